@@ -1,0 +1,1 @@
+"""HTTP API: routes, schemas, authentication and the mapping of domain errors to HTTP."""

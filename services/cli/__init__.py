@@ -1,0 +1,1 @@
+"""The `uptill` command and the embedded local stack."""

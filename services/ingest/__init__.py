@@ -1,0 +1,1 @@
+"""Sources, parsing, validation and loading of polls, opening hours and time zones."""

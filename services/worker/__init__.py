@@ -1,0 +1,1 @@
+"""Workers that compute report batches, and the scheduler that re-publishes what is due."""

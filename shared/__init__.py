@@ -1,0 +1,1 @@
+"""What the services have in common: settings, contracts, database, queue, storage and the accounting."""

@@ -1,0 +1,1 @@
+"""Postgres: connection pools, migrations and named SQL queries."""

@@ -1,0 +1,1 @@
+"""The state machine of a report: trigger, claim, complete, finalise."""

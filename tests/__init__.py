@@ -1,0 +1,1 @@
+"""Tests, in tiers: unit, property, integration, acceptance, chaos and architecture."""
