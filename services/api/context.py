@@ -1,0 +1,29 @@
+"""What the routes work with, built once in `main` and kept on the application."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from dramatiq.brokers.redis import RedisBroker
+from fastapi import Depends, Request
+from psycopg_pool import AsyncConnectionPool
+
+from shared.settings import Settings
+from shared.storage import Storage
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """The API's servers and settings."""
+
+    settings: Settings
+    pool: AsyncConnectionPool
+    broker: RedisBroker
+    storage: Storage
+
+
+def _context(request: Request) -> ApiContext:
+    context: ApiContext = request.app.state.context
+    return context
+
+
+Context = Annotated[ApiContext, Depends(_context)]

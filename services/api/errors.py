@@ -1,0 +1,105 @@
+"""The only place that knows what an error means in HTTP. Every error answer is problem+json (RFC 9457)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared import errors
+
+_log = structlog.get_logger()
+_RETRY_AFTER_S = "5"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A code of the public contract, with its status. The code is the last part of `type`."""
+
+    code: str
+    status: HTTPStatus
+    title: str
+
+    @property
+    def type(self) -> str:
+        return f"urn:uptill:error:{self.code}"
+
+
+PROBLEMS: Mapping[type[Exception], Problem] = {
+    errors.InvalidRequest: Problem(
+        "invalid_request", HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"
+    ),
+    errors.AuthenticationError: Problem(
+        "unauthenticated", HTTPStatus.UNAUTHORIZED, "A valid API key is needed"
+    ),
+    errors.ForbiddenError: Problem("forbidden", HTTPStatus.FORBIDDEN, "The API key may not do this"),
+    errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "There is no such report"),
+    errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The report has no such file yet"),
+    errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "The report has no such file"),
+    errors.InfrastructureError: Problem(
+        "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "A server that this service needs does not answer"
+    ),
+}
+INTERNAL = Problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
+
+
+def problem_response(
+    problem: Problem, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+) -> JSONResponse:
+    """Build the answer; `members` are extension members."""
+    body = {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        **members,
+    }
+    return JSONResponse(body, problem.status, headers, media_type="application/problem+json")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Register the mapping."""
+    app.add_exception_handler(errors.UptillError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
+    problem = next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
+    headers = {}
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _RETRY_AFTER_S
+        _log.warning("unavailable", path=request.url.path, error=str(error))
+    field = getattr(error, "field", None)
+    return problem_response(problem, str(error), headers=headers, **({"field": field} if field else {}))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+    del request
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    found = [{"field": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
+    return problem_response(PROBLEMS[errors.InvalidRequest], detail, errors=jsonable_encoder(found))
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    status = HTTPStatus(error.status_code)
+    problem = Problem(status.name.lower(), status, status.phrase)
+    return problem_response(
+        problem, f"{request.method} {request.url.path}: {error.detail}", headers=error.headers
+    )
+
+
+async def _on_bug(request: Request, error: Exception) -> JSONResponse:
+    _log.error("bug", path=request.url.path, exc_info=error)
+    return problem_response(INTERNAL, "The failure was logged.")

@@ -1,0 +1,48 @@
+"""The API process: `uvicorn --factory services.api.main:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.api.context import ApiContext
+from services.api.errors import add_error_handlers
+from services.api.routes import aliases, health, reports
+from shared.db.connect import make_async_pool
+from shared.queue import make_broker
+from shared.settings import Settings, load_settings
+from shared.storage import make_storage
+from shared.telemetry import configure_logging
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application. Raises `ConfigurationError` that names what is not set."""
+    settings = (settings or load_settings()).require("database_url", "redis_url", "s3_bucket")
+    configure_logging("api", settings.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = make_async_pool(
+            settings.database_url.get_secret_value(),
+            application_name="uptill-api",
+            max_size=settings.pool_size,
+        )
+        await pool.open()  # does not wait: the API starts, and says so on /readyz, while the database is away
+        broker = make_broker(settings.redis_url.get_secret_value())
+        app.state.context = ApiContext(settings, pool, broker, make_storage(settings))
+        try:
+            yield
+        finally:
+            broker.close()
+            await pool.close()
+
+    app = FastAPI(
+        title="Uptill",
+        summary="How long each store was up and down within its opening hours.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    add_error_handlers(app)
+    for module in (reports, aliases, health):
+        app.include_router(module.router)
+    return app

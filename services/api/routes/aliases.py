@@ -1,0 +1,56 @@
+"""`/trigger_report` and `/get_report`: the two-call contract, thin over the report resource."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response, status
+from fastapi.responses import RedirectResponse
+
+from services.api.context import Context
+from services.api.routes.reports import Reader, Writer, create, wait_for
+from services.api.schemas import LegacyStatus, Triggered, files_of
+from shared.keys import ApiKey
+from shared.reports.model import ReportRequest
+from shared.uptime.policy import DEFAULT_POLICY
+
+router = APIRouter(tags=["aliases"])
+
+
+@router.post("/trigger_report")
+async def trigger(context: Context, key: Writer) -> Triggered:
+    """Accept a report with every default."""
+    return await _trigger(context, key)
+
+
+@router.get("/trigger_report", deprecated=True)
+async def trigger_by_get(context: Context, key: Writer) -> Triggered:
+    """Accept a report by GET; kept for old scripts, since a GET should change nothing."""
+    return await _trigger(context, key)
+
+
+@router.get("/get_report", response_model=LegacyStatus, response_model_exclude_none=True)
+async def get(
+    context: Context,
+    key: Reader,
+    response: Response,
+    report_id: Annotated[UUID, Query()],
+    accept: Annotated[str, Header()] = "*/*",
+) -> LegacyStatus | RedirectResponse:
+    """Say `Running`, `Complete` with a link, or `Error`; with `Accept: text/csv` redirect to the finished CSV."""
+    del key
+    report = await wait_for(context, report_id, 0)
+    response.headers["Cache-Control"] = "no-store"
+    if not report.is_final:
+        return LegacyStatus(status="Running")
+    for file in files_of(report, context.storage, context.settings.presign_s):
+        if "text/csv" in accept:
+            return RedirectResponse(file.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
+        return LegacyStatus(status="Complete", download_url=file.url)
+    return LegacyStatus(
+        status="Error", detail=(report.error or {}).get("detail", f"the report is {report.state}")
+    )
+
+
+async def _trigger(context: Context, key: ApiKey) -> Triggered:
+    report = await create(context, ReportRequest(policy=DEFAULT_POLICY, created_by=key.prefix))
+    return Triggered(report_id=report.id)

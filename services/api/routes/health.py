@@ -1,0 +1,49 @@
+"""`/livez`: the process runs. `/readyz`: it can accept reports; Redis away only degrades it."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Depends, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from services.api.auth import public
+from services.api.context import Context
+from services.api.schemas import Health
+from shared.db.connect import borrowed_async
+from shared.errors import UptillError
+from shared.queue import queue_depth
+
+router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
+
+
+@router.get("/livez")
+async def livez() -> Health:
+    """Answer while the process runs."""
+    return Health(status="ok")
+
+
+@router.get("/readyz")
+async def readyz(context: Context, response: Response) -> Health:
+    """Ask each component. 503 when reports cannot be accepted; Redis and S3 only delay them."""
+
+    async def database() -> None:
+        async with borrowed_async(context.pool) as conn:
+            await conn.execute("select 1 from schema_migration limit 1")
+
+    components = {
+        "database": await _state(database),
+        "queue": await _state(lambda: run_in_threadpool(queue_depth, context.broker)),
+        "storage": await _state(lambda: run_in_threadpool(context.storage.check)),
+    }
+    if components["database"] != "ok":
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+        return Health(status="unavailable", components=components)
+    all_well = all(state == "ok" for state in components.values())
+    return Health(status="ok" if all_well else "degraded", components=components)
+
+
+async def _state(check: Callable[[], Awaitable[object]]) -> str:
+    try:
+        await check()
+    except UptillError as error:
+        return str(error)
+    return "ok"

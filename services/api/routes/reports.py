@@ -1,0 +1,110 @@
+"""Reports as resources: create, get (and wait), download."""
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from services.api.auth import Caller
+from services.api.context import ApiContext, Context
+from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
+from shared.db.connect import borrowed_async
+from shared.errors import FileNotFound, FileNotReady, QueueUnavailable
+from shared.keys import ApiKey
+from shared.queue import publish
+from shared.reports.model import CSV_FILE_NAME, Report, ReportRequest
+from shared.reports.read import get_report
+from shared.reports.trigger import trigger_report
+
+router = APIRouter(tags=["reports"])
+Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
+Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
+
+_log = structlog.get_logger()
+_FIRST_LOOK_S, _LOOK_GROWTH, _LONGEST_LOOK_S = 0.02, 1.5, 0.5
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def create(context: ApiContext, request: ReportRequest) -> Report:
+    """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler."""
+    settings = context.settings
+    async with borrowed_async(context.pool) as conn:
+        report_id, wakes = await trigger_report(
+            conn, request, batch_stores=settings.batch_stores, republish_s=settings.republish_s
+        )
+        report = await get_report(conn, report_id)
+    try:
+        await run_in_threadpool(publish, context.broker, wakes)
+    except QueueUnavailable as error:
+        _log.warning("publish_failed", report_id=str(report_id), error=str(error))
+    return report
+
+
+async def wait_for(context: ApiContext, report_id: UUID, wait_s: float) -> Report:
+    """Return the report once it has ended, or after `wait_s` seconds as it is. Raises `ReportNotFound`."""
+    loop = asyncio.get_running_loop()
+    until, pause_s = loop.time() + wait_s, _FIRST_LOOK_S
+    while True:
+        async with borrowed_async(context.pool) as conn:
+            report = await get_report(conn, report_id)
+        left_s = until - loop.time()
+        if report.is_final or left_s <= 0:
+            return report
+        await asyncio.sleep(min(pause_s, left_s))
+        pause_s = min(pause_s * _LOOK_GROWTH, _LONGEST_LOOK_S)
+
+
+@router.post("/v1/reports", status_code=status.HTTP_202_ACCEPTED)
+async def create_report(
+    context: Context, key: Writer, response: Response, body: ReportCreate | None = None
+) -> ReportBody:
+    """Accept a report: as_of, the stores and the data are fixed now; the work follows."""
+    body = body or ReportCreate()
+    report = await create(
+        context,
+        ReportRequest(policy=body.policy, as_of=body.as_of, detail=body.detail, created_by=key.prefix),
+    )
+    response.headers["Location"] = f"/v1/reports/{report.id}"
+    response.headers["Retry-After"] = "1"
+    return ReportBody.of(report, context.storage, context.settings.presign_s)
+
+
+@router.get("/v1/reports/{report_id}")
+async def read_report(
+    context: Context,
+    key: Reader,
+    response: Response,
+    report_id: UUID,
+    wait: Annotated[float, Query(ge=0, description="Seconds to wait for the end; capped by the server.")] = 0,
+) -> ReportBody:
+    """Show a report with its progress and, once it succeeded, links to its files."""
+    del key
+    report = await wait_for(context, report_id, min(wait, context.settings.max_wait_s))
+    response.headers.update(_NO_STORE)
+    if not report.is_final:
+        response.headers["Retry-After"] = "1"
+    return ReportBody.of(report, context.storage, context.settings.presign_s)
+
+
+@router.get(
+    "/v1/reports/{report_id}/files/{name}", status_code=status.HTTP_302_FOUND, response_class=RedirectResponse
+)
+async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
+    """Redirect to a fresh link to the file."""
+    del key
+    async with borrowed_async(context.pool) as conn:
+        report = await get_report(conn, report_id)
+    return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)
+
+
+def _file(context: ApiContext, report: Report, name: str) -> ReportFile:
+    for file in files_of(report, context.storage, context.settings.presign_s):
+        if file.name == name:
+            return file
+    if name == CSV_FILE_NAME and not report.is_final:
+        raise FileNotReady(f"report {report.id} is {report.state}; ask again later")
+    raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}")

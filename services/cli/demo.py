@@ -1,0 +1,100 @@
+"""`uptill demo`: the main job once, with the commands a user would type, in a folder that is removed afterwards."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import httpx2
+import typer
+from rich.markup import escape
+
+from services.cli.client import UptillClient
+from services.cli.console import fail, stdout
+from services.cli.local.ports import free_ports
+from shared.settings import load_settings
+
+_HEAD_LINES = 6
+_START_WITHIN_S = 120
+_STOP_WITHIN_S = 60
+
+
+def demo(
+    stores: Annotated[int, typer.Option(help="Stores of the sample.")] = 3678,
+    days: Annotated[int, typer.Option(help="Days of polls.")] = 45,
+) -> None:
+    """Run the main job once: sample, stack, ingest, report, download. Leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="uptill-demo-") as folder:
+        data, sample, output = Path(folder, "stack"), Path(folder, "sample"), Path(folder, "report.csv")
+        _step(["sample", str(sample), "--stores", str(stores), "--days", str(days)])
+        with _stack(data):
+            environment = {**os.environ, "UPTILL_DATA": str(data)}
+            _step(["ingest", str(sample)], environment)
+            _step(["report", "-o", str(output)], environment)
+            with output.open() as lines:
+                stdout.print(escape("".join(islice(lines, _HEAD_LINES)).rstrip()), soft_wrap=True)
+            _show_link(data)
+    stdout.print("[green]Everything ran, and was stopped and removed.[/] Next: `uptill up`, then the README.")
+
+
+def _step(arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    """Run a subcommand as its own process, as a user would."""
+    stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))}[/]", soft_wrap=True)
+    began = time.monotonic()
+    if subprocess.run([*_command(), *arguments], env=environment, check=False).returncode != 0:
+        fail(f"`uptill {arguments[0]}` failed; its message is above")
+    stdout.print(f"[dim]{time.monotonic() - began:.1f} s[/]")
+
+
+def _show_link(data: Path) -> None:
+    """Make a report once more, warm, and open its link as a stranger would: without a key."""
+    settings = load_settings(data / "env")
+    with UptillClient(settings.api_url, settings.api_key.get_secret_value()) as client:
+        began = time.monotonic()
+        *_, status = client.follow(client.create_report().id)
+        took_s = time.monotonic() - began
+    url = status.files[0]["url"]
+    answer = httpx2.get(url)
+    stdout.print(
+        f"[bold]Triggered over HTTP: link after {took_s:.2f} s[/] (HTTP {answer.status_code}, {len(answer.content)} bytes)"
+    )
+    print(url)
+    if answer.status_code != httpx2.codes.OK:
+        fail("the link did not open")
+
+
+@contextmanager
+def _stack(data: Path) -> Iterator[None]:
+    """Run `uptill up` for the time of the block."""
+    port, ingest_port = free_ports(2)
+    arguments = ["up", "--data", str(data), "--port", str(port), "--ingest-port", str(ingest_port)]
+    stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))} &[/]", soft_wrap=True)
+    process = subprocess.Popen(
+        [*_command(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + _START_WITHIN_S
+        while not (data / "ready").exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                fail(
+                    f"the stack did not start: {process.communicate()[1] if process.poll() is not None else 'too slow'}"
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(_STOP_WITHIN_S)
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-m", "services.cli"]

@@ -1,0 +1,126 @@
+"""`uptill doctor`: checks every component from here and says what to do about what is wrong."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx2
+import psycopg
+from rich.table import Table
+
+from services.cli.console import fail, stdout
+from services.cli.environment import settings_for_command
+from shared.db.connect import connect
+from shared.db.migrate import pending_migrations
+from shared.errors import UptillError
+from shared.ids import new_id
+from shared.queue import check_queue, count_workers
+from shared.settings import Settings
+from shared.storage import make_storage
+
+_OLDEST_POSTGRES = 150_000
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check; `advice` is empty when all is well."""
+
+    component: str
+    state: str
+    advice: str = ""
+
+
+def doctor() -> None:
+    """Check the database, the queue, the object store, the API and the workers. Exit status 1 when one is not well."""
+    settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
+    checks = {
+        "database": _check_database,
+        "schema": _check_schema,
+        "queue": _check_queue,
+        "object store": _check_storage,
+        "api": _check_api,
+        "api key": _check_key,
+        "workers": _check_workers,
+    }
+    findings = [_run(component, check, settings) for component, check in checks.items()]
+    table = Table("component", "state", "what to do")
+    for finding in findings:
+        table.add_row(
+            finding.component, f"[{'red' if finding.advice else 'green'}]{finding.state}", finding.advice
+        )
+    stdout.print(table)
+    if any(finding.advice for finding in findings):
+        fail("not everything is well")
+
+
+def _run(component: str, check: Callable[[Settings], tuple[str, str]], settings: Settings) -> Finding:
+    try:
+        return Finding(component, *check(settings))
+    except UptillError as error:
+        return Finding(component, str(error), "start it, or correct its UPTILL_* setting")
+    except (psycopg.Error, httpx2.HTTPError) as error:
+        return Finding(component, type(error).__name__, "start it, or correct its UPTILL_* setting")
+
+
+def _check_database(settings: Settings) -> tuple[str, str]:
+    with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
+        version = conn.info.server_version
+    if version < _OLDEST_POSTGRES:
+        return f"PostgreSQL {version // 10_000}", "Uptill needs PostgreSQL 15 to 18"
+    return f"PostgreSQL {version // 10_000}", ""
+
+
+def _check_schema(settings: Settings) -> tuple[str, str]:
+    with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
+        pending = pending_migrations(conn)
+    return (f"{len(pending)} migrations missing", "run `uptill migrate`") if pending else ("up to date", "")
+
+
+def _check_queue(settings: Settings) -> tuple[str, str]:
+    check_queue(settings.redis_url.get_secret_value())
+    return "answers, keeps what it takes", ""
+
+
+def _check_storage(settings: Settings) -> tuple[str, str]:
+    storage = make_storage(settings)
+    storage.check()
+    key = f"doctor/{new_id()}"
+    storage.put(key, b"ok", "text/plain")
+    try:
+        url = storage.presign(key, file_name="ok.txt", content_type="text/plain", expires_s=60)
+        with httpx2.Client(timeout=_TIMEOUT_S) as http:
+            signed, unsigned = http.get(url), http.get(url.partition("?")[0])
+    finally:
+        storage.delete(key)
+    if signed.content != b"ok":
+        return "signed links do not open", "check UPTILL_S3_PUBLIC_ENDPOINT and the clocks"
+    if unsigned.is_success:
+        return "the bucket is public", "make it private: anyone can read the reports"
+    return "answers, signed links open, unsigned do not", ""
+
+
+def _check_api(settings: Settings) -> tuple[str, str]:
+    with httpx2.Client(timeout=_TIMEOUT_S) as http:
+        body = http.get(f"{settings.api_url}/readyz").json()
+    unwell = [f"{name}: {state}" for name, state in body["components"].items() if state != "ok"]
+    return body["status"], f"the API says {'; '.join(unwell)}" if unwell else ""
+
+
+def _check_key(settings: Settings) -> tuple[str, str]:
+    with httpx2.Client(timeout=_TIMEOUT_S) as http:
+        answer = http.get(
+            f"{settings.api_url}/v1/reports/{new_id()}",
+            headers={"Authorization": f"Bearer {settings.api_key.get_secret_value()}"},
+        )
+    if answer.status_code == httpx2.codes.NOT_FOUND:
+        return "accepted", ""
+    return f"refused ({answer.status_code})", "create one with `uptill keys create`, set UPTILL_API_KEY"
+
+
+def _check_workers(settings: Settings) -> tuple[str, str]:
+    workers = count_workers(settings.redis_url.get_secret_value())
+    return (
+        (f"{workers} listening", "")
+        if workers
+        else ("none listening", "start `dramatiq services.worker.main`")
+    )

@@ -1,0 +1,113 @@
+"""`uptill report`: trigger by HTTP, follow the progress, download."""
+
+import csv
+import io
+import sys
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from services.cli.client import ApiError, ReportStatus, UptillClient
+from services.cli.console import fail, note, stderr, stdout
+from services.cli.environment import settings_for_command
+from shared.uptime.policy import DEFAULT_POLICY, POLICIES
+
+_HEAD_ROWS = 10
+_PROGRESS_EVERY_S = 0.5
+
+PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc] # made from the registry
+
+
+class Format(StrEnum):
+    """File formats of a report."""
+
+    CSV = "csv"
+
+
+def report(
+    as_of: Annotated[
+        str,
+        typer.Option(help="End of the windows: an instant such as 2024-10-14T18:00:00Z, `latest` or `now`."),
+    ] = "latest",
+    policy: Annotated[PolicyName, typer.Option(help="How polls become uptime.")] = PolicyName(DEFAULT_POLICY),
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")
+    ] = False,
+    file_format: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write; `-` for standard output.")
+    ] = None,
+) -> None:
+    """Make a report and download it.
+
+    Without -o a terminal shows the first rows and a link; anything else receives the file.
+    """
+    settings = settings_for_command("api_url", "api_key")
+    with UptillClient(settings.api_url, settings.api_key.get_secret_value()) as client:
+        try:
+            status = _follow(client, as_of=as_of, policy=policy.value, detail=detail)
+            if status.state != "succeeded":
+                fail(
+                    f"report {status.id} {status.state}: {(status.error or {}).get('detail', 'no cause was given')}"
+                )
+            file = next(file for file in status.files if file["format"] == file_format)
+            _deliver(client, status, file, output)
+        except ApiError as error:
+            fail(str(error))
+
+
+def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
+    status = client.create_report(**parameters)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("stores"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        task = progress.add_task(f"report {status.id}", total=status.stores_total)
+        for status in client.follow(status.id, every_s=_PROGRESS_EVERY_S if stderr.is_terminal else 20):
+            progress.update(task, completed=status.stores_done)
+    return status
+
+
+def _deliver(client: UptillClient, status: ReportStatus, file: dict[str, Any], output: Path | None) -> None:
+    if output is not None and str(output) != "-":
+        size_bytes = client.save(file, output)
+        note(
+            f"{output}: {file['rows']} stores, {size_bytes} bytes, as of {status.as_of}, policy {status.policy}"
+        )
+    elif output is None and stdout.is_terminal:
+        _show_head(client, status, file)
+    else:
+        client.download(file, sys.stdout.buffer)
+
+
+def _show_head(client: UptillClient, status: ReportStatus, file: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    client.download(file, buffer)
+    rows = (
+        csv.reader(io.TextIOWrapper(buffer, "utf-8", newline="", write_through=True))
+        if buffer.seek(0) == 0
+        else iter(())
+    )
+    header = next(rows)
+    table = Table(title=f"{file['rows']} stores as of {status.as_of}, policy {status.policy}")
+    for name in header:
+        table.add_column(
+            name.replace("_", " "), justify="left" if name in ("store_id", "timezone") else "right"
+        )
+    for row in islice(rows, _HEAD_ROWS):
+        table.add_row(*row)
+    stdout.print(table)
+    note(
+        f"first {min(_HEAD_ROWS, file['rows'])} of {file['rows']} rows; `uptill report -o report.csv` writes all of them"
+    )
+    stdout.print(f"link (until {file['expires_at']}):")
+    print(file["url"])  # not through rich: a link must not be wrapped

@@ -1,0 +1,21 @@
+"""`uptill up`: the whole stack in the foreground, on embedded servers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.environment import DEFAULT_DATA_DIR
+from services.cli.local.stack import StackOptions, run_stack
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option(help="Folder for the data, the logs and the settings.")
+    ] = DEFAULT_DATA_DIR,
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
+    ingest_port: Annotated[int, typer.Option(help="Port of the ingest service.")] = 8001,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+) -> None:
+    """Run the whole stack here, on embedded PostgreSQL, Valkey and SeaweedFS; Ctrl-C stops everything."""
+    raise typer.Exit(run_stack(StackOptions(data=data, port=port, ingest_port=ingest_port, workers=workers)))

@@ -1,0 +1,85 @@
+"""The use case of one batch: claim, load, measure, render, upload, complete. Takes its servers as arguments."""
+
+from uuid import UUID
+
+import structlog
+
+from services.worker.context import WorkerContext
+from services.worker.finalise_report import finish_claimed
+from services.worker.load import load_batch
+from services.worker.render import render_csv, report_frame
+from shared.clock import from_us, to_us
+from shared.db.connect import borrowed
+from shared.errors import DatabaseUnavailable, InfrastructureError
+from shared.reports.claim import claim_batch, release_batch, renew_batch
+from shared.reports.complete import complete_batch
+from shared.reports.model import CSV_CONTENT_TYPE, BatchLease
+from shared.uptime.batch import measure_batch
+from shared.uptime.policy import POLICIES, history_us
+from shared.uptime.window import DEFAULT_WINDOWS
+
+_log = structlog.get_logger()
+_OUTAGE_PAUSE_S = 2.0
+_FAILURE_PAUSE_S = 1.0
+
+
+def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> bool:
+    """Compute one batch if nobody else does; True when its result was accepted.
+
+    A fault of a server gives the attempt back; any other error burns it. Both leave the batch to the scheduler.
+    """
+    log = _log.bind(report_id=str(report_id), batch_no=batch_no)
+    with borrowed(context.pool) as conn:
+        lease = claim_batch(conn, report_id, batch_no, context.terms)
+    if lease is None:
+        log.debug("batch_not_claimed")
+        return False
+    log = log.bind(attempt=lease.attempt)
+    try:
+        return _compute_claimed(context, lease, log)
+    except InfrastructureError as error:
+        log.warning("batch_released", error=str(error))
+        _release(context, lease, str(error), pause_s=_OUTAGE_PAUSE_S, give_back=True)
+    except Exception as error:
+        log.exception("batch_failed")
+        _release(
+            context, lease, f"{type(error).__name__}: {error}", pause_s=_FAILURE_PAUSE_S, give_back=False
+        )
+    return False
+
+
+def _compute_claimed(context: WorkerContext, lease: BatchLease, log: structlog.stdlib.BoundLogger) -> bool:
+    policy = POLICIES[lease.policy]
+    longest_us = max(window.length_us for window in DEFAULT_WINDOWS)
+    as_of_us = to_us(lease.as_of)
+    with borrowed(context.pool) as conn:
+        batch = load_batch(
+            conn, lease, from_time=from_us(as_of_us - longest_us - history_us(policy)), to_time=lease.as_of
+        )
+        if not renew_batch(conn, lease, context.terms):
+            log.warning("lease_lost", stage="load")
+            return False
+    measures = measure_batch(batch.zones, batch.hours, batch.polls, as_of_us, DEFAULT_WINDOWS, policy)
+    frame = report_frame(batch.store_ids, batch.zones, measures, DEFAULT_WINDOWS, detail=lease.detail)
+    data = render_csv(frame, header=lease.batch_no == 0)
+    part = context.storage.put(lease.part_key, data, CSV_CONTENT_TYPE)
+    with borrowed(context.pool) as conn:
+        completion = complete_batch(conn, lease, part, context.terms, data_cut=batch.data_cut)
+    if not completion.accepted:
+        log.warning("lease_lost", stage="complete")
+        return False
+    log.info("batch_done", stores=lease.stores, polls=len(batch.polls.at_us), size_bytes=part.size_bytes)
+    if completion.finalise is not None:
+        finish_claimed(context, completion.finalise)
+    return True
+
+
+def _release(
+    context: WorkerContext, lease: BatchLease, error: str, *, pause_s: float, give_back: bool
+) -> None:
+    """Give the batch back; where the database is away too, the lease runs out by itself."""
+    try:
+        with borrowed(context.pool) as conn:
+            release_batch(conn, lease, error=error, pause_s=pause_s, give_back=give_back)
+    except DatabaseUnavailable:
+        _log.warning("release_failed", report_id=str(lease.report_id), batch_no=lease.batch_no)

@@ -1,0 +1,77 @@
+"""The scheduler process: `python -m services.worker.scheduler`. Sweeps what time alone makes due.
+
+Several may run: every step is a conditional update, and a message too many is only a wake-up too many.
+"""
+
+import signal
+import threading
+
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from psycopg_pool import ConnectionPool
+
+from shared.contracts import Wake
+from shared.db.connect import borrowed, make_pool
+from shared.errors import InfrastructureError
+from shared.queue import make_broker, publish, queue_depth
+from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
+from shared.settings import Settings, load_settings
+from shared.telemetry import configure_logging
+
+_log = structlog.get_logger()
+
+
+def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
+    """End leases, bury poison and publish what nobody has claimed; returns the number of messages published.
+
+    While Redis holds as many messages as there are due batches, the workers are merely busy and nothing is added.
+    """
+    with borrowed(pool) as conn:
+        if expired := expire_leases(conn):
+            _log.warning("leases_expired", batches=expired)
+    with borrowed(pool) as conn:
+        for report_id in bury_poison(conn, settings.max_attempts):
+            _log.error("report_failed", report_id=str(report_id))
+    with borrowed(pool) as conn:
+        due = count_due(conn)
+    wakes: list[Wake] = []
+    if due > queue_depth(broker):
+        with borrowed(pool) as conn:
+            wakes += take_due(conn, republish_s=settings.republish_s)
+    with borrowed(pool) as conn:
+        wakes += due_finalisations(conn, settings.max_attempts)
+    if wakes:
+        publish(broker, wakes)
+        _log.info("republished", messages=len(wakes))
+    return len(wakes)
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Sweep every `sweep_s` seconds until told to stop; an outage costs a sweep, not the process."""
+    broker = make_broker(settings.redis_url.get_secret_value())
+    with make_pool(
+        settings.database_url.get_secret_value(), application_name="uptill-scheduler", max_size=2
+    ) as pool:
+        while not stop.is_set():
+            try:
+                sweep(pool, broker, settings)
+            except InfrastructureError as error:
+                _log.warning("sweep_skipped", error=str(error))
+            stop.wait(settings.sweep_s)
+    broker.close()
+
+
+def main() -> None:
+    """Entry point."""
+    settings = load_settings().require("database_url", "redis_url")
+    configure_logging("scheduler", settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    _log.info("scheduler_started", sweep_s=settings.sweep_s)
+    run(settings, stop)
+    _log.info("scheduler_stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Connections and pools: every session in UTC, with time limits, and driver errors translated into the domain's."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+
+from shared.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_S = 60
+_IDLE_IN_TRANSACTION_TIMEOUT_S = 60
+_TCP_USER_TIMEOUT_S = 15  # a peer that vanished without a word is noticed after this
+
+# What an operator mends outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a
+# read-only server (25006), I/O errors (58).
+_OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006")
+
+
+def session_arguments(
+    application_name: str, statement_timeout_s: float = STATEMENT_TIMEOUT_S
+) -> dict[str, Any]:
+    """Parameters of every Uptill session. `statement_timeout_s` 0 means none."""
+    options = (
+        f"-c timezone=UTC -c statement_timeout={int(statement_timeout_s * 1000)}"
+        f" -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_TIMEOUT_S * 1000}"
+    )
+    return {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "options": options,
+        "tcp_user_timeout": _TCP_USER_TIMEOUT_S * 1000,
+    }
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn the driver's errors that mean "the database is away" into `DatabaseUnavailable`; let bugs through."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        if not is_outage(error):
+            raise
+        raise DatabaseUnavailable("the database did not answer") from error
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether this driver error says that the database is away, rather than that a statement is wrong."""
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        return error.sqlstate.startswith(_OUTAGE_SQLSTATES)
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout)
+
+
+@contextmanager
+def connect(
+    database_url: str,
+    *,
+    application_name: str,
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+    autocommit: bool = False,
+) -> Iterator[psycopg.Connection]:
+    """One connection for the time of a block; commits at its end, rolls back when it raises."""
+    with (
+        translated_errors(),
+        psycopg.connect(
+            database_url, autocommit=autocommit, **session_arguments(application_name, statement_timeout_s)
+        ) as conn,
+    ):
+        yield conn
+
+
+def make_pool(database_url: str, *, application_name: str, max_size: int) -> ConnectionPool:
+    """A pool, not yet opened (open it after the fork)."""
+    return ConnectionPool(
+        database_url,
+        kwargs=session_arguments(application_name),
+        min_size=1,
+        max_size=max_size,
+        timeout=CONNECT_TIMEOUT_S,
+        reconnect_timeout=CONNECT_TIMEOUT_S,
+        check=ConnectionPool.check_connection,
+        open=False,
+    )
+
+
+def make_async_pool(database_url: str, *, application_name: str, max_size: int) -> AsyncConnectionPool:
+    """The same for asyncio."""
+    return AsyncConnectionPool(
+        database_url,
+        kwargs=session_arguments(application_name),
+        min_size=1,
+        max_size=max_size,
+        timeout=CONNECT_TIMEOUT_S,
+        reconnect_timeout=CONNECT_TIMEOUT_S,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+    )
+
+
+@contextmanager
+def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
+    """A pooled connection for one transaction, with translated errors."""
+    with translated_errors(), pool.connection() as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
+    """The same for asyncio."""
+    with translated_errors():
+        async with pool.connection() as conn:
+            yield conn

@@ -1,0 +1,172 @@
+-- The data model of DESIGN: stores, hours, polls, the import ledger, reports and their batches, API keys.
+
+-- One row: the number and the newest poll of the last committed change of data. Every transaction that changes stores,
+-- hours, zones or polls ends by incrementing seq; the row lock is held until COMMIT, so seq grows in commit order and
+-- one value of seq, read in a snapshot, names exactly the data of that snapshot (the data cut of a report).
+create table ledger_head (
+    only_row boolean primary key default true check (only_row),
+    seq bigint not null default 0,
+    latest_observed_at timestamptz
+);
+insert into ledger_head default values;
+
+create table store (
+    store_key integer generated always as identity primary key,
+    store_id text collate "C" not null unique check (octet_length(store_id) between 1 and 1024),
+    timezone text,
+    first_polled_at timestamptz,
+    -- ledger number that brought the first accepted poll; a report holds the stores with polled_since_seq <= its data cut
+    polled_since_seq bigint,
+    labels jsonb not null default '{}'
+);
+
+create table business_hours (
+    store_key integer not null references store on delete cascade,
+    day_of_week smallint not null check (day_of_week between 0 and 6), -- 0 = Monday
+    opens integer not null check (opens between 0 and 86399),          -- seconds of the local day
+    closes integer not null check (closes between 0 and 86399),
+    primary key (store_key, day_of_week, opens, closes)
+);
+
+-- No foreign key to store: it would cost a lookup for each of millions of polls, and only ingest writes here.
+create table observation (
+    store_key integer not null,
+    observed_at timestamptz not null,
+    is_active boolean not null,
+    primary key (store_key, observed_at)
+) partition by range (observed_at);
+
+-- Makes the partition of the week (Monday 00:00 UTC) that holds p_at and returns its name; false where it stood already.
+-- Security definer: the ingest role may add partitions without owning the table.
+create function ensure_observation_partition(p_at timestamptz, out partition_name text, out created boolean)
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+declare
+    monday timestamp := date_trunc('week', p_at at time zone 'UTC');
+begin
+    partition_name := 'observation_' || to_char(monday, 'IYYY"w"IW');
+    created := false;
+    if to_regclass('public.' || partition_name) is not null then
+        return;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('public.' || partition_name, 0));
+    if to_regclass('public.' || partition_name) is null then
+        execute format(
+            'create table public.%I partition of public.observation for values from (%L) to (%L)',
+            partition_name, monday at time zone 'UTC', (monday + interval '7 days') at time zone 'UTC');
+        created := true;
+    end if;
+end $$;
+
+create table import (
+    id uuid primary key,
+    kind text not null check (kind in ('polls', 'hours', 'timezones')),
+    source text not null,
+    sha256 bytea,
+    size_bytes bigint,
+    state text not null default 'running' check (state in ('running', 'succeeded', 'stopped', 'failed')),
+    rows_read bigint not null default 0,
+    accepted bigint not null default 0,
+    duplicate bigint not null default 0,
+    corrected bigint not null default 0,
+    rejected bigint not null default 0,
+    error jsonb,
+    started_at timestamptz not null default clock_timestamp(),
+    finished_at timestamptz,
+    check (rows_read = accepted + duplicate + corrected + rejected)
+);
+create index on import (sha256);
+
+-- One committed stretch of an import; written in the transaction that wrote its rows.
+create table import_chunk (
+    import_id uuid not null references import on delete cascade,
+    chunk_no integer not null,
+    first_byte bigint not null,
+    end_byte bigint not null check (end_byte >= first_byte),
+    commit_seq bigint not null unique,
+    min_at timestamptz, -- of the polls that changed data; null when none did
+    max_at timestamptz,
+    committed_at timestamptz not null default clock_timestamp(),
+    primary key (import_id, chunk_no)
+);
+
+create table import_reject (
+    import_id uuid not null references import on delete cascade,
+    line bigint not null check (line >= 1),
+    byte_offset bigint not null,
+    reason text not null,
+    raw bytea not null check (octet_length(raw) <= 1024),
+    primary key (import_id, line)
+);
+
+create table api_key (
+    prefix text primary key check (length(prefix) = 8),
+    hash bytea not null check (octet_length(hash) = 32),
+    name text not null,
+    scopes text[] not null,
+    created_at timestamptz not null default clock_timestamp(),
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    last_used_at timestamptz
+);
+
+create table audit (
+    id bigint generated always as identity primary key,
+    at timestamptz not null default clock_timestamp(),
+    actor text not null,
+    action text not null,
+    subject text,
+    details jsonb not null default '{}'
+);
+
+create table report (
+    id uuid primary key,
+    state text not null default 'queued'
+        check (state in ('queued', 'running', 'succeeded', 'failed', 'canceled', 'expired')),
+    as_of timestamptz not null,
+    policy text not null,
+    policy_version smallint not null,
+    detail boolean not null default false,
+    data_cut bigint not null,
+    created_by text,
+    created_at timestamptz not null default clock_timestamp(),
+    started_at timestamptz,
+    finished_at timestamptz,
+    -- finalisation: the attempt is the fence, the lease runs by this database's clock
+    finalise_attempt integer not null default 0,
+    finalise_burnt integer not null default 0,
+    finalise_lease_until timestamptz,
+    finaliser text,
+    object text,
+    size_bytes bigint,
+    sha256 text,
+    rows bigint,
+    tzdata_version text,
+    error jsonb,
+    check ((state = 'succeeded') <= (object is not null and sha256 is not null and rows is not null))
+);
+create index on report (created_at desc, id);
+create index on report (state) where state in ('queued', 'running');
+
+create table report_batch (
+    report_id uuid not null references report on delete cascade,
+    batch_no integer not null,
+    first_id text collate "C", -- both null in the one batch of a report without stores
+    last_id text collate "C",
+    stores integer not null,
+    state text not null default 'pending' check (state in ('pending', 'leased', 'done', 'dead')),
+    attempt integer not null default 0, -- the fence: grows at each claim, never shrinks
+    burnt integer not null default 0,   -- claims that count against the limit; infrastructure faults give theirs back
+    due_at timestamptz not null default clock_timestamp(), -- when the scheduler publishes it, unless claimed by then
+    lease_until timestamptz,
+    worker text,
+    part text,
+    size_bytes bigint,
+    sha256 text,
+    data_cut bigint,
+    error jsonb,
+    primary key (report_id, batch_no),
+    check ((state = 'leased') = (lease_until is not null)),
+    check ((state = 'done') <= (part is not null and data_cut is not null))
+);
+create index on report_batch (due_at) where state = 'pending';
+create index on report_batch (lease_until) where state = 'leased';

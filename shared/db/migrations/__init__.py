@@ -1,0 +1,1 @@
+"""Numbered migrations; see `shared.db.migrate`."""

@@ -1,0 +1,1 @@
+"""Named queries; see `shared.db.queries`."""

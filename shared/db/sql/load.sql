@@ -1,0 +1,19 @@
+-- The input of one batch.
+
+-- name: data_cut
+select seq from ledger_head
+
+-- name: stores
+-- A store that got its first poll after the report was accepted is not in it.
+select store_key, store_id, timezone from store
+where store_id between %(first_id)s and %(last_id)s and polled_since_seq <= %(data_cut)s
+order by store_id
+
+-- name: hours
+select store_key, day_of_week, opens, closes from business_hours where store_key = any(%(store_keys)s)
+
+-- name: polls
+-- One value of fixed-width records instead of a row a poll: 370,000 polls take 0.19 s, as rows 0.29 s, by COPY 0.51 s.
+select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
+from observation
+where store_key = any(%(store_keys)s) and observed_at between %(from_time)s and %(to_time)s

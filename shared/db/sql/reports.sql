@@ -1,0 +1,160 @@
+-- The life of a report. All times are this database's (clock_timestamp), never a process's.
+
+-- name: resolve_cut
+-- One snapshot with insert_batches: the data cut, and as_of where the caller gave none.
+select seq as data_cut,
+       case %(as_of_mode)s
+           when 'latest' then coalesce(latest_observed_at, clock_timestamp())
+           when 'now' then clock_timestamp()
+           else %(as_of)s::timestamptz
+       end as as_of
+from ledger_head
+
+-- name: insert_report
+insert into report (id, as_of, policy, policy_version, detail, data_cut, created_by)
+values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(data_cut)s, %(created_by)s)
+
+-- name: insert_batches
+-- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, due_at)
+select %(id)s, batch_no, min(store_id), max(store_id), count(*), clock_timestamp() + %(republish)s
+from (
+    select store_id, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
+    from store
+    where polled_since_seq <= %(data_cut)s
+) numbered
+group by batch_no
+
+-- name: insert_empty_batch
+insert into report_batch (report_id, batch_no, stores, due_at)
+select %(id)s, 0, 0, clock_timestamp() + %(republish)s
+where not exists (select from report_batch where report_id = %(id)s)
+
+-- name: count_batches
+select count(*) as batches, coalesce(sum(stores), 0) as stores from report_batch where report_id = %(id)s
+
+-- name: get_report
+select r.id, r.state, r.as_of, r.policy, r.policy_version, r.detail, r.data_cut, r.tzdata_version,
+       r.created_at, r.started_at, r.finished_at, r.object, r.size_bytes, r.sha256, r.rows, r.error,
+       coalesce((select sum(stores) from report_batch where report_id = r.id), 0)::bigint as stores_total,
+       coalesce((select sum(stores) from report_batch where report_id = r.id and state = 'done'), 0)::bigint
+           as stores_done
+from report r
+where r.id = %(id)s
+
+-- name: start_report
+update report set state = 'running', started_at = clock_timestamp() where id = %(id)s and state = 'queued'
+
+-- name: claim_batch
+update report_batch b
+set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(worker)s,
+    lease_until = clock_timestamp() + %(lease)s
+from report r
+where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.report_id
+  and r.state in ('queued', 'running')
+  and b.burnt < %(max_attempts)s
+  and (b.state = 'pending' or (b.state = 'leased' and b.lease_until < clock_timestamp()))
+returning b.attempt, b.first_id, b.last_id, b.stores, r.as_of, r.policy, r.detail, r.data_cut
+
+-- name: renew_batch
+update report_batch set lease_until = clock_timestamp() + %(lease)s
+where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
+
+-- name: lock_report
+select state from report where id = %(report_id)s for update
+
+-- name: complete_batch
+update report_batch b
+set state = 'done', lease_until = null, part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
+    data_cut = %(data_cut)s, error = null
+from report r
+where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
+  and r.id = b.report_id and r.state = 'running'
+
+-- name: open_batches
+select count(*) from report_batch where report_id = %(report_id)s and state <> 'done'
+
+-- name: release_batch
+-- Back to the queue now or after a pause. An infrastructure fault is not the batch's: its attempt is given back.
+update report_batch
+set state = 'pending', lease_until = null, due_at = clock_timestamp() + %(pause)s,
+    burnt = burnt - %(give_back)s::int, error = %(error)s
+where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
+
+-- name: claim_finalise
+update report
+set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1, finaliser = %(worker)s,
+    finalise_lease_until = clock_timestamp() + %(lease)s
+where id = %(report_id)s and state = 'running'
+  and finalise_burnt < %(max_attempts)s
+  and (finalise_lease_until is null or finalise_lease_until < clock_timestamp())
+returning finalise_attempt
+
+-- name: renew_finalise
+update report set finalise_lease_until = clock_timestamp() + %(lease)s
+where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
+
+-- name: release_finalise
+update report set finalise_lease_until = clock_timestamp(), finalise_burnt = finalise_burnt - %(give_back)s::int,
+    error = %(error)s
+where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
+
+-- name: list_parts
+select part, size_bytes, sha256, stores from report_batch where report_id = %(report_id)s order by batch_no
+
+-- name: finish_report
+update report
+set state = 'succeeded', finished_at = clock_timestamp(), finalise_lease_until = null, error = null,
+    object = %(object)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, rows = %(rows)s,
+    tzdata_version = %(tzdata_version)s
+where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
+
+-- name: expire_leases
+-- A worker went silent. Its batch is due at once.
+update report_batch
+set state = 'pending', lease_until = null, due_at = clock_timestamp()
+where state = 'leased' and lease_until < clock_timestamp()
+
+-- name: bury_batches
+update report_batch b
+set state = 'dead', lease_until = null
+from report r
+where b.state = 'pending' and b.burnt >= %(max_attempts)s and r.id = b.report_id and r.state in ('queued', 'running')
+returning b.report_id, b.batch_no, b.burnt, b.first_id, b.last_id, b.stores, b.error
+
+-- name: unfinishable_reports
+select id, finalise_burnt, error from report
+where state = 'running' and finalise_burnt >= %(max_attempts)s and finalise_lease_until < clock_timestamp()
+for update skip locked
+
+-- name: fail_report
+update report set state = 'failed', finished_at = clock_timestamp(), error = %(error)s
+where id = %(report_id)s and state in ('queued', 'running')
+
+-- name: count_due
+select count(*) as due from report_batch b join report r on r.id = b.report_id
+where b.state = 'pending' and b.due_at <= clock_timestamp() and r.state in ('queued', 'running')
+
+-- name: take_due
+-- What nobody has claimed in time; two schedulers share the rows.
+update report_batch b
+set due_at = clock_timestamp() + %(republish)s
+from (
+    select d.report_id, d.batch_no
+    from report_batch d join report r on r.id = d.report_id
+    where d.state = 'pending' and d.due_at <= clock_timestamp() and r.state in ('queued', 'running')
+    order by d.due_at, d.report_id, d.batch_no
+    limit %(limit)s
+    for update of d skip locked
+) due
+where b.report_id = due.report_id and b.batch_no = due.batch_no
+returning b.report_id, b.batch_no
+
+-- name: due_finalisations
+-- Every batch is done, yet nobody holds the finalisation: its worker died.
+select r.id
+from report r
+where r.state = 'running'
+  and (r.finalise_lease_until is null or r.finalise_lease_until < clock_timestamp())
+  and r.finalise_burnt < %(max_attempts)s
+  and not exists (select from report_batch b where b.report_id = r.id and b.state <> 'done')

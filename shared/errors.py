@@ -1,0 +1,65 @@
+"""The errors of the domain. Only `services/api/errors.py` knows what they mean in HTTP."""
+
+
+class UptillError(Exception):
+    """Base of everything that Uptill raises on purpose; its text may be shown to the user."""
+
+
+class ConfigurationError(UptillError):
+    """A setting is missing, contradictory or unsafe."""
+
+
+class MigrationError(UptillError):
+    """The database's schema and this release's migrations contradict each other."""
+
+
+class InfrastructureError(UptillError):
+    """A server that Uptill stands on did not answer; the same call may succeed later."""
+
+
+class DatabaseUnavailable(InfrastructureError):
+    """Postgres cannot be reached, is shutting down, or cannot write."""
+
+
+class QueueUnavailable(InfrastructureError):
+    """Redis cannot be reached or refuses to store."""
+
+
+class StorageUnavailable(InfrastructureError):
+    """The object store cannot be reached or answers with an error of its own."""
+
+
+class ReportNotFound(UptillError):
+    """No report has this id, or the caller may not see it."""
+
+
+class FileNotReady(UptillError):
+    """The report has no file yet, and may get one."""
+
+
+class FileNotFound(UptillError):
+    """The report has no file of this name, and will not get one."""
+
+
+class InvalidRequest(UptillError):
+    """The caller asked for something that cannot be; `field` names the parameter."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class AuthenticationError(UptillError):
+    """No valid API key came with the request."""
+
+
+class ForbiddenError(UptillError):
+    """The API key lacks the scope that the call needs."""
+
+
+class BadInputFile(UptillError):
+    """A file refused as a whole. `reason` is a code of `services.ingest.reasons`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,74 @@
+"""Taking, keeping and giving back a batch. A lease runs by the database's clock; its attempt number is the fence."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from shared.db.queries import queries
+from shared.reports.model import BatchLease
+
+_SQL = queries("reports")
+
+
+@dataclass(frozen=True)
+class LeaseTerms:
+    """How leases are given: for `lease_s` seconds, at most `max_attempts` times a batch, to `worker`."""
+
+    worker: str
+    lease_s: float
+    max_attempts: int
+
+
+def claim_batch(
+    conn: psycopg.Connection, report_id: UUID, batch_no: int, terms: LeaseTerms
+) -> BatchLease | None:
+    """Claim a batch that nobody holds; counts the attempt now, so that a batch that kills its worker is counted too.
+
+    None when it is done, dead, held by another, or its report has ended.
+    """
+    row = conn.execute(
+        _SQL["claim_batch"],
+        {
+            "report_id": report_id,
+            "batch_no": batch_no,
+            "worker": terms.worker,
+            "lease": timedelta(seconds=terms.lease_s),
+            "max_attempts": terms.max_attempts,
+        },
+    ).fetchone()
+    if row is None:
+        return None
+    conn.execute(_SQL["start_report"], {"id": report_id})
+    return BatchLease(report_id, batch_no, *row)
+
+
+def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:
+    """Extend the lease; False when it was lost, and nothing that follows can count."""
+    renewed = conn.execute(_SQL["renew_batch"], {**_fence(lease), "lease": timedelta(seconds=terms.lease_s)})
+    return renewed.rowcount == 1
+
+
+def release_batch(
+    conn: psycopg.Connection, lease: BatchLease, *, error: str, pause_s: float, give_back: bool
+) -> bool:
+    """Let others have the batch after `pause_s`; False when the lease was lost before.
+
+    `give_back` when a server was away: the attempt then does not count against the batch.
+    """
+    released = conn.execute(
+        _SQL["release_batch"],
+        {
+            **_fence(lease),
+            "error": Jsonb({"detail": error}),
+            "pause": timedelta(seconds=pause_s),
+            "give_back": give_back,
+        },
+    )
+    return released.rowcount == 1
+
+
+def _fence(lease: BatchLease) -> dict[str, object]:
+    return {"report_id": lease.report_id, "batch_no": lease.batch_no, "attempt": lease.attempt}

@@ -1,0 +1,122 @@
+"""All settings, from `UPTILL_*` environment variables. Built once in each service's main module and passed down."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from shared.errors import ConfigurationError
+
+PREFIX = "UPTILL_"
+MAX_PRESIGN_S = 900
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. `UPTILL_NAME_FILE` names a file that holds the value of `UPTILL_NAME`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="Postgres, as `postgresql://user:password@host:5432/database`."
+    )
+    redis_url: SecretStr = Field(
+        default=SecretStr(""), description="Redis or Valkey, as `redis://:password@host:6379/0`."
+    )
+    s3_endpoint: str = Field(
+        default="", description="S3 endpoint that the services use, as `http://s3:8333`."
+    )
+    s3_public_endpoint: str = Field(
+        default="", description="S3 endpoint as clients reach it; used only to sign links. Default: the same."
+    )
+    s3_bucket: str = Field(default="uptill", description="Bucket that holds the reports. It must be private.")
+    s3_region: str = Field(default="us-east-1", description="Region used for signing.")
+    s3_access_key: str = Field(default="", description="S3 access key. Default: what boto3 finds.")
+    s3_secret_key: SecretStr = Field(default=SecretStr(""), description="S3 secret key.")
+    api_url: str = Field(
+        default="http://127.0.0.1:8000", description="The API, as the `uptill` command reaches it."
+    )
+    api_key: SecretStr = Field(default=SecretStr(""), description="API key that the `uptill` command sends.")
+
+    batch_stores: int = Field(default=2000, ge=1, le=100_000, description="Stores in one batch of a report.")
+    lease_s: float = Field(
+        default=20.0, gt=0, description="Seconds until a batch whose worker went silent is given to another."
+    )
+    max_attempts: int = Field(default=5, ge=1, description="Claims of a batch before it is declared dead.")
+    sweep_s: float = Field(default=2.0, gt=0, description="Seconds between two sweeps of the scheduler.")
+    republish_s: float = Field(
+        default=10.0, gt=0, description="Seconds until an unclaimed batch is published again."
+    )
+    presign_s: int = Field(
+        default=MAX_PRESIGN_S, ge=1, le=MAX_PRESIGN_S, description="Seconds a download link is valid."
+    )
+    max_wait_s: float = Field(default=30.0, ge=0, description="Longest `?wait=` of `GET /v1/reports/{id}`.")
+    pool_size: int = Field(default=8, ge=1, description="Database connections of one process, at most.")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
+
+    @model_validator(mode="after")
+    def _public_endpoint_defaults_to_the_internal_one(self) -> "Settings":
+        if not self.s3_public_endpoint:
+            object.__setattr__(self, "s3_public_endpoint", self.s3_endpoint)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del file_secret_settings
+        return init_settings, env_settings, _FileVariables(settings_cls), dotenv_settings
+
+    def require(self, *names: str) -> "Settings":
+        """Return these settings. Raises `ConfigurationError` that names each setting that is needed and empty."""
+        missing = [f"{PREFIX}{name.upper()}" for name in names if not _plain(getattr(self, name))]
+        if missing:
+            raise ConfigurationError(
+                f"{', '.join(missing)} not set; set it, or source the `env` file that `uptill up` writes"
+            )
+        return self
+
+
+class _FileVariables(EnvSettingsSource):
+    """`UPTILL_X_FILE=/path`: the value of x is the text of the file, without its final newline."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        if path is None:
+            return None, field_name, False
+        try:
+            return Path(path).read_text().rstrip("\r\n"), field_name, False
+        except OSError as error:
+            raise ConfigurationError(
+                f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {error.strerror}"
+            ) from error
+
+
+def load_settings(env_file: Path | None = None) -> Settings:
+    """Read the environment, then `env_file` for what it does not set. Raises `ConfigurationError` that names the variable."""
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()
+        )
+        raise ConfigurationError(problems) from None
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,0 +1,192 @@
+"""The object store, as plain S3. Keys are scoped to an attempt, so no correctness rests on conditional writes."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.errors import ConfigurationError, StorageUnavailable
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_CONNECT_TIMEOUT_S = 3
+_READ_TIMEOUT_S = 10
+_PIECE_BYTES = 8 * 1024 * 1024  # S3 asks for at least 5 MiB for every piece but the last
+_READ_BYTES = 1024 * 1024
+_FORBIDDEN_STATUS = 403
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What was written: `sha256` in hex, of the `size_bytes` bytes."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+class Storage:
+    """One bucket. `public` differs from `client` only in the endpoint that links are signed for. Thread-safe."""
+
+    def __init__(self, client: "S3Client", public: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._public = public
+        self.bucket = bucket
+
+    def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        """Write an object in one call. Raises `StorageUnavailable`."""
+        with _translated_errors():
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+        return StoredObject(key, len(data), hashlib.sha256(data).hexdigest())
+
+    def put_stream(self, key: str, blocks: Iterable[bytes], content_type: str) -> StoredObject:
+        """Write an object from blocks, holding no more than one piece of it; aborted when `blocks` raises."""
+        pieces = _Pieces(self._client, self.bucket, key, content_type)
+        digest, size_bytes, buffer = hashlib.sha256(), 0, bytearray()
+        with _translated_errors():
+            try:
+                for block in blocks:
+                    digest.update(block)
+                    size_bytes += len(block)
+                    buffer += block
+                    while len(buffer) >= _PIECE_BYTES:
+                        pieces.upload(bytes(buffer[:_PIECE_BYTES]))
+                        del buffer[:_PIECE_BYTES]
+                pieces.finish(bytes(buffer))
+            except BaseException:
+                pieces.abort()
+                raise
+        return StoredObject(key, size_bytes, digest.hexdigest())
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """Yield the object's bytes in blocks. Raises `StorageUnavailable`, also when the object is not there."""
+        with _translated_errors():
+            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            with body:
+                yield from body.iter_chunks(_READ_BYTES)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is removed already. Raises `StorageUnavailable`."""
+        with _translated_errors():
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def presign(self, key: str, *, file_name: str, content_type: str, expires_s: int) -> str:
+        """Sign a link to one object, for GET, as a download under `file_name`. Needs no call to the store."""
+        return self._public.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self.bucket,
+                "Key": key,
+                "ResponseContentDisposition": f'attachment; filename="{file_name}"',
+                "ResponseContentType": content_type,
+                "ResponseCacheControl": "no-store",
+            },
+            ExpiresIn=expires_s,
+        )
+
+    def check(self) -> None:
+        """Raise `StorageUnavailable` or `ConfigurationError` unless the bucket answers to these credentials."""
+        try:
+            self._client.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            code = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if code is not None and code < 500:  # noqa: PLR2004
+                reason = "refuses these credentials" if code == _FORBIDDEN_STATUS else "does not exist"
+                raise ConfigurationError(f"the bucket {self.bucket} {reason}") from error
+            raise StorageUnavailable("the object store answers with an error") from error
+        except BotoCoreError as error:
+            raise StorageUnavailable("the object store did not answer") from error
+
+
+class _Pieces:
+    """A multipart upload that begins with the second piece: a small object is one PUT."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, content_type: str) -> None:
+        self._client, self._bucket, self._key, self._content_type = client, bucket, key, content_type
+        self._upload_id: str | None = None
+        self._tags: list[str] = []
+
+    def upload(self, piece: bytes) -> None:
+        if self._upload_id is None:
+            self._upload_id = self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=self._key, ContentType=self._content_type
+            )["UploadId"]
+        answer = self._client.upload_part(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            PartNumber=len(self._tags) + 1,
+            Body=piece,
+        )
+        self._tags.append(answer["ETag"])
+
+    def finish(self, rest: bytes) -> None:
+        if self._upload_id is None:
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._key, Body=rest, ContentType=self._content_type
+            )
+            return
+        if rest:
+            self.upload(rest)
+        self._client.complete_multipart_upload(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            MultipartUpload={
+                "Parts": [{"PartNumber": n, "ETag": tag} for n, tag in enumerate(self._tags, start=1)]
+            },
+        )
+
+    def abort(self) -> None:
+        if self._upload_id is not None:
+            try:
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=self._key, UploadId=self._upload_id
+                )
+            except (BotoCoreError, ClientError):
+                return  # the store is away; an open upload is garbage, not damage
+
+
+def make_storage(settings: Settings) -> Storage:
+    """Build the clients from the settings; connects to nothing yet."""
+    return Storage(
+        _make_client(settings, settings.s3_endpoint),
+        _make_client(settings, settings.s3_public_endpoint),
+        settings.s3_bucket,
+    )
+
+
+def _make_client(settings: Settings, endpoint: str) -> "S3Client":
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint or None,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key or None,
+        aws_secret_access_key=settings.s3_secret_key.get_secret_value() or None,
+        config=Config(
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            # Not every S3 server knows the newer default checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            max_pool_connections=16,
+        ),
+    )
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StorageUnavailable("the object store did not answer as expected") from error
