@@ -1,0 +1,39 @@
+"""The packages are ours, and each service starts with no more than it needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_isolated(code: str, folder: Path) -> str:
+    return subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_no_stranger_shadows_our_package_names(tmp_path: Path) -> None:
+    """Two flat names, `shared` and `services`: a package of that name in site-packages would win over an editable install."""
+    printed = run_isolated(
+        "import shared, services; print(shared.__file__); print(services.__file__)", tmp_path
+    )
+    assert [Path(line).parent for line in printed.splitlines()] == [ROOT / "shared", ROOT / "services"]
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("services.api.main", {"numpy", "pandas", "polars", "typer"}),
+        ("services.worker.scheduler", {"numpy", "pandas", "polars", "fastapi", "boto3", "typer"}),
+        ("services.ingest.command", {"pandas", "fastapi", "boto3", "dramatiq"}),
+        ("services.worker.compute_batch", {"polars", "fastapi", "typer"}),
+    ],
+)
+def test_a_service_imports_no_more_than_it_needs(module: str, unwanted: set[str], tmp_path: Path) -> None:
+    printed = run_isolated(
+        f"import {module}, sys; print(*{{n.split('.')[0] for n in sys.modules}})", tmp_path
+    )
+    assert set(printed.split()) & unwanted == set()

@@ -1,0 +1,54 @@
+"""What the repository promises about itself."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_are_hashed_and_name_no_index(path: Path) -> None:
+    text = path.read_text()
+    assert "://" not in text
+    assert not re.search(r"^--", text, re.MULTILINE)
+    pinned = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert pinned
+    assert [entry.splitlines()[0] for entry in pinned if "--hash=sha256:" not in entry] == []
+
+
+def test_every_extra_is_locked() -> None:
+    assert [path.stem for path in REQUIREMENTS] == ["api", "dev", "ingest", "local", "worker"]
+
+
+def test_readme_is_short_and_its_make_targets_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert len(readme.splitlines()) <= 150
+    assert set(re.findall(r"`?make ([a-z-]+)", readme)) <= targets
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [
+        path
+        for path in tracked_files()
+        if path.suffix == ".py"
+        and path.is_relative_to(ROOT)
+        and path.parts[len(ROOT.parts)] in ("services", "shared")
+        if not re.match(r'"""\S', path.read_text())
+    ]
+    assert silent == []
+
+
+def test_nothing_tracked_is_large() -> None:
+    assert [path for path in tracked_files() if path.stat().st_size > 1_000_000] == []

@@ -1,0 +1,37 @@
+"""Every route says who may call it."""
+
+from collections.abc import Iterator
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from services.api.auth import Caller, public
+from services.api.main import create_app
+from shared.keys import SCOPES
+from shared.settings import Settings
+
+
+def calls(dependant: Dependant) -> Iterator[object]:
+    yield dependant.call
+    for inner in dependant.dependencies:
+        yield from calls(inner)
+
+
+def test_every_route_declares_its_scope_or_is_public_on_purpose() -> None:
+    settings = Settings(
+        database_url="postgresql://nowhere",
+        redis_url="redis://nowhere",
+        s3_bucket="none",
+    )
+    routes = [
+        context
+        for context in iter_route_contexts(create_app(settings).routes)
+        if isinstance(context.original_route, APIRoute)
+    ]
+    assert len(routes) >= 8
+    for route in routes:
+        called = list(calls(route.dependant))
+        scopes = [call.scope for call in called if isinstance(call, Caller)]
+        is_public = public in called
+        assert len(scopes) + is_public == 1, f"{route.path} must declare exactly one of a scope and `public`"
+        assert set(scopes) <= set(SCOPES)

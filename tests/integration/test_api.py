@@ -1,0 +1,268 @@
+"""The HTTP contract over real Postgres, Redis and S3; the batches are computed in this process."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from services.api.main import create_app
+from services.worker.compute_batch import compute_batch
+from services.worker.context import WorkerContext
+from shared.db.connect import make_pool
+from shared.ids import new_id
+from shared.keys import create_key, list_keys, revoke_key
+from shared.reports.claim import LeaseTerms
+from shared.settings import Settings
+from shared.storage import make_storage
+from tests.fixtures.fleet import Store, load_fleet
+
+NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
+FLEET = {
+    "three-polls": Store(
+        timezone="America/Chicago",
+        hours=[(0, 10 * 3600, 22 * 3600)],
+        polls=[
+            (NOW - timedelta(minutes=150), True),
+            (NOW - timedelta(minutes=90), False),
+            (NOW - timedelta(minutes=30), True),
+        ],
+    ),
+    '=cmd|"x"': Store(polls=[(NOW, True)]),
+    "0042": Store(polls=[(NOW - timedelta(days=3), False)]),
+}
+HEADER = "store_id,uptime_last_hour,uptime_last_day,uptime_last_week,downtime_last_hour,downtime_last_day,downtime_last_week"
+
+
+@pytest.fixture
+def settings(env: dict[str, str]) -> Settings:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    return Settings.model_validate({**values, "batch_stores": 2})
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[TestClient]:
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(create_app(settings), headers=headers, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(settings: Settings) -> Iterator[WorkerContext]:
+    with make_pool(settings.database_url.get_secret_value(), application_name="test", max_size=2) as pool:
+        yield WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5))
+
+
+def work(worker: WorkerContext, report_id: str) -> None:
+    with worker.pool.connection() as conn:
+        batches = conn.execute(
+            "select batch_no from report_batch where report_id = %s", [report_id]
+        ).fetchall()
+    for (batch_no,) in batches:
+        assert compute_batch(worker, UUID(report_id), batch_no)
+
+
+def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    assert answer.status_code == status, body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (body["status"], body["type"]) == (status, f"urn:uptill:error:{code}")
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+def test_a_report_from_trigger_to_link(api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
+    load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+    created = api.post("/v1/reports", json={"as_of": "2024-10-14T18:00:00Z"})
+    body = created.json()
+    assert created.status_code == 202
+    assert created.headers["location"] == f"/v1/reports/{body['id']}"
+    assert body["state"] == "queued"
+    assert body["progress"] == {"stores_done": 0, "stores_total": 3}
+    assert (body["policy"], body["policy_version"], body["as_of"]) == ("classic", 1, "2024-10-14T18:00:00Z")
+    problem(api.get(f"/v1/reports/{body['id']}/files/report.csv"), 409, "file_not_ready")
+
+    work(worker, body["id"])
+    done = api.get(f"/v1/reports/{body['id']}", params={"wait": 5}).json()
+    assert done["state"] == "succeeded"
+    assert done["progress"] == {"stores_done": 3, "stores_total": 3}
+    assert done["tzdata_version"]
+    (file,) = done["files"]
+    answer = httpx2.get(file["url"])
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == 'attachment; filename="report.csv"'
+    assert hashlib.sha256(answer.content).hexdigest() == file["sha256"]
+    assert (len(answer.content), file["rows"]) == (file["size_bytes"], 3)
+    # The worked case of the accounting; ids in byte order, none of them a formula.
+    assert answer.text.splitlines() == [
+        HEADER,
+        "0042,0.0000,0.0000,0.0000,0.0000,0.0000,48.0000",
+        '"\'=cmd|""x""",60.0000,24.0000,24.0000,0.0000,0.0000,0.0000',
+        "three-polls,60.0000,2.0000,2.0000,0.0000,1.0000,1.0000",
+    ]
+    redirect = api.get(f"/v1/reports/{body['id']}/files/report.csv", follow_redirects=False)
+    assert redirect.status_code == 302
+    assert httpx2.get(redirect.headers["location"]).content == answer.content
+    problem(api.get(f"/v1/reports/{body['id']}/files/other.csv"), 404, "file_not_found")
+
+
+def test_detail_adds_what_is_not_known(api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
+    load_fleet(env["UPTILL_DATABASE_URL"], {"three-polls": FLEET["three-polls"]})
+    report = api.post(
+        "/v1/reports", json={"as_of": "2024-10-14T18:00:00Z", "detail": True, "policy": "hold"}
+    ).json()
+    work(worker, report["id"])
+    (file,) = api.get(f"/v1/reports/{report['id']}").json()["files"]
+    (row,) = csv.DictReader(io.StringIO(httpx2.get(file["url"]).text))
+    assert row["uptime_last_hour"] == row["downtime_last_hour"] == "30.0000"
+    assert (row["uptime_min_last_week"], row["uptime_max_last_week"]) == ("0.0000", "12.0000")
+    assert (row["polls_last_day"], row["timezone"]) == ("3", "America/Chicago")
+    assert {name.rsplit("_last_", 1)[0] for name in row} == {
+        "store_id", "uptime", "downtime", "unknown", "uptime_min", "uptime_max", "polls", "timezone"
+    }  # fmt: skip
+
+
+def test_an_empty_database_gives_an_empty_report(api: TestClient, worker: WorkerContext) -> None:
+    report = api.post("/v1/reports").json()
+    work(worker, report["id"])
+    (file,) = api.get(f"/v1/reports/{report['id']}").json()["files"]
+    assert (file["rows"], httpx2.get(file["url"]).text) == (0, HEADER + "\n")
+
+
+def test_the_two_call_contract(api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
+    load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+    for trigger in (api.post, api.get):
+        triggered = trigger("/trigger_report")
+        assert triggered.status_code == 200
+        assert list(triggered.json()) == ["report_id"]
+        asked = {"report_id": triggered.json()["report_id"]}
+        assert api.get("/get_report", params=asked).json() == {"status": "Running"}
+        work(worker, asked["report_id"])
+        complete = api.get("/get_report", params=asked).json()
+        assert (list(complete), complete["status"]) == (["status", "download_url"], "Complete")
+        text = httpx2.get(complete["download_url"]).text
+        assert text.startswith(HEADER)
+        redirect = api.get(
+            "/get_report", params=asked, headers={"Accept": "text/csv"}, follow_redirects=False
+        )
+        assert redirect.status_code == 302
+        assert httpx2.get(redirect.headers["location"]).text == text
+
+
+def test_a_failed_report_says_why(api: TestClient, env: dict[str, str]) -> None:
+    load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+    report_id = api.post("/trigger_report").json()["report_id"]
+    with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute(
+            "update report set state = 'failed', error = '{\"detail\": \"batch 0 was tried 5 times\"}'"
+        )
+    answer = api.get("/get_report", params={"report_id": report_id})
+    assert answer.json() == {"status": "Error", "detail": "batch 0 was tried 5 times"}
+    assert api.get(f"/v1/reports/{report_id}").json()["error"]["detail"] == "batch 0 was tried 5 times"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"policy": "optimistic"}, "body.policy"),
+        ({"as_of": "yesterday"}, "body.as_of"),
+        ({"as_of": "2024-10-14T18:00:00"}, "body.as_of"),
+        ({"as_of": "1970-01-01T00:00:00Z"}, "body.as_of"),
+        ({"detail": "perhaps"}, "body.detail"),
+        ({"colour": "red"}, "body.colour"),
+        ([], "body"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_field(api: TestClient, body: Any, field: str) -> None:
+    refused = problem(api.post("/v1/reports", json=body), 422, "invalid_request")
+    assert refused["errors"][0]["field"].startswith(field)
+
+
+def test_unknown_and_malformed_ids(api: TestClient) -> None:
+    problem(api.get(f"/v1/reports/{new_id()}"), 404, "report_not_found")
+    problem(api.get("/get_report", params={"report_id": str(new_id())}), 404, "report_not_found")
+    problem(api.get("/v1/reports/1"), 422, "invalid_request")
+    problem(api.get("/get_report"), 422, "invalid_request")
+    problem(api.get("/nowhere"), 404, "not_found")
+    problem(api.put("/v1/reports"), 405, "method_not_allowed")
+
+
+class TestKeys:
+    def test_without_a_live_key_nothing_is_answered(self, api: TestClient, env: dict[str, str]) -> None:
+        url = env["UPTILL_DATABASE_URL"]
+        with psycopg.connect(url) as conn:
+            expired = create_key(
+                conn, name="old", scopes=["admin"], expires_at=datetime.now(UTC) - timedelta(seconds=1)
+            )
+            revoked = create_key(conn, name="gone", scopes=["admin"])
+            assert revoke_key(conn, revoked.split("_")[1])
+        live = env["UPTILL_API_KEY"]
+        for key in (
+            "",
+            "nonsense",
+            live[:-1],
+            live[:-1] + ("A" if live[-1] != "A" else "B"),
+            expired,
+            revoked,
+        ):
+            answer = api.post("/v1/reports", headers={"Authorization": f"Bearer {key}"})
+            problem(answer, 401, "unauthenticated")
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert not key or key not in answer.text
+
+    def test_a_key_does_only_what_its_scopes_allow(self, api: TestClient, env: dict[str, str]) -> None:
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            reader = create_key(conn, name="reader", scopes=["reports:read"])
+        report = api.post("/v1/reports").json()
+        headers = {"Authorization": f"Bearer {reader}"}
+        problem(api.post("/v1/reports", headers=headers), 403, "forbidden")
+        problem(api.post("/trigger_report", headers=headers), 403, "forbidden")
+        assert api.get(f"/v1/reports/{report['id']}", headers=headers).status_code == 200
+
+    def test_a_key_may_come_in_its_own_header_and_its_use_is_noted(
+        self, api: TestClient, env: dict[str, str]
+    ) -> None:
+        key = env["UPTILL_API_KEY"]
+        del api.headers["Authorization"]
+        assert api.post("/trigger_report", headers={"X-API-Key": key}).status_code == 200
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            assert [used.last_used_at is not None for used in list_keys(conn)] == [True]
+
+
+class TestHealth:
+    def test_all_is_well(self, api: TestClient) -> None:
+        del api.headers["Authorization"]
+        assert api.get("/livez").json()["status"] == "ok"
+        assert api.get("/readyz").json() == {
+            "status": "ok",
+            "components": {"database": "ok", "queue": "ok", "storage": "ok"},
+        }
+
+    def test_without_redis_a_report_is_still_accepted(self, settings: Settings, env: dict[str, str]) -> None:
+        broken = settings.model_copy(
+            update={"redis_url": settings.redis_url.__class__("redis://127.0.0.1:1/0")}
+        )
+        headers = {"Authorization": f"Bearer {env['UPTILL_API_KEY']}"}
+        with TestClient(create_app(broken), headers=headers) as api:
+            assert api.post("/v1/reports").status_code == 202
+            ready = api.get("/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+
+    def test_without_postgres_nothing_is_accepted(self, settings: Settings, env: dict[str, str]) -> None:
+        url = psycopg.conninfo.make_conninfo(env["UPTILL_DATABASE_URL"], port=1)
+        broken = settings.model_copy(update={"database_url": settings.database_url.__class__(url)})
+        headers = {"Authorization": f"Bearer {env['UPTILL_API_KEY']}"}
+        with TestClient(create_app(broken), headers=headers, raise_server_exceptions=False) as api:
+            assert api.get("/livez").status_code == 200
+            assert api.get("/readyz").status_code == 503
+            answer = api.post("/v1/reports")
+            problem(answer, 503, "unavailable")
+            assert answer.headers["retry-after"]
