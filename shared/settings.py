@@ -11,6 +11,7 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from shared.errors import ConfigurationError
@@ -111,6 +112,8 @@ def load_settings(env_file: Path | None = None) -> Settings:
     """Read the environment, then `env_file` for what it does not set. Raises `ConfigurationError` that names the variable."""
     try:
         return Settings(_env_file=env_file)
+    except SettingsError as error:
+        raise (error.__cause__ if isinstance(error.__cause__, ConfigurationError) else error) from None
     except ValidationError as error:
         problems = "; ".join(
             f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()
@@ -120,3 +123,28 @@ def load_settings(env_file: Path | None = None) -> Settings:
 
 def _plain(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def settings_reference() -> str:
+    """Return the page `docs/reference/settings.md`: every variable with its default and meaning."""
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_shown_default(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "Environment variables. Each also as `…_FILE`: the path of a file that holds the value, for secrets.",
+            "",
+            "| variable | default | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _shown_default(field: FieldInfo) -> str:
+    default = _plain(field.default)
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if default else "-"

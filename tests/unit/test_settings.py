@@ -1,0 +1,73 @@
+"""Settings come from the environment or from files, say what is missing, and never show a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ConfigurationError
+from shared.settings import Settings, load_settings, settings_reference
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"UPTILL_{name.upper()}", raising=False)
+        monkeypatch.delenv(f"UPTILL_{name.upper()}_FILE", raising=False)
+
+
+def test_the_reference_page_is_what_the_code_says() -> None:
+    page = ROOT / "docs" / "reference" / "settings.md"
+    assert page.read_text() == settings_reference(), "write settings_reference() to the page"
+
+
+def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("s3cret\n")
+    monkeypatch.setenv("UPTILL_S3_SECRET_KEY_FILE", str(secret))
+    assert load_settings().s3_secret_key.get_secret_value() == "s3cret"
+    monkeypatch.setenv("UPTILL_S3_SECRET_KEY", "direct")
+    assert load_settings().s3_secret_key.get_secret_value() == "direct"
+
+
+def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPTILL_REDIS_URL_FILE", "/nowhere/redis")
+    with pytest.raises(ConfigurationError, match="UPTILL_REDIS_URL_FILE: cannot read /nowhere/redis"):
+        load_settings()
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env = tmp_path / "env"
+    env.write_text("UPTILL_S3_BUCKET=from-file\nUPTILL_API_URL=http://file:1\n")
+    monkeypatch.setenv("UPTILL_S3_BUCKET", "from-environment")
+    settings = load_settings(env)
+    assert (settings.s3_bucket, settings.api_url) == ("from-environment", "http://file:1")
+
+
+def test_what_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPTILL_LEASE_S", "canary")
+    monkeypatch.setenv("UPTILL_PRESIGN_S", "86400")
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert "UPTILL_LEASE_S" in str(raised.value)
+    assert "UPTILL_PRESIGN_S" in str(raised.value)
+    assert "canary" not in str(raised.value)
+
+
+def test_what_is_needed_and_missing_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="UPTILL_DATABASE_URL, UPTILL_REDIS_URL not set"):
+        load_settings().require("database_url", "redis_url", "s3_bucket")
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL", "S3_SECRET_KEY", "API_KEY"):
+        monkeypatch.setenv(f"UPTILL_{name}", "canary")
+    assert "canary" not in repr(load_settings())
+
+
+def test_links_are_signed_for_the_public_endpoint_or_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPTILL_S3_ENDPOINT", "http://s3:8333")
+    assert load_settings().s3_public_endpoint == "http://s3:8333"
+    monkeypatch.setenv("UPTILL_S3_PUBLIC_ENDPOINT", "https://files.example")
+    assert load_settings().s3_public_endpoint == "https://files.example"
