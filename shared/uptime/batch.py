@@ -1,0 +1,28 @@
+"""The one entry of the accounting: hours and polls of a batch of stores in, numbers out."""
+
+from collections.abc import Sequence
+
+from shared.uptime.calendar import Hours, spans_of
+from shared.uptime.kernel import Measures, measure
+from shared.uptime.policy import Policy, history_us
+from shared.uptime.states import Polls
+from shared.uptime.window import Window, bounds_us
+
+
+def measure_batch(
+    zones: Sequence[str | None],
+    hours: Hours,
+    polls: Polls,
+    as_of_us: int,
+    windows: Sequence[Window],
+    policy: Policy,
+) -> Measures:
+    """Measure the `len(zones)` stores of a batch in the windows that end at `as_of_us`.
+
+    `zones[k]` is the time zone name of store k, None for the default. The polls must reach back to
+    `history_us(policy)` before the start of the longest window; older and later ones change nothing.
+    Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
+    """
+    windows_us = starts_us, _ = bounds_us(windows, as_of_us, len(zones))
+    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
+    return measure(spans_of(zones, hours, first_us, as_of_us), polls, as_of_us, windows_us, policy)

@@ -1,0 +1,70 @@
+"""Exact arithmetic on sorted, disjoint half-open intervals of many stores at once.
+
+Knows non-negative integers only: no polls, no hours, no policy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64s = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number line for a batch: store k owns `[k * width_us, (k + 1) * width_us)`.
+
+    One sort and one binary search then serve all stores, and the end of one store never meets the next.
+    """
+
+    origin_us: int
+    width_us: int
+
+    @classmethod
+    def covering(cls, first_us: int, last_us: int, stores: int) -> "Line":
+        """The line on which every instant from `first_us` to `last_us`, both included, has its place.
+
+        Raises ValueError when that many stores and that much time need more than 63 bits.
+        """
+        width_us = last_us - first_us + 2
+        if stores * width_us > np.iinfo(np.int64).max:
+            raise ValueError(f"{stores} stores over {width_us} us are too many for one batch")
+        return cls(first_us, width_us)
+
+    def place(self, store: Int64s, at_us: Int64s) -> Int64s:
+        """Where instants lie on the line; those outside the covered time move to its nearest edge."""
+        return store * self.width_us + np.clip(at_us - self.origin_us, 0, self.width_us - 1)
+
+    def instant_us(self, store: Int64s, place: Int64s) -> Int64s:
+        """The instants that lie at these places of their stores' stretches of the line."""
+        return place - store * self.width_us + self.origin_us
+
+
+def elapsed(begin: Int64s, end: Int64s, until: Int64s) -> Int64s:
+    """How much of the intervals `[begin, end)` lies before each instant of `until`; exact, any shape."""
+    total = np.concatenate(([0], np.cumsum(end - begin)))
+    started = np.searchsorted(begin, until, side="right")
+    last_end = np.concatenate(([0], end))[started]
+    return total[started] - np.maximum(last_end - until, 0)
+
+
+def intersect(
+    begin: Int64s, end: Int64s, other_begin: Int64s, other_end: Int64s
+) -> tuple[Int64s, Int64s, Int64s]:
+    """The overlaps of two lists of intervals, in order: index into the second list, begin, end.
+
+    Searches once for each interval of the first list: let that be the shorter one.
+    """
+    first = np.searchsorted(other_end, begin, side="right")
+    count = np.maximum(np.searchsorted(other_begin, end, side="left") - first, 0)
+    index, other = expand(first, count)
+    return other, np.maximum(begin[index], other_begin[other]), np.minimum(end[index], other_end[other])
+
+
+def expand(first: Int64s, count: Int64s) -> tuple[Int64s, Int64s]:
+    """For every i the `count[i]` numbers from `first[i]` on: the i of each, and the numbers."""
+    index = np.repeat(np.arange(len(count)), count)
+    offset = np.cumsum(count) - count
+    return index, np.arange(len(index)) + (first - offset)[index]

@@ -1,0 +1,97 @@
+"""State to numbers: what a batch of stores amounts to in each window, in exact integer microseconds.
+
+Knows arrays only: no time zones, no hours rows, no database, no rendering.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.uptime.calendar import Spans
+from shared.uptime.intervals import Int64s, Line, elapsed
+from shared.uptime.policy import NoData, Policy, Scope, history_us
+from shared.uptime.states import Polls, carried, in_order, inside, linked, spoken
+
+__all__ = ["Measures", "Polls", "measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Numbers of shape (stores, windows); `open_us = up_us + down_us + unknown_us` exactly."""
+
+    open_us: Int64s
+    up_us: Int64s
+    down_us: Int64s
+    unknown_us: Int64s
+    up_min_us: Int64s
+    up_max_us: Int64s
+    polls: Int64s
+
+
+def measure(
+    spans: Spans, polls: Polls, as_of_us: int, windows_us: tuple[Int64s, Int64s], policy: Policy
+) -> Measures:
+    """Measure every store in its own windows `[start, end)`: two arrays of shape (stores, windows).
+
+    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after `as_of_us`
+    counts. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
+    """
+    starts_us, ends_us = windows_us
+    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
+    line = Line.covering(first_us, as_of_us, len(starts_us))
+    store = np.arange(len(starts_us), dtype=np.int64)[:, None]
+    starts = line.place(store, np.minimum(starts_us, as_of_us))
+    ends = line.place(store, np.minimum(ends_us, as_of_us))
+
+    def within(store: Int64s, begin_us: Int64s, end_us: Int64s) -> Int64s:
+        begin, end = line.place(store, begin_us), line.place(store, end_us)
+        return elapsed(begin, end, ends) - elapsed(begin, end, starts)
+
+    polls = in_order(polls, line, as_of_us)
+    counted, span = inside(polls, spans, line)
+    if policy.scope is Scope.ALL:
+        state = carried(polls, spans, line, as_of_us, policy)
+    else:
+        state = spoken(counted, span, spans, as_of_us, policy)
+    up_us, down_us = (
+        within(state.store[chosen], state.begin_us[chosen], state.end_us[chosen])
+        for chosen in (np.flatnonzero(state.active), np.flatnonzero(~state.active))
+    )
+    open_us = within(spans.store, spans.open_us, spans.close_us)
+    up_us, down_us = _with_no_data(open_us, up_us, down_us, policy.no_data)
+
+    before, after = slice(None, -1), slice(1, None)
+    agree = linked(span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
+    sure_up_us, sure_down_us = (
+        within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
+        for chosen in (
+            np.flatnonzero(agree & counted.active[after]),
+            np.flatnonzero(agree & ~counted.active[after]),
+        )
+    )
+
+    place = line.place(counted.store, counted.at_us)
+    polls_until = np.searchsorted(place, ends + (ends_us >= as_of_us))
+    return Measures(
+        open_us=open_us,
+        up_us=up_us,
+        down_us=down_us,
+        unknown_us=open_us - up_us - down_us,
+        up_min_us=sure_up_us,
+        up_max_us=open_us - sure_down_us,
+        polls=polls_until - np.searchsorted(place, starts),
+    )
+
+
+def _with_no_data(open_us: Int64s, up_us: Int64s, down_us: Int64s, no_data: NoData) -> tuple[Int64s, Int64s]:
+    """Up and down time once the policy has decided what unknown time becomes."""
+    match no_data:
+        case NoData.UNKNOWN:
+            return up_us, down_us
+        case NoData.DOWN:
+            return up_us, open_us - up_us
+        case NoData.SCALE:
+            # The product of two weeks in microseconds needs 80 bits: Python's integers, one a store and window.
+            known_us = np.maximum(up_us + down_us, 1)
+            scaled_us = (open_us.astype(object) * up_us // known_us).astype(np.int64)
+            return scaled_us, open_us - scaled_us

@@ -1,0 +1,95 @@
+"""The named accounting policies: how polls become up, down and unknown time.
+
+The registry is versioned: a change of any number it leads to raises POLICY_VERSION. Knows no data.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+MINUTE_US: Final = 60_000_000
+HOUR_US: Final = 60 * MINUTE_US
+DAY_US: Final = 24 * HOUR_US
+
+
+class Fill(StrEnum):
+    """Where the break between two consecutive polls lies."""
+
+    NEAREST = "nearest"  # at the midpoint, floored to a microsecond
+    PREVIOUS = "previous"  # at the later poll
+    NEXT = "next"  # at the earlier poll
+
+
+class NoData(StrEnum):
+    """What time that no poll speaks for becomes in a window."""
+
+    UNKNOWN = "unknown"
+    DOWN = "down"
+    SCALE = "scale"  # the measured share is applied to all open time
+
+
+class Edges(StrEnum):
+    """What the first and the last poll say about the time before and after them."""
+
+    EXTEND = "extend"  # the first speaks back to the opening, the last on to the closing
+    DOWN_AFTER_LAST = "down_after_last"  # as EXTEND, but after the last poll the store is down
+    NONE = "none"  # nothing is known before the first poll
+
+
+class Scope(StrEnum):
+    """Which polls count."""
+
+    SPAN = "span"  # those taken inside a span, and only for that span
+    ALL = "all"  # also those taken while the store is closed
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One complete set of rules; `slot_us` 0 means no rounding."""
+
+    name: str
+    fill: Fill
+    horizon_us: int
+    no_data: NoData = NoData.UNKNOWN
+    slot_us: int = 0
+    edges: Edges = Edges.EXTEND
+    scope: Scope = Scope.SPAN
+
+    def __post_init__(self) -> None:
+        if self.edges is Edges.DOWN_AFTER_LAST and self.no_data is not NoData.DOWN:
+            raise ValueError(
+                "down_after_last needs no_data = down: a silence that never ends has no other bound"
+            )
+
+
+POLICY_VERSION: Final = 1
+DEFAULT_POLICY: Final = "classic"
+POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
+    {
+        policy.name: policy
+        for policy in (
+            Policy("classic", Fill.NEAREST, DAY_US),
+            Policy("strict", Fill.NEAREST, 2 * HOUR_US),
+            Policy("hold", Fill.PREVIOUS, DAY_US),
+            Policy("hold-scaled", Fill.PREVIOUS, DAY_US, NoData.SCALE),
+            Policy("backfill-1m", Fill.NEXT, DAY_US, NoData.DOWN, MINUTE_US, Edges.DOWN_AFTER_LAST),
+            Policy("slots-15m", Fill.PREVIOUS, DAY_US, slot_us=15 * MINUTE_US),
+            Policy("carry", Fill.PREVIOUS, 7 * DAY_US, edges=Edges.NONE, scope=Scope.ALL),
+        )
+    }
+)
+
+
+def reach_us(policy: Policy) -> int:
+    """The longest gap that two polls close between them: each speaks for at most one horizon of it."""
+    return 2 * policy.horizon_us
+
+
+def history_us(policy: Policy) -> int:
+    """How far before the first window's start polls must be fetched; fetching more changes nothing.
+
+    A poll at the start needs to know its predecessor within reach, and a break may be rounded up by a slot.
+    """
+    return reach_us(policy) + policy.slot_us

@@ -1,0 +1,111 @@
+"""Local time to UTC for whole arrays: `zoneinfo` decides, numpy repeats what it decided.
+
+Knows time zones only: no opening hours, no stores.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+from zoneinfo import TZPATH, ZoneInfo
+
+import numpy as np
+
+from shared.uptime.intervals import Int64s
+
+DEFAULT_TIMEZONE: Final = "America/Chicago"
+DAY_S: Final = 86_400
+_KEY_BITS: Final = 40  # seconds of 34,000 years beside the zone's number
+_FOREVER_S: Final = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneTable:
+    """The constant-offset stretches of several zones in a range of days, one after another.
+
+    `key` is the zone's number and the stretch's first local second in one integer; from there on local time is
+    `offset_s` ahead of UTC, and the stretch ends at the UTC second `until_s`. Sorted by `key`.
+    """
+
+    first_s: int
+    key: Int64s
+    offset_s: Int64s
+    until_s: Int64s
+
+    def utc_s(self, zone: Int64s, local_s: Int64s) -> Int64s:
+        """UTC of local wall-clock seconds since 1970 in the zones given by number.
+
+        Ambiguous local times: the first occurrence. Nonexistent ones: the first instant after the jump.
+        """
+        stretch = np.searchsorted(self.key, (zone << _KEY_BITS) + (local_s - self.first_s), side="right") - 1
+        utc_s: Int64s = np.minimum(local_s - self.offset_s[stretch], self.until_s[stretch])
+        return utc_s
+
+
+def zone_table(names: Sequence[str], first_day: int, last_day: int) -> ZoneTable:
+    """The table for local dates from `first_day` to `last_day` (days since 1970, both included).
+
+    Raises zoneinfo.ZoneInfoNotFoundError for a name the time zone database does not hold.
+    """
+    first_s = first_day * DAY_S
+    rows = [
+        ((number << _KEY_BITS) + max(from_s - first_s, 0), offset_s, until_s)
+        for number, name in enumerate(names)
+        for from_s, offset_s, until_s in _stretches(name, first_day, last_day)
+    ]
+    key, offset_s, until_s = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return ZoneTable(first_s, key, offset_s, until_s)
+
+
+@lru_cache(maxsize=4096)
+def _stretches(name: str, first_day: int, last_day: int) -> tuple[tuple[int, int, int], ...]:
+    """(first local second, offset, last UTC second) of each stretch of constant offset, in order.
+
+    A stretch begins, in local time, where neither the offset before nor the one after can mean an earlier instant:
+    so the repeated hour belongs to the stretch before, and so does the skipped one, cut off at the jump.
+    """
+    zone = ZoneInfo(name)
+    # In the database no two changes since 1990 are less than 6.9 days apart: a look once a day misses none.
+    stretches: list[tuple[int, int, int]] = []
+    from_s = first_day * DAY_S
+    offset_s = _offset_s(zone, (first_day - 1) * DAY_S)
+    for day in range(first_day - 1, last_day + 2):
+        after_s = _offset_s(zone, (day + 1) * DAY_S)
+        if after_s != offset_s:
+            jump_s = _jump_s(zone, day * DAY_S, (day + 1) * DAY_S)
+            stretches.append((from_s, offset_s, jump_s))
+            from_s = jump_s + max(offset_s, after_s)
+            offset_s = after_s
+    return (*stretches, (from_s, offset_s, _FOREVER_S))
+
+
+def _jump_s(zone: ZoneInfo, before_s: int, after_s: int) -> int:
+    """The first UTC second in `(before_s, after_s]` with the offset of `after_s`, by bisection."""
+    after = _offset_s(zone, after_s)
+    while after_s - before_s > 1:
+        middle_s = (before_s + after_s) // 2
+        if _offset_s(zone, middle_s) == after:
+            after_s = middle_s
+        else:
+            before_s = middle_s
+    return after_s
+
+
+def _offset_s(zone: ZoneInfo, utc_s: int) -> int:
+    local = datetime.fromtimestamp(utc_s, zone)
+    return int(local.replace(tzinfo=UTC).timestamp()) - utc_s
+
+
+@cache
+def tzdata_version() -> str:
+    """The release of the time zone database that `zoneinfo` reads here, as `2026a`; `unknown` if it does not say."""
+    system = (Path(root) for root in TZPATH)
+    source = next((root for root in system if (root / DEFAULT_TIMEZONE).is_file()), None)
+    listing = (source or files("tzdata") / "zoneinfo") / "tzdata.zi"
+    if not listing.is_file():
+        return "unknown"
+    with listing.open(encoding="utf-8") as lines:
+        return lines.readline().removeprefix("# version").strip()

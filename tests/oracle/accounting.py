@@ -1,0 +1,249 @@
+"""The accounting once more, for one store: slow, obvious, and sharing no line with the engine it judges.
+
+Plain lists, one zoneinfo conversion a boundary, one rule a function. It reads all polls it is given, however old.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Rules(NamedTuple):
+    fill: str
+    horizon_us: int
+    no_data: str = "unknown"
+    slot_us: int = 1
+    edges: str = "extend"
+    scope: str = "span"
+
+
+RULES: Mapping[str, Rules] = {
+    "classic": Rules("nearest", 24 * HOUR_US),
+    "strict": Rules("nearest", 2 * HOUR_US),
+    "hold": Rules("previous", 24 * HOUR_US),
+    "hold-scaled": Rules("previous", 24 * HOUR_US, no_data="scale"),
+    "backfill-1m": Rules("next", 24 * HOUR_US, no_data="down", slot_us=MINUTE_US, edges="down_after_last"),
+    "slots-15m": Rules("previous", 24 * HOUR_US, slot_us=15 * MINUTE_US),
+    "carry": Rules("previous", 7 * DAY_US, scope="all"),
+}
+
+
+class HoursRow(NamedTuple):
+    day_of_week: int
+    opens_s: int
+    closes_s: int
+
+
+class Poll(NamedTuple):
+    at_us: int
+    active: bool
+
+
+class Span(NamedTuple):
+    open_us: int
+    close_us: int
+
+
+class Stretch(NamedTuple):
+    begin_us: int
+    end_us: int
+    active: bool
+
+
+def account(
+    zone: str | None,
+    hours: Sequence[HoursRow],
+    polls: Iterable[Poll],
+    as_of_us: int,
+    policy: str,
+    windows: Mapping[str, int],
+) -> dict[str, dict[str, int]]:
+    """The measures of one store: for each window (name to length in us) open_us, up_us ... and polls."""
+    rules = RULES[policy]
+    last_delivered = {poll.at_us: poll for poll in polls if poll.at_us <= as_of_us}
+    counted = [last_delivered[at_us] for at_us in sorted(last_delivered)]
+    earliest_us = min(
+        [as_of_us - length_us for length_us in windows.values()] + [p.at_us for p in counted[:1]]
+    )
+    spans = open_spans(zone or "America/Chicago", hours, earliest_us, as_of_us)
+    polls_of_spans = [polls_between(counted, span.open_us, span.close_us) for span in spans]
+
+    if rules.scope == "all":
+        stretches = [part for held in hold(counted, as_of_us, rules) for part in while_open(held, spans)]
+    else:
+        stretches = [
+            stretch
+            for span, inside in zip(spans, polls_of_spans, strict=True)
+            for run in runs(inside, rules)
+            for stretch in speak(run, span.open_us, min(span.close_us, as_of_us), rules)
+        ]
+    pairs = [pair for inside in polls_of_spans for pair in agreeing_pairs(inside, rules)]
+
+    measures = {}
+    for name, length_us in windows.items():
+        window = (as_of_us - length_us, as_of_us)
+        open_us = sum(overlap(span.open_us, span.close_us, *window) for span in spans)
+        up_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if s.active)
+        down_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if not s.active)
+        if rules.no_data == "down":  # which is also what makes the time after the last poll down
+            down_us = open_us - up_us
+        if rules.no_data == "scale":
+            up_us = open_us * up_us // (up_us + down_us) if up_us + down_us else 0
+            down_us = open_us - up_us
+        measures[name] = {
+            "open_us": open_us,
+            "up_us": up_us,
+            "down_us": down_us,
+            "unknown_us": open_us - up_us - down_us,
+            "up_min_us": sum(overlap(p.begin_us, p.end_us, *window) for p in pairs if p.active),
+            "up_max_us": open_us - sum(overlap(p.begin_us, p.end_us, *window) for p in pairs if not p.active),
+            "polls": sum(
+                window[0] <= poll.at_us <= window[1] for inside in polls_of_spans for poll in inside
+            ),
+        }
+    return measures
+
+
+# ---- hours to spans
+
+
+def open_spans(zone: str, hours: Sequence[HoursRow], first_us: int, last_us: int) -> list[Span]:
+    """The spans of a store around the given range, and some days more on either side."""
+    first_date = (EPOCH + timedelta(microseconds=first_us)).date() - timedelta(days=9)
+    last_date = (EPOCH + timedelta(microseconds=last_us)).date() + timedelta(days=2)
+    if not hours:
+        return [Span(instant_us(zone, first_date, 0), instant_us(zone, last_date, 0))]
+    intervals = []
+    for days in range((last_date - first_date).days):
+        day = first_date + timedelta(days=days)
+        for row in hours:
+            if row.day_of_week == day.weekday():
+                closes_s = 86_400 if row.closes_s in {86_399, 86_340} else row.closes_s
+                if closes_s <= row.opens_s:
+                    closes_s += 86_400
+                intervals.append(Span(instant_us(zone, day, row.opens_s), instant_us(zone, day, closes_s)))
+    return union(interval for interval in intervals if interval.open_us < interval.close_us)
+
+
+def union(intervals: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for interval in sorted(intervals):
+        if merged and interval.open_us <= merged[-1].close_us:
+            merged[-1] = Span(merged[-1].open_us, max(merged[-1].close_us, interval.close_us))
+        else:
+            merged.append(interval)
+    return merged
+
+
+@cache
+def instant_us(zone: str, day: date, second: int) -> int:
+    """UTC of a second of a local day: the first occurrence, or the first instant after a jump over it."""
+    local = datetime.combine(day + timedelta(days=second // 86_400), time.min) + timedelta(
+        seconds=second % 86_400
+    )
+    aware = local.replace(tzinfo=ZoneInfo(zone), fold=0)
+    utc = aware.astimezone(UTC)
+    if utc.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local:
+        utc = jump_over(ZoneInfo(zone), aware)
+    return (utc - EPOCH) // timedelta(microseconds=1)
+
+
+def jump_over(zone: ZoneInfo, skipped: datetime) -> datetime:
+    """The instant of the jump that skips a nonexistent local time, to the second."""
+    before, after = skipped.replace(fold=1).astimezone(UTC), skipped.replace(fold=0).astimezone(UTC)
+    offset_before = before.astimezone(zone).utcoffset()
+    seconds = range((after - before) // timedelta(seconds=1) + 1)
+    changed = bisect_left(
+        seconds,
+        True,
+        key=lambda s: (before + timedelta(seconds=s)).astimezone(zone).utcoffset() != offset_before,
+    )
+    return before + timedelta(seconds=changed)
+
+
+# ---- polls to state
+
+
+def polls_between(polls: Sequence[Poll], first_us: int, end_us: int) -> list[Poll]:
+    """Of polls in time order those with `first_us <= at < end_us`."""
+    begin = bisect_left(polls, first_us, key=lambda poll: poll.at_us)
+    return list(polls[begin : bisect_left(polls, end_us, key=lambda poll: poll.at_us)])
+
+
+def runs(polls: Sequence[Poll], rules: Rules) -> list[list[Poll]]:
+    """Polls of a span, parted where more than two horizons lie between two of them: too far to know of each other."""
+    parted: list[list[Poll]] = []
+    for poll in polls:
+        if parted and poll.at_us - parted[-1][-1].at_us <= 2 * rules.horizon_us:
+            parted[-1].append(poll)
+        else:
+            parted.append([poll])
+    return parted
+
+
+def speak(polls: Sequence[Poll], open_us: int, close_us: int, rules: Rules) -> list[Stretch]:
+    """The time each poll of a run speaks for, in the open time that the run is in."""
+    breaks = [break_us(earlier.at_us, later.at_us, rules) for earlier, later in pairwise(polls)]
+    last_us = slot_after(polls[-1].at_us, rules) if rules.edges == "down_after_last" else close_us
+    stretches = [
+        Stretch(
+            max(begin_us, poll.at_us - rules.horizon_us),
+            min(end_us, poll.at_us + rules.horizon_us, close_us),
+            poll.active,
+        )
+        for poll, begin_us, end_us in zip(polls, [open_us, *breaks], [*breaks, last_us], strict=True)
+    ]
+    return [stretch for stretch in stretches if stretch.begin_us < stretch.end_us]
+
+
+def break_us(earlier_us: int, later_us: int, rules: Rules) -> int:
+    breaks = {"nearest": (earlier_us + later_us) // 2, "previous": later_us, "next": earlier_us}
+    return slot_after(breaks[rules.fill], rules)
+
+
+def slot_after(at_us: int, rules: Rules) -> int:
+    return (at_us + rules.slot_us - 1) // rules.slot_us * rules.slot_us
+
+
+def hold(polls: Sequence[Poll], as_of_us: int, rules: Rules) -> list[Stretch]:
+    """Every poll holds until the next one, open or closed, for at most one horizon."""
+    ends = [*(poll.at_us for poll in polls[1:]), as_of_us]
+    return [
+        Stretch(poll.at_us, min(end_us, poll.at_us + rules.horizon_us), poll.active)
+        for poll, end_us in zip(polls, ends, strict=False)
+    ]
+
+
+def while_open(stretch: Stretch, spans: Sequence[Span]) -> list[Stretch]:
+    parts = [
+        Stretch(max(stretch.begin_us, span.open_us), min(stretch.end_us, span.close_us), stretch.active)
+        for span in spans
+        if span.open_us < stretch.end_us and stretch.begin_us < span.close_us
+    ]
+    return [part for part in parts if part.begin_us < part.end_us]
+
+
+# ---- state to numbers
+
+
+def agreeing_pairs(polls: Sequence[Poll], rules: Rules) -> list[Stretch]:
+    """The time between consecutive polls of one span that agree and are at most two horizons apart."""
+    return [
+        Stretch(earlier.at_us, later.at_us, earlier.active)
+        for earlier, later in pairwise(polls)
+        if earlier.active == later.active and later.at_us - earlier.at_us <= 2 * rules.horizon_us
+    ]
+
+
+def overlap(begin_us: int, end_us: int, other_begin_us: int, other_end_us: int) -> int:
+    return max(min(end_us, other_end_us) - max(begin_us, other_begin_us), 0)

@@ -1,0 +1,143 @@
+"""What holds for the engine's numbers whatever the data: sums, bounds, and all that must not matter."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.uptime.batch import measure_batch
+from shared.uptime.calendar import spans_of
+from shared.uptime.kernel import Measures, measure
+from shared.uptime.policy import POLICIES, NoData, history_us
+from shared.uptime.window import DEFAULT_WINDOWS
+from tests.oracle.accounting import DAY_US, Poll
+from tests.oracle.engine import Store, hours_of, measured, numbers, polls_of
+from tests.property.stores import FIXED_ZONES, WINDOWS, batches, durations_us
+
+Batch = tuple[list[Store], int]
+policies = st.sampled_from(sorted(POLICIES))
+some = settings(max_examples=60, deadline=None)
+
+
+@some
+@given(batch=batches(), policy=policies)
+def test_open_is_up_and_down_and_unknown(batch: Batch, policy: str) -> None:
+    for store in measured(*batch, policy, WINDOWS):
+        for name, window in store.items():
+            assert window["open_us"] == window["up_us"] + window["down_us"] + window["unknown_us"]
+            assert window["open_us"] <= WINDOWS[name]
+            assert min(window.values()) >= 0
+
+
+@pytest.mark.parametrize("policy", ["classic", "strict"])
+@some
+@given(batch=batches())
+def test_nearest_lies_between_its_bounds(policy: str, batch: Batch) -> None:
+    for store in measured(*batch, policy, WINDOWS):
+        for window in store.values():
+            assert window["up_min_us"] <= window["up_us"] <= window["up_max_us"]
+
+
+@some
+@given(batch=batches(longest_gap_us=DAY_US))
+def test_hold_lies_between_its_bounds_when_no_gap_exceeds_the_horizon(batch: Batch) -> None:
+    for store in measured(*batch, "hold", WINDOWS):
+        for window in store.values():
+            assert window["up_min_us"] <= window["up_us"] <= window["up_max_us"]
+
+
+@some
+@given(batch=batches())
+def test_hold_leaves_a_longer_gap_unknown_after_one_horizon(batch: Batch) -> None:
+    for store in measured(*batch, "hold", WINDOWS):
+        for window in store.values():
+            assert window["up_min_us"] <= window["up_us"] + window["unknown_us"]
+            assert window["up_us"] <= window["up_max_us"]
+
+
+@some
+@given(
+    batch=batches(),
+    policy=st.sampled_from(sorted(name for name, p in POLICIES.items() if p.no_data is not NoData.SCALE)),
+    cuts=st.lists(durations_us(8 * DAY_US), min_size=6, max_size=9),
+)
+def test_a_window_is_the_sum_of_its_parts(batch: Batch, policy: str, cuts: list[int]) -> None:
+    stores_, as_of_us = batch
+    rules = POLICIES[policy]
+    # Every store gets a window of its own and two others that part it, some of them ending at as_of.
+    edges_us = as_of_us - np.sort([(cuts * 2)[k : k + 3] for k in range(len(stores_))])[:, ::-1]
+    start_us, cut_us, end_us = edges_us.T
+    windows_us = np.stack([start_us, start_us, cut_us], axis=1), np.stack([end_us, cut_us, end_us], axis=1)
+    spans = spans_of(
+        [store.zone for store in stores_],
+        hours_of(stores_),
+        int(start_us.min()) - history_us(rules),
+        as_of_us,
+    )
+    measures = measure(spans, polls_of(stores_), as_of_us, windows_us, rules)
+    for store in range(len(stores_)):
+        whole, earlier, later = (numbers(measures, store, window) for window in range(3))
+        if cut_us[store] == end_us[store] == as_of_us:  # as_of itself belongs to both parts that end there
+            del whole["polls"]
+        assert all(earlier[name] + later[name] == whole[name] for name in whole)
+
+
+@some
+@given(batch=batches(), policy=policies, seed=st.integers(0, 2**32 - 1))
+def test_the_order_of_rows_does_not_matter(batch: Batch, policy: str, seed: int) -> None:
+    stores_, as_of_us = batch
+    hours, polls = hours_of(stores_), polls_of(stores_)
+    shuffled = np.random.default_rng(seed).permutation
+    hours_order, polls_order = shuffled(len(hours.store)), shuffled(len(polls.store))
+    zones = [store.zone for store in stores_]
+    other = measure_batch(
+        zones,
+        type(hours)(*(getattr(hours, name)[hours_order] for name in hours.__slots__)),
+        type(polls)(*(getattr(polls, name)[polls_order] for name in polls.__slots__)),
+        as_of_us,
+        DEFAULT_WINDOWS,
+        POLICIES[policy],
+    )
+    same = measure_batch(zones, hours, polls, as_of_us, DEFAULT_WINDOWS, POLICIES[policy])
+    for name in Measures.__slots__:
+        np.testing.assert_array_equal(getattr(other, name), getattr(same, name))
+
+
+@some
+@given(batch=batches(), policy=policies, seed=st.integers(0, 2**32 - 1))
+def test_the_batch_does_not_matter(batch: Batch, policy: str, seed: int) -> None:
+    stores_, as_of_us = batch
+    together = measured(stores_, as_of_us, policy, WINDOWS)
+    order = random.Random(seed).sample(range(len(stores_)), len(stores_))
+    assert measured([stores_[k] for k in order], as_of_us, policy, WINDOWS) == [together[k] for k in order]
+    assert [measured([store], as_of_us, policy, WINDOWS)[0] for store in stores_] == together
+
+
+@some
+@given(batch=batches(), policy=policies, window=st.sampled_from(sorted(WINDOWS)))
+def test_neither_older_polls_nor_other_windows_matter(batch: Batch, policy: str, window: str) -> None:
+    stores_, as_of_us = batch
+    needed_us = as_of_us - WINDOWS[window] - history_us(POLICIES[policy])
+    fetched = [
+        store._replace(polls=[poll for poll in store.polls if poll.at_us >= needed_us]) for store in stores_
+    ]
+    assert [store[window] for store in measured(stores_, as_of_us, policy, WINDOWS)] == [
+        store[window] for store in measured(fetched, as_of_us, policy, {window: WINDOWS[window]})
+    ]
+
+
+@some
+@given(batch=batches(), policy=policies, zone=st.sampled_from(FIXED_ZONES), weeks=st.integers(-60, 60))
+def test_whole_weeks_do_not_matter_where_clocks_never_change(
+    batch: Batch, policy: str, zone: str, weeks: int
+) -> None:
+    stores_, as_of_us = batch
+    shift_us = weeks * 7 * DAY_US
+    here = [store._replace(zone=zone) for store in stores_]
+    there = [
+        store._replace(polls=[Poll(poll.at_us + shift_us, poll.active) for poll in store.polls])
+        for store in here
+    ]
+    assert measured(there, as_of_us + shift_us, policy, WINDOWS) == measured(here, as_of_us, policy, WINDOWS)

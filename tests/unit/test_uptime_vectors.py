@@ -1,0 +1,52 @@
+"""Every worked case of the accounting rule, to the microsecond, in the engine and in the oracle that judges it."""
+
+import json
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.uptime.policy import POLICIES
+from shared.uptime.window import DEFAULT_WINDOWS
+from tests.oracle.accounting import EPOCH, SECOND_US, HoursRow, Poll, account
+from tests.oracle.engine import Store, measured
+
+VECTORS = json.loads((Path(__file__).parent / "vectors" / "accounting.json").read_text())
+WINDOWS: dict[str, int] = VECTORS["windows"]
+each_case = pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
+
+
+def instant_us(text: str) -> int:
+    delta = datetime.fromisoformat(text) - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * SECOND_US + delta.microseconds
+
+
+def second(text: str) -> int:
+    local = time.fromisoformat(text)
+    return local.hour * 3600 + local.minute * 60 + local.second
+
+
+def store_of(case: dict[str, Any]) -> Store:
+    return Store(
+        case["timezone"],
+        [HoursRow(day, second(opens), second(closes)) for day, opens, closes in case["hours"]],
+        [Poll(instant_us(at), status == "active") for at, status in case["polls"]],
+    )
+
+
+@each_case
+def test_oracle(case: dict[str, Any]) -> None:
+    assert account(*store_of(case), instant_us(case["as_of"]), case["policy"], WINDOWS) == case["expected"]
+
+
+@each_case
+def test_engine(case: dict[str, Any]) -> None:
+    [numbers] = measured([store_of(case)], instant_us(case["as_of"]), case["policy"], WINDOWS)
+    assert numbers == case["expected"]
+
+
+def test_the_cases_cover_every_policy_and_the_default_windows() -> None:
+    assert len(VECTORS["cases"]) == 49
+    assert {case["policy"] for case in VECTORS["cases"]} == set(POLICIES)
+    assert {window.name: window.length_us for window in DEFAULT_WINDOWS} == WINDOWS
