@@ -1,16 +1,13 @@
 """`uptill report`: trigger by HTTP, follow the progress, download."""
 
-import csv
 import io
 import sys
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from services.cli.client import ApiError, ReportStatus, UptillClient
 from services.cli.console import fail, note, stderr, stdout
@@ -62,7 +59,7 @@ def report(
 
 
 def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
-    status = client.create_report(**parameters)
+    accepted = status = client.create_report(**parameters)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -71,8 +68,8 @@ def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        task = progress.add_task(f"report {status.id}", total=status.stores_total)
-        for status in client.follow(status.id, every_s=_PROGRESS_EVERY_S if stderr.is_terminal else 20):
+        task = progress.add_task(f"report {accepted.id}", total=accepted.stores_total)
+        for status in client.follow(accepted.id, every_s=_PROGRESS_EVERY_S if stderr.is_terminal else 20):
             progress.update(task, completed=status.stores_done)
     return status
 
@@ -92,22 +89,11 @@ def _deliver(client: UptillClient, status: ReportStatus, file: dict[str, Any], o
 def _show_head(client: UptillClient, status: ReportStatus, file: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     client.download(file, buffer)
-    rows = (
-        csv.reader(io.TextIOWrapper(buffer, "utf-8", newline="", write_through=True))
-        if buffer.seek(0) == 0
-        else iter(())
-    )
-    header = next(rows)
-    table = Table(title=f"{file['rows']} stores as of {status.as_of}, policy {status.policy}")
-    for name in header:
-        table.add_column(
-            name.replace("_", " "), justify="left" if name in ("store_id", "timezone") else "right"
-        )
-    for row in islice(rows, _HEAD_ROWS):
-        table.add_row(*row)
-    stdout.print(table)
+    lines = buffer.getvalue().decode().splitlines()
+    for line in lines[: _HEAD_ROWS + 1]:
+        print(line)  # not through rich: neither rows nor a link may be wrapped
     note(
-        f"first {min(_HEAD_ROWS, file['rows'])} of {file['rows']} rows; `uptill report -o report.csv` writes all of them"
+        f"{min(_HEAD_ROWS, file['rows'])} of {file['rows']} stores, as of {status.as_of}, policy {status.policy}"
     )
-    stdout.print(f"link (until {file['expires_at']}):")
-    print(file["url"])  # not through rich: a link must not be wrapped
+    note(f"all of them: `uptill report -o report.csv`, or until {file['expires_at']}:")
+    print(file["url"])

@@ -1,0 +1,57 @@
+"""What the stack needs inside its servers before the services start: a database, its schema, a bucket, an API key."""
+
+from urllib.parse import urlsplit
+
+import boto3
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from services.cli.local.servers import Endpoints
+from shared.db.migrate import migrate
+from shared.db.queries import queries
+from shared.keys import create_key, matches, prefix_of
+
+_DATABASE = "uptill"
+_BUCKET = "uptill"
+
+
+def prepare_database(endpoints: Endpoints) -> str:
+    """Make the database if it is new, bring its schema up to date, and return its address."""
+    with psycopg.connect(endpoints.database_url, autocommit=True) as conn:
+        if not conn.execute("select from pg_database where datname = %s", [_DATABASE]).rowcount:
+            conn.execute(sql.SQL("create database {}").format(sql.Identifier(_DATABASE)))
+    url = urlsplit(endpoints.database_url)._replace(path=f"/{_DATABASE}").geturl()
+    migrate(url)
+    return url
+
+
+def prepare_bucket(endpoints: Endpoints) -> str:
+    """Make the bucket if it is new; returns its name."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoints.s3_endpoint,
+        aws_access_key_id=endpoints.s3_access_key,
+        aws_secret_access_key=endpoints.s3_secret_key,
+        region_name="us-east-1",
+    )
+    try:
+        if _BUCKET not in {bucket.get("Name") for bucket in client.list_buckets().get("Buckets", [])}:
+            client.create_bucket(Bucket=_BUCKET)
+    finally:
+        client.close()
+    return _BUCKET
+
+
+def prepare_key(database_url: str, known: str | None) -> str:
+    """The known API key if it is still good, else a new one that may do everything."""
+    with psycopg.connect(database_url) as conn:
+        if known is not None and (prefix := prefix_of(known)) is not None:
+            row = (
+                conn.cursor(row_factory=dict_row)
+                .execute(queries("keys")["live_key"], {"prefix": prefix})
+                .fetchone()
+            )
+            if row is not None and matches(known, row["hash"]):
+                return known
+        return create_key(conn, name="uptill up", scopes=["admin"])

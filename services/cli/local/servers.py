@@ -1,0 +1,94 @@
+"""Postgres, Valkey and SeaweedFS of one directory, started together. Knows nothing of what is kept in them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from services.cli.local import postgres, seaweedfs, valkey
+from services.cli.local.errors import LocalStackError
+from services.cli.local.identity import claim_identity
+from services.cli.local.processes import Child, ProcessSet
+
+STOP_SIGNALS = {
+    "postgres": postgres.STOP_SIGNAL,
+    "valkey": valkey.STOP_SIGNAL,
+    "seaweedfs": seaweedfs.STOP_SIGNAL,
+}
+_POLL_S = 0.05
+_START_TIMEOUT_S = 600.0  # after a crash Postgres may have gigabytes of log to replay
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the three servers are, and what opens them. `database_url` is the superuser's, at `postgres`."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    s3_endpoint: str
+    s3_access_key: str = field(repr=False)
+    s3_secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RunningServers:
+    """The servers' addresses and processes."""
+
+    endpoints: Endpoints
+    children: Sequence[Child]
+
+
+class DataServer(Protocol):
+    """What the three have in common."""
+
+    def start(self, processes: ProcessSet) -> Child:
+        """Start the server's process."""
+
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+
+
+def start_servers(
+    directory: Path,
+    processes: ProcessSet,
+    *,
+    durable: bool = True,
+    redis_databases: int = 16,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> RunningServers:
+    """Start the servers whose data is in `directory` and wait until all of them answer.
+
+    `checkpoint` is called over and over while waiting and may raise to give up. Raises `LocalStackError` when a server
+    ends or does not answer; `processes` then still holds the others.
+    """
+    identity, reservation = claim_identity(directory, ("postgres", "valkey", *seaweedfs.PORT_NAMES))
+    ports = identity.ports
+    objects = seaweedfs.SeaweedFS(directory, ports, identity.s3_access_key, identity.s3_secret_key)
+    queue = valkey.Valkey(directory, ports["valkey"], identity.valkey_password, redis_databases)
+    database = postgres.Postgres(directory, ports["postgres"], identity.postgres_password, durable)
+    with reservation:
+        servers: list[DataServer] = [objects, queue, database]  # the slowest to start is first
+        started = [(server, server.start(processes)) for server in servers]
+        _await_ready(started, checkpoint)
+    endpoints = Endpoints(
+        database.url(), queue.url(), objects.endpoint, identity.s3_access_key, identity.s3_secret_key
+    )
+    return RunningServers(endpoints, [child for _, child in started])
+
+
+def _await_ready(started: list[tuple[DataServer, Child]], checkpoint: Callable[[], None]) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    waiting = started
+    while waiting:
+        checkpoint()
+        for _, child in started:
+            if child.has_ended():
+                raise LocalStackError(child.obituary())
+        if time.monotonic() > deadline:
+            late = ", ".join(child.name for _, child in waiting)
+            raise LocalStackError(
+                f"{late}: no answer after {_START_TIMEOUT_S:.0f} s; see {waiting[0][1].log}"
+            )
+        waiting = [(server, child) for server, child in waiting if not server.is_ready()]
+        time.sleep(_POLL_S)

@@ -1,0 +1,124 @@
+"""`uptill up` itself: locks the folder, starts servers and services, watches them, stops them in reverse order."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.cli.console import note, stderr
+from services.cli.local.contents import prepare_bucket, prepare_database, prepare_key
+from services.cli.local.errors import LocalStackError
+from services.cli.local.lock import locked, stop_strays
+from services.cli.local.ports import HOST, PortReservation, is_free
+from services.cli.local.processes import ProcessSet
+from services.cli.local.servers import STOP_SIGNALS, Endpoints, RunningServers, start_servers
+from services.cli.local.services import Service, uptill_services
+from services.cli.local.settings_file import read_settings, service_environment, write_settings
+from services.cli.local.stop_signals import StopRequested, StopSignals
+from services.cli.local.summary import show_summary
+from services.cli.local.supervision import Supervision
+from shared.errors import UptillError
+
+_WATCH_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """`ingest_port` is kept for the ingest service. `services` replaces Uptill's own."""
+
+    data: Path
+    port: int = 8000
+    ingest_port: int = 8001
+    workers: int = 2
+    services: tuple[Service, ...] | None = None
+
+
+def run_stack(options: StackOptions) -> int:
+    """Run until asked to stop or until something cannot go on; returns the exit status. Leaves no process behind."""
+    with StopSignals() as stop:
+        try:
+            _run(options, stop)
+        except StopRequested:
+            note("stopped")
+            return 0
+        except (UptillError, OSError) as error:
+            stderr.print("[bold red]error:[/]", end=" ")
+            stderr.print(str(error), markup=False, soft_wrap=True)
+            return 1
+    return 0
+
+
+def _run(options: StackOptions, stop: StopSignals) -> None:
+    began_s = time.monotonic()
+    directory = options.data.resolve()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    services = options.services or uptill_services(port=options.port, workers=options.workers)
+    ready, settings_file, services_folder = directory / "ready", directory / "env", directory / "services"
+    with locked(directory, stop.wait) as lock:
+        ready.unlink(missing_ok=True)
+        strays = {services_folder: signal.SIGTERM} | {
+            directory / name: by for name, by in STOP_SIGNALS.items()
+        }
+        stop_strays(strays)
+        with (
+            _reserved_ports(services) as ports,
+            ProcessSet(directory / "logs", held=[lock], remove_at_end=[ready]) as processes,
+        ):
+            services_folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                note("starting Postgres, Valkey and SeaweedFS …")
+                servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
+                settings = _settings(servers.endpoints, options.port, read_settings(settings_file))
+                supervision = Supervision(processes, services_folder, service_environment(settings), note)
+                supervision.start(services, stop.wait)
+                ports.release()
+                write_settings(settings_file, settings)
+                ready.write_text(f"{os.getpid()}\n", encoding="utf-8")
+                show_summary(directory, settings["UPTILL_API_URL"], time.monotonic() - began_s)
+                _watch(servers, processes, supervision, stop)
+            finally:
+                ready.unlink(missing_ok=True)
+
+
+def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
+    for service in services:
+        if service.port is not None and not is_free(service.port):
+            raise LocalStackError(
+                f"port {service.port}, where the {service.name} should listen, is taken by another program. "
+                f"Choose another port with {service.port_option}."
+            )
+    wanted = {service.name: service.port for service in services if service.port is not None}
+    return PortReservation(wanted, wanted)  # or one of our own servers might be given such a port
+
+
+def _settings(endpoints: Endpoints, port: int, earlier: dict[str, str]) -> dict[str, str]:
+    database_url = prepare_database(endpoints)
+    return {
+        "UPTILL_DATABASE_URL": database_url,
+        "UPTILL_REDIS_URL": endpoints.redis_url,
+        "UPTILL_S3_ENDPOINT": endpoints.s3_endpoint,
+        "UPTILL_S3_PUBLIC_ENDPOINT": endpoints.s3_endpoint,
+        "UPTILL_S3_BUCKET": prepare_bucket(endpoints),
+        "UPTILL_S3_ACCESS_KEY": endpoints.s3_access_key,
+        "UPTILL_S3_SECRET_KEY": endpoints.s3_secret_key,
+        "UPTILL_API_URL": f"http://{HOST}:{port}",
+        "UPTILL_API_KEY": prepare_key(database_url, earlier.get("UPTILL_API_KEY")),
+    }
+
+
+def _watch(
+    servers: RunningServers, processes: ProcessSet, supervision: Supervision, stop: StopSignals
+) -> None:
+    while True:
+        stop.wait(_WATCH_EVERY_S)
+        for child in servers.children:
+            if child.has_ended():
+                raise LocalStackError(
+                    f"{child.obituary()}\nThe stack cannot go on without it and was stopped."
+                )
+        if not processes.keeper_is_alive():
+            raise LocalStackError(
+                "the process that would clean up after a crash is gone; the stack was stopped"
+            )
+        supervision.tend()

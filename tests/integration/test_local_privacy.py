@@ -1,0 +1,78 @@
+"""The running stack is open to nobody else: files, addresses, command lines."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from services.cli.local.ports import HOST
+from tests.fixtures.local_stack import LocalStack, started
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with started(tmp_path_factory.mktemp("stack") / "data") as running:
+        yield running.await_ready()
+
+
+def test_files_with_secrets_are_the_owners_only(stack: LocalStack) -> None:
+    assert stack.data.stat().st_mode & 0o777 == 0o700
+    for name in ("env", "credentials.json", "valkey/valkey.conf"):
+        assert (stack.data / name).stat().st_mode & 0o777 == 0o600, name
+
+
+def test_the_settings_are_complete_and_fit_for_a_shell(stack: LocalStack) -> None:
+    assert set(stack.settings) == {
+        "UPTILL_DATABASE_URL",
+        "UPTILL_REDIS_URL",
+        "UPTILL_S3_ENDPOINT",
+        "UPTILL_S3_PUBLIC_ENDPOINT",
+        "UPTILL_S3_BUCKET",
+        "UPTILL_S3_ACCESS_KEY",
+        "UPTILL_S3_SECRET_KEY",
+        "UPTILL_API_URL",
+        "UPTILL_API_KEY",
+    }
+    assert (stack.data / "env").read_text().count("'") == 0
+
+
+def test_everything_listens_on_the_loopback_address_only(stack: LocalStack) -> None:
+    listening = {
+        connection.laddr.ip
+        for process in stack.everything()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {HOST}
+
+
+@pytest.mark.parametrize("part", ["filer", "volume"])
+def test_the_inner_parts_of_the_object_store_serve_no_stranger(stack: LocalStack, part: str) -> None:
+    port = json.loads((stack.data / "credentials.json").read_text())["ports"][part]
+    connection = http.client.HTTPConnection(HOST, port)
+    connection.request("GET", "/buckets/uptill/" if part == "filer" else "/1,0123456789")
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
+def test_no_secret_is_in_a_command_line(stack: LocalStack) -> None:
+    settings = stack.settings
+    secrets = [
+        settings["UPTILL_S3_SECRET_KEY"],
+        settings["UPTILL_API_KEY"],
+        *(urlsplit(settings[name]).password or "" for name in ("UPTILL_DATABASE_URL", "UPTILL_REDIS_URL")),
+    ]
+    lines = [" ".join(process.cmdline()) for process in stack.everything()]
+    assert all(secrets)
+    assert not [line for line in lines for secret in secrets if secret in line]
+
+
+def test_logs_hold_no_secret(stack: LocalStack) -> None:
+    secret = stack.settings["UPTILL_S3_SECRET_KEY"]
+    logs: list[Path] = list((stack.data / "logs").iterdir())
+    assert len(logs) > 4
+    assert not [log for log in logs if secret in log.read_text()]
