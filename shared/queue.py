@@ -72,17 +72,6 @@ def queue_depth(broker: RedisBroker) -> int:
         raise QueueUnavailable("Redis did not answer") from error
 
 
-def count_workers(redis_url: str) -> int:
-    """Count the processes that fetched from the broker in the last seconds. Raises `QueueUnavailable`."""
-    with closing(make_client(redis_url)) as client:
-        try:
-            seconds, microseconds = client.time()
-            now_ms = seconds * 1000 + microseconds // 1000
-            return int(client.zcount("dramatiq:__heartbeats__", now_ms - _HEARTBEAT_TIMEOUT_MS, "+inf"))
-        except redis.RedisError as error:
-            raise QueueUnavailable("Redis did not answer") from error
-
-
 def check_queue(redis_url: str) -> None:
     """Raise `ConfigurationError` for a Redis that evicts or forgets, `QueueUnavailable` for one that does not answer.
 

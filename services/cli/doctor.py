@@ -13,7 +13,7 @@ from shared.db.connect import connect
 from shared.db.migrate import pending_migrations
 from shared.errors import UptillError
 from shared.ids import new_id
-from shared.queue import check_queue, count_workers
+from shared.queue import check_queue
 from shared.settings import Settings
 from shared.storage import make_storage
 
@@ -118,9 +118,8 @@ def _check_key(settings: Settings) -> tuple[str, str]:
 
 
 def _check_workers(settings: Settings) -> tuple[str, str]:
-    workers = count_workers(settings.redis_url.get_secret_value())
+    with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
+        workers = count_processes(conn, "uptill-worker")
     return (
-        (f"{workers} listening", "")
-        if workers
-        else ("none listening", "start `dramatiq services.worker.main`")
+        (f"{workers} running", "") if workers else ("none running", "start `dramatiq services.worker.main`")
     )

@@ -112,3 +112,13 @@ async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.Asy
     with translated_errors():
         async with pool.connection() as conn:
             yield conn
+
+
+def count_processes(conn: psycopg.Connection, service: str) -> int:
+    """Count the processes whose sessions are named `SERVICE …`, as every worker's are."""
+    row = conn.execute(
+        "select count(distinct application_name) from pg_stat_activity"
+        " where datname = current_database() and starts_with(application_name, %s)",
+        [f"{service} "],
+    ).fetchone()
+    return row[0] if row else 0

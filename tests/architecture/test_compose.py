@@ -1,0 +1,211 @@
+"""What the Compose schema cannot tell of docker-compose.yml, its overrides, its secrets and its Dockerfile."""
+
+import json
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OVERRIDES: dict[str, dict[str, Any]] = {
+    path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "deploy/compose").glob("*.yml"))
+}
+SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+ONE_SHOTS = {"migrate", "bucket", "ingest", "keys"}
+DATA_SERVERS = {"postgres", "redis", "s3"}
+DOCKERFILES = sorted((ROOT / "deploy/docker").glob("*Dockerfile"))
+
+each_service = pytest.mark.parametrize("name", sorted(SERVICES))
+
+
+def test_the_stack_has_the_services_of_the_design() -> None:
+    assert set(SERVICES) == ONE_SHOTS | DATA_SERVERS | {"api", "worker", "scheduler"}
+
+
+@each_service
+def test_a_container_can_do_little(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert int(service["user"].partition(":")[0]) > 0
+    assert service["pids_limit"] > 0
+
+
+@each_service
+def test_a_container_has_a_memory_limit(name: str) -> None:
+    assert re.fullmatch(r"\d+[mg]", SERVICES[name]["mem_limit"])
+
+
+@each_service
+def test_a_container_is_checked_or_ends_by_itself(name: str) -> None:
+    service = SERVICES[name]
+    if name in ONE_SHOTS:
+        assert service["healthcheck"] == {"disable": True}
+        assert service["restart"] == "no"
+    else:
+        assert service["healthcheck"]["test"]
+        assert service["restart"] == "unless-stopped"
+
+
+@each_service
+def test_a_container_waits_for_what_it_needs(name: str) -> None:
+    for other, wait in SERVICES[name].get("depends_on", {}).items():
+        ended = "service_completed_successfully"
+        assert wait["condition"] == (ended if other in ONE_SHOTS else "service_healthy")
+
+
+def test_services_start_after_the_schema_the_bucket_and_the_queue() -> None:
+    for name in ("api", "worker", "scheduler"):
+        assert set(SERVICES[name]["depends_on"]) == {"migrate", "bucket", "redis"}
+
+
+def test_only_the_api_and_the_download_links_are_published_and_to_this_host_only() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {
+        "api": ["${API_BIND:-127.0.0.1}:${API_PORT:-8000}:8000"],
+        "s3": ["${S3_BIND:-127.0.0.1}:${S3_PORT:-8333}:8333"],
+    }
+    assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["data"]
+    assert STACK["networks"]["data"] == {"internal": True}
+    assert not [
+        name
+        for override in OVERRIDES.values()
+        for name, service in override["services"].items()
+        if "ports" in service
+    ]
+
+
+@each_service
+def test_an_image_is_pinned_and_can_be_replaced(name: str) -> None:
+    service = SERVICES[name]
+    if name in DATA_SERVERS:
+        assert _is_pinned_variable(service["image"], f"{name.upper()}_IMAGE")
+    else:
+        assert _is_pinned_variable(service["build"]["args"]["BASE_IMAGE"], "PYTHON_IMAGE")
+        assert service["image"] == f"uptill-{service['build']['args']['SERVICE']}:${{IMAGE_TAG:-dev}}"
+
+
+def test_minio_has_no_image_by_default() -> None:
+    assert OVERRIDES["minio.yml"]["services"]["s3"]["image"].startswith("${S3_IMAGE:?")
+
+
+def test_the_offline_images_are_built_from_the_same_base() -> None:
+    offline = OVERRIDES["offline.yml"]["services"]
+    assert set(offline) == DATA_SERVERS
+    for name, service in offline.items():
+        assert service["build"]["target"] == name
+        assert _is_pinned_variable(service["build"]["args"]["BASE_IMAGE"], "PYTHON_IMAGE")
+
+
+def test_every_setting_of_the_stack_exists() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    used = {
+        key
+        for service in SERVICES.values()
+        for key in service.get("environment", {})
+        if key.startswith(PREFIX)
+    }
+    assert {f"{PREFIX}DATABASE_URL_FILE", f"{PREFIX}S3_PUBLIC_ENDPOINT"} <= used
+    assert {key.removesuffix("_FILE") for key in used} <= known
+
+
+def test_no_secret_stands_in_a_file_of_the_repository() -> None:
+    secret_name = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|DATABASE_URL|REDIS_URL|API_KEY|ROOT_USER")
+    for stack in (STACK, *OVERRIDES.values()):
+        for service in stack["services"].values():
+            for key, value in service.get("environment", {}).items():
+                if secret_name.search(key):
+                    assert key.endswith("_FILE")
+                    assert value.removeprefix("/run/secrets/") in service["secrets"]
+
+
+@each_service
+def test_every_secret_is_one_that_the_script_makes(name: str, secrets: Path) -> None:
+    for secret in SERVICES[name].get("secrets", []):
+        assert STACK["secrets"][secret] == {"file": f"deploy/compose/secrets/{secret}"}
+        assert (secrets / secret).is_file()
+
+
+def test_secrets_fit_each_other_and_are_closed_to_the_host(secrets: Path) -> None:
+    texts = {path.name: path.read_text().strip() for path in secrets.iterdir()}
+    assert texts["database_url"] == f"postgresql://uptill:{texts['postgres_password']}@postgres:5432/uptill"
+    assert texts["redis_url"] == f"redis://:{texts['redis_conf'].removeprefix('requirepass ')}@redis:6379/0"
+    (identity,) = json.loads(texts["s3_identities"])["identities"]
+    assert identity["credentials"] == [
+        {"accessKey": texts["s3_access_key"], "secretKey": texts["s3_secret_key"]}
+    ]
+    assert all(action.endswith(":uptill") for action in identity["actions"])
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+
+
+def test_secrets_are_random_and_never_overwritten(secrets: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in secrets.iterdir()}
+    (secrets / "redis_url").unlink()
+    _make_secrets(secrets)
+    assert {path.name: path.read_bytes() for path in secrets.iterdir()} == before
+    other = tmp_path / "other"
+    _make_secrets(other)
+    assert not set(before.values()) & {path.read_bytes() for path in other.iterdir()}
+
+
+def test_workers_get_the_time_they_were_promised() -> None:
+    grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+    command = re.search(r'CMD \["dramatiq".*?"--worker-shutdown-timeout", "(\d+)"', _dockerfile())
+    assert command is not None
+    assert int(command[1]) == (grace_s - 5) * 1000
+    assert "command" not in SERVICES["worker"]
+
+
+def test_redis_is_a_queue_and_not_a_cache() -> None:
+    command = " ".join(SERVICES["redis"]["command"])
+    for option in ("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction"):
+        assert option in command
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_images_run_one_program_as_an_ordinary_user(path: Path) -> None:
+    text = path.read_text()
+    commands = re.findall(r"^(?:ENTRYPOINT|CMD) (.*)$", text, re.MULTILINE)
+    assert commands
+    assert all(isinstance(json.loads(command), list) for command in commands)  # the exec form is JSON
+    users = re.findall(r"^USER (\d+):\d+$", text, re.MULTILINE)
+    assert users
+    assert all(int(user) > 0 for user in users)
+
+
+@pytest.mark.parametrize("service", ["api", "worker", "ingest"])
+def test_the_dockerfile_has_a_stage_with_a_health_check_for_each_service(service: str) -> None:
+    stage = re.search(rf"^FROM runtime AS {service}$(.*?)^FROM ", _dockerfile(), re.MULTILINE | re.DOTALL)
+    assert stage is not None
+    assert re.search("^HEALTHCHECK ", stage[1], re.MULTILINE)
+    assert (ROOT / f"requirements/{service}.txt").is_file()
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    folder = tmp_path / "secrets"
+    _make_secrets(folder)
+    return folder
+
+
+def _make_secrets(folder: Path) -> None:
+    subprocess.run([ROOT / "deploy/compose/secrets.sh", folder], check=True, capture_output=True)
+
+
+def _dockerfile() -> str:
+    return (ROOT / "deploy/docker/Dockerfile").read_text()
+
+
+def _is_pinned_variable(image: str, variable: str) -> bool:
+    """Whether an image reads `${VARIABLE:-name:tag}` with a tag that has at least two numbers, such as 18.4-trixie."""
+    return re.fullmatch(rf"\$\{{{variable}:-[a-z0-9./-]+:\d+\.\d+[a-z0-9.-]*\}}", image) is not None

@@ -1,0 +1,118 @@
+"""Cutting a stream: whole lines, exact positions, bounded memory, refusal of what is no CSV of ours."""
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.chunks import MAX_LINE_BYTES, Chunk, Metered, open_table
+from shared.errors import BadInputFile
+
+HEADER = b"store_id,status,timestamp_utc\n"
+
+
+def blocks(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+def cut(data: bytes, *, block_bytes: int = 7, chunk_bytes: int = 64) -> list[Chunk]:
+    return list(open_table(blocks(data, block_bytes), chunk_bytes)[1])
+
+
+@given(
+    lines=st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"")), max_size=30),
+    final_newline=st.booleans(),
+    block_bytes=st.integers(1, 100),
+    chunk_bytes=st.integers(1, 100),
+)
+def test_chunks_are_the_file_below_its_header(
+    lines: list[bytes], *, final_newline: bool, block_bytes: int, chunk_bytes: int
+) -> None:
+    body = b"\n".join(lines) + (b"\n" if final_newline and lines else b"")
+    data = HEADER + body
+    chunks = cut(data, block_bytes=block_bytes, chunk_bytes=chunk_bytes)
+    whole = body if body.endswith(b"\n") or not body else body + b"\n"
+    assert b"".join(chunk.data for chunk in chunks) == whole
+    place = len(HEADER)
+    for chunk in chunks:
+        assert chunk.first_byte == place
+        assert data[place : chunk.end_byte] in (chunk.data, chunk.data[:-1])
+        assert chunk.first_line == 1 + data[:place].count(b"\n")
+        place = chunk.end_byte
+    assert place == len(data)
+
+
+def test_an_endless_line_is_passed_over_without_being_held() -> None:
+    good = b"a,active,2024-01-01 00:00:00 UTC\n"
+    data = HEADER + good + b"x" * (50 * MAX_LINE_BYTES) + b"\n" + good
+    chunks = cut(data, block_bytes=4096, chunk_bytes=MAX_LINE_BYTES)
+    assert max(len(chunk.data) for chunk in chunks) <= MAX_LINE_BYTES + 2
+    assert chunks[-1].data == good
+    assert chunks[-1].first_byte == len(data) - len(good)
+    assert chunks[-1].first_line == 4
+
+
+def test_an_endless_last_line_ends_with_the_file() -> None:
+    data = HEADER + b"x" * (3 * MAX_LINE_BYTES)
+    chunks = cut(data, block_bytes=4096, chunk_bytes=4096)
+    assert [chunk.end_byte for chunk in chunks] == [len(data)]
+
+
+def test_bytes_are_counted_and_hashed_on_the_way() -> None:
+    metered = Metered(blocks(HEADER, 5))
+    list(open_table(metered)[1])
+    assert metered.size_bytes == len(HEADER)
+    assert metered.digest.digest() == hashlib.sha256(HEADER).digest()
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"\n\r\n", b"\xef\xbb\xbf\n \n"])
+def test_header_with_byte_order_mark_and_blank_lines(start: bytes) -> None:
+    layout, _ = open_table(blocks(start + b" Timestamp UTC,STORE_ID , extra,status\r\n", 3))
+    assert layout.kind == "polls"
+    assert layout.columns == (1, 3, 0)
+    assert layout.width == 4
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        ("store_id,dayOfWeek,start_time_local,end_time_local", "hours"),
+        ("store_id,day,start_time_local,end_time_local", "hours"),
+        ("store_id,day_of_week,start_time_local,end_time_local", "hours"),
+        ("store_id,timezone_str", "timezones"),
+        ('"timezone","store_id"', "timezones"),
+        ("store_id,status,timestamp_utc,region,timestamp_local,day_of_week", "polls"),
+    ],
+)
+def test_kind_by_header(header: str, kind: str) -> None:
+    assert open_table(iter([header.encode()]))[0].kind == kind
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty_file"),
+        (b"\n \n", "empty_file"),
+        (b"a,b,c\n", "header"),
+        (b"store_id,status\n", "header"),
+        (b"fca2,active,2024-10-04 00:08:00 UTC\n", "header"),
+        (b"store_id,status,Status,timestamp_utc\n", "header"),
+        (b"store_id,status,timestamp_utc,timezone\n", "header"),
+        (b'"store_id,status\n', "header"),
+        (b"x" * (2 * MAX_LINE_BYTES), "header"),
+        (b"store_id;status;timestamp_utc\n", "dialect"),
+        (b"store_id\tstatus\ttimestamp_utc\n", "dialect"),
+        ("store_id,status\n".encode("utf-16"), "encoding"),
+        ("store_id,status\n".encode("utf-16-le"), "encoding"),
+        (b"store_id,\xff,status\n", "encoding"),
+        (b"PK\x03\x04rest", "magic"),
+        (b"\x1f\x8brest", "magic"),
+        (b"PAR1rest", "magic"),
+    ],
+)
+def test_refused_files(data: bytes, reason: str) -> None:
+    with pytest.raises(BadInputFile) as refusal:
+        open_table(blocks(data, 16))
+    assert refusal.value.reason == reason

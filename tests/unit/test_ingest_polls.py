@@ -1,0 +1,148 @@
+"""Rows and polls: the vectorised way equals the one by line; every line is a poll, a reject or blank."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.chunks import MAX_LINE_BYTES, Chunk
+from services.ingest.header import Layout, read_header
+from services.ingest.polls import Polls, parse_polls, validate_polls
+from services.ingest.reasons import RAW_BYTES, ROW_REASONS
+from services.ingest.rows import split_by_line, split_plain
+from tests.unit.test_ingest_instants import POLL
+
+LAYOUT = Layout("polls", 3, (0, 1, 2))
+NOW = POLL + 3_600_000_000
+AT = b"2024-10-14 23:55:18.727055 UTC"
+
+
+def chunk_of(data: bytes) -> Chunk:
+    return Chunk(first_line=2, first_byte=30, end_byte=30 + len(data), data=data)
+
+
+def parse(data: bytes, layout: Layout = LAYOUT) -> Polls:
+    return parse_polls(chunk_of(data), layout, NOW)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"a,active", "columns"),
+        (b"a,active," + AT + b",", "columns"),
+        (b"   ", "columns"),
+        (b'"a,active,' + AT, "quoting"),
+        (b'"a"b,active,' + AT, "quoting"),
+        (b"\xff,active," + AT, "encoding"),
+        (b"a\0b,active," + AT, "control_character"),
+        (b"a\x7f,active," + AT, "control_character"),
+        (b"a\rb,active," + AT, "control_character"),
+        (b"x" * MAX_LINE_BYTES + b",active," + AT, "line_too_long"),
+        (b",active," + AT, "store_id"),
+        (b'"",active,' + AT, "store_id"),
+        (b"  ,active," + AT, "store_id"),
+        (b"x" * 1025 + b",active," + AT, "store_id"),
+        (b"a,on," + AT, "status"),
+        (b"a,,when", "status"),
+        (b"a,active,when", "timestamp"),
+        (b"a,active,2024-10-14 23:55:18", "tz_missing"),
+        (b"a,active,1999-10-14 23:55:18Z", "timestamp_range"),
+        (b"a,active,2024-10-15 23:55:18Z", "future"),
+    ],
+)
+def test_a_bad_row_between_good_ones(row: bytes, reason: str) -> None:
+    good = b"g,active," + AT + b"\n"
+    polls = parse(good + row + b"\n" + good)
+    assert polls.ids.to_list() == ["g", "g"]
+    (reject,) = polls.rejects
+    assert (reject.line, reject.byte_offset, reject.reason) == (3, 30 + len(good), reason)
+    assert reject.raw == row[:RAW_BYTES]
+    assert reason in ROW_REASONS
+
+
+def test_good_rows_in_many_clothes() -> None:
+    data = b"\n".join(
+        [
+            b"007,active," + AT,
+            b"fca22568-98bf-449b-89ed-15a37ab475e1,inactive," + AT + b"\r",
+            b"\r",
+            b"",
+            b'"a,""b""","ACTIVE","' + AT + b'"',
+            b" c , Inactive , " + AT + b" ",
+            "é=cmd|x,active,".encode() + AT,
+            b"",
+        ]
+    )
+    polls = parse(data)
+    assert polls.rejects == []
+    assert polls.ids.to_list() == ["007", "fca22568-98bf-449b-89ed-15a37ab475e1", 'a,"b"', "c", "é=cmd|x"]
+    assert polls.active.tolist() == [True, False, True, False, True]
+    assert polls.at_us.tolist() == [POLL] * 5
+    assert polls.rows_read == 5
+
+
+def test_columns_in_any_order_with_others_between() -> None:
+    layout = read_header(b"x,timestamp_utc,status,y,store_id")
+    data = b"1," + AT + b",active,2,b\r\n,,\r\n1," + AT + b",inactive,2,c\r\n"
+    for lines in (data, data.replace(b",,\r\n", b"")):
+        polls = parse(lines, layout)
+        assert polls.ids.to_list() == ["b", "c"]
+        assert polls.active.tolist() == [True, False]
+
+
+def test_a_newline_in_quotes_costs_its_two_lines_only() -> None:
+    polls = parse(b'a,active,"x\ny"\nb,active,' + AT + b"\n")
+    assert polls.ids.to_list() == ["b"]
+    assert [reject.reason for reject in polls.rejects] == ["quoting", "columns"]
+
+
+_FIELD = st.text(st.characters(codec="utf-8", exclude_characters='\n\r"'), max_size=8)
+_ROW = st.one_of(
+    st.tuples(
+        st.sampled_from(["a", " b", "007", "", "ü"]),
+        st.sampled_from(["active", "inactive", "Active ", "x", ""]),
+        st.sampled_from(
+            [AT.decode(), "2024-10-14T01:02:03Z", "2024-10-14 01:02:03+02:00", "2030-01-01 00:00:00Z", ""]
+        ),
+    ),
+    st.tuples(_FIELD, _FIELD, _FIELD),
+).map(",".join)
+
+
+@given(rows=st.lists(_ROW, min_size=1, max_size=30), newline=st.sampled_from(["\n", "\r\n"]))
+def test_the_vectorised_way_equals_the_one_by_line(rows: list[str], newline: str) -> None:
+    chunk = chunk_of(newline.join([*rows, ""]).encode())
+    plain = split_plain(chunk, LAYOUT)
+    by_line = split_by_line(chunk, LAYOUT)
+    lines = [row for row in rows if row]
+    assert by_line.rows_read == len(lines)
+    if plain is not None:
+        assert by_line.rejects == plain.rejects == []
+        _assert_equal(validate_polls(plain, NOW), validate_polls(by_line, NOW))
+
+
+@given(rows=st.lists(_ROW, min_size=1, max_size=20))
+def test_quoting_every_field_changes_nothing(rows: list[str]) -> None:
+    plain = chunk_of("\n".join([*rows, ""]).encode())
+    quoted_rows = [",".join(f'"{field}"' for field in row.split(",")) for row in rows]
+    quoted = chunk_of("\n".join([*quoted_rows, ""]).encode())
+    left, right = parse_polls(plain, LAYOUT, NOW), parse_polls(quoted, LAYOUT, NOW)
+    left_reasons = [(reject.line, reject.reason) for reject in left.rejects]
+    assert left_reasons == [(reject.line, reject.reason) for reject in right.rejects]
+    _assert_equal(replace(left, rejects=[]), replace(right, rejects=[]))
+
+
+def test_most_real_looking_chunks_are_plain() -> None:
+    data = b"".join(b"%d,active,%s\r\n" % (row, AT) for row in range(100))
+    rows = split_plain(chunk_of(data), LAYOUT)
+    assert rows is not None
+    assert rows.lines.tolist() == list(range(2, 102))
+
+
+def _assert_equal(left: Polls, right: Polls) -> None:
+    assert left.ids.to_list() == right.ids.to_list()
+    assert np.array_equal(left.at_us, right.at_us)
+    assert np.array_equal(left.active, right.active)
+    assert left.rejects == right.rejects

@@ -1,0 +1,67 @@
+"""Settling a chunk against a loop over its rows; the filter has no false negatives; work done ahead ends."""
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.prefetch import ahead
+from services.ingest.seen_keys import SeenKeys
+from services.ingest.settle import settle
+
+_POLLS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3), st.booleans()), max_size=40)
+
+
+@given(_POLLS)
+def test_settling_is_row_by_row(polls: list[tuple[int, int, bool]]) -> None:
+    first: dict[tuple[int, int], bool] = {}
+    last: dict[tuple[int, int], bool] = {}
+    duplicate = corrected = 0
+    for key, at, active in polls:
+        if (key, at) in last:
+            duplicate += last[key, at] == active
+            corrected += last[key, at] != active
+        first.setdefault((key, at), active)
+        last[key, at] = active
+    settled = settle(
+        np.array([key for key, _, _ in polls], np.int32),
+        np.array([at for _, at, _ in polls], np.int64),
+        np.array([active for _, _, active in polls], np.bool_),
+    )
+    found = settled.deliveries
+    keys = list(zip(found.store_key.tolist(), found.at_us.tolist(), strict=True))
+    assert keys == sorted(last)
+    assert dict(zip(keys, found.first_active.tolist(), strict=True)) == first
+    assert dict(zip(keys, found.active.tolist(), strict=True)) == last
+    assert (settled.duplicate, settled.corrected) == (duplicate, corrected)
+
+
+def test_the_filter_knows_every_key_again_and_few_others() -> None:
+    seen = SeenKeys()
+    keys = np.repeat(np.arange(1, 101, dtype=np.int32), 2000)
+    instants = np.tile(np.arange(2000, dtype=np.int64) * 3_600_000_000, 100)
+    assert seen.add(keys, instants).mean() < 0.001
+    assert seen.add(keys, instants).all()
+    assert seen.add(keys, instants + 1).mean() < 0.001
+
+
+def test_work_ahead_comes_in_order_and_its_error_after_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise OSError("gone")
+
+    found: list[int] = []
+    with pytest.raises(OSError, match="gone"), ahead(items()) as made:
+        found.extend(made)
+    assert found == [0, 1, 2, 3, 4]
+    with ahead(iter(range(5))) as made:
+        assert list(made) == [0, 1, 2, 3, 4]
+
+
+def test_a_consumer_that_leaves_ends_the_thread() -> None:
+    with ahead(iter(range(1_000_000))) as made:
+        assert next(made) == 0
+    assert "ingest-parser" not in {thread.name for thread in threading.enumerate()}
