@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 2
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -32,6 +34,7 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, compose s
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/compose/*.yml
 
 format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
@@ -41,21 +44,23 @@ bench: $(READY) ## benchmarks, as ratios within one run
 	$(BIN)/python -m bench
 
 requirements: ## lock the packages anew (needs uv)
-	@for extra in api worker ingest local dev; do \
+	@for extra in api worker ingest local build dev; do \
 	  uv pip compile --quiet pyproject.toml --extra $$extra --universal --python-version 3.11 \
 	    --generate-hashes --no-header --output-file requirements/$$extra.txt || exit 1; done
 
-up: ## the docker-compose stack
-	docker compose up --build --detach --wait
+up: ## the docker-compose stack; makes its passwords at the first start
+	@deploy/compose/secrets.sh
+	$(COMPOSE) up --build --detach
+	@echo 'starting; ready when http://127.0.0.1:8000/readyz answers'
 
-down: ## stop the docker-compose stack
-	docker compose down
+down: ## stop the docker-compose stack; its volumes stay
+	$(COMPOSE) down
 
-scale: ## as many workers as WORKERS says
-	docker compose up --detach --no-recreate --scale worker=$(WORKERS) worker
+scale: ## WORKERS=4 worker containers
+	WORKERS=$(WORKERS) $(COMPOSE) up --detach --no-build --scale worker=$(WORKERS)
 
 logs: ## follow the logs of the docker-compose stack
-	docker compose logs --follow
+	$(COMPOSE) logs --follow
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -18,6 +18,7 @@ from shared.errors import ConfigurationError
 
 PREFIX = "UPTILL_"
 MAX_PRESIGN_S = 900
+DEFAULT_DATA_DIR = Path(".uptill")
 
 
 class Settings(BaseSettings):
@@ -106,6 +107,12 @@ class _FileVariables(EnvSettingsSource):
             raise ConfigurationError(
                 f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {error.strerror}"
             ) from error
+
+
+def stack_env_file() -> Path | None:
+    """Return the file that `uptill up` wrote for commands: in the folder UPTILL_DATA names, or in `.uptill` here."""
+    path = Path(os.environ.get(f"{PREFIX}DATA", DEFAULT_DATA_DIR)) / "env"
+    return path if path.is_file() else None
 
 
 def load_settings(env_file: Path | None = None) -> Settings:

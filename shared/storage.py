@@ -4,14 +4,17 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
+import structlog
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import ConfigurationError, StorageUnavailable
-from shared.settings import Settings
+from shared.errors import ConfigurationError, StorageUnavailable, UptillError
+from shared.settings import Settings, load_settings
+from shared.telemetry import configure_logging
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -20,7 +23,6 @@ _CONNECT_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 10
 _PIECE_BYTES = 8 * 1024 * 1024  # S3 asks for at least 5 MiB for every piece but the last
 _READ_BYTES = 1024 * 1024
-_FORBIDDEN_STATUS = 403
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,39 @@ class Storage:
 
     def check(self) -> None:
         """Raise `StorageUnavailable` or `ConfigurationError` unless the bucket answers to these credentials."""
+        if not self._exists():
+            raise ConfigurationError(
+                f"the bucket {self.bucket} does not exist; make it with `python -m shared.storage`"
+            )
+
+    def ensure_bucket(self) -> bool:
+        """Make the bucket unless it is there; returns whether it was made now. Raises as `check` does."""
+        if self._exists():
+            return False
+        try:
+            self._client.create_bucket(Bucket=self.bucket)
+        except (
+            self._client.exceptions.BucketAlreadyOwnedByYou,
+            self._client.exceptions.BucketAlreadyExists,
+        ):
+            return False  # another was faster
+        except (BotoCoreError, ClientError) as error:
+            raise StorageUnavailable("the object store did not make the bucket") from error
+        return True
+
+    def _exists(self) -> bool:
         try:
             self._client.head_bucket(Bucket=self.bucket)
         except ClientError as error:
-            code = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            if code is not None and code < 500:  # noqa: PLR2004
-                reason = "refuses these credentials" if code == _FORBIDDEN_STATUS else "does not exist"
-                raise ConfigurationError(f"the bucket {self.bucket} {reason}") from error
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if status == HTTPStatus.NOT_FOUND:
+                return False
+            if status == HTTPStatus.FORBIDDEN:
+                raise ConfigurationError(f"the bucket {self.bucket} refuses these credentials") from error
             raise StorageUnavailable("the object store answers with an error") from error
         except BotoCoreError as error:
             raise StorageUnavailable("the object store did not answer") from error
+        return True
 
 
 class _Pieces:
@@ -190,3 +215,19 @@ def _translated_errors() -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise StorageUnavailable("the object store did not answer as expected") from error
+
+
+def main() -> None:
+    """Make the reports' bucket unless it is there: `python -m shared.storage`, once, before the services start."""
+    log = structlog.get_logger()
+    configure_logging("storage", "INFO")
+    try:
+        made = make_storage(load_settings().require("s3_bucket")).ensure_bucket()
+    except UptillError as error:
+        log.error("bucket_failed", error=str(error))  # noqa: TRY400 - the text says it; a trace adds nothing
+        raise SystemExit(1) from None
+    log.info("bucket_ready", made=made)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from services.cli.console import fail, stdout
 from services.cli.environment import settings_for_command
-from shared.db.connect import connect
+from shared.db.connect import connect, count_processes
 from shared.db.migrate import pending_migrations
 from shared.errors import UptillError
 from shared.ids import new_id

@@ -75,3 +75,7 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The eight characters afte
 
 def _utc(instant: datetime | None) -> datetime | None:
     return instant.replace(tzinfo=UTC) if instant is not None and instant.tzinfo is None else instant
+
+
+if __name__ == "__main__":
+    app()

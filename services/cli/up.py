@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.environment import DEFAULT_DATA_DIR
 from services.cli.local.stack import StackOptions, run_stack
+from shared.settings import DEFAULT_DATA_DIR
 
 
 def up(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.chunks import MAX_LINE_BYTES, Chunk, Metered, open_table
+from services.ingest.reasons import FILE_REASONS
 from shared.errors import BadInputFile
 
 HEADER = b"store_id,status,timestamp_utc\n"
@@ -116,3 +117,4 @@ def test_refused_files(data: bytes, reason: str) -> None:
     with pytest.raises(BadInputFile) as refusal:
         open_table(blocks(data, 16))
     assert refusal.value.reason == reason
+    assert reason in FILE_REASONS

@@ -2,7 +2,6 @@
 
 from urllib.parse import urlsplit
 
-import boto3
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -11,6 +10,8 @@ from services.cli.local.servers import Endpoints
 from shared.db.migrate import migrate
 from shared.db.queries import queries
 from shared.keys import create_key, matches, prefix_of
+from shared.settings import Settings
+from shared.storage import make_storage
 
 _DATABASE = "uptill"
 _BUCKET = "uptill"
@@ -28,18 +29,15 @@ def prepare_database(endpoints: Endpoints) -> str:
 
 def prepare_bucket(endpoints: Endpoints) -> str:
     """Make the bucket if it is new; returns its name."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoints.s3_endpoint,
-        aws_access_key_id=endpoints.s3_access_key,
-        aws_secret_access_key=endpoints.s3_secret_key,
-        region_name="us-east-1",
+    settings = Settings.model_validate(
+        {
+            "s3_endpoint": endpoints.s3_endpoint,
+            "s3_bucket": _BUCKET,
+            "s3_access_key": endpoints.s3_access_key,
+            "s3_secret_key": endpoints.s3_secret_key,
+        }
     )
-    try:
-        if _BUCKET not in {bucket.get("Name") for bucket in client.list_buckets().get("Buckets", [])}:
-            client.create_bucket(Bucket=_BUCKET)
-    finally:
-        client.close()
+    make_storage(settings).ensure_bucket()
     return _BUCKET
 
 

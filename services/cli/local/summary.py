@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.console import stderr
-from services.cli.environment import DEFAULT_DATA_DIR
+from shared.settings import DEFAULT_DATA_DIR
 
 
 def show_summary(directory: Path, api_url: str, took_s: float) -> None:

@@ -29,16 +29,21 @@ create table business_hours (
 );
 
 -- No foreign key to store: it would cost a lookup for each of millions of polls, and only ingest writes here.
+-- The unique key (store_key, observed_at) belongs to each partition, not to this table, so that a bulk load can fill a
+-- new week first and build its key after: measured 4 times faster than keeping the key up row by row. A partition without
+-- key is written by the one import that made it, which puts no poll there twice; any other writer builds the key before
+-- it writes (services/ingest/write_polls.py).
 create table observation (
     store_key integer not null,
     observed_at timestamptz not null,
-    is_active boolean not null,
-    primary key (store_key, observed_at)
+    is_active boolean not null
 ) partition by range (observed_at);
 
 -- Makes the partition of the week (Monday 00:00 UTC) that holds p_at and returns its name; false where it stood already.
+-- Created apart and then attached: that does not block those who read observation.
 -- Security definer: the ingest role may add partitions without owning the table.
-create function ensure_observation_partition(p_at timestamptz, out partition_name text, out created boolean)
+create function ensure_observation_partition(
+    p_at timestamptz, p_keyed boolean default true, out partition_name text, out created boolean)
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
     monday timestamp := date_trunc('week', p_at at time zone 'UTC');
@@ -50,11 +55,31 @@ begin
     end if;
     perform pg_advisory_xact_lock(hashtextextended('public.' || partition_name, 0));
     if to_regclass('public.' || partition_name) is null then
+        execute format('create table public.%I (like public.observation)', partition_name);
+        if p_keyed then
+            execute format(
+                'create unique index %I on public.%I (store_key, observed_at)', partition_name || '_key', partition_name);
+        end if;
         execute format(
-            'create table public.%I partition of public.observation for values from (%L) to (%L)',
+            'alter table public.observation attach partition public.%I for values from (%L) to (%L)',
             partition_name, monday at time zone 'UTC', (monday + interval '7 days') at time zone 'UTC');
         created := true;
     end if;
+end $$;
+
+-- Builds the key of a partition; false where it stood already.
+create function ensure_observation_key(p_partition text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+    if to_regclass('public.' || p_partition || '_key') is not null then
+        return false;
+    end if;
+    if not exists (select from pg_inherits where inhparent = 'public.observation'::regclass
+                   and inhrelid = to_regclass('public.' || p_partition)) then
+        raise exception '% is no partition of observation', p_partition using errcode = 'undefined_table';
+    end if;
+    execute format('create unique index %I on public.%I (store_key, observed_at)', p_partition || '_key', p_partition);
+    return true;
 end $$;
 
 create table import (
@@ -96,6 +121,16 @@ create table import_reject (
     reason text not null,
     raw bytea not null check (octet_length(raw) <= 1024),
     primary key (import_id, line)
+);
+
+-- Polls for partitions without key that their import may have written before; settled when the key is built.
+create table import_pending (
+    position bigint generated always as identity primary key, -- the order of delivery
+    import_id uuid not null references import on delete cascade,
+    store_key integer not null,
+    observed_at timestamptz not null,
+    first_active boolean not null, -- of a run of polls of one store and instant in one chunk
+    is_active boolean not null     -- the last of the run
 );
 
 create table api_key (

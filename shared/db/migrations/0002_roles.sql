@@ -15,9 +15,9 @@ begin
     end loop;
 end $$;
 
-revoke execute on function ensure_observation_partition(timestamptz) from public;
+revoke execute on function ensure_observation_partition(timestamptz, boolean), ensure_observation_key(text) from public;
 
-grant select on ledger_head, store, business_hours, observation, import, import_chunk, import_reject
+grant select on ledger_head, store, business_hours, observation, import, import_chunk, import_reject, import_pending
     to uptill_api, uptill_ingest, uptill_worker, uptill_readonly;
 grant select on report, report_batch to uptill_readonly;
 
@@ -30,6 +30,8 @@ grant update on ledger_head to uptill_ingest;
 grant insert, update on store, observation, import to uptill_ingest;
 grant insert, delete on business_hours to uptill_ingest;
 grant insert on import_chunk, import_reject to uptill_ingest;
-grant execute on function ensure_observation_partition(timestamptz) to uptill_ingest, uptill_worker;
+grant insert, delete on import_pending to uptill_ingest;
+grant execute on function ensure_observation_partition(timestamptz, boolean) to uptill_ingest, uptill_worker;
+grant execute on function ensure_observation_key(text) to uptill_ingest;
 
 grant select, update on report, report_batch to uptill_worker;

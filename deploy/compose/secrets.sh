@@ -1,0 +1,33 @@
+#!/bin/sh
+# Writes the secret files of docker-compose.yml, with random passwords; a file that is there stays as it is.
+# Usage: deploy/compose/secrets.sh [FOLDER]
+#
+# The folder is closed to everyone else on the host (0700). The files in it are readable (0444), because each is
+# mounted alone into containers whose users are not the one who runs this.
+set -eu
+umask 077
+folder=${1:-$(dirname "$0")/secrets}
+mkdir -p "$folder"
+chmod 0700 "$folder"
+cd "$folder"
+
+random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
+
+# write NAME TEXT: appears complete or not at all
+write() {
+    [ -e "$1" ] && return
+    printf '%s\n' "$2" >".$1.new"
+    chmod 0444 ".$1.new"
+    mv ".$1.new" "$1"
+    echo "made $folder/$1"
+}
+
+write postgres_password "$(random 24)"
+write database_url "postgresql://uptill:$(cat postgres_password)@postgres:5432/uptill"
+write redis_conf "requirepass $(random 24)"
+write redis_url "redis://:$(cut -d ' ' -f 2 redis_conf)@redis:6379/0"
+write s3_access_key "$(random 10)"
+write s3_secret_key "$(random 24)"
+write s3_identities "{\"identities\": [{\"name\": \"uptill\", \
+\"credentials\": [{\"accessKey\": \"$(cat s3_access_key)\", \"secretKey\": \"$(cat s3_secret_key)\"}], \
+\"actions\": [\"Admin:uptill\", \"Read:uptill\", \"Write:uptill\", \"List:uptill\"]}]}"

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Makes the cluster if there is none, as the official image would from the same variables, then becomes the command.
+set -eu
+PGDATA=/var/lib/postgresql/18/docker
+export PGDATA
+
+if [ ! -e "$PGDATA" ]; then
+    unfinished=/var/lib/postgresql/unfinished # an interrupted start leaves no cluster that looks whole
+    rm -rf "$unfinished"
+    # The arguments are meant to be split into words.
+    # shellcheck disable=SC2086
+    initdb --pgdata="$unfinished" --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \
+        --no-instructions $POSTGRES_INITDB_ARGS
+    echo 'host all all all scram-sha-256' >>"$unfinished/pg_hba.conf"
+    echo "listen_addresses = '*'" >>"$unfinished/postgresql.conf"
+    echo "unix_socket_directories = '/var/run/postgresql'" >>"$unfinished/postgresql.conf"
+    echo "create database \"$POSTGRES_DB\"" | postgres --single -D "$unfinished" postgres >/dev/null
+    mkdir -p "$(dirname "$PGDATA")"
+    mv "$unfinished" "$PGDATA"
+fi
+exec "$@"

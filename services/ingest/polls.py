@@ -1,0 +1,103 @@
+"""Validates the rows of a polls file, vectorised. Knows no database: store ids stay text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from services.ingest.chunks import Chunk
+from services.ingest.header import Layout
+from services.ingest.instants import decode_instants, parse_instant
+from services.ingest.reasons import Reject
+from services.ingest.rows import Rows, split_rows
+from services.ingest.words import low_bytes, word, words_at_every_byte
+
+MAX_STORE_ID_BYTES = 1024
+_STATUS, _TIMESTAMP = 1, 2
+_ACTIVE, _INACTIVE = b"active", b"inactive"
+_LOWER_CASE = np.uint64(0x2020202020202020)
+_SPACE = ord(" ")
+
+
+@dataclass(frozen=True)
+class Polls:
+    """The valid polls of one chunk, in the order of the file, and its rejects."""
+
+    chunk: Chunk
+    ids: pl.Series
+    at_us: NDArray[np.int64]
+    active: NDArray[np.bool_]
+    rejects: list[Reject]
+
+    @property
+    def rows_read(self) -> int:
+        return len(self.ids) + len(self.rejects)
+
+
+def parse_polls(chunk: Chunk, layout: Layout, latest_us: int) -> Polls:
+    """Validate one chunk. A poll after `latest_us` (microseconds since 1970) is rejected as `future`."""
+    return validate_polls(split_rows(chunk, layout), latest_us)
+
+
+def validate_polls(rows: Rows, latest_us: int) -> Polls:
+    """The same for rows already split. Of a row with several faults the first column's is reported."""
+    faults: dict[int, str] = {}
+    at_us = _instants(rows, latest_us, faults)
+    active = _statuses(rows, faults)
+    ids = checked_store_ids(rows, faults)
+    rejects = rows.rejects
+    if faults:
+        kept = np.ones(len(ids), np.bool_)
+        kept[list(faults)] = False
+        ids, at_us, active = ids.filter(pl.Series(kept)), at_us[kept], active[kept]
+        rejects = sorted(
+            [*rejects, *(rows.reject(row, reason) for row, reason in faults.items())],
+            key=lambda reject: reject.line,
+        )
+    return Polls(rows.chunk, ids, at_us, active, rejects)
+
+
+def checked_store_ids(rows: Rows, faults: dict[int, str]) -> pl.Series:
+    """The ids without spaces around them; adds the faults found."""
+    text = np.frombuffer(rows.text, np.uint8)
+    ids, starts, ends = rows.ids, rows.starts[0], rows.ends[0]
+    if ((text[starts] == _SPACE) | (text[ends - 1] == _SPACE)).any():
+        ids = ids.str.strip_chars(" ")
+    lengths = ends - starts
+    if lengths.size and (lengths.min() == 0 or lengths.max() > MAX_STORE_ID_BYTES or ids is not rows.ids):
+        sizes = ids.str.len_bytes().to_numpy()
+        _add(faults, np.flatnonzero((sizes == 0) | (sizes > MAX_STORE_ID_BYTES)), "store_id")
+    return ids
+
+
+def _statuses(rows: Rows, faults: dict[int, str]) -> NDArray[np.bool_]:
+    starts, ends = rows.starts[_STATUS], rows.ends[_STATUS]
+    lengths = ends - starts
+    text = words_at_every_byte(rows.text)[starts] | _LOWER_CASE
+    active = (lengths == len(_ACTIVE)) & ((text & low_bytes(len(_ACTIVE))) == word(_ACTIVE))
+    inactive = (lengths == len(_INACTIVE)) & (text == word(_INACTIVE))
+    for row in np.flatnonzero(~(active | inactive)).tolist():
+        status = rows.field(_STATUS, row).strip(" ").lower()
+        if status not in {"active", "inactive"}:
+            faults[row] = "status"
+        active[row] = status == "active"
+    return np.asarray(active, np.bool_)
+
+
+def _instants(rows: Rows, latest_us: int, faults: dict[int, str]) -> NDArray[np.int64]:
+    at_us, decoded = decode_instants(rows.text, rows.starts[_TIMESTAMP], rows.ends[_TIMESTAMP])
+    for row in np.flatnonzero(~decoded).tolist():
+        parsed = parse_instant(rows.field(_TIMESTAMP, row))
+        if isinstance(parsed, int):
+            at_us[row] = parsed
+        else:
+            at_us[row] = latest_us
+            faults[row] = parsed
+    _add(faults, np.flatnonzero(at_us > latest_us), "future")
+    return at_us
+
+
+def _add(faults: dict[int, str], rows: Iterable[np.int64], reason: str) -> None:
+    faults.update((int(row), reason) for row in rows)

@@ -1,0 +1,41 @@
+"""The registry of reasons: why a row is rejected or a file refused. Codes are stored and shown; the docs list them."""
+
+from dataclasses import dataclass
+
+ROW_REASONS = {
+    "columns": "the row has not as many fields as the header",
+    "quoting": "a quoted field does not end in its line, or text follows its closing quote (RFC 4180)",
+    "encoding": "the row is not valid UTF-8",
+    "control_character": "the row holds a control character",
+    "line_too_long": "the line is longer than 64 KB",
+    "store_id": "the store id is empty or longer than 1024 bytes",
+    "status": "the status is neither active nor inactive",
+    "timestamp": "the timestamp is not of the form 2024-10-14 23:55:18.727055 UTC, or no such instant exists",
+    "tz_missing": "the timestamp names no time zone; append UTC, Z or an offset such as +00:00",
+    "timestamp_range": "the year is outside 2000 to 2100",
+    "future": "the poll is more than 5 minutes in the future by the database's clock",
+    "day": "the day of the week is not 0 (Monday) to 6 (Sunday)",
+    "time": "the time of day is not HH:MM:SS or HH:MM between 00:00:00 and 23:59:59",
+    "timezone": "the name is no time zone of the IANA database",
+}
+
+FILE_REASONS = {
+    "io": "the file cannot be read",
+    "empty_file": "the file is empty",
+    "encoding": "the file is not UTF-8 text",
+    "magic": "the file is no CSV: its first bytes are those of another format",
+    "dialect": "the fields are not separated by commas",
+    "header": "the first line is not the header of a polls, hours or time zones file",
+}
+
+RAW_BYTES = 1024  # of a rejected line are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that was not loaded: its line (1-based), the byte it starts at, a code of `ROW_REASONS`, its text."""
+
+    line: int
+    byte_offset: int
+    reason: str
+    raw: bytes

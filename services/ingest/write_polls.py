@@ -1,0 +1,178 @@
+"""Writes polls, one transaction a chunk: rows, counts, rejects, first polls and the ledger commit together.
+
+1. Weeks that this import made have no key yet. A poll for them goes straight in, unless it may have been delivered
+   before (`SeenKeys`): then it waits in `import_pending`.
+2. Polls for any other week are merged: compared with the table, counted, inserted or updated by one statement.
+3. At the end, or as soon as another import needs such a week, its key is built and what waits is merged.
+So a week without key never holds a poll twice, whatever happens; no transaction of two imports overlaps (writer lock).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from services.ingest.binary_copy import copy_into, encode, instants
+from services.ingest.ledger import Counts, ImportLedger, Stretch
+from services.ingest.polls import Polls
+from services.ingest.seen_keys import SeenKeys
+from services.ingest.settle import Deliveries, settle
+from services.ingest.store_keys import StoreKeys
+from shared.clock import from_us, to_us
+from shared.db.queries import queries
+
+_SQL = queries("ingest")
+_WEEK_US = 7 * 86_400_000_000
+_FIRST_MONDAY_US = 4 * 86_400_000_000  # 1970-01-05
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What a write did for one import: counts, the extremes of the polls it changed, and first polls of stores."""
+
+    import_id: UUID
+    counts: Counts
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    first_keys: Sequence[int] = ()
+    first_instants: Sequence[datetime] = ()
+
+
+class PollWriter:
+    """Writes the chunks of one import, in order."""
+
+    def __init__(self, conn: psycopg.Connection, ledger: ImportLedger) -> None:
+        self._conn = conn
+        self._ledger = ledger
+        self._stores = StoreKeys()
+        self._seen: SeenKeys | None = None
+        self._made_weeks: set[int] = set()  # by this import; some may have got their key since
+        conn.execute(_SQL["create_incoming"])
+
+    def write(self, polls: Polls) -> None:
+        """Commit one chunk."""
+        with self._conn.transaction():
+            self._ledger.lock_writers()
+            store_key = self._stores.resolve(self._conn, polls.ids)
+            settled = settle(store_key, polls.at_us, polls.active)
+            week = _week(settled.deliveries.at_us)
+            keyless, made, changes = self._prepare_weeks(week)
+            straight = np.isin(week, list(keyless))
+            overtaken = Counts(0, settled.duplicate, settled.corrected, len(polls.rejects))
+            changes.append(_Change(self._ledger.import_id, overtaken))
+            if straight.any():
+                changes.append(self._write_straight(settled.deliveries.where(straight)))
+            for merged in np.unique(
+                week[~straight]
+            ):  # week by week: a chunk may hold far days and none between
+                changes.append(self._write_merged(settled.deliveries.where(week == merged)))
+            if polls.rejects:
+                self._ledger.reject(polls.rejects)
+            self._commit(changes, polls.chunk.first_byte, polls.chunk.end_byte)
+        self._made_weeks |= made
+
+    def finish(self, end_byte: int) -> None:
+        """Build the keys that are missing, and settle what waits for them."""
+        with self._conn.transaction():
+            self._ledger.lock_writers()
+            if changes := self._build_keys():
+                self._commit(changes, end_byte, end_byte)
+
+    def _prepare_weeks(self, week: NDArray[np.int64]) -> tuple[set[int], set[int], list[_Change]]:
+        """Make the partitions of these weeks: the weeks to fill without key, those made now, and what had to be settled."""
+        mondays = [from_us(int(w) * _WEEK_US + _FIRST_MONDAY_US) for w in np.unique(week)]
+        keyless, made = set(), set()
+        for monday, created, has_no_key in self._conn.execute(
+            _SQL["ensure_partitions"], {"mondays": mondays}
+        ):
+            number = (to_us(monday) - _FIRST_MONDAY_US) // _WEEK_US
+            if has_no_key:
+                keyless.add(number)
+            if created:
+                made.add(number)
+        if keyless <= self._made_weeks | made:
+            return keyless, made, []
+        return set(), made, self._build_keys()  # another import fills one of them, or was killed while it did
+
+    def _write_straight(self, deliveries: Deliveries) -> _Change:
+        """Into weeks of this import that have no key yet."""
+        self._seen = self._seen or SeenKeys()
+        seen = self._seen.add(deliveries.store_key, deliveries.at_us)
+        if seen.any():
+            self._copy_incoming(deliveries.where(seen))
+            self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
+            deliveries = deliveries.where(~seen)
+        stream = encode(deliveries.store_key, instants(deliveries.at_us), deliveries.active)
+        copy_into(self._conn, "observation", "store_key observed_at is_active", stream)
+        first_keys, first_us = self._stores.first_polls(deliveries.store_key, deliveries.at_us)
+        return _Change(
+            self._ledger.import_id,
+            Counts(accepted=len(deliveries)),
+            from_us(int(deliveries.at_us.min())) if len(deliveries) else None,
+            from_us(int(deliveries.at_us.max())) if len(deliveries) else None,
+            first_keys.tolist(),
+            [from_us(us) for us in first_us.tolist()],
+        )
+
+    def _write_merged(self, deliveries: Deliveries) -> _Change:
+        """Into weeks that have their key."""
+        self._copy_incoming(deliveries)
+        earliest, latest = from_us(int(deliveries.at_us.min())), from_us(int(deliveries.at_us.max()))
+        return self._merge_incoming(self._ledger.import_id, earliest, latest)
+
+    def _copy_incoming(self, deliveries: Deliveries) -> None:
+        columns = "store_key observed_at first_active is_active"
+        stream = encode(
+            deliveries.store_key, instants(deliveries.at_us), deliveries.first_active, deliveries.active
+        )
+        copy_into(self._conn, "incoming", columns, stream)
+
+    def _merge_incoming(self, import_id: UUID, earliest: datetime, latest: datetime) -> _Change:
+        self._conn.execute(_SQL["merge_settings"])
+        self._conn.execute(_SQL["analyze_incoming"])
+        bounds = {"earliest": earliest, "latest": latest}
+        # Planned anew each time: a generic plan would visit every week of the table.
+        cursor = self._conn.execute(_SQL["merge_incoming"], bounds, prepare=False)
+        ((accepted, duplicate, corrected, *rest),) = cursor
+        self._conn.execute(_SQL["empty_incoming"])
+        return _Change(import_id, Counts(accepted, duplicate, corrected), *rest)
+
+    def _build_keys(self) -> list[_Change]:
+        """Give every week its key and merge all that waits, of any import: from here on nothing does."""
+        partitions = self._conn.execute(_SQL["keyless_partitions"]).fetchall()
+        if partitions:
+            self._conn.execute(_SQL["index_settings"])
+        for (partition,) in partitions:
+            self._conn.execute(_SQL["ensure_key"], {"partition": partition})
+        changes = []
+        for (import_id,) in self._conn.execute(_SQL["pending_imports"]).fetchall():
+            ((duplicate, corrected, earliest, latest),) = self._conn.execute(
+                _SQL["take_pending"], {"id": import_id}
+            )
+            changes.append(_Change(import_id, Counts(0, duplicate, corrected)))
+            changes.append(self._merge_incoming(import_id, earliest, latest))
+        return changes
+
+    def _commit(self, changes: Sequence[_Change], first_byte: int, end_byte: int) -> None:
+        """Count, then take the ledger number, whose lock lasts until COMMIT."""
+        for import_id in {change.import_id for change in changes}:
+            own = (change.counts for change in changes if change.import_id == import_id)
+            self._ledger.count(sum(own, Counts()), import_id)
+        earliest = min((change.earliest for change in changes if change.earliest), default=None)
+        latest = max((change.latest for change in changes if change.latest), default=None)
+        seq = self._ledger.advance(Stretch(first_byte, end_byte, earliest, latest))
+        for change in changes:
+            if change.first_keys:
+                self._conn.execute(
+                    _SQL["record_first_polls"],
+                    {"seq": seq, "store_keys": change.first_keys, "instants": change.first_instants},
+                )
+
+
+def _week(at_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number of the week since 1970-01-05."""
+    return (at_us - _FIRST_MONDAY_US) // _WEEK_US

@@ -1,0 +1,212 @@
+-- Ingest. Every transaction that changes data takes the writer lock first: two imports never overlap within one, so
+-- that each row is counted against all that was delivered before it. Reports read and wait for nobody.
+
+-- name: lock_writers
+select pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0))
+
+-- name: database_clock_us
+select (extract(epoch from clock_timestamp()) * 1000000)::bigint
+
+-- name: insert_import
+insert into import (id, kind, source) values (%(id)s, %(kind)s, %(source)s)
+
+-- name: count_import
+update import
+set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
+    accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
+    corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s
+where id = %(id)s
+
+-- name: finish_import
+update import
+set state = %(state)s, sha256 = %(sha256)s, size_bytes = %(size_bytes)s, error = %(error)s, finished_at = clock_timestamp()
+where id = %(id)s
+
+-- name: import_result
+select state, rows_read, accepted, duplicate, corrected, rejected,
+    extract(epoch from coalesce(finished_at, clock_timestamp()) - started_at)::float8 as seconds
+from import where id = %(id)s
+
+-- name: first_rejects
+select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s
+
+-- name: copy_rejects
+copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
+
+-- name: advance_ledger
+update ledger_head
+set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz)
+returning seq
+
+-- name: insert_chunk
+insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)
+values (%(id)s, %(chunk_no)s, %(first_byte)s, %(end_byte)s, %(seq)s, %(earliest)s, %(latest)s)
+
+-- name: add_stores
+insert into store (store_id)
+select wanted.store_id from unnest(%(ids)s::text[]) wanted (store_id)
+where not exists (select from store where store.store_id = wanted.store_id)
+order by wanted.store_id collate "C"
+on conflict do nothing
+
+-- name: store_keys
+select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
+from store where store_id = any (%(ids)s::text[])
+
+-- name: record_first_polls
+update store
+set first_polled_at = least(first_polled_at, fresh.at), polled_since_seq = coalesce(polled_since_seq, %(seq)s)
+from unnest(%(store_keys)s::integer[], %(instants)s::timestamptz[]) fresh (store_key, at)
+where store.store_key = fresh.store_key and (first_polled_at is null or fresh.at < first_polled_at)
+
+-- name: ensure_partitions
+select monday, made.created, to_regclass('public.' || made.partition_name || '_key') is null as keyless
+from unnest(%(mondays)s::timestamptz[]) monday, ensure_observation_partition(monday, false) made
+
+-- name: keyless_partitions
+select relname from pg_inherits join pg_class on oid = inhrelid
+where inhparent = 'observation'::regclass and to_regclass('public.' || relname || '_key') is null
+order by relname
+
+-- name: ensure_key
+select ensure_observation_key(%(partition)s)
+
+-- name: create_incoming
+create temporary table incoming (
+    store_key integer not null, observed_at timestamptz not null, first_active boolean not null, is_active boolean not null
+) on commit delete rows
+
+-- name: empty_incoming
+truncate incoming
+
+-- name: keep_pending
+with taken as (delete from incoming returning *)
+insert into import_pending (import_id, store_key, observed_at, first_active, is_active)
+select %(id)s, store_key, observed_at, first_active, is_active from taken
+
+-- name: index_settings
+set local maintenance_work_mem = '128MB'; set local min_parallel_table_scan_size = 0
+
+-- name: merge_settings
+-- A tenth of the usual sample is enough to plan one join.
+set local work_mem = '32MB'; set local default_statistics_target = 10
+
+-- name: analyze_incoming
+analyze incoming
+
+-- name: merge_incoming
+-- One row a key. Both changes see the table as it was before; the bounds let the planner leave partitions out.
+-- Polls that change nothing are left out of `compared`: when a file comes again that is all of them.
+with compared as materialized (
+    select incoming.*, old.is_active as was_active
+    from incoming left join observation old
+        on old.store_key = incoming.store_key and old.observed_at = incoming.observed_at
+        and old.observed_at between %(earliest)s and %(latest)s
+    where old.is_active is null or old.is_active <> incoming.first_active or old.is_active <> incoming.is_active
+), inserted as (
+    insert into observation (store_key, observed_at, is_active)
+    select store_key, observed_at, is_active from compared where was_active is null
+), updated as (
+    update observation old set is_active = compared.is_active
+    from compared
+    where compared.was_active <> compared.is_active
+        and old.store_key = compared.store_key and old.observed_at = compared.observed_at
+        and old.observed_at between %(earliest)s and %(latest)s
+), first_polls as (
+    select compared.store_key, min(compared.observed_at) as at
+    from compared join store using (store_key)
+    where was_active is null and (first_polled_at is null or compared.observed_at < first_polled_at)
+    group by compared.store_key
+)
+select count(*) filter (where was_active is null) as accepted,
+    (select count(*) from incoming) - count(*) filter (where was_active is distinct from first_active) as duplicate,
+    count(*) filter (where was_active <> first_active) as corrected,
+    min(observed_at) filter (where was_active is distinct from is_active) as earliest,
+    max(observed_at) filter (where was_active is distinct from is_active) as latest,
+    (select coalesce(array_agg(store_key), '{}') from first_polls) as first_keys,
+    (select coalesce(array_agg(at), '{}') from first_polls) as first_instants
+from compared
+
+-- name: pending_imports
+select distinct import_id from import_pending
+
+-- name: take_pending
+-- Runs of one key from several chunks follow each other in the order of delivery: the first goes on to be compared
+-- with the table, each later one is counted against the run before it.
+with taken as (
+    delete from import_pending where import_id = %(id)s returning *
+), chain as (
+    select taken.*, lag(is_active) over key as before
+    from taken window key as (partition by store_key, observed_at order by position)
+), staged as (
+    insert into incoming (store_key, observed_at, first_active, is_active)
+    select store_key, observed_at,
+        (array_agg(first_active order by position))[1], (array_agg(is_active order by position desc))[1]
+    from chain group by store_key, observed_at
+)
+select count(*) filter (where before = first_active) as duplicate,
+    count(*) filter (where before <> first_active) as corrected,
+    min(observed_at) as earliest, max(observed_at) as latest
+from chain
+
+-- name: create_incoming_hours
+create temporary table incoming_hours (
+    store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null)
+
+-- name: copy_incoming_hours
+copy incoming_hours from stdin
+
+-- name: apply_hours
+with named as (
+    select distinct store_key from incoming_hours join store using (store_id)
+), wanted as (
+    select distinct store_key, day_of_week, opens, closes from incoming_hours join store using (store_id)
+), dropped as (
+    delete from business_hours old using named
+    where old.store_key = named.store_key
+        and not exists (select from wanted where (wanted.*) = (old.store_key, old.day_of_week, old.opens, old.closes))
+), added as (
+    insert into business_hours (store_key, day_of_week, opens, closes)
+    select * from wanted
+    where not exists (select from business_hours old
+        where (old.store_key, old.day_of_week, old.opens, old.closes) = (wanted.*))
+    returning 1
+)
+select (select count(*) from added) as accepted,
+    (select count(*) from incoming_hours) - (select count(*) from added) as duplicate,
+    0::bigint as corrected
+
+-- name: create_incoming_timezones
+create temporary table incoming_timezones (
+    position bigint generated always as identity, store_id text collate "C" not null, timezone text not null)
+
+-- name: copy_incoming_timezones
+copy incoming_timezones (store_id, timezone) from stdin
+
+-- name: apply_timezones
+with chain as (
+    select store_key, incoming_timezones.timezone, position,
+        coalesce(lag(incoming_timezones.timezone) over key, store.timezone) as before,
+        lead(position) over key is null as is_last
+    from incoming_timezones join store using (store_id)
+    window key as (partition by store_key order by position)
+), changed as (
+    update store set timezone = chain.timezone from chain
+    where chain.is_last and store.store_key = chain.store_key and store.timezone is distinct from chain.timezone
+)
+select count(*) filter (where before is null) as accepted,
+    count(*) filter (where before = timezone) as duplicate,
+    count(*) filter (where before <> timezone) as corrected
+from chain
+
+-- name: drop_incoming_hours
+drop table incoming_hours
+
+-- name: drop_incoming_timezones
+drop table incoming_timezones
+
+-- name: incoming_hours_ids
+select distinct store_id from incoming_hours
+
+-- name: incoming_timezones_ids
+select distinct store_id from incoming_timezones
