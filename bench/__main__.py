@@ -31,9 +31,10 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
         ProcessSet(Path(folder, "logs")) as processes,
     ):
-        sample, logs = Path(folder, "sample"), Path(folder, "logs")
+        sample, data, logs = (Path(folder, name) for name in ("sample", "data", "logs"))
+        data.mkdir()
         write_sample(sample, stores=given.stores, days=given.days)
-        servers = start_servers(Path(folder, "data"), processes).endpoints
+        servers = start_servers(data, processes).endpoints
         ingest.run_rounds(servers.database_url, sample / "store_status.csv", given.rounds)
         with psycopg.connect(servers.database_url, autocommit=True) as conn:
             conn.execute(f"create database {_DATABASE}".encode())

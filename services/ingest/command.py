@@ -8,7 +8,6 @@ from typing import Annotated
 
 import structlog
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -84,9 +83,8 @@ def _log_lines(level: str) -> Iterator[OnProgress]:
 
 
 def _print_results(stdout: Console, stderr: Console, results: Sequence[ImportResult]) -> None:
-    table = Table(
-        "file", "kind", "accepted", "duplicate", "corrected", "rejected", "seconds", box=SIMPLE_HEAD
-    )
+    titles = ("file", "kind", "accepted", "duplicate", "corrected", "rejected", "seconds")
+    table = Table(*titles, box=None, padding=(0, 1), pad_edge=False)  # fits a terminal of 80 columns
     for column in table.columns[2:]:
         column.justify = "right"
     count: Callable[[int], str] = "{:,}".format
