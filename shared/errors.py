@@ -1,4 +1,4 @@
-"""The errors of the domain. Only `services/api/errors.py` knows what they mean in HTTP."""
+"""The errors of the domain. Only `shared/http/problems.py` knows what they mean in HTTP."""
 
 
 class UptillError(Exception):

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.api.context import ApiContext
-from services.api.errors import add_error_handlers
 from services.api.routes import aliases, health, reports
 from shared.db.connect import make_async_pool
+from shared.http.problems import add_error_handlers
 from shared.queue import make_broker
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         await pool.open()  # does not wait: the API starts, and says so on /readyz, while the database is away
         broker = make_broker(settings.redis_url.get_secret_value())
+        app.state.pool = pool
         app.state.context = ApiContext(settings, pool, broker, make_storage(settings))
         try:
             yield

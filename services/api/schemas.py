@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator
 
 from shared.reports.model import CSV_CONTENT_TYPE, CSV_FILE_NAME, Report, ReportState
 from shared.storage import Storage
@@ -19,10 +19,20 @@ def _known_policy(name: str) -> str:
     return name
 
 
-def _plausible(as_of: datetime | str) -> datetime | str:
-    if isinstance(as_of, datetime) and not _FIRST_YEAR <= as_of.astimezone(UTC).year <= _LAST_YEAR:
-        raise ValueError(f"as_of must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
-    return as_of
+def _instant_or_word(as_of: object) -> datetime | Literal["latest", "now"]:
+    if as_of == "latest" or as_of == "now":  # noqa: PLR1714 - keeps the literal types
+        return as_of
+    try:
+        instant = datetime.fromisoformat(as_of) if isinstance(as_of, str) else None
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise ValueError(
+            "must be an instant with a time zone such as 2024-10-14T18:00:00Z, or latest, or now"
+        )
+    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise ValueError(f"must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return instant
 
 
 class ReportCreate(BaseModel):
@@ -30,7 +40,10 @@ class ReportCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"policy": "classic"}]})
 
-    as_of: Annotated[AwareDatetime | Literal["latest", "now"], AfterValidator(_plausible)] = Field(
+    as_of: Annotated[
+        AwareDatetime | Literal["latest", "now"],
+        PlainValidator(_instant_or_word, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
+    ] = Field(
         default="latest",
         description="End of every window: an instant, `latest` (the newest accepted poll) or `now`.",
     )

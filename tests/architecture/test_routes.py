@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from services.api.auth import Caller, public
 from services.api.main import create_app
+from shared.http.auth import Caller, public
 from shared.keys import SCOPES
 from shared.settings import Settings
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter, Depends, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from services.api.auth import public
 from services.api.context import Context
 from services.api.schemas import Health
 from shared.db.connect import borrowed_async
 from shared.errors import UptillError
+from shared.http.auth import public
 from shared.queue import queue_depth
 
 router = APIRouter(tags=["operations"], dependencies=[Depends(public)])

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.api.auth import Caller
 from services.api.context import ApiContext, Context
 from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
 from shared.db.connect import borrowed_async
 from shared.errors import FileNotFound, FileNotReady, QueueUnavailable
+from shared.http.auth import Caller
 from shared.keys import ApiKey
 from shared.queue import publish
 from shared.reports.model import CSV_FILE_NAME, Report, ReportRequest

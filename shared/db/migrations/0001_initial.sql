@@ -82,24 +82,33 @@ begin
     return true;
 end $$;
 
+-- One source of rows: a file, an object, an upload. An archive is an import of its own, whose members name it as parent
+-- and hold the counts.
 create table import (
     id uuid primary key,
-    kind text not null check (kind in ('polls', 'hours', 'timezones')),
+    parent_id uuid references import on delete cascade,
+    kind text check (kind in ('polls', 'hours', 'timezones', 'archive')), -- null until the header is read
     source text not null,
-    sha256 bytea,
+    sha256 bytea,     -- of the whole source, once it was read to its end
     size_bytes bigint,
-    state text not null default 'running' check (state in ('running', 'succeeded', 'stopped', 'failed')),
+    state text not null default 'running'
+        check (state in ('queued', 'running', 'succeeded', 'stopped', 'failed')),
+    same_as uuid references import on delete set null, -- the earlier import of the same bytes; this one changed nothing
     rows_read bigint not null default 0,
     accepted bigint not null default 0,
     duplicate bigint not null default 0,
     corrected bigint not null default 0,
     rejected bigint not null default 0,
+    quality jsonb, -- the report on the data, made at the end
     error jsonb,
+    created_by text, -- prefix of the API key
     started_at timestamptz not null default clock_timestamp(),
     finished_at timestamptz,
     check (rows_read = accepted + duplicate + corrected + rejected)
 );
 create index on import (sha256);
+create index on import (started_at desc, id);
+create index on import (parent_id) where parent_id is not null;
 
 -- One committed stretch of an import; written in the transaction that wrote its rows.
 create table import_chunk (
@@ -107,6 +116,8 @@ create table import_chunk (
     chunk_no integer not null,
     first_byte bigint not null,
     end_byte bigint not null check (end_byte >= first_byte),
+    end_line bigint not null default 0,  -- lines of the source before end_byte
+    prefix_sha256 bytea,                 -- of the source's bytes before end_byte: what a resumed import must find again
     commit_seq bigint not null unique,
     min_at timestamptz, -- of the polls that changed data; null when none did
     max_at timestamptz,

@@ -1,11 +1,14 @@
-"""Who calls, and may they: every route depends on `Caller(scope)` or `public`."""
+"""Who calls, and may they: every route depends on `Caller(scope)` or `public`.
+
+The application keeps its database pool as `app.state.pool`.
+"""
 
 from dataclasses import dataclass
 
 from fastapi import Request
 from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
 
-from services.api.context import ApiContext
 from shared.db.connect import borrowed_async
 from shared.db.queries import queries
 from shared.errors import AuthenticationError, ForbiddenError
@@ -22,7 +25,7 @@ class Caller:
 
     async def __call__(self, request: Request) -> ApiKey:
         """Raise `AuthenticationError` without a live key and `ForbiddenError` for one that lacks the scope."""
-        key = await _live_key(request.app.state.context, _presented(request))
+        key = await _live_key(request.app.state.pool, _presented(request))
         if not key.allows(self.scope):
             raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}")
         return key
@@ -40,10 +43,10 @@ def _presented(request: Request) -> str:
     return key
 
 
-async def _live_key(context: ApiContext, presented: str) -> ApiKey:
+async def _live_key(pool: AsyncConnectionPool, presented: str) -> ApiKey:
     prefix = prefix_of(presented)
     if prefix is not None:
-        async with borrowed_async(context.pool) as conn, conn.cursor(row_factory=dict_row) as cursor:
+        async with borrowed_async(pool) as conn, conn.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SQL["live_key"], {"prefix": prefix})
             row = await cursor.fetchone()
             if row is not None and matches(presented, row.pop("hash")):

@@ -86,7 +86,10 @@ async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     del request
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    found = [{"field": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()]
+    found = [
+        {"field": ".".join(map(str, item["loc"])), "message": item["msg"].removeprefix("Value error, ")}
+        for item in error.errors()
+    ]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
     return problem_response(PROBLEMS[errors.InvalidRequest], detail, errors=jsonable_encoder(found))
 
