@@ -177,7 +177,11 @@ def test_what_a_killed_import_left_is_settled_by_the_next(database_url: str, tmp
         conn.execute("insert into observation select store_key, %s, true from store", [at])
         dead.count(Counts(accepted=1))
         conn.execute("update ledger_head set seq = 1, latest_observed_at = %s", [at])
-        conn.execute("insert into import_chunk values (%s, 0, 0, 1, 1, %s, %s)", [dead.import_id, at, at])
+        conn.execute(
+            "insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)"
+            " values (%s, 0, 0, 1, 1, %s, %s)",
+            [dead.import_id, at, at],
+        )
         conn.execute("update store set first_polled_at = %s, polled_since_seq = 1", [at])
         for status in (False, True, True):
             conn.execute(
