@@ -11,7 +11,7 @@ from shared.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
-_IDLE_IN_TRANSACTION_TIMEOUT_S = 60
+_IDLE_IN_TRANSACTION_TIMEOUT_S = 10  # a frozen process must not hold the others up for longer
 _TCP_USER_TIMEOUT_S = 15  # a peer that vanished without a word is noticed after this
 
 # What an operator mends outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a

@@ -3,14 +3,16 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from services.cli.client import UptillClient
 from services.cli.sample import write_sample
-from tests.fixtures.services import Services, kill_group, wait_until
+from tests.fixtures.services import Services, kill_group
 from tests.oracle.report import expected_csv
 
 STORES, DAYS, BATCH_STORES = 400, 9, 20
@@ -26,7 +28,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def services(env: dict[str, str], sample: Path, tmp_path: Path) -> Iterator[Services]:
     """The API and a scheduler over a loaded database; workers are up to the test."""
-    quick = {"UPTILL_LEASE_S": "3", "UPTILL_SWEEP_S": "0.2", "UPTILL_REPUBLISH_S": "1"}
+    quick = {"UPTILL_LEASE_S": "4", "UPTILL_SWEEP_S": "0.2", "UPTILL_REPUBLISH_S": "1"}
     with Services({**env, **quick, "UPTILL_BATCH_STORES": str(BATCH_STORES)}, tmp_path) as services:
         ingested = services.run("ingest", str(sample))
         assert ingested.returncode == 0, ingested.stderr
@@ -62,44 +64,42 @@ def test_two_workers_share_a_report_and_a_killed_one_changes_nothing(
         assert shared == [(1,), (2,)]
 
         with services.client() as client:
-            accepted = client.create_report()
-            victim = _stop_one_that_holds_a_batch(conn, accepted.id, [first, second])
+            report_id, victim = _freeze_in_the_middle(conn, client, [first, second])
             kill_group(victim, signal.SIGKILL)
-            *_, ended = client.follow(accepted.id)
+            *_, ended = client.follow(report_id)
             assert ended.state == "succeeded"
             client.save(ended.files[0], tmp_path / "after-kill.csv")
         assert (tmp_path / "after-kill.csv").read_bytes() == by_one
         attempts = conn.execute(
-            "select max(attempt) from report_batch where report_id = %s", [accepted.id]
+            "select max(attempt) from report_batch where report_id = %s", [report_id]
         ).fetchone()
         assert attempts is not None
-        assert attempts[0] > 1, "the killed worker held a batch, and another took it over"
+        assert attempts[0] > 1, "the killed worker held a batch, and the other took it over"
 
 
-def _stop_one_that_holds_a_batch(
-    conn: psycopg.Connection, report_id: str, workers: list[subprocess.Popen[bytes]]
-) -> subprocess.Popen[bytes]:
-    """Freeze workers in turn until one is caught in the middle of a batch; that one stays frozen."""
-    caught: list[subprocess.Popen[bytes]] = []
+def _freeze_in_the_middle(
+    conn: psycopg.Connection, client: UptillClient, workers: list[subprocess.Popen[bytes]]
+) -> tuple[str, subprocess.Popen[bytes]]:
+    """Trigger reports and freeze workers in turn until one stands still with a batch in its hands."""
+    for _ in range(50):
+        report_id = client.create_report().id
+        while not client.get_report(report_id).is_final:
+            for worker in workers:
+                kill_group(worker, signal.SIGSTOP)
+                held = _held_by(conn, report_id, worker)
+                time.sleep(0.2)  # what it sent before it froze has arrived by then
+                if held & _held_by(conn, report_id, worker):
+                    return report_id, worker
+                kill_group(worker, signal.SIGCONT)
+    raise AssertionError("no worker was caught in the middle of a batch")
 
-    def try_each() -> bool:
-        for worker in workers:
-            kill_group(worker, signal.SIGSTOP)
-            held = conn.execute(
-                "select worker from report_batch where report_id = %s and state = 'leased'", [report_id]
-            ).fetchall()
-            if any(os.getpgid(int(name.rsplit("/")[-1])) == worker.pid for (name,) in held):
-                caught.append(worker)
-                return True
-            kill_group(worker, signal.SIGCONT)
-        ended = conn.execute("select state from report where id = %s", [report_id]).fetchone()
-        assert ended in (("queued",), ("running",)), (
-            "the report ended before a worker was caught; make it larger"
-        )
-        return False
 
-    wait_until(try_each, "a worker in the middle of a batch")
-    return caught[0]
+def _held_by(conn: psycopg.Connection, report_id: str, worker: subprocess.Popen[bytes]) -> set[int]:
+    """The batches that a worker's processes hold; their names end in the process id."""
+    rows = conn.execute(
+        "select batch_no, worker from report_batch where report_id = %s and state = 'leased'", [report_id]
+    )
+    return {batch_no for batch_no, name in rows if os.getpgid(int(name.rsplit("/")[-1])) == worker.pid}
 
 
 def test_a_report_accepted_without_redis_is_found_by_the_scheduler(
