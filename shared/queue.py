@@ -5,6 +5,7 @@ from contextlib import closing
 
 import dramatiq
 import redis
+import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Retries, ShutdownNotifications, TimeLimit
 from redis.backoff import ExponentialBackoff
@@ -13,6 +14,7 @@ from redis.retry import Retry
 from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, Wake
 from shared.errors import ConfigurationError, QueueUnavailable
 
+_log = structlog.get_logger()
 _HEARTBEAT_TIMEOUT_MS = (
     15_000  # measured: a killed worker's messages come back after 15.2 s instead of 17 minutes
 )
@@ -62,6 +64,14 @@ def publish(broker: RedisBroker, wakes: Iterable[Wake]) -> int:
     except (redis.RedisError, dramatiq.BrokerError) as error:
         raise QueueUnavailable(f"Redis did not take a message ({published} published)") from error
     return published
+
+
+def publish_or_leave(broker: RedisBroker, wakes: Iterable[Wake]) -> None:
+    """Publish if Redis is there; what it does not take is left to the scheduler."""
+    try:
+        publish(broker, wakes)
+    except QueueUnavailable as error:
+        _log.warning("publish_failed", error=str(error))
 
 
 def queue_depth(broker: RedisBroker) -> int:

@@ -6,17 +6,13 @@ import structlog
 
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
-from services.worker.load import load_batch
-from services.worker.render import render_csv, report_frame
-from shared.clock import from_us, to_us
+from services.worker.load import load_batch, one_snapshot
+from services.worker.part import render_part
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.reports.claim import claim_batch, release_batch, renew_batch
 from shared.reports.complete import complete_batch
 from shared.reports.model import CSV_CONTENT_TYPE, BatchLease
-from shared.uptime.batch import measure_batch
-from shared.uptime.policy import POLICIES, history_us
-from shared.uptime.window import DEFAULT_WINDOWS
 
 _log = structlog.get_logger()
 _OUTAGE_PAUSE_S = 2.0
@@ -49,26 +45,25 @@ def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> boo
 
 
 def _compute_claimed(context: WorkerContext, lease: BatchLease, log: structlog.stdlib.BoundLogger) -> bool:
-    policy = POLICIES[lease.policy]
-    longest_us = max(window.length_us for window in DEFAULT_WINDOWS)
-    as_of_us = to_us(lease.as_of)
     with borrowed(context.pool) as conn:
-        batch = load_batch(
-            conn, lease, from_time=from_us(as_of_us - longest_us - history_us(policy)), to_time=lease.as_of
-        )
+        with one_snapshot(conn) as data_cut:
+            given = load_batch(conn, lease.batch)
         if not renew_batch(conn, lease, context.terms):
             log.warning("lease_lost", stage="load")
             return False
-    measures = measure_batch(batch.zones, batch.hours, batch.polls, as_of_us, DEFAULT_WINDOWS, policy)
-    frame = report_frame(batch.store_ids, batch.zones, measures, DEFAULT_WINDOWS, detail=lease.detail)
-    data = render_csv(frame, header=lease.batch_no == 0)
+    data = render_part(lease.batch, given)
     part = context.storage.put(lease.part_key, data, CSV_CONTENT_TYPE)
     with borrowed(context.pool) as conn:
-        completion = complete_batch(conn, lease, part, context.terms, data_cut=batch.data_cut)
+        completion = complete_batch(conn, lease, part, context.terms, data_cut=data_cut)
     if not completion.accepted:
         log.warning("lease_lost", stage="complete")
         return False
-    log.info("batch_done", stores=lease.stores, polls=len(batch.polls.at_us), size_bytes=part.size_bytes)
+    log.info(
+        "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes
+    )
+    if completion.again:
+        log.info("batches_sent_again", batches=len(completion.again))
+        context.wake(completion.again)
     if completion.finalise is not None:
         finish_claimed(context, completion.finalise)
     return True
@@ -82,4 +77,4 @@ def _release(
         with borrowed(context.pool) as conn:
             release_batch(conn, lease, error=error, pause_s=pause_s, give_back=give_back)
     except DatabaseUnavailable:
-        _log.warning("release_failed", report_id=str(lease.report_id), batch_no=lease.batch_no)
+        _log.warning("release_failed", report_id=str(lease.batch.report_id), batch_no=lease.batch.batch_no)

@@ -1,17 +1,23 @@
 """What the use cases of a worker work with."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from psycopg_pool import ConnectionPool
 
+from shared.contracts import Wake
 from shared.reports.claim import LeaseTerms
 from shared.storage import Storage
 
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """The worker's database, its bucket, and the terms on which it takes leases."""
+    """The worker's database, its bucket, the terms on which it takes leases, and a way to wake other workers.
+
+    `wake` may lose what it is given: the scheduler publishes whatever stays due.
+    """
 
     pool: ConnectionPool
     storage: Storage
     terms: LeaseTerms
+    wake: Callable[[Iterable[Wake]], None]

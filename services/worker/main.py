@@ -7,13 +7,14 @@ import os
 import socket
 
 import dramatiq
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware
 from psycopg_pool import ConnectionPool
 
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from shared.db.connect import make_pool
-from shared.queue import check_queue, make_broker
+from shared.queue import check_queue, make_broker, publish_or_leave
 from shared.reports.claim import LeaseTerms
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
@@ -23,8 +24,9 @@ from shared.telemetry import configure_logging
 class _Resources(Middleware):
     """Opens the pool when a worker process boots and closes it when the process ends."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, broker: RedisBroker) -> None:
         self._settings = settings
+        self._broker = broker
         self._pool: ConnectionPool | None = None
         self._context: WorkerContext | None = None
 
@@ -40,7 +42,10 @@ class _Resources(Middleware):
         )
         self._pool.open()
         self._context = WorkerContext(
-            self._pool, make_storage(settings), LeaseTerms(name, settings.lease_s, settings.max_attempts)
+            self._pool,
+            make_storage(settings),
+            LeaseTerms(name, settings.lease_s, settings.max_attempts),
+            lambda wakes: publish_or_leave(self._broker, wakes),
         )
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
@@ -61,7 +66,7 @@ def _build() -> dramatiq.Broker:
     redis_url = settings.redis_url.get_secret_value()
     check_queue(redis_url)
     broker = make_broker(redis_url)
-    resources = _Resources(settings)
+    resources = _Resources(settings, broker)
     broker.add_middleware(resources)
     register_actors(broker, resources.context)
     dramatiq.set_broker(broker)

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from shared.db.queries import queries
-from shared.reports.model import BatchLease
+from shared.reports.model import Batch, BatchLease
 
 _SQL = queries("reports")
 
@@ -42,7 +42,8 @@ def claim_batch(
     if row is None:
         return None
     conn.execute(_SQL["start_report"], {"id": report_id})
-    return BatchLease(report_id, batch_no, *row)
+    attempt, *subject = row
+    return BatchLease(Batch(report_id, batch_no, *subject), attempt)
 
 
 def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:
@@ -71,4 +72,4 @@ def release_batch(
 
 
 def _fence(lease: BatchLease) -> dict[str, object]:
-    return {"report_id": lease.report_id, "batch_no": lease.batch_no, "attempt": lease.attempt}
+    return {"report_id": lease.batch.report_id, "batch_no": lease.batch.batch_no, "attempt": lease.attempt}

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import psycopg
 
+from shared.contracts import ComputeBatch
 from shared.db.queries import queries
+from shared.reports.agree import send_disagreeing_again
 from shared.reports.claim import LeaseTerms
-from shared.reports.finalise import claim_finalise
+from shared.reports.finalise import claim_finalise, open_batches
 from shared.reports.model import BatchLease, FinaliseLease
 from shared.storage import StoredObject
 
@@ -15,10 +17,14 @@ _SQL = queries("reports")
 
 @dataclass(frozen=True)
 class Completion:
-    """`accepted`: the fence let it through. `finalise`: this caller is to finish the report now."""
+    """`accepted`: the fence let it through. `finalise`: this caller is to finish the report now.
+
+    `again`: batches that are due once more, since they were read before a change that another batch has seen.
+    """
 
     accepted: bool
     finalise: FinaliseLease | None = None
+    again: tuple[ComputeBatch, ...] = ()
 
 
 def complete_batch(
@@ -28,13 +34,14 @@ def complete_batch(
 
     The report's row is locked first: completions of one report follow each other, so exactly one is the last.
     """
+    report_id = lease.batch.report_id
     with conn.transaction():
-        conn.execute(_SQL["lock_report"], {"report_id": lease.report_id})
+        conn.execute(_SQL["lock_report"], {"report_id": report_id})
         completed = conn.execute(
             _SQL["complete_batch"],
             {
-                "report_id": lease.report_id,
-                "batch_no": lease.batch_no,
+                "report_id": report_id,
+                "batch_no": lease.batch.batch_no,
                 "attempt": lease.attempt,
                 "part": part.key,
                 "size_bytes": part.size_bytes,
@@ -44,4 +51,9 @@ def complete_batch(
         )
         if completed.rowcount != 1:
             return Completion(accepted=False)
-        return Completion(accepted=True, finalise=claim_finalise(conn, lease.report_id, terms))
+        if open_batches(conn, report_id) > 0:
+            return Completion(accepted=True)
+        if again := send_disagreeing_again(conn, report_id):
+            wakes = tuple(ComputeBatch(report_id=report_id, batch_no=batch_no) for batch_no in again)
+            return Completion(accepted=True, again=wakes)
+        return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms))

@@ -21,7 +21,7 @@ def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms)
     """
     with conn.transaction():
         conn.execute(_SQL["lock_report"], {"report_id": report_id})
-        if conn.execute(_SQL["open_batches"], {"report_id": report_id}).fetchone() != (0,):
+        if open_batches(conn, report_id) > 0:
             return None
         row = conn.execute(
             _SQL["claim_finalise"],
@@ -33,6 +33,12 @@ def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms)
             },
         ).fetchone()
     return None if row is None else FinaliseLease(report_id, row[0])
+
+
+def open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
+    """Count the batches of a report that are not done."""
+    row = conn.execute(_SQL["open_batches"], {"report_id": report_id}).fetchone()
+    return row[0] if row else 0
 
 
 def list_parts(conn: psycopg.Connection, report_id: UUID) -> list[Part]:

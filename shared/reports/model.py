@@ -51,12 +51,11 @@ class Report:
 
 
 @dataclass(frozen=True)
-class BatchLease:
-    """The right to complete one batch, until another worker gets a higher attempt. `stores` are expected in it."""
+class Batch:
+    """What one batch is to compute: the stores of a range of ids, as many as `stores`, that the data cut knows."""
 
     report_id: UUID
     batch_no: int
-    attempt: int
     first_id: str | None
     last_id: str | None
     stores: int
@@ -65,10 +64,21 @@ class BatchLease:
     detail: bool
     data_cut: int
 
+    def part_key(self, attempt: str) -> str:
+        """Where this attempt, and no other, writes."""
+        return f"reports/{self.report_id}/parts/{self.batch_no:06d}-{attempt}/{CSV_FILE_NAME}"
+
+
+@dataclass(frozen=True)
+class BatchLease:
+    """The right to complete one batch, until another worker gets a higher attempt."""
+
+    batch: Batch
+    attempt: int
+
     @property
     def part_key(self) -> str:
-        """Where this attempt, and no other, writes."""
-        return f"reports/{self.report_id}/parts/{self.batch_no:06d}-{self.attempt}/{CSV_FILE_NAME}"
+        return self.batch.part_key(str(self.attempt))
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def api(settings: Settings) -> Iterator[TestClient]:
 @pytest.fixture
 def worker(settings: Settings) -> Iterator[WorkerContext]:
     with make_pool(settings.database_url.get_secret_value(), application_name="test", max_size=2) as pool:
-        yield WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5))
+        yield WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None)
 
 
 def work(worker: WorkerContext, report_id: str) -> None:

@@ -135,7 +135,7 @@ class TestTrigger:
         load_fleet(database_url, fleet(3))
         report_id, _ = trigger(database_url)
         load_fleet(database_url, {"store-000a": Store(polls=[(POLL, True)])})
-        cut = claim(conn, report_id).data_cut
+        cut = claim(conn, report_id).batch.data_cut
         assert one(conn, "select count(*) from store where polled_since_seq <= %s", cut) == 3
 
 

@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-import structlog
 from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -12,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from services.api.context import ApiContext, Context
 from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
 from shared.db.connect import borrowed_async
-from shared.errors import FileNotFound, FileNotReady, QueueUnavailable
+from shared.errors import FileNotFound, FileNotReady
 from shared.http.auth import Caller
 from shared.keys import ApiKey
-from shared.queue import publish
+from shared.queue import publish_or_leave
 from shared.reports.model import CSV_FILE_NAME, Report, ReportRequest
 from shared.reports.read import get_report
 from shared.reports.trigger import trigger_report
@@ -24,7 +23,6 @@ router = APIRouter(tags=["reports"])
 Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 
-_log = structlog.get_logger()
 _FIRST_LOOK_S, _LOOK_GROWTH, _LONGEST_LOOK_S = 0.02, 1.5, 0.5
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -37,10 +35,7 @@ async def create(context: ApiContext, request: ReportRequest) -> Report:
             conn, request, batch_stores=settings.batch_stores, republish_s=settings.republish_s
         )
         report = await get_report(conn, report_id)
-    try:
-        await run_in_threadpool(publish, context.broker, wakes)
-    except QueueUnavailable as error:
-        _log.warning("publish_failed", report_id=str(report_id), error=str(error))
+    await run_in_threadpool(publish_or_leave, context.broker, wakes)
     return report
 
 

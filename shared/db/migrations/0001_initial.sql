@@ -172,7 +172,8 @@ create table report (
     policy text not null,
     policy_version smallint not null,
     detail boolean not null default false,
-    data_cut bigint not null,
+    data_cut bigint not null, -- ledger number when it was accepted: which stores are in it
+    read_cut bigint,          -- ledger number at which all its batches agree: which polls, hours and zones are in it
     created_by text,
     created_at timestamptz not null default clock_timestamp(),
     started_at timestamptz,
@@ -202,6 +203,7 @@ create table report_batch (
     state text not null default 'pending' check (state in ('pending', 'leased', 'done', 'dead')),
     attempt integer not null default 0, -- the fence: grows at each claim, never shrinks
     burnt integer not null default 0,   -- claims that count against the limit; infrastructure faults give theirs back
+    round integer not null default 0,   -- how often it was computed anew because newer data had come
     due_at timestamptz not null default clock_timestamp(), -- when the scheduler publishes it, unless claimed by then
     lease_until timestamptz,
     worker text,

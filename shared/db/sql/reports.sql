@@ -34,8 +34,8 @@ where not exists (select from report_batch where report_id = %(id)s)
 select count(*) as batches, coalesce(sum(stores), 0) as stores from report_batch where report_id = %(id)s
 
 -- name: get_report
-select r.id, r.state, r.as_of, r.policy, r.policy_version, r.detail, r.data_cut, r.tzdata_version,
-       r.created_at, r.started_at, r.finished_at, r.object, r.size_bytes, r.sha256, r.rows, r.error,
+select r.id, r.state, r.as_of, r.policy, r.policy_version, r.detail,
+       coalesce(r.read_cut, r.data_cut) as data_cut, r.tzdata_version, r.created_at, r.started_at, r.finished_at, r.object, r.size_bytes, r.sha256, r.rows, r.error,
        coalesce((select sum(stores) from report_batch where report_id = r.id), 0)::bigint as stores_total,
        coalesce((select sum(stores) from report_batch where report_id = r.id and state = 'done'), 0)::bigint
            as stores_done
@@ -81,6 +81,35 @@ set state = 'pending', lease_until = null, due_at = clock_timestamp() + %(pause)
     burnt = burnt - %(give_back)s::int, error = %(error)s
 where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
 
+-- name: newest_cut
+select max(data_cut) from report_batch where report_id = %(report_id)s
+
+-- name: disagreeing_batches
+-- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time, hours,
+-- zones. Changes of other times do not matter.
+select b.batch_no, b.round, b.first_id, b.last_id, b.stores
+from report_batch b
+where b.report_id = %(report_id)s and exists (
+    select from import_chunk chunk join import on import.id = chunk.import_id
+    where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
+      and (import.kind <> 'polls' or (chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s)))
+order by b.batch_no
+
+-- name: send_again
+update report_batch
+set state = 'pending', part = null, due_at = clock_timestamp(), round = round + 1, burnt = 0
+where report_id = %(report_id)s and batch_no = any(%(batch_nos)s) and state = 'done'
+
+-- name: replace_part
+update report_batch b
+set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(data_cut)s
+from report r
+where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
+  and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
+
+-- name: report_subject
+select as_of, policy, detail, data_cut from report where id = %(report_id)s
+
 -- name: claim_finalise
 update report
 set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1, finaliser = %(worker)s,
@@ -105,6 +134,7 @@ select part, size_bytes, sha256, stores from report_batch where report_id = %(re
 -- name: finish_report
 update report
 set state = 'succeeded', finished_at = clock_timestamp(), finalise_lease_until = null, error = null,
+    read_cut = (select max(data_cut) from report_batch where report_id = %(report_id)s),
     object = %(object)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, rows = %(rows)s,
     tzdata_version = %(tzdata_version)s
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'

@@ -1,0 +1,94 @@
+"""One data cut a report: all its batches must have read the same committed polls, hours and zones.
+
+Optimistic: each batch records the ledger number of its snapshot. When all are done, those that missed a change that
+others may have seen are sent round again, for a bounded number of rounds; after that the worker that finishes the
+report computes them itself, in one snapshot of its own, which no import can starve.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import psycopg
+
+from shared.db.queries import queries
+from shared.reports.model import Batch, FinaliseLease
+from shared.storage import StoredObject
+from shared.uptime.policy import POLICIES, history_us
+from shared.uptime.window import DEFAULT_WINDOWS
+
+MAX_ROUNDS = 3
+_SQL = queries("reports")
+
+
+def data_range(as_of: datetime, policy: str) -> tuple[datetime, datetime]:
+    """Return the first and the last instant whose polls can matter to a report."""
+    longest_us = max(window.length_us for window in DEFAULT_WINDOWS)
+    return as_of - timedelta(microseconds=longest_us + history_us(POLICIES[policy])), as_of
+
+
+def send_disagreeing_again(conn: psycopg.Connection, report_id: UUID) -> list[int]:
+    """Send batches of a done report round again; returns their numbers: none when all agree, or the rounds are used up.
+
+    The caller's transaction holds the report's row.
+    """
+    newest = conn.execute(_SQL["newest_cut"], {"report_id": report_id}).fetchone()
+    subject = _subject(conn, report_id)
+    if newest is None or subject is None:
+        return []
+    rows = _disagreeing(conn, report_id, subject, newest[0])
+    if not rows or max(round_no for _, round_no, *_ in rows) >= MAX_ROUNDS:
+        return []
+    again = [batch_no for batch_no, *_ in rows]
+    conn.execute(_SQL["send_again"], {"report_id": report_id, "batch_nos": again})
+    return again
+
+
+def disagreeing_batches(conn: psycopg.Connection, report_id: UUID, until: int) -> list[Batch]:
+    """Return the batches that missed a change that a reader at ledger number `until` sees."""
+    subject = _subject(conn, report_id)
+    if subject is None:
+        return []
+    return [
+        Batch(report_id, batch_no, first_id, last_id, stores, *subject)
+        for batch_no, _, first_id, last_id, stores in _disagreeing(conn, report_id, subject, until)
+    ]
+
+
+def newest_cut(conn: psycopg.Connection, report_id: UUID) -> int:
+    """Return the newest ledger number that a batch of the report was read at."""
+    row = conn.execute(_SQL["newest_cut"], {"report_id": report_id}).fetchone()
+    return row[0] if row and row[0] is not None else 0
+
+
+def replace_part(
+    conn: psycopg.Connection, lease: FinaliseLease, batch_no: int, part: StoredObject, *, data_cut: int
+) -> bool:
+    """Put a part in the place of a batch's own; False when the finalisation was lost."""
+    replaced = conn.execute(
+        _SQL["replace_part"],
+        {
+            "report_id": lease.report_id,
+            "attempt": lease.attempt,
+            "batch_no": batch_no,
+            "part": part.key,
+            "size_bytes": part.size_bytes,
+            "sha256": part.sha256,
+            "data_cut": data_cut,
+        },
+    )
+    return replaced.rowcount == 1
+
+
+def _subject(conn: psycopg.Connection, report_id: UUID) -> tuple[datetime, str, bool, int] | None:
+    """As_of, policy, detail and data cut of the report."""
+    return conn.execute(_SQL["report_subject"], {"report_id": report_id}).fetchone()
+
+
+def _disagreeing(
+    conn: psycopg.Connection, report_id: UUID, subject: tuple[datetime, str, bool, int], until: int
+) -> list[tuple[int, int, str | None, str | None, int]]:
+    from_time, to_time = data_range(subject[0], subject[1])
+    return conn.execute(
+        _SQL["disagreeing_batches"],
+        {"report_id": report_id, "until": until, "from_time": from_time, "to_time": to_time},
+    ).fetchall()
