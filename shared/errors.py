@@ -49,6 +49,10 @@ class InvalidRequest(UptillError):
         self.field = field
 
 
+class BadHeader(InvalidRequest):
+    """A request header cannot be used."""
+
+
 class AuthenticationError(UptillError):
     """No valid API key came with the request."""
 
@@ -63,3 +67,35 @@ class BadInputFile(UptillError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Overloaded(InfrastructureError):
+    """More work waits than this process may hold; the same call may succeed later."""
+
+
+class ImportNotFound(UptillError):
+    """No import has this id."""
+
+
+class BodyTooLarge(UptillError):
+    """The body is longer than the limit."""
+
+
+class UnsupportedMediaType(UptillError):
+    """The body's type or coding is none that the call takes."""
+
+
+class StorageFull(UptillError):
+    """The disk has no room for what is being uploaded."""
+
+
+class ReportEnded(UptillError):
+    """The report is in a state in which this cannot be done to it any more."""
+
+
+class IdempotencyKeyReused(UptillError):
+    """The Idempotency-Key came with another request before."""
+
+
+class ImportBusy(UptillError):
+    """Another process is running the import."""

@@ -50,6 +50,9 @@ class ReportCreate(BaseModel):
     policy: Annotated[str, AfterValidator(_known_policy)] = Field(
         default=DEFAULT_POLICY, description=f"How polls become uptime: one of {', '.join(POLICIES)}."
     )
+    force: bool = Field(
+        default=False, description="Compute anew even if the same question about the same data has an answer."
+    )
     detail: bool = Field(
         default=False, description="Also unknown time, bounds, numbers of polls, time zones."
     )

@@ -84,6 +84,14 @@ class UptillClient:
             self._call("GET", f"/v1/reports/{report_id}", params={"wait": f"{wait_s:g}"})
         )
 
+    def cancel_report(self, report_id: str) -> ReportStatus:
+        """Cancel a report that has not ended."""
+        return ReportStatus.parse(self._call("DELETE", f"/v1/reports/{report_id}"))
+
+    def retry_report(self, report_id: str) -> ReportStatus:
+        """Try a failed report again."""
+        return ReportStatus.parse(self._call("POST", f"/v1/reports/{report_id}/retry"))
+
     def follow(self, report_id: str, *, every_s: float = _WAIT_S) -> Iterator[ReportStatus]:
         """Yield the report's state at least every `every_s` seconds until it has ended."""
         while True:

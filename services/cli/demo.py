@@ -59,7 +59,7 @@ def _show_link(data: Path) -> None:
     settings = load_settings(data / "env")
     with UptillClient(settings.api_url, settings.api_key.get_secret_value()) as client:
         began = time.monotonic()
-        *_, status = client.follow(client.create_report().id)
+        *_, status = client.follow(client.create_report(force=True).id)
         took_s = time.monotonic() - began
     url = status.files[0]["url"]
     answer = httpx2.get(url)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from services.cli import keys
+from services.cli import keys, reports
 from services.cli.console import fail, note, stderr
 from services.cli.demo import demo
 from services.cli.doctor import doctor
@@ -30,6 +30,7 @@ app.command()(report)
 app.command()(doctor)
 app.command()(demo)
 app.add_typer(keys.app, name="keys")
+app.add_typer(reports.app, name="reports")
 
 
 @app.command()

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli.client import ApiError, ReportStatus, UptillClient
+from services.cli.client import ReportStatus, UptillClient
 from services.cli.console import fail, note, stderr, stdout
-from services.cli.environment import settings_for_command
+from services.cli.environment import api_client
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 
 _HEAD_ROWS = 10
@@ -35,6 +35,9 @@ def report(
     detail: Annotated[
         bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute anew even if nothing has changed since the last one.")
+    ] = False,
     file_format: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write; `-` for standard output.")
@@ -44,18 +47,12 @@ def report(
 
     Without -o a terminal shows the first rows and a link; anything else receives the file.
     """
-    settings = settings_for_command("api_url", "api_key")
-    with UptillClient(settings.api_url, settings.api_key.get_secret_value()) as client:
-        try:
-            status = _follow(client, as_of=as_of, policy=policy.value, detail=detail)
-            if status.state != "succeeded":
-                fail(
-                    f"report {status.id} {status.state}: {(status.error or {}).get('detail', 'no cause was given')}"
-                )
-            file = next(file for file in status.files if file["format"] == file_format)
-            _deliver(client, status, file, output)
-        except ApiError as error:
-            fail(str(error))
+    with api_client() as client:
+        status = _follow(client, as_of=as_of, policy=policy.value, detail=detail, force=force)
+        if status.state != "succeeded":
+            cause = (status.error or {}).get("detail", "no cause was given")
+            fail(f"report {status.id} {status.state}: {cause}")
+        _deliver(client, status, next(file for file in status.files if file["format"] == file_format), output)
 
 
 def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:

@@ -35,6 +35,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.InvalidRequest: Problem(
         "invalid_request", HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"
     ),
+    errors.BadHeader: Problem("bad_header", HTTPStatus.BAD_REQUEST, "A request header is not valid"),
     errors.AuthenticationError: Problem(
         "unauthenticated", HTTPStatus.UNAUTHORIZED, "A valid API key is needed"
     ),
@@ -42,6 +43,25 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "There is no such report"),
     errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The report has no such file yet"),
     errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "The report has no such file"),
+    errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "There is no such import"),
+    errors.BodyTooLarge: Problem(
+        "body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is longer than the limit"
+    ),
+    errors.UnsupportedMediaType: Problem(
+        "unsupported_media_type",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is of no type that this call takes",
+    ),
+    errors.StorageFull: Problem(
+        "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, "The disk has no room for the upload"
+    ),
+    errors.ReportEnded: Problem("report_ended", HTTPStatus.CONFLICT, "The report has ended in another way"),
+    errors.IdempotencyKeyReused: Problem(
+        "idempotency_key_reused",
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The Idempotency-Key stands for another request",
+    ),
+    errors.ImportBusy: Problem("import_busy", HTTPStatus.CONFLICT, "Another process is running the import"),
     errors.InfrastructureError: Problem(
         "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "A server that this service needs does not answer"
     ),

@@ -1,5 +1,6 @@
 """A report, its batches and the leases on them, as values. What they may do is in the modules beside this one."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -13,12 +14,28 @@ CSV_FILE_NAME = "report.csv"
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What a caller asks for. `as_of` is an instant, or the newest accepted poll, or the database's clock."""
+    """What a caller asks for. `as_of` is an instant, or the newest accepted poll, or the database's clock.
+
+    The same question about the same data is answered by the same report, unless `force`.
+    """
 
     policy: str
     as_of: datetime | Literal["latest", "now"] = "latest"
     detail: bool = False
-    created_by: str | None = None
+    force: bool = False
+
+    @property
+    def sha256(self) -> bytes:
+        """What two requests have in common that ask the same."""
+        return hashlib.sha256(repr((self.policy, str(self.as_of), self.detail, self.force)).encode()).digest()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the prefix of an API key, and the Idempotency-Key that came with the request."""
+
+    key_prefix: str
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True)

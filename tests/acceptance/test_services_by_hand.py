@@ -40,7 +40,7 @@ def services(env: dict[str, str], sample: Path, tmp_path: Path) -> Iterator[Serv
 def report(services: Services, directory: Path) -> bytes:
     """The bytes of one report, by the command."""
     path = directory / "report.csv"
-    made = services.run("report", "-o", str(path))
+    made = services.run("report", "--force", "-o", str(path))
     assert made.returncode == 0, made.stderr
     return path.read_bytes()
 
@@ -82,7 +82,7 @@ def _freeze_in_the_middle(
 ) -> tuple[str, subprocess.Popen[bytes]]:
     """Trigger reports and freeze workers in turn until one stands still with a batch in its hands."""
     for _ in range(50):
-        report_id = client.create_report().id
+        report_id = client.create_report(force=True).id
         while not client.get_report(report_id).is_final:
             for worker in workers:
                 kill_group(worker, signal.SIGSTOP)
@@ -109,7 +109,7 @@ def test_a_report_accepted_without_redis_is_found_by_the_scheduler(
     import redis  # noqa: PLC0415 - this test alone plays with the queue
 
     with services.client() as client:
-        accepted = client.create_report()
+        accepted = client.create_report(force=True)
         with redis.Redis.from_url(services.settings["UPTILL_REDIS_URL"]) as queue:
             assert queue.llen("dramatiq:reports") == STORES // BATCH_STORES
             queue.flushdb()

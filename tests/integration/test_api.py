@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.keys import create_key, list_keys, revoke_key
 from shared.reports.claim import LeaseTerms
+from shared.reports.due import bury_poison
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.fleet import Store, load_fleet
@@ -139,22 +141,118 @@ def test_an_empty_database_gives_an_empty_report(api: TestClient, worker: Worker
 
 def test_the_two_call_contract(api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
     load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
-    for trigger in (api.post, api.get):
-        triggered = trigger("/trigger_report")
-        assert triggered.status_code == 200
-        assert list(triggered.json()) == ["report_id"]
-        asked = {"report_id": triggered.json()["report_id"]}
-        assert api.get("/get_report", params=asked).json() == {"status": "Running"}
-        work(worker, asked["report_id"])
-        complete = api.get("/get_report", params=asked).json()
-        assert (list(complete), complete["status"]) == (["status", "download_url"], "Complete")
-        text = httpx2.get(complete["download_url"]).text
-        assert text.startswith(HEADER)
-        redirect = api.get(
-            "/get_report", params=asked, headers={"Accept": "text/csv"}, follow_redirects=False
+    triggered = api.post("/trigger_report")
+    assert triggered.status_code == 200
+    assert list(triggered.json()) == ["report_id"]
+    asked = {"report_id": triggered.json()["report_id"]}
+    assert api.get("/get_report", params=asked).json() == {"status": "Running"}
+    work(worker, asked["report_id"])
+    complete = api.get("/get_report", params=asked).json()
+    assert (list(complete), complete["status"]) == (["status", "download_url"], "Complete")
+    text = httpx2.get(complete["download_url"]).text
+    assert text.startswith(HEADER)
+    redirect = api.get("/get_report", params=asked, headers={"Accept": "text/csv"}, follow_redirects=False)
+    assert redirect.status_code == 302
+    assert httpx2.get(redirect.headers["location"]).text == text
+    assert api.get("/trigger_report").json() == asked, "the same question about the same data"
+
+
+class TestSameQuestion:
+    def test_it_has_one_report_until_the_data_changes_or_the_caller_insists(
+        self, api: TestClient, worker: WorkerContext, env: dict[str, str]
+    ) -> None:
+        load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+        first = api.post("/v1/reports").json()
+        assert api.post("/v1/reports", json={"as_of": "latest"}).json()["id"] == first["id"]
+        work(worker, first["id"])
+        assert api.post("/v1/reports").json()["state"] == "succeeded"
+        others = [{"force": True}, {"policy": "strict"}, {"detail": True}, {"as_of": "2024-10-14T18:00:01Z"}]
+        different = [api.post("/v1/reports", json=body).json()["id"] for body in others]
+        load_fleet(env["UPTILL_DATABASE_URL"], {"another": Store(polls=[(NOW - timedelta(hours=1), True)])})
+        different.append(api.post("/v1/reports").json()["id"])
+        assert len({first["id"], *different}) == 6
+
+    def test_an_idempotency_key_stands_for_one_request(self, api: TestClient) -> None:
+        headers = {"Idempotency-Key": "nightly-2024-10-14"}
+        first = api.post("/v1/reports", json={"force": True}, headers=headers)
+        again = api.post("/v1/reports", json={"force": True}, headers=headers)
+        assert (first.status_code, again.status_code) == (202, 202)
+        assert again.json()["id"] == first.json()["id"]
+        problem(api.post("/v1/reports", headers=headers), 422, "idempotency_key_reused")
+        for key in ("", "k" * 256):
+            problem(api.post("/v1/reports", headers={"Idempotency-Key": key}), 400, "bad_header")
+
+    def test_after_a_day_the_key_is_free(self, api: TestClient, env: dict[str, str]) -> None:
+        headers = {"Idempotency-Key": "k"}
+        first = api.post("/v1/reports", json={"force": True}, headers=headers).json()
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            conn.execute("update idempotency set created_at = created_at - interval '24 hours'")
+        assert api.post("/v1/reports", json={"force": True}, headers=headers).json()["id"] != first["id"]
+
+    def test_fifty_at_once_with_one_key_make_one_report(self, api: TestClient, env: dict[str, str]) -> None:
+        def post(_: int) -> str:
+            answer = api.post("/v1/reports", json={"force": True}, headers={"Idempotency-Key": "same"})
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["id"])
+
+        with ThreadPoolExecutor(50) as threads:
+            assert len(set(threads.map(post, range(50)))) == 1
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            assert conn.execute("select count(*) from report").fetchone() == (1,)
+
+    def test_the_keys_of_two_callers_are_two(self, api: TestClient, env: dict[str, str]) -> None:
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            other = create_key(conn, name="other", scopes=["reports:write"])
+        ids = {
+            api.post("/v1/reports", json={"force": True}, headers={"Idempotency-Key": "k", **headers}).json()[
+                "id"
+            ]
+            for headers in ({}, {"Authorization": f"Bearer {other}"})
+        }
+        assert len(ids) == 2
+
+
+class TestEnds:
+    def test_a_canceled_report_gives_no_more_work_and_stays_canceled(
+        self, api: TestClient, worker: WorkerContext, env: dict[str, str]
+    ) -> None:
+        load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+        report = api.post("/v1/reports").json()
+        assert compute_batch(worker, UUID(report["id"]), 0)
+        for _ in range(2):
+            canceled = api.delete(f"/v1/reports/{report['id']}")
+            assert (canceled.status_code, canceled.json()["state"]) == (200, "canceled")
+        assert not compute_batch(worker, UUID(report["id"]), 1)
+        assert api.get(f"/v1/reports/{report['id']}").json()["files"] == []
+        problem(api.get(f"/v1/reports/{report['id']}/files/report.csv"), 404, "file_not_found")
+        problem(api.post(f"/v1/reports/{report['id']}/retry"), 409, "report_ended")
+        assert api.post("/v1/reports").json()["id"] != report["id"], "nobody shares a canceled report"
+
+    def test_a_report_that_succeeded_cannot_be_canceled(self, api: TestClient, worker: WorkerContext) -> None:
+        report = api.post("/v1/reports").json()
+        work(worker, report["id"])
+        problem(api.delete(f"/v1/reports/{report['id']}"), 409, "report_ended")
+        problem(api.delete(f"/v1/reports/{new_id()}"), 404, "report_not_found")
+
+    def test_a_failed_report_is_tried_again_where_it_stopped(
+        self, api: TestClient, worker: WorkerContext, env: dict[str, str]
+    ) -> None:
+        load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+        report = api.post("/v1/reports").json()
+        assert compute_batch(worker, UUID(report["id"]), 0)
+        with worker.pool.connection() as conn:
+            conn.execute("update report_batch set burnt = 5 where batch_no = 1")
+            assert bury_poison(conn, 5) == [UUID(report["id"])]
+        assert api.get(f"/v1/reports/{report['id']}").json()["state"] == "failed"
+        retried = api.post(f"/v1/reports/{report['id']}/retry")
+        assert (retried.status_code, retried.json()["state"], retried.json()["error"]) == (
+            202,
+            "queued",
+            None,
         )
-        assert redirect.status_code == 302
-        assert httpx2.get(redirect.headers["location"]).text == text
+        assert retried.json()["progress"]["stores_done"] == 2
+        assert compute_batch(worker, UUID(report["id"]), 1)
+        assert api.get(f"/v1/reports/{report['id']}").json()["state"] == "succeeded"
 
 
 def test_a_failed_report_says_why(api: TestClient, env: dict[str, str]) -> None:

@@ -17,8 +17,8 @@ from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.agree import MAX_ROUNDS
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import ReportRequest
-from shared.reports.trigger import trigger_report
+from shared.reports.model import Caller, ReportRequest
+from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
 from tests.fixtures.fleet import Store, load_fleet
@@ -40,7 +40,7 @@ class World:
         async def run() -> UUID:
             async with await AsyncConnection.connect(self.url) as conn:
                 request = ReportRequest(policy="classic", as_of=AS_OF)
-                return (await trigger_report(conn, request, batch_stores=1, republish_s=60))[0]
+                return (await trigger_report(conn, request, Caller("test"), BatchTerms(1, 60))).report_id
 
         return asyncio.run(run())
 

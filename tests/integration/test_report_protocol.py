@@ -17,9 +17,9 @@ from shared.reports.claim import LeaseTerms, claim_batch, release_batch, renew_b
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
 from shared.reports.finalise import claim_finalise, finish_report, list_parts, renew_finalise
-from shared.reports.model import BatchLease, FinaliseLease, Report, ReportRequest
+from shared.reports.model import BatchLease, Caller, FinaliseLease, Report, ReportRequest
 from shared.reports.read import get_report
-from shared.reports.trigger import trigger_report
+from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject
 from tests.fixtures.fleet import Store, load_fleet
 
@@ -38,10 +38,9 @@ def trigger(
 
     async def run() -> tuple[UUID, int]:
         async with await AsyncConnection.connect(database_url, autocommit=False) as conn:
-            report_id, wakes = await trigger_report(
-                conn, request or ReportRequest(policy="classic"), batch_stores=batch_stores, republish_s=60
-            )
-            return report_id, len(wakes)
+            asked = request or ReportRequest(policy="classic")
+            accepted = await trigger_report(conn, asked, Caller("test"), BatchTerms(batch_stores, 60))
+            return accepted.report_id, len(accepted.wakes)
 
     return asyncio.run(run())
 
@@ -357,7 +356,7 @@ class TestDue:
 
 def test_ids_sort_by_time(database_url: str) -> None:
     first, _ = trigger(database_url)
-    second, _ = trigger(database_url)
+    second, _ = trigger(database_url, request=ReportRequest(policy="strict"))
     assert first.version == 7
     assert first.int >> 80 <= second.int >> 80
     assert abs(from_us((second.int >> 80) * 1000) - datetime.now(UTC)) < timedelta(minutes=5)

@@ -10,7 +10,7 @@ from services.api.context import Context
 from services.api.routes.reports import Reader, Writer, create, wait_for
 from services.api.schemas import LegacyStatus, Triggered, files_of
 from shared.keys import ApiKey
-from shared.reports.model import ReportRequest
+from shared.reports.model import Caller, ReportRequest
 from shared.uptime.policy import DEFAULT_POLICY
 
 router = APIRouter(tags=["aliases"])
@@ -52,5 +52,5 @@ async def get(
 
 
 async def _trigger(context: Context, key: ApiKey) -> Triggered:
-    report = await create(context, ReportRequest(policy=DEFAULT_POLICY, created_by=key.prefix))
+    report = await create(context, ReportRequest(policy=DEFAULT_POLICY), Caller(key.prefix))
     return Triggered(report_id=report.id)

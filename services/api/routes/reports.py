@@ -4,38 +4,39 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
 from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
 from shared.db.connect import borrowed_async
-from shared.errors import FileNotFound, FileNotReady
+from shared.errors import BadHeader, FileNotFound, FileNotReady
 from shared.http.auth import Caller
 from shared.keys import ApiKey
 from shared.queue import publish_or_leave
+from shared.reports.end import cancel_report, retry_report
 from shared.reports.model import CSV_FILE_NAME, Report, ReportRequest
+from shared.reports.model import Caller as ReportCaller
 from shared.reports.read import get_report
-from shared.reports.trigger import trigger_report
+from shared.reports.trigger import BatchTerms, trigger_report
 
 router = APIRouter(tags=["reports"])
 Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 
+MAX_IDEMPOTENCY_KEY = 255
 _FIRST_LOOK_S, _LOOK_GROWTH, _LONGEST_LOOK_S = 0.02, 1.5, 0.5
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-async def create(context: ApiContext, request: ReportRequest) -> Report:
+async def create(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> Report:
     """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler."""
-    settings = context.settings
+    terms = BatchTerms(context.settings.batch_stores, context.settings.republish_s)
     async with borrowed_async(context.pool) as conn:
-        report_id, wakes = await trigger_report(
-            conn, request, batch_stores=settings.batch_stores, republish_s=settings.republish_s
-        )
-        report = await get_report(conn, report_id)
-    await run_in_threadpool(publish_or_leave, context.broker, wakes)
+        accepted = await trigger_report(conn, request, caller, terms)
+        report = await get_report(conn, accepted.report_id)
+    await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
     return report
 
 
@@ -55,14 +56,22 @@ async def wait_for(context: ApiContext, report_id: UUID, wait_s: float) -> Repor
 
 @router.post("/v1/reports", status_code=status.HTTP_202_ACCEPTED)
 async def create_report(
-    context: Context, key: Writer, response: Response, body: ReportCreate | None = None
+    context: Context,
+    key: Writer,
+    response: Response,
+    body: ReportCreate | None = None,
+    idempotency_key: Annotated[
+        str | None, Header(description="The same key and body within 24 hours: the same report.")
+    ] = None,
 ) -> ReportBody:
     """Accept a report: as_of, the stores and the data are fixed now; the work follows."""
+    if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
+        raise BadHeader(
+            f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters", field="Idempotency-Key"
+        )
     body = body or ReportCreate()
-    report = await create(
-        context,
-        ReportRequest(policy=body.policy, as_of=body.as_of, detail=body.detail, created_by=key.prefix),
-    )
+    request = ReportRequest(policy=body.policy, as_of=body.as_of, detail=body.detail, force=body.force)
+    report = await create(context, request, ReportCaller(key.prefix, idempotency_key))
     response.headers["Location"] = f"/v1/reports/{report.id}"
     response.headers["Retry-After"] = "1"
     return ReportBody.of(report, context.storage, context.settings.presign_s)
@@ -94,6 +103,27 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
     async with borrowed_async(context.pool) as conn:
         report = await get_report(conn, report_id)
     return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)
+
+
+@router.delete("/v1/reports/{report_id}")
+async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
+    """Cancel a report that has not ended."""
+    del key
+    async with borrowed_async(context.pool) as conn:
+        await cancel_report(conn, report_id)
+        report = await get_report(conn, report_id)
+    return ReportBody.of(report, context.storage, context.settings.presign_s)
+
+
+@router.post("/v1/reports/{report_id}/retry", status_code=status.HTTP_202_ACCEPTED)
+async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
+    """Try a failed report again; batches that were done stay done."""
+    del key
+    async with borrowed_async(context.pool) as conn:
+        wakes = await retry_report(conn, report_id, republish_s=context.settings.republish_s)
+        report = await get_report(conn, report_id)
+    await run_in_threadpool(publish_or_leave, context.broker, wakes)
+    return ReportBody.of(report, context.storage, context.settings.presign_s)
 
 
 def _file(context: ApiContext, report: Report, name: str) -> ReportFile:

@@ -107,6 +107,7 @@ create table import (
     check (rows_read = accepted + duplicate + corrected + rejected)
 );
 create index on import (sha256);
+create index on import (size_bytes); -- a source is hashed ahead only where one of its size was loaded before
 create index on import (started_at desc, id);
 create index on import (parent_id) where parent_id is not null;
 
@@ -142,6 +143,24 @@ create table import_pending (
     observed_at timestamptz not null,
     first_active boolean not null, -- of a run of polls of one store and instant in one chunk
     is_active boolean not null     -- the last of the run
+);
+
+-- Valid rows of hours and zones files, until the whole file is applied at its end. No foreign key: a file has millions.
+create table import_staged (
+    position bigint generated always as identity primary key, -- the order of the file
+    import_id uuid not null,
+    store_id text collate "C" not null,
+    day_of_week smallint, -- hours
+    opens integer,
+    closes integer,
+    timezone text         -- zones
+);
+
+-- What `uptill ingest --watch` was done with: loaded or refused. Another version under the same name is loaded again.
+create table watched_source (
+    name text primary key,  -- path or s3:// address
+    version text not null,  -- size and time of change of a file, ETag of an object
+    loaded_at timestamptz not null default clock_timestamp()
 );
 
 create table api_key (
@@ -218,3 +237,14 @@ create table report_batch (
 );
 create index on report_batch (due_at) where state = 'pending';
 create index on report_batch (lease_until) where state = 'leased';
+
+-- What a caller's Idempotency-Key stands for, for 24 hours.
+create table idempotency (
+    created_by text not null,
+    key text not null check (length(key) between 1 and 255),
+    request_sha256 bytea not null,
+    report_id uuid not null references report on delete cascade,
+    created_at timestamptz not null default clock_timestamp(),
+    primary key (created_by, key)
+);
+create index on report (data_cut, as_of) where state in ('queued', 'running', 'succeeded');

@@ -24,8 +24,10 @@ grant select on report, report_batch to uptill_readonly;
 grant select, insert, update on api_key to uptill_api;
 grant insert on audit to uptill_api, uptill_ingest;
 grant select, insert, update on report, report_batch to uptill_api;
+grant select, insert, update, delete on idempotency to uptill_api;
 
 grant select on api_key to uptill_ingest;
+grant select, insert, update on watched_source to uptill_ingest;
 grant update on ledger_head to uptill_ingest;
 grant insert, update on store, observation, import to uptill_ingest;
 grant insert, delete on business_hours to uptill_ingest;

@@ -10,6 +10,38 @@ select seq as data_cut,
        end as as_of
 from ledger_head
 
+-- name: find_idempotent
+select report_id, request_sha256 from idempotency
+where created_by = %(created_by)s and key = %(key)s and created_at > clock_timestamp() - interval '24 hours'
+
+-- name: keep_idempotent
+insert into idempotency (created_by, key, request_sha256, report_id)
+values (%(created_by)s, %(key)s, %(request_sha256)s, %(report_id)s)
+on conflict (created_by, key) do update
+set request_sha256 = excluded.request_sha256, report_id = excluded.report_id, created_at = clock_timestamp()
+
+-- name: find_same
+-- The same question about the same data has the same answer.
+select id from report
+where data_cut = %(data_cut)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
+  and detail = %(detail)s and state in ('queued', 'running', 'succeeded')
+order by created_at
+limit 1
+
+-- name: cancel_report
+update report set state = 'canceled', finished_at = clock_timestamp()
+where id = %(id)s and state in ('queued', 'running')
+
+-- name: reopen_report
+update report
+set state = 'queued', error = null, finished_at = null, finalise_burnt = 0, finalise_lease_until = null
+where id = %(id)s and state = 'failed'
+
+-- name: revive_batches
+update report_batch set state = 'pending', burnt = 0, error = null, due_at = clock_timestamp() + %(republish)s
+where report_id = %(id)s and state in ('pending', 'dead')
+returning batch_no
+
 -- name: insert_report
 insert into report (id, as_of, policy, policy_version, detail, data_cut, created_by)
 values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(data_cut)s, %(created_by)s)
