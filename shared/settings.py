@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     api_url: str = Field(
         default="http://127.0.0.1:8000", description="The API, as the `uptill` command reaches it."
     )
+    ingest_url: str = Field(
+        default="http://127.0.0.1:8001", description="The ingest service, as clients reach it."
+    )
     api_key: SecretStr = Field(default=SecretStr(""), description="API key that the `uptill` command sends.")
 
     batch_stores: int = Field(default=2000, ge=1, le=100_000, description="Stores in one batch of a report.")
@@ -62,7 +65,18 @@ class Settings(BaseSettings):
         default=MAX_PRESIGN_S, ge=1, le=MAX_PRESIGN_S, description="Seconds a download link is valid."
     )
     max_wait_s: float = Field(default=30.0, ge=0, description="Longest `?wait=` of `GET /v1/reports/{id}`.")
+    spool_dir: str = Field(
+        default="",
+        description="Folder where one ingest service keeps uploads until they are loaded. Default: `uptill-spool` in the temporary folder.",
+    )
+    max_upload_bytes: int = Field(default=4 << 30, ge=1, description="Longest body of `POST /v1/imports`.")
     pool_size: int = Field(default=8, ge=1, description="Database connections of one process, at most.")
+    reject_limit: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of a chunk's rows that may be rejected before an import stops.",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
 
     @model_validator(mode="after")

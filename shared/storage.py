@@ -182,13 +182,14 @@ class _Pieces:
 def make_storage(settings: Settings) -> Storage:
     """Build the clients from the settings; connects to nothing yet."""
     return Storage(
-        _make_client(settings, settings.s3_endpoint),
-        _make_client(settings, settings.s3_public_endpoint),
+        make_client(settings, settings.s3_endpoint),
+        make_client(settings, settings.s3_public_endpoint),
         settings.s3_bucket,
     )
 
 
-def _make_client(settings: Settings, endpoint: str) -> "S3Client":
+def make_client(settings: Settings, endpoint: str) -> "S3Client":
+    """A client for one endpoint, with the settings' credentials; connects to nothing yet."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint or None,

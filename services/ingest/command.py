@@ -1,109 +1,118 @@
-"""`uptill ingest PATH…`: a progress bar on a terminal, log lines elsewhere, a table of what became of every row."""
+"""`uptill ingest PATH…`: loads what the paths name, and says what became of every row; with `--watch` it goes on and on."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+import signal
+from contextlib import suppress
+from threading import Event
+from types import FrameType
 from typing import Annotated
 
 import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.table import Table
 
-from services.ingest.reasons import ROW_REASONS
-from services.ingest.run import ImportResult, OnProgress, Progress, ingest_paths
+from services.ingest.order import load_order
+from services.ingest.outcome import ImportResult, Progress
+from services.ingest.run import load_source
+from services.ingest.shown import print_results, progress_bar, progress_lines
+from services.ingest.sources import Source, expand, is_collection
+from services.ingest.watch import Watcher
 from shared.errors import UptillError
-from shared.settings import load_settings, stack_env_file
+from shared.settings import Settings, load_settings, stack_env_file
 from shared.telemetry import configure_logging
 
-_LOG_EVERY_S = 5.0
-_SHOWN_BYTES = 80  # of a rejected line
+_COUNTED = ("rows_read", "accepted", "duplicate", "corrected", "rejected", "seconds")
 
 
 def ingest(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="CSV files, folders of them, or - for standard input."),
+        typer.Argument(
+            metavar="PATH...",
+            help="CSV files, also as .gz or .zip; folders, patterns, s3://bucket/key, s3://bucket/prefix/; or - for"
+            " standard input.",
+        ),
     ],
+    *,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Go on loading what is added to the one folder or prefix, until Ctrl-C."
+        ),
+    ] = False,
+    reject_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of a chunk's rows that may be rejected before an import stops. Default: UPTILL_REJECT_LIMIT.",
+        ),
+    ] = None,
 ) -> None:
     """Load polls, opening hours and time zones; every row is accepted, duplicate, corrected or rejected."""
+    if watch and not (len(paths) == 1 and is_collection(paths[0])):
+        raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
     stderr = Console(stderr=True, highlight=False)
     try:
         settings = load_settings(stack_env_file()).require("database_url")
-        with _bar(stderr) if stderr.is_terminal else _log_lines(settings.log_level) as on_progress:
-            results = ingest_paths(settings.database_url.get_secret_value(), paths, on_progress=on_progress)
+        if reject_limit is not None:
+            settings = settings.model_copy(update={"reject_limit": reject_limit})
+        if watch:
+            _watch(paths[0], settings)
+        else:
+            _load(paths, settings, stderr)
     except UptillError as error:
         stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
-    _print_results(Console(highlight=False), stderr, results)
+
+
+def _load(paths: list[str], settings: Settings, stderr: Console) -> None:
+    results: list[ImportResult] = []
+    url = settings.database_url.get_secret_value()
+    try:
+        with (
+            progress_bar(stderr) if stderr.is_terminal else progress_lines(settings.log_level) as on_progress
+        ):
+            results.extend(
+                load_source(url, source, on_progress=on_progress, reject_limit=settings.reject_limit)
+                for source in sorted(expand(paths, settings), key=load_order)
+            )
+    except KeyboardInterrupt:
+        stderr.print("stopped; the chunks that were committed stay, and the same command goes on behind them")
+        raise typer.Exit(1) from None
+    finally:
+        print_results(Console(highlight=False), stderr, results)
     if any(result.state != "succeeded" for result in results):
         raise typer.Exit(1)
 
 
-@contextmanager
-def _bar(console: Console) -> Iterator[OnProgress]:
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, tuple[TaskID, float]] = {}
-
-        def show(progress: Progress) -> None:
-            if progress.source not in tasks:
-                name = Path(progress.source).name
-                task = bar.add_task(name, total=progress.bytes_total, rate="")
-                tasks[progress.source] = (task, time.monotonic())
-            task, since = tasks[progress.source]
-            rate = progress.rows_read / max(time.monotonic() - since, 0.1)
-            bar.update(task, completed=progress.bytes_done, rate=f"{rate:,.0f} rows/s")
-
-        yield show
-
-
-@contextmanager
-def _log_lines(level: str) -> Iterator[OnProgress]:
-    configure_logging("ingest", level)
+def _watch(path: str, settings: Settings) -> None:
+    configure_logging("ingest", settings.log_level)
     log = structlog.get_logger("ingest")
-    due = {"at": time.monotonic() + _LOG_EVERY_S}
+    url = settings.database_url.get_secret_value()
+    stop = Event()
 
-    def show(progress: Progress) -> None:
-        if time.monotonic() >= due["at"]:
-            due["at"] = time.monotonic() + _LOG_EVERY_S
-            log.info("ingesting", **vars(progress))
+    def end_after_this_chunk(_: Progress) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
 
-    yield show
+    def load(source: Source) -> ImportResult:
+        result = load_source(
+            url, source, on_progress=end_after_this_chunk, reject_limit=settings.reject_limit
+        )
+        counts = {name: getattr(result, name) for name in _COUNTED}
+        log.info("imported", source=result.source, state=result.state, error=result.error, **counts)
+        return result
 
+    def end(number: int, _: FrameType | None) -> None:
+        del number
+        stop.set()
 
-def _print_results(stdout: Console, stderr: Console, results: Sequence[ImportResult]) -> None:
-    titles = ("file", "kind", "accepted", "duplicate", "corrected", "rejected", "seconds")
-    table = Table(*titles, box=None, padding=(0, 1), pad_edge=False)  # fits a terminal of 80 columns
-    for column in table.columns[2:]:
-        column.justify = "right"
-    count: Callable[[int], str] = "{:,}".format
-    for result in results:
-        counts = (result.accepted, result.duplicate, result.corrected, result.rejected)
-        name = escape(Path(result.source).name or result.source)
-        table.add_row(name, result.kind or "refused", *map(count, counts), f"{result.seconds:.1f}")
-    stdout.print(table)
-    for result in results:
-        if result.error:
-            stderr.print(f"[bold red]error:[/] {escape(f'{result.source}: {result.error}')}", soft_wrap=True)
-        for reject in result.first_rejects:
-            raw = reject.raw[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
-            message = (
-                f"{result.source} line {reject.line}: {reject.reason}: {ROW_REASONS[reject.reason]}: {raw!r}"
-            )
-            stderr.print(escape(message), soft_wrap=True)
-        if result.rejected > len(result.first_rejects):
-            more = result.rejected - len(result.first_rejects)
-            stderr.print(
-                escape(f"{result.source}: {more:,} more rejected rows are in import_reject"), soft_wrap=True
-            )
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with suppress(KeyboardInterrupt):
+            Watcher(path, settings, load).run(stop)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    log.info("stopped", path=path)

@@ -27,7 +27,25 @@ _REQUIRED: Mapping[Kind, tuple[str, ...]] = {
     "polls": ("store_id", "status", "timestamp_utc"),
 }
 LOAD_ORDER: tuple[Kind, ...] = tuple(_REQUIRED)
-_MAGIC = {b"PK\x03\x04": "zip or xlsx", b"\x1f\x8b": "gzip", b"PAR1": "parquet", b"%PDF": "PDF"}
+ZIP_MAGIC, EMPTY_ZIP_MAGIC, GZIP_MAGIC = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b"
+_ZIP = (
+    "a zip archive or an xlsx workbook, not CSV; a zip archive is opened as a file or object named .zip, "
+    "not from standard input or within an archive; export a workbook as CSV"
+)
+_MAGIC = {
+    ZIP_MAGIC: _ZIP,
+    EMPTY_ZIP_MAGIC: _ZIP,
+    GZIP_MAGIC: "a gzip file inside an archive; put the CSV itself into the archive",
+    b"PAR1": "a parquet file, not CSV; export it as CSV",
+    b"ARROW1": "an Arrow file, not CSV; export it as CSV",
+    b"%PDF": "a PDF, not CSV; export the data as CSV",
+    b"\xd0\xcf\x11\xe0": "an xls workbook, not CSV; export it as CSV",
+    b"BZh": "a bzip2 file; pack it with gzip or zip",
+    b"\xfd7zXZ": "an xz file; pack it with gzip or zip",
+    b"\x28\xb5\x2f\xfd": "a zstd file; pack it with gzip or zip",
+    b"7z\xbc\xaf": "a 7z archive; pack it with gzip or zip",
+    b"SQLite format 3": "an SQLite database, not CSV; export its table as CSV",
+}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -47,7 +65,7 @@ def check_magic(start: bytes) -> None:
     """Refuse what is no UTF-8 text by its first bytes. Raises `BadInputFile`."""
     for magic, name in _MAGIC.items():
         if start.startswith(magic):
-            raise BadInputFile("magic", f"this is a {name} file, not CSV; export it as CSV")
+            raise BadInputFile("magic", f"this is {name}")
     # A NUL among the first letters is UTF-16; further down it is for the row to answer.
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:4]:
         raise BadInputFile("encoding", "this is not UTF-8 text; save the file as UTF-8")
@@ -65,6 +83,10 @@ def read_header(line: bytes) -> Layout:
     except UnicodeDecodeError:
         raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as UTF-8") from None
     except csv.Error as error:
+        if b"\r" in line.strip():
+            raise BadInputFile(
+                "header", "the lines end in CR; save the file with LF or CRLF line ends"
+            ) from None
         raise BadInputFile("header", f"the header cannot be read ({error}): {_shown(line)}") from None
     if len(fields) == 1 and any(separator in fields[0] for separator in ";\t|"):
         raise BadInputFile("dialect", "the fields are not separated by commas; export the file with commas")

@@ -29,6 +29,7 @@ _GRAMMAR = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?: ?(?:(UTC|Z)|([+-])(\d\d):?(\d\d)?))?",
     re.ASCII,
 )
+_FINER_THAN_US = re.compile(r"\.\d{7}", re.ASCII)
 _WHOLE_SECONDS = len("2024-10-14 23:55:18")
 _SUFFIXES = (b" UTC", b"Z", b"+00:00")
 _MONTHS = np.arange(f"{FIRST_YEAR}-01", f"{LAST_YEAR + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
@@ -57,6 +58,11 @@ def parse_instant(text: str) -> int | str:
     instant = to_us(local) + int((fraction or "0")[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, "0"))
     instant += offset_us if sign == "-" else -offset_us
     return instant if year >= 1 and FIRST_US <= instant < END_US else "timestamp_range"
+
+
+def is_cut(text: str) -> bool:
+    """Whether an instant that `parse_instant` read has more digits of fraction than are kept."""
+    return _FINER_THAN_US.search(text) is not None
 
 
 FIRST_US = to_us(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))

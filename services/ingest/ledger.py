@@ -5,6 +5,7 @@ All times are the database's.
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -14,6 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from services.ingest.chunks import Checkpoint, Chunk
 from services.ingest.header import Kind
 from services.ingest.reasons import Reject
 from shared.db.queries import queries
@@ -21,17 +23,23 @@ from shared.ids import new_id
 
 FUTURE_TOLERANCE_US = 5 * 60_000_000
 _SQL = queries("ingest")
-_FIRST_REJECTS = 5
+FIRST_REJECTS = 5  # shown
+FAULT = "fault"  # reason of an import whose process or database failed, not its data
+State = Literal["queued", "running", "succeeded", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of rows; every row read is in exactly one of them."""
+    """What became of rows; every row read is in exactly one of the first four.
+
+    `cut_fractions` are valid polls whose instant was finer than a microsecond.
+    """
 
     accepted: int = 0
     duplicate: int = 0
     corrected: int = 0
     rejected: int = 0
+    cut_fractions: int = 0
 
     @property
     def rows_read(self) -> int:
@@ -43,6 +51,7 @@ class Counts:
             self.duplicate + other.duplicate,
             self.corrected + other.corrected,
             self.rejected + other.rejected,
+            self.cut_fractions + other.cut_fractions,
         )
 
 
@@ -70,19 +79,68 @@ class DatabaseClock:
 
 
 class ImportLedger:
-    """The ledger of one running import. `open` commits nothing, nor does any method: transactions are the caller's."""
+    """The ledger of one import. Its methods commit nothing: transactions are the caller's.
+
+    `checkpoint` is the end of the last chunk written; after an outage `reload` asks which one was committed.
+    """
 
     def __init__(self, conn: psycopg.Connection, import_id: UUID) -> None:
         self.conn = conn
         self.import_id = import_id
-        self._chunk_no = 0
+        self.state: State = "running"
+        self.kind: Kind | None = None
+        self.checkpoint: Checkpoint | None = None
+        self._next_chunk_no = 0
+        self._reading: Checkpoint | None = None
 
     @classmethod
-    def open(cls, conn: psycopg.Connection, kind: Kind, source: str) -> Self:
-        """A new import in state `running`."""
-        import_id = new_id()
-        conn.execute(_SQL["insert_import"], {"id": import_id, "kind": kind, "source": source})
-        return cls(conn, import_id)
+    def open(
+        cls, conn: psycopg.Connection, kind: Kind | None, source: str, size_bytes: int | None = None
+    ) -> Self:
+        """A new import in state `running`, held by this session; its kind may be told by `start`."""
+        ledger = cls(conn, new_id())
+        ledger.kind = kind
+        ledger.hold()
+        conn.execute(
+            _SQL["insert_import"],
+            {"id": ledger.import_id, "kind": kind, "source": source, "size_bytes": size_bytes},
+        )
+        return ledger
+
+    def hold(self) -> bool:
+        """Take the import for this session; false while another one, of a live process, has it."""
+        ((_, held),) = self.conn.execute(_SQL["hold_import"], {"id": self.import_id})
+        return bool(held)
+
+    def release(self) -> None:
+        """Let others take it; a connection that is broken holds nothing."""
+        with suppress(psycopg.Error):
+            self.conn.execute(_SQL["release_import"], {"id": self.import_id})
+
+    def reload(self) -> bool:
+        """Ask for the state, and which chunk was committed last; false when there is no such import."""
+        rows = self.conn.execute(_SQL["import_progress"], {"id": self.import_id}).fetchall()
+        if not rows:
+            return False
+        ((state, reason, chunk_no, *place),) = rows
+        self.state = "running" if reason == FAULT else state
+        self._next_chunk_no = 0 if chunk_no is None else chunk_no + 1
+        self.checkpoint = None if chunk_no is None else Checkpoint(*place)
+        self._reading = self.checkpoint
+        return True
+
+    def start(self, kind: Kind) -> None:
+        """Say what the import loads; also of one that was queued or interrupted."""
+        self.conn.execute(_SQL["start_import"], {"id": self.import_id, "kind": kind})
+        self.kind = kind
+
+    def holds(self, chunk: Chunk) -> bool:
+        """Whether the chunk is written."""
+        return self.checkpoint is not None and chunk.end_byte <= self.checkpoint.end_byte
+
+    def reading(self, chunk: Chunk) -> None:
+        """Name the chunk that the next `advance` records."""
+        self._reading = chunk.checkpoint
 
     def lock_writers(self) -> None:
         """Keep every other import from changing data until this transaction ends."""
@@ -101,34 +159,49 @@ class ImportLedger:
     def advance(self, stretch: Stretch) -> int:
         """Record the stretch under the next ledger number, and return that. From here to COMMIT no other commits."""
         ((seq,),) = self.conn.execute(_SQL["advance_ledger"], {"latest": stretch.latest})
+        place = self._reading
         self.conn.execute(
             _SQL["insert_chunk"],
-            {"id": self.import_id, "chunk_no": self._chunk_no, "seq": seq, **vars(stretch)},
+            {
+                "id": self.import_id,
+                "chunk_no": self._next_chunk_no,
+                "seq": seq,
+                "end_line": place.end_line if place else 0,
+                "prefix_sha256": place.prefix_sha256 if place else None,
+                **vars(stretch),
+            },
         )
-        self._chunk_no += 1
+        self._next_chunk_no += 1
+        self.checkpoint = place
         return int(seq)
 
     def finish(
         self,
-        state: Literal["succeeded", "failed"],
+        state: Literal["succeeded", "stopped", "failed"],
         *,
         sha256: bytes | None = None,
         size_bytes: int | None = None,
-        error: Mapping[str, str] | None = None,
+        error: Mapping[str, object] | None = None,
+        quality: Mapping[str, object] | None = None,
     ) -> None:
-        """Close the import."""
-        values = {"state": state, "sha256": sha256, "size_bytes": size_bytes}
-        self.conn.execute(
-            _SQL["finish_import"],
-            {"id": self.import_id, "error": Jsonb(error) if error else None, **values},
-        )
+        """Close the import. One that failed by a fault (`FAULT`) may go on later."""
+        values = {
+            "id": self.import_id,
+            "state": state,
+            "sha256": sha256,
+            "size_bytes": size_bytes,
+            "error": Jsonb(error) if error else None,
+            "quality": Jsonb(quality) if quality else None,
+            "keep_staged": error is not None and error["reason"] == FAULT,
+        }
+        self.conn.execute(_SQL["finish_import"], values)
 
     def result(self) -> dict[str, Any]:
-        """State, counts and seconds, as the database has them."""
+        """What `ImportResult` says of it, as the database has it."""
         with self.conn.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(_SQL["import_result"], {"id": self.import_id}).fetchall()[0]
 
     def first_rejects(self) -> list[Reject]:
         """The first few rejected rows."""
-        values = {"id": self.import_id, "limit": _FIRST_REJECTS}
+        values = {"id": self.import_id, "limit": FIRST_REJECTS}
         return [Reject(*row) for row in self.conn.execute(_SQL["first_rejects"], values)]

@@ -1,4 +1,4 @@
-"""Loads opening hours and time zones: valid rows wait in a temporary table and are applied at once at the end.
+"""Loads opening hours and time zones: valid rows are staged chunk by chunk and applied at once at the end.
 
 Hours: the file replaces the hours of every store it names. A row that is already there, or that the file has had
 before, is a duplicate, any other accepted. Zones: the zone of a store that had none is accepted, the same zone a
@@ -6,15 +6,17 @@ duplicate, another one corrected; of several rows for one store each is compared
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from zoneinfo import available_timezones
 
 import psycopg
 
 from services.ingest.chunks import Chunk
-from services.ingest.header import Layout
+from services.ingest.header import Kind, Layout
 from services.ingest.ledger import Counts, ImportLedger, Stretch
 from services.ingest.polls import checked_store_ids
+from services.ingest.reasons import Reject
 from services.ingest.rows import split_rows
 from services.ingest.store_keys import add_stores
 from shared.db.queries import queries
@@ -26,49 +28,68 @@ _DAY = re.compile(r"[0-6]", re.ASCII)
 _KNOWN_TIMEZONES = frozenset(available_timezones())
 
 
-class LocalHoursWriter:
-    """Loads one file of kind `hours` or `timezones`: `stage` for each chunk, then `apply`."""
+@dataclass(frozen=True)
+class LocalHours:
+    """The valid rows of one chunk, (store_id, …) as they are staged, and its rejects."""
 
-    def __init__(self, conn: psycopg.Connection, ledger: ImportLedger, layout: Layout) -> None:
+    chunk: Chunk
+    valid: Sequence[Fields]
+    rejects: Sequence[Reject]
+
+    @property
+    def rows_read(self) -> int:
+        return len(self.valid) + len(self.rejects)
+
+
+def parse_local_hours(chunk: Chunk, layout: Layout) -> LocalHours:
+    """Validate one chunk of kind `hours` or `timezones`."""
+    check: Callable[..., Fields | str] = parse_hours if layout.kind == "hours" else parse_timezone
+    rows = split_rows(chunk, layout)
+    faults: dict[int, str] = {}
+    ids = checked_store_ids(rows, faults)
+    columns = [rows.strings(column) for column in range(1, len(layout.columns))]
+    valid: list[Fields] = []
+    for row, (store_id, *fields) in enumerate(zip(ids, *columns, strict=True)):
+        parsed = faults.get(row) or check(*fields)
+        if isinstance(parsed, str):
+            faults[row] = parsed
+        else:
+            valid.append((store_id, *parsed))
+    rejects = [*rows.rejects, *(rows.reject(row, reason) for row, reason in faults.items())]
+    return LocalHours(chunk, valid, sorted(rejects, key=lambda reject: reject.line))
+
+
+class LocalHoursWriter:
+    """Writes the chunks of one import, in order."""
+
+    def __init__(self, conn: psycopg.Connection, ledger: ImportLedger, kind: Kind) -> None:
         self._conn = conn
         self._ledger = ledger
-        self._layout = layout
-        self._check: Callable[..., Fields | str] = parse_hours if layout.kind == "hours" else parse_timezone
-        conn.execute(_SQL[f"create_incoming_{layout.kind}"])
+        self._kind = kind
 
-    def stage(self, chunk: Chunk) -> int:
-        """Keep the valid rows of one chunk aside and commit its rejects; returns the rows read."""
-        rows = split_rows(chunk, self._layout)
-        faults: dict[int, str] = {}
-        ids = checked_store_ids(rows, faults)
-        columns = [rows.strings(column) for column in range(1, len(self._layout.columns))]
-        valid: list[Fields] = []
-        for row, (store_id, *fields) in enumerate(zip(ids, *columns, strict=True)):
-            parsed = faults.get(row) or self._check(*fields)
-            if isinstance(parsed, str):
-                faults[row] = parsed
-            else:
-                valid.append((store_id, *parsed))
-        rejects = [*rows.rejects, *(rows.reject(row, reason) for row, reason in faults.items())]
+    def write(self, hours: LocalHours) -> None:
+        """Stage the valid rows of one chunk and commit its rejects."""
         with self._conn.transaction(), self._conn.cursor() as cursor:
-            with cursor.copy(_SQL[f"copy_incoming_{self._layout.kind}"]) as copy:
-                for values in valid:
-                    copy.write_row(values)
-            self._ledger.reject(rejects)
-            self._ledger.count(Counts(rejected=len(rejects)))
-        return rows.rows_read
+            with cursor.copy(_SQL[f"stage_{self._kind}"]) as copy:
+                for values in hours.valid:
+                    copy.write_row((self._ledger.import_id, *values))
+            self._ledger.reject(hours.rejects)
+            self._ledger.count(Counts(rejected=len(hours.rejects)))
+            self._ledger.advance(Stretch(hours.chunk.first_byte, hours.chunk.end_byte))
 
-    def apply(self, end_byte: int) -> None:
-        """Commit all that was staged as one change."""
-        kind = self._layout.kind
+    def finish(self, end_byte: int) -> None:
+        """Commit all that is staged as one change; a second time nothing is."""
+        import_id = {"id": self._ledger.import_id}
         with self._conn.transaction():
             self._ledger.lock_writers()
-            ids = [store_id for (store_id,) in self._conn.execute(_SQL[f"incoming_{kind}_ids"])]
+            ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], import_id)]
+            if not ids:
+                return
             add_stores(self._conn, ids)
-            ((accepted, duplicate, corrected),) = self._conn.execute(_SQL[f"apply_{kind}"])
-            self._conn.execute(_SQL[f"drop_incoming_{kind}"])
+            ((accepted, duplicate, corrected),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
+            self._conn.execute(_SQL["drop_staged"], import_id)
             self._ledger.count(Counts(accepted, duplicate, corrected))
-            self._ledger.advance(Stretch(0, end_byte))
+            self._ledger.advance(Stretch(end_byte, end_byte))
 
 
 def parse_hours(day: str, opens: str, closes: str) -> Fields | str:

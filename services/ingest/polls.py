@@ -1,4 +1,4 @@
-"""Validates the rows of a polls file, vectorised. Knows no database: store ids stay text."""
+"""Validates the rows of a polls file and settles them, vectorised. Knows no database: stores are the chunk's own."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from services.ingest.chunks import Chunk
 from services.ingest.header import Layout
-from services.ingest.instants import decode_instants, parse_instant
+from services.ingest.instants import decode_instants, is_cut, parse_instant
 from services.ingest.reasons import Reject
 from services.ingest.rows import Rows, split_rows
+from services.ingest.settle import Settled, settle
 from services.ingest.words import low_bytes, word, words_at_every_byte
 
 MAX_STORE_ID_BYTES = 1024
@@ -23,13 +24,19 @@ _SPACE = ord(" ")
 
 @dataclass(frozen=True)
 class Polls:
-    """The valid polls of one chunk, in the order of the file, and its rejects."""
+    """The valid polls of one chunk, in the order of the file and settled, and its rejects.
+
+    Settled polls name a store by its place in `stores`.
+    """
 
     chunk: Chunk
     ids: pl.Series
     at_us: NDArray[np.int64]
     active: NDArray[np.bool_]
+    stores: pl.Series
+    settled: Settled
     rejects: list[Reject]
+    cut_fractions: int = 0  # valid polls whose instant was finer than a microsecond
 
     @property
     def rows_read(self) -> int:
@@ -44,9 +51,11 @@ def parse_polls(chunk: Chunk, layout: Layout, latest_us: int) -> Polls:
 def validate_polls(rows: Rows, latest_us: int) -> Polls:
     """The same for rows already split. Of a row with several faults the first column's is reported."""
     faults: dict[int, str] = {}
-    at_us = _instants(rows, latest_us, faults)
+    cut: list[int] = []
+    at_us = _instants(rows, latest_us, faults, cut)
     active = _statuses(rows, faults)
     ids = checked_store_ids(rows, faults)
+    cut_fractions = sum(row not in faults for row in cut)
     rejects = rows.rejects
     if faults:
         kept = np.ones(len(ids), np.bool_)
@@ -56,7 +65,16 @@ def validate_polls(rows: Rows, latest_us: int) -> Polls:
             [*rejects, *(rows.reject(row, reason) for row, reason in faults.items())],
             key=lambda reject: reject.line,
         )
-    return Polls(rows.chunk, ids, at_us, active, rejects)
+    stores, store = _numbered(ids)
+    return Polls(rows.chunk, ids, at_us, active, stores, settle(store, at_us, active), rejects, cut_fractions)
+
+
+def _numbered(ids: pl.Series) -> tuple[pl.Series, NDArray[np.int32]]:
+    """The distinct ids, and the place of each id among them."""
+    distinct = ids.alias("store_id").unique()
+    numbers = distinct.to_frame().with_row_index("store")
+    found = ids.alias("store_id").to_frame().join(numbers, on="store_id", how="left", maintain_order="left")
+    return distinct, found["store"].to_numpy().astype(np.int32)
 
 
 def checked_store_ids(rows: Rows, faults: dict[int, str]) -> pl.Series:
@@ -86,12 +104,15 @@ def _statuses(rows: Rows, faults: dict[int, str]) -> NDArray[np.bool_]:
     return np.asarray(active, np.bool_)
 
 
-def _instants(rows: Rows, latest_us: int, faults: dict[int, str]) -> NDArray[np.int64]:
+def _instants(rows: Rows, latest_us: int, faults: dict[int, str], cut: list[int]) -> NDArray[np.int64]:
     at_us, decoded = decode_instants(rows.text, rows.starts[_TIMESTAMP], rows.ends[_TIMESTAMP])
     for row in np.flatnonzero(~decoded).tolist():
-        parsed = parse_instant(rows.field(_TIMESTAMP, row))
+        text = rows.field(_TIMESTAMP, row)
+        parsed = parse_instant(text)
         if isinstance(parsed, int):
             at_us[row] = parsed
+            if is_cut(text):
+                cut.append(row)
         else:
             at_us[row] = latest_us
             faults[row] = parsed

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 ROW_REASONS = {
     "columns": "the row has not as many fields as the header",
-    "quoting": "a quoted field does not end in its line, or text follows its closing quote (RFC 4180)",
+    "quoting": "a quoted field does not end in its line, or a quote stands inside a field (RFC 4180)",
     "encoding": "the row is not valid UTF-8",
     "control_character": "the row holds a control character",
     "line_too_long": "the line is longer than 64 KB",
@@ -20,12 +20,17 @@ ROW_REASONS = {
 }
 
 FILE_REASONS = {
-    "io": "the file cannot be read",
+    "io": "the file is not there, may not be read, or is a folder, a pipe or a device",
     "empty_file": "the file is empty",
     "encoding": "the file is not UTF-8 text",
     "magic": "the file is no CSV: its first bytes are those of another format",
     "dialect": "the fields are not separated by commas",
     "header": "the first line is not the header of a polls, hours or time zones file",
+    "truncated": "the archive ends before its end; what was committed before stays",
+    "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed in an unknown way",
+    "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
+    "changed_during_read": "the file changed while it was read; what was committed before stays",
+    "reject_threshold": "more rows of a chunk were rejected than the limit allows; what was committed before stays",
 }
 
 RAW_BYTES = 1024  # of a rejected line are kept
@@ -39,3 +44,30 @@ class Reject:
     byte_offset: int
     reason: str
     raw: bytes
+
+
+def reasons_reference() -> str:
+    """Return the page `docs/reference/reject-reasons.md`."""
+    return "\n".join(
+        [
+            "# Why a row is rejected, or a file refused",
+            "",
+            "A rejected row is not loaded; all others are. It is kept with its line (the first line of the file is 1), the",
+            f"byte it starts at, the reason and the first {RAW_BYTES} bytes of its text.",
+            "",
+            *_table(ROW_REASONS),
+            "",
+            "A refused file is not loaded, or not to its end.",
+            "",
+            *_table(FILE_REASONS),
+            "",
+        ]
+    )
+
+
+def _table(reasons: dict[str, str]) -> list[str]:
+    return [
+        "| reason | meaning |",
+        "|---|---|",
+        *(f"| `{code}` | {text} |" for code, text in reasons.items()),
+    ]

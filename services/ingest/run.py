@@ -1,167 +1,179 @@
 """The use case: load these files, stores and zones before polls, and say what became of every row."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 import psycopg
 
-from services.ingest.chunks import CHUNK_BYTES, Chunk, Metered, open_table
-from services.ingest.header import LOAD_ORDER, Kind, Layout
-from services.ingest.ledger import DatabaseClock, ImportLedger
-from services.ingest.local_hours import LocalHoursWriter
-from services.ingest.polls import parse_polls
-from services.ingest.prefetch import ahead
+from services.ingest import claim
+from services.ingest.chunks import CHUNK_BYTES, Chunk, Prefix, PrefixDiffers, open_table
+from services.ingest.ledger import FAULT, ImportLedger
+from services.ingest.lifeline import Lifeline
+from services.ingest.load_table import TooManyRejects, load_table
+from services.ingest.order import load_order
+from services.ingest.outcome import ImportResult, OnProgress, Progress
+from services.ingest.quality import quality_report
 from services.ingest.reasons import Reject
 from services.ingest.sources import Source, expand
-from services.ingest.write_polls import PollWriter
 from shared.db.connect import connect
-from shared.errors import BadInputFile
+from shared.errors import BadInputFile, UptillError
 
-_STATEMENT_TIMEOUT_S = 900.0  # the key of a week of 160 million polls is built in one statement
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far one file is. `bytes_total` is None where the size is not known."""
-
-    source: str
-    bytes_done: int
-    bytes_total: int | None
-    rows_read: int
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class ImportResult:
-    """What became of one file. A file refused as a whole has an `error`, and no id if it had no valid header."""
-
-    source: str
-    state: Literal["succeeded", "failed"]
-    id: UUID | None = None
-    kind: Kind | None = None
-    rows_read: int = 0
-    accepted: int = 0
-    duplicate: int = 0
-    corrected: int = 0
-    rejected: int = 0
-    first_rejects: Sequence[Reject] = ()
-    seconds: float = 0.0
-    error: str | None = None
+__all__ = [
+    "ImportResult",
+    "OnProgress",
+    "Progress",
+    "ingest_paths",
+    "ingest_source",
+    "load_order",
+    "load_source",
+]
+REJECT_LIMIT = 0.5
+STATEMENT_TIMEOUT_S = 900.0  # the key of a week of 160 million polls is built in one statement
 
 
 def ingest_paths(
     database_url: str,
     paths: Sequence[str],
     *,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = lambda _: None,
     chunk_bytes: int = CHUNK_BYTES,
+    reject_limit: float = REJECT_LIMIT,
 ) -> list[ImportResult]:
     """Load what the paths name, each file as an import of its own; a refused file does not keep back the others.
 
     Raises `BadInputFile` when a path names nothing, and `DatabaseUnavailable`.
     """
-    report = on_progress or (lambda _: None)
-    results = []
-    for source in sorted(expand(paths), key=_load_order):
-        with connect(
-            database_url,
-            application_name="uptill-ingest",
-            statement_timeout_s=_STATEMENT_TIMEOUT_S,
-            autocommit=True,
-        ) as conn:
-            results.append(ingest_source(conn, source, on_progress=report, chunk_bytes=chunk_bytes))
-    return results
+    return [
+        load_source(
+            database_url, source, on_progress=on_progress, chunk_bytes=chunk_bytes, reject_limit=reject_limit
+        )
+        for source in sorted(expand(paths), key=load_order)
+    ]
 
 
-def ingest_source(
-    conn: psycopg.Connection, source: Source, *, on_progress: OnProgress, chunk_bytes: int = CHUNK_BYTES
+def load_source(
+    database_url: str,
+    source: Source,
+    *,
+    on_progress: OnProgress = lambda _: None,
+    chunk_bytes: int = CHUNK_BYTES,
+    reject_limit: float = REJECT_LIMIT,
 ) -> ImportResult:
-    """Load one source through a connection in autocommit mode that no other import uses. Raises `DatabaseUnavailable`."""
-    ledger: ImportLedger | None = None
-    error: str | None = None
-    try:
-        with closing(source.blocks()) as blocks:
-            metered = Metered(blocks)
-            layout, chunks = open_table(metered, chunk_bytes)
-            ledger = ImportLedger.open(conn, layout.kind, source.name)
-            meter = _Meter(source, on_progress)
-            load = _load_polls if layout.kind == "polls" else _load_local_hours
-            load(conn, ledger, layout, chunks, meter)
-            ledger.finish("succeeded", sha256=metered.digest.digest(), size_bytes=metered.size_bytes)
-    except BadInputFile as refusal:
-        error = str(refusal)
-        if ledger is None:
-            return ImportResult(source.name, "failed", error=error)
-        ledger.finish("failed", error={"reason": refusal.reason, "message": error})
-    except BaseException as fault:
-        if ledger is not None:
-            with suppress(psycopg.Error):  # the fault itself matters more
-                ledger.finish("failed", error={"reason": "fault", "message": type(fault).__name__})
-        raise
-    rejects = ledger.first_rejects()
-    return ImportResult(
-        source.name,
-        id=ledger.import_id,
-        kind=layout.kind,
-        first_rejects=rejects,
-        error=error,
-        **ledger.result(),
-    )
-
-
-class _Meter:
-    """Adds up rows and tells the caller."""
-
-    def __init__(self, source: Source, on_progress: OnProgress) -> None:
-        self._source = source
-        self._on_progress = on_progress
-        self._rows_read = 0
-        self.end_byte = 0
-
-    def passed(self, chunk: Chunk, rows_read: int) -> None:
-        self._rows_read += rows_read
-        self.end_byte = chunk.end_byte
-        self._on_progress(
-            Progress(self._source.name, chunk.end_byte, self._source.size_bytes, self._rows_read)
+    """`ingest_source` through a connection of its own."""
+    with connect(
+        database_url,
+        application_name="uptill-ingest",
+        statement_timeout_s=STATEMENT_TIMEOUT_S,
+        autocommit=True,
+    ) as conn:
+        return ingest_source(
+            conn, source, on_progress=on_progress, chunk_bytes=chunk_bytes, reject_limit=reject_limit
         )
 
 
-def _load_polls(
-    conn: psycopg.Connection, ledger: ImportLedger, layout: Layout, chunks: Iterator[Chunk], meter: _Meter
-) -> None:
-    clock = DatabaseClock(conn)
-    writer = PollWriter(conn, ledger)
+def ingest_source(
+    conn: psycopg.Connection,
+    source: Source,
+    *,
+    on_progress: OnProgress,
+    chunk_bytes: int = CHUNK_BYTES,
+    import_id: UUID | None = None,
+    reject_limit: float = REJECT_LIMIT,
+) -> ImportResult:
+    """Load one source through a connection in autocommit mode that no other import uses.
+
+    1. The import is the queued one with `import_id`, or one of this source that was interrupted, or a new one.
+    2. Bytes that were loaded before are not loaded again; the result names their import (`same_as`).
+    3. An interrupted import goes on behind its last committed chunk, if the bytes before that are the same.
+    4. A chunk of which more than `reject_limit` (0 to 1) is rejected stops the import.
+    An outage of the database is waited out; after one, `conn` is closed.
+    Raises `DatabaseUnavailable` after a long one: the import goes on when the source is loaded again.
+    Raises `ImportBusy` and `ImportNotFound` for `import_id`.
+    """
+    options = _Options(on_progress, chunk_bytes, reject_limit)
+    ledger = (
+        claim.queued_import(conn, import_id)
+        if import_id
+        else claim.interrupted_import(conn, source) or claim.new_import(conn, source)
+    )
+    if ledger.state not in {"queued", "running"}:  # delivered twice
+        ledger.release()
+        return _result(source, ledger)
     try:
-        with ahead(parse_polls(chunk, layout, clock.latest_valid_us()) for chunk in chunks) as parsed:
-            for polls in parsed:
-                writer.write(polls)
-                meter.passed(polls.chunk, polls.rows_read)
-    except BadInputFile:
-        writer.finish(meter.end_byte)  # what was committed stays, and is settled
-        raise
-    writer.finish(meter.end_byte)
+        return _run(source, ledger, options)
+    except PrefixDiffers:
+        claim.abandon(ledger)
+        return _run(source, claim.new_import(conn, source), options)
 
 
-def _load_local_hours(
-    conn: psycopg.Connection, ledger: ImportLedger, layout: Layout, chunks: Iterator[Chunk], meter: _Meter
-) -> None:
-    writer = LocalHoursWriter(conn, ledger, layout)
-    for chunk in chunks:
-        meter.passed(chunk, writer.stage(chunk))
-    writer.apply(meter.end_byte)
+@dataclass(frozen=True)
+class _Options:
+    on_progress: OnProgress
+    chunk_bytes: int
+    reject_limit: float
 
 
-def _load_order(source: Source) -> int:
-    """Time zones, then hours, then polls, then what cannot be told before it is read."""
-    if source.rereadable:
+def _run(source: Source, ledger: ImportLedger, options: _Options) -> ImportResult:
+    """Load under an import that this session holds. Raises `PrefixDiffers` before anything is done."""
+    resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
+    rejects: Sequence[Reject] = ()
+    with closing(Lifeline(ledger)) as lifeline:
         try:
-            with closing(source.blocks()) as blocks:
-                return LOAD_ORDER.index(open_table(blocks)[0].kind)
-        except BadInputFile:
-            pass  # said when it is loaded
-    return len(LOAD_ORDER)
+            if ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
+                _load(source, ledger, lifeline, options)
+        except BadInputFile as refusal:
+            error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
+            stopped = False
+            if isinstance(refusal, TooManyRejects):
+                error["rejects"] = refusal.reasons
+                rejects = refusal.rejects
+                stopped = ledger.kind == "polls" and ledger.checkpoint is not None
+            lifeline.apply(lambda: ledger.finish("stopped" if stopped else "failed", error=error))
+        except PrefixDiffers:
+            raise
+        except BaseException as fault:
+            message = str(fault) if isinstance(fault, UptillError) else type(fault).__name__
+            with suppress(psycopg.Error):  # the fault itself matters more
+                ledger.finish("failed", error={"reason": FAULT, "message": message})
+            ledger.release()
+            raise
+        result = lifeline.apply(lambda: _result(source, ledger, resumed_at_byte, rejects))
+        ledger.release()
+        return result
+
+
+def _load(source: Source, ledger: ImportLedger, lifeline: Lifeline, options: _Options) -> None:
+    prefix = Prefix()
+    rows_read = ledger.checkpoint.end_line - 1 if ledger.checkpoint else 0
+    size_bytes = source.size_bytes
+
+    def on_chunk(chunk: Chunk, rows: int) -> None:
+        nonlocal rows_read
+        rows_read += rows
+        options.on_progress(Progress(source.name, chunk.end_byte, size_bytes, rows_read))
+
+    with closing(source.blocks()) as blocks:
+        layout, chunks = open_table(blocks, options.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
+        lifeline.apply(lambda: ledger.start(layout.kind))
+        load_table(lifeline, ledger, layout, chunks, reject_limit=options.reject_limit, on_chunk=on_chunk)
+
+    def finish() -> None:
+        quality = quality_report(ledger.conn, ledger.import_id)
+        sha256 = prefix.digest.digest()
+        ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)
+
+    lifeline.apply(finish)
+
+
+def _result(
+    source: Source, ledger: ImportLedger, resumed_at_byte: int = 0, rejects: Sequence[Reject] = ()
+) -> ImportResult:
+    """`rejects`: of a chunk that stopped the import, if none was committed."""
+    return ImportResult(
+        source.name,
+        first_rejects=ledger.first_rejects() or rejects,
+        resumed_at_byte=resumed_at_byte,
+        **ledger.result(),
+    )

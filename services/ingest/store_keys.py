@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
+_LEARNT_AT_ONCE = 4096  # a chunk may name 100,000 stores, each of which is several objects on its way
 _NEVER_US = np.iinfo(np.int64).max
 
 
@@ -26,10 +27,12 @@ class StoreKeys:
         self._first_us = np.zeros(0, np.int64)
 
     def resolve(self, conn: psycopg.Connection, ids: pl.Series) -> NDArray[np.int32]:
-        """The key of each id."""
+        """The key of each of these distinct ids."""
         keys = self._look_up(ids)
         if keys.null_count():
-            self._learn(conn, ids.filter(keys.is_null()).unique().to_list())
+            unknown = ids.filter(keys.is_null())
+            for start in range(0, len(unknown), _LEARNT_AT_ONCE):
+                self._learn(conn, unknown.slice(start, _LEARNT_AT_ONCE).to_list())
             keys = self._look_up(ids)
         return keys.to_numpy()
 

@@ -2,13 +2,14 @@
 
 1. Weeks that this import made have no key yet. A poll for them goes straight in, unless it may have been delivered
    before (`SeenKeys`): then it waits in `import_pending`.
-2. Polls for any other week are merged: compared with the table, counted, inserted or updated by one statement.
+2. Polls for any other week are merged: compared with the table, counted, inserted or updated. Where this process
+   knows the week (`KnownPolls`) it leaves to the server's statement only those that correct something.
 3. At the end, or as soon as another import needs such a week, its key is built and what waits is merged.
 So a week without key never holds a poll twice, whatever happens; no transaction of two imports overlaps (writer lock).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,15 +18,17 @@ import psycopg
 from numpy.typing import NDArray
 
 from services.ingest.binary_copy import copy_into, encode, instants
+from services.ingest.known_polls import KnownPolls
 from services.ingest.ledger import Counts, ImportLedger, Stretch
 from services.ingest.polls import Polls
 from services.ingest.seen_keys import SeenKeys
-from services.ingest.settle import Deliveries, settle
+from services.ingest.settle import Deliveries
 from services.ingest.store_keys import StoreKeys
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
+_STORES_AT_ONCE = 4096
 _WEEK_US = 7 * 86_400_000_000
 _FIRST_MONDAY_US = 4 * 86_400_000_000  # 1970-01-05
 
@@ -50,6 +53,7 @@ class PollWriter:
         self._ledger = ledger
         self._stores = StoreKeys()
         self._seen: SeenKeys | None = None
+        self._known = KnownPolls()
         self._made_weeks: set[int] = set()  # by this import; some may have got their key since
         conn.execute(_SQL["create_incoming"])
 
@@ -57,23 +61,24 @@ class PollWriter:
         """Commit one chunk."""
         with self._conn.transaction():
             self._ledger.lock_writers()
-            store_key = self._stores.resolve(self._conn, polls.ids)
-            settled = settle(store_key, polls.at_us, polls.active)
-            week = _week(settled.deliveries.at_us)
+            self._known.trust(self._conn)
+            deliveries = self._keyed(polls)
+            week = _week(deliveries.at_us)
             keyless, made, changes = self._prepare_weeks(week)
             straight = np.isin(week, list(keyless))
-            overtaken = Counts(0, settled.duplicate, settled.corrected, len(polls.rejects))
+            overtaken = Counts(
+                0, polls.settled.duplicate, polls.settled.corrected, len(polls.rejects), polls.cut_fractions
+            )
             changes.append(_Change(self._ledger.import_id, overtaken))
             if straight.any():
-                changes.append(self._write_straight(settled.deliveries.where(straight)))
-            for merged in np.unique(
-                week[~straight]
-            ):  # week by week: a chunk may hold far days and none between
-                changes.append(self._write_merged(settled.deliveries.where(week == merged)))
+                changes.append(self._write_straight(deliveries.where(straight)))
+            for number in np.unique(week[~straight]):  # a chunk may hold far days and none between
+                changes.extend(self._write_merged(int(number), deliveries.where(week == number)))
             if polls.rejects:
                 self._ledger.reject(polls.rejects)
-            self._commit(changes, polls.chunk.first_byte, polls.chunk.end_byte)
+            seq = self._commit(changes, polls.chunk.first_byte, polls.chunk.end_byte)
         self._made_weeks |= made
+        self._known.committed(seq)
 
     def finish(self, end_byte: int) -> None:
         """Build the keys that are missing, and settle what waits for them."""
@@ -82,9 +87,14 @@ class PollWriter:
             if changes := self._build_keys():
                 self._commit(changes, end_byte, end_byte)
 
+    def _keyed(self, polls: Polls) -> Deliveries:
+        """The settled polls, by the keys of their stores."""
+        keys = self._stores.resolve(self._conn, polls.stores)
+        return replace(polls.settled.deliveries, store=keys[polls.settled.deliveries.store])
+
     def _prepare_weeks(self, week: NDArray[np.int64]) -> tuple[set[int], set[int], list[_Change]]:
         """Make the partitions of these weeks: the weeks to fill without key, those made now, and what had to be settled."""
-        mondays = [from_us(int(w) * _WEEK_US + _FIRST_MONDAY_US) for w in np.unique(week)]
+        mondays = [from_us(_monday_us(int(number))) for number in np.unique(week)]
         keyless, made = set(), set()
         for monday, created, has_no_key in self._conn.execute(
             _SQL["ensure_partitions"], {"mondays": mondays}
@@ -101,14 +111,18 @@ class PollWriter:
     def _write_straight(self, deliveries: Deliveries) -> _Change:
         """Into weeks of this import that have no key yet."""
         self._seen = self._seen or SeenKeys()
-        seen = self._seen.add(deliveries.store_key, deliveries.at_us)
+        seen = self._seen.add(deliveries.store, deliveries.at_us)
         if seen.any():
             self._copy_incoming(deliveries.where(seen))
             self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
             deliveries = deliveries.where(~seen)
-        stream = encode(deliveries.store_key, instants(deliveries.at_us), deliveries.active)
+        return self._insert(deliveries)
+
+    def _insert(self, deliveries: Deliveries) -> _Change:
+        """Those that are not there yet, each store's together and in time order."""
+        stream = encode(deliveries.store, instants(deliveries.at_us), deliveries.active)
         copy_into(self._conn, "observation", "store_key observed_at is_active", stream)
-        first_keys, first_us = self._stores.first_polls(deliveries.store_key, deliveries.at_us)
+        first_keys, first_us = self._stores.first_polls(deliveries.store, deliveries.at_us)
         return _Change(
             self._ledger.import_id,
             Counts(accepted=len(deliveries)),
@@ -118,16 +132,26 @@ class PollWriter:
             [from_us(us) for us in first_us.tolist()],
         )
 
-    def _write_merged(self, deliveries: Deliveries) -> _Change:
-        """Into weeks that have their key."""
-        self._copy_incoming(deliveries)
-        earliest, latest = from_us(int(deliveries.at_us.min())), from_us(int(deliveries.at_us.max()))
-        return self._merge_incoming(self._ledger.import_id, earliest, latest)
+    def _write_merged(self, week: int, deliveries: Deliveries) -> list[_Change]:
+        """Into a week that has its key."""
+        changes = []
+        compared = self._known.compare(self._conn, _monday_us(week), deliveries)
+        if compared:
+            same = Counts(duplicate=int(compared.is_same.sum()))
+            changes.append(_Change(self._ledger.import_id, same))
+            if compared.is_new.any():
+                changes.append(self._insert(compared.deliveries.where(compared.is_new)))
+            deliveries = compared.deliveries.where(~(compared.is_new | compared.is_same))
+        if len(deliveries):
+            self._copy_incoming(deliveries)
+            earliest, latest = from_us(int(deliveries.at_us.min())), from_us(int(deliveries.at_us.max()))
+            changes.append(self._merge_incoming(self._ledger.import_id, earliest, latest))
+        return changes
 
     def _copy_incoming(self, deliveries: Deliveries) -> None:
         columns = "store_key observed_at first_active is_active"
         stream = encode(
-            deliveries.store_key, instants(deliveries.at_us), deliveries.first_active, deliveries.active
+            deliveries.store, instants(deliveries.at_us), deliveries.first_active, deliveries.active
         )
         copy_into(self._conn, "incoming", columns, stream)
 
@@ -157,8 +181,8 @@ class PollWriter:
             changes.append(self._merge_incoming(import_id, earliest, latest))
         return changes
 
-    def _commit(self, changes: Sequence[_Change], first_byte: int, end_byte: int) -> None:
-        """Count, then take the ledger number, whose lock lasts until COMMIT."""
+    def _commit(self, changes: Sequence[_Change], first_byte: int, end_byte: int) -> int:
+        """Count, then take the ledger number, whose lock lasts until COMMIT, and return it."""
         for import_id in {change.import_id for change in changes}:
             own = (change.counts for change in changes if change.import_id == import_id)
             self._ledger.count(sum(own, Counts()), import_id)
@@ -166,13 +190,18 @@ class PollWriter:
         latest = max((change.latest for change in changes if change.latest), default=None)
         seq = self._ledger.advance(Stretch(first_byte, end_byte, earliest, latest))
         for change in changes:
-            if change.first_keys:
-                self._conn.execute(
-                    _SQL["record_first_polls"],
-                    {"seq": seq, "store_keys": change.first_keys, "instants": change.first_instants},
-                )
+            for start in range(0, len(change.first_keys), _STORES_AT_ONCE):
+                part = slice(start, start + _STORES_AT_ONCE)
+                firsts = {"store_keys": change.first_keys[part], "instants": change.first_instants[part]}
+                self._conn.execute(_SQL["record_first_polls"], {"seq": seq, **firsts})
+        return seq
 
 
 def _week(at_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """The number of the week since 1970-01-05."""
     return (at_us - _FIRST_MONDAY_US) // _WEEK_US
+
+
+def _monday_us(week: int) -> int:
+    """When it begins, in microseconds since 1970."""
+    return week * _WEEK_US + _FIRST_MONDAY_US

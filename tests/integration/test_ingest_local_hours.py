@@ -25,12 +25,6 @@ def zones(database_url: str) -> dict[str, str | None]:
         return dict(conn.execute("select store_id, timezone from store").fetchall())
 
 
-def ledger(database_url: str) -> int:
-    with psycopg.connect(database_url) as conn:
-        ((seq,),) = conn.execute("select seq from ledger_head")
-        return int(seq)
-
-
 def test_hours_are_replaced_for_every_store_the_file_names(database_url: str, tmp_path: Path) -> None:
     rows = [HOURS, "007,0,09:00:00,12:00:00", "007,0,13:00,23:59:59", "b,6,22:00:00,02:00:00"]
     first = load(database_url, tmp_path / "hours.csv", rows)
@@ -38,7 +32,8 @@ def test_hours_are_replaced_for_every_store_the_file_names(database_url: str, tm
     loaded = {("007", 0, 32400, 43200), ("007", 0, 46800, 86399), ("b", 6, 79200, 7200)}
     assert hours(database_url) == loaded
 
-    assert counts(load(database_url, tmp_path / "hours.csv", rows, chunk_bytes=30)) == (0, 3, 0, 0)
+    again = load(database_url, tmp_path / "again.csv", [*rows, ""], chunk_bytes=30)
+    assert counts(again) == (0, 3, 0, 0)
     assert hours(database_url) == loaded
 
     changed = [
@@ -51,7 +46,6 @@ def test_hours_are_replaced_for_every_store_the_file_names(database_url: str, tm
     assert counts(load(database_url, tmp_path / "hours.csv", changed)) == (2, 2, 0, 0)
     kept = {("007", 0, 32400, 43200), ("007", 1, 32400, 43200), ("b", 6, 79200, 7200), ("c", 2, 0, 0)}
     assert hours(database_url) == kept
-    assert ledger(database_url) == 3
 
 
 def test_bad_hours_are_rejected(database_url: str, tmp_path: Path) -> None:
@@ -62,8 +56,12 @@ def test_bad_hours_are_rejected(database_url: str, tmp_path: Path) -> None:
         (",0,09:00,10:00", "store_id"),
         ("a,0", "columns"),
     ]
-    result = load(database_url, tmp_path / "hours.csv", [HOURS, *(row for row, _ in bad), "a,1,09:00,10:00"])
-    assert counts(result) == (1, 0, 0, len(bad))
+    result = load(
+        database_url,
+        tmp_path / "hours.csv",
+        [HOURS, *(row for row, _ in bad), *["a,1,09:00,10:00"] * len(bad)],
+    )
+    assert counts(result) == (1, len(bad) - 1, 0, len(bad))
     with psycopg.connect(database_url) as conn:
         reasons = conn.execute("select reason from import_reject order by line").fetchall()
     assert [reason for (reason,) in reasons] == [reason for _, reason in bad]

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.chunks import MAX_LINE_BYTES, Chunk, Metered, open_table
+from services.ingest.chunks import (
+    MAX_LINE_BYTES,
+    Checkpoint,
+    Chunk,
+    Prefix,
+    PrefixDiffers,
+    open_table,
+)
 from services.ingest.reasons import FILE_REASONS
 from shared.errors import BadInputFile
 
@@ -38,6 +45,8 @@ def test_chunks_are_the_file_below_its_header(
     assert b"".join(chunk.data for chunk in chunks) == whole
     place = len(HEADER)
     for chunk in chunks:
+        assert chunk.checkpoint.prefix_sha256 == hashlib.sha256(data[: chunk.end_byte]).digest()
+        assert chunk.checkpoint.end_line == chunk.first_line - 1 + chunk.data.count(b"\n")
         assert chunk.first_byte == place
         assert data[place : chunk.end_byte] in (chunk.data, chunk.data[:-1])
         assert chunk.first_line == 1 + data[:place].count(b"\n")
@@ -62,10 +71,45 @@ def test_an_endless_last_line_ends_with_the_file() -> None:
 
 
 def test_bytes_are_counted_and_hashed_on_the_way() -> None:
-    metered = Metered(blocks(HEADER, 5))
-    list(open_table(metered)[1])
-    assert metered.size_bytes == len(HEADER)
-    assert metered.digest.digest() == hashlib.sha256(HEADER).digest()
+    data = HEADER + b"x" * (3 * MAX_LINE_BYTES) + b"\ny"
+    prefix = Prefix()
+    list(open_table(blocks(data, 4096), 4096, prefix=prefix)[1])
+    assert (prefix.size_bytes, prefix.lines) == (len(data), 3)
+    assert prefix.digest.digest() == hashlib.sha256(data).digest()
+
+
+ROWS = b"".join(b"store-%d,active,2024-01-01 00:00:00 UTC\n" % row for row in range(40))
+
+
+@given(at=st.integers(0, 1 << 30), block_bytes=st.integers(1, 300), final_newline=st.booleans())
+def test_cutting_goes_on_behind_a_checkpoint(at: int, block_bytes: int, *, final_newline: bool) -> None:
+    data = HEADER + (ROWS if final_newline else ROWS[:-1])
+    chunks = cut(data, chunk_bytes=200)
+    done = at % len(chunks)
+    _, rest = open_table(blocks(data, block_bytes), 200, resume_at=chunks[done].checkpoint)
+    assert list(rest) == chunks[done + 1 :]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEADER + ROWS.replace(b"store-3,", b"store-4,"),
+        HEADER.replace(b"status", b"Status") + ROWS,
+        HEADER + ROWS[:100],
+        b"a," + HEADER.replace(b"\n", b"," + b"x" * 500 + b"\n") + ROWS,
+    ],
+)
+def test_other_bytes_before_the_checkpoint_are_noticed(data: bytes) -> None:
+    checkpoint = cut(HEADER + ROWS, chunk_bytes=200)[1].checkpoint
+    with pytest.raises(PrefixDiffers):
+        open_table(blocks(data, 64), 200, resume_at=checkpoint)
+
+
+def test_a_line_that_grew_behind_the_checkpoint_is_noticed() -> None:
+    checkpoint = cut(HEADER + ROWS[:-1], chunk_bytes=4096)[-1].checkpoint
+    assert checkpoint == Checkpoint(len(HEADER + ROWS) - 1, 41, hashlib.sha256(HEADER + ROWS[:-1]).digest())
+    with pytest.raises(PrefixDiffers):
+        open_table(blocks(HEADER + ROWS, 64), resume_at=checkpoint)
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"\n\r\n", b"\xef\xbb\xbf\n \n"])

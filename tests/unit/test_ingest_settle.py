@@ -12,7 +12,11 @@ from services.ingest.prefetch import ahead
 from services.ingest.seen_keys import SeenKeys
 from services.ingest.settle import settle
 
-_POLLS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3), st.booleans()), max_size=40)
+_FAR = st.sampled_from([1, 2**31 - 1])  # stores and instants that do not fit one integer together
+_POLLS = st.lists(
+    st.tuples(st.integers(1, 3) | _FAR, st.integers(0, 3) | _FAR.map(lambda far: far << 20), st.booleans()),
+    max_size=40,
+)
 
 
 @given(_POLLS)
@@ -32,7 +36,7 @@ def test_settling_is_row_by_row(polls: list[tuple[int, int, bool]]) -> None:
         np.array([active for _, _, active in polls], np.bool_),
     )
     found = settled.deliveries
-    keys = list(zip(found.store_key.tolist(), found.at_us.tolist(), strict=True))
+    keys = list(zip(found.store.tolist(), found.at_us.tolist(), strict=True))
     assert keys == sorted(last)
     assert dict(zip(keys, found.first_active.tolist(), strict=True)) == first
     assert dict(zip(keys, found.active.tolist(), strict=True)) == last

@@ -25,23 +25,8 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def uptill_services(*, port: int, workers: int) -> tuple[Service, ...]:
-    """The API on `port`, the workers and the scheduler."""
-    api = Service(
-        "api",
-        (
-            *_PYTHON,
-            "uvicorn",
-            "services.api.main:create_app",
-            "--factory",
-            f"--host={HOST}",
-            f"--port={port}",
-            f"--timeout-graceful-shutdown={_REQUESTS_END_WITHIN_S}",
-        ),
-        port=port,
-        port_option="--port",
-        ready_path="/readyz",
-    )
+def uptill_services(*, port: int, ingest_port: int, workers: int) -> tuple[Service, ...]:
+    """The API on `port`, the ingest service on `ingest_port`, the workers and the scheduler."""
     worker = (
         *_PYTHON,
         "dramatiq",
@@ -51,7 +36,21 @@ def uptill_services(*, port: int, workers: int) -> tuple[Service, ...]:
         f"--worker-shutdown-timeout={_BATCH_ENDS_WITHIN_MS}",
     )
     return (
-        api,
+        _web_service("api", "services.api.main:create_app", port, "--port"),
+        _web_service("ingest", "services.ingest.http.main:create_app", ingest_port, "--ingest-port"),
         *(Service(f"worker-{number}", worker, env=_WORKER_ENV) for number in range(1, workers + 1)),
         Service("scheduler", (*_PYTHON, "services.worker.scheduler")),
     )
+
+
+def _web_service(name: str, factory: str, port: int, port_option: str) -> Service:
+    command = (
+        *_PYTHON,
+        "uvicorn",
+        factory,
+        "--factory",
+        f"--host={HOST}",
+        f"--port={port}",
+        f"--timeout-graceful-shutdown={_REQUESTS_END_WITHIN_S}",
+    )
+    return Service(name, command, port=port, port_option=port_option, ready_path="/readyz")

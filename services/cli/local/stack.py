@@ -25,7 +25,7 @@ _WATCH_EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class StackOptions:
-    """`ingest_port` is kept for the ingest service. `services` replaces Uptill's own."""
+    """`services` replaces Uptill's own."""
 
     data: Path
     port: int = 8000
@@ -53,7 +53,9 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
     began_s = time.monotonic()
     directory = options.data.resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    services = options.services or uptill_services(port=options.port, workers=options.workers)
+    services = options.services or uptill_services(
+        port=options.port, ingest_port=options.ingest_port, workers=options.workers
+    )
     ready, settings_file, services_folder = directory / "ready", directory / "env", directory / "services"
     with locked(directory, stop.wait) as lock:
         ready.unlink(missing_ok=True)
@@ -69,7 +71,9 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
             try:
                 note("starting Postgres, Valkey and SeaweedFS …")
                 servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
-                settings = _settings(servers.endpoints, options.port, read_settings(settings_file))
+                settings = _settings(servers.endpoints, options, read_settings(settings_file)) | {
+                    "UPTILL_SPOOL_DIR": str(directory / "spool")
+                }
                 supervision = Supervision(processes, services_folder, service_environment(settings), note)
                 supervision.start(services, stop.wait)
                 ports.release()
@@ -92,7 +96,7 @@ def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
     return PortReservation(wanted, wanted)  # or one of our own servers might be given such a port
 
 
-def _settings(endpoints: Endpoints, port: int, earlier: dict[str, str]) -> dict[str, str]:
+def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, str]) -> dict[str, str]:
     database_url = prepare_database(endpoints)
     return {
         "UPTILL_DATABASE_URL": database_url,
@@ -102,7 +106,8 @@ def _settings(endpoints: Endpoints, port: int, earlier: dict[str, str]) -> dict[
         "UPTILL_S3_BUCKET": prepare_bucket(endpoints),
         "UPTILL_S3_ACCESS_KEY": endpoints.s3_access_key,
         "UPTILL_S3_SECRET_KEY": endpoints.s3_secret_key,
-        "UPTILL_API_URL": f"http://{HOST}:{port}",
+        "UPTILL_API_URL": f"http://{HOST}:{options.port}",
+        "UPTILL_INGEST_URL": f"http://{HOST}:{options.ingest_port}",
         "UPTILL_API_KEY": prepare_key(database_url, earlier.get("UPTILL_API_KEY")),
     }
 

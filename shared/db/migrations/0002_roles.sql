@@ -26,13 +26,14 @@ grant insert on audit to uptill_api, uptill_ingest;
 grant select, insert, update on report, report_batch to uptill_api;
 grant select, insert, update, delete on idempotency to uptill_api;
 
-grant select on api_key to uptill_ingest;
+grant select, update (last_used_at) on api_key to uptill_ingest;
 grant select, insert, update on watched_source to uptill_ingest;
 grant update on ledger_head to uptill_ingest;
 grant insert, update on store, observation, import to uptill_ingest;
 grant insert, delete on business_hours to uptill_ingest;
 grant insert on import_chunk, import_reject to uptill_ingest;
 grant insert, delete on import_pending to uptill_ingest;
+grant select, insert, delete on import_staged to uptill_ingest;
 grant execute on function ensure_observation_partition(timestamptz, boolean) to uptill_ingest, uptill_worker;
 grant execute on function ensure_observation_key(text) to uptill_ingest;
 

@@ -7,23 +7,75 @@ select pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0))
 -- name: database_clock_us
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint
 
+-- name: hold_import
+-- Held by the session that runs the import: while it can be taken, nobody does. The server looks for a client that died
+-- during a long statement, whose session would hold it on.
+select set_config('client_connection_check_interval', '500', false),
+    pg_try_advisory_lock(hashtextextended('uptill.import.' || %(id)s::text, 0)) as held
+
+-- name: release_import
+select pg_advisory_unlock(hashtextextended('uptill.import.' || %(id)s::text, 0))
+
 -- name: insert_import
-insert into import (id, kind, source) values (%(id)s, %(kind)s, %(source)s)
+insert into import (id, kind, source, size_bytes) values (%(id)s, %(kind)s, %(source)s, %(size_bytes)s)
+
+-- name: start_import
+update import
+set kind = %(kind)s, state = 'running', error = null, finished_at = null,
+    started_at = case when state = 'queued' then clock_timestamp() else started_at end
+where id = %(id)s
+
+-- name: import_progress
+-- State, and the end of the last committed chunk.
+select state, error ->> 'reason' as reason, chunk_no, end_byte, end_line, prefix_sha256
+from import left join lateral (
+    select * from import_chunk where import_id = import.id order by chunk_no desc limit 1) last_chunk on true
+where id = %(id)s
+
+-- name: interrupted_imports
+-- Of the same source, the latest first; some of them may still be running.
+select id from import
+where source = %(source)s and size_bytes is not distinct from %(size_bytes)s
+    and state in ('running', 'failed') and (state = 'running' or error ->> 'reason' = 'fault')
+order by started_at desc limit 5
+
+-- name: may_be_loaded
+-- Whether it is worth hashing a source before it is loaded.
+select exists (select from import
+    where state = 'succeeded' and sha256 is not null and same_as is null
+        and (size_bytes = %(size_bytes)s or (%(size_bytes)s::bigint is null and source = %(source)s)))
+
+-- name: loaded_before
+select kind from import where sha256 = %(sha256)s and state = 'succeeded' and same_as is null
+order by started_at, id limit 1
 
 -- name: count_import
 update import
 set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
     accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
-    corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s
+    corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
+    cut_fractions = cut_fractions + %(cut_fractions)s
 where id = %(id)s
 
 -- name: finish_import
+-- An import that brought nothing new names the one that had brought the same bytes.
+with dropped as (delete from import_staged where import_id = %(id)s and not %(keep_staged)s)
 update import
-set state = %(state)s, sha256 = %(sha256)s, size_bytes = %(size_bytes)s, error = %(error)s, finished_at = clock_timestamp()
+set state = %(state)s, sha256 = %(sha256)s, size_bytes = coalesce(%(size_bytes)s, size_bytes), error = %(error)s,
+    quality = %(quality)s, finished_at = clock_timestamp(),
+    same_as = (select earlier.id from import earlier
+        where import.accepted + import.corrected = 0 and %(state)s = 'succeeded'
+            and earlier.sha256 = %(sha256)s and earlier.state = 'succeeded' and earlier.same_as is null
+            and earlier.id <> import.id
+        order by earlier.started_at, earlier.id limit 1)
 where id = %(id)s
 
+-- name: drop_staged
+delete from import_staged where import_id = %(id)s
+
 -- name: import_result
-select state, rows_read, accepted, duplicate, corrected, rejected,
+select id, kind, state, same_as, rows_read, accepted, duplicate, corrected, rejected, cut_fractions, quality,
+    error ->> 'message' as error,
     extract(epoch from coalesce(finished_at, clock_timestamp()) - started_at)::float8 as seconds
 from import where id = %(id)s
 
@@ -39,8 +91,8 @@ set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s:
 returning seq
 
 -- name: insert_chunk
-insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)
-values (%(id)s, %(chunk_no)s, %(first_byte)s, %(end_byte)s, %(seq)s, %(earliest)s, %(latest)s)
+insert into import_chunk (import_id, chunk_no, first_byte, end_byte, end_line, prefix_sha256, commit_seq, min_at, max_at)
+values (%(id)s, %(chunk_no)s, %(first_byte)s, %(end_byte)s, %(end_line)s, %(prefix_sha256)s, %(seq)s, %(earliest)s, %(latest)s)
 
 -- name: add_stores
 insert into store (store_id)
@@ -149,18 +201,22 @@ select count(*) filter (where before = first_active) as duplicate,
     min(observed_at) as earliest, max(observed_at) as latest
 from chain
 
--- name: create_incoming_hours
-create temporary table incoming_hours (
-    store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null)
+-- name: stage_hours
+copy import_staged (import_id, store_id, day_of_week, opens, closes) from stdin
 
--- name: copy_incoming_hours
-copy incoming_hours from stdin
+-- name: stage_timezones
+copy import_staged (import_id, store_id, timezone) from stdin
+
+-- name: staged_ids
+select distinct store_id from import_staged where import_id = %(id)s
 
 -- name: apply_hours
-with named as (
-    select distinct store_key from incoming_hours join store using (store_id)
+with staged as (
+    select * from import_staged where import_id = %(id)s
+), named as (
+    select distinct store_key from staged join store using (store_id)
 ), wanted as (
-    select distinct store_key, day_of_week, opens, closes from incoming_hours join store using (store_id)
+    select distinct store_key, day_of_week, opens, closes from staged join store using (store_id)
 ), dropped as (
     delete from business_hours old using named
     where old.store_key = named.store_key
@@ -173,22 +229,16 @@ with named as (
     returning 1
 )
 select (select count(*) from added) as accepted,
-    (select count(*) from incoming_hours) - (select count(*) from added) as duplicate,
+    (select count(*) from staged) - (select count(*) from added) as duplicate,
     0::bigint as corrected
-
--- name: create_incoming_timezones
-create temporary table incoming_timezones (
-    position bigint generated always as identity, store_id text collate "C" not null, timezone text not null)
-
--- name: copy_incoming_timezones
-copy incoming_timezones (store_id, timezone) from stdin
 
 -- name: apply_timezones
 with chain as (
-    select store_key, incoming_timezones.timezone, position,
-        coalesce(lag(incoming_timezones.timezone) over key, store.timezone) as before,
+    select store_key, staged.timezone, position,
+        coalesce(lag(staged.timezone) over key, store.timezone) as before,
         lead(position) over key is null as is_last
-    from incoming_timezones join store using (store_id)
+    from import_staged staged join store using (store_id)
+    where staged.import_id = %(id)s
     window key as (partition by store_key order by position)
 ), changed as (
     update store set timezone = chain.timezone from chain
@@ -198,15 +248,3 @@ select count(*) filter (where before is null) as accepted,
     count(*) filter (where before = timezone) as duplicate,
     count(*) filter (where before <> timezone) as corrected
 from chain
-
--- name: drop_incoming_hours
-drop table incoming_hours
-
--- name: drop_incoming_timezones
-drop table incoming_timezones
-
--- name: incoming_hours_ids
-select distinct store_id from incoming_hours
-
--- name: incoming_timezones_ids
-select distinct store_id from incoming_timezones

@@ -1,0 +1,181 @@
+"""Live polls: how many a second the ingest service commits, and how long a call waits while 20,000 a second arrive.
+
+Calls of 500 polls over loopback, each a new poll of 500 of 3,678 stores; the load comes from threads of this process.
+"""
+
+import http.client
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from services.cli.local.ports import free_ports
+from services.cli.local.processes import ProcessSet
+from services.cli.local.servers import start_servers
+from shared.db.migrate import migrate
+from shared.keys import create_key
+
+CALL_POLLS = 500
+STORES = 3678
+TARGET_POLLS_PER_S = 20_000
+CONNECTIONS = 8
+_DATABASE = "uptill_bench_live"
+_ROUNDS = 3
+_START = datetime(2024, 9, 2, tzinfo=UTC)
+
+
+class Load:
+    """Prepared calls, sent by several connections; `latencies_s` of those that were acknowledged."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._port = port
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._numbers = itertools.count()
+        self.latencies_s: list[float] = []
+
+    def run(self, seconds: float, polls_per_s: int | None) -> float:
+        """Send for a while, as fast as possible or at a fixed rate; returns polls acknowledged a second."""
+        planned = int(seconds * (polls_per_s or 3 * TARGET_POLLS_PER_S) / CALL_POLLS)
+        bodies = [call_body(next(self._numbers)) for _ in range(planned)]
+        self.latencies_s = []
+        places = iter(range(planned))
+        start = time.perf_counter()
+        ends = start + seconds
+        interval_s = CALL_POLLS / polls_per_s if polls_per_s else 0.0
+
+        def send() -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+            for place in places:
+                due = start + place * interval_s
+                time.sleep(max(0.0, due - time.perf_counter()))
+                asked = time.perf_counter()
+                if asked > ends and not polls_per_s:
+                    break
+                connection.request("POST", "/v1/observations", bodies[place], self._headers)
+                answer = connection.getresponse()
+                body = answer.read()
+                assert answer.status == http.HTTPStatus.OK, body
+                # Counted from when the call was due: a service that falls behind cannot hide it.
+                self.latencies_s.append(time.perf_counter() - (due if polls_per_s else asked))
+            connection.close()
+
+        threads = [threading.Thread(target=send) for _ in range(CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return len(self.latencies_s) * CALL_POLLS / (time.perf_counter() - start)
+
+
+def call_body(number: int) -> bytes:
+    """The polls of call `number`: all stores in turn, each poll a minute after the store's last one."""
+    polls = range(number * CALL_POLLS, (number + 1) * CALL_POLLS)
+    return json.dumps(
+        {
+            "observations": [
+                {
+                    "store_id": f"{poll % STORES:08}-98bf-449b-89ed-15a37ab475e1",
+                    "status": "active" if poll % 7 else "inactive",
+                    "observed_at": (_START + timedelta(minutes=poll // STORES)).isoformat(),
+                }
+                for poll in polls
+            ]
+        }
+    ).encode()
+
+
+@contextmanager
+def service(database_url: str, folder: Path) -> Iterator[int]:
+    """The port of an ingest service of its own process."""
+    (port,) = free_ports(1)
+    env = os.environ | {"UPTILL_DATABASE_URL": database_url, "UPTILL_SPOOL_DIR": str(folder / "spool")}
+    command = [
+        "uvicorn",
+        "--factory",
+        "services.ingest.http.main:create_app",
+        f"--port={port}",
+        "--no-access-log",
+    ]
+    with (folder / "live.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", *command], env=env, stdout=log, stderr=log)
+    try:
+        while not _answers(port):
+            assert process.poll() is None, (folder / "live.log").read_text()
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def run(server_url: str, folder: Path, seconds: float = 10.0) -> None:
+    """Measure on a database of its own, and print."""
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
+        conn.execute(f"create database {_DATABASE}".encode())
+    database_url = urlsplit(server_url)._replace(path=f"/{_DATABASE}").geturl()
+    migrate(database_url)
+    with psycopg.connect(database_url) as conn:
+        key = create_key(conn, name="bench", scopes=["ingest:write"])
+    with service(database_url, folder) as port:
+        load = Load(port, key)
+        load.run(2.0, None)
+        highest = load.run(seconds, None)
+        rounds = [(load.run(seconds, TARGET_POLLS_PER_S), percentiles_ms(load)) for _ in range(_ROUNDS)]
+    with psycopg.connect(database_url) as conn:
+        ((chunks, polls),) = conn.execute(
+            "select (select count(*) from import_chunk), (select count(*) from observation)"
+        ).fetchall()
+    print(f"live polls, at most          {highest:,.0f} polls/s in calls of {CALL_POLLS}   (budget 20,000)")
+    sustained, p50_ms, p99_ms = (
+        statistics.median(column)
+        for column in zip(*((rate, p50, p99) for rate, (p50, p99) in rounds), strict=True)
+    )
+    print(f"live polls, paced            {sustained:,.0f} polls/s of {TARGET_POLLS_PER_S:,} offered")
+    print(f"a call while paced           p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms   (budget p99 250)")
+    print(f"polls a transaction          {polls / chunks:,.0f} on average")
+
+
+def percentiles_ms(load: Load) -> tuple[float, float]:
+    """The 50th and the 99th of the last run."""
+    percentiles = statistics.quantiles((1000 * latency for latency in load.latencies_s), n=100)
+    return percentiles[49], percentiles[98]
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def main() -> None:
+    """On durable embedded servers of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="uptill-bench-") as name,
+        ProcessSet(Path(name, "logs")) as processes,
+    ):
+        folder = Path(name)
+        (folder / "data").mkdir()
+        servers = start_servers(folder / "data", processes).endpoints
+        run(servers.database_url, folder)
+
+
+if __name__ == "__main__":
+    main()

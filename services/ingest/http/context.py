@@ -1,0 +1,46 @@
+"""What the routes work with, built once in `main` and kept on the application."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from psycopg_pool import AsyncConnectionPool
+
+from services.ingest.http.group_commit import GroupCommit
+from services.ingest.http.importer import Importer
+from services.ingest.http.spool import Spool
+from shared.errors import ImportNotFound
+from shared.http.auth import Caller
+from shared.keys import ApiKey
+from shared.settings import Settings
+
+
+@dataclass
+class IngestContext:
+    """The service's servers, threads and settings. `stopping`: it was asked to end and should get no new work."""
+
+    settings: Settings
+    pool: AsyncConnectionPool
+    spool: Spool
+    importer: Importer
+    live: GroupCommit
+    stopping: bool = False
+
+
+def _context(request: Request) -> IngestContext:
+    context: IngestContext = request.app.state.context
+    return context
+
+
+def _import_id(import_id: str) -> UUID:
+    """Raise `ImportNotFound` also for what is no id."""
+    try:
+        return UUID(import_id)
+    except ValueError:
+        raise ImportNotFound(f"there is no import {import_id!r}") from None
+
+
+Context = Annotated[IngestContext, Depends(_context)]
+Writer = Annotated[ApiKey, Depends(Caller("ingest:write"))]
+ImportId = Annotated[UUID, Depends(_import_id)]

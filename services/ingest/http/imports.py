@@ -1,0 +1,146 @@
+"""Imports as the database has them: one, a page, their rejected rows. Knows nothing of HTTP but opaque cursors."""
+
+import base64
+import binascii
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool
+
+from services.ingest.http.receive import Received
+from shared.clock import from_us
+from shared.db.connect import borrowed_async
+from shared.db.queries import queries
+from shared.errors import ImportNotFound, InvalidRequest
+
+_SQL = queries("imports")
+_REJECTS_PAGE = 2000
+_MAX_MEMBERS = 1000
+_FIRST_ID = UUID(int=0)
+_REJECTS_HEADER = ("line", "byte_offset", "reason", "raw", "source")
+_MAY_START_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class ImportRow:
+    """One import with its counts; those of an archive are the sums of its members'."""
+
+    id: UUID
+    parent_id: UUID | None
+    state: Any
+    kind: Any
+    source: str
+    sha256: str | None
+    size_bytes: int | None
+    same_as: UUID | None
+    quality: dict[str, Any] | None
+    error: dict[str, Any] | None
+    started_at: datetime
+    finished_at: datetime | None
+    bytes_done: int
+    rows_read: int
+    accepted: int
+    duplicate: int
+    corrected: int
+    rejected: int
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was accepted, to the millisecond: a part of the id (RFC 9562)."""
+        return from_us((self.id.int >> 80) * 1000)
+
+
+async def queue_import(
+    pool: AsyncConnectionPool, import_id: UUID, received: Received, name: str, created_by: str
+) -> None:
+    """Commit the import of a received upload, in state `queued`."""
+    values = {
+        "id": import_id,
+        "parent_id": None,
+        "source": received.names[0] if len(received.names) == 1 else name,
+        "sha256": received.sha256,
+        "size_bytes": received.size_bytes,
+        "created_by": created_by,
+    }
+    async with borrowed_async(pool) as conn:
+        await conn.execute(_SQL["queue_import"], values)
+
+
+async def get_import(pool: AsyncConnectionPool, import_id: UUID) -> tuple[ImportRow, list[ImportRow]]:
+    """The import and its members. Raises `ImportNotFound`."""
+    found = await _select(pool, 1, id=import_id)
+    if not found:
+        raise ImportNotFound(f"there is no import {import_id}")
+    is_archive = found[0].kind == "archive"
+    return found[0], await _select(pool, _MAX_MEMBERS, parent_id=import_id) if is_archive else []
+
+
+async def list_imports(
+    pool: AsyncConnectionPool, cursor: str | None, limit: int
+) -> tuple[list[ImportRow], str | None]:
+    """A page of imports that are no members, newest first, and the cursor of the next. Raises `InvalidRequest`."""
+    before_id = _read_cursor(cursor) if cursor is not None else None
+    found = await _select(pool, limit + 1, before_id=before_id)
+    page = found[:limit]
+    return page, _make_cursor(page[-1]) if len(found) > limit else None
+
+
+async def rejects_csv(pool: AsyncConnectionPool, import_id: UUID) -> AsyncIterator[bytes]:
+    """The rejected rows of an import or of an archive's members as CSV, page by page; no text in it is a formula."""
+    after_id, after_line = _FIRST_ID, 0
+    yield _csv_lines([_REJECTS_HEADER])
+    while True:
+        async with borrowed_async(pool) as conn:
+            bounds = {"id": import_id, "after_id": after_id, "after_line": after_line, "limit": _REJECTS_PAGE}
+            rows = await (await conn.execute(_SQL["rejects_page"], bounds)).fetchall()
+        if not rows:
+            return
+        yield _csv_lines(
+            [
+                (line, at, reason, _inert(_text(raw)), _inert(source))
+                for _, line, at, reason, raw, source in rows
+            ]
+        )
+        after_id, after_line = rows[-1][:2]
+
+
+async def _select(pool: AsyncConnectionPool, limit: int, **bounds: object) -> list[ImportRow]:
+    unset = dict.fromkeys(("id", "parent_id", "before_id"))
+    async with borrowed_async(pool) as conn, conn.cursor(row_factory=class_row(ImportRow)) as cursor:
+        await cursor.execute(_SQL["get_imports"], {**unset, **bounds, "limit": limit})
+        return await cursor.fetchall()
+
+
+def _make_cursor(row: ImportRow) -> str:
+    return base64.urlsafe_b64encode(row.id.bytes).decode()
+
+
+def _read_cursor(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("this is no cursor that an earlier page gave", field="query.cursor") from None
+
+
+def _csv_lines(rows: list[tuple[object, ...]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _text(raw: bytes) -> str:
+    """The text, with what is no printable UTF-8 as escapes."""
+    text = raw.decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda found: found[0] if found[0] == "\t" else f"\\x{ord(found[0]):02x}", text)
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(_MAY_START_A_FORMULA) else text

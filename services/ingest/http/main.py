@@ -1,0 +1,58 @@
+"""The ingest process: `uvicorn --factory services.ingest.http.main:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from services.ingest.http.context import IngestContext
+from services.ingest.http.group_commit import GroupCommit
+from services.ingest.http.importer import Importer
+from services.ingest.http.routes import health, imports, observations, stores
+from services.ingest.http.spool import Spool
+from services.ingest.http.stopping import announced_stop
+from shared.db.connect import make_async_pool
+from shared.http.problems import add_error_handlers
+from shared.settings import Settings, load_settings
+from shared.telemetry import configure_logging
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application. Raises `ConfigurationError` that names what is not set."""
+    settings = (settings or load_settings()).require("database_url")
+    configure_logging("ingest", settings.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database_url = settings.database_url.get_secret_value()
+        pool = make_async_pool(database_url, application_name="uptill-ingest", max_size=settings.pool_size)
+        spool = Spool.open(settings.spool_dir)
+        await (
+            pool.open()
+        )  # does not wait: the service starts, and says so on /readyz, while the database is away
+        importer, live = Importer(database_url, spool), GroupCommit(database_url)
+        app.state.pool = pool
+        app.state.context = context = IngestContext(settings, pool, spool, importer, live)
+        importer.start()
+        live.start()
+        try:
+            with announced_stop(context):
+                yield
+        finally:
+            context.stopping = True
+            await run_in_threadpool(importer.close)
+            await run_in_threadpool(live.close)
+            await pool.close()
+            spool.close()
+
+    app = FastAPI(
+        title="Uptill ingest",
+        summary="Takes in polls, opening hours and time zones.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    add_error_handlers(app)
+    for module in (imports, observations, stores, health):
+        app.include_router(module.router)
+    return app

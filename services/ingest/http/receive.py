@@ -1,0 +1,183 @@
+"""Streams the body of an upload into the spool, as it comes: one file, or the files of a form. Knows no CSV.
+
+A block is on its way to the disk before the next one is read: a fast sender waits for a slow disk.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+
+from services.ingest.http.bodies import media_type, refuse_longer, too_large
+from services.ingest.http.spool import file_name, full_disk_named
+from shared.errors import InvalidRequest, UnsupportedMediaType
+
+FORM = "multipart/form-data"
+RAW_TYPES = frozenset(
+    {
+        "",
+        "text/csv",
+        "text/plain",
+        "application/csv",
+        "application/octet-stream",
+        "application/gzip",
+        "application/x-gzip",
+        "application/zip",
+        "application/x-zip-compressed",
+    }
+)
+_CODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
+_MAX_FILES = 1000
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Received:
+    """What came: the names of the files, and the bytes and SHA-256 of all of them together."""
+
+    names: list[str]
+    size_bytes: int
+    sha256: bytes
+
+
+@dataclass
+class _Files:
+    """The files of one upload, written one after the other."""
+
+    folder: Path
+    names: list[str] = field(default_factory=list)
+    size_bytes: int = 0
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    _file: BinaryIO | None = None
+
+    def begin(self, name: str) -> None:
+        path = self.folder / file_name(len(self.names), name)
+        self.names.append(name)
+        self._file = path.open("xb", buffering=0)  # the folder is private
+
+    def write(self, data: bytes | memoryview) -> None:
+        assert self._file is not None  # noqa: S101 - begin comes first
+        self.size_bytes += len(data)
+        self.digest.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def end(self) -> None:
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+
+async def receive(request: Request, folder: Path, name: str, limit_bytes: int) -> Received:
+    """Write the body into the folder.
+
+    Raises `UnsupportedMediaType`, `BodyTooLarge`, `InvalidRequest` (a form that is none, or holds no file),
+    `StorageFull`, and ClientDisconnect when the sender goes away before the end.
+    """
+    kind = media_type(request)
+    if kind != FORM and kind not in RAW_TYPES:
+        raise UnsupportedMediaType(f"send CSV, gzip, zip or {FORM}, not {kind}")
+    if (coding := request.headers.get("content-encoding", "").strip().lower()) not in _CODINGS:
+        raise UnsupportedMediaType(f"send the body as it is or with Content-Encoding gzip, not {coding}")
+    refuse_longer(request, limit_bytes)
+    files = _Files(folder)
+    try:
+        with full_disk_named():
+            if kind == FORM:
+                form = _Form(request.headers["content-type"], files)
+                await _stream(request, form.write, limit_bytes)
+                await run_in_threadpool(form.end)
+            else:
+                files.begin(name)
+                await _stream(request, files.write, limit_bytes)
+                await run_in_threadpool(files.end)
+    finally:
+        files.end()
+    return Received(files.names, files.size_bytes, files.digest.digest())
+
+
+async def _stream(request: Request, write: Callable[[bytes], None], limit_bytes: int) -> None:
+    """Pass the body on in large blocks."""
+    pending, size_bytes = bytearray(), 0
+    async for block in request.stream():
+        size_bytes += len(block)
+        if size_bytes > limit_bytes:
+            raise too_large(limit_bytes)
+        pending += block
+        if len(pending) >= _BLOCK_BYTES:
+            await run_in_threadpool(write, bytes(pending))
+            pending.clear()
+    if pending:
+        await run_in_threadpool(write, bytes(pending))
+
+
+class _Form:
+    """Takes a form apart; every part must be a file."""
+
+    def __init__(self, content_type: str, files: _Files) -> None:
+        boundary = parse_options_header(content_type)[1].get(b"boundary")
+        if not boundary:
+            raise InvalidRequest("the form's Content-Type names no boundary")
+        self._files = files
+        self._ended = False
+        self._header, self._value, self._disposition = b"", b"", b""
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": lambda data, start, end: files.write(memoryview(data)[start:end]),
+                "on_part_end": files.end,
+                "on_end": self._on_end,
+            },
+        )
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._parser.write(data)
+        except FormParserError as error:
+            raise InvalidRequest(f"the body is no {FORM}: {error}") from error
+
+    def end(self) -> None:
+        if not self._ended:
+            raise InvalidRequest("the form is cut off; send it again")
+        if not self._files.names:
+            raise InvalidRequest("the form holds no file")
+
+    def _on_part_begin(self) -> None:
+        self._disposition = b""
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._header = self._value = b""
+
+    def _on_headers_finished(self) -> None:
+        options = parse_options_header(self._disposition)[1]
+        if b"filename" not in options:
+            part = options.get(b"name", b"").decode("utf-8", "replace")
+            raise InvalidRequest(f"the form's part {part!r} is not a file")
+        if len(self._files.names) == _MAX_FILES:
+            raise InvalidRequest(f"the form holds more than {_MAX_FILES} files")
+        self._files.begin(options[b"filename"].decode("utf-8", "replace") or "upload")
+
+    def _on_end(self) -> None:
+        self._ended = True

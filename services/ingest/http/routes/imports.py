@@ -1,0 +1,88 @@
+"""Imports as resources: upload, follow, list, fetch the rejected rows."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response, status
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from services.ingest.http.context import Context, ImportId, Writer
+from services.ingest.http.imports import get_import, list_imports, queue_import, rejects_csv
+from services.ingest.http.receive import FORM, RAW_TYPES, receive
+from services.ingest.http.schemas import ImportBody, ImportPage
+from shared.errors import InvalidRequest
+from shared.ids import new_id
+
+router = APIRouter(tags=["imports"])
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_DOCUMENTED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: _BINARY for kind in sorted(RAW_TYPES | {FORM}) if kind},
+    }
+}
+
+
+@router.post("/v1/imports", status_code=status.HTTP_202_ACCEPTED, openapi_extra=_DOCUMENTED)
+async def create_import(
+    context: Context,
+    key: Writer,
+    request: Request,
+    response: Response,
+    name: Annotated[
+        str, Query(min_length=1, max_length=200, description="What to call the upload.")
+    ] = "upload",
+) -> ImportBody:
+    """Take a CSV file, gzip or zip, or a form with files; it is on disk when this answers, and loaded after that."""
+    import_id = new_id()
+    try:
+        with context.spool.receiving(import_id) as folder:
+            received = await receive(request, folder, name, context.settings.max_upload_bytes)
+    except ClientDisconnect:
+        raise InvalidRequest("the upload was cut off; nothing of it was kept") from None
+    try:
+        await queue_import(context.pool, import_id, received, name, key.prefix)
+    except BaseException:
+        context.importer.doubt(import_id)
+        raise
+    context.importer.notify()
+    row, members = await get_import(context.pool, import_id)
+    response.headers["Location"] = f"/v1/imports/{import_id}"
+    response.headers["Retry-After"] = "1"
+    return ImportBody.of(row, members)
+
+
+@router.get("/v1/imports")
+async def read_imports(
+    context: Context,
+    key: Writer,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ImportPage:
+    """List imports, newest first; the members of an archive are with their archive."""
+    del key
+    rows, following = await list_imports(context.pool, cursor, limit)
+    return ImportPage(imports=[ImportBody.of(row) for row in rows], next=following)
+
+
+@router.get("/v1/imports/{import_id}")
+async def read_import(context: Context, key: Writer, import_id: ImportId, response: Response) -> ImportBody:
+    """Show an import: its state, how far it is, what became of its rows, the quality report at its end."""
+    del key
+    row, members = await get_import(context.pool, import_id)
+    if row.state in ("queued", "running"):
+        response.headers["Retry-After"] = "1"
+    response.headers["Cache-Control"] = "no-store"
+    return ImportBody.of(row, members)
+
+
+@router.get("/v1/imports/{import_id}/rejects", response_class=StreamingResponse)
+async def read_rejects(context: Context, key: Writer, import_id: ImportId) -> StreamingResponse:
+    """Send the rejected rows as CSV: line, byte offset, reason, raw text, source."""
+    del key
+    await get_import(context.pool, import_id)
+    return StreamingResponse(
+        rejects_csv(context.pool, import_id),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="rejects-{import_id}.csv"'},
+    )

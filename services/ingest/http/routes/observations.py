@@ -1,0 +1,49 @@
+"""Live polls: checked as a whole, answered once they are committed."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter
+
+from services.ingest.http.bodies import read_json
+from services.ingest.http.context import Context, Writer
+from services.ingest.http.live_polls import LivePolls, check_polls
+from services.ingest.http.schemas import CountsBody, ObservationsCreate
+
+router = APIRouter(tags=["live polls"])
+_MAX_BODY_BYTES = 16 << 20
+_SHOWN_FAULTS = 20
+_BODY = TypeAdapter(ObservationsCreate)
+_DOCUMENTED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": ObservationsCreate.model_json_schema()}},
+    }
+}
+
+
+@router.post("/v1/observations", openapi_extra=_DOCUMENTED)
+async def create_observations(context: Context, key: Writer, request: Request) -> CountsBody:
+    """Take in up to 10,000 polls: all of them, or none when one is bad. They are committed when this answers."""
+    del key
+    body = await read_json(request, _BODY, limit_bytes=_MAX_BODY_BYTES)
+    counts = await context.live.submit(_checked(body))
+    return CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected)
+
+
+def _checked(body: ObservationsCreate) -> LivePolls:
+    polls = body.observations
+    checked = check_polls(
+        [poll.store_id for poll in polls],
+        [poll.status for poll in polls],
+        [poll.observed_at for poll in polls],
+    )
+    if isinstance(checked, LivePolls):
+        return checked
+    raise RequestValidationError(
+        [
+            {"loc": ("body", "observations", fault.index, fault.field), "msg": fault.message}
+            for fault in checked[:_SHOWN_FAULTS]
+        ]
+    )

@@ -1,0 +1,52 @@
+"""Opening hours and the time zone of one store."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, TypeAdapter
+from starlette.concurrency import run_in_threadpool
+
+from services.ingest.http.bodies import read_json
+from services.ingest.http.change_store import LocalInterval, StoreChange, replace_hours, replace_timezone
+from services.ingest.http.context import Context, Writer
+from services.ingest.http.schemas import CountsBody, HoursChange, StoreChanged, TimezoneChange
+
+router = APIRouter(tags=["stores"])
+_MAX_BODY_BYTES = 1 << 20
+_HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
+
+
+def _documented(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_documented(HoursChange))
+async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
+    """Replace the opening hours of one store; a store that is not known is added."""
+    body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
+    intervals = [
+        LocalInterval(str(given.day_of_week), given.start_time_local, given.end_time_local)
+        for given in body.hours
+    ]
+    database_url = context.settings.database_url.get_secret_value()
+    return _shown(await run_in_threadpool(replace_hours, database_url, store_id, intervals, key.prefix))
+
+
+@router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_documented(TimezoneChange))
+async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
+    """Set the time zone of one store; a store that is not known is added."""
+    body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
+    database_url = context.settings.database_url.get_secret_value()
+    return _shown(
+        await run_in_threadpool(replace_timezone, database_url, store_id, body.timezone, key.prefix)
+    )
+
+
+def _shown(change: StoreChange) -> StoreChanged:
+    counts = change.counts
+    return StoreChanged(
+        store_id=change.store_id,
+        import_id=change.import_id,
+        counts=CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected),
+    )

@@ -1,0 +1,80 @@
+"""Watches a folder or a prefix of an object store: every file is loaded once, as soon as it does not change any more.
+
+What is done is remembered in the database, so a restart loads nothing again; another version of a file is a new one.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Event
+
+import structlog
+
+from services.ingest.order import load_order
+from services.ingest.outcome import ImportResult
+from services.ingest.sources import Source, Stored, contents, unpack
+from shared.db.connect import connect
+from shared.db.queries import queries
+from shared.errors import BadInputFile, InfrastructureError
+from shared.settings import Settings
+
+LOOK_S = 2.0  # what does not change in between is complete
+_SQL = queries("watch")
+
+
+class Watcher:
+    """Remembers what a collection held at the last look, and what of it was done."""
+
+    def __init__(self, path: str, settings: Settings, load: Callable[[Source], ImportResult]) -> None:
+        self._path = path
+        self._settings = settings
+        self._load = load
+        self._seen: dict[str, str] = {}
+        self._done: dict[str, str] = {}
+
+    def run(self, stop: Event) -> None:
+        """Look and load until `stop` is set; waits for outages to end. Raises what `load` raises, and `BadInputFile`."""
+        log = structlog.get_logger("ingest")
+        contents(self._path, self._settings)  # a path that cannot be read is said at the start
+        log.info("watching", path=self._path)
+        while not stop.is_set():
+            try:
+                self.look()
+            except (InfrastructureError, BadInputFile) as outage:
+                log.warning("waiting", path=self._path, error=str(outage))
+            stop.wait(LOOK_S)
+
+    def look(self) -> None:
+        """Load what is new and was the same at the look before."""
+        found = contents(self._path, self._settings)
+        versions = {stored.name: stored.version for stored in found}
+        same = [stored for stored in found if self._seen.get(stored.name) == versions[stored.name]]
+        self._seen = versions
+        if new := self._not_done(same):
+            self._load_all(new)
+
+    def _not_done(self, found: Sequence[Stored]) -> list[Stored]:
+        unknown = [stored.name for stored in found if self._done.get(stored.name) != stored.version]
+        if not unknown:
+            return []
+        with connect(self._url, application_name="uptill-ingest") as conn:
+            self._done |= dict(conn.execute(_SQL["watched"], {"names": unknown}).fetchall())
+        return [stored for stored in found if self._done.get(stored.name) != self._seen[stored.name]]
+
+    def _load_all(self, new: Sequence[Stored]) -> None:
+        sources = [(source, stored) for stored in new for source in unpack(stored)]
+        missing = Counter(stored.name for _, stored in sources)
+        for source, stored in sorted(sources, key=lambda pair: load_order(pair[0])):
+            self._load(source)
+            missing[stored.name] -= 1
+            if not missing[stored.name]:
+                self._record(stored.name)
+
+    def _record(self, name: str) -> None:
+        version = self._seen[name]
+        with connect(self._url, application_name="uptill-ingest") as conn:
+            conn.execute(_SQL["record_watched"], {"name": name, "version": version})
+        self._done[name] = version
+
+    @property
+    def _url(self) -> str:
+        return self._settings.database_url.get_secret_value()

@@ -1,0 +1,14 @@
+-- What ingest reads of weeks it has filled before.
+
+-- name: seq
+select seq from ledger_head
+
+-- name: week_bytes
+select coalesce(pg_relation_size(
+    to_regclass('public.observation_' || to_char(%(monday)s::timestamptz at time zone 'UTC', 'IYYY"w"IW'))), 0)
+
+-- name: week_polls
+-- One value of fixed-width records.
+select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
+from observation
+where observed_at >= %(monday)s and observed_at < %(monday)s::timestamptz + interval '168 hours'

@@ -1,0 +1,68 @@
+-- What an import says about the data it brought. Reads the tables as they are once the import is in.
+
+-- name: subject
+-- An archive answers for its members.
+select (select kind from import where id = %(id)s), array_agg(id), sum(duplicate)::bigint, sum(corrected)::bigint
+from import where id = %(id)s or parent_id = %(id)s
+
+-- name: rejects
+select reason, count(*) from import_reject where import_id = any(%(ids)s)
+group by reason order by count(*) desc, reason
+
+-- name: newest_change
+select max(max_at) from import_chunk where import_id = any(%(ids)s)
+
+-- name: latest_poll
+select latest_observed_at from ledger_head
+
+-- name: stores
+select count(*) as stores,
+    count(*) filter (where not exists (select from business_hours own where own.store_key = store.store_key)) as stores_without_hours,
+    count(*) filter (where timezone is null) as stores_without_timezone
+from store where not %(polled_only)s or first_polled_at is not null
+
+-- name: hours
+-- Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday.
+with day as materialized (
+    select store_key, closes in (86399, 86340) as is_seam, day_of_week * 86400 + opens as opens,
+        day_of_week * 86400 + case
+            when closes in (86399, 86340) then 86400
+            when closes <= opens then closes + 86400
+            else closes
+        end as closes
+    from business_hours
+), week as (
+    select store_key, opens, closes, true as is_row from day
+    union all
+    select store_key, opens - 604800, closes - 604800, false from day where closes > 604800
+), ordered as (
+    select is_row, opens < max(closes) over (
+        partition by store_key order by opens, closes rows between unbounded preceding and 1 preceding) as opens_early
+    from week
+)
+select count(*) as hours_rows, (select count(*) from day where is_seam) as seams_snapped,
+    count(*) filter (where opens_early) as overlapping_hours
+from ordered where is_row
+
+-- name: stores_silent
+select count(*) from store
+where first_polled_at <= %(newest)s and store_key not in (
+    select store_key from observation
+    where observed_at > %(newest)s::timestamptz - interval '24 hours' and observed_at <= %(newest)s)
+
+-- name: sample
+-- Spread by hash, the same ones each time.
+select store_key, timezone from store where first_polled_at <= %(newest)s
+order by hashint4(store_key), store_key limit %(stores)s
+
+-- name: sample_hours
+select store_key, day_of_week, opens, closes from business_hours where store_key = any(%(store_keys)s)
+
+-- name: sample_polls
+-- One value of fixed-width records, sorted by store; a store polled more than hourly gives its newest polls only.
+select string_agg(int4send(index::int - 1) || timestamptz_send(observed_at), ''::bytea order by index, observed_at)
+from unnest(%(store_keys)s::integer[]) with ordinality wanted (store_key, index), lateral (
+    select observed_at from observation
+    where observation.store_key = wanted.store_key
+        and observed_at > %(newest)s::timestamptz - interval '8 days' and observed_at <= %(newest)s
+    order by observed_at desc limit %(polls)s) poll

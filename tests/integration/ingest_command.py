@@ -1,0 +1,25 @@
+"""Runs the real `uptill ingest` for tests, as a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+COMMAND = (sys.executable, "-W", "error", "-m", "services.ingest")
+
+
+def environment(database_url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    return {**os.environ, "UPTILL_DATABASE_URL": database_url, "COLUMNS": "200", **(more or {})}
+
+
+def run_ingest(
+    database_url: str, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(database_url, env),
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )

@@ -1,0 +1,57 @@
+"""The ingest service within the test's process, over real Postgres; and what its answers must look like."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from fastapi.testclient import TestClient
+
+from services.ingest.http.main import create_app
+from shared.keys import create_key
+from shared.settings import Settings
+
+FINAL = {"succeeded", "stopped", "failed"}
+
+
+@contextmanager
+def ingest_service(
+    database_url: str,
+    spool: Path,
+    *,
+    scopes: tuple[str, ...] = ("ingest:write",),
+    login_url: str | None = None,
+    **settings: Any,
+) -> Iterator[TestClient]:
+    """A client of a running service, which logs in with `login_url`; its key has these scopes."""
+    with psycopg.connect(database_url) as conn:
+        key = create_key(conn, name="test", scopes=scopes)
+    given = Settings.model_validate(
+        {"database_url": login_url or database_url, "spool_dir": str(spool)} | settings
+    )
+    headers = {"Authorization": f"Bearer {key}"}
+    with TestClient(create_app(given), headers=headers, raise_server_exceptions=False) as client:
+        yield client
+
+
+def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    """The body of an error, which must be problem+json of this code."""
+    body: dict[str, Any] = answer.json()
+    assert answer.status_code == status, body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (body["status"], body["type"]) == (status, f"urn:uptill:error:{code}")
+    return body
+
+
+def ended(client: TestClient, answer: Any) -> dict[str, Any]:
+    """The import that an upload became, once it has ended."""
+    assert answer.status_code == 202, answer.json()
+    deadline = time.monotonic() + 60
+    while True:
+        body: dict[str, Any] = client.get(answer.headers["location"]).json()
+        if body["state"] in FINAL:
+            return body
+        assert time.monotonic() < deadline, body
+        time.sleep(0.02)

@@ -1,0 +1,83 @@
+"""One store's hours and zone: the checks and the ledger of files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.integration.ingest_database import check_ledger
+from tests.integration.ingest_service import ingest_service, problem
+
+MONDAY = {"day_of_week": 0, "start_time_local": "10:00", "end_time_local": "22:00:30"}
+TUESDAY = MONDAY | {"day_of_week": 1}
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    with ingest_service(database_url, tmp_path / "spool") as client:
+        yield client
+
+
+def put(service: TestClient, path: str, body: Any) -> tuple[int, int, int]:
+    answer = service.put(path, json=body)
+    shown = answer.json()
+    assert answer.status_code == 200, shown
+    recorded = service.get(f"/v1/imports/{shown['import_id']}").json()
+    assert recorded["state"] == "succeeded"
+    assert {name: recorded["counts"][name] for name in shown["counts"]} == shown["counts"]
+    counts = shown["counts"]
+    return counts["accepted"], counts["duplicate"], counts["corrected"]
+
+
+def hours(database_url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database_url) as conn:
+        return conn.execute(
+            "select store_id, day_of_week, opens, closes from business_hours join store using (store_key)"
+            " order by 1, 2, 3"
+        ).fetchall()
+
+
+def test_hours_are_replaced(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/a%2Fb/hours"
+    assert put(service, path, {"hours": [MONDAY, TUESDAY, MONDAY]}) == (2, 1, 0)
+    assert put(service, path, {"hours": [MONDAY]}) == (0, 1, 0)
+    assert hours(database_url) == [("a/b", 0, 36_000, 79_230)]
+    assert put(service, path, {"hours": []}) == (0, 0, 0)
+    assert hours(database_url) == []
+    check_ledger(database_url)
+
+
+def test_the_zone_is_replaced(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/007/timezone"
+    assert put(service, path, {"timezone": "America/Denver"}) == (1, 0, 0)
+    assert put(service, path, {"timezone": "America/Denver"}) == (0, 1, 0)
+    assert put(service, path, {"timezone": "Asia/Kolkata"}) == (0, 0, 1)
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select store_id, timezone from store").fetchall() == [("007", "Asia/Kolkata")]
+    check_ledger(database_url)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("a/timezone", {"timezone": "Mars/Olympus"}, "timezone"),
+        ("a/hours", {"hours": [MONDAY | {"start_time_local": "24:00"}]}, "hours.0"),
+        ("a/hours", {"hours": [MONDAY | {"day_of_week": 7}]}, "body.hours.0.day_of_week"),
+        ("a/hours", {"hours": [MONDAY | {"colour": "red"}]}, "body.hours.0.colour"),
+        ("a/hours", {"hours": None}, "body.hours"),
+        ("a/hours", {}, "body.hours"),
+        ("%20/hours", {"hours": []}, "store_id"),
+        ("a%09b/hours", {"hours": []}, "store_id"),
+        ("x" * 1025 + "/hours", {"hours": []}, "store_id"),
+    ],
+)
+def test_what_cannot_be_changes_nothing(
+    service: TestClient, database_url: str, path: str, body: Any, field: str
+) -> None:
+    refused = problem(service.put(f"/v1/stores/{path}", json=body), 422, "invalid_request")
+    assert field in {refused.get("field"), *(found["field"] for found in refused.get("errors", []))}
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select seq, (select count(*) from store) from ledger_head").fetchone() == (0, 0)

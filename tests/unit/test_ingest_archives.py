@@ -1,0 +1,132 @@
+"""Unpacking: any cut of any gzip stream, damage of any kind, bombs; never an error that is not one of ours."""
+
+import gzip
+import io
+import random
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.archives import FREE_BYTES, gunzip, members, unpacked
+from services.ingest.reasons import FILE_REASONS
+from shared.errors import BadInputFile
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """An archive that is no file."""
+
+    data: bytes
+    name: str = "archive.zip"
+
+    def opened(self) -> io.RawIOBase:
+        return Raw(self.data)
+
+
+class Raw(io.RawIOBase):
+    """The bytes as an unbuffered file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._inner = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
+        return self._inner.readinto(buffer)
+
+
+def blocks(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+@given(parts=st.lists(st.binary(max_size=2000), min_size=1, max_size=4), size=st.integers(1, 300))
+def test_gzip_members_one_after_another(parts: list[bytes], size: int) -> None:
+    packed = b"".join(gzip.compress(part) for part in parts) + bytes(size % 7)
+    assert b"".join(unpacked(blocks(packed, size))) == b"".join(parts)
+
+
+@given(
+    data=st.binary(max_size=2000).filter(lambda data: not data.startswith(b"\x1f\x8b")),
+    size=st.integers(1, 300),
+)
+def test_what_is_not_packed_stays(data: bytes, size: int) -> None:
+    assert b"".join(unpacked(blocks(data, size))) == data
+
+
+@given(data=st.binary(max_size=500), share=st.floats(0, 0.999))
+def test_a_stream_that_breaks_off(data: bytes, share: float) -> None:
+    packed = gzip.compress(data)
+    cut = packed[: max(1, int(len(packed) * share))]
+    with pytest.raises(BadInputFile) as refusal:
+        b"".join(gunzip(blocks(cut, 64)))
+    assert refusal.value.reason == "truncated"
+
+
+def test_a_bomb_is_stopped_early() -> None:
+    packed = gzip.compress(bytes(4 * FREE_BYTES))
+    passed = 0
+    stream = gunzip(blocks(packed, 4096))
+
+    def pass_all() -> None:
+        nonlocal passed
+        for block in stream:
+            passed += len(block)
+
+    with pytest.raises(BadInputFile) as refusal:
+        pass_all()
+    assert refusal.value.reason == "ratio"
+    assert passed <= FREE_BYTES + 200 * len(packed)
+
+
+def test_damage_of_any_kind_is_a_refusal() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in "abc":
+            archive.writestr(f"{name}.csv", b"a,active,2024-01-01 00:00:00 UTC\n" * 100)
+    reasons = Counter(_outcome(packed.getvalue(), random.Random(seed)) for seed in range(500))
+    assert reasons.keys() - {"none"} <= FILE_REASONS.keys()
+    assert reasons["damaged"] > 200
+    assert reasons["truncated"] > 20
+
+
+def _outcome(archive: bytes, dice: random.Random) -> str:
+    data = bytearray(archive)
+    for _ in range(dice.randint(1, 8)):
+        data[dice.randrange(len(data))] = dice.randrange(256)
+    try:
+        for member in members(InMemory(bytes(data[: dice.choice([len(data), dice.randrange(len(data))])]))):
+            assert sum(map(len, member.blocks())) <= 10_000
+    except BadInputFile as refusal:
+        return refusal.reason
+    return "none"
+
+
+def test_names_in_an_archive_are_only_names() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in (
+            "../../up.csv",
+            "/root.csv",
+            "__MACOSX/._polls.csv",
+            "folder/.hidden.csv",
+            "readme.txt",
+            "B.CSV",
+        ):
+            archive.writestr(name, b"x")
+    found = [member.name for member in members(InMemory(packed.getvalue()))]
+    assert found == ["archive.zip/../../up.csv", "archive.zip//root.csv", "archive.zip/B.CSV"]
