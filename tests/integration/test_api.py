@@ -22,6 +22,7 @@ from shared.ids import new_id
 from shared.keys import create_key, list_keys, revoke_key
 from shared.reports.claim import LeaseTerms
 from shared.reports.due import bury_poison
+from shared.reports.retention import expire_reports
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.fleet import Store, load_fleet
@@ -233,6 +234,18 @@ class TestEnds:
         work(worker, report["id"])
         problem(api.delete(f"/v1/reports/{report['id']}"), 409, "report_ended")
         problem(api.delete(f"/v1/reports/{new_id()}"), 404, "report_not_found")
+
+    def test_an_expired_report_says_so(
+        self, api: TestClient, worker: WorkerContext, env: dict[str, str]
+    ) -> None:
+        report = api.post("/v1/reports").json()
+        work(worker, report["id"])
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            assert expire_reports(conn, 0) == [UUID(report["id"])]
+        assert api.get(f"/v1/reports/{report['id']}").json()["state"] == "expired"
+        problem(api.get(f"/v1/reports/{report['id']}/files/report.csv"), 410, "report_expired")
+        assert api.get("/get_report", params={"report_id": report["id"]}).json()["status"] == "Error"
+        assert api.post("/v1/reports").json()["id"] != report["id"]
 
     def test_a_failed_report_is_tried_again_where_it_stopped(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from services.api.context import ApiContext, Context
 from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
 from shared.db.connect import borrowed_async
-from shared.errors import BadHeader, FileNotFound, FileNotReady
+from shared.errors import BadHeader, FileNotFound, FileNotReady, ReportExpired
 from shared.http.auth import Caller
 from shared.keys import ApiKey
 from shared.queue import publish_or_leave
@@ -132,4 +132,8 @@ def _file(context: ApiContext, report: Report, name: str) -> ReportFile:
             return file
     if name == CSV_FILE_NAME and not report.is_final:
         raise FileNotReady(f"report {report.id} is {report.state}; ask again later")
+    if report.state == "expired":
+        raise ReportExpired(
+            f"the files of report {report.id} were removed after their time; make a new report"
+        )
     raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}")
