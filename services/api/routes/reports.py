@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
 from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
+from shared import failpoints
 from shared.db.connect import borrowed_async
 from shared.errors import BadHeader, FileNotFound, FileNotReady, ReportExpired
 from shared.http.auth import Caller
@@ -35,8 +36,10 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
     terms = BatchTerms(context.settings.batch_stores, context.settings.republish_s)
     async with borrowed_async(context.pool) as conn:
         accepted = await trigger_report(conn, request, caller, terms)
+        failpoints.hit("trigger.after_commit")
         report = await get_report(conn, accepted.report_id)
     await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
+    failpoints.hit("publish.after")
     return report
 
 
