@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -156,6 +158,27 @@ def test_the_two_call_contract(api: TestClient, worker: WorkerContext, env: dict
     assert redirect.status_code == 302
     assert httpx2.get(redirect.headers["location"]).text == text
     assert api.get("/trigger_report").json() == asked, "the same question about the same data"
+
+
+def test_progress_comes_as_events_until_the_end(
+    api: TestClient, worker: WorkerContext, env: dict[str, str]
+) -> None:
+    load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+    report_id = api.post("/v1/reports").json()["id"]
+    states: list[tuple[str, int]] = []
+    with ThreadPoolExecutor(1) as threads:
+        events = threads.submit(lambda: api.get(f"/v1/reports/{report_id}/events"))
+        time.sleep(0.5)  # let the stream begin before the work does
+        work(worker, report_id)
+        answer = events.result(60)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    for block in answer.text.strip().split("\n\n"):
+        name, data = (line.partition(": ")[2] for line in block.splitlines())
+        states.append((name, json.loads(data)["progress"]["stores_done"]))
+    assert states[0] == ("queued", 0)
+    assert states[-1] == ("succeeded", 3)
+    assert len(set(states)) == len(states), "an event is a change"
+    problem(api.get(f"/v1/reports/{new_id()}/events"), 404, "report_not_found")
 
 
 class TestSameQuestion:
