@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format bench requirements clean up down scale logs
+.PHONY: help setup demo test test-chaos lint format bench requirements clean up down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,9 @@ demo: $(READY) ## the main job once, on real servers, and then nothing is left
 
 test: $(READY) ## every test, on embedded servers
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-chaos: $(READY) ## the long kill tests: every crash point, every way to fail
+	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos
 
 lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, compose schema
 	$(BIN)/ruff check .

@@ -99,3 +99,7 @@ class IdempotencyKeyReused(UptillError):
 
 class ImportBusy(UptillError):
     """Another process is running the import."""
+
+
+class ReportExpired(UptillError):
+    """The report's files were removed after their time; the same request makes a new one."""

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     republish_s: float = Field(
         default=10.0, gt=0, description="Seconds until an unclaimed batch is published again."
     )
+    report_ttl_s: float = Field(
+        default=7 * 86_400.0, gt=0, description="Seconds after its end until a report's files are removed."
+    )
+    janitor_s: float = Field(
+        default=3600.0, gt=0, description="Seconds between two looks for objects that nothing points to."
+    )
     presign_s: int = Field(
         default=MAX_PRESIGN_S, ge=1, le=MAX_PRESIGN_S, description="Seconds a download link is valid."
     )

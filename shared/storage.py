@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,24 @@ class StoredObject:
     key: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object as a listing shows it."""
+
+    key: str
+    size_bytes: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class OpenUpload:
+    """A multipart upload that was begun and not ended."""
+
+    key: str
+    upload_id: str
+    begun: datetime
 
 
 class Storage:
@@ -73,6 +92,30 @@ class Storage:
             body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
             with body:
                 yield from body.iter_chunks(_READ_BYTES)
+
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys begin with `prefix`, by key. Raises `StorageUnavailable`."""
+        with _translated_errors():
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            ):
+                for item in page.get("Contents", []):
+                    yield ListedObject(item["Key"], item["Size"], item["LastModified"])
+
+    def open_uploads(self, prefix: str) -> Iterator[OpenUpload]:
+        """Yield the multipart uploads under `prefix` that were begun and not ended. Raises `StorageUnavailable`."""
+        with _translated_errors():
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            )
+            for page in pages:
+                for item in page.get("Uploads", []):
+                    yield OpenUpload(item["Key"], item["UploadId"], item["Initiated"])
+
+    def abort(self, upload: OpenUpload) -> None:
+        """Drop an open multipart upload and its pieces. Raises `StorageUnavailable`."""
+        with _translated_errors():
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is removed already. Raises `StorageUnavailable`."""

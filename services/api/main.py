@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.api.context import ApiContext
-from services.api.routes import aliases, health, reports
+from services.api.routes import aliases, events, health, reports
 from shared.db.connect import make_async_pool
 from shared.http.problems import add_error_handlers
 from shared.queue import make_broker
@@ -44,6 +44,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     add_error_handlers(app)
-    for module in (reports, aliases, health):
+    for module in (reports, events, aliases, health):
         app.include_router(module.router)
     return app

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import httpx2
 import psycopg
+import typer
 from rich.table import Table
 
 from services.cli.console import fail, stdout
@@ -14,6 +16,7 @@ from shared.db.migrate import pending_migrations
 from shared.errors import UptillError
 from shared.ids import new_id
 from shared.queue import check_queue
+from shared.reports.retention import reconcile
 from shared.settings import Settings
 from shared.storage import make_storage
 
@@ -30,7 +33,11 @@ class Finding:
     advice: str = ""
 
 
-def doctor() -> None:
+def doctor(
+    compare: Annotated[
+        bool, typer.Option("--reconcile", help="Also compare the reports with the objects in the bucket.")
+    ] = False,
+) -> None:
     """Check the database, the queue, the object store, the API and the workers. Exit status 1 when one is not well."""
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
     checks = {
@@ -42,6 +49,8 @@ def doctor() -> None:
         "api key": _check_key,
         "workers": _check_workers,
     }
+    if compare:
+        checks["files"] = _check_files
     findings = [_run(component, check, settings) for component, check in checks.items()]
     table = Table("component", "state", "what to do")
     for finding in findings:
@@ -123,3 +132,16 @@ def _check_workers(settings: Settings) -> tuple[str, str]:
     return (
         (f"{workers} running", "") if workers else ("none running", "start `dramatiq services.worker.main`")
     )
+
+
+def _check_files(settings: Settings) -> tuple[str, str]:
+    with connect(
+        settings.database_url.get_secret_value(), application_name="uptill-doctor", autocommit=True
+    ) as conn:
+        found = reconcile(conn, make_storage(settings), settings.report_ttl_s)
+    state = (
+        f"{len(found.missing)} reports without their file, {len(found.unreferenced)} objects without a report"
+    )
+    if found.missing:
+        return state, f"make new reports instead of {', '.join(map(str, found.missing[:3]))}"
+    return state, ""

@@ -8,6 +8,7 @@ from dramatiq.brokers.redis import RedisBroker
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
+from shared import failpoints
 from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, ComputeBatch, FinaliseReport
 
 
@@ -17,6 +18,7 @@ def register_actors(broker: RedisBroker, context: Callable[[], WorkerContext]) -
     def on_compute_batch(**message: object) -> None:
         wake = ComputeBatch.model_validate(message)
         compute_batch(context(), wake.report_id, wake.batch_no)
+        failpoints.hit("ack.before")
 
     def on_finalise_report(**message: object) -> None:
         finalise_report(context(), FinaliseReport.model_validate(message).report_id)

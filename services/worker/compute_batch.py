@@ -8,6 +8,7 @@ from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
 from services.worker.load import load_batch, one_snapshot
 from services.worker.part import render_part
+from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.reports.claim import claim_batch, release_batch, renew_batch
@@ -27,6 +28,7 @@ def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> boo
     log = _log.bind(report_id=str(report_id), batch_no=batch_no)
     with borrowed(context.pool) as conn:
         lease = claim_batch(conn, report_id, batch_no, context.terms)
+    failpoints.hit("claim.after_commit")
     if lease is None:
         log.debug("batch_not_claimed")
         return False
@@ -48,13 +50,17 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease, log: structlog.s
     with borrowed(context.pool) as conn:
         with one_snapshot(conn) as data_cut:
             given = load_batch(conn, lease.batch)
+        failpoints.hit("load.after")
         if not renew_batch(conn, lease, context.terms):
             log.warning("lease_lost", stage="load")
             return False
     data = render_part(lease.batch, given)
+    failpoints.hit("compute.after")
     part = context.storage.put(lease.part_key, data, CSV_CONTENT_TYPE)
+    failpoints.hit("upload.after")
     with borrowed(context.pool) as conn:
         completion = complete_batch(conn, lease, part, context.terms, data_cut=data_cut)
+    failpoints.hit("complete.after_commit")
     if not completion.accepted:
         log.warning("lease_lost", stage="complete")
         return False

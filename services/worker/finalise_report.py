@@ -8,6 +8,7 @@ import structlog
 from services.worker.context import WorkerContext
 from services.worker.load import load_batch, one_snapshot
 from services.worker.part import render_part
+from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
@@ -48,10 +49,13 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
         with borrowed(context.pool) as conn:
             parts = list_parts(conn, lease.report_id)
         file = _merge(context, lease, parts)
+        failpoints.hit("merge.after")
         with borrowed(context.pool) as conn:
             finished = finish_report(
                 conn, lease, file, rows=sum(part.stores for part in parts), tzdata_version=tzdata_version()
             )
+            failpoints.hit("finish.before_commit")
+        failpoints.hit("finish.after_commit")
     except LeaseLost:
         finished = False
     except InfrastructureError as error:

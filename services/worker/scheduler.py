@@ -5,6 +5,7 @@ Several may run: every step is a conditional update, and a message too many is o
 
 import signal
 import threading
+import time
 
 import structlog
 from dramatiq.brokers.redis import RedisBroker
@@ -15,7 +16,9 @@ from shared.db.connect import borrowed, make_pool
 from shared.errors import InfrastructureError
 from shared.queue import make_broker, publish, queue_depth
 from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
+from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
 from shared.settings import Settings, load_settings
+from shared.storage import Storage, make_storage
 from shared.telemetry import configure_logging
 
 _log = structlog.get_logger()
@@ -46,15 +49,42 @@ def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
     return len(wakes)
 
 
+def retire(pool: ConnectionPool, storage: Storage, settings: Settings) -> int:
+    """Expire reports whose time is over and remove their files; returns how many."""
+    with borrowed(pool) as conn:
+        expired = expire_reports(conn, settings.report_ttl_s)
+    for report_id in expired:  # the mark is committed: what fails from here on is the janitor's
+        _log.info("report_expired", report_id=str(report_id), objects=remove_files(storage, report_id))
+    return len(expired)
+
+
+def clean(pool: ConnectionPool, storage: Storage, settings: Settings) -> Swept:
+    """Look through the bucket for what nothing points to, and remove it."""
+    with borrowed(pool) as conn:
+        conn.autocommit = True  # a look takes as long as the store; it must not hold a snapshot
+        try:
+            swept = sweep_bucket(conn, storage, settings.report_ttl_s)
+        finally:
+            conn.autocommit = False
+    _log.info("bucket_swept", **vars(swept))
+    return swept
+
+
 def run(settings: Settings, stop: threading.Event) -> None:
     """Sweep every `sweep_s` seconds until told to stop; an outage costs a sweep, not the process."""
     broker = make_broker(settings.redis_url.get_secret_value())
+    storage = make_storage(settings)
+    clean_at = time.monotonic() + settings.janitor_s
     with make_pool(
         settings.database_url.get_secret_value(), application_name="uptill-scheduler", max_size=2
     ) as pool:
         while not stop.is_set():
             try:
                 sweep(pool, broker, settings)
+                retire(pool, storage, settings)
+                if time.monotonic() >= clean_at:
+                    clean_at = time.monotonic() + settings.janitor_s
+                    clean(pool, storage, settings)
             except InfrastructureError as error:
                 _log.warning("sweep_skipped", error=str(error))
             stop.wait(settings.sweep_s)
@@ -63,7 +93,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 def main() -> None:
     """Entry point."""
-    settings = load_settings().require("database_url", "redis_url")
+    settings = load_settings().require("database_url", "redis_url", "s3_bucket")
     configure_logging("scheduler", settings.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

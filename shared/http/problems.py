@@ -55,6 +55,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.StorageFull: Problem(
         "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, "The disk has no room for the upload"
     ),
+    errors.ReportExpired: Problem("report_expired", HTTPStatus.GONE, "The report's files were removed"),
     errors.ReportEnded: Problem("report_ended", HTTPStatus.CONFLICT, "The report has ended in another way"),
     errors.IdempotencyKeyReused: Problem(
         "idempotency_key_reused",

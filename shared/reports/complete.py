@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.reports.agree import send_disagreeing_again
@@ -34,26 +35,34 @@ def complete_batch(
 
     The report's row is locked first: completions of one report follow each other, so exactly one is the last.
     """
-    report_id = lease.batch.report_id
     with conn.transaction():
-        conn.execute(_SQL["lock_report"], {"report_id": report_id})
-        completed = conn.execute(
-            _SQL["complete_batch"],
-            {
-                "report_id": report_id,
-                "batch_no": lease.batch.batch_no,
-                "attempt": lease.attempt,
-                "part": part.key,
-                "size_bytes": part.size_bytes,
-                "sha256": part.sha256,
-                "data_cut": data_cut,
-            },
-        )
-        if completed.rowcount != 1:
-            return Completion(accepted=False)
-        if open_batches(conn, report_id) > 0:
-            return Completion(accepted=True)
-        if again := send_disagreeing_again(conn, report_id):
-            wakes = tuple(ComputeBatch(report_id=report_id, batch_no=batch_no) for batch_no in again)
-            return Completion(accepted=True, again=wakes)
-        return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms))
+        completion = _complete(conn, lease, part, terms, data_cut)
+        failpoints.hit("complete.before_commit")
+    return completion
+
+
+def _complete(
+    conn: psycopg.Connection, lease: BatchLease, part: StoredObject, terms: LeaseTerms, data_cut: int
+) -> Completion:
+    report_id = lease.batch.report_id
+    conn.execute(_SQL["lock_report"], {"report_id": report_id})
+    completed = conn.execute(
+        _SQL["complete_batch"],
+        {
+            "report_id": report_id,
+            "batch_no": lease.batch.batch_no,
+            "attempt": lease.attempt,
+            "part": part.key,
+            "size_bytes": part.size_bytes,
+            "sha256": part.sha256,
+            "data_cut": data_cut,
+        },
+    )
+    if completed.rowcount != 1:
+        return Completion(accepted=False)
+    if open_batches(conn, report_id) > 0:
+        return Completion(accepted=True)
+    if again := send_disagreeing_again(conn, report_id):
+        wakes = tuple(ComputeBatch(report_id=report_id, batch_no=batch_no) for batch_no in again)
+        return Completion(accepted=True, again=wakes)
+    return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms))

@@ -1,6 +1,7 @@
 """Accepting a report: one transaction fixes as_of, the data cut, the stores and the batches."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,9 +10,10 @@ from uuid import UUID
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.errors import SerializationFailure
 
+from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
-from shared.errors import IdempotencyKeyReused
+from shared.errors import DatabaseUnavailable, IdempotencyKeyReused
 from shared.ids import new_id
 from shared.reports.model import Caller, ReportRequest
 from shared.uptime.policy import POLICY_VERSION
@@ -46,16 +48,14 @@ async def trigger_report(
     """
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
-        for tries_left in reversed(range(_MOST_TRIES)):
-            try:
+        for _ in range(_MOST_TRIES):
+            # A failure to serialise: the same Idempotency-Key at the same moment. The next try finds its report.
+            with suppress(SerializationFailure):
                 async with conn.transaction():
-                    return await _accept(conn, request, caller, terms)
-            except (
-                SerializationFailure
-            ):  # the same Idempotency-Key, at the same moment: now its report is there
-                if not tries_left:
-                    raise
-        raise AssertionError("unreachable")
+                    accepted = await _accept(conn, request, caller, terms)
+                    failpoints.hit("trigger.before_commit")
+                return accepted
+        raise DatabaseUnavailable(f"{_MOST_TRIES} requests with one Idempotency-Key overtook each other")
     finally:
         await conn.set_isolation_level(None)
 

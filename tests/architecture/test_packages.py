@@ -27,7 +27,7 @@ def test_no_stranger_shadows_our_package_names(tmp_path: Path) -> None:
     ("module", "unwanted"),
     [
         ("services.api.main", {"numpy", "pandas", "polars", "typer"}),
-        ("services.worker.scheduler", {"numpy", "pandas", "polars", "fastapi", "boto3", "typer"}),
+        ("services.worker.scheduler", {"numpy", "pandas", "polars", "fastapi", "typer"}),
         ("services.ingest.command", {"pandas", "fastapi", "boto3", "dramatiq"}),
         ("services.worker.compute_batch", {"polars", "fastapi", "typer"}),
     ],

@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,7 @@ from shared.ids import new_id
 from shared.keys import create_key, list_keys, revoke_key
 from shared.reports.claim import LeaseTerms
 from shared.reports.due import bury_poison
+from shared.reports.retention import expire_reports
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.fleet import Store, load_fleet
@@ -157,6 +160,27 @@ def test_the_two_call_contract(api: TestClient, worker: WorkerContext, env: dict
     assert api.get("/trigger_report").json() == asked, "the same question about the same data"
 
 
+def test_progress_comes_as_events_until_the_end(
+    api: TestClient, worker: WorkerContext, env: dict[str, str]
+) -> None:
+    load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+    report_id = api.post("/v1/reports").json()["id"]
+    states: list[tuple[str, int]] = []
+    with ThreadPoolExecutor(1) as threads:
+        events = threads.submit(lambda: api.get(f"/v1/reports/{report_id}/events"))
+        time.sleep(0.5)  # let the stream begin before the work does
+        work(worker, report_id)
+        answer = events.result(60)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    for block in answer.text.strip().split("\n\n"):
+        name, data = (line.partition(": ")[2] for line in block.splitlines())
+        states.append((name, json.loads(data)["progress"]["stores_done"]))
+    assert states[0] == ("queued", 0)
+    assert states[-1] == ("succeeded", 3)
+    assert len(set(states)) == len(states), "an event is a change"
+    problem(api.get(f"/v1/reports/{new_id()}/events"), 404, "report_not_found")
+
+
 class TestSameQuestion:
     def test_it_has_one_report_until_the_data_changes_or_the_caller_insists(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]
@@ -233,6 +257,18 @@ class TestEnds:
         work(worker, report["id"])
         problem(api.delete(f"/v1/reports/{report['id']}"), 409, "report_ended")
         problem(api.delete(f"/v1/reports/{new_id()}"), 404, "report_not_found")
+
+    def test_an_expired_report_says_so(
+        self, api: TestClient, worker: WorkerContext, env: dict[str, str]
+    ) -> None:
+        report = api.post("/v1/reports").json()
+        work(worker, report["id"])
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            assert expire_reports(conn, 0) == [UUID(report["id"])]
+        assert api.get(f"/v1/reports/{report['id']}").json()["state"] == "expired"
+        problem(api.get(f"/v1/reports/{report['id']}/files/report.csv"), 410, "report_expired")
+        assert api.get("/get_report", params={"report_id": report["id"]}).json()["status"] == "Error"
+        assert api.post("/v1/reports").json()["id"] != report["id"]
 
     def test_a_failed_report_is_tried_again_where_it_stopped(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]

@@ -10,8 +10,9 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
 from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
+from shared import failpoints
 from shared.db.connect import borrowed_async
-from shared.errors import BadHeader, FileNotFound, FileNotReady
+from shared.errors import BadHeader, FileNotFound, FileNotReady, ReportExpired
 from shared.http.auth import Caller
 from shared.keys import ApiKey
 from shared.queue import publish_or_leave
@@ -35,8 +36,10 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
     terms = BatchTerms(context.settings.batch_stores, context.settings.republish_s)
     async with borrowed_async(context.pool) as conn:
         accepted = await trigger_report(conn, request, caller, terms)
+        failpoints.hit("trigger.after_commit")
         report = await get_report(conn, accepted.report_id)
     await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
+    failpoints.hit("publish.after")
     return report
 
 
@@ -132,4 +135,8 @@ def _file(context: ApiContext, report: Report, name: str) -> ReportFile:
             return file
     if name == CSV_FILE_NAME and not report.is_final:
         raise FileNotReady(f"report {report.id} is {report.state}; ask again later")
+    if report.state == "expired":
+        raise ReportExpired(
+            f"the files of report {report.id} were removed after their time; make a new report"
+        )
     raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}")

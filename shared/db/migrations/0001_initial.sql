@@ -199,6 +199,7 @@ create table report (
     created_at timestamptz not null default clock_timestamp(),
     started_at timestamptz,
     finished_at timestamptz,
+    expired_at timestamptz,
     -- finalisation: the attempt is the fence, the lease runs by this database's clock
     finalise_attempt integer not null default 0,
     finalise_burnt integer not null default 0,
@@ -214,6 +215,7 @@ create table report (
 );
 create index on report (created_at desc, id);
 create index on report (state) where state in ('queued', 'running');
+create index on report (finished_at) where state = 'succeeded';
 
 create table report_batch (
     report_id uuid not null references report on delete cascade,

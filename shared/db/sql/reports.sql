@@ -220,3 +220,27 @@ where r.state = 'running'
   and (r.finalise_lease_until is null or r.finalise_lease_until < clock_timestamp())
   and r.finalise_burnt < %(max_attempts)s
   and not exists (select from report_batch b where b.report_id = r.id and b.state <> 'done')
+
+-- name: expire_reports
+update report set state = 'expired', expired_at = clock_timestamp()
+where id in (
+    select id from report
+    where state = 'succeeded' and finished_at < clock_timestamp() - %(ttl)s
+    order by finished_at limit %(limit)s for update skip locked)
+returning id
+
+-- name: wanted_objects
+-- Of each report what must stay: null means everything (work is under way); a failed report keeps its parts for a retry.
+select r.id,
+       case
+           when r.state in ('queued', 'running') then null
+           when r.state = 'succeeded' then array[r.object]
+           when r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s then
+               (select coalesce(array_agg(part) filter (where part is not null), '{}')
+                from report_batch where report_id = r.id)
+           else '{}'
+       end as wanted
+from report r where r.id = any(%(ids)s)
+
+-- name: succeeded_objects
+select id, object, size_bytes from report where state = 'succeeded' order by id

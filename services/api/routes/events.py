@@ -1,0 +1,72 @@
+"""Progress as server-sent events: one event at each change, a comment while nothing changes, until the report has ended."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from services.api.context import ApiContext, Context
+from services.api.routes.reports import Reader
+from services.api.schemas import Progress
+from shared.db.connect import borrowed_async
+from shared.errors import DatabaseUnavailable
+from shared.reports.model import Report, ReportState
+from shared.reports.read import get_report
+
+router = APIRouter(tags=["reports"])
+_LOOK_EVERY_S = 0.25
+_LOOKS_BETWEEN_COMMENTS = 60  # 15 s: proxies cut a connection that is silent for longer
+
+
+class ReportEvent(BaseModel):
+    """The data of an event; the report itself, with its files, is at `/v1/reports/{id}`."""
+
+    id: UUID
+    state: ReportState
+    progress: Progress
+
+    @classmethod
+    def of(cls, report: Report) -> "ReportEvent":
+        progress = Progress(stores_done=report.stores_done, stores_total=report.stores_total)
+        return cls(id=report.id, state=report.state, progress=progress)
+
+
+@router.get(
+    "/v1/reports/{report_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Events named after the state."}},
+)
+async def events(context: Context, key: Reader, request: Request, report_id: UUID) -> StreamingResponse:
+    """Follow a report: events named after its state, with the progress as JSON; the last one has the final state."""
+    del key
+    async with borrowed_async(context.pool) as conn:
+        first = await get_report(conn, report_id)  # 404 comes as an answer, not as a stream
+    return StreamingResponse(
+        _stream(context, request, first),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _stream(context: ApiContext, request: Request, report: Report) -> AsyncIterator[str]:
+    told: ReportEvent | None = None
+    silent = 0
+    while True:
+        event = ReportEvent.of(report)
+        silent += 1
+        if event != told:
+            told, silent = event, 0
+            yield f"event: {event.state}\ndata: {event.model_dump_json()}\n\n"
+        elif silent % _LOOKS_BETWEEN_COMMENTS == 0:
+            yield ": still here\n\n"
+        if report.is_final or await request.is_disconnected():
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+        try:
+            async with borrowed_async(context.pool) as conn:
+                report = await get_report(conn, report.id)
+        except DatabaseUnavailable:
+            continue  # the next look may succeed; the client need not connect anew

@@ -1,0 +1,123 @@
+"""What is kept of ended reports, and what of the object store nothing points to. The rows decide, never the listing."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from uuid import UUID
+
+import psycopg
+
+from shared.db.queries import queries
+from shared.storage import ListedObject, Storage
+
+PREFIX = "reports/"
+_SQL = queries("reports")
+_MOST_AT_ONCE = 100
+_GRACE = timedelta(hours=1)  # a part is uploaded before the row that points to it is committed
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a look through the bucket removed, and how many objects belong to reports that this database does not know."""
+
+    objects: int
+    uploads: int
+    strangers: int
+
+
+@dataclass(frozen=True)
+class Discrepancies:
+    """Reports whose file is not there in its size, and objects that nothing points to."""
+
+    missing: list[UUID]
+    unreferenced: list[str]
+
+
+def expire_reports(conn: psycopg.Connection, ttl_s: float) -> list[UUID]:
+    """Mark reports whose time is over; returns them. Their objects are the caller's, or the janitor's, to remove."""
+    rows = conn.execute(_SQL["expire_reports"], {"ttl": timedelta(seconds=ttl_s), "limit": _MOST_AT_ONCE})
+    return [report_id for (report_id,) in rows]
+
+
+def remove_files(storage: Storage, report_id: UUID) -> int:
+    """Remove every object of a report that has none any more; returns how many."""
+    keys = [item.key for item in storage.list(f"{PREFIX}{report_id}/")]
+    for key in keys:
+        storage.delete(key)
+    return len(keys)
+
+
+def sweep_bucket(
+    conn: psycopg.Connection,
+    storage: Storage,
+    ttl_s: float,
+    *,
+    grace: timedelta = _GRACE,
+    now: datetime | None = None,
+) -> Swept:
+    """Remove objects that no row points to, and multipart uploads that nobody will end.
+
+    Nothing younger than `grace` is touched, nothing of a report under way, and nothing of reports that this database
+    does not know: another database may share the bucket. `now` is this process's clock; only the grace depends on it.
+    """
+    before = (now or datetime.now(UTC)) - grace
+    objects = uploads = strangers = 0
+    for report_id, items in _by_report(storage.list(PREFIX)):
+        wanted = _wanted(conn, [report_id], ttl_s)
+        if report_id not in wanted:
+            strangers += len(items)
+            continue
+        for item in _unwanted(items, wanted[report_id]):
+            if item.modified < before:
+                storage.delete(item.key)
+                objects += 1
+    for upload in storage.open_uploads(PREFIX):
+        owner = _report_of(upload.key)
+        if (
+            owner is not None
+            and upload.begun < before
+            and _wanted(conn, [owner], ttl_s).get(owner) is not None
+        ):
+            storage.abort(upload)
+            uploads += 1
+    return Swept(objects, uploads, strangers)
+
+
+def reconcile(conn: psycopg.Connection, storage: Storage, ttl_s: float) -> Discrepancies:
+    """Compare the rows with the bucket, both ways; changes nothing."""
+    sizes = {item.key: item for item in storage.list(PREFIX)}
+    missing = [
+        report_id
+        for report_id, key, size_bytes in conn.execute(_SQL["succeeded_objects"])
+        if key not in sizes or sizes[key].size_bytes != size_bytes
+    ]
+    unreferenced = []
+    for report_id, items in _by_report(sizes.values()):
+        wanted = _wanted(conn, [report_id], ttl_s)
+        unreferenced += [item.key for item in _unwanted(items, wanted.get(report_id, frozenset()))]
+    return Discrepancies(missing, unreferenced)
+
+
+def _unwanted(items: Iterable[ListedObject], wanted: frozenset[str] | None) -> Iterator[ListedObject]:
+    return (item for item in items if wanted is not None and item.key not in wanted)
+
+
+def _wanted(conn: psycopg.Connection, ids: list[UUID], ttl_s: float) -> Mapping[UUID, frozenset[str] | None]:
+    """Of each known report the keys that must stay; None: all of them."""
+    rows = conn.execute(_SQL["wanted_objects"], {"ids": ids, "ttl": timedelta(seconds=ttl_s)})
+    return {report_id: None if keys is None else frozenset(keys) for report_id, keys in rows}
+
+
+def _by_report(items: Iterable[ListedObject]) -> Iterator[tuple[UUID, list[ListedObject]]]:
+    """Group a listing, which is ordered by key; objects of no report's folder are left alone."""
+    for report_id, group in groupby(items, key=lambda item: _report_of(item.key)):
+        if report_id is not None:
+            yield report_id, list(group)
+
+
+def _report_of(key: str) -> UUID | None:
+    try:
+        return UUID(key.split("/")[1])
+    except (ValueError, IndexError):
+        return None
