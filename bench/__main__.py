@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from bench import ingest, report
+from bench import ingest, live, report
 from services.cli.local.ports import free_ports
 from services.cli.local.processes import ProcessSet
 from services.cli.local.servers import start_servers
@@ -25,7 +25,8 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("--stores", type=int, default=3678)
     options.add_argument("--days", type=int, default=45)
-    options.add_argument("--rounds", type=int, default=3, help="rounds of the ingest benchmark")
+    options.add_argument("--rounds", type=int, default=5, help="rounds of the ingest benchmark")
+    options.add_argument("--large", action="store_true", help="also load ten times as many stores, once")
     given = options.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
@@ -35,7 +36,10 @@ def main() -> None:
         data.mkdir()
         write_sample(sample, stores=given.stores, days=given.days)
         servers = start_servers(data, processes).endpoints
-        ingest.run_rounds(servers.database_url, sample / "store_status.csv", given.rounds)
+        rounds = ingest.run_rounds(servers.database_url, sample / "store_status.csv", given.rounds)
+        if given.large:
+            ingest.run_large(servers.database_url, [each.first for each in rounds])
+        live.run(servers.database_url, Path(folder))
         with psycopg.connect(servers.database_url, autocommit=True) as conn:
             conn.execute(f"create database {_DATABASE}".encode())
         database_url = urlsplit(servers.database_url)._replace(path=f"/{_DATABASE}").geturl()

@@ -1,4 +1,4 @@
-"""Container health: `health.py http` asks the API here; `health.py session` looks for this container's Postgres session.
+"""Container health: `health.py http PORT` asks the service here; `health.py session` looks for this container's Postgres session.
 
 A worker and a scheduler hold a session from the moment they have started; one that hangs in its start has none.
 """
@@ -17,7 +17,7 @@ _OWN_SESSIONS = """
 
 
 def _answers_http() -> bool:
-    connection = HTTPConnection("127.0.0.1", 8000, timeout=_TIMEOUT_S)
+    connection = HTTPConnection("127.0.0.1", int(sys.argv[2]), timeout=_TIMEOUT_S)
     connection.request("GET", "/readyz")
     return connection.getresponse().status == HTTPStatus.OK
 

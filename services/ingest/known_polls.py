@@ -18,7 +18,7 @@ _POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, of which its timestamps 
 _POLL = np.dtype([("store", ">i4"), ("at_us", ">i8"), ("active", "?")])
 _ROW_BYTES = 52  # of a poll in its table
 _WEEK_POLLS, _ALL_POLLS = 1 << 20, 1 << 22  # 32 MB in all, and 13 MB more while a week is read
-_SHARE = 64  # measured: reading a week costs as much as the server's comparing a 64th of it
+_SHARE = 64  # a week is read only for more than a 64th of it; below that the server compares
 _TIME_BITS, _STORE_BITS = 40, 22  # a week in microseconds; with the status 63 bits
 
 

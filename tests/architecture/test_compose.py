@@ -18,7 +18,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "deploy/compose").glob("*.yml"))
 }
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
-ONE_SHOTS = {"migrate", "bucket", "ingest", "keys"}
+ONE_SHOTS = {"migrate", "bucket", "load", "keys"}
 DATA_SERVERS = {"postgres", "redis", "s3"}
 DOCKERFILES = sorted((ROOT / "deploy/docker").glob("*Dockerfile"))
 
@@ -26,7 +26,7 @@ each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
 def test_the_stack_has_the_services_of_the_design() -> None:
-    assert set(SERVICES) == ONE_SHOTS | DATA_SERVERS | {"api", "worker", "scheduler"}
+    assert set(SERVICES) == ONE_SHOTS | DATA_SERVERS | {"api", "ingest", "worker", "scheduler"}
 
 
 @each_service
@@ -69,10 +69,11 @@ def test_services_start_after_the_schema_the_bucket_and_the_queue() -> None:
         assert set(SERVICES[name]["depends_on"]) == {"migrate", "bucket", "redis"}
 
 
-def test_only_the_api_and_the_download_links_are_published_and_to_this_host_only() -> None:
+def test_only_http_and_the_download_links_are_published_and_to_this_host_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {
         "api": ["${API_BIND:-127.0.0.1}:${API_PORT:-8000}:8000"],
+        "ingest": ["${INGEST_BIND:-127.0.0.1}:${INGEST_PORT:-8001}:8001"],
         "s3": ["${S3_BIND:-127.0.0.1}:${S3_PORT:-8333}:8333"],
     }
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["data"]

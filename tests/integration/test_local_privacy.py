@@ -36,6 +36,8 @@ def test_the_settings_are_complete_and_fit_for_a_shell(stack: LocalStack) -> Non
         "UPTILL_S3_SECRET_KEY",
         "UPTILL_API_URL",
         "UPTILL_API_KEY",
+        "UPTILL_INGEST_URL",
+        "UPTILL_SPOOL_DIR",
     }
     assert (stack.data / "env").read_text().count("'") == 0
 

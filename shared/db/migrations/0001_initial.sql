@@ -18,7 +18,7 @@ create table store (
     -- ledger number that brought the first accepted poll; a report holds the stores with polled_since_seq <= its data cut
     polled_since_seq bigint,
     labels jsonb not null default '{}'
-) with (fillfactor = 50); -- a load updates rows several times: twice as fast where the new one fits its page
+) with (fillfactor = 50); -- a load updates rows several times, which is cheaper where the new one fits its page
 
 create table business_hours (
     store_key integer not null references store on delete cascade,
