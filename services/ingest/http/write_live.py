@@ -78,6 +78,7 @@ class LiveWriter:
             "place store_key observed_at is_active",
             encode(np.arange(len(keys), dtype=np.int32), keys, instants(at_us), active),
         )
+        self._conn.execute(_SQL["look_polls_up"])
         bounds = {"earliest": from_us(int(at_us.min())), "latest": from_us(int(at_us.max()))}
         # Planned anew each time: a generic plan would visit every week of the table.
         known = self._conn.execute(_SQL["merge_live"], bounds, prepare=False).fetchall()

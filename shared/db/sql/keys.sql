@@ -16,4 +16,6 @@ from api_key
 where prefix = %(prefix)s and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())
 
 -- name: touch_key
-update api_key set last_used_at = clock_timestamp() where prefix = %(prefix)s
+-- Once a minute: many calls with one key must not queue for its row and for a commit each.
+update api_key set last_used_at = clock_timestamp()
+where prefix = %(prefix)s and (last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute')

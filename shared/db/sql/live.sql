@@ -5,6 +5,11 @@
 select set_config('lock_timeout', %(patience)s, true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us
 
+-- name: look_polls_up
+-- A group is small beside a week of polls: each is looked up by the week's key. Without statistics of the temporary
+-- table the planner would read whole weeks instead.
+select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
 -- name: live_import
 -- Live polls of one UTC day are one import.
 select id from import
