@@ -14,6 +14,13 @@ STATEMENT_TIMEOUT_S = 60
 _IDLE_IN_TRANSACTION_TIMEOUT_S = 10  # a frozen process must not hold the others up for longer
 _TCP_USER_TIMEOUT_S = 15  # a peer that vanished without a word is noticed after this
 
+_POOL: dict[str, Any] = {
+    "min_size": 1,
+    "timeout": CONNECT_TIMEOUT_S,
+    "reconnect_timeout": CONNECT_TIMEOUT_S,
+    "open": False,
+}
+
 # What an operator mends outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a
 # read-only server (25006), I/O errors (58).
 _OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006")
@@ -76,12 +83,9 @@ def make_pool(database_url: str, *, application_name: str, max_size: int) -> Con
     return ConnectionPool(
         database_url,
         kwargs=session_arguments(application_name),
-        min_size=1,
-        max_size=max_size,
-        timeout=CONNECT_TIMEOUT_S,
-        reconnect_timeout=CONNECT_TIMEOUT_S,
         check=ConnectionPool.check_connection,
-        open=False,
+        max_size=max_size,
+        **_POOL,
     )
 
 
@@ -90,12 +94,9 @@ def make_async_pool(database_url: str, *, application_name: str, max_size: int) 
     return AsyncConnectionPool(
         database_url,
         kwargs=session_arguments(application_name),
-        min_size=1,
-        max_size=max_size,
-        timeout=CONNECT_TIMEOUT_S,
-        reconnect_timeout=CONNECT_TIMEOUT_S,
         check=AsyncConnectionPool.check_connection,
-        open=False,
+        max_size=max_size,
+        **_POOL,
     )
 
 
