@@ -47,7 +47,7 @@ bench: $(READY) ## benchmarks, as ratios within one run
 	$(BIN)/python -m bench
 
 requirements: ## lock the packages anew (needs uv)
-	@for extra in api worker ingest local build dev; do \
+	@for extra in api worker ingest trace local build dev; do \
 	  uv pip compile --quiet pyproject.toml --extra $$extra --universal --python-version 3.11 \
 	    --generate-hashes --no-header --output-file requirements/$$extra.txt || exit 1; done
 
