@@ -28,7 +28,15 @@ def test_requirements_are_hashed_and_name_no_index(path: Path) -> None:
 
 
 def test_every_extra_is_locked() -> None:
-    assert [path.stem for path in REQUIREMENTS] == ["api", "build", "dev", "ingest", "local", "worker"]
+    assert [path.stem for path in REQUIREMENTS] == [
+        "api",
+        "build",
+        "dev",
+        "ingest",
+        "local",
+        "trace",
+        "worker",
+    ]
 
 
 def test_readme_is_short_and_its_make_targets_exist() -> None:
