@@ -46,8 +46,20 @@ select exists (select from import
         and (size_bytes = %(size_bytes)s or (%(size_bytes)s::bigint is null and source = %(source)s)))
 
 -- name: loaded_before
-select kind from import where sha256 = %(sha256)s and state = 'succeeded' and same_as is null
-order by started_at, id limit 1
+-- The kind of these bytes, if to load them again could change nothing: since they were loaded last no other import of
+-- their kind changed what they said, and none of their rows was rejected for what time may mend. Other polls can only
+-- correct what a file said; other hours may also take rows away, so there every other load counts.
+select loaded.kind
+from import loaded, lateral (
+    select coalesce(max(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) till
+where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.same_as is null
+    and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone'))
+    and not exists (
+        select from import other
+        where other.kind = loaded.kind and other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
+            and till.seq < (
+                select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
+limit 1
 
 -- name: count_import
 update import
@@ -58,13 +70,15 @@ set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rej
 where id = %(id)s
 
 -- name: finish_import
--- An import that brought nothing new names the one that had brought the same bytes.
+-- An import that changed nothing names the first of the same bytes. Hours that were there may still have taken the place
+-- of others, so of hours and zones only an import that read nothing is sure to have changed nothing.
 with dropped as (delete from import_staged where import_id = %(id)s and not %(keep_staged)s)
 update import
 set state = %(state)s, sha256 = %(sha256)s, size_bytes = coalesce(%(size_bytes)s, size_bytes), error = %(error)s,
     quality = %(quality)s, finished_at = clock_timestamp(),
     same_as = (select earlier.id from import earlier
-        where import.accepted + import.corrected = 0 and %(state)s = 'succeeded'
+        where import.accepted + import.corrected = 0 and (import.kind = 'polls' or import.rows_read = 0)
+            and %(state)s = 'succeeded'
             and earlier.sha256 = %(sha256)s and earlier.state = 'succeeded' and earlier.same_as is null
             and earlier.id <> import.id
         order by earlier.started_at, earlier.id limit 1)
