@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         le=1,
         description="Share of a chunk's rows that may be rejected before an import stops.",
     )
+    chunk_bytes: int = Field(
+        default=4 << 20,  # measured: as fast as 8 and 16 MB, with 195 MB of memory for 250 and 340
+        ge=4096,
+        description="Bytes of a file that ingest commits at once; memory grows with it.",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 
 from services.ingest.ledger import FAULT, ImportLedger
-from services.ingest.sources import Source
+from services.ingest.sources import Source, Stored
 from shared.db.queries import queries
 from shared.errors import ImportBusy, ImportNotFound
 
@@ -75,13 +75,19 @@ def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:
     values = {"source": source.name, "size_bytes": source.size_bytes}
     if not source.rereadable or ledger.conn.execute(_SQL["may_be_loaded"], values).fetchone() != (True,):
         return False
-    digest = hashlib.sha256()
-    with closing(source.blocks()) as blocks:
-        for block in blocks:
-            digest.update(block)
-    loaded = ledger.conn.execute(_SQL["loaded_before"], {"sha256": digest.digest()}).fetchone()
+    sha256 = digest(source)
+    loaded = ledger.conn.execute(_SQL["loaded_before"], {"sha256": sha256}).fetchone()
     if loaded is None:
         return False
     ledger.start(*loaded)
-    ledger.finish("succeeded", sha256=digest.digest(), size_bytes=source.size_bytes)
+    ledger.finish("succeeded", sha256=sha256, size_bytes=source.size_bytes)
     return True
+
+
+def digest(source: Source | Stored) -> bytes:
+    """The SHA-256 of the whole source, which is read for it. Raises as its `blocks` do."""
+    found = hashlib.sha256()
+    with closing(source.blocks()) as blocks:
+        for block in blocks:
+            found.update(block)
+    return found.digest()

@@ -5,17 +5,19 @@ from contextlib import suppress
 from threading import Event
 from types import FrameType
 from typing import Annotated
+from uuid import UUID
 
 import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from services.ingest.order import load_order
+from services.ingest.limits import Limits
+from services.ingest.load_stored import load_stored
 from services.ingest.outcome import ImportResult, Progress
 from services.ingest.run import load_source
 from services.ingest.shown import print_results, progress_bar, progress_lines
-from services.ingest.sources import Source, expand, is_collection
+from services.ingest.sources import Source, find, is_collection
 from services.ingest.watch import Watcher
 from shared.errors import UptillError
 from shared.settings import Settings, load_settings, stack_env_file
@@ -68,14 +70,17 @@ def ingest(
 
 def _load(paths: list[str], settings: Settings, stderr: Console) -> None:
     results: list[ImportResult] = []
-    url = settings.database_url.get_secret_value()
+    url, limits = settings.database_url.get_secret_value(), Limits.of(settings)
     try:
         with (
             progress_bar(stderr) if stderr.is_terminal else progress_lines(settings.log_level) as on_progress
         ):
+
+            def load(source: Source, import_id: UUID | None) -> ImportResult:
+                return load_source(url, source, on_progress=on_progress, limits=limits, import_id=import_id)
+
             results.extend(
-                load_source(url, source, on_progress=on_progress, reject_limit=settings.reject_limit)
-                for source in sorted(expand(paths, settings), key=load_order)
+                load_stored(url, [stored for path in paths for stored in find(path, settings)], load)
             )
     except KeyboardInterrupt:
         stderr.print("stopped; the chunks that were committed stay, and the same command goes on behind them")
@@ -89,16 +94,16 @@ def _load(paths: list[str], settings: Settings, stderr: Console) -> None:
 def _watch(path: str, settings: Settings) -> None:
     configure_logging("ingest", settings.log_level)
     log = structlog.get_logger("ingest")
-    url = settings.database_url.get_secret_value()
+    url, limits = settings.database_url.get_secret_value(), Limits.of(settings)
     stop = Event()
 
     def end_after_this_chunk(_: Progress) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
-    def load(source: Source) -> ImportResult:
+    def load(source: Source, import_id: UUID | None) -> ImportResult:
         result = load_source(
-            url, source, on_progress=end_after_this_chunk, reject_limit=settings.reject_limit
+            url, source, on_progress=end_after_this_chunk, limits=limits, import_id=import_id
         )
         counts = {name: getattr(result, name) for name in _COUNTED}
         log.info("imported", source=result.source, state=result.state, error=result.error, **counts)

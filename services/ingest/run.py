@@ -2,34 +2,25 @@
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
 
 from services.ingest import claim
-from services.ingest.chunks import CHUNK_BYTES, Chunk, Prefix, PrefixDiffers, open_table
+from services.ingest.chunks import Chunk, Prefix, PrefixDiffers, open_table
 from services.ingest.ledger import FAULT, ImportLedger
 from services.ingest.lifeline import Lifeline
+from services.ingest.limits import Limits
+from services.ingest.load_stored import load_stored
 from services.ingest.load_table import TooManyRejects, load_table
-from services.ingest.order import load_order
 from services.ingest.outcome import ImportResult, OnProgress, Progress
 from services.ingest.quality import quality_report
 from services.ingest.reasons import Reject
-from services.ingest.sources import Source, expand
+from services.ingest.sources import Source, find
 from shared.db.connect import connect
 from shared.errors import BadInputFile, UptillError
 
-__all__ = [
-    "ImportResult",
-    "OnProgress",
-    "Progress",
-    "ingest_paths",
-    "ingest_source",
-    "load_order",
-    "load_source",
-]
-REJECT_LIMIT = 0.5
+_USUAL = Limits()
 STATEMENT_TIMEOUT_S = 900.0  # the key of a week of 160 million polls is built in one statement
 
 
@@ -38,19 +29,17 @@ def ingest_paths(
     paths: Sequence[str],
     *,
     on_progress: OnProgress = lambda _: None,
-    chunk_bytes: int = CHUNK_BYTES,
-    reject_limit: float = REJECT_LIMIT,
+    limits: Limits = _USUAL,
 ) -> list[ImportResult]:
     """Load what the paths name, each file as an import of its own; a refused file does not keep back the others.
 
     Raises `BadInputFile` when a path names nothing, and `DatabaseUnavailable`.
     """
-    return [
-        load_source(
-            database_url, source, on_progress=on_progress, chunk_bytes=chunk_bytes, reject_limit=reject_limit
-        )
-        for source in sorted(expand(paths), key=load_order)
-    ]
+
+    def load(source: Source, import_id: UUID | None) -> ImportResult:
+        return load_source(database_url, source, on_progress=on_progress, limits=limits, import_id=import_id)
+
+    return list(load_stored(database_url, [stored for path in paths for stored in find(path)], load))
 
 
 def load_source(
@@ -58,8 +47,8 @@ def load_source(
     source: Source,
     *,
     on_progress: OnProgress = lambda _: None,
-    chunk_bytes: int = CHUNK_BYTES,
-    reject_limit: float = REJECT_LIMIT,
+    limits: Limits = _USUAL,
+    import_id: UUID | None = None,
 ) -> ImportResult:
     """`ingest_source` through a connection of its own."""
     with connect(
@@ -68,9 +57,7 @@ def load_source(
         statement_timeout_s=STATEMENT_TIMEOUT_S,
         autocommit=True,
     ) as conn:
-        return ingest_source(
-            conn, source, on_progress=on_progress, chunk_bytes=chunk_bytes, reject_limit=reject_limit
-        )
+        return ingest_source(conn, source, on_progress=on_progress, limits=limits, import_id=import_id)
 
 
 def ingest_source(
@@ -78,21 +65,19 @@ def ingest_source(
     source: Source,
     *,
     on_progress: OnProgress,
-    chunk_bytes: int = CHUNK_BYTES,
+    limits: Limits = _USUAL,
     import_id: UUID | None = None,
-    reject_limit: float = REJECT_LIMIT,
 ) -> ImportResult:
     """Load one source through a connection in autocommit mode that no other import uses.
 
     1. The import is the queued one with `import_id`, or one of this source that was interrupted, or a new one.
     2. Bytes that were loaded before are not loaded again; the result names their import (`same_as`).
     3. An interrupted import goes on behind its last committed chunk, if the bytes before that are the same.
-    4. A chunk of which more than `reject_limit` (0 to 1) is rejected stops the import.
+    4. A chunk of which more is rejected than the limits allow stops the import.
     An outage of the database is waited out; after one, `conn` is closed.
     Raises `DatabaseUnavailable` after a long one: the import goes on when the source is loaded again.
     Raises `ImportBusy` and `ImportNotFound` for `import_id`.
     """
-    options = _Options(on_progress, chunk_bytes, reject_limit)
     ledger = (
         claim.queued_import(conn, import_id)
         if import_id
@@ -102,27 +87,20 @@ def ingest_source(
         ledger.release()
         return _result(source, ledger)
     try:
-        return _run(source, ledger, options)
+        return _run(source, ledger, on_progress, limits)
     except PrefixDiffers:
         claim.abandon(ledger)
-        return _run(source, claim.new_import(conn, source), options)
+        return _run(source, claim.new_import(conn, source), on_progress, limits)
 
 
-@dataclass(frozen=True)
-class _Options:
-    on_progress: OnProgress
-    chunk_bytes: int
-    reject_limit: float
-
-
-def _run(source: Source, ledger: ImportLedger, options: _Options) -> ImportResult:
+def _run(source: Source, ledger: ImportLedger, on_progress: OnProgress, limits: Limits) -> ImportResult:
     """Load under an import that this session holds. Raises `PrefixDiffers` before anything is done."""
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
     rejects: Sequence[Reject] = ()
     with closing(Lifeline(ledger)) as lifeline:
         try:
             if ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
-                _load(source, ledger, lifeline, options)
+                _load(source, ledger, lifeline, on_progress, limits)
         except BadInputFile as refusal:
             error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
             stopped = False
@@ -144,7 +122,9 @@ def _run(source: Source, ledger: ImportLedger, options: _Options) -> ImportResul
         return result
 
 
-def _load(source: Source, ledger: ImportLedger, lifeline: Lifeline, options: _Options) -> None:
+def _load(
+    source: Source, ledger: ImportLedger, lifeline: Lifeline, on_progress: OnProgress, limits: Limits
+) -> None:
     prefix = Prefix()
     rows_read = ledger.checkpoint.end_line - 1 if ledger.checkpoint else 0
     size_bytes = source.size_bytes
@@ -152,12 +132,12 @@ def _load(source: Source, ledger: ImportLedger, lifeline: Lifeline, options: _Op
     def on_chunk(chunk: Chunk, rows: int) -> None:
         nonlocal rows_read
         rows_read += rows
-        options.on_progress(Progress(source.name, chunk.end_byte, size_bytes, rows_read))
+        on_progress(Progress(source.name, chunk.end_byte, size_bytes, rows_read))
 
     with closing(source.blocks()) as blocks:
-        layout, chunks = open_table(blocks, options.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
+        layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
         lifeline.apply(lambda: ledger.start(layout.kind))
-        load_table(lifeline, ledger, layout, chunks, reject_limit=options.reject_limit, on_chunk=on_chunk)
+        load_table(lifeline, ledger, layout, chunks, reject_limit=limits.reject_limit, on_chunk=on_chunk)
 
     def finish() -> None:
         quality = quality_report(ledger.conn, ledger.import_id)

@@ -162,17 +162,12 @@ class Refused:
 Stored = FileSource | ObjectSource
 
 
-def expand(paths: Sequence[str], settings: Settings | None = None) -> list[Source]:
-    """The sources that these arguments name; what is packed is named by the files in it.
+def find(path: str, settings: Settings | None = None) -> Sequence[Stored | StandardInput]:
+    """What an argument names, as it is stored.
 
     A folder, or a prefix of an object store, stands for what it holds with one of `SUFFIXES`. Object stores need the
-    settings. Raises `BadInputFile` (`io`) where an argument names nothing, and `StorageUnavailable`.
+    settings. Raises `BadInputFile` (`io`) where the argument names nothing, and `StorageUnavailable`.
     """
-    return [source for path in paths for stored in find(path, settings) for source in unpack(stored)]
-
-
-def find(path: str, settings: Settings | None = None) -> Sequence[Stored | StandardInput]:
-    """What an argument names, as it is stored. Raises as `expand` does."""
     if path == "-":
         return [StandardInput()]
     if is_collection(path):
@@ -224,6 +219,11 @@ def unpack(stored: Stored | StandardInput) -> Sequence[Source]:
     except BadInputFile as refusal:
         return [Refused(stored.name, refusal)]
     return [stored]
+
+
+def is_archive(sources: Sequence[Source]) -> bool:
+    """Whether these, of one thing stored, are the members of an archive."""
+    return any(isinstance(source, archives.Member) for source in sources)
 
 
 def _is_wanted(name: str) -> bool:

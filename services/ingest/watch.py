@@ -3,15 +3,13 @@
 What is done is remembered in the database, so a restart loads nothing again; another version of a file is a new one.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import Event
 
 import structlog
 
-from services.ingest.order import load_order
-from services.ingest.outcome import ImportResult
-from services.ingest.sources import Source, Stored, contents, unpack
+from services.ingest.load_stored import Found, Load, load_stored
+from services.ingest.sources import Stored, contents
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import BadInputFile, InfrastructureError
@@ -24,7 +22,7 @@ _SQL = queries("watch")
 class Watcher:
     """Remembers what a collection held at the last look, and what of it was done."""
 
-    def __init__(self, path: str, settings: Settings, load: Callable[[Source], ImportResult]) -> None:
+    def __init__(self, path: str, settings: Settings, load: Load) -> None:
         self._path = path
         self._settings = settings
         self._load = load
@@ -61,19 +59,14 @@ class Watcher:
         return [stored for stored in found if self._done.get(stored.name) != self._seen[stored.name]]
 
     def _load_all(self, new: Sequence[Stored]) -> None:
-        sources = [(source, stored) for stored in new for source in unpack(stored)]
-        missing = Counter(stored.name for _, stored in sources)
-        for source, stored in sorted(sources, key=lambda pair: load_order(pair[0])):
-            self._load(source)
-            missing[stored.name] -= 1
-            if not missing[stored.name]:
-                self._record(stored.name)
+        for _ in load_stored(self._url, new, self._load, self._record):
+            pass
 
-    def _record(self, name: str) -> None:
-        version = self._seen[name]
+    def _record(self, loaded: Found) -> None:
+        version = self._seen[loaded.name]
         with connect(self._url, application_name="uptill-ingest") as conn:
-            conn.execute(_SQL["record_watched"], {"name": name, "version": version})
-        self._done[name] = version
+            conn.execute(_SQL["record_watched"], {"name": loaded.name, "version": version})
+        self._done[loaded.name] = version
 
     @property
     def _url(self) -> str:

@@ -7,7 +7,9 @@ import psycopg
 import pytest
 
 from services.ingest import lifeline
-from services.ingest.run import ImportResult, Progress, ingest_paths, load_source
+from services.ingest.limits import Limits
+from services.ingest.outcome import ImportResult, Progress
+from services.ingest.run import ingest_paths, load_source
 from shared.errors import DatabaseUnavailable
 from tests.fixtures.ingest_figures import CHUNK_BYTES, Figures, Pipe, figures, write_polls
 from tests.fixtures.proxy import LostCommit, PostgresProxy
@@ -25,7 +27,7 @@ def polls(tmp_path: Path) -> Path:
 
 def undisturbed(database_url: str, file: Path) -> Figures:
     """Load into the database, and forget it all."""
-    ingest_paths(database_url, [str(file)], chunk_bytes=CHUNK_BYTES)
+    ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=CHUNK_BYTES))
     found = figures(database_url, file)
     with psycopg.connect(database_url) as conn:
         for (week,) in conn.execute(
@@ -39,7 +41,7 @@ def undisturbed(database_url: str, file: Path) -> Figures:
 
 
 def load(url: str, file: Path) -> ImportResult:
-    (result,) = ingest_paths(url, [str(file)], chunk_bytes=CHUNK_BYTES)
+    (result,) = ingest_paths(url, [str(file)], limits=Limits(chunk_bytes=CHUNK_BYTES))
     return result
 
 
@@ -82,7 +84,7 @@ def test_an_outage_heals_even_where_the_source_cannot_be_read_again(database_url
                 back.start()
 
         pipe = Pipe(polls)
-        result = load_source(proxy.url, pipe, on_progress=cut_once, chunk_bytes=CHUNK_BYTES)
+        result = load_source(proxy.url, pipe, on_progress=cut_once, limits=Limits(chunk_bytes=CHUNK_BYTES))
         back.join()
     assert result.state == "succeeded"
     assert figures(database_url, polls) == wanted
@@ -105,7 +107,7 @@ def test_after_a_long_outage_the_import_goes_on_where_it_stopped(
                 proxy.go_away()
 
         with pytest.raises(DatabaseUnavailable, match="the import goes on where it stopped"):
-            ingest_paths(proxy.url, [str(polls)], on_progress=cut, chunk_bytes=CHUNK_BYTES)
+            ingest_paths(proxy.url, [str(polls)], on_progress=cut, limits=Limits(chunk_bytes=CHUNK_BYTES))
     assert load(database_url, polls).resumed_at_byte == committed
     assert figures(database_url, polls) == wanted
     check_ledger(database_url)

@@ -5,23 +5,26 @@ from pathlib import Path
 
 import psycopg
 
-from services.ingest.chunks import CHUNK_BYTES
-from services.ingest.run import ImportResult, ingest_paths
+from services.ingest.limits import Limits
+from services.ingest.outcome import ImportResult
+from services.ingest.run import ingest_paths
 
 POLLS_HEADER = "store_id,status,timestamp_utc"
 Poll = tuple[str, str, str]
 
 
-def load(database_url: str, file: Path, rows: Iterable[str], chunk_bytes: int = CHUNK_BYTES) -> ImportResult:
+def load(
+    database_url: str, file: Path, rows: Iterable[str], chunk_bytes: int = Limits.chunk_bytes
+) -> ImportResult:
     """Write a file of these lines, load it, and check that every row is accounted for in every place."""
     file.write_bytes(("\n".join(rows) + "\n").encode("utf-8", "surrogateescape"))
-    (result,) = ingest_paths(database_url, [str(file)], chunk_bytes=chunk_bytes)
+    (result,) = ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=chunk_bytes))
     check_ledger(database_url)
     return result
 
 
 def load_polls(
-    database_url: str, file: Path, polls: Iterable[Poll], chunk_bytes: int = CHUNK_BYTES
+    database_url: str, file: Path, polls: Iterable[Poll], chunk_bytes: int = Limits.chunk_bytes
 ) -> ImportResult:
     return load(
         database_url, file, [POLLS_HEADER, *(",".join(poll) for poll in polls)], chunk_bytes=chunk_bytes

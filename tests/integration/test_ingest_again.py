@@ -6,7 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import ImportResult, ingest_paths, load_source
+from services.ingest.outcome import ImportResult
+from services.ingest.run import ingest_paths, load_source
 from tests.fixtures.ingest_figures import Pipe
 from tests.integration.ingest_database import POLLS_HEADER, check_ledger, counts
 from tests.integration.ingest_service import ended, ingest_service

@@ -3,31 +3,13 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.integration.ingest_command import COMMAND, environment, run_ingest
 from tests.integration.ingest_database import POLLS_HEADER
-
-COMMAND = "import typer; from services.ingest.command import ingest; typer.run(ingest)"
-PEAK = (
-    "import resource, sys; from services.ingest.run import ingest_paths;"
-    "results = ingest_paths(sys.argv[1], sys.argv[2:], chunk_bytes=1 << 20);"
-    "print(results[0].accepted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-)
-
-
-def run(database_url: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-c", COMMAND, *arguments],
-        env={**os.environ, "UPTILL_DATABASE_URL": database_url, "COLUMNS": "200"},
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def test_table_rejects_and_exit_code(database_url: str, tmp_path: Path) -> None:
@@ -38,7 +20,7 @@ def test_table_rejects_and_exit_code(database_url: str, tmp_path: Path) -> None:
         + "a,active,2024-09-02 00:00:00 UTC\n" * 2
         + "[b]x[/b],open,2024-09-02 00:00:00 UTC\n"
     )
-    done = run(database_url, str(polls))
+    done = run_ingest(database_url, str(polls))
     assert done.returncode == 0, done.stderr
     assert re.search(r"polls\.csv\W+polls\W+1\W+1\W+0\W+1\W", done.stdout.decode())
     assert "line 4: status" in done.stderr.decode()
@@ -46,7 +28,7 @@ def test_table_rejects_and_exit_code(database_url: str, tmp_path: Path) -> None:
 
 
 def test_standard_input(database_url: str) -> None:
-    done = run(database_url, "-", stdin=(POLLS_HEADER + "\na,active,2024-09-02 00:00:00 UTC").encode())
+    done = run_ingest(database_url, "-", stdin=(POLLS_HEADER + "\na,active,2024-09-02 00:00:00 UTC").encode())
     assert done.returncode == 0, done.stderr
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select count(*) from observation").fetchone() == (1,)
@@ -68,20 +50,20 @@ def test_a_refused_file_says_what_to_change(
     file = tmp_path / "file.csv"
     if content is not None:
         file.write_bytes(content)
-    done = run(database_url, str(file))
+    done = run_ingest(database_url, str(file))
     assert done.returncode == 1
     assert message in done.stderr.decode()
     assert b"Traceback" not in done.stderr
 
 
 def test_an_empty_folder_and_no_argument(database_url: str, tmp_path: Path) -> None:
-    assert run(database_url, str(tmp_path)).returncode == 1
-    assert run(database_url).returncode == 2
+    assert run_ingest(database_url, str(tmp_path)).returncode == 1
+    assert run_ingest(database_url).returncode == 2
 
 
 def test_a_database_that_is_away(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "polls.csv").write_text(POLLS_HEADER)
-    done = run(psycopg.conninfo.make_conninfo(database_url, port=1), str(tmp_path))
+    done = run_ingest(psycopg.conninfo.make_conninfo(database_url, port=1), str(tmp_path))
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
 
@@ -98,13 +80,10 @@ def test_memory_does_not_grow_with_the_file(database_url: str, tmp_path: Path) -
                 f"{row // 672 % 60:02}:{row // 40320 % 60:02}.{row % 999_999:06} UTC\n"
                 for row in range(rows)
             )
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK, database_url, str(file)],
-            capture_output=True,
-            check=True,
-            timeout=120,
-        )
-        accepted, peak = map(int, done.stdout.split())
-        assert accepted == rows
-        peaks.append(peak)
+        env = environment(database_url, {"UPTILL_CHUNK_BYTES": str(1 << 20)})
+        process = subprocess.Popen([*COMMAND, str(file)], env=env, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        peaks.append(usage.ru_maxrss)
     assert peaks[1] < peaks[0] * 1.15 + 8 * 1024  # KB

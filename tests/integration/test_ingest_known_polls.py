@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from services.ingest.run import Progress, ingest_paths
+from services.ingest.limits import Limits
+from services.ingest.outcome import Progress
+from services.ingest.run import ingest_paths
 from tests.integration.ingest_database import (
     POLLS_HEADER,
     Poll,
@@ -76,7 +78,9 @@ def test_what_another_import_changes_in_between_is_seen(database_url: str, tmp_p
             load_polls(database_url, tmp_path / "theirs.csv", theirs)
         delivered = progress.rows_read
 
-    (result,) = ingest_paths(database_url, [str(file)], on_progress=interrupt, chunk_bytes=70_000)
+    (result,) = ingest_paths(
+        database_url, [str(file)], on_progress=interrupt, limits=Limits(chunk_bytes=70_000)
+    )
     assert counts(result) == tuple(found)
     assert observations(database_url) == loop.table
     check_ledger(database_url)

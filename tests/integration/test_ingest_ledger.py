@@ -10,7 +10,9 @@ import psycopg
 import pytest
 
 from services.ingest.ledger import ImportLedger
-from services.ingest.run import ImportResult, Progress, ingest_paths, ingest_source, load_source
+from services.ingest.limits import Limits
+from services.ingest.outcome import ImportResult, Progress
+from services.ingest.run import ingest_paths, ingest_source, load_source
 from services.ingest.sources import FileSource
 from shared.db.connect import connect
 from shared.errors import ImportBusy, ImportNotFound
@@ -32,7 +34,9 @@ def polls(tmp_path: Path) -> Path:
 def load_file(
     database_url: str, file: Path, on_progress: Callable[[Progress], None] = lambda _: None
 ) -> ImportResult:
-    (result,) = ingest_paths(database_url, [str(file)], on_progress=on_progress, chunk_bytes=CHUNK_BYTES)
+    (result,) = ingest_paths(
+        database_url, [str(file)], on_progress=on_progress, limits=Limits(chunk_bytes=CHUNK_BYTES)
+    )
     return result
 
 
@@ -218,7 +222,9 @@ def test_an_import_stops_at_the_first_bad_chunk(database_url: str, tmp_path: Pat
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select max(length(store_id)) from store").fetchone() == (len("store-59"),)
 
-    (again,) = ingest_paths(database_url, [str(tmp_path / "polls.csv")], chunk_bytes=TINY, reject_limit=1.0)
+    (again,) = ingest_paths(
+        database_url, [str(tmp_path / "polls.csv")], limits=Limits(chunk_bytes=TINY, reject_limit=1.0)
+    )
     assert (again.state, again.same_as, again.resumed_at_byte) == ("succeeded", None, 0)
     assert counts(again) == (160 - result.accepted, result.accepted, 0, 31)
     check_ledger(database_url)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from services.ingest.ledger import Counts, ImportLedger
+from services.ingest.limits import Limits
 from services.ingest.run import ingest_paths
 from services.ingest.seen_keys import SeenKeys
 from shared.db.connect import connect
@@ -159,7 +160,10 @@ def test_concurrent_imports_count_every_row_once(database_url: str, tmp_path: Pa
         files[-1].write_text("\n".join([POLLS_HEADER, *map(",".join, delivery)]))
     with ThreadPoolExecutor(len(files)) as threads:
         results = list(
-            threads.map(lambda file: ingest_paths(database_url, [str(file)], chunk_bytes=1000)[0], files)
+            threads.map(
+                lambda file: ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=1000))[0],
+                files,
+            )
         )
     check_ledger(database_url)
     keys = {(store, at) for delivery in deliveries for store, _, at in delivery}

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import psycopg
 
+from services.ingest.outcome import ImportResult
 from services.ingest.quality import quality_report
-from services.ingest.run import ImportResult
 from tests.integration.ingest_database import POLLS_HEADER, load
 
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"

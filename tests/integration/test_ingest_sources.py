@@ -14,7 +14,7 @@ from types_boto3_s3 import S3Client
 
 from services.cli.local.servers import Endpoints
 from services.ingest.objects import find_object
-from services.ingest.sources import expand
+from services.ingest.sources import find, unpack
 from shared.errors import BadInputFile
 from shared.settings import Settings
 from shared.storage import make_client
@@ -149,7 +149,8 @@ def test_a_zip_in_an_object_store_is_read_over_a_bad_line(
     polls = b"\n".join(b"%d,%d" % (n, n * n) for n in range(300_000))
     s3.put_object(Bucket=bucket, Key="set.zip", Body=zip_of({"polls.csv": polls, "zones.csv": ZONES}))
     with cutting_proxy(servers.s3_endpoint, lambda: 400_000) as proxy:
-        members = expand([f"s3://{bucket}/set.zip"], settings_for(servers, proxy.endpoint))
+        (archive,) = find(f"s3://{bucket}/set.zip", settings_for(servers, proxy.endpoint))
+        members = unpack(archive)
         assert [b"".join(member.blocks()) for member in members] == [polls, ZONES]
 
 

@@ -3,9 +3,8 @@
 The spool is the queue: an upload leaves it when its import has ended, so a restart goes on with whatever is there.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from threading import Event, Thread
 from uuid import UUID
 
@@ -13,13 +12,15 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
+from services.ingest.archive_import import finish_archive, queue_members
 from services.ingest.http.spool import Spool, SpooledFile
-from services.ingest.run import Progress, ingest_source, load_order
-from services.ingest.sources import Source, expand
+from services.ingest.limits import Limits
+from services.ingest.outcome import Progress
+from services.ingest.run import ingest_source
+from services.ingest.sources import FileSource, Source, is_archive, unpack
 from shared.db.connect import connect, is_outage
 from shared.db.queries import queries
-from shared.errors import BadInputFile, ImportBusy, InfrastructureError
-from shared.ids import new_id
+from shared.errors import ImportBusy, InfrastructureError
 
 _SQL = queries("imports")
 _STATEMENT_TIMEOUT_S = 900.0  # as for files from the command line
@@ -32,30 +33,12 @@ class _Stopping(Exception):
     """The service ends; the import goes on at its next start."""
 
 
-@dataclass(frozen=True)
-class _Named:
-    """A source under the name its sender gave it."""
-
-    inner: Source
-    name: str
-
-    @property
-    def size_bytes(self) -> int | None:
-        return self.inner.size_bytes
-
-    @property
-    def rereadable(self) -> bool:
-        return self.inner.rereadable
-
-    def blocks(self) -> Generator[bytes]:
-        return self.inner.blocks()
-
-
 class Importer:
     """Start it, `notify` it of each new upload, `close` it: the chunk being written is finished, the rest stays."""
 
-    def __init__(self, database_url: str, spool: Spool) -> None:
+    def __init__(self, database_url: str, spool: Spool, limits: Limits) -> None:
         self._database_url = database_url
+        self._limits = limits
         self._spool = spool
         self._unannounced = set(spool.uploads())  # nobody is about to write their import
         self._wake, self._stop = Event(), Event()
@@ -115,41 +98,23 @@ class Importer:
         self._spool.remove(import_id)
 
     def _load_files(self, import_id: UUID, files: Sequence[SpooledFile]) -> None:
-        try:
-            sources = [source for file in files for source in _sources(file)]
-        except BadInputFile as refusal:
-            self._fail(import_id, {"reason": refusal.reason, "message": str(refusal)})
-            return
-        if len(files) == 1 and sources[0].name == files[0].name:
+        sources = [source for file in files for source in unpack(FileSource(file.path, label=file.name))]
+        if len(files) == 1 and not is_archive(sources):
             self._load(import_id, sources[0])
-        else:
-            self._load_archive(import_id, sources)
-
-    def _load_archive(self, archive_id: UUID, sources: Sequence[Source]) -> None:
-        with self._connect() as conn, conn.transaction():
-            conn.execute(_SQL["begin_archive"], {"id": archive_id})
-            known: dict[str, list[tuple[UUID, str]]] = {}
-            for member_id, source, state in conn.execute(_SQL["members"], {"id": archive_id}):
-                known.setdefault(source, []).append((member_id, state))
-            members = [
-                (
-                    source,
-                    *(known[source.name].pop() if known.get(source.name) else _add(conn, archive_id, source)),
-                )
-                for source in sorted(sources, key=load_order)
-            ]
-        for source, member_id, state in members:
-            if state not in _FINAL:
-                self._load(member_id, source)
+            return
         with self._connect() as conn:
-            conn.execute(_SQL["finish_archive"], {"id": archive_id})
+            members = queue_members(conn, import_id, sources)
+        for source, member_id in members:
+            self._load(member_id, source)
+        with self._connect() as conn:
+            finish_archive(conn, import_id)
 
     def _load(self, import_id: UUID, source: Source) -> None:
         if self._stop.is_set():
             raise _Stopping
         try:
             with self._connect() as conn:
-                ingest_source(conn, source, on_progress=self._go_on, import_id=import_id)
+                ingest_source(conn, source, on_progress=self._go_on, limits=self._limits, import_id=import_id)
         except _Stopping:
             with self._connect() as conn:
                 conn.execute(_SQL["requeue_import"], {"id": import_id})
@@ -178,21 +143,3 @@ class Importer:
             statement_timeout_s=_STATEMENT_TIMEOUT_S,
             autocommit=True,
         )
-
-
-def _sources(file: SpooledFile) -> list[Source]:
-    """The file, or the members of the archive that it is, under the sender's names."""
-    path = str(file.path)
-    return [_Named(source, file.name + source.name.removeprefix(path)) for source in expand([path])]
-
-
-def _add(conn: psycopg.Connection, archive_id: UUID, source: Source) -> tuple[UUID, str]:
-    member_id = new_id()
-    values = {
-        "id": member_id,
-        "parent_id": archive_id,
-        "source": source.name,
-        "size_bytes": source.size_bytes,
-    }
-    conn.execute(_SQL["queue_import"], {**values, "sha256": None, "created_by": None})
-    return member_id, "queued"

@@ -64,7 +64,6 @@ async def queue_import(
     """Commit the import of a received upload, in state `queued`."""
     values = {
         "id": import_id,
-        "parent_id": None,
         "source": received.names[0] if len(received.names) == 1 else name,
         "sha256": received.sha256,
         "size_bytes": received.size_bytes,

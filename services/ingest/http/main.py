@@ -12,6 +12,7 @@ from services.ingest.http.importer import Importer
 from services.ingest.http.routes import health, imports, observations, stores
 from services.ingest.http.spool import Spool
 from services.ingest.http.stopping import announced_stop
+from services.ingest.limits import Limits
 from shared.db.connect import make_async_pool
 from shared.http.problems import add_error_handlers
 from shared.settings import Settings, load_settings
@@ -31,7 +32,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await (
             pool.open()
         )  # does not wait: the service starts, and says so on /readyz, while the database is away
-        importer, live = Importer(database_url, spool), GroupCommit(database_url)
+        importer = Importer(database_url, spool, Limits.of(settings))
+        live = GroupCommit(database_url)
         app.state.pool = pool
         app.state.context = context = IngestContext(settings, pool, spool, importer, live)
         importer.start()

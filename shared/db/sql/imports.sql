@@ -1,26 +1,12 @@
 -- Imports as resources of the ingest service, and the queue of uploads.
 
 -- name: queue_import
-insert into import (id, parent_id, source, sha256, size_bytes, state, created_by)
-values (%(id)s, %(parent_id)s, %(source)s, %(sha256)s, %(size_bytes)s, 'queued', %(created_by)s)
+insert into import (id, source, sha256, size_bytes, state, created_by)
+values (%(id)s, %(source)s, %(sha256)s, %(size_bytes)s, 'queued', %(created_by)s)
 
 -- name: import_state
 -- An import that failed by a fault of its process goes on.
 select case when error ->> 'reason' = 'fault' then 'queued' else state end from import where id = %(id)s
-
--- name: begin_archive
-update import set kind = 'archive', state = 'running' where id = %(id)s
-
--- name: members
-select id, source, case when error ->> 'reason' = 'fault' then 'queued' else state end from import where parent_id = %(id)s
-
--- name: finish_archive
--- As bad as its worst member.
-update import
-set finished_at = clock_timestamp(), state = coalesce((
-    select state from import member where member.parent_id = import.id and state <> 'succeeded'
-    order by array_position('{failed,stopped,running,queued}', state) limit 1), 'succeeded')
-where id = %(id)s
 
 -- name: requeue_import
 -- What the service's end interrupted waits for its next start.

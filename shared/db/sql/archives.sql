@@ -1,0 +1,43 @@
+-- Archives: imports whose members are imports, which hold the counts.
+
+-- name: interrupted_archives
+select id from import
+where source = %(source)s and sha256 = %(sha256)s and kind = 'archive'
+    and (state = 'running' or error ->> 'reason' = 'fault')
+order by started_at desc limit 5
+
+-- name: insert_archive
+insert into import (id, kind, source, sha256, size_bytes)
+values (%(id)s, 'archive', %(source)s, %(sha256)s, %(size_bytes)s)
+
+-- name: begin_archive
+update import set kind = 'archive', state = 'running', error = null, finished_at = null where id = %(id)s
+
+-- name: members
+select id, source from import where parent_id = %(id)s order by started_at, id
+
+-- name: insert_member
+insert into import (id, parent_id, source, size_bytes, state)
+values (%(id)s, %(parent_id)s, %(source)s, %(size_bytes)s, 'queued')
+
+-- name: finish_archive
+-- As bad as its worst member. One that brought nothing, as all its members were the same bytes again, names the first.
+with members as (
+    select state, same_as, coalesce(error ->> 'reason' = 'fault', false) or state in ('queued', 'running') as interrupted
+    from import where parent_id = %(id)s
+), worst as (
+    select coalesce(bool_or(interrupted), false) as interrupted,
+        case when bool_or(interrupted or state = 'failed') then 'failed' when bool_or(state = 'stopped') then 'stopped'
+            else 'succeeded' end as state,
+        coalesce(bool_and(same_as is not null), false) as brought_nothing
+    from members
+)
+update import
+set finished_at = clock_timestamp(), state = worst.state, quality = %(quality)s,
+    error = case when worst.interrupted then
+        '{"reason": "fault", "message": "it was interrupted; load it again, and it goes on"}'::jsonb end,
+    same_as = (select earlier.id from import earlier
+        where worst.brought_nothing and earlier.kind = 'archive' and earlier.sha256 = import.sha256
+            and earlier.state = 'succeeded' and earlier.same_as is null and earlier.id <> import.id
+        order by earlier.started_at, earlier.id limit 1)
+from worst where id = %(id)s
