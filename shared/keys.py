@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 
-SCOPES = ("reports:read", "reports:write", "ingest:write", "admin")
+SCOPES = ("reports:read", "reports:write", "ingest:write", "metrics:read", "admin")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SHAPE = re.compile(r"^upt_([a-z0-9]{8})_([A-Za-z0-9_-]{43})$")
 

@@ -1,18 +1,20 @@
 """The Dramatiq broker on Redis, set up so that losing it loses time and nothing else, and publishing to it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import closing
 
 import dramatiq
 import redis
 import structlog
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import xq_name
 from dramatiq.middleware import AgeLimit, Callbacks, Retries, ShutdownNotifications, TimeLimit
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, Wake
 from shared.errors import ConfigurationError, QueueUnavailable
+from shared.metrics.registry import WAKES
 
 _log = structlog.get_logger()
 _HEARTBEAT_TIMEOUT_MS = (
@@ -46,7 +48,7 @@ def make_client(redis_url: str) -> redis.Redis:
     )
 
 
-def publish(broker: RedisBroker, wakes: Iterable[Wake]) -> int:
+def publish(broker: RedisBroker, wakes: Sequence[Wake]) -> int:
     """Enqueue a message for each wake; returns how many. Raises `QueueUnavailable` at the first that Redis does not take."""
     published = 0
     try:
@@ -62,11 +64,14 @@ def publish(broker: RedisBroker, wakes: Iterable[Wake]) -> int:
             )
             published += 1
     except (redis.RedisError, dramatiq.BrokerError) as error:
+        WAKES.labels("left").inc(len(wakes) - published)
         raise QueueUnavailable(f"Redis did not take a message ({published} published)") from error
+    finally:
+        WAKES.labels("published").inc(published)
     return published
 
 
-def publish_or_leave(broker: RedisBroker, wakes: Iterable[Wake]) -> None:
+def publish_or_leave(broker: RedisBroker, wakes: Sequence[Wake]) -> None:
     """Publish if Redis is there; what it does not take is left to the scheduler."""
     try:
         publish(broker, wakes)
@@ -78,6 +83,14 @@ def queue_depth(broker: RedisBroker) -> int:
     """Messages that wait for a worker. Raises `QueueUnavailable`."""
     try:
         return int(broker.client.llen(f"{broker.namespace}:{REPORT_QUEUE}"))
+    except redis.RedisError as error:
+        raise QueueUnavailable("Redis did not answer") from error
+
+
+def dead_messages(broker: RedisBroker) -> int:
+    """Messages that no actor could read; Dramatiq keeps them for a week. Raises `QueueUnavailable`."""
+    try:
+        return int(broker.client.zcard(f"{broker.namespace}:{xq_name(REPORT_QUEUE)}"))
     except redis.RedisError as error:
         raise QueueUnavailable("Redis did not answer") from error
 

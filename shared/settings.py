@@ -88,6 +88,18 @@ class Settings(BaseSettings):
         ge=4096,
         description="Bytes of a file that ingest commits at once; memory grows with it.",
     )
+    silent_after_s: float = Field(
+        default=10_800.0,
+        gt=0,
+        description="Seconds without a poll, before the newest poll of all, after which a store counts as silent.",
+    )
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="Port on which a process serves its metrics without a key; 0: none.",
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
 
     @model_validator(mode="after")

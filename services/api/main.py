@@ -8,7 +8,10 @@ from fastapi import FastAPI
 from services.api.context import ApiContext
 from services.api.routes import aliases, events, health, reports
 from shared.db.connect import make_async_pool
+from shared.http.metrics import metrics_router
+from shared.http.observe import Observe
 from shared.http.problems import add_error_handlers
+from shared.metrics.exposition import serve_metrics
 from shared.queue import make_broker
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
@@ -31,6 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         broker = make_broker(settings.redis_url.get_secret_value())
         app.state.pool = pool
         app.state.context = ApiContext(settings, pool, broker, make_storage(settings))
+        serve_metrics(settings, "api")
         try:
             yield
         finally:
@@ -43,7 +47,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
     )
+    app.add_middleware(Observe)
     add_error_handlers(app)
     for module in (reports, events, aliases, health):
         app.include_router(module.router)
+    app.include_router(metrics_router("api"))
     return app

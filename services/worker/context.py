@@ -1,6 +1,6 @@
 """What the use cases of a worker work with."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from psycopg_pool import ConnectionPool
@@ -20,4 +20,4 @@ class WorkerContext:
     pool: ConnectionPool
     storage: Storage
     terms: LeaseTerms
-    wake: Callable[[Iterable[Wake]], None]
+    wake: Callable[[Sequence[Wake]], None]

@@ -8,9 +8,11 @@ import structlog
 from services.worker.context import WorkerContext
 from services.worker.load import load_batch, one_snapshot
 from services.worker.part import render_part
+from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
+from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
 from shared.reports.finalise import (
     claim_finalise,
@@ -39,6 +41,7 @@ def finalise_report(context: WorkerContext, report_id: UUID) -> bool:
 
 def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
     """Merge and commit under a lease; on an error gives the lease back for the scheduler to pass on."""
+    FINALISATIONS_CLAIMED.inc()
     log = _log.bind(report_id=str(lease.report_id), finalise_attempt=lease.attempt)
     try:
         with borrowed(context.pool) as conn:
@@ -48,9 +51,10 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
             _read_again_in_one_snapshot(context, lease)
         with borrowed(context.pool) as conn:
             parts = list_parts(conn, lease.report_id)
-        file = _merge(context, lease, parts)
+        with stage("merge"):
+            file = _merge(context, lease, parts)
         failpoints.hit("merge.after")
-        with borrowed(context.pool) as conn:
+        with stage("finish"), borrowed(context.pool) as conn:
             finished = finish_report(
                 conn, lease, file, rows=sum(part.stores for part in parts), tzdata_version=tzdata_version()
             )
@@ -59,13 +63,16 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
     except LeaseLost:
         finished = False
     except InfrastructureError as error:
+        FINALISATIONS_ENDED.labels("released").inc()
         log.warning("finalise_released", error=str(error))
         _release(context, lease, str(error), give_back=True)
         return False
     except Exception as error:
+        FINALISATIONS_ENDED.labels("failed").inc()
         log.exception("finalise_failed")
         _release(context, lease, f"{type(error).__name__}: {error}", give_back=False)
         return False
+    FINALISATIONS_ENDED.labels("done" if finished else "lost").inc()
     if finished:
         log.info("report_succeeded", size_bytes=file.size_bytes)
     else:

@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from shared.db.connect import make_pool
+from shared.metrics.exposition import serve_metrics
 from shared.queue import check_queue, make_broker, publish_or_leave
 from shared.reports.claim import LeaseTerms
 from shared.settings import Settings, load_settings
@@ -47,6 +48,7 @@ class _Resources(Middleware):
             LeaseTerms(name, settings.lease_s, settings.max_attempts),
             lambda wakes: publish_or_leave(self._broker, wakes),
         )
+        serve_metrics(settings, "worker")
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         del broker, worker

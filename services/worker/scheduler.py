@@ -11,9 +11,19 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from psycopg_pool import ConnectionPool
 
+from services.worker.facts import Facts
 from shared.contracts import Wake
 from shared.db.connect import borrowed, make_pool
 from shared.errors import InfrastructureError
+from shared.metrics.exposition import serve_metrics
+from shared.metrics.registry import (
+    LAST_SWEEP,
+    LEASES_EXPIRED,
+    REPORTS_BURIED,
+    REPORTS_EXPIRED,
+    REPUBLISHED,
+    SWEEPS,
+)
 from shared.queue import make_broker, publish, queue_depth
 from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
 from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
@@ -31,9 +41,11 @@ def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
     """
     with borrowed(pool) as conn:
         if expired := expire_leases(conn):
+            LEASES_EXPIRED.inc(expired)
             _log.warning("leases_expired", batches=expired)
     with borrowed(pool) as conn:
         for report_id in bury_poison(conn, settings.max_attempts):
+            REPORTS_BURIED.inc()
             _log.error("report_failed", report_id=str(report_id))
     with borrowed(pool) as conn:
         due = count_due(conn)
@@ -45,6 +57,7 @@ def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
         wakes += due_finalisations(conn, settings.max_attempts)
     if wakes:
         publish(broker, wakes)
+        REPUBLISHED.inc(len(wakes))
         _log.info("republished", messages=len(wakes))
     return len(wakes)
 
@@ -53,6 +66,7 @@ def retire(pool: ConnectionPool, storage: Storage, settings: Settings) -> int:
     """Expire reports whose time is over and remove their files; returns how many."""
     with borrowed(pool) as conn:
         expired = expire_reports(conn, settings.report_ttl_s)
+    REPORTS_EXPIRED.inc(len(expired))
     for report_id in expired:  # the mark is committed: what fails from here on is the janitor's
         _log.info("report_expired", report_id=str(report_id), objects=remove_files(storage, report_id))
     return len(expired)
@@ -74,6 +88,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """Sweep every `sweep_s` seconds until told to stop; an outage costs a sweep, not the process."""
     broker = make_broker(settings.redis_url.get_secret_value())
     storage = make_storage(settings)
+    serve_metrics(
+        settings,
+        "scheduler",
+        Facts(settings.database_url.get_secret_value(), broker, settings.silent_after_s),
+    )
     clean_at = time.monotonic() + settings.janitor_s
     with make_pool(
         settings.database_url.get_secret_value(), application_name="uptill-scheduler", max_size=2
@@ -85,7 +104,10 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 if time.monotonic() >= clean_at:
                     clean_at = time.monotonic() + settings.janitor_s
                     clean(pool, storage, settings)
+                SWEEPS.labels("done").inc()
+                LAST_SWEEP.set_to_current_time()
             except InfrastructureError as error:
+                SWEEPS.labels("skipped").inc()
                 _log.warning("sweep_skipped", error=str(error))
             stop.wait(settings.sweep_s)
     broker.close()

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared import errors
+from shared.http.observe import HEADER as REQUEST_ID_HEADER
 
 _log = structlog.get_logger()
 _RETRY_AFTER_S = "5"
@@ -126,4 +127,5 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:
     _log.error("bug", path=request.url.path, exc_info=error)
-    return problem_response(INTERNAL, "The failure was logged.")
+    request_id = getattr(request.state, "request_id", "")  # this answer is made outside of the middleware
+    return problem_response(INTERNAL, "The failure was logged.", headers={REQUEST_ID_HEADER: request_id})

@@ -14,7 +14,10 @@ from services.ingest.http.spool import Spool
 from services.ingest.http.stopping import announced_stop
 from services.ingest.limits import Limits
 from shared.db.connect import make_async_pool
+from shared.http.metrics import metrics_router
+from shared.http.observe import Observe
 from shared.http.problems import add_error_handlers
+from shared.metrics.exposition import serve_metrics
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
 
@@ -38,6 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.context = context = IngestContext(settings, pool, spool, importer, live)
         importer.start()
         live.start()
+        serve_metrics(settings, "ingest")
         try:
             with announced_stop(context):
                 yield
@@ -54,7 +58,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
     )
+    app.add_middleware(Observe)
     add_error_handlers(app)
     for module in (imports, observations, stores, health):
         app.include_router(module.router)
+    app.include_router(metrics_router("ingest"))
     return app

@@ -38,7 +38,8 @@ set state = 'queued', error = null, finished_at = null, finalise_burnt = 0, fina
 where id = %(id)s and state = 'failed'
 
 -- name: revive_batches
-update report_batch set state = 'pending', burnt = 0, error = null, due_at = clock_timestamp() + %(republish)s
+update report_batch set state = 'pending', burnt = 0, error = null, due_at = clock_timestamp() + %(republish)s,
+    due_since = clock_timestamp()
 where report_id = %(id)s and state in ('pending', 'dead')
 returning batch_no
 
@@ -110,6 +111,7 @@ select count(*) from report_batch where report_id = %(report_id)s and state <> '
 -- Back to the queue now or after a pause. An infrastructure fault is not the batch's: its attempt is given back.
 update report_batch
 set state = 'pending', lease_until = null, due_at = clock_timestamp() + %(pause)s,
+    due_since = clock_timestamp() + %(pause)s,
     burnt = burnt - %(give_back)s::int, error = %(error)s
 where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
 
@@ -129,7 +131,7 @@ order by b.batch_no
 
 -- name: send_again
 update report_batch
-set state = 'pending', part = null, due_at = clock_timestamp(), round = round + 1, burnt = 0
+set state = 'pending', part = null, due_at = clock_timestamp(), due_since = clock_timestamp(), round = round + 1, burnt = 0
 where report_id = %(report_id)s and batch_no = any(%(batch_nos)s) and state = 'done'
 
 -- name: replace_part
@@ -174,7 +176,7 @@ where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running
 -- name: expire_leases
 -- A worker went silent. Its batch is due at once.
 update report_batch
-set state = 'pending', lease_until = null, due_at = clock_timestamp()
+set state = 'pending', lease_until = null, due_at = clock_timestamp(), due_since = clock_timestamp()
 where state = 'leased' and lease_until < clock_timestamp()
 
 -- name: bury_batches

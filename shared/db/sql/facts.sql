@@ -1,0 +1,75 @@
+-- What the metrics say of the database. Each statement is named after its metric (without `uptill_`) and returns rows of
+-- label values and a number; all are read in one snapshot. Ages are by this database's clock.
+
+-- name: reports
+select state, count(report.state)
+from unnest('{queued,running,succeeded,failed,canceled,expired}'::text[]) state
+left join report using (state)
+group by state
+
+-- name: report_latency_seconds
+-- Reports by the bucket their latency falls in (from 0; the last one has no end), and all their seconds.
+select width_bucket(seconds, %(buckets)s::float8[]), count(*), sum(seconds)
+from (
+    select extract(epoch from finished_at - created_at)::float8 as seconds
+    from report where state in ('succeeded', 'expired')
+) ended
+group by 1
+
+-- name: oldest_open_report_age_seconds
+select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8
+from report where state in ('queued', 'running')
+
+-- name: batches
+select state, count(open_batch.state)
+from unnest('{pending,leased,done,dead}'::text[]) state
+left join (
+    select b.state from report_batch b join report r on r.id = b.report_id where r.state in ('queued', 'running')
+) open_batch using (state)
+group by state
+
+-- name: due_batches
+select count(*) from due_batch
+
+-- name: oldest_due_batch_age_seconds
+select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::float8 from due_batch
+
+-- name: imports_total
+-- One that was interrupted has not ended: it goes on when its source is loaded again.
+select coalesce(kind, 'unknown'), state, count(*)
+from import
+where kind is distinct from 'archive' and finished_at is not null and error ->> 'reason' is distinct from 'fault'
+group by 1, 2
+
+-- name: open_imports
+select state, count(open_import.state)
+from unnest('{queued,running,interrupted}'::text[]) state
+left join (
+    select case when error ->> 'reason' = 'fault' then 'interrupted' else state end as state
+    from import
+    where kind is distinct from 'archive' and (finished_at is null or error ->> 'reason' = 'fault')
+) open_import using (state)
+group by state
+
+-- name: import_rows_total
+select coalesce(kind, 'unknown'), outcome, sum(rows)::bigint
+from import, lateral (values
+    ('accepted', accepted), ('duplicate', duplicate), ('corrected', corrected), ('rejected', rejected)
+) counted (outcome, rows)
+where kind is distinct from 'archive'
+group by 1, 2
+
+-- name: newest_poll_age_seconds
+select extract(epoch from clock_timestamp() - latest_observed_at)::float8
+from ledger_head where latest_observed_at is not null
+
+-- name: stores
+select count(*) from store where first_polled_at is not null
+
+-- name: silent_stores
+-- One look into the key of the newest weeks a store: the cost grows with the stores, not with the polls.
+select count(*) from store
+where first_polled_at is not null and not exists (
+    select from observation o
+    where o.store_key = store.store_key
+      and o.observed_at > (select latest_observed_at - %(silent_after)s::interval from ledger_head))

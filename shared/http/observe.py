@@ -1,0 +1,76 @@
+"""Around every request: an id, which the answer and all log lines carry; one line and one observation at its end."""
+
+import re
+import time
+from collections.abc import MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.ids import new_id
+from shared.metrics.registry import REQUEST_DURATION
+
+HEADER = "X-Request-Id"
+_SENDER_MAY_CHOOSE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_ASKED_BY_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
+_CLIENT_LEFT = 499
+_NO_ROUTE = "none"
+_log = structlog.get_logger("request")
+
+
+class Observe:
+    """Pure ASGI: it neither buffers answers nor gets between a handler and its client's disconnect."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; whatever is no HTTP request is left alone."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope))
+        status = _CLIENT_LEFT
+        began = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        # Not unbound at the end: the handler of bugs, outside of this one, logs too. Each request is a task of its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        scope.setdefault("state", {})["request_id"] = request_id
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            raise
+        finally:
+            _note(scope, status, time.perf_counter() - began)
+
+
+def _note(scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", _NO_ROUTE)  # never the path itself: it may hold anything
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    REQUEST_DURATION.labels(route, method, f"{status // 100}xx").observe(seconds)
+    say = _log.debug if scope["path"] in _ASKED_BY_MACHINES else _log.info
+    say(
+        "request",
+        method=method,
+        route=route,
+        path=scope["path"],
+        status=status,
+        duration_ms=round(seconds * 1000, 1),
+    )
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get(HEADER, "")
+    return given if _SENDER_MAY_CHOOSE.fullmatch(given) else str(new_id())

@@ -1,0 +1,173 @@
+"""Every metric of Uptill: name, kind, meaning, labels, source. `docs/reference/metrics.md` is made from it."""
+
+from shared.metrics.definition import Metric, Registry
+
+REGISTRY = Registry()
+_REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_STAGE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+_LATENCY_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+REQUEST_DURATION = REGISTRY.histogram(
+    "http_request_duration_seconds",
+    "Time from a request's arrival to the end of its answer; waits that the caller asked for are in it.",
+    sources=["api", "ingest"],
+    labels={"route": (), "method": (), "status": ()},
+    buckets=_REQUEST_S,
+)
+WAKES = REGISTRY.counter(
+    "wakes_total",
+    "Messages for workers: published, or left to the scheduler as Redis did not take them.",
+    sources=["api", "worker", "scheduler"],
+    labels={"result": ("published", "left")},
+)
+
+BATCHES_CLAIMED = REGISTRY.counter(
+    "batches_claimed_total", "Attempts at a batch: claims that were granted.", sources=["worker"]
+)
+BATCHES_ENDED = REGISTRY.counter(
+    "batches_ended_total",
+    "Ends of attempts: done; lost, another worker had taken it over; released, a server was away and the attempt was given back; failed, the attempt is burnt.",
+    sources=["worker"],
+    labels={"result": ("done", "lost", "released", "failed")},
+)
+BATCHES_SENT_AGAIN = REGISTRY.counter(
+    "batches_sent_again_total", "Done batches due once more, as data changed below them.", sources=["worker"]
+)
+STAGE_DURATION = REGISTRY.histogram(
+    "batch_stage_duration_seconds",
+    "Time of each stage of a batch (load, compute, upload, complete) and of a report's end (merge, finish).",
+    sources=["worker"],
+    labels={"stage": ("load", "compute", "upload", "complete", "merge", "finish")},
+    buckets=_STAGE_S,
+)
+FINALISATIONS_CLAIMED = REGISTRY.counter(
+    "finalisations_claimed_total", "Attempts to finish a report.", sources=["worker"]
+)
+FINALISATIONS_ENDED = REGISTRY.counter(
+    "finalisations_ended_total",
+    "Ends of those attempts, as for batches.",
+    sources=["worker"],
+    labels={"result": ("done", "lost", "released", "failed")},
+)
+
+LEASES_EXPIRED = REGISTRY.counter(
+    "leases_expired_total",
+    "Leases that ran out because their worker died or went silent.",
+    sources=["scheduler"],
+)
+REPUBLISHED = REGISTRY.counter(
+    "republished_total",
+    "Messages published again for work that nobody had claimed in time.",
+    sources=["scheduler"],
+)
+REPORTS_BURIED = REGISTRY.counter(
+    "reports_buried_total", "Reports failed because a step used up its attempts.", sources=["scheduler"]
+)
+REPORTS_EXPIRED = REGISTRY.counter(
+    "reports_expired_total", "Reports whose files were removed after their time.", sources=["scheduler"]
+)
+SWEEPS = REGISTRY.counter(
+    "sweeps_total",
+    "Rounds of the scheduler: done, or skipped since a server was away.",
+    sources=["scheduler"],
+    labels={"result": ("done", "skipped")},
+)
+LAST_SWEEP = REGISTRY.gauge(
+    "last_sweep_timestamp_seconds",
+    "When the scheduler last ended a round, as Unix time.",
+    sources=["scheduler"],
+)
+
+FACTS: tuple[Metric, ...] = (
+    REGISTRY.fact("reports", "gauge", "Reports by state.", labels=["state"]),
+    REGISTRY.fact(
+        "report_latency_seconds",
+        "histogram",
+        "Time from a report's acceptance to its success.",
+        buckets=_LATENCY_S,
+    ),
+    REGISTRY.fact(
+        "oldest_open_report_age_seconds",
+        "gauge",
+        "Age of the oldest report that has not ended; 0 without one.",
+    ),
+    REGISTRY.fact("batches", "gauge", "Batches of reports under way, by state.", labels=["state"]),
+    REGISTRY.fact("due_batches", "gauge", "Batches that wait for a worker."),
+    REGISTRY.fact(
+        "oldest_due_batch_age_seconds",
+        "gauge",
+        "How long the oldest waiting batch has waited; 0 without one.",
+    ),
+    REGISTRY.fact(
+        "imports_total",
+        "counter",
+        "Ended imports by kind and result; archives are counted by their members.",
+        labels=["kind", "result"],
+    ),
+    REGISTRY.fact(
+        "open_imports",
+        "gauge",
+        "Imports that have not ended, by state; interrupted ones go on later.",
+        labels=["state"],
+    ),
+    REGISTRY.fact(
+        "import_rows_total",
+        "counter",
+        "Rows read by all imports, by kind and outcome.",
+        labels=["kind", "outcome"],
+    ),
+    REGISTRY.fact(
+        "newest_poll_age_seconds", "gauge", "Age of the newest accepted poll; absent before the first."
+    ),
+    REGISTRY.fact("stores", "gauge", "Stores that were ever polled."),
+)
+SLOW_FACTS: tuple[Metric, ...] = (
+    REGISTRY.fact(
+        "silent_stores",
+        "gauge",
+        "Stores without a poll in the UPTILL_SILENT_AFTER_S before the newest poll of all.",
+    ),
+)
+QUEUE_MESSAGES = REGISTRY.fact(
+    "queue_messages",
+    "gauge",
+    "Messages in Redis: waiting for a worker, or dead (nobody could read them).",
+    labels=["state"],
+)
+SOURCE_UP = REGISTRY.fact(
+    "source_up",
+    "gauge",
+    "1 where the last look for facts succeeded (postgres, redis), else 0 and they are absent.",
+    labels=["source"],
+)
+
+
+def metrics_reference() -> str:
+    """Return the page `docs/reference/metrics.md`: every metric with its kind, labels, source and meaning."""
+    rows = [
+        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels) or '-'} "
+        f"| {', '.join(metric.sources)} | {metric.help} |"
+        for metric in REGISTRY.metrics.values()
+    ]
+    return "\n".join(
+        [
+            _INTRODUCTION,
+            "| metric | kind | labels | counted by | meaning |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+_INTRODUCTION = """# Metrics
+
+Each process serves them to Prometheus on a port of its own, `UPTILL_METRICS_PORT` on `UPTILL_METRICS_HOST`, without a
+key: this port is for the inner network and is off by default. The HTTP services also answer `GET /metrics` to a key
+with the scope `metrics:read`. Several processes below one master (`uvicorn --workers`, `dramatiq --processes`) share
+their counters, and any of them answers for all.
+
+What is *looked up* is in Postgres or Redis: the scheduler asks when it is scraped, at most every 5 seconds (for silent
+stores: every 5 minutes). These numbers survive every restart; of several schedulers take the `max`, not the `sum`. The
+others count what happened in their process, and begin at 0 with it.
+"""
