@@ -28,7 +28,7 @@ demo: $(READY) ## the main job once, on real servers, and then nothing is left
 test: $(READY) ## every test, on embedded servers
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test-chaos: $(READY) ## the long kill tests: every crash point, every way to fail
+test-chaos: $(READY) ## the long kill tests: every crash point, a seeded soak (SOAK_S=180 SOAK_SEED=)
 	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos
 
 lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, compose schema

@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -11,6 +11,8 @@ from tests.oracle.accounting import DAY_US, EPOCH, HOUR_US, MINUTE_US, HoursRow,
 
 WINDOWS = {"last_hour": HOUR_US, "last_day": DAY_US, "last_week": 7 * DAY_US}
 UNITS_US = {"last_hour": MINUTE_US, "last_day": HOUR_US, "last_week": HOUR_US}
+SHOWN = {"uptime": "up_us", "downtime": "down_us"}
+DETAIL = {"unknown": "unknown_us", "uptime_min": "up_min_us", "uptime_max": "up_max_us"}
 
 
 def expected_csv(polls: Path, hours: Path, zones: Path, *, policy: str = "classic") -> bytes:
@@ -19,20 +21,47 @@ def expected_csv(polls: Path, hours: Path, zones: Path, *, policy: str = "classi
     hours_of = read_hours(hours)
     zone_of = {row["store_id"]: row["timezone_str"] for row in rows_of(zones)}
     as_of_us = max(poll.at_us for store in polls_of.values() for poll in store)
-    lines = [
-        "store_id," + ",".join(f"{kind}_{window}" for kind in ("uptime", "downtime") for window in WINDOWS)
-    ]
-    for store_id in sorted(polls_of, key=str.encode):
-        measured = account(
-            zone_of.get(store_id), hours_of[store_id], polls_of[store_id], as_of_us, policy, WINDOWS
+    return header() + b"".join(
+        row(
+            store_id,
+            zone_of.get(store_id),
+            account(zone_of.get(store_id), hours_of[store_id], polls_of[store_id], as_of_us, policy, WINDOWS),
         )
-        numbers = [
-            four_decimals(measured[window][kind], UNITS_US[window])
-            for kind in ("up_us", "down_us")
+        for store_id in sorted(polls_of, key=str.encode)
+    )
+
+
+def header(*, detail: bool = False) -> bytes:
+    """The first line of a report."""
+    columns = ["store_id", *(f"{kind}_{window}" for kind in _shown(detail=detail) for window in WINDOWS)]
+    if detail:
+        columns += [*(f"polls_{window}" for window in WINDOWS), "timezone"]
+    return _line(columns)
+
+
+def row(
+    store_id: str, zone: str | None, measured: Mapping[str, Mapping[str, int]], *, detail: bool = False
+) -> bytes:
+    """The line of one store; `measured` is what `account` says of it."""
+    fields = [
+        store_id,
+        *(
+            four_decimals(measured[window][measure], UNITS_US[window])
+            for measure in _shown(detail=detail).values()
             for window in WINDOWS
-        ]
-        lines.append(",".join([store_id, *numbers]))
-    return "".join(f"{line}\n" for line in lines).encode()
+        ),
+    ]
+    if detail:
+        fields += [*(str(measured[window]["polls"]) for window in WINDOWS), zone or "America/Chicago"]
+    return _line(fields)
+
+
+def _shown(*, detail: bool) -> Mapping[str, str]:
+    return SHOWN | DETAIL if detail else SHOWN
+
+
+def _line(fields: Iterable[str]) -> bytes:
+    return (",".join(fields) + "\n").encode()
 
 
 def rows_of(path: Path) -> Iterator[Mapping[str, str]]:
@@ -43,20 +72,26 @@ def rows_of(path: Path) -> Iterator[Mapping[str, str]]:
 def read_polls(path: Path) -> dict[str, list[Poll]]:
     """Polls in the order of delivery."""
     polls = defaultdict(list)
-    for row in rows_of(path):
-        at = datetime.fromisoformat(row["timestamp_utc"].replace(" UTC", "+00:00"))
-        since = at - EPOCH
-        at_us = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-        polls[row["store_id"]].append(Poll(at_us, row["status"] == "active"))
+    for line in rows_of(path):
+        polls[line["store_id"]].append(poll_of(line))
     return polls
+
+
+def poll_of(line: Mapping[str, str]) -> Poll:
+    return Poll(instant_us(line["timestamp_utc"]), line["status"] == "active")
+
+
+def instant_us(text: str) -> int:
+    since = datetime.fromisoformat(text.replace(" UTC", "+00:00")) - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def read_hours(path: Path) -> dict[str, list[HoursRow]]:
     hours = defaultdict(list)
-    for row in rows_of(path):
-        day = row.get("dayOfWeek") or row["day"]
-        hours[row["store_id"]].append(
-            HoursRow(int(day), seconds(row["start_time_local"]), seconds(row["end_time_local"]))
+    for line in rows_of(path):
+        day = line.get("dayOfWeek") or line["day"]
+        hours[line["store_id"]].append(
+            HoursRow(int(day), seconds(line["start_time_local"]), seconds(line["end_time_local"]))
         )
     return hours
 

@@ -17,6 +17,7 @@ STOP_SIGNALS = {
     "seaweedfs": seaweedfs.STOP_SIGNAL,
 }
 _POLL_S = 0.05
+PORT_NAMES = ("postgres", "valkey", *seaweedfs.PORT_NAMES)
 _START_TIMEOUT_S = 600.0  # after a crash Postgres may have gigabytes of log to replay
 
 
@@ -33,14 +34,19 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class RunningServers:
-    """The servers' addresses and processes."""
+    """The servers' addresses and processes, and the servers themselves: `start` brings one back that ended."""
 
     endpoints: Endpoints
     children: Sequence[Child]
+    servers: Sequence["DataServer"]
 
 
 class DataServer(Protocol):
     """What the three have in common."""
+
+    @property
+    def name(self) -> str:
+        """What its process and its log are called."""
 
     def start(self, processes: ProcessSet) -> Child:
         """Start the server's process."""
@@ -62,7 +68,7 @@ def start_servers(
     `checkpoint` is called over and over while waiting and may raise to give up. Raises `LocalStackError` when a server
     ends or does not answer; `processes` then still holds the others.
     """
-    identity, reservation = claim_identity(directory, ("postgres", "valkey", *seaweedfs.PORT_NAMES))
+    identity, reservation = claim_identity(directory, PORT_NAMES)
     ports = identity.ports
     objects = seaweedfs.SeaweedFS(directory, ports, identity.s3_access_key, identity.s3_secret_key)
     queue = valkey.Valkey(directory, ports["valkey"], identity.valkey_password, redis_databases)
@@ -74,7 +80,7 @@ def start_servers(
     endpoints = Endpoints(
         database.url(), queue.url(), objects.endpoint, identity.s3_access_key, identity.s3_secret_key
     )
-    return RunningServers(endpoints, [child for _, child in started])
+    return RunningServers(endpoints, [child for _, child in started], servers)
 
 
 def _await_ready(started: list[tuple[DataServer, Child]], checkpoint: Callable[[], None]) -> None:

@@ -50,7 +50,7 @@ class Supervision:
         self._watched = [_Watched(service, self._launch(service), time.monotonic()) for service in services]
         deadline = time.monotonic() + _READY_TIMEOUT_S
         for one in self._watched:
-            while not _is_ready(one.service):
+            while not is_ready(one.service):
                 if one.child.has_ended():
                     raise LocalStackError(one.child.obituary())
                 if time.monotonic() > deadline:
@@ -80,7 +80,8 @@ class Supervision:
         )
 
 
-def _is_ready(service: Service) -> bool:
+def is_ready(service: Service) -> bool:
+    """Whether it answers its `ready_path`; one that has none is taken for ready."""
     if service.port is None or service.ready_path is None:
         return True
     connection = HTTPConnection(HOST, service.port, timeout=_PROBE_TIMEOUT_S)

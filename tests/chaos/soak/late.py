@@ -1,0 +1,145 @@
+"""Late, new, corrected and repeated polls, and changed hours and zones, that never stop coming, in a process of its own:
+`python -m tests.chaos.soak.late DIR SEED`.
+
+Files, in small chunks, by `uptill ingest`'s use case in a child that is killed now and then and started again on the
+same file; and calls of the ingest service, each with instants that no other call has. Ends when DIR/quiet appears.
+"""
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import httpx2
+
+from shared.settings import load_settings
+from tests.chaos.soak.journal import Journal
+from tests.oracle.report import rows_of
+
+# The first and the last instant lie in the weeks of the first load: those have their keys.
+FIRST, LAST = datetime(2024, 10, 12, tzinfo=UTC), datetime(2024, 10, 19, tzinfo=UTC)
+LIVE_FROM = datetime(2024, 10, 14, tzinfo=UTC)
+CHUNK_BYTES = 1500  # about twenty rows: a file of a hundred is committed in five steps
+LOAD = (
+    "import os, sys; from services.ingest.run import ingest_paths;"
+    "[print(result.state) for result in"
+    f" ingest_paths(os.environ['UPTILL_DATABASE_URL'], sys.argv[1:], chunk_bytes={CHUNK_BYTES})]"
+)
+_KILLED_SHARE = 0.2
+_ZONES = ("America/Chicago", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")
+
+
+class Files(Thread):
+    """Loads file after file; each to its end, however often its process dies."""
+
+    def __init__(self, directory: Path, seed: str, stores: Sequence[str], journal: Journal) -> None:
+        super().__init__()
+        self._draw = random.Random(f"{seed}/files")
+        self._directory, self._quiet, self._journal = directory / "late", directory / "quiet", journal
+        self._stores = list(stores)
+        self._given: list[tuple[str, datetime]] = []
+
+    def run(self) -> None:
+        self._directory.mkdir()
+        number = 0
+        while not self._quiet.exists():
+            kind = self._draw.choices(["polls", "hours", "zones"], [8, 1, 1])[0]
+            file = self._directory / f"{number:05d}-{kind}.csv"
+            file.write_text({"polls": self._polls, "hours": self._hours, "zones": self._zones}[kind]())
+            self._load(file)
+            number += 1
+            time.sleep(self._draw.uniform(0, 1.5))
+
+    def _load(self, file: Path) -> None:
+        while True:
+            loader = subprocess.Popen(
+                [sys.executable, "-c", LOAD, str(file)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            if self._draw.random() < _KILLED_SHARE:
+                time.sleep(self._draw.uniform(0.5, 2.0))
+                loader.kill()
+            output, _ = loader.communicate()
+            if b"succeeded" in output:
+                self._journal.write("file_loaded", file=str(file))
+                return
+            self._journal.write("file_interrupted", file=str(file), code=loader.returncode)
+            time.sleep(0.5)
+
+    def _polls(self) -> str:
+        rows = [self._poll() for _ in range(self._draw.randrange(20, 120))]
+        return "store_id,status,timestamp_utc\n" + "".join(
+            f"{store_id},{self._draw.choice(['active', 'active', 'inactive'])},{at:%Y-%m-%d %H:%M:%S.%f} UTC\n"
+            for store_id, at in rows
+        )
+
+    def _poll(self) -> tuple[str, datetime]:
+        if self._given and self._draw.random() < 0.2:
+            return self._draw.choice(self._given)  # again: a duplicate or a correction
+        if self._draw.random() < 0.01:
+            self._stores.append(f"new-{len(self._stores):04d}")
+        given = (self._draw.choice(self._stores), FIRST + (LAST - FIRST) * self._draw.random())
+        self._given.append(given)
+        return given
+
+    def _hours(self) -> str:
+        rows = []
+        for store_id in self._draw.sample(self._stores, 3):
+            for day in self._draw.sample(range(7), 5):
+                opens, closes = sorted(self._draw.sample(range(24), 2))
+                rows.append(f"{store_id},{day},{opens:02d}:00:00,{closes:02d}:30:00\n")
+        return "store_id,dayOfWeek,start_time_local,end_time_local\n" + "".join(rows)
+
+    def _zones(self) -> str:
+        rows = [f"{store},{self._draw.choice(_ZONES)}\n" for store in self._draw.sample(self._stores, 3)]
+        return "store_id,timezone_str\n" + "".join(rows)
+
+
+class Calls(Thread):
+    """One call after the other; call n brings polls of the n-th second only, and is sent once."""
+
+    def __init__(self, directory: Path, seed: str, stores: Sequence[str], journal: Journal) -> None:
+        super().__init__()
+        self._draw = random.Random(f"{seed}/calls")
+        self._quiet, self._journal, self._stores = directory / "quiet", journal, stores
+        settings = load_settings()
+        self._http = httpx2.Client(
+            base_url=settings.ingest_url,
+            headers={"Authorization": f"Bearer {settings.api_key.get_secret_value()}"},
+            timeout=30,
+        )
+
+    def run(self) -> None:
+        number = 0
+        while not self._quiet.exists():
+            number += 1
+            at = LIVE_FROM + timedelta(seconds=number, microseconds=1)  # no file has such an instant
+            polls = [self._poll(store, at) for store in self._draw.sample(self._stores, 5)]
+            self._journal.write("called", polls=polls)
+            try:
+                answer = self._http.post("/v1/observations", json={"observations": polls})
+                self._journal.write("call_answered", at=at.isoformat(), status=answer.status_code)
+            except httpx2.HTTPError as error:
+                self._journal.write("call_lost", at=at.isoformat(), error=type(error).__name__)
+            time.sleep(self._draw.uniform(0.1, 2.0))
+
+    def _poll(self, store_id: str, at: datetime) -> Mapping[str, str]:
+        status = self._draw.choice(["active", "active", "inactive"])
+        return {"store_id": store_id, "status": status, "observed_at": at.isoformat()}
+
+
+def main(directory: Path, seed: str) -> None:
+    stores = sorted({row["store_id"] for row in rows_of(directory / "sample" / "store_status.csv")})
+    journal = Journal(directory / "late.jsonl")
+    threads = [Files(directory, seed, stores, journal), Calls(directory, seed, stores, journal)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,212 @@
+"""The course of a soak: load, torment, heal, wait, check."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import httpx2
+import psycopg
+
+from services.cli.local.settings_file import service_environment
+from services.cli.sample import write_sample
+from services.ingest.run import ingest_paths
+from shared.settings import Settings
+from shared.storage import Storage, make_storage
+from tests.chaos.soak.check import Records, check_soak
+from tests.chaos.soak.faults import Tormentor
+from tests.chaos.soak.journal import read_journal
+from tests.chaos.soak.leases import LeaseWatch
+from tests.chaos.soak.outcome import Outcome, logged
+from tests.chaos.soak.plan import plan
+from tests.fixtures.private_stack import PrivateStack, private_stack
+
+STORES, DAYS, BATCH_STORES = 24, 9, 6
+MAX_ATTEMPTS = 3  # few, so that kills make some reports fail, which are then tried again
+SETTINGS = {
+    "UPTILL_LEASE_S": "3",
+    "UPTILL_SWEEP_S": "0.5",
+    "UPTILL_REPUBLISH_S": "2",
+    "UPTILL_BATCH_STORES": str(BATCH_STORES),
+    "UPTILL_MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+}
+REST_S = 60.0  # from the moment when everything runs again until every accepted report has ended
+_MUST_HAPPEN = (
+    "kills",
+    "leases expired",
+    "messages published again",
+    "reports succeeded",
+    "client file_loaded",
+)
+_TICK_S = 0.02
+_LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where, how long, and with which draws."""
+
+    directory: Path
+    seed: str
+    seconds: float
+    workers: int = 2
+
+
+def soak(options: Options) -> Outcome:
+    """Run it all; leaves no process behind."""
+    options.directory.mkdir(exist_ok=True)
+    with private_stack(options.directory, workers=options.workers, settings=SETTINGS) as stack:
+        sample = options.directory / "sample"
+        write_sample(sample, stores=STORES, days=DAYS)
+        ingest_paths(stack.settings["UPTILL_DATABASE_URL"], [str(sample)])
+        stack.start(*stack.services)
+        stack.await_ready(*stack.services)
+        watch = LeaseWatch(stack.settings["UPTILL_DATABASE_URL"])
+        with _clients(stack, options) as clients:
+            tormentor = _torment(stack, options, watch)
+            (options.directory / "quiet").touch()
+            rest_s = _rest(stack, clients.values())
+            breaches = [
+                f"{name} ended with {client.poll()}" for name, client in clients.items() if client.poll()
+            ]
+        return _judge(stack, options, tormentor, watch, rest_s, breaches)
+
+
+def _torment(stack: PrivateStack, options: Options, watch: LeaseWatch) -> Tormentor:
+    """Until all faults are over and everything runs."""
+    faults = plan(options.seed, options.seconds, [*stack.services, *stack.servers])
+    parent = os.getppid()
+    tormentor = Tormentor(stack, faults, watch)
+    look_at_s = 0.0
+    while not tormentor.is_done:
+        tormentor.tick()
+        if time.monotonic() > look_at_s:
+            watch.look()
+            look_at_s = time.monotonic() + _LOOK_EVERY_S
+        if os.getppid() != parent:
+            raise SystemExit("whoever started this soak has ended")
+        time.sleep(_TICK_S)
+    tormentor.heal()
+    return tormentor
+
+
+@contextmanager
+def _clients(stack: PrivateStack, options: Options) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The callers and the deliveries, as processes; killed if they are still there at the end."""
+    with ExitStack() as cleanup:
+        clients = {}
+        for module in ("traffic", "late"):
+            log = cleanup.enter_context((options.directory / f"{module}.log").open("wb"))
+            program = f"tests.chaos.soak.{module}"
+            command = [sys.executable, "-m", program, str(options.directory), options.seed]
+            client = subprocess.Popen(
+                command, env=service_environment(stack.settings), stdout=log, stderr=log
+            )
+            cleanup.callback(client.wait)
+            cleanup.callback(client.kill)
+            clients[module] = client
+        yield clients
+
+
+def _rest(stack: PrivateStack, clients: Collection[subprocess.Popen[bytes]]) -> float:
+    """Until the clients have ended, no report is under way and no batch is leased; failed reports are tried again.
+
+    At most `REST_S`; returns how long it took.
+    """
+    began_s = time.monotonic()
+    with psycopg.connect(stack.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
+        while time.monotonic() - began_s < REST_S:
+            for (report_id,) in conn.execute("select id from report where state = 'failed'").fetchall():
+                httpx2.post(
+                    f"{stack.settings['UPTILL_API_URL']}/v1/reports/{report_id}/retry",
+                    headers={"Authorization": f"Bearer {stack.settings['UPTILL_API_KEY']}"},
+                )
+            busy = conn.execute(
+                "select exists (select from report where state in ('queued', 'running', 'failed'))"
+                " or exists (select from report_batch where state = 'leased')"
+            ).fetchone()
+            if busy == (False,) and all(client.poll() is not None for client in clients):
+                break
+            time.sleep(0.1)
+    return time.monotonic() - began_s
+
+
+def _judge(
+    stack: PrivateStack,
+    options: Options,
+    tormentor: Tormentor,
+    watch: LeaseWatch,
+    rest_s: float,
+    breaches: list[str],
+) -> Outcome:
+    """Stop the services, so that nothing changes any more, and look at everything."""
+    for service in stack.services:
+        stack.stop(service)
+    told = read_journal(options.directory / "traffic.jsonl")
+    late = read_journal(options.directory / "late.jsonl")
+    events = logged(options.directory / "logs")
+    with psycopg.connect(stack.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
+        breaches += check_soak(
+            conn, _storage(stack), told=told, late=late, events=events, max_attempts=MAX_ATTEMPTS
+        )
+        did = _did(conn, told, late, events) | {
+            "batches of killed workers": len(watch.waits_s) + watch.waiting
+        }
+    kills = {"kills": sum(count for name, count in tormentor.counts.items() if "kill" in name)}
+    breaches += [
+        f"no {name}: this soak proves nothing" for name in _MUST_HAPPEN if not (kills | did).get(name)
+    ]
+    return Outcome(
+        options.seed,
+        dict(sorted(tormentor.counts.items())),
+        dict(sorted(tormentor.ended_alone.items())),
+        did,
+        watch.waits_s,
+        _api_waits_s(tormentor, told),
+        rest_s,
+        breaches,
+    )
+
+
+def _did(
+    conn: psycopg.Connection, told: Records, late: Records, events: Mapping[str, Sequence[str]]
+) -> dict[str, int]:
+    states = conn.execute("select state, count(*) from report group by state order by state").fetchall()
+    rounds = conn.execute("select coalesce(sum(round), 0)::int from report_batch").fetchone() or (0,)
+    clients = Counter(
+        f"client {record['what']}" for record in chain(told, late) if record["what"] != "answer"
+    )
+    answers = Counter(f"HTTP {record['status']}" for record in told if record["what"] == "answer")
+    return {
+        **{f"reports {state}": count for state, count in states},
+        **dict(sorted(clients.items())),
+        **dict(sorted(answers.items())),
+        "leases expired": sum(map(int, events["leases_expired"])),
+        "messages published again": sum(map(int, events["republished"])),
+        "batches released after an outage": len(events["batch_released"]),
+        "batches read again for one data cut": rounds[0],
+        "reports that failed on the way": len(events["report_failed"]),
+        "batches that came too late": len(events["lease_lost"]),
+    }
+
+
+def _api_waits_s(tormentor: Tormentor, told: Records) -> list[float]:
+    """From each start of the API or of Postgres until a client got its next 202."""
+    answered = [record["at"] for record in told if record["what"] == "told"]
+    next_ones = [
+        (back, min((at for at in answered if at > back), default=None))
+        for name, back in tormentor.returns
+        if name in {"api", "postgres"}
+    ]
+    return [at - back for back, at in next_ones if at is not None]
+
+
+def _storage(stack: PrivateStack) -> Storage:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in stack.settings.items()}
+    return make_storage(Settings.model_validate(values))

@@ -1,0 +1,154 @@
+"""What a report must say, from the files and calls that were delivered: rebuilt commit by commit, computed by the oracle.
+
+Of the database it takes the ledger alone: which bytes of which file, or which call, each commit brought.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from tests.oracle.accounting import EPOCH, HoursRow, Poll, account
+from tests.oracle.report import WINDOWS, header, instant_us, poll_of, read_hours, row, rows_of
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One change of data, as the ledger has it."""
+
+    seq: int
+    kind: str
+    source: str
+    first_byte: int
+    end_byte: int
+    earliest: datetime | None
+    latest: datetime | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A succeeded report: what was asked, which stores are in it, which data it says it has read, and its object."""
+
+    id: UUID
+    as_of: datetime
+    policy: str
+    detail: bool
+    data_cut: int
+    read_cut: int
+    object: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass
+class _Store:
+    """What is known of a store at some commit; `version` counts the changes."""
+
+    polls: dict[int, bool]
+    hours: Sequence[HoursRow] = ()
+    zone: str | None = None
+    polled_since: int = 0
+    version: int = 0
+
+
+def read_commits(conn: psycopg.Connection) -> list[Commit]:
+    rows = conn.execute(
+        "select commit_seq, kind, source, first_byte, end_byte, min_at, max_at"
+        " from import_chunk join import on import.id = import_id order by commit_seq"
+    )
+    return [Commit(*values) for values in rows]
+
+
+class Truth:
+    """The data at one commit, then at a later one: `advance` goes forward only."""
+
+    def __init__(self, commits: Sequence[Commit], calls: Sequence[Sequence[Mapping[str, str]]]) -> None:
+        self._commits = iter(commits)
+        self._next = next(self._commits, None)
+        self._calls = [(instant_us(polls[0]["observed_at"]), polls) for polls in calls]
+        self._stores: dict[str, _Store] = defaultdict(lambda: _Store({}))
+        self._lines: dict[tuple[Any, ...], bytes] = {}
+
+    def advance(self, cut: int) -> None:
+        """Bring in all that was committed up to this ledger number."""
+        while self._next is not None and self._next.seq <= cut:
+            self._bring(self._next)
+            self._next = next(self._commits, None)
+
+    def file(self, report: Finished) -> bytes:
+        """The bytes of the report; the data must be at its `read_cut`."""
+        polled = (
+            store_id for store_id, store in self._stores.items() if 0 < store.polled_since <= report.data_cut
+        )
+        lines = (self._line(store_id, report) for store_id in sorted(polled, key=str.encode))
+        return header(detail=report.detail) + b"".join(lines)
+
+    def polls(self) -> dict[tuple[str, int], bool]:
+        """Every poll, by store and instant."""
+        return {
+            (store_id, at_us): active
+            for store_id, store in self._stores.items()
+            for at_us, active in store.polls.items()
+        }
+
+    def _line(self, store_id: str, report: Finished) -> bytes:
+        store = self._stores[store_id]
+        as_of_us = (report.as_of - EPOCH) // _MICROSECOND
+        key = (store_id, store.version, as_of_us, report.policy, report.detail)
+        if key not in self._lines:
+            polls = [Poll(at_us, active) for at_us, active in store.polls.items()]
+            measured = account(store.zone, store.hours, polls, as_of_us, report.policy, WINDOWS)
+            self._lines[key] = row(store_id, store.zone, measured, detail=report.detail)
+        return self._lines[key]
+
+    def _bring(self, commit: Commit) -> None:
+        if commit.source == "live":
+            for store_id, poll in self._called(commit):
+                self._poll(store_id, poll, commit.seq)
+        elif commit.kind == "polls":
+            for store_id, poll in _polls_of(Path(commit.source), commit.first_byte, commit.end_byte):
+                self._poll(store_id, poll, commit.seq)
+        elif commit.first_byte == commit.end_byte:  # hours and zones take effect at the end of their file
+            self._change_local(commit)
+
+    def _poll(self, store_id: str, poll: Poll, seq: int) -> None:
+        store = self._stores[store_id]
+        store.polled_since = store.polled_since or seq
+        store.polls[poll.at_us] = poll.active
+        store.version += 1
+
+    def _called(self, commit: Commit) -> Iterator[tuple[str, Poll]]:
+        """Calls of the ingest service are told apart by their instants."""
+        if commit.earliest is None or commit.latest is None:
+            return
+        first_us, last_us = ((at - EPOCH) // _MICROSECOND for at in (commit.earliest, commit.latest))
+        for at_us, polls in self._calls:
+            if first_us <= at_us <= last_us:
+                yield from ((poll["store_id"], Poll(at_us, poll["status"] == "active")) for poll in polls)
+
+    def _change_local(self, commit: Commit) -> None:
+        file = Path(commit.source)
+        if commit.kind == "hours":
+            for store_id, hours in read_hours(file).items():
+                self._stores[store_id].hours = hours
+                self._stores[store_id].version += 1
+        else:
+            for line in rows_of(file):
+                self._stores[line["store_id"]].zone = line["timezone_str"]
+                self._stores[line["store_id"]].version += 1
+
+
+def _polls_of(file: Path, first_byte: int, end_byte: int) -> Iterator[tuple[str, Poll]]:
+    """The rows between two bytes of a file."""
+    data = file.read_bytes()
+    columns = data.partition(b"\n")[0].decode("utf-8-sig").strip().split(",")
+    for line in csv.DictReader(data[first_byte:end_byte].decode().splitlines(), columns):
+        yield line["store_id"], poll_of(line)

@@ -1,0 +1,38 @@
+"""The seeded soak; `SOAK_S` and `SOAK_SEED` choose its length and its draws. A short form is an ordinary test."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+_SHORT_S, _LONG_S = 25.0, 180.0
+_AROUND_S = 300.0  # start, rest and checks, on a busy machine
+
+
+def soak(seconds: float, record_property: Callable[[str, object], None]) -> None:
+    seed = os.environ.get("SOAK_SEED") or str(secrets.randbelow(10**6))
+    record_property("measured", f"soak of {seconds:g} s, seed {seed}: no outcome")
+    finished = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.soak", "--seconds", f"{seconds:g}", "--seed", seed],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds + _AROUND_S,
+    )
+    record_property("measured", f"soak of {seconds:g} s\n{finished.stdout}")
+    assert finished.returncode == 0, finished.stdout
+
+
+@pytest.mark.timeout(_SHORT_S + _AROUND_S + 10)
+def test_a_short_soak(record_property: Callable[[str, object], None]) -> None:
+    soak(_SHORT_S, record_property)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(float(os.environ.get("SOAK_S", _LONG_S)) + _AROUND_S + 10)
+def test_a_long_soak(record_property: Callable[[str, object], None]) -> None:
+    soak(float(os.environ.get("SOAK_S", _LONG_S)), record_property)
