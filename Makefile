@@ -1,12 +1,13 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos lint format bench requirements clean up down scale logs
+.PHONY: help setup demo test test-chaos lint rules format bench requirements clean up down scale logs
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+APT_DOWNLOAD := apt-get download -qq -o APT::Sandbox::User=root
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 help: ## list the targets
@@ -38,6 +39,20 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, compose s
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/compose/*.yml
+
+rules: $(BIN)/promtool ## alert rules: syntax, unit tests, Prometheus' configuration
+	$(BIN)/promtool check config deploy/prometheus/prometheus.yml
+	$(BIN)/promtool test rules deploy/prometheus/tests/*.yml
+
+# Of Debian's package only the tool: nothing is installed, no server is started.
+$(BIN)/promtool: | $(READY)
+	@if found=$$(command -v promtool); then ln -sf "$$found" $@; else \
+	  folder=$$(mktemp -d) && ( cd "$$folder" \
+	    && { $(APT_DOWNLOAD) prometheus || { apt-get update -qq && $(APT_DOWNLOAD) prometheus; }; } >&2 \
+	    && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool ) \
+	    && mv "$$folder/usr/bin/promtool" $@; status=$$?; rm -rf "$$folder"; \
+	  [ $$status = 0 ] || { echo 'promtool is missing: install Prometheus (Debian: apt-get install prometheus) and try again' >&2; exit 1; }; \
+	fi
 
 format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

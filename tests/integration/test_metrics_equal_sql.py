@@ -15,6 +15,7 @@ from tests.fixtures.metrics import Samples, by_label, free_ports, on_port, scrap
 from tests.fixtures.services import Services, wait_until
 
 LEASE_S = 1.5
+ATTEMPTS = "select sum(attempt) from report_batch"
 STAGE = "uptill_batch_stage_duration_seconds_count"
 REQUESTS = "uptill_http_request_duration_seconds_count"
 
@@ -88,9 +89,9 @@ def test_the_metrics_equal_sql(
         make_reports(services, ports)
         wait_until(lambda: one(conn, "select count(*) from report where state = 'running'") == 0, "the end")
         facts = fresh_facts(conn, ports["scheduler"])
-        workers = [scrape(ports[name]) for name in ("careless", "slow", "good")]
+        wait_until(lambda: ended_attempts(workers(ports)) == one(conn, ATTEMPTS), "the one that overslept")
         check_facts(facts, conn)
-        check_events(facts, workers, scrape(ports["api"]), conn)
+        check_events(facts, workers(ports), scrape(ports["api"]), conn)
 
 
 def fresh_facts(conn: psycopg.Connection, port: int) -> Samples:
@@ -147,8 +148,16 @@ def imports_shown(facts: Samples, name: str, label: str) -> dict[str, float]:
     return {
         f"({dict(labels)['kind']},{dict(labels)[label]})": number
         for (other, labels), number in facts.items()
-        if other == name
+        if other == name and number
     }
+
+
+def workers(ports: dict[str, int]) -> list[Samples]:
+    return [scrape(ports[name]) for name in ("careless", "slow", "good")]
+
+
+def ended_attempts(workers: list[Samples]) -> float:
+    return sum(sum(by_label(worker, "uptill_batches_ended_total", "result").values()) for worker in workers)
 
 
 def check_events(scheduler: Samples, workers: list[Samples], api: Samples, conn: psycopg.Connection) -> None:
@@ -157,16 +166,16 @@ def check_events(scheduler: Samples, workers: list[Samples], api: Samples, conn:
     def counted(name: str, **labels: str) -> float:
         return sum(value(worker, name, **labels) or 0 for worker in workers)
 
-    attempts = one(conn, "select sum(attempt) from report_batch")
+    attempts = one(conn, ATTEMPTS)
     done = one(conn, "select count(*) filter (where state = 'done') + sum(round) from report_batch")
-    lost = value(scheduler, "uptill_leases_expired_total")
+    lost = value(scheduler, "uptill_leases_expired_total") or 0
     assert counted("uptill_batches_claimed_total") == attempts
     assert counted("uptill_batches_ended_total", result="done") == done
-    assert counted("uptill_batches_ended_total", result="lost") == lost == 1
+    assert counted("uptill_batches_ended_total", result="lost") == lost > 0
     assert counted("uptill_batches_ended_total", result="failed") == 1
-    assert attempts == done + 2
-    assert counted(STAGE, stage="complete") == done + 1  # the one that was too late got there
-    assert counted(STAGE, stage="load") == counted(STAGE, stage="compute") + 1 == attempts
+    assert attempts == done + lost + 1
+    assert done < counted(STAGE, stage="complete") <= done + lost  # the one that was too late got there
+    assert counted(STAGE, stage="load") == attempts
     assert counted("uptill_finalisations_claimed_total") == one(
         conn, "select sum(finalise_attempt) from report"
     )

@@ -36,10 +36,13 @@ select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::floa
 
 -- name: imports_total
 -- One that was interrupted has not ended: it goes on when its source is loaded again.
-select coalesce(kind, 'unknown'), state, count(*)
-from import
-where kind is distinct from 'archive' and finished_at is not null and error ->> 'reason' is distinct from 'fault'
-group by 1, 2
+select kind, state, count(ended.id)
+from unnest('{polls,hours,timezones,unknown}'::text[]) kind cross join unnest('{succeeded,stopped,failed}'::text[]) state
+left join (
+    select id, coalesce(kind, 'unknown') as kind, state from import
+    where kind is distinct from 'archive' and finished_at is not null and error ->> 'reason' is distinct from 'fault'
+) ended using (kind, state)
+group by kind, state
 
 -- name: open_imports
 select state, count(open_import.state)
@@ -52,12 +55,15 @@ left join (
 group by state
 
 -- name: import_rows_total
-select coalesce(kind, 'unknown'), outcome, sum(rows)::bigint
-from import, lateral (values
+select counts.kind, outcome, rows
+from (
+    select kind, coalesce(sum(accepted), 0)::bigint as accepted, coalesce(sum(duplicate), 0)::bigint as duplicate,
+        coalesce(sum(corrected), 0)::bigint as corrected, coalesce(sum(rejected), 0)::bigint as rejected
+    from unnest('{polls,hours,timezones}'::text[]) kind left join import using (kind)
+    group by kind
+) counts, lateral (values
     ('accepted', accepted), ('duplicate', duplicate), ('corrected', corrected), ('rejected', rejected)
 ) counted (outcome, rows)
-where kind is distinct from 'archive'
-group by 1, 2
 
 -- name: newest_poll_age_seconds
 select extract(epoch from clock_timestamp() - latest_observed_at)::float8

@@ -1,0 +1,109 @@
+"""Alerts and dashboards speak of metrics that exist, and each alert has its test and its page in the runbook."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.metrics.registry import REGISTRY
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+RULES = DEPLOY / "prometheus" / "rules" / "uptill.yml"
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+SERIES = {sample: metric for metric in REGISTRY.metrics.values() for sample in metric.samples}
+OF_PROMETHEUS = {"job", "instance", "le"}
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def alert_names() -> list[str]:
+    return [rule["alert"] for rule in alerts()]
+
+
+def board_expressions(path: Path) -> Iterator[str]:
+    for panel in json.loads(path.read_text())["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", []))
+
+
+def expressions() -> Iterator[str]:
+    yield from (rule["expr"] for rule in alerts())
+    for path in DASHBOARDS:
+        yield from board_expressions(path)
+
+
+@pytest.mark.parametrize("expression", sorted(set(expressions())))
+def test_an_expression_names_series_and_labels_that_exist(expression: str) -> None:
+    named = re.findall(r"\b(uptill_\w+)(?:\{([^}]*\}?[^}]*)\})?", expression)
+    assert named or re.search(r"\b(up|process_\w+)\b", expression)
+    labels: set[str] = set(OF_PROMETHEUS)
+    for series, selector in named:
+        assert series in SERIES, series
+        known = SERIES[series].labels
+        labels |= set(known)
+        for label, wanted in re.findall(r"(\w+)=\"([^\"]*)\"", selector):
+            assert label in {*known, *OF_PROMETHEUS}, f"{series} has no label {label}"
+            values = known.get(label)
+            assert not values or wanted in values, f"{series} is never {label}={wanted}"
+    for grouped in re.findall(r"by \(([^)]*)\)", expression):
+        assert set(re.split(r",\s*", grouped)) <= labels, grouped
+
+
+def test_every_metric_is_watched_or_shown() -> None:
+    text = "\n".join(expressions())
+    unseen = {
+        metric.name
+        for metric in REGISTRY.metrics.values()
+        if not any(re.search(rf"\b{sample}\b", text) for sample in metric.samples)
+    }
+    assert unseen == {"uptill_reports_expired_total"}  # housekeeping; in the log too
+
+
+def test_every_alert_has_a_test_that_fires_and_says_how_urgent_it_is() -> None:
+    tests = yaml.safe_load((DEPLOY / "prometheus" / "tests" / "uptill.yml").read_text())["tests"]
+    fired = {
+        check["alertname"]
+        for test in tests
+        for check in test.get("alert_rule_test", [])
+        if check["exp_alerts"]
+    }
+    assert fired == set(alert_names())
+    assert len(alert_names()) == len(fired)
+    assert {rule["labels"]["severity"] for rule in alerts()} == {"page", "ticket"}
+
+
+def test_dashboards_are_provisioned_with_the_source_they_ask() -> None:
+    provisioned = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())
+    uids = {source["uid"] for source in provisioned["datasources"]}
+    assert [path.stem for path in DASHBOARDS] == ["fleet", "service"]
+    for path in DASHBOARDS:
+        board = json.loads(path.read_text())
+        assert board["uid"] == f"uptill-{path.stem}"
+        panels = [panel for panel in board["panels"] if panel["type"] != "row"]
+        assert len({panel["title"] for panel in panels}) == len(panels)
+        assert {panel["datasource"]["uid"] for panel in panels} <= uids
+
+
+def test_prometheus_scrapes_every_service_that_counts() -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    jobs = {job["job_name"] for job in config["scrape_configs"]}
+    assert jobs == {
+        source for metric in REGISTRY.metrics.values() for source in metric.sources if source != "looked up"
+    }
+
+
+def test_the_runbook_has_a_section_for_each_alert_and_none_for_others() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    _, *sections = re.split(r"^## ", runbook, flags=re.MULTILINE)
+    severity = {rule["alert"]: rule["labels"]["severity"] for rule in alerts()}
+    assert [section.splitlines()[0] for section in sections] == alert_names()
+    for section in sections:
+        name, _, text = section.partition("\n")
+        assert text.strip().startswith(f"*{severity[name]}.*"), name
+        assert "**Check**" in text, name
