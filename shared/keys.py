@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,16 @@ from shared.errors import InvalidRequest
 SCOPES = ("reports:read", "reports:write", "ingest:write", "metrics:read", "admin")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SHAPE = re.compile(r"^upt_([a-z0-9]{8})_([A-Za-z0-9_-]{43})$")
+
+
+@dataclass(frozen=True)
+class StoreScope:
+    """Which stores a caller may see: those that have all of these labels; None: every store."""
+
+    labels: Mapping[str, str] | None = None
+
+
+EVERY_STORE = StoreScope()
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,11 @@ class ApiKey:
     def allows(self, scope: str) -> bool:
         """Whether the key has the scope; `admin` has all of them."""
         return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def visible(self) -> StoreScope:
+        """The stores that the key's holder may see, report on and count."""
+        return EVERY_STORE
 
 
 def create_key(

@@ -1,11 +1,12 @@
 """The object store, as plain S3. Keys are scoped to an attempt, so no correctness rests on conditional writes."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from io import RawIOBase
 from typing import TYPE_CHECKING
 
 import boto3
@@ -18,6 +19,7 @@ from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from types_boto3_s3 import S3Client
 
 _CONNECT_TIMEOUT_S = 3
@@ -69,22 +71,28 @@ class Storage:
 
     def put_stream(self, key: str, blocks: Iterable[bytes], content_type: str) -> StoredObject:
         """Write an object from blocks, holding no more than one piece of it; aborted when `blocks` raises."""
+        with self.writing(key, content_type) as target:
+            for block in blocks:
+                target.write(block)
+        return target.stored()
+
+    @contextmanager
+    def writing(
+        self, key: str, content_type: str, *, on_piece: Callable[[], None] = lambda: None
+    ) -> Iterator["ObjectWriter"]:
+        """Yield a file to write an object into; it appears when the block ends, and never when the block raises.
+
+        No more than one piece of it is held; `on_piece` is called before one is sent. Raises `StorageUnavailable`.
+        """
         pieces = _Pieces(self._client, self.bucket, key, content_type)
-        digest, size_bytes, buffer = hashlib.sha256(), 0, bytearray()
-        with _translated_errors():
-            try:
-                for block in blocks:
-                    digest.update(block)
-                    size_bytes += len(block)
-                    buffer += block
-                    while len(buffer) >= _PIECE_BYTES:
-                        pieces.upload(bytes(buffer[:_PIECE_BYTES]))
-                        del buffer[:_PIECE_BYTES]
-                pieces.finish(bytes(buffer))
-            except BaseException:
-                pieces.abort()
-                raise
-        return StoredObject(key, size_bytes, digest.hexdigest())
+        try:
+            with _translated_errors():
+                target = ObjectWriter(key, pieces, on_piece)
+                yield target
+                target.finish()
+        except BaseException:
+            pieces.abort()
+            raise
 
     def read(self, key: str) -> Iterator[bytes]:
         """Yield the object's bytes in blocks. Raises `StorageUnavailable`, also when the object is not there."""
@@ -171,6 +179,39 @@ class Storage:
         except BotoCoreError as error:
             raise StorageUnavailable("the object store did not answer") from error
         return True
+
+
+class ObjectWriter(RawIOBase):
+    """An object under way. It knows its position and cannot seek."""
+
+    def __init__(self, key: str, pieces: "_Pieces", on_piece: Callable[[], None]) -> None:
+        self._key, self._pieces, self._on_piece = key, pieces, on_piece
+        self._digest, self._size_bytes, self._buffer = hashlib.sha256(), 0, bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size_bytes
+
+    def write(self, data: "ReadableBuffer") -> int:
+        view = memoryview(data).cast("B")
+        self._digest.update(view)
+        self._size_bytes += len(view)
+        self._buffer += view
+        while len(self._buffer) >= _PIECE_BYTES:
+            self._on_piece()
+            self._pieces.upload(bytes(self._buffer[:_PIECE_BYTES]))
+            del self._buffer[:_PIECE_BYTES]
+        return len(view)
+
+    def finish(self) -> None:
+        """Send the rest; the object is there when this returns."""
+        self._pieces.finish(bytes(self._buffer))
+
+    def stored(self) -> StoredObject:
+        """What was written."""
+        return StoredObject(self._key, self._size_bytes, self._digest.hexdigest())
 
 
 class _Pieces:

@@ -1,15 +1,36 @@
 """The bodies of requests and answers. Unknown fields of a request are refused."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
 
-from shared.reports.model import CSV_CONTENT_TYPE, CSV_FILE_NAME, Report, ReportState
+from shared.labels import checked_labels
+from shared.reports.model import (
+    CONTENT_TYPES,
+    FileFormat,
+    Report,
+    ReportRequest,
+    ReportState,
+    StoreFilter,
+    file_name,
+)
+from shared.reports.read import ReportChoice
 from shared.storage import Storage
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
+from shared.uptime.window import DEFAULT_WINDOW_NAMES, MAX_WINDOWS, NAMED_WINDOWS, parse_windows
 
+MAX_STORE_IDS = 10_000
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
@@ -35,6 +56,35 @@ def _instant_or_word(as_of: object) -> datetime | Literal["latest", "now"]:
     return instant
 
 
+def _known_windows(texts: list[str]) -> list[str]:
+    parse_windows(texts)
+    return texts
+
+
+class StoreSelection(BaseModel):
+    """Which stores a report holds; with both, those of the ids that have the labels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=1024)]] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_STORE_IDS,
+            description="Store ids. An id that is not known is refused; one that was never polled gives no row.",
+        ),
+    ] = None
+    labels: Annotated[Mapping[str, str] | None, AfterValidator(lambda v: v and checked_labels(v))] = Field(
+        default=None, min_length=1, description="Labels that a store must have, all of them."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> "StoreSelection":
+        if self.ids is None and self.labels is None:
+            raise ValueError("name ids or labels, or leave stores out for all stores")
+        return self
+
+
 class ReportCreate(BaseModel):
     """Body of `POST /v1/reports`; every field has a default."""
 
@@ -56,6 +106,52 @@ class ReportCreate(BaseModel):
     detail: bool = Field(
         default=False, description="Also unknown time, bounds, numbers of polls, time zones."
     )
+    stores: StoreSelection | None = Field(default=None, description="Default: every store.")
+    windows: Annotated[list[str], AfterValidator(_known_windows)] = Field(
+        default=list(DEFAULT_WINDOW_NAMES),
+        min_length=1,
+        max_length=MAX_WINDOWS,
+        description=(
+            f"In the order of the columns: any of {', '.join(NAMED_WINDOWS)}, and ISO 8601 durations up to 366 days"
+            " such as PT6H (column suffix last_6h) or P30D (last_30d)."
+        ),
+    )
+    formats: list[FileFormat] = Field(
+        default=["csv"],
+        min_length=1,
+        max_length=len(CONTENT_TYPES),
+        description="A file of each. CSV is always among them, since the others are made from it.",
+    )
+
+    def request(self) -> ReportRequest:
+        """The same, as the engine takes it; equal requests are equal."""
+        stores = self.stores
+        return ReportRequest(
+            policy=self.policy,
+            as_of=self.as_of,
+            detail=self.detail,
+            force=self.force,
+            windows=tuple(self.windows),
+            formats=tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats),
+            stores=None if stores is None else StoreFilter.of(stores.ids, stores.labels),
+        )
+
+
+class ReportQuery(BaseModel):
+    """Which reports to list, and from where on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: ReportState | None = None
+    policy: Annotated[str | None, AfterValidator(lambda name: name and _known_policy(name))] = None
+    created_after: AwareDatetime | None = Field(default=None, description="Included.")
+    created_before: AwareDatetime | None = Field(default=None, description="Not included.")
+    cursor: str | None = Field(default=None, description="`next` of the page before.")
+    limit: int = Field(default=50, ge=1, le=200)
+
+    def choice(self) -> ReportChoice:
+        """The same, without the place in the list."""
+        return ReportChoice(self.state, self.policy, self.created_after, self.created_before)
 
 
 class Progress(BaseModel):
@@ -69,7 +165,7 @@ class ReportFile(BaseModel):
     """A finished file. `url` needs no API key and is valid until `expires_at`; ask again for another."""
 
     name: str
-    format: Literal["csv"]
+    format: FileFormat
     url: str
     expires_at: datetime
     size_bytes: int
@@ -77,8 +173,15 @@ class ReportFile(BaseModel):
     rows: int
 
 
-class ReportBody(BaseModel):
-    """A report as a resource."""
+class StoresHeld(BaseModel):
+    """The filter of a report's stores: how many ids were given, and the labels."""
+
+    ids_given: int | None
+    labels: Mapping[str, str] | None
+
+
+class ReportSummary(BaseModel):
+    """A report in a list; the report itself has links to its files."""
 
     id: UUID
     state: ReportState
@@ -86,18 +189,21 @@ class ReportBody(BaseModel):
     policy: str
     policy_version: int
     detail: bool
+    windows: list[str]
+    formats: list[FileFormat]
+    stores: StoresHeld | None = Field(description="Null: every store.")
     data_cut: int
     tzdata_version: str | None
     progress: Progress
-    files: list[ReportFile]
     error: dict[str, Any] | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, report: Report, storage: Storage, presign_s: int) -> "ReportBody":
-        """Show a report; signs a fresh link for each file."""
+    def of(cls, report: Report, **more: Any) -> Self:
+        """Show a report."""
+        has_filter = report.ids_given is not None or report.labels is not None
         return cls(
             id=report.id,
             state=report.state,
@@ -105,34 +211,58 @@ class ReportBody(BaseModel):
             policy=report.policy,
             policy_version=report.policy_version,
             detail=report.detail,
+            windows=list(report.windows),
+            formats=list(report.formats),
+            stores=StoresHeld(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
             data_cut=report.data_cut,
             tzdata_version=report.tzdata_version,
             progress=Progress(stores_done=report.stores_done, stores_total=report.stores_total),
-            files=files_of(report, storage, presign_s),
             error=report.error if report.state == "failed" else None,
             created_at=report.created_at,
             started_at=report.started_at,
             finished_at=report.finished_at,
+            **more,
         )
+
+
+class ReportBody(ReportSummary):
+    """A report as a resource."""
+
+    files: list[ReportFile]
+
+    @classmethod
+    def with_links(cls, report: Report, storage: Storage, presign_s: int) -> "ReportBody":
+        """Show a report; signs a fresh link for each file."""
+        return cls.of(report, files=files_of(report, storage, presign_s))
+
+
+class ReportPage(BaseModel):
+    """A page of reports, newest first. `next` is the cursor of the page after it; null at the end."""
+
+    reports: list[ReportSummary]
+    next: str | None
 
 
 def files_of(report: Report, storage: Storage, presign_s: int) -> list[ReportFile]:
-    """Sign links to what a succeeded report holds."""
-    if report.state != "succeeded" or not report.object or report.size_bytes is None or report.rows is None:
+    """Sign links to what a succeeded report holds: the CSV first."""
+    if report.state != "succeeded":
         return []
-    url = storage.presign(
-        report.object, file_name=CSV_FILE_NAME, content_type=CSV_CONTENT_TYPE, expires_s=presign_s
-    )
     return [
         ReportFile(
-            name=CSV_FILE_NAME,
-            format="csv",
-            url=url,
+            name=file_name(file.format),
+            format=file.format,
+            url=storage.presign(
+                file.object,
+                file_name=file_name(file.format),
+                content_type=CONTENT_TYPES[file.format],
+                expires_s=presign_s,
+            ),
             expires_at=datetime.now(UTC) + timedelta(seconds=presign_s),
-            size_bytes=report.size_bytes,
-            sha256=report.sha256 or "",
-            rows=report.rows,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
+            rows=file.rows,
         )
+        for file in report.files
     ]
 
 

@@ -1,13 +1,18 @@
-"""The use case of finishing a report: its parts, in order, become one file, streamed; then the pointer is committed."""
+"""The use case of finishing a report: its parts, in order, become one CSV, streamed, and that the other files asked for.
+
+Then the pointers to all of them are committed at once.
+"""
 
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import structlog
 
+from services.worker.columns import report_columns
 from services.worker.context import WorkerContext
 from services.worker.load import load_batch, one_snapshot
 from services.worker.part import render_part
+from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
@@ -18,11 +23,13 @@ from shared.reports.finalise import (
     claim_finalise,
     finish_report,
     list_parts,
+    read_facts,
     release_finalise,
     renew_finalise,
 )
-from shared.reports.model import CSV_CONTENT_TYPE, FinaliseLease, Part
+from shared.reports.model import CSV_CONTENT_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
+from shared.uptime.window import parse_windows
 from shared.uptime.zones import tzdata_version
 
 _log = structlog.get_logger()
@@ -51,13 +58,15 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
             _read_again_in_one_snapshot(context, lease)
         with borrowed(context.pool) as conn:
             parts = list_parts(conn, lease.report_id)
+            facts = read_facts(conn, lease.report_id)
+        rows = sum(part.stores for part in parts)
         with stage("merge"):
-            file = _merge(context, lease, parts)
+            csv = _merge(context, lease, parts)
+        with stage("convert"):
+            files = {"csv": csv, **_convert(context, lease, csv, facts, rows)}
         failpoints.hit("merge.after")
         with stage("finish"), borrowed(context.pool) as conn:
-            finished = finish_report(
-                conn, lease, file, rows=sum(part.stores for part in parts), tzdata_version=tzdata_version()
-            )
+            finished = finish_report(conn, lease, files, rows=rows, tzdata_version=tzdata_version())
             failpoints.hit("finish.before_commit")
         failpoints.hit("finish.after_commit")
     except LeaseLost:
@@ -74,7 +83,7 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
         return False
     FINALISATIONS_ENDED.labels("done" if finished else "lost").inc()
     if finished:
-        log.info("report_succeeded", size_bytes=file.size_bytes)
+        log.info("report_succeeded", size_bytes={name: file.size_bytes for name, file in files.items()})
     else:
         log.warning("lease_lost", stage="finalise")
     return finished
@@ -93,10 +102,25 @@ def _read_again_in_one_snapshot(context: WorkerContext, lease: FinaliseLease) ->
 
 
 def _merge(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> StoredObject:
-    """Write the file; the only part of a report is its file already."""
+    """Write the CSV; the only part of a report is its CSV already."""
     if len(parts) == 1:
         return StoredObject(parts[0].key, parts[0].size_bytes, parts[0].sha256)
-    return context.storage.put_stream(lease.object_key, _blocks(context, lease, parts), CSV_CONTENT_TYPE)
+    return context.storage.put_stream(
+        lease.object_key("csv"), _blocks(context, lease, parts), CSV_CONTENT_TYPE
+    )
+
+
+def _convert(
+    context: WorkerContext, lease: FinaliseLease, csv: StoredObject, facts: ReportFacts, rows: int
+) -> dict[FileFormat, StoredObject]:
+    """Write the other files; a report that is asked for as CSV only needs nothing of what this imports."""
+    if tuple(facts.formats) == ("csv",):
+        return {}
+    from services.worker.formats.write_files import write_files  # noqa: PLC0415 (0.2 s and 40 MB of pyarrow)
+
+    columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
+    made = Made(columns, provenance(lease.report_id, facts, csv, rows))
+    return write_files(context.storage, lease, csv, facts.formats, made, lambda: _keep(context, lease))
 
 
 def _blocks(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> Iterator[bytes]:

@@ -44,9 +44,15 @@ def one_snapshot(conn: psycopg.Connection) -> Iterator[int]:
 
 def load_batch(conn: psycopg.Connection, batch: Batch) -> BatchInput:
     """Load the stores of a batch and what the accounting needs of them, in the caller's transaction."""
-    from_time, to_time = data_range(batch.as_of, batch.policy)
+    from_time, to_time = data_range(batch.as_of, batch.policy, batch.windows)
     stores = conn.execute(
-        _SQL["stores"], {"first_id": batch.first_id, "last_id": batch.last_id, "data_cut": batch.data_cut}
+        _SQL["stores" if batch.store_keys is None else "stores_by_key"],
+        {
+            "first_id": batch.first_id,
+            "last_id": batch.last_id,
+            "data_cut": batch.data_cut,
+            "store_keys": batch.store_keys,
+        },
     ).fetchall()
     if len(stores) != batch.stores:
         raise RuntimeError(

@@ -1,18 +1,21 @@
 """From the input of a batch to the bytes of its part. Knows no database and no storage."""
 
+from services.worker.columns import report_columns
 from services.worker.load import BatchInput
 from services.worker.render import render_csv, report_frame
 from shared.clock import to_us
 from shared.reports.model import Batch
 from shared.uptime.batch import measure_batch
 from shared.uptime.policy import POLICIES
-from shared.uptime.window import DEFAULT_WINDOWS
+from shared.uptime.window import parse_windows
 
 
 def render_part(batch: Batch, given: BatchInput) -> bytes:
     """Measure and render; the first part of a report has the header, so that the file is all parts in a row."""
+    windows = parse_windows(batch.windows)
     measures = measure_batch(
-        given.zones, given.hours, given.polls, to_us(batch.as_of), DEFAULT_WINDOWS, POLICIES[batch.policy]
+        given.zones, given.hours, given.polls, to_us(batch.as_of), windows, POLICIES[batch.policy]
     )
-    frame = report_frame(given.store_ids, given.zones, measures, DEFAULT_WINDOWS, detail=batch.detail)
+    columns = report_columns(windows, detail=batch.detail)
+    frame = report_frame(given.store_ids, given.zones, measures, columns)
     return render_csv(frame, header=batch.batch_no == 0)

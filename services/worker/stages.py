@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.metrics.registry import STAGE_DURATION
 
-Stage = Literal["load", "compute", "upload", "complete", "merge", "finish"]
+Stage = Literal["load", "compute", "upload", "complete", "merge", "convert", "finish"]
 
 
 @contextmanager

@@ -37,7 +37,7 @@ STAGE_DURATION = REGISTRY.histogram(
     "batch_stage_duration_seconds",
     "Time of each stage of a batch (load, compute, upload, complete) and of a report's end (merge, finish).",
     sources=["worker"],
-    labels={"stage": ("load", "compute", "upload", "complete", "merge", "finish")},
+    labels={"stage": ("load", "compute", "upload", "complete", "merge", "convert", "finish")},
     buckets=_STAGE_S,
 )
 FINALISATIONS_CLAIMED = REGISTRY.counter(

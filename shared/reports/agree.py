@@ -5,7 +5,9 @@ others may have seen are sent round again, for a bounded number of rounds; after
 report computes them itself, in one snapshot of its own, which no import can starve.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -14,16 +16,37 @@ from shared.db.queries import queries
 from shared.reports.model import Batch, FinaliseLease
 from shared.storage import StoredObject
 from shared.uptime.policy import POLICIES, history_us
-from shared.uptime.window import DEFAULT_WINDOWS
+from shared.uptime.window import longest_reach_us, parse_windows
 
 MAX_ROUNDS = 3
 _SQL = queries("reports")
 
 
-def data_range(as_of: datetime, policy: str) -> tuple[datetime, datetime]:
+class Subject(NamedTuple):
+    """What all batches of a report have in common; the rest of a `Batch`."""
+
+    as_of: datetime
+    policy: str
+    detail: bool
+    windows: Sequence[str]
+    data_cut: int
+
+
+class _Missed(NamedTuple):
+    """A batch that missed a change, and how often it has gone round."""
+
+    round_no: int
+    batch_no: int
+    first_id: str | None
+    last_id: str | None
+    stores: int
+    store_keys: Sequence[int] | None
+
+
+def data_range(as_of: datetime, policy: str, windows: Sequence[str]) -> tuple[datetime, datetime]:
     """Return the first and the last instant whose polls can matter to a report."""
-    longest_us = max(window.length_us for window in DEFAULT_WINDOWS)
-    return as_of - timedelta(microseconds=longest_us + history_us(POLICIES[policy])), as_of
+    reach_us = longest_reach_us(parse_windows(windows)) + history_us(POLICIES[policy])
+    return as_of - timedelta(microseconds=reach_us), as_of
 
 
 def send_disagreeing_again(conn: psycopg.Connection, report_id: UUID) -> list[int]:
@@ -36,9 +59,9 @@ def send_disagreeing_again(conn: psycopg.Connection, report_id: UUID) -> list[in
     if newest is None or subject is None:
         return []
     rows = _disagreeing(conn, report_id, subject, newest[0])
-    if not rows or max(round_no for _, round_no, *_ in rows) >= MAX_ROUNDS:
+    if not rows or max(row.round_no for row in rows) >= MAX_ROUNDS:
         return []
-    again = [batch_no for batch_no, *_ in rows]
+    again = [row.batch_no for row in rows]
     conn.execute(_SQL["send_again"], {"report_id": report_id, "batch_nos": again})
     return again
 
@@ -48,10 +71,7 @@ def disagreeing_batches(conn: psycopg.Connection, report_id: UUID, until: int) -
     subject = _subject(conn, report_id)
     if subject is None:
         return []
-    return [
-        Batch(report_id, batch_no, first_id, last_id, stores, *subject)
-        for batch_no, _, first_id, last_id, stores in _disagreeing(conn, report_id, subject, until)
-    ]
+    return [Batch(report_id, *row[1:], *subject) for row in _disagreeing(conn, report_id, subject, until)]
 
 
 def newest_cut(conn: psycopg.Connection, report_id: UUID) -> int:
@@ -79,16 +99,15 @@ def replace_part(
     return replaced.rowcount == 1
 
 
-def _subject(conn: psycopg.Connection, report_id: UUID) -> tuple[datetime, str, bool, int] | None:
-    """As_of, policy, detail and data cut of the report."""
-    return conn.execute(_SQL["report_subject"], {"report_id": report_id}).fetchone()
+def _subject(conn: psycopg.Connection, report_id: UUID) -> Subject | None:
+    row = conn.execute(_SQL["report_subject"], {"report_id": report_id}).fetchone()
+    return None if row is None else Subject(*row)
 
 
-def _disagreeing(
-    conn: psycopg.Connection, report_id: UUID, subject: tuple[datetime, str, bool, int], until: int
-) -> list[tuple[int, int, str | None, str | None, int]]:
-    from_time, to_time = data_range(subject[0], subject[1])
-    return conn.execute(
+def _disagreeing(conn: psycopg.Connection, report_id: UUID, subject: Subject, until: int) -> list[_Missed]:
+    from_time, to_time = data_range(subject.as_of, subject.policy, subject.windows)
+    rows = conn.execute(
         _SQL["disagreeing_batches"],
         {"report_id": report_id, "until": until, "from_time": from_time, "to_time": to_time},
-    ).fetchall()
+    )
+    return [_Missed(*row) for row in rows]

@@ -1,14 +1,16 @@
-"""Finishing a report, fenced: claimed in the database by one worker, committed with the pointer to its file."""
+"""Finishing a report, fenced: claimed in the database by one worker, committed with the pointers to its files."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.db.queries import queries
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import FinaliseLease, Part
+from shared.reports.model import FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
 
 _SQL = queries("reports")
@@ -46,6 +48,14 @@ def list_parts(conn: psycopg.Connection, report_id: UUID) -> list[Part]:
     return [Part(*row) for row in conn.execute(_SQL["list_parts"], {"report_id": report_id})]
 
 
+def read_facts(conn: psycopg.Connection, report_id: UUID) -> ReportFacts:
+    """Return what the files of a report whose batches are done say about it."""
+    with conn.cursor(row_factory=class_row(ReportFacts)) as cursor:
+        facts = cursor.execute(_SQL["report_facts"], {"report_id": report_id}).fetchone()
+    assert facts is not None  # noqa: S101 - reports are never deleted
+    return facts
+
+
 def renew_finalise(conn: psycopg.Connection, lease: FinaliseLease, terms: LeaseTerms) -> bool:
     """Extend the lease; False when it was lost."""
     renewed = conn.execute(
@@ -63,21 +73,27 @@ def release_finalise(conn: psycopg.Connection, lease: FinaliseLease, *, error: s
 
 
 def finish_report(
-    conn: psycopg.Connection, lease: FinaliseLease, file: StoredObject, *, rows: int, tzdata_version: str
+    conn: psycopg.Connection,
+    lease: FinaliseLease,
+    files: Mapping[FileFormat, StoredObject],
+    *,
+    rows: int,
+    tzdata_version: str,
 ) -> bool:
-    """Commit the pointer to the file with `succeeded`; False when the lease was lost, and the file is garbage."""
+    """Commit the pointers to the files with `succeeded`; False when the lease was lost, and the files are garbage."""
     finished = conn.execute(
         _SQL["finish_report"],
         {
             **_fence(lease),
-            "object": file.key,
-            "size_bytes": file.size_bytes,
-            "sha256": file.sha256,
+            "formats": list(files),
+            "objects": [file.key for file in files.values()],
+            "sizes_bytes": [file.size_bytes for file in files.values()],
+            "sha256s": [file.sha256 for file in files.values()],
             "rows": rows,
             "tzdata_version": tzdata_version,
         },
     )
-    return finished.rowcount == 1
+    return finished.rowcount == len(files)
 
 
 def _fence(lease: FinaliseLease) -> dict[str, object]:

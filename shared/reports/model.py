@@ -1,46 +1,105 @@
 """A report, its batches and the leases on them, as values. What they may do is in the modules beside this one."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+from shared.keys import EVERY_STORE, StoreScope
+from shared.uptime.window import DEFAULT_WINDOW_NAMES
 
-CSV_CONTENT_TYPE = "text/csv; charset=utf-8"
-CSV_FILE_NAME = "report.csv"
+ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+FileFormat = Literal["csv", "json", "parquet", "xlsx"]
+
+# In the order in which a report shows its files. CSV is always among them: the others are made from it.
+CONTENT_TYPES: Mapping[FileFormat, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+CSV_CONTENT_TYPE = CONTENT_TYPES["csv"]
+MAX_XLSX_ROWS = 1_048_575  # of a sheet, below its header
+
+
+def file_name(file_format: FileFormat) -> str:
+    """What a file of a report is called."""
+    return f"report.{file_format}"
+
+
+@dataclass(frozen=True)
+class StoreFilter:
+    """The stores a report is to hold: those with one of the ids, and with all of the labels. None: any."""
+
+    ids: tuple[str, ...] | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
+
+    @classmethod
+    def of(cls, ids: Sequence[str] | None, labels: Mapping[str, str] | None) -> "StoreFilter | None":
+        """The same filter for the same stores, whatever the order; None when neither is given."""
+        if ids is None and labels is None:
+            return None
+        return cls(
+            None if ids is None else tuple(sorted(set(ids))),
+            None if labels is None else tuple(sorted(labels.items())),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """As the row of a report keeps it."""
+        given = {"ids": self.ids, "labels": None if self.labels is None else dict(self.labels)}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class ReportRequest:
     """What a caller asks for. `as_of` is an instant, or the newest accepted poll, or the database's clock.
 
-    The same question about the same data is answered by the same report, unless `force`.
+    `windows` are texts that `parse_windows` takes, in the order of the columns. The same question about the same data is
+    answered by the same report, unless `force`.
     """
 
     policy: str
     as_of: datetime | Literal["latest", "now"] = "latest"
     detail: bool = False
     force: bool = False
+    windows: tuple[str, ...] = DEFAULT_WINDOW_NAMES
+    formats: tuple[FileFormat, ...] = ("csv",)
+    stores: StoreFilter | None = None
 
     @property
     def sha256(self) -> bytes:
         """What two requests have in common that ask the same."""
-        return hashlib.sha256(repr((self.policy, str(self.as_of), self.detail, self.force)).encode()).digest()
+        return hashlib.sha256(repr(self).encode()).digest()
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the prefix of an API key, and the Idempotency-Key that came with the request."""
+    """Who asks: the prefix of an API key, the Idempotency-Key that came with the request, the stores it may see."""
 
     key_prefix: str
     idempotency_key: str | None = None
+    visible: StoreScope = EVERY_STORE
+
+
+@dataclass(frozen=True)
+class FileOfReport:
+    """A file of a succeeded report, where it lies and what it holds; `sha256` in hex."""
+
+    format: FileFormat
+    object: str
+    size_bytes: int
+    sha256: str
+    rows: int
 
 
 @dataclass(frozen=True)
 class Report:
-    """A row of `report`, with its progress counted from the batches."""
+    """A row of `report`, with its progress counted from the batches.
+
+    `ids_given` and `labels` are its filter of stores; both None: it holds every store that its caller may see.
+    """
 
     id: UUID
     state: ReportState
@@ -48,18 +107,19 @@ class Report:
     policy: str
     policy_version: int
     detail: bool
+    windows: Sequence[str]
+    formats: Sequence[FileFormat]
+    ids_given: int | None
+    labels: Mapping[str, str] | None
     data_cut: int
     tzdata_version: str | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    object: str | None
-    size_bytes: int | None
-    sha256: str | None
-    rows: int | None
     error: dict[str, Any] | None
     stores_total: int
     stores_done: int
+    files: Sequence[FileOfReport]
 
     @property
     def is_final(self) -> bool:
@@ -69,21 +129,26 @@ class Report:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one batch is to compute: the stores of a range of ids, as many as `stores`, that the data cut knows."""
+    """What one batch is to compute: the stores of a range of ids, as many as `stores`, that the data cut knows.
+
+    Of a report that does not hold every store `store_keys` names those of the batch.
+    """
 
     report_id: UUID
     batch_no: int
     first_id: str | None
     last_id: str | None
     stores: int
+    store_keys: Sequence[int] | None
     as_of: datetime
     policy: str
     detail: bool
+    windows: Sequence[str]
     data_cut: int
 
     def part_key(self, attempt: str) -> str:
         """Where this attempt, and no other, writes."""
-        return f"reports/{self.report_id}/parts/{self.batch_no:06d}-{attempt}/{CSV_FILE_NAME}"
+        return f"reports/{self.report_id}/parts/{self.batch_no:06d}-{attempt}/{file_name('csv')}"
 
 
 @dataclass(frozen=True)
@@ -105,10 +170,24 @@ class FinaliseLease:
     report_id: UUID
     attempt: int
 
-    @property
-    def object_key(self) -> str:
+    def object_key(self, file_format: FileFormat) -> str:
         """Where this attempt, and no other, writes."""
-        return f"reports/{self.report_id}/final-{self.attempt}/{CSV_FILE_NAME}"
+        return f"reports/{self.report_id}/final-{self.attempt}/{file_name(file_format)}"
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """What was asked for, and the ledger number at which all batches agree. `stores` is as `StoreFilter.as_json`."""
+
+    as_of: datetime
+    policy: str
+    policy_version: int
+    detail: bool
+    windows: Sequence[str]
+    formats: Sequence[FileFormat]
+    stores: Mapping[str, Any] | None
+    scope: Mapping[str, str] | None
+    data_cut: int
 
 
 @dataclass(frozen=True)

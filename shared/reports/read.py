@@ -1,22 +1,59 @@
 """Reading a report, for callers that wait for it."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from shared.db.queries import queries
 from shared.errors import ReportNotFound
-from shared.reports.model import Report
+from shared.keys import EVERY_STORE, StoreScope
+from shared.reports.model import FileOfReport, Report, ReportState
 
 _SQL = queries("reports")
 
 
-async def get_report(conn: AsyncConnection, report_id: UUID) -> Report:
-    """Return the report with its progress. Raises `ReportNotFound`."""
-    async with conn.cursor(row_factory=class_row(Report)) as cursor:
-        await cursor.execute(_SQL["get_report"], {"id": report_id})
-        report = await cursor.fetchone()
-    if report is None:
+@dataclass(frozen=True)
+class ReportChoice:
+    """Which reports a list shows; None: whatever it is. `created_after` is included, `created_before` is not."""
+
+    state: ReportState | None = None
+    policy: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+async def get_report(conn: AsyncConnection, report_id: UUID, visible: StoreScope = EVERY_STORE) -> Report:
+    """Return the report with its progress. Raises `ReportNotFound`, also for one with stores beyond what is visible."""
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL["get_report"], {"id": report_id, "scope": scope_json(visible)})
+        row = await cursor.fetchone()
+    if row is None:
         raise ReportNotFound(f"there is no report {report_id}")
-    return report
+    return _report(row)
+
+
+async def list_reports(
+    conn: AsyncConnection, chosen: ReportChoice, visible: StoreScope, *, before_id: UUID | None, limit: int
+) -> list[Report]:
+    """Return up to `limit` reports, newest first, from behind `before_id` on. Ids grow with the time of their making."""
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            _SQL["list_reports"],
+            {**vars(chosen), "scope": scope_json(visible), "before_id": before_id, "limit": limit},
+        )
+        return [_report(row) for row in await cursor.fetchall()]
+
+
+def scope_json(visible: StoreScope) -> Jsonb | None:
+    """The scope as a parameter of queries; null means every store."""
+    return None if visible.labels is None else Jsonb(dict(visible.labels))
+
+
+def _report(row: dict[str, Any]) -> Report:
+    files = [FileOfReport(**file) for file in row.pop("files")]
+    return Report(**row, files=files)

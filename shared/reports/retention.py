@@ -28,7 +28,7 @@ class Swept:
 
 @dataclass(frozen=True)
 class Discrepancies:
-    """Reports whose file is not there in its size, and objects that nothing points to."""
+    """Reports of which a file is not there in its size, and objects that nothing points to."""
 
     missing: list[UUID]
     unreferenced: list[str]
@@ -87,16 +87,16 @@ def sweep_bucket(
 def reconcile(conn: psycopg.Connection, storage: Storage, ttl_s: float) -> Discrepancies:
     """Compare the rows with the bucket, both ways; changes nothing."""
     sizes = {item.key: item for item in storage.list(PREFIX)}
-    missing = [
-        report_id
+    missing = {
+        report_id: None
         for report_id, key, size_bytes in conn.execute(_SQL["succeeded_objects"])
         if key not in sizes or sizes[key].size_bytes != size_bytes
-    ]
+    }
     unreferenced = []
     for report_id, items in _by_report(sizes.values()):
         wanted = _wanted(conn, [report_id], ttl_s)
         unreferenced += [item.key for item in _unwanted(items, wanted.get(report_id, frozenset()))]
-    return Discrepancies(missing, unreferenced)
+    return Discrepancies(list(missing), unreferenced)
 
 
 def _unwanted(items: Iterable[ListedObject], wanted: frozenset[str] | None) -> Iterator[ListedObject]:

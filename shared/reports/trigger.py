@@ -9,17 +9,23 @@ from uuid import UUID
 
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.errors import SerializationFailure
+from psycopg.types.json import Jsonb
 
 from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
-from shared.errors import DatabaseUnavailable, IdempotencyKeyReused
+from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequest
 from shared.ids import new_id
-from shared.reports.model import Caller, ReportRequest
-from shared.uptime.policy import POLICY_VERSION
+from shared.reports.model import MAX_XLSX_ROWS, Caller, ReportRequest
+from shared.reports.read import scope_json
+from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, history_us
+from shared.uptime.window import longest_reach_us, parse_windows
 
 _SQL = queries("reports")
 _MOST_TRIES = 5
+# A batch holds `batch_stores` stores where it reads up to three weeks of polls, as every policy does for the default
+# windows, and fewer where it reads more: its memory does not grow with the windows.
+_FULL_BATCH_US = 21 * DAY_US
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ async def trigger_report(
     """Write the report and its batches and commit, or find the one that answers the request already.
 
     `conn` must be outside a transaction. Nobody need publish the messages: the scheduler does it for what stays
-    unclaimed. Raises `IdempotencyKeyReused`.
+    unclaimed. Raises `IdempotencyKeyReused`, and `InvalidRequest` for stores that are not known or too many for a format.
     """
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
@@ -83,6 +89,10 @@ async def _accept(
 async def _find_or_insert(
     conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms
 ) -> Accepted:
+    stores = request.stores
+    scope = scope_json(caller.visible)
+    if stores is not None and stores.ids is not None:
+        await _refuse_unknown(conn, {"ids": list(stores.ids), "scope": scope})
     given = isinstance(request.as_of, datetime)
     as_of = {"as_of_mode": "given" if given else request.as_of, "as_of": request.as_of if given else None}
     cut = await _one(conn, "resolve_cut", as_of)
@@ -94,8 +104,14 @@ async def _find_or_insert(
         "policy": request.policy,
         "policy_version": POLICY_VERSION,
         "detail": request.detail,
+        "windows": list(request.windows),
+        "formats": list(request.formats),
+        "stores": None if stores is None else Jsonb(stores.as_json()),
+        "ids": None if stores is None or stores.ids is None else list(stores.ids),
+        "labels": None if stores is None or stores.labels is None else Jsonb(dict(stores.labels)),
+        "scope": scope,
         "created_by": caller.key_prefix,
-        "batch_stores": terms.batch_stores,
+        "batch_stores": _stores_of_a_batch(request, terms),
         "republish": timedelta(seconds=terms.republish_s),
     }
     if not request.force and (same := await _one(conn, "find_same", parameters)):
@@ -103,10 +119,32 @@ async def _find_or_insert(
     for statement in ("insert_report", "insert_batches", "insert_empty_batch"):
         await conn.execute(_SQL[statement], parameters)
     counted = await _one(conn, "count_batches", parameters)
-    batches = counted[0] if counted else 0
+    batches, rows = counted or (0, 0)
+    if "xlsx" in request.formats and rows > MAX_XLSX_ROWS:
+        raise InvalidRequest(
+            f"the report has {rows:,} stores and a sheet of xlsx holds {MAX_XLSX_ROWS:,}; ask for parquet or csv,"
+            " or for fewer stores",
+            field="formats",
+        )
     return Accepted(
         parameters["id"], [ComputeBatch(report_id=parameters["id"], batch_no=n) for n in range(batches)]
     )
+
+
+def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:
+    read_us = longest_reach_us(parse_windows(request.windows)) + history_us(POLICIES[request.policy])
+    return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
+
+
+async def _refuse_unknown(conn: AsyncConnection, asked: dict[str, Any]) -> None:
+    """Raise `InvalidRequest` that names the first ids of no store; one that was never polled is known."""
+    found = await _one(conn, "unknown_stores", asked)
+    if found is not None and found[0]:
+        count, first = found
+        named = ", ".join(map(repr, first)) + (", …" if count > len(first) else "")
+        raise InvalidRequest(
+            f"{count} of {len(asked['ids'])} store ids are not known: {named}", field="stores.ids"
+        )
 
 
 async def _one(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours, spans_of
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import Policy, history_us
 from shared.uptime.states import Polls
-from shared.uptime.window import Window, bounds_us
+from shared.uptime.window import Window
 
 
 def measure_batch(
@@ -17,12 +18,12 @@ def measure_batch(
     windows: Sequence[Window],
     policy: Policy,
 ) -> Measures:
-    """Measure the `len(zones)` stores of a batch in the windows that end at `as_of_us`.
+    """Measure the `len(zones)` stores of a batch in the windows that `as_of_us` and their zones give.
 
     `zones[k]` is the time zone name of store k, None for the default. The polls must reach back to
-    `history_us(policy)` before the start of the longest window; older and later ones change nothing.
+    `history_us(policy)` before the start of the earliest window; older and later ones change nothing.
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
-    windows_us = starts_us, _ = bounds_us(windows, as_of_us, len(zones))
+    windows_us = starts_us, _ = bounds_us(windows, as_of_us, zones)
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
     return measure(spans_of(zones, hours, first_us, as_of_us), polls, as_of_us, windows_us, policy)

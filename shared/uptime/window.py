@@ -1,21 +1,57 @@
-"""The windows a report measures: stretches of time that end at the report's as_of."""
+"""The windows a report measures, and how they are written. Knows neither stores nor their zones: `bounds.py` does."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
-import numpy as np
+from shared.uptime.policy import DAY_US, HOUR_US, MINUTE_US
 
-from shared.uptime.intervals import Int64s
-from shared.uptime.policy import DAY_US, HOUR_US
+MAX_WINDOWS: Final = 20
+MAX_LENGTH_US: Final = 366 * DAY_US
+_SECOND_US: Final = 1_000_000
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d{1,2})W)?(?:(?P<days>\d{1,3})D)?"
+    r"(?:T(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,8})S)?)?",
+    re.ASCII,
+)
+_UNITS_US: Final = {
+    "weeks": 7 * DAY_US,
+    "days": DAY_US,
+    "hours": HOUR_US,
+    "minutes": MINUTE_US,
+    "seconds": _SECOND_US,
+}
+# A local day lasts 25 hours where clocks go back, 48 where a zone crosses the date line.
+_LOCAL_MARGIN_US: Final = DAY_US
+
+
+class Calendar(StrEnum):
+    """Windows between midnights of the store's zone."""
+
+    PREVIOUS_DAY = "previous_day"
+    PREVIOUS_WEEK = "previous_week"  # Monday to Monday
+    MONTH_TO_DATE = "month_to_date"
+    PREVIOUS_MONTH = "previous_month"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`[as_of - length_us, as_of)`; the name is the suffix of its report columns."""
+    """`[as_of - length_us, as_of)`, or a stretch of the store's calendar. The name is the suffix of its report columns.
+
+    `reach_us` is how far before `as_of` it can start; for a window that is not of the calendar exactly its length.
+    """
 
     name: str
-    length_us: int
+    reach_us: int
+    calendar: Calendar | None = None
+
+    @property
+    def in_minutes(self) -> bool:
+        """Whether its times are shown in minutes; longer ones are in hours."""
+        return self.reach_us <= HOUR_US
 
 
 DEFAULT_WINDOWS: Final = (
@@ -23,10 +59,56 @@ DEFAULT_WINDOWS: Final = (
     Window("last_day", DAY_US),
     Window("last_week", 7 * DAY_US),
 )
+DEFAULT_WINDOW_NAMES: Final = tuple(window.name for window in DEFAULT_WINDOWS)
+NAMED_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
+    {window.name: window for window in DEFAULT_WINDOWS}
+    | {
+        calendar.value: Window(calendar.value, days * DAY_US + _LOCAL_MARGIN_US, calendar)
+        for calendar, days in (
+            (Calendar.PREVIOUS_DAY, 2),
+            (Calendar.PREVIOUS_WEEK, 14),
+            (Calendar.MONTH_TO_DATE, 31),
+            (Calendar.PREVIOUS_MONTH, 62),
+        )
+    }
+)
 
 
-def bounds_us(windows: Sequence[Window], as_of_us: int, stores: int) -> tuple[Int64s, Int64s]:
-    """Starts and ends of the windows, each of shape (stores, windows)."""
-    lengths_us = np.array([window.length_us for window in windows], dtype=np.int64)
-    ends_us = np.full((stores, len(windows)), as_of_us, dtype=np.int64)
-    return ends_us - lengths_us, ends_us
+def parse_window(text: str) -> Window:
+    """A window by its name, or from an ISO 8601 duration of weeks, days, hours, minutes and seconds: `PT6H`, `P30D`.
+
+    The name of such a window follows its text: `last_6h`, `last_30d`, `last_1d12h`.
+    Raises ValueError that says what is possible.
+    """
+    if text in NAMED_WINDOWS:
+        return NAMED_WINDOWS[text]
+    found = _DURATION.fullmatch(text)
+    given = (
+        {unit: int(digits) for unit, digits in found.groupdict().items() if int(digits or 0)} if found else {}
+    )
+    if not given or text.endswith("T"):
+        raise ValueError(
+            f"{text!r} is no window; use {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration such as PT6H or P30D"
+            " (months and years have no fixed length)"
+        )
+    length_us = sum(number * _UNITS_US[unit] for unit, number in given.items())
+    if not 0 < length_us <= MAX_LENGTH_US:
+        raise ValueError(f"{text!r}: a window is longer than nothing and at most 366 days long")
+    return Window("last_" + "".join(f"{number}{unit[0]}" for unit, number in given.items()), length_us)
+
+
+def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
+    """1 to `MAX_WINDOWS` windows, in their order. Raises ValueError, also for two of the same time."""
+    if not 1 <= len(texts) <= MAX_WINDOWS:
+        raise ValueError(f"name 1 to {MAX_WINDOWS} windows")
+    windows = tuple(parse_window(text) for text in texts)
+    seen: dict[tuple[int, Calendar | None], str] = {}
+    for text, window in zip(texts, windows, strict=True):
+        if (other := seen.setdefault((window.reach_us, window.calendar), text)) is not text:
+            raise ValueError(f"{other} and {text} are the same window")
+    return windows
+
+
+def longest_reach_us(windows: Sequence[Window]) -> int:
+    """How far before `as_of` the earliest of them can start."""
+    return max(window.reach_us for window in windows)

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,15 +18,13 @@ from fastapi.testclient import TestClient
 from services.api.main import create_app
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
-from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.keys import create_key, list_keys, revoke_key
-from shared.reports.claim import LeaseTerms
 from shared.reports.due import bury_poison
 from shared.reports.retention import expire_reports
 from shared.settings import Settings
-from shared.storage import make_storage
 from tests.fixtures.fleet import Store, load_fleet
+from tests.fixtures.in_process import problem, work
 
 NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
 FLEET = {
@@ -44,44 +41,6 @@ FLEET = {
     "0042": Store(polls=[(NOW - timedelta(days=3), False)]),
 }
 HEADER = "store_id,uptime_last_hour,uptime_last_day,uptime_last_week,downtime_last_hour,downtime_last_day,downtime_last_week"
-
-
-@pytest.fixture
-def settings(env: dict[str, str]) -> Settings:
-    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
-    return Settings.model_validate({**values, "batch_stores": 2})
-
-
-@pytest.fixture
-def api(settings: Settings) -> Iterator[TestClient]:
-    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
-    with TestClient(create_app(settings), headers=headers, raise_server_exceptions=False) as client:
-        yield client
-
-
-@pytest.fixture
-def worker(settings: Settings) -> Iterator[WorkerContext]:
-    with make_pool(settings.database_url.get_secret_value(), application_name="test", max_size=2) as pool:
-        yield WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None)
-
-
-def work(worker: WorkerContext, report_id: str) -> None:
-    with worker.pool.connection() as conn:
-        batches = conn.execute(
-            "select batch_no from report_batch where report_id = %s", [report_id]
-        ).fetchall()
-    for (batch_no,) in batches:
-        assert compute_batch(worker, UUID(report_id), batch_no)
-
-
-def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    body: dict[str, Any] = answer.json()
-    assert answer.status_code == status, body
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert (body["status"], body["type"]) == (status, f"urn:uptill:error:{code}")
-    assert body["title"]
-    assert body["detail"]
-    return body
 
 
 def test_a_report_from_trigger_to_link(api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:

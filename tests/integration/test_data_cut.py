@@ -77,7 +77,7 @@ class World:
 
     def file(self, report_id: UUID) -> list[str]:
         with psycopg.connect(self.url) as conn:
-            row = conn.execute("select object from report where id = %s", [report_id]).fetchone()
+            row = conn.execute("select object from report_file where report_id = %s", [report_id]).fetchone()
         assert row is not None
         return b"".join(self.storage.read(row[0])).decode().splitlines()
 

@@ -17,7 +17,7 @@ from shared.reports.claim import LeaseTerms, claim_batch, release_batch, renew_b
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
 from shared.reports.finalise import claim_finalise, finish_report, list_parts, renew_finalise
-from shared.reports.model import BatchLease, Caller, FinaliseLease, Report, ReportRequest
+from shared.reports.model import BatchLease, Caller, FileOfReport, FinaliseLease, Report, ReportRequest
 from shared.reports.read import get_report
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject
@@ -301,10 +301,10 @@ class TestFinalise:
         second = claim_finalise(conn, report_id, TERMS)
         assert second is not None
         conn.commit()
-        file = StoredObject(second.object_key, 20, "11" * 32)
+        file = StoredObject(second.object_key("csv"), 20, "11" * 32)
 
         def finish(lease: FinaliseLease) -> bool:
-            return finish_report(conn, lease, file, rows=3, tzdata_version="2026a")
+            return finish_report(conn, lease, {"csv": file}, rows=3, tzdata_version="2026a")
 
         assert not renew_finalise(conn, first, TERMS)
         assert not finish(first)
@@ -312,12 +312,8 @@ class TestFinalise:
         assert not finish(second)
         conn.commit()
         report = read(database_url, report_id)
-        assert (report.state, report.object, report.rows, report.stores_done) == (
-            "succeeded",
-            second.object_key,
-            3,
-            3,
-        )
+        assert (report.state, report.stores_done) == ("succeeded", 3)
+        assert report.files == [FileOfReport("csv", file.key, 20, file.sha256, rows=3)]
         assert due_finalisations(conn, TERMS.max_attempts) == []
 
 

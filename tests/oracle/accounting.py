@@ -66,16 +66,16 @@ def account(
     polls: Iterable[Poll],
     as_of_us: int,
     policy: str,
-    windows: Mapping[str, int],
+    windows: Mapping[str, int | str],
 ) -> dict[str, dict[str, int]]:
-    """The measures of one store: for each window (name to length in us) open_us, up_us ... and polls."""
+    """The measures of one store: for each window (its length in us, or the calendar's name for it) open_us ... polls."""
     rules = RULES[policy]
     last_delivered = {poll.at_us: poll for poll in polls if poll.at_us <= as_of_us}
     counted = [last_delivered[at_us] for at_us in sorted(last_delivered)]
-    earliest_us = min(
-        [as_of_us - length_us for length_us in windows.values()] + [p.at_us for p in counted[:1]]
-    )
-    spans = open_spans(zone or "America/Chicago", hours, earliest_us, as_of_us)
+    zone = zone or "America/Chicago"
+    bounds = {name: window_bounds(zone, as_of_us, window) for name, window in windows.items()}
+    earliest_us = min([start_us for start_us, _ in bounds.values()] + [p.at_us for p in counted[:1]])
+    spans = open_spans(zone, hours, earliest_us, as_of_us)
     polls_of_spans = [polls_between(counted, span.open_us, span.close_us) for span in spans]
 
     if rules.scope == "all":
@@ -90,8 +90,7 @@ def account(
     pairs = [pair for inside in polls_of_spans for pair in agreeing_pairs(inside, rules)]
 
     measures = {}
-    for name, length_us in windows.items():
-        window = (as_of_us - length_us, as_of_us)
+    for name, window in bounds.items():
         open_us = sum(overlap(span.open_us, span.close_us, *window) for span in spans)
         up_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if s.active)
         down_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if not s.active)
@@ -108,10 +107,35 @@ def account(
             "up_min_us": sum(overlap(p.begin_us, p.end_us, *window) for p in pairs if p.active),
             "up_max_us": open_us - sum(overlap(p.begin_us, p.end_us, *window) for p in pairs if not p.active),
             "polls": sum(
-                window[0] <= poll.at_us <= window[1] for inside in polls_of_spans for poll in inside
+                window[0] <= poll.at_us < window[1] or poll.at_us == window[1] == as_of_us
+                for inside in polls_of_spans
+                for poll in inside
             ),
         }
     return measures
+
+
+# ---- windows
+
+
+def window_bounds(zone: str, as_of_us: int, window: int | str) -> tuple[int, int]:
+    if isinstance(window, int):
+        return as_of_us - window, as_of_us
+    today = (EPOCH + timedelta(microseconds=as_of_us)).astimezone(ZoneInfo(zone)).date()
+    if window == "previous_day":
+        return midnight_us(zone, today - timedelta(days=1)), midnight_us(zone, today)
+    if window == "previous_week":
+        monday = next(day for n in range(7) if (day := today - timedelta(days=n)).isoweekday() == 1)
+        return midnight_us(zone, monday - timedelta(days=7)), midnight_us(zone, monday)
+    first = date(today.year, today.month, 1)
+    if window == "month_to_date":
+        return midnight_us(zone, first), as_of_us
+    year, month = (today.year, today.month - 1) if today.month > 1 else (today.year - 1, 12)
+    return midnight_us(zone, date(year, month, 1)), midnight_us(zone, first)
+
+
+def midnight_us(zone: str, day: date) -> int:
+    return instant_us(zone, day, 0)
 
 
 # ---- hours to spans

@@ -9,7 +9,7 @@ from shared.uptime.batch import measure_batch
 from shared.uptime.calendar import Hours
 from shared.uptime.kernel import Measures, Polls
 from shared.uptime.policy import POLICIES
-from shared.uptime.window import Window
+from shared.uptime.window import NAMED_WINDOWS, Window
 from tests.oracle.accounting import HoursRow, Poll
 
 
@@ -31,7 +31,7 @@ def polls_of(stores: Sequence[Store]) -> Polls:
 
 
 def measured(
-    stores: Sequence[Store], as_of_us: int, policy: str, windows: Mapping[str, int]
+    stores: Sequence[Store], as_of_us: int, policy: str, windows: Mapping[str, int | str]
 ) -> list[dict[str, dict[str, int]]]:
     """What the engine says about a batch: for each store the same mapping that the oracle gives."""
     measures = measure_batch(
@@ -39,13 +39,17 @@ def measured(
         hours_of(stores),
         polls_of(stores),
         as_of_us,
-        [Window(name, length_us) for name, length_us in windows.items()],
+        [engine_window(name, window) for name, window in windows.items()],
         POLICIES[policy],
     )
     return [
         {name: numbers(measures, store, window) for window, name in enumerate(windows)}
         for store in range(len(stores))
     ]
+
+
+def engine_window(name: str, window: int | str) -> Window:
+    return Window(name, window) if isinstance(window, int) else NAMED_WINDOWS[window]
 
 
 def numbers(measures: Measures, store: int, window: int) -> dict[str, int]:

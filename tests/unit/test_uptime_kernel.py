@@ -38,7 +38,7 @@ def test_any_number_of_stores_without_hours_or_polls(stores: int, policy: str) -
     for name in Measures.__slots__:
         assert getattr(measures, name).shape == (stores, 3)
         assert getattr(measures, name).dtype == np.int64
-    lengths_us = [window.length_us for window in DEFAULT_WINDOWS]
+    lengths_us = [window.reach_us for window in DEFAULT_WINDOWS]
     assert measures.open_us.tolist() == [lengths_us] * stores
     assert not measures.up_us.any()
 

@@ -49,4 +49,4 @@ def test_engine(case: dict[str, Any]) -> None:
 def test_the_cases_cover_every_policy_and_the_default_windows() -> None:
     assert len(VECTORS["cases"]) == 49
     assert {case["policy"] for case in VECTORS["cases"]} == set(POLICIES)
-    assert {window.name: window.length_us for window in DEFAULT_WINDOWS} == WINDOWS
+    assert {window.name: window.reach_us for window in DEFAULT_WINDOWS} == WINDOWS

@@ -37,20 +37,21 @@ async def get(
     accept: Annotated[str, Header()] = "*/*",
 ) -> LegacyStatus | RedirectResponse:
     """Say `Running`, `Complete` with a link, or `Error`; with `Accept: text/csv` redirect to the finished CSV."""
-    del key
-    report = await wait_for(context, report_id, 0)
+    report = await wait_for(context, report_id, key.visible, 0)
     response.headers["Cache-Control"] = "no-store"
     if not report.is_final:
         return LegacyStatus(status="Running")
-    for file in files_of(report, context.storage, context.settings.presign_s):
+    for csv in files_of(report, context.storage, context.settings.presign_s)[:1]:
         if "text/csv" in accept:
-            return RedirectResponse(file.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
-        return LegacyStatus(status="Complete", download_url=file.url)
+            return RedirectResponse(csv.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
+        return LegacyStatus(status="Complete", download_url=csv.url)
     return LegacyStatus(
         status="Error", detail=(report.error or {}).get("detail", f"the report is {report.state}")
     )
 
 
 async def _trigger(context: Context, key: ApiKey) -> Triggered:
-    report = await create(context, ReportRequest(policy=DEFAULT_POLICY), Caller(key.prefix))
+    report = await create(
+        context, ReportRequest(policy=DEFAULT_POLICY), Caller(key.prefix, visible=key.visible)
+    )
     return Triggered(report_id=report.id)

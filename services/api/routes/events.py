@@ -41,9 +41,8 @@ class ReportEvent(BaseModel):
 )
 async def events(context: Context, key: Reader, request: Request, report_id: UUID) -> StreamingResponse:
     """Follow a report: events named after its state, with the progress as JSON; the last one has the final state."""
-    del key
     async with borrowed_async(context.pool) as conn:
-        first = await get_report(conn, report_id)  # 404 comes as an answer, not as a stream
+        first = await get_report(conn, report_id, key.visible)  # 404 comes as an answer, not as a stream
     return StreamingResponse(
         _stream(context, request, first),
         media_type="text/event-stream",

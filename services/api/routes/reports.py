@@ -1,4 +1,4 @@
-"""Reports as resources: create, get (and wait), download."""
+"""Reports as resources: create, list, get (and wait), download."""
 
 import asyncio
 from typing import Annotated
@@ -9,17 +9,26 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
-from services.api.schemas import ReportBody, ReportCreate, ReportFile, files_of
+from services.api.schemas import (
+    ReportBody,
+    ReportCreate,
+    ReportFile,
+    ReportPage,
+    ReportQuery,
+    ReportSummary,
+    files_of,
+)
 from shared import failpoints
 from shared.db.connect import borrowed_async
 from shared.errors import BadHeader, FileNotFound, FileNotReady, ReportExpired
 from shared.http.auth import Caller
-from shared.keys import ApiKey
+from shared.http.cursors import cut_page, id_cursor, read_id_cursor
+from shared.keys import ApiKey, StoreScope
 from shared.queue import publish_or_leave
 from shared.reports.end import cancel_report, retry_report
-from shared.reports.model import CSV_FILE_NAME, Report, ReportRequest
 from shared.reports.model import Caller as ReportCaller
-from shared.reports.read import get_report
+from shared.reports.model import Report, ReportRequest, file_name
+from shared.reports.read import get_report, list_reports
 from shared.reports.trigger import BatchTerms, trigger_report
 
 router = APIRouter(tags=["reports"])
@@ -37,19 +46,19 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
     async with borrowed_async(context.pool) as conn:
         accepted = await trigger_report(conn, request, caller, terms)
         failpoints.hit("trigger.after_commit")
-        report = await get_report(conn, accepted.report_id)
+        report = await get_report(conn, accepted.report_id, caller.visible)
     await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
     failpoints.hit("publish.after")
     return report
 
 
-async def wait_for(context: ApiContext, report_id: UUID, wait_s: float) -> Report:
+async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wait_s: float) -> Report:
     """Return the report once it has ended, or after `wait_s` seconds as it is. Raises `ReportNotFound`."""
     loop = asyncio.get_running_loop()
     until, pause_s = loop.time() + wait_s, _FIRST_LOOK_S
     while True:
         async with borrowed_async(context.pool) as conn:
-            report = await get_report(conn, report_id)
+            report = await get_report(conn, report_id, visible)
         left_s = until - loop.time()
         if report.is_final or left_s <= 0:
             return report
@@ -72,12 +81,32 @@ async def create_report(
         raise BadHeader(
             f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters", field="Idempotency-Key"
         )
-    body = body or ReportCreate()
-    request = ReportRequest(policy=body.policy, as_of=body.as_of, detail=body.detail, force=body.force)
-    report = await create(context, request, ReportCaller(key.prefix, idempotency_key))
+    request = (body or ReportCreate()).request()
+    report = await create(context, request, ReportCaller(key.prefix, idempotency_key, key.visible))
     response.headers["Location"] = f"/v1/reports/{report.id}"
     response.headers["Retry-After"] = "1"
-    return ReportBody.of(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
+
+
+@router.get("/v1/reports")
+async def read_reports(
+    context: Context,
+    key: Reader,
+    response: Response,
+    chosen: Annotated[ReportQuery, Query()],
+) -> ReportPage:
+    """List reports, newest first. Links to files are with each report itself."""
+    before_id = read_id_cursor(chosen.cursor)
+    async with borrowed_async(context.pool) as conn:
+        found = await list_reports(
+            conn, chosen.choice(), key.visible, before_id=before_id, limit=chosen.limit + 1
+        )
+    page, last = cut_page(found, chosen.limit)
+    response.headers.update(_NO_STORE)
+    return ReportPage(
+        reports=[ReportSummary.of(report) for report in page],
+        next=None if last is None else id_cursor(last.id),
+    )
 
 
 @router.get("/v1/reports/{report_id}")
@@ -89,12 +118,11 @@ async def read_report(
     wait: Annotated[float, Query(ge=0, description="Seconds to wait for the end; capped by the server.")] = 0,
 ) -> ReportBody:
     """Show a report with its progress and, once it succeeded, links to its files."""
-    del key
-    report = await wait_for(context, report_id, min(wait, context.settings.max_wait_s))
+    report = await wait_for(context, report_id, key.visible, min(wait, context.settings.max_wait_s))
     response.headers.update(_NO_STORE)
     if not report.is_final:
         response.headers["Retry-After"] = "1"
-    return ReportBody.of(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
 
 
 @router.get(
@@ -102,38 +130,35 @@ async def read_report(
 )
 async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
     """Redirect to a fresh link to the file."""
-    del key
     async with borrowed_async(context.pool) as conn:
-        report = await get_report(conn, report_id)
+        report = await get_report(conn, report_id, key.visible)
     return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)
 
 
 @router.delete("/v1/reports/{report_id}")
 async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Cancel a report that has not ended."""
-    del key
     async with borrowed_async(context.pool) as conn:
-        await cancel_report(conn, report_id)
+        await cancel_report(conn, report_id, key.visible)
         report = await get_report(conn, report_id)
-    return ReportBody.of(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
 
 
 @router.post("/v1/reports/{report_id}/retry", status_code=status.HTTP_202_ACCEPTED)
 async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Try a failed report again; batches that were done stay done."""
-    del key
     async with borrowed_async(context.pool) as conn:
-        wakes = await retry_report(conn, report_id, republish_s=context.settings.republish_s)
+        wakes = await retry_report(conn, report_id, key.visible, republish_s=context.settings.republish_s)
         report = await get_report(conn, report_id)
     await run_in_threadpool(publish_or_leave, context.broker, wakes)
-    return ReportBody.of(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
 
 
 def _file(context: ApiContext, report: Report, name: str) -> ReportFile:
     for file in files_of(report, context.storage, context.settings.presign_s):
         if file.name == name:
             return file
-    if name == CSV_FILE_NAME and not report.is_final:
+    if name in map(file_name, report.formats) and not report.is_final:
         raise FileNotReady(f"report {report.id} is {report.state}; ask again later")
     if report.state == "expired":
         raise ReportExpired(

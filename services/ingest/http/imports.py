@@ -1,7 +1,5 @@
 """Imports as the database has them: one, a page, their rejected rows. Knows nothing of HTTP but opaque cursors."""
 
-import base64
-import binascii
 import csv
 import io
 import re
@@ -18,14 +16,15 @@ from services.ingest.http.receive import Received
 from shared.clock import from_us
 from shared.db.connect import borrowed_async
 from shared.db.queries import queries
-from shared.errors import ImportNotFound, InvalidRequest
+from shared.errors import ImportNotFound
+from shared.formulas import inert
+from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 
 _SQL = queries("imports")
 _REJECTS_PAGE = 2000
 _MAX_MEMBERS = 1000
 _FIRST_ID = UUID(int=0)
 _REJECTS_HEADER = ("line", "byte_offset", "reason", "raw", "source")
-_MAY_START_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -86,10 +85,9 @@ async def list_imports(
     pool: AsyncConnectionPool, cursor: str | None, limit: int
 ) -> tuple[list[ImportRow], str | None]:
     """A page of imports that are no members, newest first, and the cursor of the next. Raises `InvalidRequest`."""
-    before_id = _read_cursor(cursor) if cursor is not None else None
-    found = await _select(pool, limit + 1, before_id=before_id)
-    page = found[:limit]
-    return page, _make_cursor(page[-1]) if len(found) > limit else None
+    found = await _select(pool, limit + 1, before_id=read_id_cursor(cursor))
+    page, last = cut_page(found, limit)
+    return list(page), None if last is None else id_cursor(last.id)
 
 
 async def rejects_csv(pool: AsyncConnectionPool, import_id: UUID) -> AsyncIterator[bytes]:
@@ -104,7 +102,7 @@ async def rejects_csv(pool: AsyncConnectionPool, import_id: UUID) -> AsyncIterat
             return
         yield _csv_lines(
             [
-                (line, at, reason, _inert(_text(raw)), _inert(source))
+                (line, at, reason, inert(_text(raw)), inert(source))
                 for _, line, at, reason, raw, source in rows
             ]
         )
@@ -118,17 +116,6 @@ async def _select(pool: AsyncConnectionPool, limit: int, **bounds: object) -> li
         return await cursor.fetchall()
 
 
-def _make_cursor(row: ImportRow) -> str:
-    return base64.urlsafe_b64encode(row.id.bytes).decode()
-
-
-def _read_cursor(cursor: str) -> UUID:
-    try:
-        return UUID(bytes=base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("this is no cursor that an earlier page gave", field="query.cursor") from None
-
-
 def _csv_lines(rows: list[tuple[object, ...]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
@@ -139,7 +126,3 @@ def _text(raw: bytes) -> str:
     """The text, with what is no printable UTF-8 as escapes."""
     text = raw.decode("utf-8", "backslashreplace")
     return _CONTROL.sub(lambda found: found[0] if found[0] == "\t" else f"\\x{ord(found[0]):02x}", text)
-
-
-def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(_MAY_START_A_FORMULA) else text

@@ -9,6 +9,10 @@ select store_key, store_id, timezone from store
 where store_id between %(first_id)s and %(last_id)s and polled_since_seq <= %(data_cut)s
 order by store_id
 
+-- name: stores_by_key
+-- Those of a report that does not hold every store.
+select store_key, store_id, timezone from store where store_key = any(%(store_keys)s) order by store_id
+
 -- name: hours
 select store_key, day_of_week, opens, closes from business_hours where store_key = any(%(store_keys)s)
 

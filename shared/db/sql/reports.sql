@@ -24,18 +24,20 @@ set request_sha256 = excluded.request_sha256, report_id = excluded.report_id, cr
 -- The same question about the same data has the same answer.
 select id from report
 where data_cut = %(data_cut)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
-  and detail = %(detail)s and state in ('queued', 'running', 'succeeded')
+  and detail = %(detail)s and windows = %(windows)s and formats = %(formats)s
+  and stores is not distinct from %(stores)s and scope is not distinct from %(scope)s
+  and state in ('queued', 'running', 'succeeded')
 order by created_at
 limit 1
 
 -- name: cancel_report
 update report set state = 'canceled', finished_at = clock_timestamp()
-where id = %(id)s and state in ('queued', 'running')
+where id = %(id)s and state in ('queued', 'running') and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 
 -- name: reopen_report
 update report
 set state = 'queued', error = null, finished_at = null, finalise_burnt = 0, finalise_lease_until = null
-where id = %(id)s and state = 'failed'
+where id = %(id)s and state = 'failed' and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 
 -- name: revive_batches
 update report_batch set state = 'pending', burnt = 0, error = null, due_at = clock_timestamp() + %(republish)s,
@@ -43,18 +45,32 @@ update report_batch set state = 'pending', burnt = 0, error = null, due_at = clo
 where report_id = %(id)s and state in ('pending', 'dead')
 returning batch_no
 
+-- name: unknown_stores
+-- How many of the ids are of no store that the caller may see, and the first few.
+select count(*), (array_agg(id order by id collate "C"))[:5]
+from unnest(%(ids)s::text[]) wanted (id)
+where not exists (
+    select from store
+    where store_id = wanted.id and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb))
+
 -- name: insert_report
-insert into report (id, as_of, policy, policy_version, detail, data_cut, created_by)
-values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(data_cut)s, %(created_by)s)
+insert into report (id, as_of, policy, policy_version, detail, windows, formats, stores, scope, data_cut, created_by)
+values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(stores)s, %(scope)s,
+    %(data_cut)s, %(created_by)s)
 
 -- name: insert_batches
 -- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
-insert into report_batch (report_id, batch_no, first_id, last_id, stores, due_at)
-select %(id)s, batch_no, min(store_id), max(store_id), count(*), clock_timestamp() + %(republish)s
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, due_at)
+select %(id)s, batch_no, min(store_id), max(store_id), count(*),
+    case when coalesce(%(stores)s::jsonb, %(scope)s::jsonb) is not null then array_agg(store_key order by store_id) end,
+    clock_timestamp() + %(republish)s
 from (
-    select store_id, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
+    select store_id, store_key, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
     from store
     where polled_since_seq <= %(data_cut)s
+      and (%(ids)s::text[] is null or store_id = any(%(ids)s::text[]))
+      and (%(labels)s::jsonb is null or labels @> %(labels)s::jsonb)
+      and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb)
 ) numbered
 group by batch_no
 
@@ -67,13 +83,23 @@ where not exists (select from report_batch where report_id = %(id)s)
 select count(*) as batches, coalesce(sum(stores), 0) as stores from report_batch where report_id = %(id)s
 
 -- name: get_report
-select r.id, r.state, r.as_of, r.policy, r.policy_version, r.detail,
-       coalesce(r.read_cut, r.data_cut) as data_cut, r.tzdata_version, r.created_at, r.started_at, r.finished_at, r.object, r.size_bytes, r.sha256, r.rows, r.error,
-       coalesce((select sum(stores) from report_batch where report_id = r.id), 0)::bigint as stores_total,
-       coalesce((select sum(stores) from report_batch where report_id = r.id and state = 'done'), 0)::bigint
-           as stores_done
-from report r
-where r.id = %(id)s
+select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut, tzdata_version,
+    created_at, started_at, finished_at, error, stores_total, stores_done, files
+from report_shown r
+where r.id = %(id)s and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
+
+-- name: list_reports
+select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut, tzdata_version,
+    created_at, started_at, finished_at, error, stores_total, stores_done, files
+from report_shown r
+where (%(before_id)s::uuid is null or r.id < %(before_id)s)
+  and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
+  and (%(state)s::text is null or r.state = %(state)s)
+  and (%(policy)s::text is null or r.policy = %(policy)s)
+  and (%(created_after)s::timestamptz is null or r.created_at >= %(created_after)s)
+  and (%(created_before)s::timestamptz is null or r.created_at < %(created_before)s)
+order by r.id desc
+limit %(limit)s
 
 -- name: start_report
 update report set state = 'running', started_at = clock_timestamp() where id = %(id)s and state = 'queued'
@@ -87,7 +113,7 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and r.state in ('queued', 'running')
   and b.burnt < %(max_attempts)s
   and (b.state = 'pending' or (b.state = 'leased' and b.lease_until < clock_timestamp()))
-returning b.attempt, b.first_id, b.last_id, b.stores, r.as_of, r.policy, r.detail, r.data_cut
+returning b.attempt, b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s
@@ -120,13 +146,14 @@ select max(data_cut) from report_batch where report_id = %(report_id)s
 
 -- name: disagreeing_batches
 -- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time, hours,
--- zones. Changes of other times do not matter.
-select b.batch_no, b.round, b.first_id, b.last_id, b.stores
+-- zones. Changes of other times do not matter, and neither do labels: they were looked at when it was accepted.
+select b.round, b.batch_no, b.first_id, b.last_id, b.stores, b.store_keys
 from report_batch b
 where b.report_id = %(report_id)s and exists (
     select from import_chunk chunk join import on import.id = chunk.import_id
     where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
-      and (import.kind <> 'polls' or (chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s)))
+      and (import.kind in ('hours', 'timezones')
+           or (import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s)))
 order by b.batch_no
 
 -- name: send_again
@@ -142,7 +169,12 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'd
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: report_subject
-select as_of, policy, detail, data_cut from report where id = %(report_id)s
+select as_of, policy, detail, windows, data_cut from report where id = %(report_id)s
+
+-- name: report_facts
+select as_of, policy, policy_version, detail, windows, formats, stores, scope,
+       (select max(data_cut) from report_batch where report_id = report.id) as data_cut
+from report where id = %(report_id)s
 
 -- name: claim_finalise
 update report
@@ -166,12 +198,18 @@ where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running
 select part, size_bytes, sha256, stores from report_batch where report_id = %(report_id)s order by batch_no
 
 -- name: finish_report
-update report
-set state = 'succeeded', finished_at = clock_timestamp(), finalise_lease_until = null, error = null,
-    read_cut = (select max(data_cut) from report_batch where report_id = %(report_id)s),
-    object = %(object)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, rows = %(rows)s,
-    tzdata_version = %(tzdata_version)s
-where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
+with finished as (
+    update report
+    set state = 'succeeded', finished_at = clock_timestamp(), finalise_lease_until = null, error = null,
+        read_cut = (select max(data_cut) from report_batch where report_id = %(report_id)s),
+        tzdata_version = %(tzdata_version)s
+    where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
+    returning id
+)
+insert into report_file (report_id, format, object, size_bytes, sha256, rows)
+select finished.id, file.format, file.object, file.size_bytes, file.sha256, %(rows)s
+from finished, unnest(%(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s::bigint[], %(sha256s)s::text[])
+    as file (format, object, size_bytes, sha256)
 
 -- name: expire_leases
 -- A worker went silent. Its batch is due at once.
@@ -236,7 +274,7 @@ returning id
 select r.id,
        case
            when r.state in ('queued', 'running') then null
-           when r.state = 'succeeded' then array[r.object]
+           when r.state = 'succeeded' then (select array_agg(object) from report_file where report_id = r.id)
            when r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s then
                (select coalesce(array_agg(part) filter (where part is not null), '{}')
                 from report_batch where report_id = r.id)
@@ -245,4 +283,7 @@ select r.id,
 from report r where r.id = any(%(ids)s)
 
 -- name: succeeded_objects
-select id, object, size_bytes from report where state = 'succeeded' order by id
+select r.id, f.object, f.size_bytes
+from report r left join report_file f on f.report_id = r.id
+where r.state = 'succeeded'
+order by r.id, f.format

@@ -35,7 +35,7 @@ NOTHING: Mapping[str, str] = {
         "select id from report where (finished_at is null) <> (state in ('queued', 'running'))"
     ),
     "canceled or failed reports with a file": (
-        "select id from report where state in ('canceled', 'failed') and object is not null"
+        "select id from report join report_file on report_id = id where state in ('canceled', 'failed')"
     ),
     "stores that are not in exactly one batch": (
         "select r.id from report r join store s on s.polled_since_seq <= r.data_cut"
@@ -48,8 +48,8 @@ NOTHING: Mapping[str, str] = {
         "  and s.store_id between b.first_id and b.last_id)"
     ),
     "files with another number of rows than stores": (
-        "select r.id from report r where state = 'succeeded'"
-        " and rows <> (select count(*) from store where polled_since_seq <= r.data_cut)"
+        "select r.id from report r left join report_file on report_id = r.id where state = 'succeeded'"
+        " and rows is distinct from (select count(*) from store where polled_since_seq <= r.data_cut)"
     ),
     "batches claimed more often than allowed": "select report_id from report_batch where burnt > {max_attempts}",
     "fences that shrank below the claims they count": "select report_id from report_batch where burnt > attempt",
@@ -121,8 +121,8 @@ def _check_files(
     truth = Truth(read_commits(conn), calls)
     latest = {UUID(r["id"]) for r in told if r["what"] == "told" and r["wish"]["as_of"] == "latest"}
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
-        "select id, as_of, policy, detail, data_cut, read_cut, object, size_bytes, sha256 from report"
-        " where state = 'succeeded' order by read_cut"
+        "select id, as_of, policy, detail, data_cut, read_cut, object, size_bytes, sha256"
+        " from report join report_file on report_id = id where state = 'succeeded' order by read_cut"
     )
     for report in reports.fetchall():
         truth.advance(report.read_cut)

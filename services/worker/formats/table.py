@@ -1,0 +1,68 @@
+"""The rows of a report's CSV as typed Arrow batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from io import BufferedReader, RawIOBase
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv
+
+from services.worker.columns import Column
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BLOCK_BYTES = 1 << 20
+_TYPES = {"text": pa.string(), "minutes": pa.float64(), "hours": pa.float64(), "polls": pa.int64()}
+
+WriteRows = Callable[[pa.RecordBatch], None]
+
+
+def rows_of(csv: Iterator[bytes], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """Read the CSV that `render_csv` wrote, a megabyte at a time. Text stays as it is there."""
+    with (
+        pa.PythonFile(BufferedReader(_Blocks(csv)), mode="r") as source,
+        pa.csv.open_csv(
+            source,
+            pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+            pa.csv.ParseOptions(newlines_in_values=False),
+            pa.csv.ConvertOptions(
+                column_types={column.name: _TYPES[column.unit] for column in columns},
+                null_values=[],
+                strings_can_be_null=False,
+            ),
+        ) as reader,
+    ):
+        yield from reader
+
+
+def schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """Names and types; a unit is the column's metadata."""
+    return pa.schema(
+        [
+            pa.field(column.name, _TYPES[column.unit], nullable=False, metadata={"unit": column.unit})
+            for column in columns
+        ]
+    )
+
+
+class _Blocks(RawIOBase):
+    """An iterator of blocks as a file."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._rest = blocks, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        while not self._rest:
+            try:
+                self._rest = memoryview(next(self._blocks))
+            except StopIteration:
+                return 0
+        target = memoryview(buffer).cast("B")
+        size_bytes = min(len(target), len(self._rest))
+        target[:size_bytes] = self._rest[:size_bytes]
+        self._rest = self._rest[size_bytes:]
+        return size_bytes

@@ -1,0 +1,32 @@
+"""The API and a worker within the test's process, over real Postgres, Redis and S3."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from services.api.main import create_app
+from services.worker.context import WorkerContext
+from shared.db.connect import make_pool
+from shared.reports.claim import LeaseTerms
+from shared.settings import Settings
+from shared.storage import make_storage
+
+
+@pytest.fixture
+def settings(env: dict[str, str]) -> Settings:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    return Settings.model_validate({**values, "batch_stores": 2})
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[TestClient]:
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(create_app(settings), headers=headers, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(settings: Settings) -> Iterator[WorkerContext]:
+    with make_pool(settings.database_url.get_secret_value(), application_name="test", max_size=2) as pool:
+        yield WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None)

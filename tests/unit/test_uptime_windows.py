@@ -1,0 +1,120 @@
+"""How windows are written, named and refused; and where those of the calendar begin and end."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.clock import from_us, to_us
+from shared.uptime.bounds import bounds_us
+from shared.uptime.policy import DAY_US, HOUR_US, MINUTE_US
+from shared.uptime.window import (
+    DEFAULT_WINDOW_NAMES,
+    DEFAULT_WINDOWS,
+    NAMED_WINDOWS,
+    Calendar,
+    parse_window,
+    parse_windows,
+)
+from tests.property.stores import ZONES, as_of_us
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "length_us"),
+    [
+        ("PT6H", "last_6h", 6 * HOUR_US),
+        ("P30D", "last_30d", 30 * DAY_US),
+        ("P2W", "last_2w", 14 * DAY_US),
+        ("P1DT12H", "last_1d12h", 36 * HOUR_US),
+        ("PT90M", "last_90m", 90 * MINUTE_US),
+        ("PT1H30M5S", "last_1h30m5s", 90 * MINUTE_US + 5_000_000),
+        ("P0DT06H", "last_6h", 6 * HOUR_US),
+        ("P366D", "last_366d", 366 * DAY_US),
+        ("last_hour", "last_hour", HOUR_US),
+    ],
+)
+def test_the_name_follows_the_text(text: str, name: str, length_us: int) -> None:
+    window = parse_window(text)
+    assert (window.name, window.reach_us, window.calendar) == (name, length_us, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "P",
+        "PT",
+        "P1DT",
+        "P1M",
+        "P1Y",
+        "PT0S",
+        "P367D",
+        "PT1.5H",
+        "-PT1H",
+        "pt6h",
+        "6h",
+        "P1W2D3",
+        "P٣D",
+        "PT6H ",
+    ],
+)
+def test_what_is_no_window_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no window|at most 366 days"):
+        parse_window(text)
+
+
+def test_the_same_time_twice_and_too_many_are_refused() -> None:
+    assert parse_windows(DEFAULT_WINDOW_NAMES) == DEFAULT_WINDOWS
+    with pytest.raises(ValueError, match="last_hour and PT60M are the same window"):
+        parse_windows(["PT6H", "last_hour", "PT60M"])
+    for texts in ([], [f"PT{hours}H" for hours in range(1, 22)]):
+        with pytest.raises(ValueError, match="1 to 20"):
+            parse_windows(texts)
+
+
+def bounds(name: str, as_of: datetime, zone: str) -> tuple[datetime, datetime]:
+    starts_us, ends_us = bounds_us([NAMED_WINDOWS[name]], to_us(as_of), [zone])
+    return tuple(from_us(int(us[0, 0])).astimezone(ZoneInfo(zone)) for us in (starts_us, ends_us))  # type: ignore[return-value]
+
+
+def test_a_store_is_in_its_own_day() -> None:
+    """At one instant it is Monday in Kiritimati, Sunday in Niue."""
+    as_of = datetime(2024, 9, 1, 23, 30, tzinfo=UTC)
+    shown = {
+        zone: [f"{at:%d.%m. %H:%M}" for at in bounds("previous_day", as_of, zone)]
+        for zone in ("Pacific/Kiritimati", "Pacific/Niue")
+    }
+    assert shown == {
+        "Pacific/Kiritimati": ["01.09. 00:00", "02.09. 00:00"],
+        "Pacific/Niue": ["31.08. 00:00", "01.09. 00:00"],
+    }
+    starts, ends = bounds("previous_month", as_of, "Pacific/Kiritimati")
+    assert (starts.date(), ends.date()) == (date(2024, 8, 1), date(2024, 9, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "as_of", "hours"),
+    [
+        ("previous_day", "America/New_York", datetime(2024, 3, 11, 16, tzinfo=UTC), 23),
+        ("previous_day", "America/New_York", datetime(2024, 11, 4, 16, tzinfo=UTC), 25),
+        ("previous_day", "America/Havana", datetime(2024, 3, 11, 16, tzinfo=UTC), 23),  # no midnight that day
+        ("previous_day", "America/Havana", datetime(2024, 11, 4, 16, tzinfo=UTC), 25),  # midnight twice: the first
+        ("previous_week", "Europe/Dublin", datetime(2024, 4, 1, 12, tzinfo=UTC), 167),
+        ("previous_month", "Europe/Dublin", datetime(2024, 11, 1, 0, tzinfo=UTC), 745),
+        ("previous_day", "Pacific/Apia", datetime(2011, 12, 31, 12, tzinfo=UTC), 24),
+        ("previous_day", "Pacific/Apia", datetime(2011, 12, 31, 2, tzinfo=UTC), 0),  # the 30th never was
+    ],
+)  # fmt: skip
+def test_days_have_the_hours_they_have(name: str, zone: str, as_of: datetime, hours: int) -> None:
+    starts, ends = bounds(name, as_of, zone)
+    assert ends.astimezone(UTC) - starts.astimezone(UTC) == timedelta(hours=hours)
+
+
+@settings(deadline=None)
+@given(as_of_us=as_of_us(), zone=ZONES, calendar=st.sampled_from(list(Calendar)))
+def test_it_lies_between_as_of_and_its_reach(as_of_us: int, zone: str | None, calendar: Calendar) -> None:
+    window = NAMED_WINDOWS[calendar]
+    starts_us, ends_us = bounds_us([window], as_of_us, [zone])
+    assert as_of_us - window.reach_us <= starts_us[0, 0] <= ends_us[0, 0] <= as_of_us
