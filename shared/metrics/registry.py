@@ -35,7 +35,7 @@ BATCHES_SENT_AGAIN = REGISTRY.counter(
 )
 STAGE_DURATION = REGISTRY.histogram(
     "batch_stage_duration_seconds",
-    "Time of each stage of a batch (load, compute, upload, complete) and of a report's end (merge, finish).",
+    "Time of each stage of a batch (load, compute, upload, complete) and of a report's end (merge, convert, finish).",
     sources=["worker"],
     labels={"stage": ("load", "compute", "upload", "complete", "merge", "convert", "finish")},
     buckets=_STAGE_S,
