@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos lint rules format bench requirements clean up down scale logs
+.PHONY: help setup demo test test-chaos test-stack lint rules format bench requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 APT_DOWNLOAD := apt-get download -qq -o APT::Sandbox::User=root
+SECRETS_DIR ?= deploy/compose/secrets
+API_URL ?= http://127.0.0.1:$(or $(API_PORT),8000)
+OUTPUT ?= report.csv
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 help: ## list the targets
@@ -66,19 +69,28 @@ requirements: ## lock the packages anew (needs uv)
 	  uv pip compile --quiet pyproject.toml --extra $$extra --universal --python-version 3.11 \
 	    --generate-hashes --no-header --output-file requirements/$$extra.txt || exit 1; done
 
-up: ## the docker-compose stack; makes its passwords at the first start
-	@deploy/compose/secrets.sh
-	$(COMPOSE) up --build --detach
-	@echo 'starting; ready when http://127.0.0.1:8000/readyz answers'
+secrets: ## the passwords of the docker-compose stack, made once
+	@deploy/compose/secrets.sh $(SECRETS_DIR)
 
-down: ## stop the docker-compose stack; its volumes stay
-	$(COMPOSE) down
+up: secrets ## the docker-compose stack; makes its passwords at the first start; returns when it is ready
+	$(COMPOSE) up --build --detach
+	@for try in $$(seq 120); do curl --fail --silent --output /dev/null $(API_URL)/readyz && break || sleep 1; done
+	@curl --fail --silent --show-error $(API_URL)/readyz && echo ' $(API_URL) is ready'
+
+demo-compose: ## on the started stack: ingest a sample, make a report, download it by its link
+	@COMPOSE='$(COMPOSE)' API_URL=$(API_URL) deploy/compose/demo.sh $(OUTPUT)
 
 scale: ## WORKERS=4 worker containers
 	WORKERS=$(WORKERS) $(COMPOSE) up --detach --no-build --scale worker=$(WORKERS)
 
 logs: ## follow the logs of the docker-compose stack
 	$(COMPOSE) logs --follow
+
+down: ## stop the docker-compose stack; its volumes stay
+	$(COMPOSE) down
+
+test-stack: $(READY) ## the docker-compose stack end to end; installs and starts an engine if none runs (root, Debian)
+	@$(BIN)/python -m tests.stack
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

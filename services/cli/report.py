@@ -10,8 +10,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.client import ReportStatus, UptillClient
+from services.cli.connection import api_client
 from services.cli.console import fail, note, stderr, stdout
-from services.cli.environment import api_client
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 
 _HEAD_ROWS = 10

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from services.cli.client import ReportStatus
+from services.cli.connection import api_client
 from services.cli.console import note
-from services.cli.environment import api_client
 
 app = typer.Typer(no_args_is_help=True, help="Reports triggered before: show, cancel, retry.")
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]

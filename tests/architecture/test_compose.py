@@ -133,7 +133,7 @@ def test_no_secret_stands_in_a_file_of_the_repository() -> None:
 @each_service
 def test_every_secret_is_one_that_the_script_makes(name: str, secrets: Path) -> None:
     for secret in SERVICES[name].get("secrets", []):
-        assert STACK["secrets"][secret] == {"file": f"deploy/compose/secrets/{secret}"}
+        assert STACK["secrets"][secret] == {"file": f"${{SECRETS_DIR:-deploy/compose/secrets}}/{secret}"}
         assert (secrets / secret).is_file()
 
 

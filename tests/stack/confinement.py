@@ -1,0 +1,41 @@
+"""What the running containers may do, asked of the kernel and the engine, not of the compose file."""
+
+from tests.stack.stack import Stack
+
+_PUBLISHED = {"api": 1, "ingest": 1, "s3": 1}
+
+
+def check_confinement(stack: Stack) -> int:
+    """Check every running container; returns how many. Raises AssertionError."""
+    containers = stack.containers()
+    for container in containers:
+        described = stack.inspect(container)
+        service = described["Config"]["Labels"]["com.docker.compose.service"]
+        status = dict(
+            line.split(":", 1)
+            for line in stack.docker("exec", container, "cat", "/proc/1/status").splitlines()
+            if ":" in line
+        )
+        assert int(status["Uid"].split()[0]) > 0, f"{service} runs as root"
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == 0, f"{service} has capabilities: {kind} {status[kind]}"
+        assert status["NoNewPrivs"].strip() == "1", f"{service} may gain privileges"
+        assert status["Seccomp"].strip() == "2", f"{service} has no system call filter"
+        host = described["HostConfig"]
+        assert host["ReadonlyRootfs"], f"{service} may write to its image"
+        assert host["Memory"] > 0, f"{service} may use all memory"
+        bound = [port for ports in host["PortBindings"].values() for port in ports or []]
+        assert len(bound) == _PUBLISHED.get(service, 0), f"{service} publishes {bound}"
+        assert all(port["HostIp"] == "127.0.0.1" for port in bound), f"{service} publishes {bound}"
+    return len(containers)
+
+
+def check_logs(stack: Stack, links: list[str]) -> int:
+    """Check that no secret and no link's signature was logged; returns the number of log lines."""
+    logs = stack.run_compose("logs", "--no-color")
+    secrets = [path.read_text().split()[-1] for path in stack.secrets.iterdir() if path.suffix != ".sh"]
+    secrets += [link.partition("X-Amz-Signature=")[2][:64] for link in links]
+    for secret in secrets:
+        assert secret, "nothing to look for"
+        assert secret not in logs, "a secret stands in the logs"
+    return len(logs.splitlines())
