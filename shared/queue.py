@@ -9,7 +9,7 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import xq_name
 from dramatiq.middleware import AgeLimit, Callbacks, Retries, ShutdownNotifications, TimeLimit
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, Wake
@@ -23,6 +23,9 @@ _HEARTBEAT_TIMEOUT_MS = (
 _MAINTENANCE_CHANCE = 1_000_000  # of a million: maintenance at every fetch; measured: no cost in throughput
 _SOCKET_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 2.0
+_PROBE_TIMEOUT_S = 1.0
+_PROBE_KEY = "uptill:probe"
+_PROBE_EXPIRES_S = 60
 
 
 def make_broker(redis_url: str) -> RedisBroker:
@@ -77,6 +80,30 @@ def publish_or_leave(broker: RedisBroker, wakes: Sequence[Wake]) -> None:
         publish(broker, wakes)
     except QueueUnavailable as error:
         _log.warning("publish_failed", error=str(error))
+
+
+class QueueProbe:
+    """Whether Redis takes messages, asked by a write: one that is full or read-only still answers a ping."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._client = redis.Redis.from_url(
+            redis_url,
+            socket_timeout=_PROBE_TIMEOUT_S,
+            socket_connect_timeout=_PROBE_TIMEOUT_S,
+            retry=Retry(NoBackoff(), retries=0),
+        )
+
+    def takes_messages(self) -> bool:
+        """Ask now; takes a second at most."""
+        try:
+            self._client.set(_PROBE_KEY, "", ex=_PROBE_EXPIRES_S)
+        except redis.RedisError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._client.close()
 
 
 def queue_depth(broker: RedisBroker) -> int:

@@ -61,6 +61,19 @@ class Settings(BaseSettings):
     republish_s: float = Field(
         default=10.0, gt=0, description="Seconds until an unclaimed batch is published again."
     )
+    worker_threads: int = Field(
+        default=2, ge=1, le=64, description="Batches that one worker process computes at a time."
+    )
+    look_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds between two questions of a worker whether Redis takes messages; while it does not, the worker looks for due batches in Postgres as often.",
+    )
+    stop_grace_s: float = Field(
+        default=20.0,
+        ge=0,
+        description="Seconds that a worker asked to stop may take to finish its batches; what is left then is given back. Keep it 10 below the time after which the process is killed.",
+    )
     report_ttl_s: float = Field(
         default=7 * 86_400.0, gt=0, description="Seconds after its end until a report's files are removed."
     )

@@ -7,18 +7,20 @@ from dramatiq.brokers.redis import RedisBroker
 from fastapi import Depends, Request
 from psycopg_pool import AsyncConnectionPool
 
+from shared.http.stopping import Stopping
 from shared.settings import Settings
 from shared.storage import Storage
 
 
 @dataclass(frozen=True)
 class ApiContext:
-    """The API's servers and settings."""
+    """The API's servers and settings. One that is stopping should get no new work."""
 
     settings: Settings
     pool: AsyncConnectionPool
     broker: RedisBroker
     storage: Storage
+    stopping: Stopping
 
 
 def _context(request: Request) -> ApiContext:

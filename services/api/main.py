@@ -11,6 +11,7 @@ from shared.db.connect import make_async_pool
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.problems import add_error_handlers
+from shared.http.stopping import Stopping, announce_stop
 from shared.metrics.exposition import serve_metrics
 from shared.queue import make_broker
 from shared.settings import Settings, load_settings
@@ -32,9 +33,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         await pool.open()  # does not wait: the API starts, and says so on /readyz, while the database is away
         broker = make_broker(settings.redis_url.get_secret_value())
+        stopping = Stopping()
         app.state.pool = pool
-        app.state.context = ApiContext(settings, pool, broker, make_storage(settings))
+        app.state.context = ApiContext(settings, pool, broker, make_storage(settings), stopping)
         serve_metrics(settings, "api")
+        announce_stop(stopping)
         try:
             yield
         finally:

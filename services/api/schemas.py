@@ -283,5 +283,5 @@ class LegacyStatus(BaseModel):
 class Health(BaseModel):
     """Answer of `/livez` and `/readyz`: each component with what is wrong with it, or `ok`."""
 
-    status: Literal["ok", "degraded", "unavailable"]
+    status: Literal["ok", "degraded", "stopping", "unavailable"]
     components: dict[str, str] = {}

@@ -130,7 +130,7 @@ def _check_workers(settings: Settings) -> tuple[str, str]:
     with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
         workers = count_processes(conn, "uptill-worker")
     return (
-        (f"{workers} running", "") if workers else ("none running", "start `dramatiq services.worker.main`")
+        (f"{workers} running", "") if workers else ("none running", "start `python -m services.worker.main`")
     )
 
 

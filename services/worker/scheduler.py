@@ -3,9 +3,8 @@
 Several may run: every step is a conditional update, and a message too many is only a wake-up too many.
 """
 
-import signal
-import threading
 import time
+from collections.abc import Callable
 
 import structlog
 from dramatiq.brokers.redis import RedisBroker
@@ -28,6 +27,7 @@ from shared.queue import make_broker, publish, queue_depth
 from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
 from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
 from shared.settings import Settings, load_settings
+from shared.stop_signals import StopSignals
 from shared.storage import Storage, make_storage
 from shared.telemetry import configure_logging
 
@@ -72,20 +72,22 @@ def retire(pool: ConnectionPool, storage: Storage, settings: Settings) -> int:
     return len(expired)
 
 
-def clean(pool: ConnectionPool, storage: Storage, settings: Settings) -> Swept:
-    """Look through the bucket for what nothing points to, and remove it."""
+def clean(
+    pool: ConnectionPool, storage: Storage, settings: Settings, keep_going: Callable[[], bool] = lambda: True
+) -> Swept:
+    """Look through the bucket for what nothing points to, and remove it; ends early once `keep_going` says no."""
     with borrowed(pool) as conn:
         conn.autocommit = True  # a look takes as long as the store; it must not hold a snapshot
         try:
-            swept = sweep_bucket(conn, storage, settings.report_ttl_s)
+            swept = sweep_bucket(conn, storage, settings.report_ttl_s, keep_going=keep_going)
         finally:
             conn.autocommit = False
     _log.info("bucket_swept", **vars(swept))
     return swept
 
 
-def run(settings: Settings, stop: threading.Event) -> None:
-    """Sweep every `sweep_s` seconds until told to stop; an outage costs a sweep, not the process."""
+def run(settings: Settings, stop: StopSignals) -> None:
+    """Sweep every `sweep_s` seconds until told to stop; an outage costs a step of a sweep, not the process."""
     broker = make_broker(settings.redis_url.get_secret_value())
     storage = make_storage(settings)
     serve_metrics(
@@ -97,29 +99,34 @@ def run(settings: Settings, stop: threading.Event) -> None:
     with make_pool(
         settings.database_url.get_secret_value(), application_name="uptill-scheduler", max_size=2
     ) as pool:
-        while not stop.is_set():
-            try:
-                sweep(pool, broker, settings)
-                retire(pool, storage, settings)
-                if time.monotonic() >= clean_at:
-                    clean_at = time.monotonic() + settings.janitor_s
-                    clean(pool, storage, settings)
-                SWEEPS.labels("done").inc()
+        while not stop.requested:
+            well = _attempt(lambda: sweep(pool, broker, settings))
+            well &= _attempt(lambda: retire(pool, storage, settings))
+            if time.monotonic() >= clean_at and not stop.requested:
+                clean_at = time.monotonic() + settings.janitor_s
+                well &= _attempt(lambda: clean(pool, storage, settings, lambda: not stop.requested))
+            SWEEPS.labels("done" if well else "skipped").inc()
+            if well:
                 LAST_SWEEP.set_to_current_time()
-            except InfrastructureError as error:
-                SWEEPS.labels("skipped").inc()
-                _log.warning("sweep_skipped", error=str(error))
             stop.wait(settings.sweep_s)
     broker.close()
 
 
+def _attempt(step: Callable[[], object]) -> bool:
+    try:
+        step()
+    except InfrastructureError as error:
+        _log.warning("sweep_skipped", error=str(error))
+        return False
+    return True
+
+
 def main() -> None:
     """Entry point."""
+    configure_logging("scheduler", "INFO")
+    stop = StopSignals()
     settings = load_settings().require("database_url", "redis_url", "s3_bucket")
     configure_logging("scheduler", settings.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     _log.info("scheduler_started", sweep_s=settings.sweep_s)
     run(settings, stop)
     _log.info("scheduler_stopped")

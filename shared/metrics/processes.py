@@ -17,7 +17,7 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def share_between_siblings() -> None:
-    """Choose the folder, unless the operator has, for a process that a master of uvicorn or Dramatiq has started.
+    """Choose the folder, unless the operator has, for a process that a master of uvicorn has started.
 
     A process that stands alone keeps its counters in its own memory.
     """

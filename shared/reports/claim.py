@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
 from shared.reports.model import Batch, BatchLease
 
@@ -69,6 +70,25 @@ def release_batch(
         },
     )
     return released.rowcount == 1
+
+
+def holds_leases(conn: psycopg.Connection, worker: str) -> bool:
+    """Whether this worker has a batch or a finalisation in hand."""
+    row = conn.execute(_SQL["holds_leases"], {"worker": worker}).fetchone()
+    return row is not None and row[0]
+
+
+def release_all(conn: psycopg.Connection, worker: str) -> list[Wake]:
+    """Give back all that a worker holds, for others to have at once, and its attempts; returns their messages.
+
+    A thread that is still at work on a batch finds its lease lost, and one on a merge as soon as another has claimed it.
+    """
+    batches = conn.execute(_SQL["release_batches_of"], {"worker": worker}).fetchall()
+    merges = conn.execute(_SQL["release_finalisations_of"], {"worker": worker}).fetchall()
+    return [
+        *(ComputeBatch(report_id=report_id, batch_no=batch_no) for report_id, batch_no in batches),
+        *(FinaliseReport(report_id=report_id) for (report_id,) in merges),
+    ]
 
 
 def _fence(lease: BatchLease) -> dict[str, object]:

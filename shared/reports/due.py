@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from shared.contracts import ComputeBatch, FinaliseReport
+from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
 
 _SQL = queries("reports")
@@ -77,3 +77,15 @@ def due_finalisations(conn: psycopg.Connection, max_attempts: int) -> list[Final
     """Return a message for each report whose batches are done and that nobody is finishing."""
     rows = conn.execute(_SQL["due_finalisations"], {"max_attempts": max_attempts})
     return [FinaliseReport(report_id=report_id) for (report_id,) in rows]
+
+
+def claimable(conn: psycopg.Connection, max_attempts: int, *, limit: int) -> list[Wake]:
+    """Return what a worker that hears nothing of Redis may claim: oldest batches, then finalisations.
+
+    A batch that was never claimed need not be due: `due_at` only gives its first message time to arrive.
+    """
+    batches = conn.execute(_SQL["claimable_batches"], {"max_attempts": max_attempts, "limit": limit})
+    wakes: list[Wake] = [
+        ComputeBatch(report_id=report_id, batch_no=batch_no) for report_id, batch_no in batches
+    ]
+    return wakes or list(due_finalisations(conn, max_attempts))

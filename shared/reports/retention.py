@@ -1,6 +1,6 @@
 """What is kept of ended reports, and what of the object store nothing points to. The rows decide, never the listing."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -55,15 +55,19 @@ def sweep_bucket(
     *,
     grace: timedelta = _GRACE,
     now: datetime | None = None,
+    keep_going: Callable[[], bool] = lambda: True,
 ) -> Swept:
     """Remove objects that no row points to, and multipart uploads that nobody will end.
 
     Nothing younger than `grace` is touched, nothing of a report under way, and nothing of reports that this database
     does not know: another database may share the bucket. `now` is this process's clock; only the grace depends on it.
+    The look ends early once `keep_going` says no.
     """
     before = (now or datetime.now(UTC)) - grace
     objects = uploads = strangers = 0
     for report_id, items in _by_report(storage.list(PREFIX)):
+        if not keep_going():
+            break
         wanted = _wanted(conn, [report_id], ttl_s)
         if report_id not in wanted:
             strangers += len(items)
@@ -73,6 +77,8 @@ def sweep_bucket(
                 storage.delete(item.key)
                 objects += 1
     for upload in storage.open_uploads(PREFIX):
+        if not keep_going():
+            break
         owner = _report_of(upload.key)
         if (
             owner is not None

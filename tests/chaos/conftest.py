@@ -1,6 +1,8 @@
-"""Prints what the kill tests measured, at the end of the run: `record_property("measured", text)`."""
+"""The fleet of the short kill tests; and what they measured (`record_property("measured", text)`), printed at the end."""
 
 import pytest
+
+from tests.fixtures.small_report import SmallFleet
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -12,3 +14,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 if measured:
                     terminalreporter.section(report.nodeid.rpartition("::")[2])
                     terminalreporter.write_line(str(measured[-1]))
+
+
+@pytest.fixture(scope="session")
+def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> SmallFleet:
+    """Made once a process."""
+    return SmallFleet.make(tmp_path_factory.mktemp("small-fleet"))

@@ -8,14 +8,12 @@ import httpx2
 import psycopg
 import pytest
 
-from services.cli.sample import write_sample
-from services.ingest.run import ingest_paths
 from shared.errors import ConfigurationError
 from shared.failpoints import CONFIRMATION, NAMES, parse
 from tests.fixtures.services import Services, wait_until
-from tests.oracle.report import expected_csv
+from tests.fixtures.small_report import BATCH_STORES, BATCHES, STORES, SmallFleet, await_success
 
-STORES, BATCH_STORES, LEASE_S = 60, 20, 2
+LEASE_S = 2
 API_POINTS = tuple(name for name in NAMES if name.startswith(("trigger.", "publish.")))
 WORKER_POINTS = tuple(name for name in NAMES if name not in API_POINTS)
 ACTIONS = (
@@ -29,22 +27,10 @@ def armed(name: str, action: str) -> dict[str, str]:
     return {"UPTILL_FAILPOINTS": f"{name}={action}", "UPTILL_FAILPOINTS_CONFIRM": CONFIRMATION}
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("sample")
-    write_sample(directory, stores=STORES, days=9)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def expected(sample: Path) -> bytes:
-    return expected_csv(*(sample / name for name in ("store_status.csv", "menu_hours.csv", "timezones.csv")))
-
-
 @pytest.fixture
-def services(env: dict[str, str], sample: Path, tmp_path: Path) -> Iterator[Services]:
+def services(env: dict[str, str], small_fleet: SmallFleet, tmp_path: Path) -> Iterator[Services]:
     quick = {"UPTILL_LEASE_S": str(LEASE_S), "UPTILL_SWEEP_S": "0.2", "UPTILL_REPUBLISH_S": "1"}
-    ingest_paths(env["UPTILL_DATABASE_URL"], [str(sample)])
+    small_fleet.load(env["UPTILL_DATABASE_URL"])
     with Services({**env, **quick, "UPTILL_BATCH_STORES": str(BATCH_STORES)}, tmp_path) as services:
         services.scheduler()
         yield services
@@ -52,18 +38,14 @@ def services(env: dict[str, str], sample: Path, tmp_path: Path) -> Iterator[Serv
 
 def check_invariants(services: Services, report_id: str, expected: bytes, directory: Path) -> None:
     """Succeeded once, the right bytes, every store in one batch, the stored digest true."""
-    with services.client() as client:
-        *_, ended = client.follow(report_id)
-        assert ended.state == "succeeded", ended.error
-        client.save(ended.files[0], directory / "report.csv")  # compares the SHA-256
-    assert (directory / "report.csv").read_bytes() == expected
+    await_success(services, report_id, expected, directory)
     with psycopg.connect(services.settings["UPTILL_DATABASE_URL"]) as conn:
         batches = conn.execute(
             "select count(*), sum(stores), bool_and(state = 'done'), max(burnt) from report_batch where report_id = %s",
             [report_id],
         ).fetchone()
         assert batches is not None
-        assert batches[:3] == (STORES // BATCH_STORES, STORES, True)
+        assert batches[:3] == (BATCHES, STORES, True)
         assert batches[3] <= 5
         files = conn.execute("select count(*) from report where state = 'succeeded'").fetchone()
         assert files == (1,)
@@ -72,7 +54,7 @@ def check_invariants(services: Services, report_id: str, expected: bytes, direct
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("name", WORKER_POINTS)
 def test_a_worker_fails_at(
-    name: str, action: str, services: Services, expected: bytes, tmp_path: Path
+    name: str, action: str, services: Services, small_fleet: SmallFleet, tmp_path: Path
 ) -> None:
     services.api()
     victim = services.worker(**armed(name, action))
@@ -82,13 +64,13 @@ def test_a_worker_fails_at(
     if action == "kill":
         wait_until(lambda: victim.poll() is not None, "the worker's end")
     services.worker()
-    check_invariants(services, report_id, expected, tmp_path)
+    check_invariants(services, report_id, small_fleet.expected, tmp_path)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("name", API_POINTS)
 def test_the_api_fails_at(
-    name: str, action: str, services: Services, expected: bytes, tmp_path: Path
+    name: str, action: str, services: Services, small_fleet: SmallFleet, tmp_path: Path
 ) -> None:
     """A client that retries with its Idempotency-Key ends up with one report, whatever it was told the first time."""
     victim = services.api(**armed(name, action))
@@ -102,7 +84,7 @@ def test_the_api_fails_at(
     seen |= _ids_told(url, headers)
     (report_id,) = seen
     services.worker()
-    check_invariants(services, report_id, expected, tmp_path)
+    check_invariants(services, report_id, small_fleet.expected, tmp_path)
     with psycopg.connect(services.settings["UPTILL_DATABASE_URL"]) as conn:
         assert conn.execute("select count(*) from report").fetchone() == (1,)
 
@@ -121,9 +103,7 @@ class TestArming:
         self, env: dict[str, str], tmp_path: Path
     ) -> None:
         with Services(env, tmp_path) as services:
-            process = services.start(
-                "dramatiq", "services.worker.main", UPTILL_FAILPOINTS="claim.after_commit=kill"
-            )
+            process = services.start("services.worker.main", UPTILL_FAILPOINTS="claim.after_commit=kill")
             assert process.wait(60) != 0
             assert services.logged("UPTILL_FAILPOINTS is set")
 

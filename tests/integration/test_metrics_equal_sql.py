@@ -88,10 +88,15 @@ def test_the_metrics_equal_sql(
         services.scheduler(**on_port(ports["scheduler"]))
         make_reports(services, ports)
         wait_until(lambda: one(conn, "select count(*) from report where state = 'running'") == 0, "the end")
+        wait_until(lambda: ended_in(ports["slow"], "lost") == 1, "the slow worker to see that it is too late")
         facts = fresh_facts(conn, ports["scheduler"])
         wait_until(lambda: ended_attempts(workers(ports)) == one(conn, ATTEMPTS), "the one that overslept")
         check_facts(facts, conn)
         check_events(facts, workers(ports), scrape(ports["api"]), conn)
+
+
+def ended_in(port: int, result: str) -> float | None:
+    return value(scrape(port), "uptill_batches_ended_total", result=result)
 
 
 def fresh_facts(conn: psycopg.Connection, port: int) -> Samples:

@@ -11,7 +11,6 @@ import psutil
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths
 from shared.keys import create_key
 from shared.metrics.processes import VARIABLE
 from tests.fixtures.metrics import Samples, free_ports, on_port, parse, scrape, value
@@ -75,24 +74,6 @@ def answers(port: int) -> bool:
         return bool(scrape(port))
     except httpx2.HTTPError:
         return False
-
-
-def test_all_processes_of_a_worker_answer_as_one(services: Services, port: int, tmp_path: Path) -> None:
-    polls = tmp_path / "polls.csv"
-    polls.write_text(
-        "store_id,status,timestamp_utc\n"
-        + "".join(f"store-{n},active,2024-10-14 12:00:00 UTC\n" for n in range(30))
-    )
-    ingest_paths(services.settings["UPTILL_DATABASE_URL"], [str(polls)])
-    services.api()
-    services.worker(PROCESSES, **on_port(port))
-    with services.client() as client:
-        *_, ended = client.follow(client.create_report().id)
-        assert ended.state == "succeeded"
-    with psycopg.connect(services.settings["UPTILL_DATABASE_URL"]) as conn:
-        row = conn.execute("select count(distinct worker), sum(attempt) from report_batch").fetchone()
-    assert row == (PROCESSES, 30)  # both had a share
-    wait_until(lambda: value(scrape(port), "uptill_batches_claimed_total") == 30, "every claim counted")
 
 
 def test_the_counters_of_a_master_that_ended_are_removed(services: Services, port: int) -> None:

@@ -1,6 +1,8 @@
-"""Progress as server-sent events: one event at each change, a comment while nothing changes, until the report has ended."""
+"""Progress as server-sent events: one event at each change, a comment while nothing changes, until the report has ended.
 
-import asyncio
+A stream also ends when this service closes; event sources connect again by themselves, to another instance then.
+"""
+
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -63,7 +65,8 @@ async def _stream(context: ApiContext, request: Request, report: Report) -> Asyn
             yield ": still here\n\n"
         if report.is_final or await request.is_disconnected():
             return
-        await asyncio.sleep(_LOOK_EVERY_S)
+        if await context.stopping.pause(_LOOK_EVERY_S):
+            return
         try:
             async with borrowed_async(context.pool) as conn:
                 report = await get_report(conn, report.id)

@@ -1,4 +1,7 @@
-"""`/livez`: the process runs. `/readyz`: it can accept reports; Redis away only degrades it."""
+"""`/livez`: the process runs. `/readyz`: it can accept reports; Redis away only degrades it.
+
+It says no as soon as the process is asked to stop, a moment before it closes its connections.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -34,6 +37,9 @@ async def readyz(context: Context, response: Response) -> Health:
         "queue": await _state(lambda: run_in_threadpool(queue_depth, context.broker)),
         "storage": await _state(lambda: run_in_threadpool(context.storage.check)),
     }
+    if context.stopping.requested:
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+        return Health(status="stopping", components=components)
     if components["database"] != "ok":
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
         return Health(status="unavailable", components=components)

@@ -53,16 +53,18 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
 
 
 async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wait_s: float) -> Report:
-    """Return the report once it has ended, or after `wait_s` seconds as it is. Raises `ReportNotFound`."""
+    """Return the report once it has ended, or as it is after `wait_s` seconds or when this service closes.
+
+    Raises `ReportNotFound`.
+    """
     loop = asyncio.get_running_loop()
     until, pause_s = loop.time() + wait_s, _FIRST_LOOK_S
     while True:
         async with borrowed_async(context.pool) as conn:
             report = await get_report(conn, report_id, visible)
         left_s = until - loop.time()
-        if report.is_final or left_s <= 0:
+        if report.is_final or left_s <= 0 or await context.stopping.pause(min(pause_s, left_s)):
             return report
-        await asyncio.sleep(min(pause_s, left_s))
         pause_s = min(pause_s * _LOOK_GROWTH, _LONGEST_LOOK_S)
 
 

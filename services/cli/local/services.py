@@ -8,9 +8,6 @@ from services.cli.local.ports import HOST
 
 _PYTHON = (sys.executable, "-P", "-m")  # -P: nothing in the working folder can stand in for our packages
 _REQUESTS_END_WITHIN_S = 10
-_BATCH_ENDS_WITHIN_MS = 25_000
-# Measured: an idle worker picks up a message after 7 ms (median); with Dramatiq's own 1000 ms it takes 324 ms.
-_WORKER_ENV = {"dramatiq_worker_timeout": "20"}
 
 
 @dataclass(frozen=True)
@@ -27,18 +24,11 @@ class Service:
 
 def uptill_services(*, port: int, ingest_port: int, workers: int) -> tuple[Service, ...]:
     """The API on `port`, the ingest service on `ingest_port`, the workers and the scheduler."""
-    worker = (
-        *_PYTHON,
-        "dramatiq",
-        "services.worker.main",
-        "--processes=1",
-        "--threads=2",
-        f"--worker-shutdown-timeout={_BATCH_ENDS_WITHIN_MS}",
-    )
+    worker = (*_PYTHON, "services.worker.main")
     return (
         _web_service("api", "services.api.main:create_app", port, "--port"),
         _web_service("ingest", "services.ingest.http.main:create_app", ingest_port, "--ingest-port"),
-        *(Service(f"worker-{number}", worker, env=_WORKER_ENV) for number in range(1, workers + 1)),
+        *(Service(f"worker-{number}", worker) for number in range(1, workers + 1)),
         Service("scheduler", (*_PYTHON, "services.worker.scheduler")),
     )
 

@@ -12,20 +12,21 @@ from services.ingest.http.importer import Importer
 from services.ingest.http.spool import Spool
 from shared.errors import ImportNotFound
 from shared.http.auth import Caller
+from shared.http.stopping import Stopping
 from shared.keys import ApiKey
 from shared.settings import Settings
 
 
-@dataclass
+@dataclass(frozen=True)
 class IngestContext:
-    """The service's servers, threads and settings. `stopping`: it was asked to end and should get no new work."""
+    """The service's servers, threads and settings. One that is stopping should get no new work."""
 
     settings: Settings
     pool: AsyncConnectionPool
     spool: Spool
     importer: Importer
     live: GroupCommit
-    stopping: bool = False
+    stopping: Stopping
 
 
 def _context(request: Request) -> IngestContext:

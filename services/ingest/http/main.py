@@ -11,12 +11,12 @@ from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.importer import Importer
 from services.ingest.http.routes import health, imports, observations, stores
 from services.ingest.http.spool import Spool
-from services.ingest.http.stopping import announced_stop
 from services.ingest.limits import Limits
 from shared.db.connect import make_async_pool
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.problems import add_error_handlers
+from shared.http.stopping import Stopping, announce_stop
 from shared.metrics.exposition import serve_metrics
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
@@ -38,15 +38,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         importer = Importer(database_url, spool, Limits.of(settings))
         live = GroupCommit(database_url)
         app.state.pool = pool
-        app.state.context = context = IngestContext(settings, pool, spool, importer, live)
+        stopping = Stopping()
+        app.state.context = IngestContext(settings, pool, spool, importer, live, stopping)
         importer.start()
         live.start()
         serve_metrics(settings, "ingest")
+        announce_stop(stopping, importer.stop)
         try:
-            with announced_stop(context):
-                yield
+            yield
         finally:
-            context.stopping = True
             await run_in_threadpool(importer.close)
             await run_in_threadpool(live.close)
             await pool.close()

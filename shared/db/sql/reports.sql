@@ -141,6 +141,24 @@ set state = 'pending', lease_until = null, due_at = clock_timestamp() + %(pause)
     burnt = burnt - %(give_back)s::int, error = %(error)s
 where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
 
+-- name: holds_leases
+select exists (select from report_batch where state = 'leased' and worker = %(worker)s)
+    or exists (select from report
+               where state = 'running' and finaliser = %(worker)s and finalise_lease_until > clock_timestamp())
+
+-- name: release_batches_of
+-- The worker is stopping, which is not the batch's fault.
+update report_batch
+set state = 'pending', lease_until = null, due_at = clock_timestamp(), burnt = burnt - 1
+where state = 'leased' and worker = %(worker)s
+returning report_id, batch_no
+
+-- name: release_finalisations_of
+update report
+set finalise_lease_until = clock_timestamp(), finalise_burnt = finalise_burnt - 1
+where state = 'running' and finaliser = %(worker)s and finalise_lease_until > clock_timestamp()
+returning id
+
 -- name: newest_cut
 select max(data_cut) from report_batch where report_id = %(report_id)s
 
@@ -251,6 +269,14 @@ from (
 ) due
 where b.report_id = due.report_id and b.batch_no = due.batch_no
 returning b.report_id, b.batch_no
+
+-- name: claimable_batches
+select b.report_id, b.batch_no
+from report_batch b join report r on r.id = b.report_id
+where b.state = 'pending' and (b.due_at <= clock_timestamp() or b.attempt = 0) and b.burnt < %(max_attempts)s
+  and r.state in ('queued', 'running')
+order by b.due_at, b.report_id, b.batch_no
+limit %(limit)s
 
 -- name: due_finalisations
 -- Every batch is done, yet nobody holds the finalisation: its worker died.

@@ -27,10 +27,10 @@ async def readyz(context: Context, response: Response) -> Health:
         "importer": "ok" if context.importer.is_alive else "its thread has ended; see the log",
     }
     all_well = all(state == "ok" for state in components.values())
-    if all_well and not context.stopping:
+    if all_well and not context.stopping.requested:
         return Health(status="ok", components=components)
     response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return Health(status="stopping" if context.stopping else "unavailable", components=components)
+    return Health(status="stopping" if context.stopping.requested else "unavailable", components=components)
 
 
 async def _database(context: Context) -> str:

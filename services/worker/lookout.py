@@ -1,0 +1,74 @@
+"""While Redis is away, a worker finds what is due in Postgres itself; the use cases and their claims are the same."""
+
+import random
+import threading
+import time
+from contextlib import closing
+
+import structlog
+
+from services.worker.compute_batch import compute_batch
+from services.worker.context import WorkerContext
+from services.worker.finalise_report import finalise_report
+from shared.contracts import ComputeBatch
+from shared.db.connect import borrowed
+from shared.errors import InfrastructureError
+from shared.queue import QueueProbe
+from shared.reports.due import claimable
+
+_log = structlog.get_logger()
+_CANDIDATES = 16  # each worker picks one of the oldest at random, so that several seldom reach for the same
+_PASS_S = 5.0  # work that long before asking Redis again: asking takes a second where it does not even refuse
+
+
+class Lookout:
+    """Threads that ask Redis every `every_s` seconds whether it takes messages, and where it does not, do its part."""
+
+    def __init__(self, context: WorkerContext, redis_url: str, *, threads: int, every_s: float) -> None:
+        self._context = context
+        self._redis_url = redis_url
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"lookout-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Start looking."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take nothing new."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        with closing(QueueProbe(self._redis_url)) as probe:
+            while not self._stopping.wait(self._every_s):
+                if not probe.takes_messages():
+                    self._work()
+
+    def _work(self) -> None:
+        """Do what is due until nothing is, or for a while."""
+        until = time.monotonic() + _PASS_S
+        try:
+            while not self._stopping.is_set() and time.monotonic() < until and self._work_once():
+                pass
+        except InfrastructureError as error:
+            _log.warning("look_skipped", error=str(error))
+        except Exception:  # noqa: BLE001 - it is logged, and the next look may fare better
+            _log.exception("look_failed")
+
+    def _work_once(self) -> bool:
+        """Reach for one thing that is due; False when there is none."""
+        with borrowed(self._context.pool) as conn:
+            due = claimable(conn, self._context.terms.max_attempts, limit=_CANDIDATES)
+        if not due:
+            return False
+        wake = random.choice(due)  # noqa: S311 - nobody gains by guessing it
+        if isinstance(wake, ComputeBatch):
+            compute_batch(self._context, wake.report_id, wake.batch_no)
+        else:
+            finalise_report(self._context, wake.report_id)
+        return True

@@ -1,0 +1,54 @@
+"""Stopping an HTTP service in order: first it says that it is not ready, a moment later it ends its connections."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_NOTICE_S = 1.0  # for load balancers to look once more
+
+
+class Stopping:
+    """Where the stop of this process is: not `requested`, requested, or `closing`, when no answer may wait any longer."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.closing = asyncio.Event()
+
+    async def pause(self, seconds: float) -> bool:
+        """Sleep; return early, and true, when the connections are to end."""
+        try:
+            await asyncio.wait_for(self.closing.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: None) -> None:
+    """Take SIGTERM and SIGINT over from uvicorn's command, until the process ends. Call it in the event loop.
+
+    A repeated signal changes nothing. The process ends with status 0, as it did what it was asked to do. Where no such
+    server runs, as in a test, nothing is taken over.
+    """
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if threading.current_thread() is not threading.main_thread() or not isinstance(server, uvicorn.Server):
+        return
+    loop = asyncio.get_running_loop()
+
+    def announce() -> None:
+        if not stopping.requested:
+            stopping.requested = True
+            on_request()
+            loop.call_later(_NOTICE_S, close)
+
+    def close() -> None:
+        stopping.closing.set()
+        server.should_exit = (
+            True  # what uvicorn's own handler does, except that it repeats the signal at the end
+        )
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, announce)
