@@ -33,6 +33,10 @@ class ReportNotFound(UptillError):
     """No report has this id, or the caller may not see it."""
 
 
+class StoreNotFound(UptillError):
+    """No store has this id, or the caller may not see it."""
+
+
 class FileNotReady(UptillError):
     """The report has no file yet, and may get one."""
 

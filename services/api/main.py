@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.api.context import ApiContext
-from services.api.routes import aliases, events, health, reports
+from services.api.routes import aliases, events, health, reports, stores
 from shared.db.connect import make_async_pool
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(Observe)
     add_error_handlers(app)
-    for module in (reports, events, aliases, health):
+    for module in (reports, events, stores, aliases, health):
         app.include_router(module.router)
     app.include_router(metrics_router("api"))
     return app

@@ -40,6 +40,9 @@ def _known_policy(name: str) -> str:
     return name
 
 
+KnownPolicy = Annotated[str, AfterValidator(_known_policy)]
+
+
 def _instant_or_word(as_of: object) -> datetime | Literal["latest", "now"]:
     if as_of == "latest" or as_of == "now":  # noqa: PLR1714 - keeps the literal types
         return as_of
@@ -51,14 +54,21 @@ def _instant_or_word(as_of: object) -> datetime | Literal["latest", "now"]:
         raise ValueError(
             "must be an instant with a time zone such as 2024-10-14T18:00:00Z, or latest, or now"
         )
-    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
-        raise ValueError(f"must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
-    return instant
+    return _known_year(instant)
 
 
 def _known_windows(texts: list[str]) -> list[str]:
     parse_windows(texts)
     return texts
+
+
+def _known_year(instant: datetime) -> datetime:
+    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise ValueError(f"must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return instant
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_known_year)]
 
 
 class StoreSelection(BaseModel):
@@ -97,7 +107,7 @@ class ReportCreate(BaseModel):
         default="latest",
         description="End of every window: an instant, `latest` (the newest accepted poll) or `now`.",
     )
-    policy: Annotated[str, AfterValidator(_known_policy)] = Field(
+    policy: KnownPolicy = Field(
         default=DEFAULT_POLICY, description=f"How polls become uptime: one of {', '.join(POLICIES)}."
     )
     force: bool = Field(
@@ -143,9 +153,9 @@ class ReportQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: ReportState | None = None
-    policy: Annotated[str | None, AfterValidator(lambda name: name and _known_policy(name))] = None
-    created_after: AwareDatetime | None = Field(default=None, description="Included.")
-    created_before: AwareDatetime | None = Field(default=None, description="Not included.")
+    policy: KnownPolicy | None = None
+    created_after: Instant | None = Field(default=None, description="Included.")
+    created_before: Instant | None = Field(default=None, description="Not included.")
     cursor: str | None = Field(default=None, description="`next` of the page before.")
     limit: int = Field(default=50, ge=1, le=200)
 

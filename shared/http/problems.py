@@ -42,6 +42,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ),
     errors.ForbiddenError: Problem("forbidden", HTTPStatus.FORBIDDEN, "The API key may not do this"),
     errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "There is no such report"),
+    errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "There is no such store"),
     errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The report has no such file yet"),
     errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "The report has no such file"),
     errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "There is no such import"),

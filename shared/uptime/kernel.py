@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.uptime.calendar import Spans
-from shared.uptime.intervals import Int64s, Line, elapsed
-from shared.uptime.policy import NoData, Policy, Scope, history_us
-from shared.uptime.states import Polls, carried, in_order, inside, linked, spoken
+from shared.uptime.intervals import Int64s, elapsed
+from shared.uptime.policy import NoData, Policy, history_us
+from shared.uptime.states import Polls, hear, linked
 
 __all__ = ["Measures", "Polls", "measure"]
 
@@ -38,7 +38,8 @@ def measure(
     """
     starts_us, ends_us = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    line = Line.covering(first_us, as_of_us, len(starts_us))
+    heard = hear(spans, polls, first_us, as_of_us, len(starts_us), policy)
+    line, counted, state = heard.line, heard.counted, heard.states
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
     starts = line.place(store, np.minimum(starts_us, as_of_us))
     ends = line.place(store, np.minimum(ends_us, as_of_us))
@@ -47,12 +48,6 @@ def measure(
         begin, end = line.place(store, begin_us), line.place(store, end_us)
         return elapsed(begin, end, ends) - elapsed(begin, end, starts)
 
-    polls = in_order(polls, line, as_of_us)
-    counted, span = inside(polls, spans, line)
-    if policy.scope is Scope.ALL:
-        state = carried(polls, spans, line, as_of_us, policy)
-    else:
-        state = spoken(counted, span, spans, as_of_us, policy)
     up_us, down_us = (
         within(state.store[chosen], state.begin_us[chosen], state.end_us[chosen])
         for chosen in (np.flatnonzero(state.active), np.flatnonzero(~state.active))
@@ -61,7 +56,7 @@ def measure(
     up_us, down_us = _with_no_data(open_us, up_us, down_us, policy.no_data)
 
     before, after = slice(None, -1), slice(1, None)
-    agree = linked(span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
+    agree = linked(heard.span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
     sure_up_us, sure_down_us = (
         within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
         for chosen in (

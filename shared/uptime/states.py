@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line, expand, intersect
-from shared.uptime.policy import Edges, Fill, Policy, reach_us
+from shared.uptime.policy import Edges, Fill, Policy, Scope, reach_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,39 @@ class Polls:
 class States:
     """Disjoint stretches `[begin_us, end_us)` inside spans, sorted by (store, begin_us), and the state in each.
 
-    Open time outside of them is unknown.
+    Open time outside of them is unknown. `poll` is the index of the poll that speaks.
     """
 
     store: Int64s
     begin_us: Int64s
     end_us: Int64s
     active: Bools
+    poll: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the polls of a batch say.
+
+    `counted`: those inside spans, in order; `span`: the index of the span of each. `states` point into `speakers`, which
+    are the counted polls, or all of them where the policy lets those speak that were taken while closed.
+    """
+
+    line: Line
+    counted: Polls
+    span: Int64s
+    speakers: Polls
+    states: States
+
+
+def hear(spans: Spans, polls: Polls, first_us: int, as_of_us: int, stores: int, policy: Policy) -> Heard:
+    """Apply the policy to the polls from `first_us` to `as_of_us`, both included, of so many stores."""
+    line = Line.covering(first_us, as_of_us, stores)
+    polls = in_order(polls, line, as_of_us)
+    counted, span = inside(polls, spans, line)
+    if policy.scope is Scope.ALL:
+        return Heard(line, counted, span, polls, carried(polls, spans, line, as_of_us, policy))
+    return Heard(line, counted, span, counted, spoken(counted, span, spans, as_of_us, policy))
 
 
 def in_order(polls: Polls, line: Line, as_of_us: int) -> Polls:
@@ -88,26 +114,32 @@ def carried(polls: Polls, spans: Spans, line: Line, as_of_us: int, policy: Polic
         line.place(held.store, held.end_us),
     )
     store = held.store[index]
-    return States(store, line.instant_us(store, begin), line.instant_us(store, end), held.active[index])
+    return States(
+        store,
+        line.instant_us(store, begin),
+        line.instant_us(store, end),
+        held.active[index],
+        held.poll[index],
+    )
 
 
 def _speech(polls: Polls, group: Int64s, open_us: Int64s, close_us: Int64s, policy: Policy) -> States:
     """From when to when each poll speaks, given its group and what bounds it; only where that is any time."""
     at_us = polls.at_us
-    breaks_us = _slot_after(_breaks(at_us, policy.fill), policy.slot_us)
+    breaks_us = slot_after(breaks(at_us, policy.fill), policy.slot_us)
     together = linked(group, at_us, policy)
     begin_us = at_us.copy() if policy.edges is Edges.NONE else open_us.copy()
-    end_us = _slot_after(at_us, policy.slot_us) if policy.edges is Edges.DOWN_AFTER_LAST else close_us.copy()
+    end_us = slot_after(at_us, policy.slot_us) if policy.edges is Edges.DOWN_AFTER_LAST else close_us.copy()
     begin_us[1:] = np.where(together, breaks_us, begin_us[1:])
     end_us[:-1] = np.where(together, breaks_us, end_us[:-1])
     begin_us = np.maximum(begin_us, at_us - policy.horizon_us)
     end_us = np.minimum(np.minimum(end_us, at_us + policy.horizon_us), close_us)
     known = np.flatnonzero(begin_us < end_us)
-    return States(polls.store[known], begin_us[known], end_us[known], polls.active[known])
+    return States(polls.store[known], begin_us[known], end_us[known], polls.active[known], known)
 
 
-def _breaks(at_us: Int64s, fill: Fill) -> Int64s:
-    """The break between each poll and the next."""
+def breaks(at_us: Int64s, fill: Fill) -> Int64s:
+    """The break between each poll and the next, before it is rounded."""
     earlier, later = at_us[:-1], at_us[1:]
     match fill:
         case Fill.NEAREST:
@@ -118,6 +150,6 @@ def _breaks(at_us: Int64s, fill: Fill) -> Int64s:
             return earlier
 
 
-def _slot_after(at_us: Int64s, slot_us: int) -> Int64s:
+def slot_after(at_us: Int64s, slot_us: int) -> Int64s:
     """Rounded up to the next multiple of the slot since the epoch."""
     return at_us + -at_us % slot_us if slot_us else at_us

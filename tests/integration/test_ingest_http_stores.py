@@ -60,6 +60,22 @@ def test_the_zone_is_replaced(service: TestClient, database_url: str) -> None:
     check_ledger(database_url)
 
 
+def test_labels_are_replaced(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/a%2Fb/labels"
+    assert put(service, path, {"labels": {"region": "north", "owner": "Müller & Söhne"}}) == (2, 0, 0)
+    assert put(service, path, {"labels": {"region": "south", "owner": "Müller & Söhne", "x": "1"}}) == (
+        1,
+        1,
+        1,
+    )
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select store_id, labels from store").fetchall() == [
+            ("a/b", {"region": "south", "owner": "Müller & Söhne", "x": "1"})
+        ]
+    assert put(service, path, {"labels": {}}) == (0, 0, 0)
+    check_ledger(database_url)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -69,6 +85,12 @@ def test_the_zone_is_replaced(service: TestClient, database_url: str) -> None:
         ("a/hours", {"hours": [MONDAY | {"colour": "red"}]}, "body.hours.0.colour"),
         ("a/hours", {"hours": None}, "body.hours"),
         ("a/hours", {}, "body.hours"),
+        ("a/labels", {"labels": {"a:b": "c"}}, "body.labels"),
+        ("a/labels", {"labels": {"a": ""}}, "body.labels"),
+        ("a/labels", {"labels": {"a": "\n"}}, "body.labels"),
+        ("a/labels", {"labels": {"a": 1}}, "body.labels.a"),
+        ("a/labels", {"labels": {f"l{n}": "x" for n in range(33)}}, "body.labels"),
+        ("a/labels", {}, "body.labels"),
         ("%20/hours", {"hours": []}, "store_id"),
         ("a%09b/hours", {"hours": []}, "store_id"),
         ("x" * 1025 + "/hours", {"hours": []}, "store_id"),

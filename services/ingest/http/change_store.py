@@ -1,12 +1,13 @@
-"""Changes the opening hours or the zone of one store, with the accounting of a file that names this store only."""
+"""Changes the opening hours, the zone or the labels of one store, with the accounting of a file that names this store only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 import numpy as np
 import psycopg
+from psycopg.types.json import Jsonb
 
 from services.ingest.http.live_polls import store_id_fault
 from services.ingest.http.write_live import LOCK_PATIENCE, commit_change, store_keys_of
@@ -74,10 +75,25 @@ def replace_timezone(database_url: str, store_id: str, timezone: str, created_by
     return _change(database_url, store_id, "timezones", created_by, change)
 
 
+def replace_labels(
+    database_url: str, store_id: str, labels: Mapping[str, str], created_by: str
+) -> StoreChange:
+    """Set the labels, which are valid, in the place of those it had. Raises `InvalidRequest` and `DatabaseUnavailable`."""
+
+    def change(conn: psycopg.Connection, store_key: int) -> Counts:
+        values = {"store_key": store_key, "labels": Jsonb(dict(labels))}
+        ((before,),) = conn.execute(_SQL["replace_labels"], values)
+        same = sum(before.get(name) == value for name, value in labels.items())
+        known = sum(name in before for name in labels)
+        return Counts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
+
+    return _change(database_url, store_id, "labels", created_by, change)
+
+
 def _change(
     database_url: str,
     store_id: str,
-    kind: Literal["hours", "timezones"],
+    kind: Literal["hours", "timezones", "labels"],
     created_by: str,
     change: Callable[[psycopg.Connection, int], Counts],
 ) -> StoreChange:

@@ -1,13 +1,14 @@
 """The bodies of requests and answers. Unknown fields of a request are refused."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 
 from services.ingest.http.imports import ImportRow
 from services.ingest.http.live_polls import MAX_POLLS
+from shared.labels import MAX_LABELS, checked_labels
 
 ImportState = Literal["queued", "running", "succeeded", "stopped", "failed"]
 MAX_INTERVALS = 7 * 24 * 4
@@ -68,6 +69,16 @@ class TimezoneChange(BaseModel):
     timezone: str = Field(description="A name of the IANA database, such as `America/Chicago`.")
 
 
+class LabelsChange(BaseModel):
+    """Body of `PUT /v1/stores/{store_id}/labels`; labels that are not in it are removed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    labels: Annotated[dict[str, str], AfterValidator(checked_labels)] = Field(
+        max_length=MAX_LABELS, examples=[{"region": "north", "owner": "Acme"}]
+    )
+
+
 class StoreChanged(BaseModel):
     """What a change of one store did, and the import it is recorded as."""
 
@@ -96,7 +107,7 @@ class ImportBody(BaseModel):
     id: UUID
     parent_id: UUID | None
     state: ImportState
-    kind: Literal["polls", "hours", "timezones", "archive"] | None
+    kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
     source: str
     counts: ImportCounts
     progress: ImportProgress

@@ -115,6 +115,13 @@ with wanted as (
 )
 select count(*) from added
 
+-- name: replace_labels
+-- The labels the store had.
+update store set labels = %(labels)s
+from (select labels from store where store_key = %(store_key)s) old
+where store_key = %(store_key)s
+returning old.labels
+
 -- name: replace_timezone
 -- The zone the store had.
 update store set timezone = %(timezone)s

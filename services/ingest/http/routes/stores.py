@@ -1,4 +1,4 @@
-"""Opening hours and the time zone of one store."""
+"""Opening hours, time zone and labels of one store."""
 
 from typing import Any
 
@@ -7,13 +7,20 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from services.ingest.http.bodies import read_json
-from services.ingest.http.change_store import LocalInterval, StoreChange, replace_hours, replace_timezone
+from services.ingest.http.change_store import (
+    LocalInterval,
+    StoreChange,
+    replace_hours,
+    replace_labels,
+    replace_timezone,
+)
 from services.ingest.http.context import Context, Writer
-from services.ingest.http.schemas import CountsBody, HoursChange, StoreChanged, TimezoneChange
+from services.ingest.http.schemas import CountsBody, HoursChange, LabelsChange, StoreChanged, TimezoneChange
 
 router = APIRouter(tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
 _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
+_LABELS = TypeAdapter(LabelsChange)
 
 
 def _documented(model: type[BaseModel]) -> dict[str, Any]:
@@ -41,6 +48,14 @@ async def put_timezone(context: Context, key: Writer, request: Request, store_id
     return _shown(
         await run_in_threadpool(replace_timezone, database_url, store_id, body.timezone, key.prefix)
     )
+
+
+@router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_documented(LabelsChange))
+async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
+    """Replace the labels of one store; a store that is not known is added."""
+    body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
+    database_url = context.settings.database_url.get_secret_value()
+    return _shown(await run_in_threadpool(replace_labels, database_url, store_id, body.labels, key.prefix))
 
 
 def _shown(change: StoreChange) -> StoreChanged:

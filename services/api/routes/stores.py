@@ -1,0 +1,54 @@
+"""Stores: a page, one, its timeline. An id may hold slashes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from services.api.context import Context
+from services.api.routes.reports import Reader
+from services.api.store_schemas import (
+    StoreBody,
+    StoreDetailBody,
+    StorePage,
+    StoreQuery,
+    TimelineBody,
+    TimelineQuery,
+)
+from shared.db.connect import borrowed_async
+from shared.http.cursors import cut_page, read_text_cursor, text_cursor
+from shared.labels import parse_labels
+from shared.stores.read import get_store, list_stores
+from shared.stores.timeline import read_timeline
+
+router = APIRouter(tags=["stores"])
+
+
+@router.get("/v1/stores")
+async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuery, Query()]) -> StorePage:
+    """List stores by id, each with its last poll."""
+    labels, after_id = parse_labels(chosen.label, separator=":"), read_text_cursor(chosen.cursor)
+    async with borrowed_async(context.pool) as conn:
+        found = await list_stores(conn, labels, key.visible, after_id=after_id, limit=chosen.limit + 1)
+    page, last = cut_page(found, chosen.limit)
+    return StorePage(
+        stores=[StoreBody.of(store) for store in page],
+        next=None if last is None else text_cursor(last.store_id),
+    )
+
+
+@router.get("/v1/stores/{store_id:path}/timeline")
+async def read_store_timeline(
+    context: Context, key: Reader, store_id: str, chosen: Annotated[TimelineQuery, Query()]
+) -> TimelineBody:
+    """Explain the uptime of one store: its spans, its polls, and its states with the rule behind each border."""
+    async with borrowed_async(context.pool) as conn:
+        given = await read_timeline(conn, store_id, chosen.request(), key.visible)
+    return await run_in_threadpool(lambda: TimelineBody.of(given, given.explain()))
+
+
+@router.get("/v1/stores/{store_id:path}")
+async def read_store(context: Context, key: Reader, store_id: str) -> StoreDetailBody:
+    """Show one store: hours, zone, labels, its last poll and how many it had lately."""
+    async with borrowed_async(context.pool) as conn:
+        return StoreDetailBody.with_hours(await get_store(conn, store_id, key.visible))

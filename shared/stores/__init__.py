@@ -1,0 +1,1 @@
+"""Stores as callers see them: lists, one store, its timeline."""

@@ -1,0 +1,97 @@
+"""Reading stores: a page of them, one of them. Whoever may not see a store is told that there is none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.db.queries import queries
+from shared.errors import StoreNotFound
+from shared.keys import StoreScope
+
+_SQL = queries("stores")
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store and its last poll. Without `timezone` it has the default one."""
+
+    store_key: int
+    store_id: str
+    timezone: str | None
+    labels: Mapping[str, str]
+    first_polled_at: datetime | None
+    last_polled_at: datetime | None
+    is_active: bool | None
+
+
+@dataclass(frozen=True)
+class StoreDetail:
+    """Hours as (day, opens, closes), 0 being Monday, in seconds of the local day; none: open around the clock.
+
+    `polls_last_day`: those of the 24 hours up to the newest poll of any store.
+    """
+
+    store: Store
+    hours: Sequence[tuple[int, int, int]]
+    polls_last_day: int
+
+
+async def list_stores(
+    conn: AsyncConnection,
+    labels: Mapping[str, str],
+    visible: StoreScope,
+    *,
+    after_id: str | None,
+    limit: int,
+) -> list[Store]:
+    """Return up to `limit` stores that have all the labels, by id, from behind `after_id` on."""
+    return await _select(
+        conn, visible, labels=Jsonb(dict(labels)) if labels else None, after_id=after_id, limit=limit
+    )
+
+
+async def find_store(conn: AsyncConnection, store_id: str, visible: StoreScope) -> Store:
+    """Return one store. Raises `StoreNotFound`."""
+    # Postgres holds no NUL in text, and no id has one.
+    found = await _select(conn, visible, store_id=store_id, limit=1) if "\0" not in store_id else []
+    if not found:
+        raise StoreNotFound(f"there is no store {store_id!r}")
+    return found[0]
+
+
+async def get_store(conn: AsyncConnection, store_id: str, visible: StoreScope) -> StoreDetail:
+    """Return one store with its hours. Raises `StoreNotFound`."""
+    store = await find_store(conn, store_id, visible)
+    latest = await latest_poll(conn)
+    polls = 0
+    if latest is not None:
+        within = {"store_key": store.store_key, "after": latest - _DAY, "until": latest}
+        counted = await (await conn.execute(_SQL["count_polls"], within)).fetchone()
+        polls = counted[0] if counted else 0
+    return StoreDetail(store, await hours_of(conn, store), polls)
+
+
+async def hours_of(conn: AsyncConnection, store: Store) -> list[tuple[int, int, int]]:
+    """Return the store's hours as (day, opens, closes)."""
+    cursor = await conn.execute(_SQL["hours_of_store"], {"store_key": store.store_key})
+    return await cursor.fetchall()
+
+
+async def latest_poll(conn: AsyncConnection) -> datetime | None:
+    """Return the newest accepted poll of any store: what `latest` means as the as_of of a report."""
+    row = await (await conn.execute(_SQL["latest_poll"])).fetchone()
+    return row[0] if row else None
+
+
+async def _select(conn: AsyncConnection, visible: StoreScope, **chosen: Any) -> list[Store]:
+    scope = None if visible.labels is None else Jsonb(dict(visible.labels))
+    unset = dict.fromkeys(("store_id", "after_id", "labels"))
+    async with conn.cursor(row_factory=class_row(Store)) as cursor:
+        await cursor.execute(_SQL["list_stores"], {**unset, **chosen, "scope": scope}, prepare=False)
+        return await cursor.fetchall()

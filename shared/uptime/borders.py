@@ -1,0 +1,75 @@
+"""Why a state begins and ends where it does: names the kernel's own breaks and limits, and decides none of them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.uptime.calendar import Spans
+from shared.uptime.policy import Edges, Fill, Policy, Scope
+from shared.uptime.states import Heard, breaks, linked, slot_after
+
+
+class Rule(StrEnum):
+    """Why a segment begins or ends where it does."""
+
+    EDGE = "edge"  # the store opens or closes
+    POLL = "poll"  # the break is at a poll
+    MIDPOINT = "midpoint"  # the break is halfway between two polls
+    SLOT = "slot"  # the break was rounded up to the policy's grid
+    STALE = "stale"  # a poll speaks no farther than the policy's horizon
+    AS_OF = "as_of"  # nothing later is known
+    WINDOW = "window"  # the window begins or ends
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """An end of a segment."""
+
+    at_us: int
+    rule: Rule
+
+
+class Borders:
+    """The limits that the states of one store can have met."""
+
+    def __init__(self, heard: Heard, spans: Spans, as_of_us: int, policy: Policy) -> None:
+        at_us = heard.speakers.at_us
+        group = heard.speakers.store if policy.scope is Scope.ALL else heard.span
+        exact_us = breaks(at_us, policy.fill)
+        self._at_us = at_us.tolist()
+        self._together = linked(group, at_us, policy).tolist()
+        self._exact_us, self._breaks_us = exact_us.tolist(), slot_after(exact_us, policy.slot_us).tolist()
+        self._after_last_us = slot_after(at_us, policy.slot_us).tolist()
+        self._opens, self._closes = set(spans.open_us.tolist()), set(spans.close_us.tolist())
+        self._break_rule = Rule.MIDPOINT if policy.fill is Fill.NEAREST else Rule.POLL
+        self._ends_after_last = policy.edges is Edges.DOWN_AFTER_LAST
+        self._as_of_us = as_of_us
+
+    def begin(self, poll: int, at_us: int) -> Border:
+        """Where the time begins that the poll of this number speaks for."""
+        rule = Rule.STALE
+        if poll > 0 and self._is_break(poll - 1, at_us):
+            rule = self._rule_of_break(poll - 1)
+        elif at_us in self._opens:
+            rule = Rule.EDGE
+        elif at_us == self._at_us[poll]:
+            rule = Rule.POLL
+        return Border(at_us, rule)
+
+    def end(self, poll: int, at_us: int) -> Border:
+        """Where it ends."""
+        rule = Rule.STALE
+        if poll < len(self._together) and self._is_break(poll, at_us):
+            rule = self._rule_of_break(poll)
+        elif at_us in self._closes:
+            rule = Rule.EDGE
+        elif at_us == self._as_of_us:
+            rule = Rule.AS_OF
+        elif self._ends_after_last and at_us == self._after_last_us[poll]:
+            rule = Rule.POLL if at_us == self._at_us[poll] else Rule.SLOT
+        return Border(at_us, rule)
+
+    def _is_break(self, gap: int, at_us: int) -> bool:
+        return bool(self._together[gap]) and bool(self._breaks_us[gap] == at_us)
+
+    def _rule_of_break(self, gap: int) -> Rule:
+        return self._break_rule if self._exact_us[gap] == self._breaks_us[gap] else Rule.SLOT
