@@ -107,3 +107,11 @@ class ImportBusy(UptillError):
 
 class ReportExpired(UptillError):
     """The report's files were removed after their time; the same request makes a new one."""
+
+
+class KeyNotFound(UptillError):
+    """No live API key has this prefix."""
+
+
+class KeyReplaced(UptillError):
+    """The API key has a successor already."""

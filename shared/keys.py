@@ -1,4 +1,7 @@
-"""API keys: `upt_<8 id>_<32 random bytes>`, of which the database holds the id and a SHA-256."""
+"""API keys: `upt_<8 id>_<32 random bytes>`, of which the database holds the id and a SHA-256.
+
+A key may do what its scopes say, and sees the stores that its labels name.
+"""
 
 import base64
 import hashlib
@@ -7,17 +10,23 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
+from shared.audit import record
 from shared.db.queries import queries
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
+from shared.labels import checked_labels
 
 SCOPES = ("reports:read", "reports:write", "ingest:write", "metrics:read", "admin")
+SCOPES_OF_LIMITED_KEYS = frozenset({"reports:read", "reports:write"})
+OVERLAP = timedelta(days=1)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-_SHAPE = re.compile(r"^upt_([a-z0-9]{8})_([A-Za-z0-9_-]{43})$")
+_SHAPE = re.compile(r"upt_([a-z0-9]{8})_([A-Za-z0-9_-]{43})")
+_SQL = queries("keys")
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class ApiKey:
     prefix: str
     name: str
     scopes: list[str]
+    store_labels: dict[str, str] | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -49,48 +59,110 @@ class ApiKey:
     @property
     def visible(self) -> StoreScope:
         """The stores that the key's holder may see, report on and count."""
-        return EVERY_STORE
+        return StoreScope(self.store_labels)
+
+
+@dataclass(frozen=True)
+class KeyTerms:
+    """What a new key may do, on which stores, and until when. Raises `InvalidRequest` for what cannot be."""
+
+    name: str
+    scopes: Sequence[str]
+    store_labels: Mapping[str, str] | None = None
+    expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.scopes) - set(SCOPES)):
+            raise InvalidRequest(
+                f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}", field="scopes"
+            )
+        if self.store_labels is None:
+            return
+        try:
+            checked_labels(self.store_labels)
+        except ValueError as error:
+            raise InvalidRequest(str(error), field="store_labels") from None
+        if not self.store_labels:
+            raise InvalidRequest("name a label, or leave the limit out", field="store_labels")
+        if beyond := sorted(set(self.scopes) - SCOPES_OF_LIMITED_KEYS):
+            raise InvalidRequest(
+                f"a key limited to some stores cannot have {', '.join(beyond)}", field="scopes"
+            )
 
 
 def create_key(
-    conn: psycopg.Connection, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+    conn: psycopg.Connection,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    store_labels: Mapping[str, str] | None = None,
+    expires_at: datetime | None = None,
+    actor: str = "command",
 ) -> str:
-    """Store a new key and return it; it cannot be shown again. Raises `InvalidRequest` for an unknown scope."""
-    if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise InvalidRequest(
-            f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}", field="scopes"
-        )
-    prefix = "".join(secrets.choice(_ALPHABET) for _ in range(8))
-    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
-    key = f"upt_{prefix}_{secret}"
+    """Store a new key and return it; it cannot be shown again. Raises `InvalidRequest` as `KeyTerms` does."""
+    terms = KeyTerms(name, scopes, store_labels, expires_at)
+    prefix, key = _new_secret()
+    labels = None if terms.store_labels is None else Jsonb(dict(terms.store_labels))
     conn.execute(
-        queries("keys")["insert_key"],
+        _SQL["insert_key"],
         {
             "prefix": prefix,
             "hash": _hash(key),
-            "name": name,
-            "scopes": list(scopes),
-            "expires_at": expires_at,
+            "name": terms.name,
+            "scopes": list(terms.scopes),
+            "store_labels": labels,
+            "expires_at": terms.expires_at,
         },
     )
+    record(conn, actor, "key.created", prefix, name=name, scopes=list(scopes))
     return key
 
 
-def revoke_key(conn: psycopg.Connection, prefix: str) -> bool:
+def rotate_key(
+    conn: psycopg.Connection, prefix: str, *, overlap: timedelta = OVERLAP, actor: str = "command"
+) -> str:
+    """Make the key that takes over from a live one, which ends after `overlap`; at most these two live.
+
+    Raises `KeyNotFound`, and `KeyReplaced` for a key that has a successor already.
+    """
+    new_prefix, key = _new_secret()
+    values = {"prefix": prefix, "new_prefix": new_prefix, "hash": _hash(key), "overlap": overlap}
+    if conn.execute(_SQL["lock_live_key"], values).rowcount == 0:
+        raise KeyNotFound(f"there is no live key with the prefix {prefix!r}")
+    ((replaced,),) = conn.execute(_SQL["has_successor"], values)
+    if replaced:
+        raise KeyReplaced(f"the key {prefix} has a successor already; rotate that one")
+    for statement in ("insert_successor", "end_after", "revoke_predecessor"):
+        conn.execute(_SQL[statement], values)
+    record(conn, actor, "key.rotated", prefix, successor=new_prefix)
+    return key
+
+
+def revoke_key(conn: psycopg.Connection, prefix: str, *, actor: str = "command") -> bool:
     """End a key now; false when there is no live key of this prefix."""
-    return conn.execute(queries("keys")["revoke_key"], {"prefix": prefix}).rowcount == 1
+    revoked = conn.execute(_SQL["revoke_key"], {"prefix": prefix}).rowcount == 1
+    if revoked:
+        record(conn, actor, "key.revoked", prefix)
+    return revoked
 
 
 def list_keys(conn: psycopg.Connection) -> list[ApiKey]:
     """All keys, newest first."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cursor:
-        return cursor.execute(queries("keys")["list_keys"]).fetchall()
+        return cursor.execute(_SQL["list_keys"]).fetchall()
 
 
 def prefix_of(key: str) -> str | None:
     """The public part of a well-formed key, else None."""
-    match = _SHAPE.match(key)
+    match = _SHAPE.fullmatch(key)
     return match[1] if match else None
+
+
+def _new_secret() -> tuple[str, str]:
+    """A prefix that nobody has, and the key that begins with it."""
+    prefix = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+    return prefix, f"upt_{prefix}_{secret}"
 
 
 def matches(key: str, stored_hash: bytes) -> bool:

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.api.context import ApiContext
-from services.api.routes import aliases, events, health, reports, stores
+from services.api.routes import aliases, events, health, keys, reports, stores
 from shared.db.connect import make_async_pool
+from shared.http.auth import KeyRing
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.problems import add_error_handlers
@@ -34,7 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await pool.open()  # does not wait: the API starts, and says so on /readyz, while the database is away
         broker = make_broker(settings.redis_url.get_secret_value())
         stopping = Stopping()
-        app.state.pool = pool
+        app.state.keys = KeyRing(pool)
         app.state.context = ApiContext(settings, pool, broker, make_storage(settings), stopping)
         serve_metrics(settings, "api")
         announce_stop(stopping)
@@ -52,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(Observe)
     add_error_handlers(app)
-    for module in (reports, events, stores, aliases, health):
+    for module in (reports, events, stores, aliases, keys, health):
         app.include_router(module.router)
     app.include_router(metrics_router("api"))
     return app

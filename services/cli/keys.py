@@ -1,6 +1,6 @@
-"""`uptill keys`: create, list and revoke API keys, straight in the database."""
+"""`uptill keys`: create, list, rotate and revoke API keys, straight in the database."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -10,9 +10,10 @@ from services.cli.console import fail, note, stdout
 from services.cli.environment import settings_for_command
 from shared.db.connect import connect
 from shared.errors import UptillError
-from shared.keys import SCOPES, create_key, list_keys, revoke_key
+from shared.keys import OVERLAP, SCOPES, create_key, list_keys, revoke_key, rotate_key
+from shared.labels import parse_labels
 
-app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
+app = typer.Typer(no_args_is_help=True, help="API keys: create, list, rotate, revoke.")
 
 
 def _database_url() -> str:
@@ -26,16 +27,44 @@ def create(
         list[str] | None,
         typer.Option(help=f"Repeatable: {', '.join(SCOPES)}. Default: read and write reports."),
     ] = None,
+    stores: Annotated[
+        list[str] | None,
+        typer.Option(help="Repeatable: NAME=VALUE, a label that a store must have for the key to see it."),
+    ] = None,
     expires: Annotated[datetime | None, typer.Option(help="UTC time from which the key is refused.")] = None,
 ) -> None:
     """Create a key and print it; it cannot be shown again."""
     try:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             key = create_key(
-                conn, name=name, scopes=scope or ["reports:read", "reports:write"], expires_at=_utc(expires)
+                conn,
+                name=name,
+                scopes=scope or ["reports:read", "reports:write"],
+                store_labels=parse_labels(stores, separator="=") if stores else None,
+                expires_at=_utc(expires),
             )
+    except (UptillError, ValueError) as error:
+        fail(str(error))
+    _show(key)
+
+
+@app.command()
+def rotate(
+    prefix: Annotated[str, typer.Argument(help="The eight characters after `upt_`.")],
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, help="How long the old key still works.")
+    ] = OVERLAP.total_seconds() / 3600,
+) -> None:
+    """Print a new key that may do what the old one may; the old one ends after the overlap."""
+    try:
+        with connect(_database_url(), application_name="uptill-keys") as conn:
+            key = rotate_key(conn, prefix, overlap=timedelta(hours=overlap_hours))
     except UptillError as error:
         fail(str(error))
+    _show(key)
+
+
+def _show(key: str) -> None:
     note("Keep this key now; only its hash is stored.")
     print(key)
 
@@ -48,13 +77,14 @@ def list_() -> None:
             keys = list_keys(conn)
     except UptillError as error:
         fail(str(error))
-    table = Table("prefix", "name", "scopes", "created", "expires", "last used", "revoked")
+    table = Table("prefix", "name", "scopes", "stores", "created", "expires", "last used", "revoked")
     for key in keys:
         times = (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
         table.add_row(
             key.prefix,
             key.name,
             " ".join(key.scopes),
+            " ".join(f"{name}={value}" for name, value in (key.store_labels or {}).items()) or "all",
             *(f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in times),
         )
     stdout.print(table)

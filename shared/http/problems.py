@@ -65,6 +65,8 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "The Idempotency-Key stands for another request",
     ),
     errors.ImportBusy: Problem("import_busy", HTTPStatus.CONFLICT, "Another process is running the import"),
+    errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "There is no such live API key"),
+    errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key has a successor already"),
     errors.InfrastructureError: Problem(
         "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "A server that this service needs does not answer"
     ),

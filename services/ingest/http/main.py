@@ -13,6 +13,7 @@ from services.ingest.http.routes import health, imports, observations, stores
 from services.ingest.http.spool import Spool
 from services.ingest.limits import Limits
 from shared.db.connect import make_async_pool
+from shared.http.auth import KeyRing
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.problems import add_error_handlers
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )  # does not wait: the service starts, and says so on /readyz, while the database is away
         importer = Importer(database_url, spool, Limits.of(settings))
         live = GroupCommit(database_url)
-        app.state.pool = pool
+        app.state.keys = KeyRing(pool)
         stopping = Stopping()
         app.state.context = IngestContext(settings, pool, spool, importer, live, stopping)
         importer.start()

@@ -1,0 +1,190 @@
+"""API keys and the audit, for administrators. The acts are few, so each has a connection of its own."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+import psycopg
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from services.api.context import ApiContext, Context
+from shared.audit import ACTIONS, list_entries
+from shared.db.connect import borrowed_async, connect
+from shared.errors import InvalidRequest, KeyNotFound
+from shared.http.auth import Caller, KeyRing
+from shared.keys import OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
+
+router = APIRouter(tags=["administration"])
+Admin = Annotated[ApiKey, Depends(Caller("admin"))]
+T = TypeVar("T")
+_NO_STORE = {"Cache-Control": "no-store"}
+_MAX_OVERLAP_S = 30 * 86_400
+
+
+class KeyCreate(BaseModel):
+    """Body of `POST /v1/keys`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "Anna, four stores", "store_labels": {"owner": "anna"}}]},
+    )
+
+    name: str = Field(min_length=1, max_length=200, description="Who or what will use the key.")
+    scopes: list[str] = Field(default=["reports:read", "reports:write"], min_length=1, max_length=10)
+    store_labels: dict[str, str] | None = Field(
+        default=None, description="Labels that a store must have for the key to see it. Default: every store."
+    )
+    expires_at: AwareDatetime | None = None
+
+
+class KeyRotate(BaseModel):
+    """Body of `POST /v1/keys/{prefix}/rotate`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_s: float = Field(
+        default=OVERLAP.total_seconds(),
+        ge=0,
+        le=_MAX_OVERLAP_S,
+        description="Seconds for which the old key still works.",
+    )
+
+
+class NewKey(BaseModel):
+    """A key, shown this once; the server keeps its hash only."""
+
+    key: str = Field(examples=["upt_a1b2c3d4_…"])
+    prefix: str
+
+
+class KeyBody(BaseModel):
+    """A key without its secret."""
+
+    prefix: str
+    name: str
+    scopes: list[str]
+    store_labels: dict[str, str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class KeyList(BaseModel):
+    """Every key, newest first."""
+
+    keys: list[KeyBody]
+
+
+class AuditRow(BaseModel):
+    """Who did what, and to what."""
+
+    at: datetime
+    actor: str = Field(description="The prefix of a key, or `command`.")
+    action: str = Field(examples=["key.created"])
+    subject: str | None
+    details: dict[str, Any]
+
+
+class AuditPage(BaseModel):
+    """A page, newest first. `next` is the cursor of the page after it; null at the end."""
+
+    entries: list[AuditRow]
+    next: str | None
+
+
+@router.post("/v1/keys", status_code=status.HTTP_201_CREATED)
+async def create(context: Context, key: Admin, body: KeyCreate, response: Response) -> NewKey:
+    """Make a key; this answer is the only one that shows it."""
+    made = await _act(
+        context,
+        lambda conn: create_key(
+            conn,
+            name=body.name,
+            scopes=body.scopes,
+            store_labels=body.store_labels,
+            expires_at=body.expires_at,
+            actor=key.prefix,
+        ),
+    )
+    return _shown(made, response)
+
+
+@router.get("/v1/keys")
+async def read_keys(context: Context, key: Admin) -> KeyList:
+    """List all keys, also those that ended."""
+    del key
+    keys = await _act(context, list_keys)
+    return KeyList(keys=[KeyBody.model_validate(vars(found)) for found in keys])
+
+
+@router.post("/v1/keys/{prefix}/rotate", status_code=status.HTTP_201_CREATED)
+async def rotate(
+    context: Context,
+    key: Admin,
+    request: Request,
+    response: Response,
+    prefix: str,
+    body: KeyRotate | None = None,
+) -> NewKey:
+    """Make the key that takes over: it may do the same; the old one ends after the overlap."""
+    overlap = timedelta(seconds=(body or KeyRotate()).overlap_s)
+    made = await _act(context, lambda conn: rotate_key(conn, prefix, overlap=overlap, actor=key.prefix))
+    _ring(request).forget(prefix)
+    return _shown(made, response)
+
+
+@router.delete("/v1/keys/{prefix}", status_code=status.HTTP_204_NO_CONTENT)
+async def revoke(context: Context, key: Admin, request: Request, prefix: str) -> None:
+    """End a key: here at once, in other processes within seconds."""
+    revoked = await _act(context, lambda conn: revoke_key(conn, prefix, actor=key.prefix))
+    _ring(request).forget(prefix)
+    if not revoked:
+        raise KeyNotFound(f"there is no live key with the prefix {prefix!r}")
+
+
+@router.get("/v1/audit")
+async def read_audit(
+    context: Context,
+    key: Admin,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    actor: Annotated[str | None, Query(max_length=100)] = None,
+    action: Annotated[str | None, Query(description=f"One of {', '.join(ACTIONS)}.")] = None,
+) -> AuditPage:
+    """Show who did what, newest first."""
+    del key
+    async with borrowed_async(context.pool) as conn:
+        found = await list_entries(conn, before=_before(cursor), limit=limit + 1, actor=actor, action=action)
+    rows = [AuditRow.model_validate(vars(entry), extra="ignore") for entry in found[:limit]]
+    return AuditPage(entries=rows, next=str(found[limit - 1].id) if len(found) > limit else None)
+
+
+def _before(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(2**62))):
+        raise InvalidRequest("not a cursor that this call gave out", field="cursor")
+    return int(cursor)
+
+
+async def _act(context: ApiContext, act: Callable[[psycopg.Connection], T]) -> T:
+    def run() -> T:
+        with connect(
+            context.settings.database_url.get_secret_value(), application_name="uptill-api keys"
+        ) as conn:
+            return act(conn)
+
+    return await run_in_threadpool(run)
+
+
+def _ring(request: Request) -> KeyRing:
+    ring: KeyRing = request.app.state.keys
+    return ring
+
+
+def _shown(key: str, response: Response) -> NewKey:
+    response.headers.update(_NO_STORE)
+    return NewKey(key=key, prefix=key.split("_")[1])

@@ -1,0 +1,83 @@
+"""The audit: who did what to what, as rows that nothing updates. `actor` is the prefix of an API key, or `command`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.db.queries import queries
+
+_SQL = queries("audit")
+
+# Every action with what it means; `docs/reference/audit.md` is made from it.
+ACTIONS: Mapping[str, str] = {
+    "key.created": "A key was made; the details have its name and scopes.",
+    "key.rotated": "A key got a successor, named in the details, and ends after the overlap.",
+    "key.revoked": "A key was ended.",
+    "key.used": "A key was used for the first time on a UTC day.",
+    "report.created": "A report was asked for; `shared` says that it was there already.",
+    "report.canceled": "A report was canceled.",
+    "report.retried": "A failed report was tried again.",
+    "report.linked": "Links to a report's files were handed out, for the first time within an hour.",
+}
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One row."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str | None
+    details: dict[str, Any]
+
+
+def record(conn: psycopg.Connection, actor: str, action: str, subject: str, **details: Any) -> None:
+    """Write a row in the caller's transaction: it is there if and only if the act is."""
+    conn.execute(_SQL["record"], _row(actor, action, subject, details))
+
+
+async def record_async(
+    conn: psycopg.AsyncConnection, actor: str, action: str, subject: str, **details: Any
+) -> None:
+    """The same for asyncio."""
+    await conn.execute(_SQL["record"], _row(actor, action, subject, details))
+
+
+async def list_entries(
+    conn: psycopg.AsyncConnection, *, before: int | None, limit: int, actor: str | None, action: str | None
+) -> list[AuditEntry]:
+    """A page, newest first: the rows with an id below `before`."""
+    async with conn.cursor(row_factory=class_row(AuditEntry)) as cursor:
+        values = {"before": before, "limit": limit, "actor": actor, "action": action}
+        return await (await cursor.execute(_SQL["list_entries"], values)).fetchall()
+
+
+def audit_reference() -> str:
+    """Return the page `docs/reference/audit.md`."""
+    rows = [f"| `{action}` | {meaning} |" for action, meaning in ACTIONS.items()]
+    return "\n".join(
+        [
+            "# Audit",
+            "",
+            "`GET /v1/audit` shows who did what, newest first, to keys with the scope `admin`. The actor is the prefix of a",
+            "key, or `command` for the `uptill` command. Each row is written in the transaction of what it tells of.",
+            "",
+            "| action | meaning |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _row(actor: str, action: str, subject: str, details: Mapping[str, Any]) -> Mapping[str, Any]:
+    if action not in ACTIONS:
+        raise ValueError(f"{action!r} is not registered")
+    return {"actor": actor, "action": action, "subject": subject, "details": Jsonb(dict(details))}
