@@ -7,6 +7,7 @@ from dramatiq.brokers.redis import RedisBroker
 from fastapi import Depends, Request
 from psycopg_pool import AsyncConnectionPool
 
+from services.api.links import LinkAudit
 from shared.http.stopping import Stopping
 from shared.settings import Settings
 from shared.storage import Storage
@@ -21,6 +22,7 @@ class ApiContext:
     broker: RedisBroker
     storage: Storage
     stopping: Stopping
+    links: LinkAudit
 
 
 def _context(request: Request) -> ApiContext:

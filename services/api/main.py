@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.api.context import ApiContext
+from services.api.links import LinkAudit
 from services.api.routes import aliases, events, health, keys, reports, stores
 from shared.db.connect import make_async_pool
 from shared.http.auth import KeyRing
@@ -36,7 +37,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         broker = make_broker(settings.redis_url.get_secret_value())
         stopping = Stopping()
         app.state.keys = KeyRing(pool)
-        app.state.context = ApiContext(settings, pool, broker, make_storage(settings), stopping)
+        storage, links = make_storage(settings), LinkAudit(pool)
+        app.state.context = ApiContext(settings, pool, broker, storage, stopping, links)
         serve_metrics(settings, "api")
         announce_stop(stopping)
         try:

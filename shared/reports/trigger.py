@@ -12,6 +12,7 @@ from psycopg.errors import SerializationFailure
 from psycopg.types.json import Jsonb
 
 from shared import failpoints
+from shared.audit import record_async
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequest
@@ -81,6 +82,9 @@ async def _accept(
             )
         return Accepted(known[0])
     accepted = await _find_or_insert(conn, request, caller, terms)
+    await record_async(
+        conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=not accepted.wakes
+    )
     if caller.idempotency_key is not None:
         await conn.execute(_SQL["keep_idempotent"], {**key, "report_id": accepted.report_id})
     return accepted

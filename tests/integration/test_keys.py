@@ -9,11 +9,9 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.api.main import create_app
 from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
 from shared.http.auth import REMEMBERED_S
 from shared.keys import create_key, list_keys, prefix_of, revoke_key, rotate_key
-from shared.settings import Settings
 
 SOMEWHERE = "/v1/reports/01890000-0000-7000-8000-000000000000"
 PROMISED_S = 5.0
@@ -23,15 +21,6 @@ PROMISED_S = 5.0
 def conn(database_url: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database_url, autocommit=True) as conn:
         yield conn
-
-
-@pytest.fixture
-def api(env: dict[str, str]) -> Iterator[TestClient]:
-    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
-    app = create_app(Settings.model_validate(values))
-    headers = {"Authorization": f"Bearer {env['UPTILL_API_KEY']}"}
-    with TestClient(app, headers=headers, raise_server_exceptions=False) as client:
-        yield client
 
 
 def status(api: TestClient, key: str) -> int:

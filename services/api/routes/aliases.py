@@ -38,6 +38,7 @@ async def get(
 ) -> LegacyStatus | RedirectResponse:
     """Say `Running`, `Complete` with a link, or `Error`; with `Accept: text/csv` redirect to the finished CSV."""
     report = await wait_for(context, report_id, key.visible, 0)
+    await context.links.note(key, report)
     response.headers["Cache-Control"] = "no-store"
     if not report.is_final:
         return LegacyStatus(status="Running")

@@ -14,6 +14,7 @@ from shared.audit import ACTIONS, list_entries
 from shared.db.connect import borrowed_async, connect
 from shared.errors import InvalidRequest, KeyNotFound
 from shared.http.auth import Caller, KeyRing
+from shared.http.cursors import cut_page
 from shared.keys import OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
 
 router = APIRouter(tags=["administration"])
@@ -158,8 +159,11 @@ async def read_audit(
     del key
     async with borrowed_async(context.pool) as conn:
         found = await list_entries(conn, before=_before(cursor), limit=limit + 1, actor=actor, action=action)
-    rows = [AuditRow.model_validate(vars(entry), extra="ignore") for entry in found[:limit]]
-    return AuditPage(entries=rows, next=str(found[limit - 1].id) if len(found) > limit else None)
+    page, last = cut_page(found, limit)
+    return AuditPage(
+        entries=[AuditRow.model_validate(vars(entry), extra="ignore") for entry in page],
+        next=None if last is None else str(last.id),
+    )
 
 
 def _before(cursor: str | None) -> int | None:

@@ -19,6 +19,7 @@ from services.api.schemas import (
     files_of,
 )
 from shared import failpoints
+from shared.audit import record_async
 from shared.db.connect import borrowed_async
 from shared.errors import BadHeader, FileNotFound, FileNotReady, ReportExpired
 from shared.http.auth import Caller
@@ -85,6 +86,7 @@ async def create_report(
         )
     request = (body or ReportCreate()).request()
     report = await create(context, request, ReportCaller(key.prefix, idempotency_key, key.visible))
+    await context.links.note(key, report)
     response.headers["Location"] = f"/v1/reports/{report.id}"
     response.headers["Retry-After"] = "1"
     return ReportBody.with_links(report, context.storage, context.settings.presign_s)
@@ -121,6 +123,7 @@ async def read_report(
 ) -> ReportBody:
     """Show a report with its progress and, once it succeeded, links to its files."""
     report = await wait_for(context, report_id, key.visible, min(wait, context.settings.max_wait_s))
+    await context.links.note(key, report)
     response.headers.update(_NO_STORE)
     if not report.is_final:
         response.headers["Retry-After"] = "1"
@@ -134,6 +137,7 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
     """Redirect to a fresh link to the file."""
     async with borrowed_async(context.pool) as conn:
         report = await get_report(conn, report_id, key.visible)
+    await context.links.note(key, report)
     return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)
 
 
@@ -142,6 +146,7 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Cancel a report that has not ended."""
     async with borrowed_async(context.pool) as conn:
         await cancel_report(conn, report_id, key.visible)
+        await record_async(conn, key.prefix, "report.canceled", str(report_id))
         report = await get_report(conn, report_id)
     return ReportBody.with_links(report, context.storage, context.settings.presign_s)
 
@@ -149,8 +154,9 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
 @router.post("/v1/reports/{report_id}/retry", status_code=status.HTTP_202_ACCEPTED)
 async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Try a failed report again; batches that were done stay done."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pool) as conn, conn.transaction():
         wakes = await retry_report(conn, report_id, key.visible, republish_s=context.settings.republish_s)
+        await record_async(conn, key.prefix, "report.retried", str(report_id))
         report = await get_report(conn, report_id)
     await run_in_threadpool(publish_or_leave, context.broker, wakes)
     return ReportBody.with_links(report, context.storage, context.settings.presign_s)
