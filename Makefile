@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 APT_DOWNLOAD := apt-get download -qq -o APT::Sandbox::User=root
+# Without what has no schema: kustomizations and the autoscaler's kinds.
+MANIFESTS = $(filter-out %/kustomization.yaml %/scaling.yaml,$(wildcard deploy/k8s/base/*.yaml deploy/k8s/overlays/*/*.yaml))
 SECRETS_DIR ?= deploy/compose/secrets
 API_URL ?= http://127.0.0.1:$(or $(API_PORT),8000)
 OUTPUT ?= report.csv
@@ -35,13 +37,14 @@ test: $(READY) ## every test, on embedded servers
 test-chaos: $(READY) ## the long kill tests: every crash point, a seeded soak (SOAK_S=180 SOAK_SEED=)
 	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos
 
-lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, compose schema
+lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, schemas of compose and Kubernetes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/compose/*.yml
+	$(BIN)/kubernetes-validate --strict --quiet --kubernetes-version 1.34 $(MANIFESTS)
 
 rules: $(BIN)/promtool ## alert rules: syntax, unit tests, Prometheus' configuration
 	$(BIN)/promtool check config deploy/prometheus/prometheus.yml
@@ -87,7 +90,7 @@ logs: ## follow the logs of the docker-compose stack
 	$(COMPOSE) logs --follow
 
 down: ## stop the docker-compose stack; its volumes stay
-	$(COMPOSE) down
+	$(COMPOSE) --profile observability down
 
 test-stack: $(READY) ## the docker-compose stack end to end; installs and starts an engine if none runs (root, Debian)
 	@$(BIN)/python -m tests.stack

@@ -26,6 +26,7 @@ write postgres_password "$(random 24)"
 write database_url "postgresql://uptill:$(cat postgres_password)@postgres:5432/uptill"
 write redis_conf "requirepass $(random 24)"
 write redis_url "redis://:$(cut -d ' ' -f 2 redis_conf)@redis:6379/0"
+write grafana_password "$(random 16)"
 write s3_access_key "$(random 10)"
 write s3_secret_key "$(random 24)"
 write s3_identities "{\"identities\": [{\"name\": \"uptill\", \

@@ -1,6 +1,6 @@
 # The three data servers from the wheels of the embedded stack, for machines that reach a Python index but no image
 # registry; deploy/compose/offline.yml uses them. Each takes the commands of docker-compose.yml.
-# Targets: postgres, redis (Valkey), s3 (SeaweedFS).
+# Targets: postgres, redis (Valkey), s3 (SeaweedFS); and prometheus from Debian's package, if the base is Debian.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS wheels
@@ -44,3 +44,16 @@ RUN mkdir /data && chown 1000:1000 /data
 USER 1000:1000
 WORKDIR /data
 CMD ["weed"]
+
+FROM ${BASE_IMAGE} AS package
+WORKDIR /build
+RUN apt-get update -qq \
+    && apt-get download -qq -o APT::Sandbox::User=root prometheus \
+    && dpkg-deb --fsys-tarfile prometheus_*.deb | tar --extract ./usr/bin/prometheus
+
+FROM ${BASE_IMAGE} AS prometheus
+COPY --from=package /build/usr/bin/ /usr/local/bin/
+RUN mkdir /prometheus && chown 65534:65534 /prometheus
+USER 65534:65534
+WORKDIR /prometheus
+CMD ["prometheus"]

@@ -20,13 +20,14 @@ OVERRIDES: dict[str, dict[str, Any]] = {
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 ONE_SHOTS = {"migrate", "bucket", "load", "keys"}
 DATA_SERVERS = {"postgres", "redis", "s3"}
+OBSERVERS = {"prometheus", "grafana"}
 DOCKERFILES = sorted((ROOT / "deploy/docker").glob("*Dockerfile"))
 
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
 def test_the_stack_has_the_services_of_the_design() -> None:
-    assert set(SERVICES) == ONE_SHOTS | DATA_SERVERS | {"api", "ingest", "worker", "scheduler"}
+    assert set(SERVICES) == ONE_SHOTS | DATA_SERVERS | OBSERVERS | {"api", "ingest", "worker", "scheduler"}
 
 
 @each_service
@@ -75,6 +76,8 @@ def test_only_http_and_the_download_links_are_published_and_to_this_host_only() 
         "api": ["${API_BIND:-127.0.0.1}:${API_PORT:-8000}:8000"],
         "ingest": ["${INGEST_BIND:-127.0.0.1}:${INGEST_PORT:-8001}:8001"],
         "s3": ["${S3_BIND:-127.0.0.1}:${S3_PORT:-8333}:8333"],
+        "prometheus": ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
     }
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["data"]
     assert STACK["networks"]["data"] == {"internal": True}
@@ -89,7 +92,7 @@ def test_only_http_and_the_download_links_are_published_and_to_this_host_only() 
 @each_service
 def test_an_image_is_pinned_and_can_be_replaced(name: str) -> None:
     service = SERVICES[name]
-    if name in DATA_SERVERS:
+    if name in DATA_SERVERS | OBSERVERS:
         assert _is_pinned_variable(service["image"], f"{name.upper()}_IMAGE")
     else:
         assert _is_pinned_variable(service["build"]["args"]["BASE_IMAGE"], "PYTHON_IMAGE")
@@ -102,7 +105,7 @@ def test_minio_has_no_image_by_default() -> None:
 
 def test_the_offline_images_are_built_from_the_same_base() -> None:
     offline = OVERRIDES["offline.yml"]["services"]
-    assert set(offline) == DATA_SERVERS
+    assert set(offline) == DATA_SERVERS | {"prometheus"}
     for name, service in offline.items():
         assert service["build"]["target"] == name
         assert _is_pinned_variable(service["build"]["args"]["BASE_IMAGE"], "PYTHON_IMAGE")
@@ -166,6 +169,16 @@ def test_workers_get_the_time_they_were_promised() -> None:
     assert "command" not in SERVICES["worker"]
 
 
+def test_prometheus_finds_the_metrics_of_every_service() -> None:
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    for job in scraped:
+        (names,) = job["dns_sd_configs"]
+        for name in names["names"]:
+            assert SERVICES[name]["environment"]["UPTILL_METRICS_PORT"] == str(names["port"])
+            assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"])
+    assert SERVICES["prometheus"]["profiles"] == SERVICES["grafana"]["profiles"] == ["observability"]
+
+
 def test_redis_is_a_queue_and_not_a_cache() -> None:
     command = " ".join(SERVICES["redis"]["command"])
     for option in ("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction"):
@@ -208,4 +221,4 @@ def _dockerfile() -> str:
 
 def _is_pinned_variable(image: str, variable: str) -> bool:
     """Whether an image reads `${VARIABLE:-name:tag}` with a tag that has at least two numbers, such as 18.4-trixie."""
-    return re.fullmatch(rf"\$\{{{variable}:-[a-z0-9./-]+:\d+\.\d+[a-z0-9.-]*\}}", image) is not None
+    return re.fullmatch(rf"\$\{{{variable}:-[a-z0-9./-]+:v?\d+\.\d+[a-z0-9.-]*\}}", image) is not None

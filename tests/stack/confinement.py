@@ -2,7 +2,11 @@
 
 from tests.stack.stack import Stack
 
-_PUBLISHED = {"api": 1, "ingest": 1, "s3": 1}
+_PUBLISHED = {"api": 1, "ingest": 1, "s3": 1, "prometheus": 1}
+# of the first and of the second version of control groups
+_READ_PEAK = (
+    "cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.peak"
+)
 
 
 def check_confinement(stack: Stack) -> int:
@@ -28,6 +32,16 @@ def check_confinement(stack: Stack) -> int:
         assert len(bound) == _PUBLISHED.get(service, 0), f"{service} publishes {bound}"
         assert all(port["HostIp"] == "127.0.0.1" for port in bound), f"{service} publishes {bound}"
     return len(containers)
+
+
+def memory_peaks(stack: Stack) -> dict[str, int]:
+    """The most memory that a container of each service has used, in bytes, its page cache included."""
+    peaks: dict[str, int] = {}
+    for container in stack.containers():
+        service = stack.inspect(container)["Config"]["Labels"]["com.docker.compose.service"]
+        peak = int(stack.docker("exec", container, "sh", "-c", _READ_PEAK))
+        peaks[service] = max(peak, peaks.get(service, 0))
+    return peaks
 
 
 def check_logs(stack: Stack, links: list[str]) -> int:

@@ -10,8 +10,9 @@ import httpx2
 from services.cli.sample import write_sample
 from tests.fixtures.services import wait_until
 from tests.oracle.report import expected_csv
-from tests.stack.confinement import check_confinement, check_logs
+from tests.stack.confinement import check_confinement, check_logs, memory_peaks
 from tests.stack.load import Load
+from tests.stack.observability import check_metrics
 from tests.stack.stack import Stack
 from tests.stack.summary import Summary
 
@@ -25,7 +26,7 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
     """Run every step. Raises AssertionError, `CommandFailed` or `ApiError` at the first that does not hold."""
     with summary.step("build the images") as found:
         stack.make("secrets")
-        stack.run_compose("build")
+        stack.run_compose("--profile", "observability", "build")
         found += [f"{name} {size / _MB:.0f} MB" for name, size in stack.image_sizes().items()]
     with summary.step("make up"):
         stack.make("up")
@@ -64,6 +65,12 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
         (again,) = stack.sql("select count(*) from report_batch where attempt > 1")
         found.append(f"{again} batches were taken over")
         assert int(again) > 0, "the killed worker held nothing"
+
+    with summary.step("peak memory") as found:
+        found += [f"{service} {peak / _MB:.0f} MB" for service, peak in sorted(memory_peaks(stack).items())]
+    with summary.step("Prometheus, profile observability") as found:
+        found.append(check_metrics(stack))
+        found.append(f"{check_confinement(stack)} containers confined")
 
     with summary.step("make down, make up: the data stays") as found:
         stack.make("down")

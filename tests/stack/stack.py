@@ -10,7 +10,7 @@ from services.cli.client import UptillClient
 from services.cli.local.ports import free_ports
 from tests.stack.command import run, succeeds
 
-SERVICE_IMAGES = ("api", "worker", "ingest", "postgres", "redis", "s3")
+SERVICE_IMAGES = ("api", "worker", "ingest", "postgres", "redis", "s3", "prometheus")
 _TAG = "stack"
 _LABEL = "com.docker.compose.project"
 _PSQL = (
@@ -27,6 +27,7 @@ class Stack:
     compose: tuple[str, ...]
     api_url: str
     ingest_url: str
+    prometheus_url: str
     secrets: Path
     env: dict[str, str]
 
@@ -83,7 +84,7 @@ class Stack:
 
 def make_stack(engine: dict[str, str], base: str, secrets: Path) -> Stack:
     """Settle what the project is called and where it listens; starts nothing."""
-    api, ingest, s3 = free_ports(3)
+    api, ingest, s3, prometheus = free_ports(4)
     compose = tuple(os.environ.get("COMPOSE", "").split()) or _compose(engine)
     project = f"uptill-stack-{os.getpid()}"
     return Stack(
@@ -91,6 +92,7 @@ def make_stack(engine: dict[str, str], base: str, secrets: Path) -> Stack:
         compose=compose,
         api_url=f"http://127.0.0.1:{api}",
         ingest_url=f"http://127.0.0.1:{ingest}",
+        prometheus_url=f"http://127.0.0.1:{prometheus}",
         secrets=secrets,
         env=engine
         | {
@@ -105,6 +107,7 @@ def make_stack(engine: dict[str, str], base: str, secrets: Path) -> Stack:
             "API_PORT": str(api),
             "INGEST_PORT": str(ingest),
             "S3_PORT": str(s3),
+            "PROMETHEUS_PORT": str(prometheus),
             "S3_PUBLIC_ENDPOINT": f"http://localhost:{s3}",
             "WORKERS": "2",
             "BATCH_STORES": "100",

@@ -1,0 +1,181 @@
+"""What the Kubernetes schema cannot tell of deploy/k8s. With `kubectl` at hand the overlays are also rendered, as it would.
+
+Without a cluster it is not tried that the pods start; KEDA's own kinds have no schema here.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes_validate.utils import validate
+
+from shared.settings import PREFIX, Settings
+from tests.architecture.test_compose import SERVICES
+
+ROOT = Path(__file__).parents[2]
+K8S = ROOT / "deploy/k8s"
+FOLDERS = [K8S / "base", K8S / "overlays/local", K8S / "overlays/production"]
+VERSION = "1.34"
+PROCESSES = {"api", "ingest", "worker", "scheduler"}
+SECRETS = ["database_url", "redis_url", "s3_access_key", "s3_secret_key"]
+KEDA = "keda.sh/v1alpha1"
+
+
+def kustomization(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    return loaded
+
+
+def patches(folder: Path) -> list[dict[str, Any]]:
+    """Those that stand in a file of their own."""
+    return [patch for patch in kustomization(folder).get("patches", []) if "path" in patch]
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def resources(folder: Path) -> list[dict[str, Any]]:
+    """What a folder adds, in the order of its kustomization; patches not among it."""
+    return [
+        document
+        for name in kustomization(folder)["resources"]
+        if not name.startswith("..")
+        for document in documents(folder / name)
+    ]
+
+
+ALL = [resource for folder in FOLDERS for resource in resources(folder)]
+PODS = {
+    f"{resource['kind']}/{resource['metadata']['name']}": resource["spec"]["template"]
+    for resource in ALL
+    if "template" in resource.get("spec", {})
+}
+each_pod = pytest.mark.parametrize("pod", PODS.values(), ids=list(PODS))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_file_is_used_once(folder: Path) -> None:
+    described = kustomization(folder)
+    used = [*described["resources"], *(patch["path"] for patch in patches(folder))]
+    files = {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    assert sorted(name for name in used if not name.startswith("..")) == sorted(files)
+
+
+@pytest.mark.parametrize("folder", FOLDERS[1:], ids=lambda folder: folder.name)
+def test_a_patch_is_of_something_that_the_base_has(folder: Path) -> None:
+    base = {(resource["kind"], resource["metadata"]["name"]) for resource in resources(K8S / "base")}
+    for patch in patches(folder):
+        for document in documents(folder / patch["path"]):
+            assert (document["kind"], document["metadata"]["name"]) in base
+
+
+def test_names_are_unique_in_what_is_applied() -> None:
+    for overlay in FOLDERS[1:]:
+        applied = [
+            (resource["kind"], resource["metadata"]["name"])
+            for folder in (K8S / "base", overlay)
+            for resource in resources(folder)
+        ]
+        assert len(set(applied)) == len(applied)
+
+
+@each_pod
+def test_a_pod_is_restricted(pod: dict[str, Any]) -> None:
+    spec = pod["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = spec["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@each_pod
+def test_a_pod_asks_for_what_it_uses_and_has_the_limit_of_compose(pod: dict[str, Any]) -> None:
+    (container,) = pod["spec"]["containers"]
+    assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+    limit = container["resources"]["limits"]["memory"]
+    assert limit.lower().removesuffix("i") == SERVICES[container["name"]]["mem_limit"]
+
+
+@each_pod
+def test_a_pod_runs_the_user_and_the_image_of_compose(pod: dict[str, Any]) -> None:
+    (container,) = pod["spec"]["containers"]
+    compose = SERVICES[container["name"]]
+    image = re.sub(r"\$\{IMAGE_TAG:-(.*)\}|\$\{\w+:-(.*)\}", r"\1\2", compose["image"])
+    assert container["image"] == image
+    user = pod["spec"]["securityContext"]
+    assert f"{user['runAsUser']}:{user['runAsGroup']}" == compose["user"]
+    if container["name"] in ("scheduler", "migrate", "bucket"):
+        assert container["command"] == compose["command"]
+
+
+def test_the_data_servers_of_the_trial_are_started_as_in_compose() -> None:
+    for name, key in (("postgres", "args"), ("redis", "args"), ("s3", "command")):
+        (container,) = PODS[f"StatefulSet/{name}"]["spec"]["containers"]
+        assert container[key] == [*SERVICES[name].get("entrypoint", []), *SERVICES[name]["command"]]
+
+
+def test_every_process_may_be_moved_one_pod_at_a_time_and_has_time_to_end() -> None:
+    budgets = {
+        resource["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: resource["spec"]
+        for resource in ALL
+        if resource["kind"] == "PodDisruptionBudget"
+    }
+    assert set(budgets) == PROCESSES == {name.partition("/")[2] for name in PODS if name[:2] == "De"}
+    assert all(budget["maxUnavailable"] == 1 for budget in budgets.values())
+    for name in PROCESSES:
+        grace_s = PODS[f"Deployment/{name}"]["spec"]["terminationGracePeriodSeconds"]
+        assert grace_s >= int(SERVICES[name].get("stop_grace_period", "10s").removesuffix("s"))
+
+
+@each_pod
+def test_selectors_find_their_pods(pod: dict[str, Any]) -> None:
+    (container,) = pod["spec"]["containers"]
+    assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == container["name"]
+
+
+def test_settings_exist_and_secrets_are_files_that_are_there() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    patches = [documents(folder / "settings.yaml")[0] for folder in FOLDERS]
+    data = {key: value for patch in patches for key, value in patch["data"].items()}
+    assert {key.removesuffix("_FILE") for key in data} <= known
+    files = [value for key, value in data.items() if key.endswith("_FILE")]
+    assert sorted(files) == [f"/run/secrets/uptill/{name}" for name in SECRETS]
+    local = {secret["name"]: secret["files"] for secret in kustomization(FOLDERS[1])["secretGenerator"]}
+    assert sorted(local["uptill"]) == [f"secrets/{name}" for name in SECRETS]
+
+
+def test_no_secret_stands_in_the_manifests() -> None:
+    assert [resource for resource in ALL if resource["kind"] == "Secret"] == []
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="rendering needs kubectl")
+@pytest.mark.parametrize("overlay", ["local", "production"])
+def test_an_overlay_renders_to_valid_resources(overlay: str, tmp_path: Path) -> None:
+    shutil.copytree(K8S, tmp_path / "k8s")
+    folder = tmp_path / "k8s/overlays" / overlay
+    subprocess.run([ROOT / "deploy/compose/secrets.sh", folder / "secrets"], check=True, capture_output=True)
+    rendered = subprocess.run(
+        ["kubectl", "kustomize", folder], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    ).stdout
+    by_kind: dict[str, dict[str, dict[str, Any]]] = {}
+    for resource in yaml.safe_load_all(rendered):
+        by_kind.setdefault(resource["kind"], {})[resource["metadata"]["name"]] = resource
+        assert resource["kind"] == "Namespace" or resource["metadata"]["namespace"] == "uptill"
+        if resource["apiVersion"] != KEDA:
+            validate(resource, VERSION, strict=True)
+    assert set(by_kind["Deployment"]) >= PROCESSES
+    assert f"{PREFIX}S3_ENDPOINT" in by_kind["ConfigMap"]["settings"]["data"]
+    assert f"{PREFIX}DATABASE_URL_FILE" in by_kind["ConfigMap"]["settings"]["data"]
+    replicas = by_kind["Deployment"]["worker"]["spec"].get("replicas")
+    assert replicas == (2 if overlay == "local" else None), "the autoscaler's number is nobody else's"
