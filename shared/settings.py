@@ -112,6 +112,10 @@ class Settings(BaseSettings):
         le=65_535,
         description="Port on which a process serves its metrics without a key; 0: none.",
     )
+    otlp_endpoint: str = Field(
+        default="",
+        description="Where traces go, by OTLP over HTTP, as `http://collector:4318`; none: no traces. Needs `uptill[trace]`.",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
 

@@ -19,6 +19,7 @@ from shared.queue import make_broker
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
+from shared.tracing import start_tracing, stop_tracing
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -41,11 +42,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.context = ApiContext(settings, pool, broker, storage, stopping, links)
         serve_metrics(settings, "api")
         announce_stop(stopping)
+        start_tracing("api", settings.otlp_endpoint)
         try:
             yield
         finally:
             broker.close()
             await pool.close()
+            stop_tracing()
 
     app = FastAPI(
         title="Uptill",

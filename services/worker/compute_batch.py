@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
@@ -16,6 +17,7 @@ from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT
 from shared.reports.claim import claim_batch, release_batch, renew_batch
 from shared.reports.complete import complete_batch
 from shared.reports.model import CSV_CONTENT_TYPE, BatchLease
+from shared.tracing import Value, span
 
 _log = structlog.get_logger()
 _OUTAGE_PAUSE_S = 2.0
@@ -27,38 +29,45 @@ def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> boo
 
     A fault of a server gives the attempt back; any other error burns it. Both leave the batch to the scheduler.
     """
-    log = _log.bind(report_id=str(report_id), batch_no=batch_no)
     with borrowed(context.pool) as conn:
         lease = claim_batch(conn, report_id, batch_no, context.terms)
     failpoints.hit("claim.after_commit")
     if lease is None:
-        log.debug("batch_not_claimed")
+        _log.debug("batch_not_claimed", report_id=str(report_id), batch_no=batch_no)
         return False
     BATCHES_CLAIMED.inc()
-    log = log.bind(attempt=lease.attempt)
+    names: dict[str, Value] = {"report_id": str(report_id), "batch_no": batch_no, "attempt": lease.attempt}
+    with (
+        bound_contextvars(**names, **lease.origin.log_context),
+        span("batch", names, kind="consumer", parent=lease.origin.traceparent),
+    ):
+        return _compute_or_release(context, lease)
+
+
+def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
     try:
-        return _compute_claimed(context, lease, log)
+        return _compute_claimed(context, lease)
     except InfrastructureError as error:
         BATCHES_ENDED.labels("released").inc()
-        log.warning("batch_released", error=str(error))
+        _log.warning("batch_released", error=str(error))
         _release(context, lease, str(error), pause_s=_OUTAGE_PAUSE_S, give_back=True)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, it burns the attempt
         BATCHES_ENDED.labels("failed").inc()
-        log.exception("batch_failed")
+        _log.exception("batch_failed")
         _release(
             context, lease, f"{type(error).__name__}: {error}", pause_s=_FAILURE_PAUSE_S, give_back=False
         )
     return False
 
 
-def _compute_claimed(context: WorkerContext, lease: BatchLease, log: structlog.stdlib.BoundLogger) -> bool:
+def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     with borrowed(context.pool) as conn:
         with stage("load"), one_snapshot(conn) as data_cut:
             given = load_batch(conn, lease.batch)
         failpoints.hit("load.after")
         if not renew_batch(conn, lease, context.terms):
             BATCHES_ENDED.labels("lost").inc()
-            log.warning("lease_lost", stage="load")
+            _log.warning("lease_lost", stage="load")
             return False
     with stage("compute"):
         data = render_part(lease.batch, given)
@@ -71,14 +80,14 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease, log: structlog.s
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
     if not completion.accepted:
-        log.warning("lease_lost", stage="complete")
+        _log.warning("lease_lost", stage="complete")
         return False
-    log.info(
+    _log.info(
         "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes
     )
     if completion.again:
         BATCHES_SENT_AGAIN.inc(len(completion.again))
-        log.info("batches_sent_again", batches=len(completion.again))
+        _log.info("batches_sent_again", batches=len(completion.again))
         context.wake(completion.again)
     if completion.finalise is not None:
         finish_claimed(context, completion.finalise)
@@ -93,4 +102,4 @@ def _release(
         with borrowed(context.pool) as conn:
             release_batch(conn, lease, error=error, pause_s=pause_s, give_back=give_back)
     except DatabaseUnavailable:
-        _log.warning("release_failed", report_id=str(lease.batch.report_id), batch_no=lease.batch.batch_no)
+        _log.warning("release_failed")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from services.worker.columns import report_columns
 from services.worker.context import WorkerContext
@@ -29,6 +30,7 @@ from shared.reports.finalise import (
 )
 from shared.reports.model import CSV_CONTENT_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
+from shared.tracing import Value, span
 from shared.uptime.window import parse_windows
 from shared.uptime.zones import tzdata_version
 
@@ -43,13 +45,22 @@ def finalise_report(context: WorkerContext, report_id: UUID) -> bool:
     """Finish a report that a dead worker left unfinished; True when this call did."""
     with borrowed(context.pool) as conn:
         lease = claim_finalise(conn, report_id, context.terms)
-    return lease is not None and finish_claimed(context, lease)
+    if lease is None:
+        return False
+    with bound_contextvars(report_id=str(report_id), **lease.origin.log_context):
+        return finish_claimed(context, lease)
 
 
 def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
     """Merge and commit under a lease; on an error gives the lease back for the scheduler to pass on."""
     FINALISATIONS_CLAIMED.inc()
-    log = _log.bind(report_id=str(lease.report_id), finalise_attempt=lease.attempt)
+    names: dict[str, Value] = {"report_id": str(lease.report_id), "attempt": lease.attempt}
+    with span("finalise", names, kind="consumer", parent=lease.origin.traceparent):
+        return _finish_or_release(context, lease)
+
+
+def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
+    log = _log.bind(finalise_attempt=lease.attempt)
     try:
         with borrowed(context.pool) as conn:
             agreed = not disagreeing_batches(conn, lease.report_id, newest_cut(conn, lease.report_id))
@@ -141,4 +152,4 @@ def _release(context: WorkerContext, lease: FinaliseLease, error: str, *, give_b
         with borrowed(context.pool) as conn:
             release_finalise(conn, lease, error=error, give_back=give_back)
     except DatabaseUnavailable:
-        _log.warning("release_failed", report_id=str(lease.report_id))
+        _log.warning("release_failed")

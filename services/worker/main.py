@@ -25,6 +25,7 @@ from shared.settings import Settings, load_settings
 from shared.stop_signals import StopSignals
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
+from shared.tracing import start_tracing, stop_tracing
 
 _log = structlog.get_logger()
 # Measured: an idle worker picks up a message after 7 ms (median); with Dramatiq's own 1000 ms it takes 324 ms.
@@ -43,6 +44,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
         worker.queue_prefetch = settings.worker_threads  # a busy worker must not hold what another could do
         lookout = Lookout(context, redis_url, threads=settings.worker_threads, every_s=settings.look_s)
         serve_metrics(settings, "worker")
+        start_tracing("worker", settings.otlp_endpoint)
         broker.emit_after("process_boot")
         worker.start()
         lookout.start()
@@ -54,6 +56,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
         finally:
             drain(worker, lookout, context, settings.stop_grace_s)
             broker.close()
+            stop_tracing()
 
 
 @contextmanager

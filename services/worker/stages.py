@@ -1,4 +1,4 @@
-"""The stages of a worker's work, as the metrics show them."""
+"""The stages of a worker's work, as metrics and traces show them."""
 
 import time
 from collections.abc import Iterator
@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from typing import Literal
 
 from shared.metrics.registry import STAGE_DURATION
+from shared.tracing import span
 
 Stage = Literal["load", "compute", "upload", "complete", "merge", "convert", "finish"]
 
 
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
-    """Observe how long the block takes; one that fails is no observation."""
+    """Observe and trace the block; one that fails is no observation."""
     began = time.perf_counter()
-    yield
+    with span(name, {}, kind="client" if name == "upload" else "internal"):
+        yield
     STAGE_DURATION.labels(name).observe(time.perf_counter() - began)

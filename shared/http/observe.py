@@ -3,6 +3,8 @@
 import re
 import time
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.ids import new_id
 from shared.metrics.registry import REQUEST_DURATION
+from shared.reports.model import NOWHERE, Origin
+from shared.tracing import Span, span
 
 HEADER = "X-Request-Id"
 _SENDER_MAY_CHOOSE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -20,6 +24,7 @@ _ASKED_BY_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
 _CLIENT_LEFT = 499
 _NO_ROUTE = "none"
 _log = structlog.get_logger("request")
+_origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
 
 
 class Observe:
@@ -47,18 +52,35 @@ class Observe:
         # Not unbound at the end: the handler of bugs, outside of this one, logs too. Each request is a task of its own.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         scope.setdefault("state", {})["request_id"] = request_id
-        try:
-            await self._app(scope, receive, send_with_id)
-        except Exception:
-            status = HTTPStatus.INTERNAL_SERVER_ERROR
-            raise
-        finally:
-            _note(scope, status, time.perf_counter() - began)
+        with _request_span(scope) as request_span:
+            _origin.set(Origin(request_id, request_span.traceparent))
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                raise
+            finally:
+                _note(scope, status, time.perf_counter() - began)
+                method, route = _names(scope)
+                request_span.describe(
+                    f"{method} {route}", {"http.route": route, "http.response.status_code": int(status)}
+                )
+
+
+def current_origin() -> Origin:
+    """Return the request that is being answered, for what is stored because of it."""
+    return _origin.get()
+
+
+def _request_span(scope: Scope) -> AbstractContextManager[Span]:
+    if scope["path"] in _ASKED_BY_MACHINES:
+        return nullcontext(Span())
+    parent = Headers(scope=scope).get("traceparent")
+    return span("request", {"http.request.method": scope["method"]}, kind="server", parent=parent)
 
 
 def _note(scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", _NO_ROUTE)  # never the path itself: it may hold anything
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    method, route = _names(scope)
     REQUEST_DURATION.labels(route, method, f"{status // 100}xx").observe(seconds)
     say = _log.debug if scope["path"] in _ASKED_BY_MACHINES else _log.info
     say(
@@ -69,6 +91,12 @@ def _note(scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         status=status,
         duration_ms=round(seconds * 1000, 1),
     )
+
+
+def _names(scope: MutableMapping[str, Any]) -> tuple[str, str]:
+    """Return the method and the route's template; never the path itself, which may hold anything."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    return method, getattr(scope.get("route"), "path", _NO_ROUTE)
 
 
 def _request_id(headers: Headers) -> str:

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
-from shared.reports.model import Batch, BatchLease
+from shared.reports.model import Batch, BatchLease, Origin
 
 _SQL = queries("reports")
 
@@ -43,8 +43,8 @@ def claim_batch(
     if row is None:
         return None
     conn.execute(_SQL["start_report"], {"id": report_id})
-    attempt, *subject = row
-    return BatchLease(Batch(report_id, batch_no, *subject), attempt)
+    attempt, request_id, traceparent, *subject = row
+    return BatchLease(Batch(report_id, batch_no, *subject), attempt, Origin(request_id, traceparent))
 
 
 def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from shared.db.queries import queries
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import FileFormat, FinaliseLease, Part, ReportFacts
+from shared.reports.model import FileFormat, FinaliseLease, Origin, Part, ReportFacts
 from shared.storage import StoredObject
 
 _SQL = queries("reports")
@@ -34,7 +34,7 @@ def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms)
                 "max_attempts": terms.max_attempts,
             },
         ).fetchone()
-    return None if row is None else FinaliseLease(report_id, row[0])
+    return None if row is None else FinaliseLease(report_id, row[0], Origin(*row[1:]))
 
 
 def open_batches(conn: psycopg.Connection, report_id: UUID) -> int:

@@ -95,6 +95,22 @@ class FileOfReport:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The HTTP request that a report came from, and the W3C traceparent of its trace; none is known of old reports."""
+
+    request_id: str | None = None
+    traceparent: str | None = None
+
+    @property
+    def log_context(self) -> dict[str, str]:
+        """What log lines about the report carry."""
+        return {"request_id": self.request_id} if self.request_id else {}
+
+
+NOWHERE = Origin()
+
+
+@dataclass(frozen=True)
 class Report:
     """A row of `report`, with its progress counted from the batches.
 
@@ -157,6 +173,7 @@ class BatchLease:
 
     batch: Batch
     attempt: int
+    origin: Origin = NOWHERE
 
     @property
     def part_key(self) -> str:
@@ -169,6 +186,7 @@ class FinaliseLease:
 
     report_id: UUID
     attempt: int
+    origin: Origin = NOWHERE
 
     def object_key(self, file_format: FileFormat) -> str:
         """Where this attempt, and no other, writes."""

@@ -17,7 +17,7 @@ from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequest
 from shared.ids import new_id
-from shared.reports.model import MAX_XLSX_ROWS, Caller, ReportRequest
+from shared.reports.model import MAX_XLSX_ROWS, NOWHERE, Caller, Origin, ReportRequest
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, history_us
 from shared.uptime.window import longest_reach_us, parse_windows
@@ -46,7 +46,7 @@ class Accepted:
 
 
 async def trigger_report(
-    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms
+    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms, origin: Origin = NOWHERE
 ) -> Accepted:
     """Write the report and its batches and commit, or find the one that answers the request already.
 
@@ -59,7 +59,7 @@ async def trigger_report(
             # A failure to serialise: the same Idempotency-Key at the same moment. The next try finds its report.
             with suppress(SerializationFailure):
                 async with conn.transaction():
-                    accepted = await _accept(conn, request, caller, terms)
+                    accepted = await _accept(conn, request, caller, terms, origin)
                     failpoints.hit("trigger.before_commit")
                 return accepted
         raise DatabaseUnavailable(f"{_MOST_TRIES} requests with one Idempotency-Key overtook each other")
@@ -68,7 +68,7 @@ async def trigger_report(
 
 
 async def _accept(
-    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms
+    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms, origin: Origin
 ) -> Accepted:
     key = {
         "created_by": caller.key_prefix,
@@ -81,7 +81,7 @@ async def _accept(
                 "this Idempotency-Key came with another request within the last 24 hours"
             )
         return Accepted(known[0])
-    accepted = await _find_or_insert(conn, request, caller, terms)
+    accepted = await _find_or_insert(conn, request, caller, terms, origin)
     await record_async(
         conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=not accepted.wakes
     )
@@ -91,7 +91,7 @@ async def _accept(
 
 
 async def _find_or_insert(
-    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms
+    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms, origin: Origin
 ) -> Accepted:
     stores = request.stores
     scope = scope_json(caller.visible)
@@ -115,6 +115,8 @@ async def _find_or_insert(
         "labels": None if stores is None or stores.labels is None else Jsonb(dict(stores.labels)),
         "scope": scope,
         "created_by": caller.key_prefix,
+        "request_id": origin.request_id,
+        "traceparent": origin.traceparent,
         "batch_stores": _stores_of_a_batch(request, terms),
         "republish": timedelta(seconds=terms.republish_s),
     }

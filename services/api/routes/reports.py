@@ -24,6 +24,7 @@ from shared.db.connect import borrowed_async
 from shared.errors import BadHeader, FileNotFound, FileNotReady, ReportExpired
 from shared.http.auth import Caller
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
+from shared.http.observe import current_origin
 from shared.keys import ApiKey, StoreScope
 from shared.queue import publish_or_leave
 from shared.reports.end import cancel_report, retry_report
@@ -45,7 +46,7 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
     """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler."""
     terms = BatchTerms(context.settings.batch_stores, context.settings.republish_s)
     async with borrowed_async(context.pool) as conn:
-        accepted = await trigger_report(conn, request, caller, terms)
+        accepted = await trigger_report(conn, request, caller, terms, current_origin())
         failpoints.hit("trigger.after_commit")
         report = await get_report(conn, accepted.report_id, caller.visible)
     await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)

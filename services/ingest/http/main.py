@@ -21,6 +21,7 @@ from shared.http.stopping import Stopping, announce_stop
 from shared.metrics.exposition import serve_metrics
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
+from shared.tracing import start_tracing, stop_tracing
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         live.start()
         serve_metrics(settings, "ingest")
         announce_stop(stopping, importer.stop)
+        start_tracing("ingest", settings.otlp_endpoint)
         try:
             yield
         finally:
@@ -52,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await run_in_threadpool(live.close)
             await pool.close()
             spool.close()
+            stop_tracing()
 
     app = FastAPI(
         title="Uptill ingest",

@@ -37,7 +37,7 @@ select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::floa
 -- name: imports_total
 -- One that was interrupted has not ended: it goes on when its source is loaded again.
 select kind, state, count(ended.id)
-from unnest('{polls,hours,timezones,unknown}'::text[]) kind cross join unnest('{succeeded,stopped,failed}'::text[]) state
+from unnest('{polls,hours,timezones,labels,unknown}'::text[]) kind cross join unnest('{succeeded,stopped,failed}'::text[]) state
 left join (
     select id, coalesce(kind, 'unknown') as kind, state from import
     where kind is distinct from 'archive' and finished_at is not null and error ->> 'reason' is distinct from 'fault'
@@ -59,7 +59,7 @@ select counts.kind, outcome, rows
 from (
     select kind, coalesce(sum(accepted), 0)::bigint as accepted, coalesce(sum(duplicate), 0)::bigint as duplicate,
         coalesce(sum(corrected), 0)::bigint as corrected, coalesce(sum(rejected), 0)::bigint as rejected
-    from unnest('{polls,hours,timezones}'::text[]) kind left join import using (kind)
+    from unnest('{polls,hours,timezones,labels}'::text[]) kind left join import using (kind)
     group by kind
 ) counts, lateral (values
     ('accepted', accepted), ('duplicate', duplicate), ('corrected', corrected), ('rejected', rejected)

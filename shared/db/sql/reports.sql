@@ -54,9 +54,10 @@ where not exists (
     where store_id = wanted.id and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb))
 
 -- name: insert_report
-insert into report (id, as_of, policy, policy_version, detail, windows, formats, stores, scope, data_cut, created_by)
+insert into report (id, as_of, policy, policy_version, detail, windows, formats, stores, scope, data_cut, created_by,
+    request_id, traceparent)
 values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(stores)s, %(scope)s,
-    %(data_cut)s, %(created_by)s)
+    %(data_cut)s, %(created_by)s, %(request_id)s, %(traceparent)s)
 
 -- name: insert_batches
 -- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
@@ -113,7 +114,8 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and r.state in ('queued', 'running')
   and b.burnt < %(max_attempts)s
   and (b.state = 'pending' or (b.state = 'leased' and b.lease_until < clock_timestamp()))
-returning b.attempt, b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
+returning b.attempt, r.request_id, r.traceparent,
+    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s
@@ -201,7 +203,7 @@ set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1
 where id = %(report_id)s and state = 'running'
   and finalise_burnt < %(max_attempts)s
   and (finalise_lease_until is null or finalise_lease_until < clock_timestamp())
-returning finalise_attempt
+returning finalise_attempt, request_id, traceparent
 
 -- name: renew_finalise
 update report set finalise_lease_until = clock_timestamp() + %(lease)s
