@@ -12,7 +12,9 @@ from services.cli.environment import settings_for_command
 def api_client() -> Iterator[UptillClient]:
     """Yield a client of the API; ends the command with the API's message when it refuses."""
     settings = settings_for_command("api_url", "api_key")
-    with UptillClient(settings.api_url, settings.api_key.get_secret_value()) as client:
+    with UptillClient(
+        settings.api_url, settings.api_key.get_secret_value(), ingest_url=settings.ingest_url
+    ) as client:
         try:
             yield client
         except ApiError as error:

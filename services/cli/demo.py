@@ -61,7 +61,7 @@ def _show_link(data: Path) -> None:
         began = time.monotonic()
         *_, status = client.follow(client.create_report(force=True).id)
         took_s = time.monotonic() - began
-    url = status.files[0]["url"]
+    url = status.file().url
     answer = httpx2.get(url)
     stdout.print(
         f"[bold]Triggered over HTTP: link after {took_s:.2f} s[/] (HTTP {answer.status_code}, {len(answer.content)} bytes)"

@@ -9,21 +9,19 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli.client import ReportStatus, UptillClient
+from services.cli.client import ReportFile, ReportStatus, UptillClient
 from services.cli.connection import api_client
 from services.cli.console import fail, note, stderr, stdout
+from shared.labels import parse_labels
+from shared.reports.model import CONTENT_TYPES
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
+from shared.uptime.window import NAMED_WINDOWS
 
 _HEAD_ROWS = 10
 _PROGRESS_EVERY_S = 0.5
 
 PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc] # made from the registry
-
-
-class Format(StrEnum):
-    """File formats of a report."""
-
-    CSV = "csv"
+Format = StrEnum("Format", {name: name for name in CONTENT_TYPES})  # type: ignore[misc] # made from the registry
 
 
 def report(
@@ -32,27 +30,72 @@ def report(
         typer.Option(help="End of the windows: an instant such as 2024-10-14T18:00:00Z, `latest` or `now`."),
     ] = "latest",
     policy: Annotated[PolicyName, typer.Option(help="How polls become uptime.")] = PolicyName(DEFAULT_POLICY),
+    window: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Repeatable: {', '.join(NAMED_WINDOWS)}, or a duration such as PT6H, P30D."),
+    ] = None,
+    store: Annotated[list[str] | None, typer.Option(help="Repeatable: only stores with these ids.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
+    ] = None,
     detail: Annotated[
         bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Compute anew even if nothing has changed since the last one.")
     ] = False,
-    file_format: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
+    file_format: Annotated[
+        list[Format] | None, typer.Option("--format", help="Repeatable. Default: as -o ends, else csv.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write; `-` for standard output.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File to write, for several formats with each one's ending; `-` for standard output.",
+        ),
     ] = None,
 ) -> None:
     """Make a report and download it.
 
     Without -o a terminal shows the first rows and a link; anything else receives the file.
     """
+    formats = _formats(file_format, output)
+    try:
+        labels = parse_labels(label, separator="=") if label else None
+    except ValueError as error:
+        fail(str(error))
     with api_client() as client:
-        status = _follow(client, as_of=as_of, policy=policy.value, detail=detail, force=force)
+        status = _follow(
+            client,
+            as_of=as_of,
+            policy=policy.value,
+            windows=window,
+            store_ids=store,
+            labels=labels,
+            formats=formats,
+            detail=detail,
+            force=force,
+        )
         if status.state != "succeeded":
             cause = (status.error or {}).get("detail", "no cause was given")
             fail(f"report {status.id} {status.state}: {cause}")
-        _deliver(client, status, next(file for file in status.files if file["format"] == file_format), output)
+        for name in formats:
+            several = len(formats) > 1 and output is not None
+            _deliver(
+                client,
+                status,
+                status.file(name),
+                output.with_suffix(f".{name}") if several and output else output,
+            )
+
+
+def _formats(given: list[Format] | None, output: Path | None) -> list[str]:
+    ending = output.suffix.removeprefix(".") if output is not None else ""
+    chosen = [each.value for each in given or []] or [ending if ending in CONTENT_TYPES else "csv"]
+    if len(chosen) > 1 and (output is None or str(output) == "-"):
+        fail("several formats need -o with the name of a file")
+    return list(dict.fromkeys(chosen))
 
 
 def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
@@ -65,32 +108,32 @@ def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        task = progress.add_task(f"report {accepted.id}", total=accepted.stores_total)
+        task = progress.add_task(f"report {accepted.id}", total=accepted.progress.stores_total)
         for status in client.follow(accepted.id, every_s=_PROGRESS_EVERY_S if stderr.is_terminal else 20):
-            progress.update(task, completed=status.stores_done)
+            progress.update(task, completed=status.progress.stores_done)
     return status
 
 
-def _deliver(client: UptillClient, status: ReportStatus, file: dict[str, Any], output: Path | None) -> None:
+def _deliver(client: UptillClient, status: ReportStatus, file: ReportFile, output: Path | None) -> None:
     if output is not None and str(output) != "-":
         size_bytes = client.save(file, output)
-        note(
-            f"{output}: {file['rows']} stores, {size_bytes} bytes, as of {status.as_of}, policy {status.policy}"
-        )
+        note(f"{output}: {file.rows} stores, {size_bytes} bytes, {_seen_from(status)}")
     elif output is None and stdout.is_terminal:
-        _show_head(client, status, file)
+        _show(client, status, file)
     else:
         client.download(file, sys.stdout.buffer)
 
 
-def _show_head(client: UptillClient, status: ReportStatus, file: dict[str, Any]) -> None:
-    buffer = io.BytesIO()
-    client.download(file, buffer)
-    lines = buffer.getvalue().decode().splitlines()
-    for line in lines[: _HEAD_ROWS + 1]:
-        print(line)  # not through rich: neither rows nor a link may be wrapped
-    note(
-        f"{min(_HEAD_ROWS, file['rows'])} of {file['rows']} stores, as of {status.as_of}, policy {status.policy}"
-    )
-    note(f"all of them: `uptill report -o report.csv`, or until {file['expires_at']}:")
-    print(file["url"])
+def _show(client: UptillClient, status: ReportStatus, file: ReportFile) -> None:
+    if file.format == "csv":
+        buffer = io.BytesIO()
+        client.download(file, buffer)
+        for line in buffer.getvalue().decode().splitlines()[: _HEAD_ROWS + 1]:
+            print(line)  # not through rich: neither rows nor a link may be wrapped
+        note(f"{min(_HEAD_ROWS, file.rows)} of {file.rows} stores, {_seen_from(status)}")
+    note(f"all of them: `uptill report -o {file.name}`, or until {file.expires_at.isoformat()}:")
+    print(file.url)
+
+
+def _seen_from(status: ReportStatus) -> str:
+    return f"as of {status.as_of.isoformat()}, policy {status.policy}"

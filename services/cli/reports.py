@@ -1,15 +1,45 @@
-"""`uptill reports`: what can be done to a report that was triggered before."""
+"""`uptill reports`: what was triggered before, and what can be done to it."""
 
+from datetime import datetime
+from itertools import islice
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from services.cli.client import ReportStatus
 from services.cli.connection import api_client
-from services.cli.console import note
+from services.cli.console import note, stdout
 
-app = typer.Typer(no_args_is_help=True, help="Reports triggered before: show, cancel, retry.")
+app = typer.Typer(no_args_is_help=True, help="Reports triggered before: list, show, cancel, retry.")
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option(help="Only of this state.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Only of this policy.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only created since then, in local time.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 20,
+) -> None:
+    """Show reports, newest first."""
+    table = Table("id", "state", "created", "as of", "policy", "windows", "stores", "formats")
+    with api_client() as client:
+        found = client.reports(
+            state=state, policy=policy, created_after=None if since is None else since.astimezone()
+        )
+        for report in islice(found, limit):
+            table.add_row(
+                report.id,
+                report.state,
+                f"{report.created_at:%Y-%m-%d %H:%M}",
+                f"{report.as_of:%Y-%m-%d %H:%M}",
+                report.policy,
+                " ".join(report.windows),
+                f"{report.progress.stores_done}/{report.progress.stores_total}",
+                " ".join(report.formats),
+            )
+    stdout.print(table)
 
 
 @app.command()
@@ -34,10 +64,12 @@ def retry(report_id: ReportId) -> None:
 
 
 def _say(status: ReportStatus) -> None:
+    progress = status.progress
     note(
-        f"{status.id} {status.state}: {status.stores_done} of {status.stores_total} stores, as of {status.as_of}"
+        f"{status.id} {status.state}: {progress.stores_done} of {progress.stores_total} stores,"
+        f" as of {status.as_of.isoformat()}"
     )
     if status.error:
         note(str(status.error.get("detail", status.error)))
     for file in status.files:
-        print(file["url"])
+        print(file.url)

@@ -116,4 +116,4 @@ def test_a_report_accepted_without_redis_is_found_by_the_scheduler(
         services.worker()
         *_, ended = client.follow(accepted.id)
         assert ended.state == "succeeded"
-        assert client.save(ended.files[0], tmp_path / "report.csv") == ended.files[0]["size_bytes"]
+        assert client.save(ended.files[0], tmp_path / "report.csv") == ended.files[0].size_bytes

@@ -111,7 +111,7 @@ def _report(stack: Stack, key: str, expected: bytes) -> str:
         assert status.state == "succeeded", status
         client.download(status.files[0], received)
     assert received.getvalue() == expected, "the report is not the oracle's"
-    link: str = status.files[0]["url"]
+    link: str = status.files[0].url
     unsigned = httpx2.get(link.partition("?")[0])
     assert unsigned.status_code == httpx2.codes.FORBIDDEN, f"without a signature: {unsigned.status_code}"
     return link

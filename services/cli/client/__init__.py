@@ -1,0 +1,35 @@
+"""A typed client of the HTTP API: what the `uptill` command uses, and a library for others."""
+
+from services.cli.client.answers import (
+    Counts,
+    ImportStatus,
+    Interval,
+    Progress,
+    ReportFile,
+    ReportStatus,
+    Segment,
+    Store,
+    StoreChanged,
+    StoreDetail,
+    Timeline,
+)
+from services.cli.client.client import UptillClient
+from services.cli.client.imports import Poll
+from services.cli.client.transport import ApiError
+
+__all__ = [
+    "ApiError",
+    "Counts",
+    "ImportStatus",
+    "Interval",
+    "Poll",
+    "Progress",
+    "ReportFile",
+    "ReportStatus",
+    "Segment",
+    "Store",
+    "StoreChanged",
+    "StoreDetail",
+    "Timeline",
+    "UptillClient",
+]

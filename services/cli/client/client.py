@@ -1,0 +1,43 @@
+"""The client: one connection pool, a key, and the calls of both services."""
+
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from services.cli.client.imports import ImportCalls
+from services.cli.client.reports import ReportCalls
+from services.cli.client.stores import StoreCalls
+from services.cli.client.transport import TIMEOUT_S, ApiError, Transport
+
+
+class UptillClient(ReportCalls, StoreCalls, ImportCalls):
+    """`with UptillClient(url, key) as uptill: uptill.create_report(policy="strict")`. Every call raises `ApiError`.
+
+    `ingest_url` is needed for uploads, live polls and changes of stores. Where a service answers 429 or 503 a call is
+    made again, as `Retry-After` says, for up to `patience_s` seconds.
+    """
+
+    def __init__(
+        self, api_url: str, api_key: str, *, ingest_url: str | None = None, patience_s: float = 30
+    ) -> None:
+        self._http = httpx2.Client(timeout=TIMEOUT_S)
+        self._api = Transport(self._http, api_url, api_key, patience_s)
+        self._ingest_service = ingest_url and Transport(self._http, ingest_url, api_key, patience_s)
+
+    @property
+    def _ingest(self) -> Transport:
+        if not self._ingest_service:
+            raise ApiError("this client was given no address of the ingest service")
+        return self._ingest_service
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()

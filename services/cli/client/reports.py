@@ -1,0 +1,129 @@
+"""The calls about reports."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+import httpx2
+
+from services.cli.client.answers import ReportFile, ReportStatus
+from services.cli.client.pages import every
+from services.cli.client.transport import ApiError, Transport
+
+_WAIT_S = 20.0
+
+
+class ReportCalls:
+    """Reports: create, follow, download, list. Every call raises `ApiError`."""
+
+    _api: Transport
+    _http: httpx2.Client
+
+    def create_report(
+        self,
+        *,
+        as_of: datetime | str = "latest",
+        policy: str | None = None,
+        detail: bool = False,
+        windows: Sequence[str] | None = None,
+        formats: Sequence[str] | None = None,
+        store_ids: Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        force: bool = False,
+        idempotency_key: str | None = None,
+    ) -> ReportStatus:
+        """Trigger a report; the parameters are those of `POST /v1/reports`, and None leaves one to the service.
+
+        Without a key of the caller's the call has one of its own, so that asking again makes no second report.
+        """
+        stores = {"ids": None if store_ids is None else list(store_ids), "labels": labels}
+        stores = {name: value for name, value in stores.items() if value is not None}
+        body: dict[str, Any] = {
+            "as_of": as_of.isoformat() if isinstance(as_of, datetime) else as_of,
+            "policy": policy,
+            "detail": detail,
+            "windows": None if windows is None else list(windows),
+            "formats": None if formats is None else list(formats),
+            "stores": stores or None,
+            "force": force,
+        }
+        return self._api.call(
+            ReportStatus,
+            "POST",
+            "/v1/reports",
+            json={name: value for name, value in body.items() if value is not None},
+            headers={"Idempotency-Key": idempotency_key or uuid4().hex},
+        )
+
+    def get_report(self, report_id: str, *, wait_s: float = 0) -> ReportStatus:
+        """Return the report, at the latest after `wait_s` seconds."""
+        return self._api.call(ReportStatus, "GET", f"/v1/reports/{report_id}", params={"wait": f"{wait_s:g}"})
+
+    def reports(
+        self,
+        *,
+        state: str | None = None,
+        policy: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> Iterator[ReportStatus]:
+        """Yield reports, newest first; those of a list have no links."""
+        query = {
+            "state": state,
+            "policy": policy,
+            "created_after": created_after and created_after.isoformat(),
+            "created_before": created_before and created_before.isoformat(),
+        }
+        return every(self._api, ReportStatus, "/v1/reports", "reports", query)
+
+    def cancel_report(self, report_id: str) -> ReportStatus:
+        """Cancel a report that has not ended."""
+        return self._api.call(ReportStatus, "DELETE", f"/v1/reports/{report_id}")
+
+    def retry_report(self, report_id: str) -> ReportStatus:
+        """Try a failed report again."""
+        return self._api.call(ReportStatus, "POST", f"/v1/reports/{report_id}/retry")
+
+    def follow(self, report_id: str, *, every_s: float = _WAIT_S) -> Iterator[ReportStatus]:
+        """Yield the report's state at least every `every_s` seconds until it has ended."""
+        while True:
+            status = self.get_report(report_id, wait_s=every_s)
+            yield status
+            if status.is_final:
+                return
+
+    def finished(self, report_id: str) -> ReportStatus:
+        """Wait for the end of a report. Raises `ApiError` with its cause unless it succeeded."""
+        *_, status = self.follow(report_id)
+        if status.state != "succeeded":
+            cause = (status.error or {}).get("detail", "no cause was given")
+            raise ApiError(f"report {status.id} {status.state}: {cause}")
+        return status
+
+    def download(self, file: ReportFile, target: IO[bytes]) -> int:
+        """Write a file of a report to `target`, check its SHA-256, and return its size in bytes."""
+        digest, size_bytes = hashlib.sha256(), 0
+        try:
+            with self._http.stream("GET", file.url) as answer:
+                if not answer.is_success:
+                    raise ApiError("the download link was refused", status=answer.status_code)
+                for block in answer.iter_bytes():
+                    digest.update(block)
+                    size_bytes += len(block)
+                    target.write(block)
+        except httpx2.HTTPError as error:
+            raise ApiError(f"the object store did not answer: {type(error).__name__}") from error
+        if digest.hexdigest() != file.sha256:
+            raise ApiError("the downloaded file is not the one the report names (SHA-256 differs)")
+        return size_bytes
+
+    def save(self, file: ReportFile, path: Path) -> int:
+        """Download to a file that appears complete or not at all."""
+        partial = path.with_name(f"{path.name}.part")
+        with partial.open("wb") as target:
+            size_bytes = self.download(file, target)
+        partial.replace(path)
+        return size_bytes

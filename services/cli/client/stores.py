@@ -1,0 +1,70 @@
+"""The calls about stores: reading them, and changing one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from services.cli.client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
+from services.cli.client.pages import every
+from services.cli.client.transport import Transport
+
+
+class StoreCalls:
+    """Stores: list, show, timeline; hours, zone and labels on the ingest service. Every call raises `ApiError`."""
+
+    _api: Transport
+
+    @property
+    def _ingest(self) -> Transport:
+        raise NotImplementedError
+
+    def stores(self, *, labels: Mapping[str, str] | None = None) -> Iterator[Store]:
+        """Yield the stores that have all the labels, by id."""
+        chosen = [f"{name}:{value}" for name, value in (labels or {}).items()]
+        return every(self._api, Store, "/v1/stores", "stores", {"label": chosen or None})
+
+    def get_store(self, store_id: str) -> StoreDetail:
+        """Return one store with its hours."""
+        return self._api.call(StoreDetail, "GET", _path(store_id))
+
+    def timeline(
+        self,
+        store_id: str,
+        *,
+        window: str | None = None,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+        as_of: datetime | None = None,
+        policy: str | None = None,
+    ) -> Timeline:
+        """Explain one store in a window of reports, or from `begin` to `end`."""
+        query = {
+            "window": window,
+            "from": begin and begin.isoformat(),
+            "to": end and end.isoformat(),
+            "as_of": as_of and as_of.isoformat(),
+            "policy": policy,
+        }
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._api.call(Timeline, "GET", f"{_path(store_id)}/timeline", params=given)
+
+    def set_hours(self, store_id: str, hours: Sequence[Interval]) -> StoreChanged:
+        """Replace the hours of a store; none: it is open around the clock."""
+        return self._change(store_id, "hours", [asdict(interval) for interval in hours])
+
+    def set_timezone(self, store_id: str, timezone: str) -> StoreChanged:
+        """Set the time zone of a store."""
+        return self._change(store_id, "timezone", timezone)
+
+    def set_labels(self, store_id: str, labels: Mapping[str, str]) -> StoreChanged:
+        """Replace the labels of a store."""
+        return self._change(store_id, "labels", dict(labels))
+
+    def _change(self, store_id: str, field: str, value: Any) -> StoreChanged:
+        return self._ingest.call(StoreChanged, "PUT", f"{_path(store_id)}/{field}", json={field: value})
+
+
+def _path(store_id: str) -> str:
+    return f"/v1/stores/{quote(store_id, safe='')}"

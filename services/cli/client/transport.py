@@ -1,0 +1,109 @@
+"""One call of a service: its key, its errors, and waiting where it asks to be asked again."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import httpx2
+from pydantic import TypeAdapter
+
+TIMEOUT_S = 60.0
+_ASK_AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_DEFAULT_PAUSE_S = 1.0
+
+T = TypeVar("T")
+Body = Callable[[], Iterator[bytes]]
+
+
+class ApiError(Exception):
+    """A service refused or could not be reached; the text says why.
+
+    `status` is None when there was no answer; `code` is the last part of the problem's `type`, such as `report_not_found`.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Transport:
+    """Calls one service. 429 and 503 are asked again as `Retry-After` says, for up to `patience_s` seconds a call.
+
+    Nothing is asked again that cannot be: a report is created under an Idempotency-Key, polls sent twice count once.
+    """
+
+    def __init__(self, http: httpx2.Client, url: str, api_key: str, patience_s: float) -> None:
+        self._http = http
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._patience_s = patience_s
+
+    def call(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        **arguments: Any,
+    ) -> T:
+        """Return the answer as a `kind`. Raises `ApiError`. `body` is asked for the bytes of each attempt."""
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            with self.translated_errors():
+                answer = self._http.request(
+                    method,
+                    f"{self._url}{path}",
+                    headers={**self._headers, **(headers or {})},
+                    content=None if body is None else body(),
+                    **arguments,
+                )
+            if answer.is_success:
+                return TypeAdapter(kind).validate_json(answer.content)
+            pause_s = _pause_s(answer)
+            if answer.status_code not in _ASK_AGAIN or time.monotonic() + pause_s > deadline:
+                raise _error(answer)
+            time.sleep(pause_s)
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Iterator[bytes]]:
+        """Yield the blocks of an answer. Raises `ApiError`."""
+        with (
+            self.translated_errors(),
+            self._http.stream("GET", f"{self._url}{path}", headers=self._headers) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                raise _error(answer)
+            yield answer.iter_bytes()
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Turn the library's errors into `ApiError`."""
+        try:
+            yield
+        except httpx2.HTTPError as error:
+            raise ApiError(
+                f"no answer from {self._url} ({type(error).__name__}); is `uptill up` running?"
+            ) from error
+
+
+def _pause_s(answer: httpx2.Response) -> float:
+    asked = answer.headers.get("retry-after", "")
+    return float(asked) if asked.isdigit() else _DEFAULT_PAUSE_S
+
+
+def _error(answer: httpx2.Response) -> ApiError:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = problem.get("detail") or f"HTTP {answer.status_code}"
+    code = str(problem.get("type", "")).rpartition(":")[2] or None
+    return ApiError(detail, status=answer.status_code, code=code)

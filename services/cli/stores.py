@@ -1,0 +1,142 @@
+"""`uptill stores`: which there are, what is known of one, and where each of its minutes comes from."""
+
+from datetime import datetime
+from itertools import islice
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from services.cli.client import StoreDetail
+from services.cli.connection import api_client
+from services.cli.console import fail, note, stdout
+from services.cli.report import PolicyName
+from services.cli.timeline import show_timeline
+from shared.labels import parse_labels
+from shared.uptime.policy import DEFAULT_POLICY
+
+app = typer.Typer(no_args_is_help=True, help="Stores: list, show, label, timeline.")
+StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@app.command("list")
+def list_(
+    label: Annotated[
+        list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+) -> None:
+    """Show stores by id, with their last polls."""
+    table = Table("id", "zone", "labels", "last poll", "status")
+    labels = _labels(label or [])
+    with api_client() as client:
+        for store in islice(client.stores(labels=labels), limit):
+            table.add_row(
+                escape(store.store_id),
+                f"{store.timezone}{' (default)' if store.timezone_is_default else ''}",
+                escape(" ".join(f"{name}={value}" for name, value in store.labels.items())),
+                _minute(store.last_polled_at),
+                store.last_status or "-",
+            )
+    stdout.print(table)
+
+
+@app.command()
+def show(store_id: StoreId) -> None:
+    """Show what is known of one store."""
+    with api_client() as client:
+        store = client.get_store(store_id)
+    table = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("id", store.store_id),
+        ("zone", f"{store.timezone}{' (default)' if store.timezone_is_default else ''}"),
+        ("labels", " ".join(f"{name}={value}" for name, value in store.labels.items()) or "-"),
+        ("first poll", _minute(store.first_polled_at)),
+        ("last poll", f"{_minute(store.last_polled_at)} {store.last_status or ''}"),
+        ("last day", f"{store.polls_last_day} polls"),
+        *_hours(store),
+    ):
+        table.add_row(name, escape(value))
+    stdout.print(table)
+
+
+@app.command()
+def label(
+    store_id: StoreId,
+    labels: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="All labels it is to have.")
+    ] = None,
+) -> None:
+    """Replace the labels of a store; none: remove them."""
+    given = _labels(labels or [])
+    with api_client() as client:
+        changed = client.set_labels(store_id, given)
+    note(f"{changed.store_id}: {len(given)} labels, {changed.counts.duplicate} of them as before")
+
+
+@app.command()
+def timeline(
+    store_id: StoreId,
+    window: Annotated[str | None, typer.Option(help="As in reports: last_week, PT6H, previous_day.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Begin, as 2024-10-14T08:00; local time of the store.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End, likewise.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Later polls are not known. Default: the end.")] = None,
+    policy: Annotated[PolicyName, typer.Option(help="How polls become uptime.")] = PolicyName(DEFAULT_POLICY),
+) -> None:
+    """Show where every minute of a store's uptime comes from; default: the day up to the newest poll."""
+    with api_client() as client:
+        given = [text for text in (begin, end, as_of) if text is not None]
+        zone = client.get_store(store_id).timezone if given else ""
+        shown = client.timeline(
+            store_id,
+            window=window,
+            begin=_instant(begin, zone),
+            end=_instant(end, zone),
+            as_of=_instant(as_of, zone),
+            policy=policy.value,
+        )
+    show_timeline(shown)
+
+
+def _instant(text: str | None, zone: str) -> datetime | None:
+    """The instant; without a zone of its own in that of the store."""
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{text!r} is no time; write it as 2024-10-14T08:00 or 2024-10-14T08:00Z")
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=ZoneInfo(zone))
+
+
+def _labels(texts: list[str]) -> dict[str, str]:
+    try:
+        return dict(parse_labels(texts, separator="="))
+    except ValueError as error:
+        fail(str(error))
+
+
+def _hours(store: StoreDetail) -> list[tuple[str, str]]:
+    if store.is_open_24x7:
+        return [("hours", "open around the clock: none were delivered")]
+    return [
+        (
+            name,
+            ", ".join(
+                f"{interval.start_time_local}-{interval.end_time_local}"
+                for interval in store.hours
+                if interval.day_of_week == day
+            )
+            or "closed",
+        )
+        for day, name in enumerate(_DAYS)
+    ]
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "-"

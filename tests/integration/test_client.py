@@ -1,0 +1,256 @@
+"""The typed client and the commands on it, over real processes: all calls, pages, waiting where it is asked to."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from services.cli.client import ApiError, Interval, Poll, UptillClient
+from services.cli.client import pages as client_pages
+from services.cli.local.ports import HOST, free_ports
+from tests.fixtures.services import Services, wait_until
+
+Busy = tuple[str, list[tuple[int, dict[str, str]]], list[dict[str, str]]]
+NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
+POLLS = [
+    Poll(store_id, (n + len(store_id)) % 4 != 0, NOW - timedelta(minutes=55 * n))
+    for store_id in ("0042", "a/b", "west")
+    for n in range(250)
+]
+
+
+@pytest.fixture
+def services(env: dict[str, str], tmp_path: Path) -> Iterator[Services]:
+    """The API, the ingest service and a worker; a fleet of three stores, sent by the client."""
+    (port,) = free_ports(1)
+    url = f"http://{HOST}:{port}"
+    extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "160"}
+    with Services({**env, **extra}, tmp_path) as services:
+        services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
+        services.api()
+        services.worker()
+        wait_until(lambda: is_ready(url), "the ingest service")
+        yield services
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/readyz").is_success
+    except httpx2.HTTPError:
+        return False
+
+
+@pytest.fixture
+def client(services: Services) -> Iterator[UptillClient]:
+    settings = services.settings
+    with UptillClient(
+        settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"], ingest_url=settings["UPTILL_INGEST_URL"]
+    ) as client:
+        yield client
+
+
+def test_all_calls_of_a_life(client: UptillClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Data in.
+    assert client.send_polls(POLLS).accepted == 750
+    assert client.send_polls(POLLS[:3]).duplicate == 3
+    (tmp_path / "zones.csv").write_text("store_id,timezone_str\n0042,America/Denver\nx,Mars/Olympus\n")
+    upload = client.upload(tmp_path / "zones.csv")
+    *_, loaded = client.follow_import(upload.id)
+    assert (loaded.state, loaded.counts.accepted, loaded.counts.rejected) == ("succeeded", 1, 1)
+    rejects = io.BytesIO()
+    client.save_rejects(loaded.id, rejects)
+    assert b"Mars/Olympus" in rejects.getvalue()
+    assert client.set_hours("a/b", [Interval(0, "10:00", "22:00")]).counts.accepted == 1
+    assert client.set_timezone("a/b", "Europe/Berlin").store_id == "a/b"
+    assert client.set_labels("a/b", {"region": "north"}).counts.accepted == 1
+    monkeypatch.setattr(client_pages, "PAGE", 2)
+    assert [each.kind for each in client.imports()] == ["labels", "timezones", "hours", "timezones", "polls"]
+
+    # Stores.
+    assert [store.store_id for store in client.stores()] == ["0042", "a/b", "west"]
+    (north,) = client.stores(labels={"region": "north"})
+    store = client.get_store(north.store_id)
+    assert (store.timezone, store.hours, store.last_polled_at) == (
+        "Europe/Berlin", [Interval(0, "10:00:00", "22:00:00")], NOW
+    )  # fmt: skip
+
+    # Reports.
+    asked = {"windows": ["last_week"], "formats": ["json"], "store_ids": ["a/b", "west"]}
+    status = client.finished(client.create_report(**asked).id)  # type: ignore[arg-type]
+    assert (status.as_of, [file.format for file in status.files]) == (NOW, ["csv", "json"])
+    size_bytes = client.save(status.file("json"), tmp_path / "report.json")
+    assert size_bytes == status.file("json").size_bytes
+    rows = {row["store_id"]: row for row in json.loads((tmp_path / "report.json").read_text())["stores"]}
+    assert list(rows) == ["a/b", "west"]
+    others = [client.create_report(force=True, policy="strict").id for _ in range(3)]
+    assert [report.id for report in client.reports()] == [*sorted(others, reverse=True), status.id]
+    assert [report.id for report in client.reports(policy="classic")] == [status.id]
+
+    # The timeline says what the report says.
+    shown = client.timeline("a/b", window="last_week", as_of=status.as_of)
+    assert round(shown.totals.up_us / 3_600_000_000, 4) == rows["a/b"]["uptime_last_week"]
+    up = sum((s.end - s.begin for s in shown.segments if s.state == "up"), timedelta())
+    assert up == timedelta(microseconds=shown.totals.up_us)
+    from_to = client.timeline("a/b", begin=shown.begin, end=shown.end)
+    assert from_to == shown
+
+
+def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) -> None:
+    client.send_polls(POLLS)
+
+    def run(*arguments: str) -> str:
+        done = services.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("stores", "label", "a/b", "region=north", "owner=Acme")
+    listed = run("stores", "list", "--label", "region=north")
+    assert "a/b" in listed
+    assert "0042" not in listed
+    assert "open around the clock" in run("stores", "show", "a/b")
+    shown = run("stores", "timeline", "a/b", "--window", "previous_day")
+    assert "halfway to the next poll" in shown
+    assert "Sun 2024-10-13" in shown
+    assert "open 24:00:00" in shown
+    local = run("stores", "timeline", "a/b", "--from", "2024-10-13T08:00", "--to", "2024-10-13T09:00")
+    assert "open 1:00:00" in local
+
+    out = tmp_path / "mine.xlsx"
+    run("report", "--label", "region=north", "--window", "PT6H", "--window", "previous_week", "-o", str(out),
+        "--format", "xlsx", "--format", "csv")  # fmt: skip
+    assert out.read_bytes().startswith(b"PK")
+    (row,) = csv.DictReader(io.StringIO(out.with_suffix(".csv").read_text()))
+    assert list(row) == [
+        "store_id", "uptime_last_6h", "uptime_previous_week", "downtime_last_6h", "downtime_previous_week"
+    ]  # fmt: skip
+    assert run("report", "--store", "west", "--store", "0042").count("\n") == 3
+    assert json.loads(run("report", "--store", "west", "--format", "json"))["provenance"]["rows"] == 1
+    assert run("reports", "list", "--policy", "classic").count("succeeded") == 3
+
+    for arguments, message in (
+        (("report", "--store", "nobody"), "1 of 1 store ids are not known: 'nobody'"),
+        (("report", "--window", "P1M"), "'P1M' is no window"),
+        (("report", "--label", "region"), "write a label as NAME=VALUE"),
+        (("report", "--format", "csv", "--format", "json"), "several formats need -o"),
+        (("stores", "show", "nobody"), "there is no store 'nobody'"),
+        (("stores", "timeline", "a/b", "--from", "yesterday"), "is no time"),
+    ):
+        refused = services.run(*arguments)
+        assert refused.returncode == 1
+        assert message in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize("language", ["bash", "python"])
+def test_the_quickstart_works_as_it_is_printed(
+    language: str, client: UptillClient, services: Services, tmp_path: Path
+) -> None:
+    client.send_polls(POLLS)
+    page = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text()
+    (block,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    assert len(block.strip().splitlines()) <= 6
+    command = [sys.executable, "-c", block] if language == "python" else ["bash", "-euc", block]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, **services.settings}, check=True, timeout=60)
+    header, *rows = (tmp_path / "report.csv").read_text().splitlines()
+    assert header.startswith("store_id,uptime_last_")
+    assert len(rows) == 3
+
+
+class TestWaiting:
+    """A server that answers 503 and 429 before it answers; no real one does so on demand."""
+
+    @pytest.fixture
+    def busy(self) -> Iterator[Busy]:
+        answers: list[tuple[int, dict[str, str]]] = []
+        seen: list[dict[str, str]] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                seen.append({"key": self.headers["Idempotency-Key"], "body": body.decode()})
+                status, headers = answers.pop(0)
+                content = json.dumps(
+                    {"detail": "later", "type": "urn:uptill:error:rate_limited"} if status != 202 else REPORT
+                ).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        server = ThreadingHTTPServer((HOST, 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_port}", answers, seen
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def test_it_asks_again_with_the_same_idempotency_key(self, busy: Busy) -> None:
+        url, answers, seen = busy
+        answers += [(503, {"Retry-After": "0"}), (429, {"Retry-After": "1"}), (202, {})]
+        with UptillClient(url, "key") as client:
+            assert client.create_report(windows=["PT6H"]).id == REPORT["id"]
+        assert len(seen) == 3
+        assert len({request["key"] for request in seen}) == 1
+        assert {request["body"] for request in seen} == {seen[0]["body"]}
+
+    def test_it_gives_up_when_it_is_asked_to_wait_for_longer_than_it_will(self, busy: Busy) -> None:
+        url, answers, seen = busy
+        answers += [(429, {"Retry-After": "3600"})]
+        with UptillClient(url, "key") as client, pytest.raises(ApiError, match="later") as raised:
+            client.create_report()
+        assert (raised.value.status, raised.value.code, len(seen)) == (429, "rate_limited", 1)
+
+    def test_what_is_refused_is_not_asked_again(self, busy: Busy) -> None:
+        url, answers, seen = busy
+        answers += [(422, {"Retry-After": "0"})]
+        with UptillClient(url, "key") as client, pytest.raises(ApiError):
+            client.create_report()
+        assert len(seen) == 1
+
+
+def test_without_an_address_of_the_ingest_service_it_says_so() -> None:
+    with UptillClient("http://127.0.0.1:1", "key") as client:
+        with pytest.raises(ApiError, match="ingest service"):
+            client.set_labels("a", {})
+        with pytest.raises(ApiError, match="uptill up") as raised:
+            client.get_report("x")
+    assert raised.value.status is None
+
+
+REPORT = {
+    "id": "018f0000-0000-7000-8000-000000000000",
+    "state": "queued",
+    "as_of": "2024-10-14T18:00:00Z",
+    "policy": "classic",
+    "policy_version": 1,
+    "detail": False,
+    "windows": ["PT6H"],
+    "formats": ["csv"],
+    "stores": None,
+    "data_cut": 1,
+    "tzdata_version": None,
+    "progress": {"stores_done": 0, "stores_total": 3},
+    "files": [],
+    "error": None,
+    "created_at": "2024-10-14T18:00:00Z",
+    "started_at": None,
+    "finished_at": None,
+    "a_field_of_a_later_release": 1,
+}
