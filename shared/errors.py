@@ -115,3 +115,11 @@ class KeyNotFound(UptillError):
 
 class KeyReplaced(UptillError):
     """The API key has a successor already."""
+
+
+class RateLimited(UptillError):
+    """The key made more calls than it may; another will be taken after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

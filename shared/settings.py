@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from shared.errors import ConfigurationError
 
+_RATE = "^[1-9][0-9]*/(second|minute|hour)$"
 PREFIX = "UPTILL_"
 MAX_PRESIGN_S = 900
 DEFAULT_DATA_DIR = Path(".uptill")
@@ -117,6 +118,35 @@ class Settings(BaseSettings):
         description="Where traces go, by OTLP over HTTP, as `http://collector:4318`; none: no traces. Needs `uptill[trace]`.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
+    allowed_hosts: str = Field(
+        default="",
+        description="Names that requests may give in `Host` beside those of this machine and of the two URLs above, separated by commas; `*.example.com` and `*` are understood.",
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call the services from a browser, separated by commas. Default: none.",
+    )
+    rate_read: str = Field(
+        default="1000/second",
+        pattern=_RATE,
+        description="Calls that read, of one key; `AMOUNT/second`, `/minute` or `/hour`.",
+    )
+    rate_report: str = Field(
+        default="200/second", pattern=_RATE, description="Calls that make or change reports, of one key."
+    )
+    rate_ingest: str = Field(
+        default="500/second", pattern=_RATE, description="Calls of the ingest service, of one key."
+    )
+    max_queue_age_s: float = Field(
+        default=900.0,
+        gt=0,
+        description="Age of the oldest batch that no worker has taken, in seconds, above which no report is accepted.",
+    )
+    max_body_bytes: int = Field(
+        default=4 << 20,
+        ge=1024,
+        description="Longest body of a call of the API; uploads have their own limit.",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from services.api.links import LinkAudit
 from shared.http.stopping import Stopping
+from shared.reports.pressure import Pressure
 from shared.settings import Settings
 from shared.storage import Storage
 
@@ -23,6 +24,7 @@ class ApiContext:
     storage: Storage
     stopping: Stopping
     links: LinkAudit
+    pressure: Pressure
 
 
 def _context(request: Request) -> ApiContext:

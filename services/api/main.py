@@ -10,12 +10,12 @@ from services.api.links import LinkAudit
 from services.api.routes import aliases, events, health, keys, reports, stores
 from shared.db.connect import make_async_pool
 from shared.http.auth import KeyRing
-from shared.http.metrics import metrics_router
-from shared.http.observe import Observe
-from shared.http.problems import add_error_handlers
+from shared.http.rates import make_rates
+from shared.http.service import make_service
 from shared.http.stopping import Stopping, announce_stop
 from shared.metrics.exposition import serve_metrics
 from shared.queue import make_broker
+from shared.reports.pressure import Pressure
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
@@ -38,8 +38,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         broker = make_broker(settings.redis_url.get_secret_value())
         stopping = Stopping()
         app.state.keys = KeyRing(pool)
+        app.state.rates = rates = make_rates(settings)
         storage, links = make_storage(settings), LinkAudit(pool)
-        app.state.context = ApiContext(settings, pool, broker, storage, stopping, links)
+        pressure = Pressure(pool, settings.max_queue_age_s)
+        app.state.context = ApiContext(settings, pool, broker, storage, stopping, links, pressure)
         serve_metrics(settings, "api")
         announce_stop(stopping)
         start_tracing("api", settings.otlp_endpoint)
@@ -47,18 +49,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
         finally:
             broker.close()
+            await rates.close()
             await pool.close()
             stop_tracing()
 
-    app = FastAPI(
+    return make_service(
+        "api",
+        settings,
         title="Uptill",
         summary="How long each store was up and down within its opening hours.",
-        version="0.1.0",
         lifespan=lifespan,
+        routers=[module.router for module in (reports, events, stores, aliases, keys, health)],
+        max_body_bytes=settings.max_body_bytes,
     )
-    app.add_middleware(Observe)
-    add_error_handlers(app)
-    for module in (reports, events, stores, aliases, keys, health):
-        app.include_router(module.router)
-    app.include_router(metrics_router("api"))
-    return app

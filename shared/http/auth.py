@@ -1,6 +1,6 @@
-"""Who calls, and may they: every route depends on `Caller(scope)` or `public`.
+"""Who calls, may they, and how often: every route depends on `Caller(scope)` or `public`.
 
-The application keeps its ring of keys as `app.state.keys`.
+The application keeps its ring of keys as `app.state.keys` and their limits as `app.state.rates`.
 """
 
 import time
@@ -15,10 +15,12 @@ from psycopg_pool import AsyncConnectionPool
 from shared.db.connect import borrowed_async
 from shared.db.queries import queries
 from shared.errors import AuthenticationError, DatabaseUnavailable, ForbiddenError
+from shared.http.rates import Rates, Work
 from shared.keys import ApiKey, matches, prefix_of
 
 _SQL = queries("keys")
 _log = structlog.get_logger()
+_WORK_OF_SCOPE = {"reports:write": Work.REPORT, "ingest:write": Work.INGEST}
 REMEMBERED_S = 3.0  # a revoked or expired key is refused after this, at most; 5 s are promised
 MOST_REMEMBERED = 10_000
 
@@ -91,11 +93,16 @@ class Caller:
     scope: str
 
     async def __call__(self, request: Request) -> ApiKey:
-        """Raise `AuthenticationError` without a live key and `ForbiddenError` for one that lacks the scope."""
+        """Return the key.
+
+        Raises `AuthenticationError` without a live key, `ForbiddenError` for one that lacks the scope, and `RateLimited`.
+        """
         keys: KeyRing = request.app.state.keys
         key = await keys.live_key(_presented(request))
         if not key.allows(self.scope):
             raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}")
+        rates: Rates = request.app.state.rates
+        await rates.admit(key.prefix, _WORK_OF_SCOPE.get(self.scope, Work.READ))
         return key
 
 

@@ -1,22 +1,24 @@
 """The only place that knows what an error means in HTTP. Every error answer is problem+json (RFC 9457)."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared import errors
+from shared.http.headers import SECURITY_HEADERS
 from shared.http.observe import HEADER as REQUEST_ID_HEADER
 
 _log = structlog.get_logger()
 _RETRY_AFTER_S = "5"
+_SHOWN_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The Idempotency-Key stands for another request",
     ),
+    errors.RateLimited: Problem("rate_limited", HTTPStatus.TOO_MANY_REQUESTS, "The key made too many calls"),
+    errors.Overloaded: Problem(
+        "overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "More work waits than can be taken on"
+    ),
     errors.ImportBusy: Problem("import_busy", HTTPStatus.CONFLICT, "Another process is running the import"),
     errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "There is no such live API key"),
     errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key has a successor already"),
@@ -72,6 +78,20 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ),
 }
 INTERNAL = Problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
+UNKNOWN_HOST = Problem("unknown_host", HTTPStatus.BAD_REQUEST, "The Host header names another service")
+# What the framework refuses before a route is reached, by status.
+_FRAMEWORK = {
+    problem.status: problem
+    for problem in (
+        Problem("bad_request", HTTPStatus.BAD_REQUEST, "The request cannot be read"),
+        Problem("not_found", HTTPStatus.NOT_FOUND, "There is nothing at this path"),
+        Problem("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "The path does not take this method"),
+        PROBLEMS[errors.BodyTooLarge],
+    )
+}
+REGISTRY: Sequence[Problem] = sorted(
+    {*PROBLEMS.values(), *_FRAMEWORK.values(), UNKNOWN_HOST, INTERNAL}, key=lambda problem: problem.code
+)
 
 
 def problem_response(
@@ -99,36 +119,46 @@ def add_error_handlers(app: FastAPI) -> None:
 async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
     problem = next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
     headers = {}
-    if problem.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = _RETRY_AFTER_S
-        _log.warning("unavailable", path=request.url.path, error=str(error))
+    match problem.status:
+        case HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = _RETRY_AFTER_S
+            _log.warning("unavailable", path=request.url.path, error=str(error))
+    if isinstance(error, errors.RateLimited):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     field = getattr(error, "field", None)
-    return problem_response(problem, str(error), headers=headers, **({"field": field} if field else {}))
+    return _answer(request, problem, str(error), headers, **({"field": field} if field else {}))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
-    del request
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     found = [
         {"field": ".".join(map(str, item["loc"])), "message": item["msg"].removeprefix("Value error, ")}
-        for item in error.errors()
+        for item in error.errors()[:_SHOWN_FAULTS]
     ]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-    return problem_response(PROBLEMS[errors.InvalidRequest], detail, errors=jsonable_encoder(found))
+    return _answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    status = HTTPStatus(error.status_code)
-    problem = Problem(status.name.lower(), status, status.phrase)
-    return problem_response(
-        problem, f"{request.method} {request.url.path}: {error.detail}", headers=error.headers
-    )
+    problem = _FRAMEWORK.get(HTTPStatus(error.status_code), INTERNAL)
+    return _answer(request, problem, f"{request.method} {request.url.path}: {error.detail}", error.headers)
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:
     _log.error("bug", path=request.url.path, exc_info=error)
-    request_id = getattr(request.state, "request_id", "")  # this answer is made outside of the middleware
-    return problem_response(INTERNAL, "The failure was logged.", headers={REQUEST_ID_HEADER: request_id})
+    # This answer is made outside of the middleware.
+    headers = {**SECURITY_HEADERS, REQUEST_ID_HEADER: _request_id(request)}
+    return _answer(request, INTERNAL, "The failure was logged.", headers)
+
+
+def _answer(
+    request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+) -> JSONResponse:
+    return problem_response(problem, detail, headers=headers, request_id=_request_id(request), **members)
+
+
+def _request_id(request: Request) -> str:
+    return getattr(request.state, "request_id", "")

@@ -29,7 +29,8 @@ def ingest_service(
     with psycopg.connect(database_url) as conn:
         key = create_key(conn, name="test", scopes=scopes)
     given = Settings.model_validate(
-        {"database_url": login_url or database_url, "spool_dir": str(spool)} | settings
+        {"database_url": login_url or database_url, "spool_dir": str(spool), "allowed_hosts": "testserver"}
+        | settings
     )
     headers = {"Authorization": f"Bearer {key}"}
     with TestClient(create_app(given), headers=headers, raise_server_exceptions=False) as client:

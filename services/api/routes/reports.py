@@ -44,6 +44,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 async def create(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> Report:
     """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler."""
+    await context.pressure.check()
     terms = BatchTerms(context.settings.batch_stores, context.settings.republish_s)
     async with borrowed_async(context.pool) as conn:
         accepted = await trigger_report(conn, request, caller, terms, current_origin())

@@ -14,9 +14,8 @@ from services.ingest.http.spool import Spool
 from services.ingest.limits import Limits
 from shared.db.connect import make_async_pool
 from shared.http.auth import KeyRing
-from shared.http.metrics import metrics_router
-from shared.http.observe import Observe
-from shared.http.problems import add_error_handlers
+from shared.http.rates import make_rates
+from shared.http.service import make_service
 from shared.http.stopping import Stopping, announce_stop
 from shared.metrics.exposition import serve_metrics
 from shared.settings import Settings, load_settings
@@ -40,6 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         importer = Importer(database_url, spool, Limits.of(settings))
         live = GroupCommit(database_url)
         app.state.keys = KeyRing(pool)
+        app.state.rates = rates = make_rates(settings)
         stopping = Stopping()
         app.state.context = IngestContext(settings, pool, spool, importer, live, stopping)
         importer.start()
@@ -52,19 +52,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             await run_in_threadpool(importer.close)
             await run_in_threadpool(live.close)
+            await rates.close()
             await pool.close()
             spool.close()
             stop_tracing()
 
-    app = FastAPI(
+    return make_service(
+        "ingest",
+        settings,
         title="Uptill ingest",
         summary="Takes in polls, opening hours and time zones.",
-        version="0.1.0",
         lifespan=lifespan,
+        routers=[module.router for module in (imports, observations, stores, health)],
+        max_body_bytes=None,  # each route has its own
     )
-    app.add_middleware(Observe)
-    add_error_handlers(app)
-    for module in (imports, observations, stores, health):
-        app.include_router(module.router)
-    app.include_router(metrics_router("ingest"))
-    return app

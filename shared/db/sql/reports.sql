@@ -253,6 +253,9 @@ for update skip locked
 update report set state = 'failed', finished_at = clock_timestamp(), error = %(error)s
 where id = %(report_id)s and state in ('queued', 'running')
 
+-- name: is_overdue
+select exists (select from due_batch where due_since < clock_timestamp() - %(max_age)s::interval)
+
 -- name: count_due
 select count(*) as due from report_batch b join report r on r.id = b.report_id
 where b.state = 'pending' and b.due_at <= clock_timestamp() and r.state in ('queued', 'running')

@@ -1,0 +1,146 @@
+"""How many calls a key may make: counted in Redis for all processes, taken from there in blocks.
+
+While Redis is away reads are not limited, and calls that create work are counted by each process for itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import redis.asyncio
+import structlog
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.errors import StorageError
+
+from shared.errors import RateLimited
+from shared.settings import Settings
+
+_BLOCKS_A_WINDOW = 20  # one look into Redis for up to a twentieth of the limit
+_REDIS_TIMEOUT_S = 0.5
+_REDIS_PAUSE_S = 2.0  # after a failure Redis is left alone for as long
+_MOST_TALLIES = 10_000
+_log = structlog.get_logger()
+
+
+class Work(StrEnum):
+    """What a call makes the services do; each kind has a limit of its own."""
+
+    READ = "read"
+    REPORT = "report"
+    INGEST = "ingest"
+
+
+@dataclass
+class _Tally:
+    """What this process holds of one key's limit until `until_s`: calls it may still let through, or none at all.
+
+    `is_spent`: it had some and let them through; there may be more.
+    """
+
+    permits: int
+    until_s: float
+    is_spent: bool = False
+
+
+class Rates:
+    """The limits of one process. `redis_url` empty: the process counts for itself."""
+
+    def __init__(self, redis_url: str, limits: Mapping[Work, RateLimitItem]) -> None:
+        self._limits = limits
+        self._connections = _connections(redis_url) if redis_url else None
+        self._shared = _shared_limiter(redis_url, self._connections) if self._connections else None
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._tallies: dict[tuple[str, Work], _Tally] = {}
+        self._one_reserves = asyncio.Lock()  # or each of many calls at once would take a block
+        self._ask_redis_at_s = 0.0
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        if self._connections is not None:
+            await self._connections.disconnect()
+
+    async def admit(self, key_prefix: str, work: Work) -> None:
+        """Count a call. Raises `RateLimited` for one too many."""
+        who = (key_prefix, work)
+        if not self._has_room(who):
+            async with self._one_reserves:
+                if not self._has_room(who):  # another call has not brought some meanwhile
+                    if len(self._tallies) >= _MOST_TALLIES:
+                        self._tallies.clear()
+                    self._tallies[who] = await self._reserve(*who, time.monotonic())
+        tally = self._tallies[who]
+        if tally.permits == 0:
+            raise RateLimited(
+                f"this key may make {self._limits[work]} calls of this kind",
+                retry_after_s=max(0.0, tally.until_s - time.monotonic()),
+            )
+        tally.permits -= 1
+        tally.is_spent = tally.permits == 0
+
+    def _has_room(self, who: tuple[str, Work]) -> bool:
+        """Whether the tally of `who` decides: it lets calls through, or says that there are no more for now."""
+        tally = self._tallies.get(who)
+        return tally is not None and not tally.is_spent and tally.until_s > time.monotonic()
+
+    async def _reserve(self, key_prefix: str, work: Work, now_s: float) -> _Tally:
+        limit = self._limits[work]
+        period_s = float(limit.get_expiry())
+        block = max(1, limit.amount // _BLOCKS_A_WINDOW)
+        if self._shared is not None and now_s >= self._ask_redis_at_s:
+            try:
+                return await _take(self._shared, limit, key_prefix, work, block, now_s)
+            except StorageError as error:
+                self._ask_redis_at_s = now_s + _REDIS_PAUSE_S
+                _log.warning("rates_not_shared", error=type(error.storage_error).__name__)
+        if work is Work.READ:
+            return _Tally(limit.amount, now_s + min(period_s, _REDIS_PAUSE_S))
+        return await _take(self._own, limit, key_prefix, work, block, now_s)
+
+
+async def _take(
+    limiter: FixedWindowRateLimiter,
+    limit: RateLimitItem,
+    key_prefix: str,
+    work: Work,
+    block: int,
+    now_s: float,
+) -> _Tally:
+    """A block of calls; none until the window ends where a block is not left any more."""
+    if await limiter.hit(limit, key_prefix, work, cost=block):
+        return _Tally(block, now_s + limit.get_expiry())
+    reset_at, _ = await limiter.get_window_stats(limit, key_prefix, work)
+    return _Tally(0, now_s + max(0.001, reset_at - time.time()))
+
+
+def make_rates(settings: Settings) -> Rates:
+    """Build from the settings; connects to nothing yet. Raises ValueError for a limit that cannot be read."""
+    return Rates(
+        settings.redis_url.get_secret_value(),
+        {
+            Work.READ: parse(settings.rate_read),
+            Work.REPORT: parse(settings.rate_report),
+            Work.INGEST: parse(settings.rate_ingest),
+        },
+    )
+
+
+def _connections(redis_url: str) -> redis.asyncio.ConnectionPool:
+    return redis.asyncio.ConnectionPool.from_url(
+        redis_url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
+    )
+
+
+def _shared_limiter(redis_url: str, connections: redis.asyncio.ConnectionPool) -> FixedWindowRateLimiter:
+    return FixedWindowRateLimiter(
+        RedisStorage(
+            f"async+{redis_url}",
+            wrap_exceptions=True,
+            implementation="redispy",
+            key_prefix="uptill:rates",
+            connection_pool=connections,  # type: ignore[arg-type] # passed on to redis-py, which takes it
+        )
+    )

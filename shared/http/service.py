@@ -1,0 +1,85 @@
+"""What both HTTP services are made of: middleware, error answers, operations routes. A service adds its own routes."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Literal
+
+from fastapi import APIRouter, Depends, FastAPI
+from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
+
+from shared.http.auth import public
+from shared.http.body_limit import BodyLimit
+from shared.http.docs import add_docs
+from shared.http.headers import SecurityHeaders
+from shared.http.hosts import AllowedHosts, allowed_hosts
+from shared.http.metrics import metrics_router
+from shared.http.observe import HEADER as REQUEST_ID
+from shared.http.observe import Observe
+from shared.http.problems import add_error_handlers
+from shared.settings import Settings
+
+_VERSION = version("uptill")
+_MAX_PREFLIGHT_AGE_S = 600
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class VersionBody(BaseModel):
+    """Answer of `/version`."""
+
+    service: str
+    version: str
+
+
+def make_service(
+    name: Literal["api", "ingest"],
+    settings: Settings,
+    *,
+    title: str,
+    summary: str,
+    lifespan: Lifespan,
+    routers: Sequence[APIRouter],
+    max_body_bytes: int | None,
+) -> FastAPI:
+    """Build the application; `max_body_bytes` None where every route has a limit of its own."""
+    app = FastAPI(
+        title=title,
+        summary=summary,
+        version=_VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    # The last one added is the first to see a request.
+    if max_body_bytes is not None:
+        app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    app.add_middleware(AllowedHosts, names=allowed_hosts(settings))
+    if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
+            expose_headers=["Location", "Retry-After", REQUEST_ID],
+            max_age=_MAX_PREFLIGHT_AGE_S,
+        )
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observe)
+    add_error_handlers(app)
+    for router in (*routers, metrics_router(name), _operations(name)):
+        app.include_router(router)
+    add_docs(app)
+    return app
+
+
+def _operations(name: str) -> APIRouter:
+    router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
+
+    @router.get("/version")
+    async def read_version() -> VersionBody:
+        """Say what runs here."""
+        return VersionBody(service=name, version=_VERSION)
+
+    return router

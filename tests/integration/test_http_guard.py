@@ -1,0 +1,158 @@
+"""What stands before every route of both HTTP services: hosts, headers, limits of bodies, error answers, docs pages."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from services.api.main import create_app as create_api
+from services.ingest.http.main import create_app as create_ingest
+from shared.http.hosts import allowed_hosts
+from shared.http.problems import REGISTRY
+from shared.settings import Settings
+
+
+@pytest.fixture
+def settings(env: dict[str, str], tmp_path: Path) -> Settings:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    given = {"spool_dir": str(tmp_path), "allowed_hosts": "*.stores.example, testserver"}
+    return Settings.model_validate({**values, **given, "cors_origins": "https://board.example"})
+
+
+@pytest.fixture(params=[create_api, create_ingest], ids=["api", "ingest"])
+def service(request: pytest.FixtureRequest, settings: Settings) -> Iterator[TestClient]:
+    app: FastAPI = request.param(settings)
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(app, headers=headers, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[TestClient]:
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(create_api(settings), headers=headers, raise_server_exceptions=False) as client:
+        yield client
+
+
+class TestHosts:
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "evil.example:8000", "stores.example", "", "[", "a b", "*"]
+    )
+    def test_a_strangers_name_is_refused(self, service: TestClient, host: str) -> None:
+        answer = service.get("/version", headers={"Host": host})
+        assert answer.status_code == 400
+        assert answer.json()["type"] == "urn:uptill:error:unknown_host"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+    @pytest.mark.parametrize(
+        "host", ["localhost", "LOCALHOST:8000", "127.0.0.1:9", "[::1]:80", "eu.stores.example"]
+    )
+    def test_our_own_names_are_taken(self, service: TestClient, host: str) -> None:
+        assert service.get("/version", headers={"Host": host}).status_code == 200
+
+    def test_a_probe_comes_by_address(self, service: TestClient) -> None:
+        assert service.get("/livez", headers={"Host": "10.1.2.3:8000"}).status_code == 200
+
+    def test_the_names_in_our_own_addresses_are_known(self) -> None:
+        settings = Settings.model_validate(
+            {"api_url": "https://Uptime.example/base", "allowed_hosts": " A.example ,"}
+        )
+        assert {"uptime.example", "a.example", "localhost"} <= set(allowed_hosts(settings))
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("path", ["/livez", "/version", "/nowhere", "/docs", "/openapi.json"])
+    def test_every_answer_carries_them(self, service: TestClient, path: str) -> None:
+        headers = service.get(path).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+        assert headers["cache-control"]
+        assert headers["x-request-id"]
+
+    def test_a_page_of_another_site_may_not_call_unless_it_is_named(self, service: TestClient) -> None:
+        def preflight(origin: str) -> httpx2.Response:
+            wish = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+            answer: httpx2.Response = service.options("/version", headers=wish)
+            return answer
+
+        assert (
+            preflight("https://board.example").headers["access-control-allow-origin"]
+            == "https://board.example"
+        )
+        assert "access-control-allow-origin" not in preflight("https://evil.example").headers
+
+
+class TestErrors:
+    def test_an_error_names_its_request(self, service: TestClient) -> None:
+        answer = service.get("/nowhere", headers={"X-Request-Id": "mine-1"})
+        assert answer.status_code == 404
+        assert answer.json()["request_id"] == answer.headers["x-request-id"] == "mine-1"
+        assert answer.json()["type"] == "urn:uptill:error:not_found"
+
+    def test_a_method_that_is_not_there(self, service: TestClient) -> None:
+        answer = service.put("/version")
+        assert answer.status_code == 405
+        assert answer.json()["type"] == "urn:uptill:error:method_not_allowed"
+        assert answer.headers["allow"] == "GET"
+
+    def test_no_two_problems_share_a_code(self) -> None:
+        codes = [problem.code for problem in REGISTRY]
+        assert len(codes) == len(set(codes))
+
+
+class TestBodies:
+    def test_too_long_a_body_is_not_read(self, api: TestClient, settings: Settings) -> None:
+        answer = api.post("/v1/reports", content=b" " * (settings.max_body_bytes + 1), headers=_JSON)
+        assert answer.status_code == 413
+        assert answer.json()["type"] == "urn:uptill:error:body_too_large"
+
+    def test_the_length_counts_that_comes_not_the_one_announced(
+        self, api: TestClient, settings: Settings
+    ) -> None:
+        blocks = (b" " * 65_536 for _ in range(settings.max_body_bytes // 65_536 + 1))
+        answer = api.post("/v1/reports", content=blocks, headers=_JSON)
+        assert answer.status_code == 413
+
+    @pytest.mark.parametrize("opening", ["[", '{"a":'])
+    def test_deep_nesting_is_refused(self, api: TestClient, opening: str) -> None:
+        answer = api.post("/v1/reports", content=opening * 100_000, headers=_JSON)
+        assert answer.status_code in (400, 422)
+        assert answer.json()["type"] in ("urn:uptill:error:bad_request", "urn:uptill:error:invalid_request")
+
+    def test_many_faults_are_told_in_part(self, api: TestClient) -> None:
+        answer = api.post("/v1/reports", json={f"field{number}": 1 for number in range(1000)})
+        assert answer.status_code == 422
+        assert len(answer.json()["errors"]) == 20
+
+
+class TestDocs:
+    def test_the_page_loads_nothing_from_elsewhere(self, service: TestClient) -> None:
+        page = service.get("/docs", headers={"Authorization": ""})
+        sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert len(sources) == 4
+        assert all(source.startswith(("docs/", "data:")) for source in sources)
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+        assert not re.search(r"<script(?![^>]*src=)|\son\w+=", page.text)
+        for source in sources[1:]:
+            assert service.get(f"/{source}").status_code == 200
+
+    def test_nothing_else_of_the_folder_is_served(self, service: TestClient) -> None:
+        assert service.get("/docs/redoc.standalone.js").status_code == 404
+        assert service.get("/docs/..%2f__init__.py").status_code == 404
+
+    def test_the_script_asks_for_the_description_beside_the_page(self, service: TestClient) -> None:
+        assert '"openapi.json"' in service.get("/docs/start.js").text
+        assert json.loads(service.get("/openapi.json").text)["openapi"].startswith("3.1")
+
+    def test_the_version_says_what_runs(self, service: TestClient) -> None:
+        body = service.get("/version").json()
+        assert body["service"] in ("api", "ingest")
+        assert body["version"]
+
+
+_JSON = {"Content-Type": "application/json"}

@@ -1,0 +1,108 @@
+"""Limits of calls by key, over a real Redis, and what is left of them while it is away."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from fastapi.testclient import TestClient
+from limits import RateLimitItem, parse
+
+from services.api.main import create_app
+from shared.errors import RateLimited
+from shared.http.rates import Rates, Work
+from shared.settings import Settings
+
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+def limits(text: str) -> Mapping[Work, RateLimitItem]:
+    return dict.fromkeys(Work, parse(text))
+
+
+async def calls(rates: Rates, count: int, key: str = "aaaaaaaa", work: Work = Work.REPORT) -> int:
+    """How many of so many calls at once are let through."""
+    outcomes = await asyncio.gather(*(rates.admit(key, work) for _ in range(count)), return_exceptions=True)
+    refused = [outcome for outcome in outcomes if outcome is not None]
+    assert all(isinstance(outcome, RateLimited) and outcome.retry_after_s > 0 for outcome in refused)
+    return count - len(refused)
+
+
+def test_as_many_calls_as_the_limit_says(redis_url: str) -> None:
+    async def act() -> None:
+        rates = Rates(redis_url, limits("100/hour"))
+        try:
+            assert await calls(rates, 130) == 100
+            assert await calls(rates, 10) == 0
+            assert await calls(rates, 30, work=Work.READ) == 30  # another kind of work
+            assert await calls(rates, 30, key="bbbbbbbb") == 30  # another key
+        finally:
+            await rates.close()
+
+    asyncio.run(act())
+
+
+def test_processes_share_one_limit(redis_url: str) -> None:
+    async def act() -> None:
+        first, second = Rates(redis_url, limits("100/hour")), Rates(redis_url, limits("100/hour"))
+        try:
+            assert await calls(first, 60) == 60
+            assert await calls(second, 60) == 40
+        finally:
+            await first.close()
+            await second.close()
+
+    asyncio.run(act())
+
+
+def test_a_window_ends(redis_url: str) -> None:
+    async def act() -> None:
+        rates = Rates(redis_url, limits("5/second"))
+        try:
+            assert await calls(rates, 6) == 5
+            with pytest.raises(RateLimited) as refusal:
+                await rates.admit("aaaaaaaa", Work.REPORT)
+            await asyncio.sleep(refusal.value.retry_after_s + 0.05)
+            assert await calls(rates, 1) == 1
+        finally:
+            await rates.close()
+
+    asyncio.run(act())
+
+
+def test_without_redis_reads_go_on_and_new_work_is_counted_here() -> None:
+    async def act() -> None:
+        rates = Rates(NOBODY, limits("20/hour"))
+        assert await calls(rates, 300, work=Work.READ) == 300
+        assert await calls(rates, 60, work=Work.REPORT) == 20
+        assert await calls(rates, 60, work=Work.INGEST) == 20
+
+    asyncio.run(act())
+
+
+def test_the_service_answers_429_with_the_time_to_wait(env: dict[str, str]) -> None:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    settings = Settings.model_validate({**values, "rate_report": "3/hour"})
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(create_app(settings), headers=headers) as api:
+        assert [api.post("/v1/reports").status_code for _ in range(4)] == [202, 202, 202, 429]
+        refused = api.get("/trigger_report")
+        assert refused.status_code == 429
+        assert refused.json()["type"] == "urn:uptill:error:rate_limited"
+        assert 3000 < int(refused.headers["retry-after"]) <= 3600
+        assert api.get("/v1/reports").status_code == 200
+
+
+def test_old_work_that_nobody_takes_stops_new_work(env: dict[str, str]) -> None:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    settings = Settings.model_validate({**values, "max_queue_age_s": 0.001})
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(create_app(settings), headers=headers) as api:
+        first = api.post("/v1/reports")
+        assert first.status_code == 202
+        answers = [first]
+        while answers[-1].status_code == 202 and len(answers) < 1000:
+            answers.append(api.post("/v1/reports", json={"force": True}))
+        assert answers[-1].status_code == 503
+        assert answers[-1].json()["type"] == "urn:uptill:error:overloaded"
+        assert answers[-1].headers["retry-after"]
+        assert api.get(first.headers["location"]).status_code == 200
