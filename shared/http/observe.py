@@ -38,7 +38,8 @@ class Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
         status = _CLIENT_LEFT
         began = time.perf_counter()
 
@@ -52,7 +53,7 @@ class Observe:
         # Not unbound at the end: the handler of bugs, outside of this one, logs too. Each request is a task of its own.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         scope.setdefault("state", {})["request_id"] = request_id
-        with _request_span(scope) as request_span:
+        with _request_span(scope, headers) as request_span:
             _origin.set(Origin(request_id, request_span.traceparent))
             try:
                 await self._app(scope, receive, send_with_id)
@@ -60,8 +61,8 @@ class Observe:
                 status = HTTPStatus.INTERNAL_SERVER_ERROR
                 raise
             finally:
-                _note(scope, status, time.perf_counter() - began)
                 method, route = _names(scope)
+                _note(scope["path"], method, route, status, time.perf_counter() - began)
                 request_span.describe(
                     f"{method} {route}", {"http.route": route, "http.response.status_code": int(status)}
                 )
@@ -72,25 +73,18 @@ def current_origin() -> Origin:
     return _origin.get()
 
 
-def _request_span(scope: Scope) -> AbstractContextManager[Span]:
+def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[Span]:
     if scope["path"] in _ASKED_BY_MACHINES:
         return nullcontext(Span())
-    parent = Headers(scope=scope).get("traceparent")
-    return span("request", {"http.request.method": scope["method"]}, kind="server", parent=parent)
+    method = {"http.request.method": scope["method"]}
+    return span("request", method, kind="server", parent=headers.get("traceparent"))
 
 
-def _note(scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
-    method, route = _names(scope)
+def _note(path: str, method: str, route: str, status: int, seconds: float) -> None:
     REQUEST_DURATION.labels(route, method, f"{status // 100}xx").observe(seconds)
-    say = _log.debug if scope["path"] in _ASKED_BY_MACHINES else _log.info
-    say(
-        "request",
-        method=method,
-        route=route,
-        path=scope["path"],
-        status=status,
-        duration_ms=round(seconds * 1000, 1),
-    )
+    say = _log.debug if path in _ASKED_BY_MACHINES else _log.info
+    duration_ms = round(seconds * 1000, 1)
+    say("request", method=method, route=route, path=path, status=status, duration_ms=duration_ms)
 
 
 def _names(scope: MutableMapping[str, Any]) -> tuple[str, str]:
