@@ -81,6 +81,17 @@ class Settings(BaseSettings):
     janitor_s: float = Field(
         default=3600.0, gt=0, description="Seconds between two looks for objects that nothing points to."
     )
+    polls_keep_days: int = Field(
+        default=0, ge=0, description="Days until a week of polls is dropped, counted from its end; 0: never."
+    )
+    reports_keep_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days until an ended report is forgotten, counted from the expiry of its files; 0: never.",
+    )
+    rejects_keep_days: int = Field(
+        default=0, ge=0, description="Days until the rejected rows of an import are removed; 0: never."
+    )
     presign_s: int = Field(
         default=MAX_PRESIGN_S, ge=1, le=MAX_PRESIGN_S, description="Seconds a download link is valid."
     )

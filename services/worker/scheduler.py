@@ -25,6 +25,7 @@ from shared.metrics.registry import (
 )
 from shared.queue import make_broker, publish, queue_depth
 from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
+from shared.reports.forget import drop_old_weeks, forget_rejects, forget_reports
 from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
 from shared.settings import Settings, load_settings
 from shared.stop_signals import StopSignals
@@ -86,6 +87,20 @@ def clean(
     return swept
 
 
+def forget(pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
+    """Drop weeks of polls, ended reports and rejected rows that are older than they are kept."""
+    with borrowed(pool) as conn:
+        conn.autocommit = True  # each step is a transaction of its own
+        try:
+            weeks = list(drop_old_weeks(conn, settings.polls_keep_days))
+            rejects = forget_rejects(conn, settings.rejects_keep_days)
+            reports = forget_reports(conn, storage, settings.reports_keep_days)
+        finally:
+            conn.autocommit = False
+    if weeks or rejects or reports:
+        _log.info("forgotten", weeks=weeks, rejects=rejects, reports=reports)
+
+
 def run(settings: Settings, stop: StopSignals) -> None:
     """Sweep every `sweep_s` seconds until told to stop; an outage costs a step of a sweep, not the process."""
     broker = make_broker(settings.redis_url.get_secret_value())
@@ -104,6 +119,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
             well &= _attempt(lambda: retire(pool, storage, settings))
             if time.monotonic() >= clean_at and not stop.requested:
                 clean_at = time.monotonic() + settings.janitor_s
+                well &= _attempt(lambda: forget(pool, storage, settings))
                 well &= _attempt(lambda: clean(pool, storage, settings, lambda: not stop.requested))
             SWEEPS.labels("done" if well else "skipped").inc()
             if well:

@@ -78,14 +78,15 @@ LAST_SWEEP = REGISTRY.gauge(
     sources=["scheduler"],
 )
 
+REPORT_LATENCY = REGISTRY.fact(
+    "report_latency_seconds",
+    "histogram",
+    "Time from a report's acceptance to its success.",
+    buckets=_LATENCY_S,
+)
 FACTS: tuple[Metric, ...] = (
     REGISTRY.fact("reports", "gauge", "Reports by state.", labels=["state"]),
-    REGISTRY.fact(
-        "report_latency_seconds",
-        "histogram",
-        "Time from a report's acceptance to its success.",
-        buckets=_LATENCY_S,
-    ),
+    REPORT_LATENCY,
     REGISTRY.fact(
         "oldest_open_report_age_seconds",
         "gauge",

@@ -9,12 +9,15 @@ group by state
 
 -- name: report_latency_seconds
 -- Reports by the bucket their latency falls in (from 0; the last one has no end), and all their seconds.
-select width_bucket(seconds, %(buckets)s::float8[]), count(*), sum(seconds)
+select bucket, sum(reports)::bigint, sum(seconds)
 from (
-    select extract(epoch from finished_at - created_at)::float8 as seconds
-    from report where state in ('succeeded', 'expired')
+    select width_bucket(seconds, %(buckets)s::float8[]) as bucket, 1 as reports, seconds
+    from report, lateral (select extract(epoch from finished_at - created_at)::float8 as seconds) latency
+    where state in ('succeeded', 'expired')
+    union all
+    select bucket, reports, seconds from forgotten_latency
 ) ended
-group by 1
+group by bucket
 
 -- name: oldest_open_report_age_seconds
 select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8

@@ -1,0 +1,34 @@
+-- What the scheduler forgets, by this database's clock.
+
+-- name: patience
+set local lock_timeout = '2s'
+
+-- name: drop_oldest_week
+select drop_oldest_week(clock_timestamp() - %(keep)s, %(import_id)s)
+
+-- name: forget_rejects
+delete from import_reject
+where import_id in (
+    select id from import where finished_at < clock_timestamp() - %(keep)s and exists (
+        select from import_reject where import_id = import.id)
+    limit %(limit)s)
+
+-- name: forgettable_reports
+-- Ended long enough ago; of those that succeeded only the ones whose files have expired.
+select id from report
+where state in ('failed', 'canceled', 'expired') and coalesce(expired_at, finished_at) < clock_timestamp() - %(keep)s
+order by finished_at
+limit %(limit)s
+
+-- name: forget_reports
+with gone as (
+    delete from report
+    where id = any(%(ids)s) and state in ('failed', 'canceled', 'expired')
+    returning state, extract(epoch from finished_at - created_at)::float8 as seconds
+), counted as (
+    insert into forgotten_latency (bucket, reports, seconds)
+    select width_bucket(seconds, %(buckets)s::float8[]), count(*), sum(seconds) from gone where state = 'expired' group by 1
+    on conflict (bucket) do update
+    set reports = forgotten_latency.reports + excluded.reports, seconds = forgotten_latency.seconds + excluded.seconds
+)
+select count(*) from gone
