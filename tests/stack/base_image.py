@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.stack.command import CommandFailed, Environment, run, succeeds
+from tests.stack.packages import install_missing
 
 _SUITE = "trixie"  # its Python is 3.13, as in the default image
 _PACKAGES = "python3,python3-venv,ca-certificates"
@@ -38,8 +39,7 @@ def base_image(env: Environment) -> str:
         return name
     if os.geteuid() != 0:
         raise CommandFailed("debootstrap needs root; name an image with Python and bash as PYTHON_IMAGE")
-    if shutil.which("debootstrap") is None:
-        run("apt-get", "install", "-y", "-qq", "debootstrap", env={"DEBIAN_FRONTEND": "noninteractive"})
+    install_missing({"debootstrap": "debootstrap"})
     with tempfile.TemporaryDirectory(prefix="uptill-base-") as root:
         run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _SUITE, root, _mirror())
         shutil.copyfile(_TRUSTED, root + str(_TRUSTED))

@@ -1,7 +1,5 @@
 """The container engine of a run: the one that is there, or one of our own that is stopped by its id at the end."""
 
-import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from tests.stack.command import CommandFailed, run, succeeds
+from tests.stack.packages import install_missing
 
 _START_WITHIN_S = 60
 _STOP_WITHIN_S = 60
@@ -25,7 +24,7 @@ def running_engine(cache: Path) -> Iterator[dict[str, str]]:
         print("engine: the one that runs here")
         yield {}
         return
-    _install()
+    install_missing(_PROGRAMS)
     with _firewall_restored(), tempfile.TemporaryDirectory(prefix="uptill-engine-") as folder:
         socket = Path(folder, "docker.sock")
         with Path(folder, "dockerd.log").open("w+") as log:
@@ -51,20 +50,6 @@ def running_engine(cache: Path) -> Iterator[dict[str, str]]:
                 yield environment
             finally:
                 _stop(engine, folder)
-
-
-def _install() -> None:
-    missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
-    if not missing:
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise CommandFailed(f"no engine runs here, and only root on Debian can install {', '.join(missing)}")
-    print(f"installing {', '.join(missing)}")
-    run("apt-get", "update", "-qq")
-    # Before Debian 13 docker.io holds the client too.
-    wanted = [package for package in missing if succeeds("apt-cache", "show", "--quiet=2", package)]
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted, env=environment)
 
 
 @contextmanager
