@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -16,6 +17,9 @@ from services.cli.local.servers import Endpoints
 from tests.fixtures.buckets import fresh_bucket, s3_client
 from tests.fixtures.databases import fresh_database, migrated_template
 from tests.fixtures.server_run import REDIS_DATABASES, ServerRun, server_run
+
+hypothesis.settings.register_profile("uptill", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("uptill")
 
 _RUN = pytest.StashKey[ServerRun]()
 _WORKER_INPUT = "uptill_server_run"
