@@ -102,11 +102,8 @@ def service(database_url: str, folder: Path) -> Iterator[int]:
     (port,) = free_ports(1)
     env = os.environ | {"UPTILL_DATABASE_URL": database_url, "UPTILL_SPOOL_DIR": str(folder / "spool")}
     command = [
-        "uvicorn",
-        "--factory",
-        "services.ingest.http.main:create_app",
+        "services.ingest.http",
         f"--port={port}",
-        "--no-access-log",
     ]
     with (folder / "live.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", *command], env=env, stdout=log, stderr=log)

@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from shared.defaults import refuse_default_password
 from shared.errors import ConfigurationError
 
 _RATE = "^[1-9][0-9]*/(second|minute|hour)$"
@@ -179,12 +180,14 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _FileVariables(settings_cls), dotenv_settings
 
     def require(self, *names: str) -> "Settings":
-        """Return these settings. Raises `ConfigurationError` that names each setting that is needed and empty."""
+        """Return these settings. Raises `ConfigurationError` that names what is needed and empty, or a default password."""
         missing = [f"{PREFIX}{name.upper()}" for name in names if not _plain(getattr(self, name))]
         if missing:
             raise ConfigurationError(
                 f"{', '.join(missing)} not set; set it, or source the `env` file that `uptill up` writes"
             )
+        for name in ("database_url", "redis_url", "s3_secret_key"):
+            refuse_default_password(f"{PREFIX}{name.upper()}", getattr(self, name).get_secret_value())
         return self
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import boto3
 import structlog
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import ConfigurationError, StorageUnavailable, UptillError
+from shared.ids import new_id
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
 
@@ -26,6 +28,7 @@ _CONNECT_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 10
 _PIECE_BYTES = 8 * 1024 * 1024  # S3 asks for at least 5 MiB for every piece but the last
 _READ_BYTES = 1024 * 1024
+_PROBES = "checks/"
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,31 @@ class Storage:
             raise ConfigurationError(
                 f"the bucket {self.bucket} does not exist; make it with `python -m shared.storage`"
             )
+
+    def refuse_public(self) -> None:
+        """Raise `ConfigurationError` for a bucket that strangers can list or read, `StorageUnavailable` when it is away."""
+        key = f"{_PROBES}{new_id()}"
+        self.put(key, b"private", "text/plain")
+        try:
+            seen = self._is_open_to_strangers(key)
+        finally:
+            self.delete(key)
+        if seen:
+            raise ConfigurationError(f"the bucket {self.bucket} is public: anyone can read the reports")
+
+    def _is_open_to_strangers(self, key: str) -> bool:
+        unsigned: S3Client = boto3.client(
+            "s3",
+            endpoint_url=self._client.meta.endpoint_url,
+            region_name=self._client.meta.region_name,
+            config=self._client.meta.config.merge(Config(signature_version=UNSIGNED)),
+        )
+        try:
+            return _is_granted(lambda: unsigned.get_object(Bucket=self.bucket, Key=key)) or _is_granted(
+                lambda: unsigned.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+            )
+        finally:
+            unsigned.close()
 
     def ensure_bucket(self) -> bool:
         """Make the bucket unless it is there; returns whether it was made now. Raises as `check` does."""
@@ -292,6 +320,16 @@ def make_client(settings: Settings, endpoint: str) -> "S3Client":
             max_pool_connections=16,
         ),
     )
+
+
+def _is_granted(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except ClientError:
+        return False
+    except BotoCoreError as error:
+        raise StorageUnavailable("the object store did not answer") from error
+    return True
 
 
 @contextmanager

@@ -1,20 +1,22 @@
-"""The API process: `uvicorn --factory services.api.main:create_app`."""
+"""The API process: `python -m services.api`."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext
 from services.api.links import LinkAudit
 from services.api.routes import aliases, events, health, keys, reports, stores
 from shared.db.connect import make_async_pool
+from shared.errors import QueueUnavailable
 from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.service import make_service
 from shared.http.stopping import Stopping, announce_stop
 from shared.metrics.exposition import serve_metrics
-from shared.queue import make_broker
+from shared.queue import check_queue, make_broker
 from shared.reports.pressure import Pressure
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
@@ -29,6 +31,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with suppress(QueueUnavailable):  # an unsafe Redis is refused; one that is away comes back
+            await run_in_threadpool(check_queue, settings.redis_url.get_secret_value())
         pool = make_async_pool(
             settings.database_url.get_secret_value(),
             application_name="uptill-api",

@@ -5,7 +5,7 @@ Dramatiq's worker runs inside this one process instead of under Dramatiq's comma
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dramatiq
@@ -17,7 +17,7 @@ from services.worker.context import WorkerContext
 from services.worker.drain import drain
 from services.worker.lookout import Lookout
 from shared.db.connect import make_pool
-from shared.errors import ConfigurationError, QueueUnavailable
+from shared.errors import ConfigurationError, InfrastructureError
 from shared.metrics.exposition import serve_metrics
 from shared.queue import check_queue, make_broker, publish_or_leave
 from shared.reports.claim import LeaseTerms
@@ -34,9 +34,9 @@ _CHECK_AGAIN_S = 2.0
 
 
 def run(settings: Settings, stop: StopSignals) -> None:
-    """Work until asked to stop, then finish what is in hand. Raises `ConfigurationError` for an unsafe Redis."""
+    """Work until asked to stop, then finish what is in hand. Raises `ConfigurationError` for an unsafe Redis or bucket."""
     redis_url = settings.redis_url.get_secret_value()
-    is_safe = _queue_is_safe(redis_url)
+    queue_is_safe = _is_safe("queue", lambda: check_queue(redis_url))
     broker = make_broker(redis_url)
     with _context(settings, broker) as context:
         register_actors(broker, lambda: context)
@@ -50,8 +50,10 @@ def run(settings: Settings, stop: StopSignals) -> None:
         lookout.start()
         _log.info("worker_started", worker=context.terms.worker)
         try:
-            while not is_safe and not stop.wait(_CHECK_AGAIN_S):
-                is_safe = _queue_is_safe(redis_url)
+            bucket_is_safe = _is_safe("bucket", context.storage.refuse_public)
+            while not (queue_is_safe and bucket_is_safe) and not stop.wait(_CHECK_AGAIN_S):
+                queue_is_safe = queue_is_safe or _is_safe("queue", lambda: check_queue(redis_url))
+                bucket_is_safe = bucket_is_safe or _is_safe("bucket", context.storage.refuse_public)
             stop.wait()
         finally:
             drain(worker, lookout, context, settings.stop_grace_s)
@@ -76,12 +78,12 @@ def _context(settings: Settings, broker: RedisBroker) -> Iterator[WorkerContext]
         )
 
 
-def _queue_is_safe(redis_url: str) -> bool:
-    """Whether Redis was asked; one that is away is no reason not to start, since Postgres has the work too."""
+def _is_safe(what: str, check: Callable[[], None]) -> bool:
+    """Whether it was looked at; a server that is away is no reason not to start, since Postgres has the work too."""
     try:
-        check_queue(redis_url)
-    except QueueUnavailable as error:
-        _log.warning("queue_not_checked", error=str(error))
+        check()
+    except InfrastructureError as error:
+        _log.warning("not_checked", what=what, error=str(error))
         return False
     return True
 

@@ -5,6 +5,7 @@ Several may run: every step is a conditional update, and a message too many is o
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from dramatiq.brokers.redis import RedisBroker
@@ -13,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from services.worker.facts import Facts
 from shared.contracts import Wake
 from shared.db.connect import borrowed, make_pool
-from shared.errors import InfrastructureError
+from shared.errors import ConfigurationError, InfrastructureError, QueueUnavailable
 from shared.metrics.exposition import serve_metrics
 from shared.metrics.registry import (
     LAST_SWEEP,
@@ -23,7 +24,7 @@ from shared.metrics.registry import (
     REPUBLISHED,
     SWEEPS,
 )
-from shared.queue import make_broker, publish, queue_depth
+from shared.queue import check_queue, make_broker, publish, queue_depth
 from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
 from shared.reports.forget import drop_old_weeks, forget_rejects, forget_reports
 from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
@@ -141,8 +142,14 @@ def main() -> None:
     """Entry point."""
     configure_logging("scheduler", "INFO")
     stop = StopSignals()
-    settings = load_settings().require("database_url", "redis_url", "s3_bucket")
-    configure_logging("scheduler", settings.log_level)
+    try:
+        settings = load_settings().require("database_url", "redis_url", "s3_bucket")
+        configure_logging("scheduler", settings.log_level)
+        with suppress(QueueUnavailable):  # the workers look again until they have seen it
+            check_queue(settings.redis_url.get_secret_value())
+    except ConfigurationError as error:
+        _log.error("scheduler_cannot_run", error=str(error))
+        raise SystemExit(1) from None
     _log.info("scheduler_started", sweep_s=settings.sweep_s)
     run(settings, stop)
     _log.info("scheduler_stopped")

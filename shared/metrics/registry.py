@@ -165,7 +165,7 @@ _INTRODUCTION = """# Metrics
 
 Each process serves them to Prometheus on a port of its own, `UPTILL_METRICS_PORT` on `UPTILL_METRICS_HOST`, without a
 key: this port is for the inner network and is off by default. The HTTP services also answer `GET /metrics` to a key
-with the scope `metrics:read`. Several processes below one master (`uvicorn --workers`) share
+with the scope `metrics:read`. Several processes below one master (`--workers`) share
 their counters, and any of them answers for all.
 
 What is *looked up* is in Postgres or Redis: the scheduler asks when it is scraped, at most every 5 seconds (for silent

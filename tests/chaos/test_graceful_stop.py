@@ -75,9 +75,7 @@ def test_stops_under_load_lose_nothing(
     port = urlsplit(services.settings["UPTILL_API_URL"]).port
 
     def ingest() -> subprocess.Popen[bytes]:
-        return services.start(
-            "uvicorn", "--factory", "services.ingest.http.main:create_app", "--port=0", UPTILL_REDIS_URL=""
-        )
+        return services.start("services.ingest.http", "--port=0", UPTILL_REDIS_URL="")
 
     starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {
         "worker": services.worker,

@@ -71,9 +71,7 @@ def test_what_was_acknowledged_survives_sigkill(env: Mapping[str, str], tmp_path
     with Services(settings, tmp_path) as services:
         senders = [Sender(number, url, settings["UPTILL_API_KEY"]) for number in range(SENDERS)]
         for kill in range(KILLS + 1):
-            process = services.start(
-                "uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={urlsplit(url).port}"
-            )
+            process = services.start("services.ingest.http", f"--port={urlsplit(url).port}")
             wait_until(lambda: answers(url), "the ingest service")
             if kill == 0:
                 for sender in senders:

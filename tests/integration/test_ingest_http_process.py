@@ -31,9 +31,7 @@ class IngestService:
 
     def start(self) -> Any:
         port = urlsplit(self.url).port
-        self.process = self.services.start(
-            "uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}"
-        )
+        self.process = self.services.start("services.ingest.http", f"--port={port}")
         wait_until(lambda: self.ready() == 200, "the ingest service")
         return self.process
 
@@ -139,7 +137,7 @@ def test_a_full_disk_is_507_and_keeps_nothing(service: IngestService) -> None:
 
 
 def test_two_services_do_not_share_a_spool(service: IngestService, tmp_path: Path) -> None:
-    other = service.services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", "--port=0")
+    other = service.services.start("services.ingest.http", "--port=0")
     assert other.wait(30) != 0
     assert any("another ingest service uses the spool" in log.read_text() for log in tmp_path.glob("1-*.log"))
 

@@ -26,21 +26,19 @@ def uptill_services(*, port: int, ingest_port: int, workers: int) -> tuple[Servi
     """The API on `port`, the ingest service on `ingest_port`, the workers and the scheduler."""
     worker = (*_PYTHON, "services.worker.main")
     return (
-        _web_service("api", "services.api.main:create_app", port, "--port"),
-        _web_service("ingest", "services.ingest.http.main:create_app", ingest_port, "--ingest-port"),
+        _web_service("api", "services.api", port, "--port"),
+        _web_service("ingest", "services.ingest.http", ingest_port, "--ingest-port"),
         *(Service(f"worker-{number}", worker) for number in range(1, workers + 1)),
         Service("scheduler", (*_PYTHON, "services.worker.scheduler")),
     )
 
 
-def _web_service(name: str, factory: str, port: int, port_option: str) -> Service:
+def _web_service(name: str, module: str, port: int, port_option: str) -> Service:
     command = (
         *_PYTHON,
-        "uvicorn",
-        factory,
-        "--factory",
+        module,
         f"--host={HOST}",
         f"--port={port}",
-        f"--timeout-graceful-shutdown={_REQUESTS_END_WITHIN_S}",
+        f"--stop-within={_REQUESTS_END_WITHIN_S}",
     )
     return Service(name, command, port=port, port_option=port_option, ready_path="/readyz")

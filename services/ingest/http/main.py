@@ -1,4 +1,4 @@
-"""The ingest process: `uvicorn --factory services.ingest.http.main:create_app`."""
+"""The ingest process: `python -m services.ingest.http`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,0 +1,163 @@
+"""A hostile hour in a minute: nonsense, slow senders, thousands of connections; a good client is served all the while."""
+
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import psutil
+import pytest
+
+from shared.ids import new_id
+from tests.fixtures.services import Services
+
+CONNECTIONS = 10_000
+SLOW_SENDERS = 300
+_AT_ONCE = 400  # the test's own files are limited too
+_SLOW_S = 14.0  # longer than a service waits for headers
+
+NONSENSE = [
+    b"\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET http://[::1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /v1/reports/%00%ff%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: other\r\n\r\n",
+    b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n",
+    b"GET /v1/reports HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer upt_\xff\xfe\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: localhost\r\nRange: bytes="
+    + b",".join(b"%d-" % n for n in range(4000))
+    + b"\r\n\r\n",
+]
+
+
+class GoodClient:
+    """Asks for a report again and again on one connection, as an owner's script does; keeps how long each took."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.took_s: list[float] = []
+        self.statuses: set[int] = set()
+        self.broken = 0
+        self._stop = threading.Event()
+        self._http = httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "GoodClient":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._http.close()
+
+    def figures(self) -> str:
+        """Its calls so far, and forget them."""
+        took, self.took_s = self.took_s, []
+        p99 = statistics.quantiles(took, n=100)[98] if len(took) > 1 else float("nan")
+        return f"{len(took)} calls, p50 {statistics.median(took) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.02):
+            began = time.monotonic()
+            try:
+                self.statuses.add(self._http.get(f"/v1/reports/{new_id()}").status_code)
+            except httpx2.HTTPError:
+                self.broken += 1
+            self.took_s.append(time.monotonic() - began)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    address = urlsplit(url)
+    assert address.hostname is not None
+    assert address.port is not None
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        yield connection
+
+
+def first_line(url: str, request: bytes) -> bytes:
+    """What the service answers to these bytes; nothing when it just hangs up."""
+    with connected(url) as connection:
+        with suppress(OSError):
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+        received = b""
+        with suppress(OSError):
+            while b"\r\n" not in received and (block := connection.recv(4096)):
+                received += block
+    return received.partition(b"\r\n")[0]
+
+
+def slow_senders(url: str) -> int:
+    """Send headers and bodies by the byte, all at once; returns how many the service gave up."""
+    headers = b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    given_up = 0
+    with ExitStack() as stack:
+        senders = [stack.enter_context(connected(url)) for _ in range(SLOW_SENDERS)]
+        for sender in senders:
+            sender.setblocking(False)
+        until = time.monotonic() + _SLOW_S
+        for byte in headers * 10:
+            if time.monotonic() > until:
+                break
+            for sender in senders:
+                with suppress(OSError):
+                    sender.send(bytes([byte]) if byte not in b"\r\n" else b"x")
+            time.sleep(0.5)
+        for sender in senders:
+            try:
+                given_up += sender.recv(1) == b""
+            except BlockingIOError:
+                continue
+            except OSError:
+                given_up += 1
+    return given_up
+
+
+def opened_and_dropped(url: str) -> None:
+    for _ in range(CONNECTIONS // _AT_ONCE):
+        with ExitStack() as stack:
+            for _ in range(_AT_ONCE):
+                stack.enter_context(connected(url))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("module", ["services.api", "services.ingest.http"])
+def test_a_hostile_hour(env: Mapping[str, str], tmp_path: Path, module: str) -> None:
+    url, key = env["UPTILL_API_URL"], env["UPTILL_API_KEY"]
+    path = "/v1/reports" if module == "services.api" else "/v1/imports"
+    with Services({**env, "UPTILL_SPOOL_DIR": str(tmp_path / "spool")}, tmp_path) as services:
+        process = services.serve(module)
+        memory = psutil.Process(process.pid)
+        before = memory.memory_info().rss
+        with GoodClient(url, key) as good:
+            time.sleep(3)
+            print(f"\n{module}: quiet: {good.figures()}")
+            for request in NONSENSE * 20:
+                answer = first_line(url, request.replace(b"/v1/reports", path.encode()))
+                assert not answer.startswith(b"HTTP/1.1 5"), request[:80]
+            print(f"{module}: {len(NONSENSE) * 20} times nonsense: {good.figures()}")
+            given_up = slow_senders(url)
+            print(f"{module}: {SLOW_SENDERS} slow senders, {given_up} given up: {good.figures()}")
+            opened_and_dropped(url)
+            print(f"{module}: {CONNECTIONS} connections opened and dropped: {good.figures()}")
+        after = memory.memory_info().rss
+        print(f"{module}: memory {before / 1e6:.0f} MB before, {after / 1e6:.0f} MB after")
+        assert given_up == SLOW_SENDERS
+        assert (good.statuses, good.broken) == ({404}, 0)
+        assert process.poll() is None
+        assert httpx2.get(f"{url}/readyz").status_code == 200
+        assert not services.logged('"event": "bug"')
+        assert after - before < 200e6, "what is hostile is not kept"
