@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos test-stack lint rules format bench requirements clean secrets up demo-compose down scale logs
+.PHONY: reference test-api help setup demo test test-chaos test-stack lint rules format bench requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +37,9 @@ test: $(READY) ## every test, on embedded servers
 test-chaos: $(READY) ## the long kill tests: every crash point, a seeded soak (SOAK_S=180 SOAK_SEED=)
 	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos
 
+test-api: $(READY) ## schemathesis over both services, long form
+	API_EXAMPLES=150 $(BIN)/python -m pytest -s tests/integration/test_schemathesis.py
+
 lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, schemas of compose and Kubernetes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -66,6 +69,9 @@ format: $(READY) ## let ruff put the code in order
 
 bench: $(READY) ## benchmarks, as ratios within one run
 	$(BIN)/python -m bench
+
+reference: $(READY) ## write the reference pages that the code makes
+	$(BIN)/python -m tests.reference
 
 requirements: ## lock the packages anew (needs uv)
 	@for extra in api worker ingest trace local build dev; do \

@@ -24,6 +24,7 @@ from shared.labels import checked_labels
 SCOPES = ("reports:read", "reports:write", "ingest:write", "metrics:read", "admin")
 SCOPES_OF_LIMITED_KEYS = frozenset({"reports:read", "reports:write"})
 OVERLAP = timedelta(days=1)
+KEY_ID = "^[a-z0-9]{8}$"  # the part of a key that may be shown
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SHAPE = re.compile(r"upt_([a-z0-9]{8})_([A-Za-z0-9_-]{43})")
 _SQL = queries("keys")

@@ -77,14 +77,16 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "A server that this service needs does not answer"
     ),
 }
+NOT_FOUND = Problem("not_found", HTTPStatus.NOT_FOUND, "There is nothing at this path")
+BAD_REQUEST = Problem("bad_request", HTTPStatus.BAD_REQUEST, "The request cannot be read")
 INTERNAL = Problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
 UNKNOWN_HOST = Problem("unknown_host", HTTPStatus.BAD_REQUEST, "The Host header names another service")
 # What the framework refuses before a route is reached, by status.
 _FRAMEWORK = {
     problem.status: problem
     for problem in (
-        Problem("bad_request", HTTPStatus.BAD_REQUEST, "The request cannot be read"),
-        Problem("not_found", HTTPStatus.NOT_FOUND, "There is nothing at this path"),
+        BAD_REQUEST,
+        NOT_FOUND,
         Problem("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "The path does not take this method"),
         PROBLEMS[errors.BodyTooLarge],
     )
@@ -133,6 +135,8 @@ async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    if any(item["loc"][0] == "path" for item in error.errors()):  # what is no id is the id of nothing
+        return _answer(request, NOT_FOUND, f"there is nothing at {request.url.path}")
     found = [
         {"field": ".".join(map(str, item["loc"])), "message": item["msg"].removeprefix("Value error, ")}
         for item in error.errors()[:_SHOWN_FAULTS]
@@ -162,3 +166,21 @@ def _answer(
 
 def _request_id(request: Request) -> str:
     return getattr(request.state, "request_id", "")
+
+
+def errors_reference() -> str:
+    """Return the page `docs/reference/errors.md`: every code with its status and meaning."""
+    rows = [f"| `{problem.code}` | {int(problem.status)} | {problem.title}. |" for problem in REGISTRY]
+    return "\n".join(
+        [
+            "# Errors",
+            "",
+            "Every error is `application/problem+json` (RFC 9457); `type` is `urn:uptill:error:` and the code. With 429 and 503",
+            "comes `Retry-After`. A `field` or a list `errors` names what is wrong in a request.",
+            "",
+            "| code | status | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )

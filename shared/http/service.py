@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from shared.http.auth import public
 from shared.http.body_limit import BodyLimit
+from shared.http.contract import describe
 from shared.http.docs import add_docs
 from shared.http.headers import SecurityHeaders
 from shared.http.hosts import AllowedHosts, allowed_hosts
@@ -71,6 +72,7 @@ def make_service(
     for router in (*routers, metrics_router(name), _operations(name)):
         app.include_router(router)
     add_docs(app)
+    describe(app)
     return app
 
 

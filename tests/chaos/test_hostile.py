@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -42,9 +43,10 @@ NONSENSE = [
 
 
 class GoodClient:
-    """Asks for a report again and again on one connection, as an owner's script does; keeps how long each took."""
+    """Asks for something again and again on one connection, as an owner's script does; keeps how long each took."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, path: str) -> None:
+        self._path = path
         self.took_s: list[float] = []
         self.statuses: set[int] = set()
         self.broken = 0
@@ -52,7 +54,7 @@ class GoodClient:
         self._http = httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> "GoodClient":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -71,7 +73,7 @@ class GoodClient:
         while not self._stop.wait(0.02):
             began = time.monotonic()
             try:
-                self.statuses.add(self._http.get(f"/v1/reports/{new_id()}").status_code)
+                self.statuses.add(self._http.get(f"{self._path}/{new_id()}").status_code)
             except httpx2.HTTPError:
                 self.broken += 1
             self.took_s.append(time.monotonic() - began)
@@ -142,7 +144,7 @@ def test_a_hostile_hour(env: Mapping[str, str], tmp_path: Path, module: str) -> 
         process = services.serve(module)
         memory = psutil.Process(process.pid)
         before = memory.memory_info().rss
-        with GoodClient(url, key) as good:
+        with GoodClient(url, key, path) as good:
             time.sleep(3)
             print(f"\n{module}: quiet: {good.figures()}")
             for request in NONSENSE * 20:

@@ -9,6 +9,8 @@ from fastapi.responses import RedirectResponse
 from services.api.context import Context
 from services.api.routes.reports import Reader, Writer, create, wait_for
 from services.api.schemas import LegacyStatus, Triggered, files_of
+from shared.errors import ReportNotFound
+from shared.http.contract import answers
 from shared.keys import ApiKey
 from shared.reports.model import Caller, ReportRequest
 from shared.uptime.policy import DEFAULT_POLICY
@@ -28,7 +30,13 @@ async def trigger_by_get(context: Context, key: Writer) -> Triggered:
     return await _trigger(context, key)
 
 
-@router.get("/get_report", response_model=LegacyStatus, response_model_exclude_none=True)
+@router.get(
+    "/get_report",
+    response_model=LegacyStatus,
+    response_model_exclude_none=True,
+    responses={302: {"description": "The finished CSV, where the caller accepts text/csv."}}
+    | answers(ReportNotFound),
+)
 async def get(
     context: Context,
     key: Reader,

@@ -24,7 +24,7 @@ async def livez() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": Health, "description": "Reports cannot be accepted."}})
 async def readyz(context: Context, response: Response) -> Health:
     """Ask each component. 503 when reports cannot be accepted; Redis and S3 only delay them."""
 

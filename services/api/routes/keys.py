@@ -5,21 +5,25 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import psycopg
-from fastapi import APIRouter, Depends, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
 from shared.audit import ACTIONS, list_entries
 from shared.db.connect import borrowed_async, connect
-from shared.errors import InvalidRequest, KeyNotFound
+from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
 from shared.http.auth import Caller, KeyRing
+from shared.http.contract import answers
 from shared.http.cursors import cut_page
-from shared.keys import OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
+from shared.keys import KEY_ID, OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
 
 router = APIRouter(tags=["administration"])
 Admin = Annotated[ApiKey, Depends(Caller("admin"))]
+Prefix = Annotated[str, Path(pattern=KEY_ID, description="The eight characters after `upt_`.")]
 T = TypeVar("T")
+_ACTION = "^[a-z.]{1,40}$"
+_ACTOR = "^[a-z0-9]{1,20}$"
 _NO_STORE = {"Cache-Control": "no-store"}
 _MAX_OVERLAP_S = 30 * 86_400
 
@@ -32,7 +36,12 @@ class KeyCreate(BaseModel):
         json_schema_extra={"examples": [{"name": "Anna, four stores", "store_labels": {"owner": "anna"}}]},
     )
 
-    name: str = Field(min_length=1, max_length=200, description="Who or what will use the key.")
+    name: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f]+$",
+        description="Who or what will use the key.",
+    )
     scopes: list[str] = Field(default=["reports:read", "reports:write"], min_length=1, max_length=10)
     store_labels: dict[str, str] | None = Field(
         default=None, description="Labels that a store must have for the key to see it. Default: every store."
@@ -121,13 +130,13 @@ async def read_keys(context: Context, key: Admin) -> KeyList:
     return KeyList(keys=[KeyBody.model_validate(vars(found)) for found in keys])
 
 
-@router.post("/v1/keys/{prefix}/rotate", status_code=status.HTTP_201_CREATED)
+@router.post("/v1/keys/{prefix}/rotate", status_code=status.HTTP_201_CREATED, responses=answers(KeyReplaced))
 async def rotate(
     context: Context,
     key: Admin,
     request: Request,
     response: Response,
-    prefix: str,
+    prefix: Prefix,
     body: KeyRotate | None = None,
 ) -> NewKey:
     """Make the key that takes over: it may do the same; the old one ends after the overlap."""
@@ -138,7 +147,7 @@ async def rotate(
 
 
 @router.delete("/v1/keys/{prefix}", status_code=status.HTTP_204_NO_CONTENT)
-async def revoke(context: Context, key: Admin, request: Request, prefix: str) -> None:
+async def revoke(context: Context, key: Admin, request: Request, prefix: Prefix) -> None:
     """End a key: here at once, in other processes within seconds."""
     revoked = await _act(context, lambda conn: revoke_key(conn, prefix, actor=key.prefix))
     _ring(request).forget(prefix)
@@ -152,8 +161,8 @@ async def read_audit(
     key: Admin,
     cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    actor: Annotated[str | None, Query(max_length=100)] = None,
-    action: Annotated[str | None, Query(description=f"One of {', '.join(ACTIONS)}.")] = None,
+    actor: Annotated[str | None, Query(pattern=_ACTOR)] = None,
+    action: Annotated[str | None, Query(pattern=_ACTION, description=f"One of {', '.join(ACTIONS)}.")] = None,
 ) -> AuditPage:
     """Show who did what, newest first."""
     del key

@@ -21,8 +21,17 @@ from services.api.schemas import (
 from shared import failpoints
 from shared.audit import record_async
 from shared.db.connect import borrowed_async
-from shared.errors import BadHeader, FileNotFound, FileNotReady, ReportExpired
+from shared.errors import (
+    BadHeader,
+    FileNotFound,
+    FileNotReady,
+    IdempotencyKeyReused,
+    Overloaded,
+    ReportEnded,
+    ReportExpired,
+)
 from shared.http.auth import Caller
+from shared.http.contract import answers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
 from shared.keys import ApiKey, StoreScope
@@ -71,7 +80,11 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
         pause_s = min(pause_s * _LOOK_GROWTH, _LONGEST_LOOK_S)
 
 
-@router.post("/v1/reports", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/v1/reports",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=answers(BadHeader, IdempotencyKeyReused, Overloaded),
+)
 async def create_report(
     context: Context,
     key: Writer,
@@ -133,7 +146,10 @@ async def read_report(
 
 
 @router.get(
-    "/v1/reports/{report_id}/files/{name}", status_code=status.HTTP_302_FOUND, response_class=RedirectResponse
+    "/v1/reports/{report_id}/files/{name}",
+    status_code=status.HTTP_302_FOUND,
+    response_class=RedirectResponse,
+    responses=answers(FileNotReady, ReportExpired),
 )
 async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
     """Redirect to a fresh link to the file."""
@@ -143,7 +159,7 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
     return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)
 
 
-@router.delete("/v1/reports/{report_id}")
+@router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
 async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Cancel a report that has not ended."""
     async with borrowed_async(context.pool) as conn:
@@ -153,7 +169,9 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     return ReportBody.with_links(report, context.storage, context.settings.presign_s)
 
 
-@router.post("/v1/reports/{report_id}/retry", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/v1/reports/{report_id}/retry", status_code=status.HTTP_202_ACCEPTED, responses=answers(ReportEnded)
+)
 async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Try a failed report again; batches that were done stay done."""
     async with borrowed_async(context.pool) as conn, conn.transaction():

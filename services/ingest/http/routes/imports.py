@@ -10,7 +10,8 @@ from services.ingest.http.context import Context, ImportId, Writer
 from services.ingest.http.imports import get_import, list_imports, queue_import, rejects_csv
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas import ImportBody, ImportPage
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, StorageFull
+from shared.http.contract import answers
 from shared.ids import new_id
 
 router = APIRouter(tags=["imports"])
@@ -23,7 +24,12 @@ _DOCUMENTED: dict[str, Any] = {
 }
 
 
-@router.post("/v1/imports", status_code=status.HTTP_202_ACCEPTED, openapi_extra=_DOCUMENTED)
+@router.post(
+    "/v1/imports",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra=_DOCUMENTED,
+    responses=answers(StorageFull),
+)
 async def create_import(
     context: Context,
     key: Writer,

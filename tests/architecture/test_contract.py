@@ -1,0 +1,33 @@
+"""The committed descriptions are what the services say, and say enough."""
+
+import pytest
+
+from tests.reference import FOLDER, applications, pages
+
+EVERY_OPERATION = [
+    (document, method, path)
+    for document, app in applications().items()
+    for path, operations in app.openapi()["paths"].items()
+    for method in operations
+]
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_the_page_is_what_the_code_says(name: str) -> None:
+    assert (FOLDER / name).read_text() == pages()[name](), "run `make reference`"
+
+
+@pytest.mark.parametrize(("document", "method", "path"), EVERY_OPERATION)
+def test_an_operation_says_who_may_call_it_and_how_it_fails(document: str, method: str, path: str) -> None:
+    app = applications()[document]
+    operation = app.openapi()["paths"][path][method]
+    assert operation["summary"]
+    assert operation["description"]
+    failures = {status for status in operation["responses"] if status >= "400"}
+    if "security" in operation:
+        assert failures >= {"401", "403", "429", "503"}
+    for parameter in operation.get("parameters", []):
+        assert ("404" if parameter["in"] == "path" else "422") in failures
+    if "requestBody" in operation:
+        assert failures >= {"400", "413", "415", "422"}
+    assert app.openapi()["openapi"].startswith("3.1")

@@ -1,0 +1,140 @@
+"""Every route of both services: without a key, with every wrong scope, for another's store, with an id that is none (promise 19)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from services.api.main import create_app
+from services.ingest.http.main import create_app as create_ingest_app
+from shared.ids import new_id
+from shared.keys import SCOPES, create_key
+from shared.settings import Settings
+from tests.fixtures.fleet import Store, load_fleet
+from tests.reference import applications
+
+PUBLIC = {"/livez", "/readyz", "/version"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path, of the service with this document."""
+
+    document: str
+    method: str
+    path: str
+
+    @property
+    def described(self) -> Any:
+        return applications()[self.document].openapi()["paths"][self.path][self.method]
+
+    @property
+    def scope(self) -> str | None:
+        security = self.described.get("security")
+        return security[0]["ApiKey"][0] if security else None
+
+    def with_ids(self, value: str) -> str:
+        """The path with this value for each parameter; a file's name is no id."""
+        path = self.path.replace("{name}", "report.csv")
+        for parameter in ("report_id", "import_id", "store_id", "prefix"):
+            path = path.replace(f"{{{parameter}}}", value)
+        return path
+
+
+OPERATIONS = [
+    Operation(document, method, path)
+    for document, app in applications().items()
+    for path, operations in app.openapi()["paths"].items()
+    for method in operations
+]
+BODIES: dict[str, Any] = {"/v1/keys": {"name": "x"}}
+
+
+@pytest.fixture
+def clients(env: dict[str, str], tmp_path: Path) -> Iterator[dict[str, TestClient]]:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    settings = Settings.model_validate({**values, "spool_dir": str(tmp_path / "spool")})
+    with (
+        TestClient(create_app(settings), raise_server_exceptions=False) as api,
+        TestClient(create_ingest_app(settings), raise_server_exceptions=False) as ingest,
+    ):
+        yield {"openapi.json": api, "openapi-ingest.json": ingest}
+
+
+def call(clients: dict[str, TestClient], operation: Operation, path: str, key: str | None) -> Any:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    body = {"json": BODIES.get(operation.path, {})} if "requestBody" in operation.described else {}
+    params = {"report_id": path.rpartition("/")[2]} if operation.path == "/get_report" else {}
+    return clients[operation.document].request(
+        operation.method, path, headers=headers, params=params, follow_redirects=False, **body
+    )
+
+
+def test_only_operations_are_public() -> None:
+    assert {operation.path for operation in OPERATIONS if operation.scope is None} <= PUBLIC
+    assert {operation.scope for operation in OPERATIONS} - {None} == set(SCOPES)
+
+
+def test_no_key_and_every_wrong_scope(clients: dict[str, TestClient], database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        with_all_but = {
+            scope: create_key(conn, name=scope, scopes=[s for s in SCOPES if s not in {scope, "admin"}])
+            for scope in SCOPES
+        }
+    for operation in OPERATIONS:
+        if operation.scope is None:
+            continue
+        path = operation.with_ids(str(new_id()))
+        for key, status, code in (
+            (None, 401, "unauthenticated"),
+            (f"upt_abcdefgh_{'x' * 43}", 401, "unauthenticated"),
+            (with_all_but[operation.scope], 403, "forbidden"),
+        ):
+            answer = call(clients, operation, path, key)
+            assert (answer.status_code, answer.json()["type"]) == (status, f"urn:uptill:error:{code}"), (
+                operation,
+                answer.text,
+            )
+
+
+def test_what_is_no_id_is_the_id_of_nothing(clients: dict[str, TestClient], env: dict[str, str]) -> None:
+    for operation in OPERATIONS:
+        if "{" not in operation.path or operation.method == "put":  # a store is made by naming it
+            continue
+        for value in ("nonsense", "%00", "..%2f..%2fetc", "0" * 500, "%F0%9F%92%A3", "' or 1=1 --"):
+            answer = call(clients, operation, operation.with_ids(value), env["UPTILL_API_KEY"])
+            assert answer.status_code == 404, (operation, value, answer.text)
+
+
+def test_what_is_others_is_not_there(
+    clients: dict[str, TestClient], env: dict[str, str], database_url: str
+) -> None:
+    load_fleet(database_url, {"foreign": Store(polls=[(datetime(2024, 10, 14, 18, tzinfo=UTC), True)])})
+    with psycopg.connect(database_url) as conn:
+        owner = create_key(
+            conn, name="owner", scopes=["reports:read", "reports:write"], store_labels={"owner": "anna"}
+        )
+    api = clients["openapi.json"]
+    report = api.post("/v1/reports", headers={"Authorization": f"Bearer {env['UPTILL_API_KEY']}"}).json()
+    tried = 0
+    for operation in OPERATIONS:
+        if operation.scope not in {"reports:read", "reports:write"}:
+            continue
+        if "{report_id}" in operation.path or operation.path == "/get_report":
+            path = operation.with_ids(report["id"])
+            params = {"report_id": report["id"]} if operation.path == "/get_report" else {}
+        elif "{store_id}" in operation.path:
+            path, params = operation.with_ids("foreign"), {}
+        else:
+            continue
+        tried += 1
+        answer = api.request(
+            operation.method, path, params=params, headers={"Authorization": f"Bearer {owner}"}
+        )
+        assert answer.status_code == 404, (operation, answer.text)
+    assert tried >= 8
