@@ -84,7 +84,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute):
             operations = document["paths"].get(str(route.path).replace(":path}", "}"), {})
-            for method in route.methods or ():
+            for method in (route.methods or set()) & {name.upper() for name in operations}:
                 _complete(operations[method.lower()], next(scopes_of(route.dependant), None))
     return document
 

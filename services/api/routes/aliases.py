@@ -34,8 +34,10 @@ async def trigger_by_get(context: Context, key: Writer) -> Triggered:
     "/get_report",
     response_model=LegacyStatus,
     response_model_exclude_none=True,
-    responses={302: {"description": "The finished CSV, where the caller accepts text/csv."}}
-    | answers(ReportNotFound),
+    responses={
+        302: {"description": "The finished CSV, where the caller accepts text/csv."},
+        **answers(ReportNotFound),
+    },
 )
 async def get(
     context: Context,
