@@ -17,17 +17,25 @@ CONFIRMATION = "I want this process to fail"
 NAMES = (
     "trigger.before_commit",
     "trigger.after_commit",
+    "publish.partial",
     "publish.after",
+    "claim.before_commit",
     "claim.after_commit",
     "load.after",
     "compute.after",
     "upload.after",
     "complete.before_commit",
     "complete.after_commit",
+    "finalise.after_claim",
+    "reread.after_upload",
+    "reread.after_commit",
     "merge.after",
     "finish.before_commit",
     "finish.after_commit",
     "ack.before",
+    "sweep.before_publish",
+    "bury.before_commit",
+    "retire.after_commit",
 )
 
 

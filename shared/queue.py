@@ -12,6 +12,7 @@ from dramatiq.middleware import AgeLimit, Callbacks, Retries, ShutdownNotificati
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
+from shared import failpoints
 from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, Wake
 from shared.errors import ConfigurationError, QueueUnavailable
 from shared.metrics.registry import WAKES
@@ -66,6 +67,7 @@ def publish(broker: RedisBroker, wakes: Sequence[Wake]) -> int:
                 )
             )
             published += 1
+            failpoints.hit("publish.partial")
     except (redis.RedisError, dramatiq.BrokerError) as error:
         WAKES.labels("left").inc(len(wakes) - published)
         raise QueueUnavailable(f"Redis did not take a message ({published} published)") from error

@@ -1,5 +1,6 @@
 """The use case of one batch: claim, load, measure, render, upload, complete. Takes its servers as arguments."""
 
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -7,12 +8,13 @@ from structlog.contextvars import bound_contextvars
 
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
+from services.worker.give_back import give_back
 from services.worker.load import load_batch, one_snapshot
 from services.worker.part import render_part
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import DatabaseUnavailable, InfrastructureError
+from shared.errors import InfrastructureError
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
 from shared.reports.claim import claim_batch, release_batch, renew_batch
 from shared.reports.complete import complete_batch
@@ -31,6 +33,7 @@ def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> boo
     """
     with borrowed(context.pool) as conn:
         lease = claim_batch(conn, report_id, batch_no, context.terms)
+        failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
     if lease is None:
         _log.debug("batch_not_claimed", report_id=str(report_id), batch_no=batch_no)
@@ -50,13 +53,14 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
     except InfrastructureError as error:
         BATCHES_ENDED.labels("released").inc()
         _log.warning("batch_released", error=str(error))
-        _release(context, lease, str(error), pause_s=_OUTAGE_PAUSE_S, give_back=True)
+        free = partial(release_batch, lease=lease, error=str(error), pause_s=_OUTAGE_PAUSE_S, give_back=True)
+        give_back(context, free, patient=True)
     except Exception as error:  # noqa: BLE001  whatever it is, it burns the attempt
         BATCHES_ENDED.labels("failed").inc()
         _log.exception("batch_failed")
-        _release(
-            context, lease, f"{type(error).__name__}: {error}", pause_s=_FAILURE_PAUSE_S, give_back=False
-        )
+        cause = f"{type(error).__name__}: {error}"
+        free = partial(release_batch, lease=lease, error=cause, pause_s=_FAILURE_PAUSE_S, give_back=False)
+        give_back(context, free, patient=False)
     return False
 
 
@@ -92,14 +96,3 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     if completion.finalise is not None:
         finish_claimed(context, completion.finalise)
     return True
-
-
-def _release(
-    context: WorkerContext, lease: BatchLease, error: str, *, pause_s: float, give_back: bool
-) -> None:
-    """Give the batch back; where the database is away too, the lease runs out by itself."""
-    try:
-        with borrowed(context.pool) as conn:
-            release_batch(conn, lease, error=error, pause_s=pause_s, give_back=give_back)
-    except DatabaseUnavailable:
-        _log.warning("release_failed")

@@ -4,6 +4,7 @@ Then the pointers to all of them are committed at once.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -11,13 +12,14 @@ from structlog.contextvars import bound_contextvars
 
 from services.worker.columns import report_columns
 from services.worker.context import WorkerContext
+from services.worker.give_back import give_back
 from services.worker.load import load_batch, one_snapshot
 from services.worker.part import render_part
 from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import DatabaseUnavailable, InfrastructureError
+from shared.errors import InfrastructureError
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
 from shared.reports.finalise import (
@@ -54,6 +56,7 @@ def finalise_report(context: WorkerContext, report_id: UUID) -> bool:
 def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
     """Merge and commit under a lease; on an error gives the lease back for the scheduler to pass on."""
     FINALISATIONS_CLAIMED.inc()
+    failpoints.hit("finalise.after_claim")
     names: dict[str, Value] = {"report_id": str(lease.report_id), "attempt": lease.attempt}
     with span("finalise", names, kind="consumer", parent=lease.origin.traceparent):
         return _finish_or_release(context, lease)
@@ -85,12 +88,15 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
     except InfrastructureError as error:
         FINALISATIONS_ENDED.labels("released").inc()
         log.warning("finalise_released", error=str(error))
-        _release(context, lease, str(error), give_back=True)
+        free = partial(release_finalise, lease=lease, error=str(error), give_back=True)
+        give_back(context, free, patient=True)
         return False
     except Exception as error:
         FINALISATIONS_ENDED.labels("failed").inc()
         log.exception("finalise_failed")
-        _release(context, lease, f"{type(error).__name__}: {error}", give_back=False)
+        cause = f"{type(error).__name__}: {error}"
+        free = partial(release_finalise, lease=lease, error=cause, give_back=False)
+        give_back(context, free, patient=False)
         return False
     FINALISATIONS_ENDED.labels("done" if finished else "lost").inc()
     if finished:
@@ -106,9 +112,11 @@ def _read_again_in_one_snapshot(context: WorkerContext, lease: FinaliseLease) ->
         for batch in disagreeing_batches(reader, lease.report_id, data_cut):
             data = render_part(batch, load_batch(reader, batch))
             part = context.storage.put(batch.part_key(f"final-{lease.attempt}"), data, CSV_CONTENT_TYPE)
+            failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
                 if not replace_part(conn, lease, batch.batch_no, part, data_cut=data_cut):
                     raise LeaseLost
+            failpoints.hit("reread.after_commit")
             _keep(context, lease)
 
 
@@ -145,11 +153,3 @@ def _keep(context: WorkerContext, lease: FinaliseLease) -> None:
     with borrowed(context.pool) as conn:
         if not renew_finalise(conn, lease, context.terms):
             raise LeaseLost
-
-
-def _release(context: WorkerContext, lease: FinaliseLease, error: str, *, give_back: bool) -> None:
-    try:
-        with borrowed(context.pool) as conn:
-            release_finalise(conn, lease, error=error, give_back=give_back)
-    except DatabaseUnavailable:
-        _log.warning("release_failed")

@@ -12,6 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from psycopg_pool import ConnectionPool
 
 from services.worker.facts import Facts
+from shared import failpoints
 from shared.contracts import Wake
 from shared.db.connect import borrowed, make_pool
 from shared.errors import ConfigurationError, InfrastructureError, QueueUnavailable
@@ -25,7 +26,7 @@ from shared.metrics.registry import (
     SWEEPS,
 )
 from shared.queue import check_queue, make_broker, publish, queue_depth
-from shared.reports.due import bury_poison, count_due, due_finalisations, expire_leases, take_due
+from shared.reports.due import bury_poison, count_pending, due_finalisations, expire_leases, take_due
 from shared.reports.forget import drop_old_weeks, forget_rejects, forget_reports
 from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
 from shared.settings import Settings, load_settings
@@ -39,7 +40,8 @@ _log = structlog.get_logger()
 def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
     """End leases, bury poison and publish what nobody has claimed; returns the number of messages published.
 
-    While Redis holds as many messages as there are due batches, the workers are merely busy and nothing is added.
+    While Redis holds a message for each batch that waits, the workers are merely busy and nothing is added. All that
+    wait are compared, also those not due yet: their messages must not hide that those of others were lost.
     """
     with borrowed(pool) as conn:
         if expired := expire_leases(conn):
@@ -50,14 +52,15 @@ def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
             REPORTS_BURIED.inc()
             _log.error("report_failed", report_id=str(report_id))
     with borrowed(pool) as conn:
-        due = count_due(conn)
+        pending = count_pending(conn)
     wakes: list[Wake] = []
-    if due > queue_depth(broker):
+    if pending > queue_depth(broker):
         with borrowed(pool) as conn:
             wakes += take_due(conn, republish_s=settings.republish_s)
     with borrowed(pool) as conn:
         wakes += due_finalisations(conn, settings.max_attempts)
     if wakes:
+        failpoints.hit("sweep.before_publish")
         publish(broker, wakes)
         REPUBLISHED.inc(len(wakes))
         _log.info("republished", messages=len(wakes))
@@ -68,6 +71,8 @@ def retire(pool: ConnectionPool, storage: Storage, settings: Settings) -> int:
     """Expire reports whose time is over and remove their files; returns how many."""
     with borrowed(pool) as conn:
         expired = expire_reports(conn, settings.report_ttl_s)
+    if expired:
+        failpoints.hit("retire.after_commit")
     REPORTS_EXPIRED.inc(len(expired))
     for report_id in expired:  # the mark is committed: what fails from here on is the janitor's
         _log.info("report_expired", report_id=str(report_id), objects=remove_files(storage, report_id))

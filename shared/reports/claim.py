@@ -43,8 +43,8 @@ def claim_batch(
     if row is None:
         return None
     conn.execute(_SQL["start_report"], {"id": report_id})
-    attempt, request_id, traceparent, *subject = row
-    return BatchLease(Batch(report_id, batch_no, *subject), attempt, Origin(request_id, traceparent))
+    attempt, burnt, request_id, traceparent, *subject = row
+    return BatchLease(Batch(report_id, batch_no, *subject), attempt, burnt, Origin(request_id, traceparent))
 
 
 def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:
@@ -56,7 +56,7 @@ def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) 
 def release_batch(
     conn: psycopg.Connection, lease: BatchLease, *, error: str, pause_s: float, give_back: bool
 ) -> bool:
-    """Let others have the batch after `pause_s`; False when the lease was lost before.
+    """Let others have the batch after `pause_s`; False when another has claimed it, or it is done.
 
     `give_back` when a server was away: the attempt then does not count against the batch.
     """
@@ -66,7 +66,7 @@ def release_batch(
             **_fence(lease),
             "error": Jsonb({"detail": error}),
             "pause": timedelta(seconds=pause_s),
-            "give_back": give_back,
+            "burnt": lease.burnt - give_back,
         },
     )
     return released.rowcount == 1

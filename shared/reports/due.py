@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from shared import failpoints
 from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
 
@@ -38,6 +39,7 @@ def bury_poison(conn: psycopg.Connection, max_attempts: int) -> list[UUID]:
         for report_id, burnt, error in conn.execute(_SQL["unfinishable_reports"], limit):
             _fail(conn, report_id, "the merge of its parts", burnt, error, {})
             failed.append(report_id)
+        failpoints.hit("bury.before_commit")
     return failed
 
 
@@ -59,9 +61,9 @@ def _fail(
     conn.execute(_SQL["fail_report"], {"report_id": report_id, "error": Jsonb(problem)})
 
 
-def count_due(conn: psycopg.Connection) -> int:
-    """Count the batches that should be with a worker by now and are not."""
-    row = conn.execute(_SQL["count_due"]).fetchone()
+def count_pending(conn: psycopg.Connection) -> int:
+    """Count the batches that wait for a worker: each should have a message in Redis."""
+    row = conn.execute(_SQL["count_pending"]).fetchone()
     return row[0] if row else 0
 
 

@@ -34,7 +34,7 @@ def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms)
                 "max_attempts": terms.max_attempts,
             },
         ).fetchone()
-    return None if row is None else FinaliseLease(report_id, row[0], Origin(*row[1:]))
+    return None if row is None else FinaliseLease(report_id, row[0], row[1], Origin(*row[2:]))
 
 
 def open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
@@ -68,7 +68,7 @@ def release_finalise(conn: psycopg.Connection, lease: FinaliseLease, *, error: s
     """Let the scheduler give the finalisation to another worker now; `give_back` as for a batch."""
     conn.execute(
         _SQL["release_finalise"],
-        {**_fence(lease), "error": Jsonb({"detail": error}), "give_back": give_back},
+        {**_fence(lease), "error": Jsonb({"detail": error}), "burnt": lease.burnt - give_back},
     )
 
 

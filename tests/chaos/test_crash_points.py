@@ -10,21 +10,20 @@ import pytest
 
 from shared.errors import ConfigurationError
 from shared.failpoints import CONFIRMATION, NAMES, parse
+from tests.fixtures.failpoints import armed
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import BATCH_STORES, BATCHES, STORES, SmallFleet, await_success
 
 LEASE_S = 2
 API_POINTS = tuple(name for name in NAMES if name.startswith(("trigger.", "publish.")))
-WORKER_POINTS = tuple(name for name in NAMES if name not in API_POINTS)
+REREAD_POINTS = tuple(name for name in NAMES if name.startswith("reread."))
+SCHEDULER_POINTS = ("sweep.before_publish", "bury.before_commit", "retire.after_commit")
+WORKER_POINTS = tuple(name for name in NAMES if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS})
 ACTIONS = (
     pytest.param("kill", id="kill"),
     pytest.param("raise", id="raise", marks=pytest.mark.chaos),
     pytest.param(f"sleep:{LEASE_S + 1.5}", id="sleep", marks=pytest.mark.chaos),
 )
-
-
-def armed(name: str, action: str) -> dict[str, str]:
-    return {"UPTILL_FAILPOINTS": f"{name}={action}", "UPTILL_FAILPOINTS_CONFIRM": CONFIRMATION}
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and r.state in ('queued', 'running')
   and b.burnt < %(max_attempts)s
   and (b.state = 'pending' or (b.state = 'leased' and b.lease_until < clock_timestamp()))
-returning b.attempt, r.request_id, r.traceparent,
+returning b.attempt, b.burnt, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
 
 -- name: renew_batch
@@ -136,12 +136,13 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = 
 select count(*) from report_batch where report_id = %(report_id)s and state <> 'done'
 
 -- name: release_batch
--- Back to the queue now or after a pause. An infrastructure fault is not the batch's: its attempt is given back.
+-- Back to the queue now or after a pause. An infrastructure fault is not the batch's: its attempt is given back, also
+-- when the lease has run out meanwhile, as long as nobody else has claimed. Doing it twice is doing it once.
 update report_batch
 set state = 'pending', lease_until = null, due_at = clock_timestamp() + %(pause)s,
     due_since = clock_timestamp() + %(pause)s,
-    burnt = burnt - %(give_back)s::int, error = %(error)s
-where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
+    burnt = least(burnt, %(burnt)s), error = %(error)s
+where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state in ('leased', 'pending')
 
 -- name: holds_leases
 select exists (select from report_batch where state = 'leased' and worker = %(worker)s)
@@ -203,14 +204,14 @@ set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1
 where id = %(report_id)s and state = 'running'
   and finalise_burnt < %(max_attempts)s
   and (finalise_lease_until is null or finalise_lease_until < clock_timestamp())
-returning finalise_attempt, request_id, traceparent
+returning finalise_attempt, finalise_burnt, request_id, traceparent
 
 -- name: renew_finalise
 update report set finalise_lease_until = clock_timestamp() + %(lease)s
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: release_finalise
-update report set finalise_lease_until = clock_timestamp(), finalise_burnt = finalise_burnt - %(give_back)s::int,
+update report set finalise_lease_until = clock_timestamp(), finalise_burnt = least(finalise_burnt, %(burnt)s),
     error = %(error)s
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
@@ -256,9 +257,9 @@ where id = %(report_id)s and state in ('queued', 'running')
 -- name: is_overdue
 select exists (select from due_batch where due_since < clock_timestamp() - %(max_age)s::interval)
 
--- name: count_due
-select count(*) as due from report_batch b join report r on r.id = b.report_id
-where b.state = 'pending' and b.due_at <= clock_timestamp() and r.state in ('queued', 'running')
+-- name: count_pending
+select count(*) as pending from report_batch b join report r on r.id = b.report_id
+where b.state = 'pending' and r.state in ('queued', 'running')
 
 -- name: take_due
 -- What nobody has claimed in time; two schedulers share the rows.

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-import psutil
 import psycopg
 import redis
 
@@ -85,15 +84,6 @@ class Tormentor:
         self._stack.signal(name, signal.SIGKILL)
         self._watch.orphaned(processes)
         self._return_later(name, lasts_s)
-
-    def _kill_child(self, name: str, lasts_s: float) -> None:
-        """As the kernel does that runs out of memory: the process that works, not the one that watches it."""
-        _, *workers = self._stack.process_ids(name)
-        for worker in workers:
-            with suppress(psutil.NoSuchProcess):
-                psutil.Process(worker).kill()
-        self._watch.orphaned(workers)
-        self._await_end(name, self._now_s() + _STOP_PATIENCE_S, lasts_s)
 
     def _term(self, name: str, lasts_s: float) -> None:
         self._stack.signal(name, signal.SIGTERM)

@@ -44,6 +44,11 @@ class LeaseWatch:
             for report_id, batch_no, attempt in self._rows(_HELD, [pid]):
                 self._orphans.append(_Orphan(report_id, batch_no, attempt, since_s))
 
+    def is_over(self) -> bool:
+        """Look once more; whether nothing is waited for."""
+        self.look()
+        return not self._orphans
+
     def look(self) -> None:
         """Ask which of them were claimed again. One whose report ended meanwhile is not waited for."""
         for orphan in list(self._orphans):

@@ -23,7 +23,7 @@ class Habit:
     kinds: Mapping[str, tuple[float, float]]
 
 
-_PROCESS = {"kill": (0.2, 3.0), "kill_child": (0.2, 3.0), "term": (0.2, 3.0), "stop": (1.0, 40.0)}
+_PROCESS = {"kill": (0.2, 3.0), "term": (0.2, 3.0), "stop": (1.0, 40.0)}
 HABITS: Mapping[str, Habit] = {
     "worker": Habit((6.0, 15.0), _PROCESS),
     "api": Habit((10.0, 25.0), {"kill": (0.2, 3.0), "term": (0.2, 3.0), "stop": (1.0, 10.0)}),

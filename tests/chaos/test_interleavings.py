@@ -1,0 +1,175 @@
+"""Claim, complete, finish, expiry and cancel, statement by statement in every drawn order: one of the ends wins, wholly."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from shared.errors import ReportEnded
+from shared.reports.claim import LeaseTerms, claim_batch
+from shared.reports.complete import complete_batch
+from shared.reports.due import due_finalisations, expire_leases
+from shared.reports.end import cancel_report
+from shared.reports.finalise import claim_finalise, finish_report
+from shared.reports.model import FinaliseLease
+from shared.storage import StoredObject
+from tests.chaos.turns import Game, Script, Session
+from tests.fixtures.fleet import Store, load_fleet
+from tests.fixtures.reports import trigger
+
+POLL = datetime(2024, 10, 14, 12, tzinfo=UTC)
+TERMS = LeaseTerms("worker", lease_s=60, max_attempts=50)
+
+
+@dataclass
+class Told:
+    """What the players of one game were told."""
+
+    finished: list[str] = field(default_factory=list)
+    canceled: str = ""
+
+
+class Scripts:
+    """What the players do to one report of two batches."""
+
+    def __init__(self, report_id: UUID) -> None:
+        self.report_id = report_id
+        self.told = Told()
+
+    def worker(self, name: str, batch_no: int) -> Script:
+        return lambda conn: self.work(name, conn, batch_no)
+
+    def work(self, name: str, conn: psycopg.Connection, batch_no: int) -> None:
+        """Claim a batch, complete it, and finish the report if it was the last."""
+        lease = claim_batch(conn, self.report_id, batch_no, TERMS)
+        conn.commit()
+        if lease is not None:
+            part = StoredObject(lease.part_key, 1, "00")
+            completion = complete_batch(conn, lease, part, TERMS, data_cut=1)
+            conn.commit()
+            if completion.finalise is not None:
+                self.finish(name, conn, completion.finalise)
+
+    def finish(self, name: str, conn: psycopg.Connection, lease: FinaliseLease) -> None:
+        file = StoredObject(lease.object_key("csv"), 1, "11")
+        if finish_report(conn, lease, {"csv": file}, rows=4, tzdata_version="2026a"):
+            conn.commit()
+            self.told.finished.append(f"{name}: {file.key}")
+
+    def rescue(self, conn: psycopg.Connection) -> None:
+        """Every lease is over by now: another worker takes what is open, and finishes what is done."""
+        conn.execute("update report_batch set lease_until = clock_timestamp() where state = 'leased'")
+        conn.commit()
+        conn.execute(
+            "update report set finalise_lease_until = clock_timestamp() where finalise_lease_until is not null"
+        )
+        conn.commit()
+        expire_leases(conn)
+        conn.commit()
+        for batch_no in (0, 1):
+            self.work("rescuer", conn, batch_no)
+        if due_finalisations(conn, TERMS.max_attempts):
+            lease = claim_finalise(conn, self.report_id, TERMS)
+            conn.commit()
+            if lease is not None:
+                self.finish("rescuer", conn, lease)
+
+    def cancel(self, conn: Session) -> None:
+        """As the API does, which speaks asyncio: the same statements through the same session."""
+        try:
+            asyncio.run(cancel_report(_Async(conn), self.report_id))  # type: ignore[arg-type]
+            conn.commit()
+            self.told.canceled = "yes"
+        except ReportEnded:
+            self.told.canceled = "too late"
+
+
+class _Async:
+    """The little of an asyncio connection that the use case needs, over a session that waits for its turn."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def execute(self, *arguments: Any) -> Any:
+        return self._session.execute(*arguments)
+
+    def cursor(self, **options: Any) -> "_AsyncCursor":
+        return _AsyncCursor(self._session, options)
+
+
+class _AsyncCursor:
+    def __init__(self, session: Session, options: dict[str, Any]) -> None:
+        self._session, self._cursor = session, session.cursor(**options)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._cursor.close()
+
+    async def execute(self, *arguments: Any) -> None:
+        self._session.wait_for_turn()
+        self._cursor.execute(*arguments)
+
+    async def fetchone(self) -> Any:
+        return self._cursor.fetchone()
+
+
+def outcome(conn: psycopg.Connection, report_id: UUID) -> tuple[Any, ...]:
+    row = conn.execute(
+        "select state, object, rows, finished_at is not null,"
+        " (select array_agg(state order by batch_no) from report_batch where report_id = r.id)"
+        " from report r left join report_file f on f.report_id = r.id where id = %s",
+        [report_id],
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(100), pytest.param(range(100, 1100), marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
+)
+def test_cancel_wins_or_loses_and_a_report_is_finished_once(database_url: str, seeds: range) -> None:
+    load_fleet(
+        database_url, {f"store-{n}": Store(polls=[(POLL - timedelta(hours=n), True)]) for n in range(4)}
+    )
+    ends: Counter[str] = Counter()
+    orders: set[tuple[str, ...]] = set()
+    with Game(database_url) as game, psycopg.connect(database_url, autocommit=True) as conn:
+        for seed in seeds:
+            report_id = trigger(database_url).report_id
+            scripts = Scripts(report_id)
+            moves = game.play(
+                seed,
+                {
+                    "a": scripts.worker("a", 0),
+                    "b": scripts.worker("b", 1),
+                    "rescuer": scripts.rescue,
+                    "caller": scripts.cancel,
+                },
+            )
+            at_the_end = outcome(conn, report_id)
+            if scripts.told.canceled == "too late":
+                assert at_the_end[0] == "succeeded", f"seed {seed}: {moves}"
+            scripts.rescue(conn)
+            state, file, rows, has_ended, batches = outcome(conn, report_id)
+            told = scripts.told
+            assert has_ended, f"seed {seed}: {moves}"
+            if told.canceled == "yes":
+                assert (state, file, told.finished) == ("canceled", None, []), f"seed {seed}: {moves}"
+                assert (state, file, rows, has_ended) == at_the_end[:4]
+            else:
+                assert (state, rows, batches) == ("succeeded", 4, ["done", "done"]), f"seed {seed}: {moves}"
+                assert [line.partition(": ")[2] for line in told.finished] == [file], f"seed {seed}: {moves}"
+            ends[
+                f"{told.canceled}, finished by {told.finished[0].partition(':')[0] if told.finished else 'nobody'}"
+            ] += 1
+            orders.add(tuple(moves))
+    print(dict(ends))
+    assert len(orders) > 0.9 * len(seeds), "the draws repeat each other"
+    assert {end.partition(",")[0] for end in ends} == {"yes", "too late"}, ends
