@@ -1,10 +1,11 @@
 """Late, new, corrected and repeated polls, and changed hours and zones, that never stop coming, in a process of its own:
 `python -m tests.chaos.soak.late DIR SEED`.
 
-Files, in small chunks, by `uptill ingest`'s use case in a child that is killed now and then and started again on the
-same file; and calls of the ingest service, each with instants that no other call has. Ends when DIR/quiet appears.
+Files, in small chunks, by `uptill ingest`, which is killed now and then and started again on the same file; and calls of
+the ingest service, each with instants that no other call has. Ends when DIR/quiet appears.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -23,12 +24,7 @@ from tests.oracle.report import rows_of
 # The first and the last instant lie in the weeks of the first load: those have their keys.
 FIRST, LAST = datetime(2024, 10, 12, tzinfo=UTC), datetime(2024, 10, 19, tzinfo=UTC)
 LIVE_FROM = datetime(2024, 10, 14, tzinfo=UTC)
-CHUNK_BYTES = 1500  # about twenty rows: a file of a hundred is committed in five steps
-LOAD = (
-    "import os, sys; from services.ingest.run import ingest_paths;"
-    "[print(result.state) for result in"
-    f" ingest_paths(os.environ['UPTILL_DATABASE_URL'], sys.argv[1:], chunk_bytes={CHUNK_BYTES})]"
-)
+CHUNK_BYTES = 4096  # the least there may be: a file of three hundred rows is committed in five steps
 _KILLED_SHARE = 0.2
 _ZONES = ("America/Chicago", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")
 
@@ -57,20 +53,22 @@ class Files(Thread):
     def _load(self, file: Path) -> None:
         while True:
             loader = subprocess.Popen(
-                [sys.executable, "-c", LOAD, str(file)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                [sys.executable, "-m", "services.cli", "ingest", str(file)],
+                env={**os.environ, "UPTILL_CHUNK_BYTES": str(CHUNK_BYTES)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             if self._draw.random() < _KILLED_SHARE:
-                time.sleep(self._draw.uniform(0.5, 2.0))
+                time.sleep(self._draw.uniform(0.5, 2.5))
                 loader.kill()
-            output, _ = loader.communicate()
-            if b"succeeded" in output:
+            if loader.wait() == 0:
                 self._journal.write("file_loaded", file=str(file))
                 return
             self._journal.write("file_interrupted", file=str(file), code=loader.returncode)
             time.sleep(0.5)
 
     def _polls(self) -> str:
-        rows = [self._poll() for _ in range(self._draw.randrange(20, 120))]
+        rows = [self._poll() for _ in range(self._draw.randrange(20, 400))]
         return "store_id,status,timestamp_utc\n" + "".join(
             f"{store_id},{self._draw.choice(['active', 'active', 'inactive'])},{at:%Y-%m-%d %H:%M:%S.%f} UTC\n"
             for store_id, at in rows
