@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 _SHORT_S, _LONG_S = 25.0, 180.0
-_AROUND_S = 300.0  # start, rest and checks, on a busy machine
+_AROUND_S = 600.0  # start, rest and checks, on a very busy machine
 
 
 def soak(seconds: float, record_property: Callable[[str, object], None]) -> None:
@@ -19,10 +19,9 @@ def soak(seconds: float, record_property: Callable[[str, object], None]) -> None
         [sys.executable, "-m", "tests.chaos.soak", "--seconds", f"{seconds:g}", "--seed", seed],
         check=False,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
         text=True,
         timeout=seconds + _AROUND_S,
-    )
+    )  # where it is goes to standard error, which pytest shows
     record_property("measured", f"soak of {seconds:g} s\n{finished.stdout}")
     assert finished.returncode == 0, finished.stdout
 

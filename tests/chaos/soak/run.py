@@ -39,7 +39,7 @@ SETTINGS = {
 REST_S = 60.0  # from the moment when everything runs again until every accepted report has ended
 _MUST_HAPPEN = (
     "kills",
-    "leases expired",
+    "leases that ran out",
     "messages published again",
     "reports succeeded",
     "client file_loaded",
@@ -67,6 +67,7 @@ def soak(options: Options) -> Outcome:
         ingest_paths(stack.settings["UPTILL_DATABASE_URL"], [str(sample)])
         stack.start(*stack.services)
         stack.await_ready(*stack.services)
+        _say("tormenting")
         watch = LeaseWatch(stack.settings["UPTILL_DATABASE_URL"])
         with _clients(stack, options) as clients:
             tormentor = _torment(stack, options, watch)
@@ -92,7 +93,9 @@ def _torment(stack: PrivateStack, options: Options, watch: LeaseWatch) -> Tormen
         if os.getppid() != parent:
             raise SystemExit("whoever started this soak has ended")
         time.sleep(_TICK_S)
+    _say("healing")
     tormentor.heal()
+    _say("at rest soon")
     return tormentor
 
 
@@ -112,6 +115,10 @@ def _clients(stack: PrivateStack, options: Options) -> Iterator[dict[str, subpro
             cleanup.callback(client.kill)
             clients[module] = client
         yield clients
+
+
+def _say(stage: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stage}\n")
 
 
 def _rest(stack: PrivateStack, clients: Collection[subprocess.Popen[bytes]]) -> float:
@@ -146,6 +153,7 @@ def _judge(
     breaches: list[str],
 ) -> Outcome:
     """Stop the services, so that nothing changes any more, and look at everything."""
+    _say("stopping and checking")
     for service in stack.services:
         stack.stop(service)
     told = read_journal(options.directory / "traffic.jsonl")
@@ -158,6 +166,7 @@ def _judge(
         did = _did(conn, told, late, events) | {
             "batches of killed workers": len(watch.waits_s) + watch.waiting
         }
+        did["leases that ran out"] = did["leases expired"] + len(watch.waits_s)
     kills = {"kills": sum(count for name, count in tormentor.counts.items() if "kill" in name)}
     breaches += [
         f"no {name}: this soak proves nothing" for name in _MUST_HAPPEN if not (kills | did).get(name)
