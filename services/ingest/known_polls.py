@@ -32,22 +32,10 @@ class Compared:
 
 
 class KnownPolls:
-    """The weeks known to one writer. `trust` at the start of each transaction, `committed` after it."""
+    """The weeks known to one writer, who makes a new one when another transaction has changed data."""
 
     def __init__(self) -> None:
         self._weeks: dict[int, NDArray[np.int64]] = {}  # the one used last is last
-        self._seq: int | None = None
-
-    def trust(self, conn: psycopg.Connection) -> None:
-        """Forget all if any other transaction changed data since the last `committed`, or that one was rolled back."""
-        ((seq,),) = conn.execute(_SQL["seq"])
-        if seq != self._seq:
-            self._weeks.clear()
-        self._seq = None
-
-    def committed(self, seq: int) -> None:
-        """The transaction is in, under this ledger number."""
-        self._seq = seq
 
     def compare(self, conn: psycopg.Connection, monday_us: int, deliveries: Deliveries) -> Compared | None:
         """Compare deliveries of the week from `monday_us` on and take them for written; None leaves it to the server."""

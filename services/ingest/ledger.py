@@ -55,6 +55,9 @@ class Counts:
         )
 
 
+_NO_ROWS = Counts()
+
+
 @dataclass(frozen=True)
 class Stretch:
     """What one transaction took from the file, and the first and the last of the polls it changed."""
@@ -63,6 +66,25 @@ class Stretch:
     end_byte: int
     earliest: datetime | None = None
     latest: datetime | None = None
+
+
+def record_change(
+    conn: psycopg.Connection,
+    import_id: UUID,
+    counts: Counts,
+    stretch: Stretch,
+    place: Checkpoint | None = None,
+) -> int:
+    """Count rows for an import and record the change under the next ledger number, which is returned."""
+    values = {
+        "id": import_id,
+        "end_line": place.end_line if place else 0,
+        "prefix_sha256": place.prefix_sha256 if place else None,
+        **vars(counts),
+        **vars(stretch),
+    }
+    ((seq,),) = conn.execute(_SQL["commit_change"], values)
+    return int(seq)
 
 
 class DatabaseClock:
@@ -90,7 +112,6 @@ class ImportLedger:
         self.state: State = "running"
         self.kind: Kind | None = None
         self.checkpoint: Checkpoint | None = None
-        self._next_chunk_no = 0
         self._reading: Checkpoint | None = None
 
     @classmethod
@@ -124,7 +145,6 @@ class ImportLedger:
             return False
         ((state, reason, chunk_no, *place),) = rows
         self.state = "running" if reason == FAULT else state
-        self._next_chunk_no = 0 if chunk_no is None else chunk_no + 1
         self.checkpoint = None if chunk_no is None else Checkpoint(*place)
         self._reading = self.checkpoint
         return True
@@ -146,34 +166,22 @@ class ImportLedger:
         """Keep every other import from changing data until this transaction ends."""
         self.conn.execute(_SQL["lock_writers"])
 
-    def count(self, counts: Counts, import_id: UUID | None = None) -> None:
-        """Add to the counts of this import, or of another one."""
-        self.conn.execute(_SQL["count_import"], {"id": import_id or self.import_id, **vars(counts)})
+    def count(self, import_id: UUID, counts: Counts) -> None:
+        """Add to the counts of another import; to those of this one `advance` adds."""
+        self.conn.execute(_SQL["count_import"], {"id": import_id, **vars(counts)})
 
     def reject(self, rejects: Iterable[Reject]) -> None:
-        """Keep rejected rows; they are counted by `count`."""
+        """Keep rejected rows; `advance` counts them."""
         with self.conn.cursor().copy(_SQL["copy_rejects"]) as copy:
             for reject in rejects:
                 copy.write_row((self.import_id, reject.line, reject.byte_offset, reject.reason, reject.raw))
 
-    def advance(self, stretch: Stretch) -> int:
-        """Record the stretch under the next ledger number, and return that. From here to COMMIT no other commits."""
-        ((seq,),) = self.conn.execute(_SQL["advance_ledger"], {"latest": stretch.latest})
+    def advance(self, stretch: Stretch, counts: Counts = _NO_ROWS) -> int:
+        """Count, and record the stretch under the next ledger number, which is returned. To COMMIT no other commits."""
         place = self._reading
-        self.conn.execute(
-            _SQL["insert_chunk"],
-            {
-                "id": self.import_id,
-                "chunk_no": self._next_chunk_no,
-                "seq": seq,
-                "end_line": place.end_line if place else 0,
-                "prefix_sha256": place.prefix_sha256 if place else None,
-                **vars(stretch),
-            },
-        )
-        self._next_chunk_no += 1
+        seq = record_change(self.conn, self.import_id, counts, stretch, place)
         self.checkpoint = place
-        return int(seq)
+        return seq
 
     def finish(
         self,

@@ -74,8 +74,8 @@ class LocalHoursWriter:
                 for values in hours.valid:
                     copy.write_row((self._ledger.import_id, *values))
             self._ledger.reject(hours.rejects)
-            self._ledger.count(Counts(rejected=len(hours.rejects)))
-            self._ledger.advance(Stretch(hours.chunk.first_byte, hours.chunk.end_byte))
+            stretch = Stretch(hours.chunk.first_byte, hours.chunk.end_byte)
+            self._ledger.advance(stretch, Counts(rejected=len(hours.rejects)))
 
     def finish(self, end_byte: int) -> None:
         """Commit all that is staged as one change; a second time nothing is."""
@@ -88,8 +88,7 @@ class LocalHoursWriter:
             add_stores(self._conn, ids)
             ((accepted, duplicate, corrected),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
             self._conn.execute(_SQL["drop_staged"], import_id)
-            self._ledger.count(Counts(accepted, duplicate, corrected))
-            self._ledger.advance(Stretch(end_byte, end_byte))
+            self._ledger.advance(Stretch(end_byte, end_byte), Counts(accepted, duplicate, corrected))
 
 
 def parse_hours(day: str, opens: str, closes: str) -> Fields | str:

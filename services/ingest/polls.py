@@ -12,6 +12,7 @@ from services.ingest.header import Layout
 from services.ingest.instants import decode_instants, is_cut, parse_instant
 from services.ingest.reasons import Reject
 from services.ingest.rows import Rows, split_rows
+from services.ingest.seen_keys import SeenKeys
 from services.ingest.settle import Settled, settle
 from services.ingest.words import low_bytes, word, words_at_every_byte
 
@@ -26,7 +27,7 @@ _SPACE = ord(" ")
 class Polls:
     """The valid polls of one chunk, in the order of the file and settled, and its rejects.
 
-    Settled polls name a store by its place in `stores`.
+    Settled polls name a store by its place in `stores`; `repeated` are those of them that an earlier chunk may have had.
     """
 
     chunk: Chunk
@@ -35,6 +36,7 @@ class Polls:
     active: NDArray[np.bool_]
     stores: pl.Series
     settled: Settled
+    repeated: NDArray[np.bool_]
     rejects: list[Reject]
     cut_fractions: int = 0  # valid polls whose instant was finer than a microsecond
 
@@ -43,12 +45,12 @@ class Polls:
         return len(self.ids) + len(self.rejects)
 
 
-def parse_polls(chunk: Chunk, layout: Layout, latest_us: int) -> Polls:
+def parse_polls(chunk: Chunk, layout: Layout, latest_us: int, seen: SeenKeys) -> Polls:
     """Validate one chunk. A poll after `latest_us` (microseconds since 1970) is rejected as `future`."""
-    return validate_polls(split_rows(chunk, layout), latest_us)
+    return validate_polls(split_rows(chunk, layout), latest_us, seen)
 
 
-def validate_polls(rows: Rows, latest_us: int) -> Polls:
+def validate_polls(rows: Rows, latest_us: int, seen: SeenKeys) -> Polls:
     """The same for rows already split. Of a row with several faults the first column's is reported."""
     faults: dict[int, str] = {}
     cut: list[int] = []
@@ -66,7 +68,9 @@ def validate_polls(rows: Rows, latest_us: int) -> Polls:
             key=lambda reject: reject.line,
         )
     stores, store = _numbered(ids)
-    return Polls(rows.chunk, ids, at_us, active, stores, settle(store, at_us, active), rejects, cut_fractions)
+    settled = settle(store, at_us, active)
+    repeated = seen.add(stores.hash().to_numpy()[settled.deliveries.store], settled.deliveries.at_us)
+    return Polls(rows.chunk, ids, at_us, active, stores, settled, repeated, rejects, cut_fractions)
 
 
 def _numbered(ids: pl.Series) -> tuple[pl.Series, NDArray[np.int32]]:

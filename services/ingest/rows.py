@@ -64,11 +64,10 @@ def split_rows(chunk: Chunk, layout: Layout) -> Rows:
 
 def split_plain(chunk: Chunk, layout: Layout) -> Rows | None:
     """The vectorised way; None where a line may be anything but fields between commas."""
-    buffer = np.frombuffer(chunk.data, np.uint8)
-    if not _is_plain_text(chunk.data, buffer):
-        return None
-    data = chunk.data
+    data, buffer = chunk.data, np.frombuffer(chunk.data, np.uint8)
     line_ends = np.flatnonzero(buffer == _NEWLINE)
+    if not _is_plain_text(data, buffer, len(line_ends)):
+        return None
     n, separators = len(line_ends), layout.width - 1
     line_starts = np.concatenate(([0], line_ends[:-1] + 1))
     every_comma = np.flatnonzero(buffer == _COMMA)
@@ -168,12 +167,12 @@ def _quoted_fields(text: str) -> list[str] | None:
     return None
 
 
-def _is_plain_text(data: bytes, buffer: NDArray[np.uint8]) -> bool:
+def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], newlines: int) -> bool:
     """Whether there are no quotes, and no control characters but those that end lines."""
     if b'"' in data or b"\x7f" in data or not _is_utf8(data):
         return False
-    line_end_bytes = data.count(b"\n") + data.count(b"\r\n")
-    return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == line_end_bytes
+    returns = data.count(b"\r\n") if b"\r" in data else 0  # searching one byte is ten times as fast as two
+    return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == newlines + returns
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Writes polls, one transaction a chunk: rows, counts, rejects, first polls and the ledger commit together.
 
 1. Weeks that this import made have no key yet. A poll for them goes straight in, unless it may have been delivered
-   before (`SeenKeys`): then it waits in `import_pending`.
+   before (`SeenKeys` of the parser): then it waits in `import_pending`.
 2. Polls for any other week are merged: compared with the table, counted, inserted or updated. Where this process
    knows the week (`KnownPolls`) it leaves to the server's statement only those that correct something.
 3. At the end, or as soon as another import needs such a week, its key is built and what waits is merged.
@@ -18,10 +18,10 @@ import psycopg
 from numpy.typing import NDArray
 
 from services.ingest.binary_copy import copy_into, encode, instants
+from services.ingest.key_builds import ensure_keys
 from services.ingest.known_polls import KnownPolls
 from services.ingest.ledger import Counts, ImportLedger, Stretch
 from services.ingest.polls import Polls
-from services.ingest.seen_keys import SeenKeys
 from services.ingest.settle import Deliveries
 from services.ingest.store_keys import StoreKeys
 from shared.clock import from_us, to_us
@@ -42,7 +42,7 @@ class _Change:
     earliest: datetime | None = None
     latest: datetime | None = None
     first_keys: Sequence[int] = ()
-    first_instants: Sequence[datetime] = ()
+    first_us: Sequence[int] = ()
 
 
 class PollWriter:
@@ -52,8 +52,11 @@ class PollWriter:
         self._conn = conn
         self._ledger = ledger
         self._stores = StoreKeys()
-        self._seen: SeenKeys | None = None
+        self._seq: int | None = (
+            None  # of the last commit: what is known below holds while it is the newest of all
+        )
         self._known = KnownPolls()
+        self._keyless: dict[int, bool] = {}  # of the weeks met: whether it has no key
         self._made_weeks: set[int] = set()  # by this import; some may have got their key since
         conn.execute(_SQL["create_incoming"])
 
@@ -61,24 +64,27 @@ class PollWriter:
         """Commit one chunk."""
         with self._conn.transaction():
             self._ledger.lock_writers()
-            self._known.trust(self._conn)
+            self._trust()
             deliveries = self._keyed(polls)
             week = _week(deliveries.at_us)
-            keyless, made, changes = self._prepare_weeks(week)
-            straight = np.isin(week, list(keyless))
+            numbers = [
+                int(number) for number in np.unique(week)
+            ]  # a chunk may hold far days and none between
+            keyless, changes = self._prepare_weeks(numbers)
             overtaken = Counts(
                 0, polls.settled.duplicate, polls.settled.corrected, len(polls.rejects), polls.cut_fractions
             )
             changes.append(_Change(self._ledger.import_id, overtaken))
+            straight = np.isin(week, [number for number in numbers if keyless[number]])
             if straight.any():
-                changes.append(self._write_straight(deliveries.where(straight)))
-            for number in np.unique(week[~straight]):  # a chunk may hold far days and none between
-                changes.extend(self._write_merged(int(number), deliveries.where(week == number)))
+                changes.append(self._write_straight(deliveries.where(straight), polls.repeated[straight]))
+            for number in numbers:
+                if not keyless[number]:
+                    changes.extend(self._write_merged(number, deliveries.where(week == number)))
             if polls.rejects:
                 self._ledger.reject(polls.rejects)
             seq = self._commit(changes, polls.chunk.first_byte, polls.chunk.end_byte)
-        self._made_weeks |= made
-        self._known.committed(seq)
+        self._seq, self._keyless = seq, keyless
 
     def finish(self, end_byte: int) -> None:
         """Build the keys that are missing, and settle what waits for them."""
@@ -87,35 +93,42 @@ class PollWriter:
             if changes := self._build_keys():
                 self._commit(changes, end_byte, end_byte)
 
+    def _trust(self) -> None:
+        """Forget the tables if any other transaction changed data since the last commit, or that was rolled back."""
+        ((seq,),) = self._conn.execute(_SQL["seq"])
+        if seq != self._seq:
+            self._known, self._keyless = KnownPolls(), {}
+        self._seq = None
+
     def _keyed(self, polls: Polls) -> Deliveries:
         """The settled polls, by the keys of their stores."""
         keys = self._stores.resolve(self._conn, polls.stores)
         return replace(polls.settled.deliveries, store=keys[polls.settled.deliveries.store])
 
-    def _prepare_weeks(self, week: NDArray[np.int64]) -> tuple[set[int], set[int], list[_Change]]:
-        """Make the partitions of these weeks: the weeks to fill without key, those made now, and what had to be settled."""
-        mondays = [from_us(_monday_us(int(number))) for number in np.unique(week)]
-        keyless, made = set(), set()
-        for monday, created, has_no_key in self._conn.execute(
-            _SQL["ensure_partitions"], {"mondays": mondays}
-        ):
-            number = (to_us(monday) - _FIRST_MONDAY_US) // _WEEK_US
-            if has_no_key:
-                keyless.add(number)
-            if created:
-                made.add(number)
-        if keyless <= self._made_weeks | made:
-            return keyless, made, []
-        return set(), made, self._build_keys()  # another import fills one of them, or was killed while it did
+    def _prepare_weeks(self, numbers: Sequence[int]) -> tuple[dict[int, bool], list[_Change]]:
+        """Make the partitions of these weeks: whether they and those met before have no key; and what had to be settled."""
+        unknown = [number for number in numbers if number not in self._keyless]
+        found: dict[int, bool] = {}
+        if mondays := [from_us(_monday_us(number)) for number in unknown]:
+            rows = self._conn.execute(_SQL["ensure_partitions"], {"mondays": mondays})
+            for monday, created, is_keyless in rows:
+                number = (to_us(monday) - _FIRST_MONDAY_US) // _WEEK_US
+                found[number] = is_keyless
+                if created:
+                    self._made_weeks.add(number)
+        keyless = self._keyless | found
+        if all(number in self._made_weeks for number, is_keyless in found.items() if is_keyless):
+            return keyless, []
+        return dict.fromkeys(
+            keyless, False
+        ), self._build_keys()  # another import fills one, or was killed while it did
 
-    def _write_straight(self, deliveries: Deliveries) -> _Change:
-        """Into weeks of this import that have no key yet."""
-        self._seen = self._seen or SeenKeys()
-        seen = self._seen.add(deliveries.store, deliveries.at_us)
-        if seen.any():
-            self._copy_incoming(deliveries.where(seen))
+    def _write_straight(self, deliveries: Deliveries, repeated: NDArray[np.bool_]) -> _Change:
+        """Into weeks of this import that have no key yet; what may be repeated waits for it."""
+        if repeated.any():
+            self._copy_incoming(deliveries.where(repeated))
             self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
-            deliveries = deliveries.where(~seen)
+            deliveries = deliveries.where(~repeated)
         return self._insert(deliveries)
 
     def _insert(self, deliveries: Deliveries) -> _Change:
@@ -129,13 +142,13 @@ class PollWriter:
             from_us(int(deliveries.at_us.min())) if len(deliveries) else None,
             from_us(int(deliveries.at_us.max())) if len(deliveries) else None,
             first_keys.tolist(),
-            [from_us(us) for us in first_us.tolist()],
+            first_us.tolist(),
         )
 
-    def _write_merged(self, week: int, deliveries: Deliveries) -> list[_Change]:
+    def _write_merged(self, number: int, deliveries: Deliveries) -> list[_Change]:
         """Into a week that has its key."""
         changes = []
-        compared = self._known.compare(self._conn, _monday_us(week), deliveries)
+        compared = self._known.compare(self._conn, _monday_us(number), deliveries)
         if compared:
             same = Counts(duplicate=int(compared.is_same.sum()))
             changes.append(_Change(self._ledger.import_id, same))
@@ -167,12 +180,10 @@ class PollWriter:
 
     def _build_keys(self) -> list[_Change]:
         """Give every week its key and merge all that waits, of any import: from here on nothing does."""
-        partitions = self._conn.execute(_SQL["keyless_partitions"]).fetchall()
-        if partitions:
-            self._conn.execute(_SQL["index_settings"])
-        for (partition,) in partitions:
-            self._conn.execute(_SQL["ensure_key"], {"partition": partition})
-        changes = []
+        partitions = [name for (name,) in self._conn.execute(_SQL["keyless_partitions"])]
+        ensure_keys(self._conn, partitions)
+        # A change also where nothing waits: whoever knows that a week has no key must hear that it has.
+        changes = [_Change(self._ledger.import_id, Counts())] if partitions else []
         for (import_id,) in self._conn.execute(_SQL["pending_imports"]).fetchall():
             ((duplicate, corrected, earliest, latest),) = self._conn.execute(
                 _SQL["take_pending"], {"id": import_id}
@@ -183,16 +194,19 @@ class PollWriter:
 
     def _commit(self, changes: Sequence[_Change], first_byte: int, end_byte: int) -> int:
         """Count, then take the ledger number, whose lock lasts until COMMIT, and return it."""
-        for import_id in {change.import_id for change in changes}:
-            own = (change.counts for change in changes if change.import_id == import_id)
-            self._ledger.count(sum(own, Counts()), import_id)
+        counts = {change.import_id: Counts() for change in changes}
+        for change in changes:
+            counts[change.import_id] += change.counts
+        own = counts.pop(self._ledger.import_id, Counts())
+        for import_id, count in counts.items():
+            self._ledger.count(import_id, count)
         earliest = min((change.earliest for change in changes if change.earliest), default=None)
         latest = max((change.latest for change in changes if change.latest), default=None)
-        seq = self._ledger.advance(Stretch(first_byte, end_byte, earliest, latest))
+        seq = self._ledger.advance(Stretch(first_byte, end_byte, earliest, latest), own)
         for change in changes:
             for start in range(0, len(change.first_keys), _STORES_AT_ONCE):
                 part = slice(start, start + _STORES_AT_ONCE)
-                firsts = {"store_keys": change.first_keys[part], "instants": change.first_instants[part]}
+                firsts = {"store_keys": change.first_keys[part], "instants_us": change.first_us[part]}
                 self._conn.execute(_SQL["record_first_polls"], {"seq": seq, **firsts})
         return seq
 

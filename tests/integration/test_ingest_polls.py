@@ -179,7 +179,7 @@ def test_what_a_killed_import_left_is_settled_by_the_next(database_url: str, tmp
         conn.execute("select ensure_observation_partition('2024-09-02 00:00Z', false)")
         conn.execute("insert into store (store_id) values ('a')")
         conn.execute("insert into observation select store_key, %s, true from store", [at])
-        dead.count(Counts(accepted=1))
+        dead.count(dead.import_id, Counts(accepted=1))
         conn.execute("update ledger_head set seq = 1, latest_observed_at = %s", [at])
         conn.execute(
             "insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)"

@@ -12,8 +12,10 @@ from services.ingest.header import Layout, read_header
 from services.ingest.polls import Polls, parse_polls, validate_polls
 from services.ingest.reasons import RAW_BYTES, ROW_REASONS
 from services.ingest.rows import split_by_line, split_plain
+from services.ingest.seen_keys import SeenKeys
 from tests.unit.test_ingest_instants import POLL
 
+SEEN = SeenKeys()  # one for all: making it is slow beside a small chunk
 LAYOUT = Layout("polls", 3, (0, 1, 2))
 NOW = POLL + 3_600_000_000
 AT = b"2024-10-14 23:55:18.727055 UTC"
@@ -24,7 +26,7 @@ def chunk_of(data: bytes) -> Chunk:
 
 
 def parse(data: bytes, layout: Layout = LAYOUT) -> Polls:
-    return parse_polls(chunk_of(data), layout, NOW)
+    return parse_polls(chunk_of(data), layout, NOW, SEEN)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_the_vectorised_way_equals_the_one_by_line(rows: list[str], newline: str
     assert by_line.rows_read == len(lines)
     if plain is not None:
         assert by_line.rejects == plain.rejects == []
-        _assert_equal(validate_polls(plain, NOW), validate_polls(by_line, NOW))
+        _assert_equal(validate_polls(plain, NOW, SEEN), validate_polls(by_line, NOW, SEEN))
 
 
 @given(rows=st.lists(_ROW, min_size=1, max_size=20))
@@ -130,7 +132,7 @@ def test_quoting_every_field_changes_nothing(rows: list[str]) -> None:
     plain = chunk_of("\n".join([*rows, ""]).encode())
     quoted_rows = [",".join(f'"{field}"' for field in row.split(",")) for row in rows]
     quoted = chunk_of("\n".join([*quoted_rows, ""]).encode())
-    left, right = parse_polls(plain, LAYOUT, NOW), parse_polls(quoted, LAYOUT, NOW)
+    left, right = (parse_polls(chunk, LAYOUT, NOW, SEEN) for chunk in (plain, quoted))
     left_reasons = [(reject.line, reject.reason) for reject in left.rejects]
     assert left_reasons == [(reject.line, reject.reason) for reject in right.rejects]
     _assert_equal(replace(left, rejects=[]), replace(right, rejects=[]))

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-import numpy as np
 import psycopg
 from psycopg.types.json import Jsonb
 
 from services.ingest.http.live_polls import store_id_fault
-from services.ingest.http.write_live import LOCK_PATIENCE, commit_change, store_keys_of
-from services.ingest.ledger import Counts
+from services.ingest.http.write_live import LOCK_PATIENCE, store_keys_of
+from services.ingest.ledger import Counts, Stretch, record_change
 from services.ingest.local_hours import parse_hours, parse_timezone
 from services.ingest.reasons import ROW_REASONS
 from shared.db.connect import connect
@@ -20,7 +19,6 @@ from shared.errors import DatabaseUnavailable, InvalidRequest
 from shared.ids import new_id
 
 _SQL = queries("live")
-_NO_POLLS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def _change(
             row = {"id": import_id, "kind": kind, "source": f"store {store_id}", "created_by": created_by}
             conn.execute(_SQL["insert_store_change"], row)
             counts = change(conn, store_keys_of(conn, [store_id])[store_id])
-            commit_change(conn, import_id, counts, _NO_POLLS)
+            record_change(conn, import_id, counts, Stretch(0, 0))
             conn.execute(_SQL["finish_store_change"], {"id": import_id})
     except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
         raise DatabaseUnavailable(

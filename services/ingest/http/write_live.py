@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from services.ingest.binary_copy import copy_into, encode, instants
 from services.ingest.http.attribution import Delivered
 from services.ingest.http.live_polls import LivePolls
-from services.ingest.ledger import FUTURE_TOLERANCE_US, Counts, ImportLedger
+from services.ingest.ledger import FUTURE_TOLERANCE_US, Counts, ImportLedger, Stretch, record_change
 from services.ingest.reasons import ROW_REASONS
 from services.ingest.write_polls import PollWriter
 from shared.clock import from_us
@@ -23,6 +23,7 @@ from shared.ids import new_id
 
 LOCK_PATIENCE = "20s"  # then the caller is told to come again
 _SQL = queries("live")
+_NOTHING = Stretch(0, 0)
 _DAY_US = 86_400_000_000
 _WEEK_US = 7 * _DAY_US
 _FIRST_MONDAY_US = 4 * _DAY_US  # 1970-01-05
@@ -86,7 +87,12 @@ class LiveWriter:
         was_active = np.array([status for _, status in known], np.bool_)
         counts = delivered.counts(places, was_active)
         changed = at_us[delivered.changed(places, was_active)]
-        commit_change(self._conn, live_import_id(self._conn), sum(counts, Counts()), changed)
+        stretch = (
+            Stretch(0, 0, from_us(int(changed.min())), from_us(int(changed.max())))
+            if changed.size
+            else _NOTHING
+        )
+        record_change(self._conn, live_import_id(self._conn), sum(counts, Counts()), stretch)
         return counts, learnt
 
     def _keys_of(self, ids: Sequence[str]) -> tuple[NDArray[np.int32], dict[str, int]]:
@@ -125,15 +131,3 @@ def live_import_id(conn: psycopg.Connection) -> UUID:
 def store_keys_of(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, int]:
     """The key of each store; new stores are added."""
     return dict(conn.execute(_SQL["store_keys_of"], {"ids": ids}).fetchall())
-
-
-def commit_change(
-    conn: psycopg.Connection, import_id: UUID, counts: Counts, changed_us: NDArray[np.int64]
-) -> None:
-    """Count rows for an import and record the change under the next ledger number."""
-    extremes = (
-        {"earliest": from_us(int(changed_us.min())), "latest": from_us(int(changed_us.max()))}
-        if changed_us.size
-        else {"earliest": None, "latest": None}
-    )
-    conn.execute(_SQL["commit_change"], {"id": import_id, **vars(counts), **extremes})

@@ -99,14 +99,28 @@ select line, byte_offset, reason, raw from import_reject where import_id = %(id)
 -- name: copy_rejects
 copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 
--- name: advance_ledger
-update ledger_head
-set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz)
-returning seq
-
--- name: insert_chunk
+-- name: commit_change
+-- The counts, the next ledger number and the chunk under it; the lock on the number lasts until COMMIT.
+with head as (
+    update ledger_head
+    set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz)
+    returning seq
+), counted as (
+    update import
+    set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
+        accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
+        corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
+        cut_fractions = cut_fractions + %(cut_fractions)s
+    where id = %(id)s
+)
 insert into import_chunk (import_id, chunk_no, first_byte, end_byte, end_line, prefix_sha256, commit_seq, min_at, max_at)
-values (%(id)s, %(chunk_no)s, %(first_byte)s, %(end_byte)s, %(end_line)s, %(prefix_sha256)s, %(seq)s, %(earliest)s, %(latest)s)
+select %(id)s, (select coalesce(max(chunk_no) + 1, 0) from import_chunk where import_id = %(id)s), %(first_byte)s,
+    %(end_byte)s, %(end_line)s, %(prefix_sha256)s, head.seq, %(earliest)s, %(latest)s
+from head
+returning commit_seq
+
+-- name: seq
+select seq from ledger_head
 
 -- name: add_stores
 insert into store (store_id)
@@ -121,8 +135,9 @@ from store where store_id = any (%(ids)s::text[])
 
 -- name: record_first_polls
 update store
-set first_polled_at = least(first_polled_at, fresh.at), polled_since_seq = coalesce(polled_since_seq, %(seq)s)
-from unnest(%(store_keys)s::integer[], %(instants)s::timestamptz[]) fresh (store_key, at)
+set first_polled_at = fresh.at, polled_since_seq = coalesce(polled_since_seq, %(seq)s)
+from (select store_key, 'epoch'::timestamptz + at_us * interval '1 microsecond' as at
+    from unnest(%(store_keys)s::integer[], %(instants_us)s::bigint[]) given (store_key, at_us)) fresh
 where store.store_key = fresh.store_key and (first_polled_at is null or fresh.at < first_polled_at)
 
 -- name: ensure_partitions
@@ -150,8 +165,15 @@ with taken as (delete from incoming returning *)
 insert into import_pending (import_id, store_key, observed_at, first_active, is_active)
 select %(id)s, store_key, observed_at, first_active, is_active from taken
 
--- name: index_settings
-set local maintenance_work_mem = '128MB'; set local min_parallel_table_scan_size = 0
+-- name: build_key
+select build_observation_key(%(partition)s)
+
+-- name: key_settings
+set local maintenance_work_mem = '256MB'; set local max_parallel_maintenance_workers = 0
+
+-- name: helper_settings
+-- The lock timeout ends what would wait for the transaction that it helps.
+set maintenance_work_mem = '256MB'; set max_parallel_maintenance_workers = 0; set lock_timeout = '2s'
 
 -- name: merge_settings
 -- A tenth of the usual sample is enough to plan one join.
@@ -179,7 +201,7 @@ with compared as materialized (
         and old.store_key = compared.store_key and old.observed_at = compared.observed_at
         and old.observed_at between %(earliest)s and %(latest)s
 ), first_polls as (
-    select compared.store_key, min(compared.observed_at) as at
+    select compared.store_key, (extract(epoch from min(compared.observed_at)) * 1000000)::bigint as at_us
     from compared join store using (store_key)
     where was_active is null and (first_polled_at is null or compared.observed_at < first_polled_at)
     group by compared.store_key
@@ -190,7 +212,7 @@ select count(*) filter (where was_active is null) as accepted,
     min(observed_at) filter (where was_active is distinct from is_active) as earliest,
     max(observed_at) filter (where was_active is distinct from is_active) as latest,
     (select coalesce(array_agg(store_key), '{}') from first_polls) as first_keys,
-    (select coalesce(array_agg(at), '{}') from first_polls) as first_instants
+    (select coalesce(array_agg(at_us), '{}') from first_polls) as first_us
 from compared
 
 -- name: pending_imports

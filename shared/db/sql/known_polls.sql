@@ -1,8 +1,5 @@
 -- What ingest reads of weeks it has filled before.
 
--- name: seq
-select seq from ledger_head
-
 -- name: week_bytes
 select coalesce(pg_relation_size(
     to_regclass('public.observation_' || to_char(%(monday)s::timestamptz at time zone 'UTC', 'IYYY"w"IW'))), 0)

@@ -75,23 +75,6 @@ with compared as materialized (
 )
 select place, was_active from compared where was_active is not null
 
--- name: commit_change
--- The counts, the next ledger number and the chunk under it; the lock on the number lasts until COMMIT.
-with head as (
-    update ledger_head
-    set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz)
-    returning seq
-), counted as (
-    update import
-    set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s,
-        accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s, corrected = corrected + %(corrected)s
-    where id = %(id)s
-)
-insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)
-select %(id)s, (select coalesce(max(chunk_no) + 1, 0) from import_chunk where import_id = %(id)s), 0, 0, head.seq,
-    %(earliest)s, %(latest)s
-from head
-
 -- name: insert_store_change
 insert into import (id, kind, source, state, created_by) values (%(id)s, %(kind)s, %(source)s, 'running', %(created_by)s)
 
