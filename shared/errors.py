@@ -109,6 +109,22 @@ class ReportExpired(UptillError):
     """The report's files were removed after their time; the same request makes a new one."""
 
 
+class EndpointNotFound(UptillError):
+    """No webhook endpoint has this id."""
+
+
+class DeliveryNotFound(UptillError):
+    """No webhook delivery has this id."""
+
+
+class DeliveryBusy(UptillError):
+    """The webhook delivery is being sent at this moment."""
+
+
+class WebhookSecretMissing(UptillError):
+    """The API key has no secret to sign deliveries to a `webhook_url` with."""
+
+
 class KeyNotFound(UptillError):
     """No live API key has this prefix."""
 

@@ -36,6 +36,7 @@ NAMES = (
     "sweep.before_publish",
     "bury.before_commit",
     "retire.after_commit",
+    "webhook.after_send",
 )
 
 

@@ -76,6 +76,16 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds that a worker asked to stop may take to finish its batches; what is left then is given back. Keep it 10 below the time after which the process is killed.",
     )
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Also send webhooks by http, to any port, and to private and loopback addresses. For development only.",
+    )
+    webhook_timeout_s: float = Field(
+        default=10.0, gt=0, le=60, description="Seconds that one attempt to deliver a webhook may take."
+    )
+    webhook_threads: int = Field(
+        default=4, ge=0, le=64, description="Webhooks that a scheduler sends at a time; 0: it sends none."
+    )
     report_ttl_s: float = Field(
         default=7 * 86_400.0, gt=0, description="Seconds after its end until a report's files are removed."
     )

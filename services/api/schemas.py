@@ -29,6 +29,7 @@ from shared.reports.read import ReportChoice
 from shared.storage import Storage
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOW_NAMES, MAX_WINDOWS, NAMED_WINDOWS, parse_windows
+from shared.webhooks.address import MAX_URL
 
 MAX_STORE_IDS = 10_000
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
@@ -132,6 +133,11 @@ class ReportCreate(BaseModel):
         max_length=len(CONTENT_TYPES),
         description="A file of each. CSV is always among them, since the others are made from it.",
     )
+    webhook_url: str | None = Field(
+        default=None,
+        max_length=MAX_URL,
+        description="An https address that is told when the report has ended; signed with the secret of `POST /v1/webhook-secret`.",
+    )
 
     def request(self) -> ReportRequest:
         """The same, as the engine takes it; equal requests are equal."""
@@ -144,6 +150,7 @@ class ReportCreate(BaseModel):
             windows=tuple(self.windows),
             formats=tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats),
             stores=None if stores is None else StoreFilter.of(stores.ids, stores.labels),
+            webhook_url=self.webhook_url,
         )
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import keys, reports, stores
+from services.cli import keys, reports, stores, webhooks
 from services.cli.console import fail, note
 from services.cli.demo import demo
 from services.cli.doctor import doctor
@@ -29,6 +29,7 @@ app.command()(demo)
 app.add_typer(keys.app, name="keys")
 app.add_typer(reports.app, name="reports")
 app.add_typer(stores.app, name="stores")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 @app.command()

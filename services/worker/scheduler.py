@@ -12,6 +12,8 @@ from dramatiq.brokers.redis import RedisBroker
 from psycopg_pool import ConnectionPool
 
 from services.worker.facts import Facts
+from services.worker.webhooks.dial import Dialer
+from services.worker.webhooks.sender import Sender
 from shared import failpoints
 from shared.contracts import Wake
 from shared.db.connect import borrowed, make_pool
@@ -34,6 +36,9 @@ from shared.stop_signals import StopSignals
 from shared.storage import Storage, make_storage
 from shared.telemetry import configure_logging
 
+_ANSWERS_WITHIN_S = (
+    3.0  # when stopping: what has not been answered by then is sent again by another scheduler
+)
 _log = structlog.get_logger()
 
 
@@ -118,8 +123,16 @@ def run(settings: Settings, stop: StopSignals) -> None:
     )
     clean_at = time.monotonic() + settings.janitor_s
     with make_pool(
-        settings.database_url.get_secret_value(), application_name="uptill-scheduler", max_size=2
+        settings.database_url.get_secret_value(),
+        application_name="uptill-scheduler",
+        max_size=2 + settings.webhook_threads,
     ) as pool:
+        sender = Sender(
+            pool,
+            Dialer(settings.webhook_allow_private, settings.webhook_timeout_s),
+            settings.webhook_threads,
+        )
+        sender.start()
         while not stop.requested:
             well = _attempt(lambda: sweep(pool, broker, settings))
             well &= _attempt(lambda: retire(pool, storage, settings))
@@ -131,6 +144,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
             if well:
                 LAST_SWEEP.set_to_current_time()
             stop.wait(settings.sweep_s)
+        sender.stop(_ANSWERS_WITHIN_S)
     broker.close()
 
 

@@ -71,6 +71,18 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "More work waits than can be taken on"
     ),
     errors.ImportBusy: Problem("import_busy", HTTPStatus.CONFLICT, "Another process is running the import"),
+    errors.EndpointNotFound: Problem(
+        "webhook_endpoint_not_found", HTTPStatus.NOT_FOUND, "There is no such webhook endpoint"
+    ),
+    errors.DeliveryNotFound: Problem(
+        "webhook_delivery_not_found", HTTPStatus.NOT_FOUND, "There is no such webhook delivery"
+    ),
+    errors.DeliveryBusy: Problem(
+        "webhook_delivery_busy", HTTPStatus.CONFLICT, "The webhook delivery is being sent"
+    ),
+    errors.WebhookSecretMissing: Problem(
+        "webhook_secret_missing", HTTPStatus.CONFLICT, "The API key has no webhook secret"
+    ),
     errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "There is no such live API key"),
     errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key has a successor already"),
     errors.InfrastructureError: Problem(

@@ -67,6 +67,7 @@ class ReportRequest:
     windows: tuple[str, ...] = DEFAULT_WINDOW_NAMES
     formats: tuple[FileFormat, ...] = ("csv",)
     stores: StoreFilter | None = None
+    webhook_url: str | None = None  # told when the report has ended
 
     @property
     def sha256(self) -> bytes:

@@ -21,6 +21,7 @@ from shared.reports.model import MAX_XLSX_ROWS, NOWHERE, Caller, Origin, ReportR
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, history_us
 from shared.uptime.window import longest_reach_us, parse_windows
+from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")
 _MOST_TRIES = 5
@@ -51,7 +52,7 @@ async def trigger_report(
     """Write the report and its batches and commit, or find the one that answers the request already.
 
     `conn` must be outside a transaction. Nobody need publish the messages: the scheduler does it for what stays
-    unclaimed. Raises `IdempotencyKeyReused`, and `InvalidRequest` for stores that are not known or too many for a format.
+    unclaimed. Raises `IdempotencyKeyReused`, `WebhookSecretMissing`, and `InvalidRequest` for stores that are not known or too many for a format.
     """
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
@@ -85,6 +86,8 @@ async def _accept(
     await record_async(
         conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=not accepted.wakes
     )
+    if request.webhook_url is not None:
+        await subscribe(conn, accepted.report_id, request.webhook_url, caller.key_prefix)
     if caller.idempotency_key is not None:
         await conn.execute(_SQL["keep_idempotent"], {**key, "report_id": accepted.report_id})
     return accepted

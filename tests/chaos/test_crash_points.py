@@ -18,7 +18,10 @@ LEASE_S = 2
 API_POINTS = tuple(name for name in NAMES if name.startswith(("trigger.", "publish.")))
 REREAD_POINTS = tuple(name for name in NAMES if name.startswith("reread."))
 SCHEDULER_POINTS = ("sweep.before_publish", "bury.before_commit", "retire.after_commit")
-WORKER_POINTS = tuple(name for name in NAMES if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS})
+SENDER_POINTS = tuple(name for name in NAMES if name.startswith("webhook."))  # in test_webhook_kill.py
+WORKER_POINTS = tuple(
+    name for name in NAMES if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS, *SENDER_POINTS}
+)
 ACTIONS = (
     pytest.param("kill", id="kill"),
     pytest.param("raise", id="raise", marks=pytest.mark.chaos),

@@ -41,7 +41,7 @@ class Operation:
     def with_ids(self, value: str) -> str:
         """The path with this value for each parameter; a file's name is no id."""
         path = self.path.replace("{name}", "report.csv")
-        for parameter in ("report_id", "import_id", "store_id", "prefix"):
+        for parameter in ("report_id", "import_id", "store_id", "prefix", "endpoint_id", "delivery_id"):
             path = path.replace(f"{{{parameter}}}", value)
         return path
 
@@ -52,7 +52,10 @@ OPERATIONS = [
     for path, operations in app.openapi()["paths"].items()
     for method in operations
 ]
-BODIES: dict[str, Any] = {"/v1/keys": {"name": "x"}}
+BODIES: dict[str, Any] = {
+    "/v1/keys": {"name": "x"},
+    "/v1/webhook-endpoints": {"url": "https://receiver.test"},
+}
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from shared.errors import (
     Overloaded,
     ReportEnded,
     ReportExpired,
+    WebhookSecretMissing,
 )
 from shared.http.auth import Caller
 from shared.http.contract import answers
@@ -41,6 +42,7 @@ from shared.reports.model import Caller as ReportCaller
 from shared.reports.model import Report, ReportRequest, file_name
 from shared.reports.read import get_report, list_reports
 from shared.reports.trigger import BatchTerms, trigger_report
+from shared.webhooks.address import check_url
 
 router = APIRouter(tags=["reports"])
 Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
@@ -83,7 +85,7 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
 @router.post(
     "/v1/reports",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=answers(BadHeader, IdempotencyKeyReused, Overloaded),
+    responses=answers(BadHeader, IdempotencyKeyReused, Overloaded, WebhookSecretMissing),
 )
 async def create_report(
     context: Context,
@@ -100,6 +102,10 @@ async def create_report(
             f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters", field="Idempotency-Key"
         )
     request = (body or ReportCreate()).request()
+    if request.webhook_url is not None:
+        check_url(
+            request.webhook_url, allow_private=context.settings.webhook_allow_private, field="webhook_url"
+        )
     report = await create(context, request, ReportCaller(key.prefix, idempotency_key, key.visible))
     await context.links.note(key, report)
     response.headers["Location"] = f"/v1/reports/{report.id}"

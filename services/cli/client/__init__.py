@@ -16,6 +16,7 @@ from services.cli.client.answers import (
 from services.cli.client.client import UptillClient
 from services.cli.client.imports import Poll
 from services.cli.client.transport import ApiError
+from services.cli.client.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "ApiError",
@@ -32,4 +33,6 @@ __all__ = [
     "StoreDetail",
     "Timeline",
     "UptillClient",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

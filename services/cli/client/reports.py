@@ -33,6 +33,7 @@ class ReportCalls:
         store_ids: Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         force: bool = False,
+        webhook_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> ReportStatus:
         """Trigger a report; the parameters are those of `POST /v1/reports`, and None leaves one to the service.
@@ -49,6 +50,7 @@ class ReportCalls:
             "formats": None if formats is None else list(formats),
             "stores": stores or None,
             "force": force,
+            "webhook_url": webhook_url,
         }
         return self._api.call(
             ReportStatus,

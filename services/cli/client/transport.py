@@ -63,7 +63,7 @@ class Transport:
                     **arguments,
                 )
             if answer.is_success:
-                return TypeAdapter(kind).validate_json(answer.content)
+                return TypeAdapter(kind).validate_json(answer.content or b"null")
             pause_s = _pause_s(answer)
             if answer.status_code not in _ASK_AGAIN or time.monotonic() + pause_s > deadline:
                 raise _error(answer)

@@ -1,0 +1,111 @@
+"""Webhook endpoints, the signing secret of a key, and deliveries, as resources."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, status
+
+from services.api.context import Context
+from services.api.webhook_schemas import (
+    DeliveryBody,
+    DeliveryList,
+    EndpointBody,
+    EndpointCreate,
+    EndpointList,
+    NewEndpoint,
+    NewSecret,
+)
+from shared.db.connect import borrowed_async
+from shared.errors import DeliveryBusy
+from shared.http.auth import Caller
+from shared.http.contract import answers
+from shared.keys import ApiKey
+from shared.webhooks import endpoints
+from shared.webhooks.address import check_url
+from shared.webhooks.model import DeliveryState
+
+router = APIRouter(tags=["webhooks"])
+Admin = Annotated[ApiKey, Depends(Caller("admin"))]
+Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
+_MOST_SHOWN = 1000
+
+
+@router.post("/v1/webhook-endpoints", status_code=status.HTTP_201_CREATED)
+async def create_endpoint(context: Context, key: Admin, body: EndpointCreate) -> NewEndpoint:
+    """Register an address that is told of every report's end. Its secret is shown in this answer only."""
+    url = check_url(body.url, allow_private=context.settings.webhook_allow_private)
+    async with borrowed_async(context.pool) as conn:
+        endpoint, secret = await endpoints.create_endpoint(
+            conn, url, body.events, body.description, created_by=key.prefix
+        )
+    return NewEndpoint(**vars(endpoint), secret=secret)
+
+
+@router.get("/v1/webhook-endpoints")
+async def read_endpoints(context: Context, key: Admin) -> EndpointList:
+    """List all, oldest first."""
+    del key
+    async with borrowed_async(context.pool) as conn:
+        return EndpointList(
+            endpoints=[EndpointBody(**vars(one)) for one in await endpoints.list_endpoints(conn)]
+        )
+
+
+@router.get("/v1/webhook-endpoints/{endpoint_id}")
+async def read_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
+    """Show one, with why it is disabled if it is."""
+    del key
+    async with borrowed_async(context.pool) as conn:
+        return EndpointBody(**vars(await endpoints.get_endpoint(conn, endpoint_id)))
+
+
+@router.delete("/v1/webhook-endpoints/{endpoint_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> None:
+    """Forget an endpoint with its deliveries."""
+    async with borrowed_async(context.pool) as conn:
+        await endpoints.delete_endpoint(conn, endpoint_id, by=key.prefix)
+
+
+@router.post("/v1/webhook-endpoints/{endpoint_id}/enable")
+async def enable_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
+    """Send to a disabled endpoint again, also what has been waiting for less than a day."""
+    async with borrowed_async(context.pool) as conn:
+        return EndpointBody(**vars(await endpoints.enable_endpoint(conn, endpoint_id, by=key.prefix)))
+
+
+@router.post("/v1/webhook-secret", status_code=status.HTTP_201_CREATED)
+async def replace_secret(context: Context, key: Writer) -> NewSecret:
+    """Make the secret that signs deliveries to the `webhook_url` of this key's reports; shown in this answer only.
+
+    A secret that it replaces signs along for 24 hours.
+    """
+    async with borrowed_async(context.pool) as conn:
+        return NewSecret(secret=await endpoints.replace_secret(conn, key.prefix))
+
+
+@router.get("/v1/webhook-deliveries")
+async def read_deliveries(
+    context: Context,
+    key: Admin,
+    endpoint_id: UUID | None = None,
+    report_id: UUID | None = None,
+    state: DeliveryState | None = None,
+    limit: Annotated[int, Query(ge=1, le=_MOST_SHOWN)] = 100,
+) -> DeliveryList:
+    """List the newest deliveries: to one endpoint, of one report, in one state, or all."""
+    del key
+    chosen: dict[str, Any] = {"endpoint_id": endpoint_id, "report_id": report_id, "state": state}
+    async with borrowed_async(context.pool) as conn:
+        found = await endpoints.list_deliveries(conn, **chosen, limit=limit)
+    return DeliveryList(deliveries=[DeliveryBody(**vars(one)) for one in found])
+
+
+@router.post(
+    "/v1/webhook-deliveries/{delivery_id}/resend",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=answers(DeliveryBusy),
+)
+async def resend_delivery(context: Context, key: Admin, delivery_id: UUID) -> DeliveryBody:
+    """Send a delivery again, under the same `webhook-id`, and keep trying for 24 hours."""
+    async with borrowed_async(context.pool) as conn:
+        return DeliveryBody(**vars(await endpoints.resend_delivery(conn, delivery_id, by=key.prefix)))

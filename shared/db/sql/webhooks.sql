@@ -1,0 +1,135 @@
+-- Webhooks: endpoints, one-off addresses and deliveries. All times are this database's.
+
+-- name: insert_endpoint
+insert into webhook_endpoint (id, url, events, description, secret, created_by)
+values (%(id)s, %(url)s, %(events)s, %(description)s, %(secret)s, %(created_by)s)
+
+-- name: list_endpoints
+select id, url, events, description, state, disabled_because, failing_since, created_at
+from webhook_endpoint where %(id)s::uuid is null or id = %(id)s order by created_at, id
+
+-- name: delete_endpoint
+delete from webhook_endpoint where id = %(id)s
+
+-- name: enable_endpoint
+update webhook_endpoint set state = 'enabled', disabled_because = null, failing_since = null where id = %(id)s
+
+-- name: replace_secret
+insert into webhook_secret (key_prefix, secret) values (%(key_prefix)s, %(secret)s)
+on conflict (key_prefix) do update
+set previous_secret = webhook_secret.secret, secret = excluded.secret, made_at = clock_timestamp()
+
+-- name: has_secret
+select exists (select from webhook_secret where key_prefix = %(key_prefix)s)
+
+-- name: share_report
+-- Held until the end of the transaction: the report cannot end without seeing what is added here.
+select state from report where id = %(report_id)s for share
+
+-- name: subscribe
+insert into report_webhook (id, report_id, url, key_prefix) values (%(id)s, %(report_id)s, %(url)s, %(key_prefix)s)
+on conflict (report_id, key_prefix, url) do nothing
+returning id
+
+-- name: announce_to_subscriber
+insert into webhook_delivery (subscription_id, report_id, event, payload)
+select %(id)s, r.id, 'report.' || r.state, report_event(r.id) from report r where r.id = %(report_id)s
+
+-- name: list_deliveries
+select d.id, d.endpoint_id, coalesce(e.url, w.url) as url, d.report_id, d.event, d.state, d.attempt, d.due_at,
+       d.last_status, d.last_error, d.created_at, d.ended_at
+from webhook_delivery d
+left join webhook_endpoint e on e.id = d.endpoint_id
+left join report_webhook w on w.id = d.subscription_id
+where (%(id)s::uuid is null or d.id = %(id)s)
+  and (%(endpoint_id)s::uuid is null or d.endpoint_id = %(endpoint_id)s)
+  and (%(report_id)s::uuid is null or d.report_id = %(report_id)s)
+  and (%(state)s::text is null or d.state = %(state)s)
+order by d.created_at desc, d.id
+limit %(limit)s
+
+-- name: resend_delivery
+-- One that is being sent right now is left to that attempt.
+update webhook_delivery
+set state = 'pending', round_attempt = 0, due_at = clock_timestamp(), give_up_at = clock_timestamp() + %(keep_trying)s,
+    ended_at = null
+where id = %(id)s and state <> 'leased'
+
+-- name: take_turn
+-- Claims follow each other, so that each sees what the one before has leased.
+select pg_advisory_xact_lock(hashtextextended('claim of a webhook delivery', 0))
+
+-- name: claim_delivery
+-- One at a time to each receiver: a slow one holds up nobody but itself.
+update webhook_delivery d
+set state = 'leased', attempt = d.attempt + 1, round_attempt = d.round_attempt + 1,
+    lease_until = clock_timestamp() + %(lease)s
+from (
+    select c.id, coalesce(e.url, w.url) as url, coalesce(e.secret, s.secret) as secret,
+           case when s.made_at > clock_timestamp() - interval '24 hours' then s.previous_secret end as previous_secret
+    from webhook_delivery c
+    left join webhook_endpoint e on e.id = c.endpoint_id
+    left join report_webhook w on w.id = c.subscription_id
+    left join webhook_secret s on s.key_prefix = w.key_prefix
+    where ((c.state = 'pending' and c.due_at <= clock_timestamp())
+           or (c.state = 'leased' and c.lease_until < clock_timestamp()))
+      and (e.id is null or e.state = 'enabled')
+      and not exists (select from webhook_delivery other
+                      where other.state = 'leased' and other.lease_until >= clock_timestamp() and other.id <> c.id
+                        and (other.endpoint_id = c.endpoint_id or other.subscription_id = c.subscription_id))
+    order by c.due_at
+    limit 1
+    for update of c skip locked
+) due
+where d.id = due.id
+returning d.id, d.attempt, due.url, due.secret, due.previous_secret, d.payload,
+    extract(epoch from clock_timestamp())::bigint as sent_at_s
+
+-- name: record_delivered
+with ended as (
+    update webhook_delivery
+    set state = 'delivered', lease_until = null, ended_at = clock_timestamp(), last_status = %(status)s, last_error = null
+    where id = %(id)s and attempt = %(attempt)s and state = 'leased'
+    returning endpoint_id
+)
+update webhook_endpoint set failing_since = null
+where id = (select endpoint_id from ended) and failing_since is not null
+
+-- name: record_failure
+-- Tried again after a pause drawn evenly from zero to a limit that doubles; given up once its time is over.
+with tried as (
+    select id, clock_timestamp() + random() * least(%(longest_pause)s, %(first_pause)s * 2 ^ least(round_attempt - 1, 20)) as again_at
+    from webhook_delivery where id = %(id)s and attempt = %(attempt)s and state = 'leased'
+    for update
+), recorded as (
+    update webhook_delivery d
+    set state = case when t.again_at > d.give_up_at or %(final)s then 'failed' else 'pending' end,
+        due_at = t.again_at, lease_until = null,
+        ended_at = case when t.again_at > d.give_up_at or %(final)s then clock_timestamp() end,
+        last_status = %(status)s, last_error = %(error)s
+    from tried t where d.id = t.id
+    returning d.endpoint_id
+)
+update webhook_endpoint e
+set failing_since = coalesce(failing_since, clock_timestamp()),
+    state = case when %(final)s or failing_since < clock_timestamp() - %(disable_after)s then 'disabled' else state end,
+    disabled_because = case
+        when %(final)s then 'it answered 410 Gone'
+        when failing_since < clock_timestamp() - %(disable_after)s then 'every delivery failed for days'
+        else disabled_because end
+from recorded where e.id = recorded.endpoint_id
+returning e.id, e.state
+
+-- name: release_deliveries
+-- The sender is stopping; what it had not begun to send, or not heard the end of, is due again at once.
+update webhook_delivery set state = 'pending', lease_until = null, due_at = clock_timestamp()
+where (id, attempt) in (select * from unnest(%(ids)s::uuid[], %(attempts)s::integer[])) and state = 'leased'
+
+-- name: give_up_deliveries
+-- Of endpoints that stayed disabled for as long as a delivery is tried.
+update webhook_delivery set state = 'failed', ended_at = clock_timestamp(), last_error = coalesce(last_error, 'the endpoint is disabled')
+where state = 'pending' and give_up_at < clock_timestamp() and due_at <= clock_timestamp()
+
+-- name: forget_deliveries
+delete from webhook_delivery
+where id in (select id from webhook_delivery where ended_at < clock_timestamp() - %(keep)s order by ended_at limit 1000)

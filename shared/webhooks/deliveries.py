@@ -1,0 +1,66 @@
+"""The state machine of a delivery: claimed under a lease by the database's clock, fenced by its attempt, tried for a day."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from shared.db.queries import queries
+from shared.webhooks.model import DeliveryLease, Outcome
+
+_SQL = queries("webhooks")
+KEEP_TRYING = timedelta(hours=24)
+_FIRST_PAUSE = timedelta(seconds=10)
+_LONGEST_PAUSE = timedelta(hours=2)
+_DISABLE_AFTER = timedelta(days=5)
+_KEEP = timedelta(days=30)
+
+
+def claim_delivery(conn: psycopg.Connection, lease_s: float) -> DeliveryLease | None:
+    """Claim what is longest due, of a receiver that nobody is sending to; None when there is none.
+
+    In a transaction that the caller ends at once: only then can the next claim be made.
+    """
+    conn.execute(_SQL["take_turn"])
+    with conn.cursor(row_factory=class_row(DeliveryLease)) as cursor:
+        return cursor.execute(_SQL["claim_delivery"], {"lease": timedelta(seconds=lease_s)}).fetchone()
+
+
+def record_outcome(conn: psycopg.Connection, lease: DeliveryLease, outcome: Outcome) -> UUID | None:
+    """Record an attempt; nothing changes if the lease was lost. Returns the endpoint if this disabled it.
+
+    An endpoint is disabled that answers 410, or that has failed for five days without a success between.
+    """
+    fence = {"id": lease.id, "attempt": lease.attempt, "status": outcome.status}
+    if outcome.is_success:
+        conn.execute(_SQL["record_delivered"], fence)
+        return None
+    recorded = conn.execute(
+        _SQL["record_failure"],
+        {
+            **fence,
+            "error": outcome.error,
+            "final": outcome.is_gone,
+            "first_pause": _FIRST_PAUSE,
+            "longest_pause": _LONGEST_PAUSE,
+            "disable_after": _DISABLE_AFTER,
+        },
+    ).fetchone()
+    return recorded[0] if recorded is not None and recorded[1] == "disabled" else None
+
+
+def release_deliveries(conn: psycopg.Connection, leases: Iterable[DeliveryLease]) -> None:
+    """Let others have these at once."""
+    held = list(leases)
+    conn.execute(
+        _SQL["release_deliveries"],
+        {"ids": [lease.id for lease in held], "attempts": [lease.attempt for lease in held]},
+    )
+
+
+def tidy_deliveries(conn: psycopg.Connection) -> None:
+    """Give up what waits for a disabled endpoint too long, and forget what ended a month ago."""
+    conn.execute(_SQL["give_up_deliveries"])
+    conn.execute(_SQL["forget_deliveries"], {"keep": _KEEP})

@@ -1,0 +1,128 @@
+"""Keeping endpoints, signing secrets and one-off addresses, and looking at deliveries: what callers of the API do."""
+
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from shared.audit import record_async
+from shared.db.queries import queries
+from shared.errors import DeliveryBusy, DeliveryNotFound, EndpointNotFound, WebhookSecretMissing
+from shared.ids import new_id
+from shared.webhooks.deliveries import KEEP_TRYING
+from shared.webhooks.model import Delivery, DeliveryState, Endpoint, EventType
+from shared.webhooks.signing import new_secret
+
+_SQL = queries("webhooks")
+_FINAL = ("succeeded", "failed", "canceled")
+
+
+async def create_endpoint(
+    conn: AsyncConnection, url: str, events: list[EventType], description: str, *, created_by: str
+) -> tuple[Endpoint, str]:
+    """Register an address that was checked; returns it with its secret, which cannot be shown again."""
+    endpoint_id, secret = new_id(), new_secret()
+    await conn.execute(
+        _SQL["insert_endpoint"],
+        {
+            "id": endpoint_id,
+            "url": url,
+            "events": events,
+            "description": description,
+            "secret": secret,
+            "created_by": created_by,
+        },
+    )
+    await record_async(conn, created_by, "webhook.created", str(endpoint_id), url=url)
+    return await get_endpoint(conn, endpoint_id), secret
+
+
+async def list_endpoints(conn: AsyncConnection) -> list[Endpoint]:
+    """All of them, oldest first."""
+    return await _endpoints(conn, None)
+
+
+async def get_endpoint(conn: AsyncConnection, endpoint_id: UUID) -> Endpoint:
+    """Return one. Raises `EndpointNotFound`."""
+    found = await _endpoints(conn, endpoint_id)
+    if not found:
+        raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id}")
+    return found[0]
+
+
+async def delete_endpoint(conn: AsyncConnection, endpoint_id: UUID, *, by: str) -> None:
+    """Forget an endpoint with its deliveries. Raises `EndpointNotFound`."""
+    await get_endpoint(conn, endpoint_id)
+    await conn.execute(_SQL["delete_endpoint"], {"id": endpoint_id})
+    await record_async(conn, by, "webhook.deleted", str(endpoint_id))
+
+
+async def enable_endpoint(conn: AsyncConnection, endpoint_id: UUID, *, by: str) -> Endpoint:
+    """Send to it again, also what is waiting. Raises `EndpointNotFound`."""
+    await conn.execute(_SQL["enable_endpoint"], {"id": endpoint_id})
+    endpoint = await get_endpoint(conn, endpoint_id)
+    await record_async(conn, by, "webhook.enabled", str(endpoint_id))
+    return endpoint
+
+
+async def replace_secret(conn: AsyncConnection, key_prefix: str) -> str:
+    """Make the secret that signs deliveries to the `webhook_url` of a key's reports; the one before signs for a day more."""
+    secret = new_secret()
+    await conn.execute(_SQL["replace_secret"], {"key_prefix": key_prefix, "secret": secret})
+    await record_async(conn, key_prefix, "webhook.secret_made", key_prefix)
+    return secret
+
+
+async def subscribe(conn: AsyncConnection, report_id: UUID, url: str, key_prefix: str) -> None:
+    """Have this address told of the report's end, at once if it has ended. In the transaction of the trigger.
+
+    Raises `WebhookSecretMissing`.
+    """
+    known = await (await conn.execute(_SQL["has_secret"], {"key_prefix": key_prefix})).fetchone()
+    if known != (True,):
+        raise WebhookSecretMissing(
+            "deliveries to a webhook_url are signed: make the secret of your key first, by POST /v1/webhook-secret"
+        )
+    state = await (await conn.execute(_SQL["share_report"], {"report_id": report_id})).fetchone()
+    subscription = {"id": new_id(), "report_id": report_id, "url": url, "key_prefix": key_prefix}
+    added = await (await conn.execute(_SQL["subscribe"], subscription)).fetchone()
+    if added is not None and state is not None and state[0] in _FINAL:
+        await conn.execute(_SQL["announce_to_subscriber"], subscription)
+
+
+async def list_deliveries(
+    conn: AsyncConnection,
+    *,
+    endpoint_id: UUID | None = None,
+    report_id: UUID | None = None,
+    state: DeliveryState | None = None,
+    limit: int,
+) -> list[Delivery]:
+    """The newest that fit."""
+    return await _deliveries(
+        conn, id=None, endpoint_id=endpoint_id, report_id=report_id, state=state, limit=limit
+    )
+
+
+async def resend_delivery(conn: AsyncConnection, delivery_id: UUID, *, by: str) -> Delivery:
+    """Send again, under the same webhook-id. Raises `DeliveryNotFound`, and `DeliveryBusy` for one being sent now."""
+    resent = await conn.execute(_SQL["resend_delivery"], {"id": delivery_id, "keep_trying": KEEP_TRYING})
+    found = await _deliveries(conn, id=delivery_id, endpoint_id=None, report_id=None, state=None, limit=1)
+    if not found:
+        raise DeliveryNotFound(f"there is no webhook delivery {delivery_id}")
+    if resent.rowcount == 0:
+        raise DeliveryBusy(f"delivery {delivery_id} is being sent at this moment")
+    await record_async(conn, by, "webhook.resent", str(delivery_id))
+    return found[0]
+
+
+async def _endpoints(conn: AsyncConnection, endpoint_id: UUID | None) -> list[Endpoint]:
+    async with conn.cursor(row_factory=class_row(Endpoint)) as cursor:
+        await cursor.execute(_SQL["list_endpoints"], {"id": endpoint_id})
+        return await cursor.fetchall()
+
+
+async def _deliveries(conn: AsyncConnection, **chosen: object) -> list[Delivery]:
+    async with conn.cursor(row_factory=class_row(Delivery)) as cursor:
+        await cursor.execute(_SQL["list_deliveries"], chosen)
+        return await cursor.fetchall()

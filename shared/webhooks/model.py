@@ -1,0 +1,73 @@
+"""Endpoints and deliveries as values; no `repr` shows a secret."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+DeliveryState = Literal["pending", "leased", "delivered", "failed"]
+EventType = Literal["report.succeeded", "report.failed", "report.canceled"]
+EVENTS: tuple[EventType, ...] = ("report.succeeded", "report.failed", "report.canceled")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address that gets the events of all reports."""
+
+    id: UUID
+    url: str
+    events: Sequence[EventType]
+    description: str
+    state: Literal["enabled", "disabled"]
+    disabled_because: str | None
+    failing_since: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event to one address. `endpoint_id` is None for the `webhook_url` of a request."""
+
+    id: UUID
+    endpoint_id: UUID | None
+    url: str
+    report_id: UUID
+    event: EventType
+    state: DeliveryState
+    attempt: int
+    due_at: datetime
+    last_status: int | None
+    last_error: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DeliveryLease:
+    """The right to make one attempt, and what it takes; `sent_at_s` is the database's clock."""
+
+    id: UUID
+    attempt: int
+    url: str
+    secret: str = field(repr=False)
+    previous_secret: str | None = field(repr=False)
+    payload: str = field(repr=False)
+    sent_at_s: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attempt: the status of an answer, or why there was none."""
+
+    status: int | None
+    error: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        return self.error is None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the receiver asked never to be called again."""
+        return self.status == 410  # noqa: PLR2004 - HTTP's own name for it
