@@ -1,6 +1,6 @@
 """Reading a report, for callers that wait for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from shared.keys import EVERY_STORE, StoreScope
 from shared.reports.model import FileOfReport, Report, ReportState
 
 _SQL = queries("reports")
+_FILE = tuple(field.name for field in fields(FileOfReport))
 
 
 @dataclass(frozen=True)
@@ -55,5 +56,6 @@ def scope_json(visible: StoreScope) -> Jsonb | None:
 
 
 def _report(row: dict[str, Any]) -> Report:
-    files = [FileOfReport(**file) for file in row.pop("files")]
+    # The view shows whole rows: of a newer schema they may hold more.
+    files = [FileOfReport(**{name: file[name] for name in _FILE}) for file in row.pop("files")]
     return Report(**row, files=files)
