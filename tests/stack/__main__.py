@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from services.cli.client import ApiError
 from tests.stack.base_image import base_image
 from tests.stack.command import CommandFailed
 from tests.stack.engine import running_engine
@@ -31,7 +32,7 @@ def main() -> int:
                 raise
             finally:
                 _take_down(stack, summary)
-    except (AssertionError, CommandFailed) as error:
+    except (ApiError, AssertionError, CommandFailed, TimeoutError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
     print(f"\nmake test-stack passed ({' '.join(stack.compose)})\n{summary}")

@@ -14,7 +14,7 @@ _EXPECTED = {"api": 1, "ingest": 1, "worker": 4, "scheduler": 1}
 def check_metrics(stack: Stack) -> str:
     """Start Prometheus and wait until it scrapes every process, and its figures are those of the database."""
     stack.run_compose("--profile", "observability", "up", "--detach", "--no-build", "prometheus")
-    wait_until(lambda: _scraped(stack) == _EXPECTED, f"targets {_EXPECTED}", within_s=120)
+    wait_until(lambda: _scraped(stack) == _EXPECTED, f"targets {_EXPECTED}", within_s=600)
     (succeeded,) = stack.sql("select count(*) from report where state = 'succeeded'")
     wait_until(
         lambda: _value(stack, 'uptill_reports{state="succeeded"}') == int(succeeded), "the count of reports"
