@@ -29,6 +29,10 @@ class StorageUnavailable(InfrastructureError):
     """The object store cannot be reached or answers with an error of its own."""
 
 
+class DiskFull(InfrastructureError):
+    """The disk of the process has no room for temporary files."""
+
+
 class ReportNotFound(UptillError):
     """No report has this id, or the caller may not see it."""
 

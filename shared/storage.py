@@ -233,6 +233,9 @@ class ObjectWriter(RawIOBase):
             del self._buffer[:_PIECE_BYTES]
         return len(view)
 
+    def close(self) -> None:
+        """Do nothing: the block of `Storage.writing` ends the object, not a library that was lent it, and no finaliser."""
+
     def finish(self) -> None:
         """Send the rest; the object is there when this returns."""
         self._pieces.finish(bytes(self._buffer))

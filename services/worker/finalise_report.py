@@ -3,6 +3,7 @@
 Then the pointers to all of them are committed at once.
 """
 
+import errno
 from collections.abc import Iterator, Sequence
 from functools import partial
 from uuid import UUID
@@ -19,7 +20,7 @@ from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import InfrastructureError
+from shared.errors import DiskFull, InfrastructureError
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
 from shared.reports.finalise import (
@@ -139,7 +140,12 @@ def _convert(
 
     columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
     made = Made(columns, provenance(lease.report_id, facts, csv, rows))
-    return write_files(context.storage, lease, csv, facts.formats, made, lambda: _keep(context, lease))
+    try:
+        return write_files(context.storage, lease, csv, facts.formats, made, lambda: _keep(context, lease))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull("the worker's disk has no room for the temporary files of a format") from error
+        raise
 
 
 def _blocks(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ SENDER_POINTS = tuple(name for name in NAMES if name.startswith("webhook."))  # 
 WORKER_POINTS = tuple(
     name for name in NAMES if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS, *SENDER_POINTS}
 )
+FORMATS = ("json", "parquet", "xlsx")
 ACTIONS = (
     pytest.param("kill", id="kill"),
     pytest.param("raise", id="raise", marks=pytest.mark.chaos),
@@ -53,6 +54,17 @@ def check_invariants(services: Services, report_id: str, expected: bytes, direct
         assert files == (1,)
 
 
+def check_files(services: Services, report_id: str, directory: Path) -> None:
+    """Every format is there once, whole, and names the CSV of the same report."""
+    with services.client() as client:
+        status = client.get_report(report_id)
+        for file in status.files:
+            client.save(file, directory / file.name)  # compares the SHA-256
+    assert [file.format for file in status.files] == ["csv", *FORMATS]
+    shown = json.loads((directory / "report.json").read_text())
+    assert (len(shown["stores"]), shown["provenance"]["csv_sha256"]) == (STORES, status.files[0].sha256)
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("name", WORKER_POINTS)
 def test_a_worker_fails_at(
@@ -61,12 +73,13 @@ def test_a_worker_fails_at(
     services.api()
     victim = services.worker(**armed(name, action))
     with services.client() as client:
-        report_id = client.create_report(force=True).id
+        report_id = client.create_report(force=True, formats=FORMATS).id
     wait_until(lambda: services.logged('"failpoint_hit"'), f"{name} to be hit")
     if action == "kill":
         wait_until(lambda: victim.poll() is not None, "the worker's end")
     services.worker()
     check_invariants(services, report_id, small_fleet.expected, tmp_path)
+    check_files(services, report_id, tmp_path)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import resource
 import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from fastapi.testclient import TestClient
 
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.finalise_report import finalise_report
 from shared.clock import to_us
 from shared.reports import trigger
 from shared.reports.retention import Discrepancies, Swept, reconcile, sweep_bucket
@@ -306,10 +308,29 @@ def test_one_batch_of_csv_is_its_own_file_also_beside_others(
     assert json.loads(content(report, "json"))["provenance"]["stores"] == '{"ids": 1}'
 
 
+def test_a_full_disk_gives_the_finalisation_back_and_does_not_count_against_it(
+    api: TestClient, worker: WorkerContext
+) -> None:
+    request = {"formats": ["xlsx"], "stores": {"ids": ["south"]}}
+    report_id = UUID(api.post("/v1/reports", json=request).json()["id"])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # no file may grow beyond, as on a full disk
+    try:
+        assert compute_batch(worker, report_id, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with worker.pool.connection() as conn:
+        assert conn.execute("select state, finalise_burnt, error ->> 'detail' from report").fetchone() == (
+            "running", 0, "the worker's disk has no room for the temporary files of a format"
+        )  # fmt: skip
+    assert finalise_report(worker, report_id)
+    assert api.get(f"/v1/reports/{report_id}").json()["state"] == "succeeded"
+
+
 def test_a_worker_that_lost_the_finalisation_leaves_no_files(
     api: TestClient, worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report_id = api.post("/v1/reports", json={"formats": ["parquet", "json"]}).json()["id"]
+    report_id = api.post("/v1/reports", json={"formats": ["parquet", "json", "xlsx"]}).json()["id"]
     assert compute_batch(worker, UUID(report_id), 0)
 
     def overtaken(*_: object) -> bool:

@@ -2,12 +2,13 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO
 
 import pyarrow as pa
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
@@ -57,9 +58,16 @@ def xlsx_file(target: IO[bytes], made: Made) -> Iterator[WriteRows]:
                     put(row, place, value, formats[place])
             next_row += len(rows)
 
-        yield write
-        _explain(provenance, made, bold)
-        book.close()
+        try:
+            yield write
+            _explain(provenance, made, bold)
+            book.close()
+        except FileCreateError as error:
+            raise error.args[0] from None  # the OSError that it wraps
+        finally:
+            for sheet in (numbers, provenance):
+                with suppress(OSError):
+                    sheet.row_data_fh.close()  # left open where the book could not be closed
 
 
 def _explain(sheet: Worksheet, made: Made, bold: Format) -> None:
