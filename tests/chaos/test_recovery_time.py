@@ -1,4 +1,4 @@
-"""How long a batch lies still whose worker was killed, with the default lease: 52 kills, and the published bound."""
+"""How long a batch lies still whose worker was killed, with the default lease: 50 kills and more, and the published bound."""
 
 import random
 import signal
@@ -16,7 +16,7 @@ from tests.fixtures.services import Services, kill_group, wait_until
 from tests.fixtures.small_report import SmallFleet
 
 BOUND_S = 30.0
-ROUNDS, VICTIMS = 13, 4
+ROUNDS, VICTIMS = 16, 4  # some lose their lease before they are killed, and do not count
 _LEASE_AGE_S = 8.0  # a victim is killed when its lease is so old, at most
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 

@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,21 @@ _SHORT_S, _LONG_S = 25.0, 180.0
 _AROUND_S = 600.0  # start, rest and checks, on a very busy machine
 
 
-def soak(seconds: float, record_property: Callable[[str, object], None]) -> None:
+def soak(seconds: float, directory: Path, record_property: Callable[[str, object], None]) -> None:
     seed = os.environ.get("SOAK_SEED") or str(secrets.randbelow(10**6))
     record_property("measured", f"soak of {seconds:g} s, seed {seed}: no outcome")
     finished = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.soak", "--seconds", f"{seconds:g}", "--seed", seed],
+        [
+            sys.executable,
+            "-m",
+            "tests.chaos.soak",
+            "--seconds",
+            f"{seconds:g}",
+            "--seed",
+            seed,
+            "--keep",
+            str(directory),
+        ],
         check=False,
         stdout=subprocess.PIPE,
         text=True,
@@ -27,11 +38,11 @@ def soak(seconds: float, record_property: Callable[[str, object], None]) -> None
 
 
 @pytest.mark.timeout(_SHORT_S + _AROUND_S + 10)
-def test_a_short_soak(record_property: Callable[[str, object], None]) -> None:
-    soak(_SHORT_S, record_property)
+def test_a_short_soak(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    soak(_SHORT_S, tmp_path, record_property)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(float(os.environ.get("SOAK_S", _LONG_S)) + _AROUND_S + 10)
-def test_a_long_soak(record_property: Callable[[str, object], None]) -> None:
-    soak(float(os.environ.get("SOAK_S", _LONG_S)), record_property)
+def test_a_long_soak(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    soak(float(os.environ.get("SOAK_S", _LONG_S)), tmp_path, record_property)

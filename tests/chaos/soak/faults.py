@@ -70,8 +70,8 @@ class Tormentor:
     def _begin(self, fault: Fault, until_s: float) -> None:
         """A worker is hit while it has a batch, if it gets one before long."""
         name, kind = fault.target, fault.kind
-        if self._stack.has_ended(name):
-            return  # it had ended by itself just now
+        if name in self._down or self._stack.has_ended(name):
+            return  # by an earlier fault that came late, or by itself just now
         idle = name.startswith("worker") and not self._watch.are_at_work(self._stack.process_ids(name))
         if idle and self._now_s() < until_s:
             self._later(_TICK_S, partial(self._begin, fault, until_s))
@@ -132,6 +132,8 @@ class Tormentor:
             self._later(0.1, lambda: self._await_end(name, until_s, pause_s))
 
     def _return(self, name: str) -> None:
+        if name not in self._down:
+            return  # another fault has brought it back
         if not self._stack.has_ended(name):
             self._later(0.1, lambda: self._return(name))
             return

@@ -2,7 +2,7 @@
 `python -m tests.chaos.soak.late DIR SEED`.
 
 Files, in small chunks, by `uptill ingest`, which is killed now and then and started again on the same file; and calls of
-the ingest service, each with instants that no other call has. Ends when DIR/quiet appears.
+the ingest service, each with instants that no other call has. Ends when it is asked to.
 """
 
 import os
@@ -18,6 +18,7 @@ from threading import Thread
 import httpx2
 
 from shared.settings import load_settings
+from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
 from tests.oracle.report import rows_of
 
@@ -35,14 +36,14 @@ class Files(Thread):
     def __init__(self, directory: Path, seed: str, stores: Sequence[str], journal: Journal) -> None:
         super().__init__()
         self._draw = random.Random(f"{seed}/files")
-        self._directory, self._quiet, self._journal = directory / "late", directory / "quiet", journal
+        self._directory, self._ending, self._journal = directory / "late", Ending(directory), journal
         self._stores = list(stores)
         self._given: list[tuple[str, datetime]] = []
 
     def run(self) -> None:
         self._directory.mkdir()
         number = 0
-        while not self._quiet.exists():
+        while not self._ending.has_come():
             kind = self._draw.choices(["polls", "hours", "zones"], [8, 1, 1])[0]
             file = self._directory / f"{number:05d}-{kind}.csv"
             file.write_text({"polls": self._polls, "hours": self._hours, "zones": self._zones}[kind]())
@@ -102,7 +103,7 @@ class Calls(Thread):
     def __init__(self, directory: Path, seed: str, stores: Sequence[str], journal: Journal) -> None:
         super().__init__()
         self._draw = random.Random(f"{seed}/calls")
-        self._quiet, self._journal, self._stores = directory / "quiet", journal, stores
+        self._ending, self._journal, self._stores = Ending(directory), journal, stores
         settings = load_settings()
         self._http = httpx2.Client(
             base_url=settings.ingest_url,
@@ -112,7 +113,7 @@ class Calls(Thread):
 
     def run(self) -> None:
         number = 0
-        while not self._quiet.exists():
+        while not self._ending.has_come():
             number += 1
             at = LIVE_FROM + timedelta(seconds=number, microseconds=1)  # no file has such an instant
             polls = [self._poll(store, at) for store in self._draw.sample(self._stores, 5)]

@@ -20,6 +20,7 @@ from services.ingest.run import ingest_paths
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
 from tests.chaos.soak.check import Records, check_soak
+from tests.chaos.soak.ending import ask_to_end
 from tests.chaos.soak.faults import Tormentor
 from tests.chaos.soak.journal import read_journal
 from tests.chaos.soak.leases import LeaseWatch
@@ -47,6 +48,7 @@ _MUST_HAPPEN = (
     "client file_loaded",
 )
 _TICK_S = 0.02
+_LATE_S = 180.0  # on a busy machine the faults come late, and what is asked to end does not at once
 _LOOK_EVERY_S = 0.1
 
 
@@ -73,7 +75,7 @@ def soak(options: Options) -> Outcome:
         watch = LeaseWatch(stack.settings["UPTILL_DATABASE_URL"])
         with _clients(stack, options) as clients:
             tormentor = _torment(stack, options, watch)
-            (options.directory / "quiet").touch()
+            ask_to_end(options.directory)
             rest_s = _rest(stack, clients.values())
             breaches = [
                 f"{name} ended with {client.poll()}" for name, client in clients.items() if client.poll()
@@ -86,7 +88,7 @@ def _torment(stack: PrivateStack, options: Options, watch: LeaseWatch) -> Tormen
     faults = plan(options.seed, options.seconds, [*stack.services, *stack.servers])
     parent = os.getppid()
     tormentor = Tormentor(stack, faults, watch)
-    look_at_s = 0.0
+    look_at_s, until_s = 0.0, time.monotonic() + options.seconds + _LATE_S
     while not tormentor.is_done:
         tormentor.tick()
         if time.monotonic() > look_at_s:
@@ -94,6 +96,8 @@ def _torment(stack: PrivateStack, options: Options, watch: LeaseWatch) -> Tormen
             look_at_s = time.monotonic() + _LOOK_EVERY_S
         if os.getppid() != parent:
             raise SystemExit("whoever started this soak has ended")
+        if time.monotonic() > until_s:
+            raise TimeoutError("the faults of the plan did not end")
         time.sleep(_TICK_S)
     _say("healing")
     tormentor.heal()

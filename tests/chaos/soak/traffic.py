@@ -1,7 +1,7 @@
 """Callers of the API who never stop asking, in a process of their own: `python -m tests.chaos.soak.traffic DIR SEED`.
 
-They trigger, follow, repeat, cancel and retry as clients should, and write down what they were told. They end when the
-file DIR/quiet appears.
+They trigger, follow, repeat, cancel and retry as clients should, and write down what they were told. They end when they
+are asked to.
 """
 
 import random
@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 
 from shared.settings import load_settings
+from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
 from tests.oracle.accounting import RULES
 
@@ -30,14 +31,14 @@ class CallerThread(Thread):
     def __init__(self, number: int, seed: str, directory: Path, journal: Journal, url: str, key: str) -> None:
         super().__init__(daemon=True)
         self._draw = random.Random(f"{seed}/caller-{number}")
-        self._number, self._quiet, self._journal = number, directory / "quiet", journal
+        self._number, self._ending, self._journal = number, Ending(directory), journal
         self._http = httpx2.Client(
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_S
         )
         self._keys = 0
 
     def run(self) -> None:
-        while not self._quiet.exists():
+        while not self._ending.has_come():
             report_id = self._ask()
             if report_id is None:
                 continue
@@ -51,7 +52,7 @@ class CallerThread(Thread):
         """Trigger a report; with an Idempotency-Key again and again, until it is known what became of it."""
         wish, key = self._wish(), self._key()
         deadline = time.monotonic() + _GIVE_UP_S
-        while time.monotonic() < deadline and not self._quiet.exists():
+        while time.monotonic() < deadline and not self._ending.has_come():
             report_id = self._create(wish, key)
             if report_id is not None:
                 self._ask_again(wish, key)
@@ -81,7 +82,7 @@ class CallerThread(Thread):
     def _follow(self, report_id: str) -> None:
         """Until it has ended, or is not worth waiting for; a failed one is tried again."""
         deadline = time.monotonic() + _GIVE_UP_S
-        while time.monotonic() < deadline and not self._quiet.exists():
+        while time.monotonic() < deadline and not self._ending.has_come():
             answer = self._call("GET", f"/v1/reports/{report_id}", params={"wait": "5"})
             state = answer.json()["state"] if answer is not None and answer.is_success else None
             if state == "failed":
