@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: reference test-api help setup demo test test-chaos test-stack lint rules format bench requirements clean secrets up demo-compose down scale logs
+.PHONY: reference test-api help setup demo test test-chaos test-stack lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,6 +13,8 @@ MANIFESTS = $(filter-out %/kustomization.yaml %/scaling.yaml,$(wildcard deploy/k
 SECRETS_DIR ?= deploy/compose/secrets
 API_URL ?= http://127.0.0.1:$(or $(API_PORT),8000)
 OUTPUT ?= report.csv
+SCALE ?= 1
+ARGS ?=
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 help: ## list the targets
@@ -67,8 +69,11 @@ format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## benchmarks, as ratios within one run
-	$(BIN)/python -m bench
+bench: $(READY) ## benchmarks, as ratios within one run; SCALE=10, ARGS='report --data DIR'
+	$(BIN)/python -m bench --scale $(SCALE) $(ARGS)
+
+profile: $(READY) ## flame graphs of a worker and of the API under load, into profiles/
+	$(BIN)/python -m bench.profile
 
 reference: $(READY) ## write the reference pages that the code makes
 	$(BIN)/python -m tests.reference

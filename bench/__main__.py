@@ -1,66 +1,54 @@
-"""`make bench`: every benchmark, on durable embedded servers of its own. All figures of one run; quote the ratios."""
+"""`make bench`: every benchmark on durable embedded servers; one table, and `bench/results.json`.
+
+`python -m bench PART… --scale 10 --data DIR` runs some of it; DIR keeps the loaded servers for the next run.
+"""
 
 import argparse
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
+from bench import calls, imports, report
+from bench.figures import Figure, keep, table
+from bench.stand import Fleet, Stand, prepared
 
-from bench import ingest, live, report
-from services.cli.local.ports import free_ports
-from services.cli.local.processes import ProcessSet
-from services.cli.local.servers import start_servers
-from services.cli.sample import write_sample
-from services.ingest.run import ingest_paths
-from shared.db.migrate import migrate
-from shared.keys import create_key
-from tests.fixtures.buckets import fresh_bucket, s3_client
+_REFERENCE_STORES = 3678
+_DAYS = 45
+_LARGEST_WITH_DUCKDB = 10  # beyond, the comparison costs minutes and says nothing new
 
-_DATABASE = "uptill_bench"
+_PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = {
+    "imports": lambda stand, given: imports.run(stand, given.rounds),
+    "live": lambda stand, _: imports.run_live(stand),
+    "report": lambda stand, given: report.run(stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB),
+    "calls": lambda stand, given: calls.run(stand, given.rounds),
+}
 
 
 def main() -> None:
-    """Make the reference set, then measure ingest and report on it."""
+    """Run the parts that are asked for; all of them without a name."""
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    options.add_argument("--stores", type=int, default=3678)
-    options.add_argument("--days", type=int, default=45)
-    options.add_argument("--rounds", type=int, default=5, help="rounds of the ingest benchmark")
-    options.add_argument("--large", action="store_true", help="also load ten times as many stores, once")
+    options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; default: all")
+    options.add_argument("--scale", type=int, default=1, help="times the 3,678 stores of the reference set")
+    options.add_argument("--days", type=int, default=_DAYS)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument(
+        "--data", type=Path, help="a folder that keeps samples and loaded servers between runs"
+    )
+    options.add_argument("--dry", action="store_true", help="leave bench/results.json as it is")
     given = options.parse_args()
+    if unknown := set(given.parts) - set(_PARTS):
+        options.error(f"no such part: {', '.join(sorted(unknown))}")
+    fleet = Fleet(given.scale * _REFERENCE_STORES, given.days)
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
-        ProcessSet(Path(folder, "logs")) as processes,
+        prepared(given.data or Path(folder), fleet) as stand,
     ):
-        sample, data, logs = (Path(folder, name) for name in ("sample", "data", "logs"))
-        data.mkdir()
-        write_sample(sample, stores=given.stores, days=given.days)
-        servers = start_servers(data, processes).endpoints
-        rounds = ingest.run_rounds(servers.database_url, sample / "store_status.csv", given.rounds)
-        if given.large:
-            ingest.run_large(servers.database_url, [each.first for each in rounds])
-        live.run(servers.database_url, Path(folder))
-        with psycopg.connect(servers.database_url, autocommit=True) as conn:
-            conn.execute(f"create database {_DATABASE}".encode())
-        database_url = urlsplit(servers.database_url)._replace(path=f"/{_DATABASE}").geturl()
-        migrate(database_url)
-        ingest_paths(database_url, [str(sample)])
-        with psycopg.connect(database_url) as conn:
-            key = create_key(conn, name="bench", scopes=["admin"])
-        with fresh_bucket(s3_client(servers)) as bucket:
-            report.run(
-                {
-                    "UPTILL_DATABASE_URL": database_url,
-                    "UPTILL_REDIS_URL": servers.redis_url,
-                    "UPTILL_S3_ENDPOINT": servers.s3_endpoint,
-                    "UPTILL_S3_BUCKET": bucket,
-                    "UPTILL_S3_ACCESS_KEY": servers.s3_access_key,
-                    "UPTILL_S3_SECRET_KEY": servers.s3_secret_key,
-                    "UPTILL_API_URL": f"http://127.0.0.1:{free_ports(1)[0]}",
-                    "UPTILL_API_KEY": key,
-                },
-                logs,
-            )
+        for part in given.parts or _PARTS:
+            print(f"{part}: {fleet}", flush=True)
+            figures = _PARTS[part](stand, given)
+            print(table(figures), flush=True)
+            if not given.dry:
+                keep(f"{part}, {fleet}", figures, {})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dramatiq.brokers.redis import RedisBroker
 from fastapi import Depends, Request
 from psycopg_pool import AsyncConnectionPool
 
+from services.api.changes import ReportChanges
 from services.api.links import LinkAudit
 from shared.http.stopping import Stopping
 from shared.reports.pressure import Pressure
@@ -25,6 +26,7 @@ class ApiContext:
     stopping: Stopping
     links: LinkAudit
     pressure: Pressure
+    changes: ReportChanges
 
 
 def _context(request: Request) -> ApiContext:

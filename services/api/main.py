@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.links import LinkAudit
 from services.api.routes import aliases, events, health, keys, reports, stores, webhooks
@@ -45,12 +46,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.rates = rates = make_rates(settings)
         storage, links = make_storage(settings), LinkAudit(pool)
         pressure = Pressure(pool, settings.max_queue_age_s)
-        app.state.context = ApiContext(settings, pool, broker, storage, stopping, links, pressure)
+        changes = ReportChanges(settings.database_url.get_secret_value())
+        app.state.context = ApiContext(settings, pool, broker, storage, stopping, links, pressure, changes)
         serve_metrics(settings, "api")
         announce_stop(stopping)
         start_tracing("api", settings.otlp_endpoint)
         try:
-            yield
+            async with changes.listening():
+                yield
         finally:
             broker.close()
             await rates.close()

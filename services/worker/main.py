@@ -16,6 +16,7 @@ from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from services.worker.drain import drain
 from services.worker.lookout import Lookout
+from services.worker.memory import keep_freed_arrays
 from shared.db.connect import make_pool
 from shared.errors import ConfigurationError, InfrastructureError
 from shared.metrics.exposition import serve_metrics
@@ -35,6 +36,7 @@ _CHECK_AGAIN_S = 2.0
 
 def run(settings: Settings, stop: StopSignals) -> None:
     """Work until asked to stop, then finish what is in hand. Raises `ConfigurationError` for an unsafe Redis or bucket."""
+    keep_freed_arrays()
     redis_url = settings.redis_url.get_secret_value()
     queue_is_safe = _is_safe("queue", lambda: check_queue(redis_url))
     broker = make_broker(redis_url)

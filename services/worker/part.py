@@ -14,7 +14,13 @@ def render_part(batch: Batch, given: BatchInput) -> bytes:
     """Measure and render; the first part of a report has the header, so that the file is all parts in a row."""
     windows = parse_windows(batch.windows)
     measures = measure_batch(
-        given.zones, given.hours, given.polls, to_us(batch.as_of), windows, POLICIES[batch.policy]
+        given.zones,
+        given.hours,
+        given.polls,
+        to_us(batch.as_of),
+        windows,
+        POLICIES[batch.policy],
+        bounds=batch.detail,
     )
     columns = report_columns(windows, detail=batch.detail)
     frame = report_frame(given.store_ids, given.zones, measures, columns)

@@ -18,13 +18,15 @@ class Stopping:
         self.requested = False
         self.closing = asyncio.Event()
 
-    async def pause(self, seconds: float) -> bool:
-        """Sleep; return early, and true, when the connections are to end."""
+    async def pause(self, seconds: float, until: asyncio.Event | None = None) -> bool:
+        """Sleep, at most until the event; return early, and true, when the connections are to end."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self.closing, until) if event is not None]
         try:
-            await asyncio.wait_for(self.closing.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return self.closing.is_set()
 
 
 def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: None) -> None:

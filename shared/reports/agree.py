@@ -43,9 +43,11 @@ class _Missed(NamedTuple):
     store_keys: Sequence[int] | None
 
 
-def data_range(as_of: datetime, policy: str, windows: Sequence[str]) -> tuple[datetime, datetime]:
-    """Return the first and the last instant whose polls can matter to a report."""
-    reach_us = longest_reach_us(parse_windows(windows)) + history_us(POLICIES[policy])
+def data_range(
+    as_of: datetime, policy: str, windows: Sequence[str], *, detail: bool
+) -> tuple[datetime, datetime]:
+    """Return the first and the last instant whose polls can matter to a report; only with `detail` it shows bounds."""
+    reach_us = longest_reach_us(parse_windows(windows)) + history_us(POLICIES[policy], bounds=detail)
     return as_of - timedelta(microseconds=reach_us), as_of
 
 
@@ -105,7 +107,7 @@ def _subject(conn: psycopg.Connection, report_id: UUID) -> Subject | None:
 
 
 def _disagreeing(conn: psycopg.Connection, report_id: UUID, subject: Subject, until: int) -> list[_Missed]:
-    from_time, to_time = data_range(subject.as_of, subject.policy, subject.windows)
+    from_time, to_time = data_range(subject.as_of, subject.policy, subject.windows, detail=subject.detail)
     rows = conn.execute(
         _SQL["disagreeing_batches"],
         {"report_id": report_id, "until": until, "from_time": from_time, "to_time": to_time},

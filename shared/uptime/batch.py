@@ -17,13 +17,17 @@ def measure_batch(
     as_of_us: int,
     windows: Sequence[Window],
     policy: Policy,
+    *,
+    bounds: bool = True,
 ) -> Measures:
     """Measure the `len(zones)` stores of a batch in the windows that `as_of_us` and their zones give.
 
     `zones[k]` is the time zone name of store k, None for the default. The polls must reach back to
-    `history_us(policy)` before the start of the earliest window; older and later ones change nothing.
+    `history_us(policy, bounds=bounds)` before the start of the earliest window; older and later ones change nothing.
+    Without `bounds` those of the uptime are the trivial ones.
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
     windows_us = starts_us, _ = bounds_us(windows, as_of_us, zones)
-    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    return measure(spans_of(zones, hours, first_us, as_of_us), polls, as_of_us, windows_us, policy)
+    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy, bounds=bounds)
+    spans = spans_of(zones, hours, first_us, as_of_us)
+    return measure(spans, polls, as_of_us, windows_us, policy, bounds=bounds)

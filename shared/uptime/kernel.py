@@ -29,15 +29,22 @@ class Measures:
 
 
 def measure(
-    spans: Spans, polls: Polls, as_of_us: int, windows_us: tuple[Int64s, Int64s], policy: Policy
+    spans: Spans,
+    polls: Polls,
+    as_of_us: int,
+    windows_us: tuple[Int64s, Int64s],
+    policy: Policy,
+    *,
+    bounds: bool = True,
 ) -> Measures:
     """Measure every store in its own windows `[start, end)`: two arrays of shape (stores, windows).
 
-    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after `as_of_us`
-    counts. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
+    `spans` and `polls` must reach back to `history_us(policy, bounds=bounds)` before the earliest start. Nothing after
+    `as_of_us` counts. Without `bounds` those of the uptime are the trivial ones, nothing and all open
+    time. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
     """
     starts_us, ends_us = windows_us
-    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
+    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy, bounds=bounds)
     heard = hear(spans, polls, first_us, as_of_us, len(starts_us), policy)
     line, counted, state = heard.line, heard.counted, heard.states
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
@@ -55,15 +62,17 @@ def measure(
     open_us = within(spans.store, spans.open_us, spans.close_us)
     up_us, down_us = _with_no_data(open_us, up_us, down_us, policy.no_data)
 
-    before, after = slice(None, -1), slice(1, None)
-    agree = linked(heard.span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
-    sure_up_us, sure_down_us = (
-        within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
-        for chosen in (
-            np.flatnonzero(agree & counted.active[after]),
-            np.flatnonzero(agree & ~counted.active[after]),
+    sure_up_us = sure_down_us = np.zeros_like(open_us)
+    if bounds:
+        before, after = slice(None, -1), slice(1, None)
+        agree = linked(heard.span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
+        sure_up_us, sure_down_us = (
+            within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
+            for chosen in (
+                np.flatnonzero(agree & counted.active[after]),
+                np.flatnonzero(agree & ~counted.active[after]),
+            )
         )
-    )
 
     place = line.place(counted.store, counted.at_us)
     polls_until = np.searchsorted(place, ends + (ends_us >= as_of_us))

@@ -87,9 +87,13 @@ def reach_us(policy: Policy) -> int:
     return 2 * policy.horizon_us
 
 
-def history_us(policy: Policy) -> int:
+def history_us(policy: Policy, *, bounds: bool = True) -> int:
     """How far before the first window's start polls must be fetched; fetching more changes nothing.
 
-    A poll at the start needs to know its predecessor within reach, and a break may be rounded up by a slot.
+    A poll at the start needs to know its predecessor within reach, and a break may be rounded up by a slot. Where each
+    poll speaks for nothing but the time after it, one older than the horizon is silent by then, and only the bounds
+    of the uptime, which compare two polls, ask for it.
     """
-    return reach_us(policy) + policy.slot_us
+    speaks_forward_only = policy.fill is Fill.PREVIOUS and policy.edges is Edges.NONE
+    reach = policy.horizon_us if speaks_forward_only and not bounds else reach_us(policy)
+    return reach + policy.slot_us

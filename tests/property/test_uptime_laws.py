@@ -129,6 +129,28 @@ def test_neither_older_polls_nor_other_windows_matter(batch: Batch, policy: str,
 
 
 @some
+@given(batch=batches(longest_gap_us=10 * DAY_US), policy=policies)
+def test_without_bounds_fewer_polls_are_enough_and_the_rest_is_the_same(batch: Batch, policy: str) -> None:
+    stores_, as_of_us = batch
+    longest_us = max(window.reach_us for window in DEFAULT_WINDOWS)
+    needed_us = as_of_us - longest_us - history_us(POLICIES[policy], bounds=False)
+    fetched = [
+        store._replace(polls=[poll for poll in store.polls if poll.at_us >= needed_us]) for store in stores_
+    ]
+    zones = [store.zone for store in stores_]
+    whole = measure_batch(
+        zones, hours_of(stores_), polls_of(stores_), as_of_us, DEFAULT_WINDOWS, POLICIES[policy]
+    )
+    plain = measure_batch(
+        zones, hours_of(fetched), polls_of(fetched), as_of_us, DEFAULT_WINDOWS, POLICIES[policy], bounds=False
+    )
+    for name in ("open_us", "up_us", "down_us", "unknown_us", "polls"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(whole, name))
+    assert not plain.up_min_us.any()
+    np.testing.assert_array_equal(plain.up_max_us, plain.open_us)
+
+
+@some
 @given(batch=batches(), policy=policies, zone=st.sampled_from(FIXED_ZONES), weeks=st.integers(-60, 60))
 def test_whole_weeks_do_not_matter_where_clocks_never_change(
     batch: Batch, policy: str, zone: str, weeks: int

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.uptime.calendar import spans_of
+from shared.uptime.calendar import _KnownDays, spans_of
 from tests.oracle.accounting import DAY_US, SECOND_US, HoursRow
 from tests.oracle.engine import Store, hours_of
 
@@ -112,3 +112,27 @@ def test_a_span_at_the_edge_of_the_range_is_whole() -> None:
 
 def test_no_stores() -> None:
     assert spans() == []
+
+
+def test_what_was_computed_before_depends_on_zones_hours_and_dates() -> None:
+    store = at((1, 8, 20), zone="America/Chicago")
+    before = spans(store)
+    assert spans(store) == before
+    assert spans(store._replace(zone="America/Denver")) != before
+    assert spans(at((1, 8, 20.5), zone="America/Chicago")) != before
+    assert len(spans(store, lo_us=LO_US - 7 * DAY_US)) == 2
+
+
+def test_few_are_remembered_and_all_are_right() -> None:
+    few = _KnownDays(most_bytes=3 * 8 * 4)
+    stores = [at((1, 8, closes)) for closes in range(9, 19)]
+    first_day = LO_US // DAY_US
+    twice = [
+        [
+            few.spans(["UTC"], hours_of([store]), first_day, first_day + 6).close_us.tolist()
+            for store in stores
+        ]
+        for _ in range(2)
+    ]
+    assert twice[0] == twice[1]
+    assert len({tuple(closes) for closes in twice[0]}) == len(stores)

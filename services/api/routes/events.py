@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from services.api.changes import LOOK_S
 from services.api.context import ApiContext, Context
 from services.api.routes.reports import Reader
 from services.api.schemas import Progress
@@ -19,8 +20,7 @@ from shared.reports.model import Report, ReportState
 from shared.reports.read import get_report
 
 router = APIRouter(tags=["reports"])
-_LOOK_EVERY_S = 0.25
-_LOOKS_BETWEEN_COMMENTS = 60  # 15 s: proxies cut a connection that is silent for longer
+_LOOKS_BETWEEN_COMMENTS = 15  # 15 s: proxies cut a connection that is silent for longer
 
 
 class ReportEvent(BaseModel):
@@ -55,20 +55,22 @@ async def events(context: Context, key: Reader, request: Request, report_id: UUI
 async def _stream(context: ApiContext, request: Request, report: Report) -> AsyncIterator[str]:
     told: ReportEvent | None = None
     silent = 0
-    while True:
-        event = ReportEvent.of(report)
-        silent += 1
-        if event != told:
-            told, silent = event, 0
-            yield f"event: {event.state}\ndata: {event.model_dump_json()}\n\n"
-        elif silent % _LOOKS_BETWEEN_COMMENTS == 0:
-            yield ": still here\n\n"
-        if report.is_final or await request.is_disconnected():
-            return
-        if await context.stopping.pause(_LOOK_EVERY_S):
-            return
-        try:
-            async with borrowed_async(context.pool) as conn:
-                report = await get_report(conn, report.id)
-        except DatabaseUnavailable:
-            continue  # the next look may succeed; the client need not connect anew
+    with context.changes.waiter(report.id, progress=True) as waiter:
+        while True:
+            event = ReportEvent.of(report)
+            silent += 1
+            if event != told:
+                told, silent = event, 0
+                yield f"event: {event.state}\ndata: {event.model_dump_json()}\n\n"
+            elif silent % _LOOKS_BETWEEN_COMMENTS == 0:
+                yield ": still here\n\n"
+            if report.is_final or await request.is_disconnected():
+                return
+            if await context.stopping.pause(LOOK_S, waiter.changed):
+                return
+            waiter.changed.clear()
+            try:
+                async with borrowed_async(context.pool) as conn:
+                    report = await get_report(conn, report.id)
+            except DatabaseUnavailable:
+                continue  # the next look may succeed; the client need not connect anew

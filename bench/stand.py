@@ -1,0 +1,105 @@
+"""Where benchmarks run: durable embedded servers with a sample that was loaded once, in a folder that may be kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from services.cli.local.ports import free_ports
+from services.cli.local.processes import ProcessSet
+from services.cli.local.servers import Endpoints, start_servers
+from services.cli.sample import write_sample
+from services.ingest.run import ingest_paths
+from shared.db.connect import connect
+from shared.db.migrate import migrate
+from shared.keys import create_key
+from tests.fixtures.buckets import s3_client
+
+_DATABASE = "uptill_bench"
+_BUCKET = "bench"
+_NO_LIMIT = "1000000/second"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A sample of `uptill sample`: its size."""
+
+    stores: int
+    days: int
+
+    def __str__(self) -> str:
+        return f"{self.stores:,} stores, {self.days} days"
+
+
+@dataclass(frozen=True)
+class Stand:
+    """The servers, the loaded sample, and the settings of services that use them. `folder` is of this fleet alone."""
+
+    folder: Path
+    fleet: Fleet
+    endpoints: Endpoints
+    env: dict[str, str]
+
+    @property
+    def database_url(self) -> str:
+        return self.env["UPTILL_DATABASE_URL"]
+
+    @property
+    def sample(self) -> Path:
+        """The folder with the CSV files."""
+        return self.folder / "sample"
+
+
+@contextmanager
+def prepared(data: Path, fleet: Fleet) -> Iterator[Stand]:
+    """Servers for this fleet; what an earlier run left in `data` is used again."""
+    folder = data / f"{fleet.stores}x{fleet.days}"
+    servers, loaded = folder / "servers", folder / "loaded"
+    servers.mkdir(parents=True, exist_ok=True)
+    if not (folder / "sample").exists():
+        write_sample(folder / "sample", stores=fleet.stores, days=fleet.days)
+    with ProcessSet(folder / "logs") as processes:
+        endpoints = start_servers(servers, processes).endpoints
+        url = urlsplit(endpoints.database_url)._replace(path=f"/{_DATABASE}").geturl()
+        if not loaded.exists():
+            _load(endpoints, url, folder / "sample")
+            loaded.touch()
+        migrate(url)
+        with psycopg.connect(url) as conn:
+            conn.execute("delete from report")
+            key = create_key(conn, name="bench", scopes=["admin"])
+        yield Stand(folder, fleet, endpoints, _environment(endpoints, url, key))
+
+
+def _load(endpoints: Endpoints, url: str, sample: Path) -> None:
+    with psycopg.connect(endpoints.database_url, autocommit=True) as conn:
+        conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
+        conn.execute(f"create database {_DATABASE}".encode())
+    migrate(url)
+    for done in ingest_paths(url, [str(sample)]):
+        assert done.state == "succeeded", done
+    with connect(url, application_name="bench", statement_timeout_s=0, autocommit=True) as conn:
+        conn.execute("vacuum (analyze)")  # as autovacuum does within a minute
+    client = s3_client(endpoints)
+    client.create_bucket(Bucket=_BUCKET)
+    client.close()
+
+
+def _environment(endpoints: Endpoints, database_url: str, key: str) -> dict[str, str]:
+    return {
+        "UPTILL_DATABASE_URL": database_url,
+        "UPTILL_REDIS_URL": endpoints.redis_url,
+        "UPTILL_S3_ENDPOINT": endpoints.s3_endpoint,
+        "UPTILL_S3_BUCKET": _BUCKET,
+        "UPTILL_S3_ACCESS_KEY": endpoints.s3_access_key,
+        "UPTILL_S3_SECRET_KEY": endpoints.s3_secret_key,
+        "UPTILL_API_URL": f"http://127.0.0.1:{free_ports(1)[0]}",
+        "UPTILL_API_KEY": key,
+        # What a process can do is measured, not what a key may ask for.
+        "UPTILL_RATE_READ": _NO_LIMIT,
+        "UPTILL_RATE_REPORT": _NO_LIMIT,
+        "UPTILL_MAX_QUEUE_AGE_S": "86400",
+    }
