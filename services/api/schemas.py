@@ -181,7 +181,7 @@ class Progress(BaseModel):
 class ReportFile(BaseModel):
     """A finished file. `url` needs no API key and is valid until `expires_at`; ask again for another."""
 
-    name: str
+    name: str = Field(examples=["report.csv"])
     format: FileFormat
     url: str
     expires_at: datetime
@@ -201,7 +201,7 @@ class ReportSummary(BaseModel):
     """A report in a list; the report itself has links to its files."""
 
     id: UUID
-    state: ReportState
+    state: ReportState = Field(examples=["succeeded"])
     as_of: datetime
     policy: str
     policy_version: int
@@ -292,7 +292,7 @@ class Triggered(BaseModel):
 class LegacyStatus(BaseModel):
     """Answer of `/get_report`."""
 
-    status: Literal["Running", "Complete", "Error"]
+    status: Literal["Running", "Complete", "Error"] = Field(examples=["Complete"])
     download_url: str | None = None
     detail: str | None = None
 

@@ -9,7 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.webhooks.address import MAX_URL
 from shared.webhooks.model import EVENTS, DeliveryState, EventType
 
-WebhookUrl = Field(max_length=MAX_URL, description="An https address of the public internet.")
+WebhookUrl = Field(
+    max_length=MAX_URL,
+    description="An https address of the public internet.",
+    examples=["https://hooks.example/uptill"],
+)
 
 
 class EndpointCreate(BaseModel):
@@ -28,7 +32,7 @@ class EndpointBody(BaseModel):
     """An endpoint as a resource; its secret is never shown again."""
 
     id: UUID
-    url: str
+    url: str = WebhookUrl
     events: list[EventType]
     description: str
     state: Literal["enabled", "disabled"]
@@ -60,13 +64,13 @@ class DeliveryBody(BaseModel):
 
     id: UUID
     endpoint_id: UUID | None
-    url: str
+    url: str = WebhookUrl
     report_id: UUID
     event: EventType
     state: DeliveryState
     attempt: int
     due_at: datetime
-    last_status: int | None
+    last_status: int | None = Field(examples=[204])
     last_error: str | None
     created_at: datetime
     ended_at: datetime | None

@@ -11,8 +11,10 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from shared import errors
 from shared.http.auth import Caller
+from shared.http.examples import example_of
 from shared.http.problems import BAD_REQUEST, NOT_FOUND, PROBLEMS, Problem
 
+REF_TEMPLATE = "#/components/schemas/{model}"  # for schemas that a route describes itself
 _MEDIA_TYPE = "application/problem+json"
 _SECURITY = {
     "ApiKey": {"type": "http", "scheme": "bearer", "description": "`upt_…`; `X-API-Key` is taken too."}
@@ -86,6 +88,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             operations = document["paths"].get(str(route.path).replace(":path}", "}"), {})
             for method in (route.methods or set()) & {name.upper() for name in operations}:
                 _complete(operations[method.lower()], next(scopes_of(route.dependant), None))
+                _show_examples(operations[method.lower()], schemas)
     return document
 
 
@@ -112,6 +115,14 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
             _merged(known, _answer(problems)) if known else _answer(problems)
         )
     operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _show_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Of what comes and goes as JSON; definitions that a schema brought along join the others."""
+    for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+        if (media := holder.get("content", {}).get("application/json")) is not None:
+            schemas.update(media["schema"].pop("$defs", {}))
+            media.setdefault("example", example_of(media["schema"], schemas))
 
 
 def _by_status(problems: Sequence[Problem]) -> Mapping[HTTPStatus, Sequence[Problem]]:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from fastapi import APIRouter, Depends, FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.middleware.cors import CORSMiddleware
 
 from shared.http.auth import public
@@ -30,7 +30,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 class VersionBody(BaseModel):
     """Answer of `/version`."""
 
-    service: str
+    service: str = Field(examples=["api"])
     version: str
 
 

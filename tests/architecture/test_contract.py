@@ -1,5 +1,6 @@
 """The committed descriptions are what the services say, and say enough."""
 
+import jsonschema
 import pytest
 
 from tests.reference import FOLDER, applications, pages
@@ -31,3 +32,24 @@ def test_an_operation_says_who_may_call_it_and_how_it_fails(document: str, metho
     if "requestBody" in operation:
         assert failures >= {"400", "413", "415", "422"}
     assert app.openapi()["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize(("document", "method", "path"), EVERY_OPERATION)
+def test_json_comes_and_goes_with_an_example_that_its_schema_allows(
+    document: str, method: str, path: str
+) -> None:
+    description = applications()[document].openapi()
+    operation = description["paths"][path][method]
+    holders = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for holder in holders:
+        for kind, media in holder.get("content", {}).items():
+            if not kind.endswith("json"):
+                continue
+            shown = (
+                [media["example"]]
+                if "example" in media
+                else [one["value"] for one in media["examples"].values()]
+            )
+            assert shown
+            for example in shown:
+                jsonschema.validate(example, {**media["schema"], "components": description["components"]})

@@ -73,7 +73,7 @@ class KeyBody(BaseModel):
     """A key without its secret."""
 
     prefix: str
-    name: str
+    name: str = Field(examples=["Anna, four stores"])
     scopes: list[str]
     store_labels: dict[str, str] | None
     created_at: datetime
@@ -94,7 +94,7 @@ class AuditRow(BaseModel):
     at: datetime
     actor: str = Field(description="The prefix of a key, or `command`.")
     action: str = Field(examples=["key.created"])
-    subject: str | None
+    subject: str | None = Field(examples=["a1b2c3d4"])
     details: dict[str, Any]
 
 

@@ -20,7 +20,7 @@ class Observation(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     store_id: str
-    status: str = Field(description="`active` or `inactive`.")
+    status: str = Field(description="`active` or `inactive`.", examples=["active"])
     observed_at: str = Field(
         validation_alias=AliasChoices("observed_at", "timestamp_utc"),
         description="An instant with its zone, such as `2024-10-14T18:00:00Z`.",
@@ -106,7 +106,7 @@ class ImportBody(BaseModel):
 
     id: UUID
     parent_id: UUID | None
-    state: ImportState
+    state: ImportState = Field(examples=["succeeded"])
     kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
     source: str
     counts: ImportCounts

@@ -10,6 +10,7 @@ from services.ingest.http.bodies import read_json
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.live_polls import LivePolls, check_polls
 from services.ingest.http.schemas import CountsBody, ObservationsCreate
+from shared.http.contract import REF_TEMPLATE
 
 router = APIRouter(tags=["live polls"])
 _MAX_BODY_BYTES = 16 << 20
@@ -18,7 +19,9 @@ _BODY = TypeAdapter(ObservationsCreate)
 _DOCUMENTED: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": ObservationsCreate.model_json_schema()}},
+        "content": {
+            "application/json": {"schema": ObservationsCreate.model_json_schema(ref_template=REF_TEMPLATE)}
+        },
     }
 }
 

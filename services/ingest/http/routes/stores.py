@@ -16,6 +16,7 @@ from services.ingest.http.change_store import (
 )
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.schemas import CountsBody, HoursChange, LabelsChange, StoreChanged, TimezoneChange
+from shared.http.contract import REF_TEMPLATE
 
 router = APIRouter(tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
@@ -24,7 +25,7 @@ _LABELS = TypeAdapter(LabelsChange)
 
 
 def _documented(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=REF_TEMPLATE)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
