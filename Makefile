@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: reference test-api help setup demo test test-chaos test-stack lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom reference test-api help setup demo test test-chaos test-stack lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -64,6 +64,16 @@ $(BIN)/promtool: | $(READY)
 	    && mv "$$folder/usr/bin/promtool" $@; status=$$?; rm -rf "$$folder"; \
 	  [ $$status = 0 ] || { echo 'promtool is missing: install Prometheus (Debian: apt-get install prometheus) and try again' >&2; exit 1; }; \
 	fi
+
+audit: $(READY) ## known vulnerabilities of the locked packages; fails for a package it could not ask about
+	$(BIN)/python deploy/audit.py
+
+sbom: $(READY) ## what is in the images, as CycloneDX: dist/sbom-*.json
+	@mkdir -p dist
+	@for service in api worker ingest; do \
+	  $(BIN)/cyclonedx-py requirements requirements/$$service.txt --output-reproducible \
+	    --output-file dist/sbom-$$service.json || exit 1; done
+	@ls dist/sbom-*.json
 
 format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
