@@ -3,6 +3,7 @@
 import random
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -30,8 +31,9 @@ def test_a_killed_batch_runs_again_within_the_bound(
     """Victims fall asleep over their first batch, and are killed in it at a drawn moment of its lease."""
     url = env["UPTILL_DATABASE_URL"]
     small_fleet.load(url)
-    draw, watch = random.Random(12), LeaseWatch(url)
+    draw = random.Random(12)
     with (
+        closing(LeaseWatch(url)) as watch,
         Services({**env, "UPTILL_BATCH_STORES": "15"}, tmp_path) as services,
         psycopg.connect(url, autocommit=True) as conn,
     ):

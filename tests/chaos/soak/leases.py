@@ -29,6 +29,10 @@ class LeaseWatch:
         self._orphans: list[_Orphan] = []
         self.waits_s: list[float] = []
 
+    def close(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+
     @property
     def waiting(self) -> int:
         return len(self._orphans)

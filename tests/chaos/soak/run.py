@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -72,8 +72,10 @@ def soak(options: Options) -> Outcome:
         stack.start(*stack.services)
         stack.await_ready(*stack.services)
         _say("tormenting")
-        watch = LeaseWatch(stack.settings["UPTILL_DATABASE_URL"])
-        with _clients(stack, options) as clients:
+        with (
+            closing(LeaseWatch(stack.settings["UPTILL_DATABASE_URL"])) as watch,
+            _clients(stack, options) as clients,
+        ):
             tormentor = _torment(stack, options, watch)
             ask_to_end(options.directory)
             rest_s = _rest(stack, clients.values())
