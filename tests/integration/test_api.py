@@ -282,7 +282,7 @@ def test_what_cannot_be_is_refused_with_the_field(api: TestClient, body: Any, fi
 def test_unknown_and_malformed_ids(api: TestClient) -> None:
     problem(api.get(f"/v1/reports/{new_id()}"), 404, "report_not_found")
     problem(api.get("/get_report", params={"report_id": str(new_id())}), 404, "report_not_found")
-    problem(api.get("/v1/reports/1"), 422, "invalid_request")
+    problem(api.get("/v1/reports/1"), 404, "not_found")
     problem(api.get("/get_report"), 422, "invalid_request")
     problem(api.get("/nowhere"), 404, "not_found")
     problem(api.put("/v1/reports"), 405, "method_not_allowed")

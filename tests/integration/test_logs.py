@@ -39,7 +39,7 @@ def test_one_report_s_lines_carry_its_ids_on_every_hop(env: dict[str, str], tmp_
 
     (request,) = [
         line
-        for line in lines(tmp_path, "uvicorn")
+        for line in lines(tmp_path, "services.api")
         if line.get("request_id") == REQUEST_ID and line["event"] == "request"
     ]
     assert (request["method"], request["route"], request["status"]) == ("POST", "/v1/reports", 202)
@@ -49,9 +49,9 @@ def test_one_report_s_lines_carry_its_ids_on_every_hop(env: dict[str, str], tmp_
     assert {line["event"] for line in worked} == {"batch_done", "report_succeeded"}
     assert {line["request_id"] for line in worked} == {REQUEST_ID}
     assert {line["batch_no"] for line in worked if line["event"] == "batch_done"} == {0, 1}
-    requests = [line for line in lines(tmp_path, "uvicorn") if line["event"] == "request"]
+    requests = [line for line in lines(tmp_path, "services.api") if line["event"] == "request"]
     assert [line["route"] for line in requests][-2:] == ["/v1/reports/{report_id}", "none"]
     assert requests[-2]["path"] == '/v1/reports/\n{"event"'
     assert "/livez" not in {line["route"] for line in requests}  # below the default level
-    for line in lines(tmp_path, "uvicorn"):
+    for line in lines(tmp_path, "services.api"):
         assert {"event", "level", "timestamp", "service", "logger"} <= set(line), line
