@@ -30,7 +30,7 @@ _PROBE_EXPIRES_S = 60
 
 
 def make_broker(redis_url: str) -> RedisBroker:
-    """A broker without Dramatiq's retries, results and groups: those lose messages (docs/decisions/0002)."""
+    """A broker without Dramatiq's retries, results and groups: those lose messages (docs/decisions/0001)."""
     broker = RedisBroker(
         client=make_client(redis_url),
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,

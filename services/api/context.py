@@ -11,6 +11,7 @@ from services.api.changes import ReportChanges
 from services.api.links import LinkAudit
 from shared.http.stopping import Stopping
 from shared.reports.pressure import Pressure
+from shared.reports.trigger import BatchTerms
 from shared.settings import Settings
 from shared.storage import Storage
 
@@ -27,6 +28,7 @@ class ApiContext:
     links: LinkAudit
     pressure: Pressure
     changes: ReportChanges
+    batch_terms: BatchTerms
 
 
 def _context(request: Request) -> ApiContext:

@@ -19,6 +19,7 @@ from shared.http.stopping import Stopping, announce_stop
 from shared.metrics.exposition import serve_metrics
 from shared.queue import check_queue, make_broker
 from shared.reports.pressure import Pressure
+from shared.reports.trigger import BatchTerms
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
@@ -47,7 +48,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         storage, links = make_storage(settings), LinkAudit(pool)
         pressure = Pressure(pool, settings.max_queue_age_s)
         changes = ReportChanges(settings.database_url.get_secret_value())
-        app.state.context = ApiContext(settings, pool, broker, storage, stopping, links, pressure, changes)
+        terms = BatchTerms(settings.batch_stores, settings.republish_s)
+        app.state.context = ApiContext(
+            settings, pool, broker, storage, stopping, links, pressure, changes, terms
+        )
         serve_metrics(settings, "api")
         announce_stop(stopping)
         start_tracing("api", settings.otlp_endpoint)

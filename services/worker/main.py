@@ -1,6 +1,6 @@
 """The worker process: `python -m services.worker.main`; start as many as you like.
 
-Dramatiq's worker runs inside this one process instead of under Dramatiq's command (docs/decisions/0010).
+Dramatiq's worker runs inside this one process instead of under Dramatiq's command (docs/decisions/0015).
 """
 
 import os

@@ -1,8 +1,10 @@
 """Connections and pools: every session in UTC, with time limits, and driver errors translated into the domain's."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
@@ -12,6 +14,7 @@ from shared.errors import DatabaseUnavailable
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
 _IDLE_IN_TRANSACTION_TIMEOUT_S = 10  # a frozen process must not hold the others up for longer
+_RESTED_S = 1.0  # a connection that was in use until then is taken for alive; if it is not, one call gets 503
 _TCP_USER_TIMEOUT_S = 15  # a peer that vanished without a word is noticed after this
 
 _POOL: dict[str, Any] = {
@@ -94,10 +97,24 @@ def make_async_pool(database_url: str, *, application_name: str, max_size: int) 
     return AsyncConnectionPool(
         database_url,
         kwargs=session_arguments(application_name),
-        check=AsyncConnectionPool.check_connection,
+        check=_RestedOnly(),
         max_size=max_size,
         **_POOL,
     )
+
+
+class _RestedOnly:
+    """Asks the server whether a connection lives only after it has rested: one round trip less where they are busy."""
+
+    def __init__(self) -> None:
+        self._handed_out_s: WeakKeyDictionary[psycopg.AsyncConnection, float] = WeakKeyDictionary()
+
+    async def __call__(self, conn: psycopg.AsyncConnection) -> None:
+        """Raise the driver's error for a dead connection; the pool then takes another."""
+        now_s = time.monotonic()
+        if now_s - self._handed_out_s.get(conn, 0.0) > _RESTED_S:
+            await AsyncConnectionPool.check_connection(conn)
+        self._handed_out_s[conn] = now_s
 
 
 @contextmanager
@@ -113,6 +130,18 @@ async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.Asy
     with translated_errors():
         async with pool.connection() as conn:
             yield conn
+
+
+@asynccontextmanager
+async def autocommitting_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A pooled connection on which each statement is its own transaction: without BEGIN and COMMIT, two round trips less."""
+    async with borrowed_async(pool) as conn:
+        await conn.set_autocommit(True)
+        try:
+            yield conn
+        finally:
+            if not conn.closed:
+                await conn.set_autocommit(False)
 
 
 def count_processes(conn: psycopg.Connection, service: str) -> int:

@@ -12,7 +12,7 @@ from fastapi import Request
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from shared.db.connect import borrowed_async
+from shared.db.connect import autocommitting_async, borrowed_async
 from shared.db.queries import queries
 from shared.errors import AuthenticationError, DatabaseUnavailable, ForbiddenError
 from shared.http.rates import Rates, Work
@@ -69,7 +69,7 @@ class KeyRing:
         return known
 
     async def _look_up(self, prefix: str) -> _Known | None:
-        async with borrowed_async(self._pool) as conn, conn.cursor(row_factory=dict_row) as cursor:
+        async with autocommitting_async(self._pool) as conn, conn.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SQL["live_key"], {"prefix": prefix})
             row = await cursor.fetchone()
         if row is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequest
 from shared.ids import new_id
 from shared.reports.model import MAX_XLSX_ROWS, NOWHERE, Caller, Origin, ReportRequest
+from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, history_us
 from shared.uptime.window import longest_reach_us, parse_windows
@@ -32,10 +33,14 @@ _FULL_BATCH_US = 21 * DAY_US
 
 @dataclass(frozen=True)
 class BatchTerms:
-    """How the work is cut: stores in a batch, and seconds until an unclaimed batch is published again."""
+    """How the work is cut: stores in a batch, and seconds until an unclaimed batch is published again.
+
+    `ranges` remembers, for one database, how all its stores are cut.
+    """
 
     batch_stores: int
     republish_s: float
+    ranges: BatchRanges = field(default_factory=BatchRanges)
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,11 @@ async def _find_or_insert(
     }
     if not request.force and (same := await _one(conn, "find_same", parameters)):
         return Accepted(same[0])
-    for statement in ("insert_report", "insert_batches", "insert_empty_batch"):
-        await conn.execute(_SQL[statement], parameters)
-    counted = await _one(conn, "count_batches", parameters)
-    batches, rows = counted or (0, 0)
+    await conn.execute(_SQL["insert_report"], parameters)
+    if stores is None and scope is None:
+        batches, rows = await _insert_ranges(conn, parameters, terms.ranges)
+    else:
+        batches, rows = await _insert_chosen(conn, parameters)
     if "xlsx" in request.formats and rows > MAX_XLSX_ROWS:
         raise InvalidRequest(
             f"the report has {rows:,} stores and a sheet of xlsx holds {MAX_XLSX_ROWS:,}; ask for parquet or csv,"
@@ -138,6 +144,23 @@ async def _find_or_insert(
     return Accepted(
         parameters["id"], [ComputeBatch(report_id=parameters["id"], batch_no=n) for n in range(batches)]
     )
+
+
+async def _insert_ranges(
+    conn: AsyncConnection, parameters: dict[str, Any], ranges: BatchRanges
+) -> tuple[int, int]:
+    """The batches of a report of every store; returns how many batches and stores there are."""
+    cut = await ranges.at(conn, parameters)
+    given = {"first_ids": cut.first_ids, "last_ids": cut.last_ids, "range_stores": cut.stores}
+    await conn.execute(_SQL["insert_ranges"], {**parameters, **given})
+    return len(cut.stores), sum(cut.stores)
+
+
+async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> tuple[int, int]:
+    """The same of a report of some stores."""
+    for statement in ("insert_chosen", "insert_empty_batch"):
+        await conn.execute(_SQL[statement], parameters)
+    return await _one(conn, "count_batches", parameters) or (0, 0)
 
 
 def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:

@@ -14,7 +14,7 @@ from services.api.changes import LOOK_S
 from services.api.context import ApiContext, Context
 from services.api.routes.reports import Reader
 from services.api.schemas import Progress
-from shared.db.connect import borrowed_async
+from shared.db.connect import autocommitting_async
 from shared.errors import DatabaseUnavailable
 from shared.reports.model import Report, ReportState
 from shared.reports.read import get_report
@@ -43,7 +43,7 @@ class ReportEvent(BaseModel):
 )
 async def events(context: Context, key: Reader, request: Request, report_id: UUID) -> StreamingResponse:
     """Follow a report: events named after its state, with the progress as JSON; the last one has the final state."""
-    async with borrowed_async(context.pool) as conn:
+    async with autocommitting_async(context.pool) as conn:
         first = await get_report(conn, report_id, key.visible)  # 404 comes as an answer, not as a stream
     return StreamingResponse(
         _stream(context, request, first),
@@ -70,7 +70,7 @@ async def _stream(context: ApiContext, request: Request, report: Report) -> Asyn
                 return
             waiter.changed.clear()
             try:
-                async with borrowed_async(context.pool) as conn:
+                async with autocommitting_async(context.pool) as conn:
                     report = await get_report(conn, report.id)
             except DatabaseUnavailable:
                 continue  # the next look may succeed; the client need not connect anew

@@ -21,7 +21,7 @@ from services.api.schemas import (
 )
 from shared import failpoints
 from shared.audit import record_async
-from shared.db.connect import borrowed_async
+from shared.db.connect import autocommitting_async, borrowed_async
 from shared.errors import (
     BadHeader,
     FileNotFound,
@@ -42,7 +42,7 @@ from shared.reports.end import cancel_report, retry_report
 from shared.reports.model import Caller as ReportCaller
 from shared.reports.model import Report, ReportRequest, file_name
 from shared.reports.read import get_report, list_reports
-from shared.reports.trigger import BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from shared.webhooks.address import check_url
 
 router = APIRouter(tags=["reports"])
@@ -56,9 +56,8 @@ _NO_STORE = {"Cache-Control": "no-store"}
 async def create(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> Report:
     """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler."""
     await context.pressure.check()
-    terms = BatchTerms(context.settings.batch_stores, context.settings.republish_s)
-    async with borrowed_async(context.pool) as conn:
-        accepted = await trigger_report(conn, request, caller, terms, current_origin())
+    async with autocommitting_async(context.pool) as conn:
+        accepted = await trigger_report(conn, request, caller, context.batch_terms, current_origin())
         failpoints.hit("trigger.after_commit")
         report = await get_report(conn, accepted.report_id, caller.visible)
     await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
@@ -76,7 +75,7 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
     with context.changes.waiter(report_id) as waiter:
         while True:
             waiter.changed.clear()
-            async with borrowed_async(context.pool) as conn:
+            async with autocommitting_async(context.pool) as conn:
                 report = await get_report(conn, report_id, visible)
             left_s = until - loop.time()
             if report.is_final or left_s <= 0:
@@ -162,7 +161,7 @@ async def read_report(
 )
 async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
     """Redirect to a fresh link to the file."""
-    async with borrowed_async(context.pool) as conn:
+    async with autocommitting_async(context.pool) as conn:
         report = await get_report(conn, report_id, key.visible)
     await context.links.note(key, report)
     return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)

@@ -59,11 +59,27 @@ insert into report (id, as_of, policy, policy_version, detail, windows, formats,
 values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(stores)s, %(scope)s,
     %(data_cut)s, %(created_by)s, %(request_id)s, %(traceparent)s)
 
--- name: insert_batches
+-- name: batch_ranges
 -- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
+select min(store_id), max(store_id), count(*)
+from (
+    select store_id, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
+    from store
+    where polled_since_seq <= %(data_cut)s
+) numbered
+group by batch_no
+order by batch_no
+
+-- name: insert_ranges
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, due_at)
+select %(id)s, place - 1, first_id, last_id, stores, clock_timestamp() + %(republish)s
+from unnest(%(first_ids)s::text[], %(last_ids)s::text[], %(range_stores)s::integer[])
+    with ordinality range (first_id, last_id, stores, place)
+
+-- name: insert_chosen
+-- The same for some of the stores: each batch names its own.
 insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, due_at)
-select %(id)s, batch_no, min(store_id), max(store_id), count(*),
-    case when coalesce(%(stores)s::jsonb, %(scope)s::jsonb) is not null then array_agg(store_key order by store_id) end,
+select %(id)s, batch_no, min(store_id), max(store_id), count(*), array_agg(store_key order by store_id),
     clock_timestamp() + %(republish)s
 from (
     select store_id, store_key, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
