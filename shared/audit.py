@@ -28,6 +28,9 @@ ACTIONS: Mapping[str, str] = {
     "webhook.enabled": "A disabled webhook endpoint was enabled.",
     "webhook.secret_made": "A key got a new secret for its webhooks.",
     "webhook.resent": "A webhook delivery was sent again by hand.",
+    "schedule.created": "A report schedule was made; the details have its name.",
+    "schedule.changed": "A report schedule was changed, paused or resumed; the details name what was changed.",
+    "schedule.deleted": "A report schedule was deleted.",
 }
 
 

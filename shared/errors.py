@@ -129,6 +129,10 @@ class WebhookSecretMissing(UptillError):
     """The API key has no secret to sign deliveries to a `webhook_url` with."""
 
 
+class ScheduleNotFound(UptillError):
+    """No report schedule has this id, or the caller may not see it."""
+
+
 class KeyNotFound(UptillError):
     """No live API key has this prefix."""
 

@@ -37,6 +37,9 @@ NAMES = (
     "bury.before_commit",
     "retire.after_commit",
     "webhook.after_send",
+    "schedule.before_commit",
+    "schedule.after_commit",
+    "delivery.after_copy",
 )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import boto3
 import structlog
+from boto3.s3.transfer import TransferConfig
 from botocore import UNSIGNED
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -33,6 +34,9 @@ _READ_TIMEOUT_S = 10
 _PIECE_BYTES = 8 * 1024 * 1024  # S3 asks for at least 5 MiB for every piece but the last
 _READ_BYTES = 1024 * 1024
 _PROBES = "checks/"
+_COPIES = TransferConfig(
+    multipart_threshold=256 * 1024 * 1024, multipart_chunksize=64 * 1024 * 1024, use_threads=False
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,17 @@ class Storage:
         except BaseException:
             pieces.abort()
             raise
+
+    def copy(self, source: str, target: str, content_type: str) -> None:
+        """Copy an object within the bucket, by the store itself. Raises `StorageUnavailable`."""
+        with _translated_errors():
+            self._client.copy(
+                {"Bucket": self.bucket, "Key": source},
+                self.bucket,
+                target,
+                ExtraArgs={"ContentType": content_type, "MetadataDirective": "REPLACE"},
+                Config=_COPIES,
+            )
 
     def read(self, key: str) -> Iterator[bytes]:
         """Yield the object's bytes in blocks. Raises `StorageUnavailable`, also when the object is not there."""

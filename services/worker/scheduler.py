@@ -12,6 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from psycopg_pool import ConnectionPool
 
 from services.worker.facts import Facts
+from services.worker.schedules import deliver, fire_due
 from services.worker.webhooks.dial import Dialer
 from services.worker.webhooks.sender import Sender
 from shared import failpoints
@@ -134,7 +135,9 @@ def run(settings: Settings, stop: StopSignals) -> None:
         )
         sender.start()
         while not stop.requested:
-            well = _attempt(lambda: sweep(pool, broker, settings))
+            well = _attempt(lambda: fire_due(pool, broker, settings))
+            well &= _attempt(lambda: sweep(pool, broker, settings))
+            well &= _attempt(lambda: deliver(pool, storage, lambda: not stop.requested))
             well &= _attempt(lambda: retire(pool, storage, settings))
             if time.monotonic() >= clean_at and not stop.requested:
                 clean_at = time.monotonic() + settings.janitor_s

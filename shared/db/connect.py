@@ -81,6 +81,18 @@ def connect(
         yield conn
 
 
+@asynccontextmanager
+async def connect_async(
+    database_url: str, *, application_name: str
+) -> AsyncIterator[psycopg.AsyncConnection]:
+    """The same for asyncio."""
+    with translated_errors():
+        async with await psycopg.AsyncConnection.connect(
+            database_url, **session_arguments(application_name)
+        ) as conn:
+            yield conn
+
+
 def make_pool(database_url: str, *, application_name: str, max_size: int) -> ConnectionPool:
     """A pool, not yet opened (open it after the fork)."""
     return ConnectionPool(

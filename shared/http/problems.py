@@ -83,6 +83,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.WebhookSecretMissing: Problem(
         "webhook_secret_missing", HTTPStatus.CONFLICT, "The API key has no webhook secret"
     ),
+    errors.ScheduleNotFound: Problem(
+        "schedule_not_found", HTTPStatus.NOT_FOUND, "There is no such report schedule"
+    ),
     errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "There is no such live API key"),
     errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key has a successor already"),
     errors.InfrastructureError: Problem(

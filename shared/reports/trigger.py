@@ -1,10 +1,10 @@
 """Accepting a report: one transaction fixes as_of, the data cut, the stores and the batches."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from psycopg import AsyncConnection, IsolationLevel
@@ -26,6 +26,7 @@ from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")
 _MOST_TRIES = 5
+T = TypeVar("T")
 # A batch holds `batch_stores` stores where it reads up to three weeks of polls, as every policy does for the default
 # windows, and fewer where it reads more: its memory does not grow with the windows.
 _FULL_BATCH_US = 21 * DAY_US
@@ -59,23 +60,37 @@ async def trigger_report(
     `conn` must be outside a transaction. Nobody need publish the messages: the scheduler does it for what stays
     unclaimed. Raises `IdempotencyKeyReused`, `WebhookSecretMissing`, and `InvalidRequest` for stores that are not known or too many for a format.
     """
+
+    async def accept() -> Accepted:
+        accepted = await accept_report(conn, request, caller, terms, origin)
+        failpoints.hit("trigger.before_commit")
+        return accepted
+
+    return await in_one_snapshot(conn, accept)
+
+
+async def in_one_snapshot(conn: AsyncConnection, step: Callable[[], Awaitable[T]]) -> T:
+    """Run `step` in a transaction of its own that sees one moment, and commit; again where another overtook it."""
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
         for _ in range(_MOST_TRIES):
-            # A failure to serialise: the same Idempotency-Key at the same moment. The next try finds its report.
+            # A failure to serialise: the same Idempotency-Key, or schedule, at the same moment. The next try sees it.
             with suppress(SerializationFailure):
                 async with conn.transaction():
-                    accepted = await _accept(conn, request, caller, terms, origin)
-                    failpoints.hit("trigger.before_commit")
-                return accepted
-        raise DatabaseUnavailable(f"{_MOST_TRIES} requests with one Idempotency-Key overtook each other")
+                    return await step()
+        raise DatabaseUnavailable(f"{_MOST_TRIES} transactions with one aim overtook each other")
     finally:
         await conn.set_isolation_level(None)
 
 
-async def _accept(
-    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms, origin: Origin
+async def accept_report(
+    conn: AsyncConnection,
+    request: ReportRequest,
+    caller: Caller,
+    terms: BatchTerms,
+    origin: Origin = NOWHERE,
 ) -> Accepted:
+    """What `trigger_report` does, in the caller's transaction, which must see one moment (`in_one_snapshot`)."""
     key = {
         "created_by": caller.key_prefix,
         "key": caller.idempotency_key,

@@ -78,16 +78,21 @@ async def subscribe(conn: AsyncConnection, report_id: UUID, url: str, key_prefix
 
     Raises `WebhookSecretMissing`.
     """
-    known = await (await conn.execute(_SQL["has_secret"], {"key_prefix": key_prefix})).fetchone()
-    if known != (True,):
-        raise WebhookSecretMissing(
-            "deliveries to a webhook_url are signed: make the secret of your key first, by POST /v1/webhook-secret"
-        )
+    await require_secret(conn, key_prefix)
     state = await (await conn.execute(_SQL["share_report"], {"report_id": report_id})).fetchone()
     subscription = {"id": new_id(), "report_id": report_id, "url": url, "key_prefix": key_prefix}
     added = await (await conn.execute(_SQL["subscribe"], subscription)).fetchone()
     if added is not None and state is not None and state[0] in _FINAL:
         await conn.execute(_SQL["announce_to_subscriber"], subscription)
+
+
+async def require_secret(conn: AsyncConnection, key_prefix: str) -> None:
+    """Raise `WebhookSecretMissing` unless what goes to a `webhook_url` of this key can be signed."""
+    known = await (await conn.execute(_SQL["has_secret"], {"key_prefix": key_prefix})).fetchone()
+    if known != (True,):
+        raise WebhookSecretMissing(
+            "deliveries to a webhook_url are signed: make the secret of your key first, by POST /v1/webhook-secret"
+        )
 
 
 async def list_deliveries(

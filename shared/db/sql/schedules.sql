@@ -1,0 +1,110 @@
+-- Schedules, their due times and deliveries. All times are this database's.
+
+-- name: now
+-- Never before the newest run: a due time does not come twice when a clock is set back.
+select greatest(clock_timestamp(), (select last_due_at from report_schedule where id = %(id)s))
+
+-- name: count_of_maker
+select count(*) from report_schedule where created_by = %(created_by)s
+
+-- name: insert
+insert into report_schedule (id, name, cron, timezone, report, webhook_url, s3_prefix, scope, due_at, created_by)
+values (%(id)s, %(name)s, %(cron)s, %(timezone)s, %(report)s, %(webhook_url)s, %(s3_prefix)s, %(scope)s, %(due_at)s,
+    %(created_by)s)
+
+-- name: list
+select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, due_at, created_by, created_at
+from report_schedule
+where (%(id)s::uuid is null or id = %(id)s) and (%(before_id)s::uuid is null or id < %(before_id)s)
+  and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+order by id desc
+limit %(limit)s
+
+-- name: lock
+select from report_schedule
+where id = %(id)s and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb) for update
+
+-- name: change
+update report_schedule
+set name = %(name)s, cron = %(cron)s, timezone = %(timezone)s, report = %(report)s, webhook_url = %(webhook_url)s,
+    s3_prefix = %(s3_prefix)s, state = %(state)s, due_at = %(due_at)s
+where id = %(id)s
+
+-- name: delete
+delete from report_schedule where id = %(id)s
+
+-- name: list_runs
+select run.due_at, run.fired_at, run.report_id, r.state as report_state, run.error,
+    case when run.delivery = 'waiting' and r.state = 'failed' then 'failed' else run.delivery end as delivery,
+    case when run.delivery = 'waiting' and r.state = 'failed' then 'the report failed' else run.delivery_error end
+        as delivery_error,
+    run.objects
+from schedule_run run left join report r on r.id = run.report_id
+where run.schedule_id = %(id)s
+order by run.due_at desc
+limit %(limit)s
+
+-- name: anything_due
+select exists (select from report_schedule where state = 'active' and due_at <= clock_timestamp())
+
+-- name: take_due
+-- The longest due that no other scheduler holds, and whether its maker's key, or a successor of it, lives.
+select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, due_at, created_by, created_at,
+    clock_timestamp() as now,
+    (with recursive line as (
+         select prefix, revoked_at, expires_at from api_key where prefix = s.created_by
+         union
+         select k.prefix, k.revoked_at, k.expires_at from api_key k join line on k.replaces = line.prefix
+     )
+     select exists (select from line where revoked_at is null and (expires_at is null or expires_at > clock_timestamp()))
+    ) as key_lives
+from report_schedule s
+where state = 'active' and due_at <= clock_timestamp()
+order by due_at
+limit 1
+for update skip locked
+
+-- name: advance
+update report_schedule set due_at = %(next_due_at)s, last_due_at = %(due_at)s
+where id = %(id)s and state = 'active' and due_at = %(was_due_at)s
+
+-- name: insert_run
+insert into schedule_run (schedule_id, due_at, report_id, error, delivery, delivery_prefix)
+values (%(id)s, %(due_at)s, %(report_id)s, %(error)s, %(delivery)s, %(s3_prefix)s)
+
+-- name: forget_runs
+delete from schedule_run where schedule_id = %(id)s and due_at < %(due_at)s::timestamptz - %(keep)s and delivery <> 'waiting'
+
+-- name: give_up_deliveries
+update schedule_run run
+set delivery = 'failed', delivery_error = 'the report was ' || r.state || coalesce('; ' || run.delivery_error, '')
+from report r
+where run.delivery = 'waiting' and r.id = run.report_id and r.state in ('canceled', 'expired')
+
+-- name: claim_delivery
+-- A claim that runs out is another's; whoever copies, copies the same bytes to the same keys.
+update schedule_run run
+set delivery_attempts = run.delivery_attempts + 1, delivery_due_at = clock_timestamp() + %(lease)s
+from (
+    select w.schedule_id, w.due_at, w.report_id, s.name
+    from schedule_run w join report r on r.id = w.report_id join report_schedule s on s.id = w.schedule_id
+    where w.delivery = 'waiting' and w.delivery_due_at <= clock_timestamp() and r.state = 'succeeded'
+    order by w.delivery_due_at
+    limit 1
+    for update of w skip locked
+) due
+where run.schedule_id = due.schedule_id and run.due_at = due.due_at
+returning run.schedule_id, run.due_at, due.name, run.delivery_prefix as prefix, run.delivery_attempts as attempt,
+    (select array_agg(f.object order by f.format) from report_file f where f.report_id = due.report_id) as objects,
+    (select array_agg(f.format order by f.format) from report_file f where f.report_id = due.report_id) as formats
+
+-- name: record_delivered
+update schedule_run
+set delivery = 'delivered', delivery_error = null, objects = %(objects)s
+where schedule_id = %(schedule_id)s and due_at = %(due_at)s and delivery = 'waiting'
+
+-- name: record_failure
+update schedule_run
+set delivery_error = %(error)s,
+    delivery_due_at = clock_timestamp() + least(%(longest_pause)s, %(first_pause)s * 2 ^ least(delivery_attempts - 1, 20))
+where schedule_id = %(schedule_id)s and due_at = %(due_at)s and delivery_attempts = %(attempt)s and delivery = 'waiting'

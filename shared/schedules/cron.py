@@ -1,0 +1,45 @@
+"""When a schedule is due: five cron fields in a time zone, as Debian's cron reads them (also across changes of clocks)."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from shared.errors import InvalidRequest
+
+_FIELDS = 5
+_JUST_LATER = timedelta(microseconds=1)  # the way back leaves out where it begins
+
+
+def next_due(cron: str, timezone: str, after: datetime) -> datetime:
+    """Return the first due instant later than `after`, in UTC. Raises `InvalidRequest` for what never comes.
+
+    A local time that is skipped in spring is due when the gap ends; one that comes twice in autumn is due at its first
+    occurrence. Schedules of every hour or minute follow the clock that runs on instead.
+    """
+    return _step(cron, timezone, after, reverse=False)
+
+
+def newest_due(cron: str, timezone: str, first: datetime, now: datetime) -> datetime:
+    """Return the newest due instant that is not later than `now`; `first`, which is one of them, or a later one."""
+    last = _step(cron, timezone, now + _JUST_LATER, reverse=True)
+    # In a repeated hour the way back may end after `now`, or at an instant that the way on would not give.
+    if first < last <= now and next_due(cron, timezone, last) > now:
+        return last
+    return first
+
+
+def _step(cron: str, timezone: str, begin: datetime, *, reverse: bool) -> datetime:
+    if len(cron.split()) != _FIELDS:
+        raise InvalidRequest("a cron expression has five fields: minute hour day month weekday", field="cron")
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise InvalidRequest(f"{timezone!r} is no IANA time zone", field="timezone") from None
+    try:
+        found = next(CronSim(cron, begin.astimezone(zone), reverse=reverse))
+    except CronSimError as error:
+        raise InvalidRequest(f"this is no cron expression: {error}", field="cron") from None
+    except (StopIteration, OverflowError, ValueError):
+        raise InvalidRequest("the cron expression names a time that never comes", field="cron") from None
+    return found.astimezone(UTC)

@@ -1,0 +1,157 @@
+"""Making, changing and looking at schedules: what callers of the API do. They see those within their stores."""
+
+import re
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.audit import record_async
+from shared.db.queries import queries
+from shared.errors import InvalidRequest, ScheduleNotFound
+from shared.ids import new_id
+from shared.keys import EVERY_STORE, StoreScope
+from shared.reports.read import scope_json
+from shared.schedules.cron import next_due
+from shared.schedules.model import Run, Schedule, ScheduleState, ScheduleTerms
+from shared.webhooks.endpoints import require_secret
+
+MAX_SCHEDULES = 100
+MAX_PREFIX = 200
+_RUNS_SHOWN = 20
+_SEGMENTS = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
+_SQL = queries("schedules")
+_TERMS = tuple(field.name for field in fields(ScheduleTerms))
+
+
+def check_prefix(prefix: str) -> str:
+    """Return a prefix of objects. Raises `InvalidRequest` for what could lead elsewhere."""
+    if len(prefix) > MAX_PREFIX or not _SEGMENTS.fullmatch(prefix) or {".", ".."} & set(prefix.split("/")):
+        raise InvalidRequest(
+            "letters, digits, `.`, `_`, `-`, and `/` between them; no part is `.` or `..`",
+            field="deliver.s3_prefix",
+        )
+    return prefix
+
+
+async def create_schedule(
+    conn: AsyncConnection, terms: ScheduleTerms, *, created_by: str, visible: StoreScope
+) -> Schedule:
+    """Keep a schedule; it is due at the next time that its cron expression names.
+
+    Raises `InvalidRequest`, and `WebhookSecretMissing` where its events could not be signed.
+    """
+    ((made,),) = await _all(conn, "count_of_maker", {"created_by": created_by})
+    if made >= MAX_SCHEDULES:
+        raise InvalidRequest(f"this key has made {MAX_SCHEDULES} schedules already; delete one")
+    schedule_id = new_id()
+    await _check(conn, terms, created_by)
+    await conn.execute(
+        _SQL["insert"],
+        {
+            **_row(terms),
+            "id": schedule_id,
+            "scope": scope_json(visible),
+            "created_by": created_by,
+            "due_at": next_due(terms.cron, terms.timezone, await _now(conn, schedule_id)),
+        },
+    )
+    await record_async(conn, created_by, "schedule.created", str(schedule_id), name=terms.name)
+    return await get_schedule(conn, schedule_id, EVERY_STORE)
+
+
+async def list_schedules(
+    conn: AsyncConnection, visible: StoreScope, *, before_id: UUID | None = None, limit: int
+) -> list[Schedule]:
+    """Return up to `limit` schedules, newest first, from behind `before_id` on."""
+    return await _schedules(conn, None, visible, before_id, limit)
+
+
+async def get_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> Schedule:
+    """Return one. Raises `ScheduleNotFound`, also for one with stores beyond what is visible."""
+    found = await _schedules(conn, schedule_id, visible, None, 1)
+    if not found:
+        raise ScheduleNotFound(f"there is no schedule {schedule_id}")
+    return found[0]
+
+
+async def list_runs(conn: AsyncConnection, schedule_id: UUID) -> list[Run]:
+    """Return the newest runs, newest first."""
+    async with conn.cursor(row_factory=class_row(Run)) as cursor:
+        await cursor.execute(_SQL["list_runs"], {"id": schedule_id, "limit": _RUNS_SHOWN})
+        return await cursor.fetchall()
+
+
+async def change_schedule(
+    conn: AsyncConnection,
+    schedule_id: UUID,
+    visible: StoreScope,
+    *,
+    by: str,
+    state: ScheduleState | None,
+    **changes: Any,
+) -> Schedule:
+    """Change what is named. Whatever was due meanwhile of a paused schedule is not made up for. Raises `ScheduleNotFound`."""
+    await _lock(conn, schedule_id, visible)
+    before = await get_schedule(conn, schedule_id, visible)
+    after = replace(before, **changes, state=state or before.state)
+    await _check(conn, after, before.created_by)
+    timing = ("cron", "timezone", "state")
+    if any(getattr(before, name) != getattr(after, name) for name in timing):
+        now = await _now(conn, schedule_id)
+        after = replace(after, due_at=next_due(after.cron, after.timezone, now))
+    await conn.execute(
+        _SQL["change"], {**_row(after), "id": schedule_id, "state": after.state, "due_at": after.due_at}
+    )
+    named = [*changes, *(["state"] if state else [])]
+    await record_async(conn, by, "schedule.changed", str(schedule_id), changed=sorted(named))
+    return after
+
+
+async def delete_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope, *, by: str) -> None:
+    """Forget a schedule; its reports and what was delivered stay. Raises `ScheduleNotFound`."""
+    await _lock(conn, schedule_id, visible)
+    await conn.execute(_SQL["delete"], {"id": schedule_id})
+    await record_async(conn, by, "schedule.deleted", str(schedule_id))
+
+
+async def _check(conn: AsyncConnection, terms: ScheduleTerms, maker: str) -> None:
+    if terms.s3_prefix is not None:
+        check_prefix(terms.s3_prefix)
+    if terms.webhook_url is not None:
+        await require_secret(conn, maker)
+
+
+async def _lock(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> None:
+    locked = await conn.execute(_SQL["lock"], {"id": schedule_id, "scope": scope_json(visible)})
+    if locked.rowcount == 0:
+        raise ScheduleNotFound(f"there is no schedule {schedule_id}")
+
+
+async def _now(conn: AsyncConnection, schedule_id: UUID) -> datetime:
+    ((now,),) = await _all(conn, "now", {"id": schedule_id})
+    assert isinstance(now, datetime)  # noqa: S101 - the clock's
+    return now
+
+
+async def _all(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return await (await conn.execute(_SQL[name], parameters)).fetchall()
+
+
+async def _schedules(
+    conn: AsyncConnection, schedule_id: UUID | None, visible: StoreScope, before_id: UUID | None, limit: int
+) -> list[Schedule]:
+    async with conn.cursor(row_factory=class_row(Schedule)) as cursor:
+        await cursor.execute(
+            _SQL["list"],
+            {"id": schedule_id, "scope": scope_json(visible), "before_id": before_id, "limit": limit},
+        )
+        return await cursor.fetchall()
+
+
+def _row(terms: ScheduleTerms) -> dict[str, Any]:
+    return {**{name: getattr(terms, name) for name in _TERMS}, "report": Jsonb(dict(terms.report))}

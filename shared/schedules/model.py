@@ -1,0 +1,83 @@
+"""A schedule and its runs, as values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from shared.keys import StoreScope
+from shared.reports.model import FileFormat, ReportRequest, ReportState, StoreFilter
+
+ScheduleState = Literal["active", "paused"]
+DeliveryState = Literal["none", "waiting", "delivered", "failed"]
+
+
+@dataclass(frozen=True)
+class ScheduleTerms:
+    """What its maker says of it. `report` are the parameters of its reports, with `as_of` either `latest` or `due`."""
+
+    name: str
+    cron: str
+    timezone: str
+    report: Mapping[str, Any]
+    webhook_url: str | None = None
+    s3_prefix: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(ScheduleTerms):
+    """A row of `report_schedule`. Its reports hold the stores that have the labels of `scope`; None: every store."""
+
+    id: UUID
+    scope: Mapping[str, str] | None
+    state: ScheduleState
+    due_at: datetime
+    created_by: str
+    created_at: datetime
+
+    @property
+    def visible(self) -> StoreScope:
+        return StoreScope(self.scope)
+
+    def request(self, due_at: datetime) -> ReportRequest:
+        """What it asks for at one due time: a report of its own, also where another could have answered."""
+        given = self.report
+        stores = given["stores"]
+        return ReportRequest(
+            policy=given["policy"],
+            as_of=due_at if given["as_of"] == "due" else "latest",
+            detail=given["detail"],
+            force=True,
+            windows=tuple(given["windows"]),
+            formats=tuple(given["formats"]),
+            stores=None if stores is None else StoreFilter.of(stores.get("ids"), stores.get("labels")),
+            webhook_url=self.webhook_url,
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One due time: the report that was accepted, or why none was, and what became of the delivery of its files."""
+
+    due_at: datetime
+    fired_at: datetime
+    report_id: UUID | None
+    report_state: ReportState | None
+    error: str | None
+    delivery: DeliveryState
+    delivery_error: str | None
+    objects: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """Files that one attempt is to copy."""
+
+    schedule_id: UUID
+    due_at: datetime
+    name: str
+    prefix: str
+    attempt: int
+    objects: Sequence[str]
+    formats: Sequence[FileFormat]
