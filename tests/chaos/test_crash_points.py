@@ -18,9 +18,12 @@ LEASE_S = 2
 API_POINTS = tuple(name for name in NAMES if name.startswith(("trigger.", "publish.")))
 REREAD_POINTS = tuple(name for name in NAMES if name.startswith("reread."))
 SCHEDULER_POINTS = ("sweep.before_publish", "bury.before_commit", "retire.after_commit")
+SCHEDULE_POINTS = ("schedule.before_commit", "schedule.after_commit", "delivery.after_copy")
 SENDER_POINTS = tuple(name for name in NAMES if name.startswith("webhook."))  # in test_webhook_kill.py
 WORKER_POINTS = tuple(
-    name for name in NAMES if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS, *SENDER_POINTS}
+    name
+    for name in NAMES
+    if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS, *SCHEDULE_POINTS, *SENDER_POINTS}
 )
 FORMATS = ("json", "parquet", "xlsx")
 ACTIONS = (
