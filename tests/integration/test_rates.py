@@ -94,7 +94,7 @@ def test_the_service_answers_429_with_the_time_to_wait(env: dict[str, str]) -> N
 
 def test_old_work_that_nobody_takes_stops_new_work(env: dict[str, str]) -> None:
     values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
-    settings = Settings.model_validate({**values, "max_queue_age_s": 0.001})
+    settings = Settings.model_validate({**values, "max_queue_age_s": 0.001, "rate_report": "100000/minute"})
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
     with TestClient(create_app(settings), headers=headers) as api:
         first = api.post("/v1/reports")
