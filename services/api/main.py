@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.links import LinkAudit
-from services.api.routes import aliases, events, health, keys, reports, stores, webhooks
+from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
 from shared.db.connect import make_async_pool
 from shared.errors import QueueUnavailable
 from shared.http.auth import KeyRing
@@ -70,6 +70,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Uptill",
         summary="How long each store was up and down within its opening hours.",
         lifespan=lifespan,
-        routers=[module.router for module in (reports, events, stores, aliases, webhooks, keys, health)],
+        routers=[
+            module.router for module in (reports, schedules, events, stores, aliases, webhooks, keys, health)
+        ],
         max_body_bytes=settings.max_body_bytes,
     )

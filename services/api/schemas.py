@@ -78,7 +78,7 @@ class StoreSelection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=1024)]] | None,
+        list[Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]] | None,
         Field(
             min_length=1,
             max_length=MAX_STORE_IDS,
@@ -96,23 +96,13 @@ class StoreSelection(BaseModel):
         return self
 
 
-class ReportCreate(BaseModel):
-    """Body of `POST /v1/reports`; every field has a default."""
+class ReportParameters(BaseModel):
+    """What is asked of a report, now or by a schedule; every field has a default."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"policy": "classic"}]})
+    model_config = ConfigDict(extra="forbid")
 
-    as_of: Annotated[
-        AwareDatetime | Literal["latest", "now"],
-        PlainValidator(_instant_or_word, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
-    ] = Field(
-        default="latest",
-        description="End of every window: an instant, `latest` (the newest accepted poll) or `now`.",
-    )
     policy: KnownPolicy = Field(
         default=DEFAULT_POLICY, description=f"How polls become uptime: one of {', '.join(POLICIES)}."
-    )
-    force: bool = Field(
-        default=False, description="Compute anew even if the same question about the same data has an answer."
     )
     detail: bool = Field(
         default=False, description="Also unknown time, bounds, numbers of polls, time zones."
@@ -133,6 +123,33 @@ class ReportCreate(BaseModel):
         max_length=len(CONTENT_TYPES),
         description="A file of each. CSV is always among them, since the others are made from it.",
     )
+
+    @property
+    def files_made(self) -> tuple[FileFormat, ...]:
+        """The formats, in their one order."""
+        return tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats)
+
+    @property
+    def store_filter(self) -> StoreFilter | None:
+        """The stores, as the engine takes them; None: every store."""
+        return None if self.stores is None else StoreFilter.of(self.stores.ids, self.stores.labels)
+
+
+class ReportCreate(ReportParameters):
+    """Body of `POST /v1/reports`; every field has a default."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"policy": "classic"}]})
+
+    as_of: Annotated[
+        AwareDatetime | Literal["latest", "now"],
+        PlainValidator(_instant_or_word, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
+    ] = Field(
+        default="latest",
+        description="End of every window: an instant, `latest` (the newest accepted poll) or `now`.",
+    )
+    force: bool = Field(
+        default=False, description="Compute anew even if the same question about the same data has an answer."
+    )
     webhook_url: str | None = Field(
         default=None,
         max_length=MAX_URL,
@@ -141,15 +158,14 @@ class ReportCreate(BaseModel):
 
     def request(self) -> ReportRequest:
         """The same, as the engine takes it; equal requests are equal."""
-        stores = self.stores
         return ReportRequest(
             policy=self.policy,
             as_of=self.as_of,
             detail=self.detail,
             force=self.force,
             windows=tuple(self.windows),
-            formats=tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats),
-            stores=None if stores is None else StoreFilter.of(stores.ids, stores.labels),
+            formats=self.files_made,
+            stores=self.store_filter,
             webhook_url=self.webhook_url,
         )
 

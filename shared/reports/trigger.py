@@ -17,7 +17,8 @@ from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequest
 from shared.ids import new_id
-from shared.reports.model import MAX_XLSX_ROWS, NOWHERE, Caller, Origin, ReportRequest
+from shared.keys import StoreScope
+from shared.reports.model import MAX_XLSX_ROWS, NOWHERE, Caller, Origin, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, history_us
@@ -118,8 +119,7 @@ async def _find_or_insert(
 ) -> Accepted:
     stores = request.stores
     scope = scope_json(caller.visible)
-    if stores is not None and stores.ids is not None:
-        await _refuse_unknown(conn, {"ids": list(stores.ids), "scope": scope})
+    await refuse_unknown(conn, stores, caller.visible)
     given = isinstance(request.as_of, datetime)
     as_of = {"as_of_mode": "given" if given else request.as_of, "as_of": request.as_of if given else None}
     cut = await _one(conn, "resolve_cut", as_of)
@@ -183,15 +183,18 @@ def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
 
 
-async def _refuse_unknown(conn: AsyncConnection, asked: dict[str, Any]) -> None:
+async def refuse_unknown(
+    conn: AsyncConnection, stores: StoreFilter | None, visible: StoreScope, field: str = "stores.ids"
+) -> None:
     """Raise `InvalidRequest` that names the first ids of no store; one that was never polled is known."""
+    if stores is None or stores.ids is None:
+        return
+    asked = {"ids": list(stores.ids), "scope": scope_json(visible)}
     found = await _one(conn, "unknown_stores", asked)
     if found is not None and found[0]:
         count, first = found
         named = ", ".join(map(repr, first)) + (", …" if count > len(first) else "")
-        raise InvalidRequest(
-            f"{count} of {len(asked['ids'])} store ids are not known: {named}", field="stores.ids"
-        )
+        raise InvalidRequest(f"{count} of {len(stores.ids)} store ids are not known: {named}", field=field)
 
 
 async def _one(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:

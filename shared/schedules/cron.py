@@ -1,13 +1,15 @@
 """When a schedule is due: five cron fields in a time zone, as Debian's cron reads them (also across changes of clocks)."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from shared.errors import InvalidRequest
 
 _FIELDS = 5
+_ZONES = frozenset(available_timezones())
 _JUST_LATER = timedelta(microseconds=1)  # the way back leaves out where it begins
 
 
@@ -18,6 +20,15 @@ def next_due(cron: str, timezone: str, after: datetime) -> datetime:
     occurrence. Schedules of every hour or minute follow the clock that runs on instead.
     """
     return _step(cron, timezone, after, reverse=False)
+
+
+def following(cron: str, timezone: str, first: datetime, count: int) -> list[datetime]:
+    """Return `first`, which is a due instant, and those after it, `count` in all or as many as ever come; in UTC."""
+    found = [first]
+    with suppress(InvalidRequest):  # the expression was accepted: it names no later time
+        while len(found) < count:
+            found.append(next_due(cron, timezone, found[-1]))
+    return found
 
 
 def newest_due(cron: str, timezone: str, first: datetime, now: datetime) -> datetime:
@@ -32,12 +43,10 @@ def newest_due(cron: str, timezone: str, first: datetime, now: datetime) -> date
 def _step(cron: str, timezone: str, begin: datetime, *, reverse: bool) -> datetime:
     if len(cron.split()) != _FIELDS:
         raise InvalidRequest("a cron expression has five fields: minute hour day month weekday", field="cron")
+    if timezone not in _ZONES:
+        raise InvalidRequest(f"{timezone!r} is no IANA time zone", field="timezone")
     try:
-        zone = ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError):
-        raise InvalidRequest(f"{timezone!r} is no IANA time zone", field="timezone") from None
-    try:
-        found = next(CronSim(cron, begin.astimezone(zone), reverse=reverse))
+        found = next(CronSim(cron, begin.astimezone(ZoneInfo(timezone)), reverse=reverse))
     except CronSimError as error:
         raise InvalidRequest(f"this is no cron expression: {error}", field="cron") from None
     except (StopIteration, OverflowError, ValueError):

@@ -16,6 +16,7 @@ from shared.errors import InvalidRequest, ScheduleNotFound
 from shared.ids import new_id
 from shared.keys import EVERY_STORE, StoreScope
 from shared.reports.read import scope_json
+from shared.reports.trigger import refuse_unknown
 from shared.schedules.cron import next_due
 from shared.schedules.model import Run, Schedule, ScheduleState, ScheduleTerms
 from shared.webhooks.endpoints import require_secret
@@ -50,6 +51,7 @@ async def create_schedule(
         raise InvalidRequest(f"this key has made {MAX_SCHEDULES} schedules already; delete one")
     schedule_id = new_id()
     await _check(conn, terms, created_by)
+    await refuse_unknown(conn, terms.stores, visible, "report.stores.ids")
     await conn.execute(
         _SQL["insert"],
         {
@@ -95,11 +97,16 @@ async def change_schedule(
     state: ScheduleState | None,
     **changes: Any,
 ) -> Schedule:
-    """Change what is named. Whatever was due meanwhile of a paused schedule is not made up for. Raises `ScheduleNotFound`."""
+    """Change what is named. Whatever was due meanwhile of a paused schedule is not made up for.
+
+    Raises `ScheduleNotFound`, and what `create_schedule` raises.
+    """
     await _lock(conn, schedule_id, visible)
     before = await get_schedule(conn, schedule_id, visible)
     after = replace(before, **changes, state=state or before.state)
     await _check(conn, after, before.created_by)
+    if "report" in changes:
+        await refuse_unknown(conn, after.stores, after.visible, "report.stores.ids")
     timing = ("cron", "timezone", "state")
     if any(getattr(before, name) != getattr(after, name) for name in timing):
         now = await _now(conn, schedule_id)

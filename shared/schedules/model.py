@@ -24,6 +24,12 @@ class ScheduleTerms:
     webhook_url: str | None = None
     s3_prefix: str | None = None
 
+    @property
+    def stores(self) -> StoreFilter | None:
+        """The stores of its reports; None: every store."""
+        given = self.report["stores"]
+        return None if given is None else StoreFilter.of(given.get("ids"), given.get("labels"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(ScheduleTerms):
@@ -43,7 +49,6 @@ class Schedule(ScheduleTerms):
     def request(self, due_at: datetime) -> ReportRequest:
         """What it asks for at one due time: a report of its own, also where another could have answered."""
         given = self.report
-        stores = given["stores"]
         return ReportRequest(
             policy=given["policy"],
             as_of=due_at if given["as_of"] == "due" else "latest",
@@ -51,7 +56,7 @@ class Schedule(ScheduleTerms):
             force=True,
             windows=tuple(given["windows"]),
             formats=tuple(given["formats"]),
-            stores=None if stores is None else StoreFilter.of(stores.get("ids"), stores.get("labels")),
+            stores=self.stores,
             webhook_url=self.webhook_url,
         )
 

@@ -41,7 +41,9 @@ class Operation:
     def with_ids(self, value: str) -> str:
         """The path with this value for each parameter; a file's name is no id."""
         path = self.path.replace("{name}", "report.csv")
-        for parameter in ("report_id", "import_id", "store_id", "prefix", "endpoint_id", "delivery_id"):
+        for parameter in (
+            *("report_id", "import_id", "store_id", "prefix", "endpoint_id", "delivery_id", "schedule_id"),
+        ):
             path = path.replace(f"{{{parameter}}}", value)
         return path
 
@@ -55,6 +57,7 @@ OPERATIONS = [
 BODIES: dict[str, Any] = {
     "/v1/keys": {"name": "x"},
     "/v1/webhook-endpoints": {"url": "https://receiver.test"},
+    "/v1/report-schedules": {"name": "x", "cron": "0 6 * * *", "timezone": "UTC"},
 }
 
 
@@ -123,7 +126,10 @@ def test_what_is_others_is_not_there(
             conn, name="owner", scopes=["reports:read", "reports:write"], store_labels={"owner": "anna"}
         )
     api = clients["openapi.json"]
-    report = api.post("/v1/reports", headers={"Authorization": f"Bearer {env['UPTILL_API_KEY']}"}).json()
+    everyones = {"Authorization": f"Bearer {env['UPTILL_API_KEY']}"}
+    report = api.post("/v1/reports", headers=everyones).json()
+    schedules = "/v1/report-schedules"
+    schedule = api.post(schedules, headers=everyones, json=BODIES[schedules]).json()
     tried = 0
     for operation in OPERATIONS:
         if operation.scope not in {"reports:read", "reports:write"}:
@@ -133,11 +139,14 @@ def test_what_is_others_is_not_there(
             params = {"report_id": report["id"]} if operation.path == "/get_report" else {}
         elif "{store_id}" in operation.path:
             path, params = operation.with_ids("foreign"), {}
+        elif "{schedule_id}" in operation.path:
+            path, params = operation.with_ids(schedule["id"]), {}
         else:
             continue
         tried += 1
+        body: Any = {"json": {}} if "requestBody" in operation.described else {}
         answer = api.request(
-            operation.method, path, params=params, headers={"Authorization": f"Bearer {owner}"}
+            operation.method, path, params=params, headers={"Authorization": f"Bearer {owner}"}, **body
         )
         assert answer.status_code == 404, (operation, answer.text)
-    assert tried >= 8
+    assert tried >= 11

@@ -1,0 +1,100 @@
+"""Schedules of reports as resources: create, list, get, change, delete."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response, status
+from psycopg import AsyncConnection
+
+from services.api.context import ApiContext, Context
+from services.api.schedule_schemas import (
+    ScheduleBody,
+    ScheduleChange,
+    ScheduleCreate,
+    SchedulePage,
+    ScheduleQuery,
+    ScheduleSummary,
+)
+from shared.db.connect import borrowed_async
+from shared.errors import WebhookSecretMissing
+from shared.http.auth import Caller
+from shared.http.contract import answers
+from shared.http.cursors import cut_page, id_cursor, read_id_cursor
+from shared.keys import ApiKey
+from shared.schedules import keep
+from shared.schedules.model import Schedule
+from shared.webhooks.address import check_url
+
+router = APIRouter(tags=["schedules"])
+Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
+Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
+
+
+@router.post(
+    "/v1/report-schedules", status_code=status.HTTP_201_CREATED, responses=answers(WebhookSecretMissing)
+)
+async def create_schedule(
+    context: Context, key: Writer, response: Response, body: ScheduleCreate
+) -> ScheduleBody:
+    """Make a report at each time that a cron expression names in a time zone, and deliver it.
+
+    Of due times that are missed while no scheduler runs the newest is made up for.
+    """
+    terms = body.terms()
+    _check_address(context, terms.webhook_url)
+    async with borrowed_async(context.pool) as conn:
+        schedule = await keep.create_schedule(conn, terms, created_by=key.prefix, visible=key.visible)
+    response.headers["Location"] = f"/v1/report-schedules/{schedule.id}"
+    return ScheduleBody.with_runs(schedule, [])
+
+
+@router.get("/v1/report-schedules")
+async def read_schedules(
+    context: Context, key: Reader, chosen: Annotated[ScheduleQuery, Query()]
+) -> SchedulePage:
+    """List schedules, newest first. Parameters, due times and runs are with each schedule itself."""
+    before_id = read_id_cursor(chosen.cursor)
+    async with borrowed_async(context.pool) as conn:
+        found = await keep.list_schedules(conn, key.visible, before_id=before_id, limit=chosen.limit + 1)
+    page, last = cut_page(found, chosen.limit)
+    return SchedulePage(
+        schedules=[ScheduleSummary.of(schedule) for schedule in page],
+        next=None if last is None else id_cursor(last.id),
+    )
+
+
+@router.get("/v1/report-schedules/{schedule_id}")
+async def read_schedule(context: Context, key: Reader, schedule_id: UUID) -> ScheduleBody:
+    """Show a schedule with its next due times and its newest runs: reports, refusals, deliveries."""
+    async with borrowed_async(context.pool) as conn:
+        return await _shown(conn, await keep.get_schedule(conn, schedule_id, key.visible))
+
+
+@router.patch("/v1/report-schedules/{schedule_id}", responses=answers(WebhookSecretMissing))
+async def change_schedule(
+    context: Context, key: Writer, schedule_id: UUID, body: ScheduleChange
+) -> ScheduleBody:
+    """Pause or resume a schedule, or change its times, its parameters or its delivery."""
+    changes = body.changes()
+    _check_address(context, changes.get("webhook_url"))
+    async with borrowed_async(context.pool) as conn:
+        changed = await keep.change_schedule(
+            conn, schedule_id, key.visible, by=key.prefix, state=body.state, **changes
+        )
+        return await _shown(conn, changed)
+
+
+@router.delete("/v1/report-schedules/{schedule_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_schedule(context: Context, key: Writer, schedule_id: UUID) -> None:
+    """Forget a schedule. Its reports, and what was delivered, stay."""
+    async with borrowed_async(context.pool) as conn:
+        await keep.delete_schedule(conn, schedule_id, key.visible, by=key.prefix)
+
+
+def _check_address(context: ApiContext, url: str | None) -> None:
+    if url is not None:
+        check_url(url, allow_private=context.settings.webhook_allow_private, field="deliver.webhook_url")
+
+
+async def _shown(conn: AsyncConnection, schedule: Schedule) -> ScheduleBody:
+    return ScheduleBody.with_runs(schedule, await keep.list_runs(conn, schedule.id))

@@ -1,0 +1,183 @@
+"""`/v1/report-schedules` over the real API: their life, their limits, what is refused, what is audited."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx2
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from shared.keys import create_key
+from tests.fixtures.fleet import Store, load_fleet
+
+NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
+PATH = "/v1/report-schedules"
+BODY: dict[str, Any] = {"name": "weekdays", "cron": "30 6 * * 1-5", "timezone": "America/Chicago"}
+
+
+@pytest.fixture(autouse=True)
+def fleet(database_url: str) -> None:
+    load_fleet(database_url, {"a": Store(polls=[(NOW, True)]), "b": Store(polls=[(NOW, True)])})
+    with psycopg.connect(database_url) as conn:
+        conn.execute("""update store set labels = '{"owner": "anna"}' where store_id = 'a'""")
+
+
+def made(api: TestClient, **more: Any) -> dict[str, Any]:
+    answer = api.post(PATH, json={**BODY, **more})
+    body: dict[str, Any] = answer.json()
+    assert answer.status_code == 201, body
+    assert answer.headers["Location"] == f"{PATH}/{body['id']}"
+    return body
+
+
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["type"]) == (status, f"urn:uptill:error:{code}"), body
+    return body
+
+
+def local_time(instant: str) -> tuple[int, int, int]:
+    local = datetime.fromisoformat(instant).astimezone(ZoneInfo("America/Chicago"))
+    return local.isoweekday(), local.hour, local.minute
+
+
+def test_the_life_of_a_schedule(api: TestClient, database_url: str, env: dict[str, str]) -> None:
+    report = {"policy": "classic", "stores": {"ids": ["b", "a", "a"]}, "formats": ["xlsx"], "as_of": "due"}
+    schedule = made(api, report=report, deliver={"s3_prefix": "finance/daily"})
+    path = f"{PATH}/{schedule['id']}"
+    assert schedule["report"] == {
+        "policy": "classic",
+        "detail": False,
+        "stores": {"ids": ["a", "b"], "labels": None},
+        "windows": ["last_hour", "last_day", "last_week"],
+        "formats": ["csv", "xlsx"],
+        "as_of": "due",
+    }
+    assert schedule["deliver"] == {"webhook_url": None, "s3_prefix": "finance/daily"}
+    assert (schedule["state"], schedule["store_labels"], schedule["runs"]) == ("active", None, [])
+    assert schedule["next_due"][0] == schedule["next_due_at"]
+    assert len(set(schedule["next_due"])) == 5
+    assert all(local_time(each)[0] <= 5 and local_time(each)[1:] == (6, 30) for each in schedule["next_due"])
+    assert api.get(path).json() == schedule
+
+    paused = api.patch(path, json={"state": "paused"}).json()
+    assert (paused["state"], paused["next_due_at"], paused["next_due"]) == ("paused", None, [])
+    resumed = api.patch(path, json={"state": "active", "cron": "0 7 * * *", "name": "daily"}).json()
+    assert (resumed["name"], local_time(resumed["next_due_at"])[1:]) == ("daily", (7, 0))
+    assert resumed["report"] == schedule["report"], "what is not named stays"
+    changed = api.patch(path, json={"report": {"detail": True}, "deliver": {}}).json()
+    assert (changed["report"]["detail"], changed["report"]["stores"]) == (True, None)
+    assert changed["deliver"] == {"webhook_url": None, "s3_prefix": None}
+    assert api.get(path).json() == changed
+
+    assert api.delete(path).status_code == 204
+    for answer in (api.get(path), api.delete(path), api.patch(path, json={})):
+        problem(answer, 404, "schedule_not_found")
+    with psycopg.connect(database_url) as conn:
+        audited = conn.execute(
+            "select actor, action, details from audit where subject = %s order by id", [schedule["id"]]
+        ).fetchall()
+    actor = env["UPTILL_API_KEY"].split("_")[1]
+    assert audited == [
+        (actor, "schedule.created", {"name": "weekdays"}),
+        (actor, "schedule.changed", {"changed": ["state"]}),
+        (actor, "schedule.changed", {"changed": ["cron", "name", "state"]}),
+        (actor, "schedule.changed", {"changed": ["report", "s3_prefix", "webhook_url"]}),
+        (actor, "schedule.deleted", {}),
+    ]
+
+
+def test_a_list_comes_in_pages_newest_first(api: TestClient) -> None:
+    ids = [made(api, name=f"number {number}")["id"] for number in range(5)]
+    found, query = [], {"limit": "2"}
+    while True:
+        page = api.get(PATH, params=query).json()
+        assert len(page["schedules"]) <= 2
+        found += [one["id"] for one in page["schedules"]]
+        if page["next"] is None:
+            break
+        query["cursor"] = page["next"]
+    assert found == ids[::-1]
+    assert problem(api.get(PATH, params={"cursor": "x"}), 422, "invalid_request")["field"] == "query.cursor"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "told"),
+    [
+        ({"cron": "0 25 * * *"}, "cron", "Bad hour"),
+        ({"cron": "0 0 30 2 *"}, "cron", "Bad day-of-month"),
+        ({"cron": "* * * * * *"}, "cron", "five fields"),
+        ({"timezone": "Chicago"}, "timezone", "'Chicago' is no IANA time zone"),
+        ({"timezone": "right/UTC"}, "timezone", "no IANA time zone"),
+        ({"deliver": {"s3_prefix": "../reports"}}, "deliver.s3_prefix", "no part is"),
+        ({"deliver": {"webhook_url": "http://example.com"}}, "deliver.webhook_url", "https://"),
+        ({"deliver": {"webhook_url": "https://10.0.0.1/"}}, "deliver.webhook_url", "not public"),
+        ({"report": {"stores": {"ids": ["a", "nobody"]}}}, "report.stores.ids", "'nobody'"),
+        ({"report": {"stores": {"ids": ["a\0"]}}}, None, "body.report.stores.ids.0"),
+        ({"report": {"as_of": "now"}}, None, "body.report.as_of"),
+        ({"report": {"policy": "kind"}}, None, "unknown policy"),
+        ({"report": {"force": True}}, None, "body.report.force"),
+        ({"name": "a\0"}, None, "body.name"),
+        ({"until": "2030-01-01"}, None, "body.until"),
+    ],
+)
+def test_a_wrong_one_is_refused_and_says_what_is_wrong(
+    api: TestClient, change: dict[str, Any], field: str | None, told: str
+) -> None:
+    made(api)
+    existing = api.get(PATH).json()["schedules"]
+    for answer in (
+        api.post(PATH, json={**BODY, **change}),
+        api.patch(f"{PATH}/{existing[0]['id']}", json=change),
+    ):
+        refused = problem(answer, 422, "invalid_request")
+        assert (refused.get("field"), told in refused["detail"]) == (field, True), refused
+    assert api.get(PATH).json()["schedules"] == existing
+
+
+def test_a_webhook_needs_the_secret_that_signs_it(api: TestClient) -> None:
+    deliver = {"deliver": {"webhook_url": "https://receiver.test/hook"}}
+    path = f"{PATH}/{made(api)['id']}"
+    for answer in (api.post(PATH, json={**BODY, **deliver}), api.patch(path, json=deliver)):
+        problem(answer, 409, "webhook_secret_missing")
+    assert api.post("/v1/webhook-secret").status_code == 201
+    assert api.patch(path, json=deliver).json()["deliver"]["webhook_url"] == "https://receiver.test/hook"
+    assert made(api, **deliver)["deliver"]["s3_prefix"] is None
+
+
+def test_a_key_makes_a_hundred_and_not_one_more(api: TestClient) -> None:
+    ids = [made(api)["id"] for _ in range(100)]
+    assert "100" in problem(api.post(PATH, json=BODY), 422, "invalid_request")["detail"]
+    assert api.delete(f"{PATH}/{ids[0]}").status_code == 204
+    made(api)
+
+
+def test_an_owner_makes_and_sees_those_of_the_owners_stores(api: TestClient, database_url: str) -> None:
+    scopes = ["reports:read", "reports:write"]
+    with psycopg.connect(database_url) as conn:
+        anna, ben = (
+            {
+                "Authorization": f"Bearer {create_key(conn, name=owner, scopes=scopes, store_labels={'owner': owner})}"
+            }
+            for owner in ("anna", "ben")
+        )
+    everyones = made(api)
+    annas = api.post(PATH, json={**BODY, "report": {"stores": {"ids": ["a"]}}}, headers=anna).json()
+    assert annas["store_labels"] == {"owner": "anna"}
+    foreign = api.post(PATH, json={**BODY, "report": {"stores": {"ids": ["b"]}}}, headers=anna)
+    assert "'b'" in problem(foreign, 422, "invalid_request")["detail"]
+    path = f"{PATH}/{annas['id']}"
+    problem(api.patch(path, json={"report": {"stores": {"ids": ["b"]}}}), 422, "invalid_request")
+    for headers, seen in ((None, [annas["id"], everyones["id"]]), (anna, [annas["id"]]), (ben, [])):
+        assert [one["id"] for one in api.get(PATH, headers=headers).json()["schedules"]] == seen
+    for answer in (
+        api.get(path, headers=ben),
+        api.patch(path, json={"state": "paused"}, headers=ben),
+        api.delete(path, headers=ben),
+        api.get(f"{PATH}/{everyones['id']}", headers=anna),
+        api.delete(f"{PATH}/{everyones['id']}", headers=anna),
+    ):
+        problem(answer, 404, "schedule_not_found")
+    assert api.get(path, headers=anna).json() == annas
