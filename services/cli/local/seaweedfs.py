@@ -57,6 +57,7 @@ class SeaweedFS:
             self.name,
             [
                 str(_binary()),
+                "-logtostderr=true",  # or it keeps files of its own in the folder for temporary files
                 "server",
                 "-dir=.",
                 f"-ip={HOST}",
