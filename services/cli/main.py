@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import keys, reports, stores, webhooks
+from services.cli import keys, reports, schedules, stores, webhooks
 from services.cli.console import fail, note
 from services.cli.demo import demo
 from services.cli.doctor import doctor
@@ -28,6 +28,7 @@ app.command()(doctor)
 app.command()(demo)
 app.add_typer(keys.app, name="keys")
 app.add_typer(reports.app, name="reports")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(stores.app, name="stores")
 app.add_typer(webhooks.app, name="webhooks")
 

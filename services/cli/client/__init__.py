@@ -15,6 +15,7 @@ from services.cli.client.answers import (
 )
 from services.cli.client.client import UptillClient
 from services.cli.client.imports import Poll
+from services.cli.client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from services.cli.client.transport import ApiError
 from services.cli.client.webhooks import WebhookDelivery, WebhookEndpoint
 
@@ -26,7 +27,10 @@ __all__ = [
     "Poll",
     "Progress",
     "ReportFile",
+    "ReportSchedule",
     "ReportStatus",
+    "ScheduleDelivery",
+    "ScheduleRun",
     "Segment",
     "Store",
     "StoreChanged",

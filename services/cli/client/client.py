@@ -7,12 +7,13 @@ import httpx2
 
 from services.cli.client.imports import ImportCalls
 from services.cli.client.reports import ReportCalls
+from services.cli.client.schedules import ScheduleCalls
 from services.cli.client.stores import StoreCalls
 from services.cli.client.transport import TIMEOUT_S, ApiError, Transport
 from services.cli.client.webhooks import WebhookCalls
 
 
-class UptillClient(ReportCalls, StoreCalls, ImportCalls, WebhookCalls):
+class UptillClient(ReportCalls, ScheduleCalls, StoreCalls, ImportCalls, WebhookCalls):
     """`with UptillClient(url, key) as uptill: uptill.create_report(policy="strict")`. Every call raises `ApiError`.
 
     `ingest_url` is needed for uploads, live polls and changes of stores. Where a service answers 429 or 503 a call is

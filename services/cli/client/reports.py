@@ -16,6 +16,30 @@ from services.cli.client.transport import ApiError, Transport
 _WAIT_S = 20.0
 
 
+def report_parameters(
+    *,
+    as_of: datetime | str,
+    policy: str | None = None,
+    detail: bool = False,
+    windows: Sequence[str] | None = None,
+    formats: Sequence[str] | None = None,
+    store_ids: Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What is asked of a report, as JSON; None leaves a parameter to the service."""
+    stores = {"ids": None if store_ids is None else list(store_ids), "labels": labels}
+    stores = {name: value for name, value in stores.items() if value is not None}
+    asked: dict[str, Any] = {
+        "as_of": as_of.isoformat() if isinstance(as_of, datetime) else as_of,
+        "policy": policy,
+        "detail": detail,
+        "windows": None if windows is None else list(windows),
+        "formats": None if formats is None else list(formats),
+        "stores": stores or None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 class ReportCalls:
     """Reports: create, follow, download, list. Every call raises `ApiError`."""
 
@@ -40,23 +64,22 @@ class ReportCalls:
 
         Without a key of the caller's the call has one of its own, so that asking again makes no second report.
         """
-        stores = {"ids": None if store_ids is None else list(store_ids), "labels": labels}
-        stores = {name: value for name, value in stores.items() if value is not None}
-        body: dict[str, Any] = {
-            "as_of": as_of.isoformat() if isinstance(as_of, datetime) else as_of,
-            "policy": policy,
-            "detail": detail,
-            "windows": None if windows is None else list(windows),
-            "formats": None if formats is None else list(formats),
-            "stores": stores or None,
-            "force": force,
-            "webhook_url": webhook_url,
-        }
+        body = report_parameters(
+            as_of=as_of,
+            policy=policy,
+            detail=detail,
+            windows=windows,
+            formats=formats,
+            store_ids=store_ids,
+            labels=labels,
+        )
+        if webhook_url is not None:
+            body["webhook_url"] = webhook_url
         return self._api.call(
             ReportStatus,
             "POST",
             "/v1/reports",
-            json={name: value for name, value in body.items() if value is not None},
+            json={**body, "force": force},
             headers={"Idempotency-Key": idempotency_key or uuid4().hex},
         )
 

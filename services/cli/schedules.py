@@ -1,0 +1,155 @@
+"""`uptill schedules`: reports by the calendar."""
+
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from services.cli.client import ReportSchedule, ScheduleRun
+from services.cli.connection import api_client
+from services.cli.console import fail, note, stdout
+from services.cli.report import Format, PolicyName
+from shared.labels import parse_labels
+from shared.uptime.policy import DEFAULT_POLICY
+
+app = typer.Typer(
+    no_args_is_help=True, help="Reports by the calendar: create, list, show, pause, resume, delete."
+)
+ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")]
+
+
+class AsOf(StrEnum):
+    """Where the windows of a scheduled report end."""
+
+    latest = "latest"
+    due = "due"
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="For people, and in the names of files.")],
+    cron: Annotated[str, typer.Option(help='Minute, hour, day, month, weekday, as "30 6 * * 1-5".')],
+    zone: Annotated[str, typer.Option(help="The IANA time zone of these, as America/Chicago.")],
+    as_of: Annotated[
+        AsOf, typer.Option(help="End of the windows: the newest accepted poll, or the due time.")
+    ] = AsOf.latest,
+    policy: Annotated[PolicyName, typer.Option(help="How polls become uptime.")] = PolicyName(DEFAULT_POLICY),
+    window: Annotated[list[str] | None, typer.Option(help="Repeatable, as of `uptill report`.")] = None,
+    store: Annotated[list[str] | None, typer.Option(help="Repeatable: only stores with these ids.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
+    ] = None,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")
+    ] = False,
+    file_format: Annotated[
+        list[Format] | None, typer.Option("--format", help="Repeatable. Default: csv.")
+    ] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="An https address that is told when a report has ended.")
+    ] = None,
+    s3_prefix: Annotated[
+        str | None, typer.Option(help="Copy the files below deliveries/ and this, within the bucket.")
+    ] = None,
+) -> None:
+    """Make a report at each time that a cron expression names; prints the schedule's id."""
+    try:
+        labels = parse_labels(label, separator="=") if label else None
+    except ValueError as error:
+        fail(str(error))
+    with api_client() as client:
+        made = client.create_schedule(
+            name,
+            cron=cron,
+            timezone=zone,
+            webhook_url=webhook_url,
+            s3_prefix=s3_prefix,
+            as_of="due" if as_of is AsOf.due else "latest",
+            policy=policy.value,
+            detail=detail,
+            windows=window,
+            formats=[each.value for each in file_format] if file_format else None,
+            store_ids=store,
+            labels=labels,
+        )
+    note(f"{made.name}: due {_local(made, made.next_due_at)} for the first time")
+    print(made.id)
+
+
+@app.command("list")
+def list_(limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50) -> None:
+    """Show schedules, newest first."""
+    table = Table("id", "name", "cron", "zone", "state", "next due", "webhook", "prefix")
+    with api_client() as client:
+        for one in islice(client.schedules(), limit):
+            to = one.deliver
+            due, webhook, prefix = _local(one, one.next_due_at), to.webhook_url or "-", to.s3_prefix or "-"
+            row = (one.id, one.name, one.cron, one.timezone, one.state, due, webhook, prefix)
+            table.add_row(*map(escape, row))
+    stdout.print(table)
+
+
+@app.command()
+def show(schedule_id: ScheduleId) -> None:
+    """Show a schedule, its next due times, and what came of the last ones."""
+    with api_client() as client:
+        schedule = client.get_schedule(schedule_id)
+    terms = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("name", schedule.name),
+        ("due", f"{schedule.cron} in {schedule.timezone}"),
+        ("state", schedule.state),
+        ("report", ", ".join(f"{name}={value}" for name, value in (schedule.report or {}).items())),
+        ("webhook", schedule.deliver.webhook_url or "-"),
+        ("prefix", schedule.deliver.s3_prefix or "-"),
+        ("next", ", ".join(_local(schedule, at) for at in schedule.next_due) or "-"),
+    ):
+        terms.add_row(name, escape(value))
+    stdout.print(terms)
+    runs = Table("due", "report", "state", "delivery", "because")
+    for run in schedule.runs:
+        runs.add_row(
+            _local(schedule, run.due_at),
+            run.report_id or "-",
+            run.report_state or "-",
+            run.delivery,
+            escape(_why(run)),
+        )
+    stdout.print(runs)
+
+
+@app.command()
+def pause(schedule_id: ScheduleId) -> None:
+    """Make no reports until it is resumed."""
+    with api_client() as client:
+        client.change_schedule(schedule_id, state="paused")
+    note(f"schedule {schedule_id} is paused")
+
+
+@app.command()
+def resume(schedule_id: ScheduleId) -> None:
+    """Go on with the next due time; what was due meanwhile is not made up for."""
+    with api_client() as client:
+        schedule = client.change_schedule(schedule_id, state="active")
+    note(f"schedule {schedule_id} is due {_local(schedule, schedule.next_due_at)}")
+
+
+@app.command()
+def delete(schedule_id: ScheduleId) -> None:
+    """Forget a schedule; its reports, and what was delivered, stay."""
+    with api_client() as client:
+        client.delete_schedule(schedule_id)
+    note(f"schedule {schedule_id} is deleted")
+
+
+def _local(schedule: ReportSchedule, at: datetime | None) -> str:
+    return f"{at.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M}" if at else "-"
+
+
+def _why(run: ScheduleRun) -> str:
+    return run.error or run.delivery_error or "-"
