@@ -11,10 +11,9 @@ from services.ingest.header import Layout
 from services.ingest.ledger import FIRST_REJECTS, DatabaseClock, ImportLedger
 from services.ingest.lifeline import Lifeline
 from services.ingest.local_hours import LocalHoursWriter, parse_local_hours
-from services.ingest.polls import parse_polls
+from services.ingest.polls import PollParser
 from services.ingest.prefetch import ahead
 from services.ingest.reasons import ROW_REASONS, Reject
-from services.ingest.seen_keys import SeenKeys
 from services.ingest.write_polls import PollWriter
 from shared.errors import BadInputFile
 
@@ -72,10 +71,10 @@ def load_table(
     Opening hours and zones take effect at the end, so of them nothing stays.
     """
     if layout.kind == "polls":
-        clock, seen = lifeline.apply(lambda: DatabaseClock(ledger.conn)), SeenKeys()
+        clock, parser = lifeline.apply(lambda: DatabaseClock(ledger.conn)), PollParser(layout)
         _load(
             lambda conn: PollWriter(conn, ledger),
-            (parse_polls(chunk, layout, clock.latest_valid_us(), seen) for chunk in chunks),
+            (parser.parse(chunk, clock.latest_valid_us()) for chunk in chunks),
             lifeline, ledger, reject_limit, on_chunk, settle=True,
         )  # fmt: skip
     else:

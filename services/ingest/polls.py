@@ -1,7 +1,7 @@
-"""Validates the rows of a polls file and settles them, vectorised. Knows no database: stores are the chunk's own."""
+"""Validates the rows of a polls file and settles them, vectorised. Knows no database: stores have numbers of their own."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from services.ingest.reasons import Reject
 from services.ingest.rows import Rows, split_rows
 from services.ingest.seen_keys import SeenKeys
 from services.ingest.settle import Settled, settle
+from services.ingest.store_numbers import StoreNumbers
 from services.ingest.words import low_bytes, word, words_at_every_byte
 
 MAX_STORE_ID_BYTES = 1024
@@ -24,34 +25,60 @@ _SPACE = ord(" ")
 
 
 @dataclass(frozen=True)
-class Polls:
-    """The valid polls of one chunk, in the order of the file and settled, and its rejects.
+class ValidPolls:
+    """The valid polls of one chunk in the order of the file, and its rejects."""
 
-    Settled polls name a store by its place in `stores`; `repeated` are those of them that an earlier chunk may have had.
-    """
-
-    chunk: Chunk
     ids: pl.Series
     at_us: NDArray[np.int64]
     active: NDArray[np.bool_]
-    stores: pl.Series
-    settled: Settled
-    repeated: NDArray[np.bool_]
     rejects: list[Reject]
     cut_fractions: int = 0  # valid polls whose instant was finer than a microsecond
 
-    @property
-    def rows_read(self) -> int:
-        return len(self.ids) + len(self.rejects)
+
+@dataclass(frozen=True)
+class Polls:
+    """One chunk, whose bytes are not kept, with its polls settled.
+
+    These name a store by its number in `stores`, of which there were `stores_met` then; `repeated` are those of them
+    that an earlier chunk may have had.
+    """
+
+    chunk: Chunk
+    stores: StoreNumbers
+    stores_met: int
+    settled: Settled
+    repeated: NDArray[np.bool_]
+    rejects: list[Reject]
+    rows_read: int
+    cut_fractions: int
 
 
-def parse_polls(chunk: Chunk, layout: Layout, latest_us: int, seen: SeenKeys) -> Polls:
-    """Validate one chunk. A poll after `latest_us` (microseconds since 1970) is rejected as `future`."""
-    return validate_polls(split_rows(chunk, layout), latest_us, seen)
+class PollParser:
+    """Parses the chunks of one import, in order: it remembers the stores and the polls it has met."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._stores = StoreNumbers()
+        self._seen = SeenKeys()
+
+    def parse(self, chunk: Chunk, latest_us: int) -> Polls:
+        """Validate one chunk. A poll after `latest_us` (microseconds since 1970) is rejected as `future`."""
+        valid = validate_polls(split_rows(chunk, self._layout), latest_us)
+        settled = settle(self._stores.of(valid.ids), valid.at_us, valid.active)
+        return Polls(
+            replace(chunk, data=b""),
+            self._stores,
+            len(self._stores),
+            settled,
+            self._seen.add(settled.deliveries.store, settled.deliveries.at_us),
+            valid.rejects,
+            len(valid.ids) + len(valid.rejects),
+            valid.cut_fractions,
+        )
 
 
-def validate_polls(rows: Rows, latest_us: int, seen: SeenKeys) -> Polls:
-    """The same for rows already split. Of a row with several faults the first column's is reported."""
+def validate_polls(rows: Rows, latest_us: int) -> ValidPolls:
+    """Check rows already split. Of a row with several faults the first column's is reported."""
     faults: dict[int, str] = {}
     cut: list[int] = []
     at_us = _instants(rows, latest_us, faults, cut)
@@ -67,18 +94,7 @@ def validate_polls(rows: Rows, latest_us: int, seen: SeenKeys) -> Polls:
             [*rejects, *(rows.reject(row, reason) for row, reason in faults.items())],
             key=lambda reject: reject.line,
         )
-    stores, store = _numbered(ids)
-    settled = settle(store, at_us, active)
-    repeated = seen.add(stores.hash().to_numpy()[settled.deliveries.store], settled.deliveries.at_us)
-    return Polls(rows.chunk, ids, at_us, active, stores, settled, repeated, rejects, cut_fractions)
-
-
-def _numbered(ids: pl.Series) -> tuple[pl.Series, NDArray[np.int32]]:
-    """The distinct ids, and the place of each id among them."""
-    distinct = ids.alias("store_id").unique()
-    numbers = distinct.to_frame().with_row_index("store")
-    found = ids.alias("store_id").to_frame().join(numbers, on="store_id", how="left", maintain_order="left")
-    return distinct, found["store"].to_numpy().astype(np.int32)
+    return ValidPolls(ids, at_us, active, rejects, cut_fractions)
 
 
 def checked_store_ids(rows: Rows, faults: dict[int, str]) -> pl.Series:

@@ -1,12 +1,12 @@
-"""Turns store ids into store keys: a dictionary of the ids one import has met. New stores are inserted."""
+"""The keys that the database gives the stores of one import. New stores are inserted."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 import psycopg
 from numpy.typing import NDArray
 
+from services.ingest.store_numbers import StoreNumbers
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -20,21 +20,17 @@ def add_stores(conn: psycopg.Connection, ids: Sequence[str]) -> None:
 
 
 class StoreKeys:
-    """Ids and keys; for each key the first poll as far as known, in microseconds since 1970."""
+    """The keys of the stores of one import; for each key the first poll as far as known, in microseconds since 1970."""
 
     def __init__(self) -> None:
-        self._known = pl.DataFrame(schema={"store_id": pl.String, "store_key": pl.Int32})
+        self._keys = np.zeros(0, np.int32)
         self._first_us = np.zeros(0, np.int64)
 
-    def resolve(self, conn: psycopg.Connection, ids: pl.Series) -> NDArray[np.int32]:
-        """The key of each of these distinct ids."""
-        keys = self._look_up(ids)
-        if keys.null_count():
-            unknown = ids.filter(keys.is_null())
-            for start in range(0, len(unknown), _LEARNT_AT_ONCE):
-                self._learn(conn, unknown.slice(start, _LEARNT_AT_ONCE).to_list())
-            keys = self._look_up(ids)
-        return keys.to_numpy()
+    def by_number(self, conn: psycopg.Connection, stores: StoreNumbers, count: int) -> NDArray[np.int32]:
+        """The keys of the first `count` of these stores, which are those of all calls."""
+        while (known := len(self._keys)) < count:
+            self._learn(conn, stores.ids(known, min(known + _LEARNT_AT_ONCE, count)))
+        return self._keys
 
     def first_polls(
         self, store_key: NDArray[np.int32], at_us: NDArray[np.int64]
@@ -47,18 +43,13 @@ class StoreKeys:
         self._first_us[keys[earlier]] = instants[earlier]
         return keys[earlier], instants[earlier]
 
-    def _look_up(self, ids: pl.Series) -> pl.Series:
-        frame = ids.alias("store_id").to_frame()
-        return frame.join(self._known, on="store_id", how="left", maintain_order="left")["store_key"]
-
     def _learn(self, conn: psycopg.Connection, ids: list[str]) -> None:
         add_stores(conn, ids)
         rows = conn.execute(_SQL["store_keys"], {"ids": ids}).fetchall()
-        schema = {"store_id": pl.String, "store_key": pl.Int32, "first_us": pl.Int64}
-        learnt = pl.DataFrame(rows, schema=schema, orient="row")
-        self._known = pl.concat([self._known, learnt.drop("first_us")], rechunk=True)
-        keys = learnt["store_key"].to_numpy()
+        keys = np.array([key for key, _ in rows], np.int32)
+        first_us = np.array([_NEVER_US if first is None else first for _, first in rows], np.int64)
+        self._keys = np.append(self._keys, keys)
         grown = np.full(max(len(self._first_us), int(keys.max()) + 1), _NEVER_US, np.int64)
         grown[: len(self._first_us)] = self._first_us
-        grown[keys] = learnt["first_us"].fill_null(_NEVER_US).to_numpy()
+        grown[keys] = first_us
         self._first_us = grown

@@ -102,7 +102,7 @@ class PollWriter:
 
     def _keyed(self, polls: Polls) -> Deliveries:
         """The settled polls, by the keys of their stores."""
-        keys = self._stores.resolve(self._conn, polls.stores)
+        keys = self._stores.by_number(self._conn, polls.stores, polls.stores_met)
         return replace(polls.settled.deliveries, store=keys[polls.settled.deliveries.store])
 
     def _prepare_weeks(self, numbers: Sequence[int]) -> tuple[dict[int, bool], list[_Change]]:

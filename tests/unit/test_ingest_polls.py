@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from services.ingest.chunks import MAX_LINE_BYTES, Chunk
 from services.ingest.header import Layout, read_header
-from services.ingest.polls import Polls, parse_polls, validate_polls
+from services.ingest.polls import PollParser, ValidPolls, validate_polls
 from services.ingest.reasons import RAW_BYTES, ROW_REASONS
-from services.ingest.rows import split_by_line, split_plain
-from services.ingest.seen_keys import SeenKeys
+from services.ingest.rows import split_by_line, split_plain, split_rows
 from tests.unit.test_ingest_instants import POLL
 
-SEEN = SeenKeys()  # one for all: making it is slow beside a small chunk
 LAYOUT = Layout("polls", 3, (0, 1, 2))
 NOW = POLL + 3_600_000_000
 AT = b"2024-10-14 23:55:18.727055 UTC"
@@ -25,8 +23,8 @@ def chunk_of(data: bytes) -> Chunk:
     return Chunk(first_line=2, first_byte=30, end_byte=30 + len(data), data=data)
 
 
-def parse(data: bytes, layout: Layout = LAYOUT) -> Polls:
-    return parse_polls(chunk_of(data), layout, NOW, SEEN)
+def parse(data: bytes, layout: Layout = LAYOUT) -> ValidPolls:
+    return validate_polls(split_rows(chunk_of(data), layout), NOW)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +82,6 @@ def test_good_rows_in_many_clothes() -> None:
     assert polls.ids.to_list() == ["007", "fca22568-98bf-449b-89ed-15a37ab475e1", 'a,"b"', "c", "é=cmd|x"]
     assert polls.active.tolist() == [True, False, True, False, True]
     assert polls.at_us.tolist() == [POLL] * 5
-    assert polls.rows_read == 5
 
 
 def test_columns_in_any_order_with_others_between() -> None:
@@ -124,7 +121,7 @@ def test_the_vectorised_way_equals_the_one_by_line(rows: list[str], newline: str
     assert by_line.rows_read == len(lines)
     if plain is not None:
         assert by_line.rejects == plain.rejects == []
-        _assert_equal(validate_polls(plain, NOW, SEEN), validate_polls(by_line, NOW, SEEN))
+        _assert_equal(validate_polls(plain, NOW), validate_polls(by_line, NOW))
 
 
 @given(rows=st.lists(_ROW, min_size=1, max_size=20))
@@ -132,7 +129,7 @@ def test_quoting_every_field_changes_nothing(rows: list[str]) -> None:
     plain = chunk_of("\n".join([*rows, ""]).encode())
     quoted_rows = [",".join(f'"{field}"' for field in row.split(",")) for row in rows]
     quoted = chunk_of("\n".join([*quoted_rows, ""]).encode())
-    left, right = (parse_polls(chunk, LAYOUT, NOW, SEEN) for chunk in (plain, quoted))
+    left, right = (validate_polls(split_rows(chunk, LAYOUT), NOW) for chunk in (plain, quoted))
     left_reasons = [(reject.line, reject.reason) for reject in left.rejects]
     assert left_reasons == [(reject.line, reject.reason) for reject in right.rejects]
     _assert_equal(replace(left, rejects=[]), replace(right, rejects=[]))
@@ -145,7 +142,19 @@ def test_most_real_looking_chunks_are_plain() -> None:
     assert rows.lines.tolist() == list(range(2, 102))
 
 
-def _assert_equal(left: Polls, right: Polls) -> None:
+def test_stores_keep_their_numbers_and_polls_their_past() -> None:
+    parser = PollParser(LAYOUT)
+    first = parser.parse(chunk_of(b"b,active,%b\na,active,%b\nx,on,%b\n" % (AT, AT, AT)), NOW)
+    second = parser.parse(chunk_of(b"c,inactive,%b\na,inactive,%b\n" % (AT, AT)), NOW)
+    assert (first.rows_read, len(first.rejects), first.stores_met) == (3, 1, 2)
+    assert (second.rows_read, second.stores_met, second.chunk.data) == (2, 3, b"")
+    assert set(second.stores.ids(0, 2)) == {"a", "b"}
+    assert not first.repeated.any()
+    met = [second.stores.ids(number, number + 1)[0] for number in second.settled.deliveries.store.tolist()]
+    assert dict(zip(met, second.repeated.tolist(), strict=True)) == {"a": True, "c": False}
+
+
+def _assert_equal(left: ValidPolls, right: ValidPolls) -> None:
     assert left.ids.to_list() == right.ids.to_list()
     assert np.array_equal(left.at_us, right.at_us)
     assert np.array_equal(left.active, right.active)

@@ -130,8 +130,10 @@ order by wanted.store_id collate "C"
 on conflict do nothing
 
 -- name: store_keys
-select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
-from store where store_id = any (%(ids)s::text[])
+-- In the order asked for.
+select store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
+from unnest(%(ids)s::text[]) with ordinality wanted (store_id, place) join store using (store_id)
+order by place
 
 -- name: record_first_polls
 update store
