@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from shared import failpoints
 from shared.db.connect import borrowed, connect_async
 from shared.db.queries import queries
+from shared.metrics.registry import SCHEDULES_FIRED
 from shared.queue import publish_or_leave
 from shared.reports.trigger import BatchTerms
 from shared.schedules.deliver import deliver_one
@@ -33,6 +34,7 @@ def fire_due(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> i
     fired = asyncio.run(_fire_all(settings))
     failpoints.hit("schedule.after_commit")
     for run in fired:
+        SCHEDULES_FIRED.labels("accepted" if run.error is None else "refused").inc()
         log = _log.bind(schedule=str(run.schedule_id), due_at=run.due_at.isoformat())
         if run.error is None:
             log.info("schedule_fired", report_id=str(run.report_id))

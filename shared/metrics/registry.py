@@ -66,6 +66,18 @@ REPORTS_BURIED = REGISTRY.counter(
 REPORTS_EXPIRED = REGISTRY.counter(
     "reports_expired_total", "Reports whose files were removed after their time.", sources=["scheduler"]
 )
+SCHEDULES_FIRED = REGISTRY.counter(
+    "schedules_fired_total",
+    "Due times of schedules: accepted, a report was made; refused, the run says why none was.",
+    sources=["scheduler"],
+    labels={"result": ("accepted", "refused")},
+)
+WEBHOOK_ATTEMPTS = REGISTRY.counter(
+    "webhook_attempts_total",
+    "Attempts to send a webhook: delivered, the receiver answered 2xx; failed, anything else.",
+    sources=["scheduler"],
+    labels={"result": ("delivered", "failed")},
+)
 SWEEPS = REGISTRY.counter(
     "sweeps_total",
     "Rounds of the scheduler: done, or skipped since a server was away.",
@@ -121,6 +133,37 @@ FACTS: tuple[Metric, ...] = (
         "newest_poll_age_seconds", "gauge", "Age of the newest accepted poll; absent before the first."
     ),
     REGISTRY.fact("stores", "gauge", "Stores that were ever polled."),
+    REGISTRY.fact("schedules", "gauge", "Schedules of reports by state.", labels=["state"]),
+    REGISTRY.fact(
+        "oldest_due_schedule_age_seconds",
+        "gauge",
+        "How long the schedule that is longest due has been so; 0 without one.",
+    ),
+    REGISTRY.fact(
+        "file_deliveries",
+        "gauge",
+        "Deliveries of scheduled reports into the bucket, by state; waiting: the report has succeeded.",
+        labels=["state"],
+    ),
+    REGISTRY.fact(
+        "oldest_file_delivery_age_seconds",
+        "gauge",
+        "How long ago the oldest report succeeded whose files wait to be delivered; 0 without one.",
+    ),
+    REGISTRY.fact(
+        "webhook_endpoints",
+        "gauge",
+        "Webhook endpoints: working, failing since their last success, disabled.",
+        labels=["state"],
+    ),
+    REGISTRY.fact(
+        "webhook_deliveries", "gauge", "Webhook deliveries of the last 30 days by state.", labels=["state"]
+    ),
+    REGISTRY.fact(
+        "oldest_webhook_age_seconds",
+        "gauge",
+        "Age of the oldest delivery that has not ended, but for those to disabled endpoints; 0 without one.",
+    ),
 )
 SLOW_FACTS: tuple[Metric, ...] = (
     REGISTRY.fact(

@@ -1,6 +1,7 @@
 """A schedule from its due time to its receivers, by processes with the database roles that they are meant to have."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.cutting_proxy import cutting_proxy
 from tests.fixtures.fleet import Store, load_fleet
+from tests.fixtures.metrics import by_label, free_ports, on_port, scrape
 from tests.fixtures.receiver import receiver
 from tests.fixtures.services import Services, wait_until
 
@@ -50,6 +52,7 @@ def test_two_schedulers_make_one_report_and_deliver_it_though_both_ways_fail_at_
     with (
         receiver() as hook,
         cutting_proxy(env["UPTILL_S3_ENDPOINT"], lambda: 0 if store_is_away else 1 << 40) as proxy,
+        free_ports("one", "other") as ports,
         logins(url, "uptill_api", "uptill_worker") as (api_url, worker_url),
         Services({**env, **quick}, tmp_path) as services,
         psycopg.connect(url, autocommit=True) as conn,
@@ -64,8 +67,9 @@ def test_two_schedulers_make_one_report_and_deliver_it_though_both_ways_fail_at_
                 formats=["json"], webhook_url=hook.url, s3_prefix="north/daily",
             )  # fmt: skip
             conn.execute("update report_schedule set due_at = date_trunc('minute', clock_timestamp())")
-            for _ in range(2):
-                services.scheduler(UPTILL_DATABASE_URL=worker_url, UPTILL_S3_ENDPOINT=proxy.endpoint)
+            away = {"UPTILL_DATABASE_URL": worker_url, "UPTILL_S3_ENDPOINT": proxy.endpoint}
+            for port in ports.values():
+                services.scheduler(**away, **on_port(port))
             wait_until(
                 lambda: conn.execute(
                     "select 1 from schedule_run where delivery_error is not null"
@@ -119,4 +123,11 @@ def test_two_schedulers_make_one_report_and_deliver_it_though_both_ways_fail_at_
         assert conn.execute("select count(*) from report").fetchone() == (1,)
         assert shown.next_due_at is not None
         assert shown.next_due_at > run.due_at
+        assert counted("uptill_schedules_fired_total", ports) == {"accepted": 1}
+        assert counted("uptill_webhook_attempts_total", ports) == {"delivered": 1, "failed": 1}
         assert not services.logged("permission denied")
+
+
+def counted(name: str, ports: dict[str, int]) -> Counter[str]:
+    """What both schedulers have counted, by result."""
+    return sum((Counter(by_label(scrape(port), name, "result")) for port in ports.values()), Counter())

@@ -12,6 +12,7 @@ from services.worker.webhooks.dial import Dialer
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
+from shared.metrics.registry import WEBHOOK_ATTEMPTS
 from shared.webhooks.deliveries import claim_delivery, record_outcome, release_deliveries, tidy_deliveries
 from shared.webhooks.model import DeliveryLease
 
@@ -76,6 +77,7 @@ class Sender:
         try:
             log = _log.bind(delivery=str(lease.id), attempt=lease.attempt)
             outcome = attempt_delivery(self._dialer, lease)
+            WEBHOOK_ATTEMPTS.labels("delivered" if outcome.is_success else "failed").inc()
             failpoints.hit("webhook.after_send")
             with borrowed(self._pool) as conn:
                 disabled = record_outcome(conn, lease, outcome)

@@ -75,6 +75,49 @@ from ledger_head where latest_observed_at is not null
 -- name: stores
 select count(*) from store where first_polled_at is not null
 
+-- name: schedules
+select state, count(report_schedule.state)
+from unnest('{active,paused}'::text[]) state left join report_schedule using (state)
+group by state
+
+-- name: oldest_due_schedule_age_seconds
+select greatest(coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0), 0)::float8
+from report_schedule where state = 'active'
+
+-- name: file_deliveries
+-- One whose report has not ended, or failed and may be tried again, waits for the report.
+select state, count(run.delivery)
+from unnest('{waiting,delivered,failed}'::text[]) state
+left join (
+    select s.delivery from schedule_run s join report r on r.id = s.report_id
+    where s.delivery <> 'waiting' or r.state = 'succeeded'
+) run on run.delivery = state
+group by state
+
+-- name: oldest_file_delivery_age_seconds
+select coalesce(extract(epoch from clock_timestamp() - min(r.finished_at)), 0)::float8
+from schedule_run s join report r on r.id = s.report_id
+where s.delivery = 'waiting' and r.state = 'succeeded'
+
+-- name: webhook_endpoints
+select state, count(endpoint.now)
+from unnest('{working,failing,disabled}'::text[]) state
+left join (
+    select case when state = 'disabled' then state when failing_since is null then 'working' else 'failing' end as now
+    from webhook_endpoint
+) endpoint on endpoint.now = state
+group by state
+
+-- name: webhook_deliveries
+select state, count(webhook_delivery.state)
+from unnest('{pending,leased,delivered,failed}'::text[]) state left join webhook_delivery using (state)
+group by state
+
+-- name: oldest_webhook_age_seconds
+select coalesce(extract(epoch from clock_timestamp() - min(d.created_at)), 0)::float8
+from webhook_delivery d left join webhook_endpoint e on e.id = d.endpoint_id
+where d.state in ('pending', 'leased') and e.state is distinct from 'disabled'
+
 -- name: silent_stores
 -- One look into the key of the newest weeks a store: the cost grows with the stores, not with the polls.
 select count(*) from store
