@@ -3,6 +3,7 @@
 Without a cluster it is not tried that the pods start; KEDA's own kinds have no schema here.
 """
 
+import ipaddress
 import re
 import shutil
 import subprocess
@@ -11,8 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from fastapi.testclient import TestClient
 from kubernetes_validate.utils import validate
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from shared.http.hosts import AllowedHosts, allowed_hosts
 from shared.settings import PREFIX, Settings
 from tests.architecture.test_compose import SERVICES
 
@@ -153,6 +158,55 @@ def test_settings_exist_and_secrets_are_files_that_are_there() -> None:
     assert sorted(files) == [f"/run/secrets/uptill/{name}" for name in SECRETS]
     local = {secret["name"]: secret["files"] for secret in kustomization(FOLDERS[1])["secretGenerator"]}
     assert sorted(local["uptill"]) == [f"secrets/{name}" for name in SECRETS]
+
+
+@pytest.mark.parametrize("folder", [FOLDERS[0], FOLDERS[2]], ids=lambda folder: folder.name)
+def test_callers_within_the_cluster_use_names_that_the_services_know(folder: Path) -> None:
+    (settings,) = documents(folder / "settings.yaml")
+    known = allowed_hosts(Settings(allowed_hosts=settings["data"]["UPTILL_ALLOWED_HOSTS"]))
+    names = {resource["metadata"]["name"] for resource in ALL if resource["kind"] == "Service"} & PROCESSES
+    assert names == {"api", "ingest"}
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response()(scope, receive, send)
+
+    client = TestClient(AllowedHosts(answer, known))
+    for name in names:
+        for host in (name, f"{name}.uptill", f"{name}.uptill.svc", f"{name}.uptill.svc.cluster.local"):
+            assert client.get(f"http://{host}:8000/v1/reports").status_code == 200, host
+    assert client.get("http://example.org/v1/reports").status_code == 400
+
+
+def test_webhooks_leave_from_the_scheduler_and_reach_no_private_network() -> None:
+    (policy,) = [resource for resource in ALL if resource["metadata"]["name"] == "webhooks"]
+    assert policy["spec"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "scheduler"}
+    (rule,) = policy["spec"]["egress"]
+    blocks = [to["ipBlock"] for to in rule["to"]]
+    for block in blocks:
+        network = ipaddress.ip_network(block["cidr"])
+        left_out = [ipaddress.ip_network(text) for text in block.get("except", [])]
+        assert all(one.subnet_of(network) for one in left_out)  # type: ignore[arg-type] # of one version each
+    for address in (
+        "10.1.2.3",
+        "100.64.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.168.1.1",
+        "fd00::1",
+    ):
+        assert not _is_reached(address, blocks), address
+    for address in ("1.1.1.1", "2606:4700:4700::1111"):
+        assert _is_reached(address, blocks), address
+
+
+def _is_reached(address: str, blocks: list[dict[str, Any]]) -> bool:
+    ip = ipaddress.ip_address(address)
+    return any(
+        ip in ipaddress.ip_network(block["cidr"])
+        and not any(ip in ipaddress.ip_network(text) for text in block.get("except", []))
+        for block in blocks
+    )
 
 
 def test_no_secret_stands_in_the_manifests() -> None:

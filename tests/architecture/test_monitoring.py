@@ -98,6 +98,32 @@ def test_prometheus_scrapes_every_service_that_counts() -> None:
     }
 
 
+def test_in_kubernetes_every_pod_with_a_metrics_port_is_scraped_under_its_name() -> None:
+    """A service's job is the name that its pods have; jobs of the one configuration are names of the other."""
+    (job,) = yaml.safe_load((DEPLOY / "prometheus" / "kubernetes.yml").read_text())["scrape_configs"]
+    rules = {rule["target_label"]: rule for rule in job["relabel_configs"] if "target_label" in rule}
+    assert rules["job"]["source_labels"] == ["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
+    kept = {
+        rule["source_labels"][0]: rule["regex"]
+        for rule in job["relabel_configs"]
+        if rule.get("action") == "keep"
+    }
+    assert kept == {
+        "__meta_kubernetes_pod_label_uptill": "process",
+        "__meta_kubernetes_pod_container_port_name": "metrics",
+    }
+    scraped = set()
+    for path in (DEPLOY / "k8s" / "base").glob("*.yaml"):
+        for resource in yaml.safe_load_all(path.read_text()):
+            if resource["kind"] == "Deployment":
+                template = resource["spec"]["template"]
+                assert template["metadata"]["labels"]["uptill"] == "process"
+                assert "metrics" in {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+                scraped.add(template["metadata"]["labels"]["app.kubernetes.io/name"])
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    assert scraped == {one["job_name"] for one in config["scrape_configs"]}
+
+
 def test_the_runbook_has_a_section_for_each_alert_and_none_for_others() -> None:
     runbook = (ROOT / "docs" / "runbook.md").read_text()
     _, *sections = re.split(r"^## ", runbook, flags=re.MULTILINE)
