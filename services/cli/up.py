@@ -16,6 +16,17 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
     ingest_port: Annotated[int, typer.Option(help="Port of the ingest service.")] = 8001,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_000,
+            help="Serve metrics: the API here, and on the next ports ingest, scheduler, each worker.",
+        ),
+    ] = None,
 ) -> None:
     """Run the whole stack here, on embedded PostgreSQL, Valkey and SeaweedFS; Ctrl-C stops everything."""
-    raise typer.Exit(run_stack(StackOptions(data=data, port=port, ingest_port=ingest_port, workers=workers)))
+    options = StackOptions(
+        data=data, port=port, ingest_port=ingest_port, workers=workers, metrics_port=metrics_port
+    )
+    raise typer.Exit(run_stack(options))

@@ -13,7 +13,7 @@ from services.cli.local.lock import locked, stop_strays
 from services.cli.local.ports import HOST, PortReservation, is_free
 from services.cli.local.processes import ProcessSet
 from services.cli.local.servers import STOP_SIGNALS, Endpoints, RunningServers, start_servers
-from services.cli.local.services import Service, uptill_services
+from services.cli.local.services import METRICS_OPTION, Service, uptill_services
 from services.cli.local.settings_file import read_settings, service_environment, write_settings
 from services.cli.local.stop_signals import StopRequested, StopSignals
 from services.cli.local.summary import show_summary
@@ -31,6 +31,7 @@ class StackOptions:
     port: int = 8000
     ingest_port: int = 8001
     workers: int = 2
+    metrics_port: int | None = None
     services: tuple[Service, ...] | None = None
 
 
@@ -54,7 +55,10 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
     directory = options.data.resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     services = options.services or uptill_services(
-        port=options.port, ingest_port=options.ingest_port, workers=options.workers
+        port=options.port,
+        ingest_port=options.ingest_port,
+        workers=options.workers,
+        metrics_port=options.metrics_port,
     )
     ready, settings_file, services_folder = directory / "ready", directory / "env", directory / "services"
     with locked(directory, stop.wait) as lock:
@@ -86,13 +90,20 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
 
 
 def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
+    wanted: dict[str, int] = {}
     for service in services:
-        if service.port is not None and not is_free(service.port):
-            raise LocalStackError(
-                f"port {service.port}, where the {service.name} should listen, is taken by another program. "
-                f"Choose another port with {service.port_option}."
-            )
-    wanted = {service.name: service.port for service in services if service.port is not None}
+        for name, port, option in (
+            (service.name, service.port, service.port_option),
+            (f"metrics of {service.name}", service.metrics_port, METRICS_OPTION),
+        ):
+            if port is None:
+                continue
+            if port in wanted.values() or not is_free(port):
+                raise LocalStackError(
+                    f"port {port}, where the {name} should listen, is taken by another program. "
+                    f"Choose another port with {option}."
+                )
+            wanted[name] = port
     return PortReservation(wanted, wanted)  # or one of our own servers might be given such a port
 
 
