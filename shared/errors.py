@@ -21,6 +21,10 @@ class DatabaseUnavailable(InfrastructureError):
     """Postgres cannot be reached, is shutting down, or cannot write."""
 
 
+class SchemaBehind(InfrastructureError):
+    """The database lacks migrations of this release; they may be about to come."""
+
+
 class QueueUnavailable(InfrastructureError):
     """Redis cannot be reached or refuses to store."""
 

@@ -18,6 +18,7 @@ from services.worker.drain import drain
 from services.worker.lookout import Lookout
 from services.worker.memory import keep_freed_arrays
 from shared.db.connect import make_pool
+from shared.db.schema import await_schema
 from shared.errors import ConfigurationError, InfrastructureError
 from shared.metrics.exposition import serve_metrics
 from shared.queue import check_queue, make_broker, publish_or_leave
@@ -47,6 +48,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
         lookout = Lookout(context, redis_url, threads=settings.worker_threads, every_s=settings.look_s)
         serve_metrics(settings, "worker")
         start_tracing("worker", settings.otlp_endpoint)
+        await_schema(context.pool, stop.wait)
         broker.emit_after("process_boot")
         worker.start()
         lookout.start()

@@ -18,6 +18,7 @@ from services.worker.webhooks.sender import Sender
 from shared import failpoints
 from shared.contracts import Wake
 from shared.db.connect import borrowed, make_pool
+from shared.db.schema import await_schema
 from shared.errors import ConfigurationError, InfrastructureError, QueueUnavailable
 from shared.metrics.exposition import serve_metrics
 from shared.metrics.registry import (
@@ -133,6 +134,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
             Dialer(settings.webhook_allow_private, settings.webhook_timeout_s),
             settings.webhook_threads,
         )
+        await_schema(pool, stop.wait)
         sender.start()
         while not stop.requested:
             well = _attempt(lambda: fire_due(pool, broker, settings))

@@ -49,7 +49,12 @@ def deliver(pool: ConnectionPool, storage: Storage, keep_going: Callable[[], boo
     for _ in range(_MOST_AT_ONCE):
         if not keep_going() or (shipment := deliver_one(pool, storage)) is None:
             return
-        _log.info("delivery_copied", schedule=str(shipment.schedule_id), attempt=shipment.attempt)
+        which = {"schedule": str(shipment.schedule_id), "report_id": str(shipment.report_id)}
+        log = _log.bind(**which, attempt=shipment.attempt)
+        if shipment.error is None:
+            log.info("files_delivered")
+        else:
+            log.warning("files_not_delivered", error=shipment.error)
 
 
 async def _fire_all(settings: Settings) -> list[Fired]:

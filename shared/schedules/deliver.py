@@ -1,6 +1,7 @@
 """Copying the files of finished reports below `deliveries/` in the same bucket, until it is done: each under one key for ever."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import psycopg
@@ -41,7 +42,7 @@ def deliver_one(pool: ConnectionPool, storage: Storage) -> Shipment | None:
         pauses = {"first_pause": _FIRST_PAUSE, "longest_pause": _LONGEST_PAUSE}
         with borrowed(pool) as conn:
             conn.execute(_SQL["record_failure"], {**which, **pauses, "error": str(error)})
-        return shipment
+        return replace(shipment, error=str(error))
     failpoints.hit("delivery.after_copy")
     with borrowed(pool) as conn:
         conn.execute(_SQL["record_delivered"], {**which, "objects": keys})

@@ -77,12 +77,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Shipment:
-    """Files that one attempt is to copy."""
+    """Files that one attempt is to copy. `error`: why it could not; None before it, and after it succeeded."""
 
     schedule_id: UUID
     due_at: datetime
+    report_id: UUID
     name: str
     prefix: str
     attempt: int
     objects: Sequence[str]
     formats: Sequence[FileFormat]
+    error: str | None = None

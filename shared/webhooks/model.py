@@ -54,6 +54,14 @@ class DeliveryLease:
     previous_secret: str | None = field(repr=False)
     payload: str = field(repr=False)
     sent_at_s: int
+    report_id: UUID
+    request_id: str | None  # of the request that the report came from
+
+    @property
+    def log_context(self) -> dict[str, str | int]:
+        """What log lines about it carry."""
+        known = {"request_id": self.request_id} if self.request_id else {}
+        return {"delivery": str(self.id), "attempt": self.attempt, "report_id": str(self.report_id), **known}
 
 
 @dataclass(frozen=True)

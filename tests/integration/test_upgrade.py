@@ -1,13 +1,16 @@
 """This release's code on the next release's schema: whatever that adds, everything here still works, old processes and all."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx2
 import psycopg
 import pytest
 from psycopg import sql
 
 from shared.db.migrate import migrate
-from tests.fixtures.services import Services
+from shared.keys import create_key
+from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success
 from tests.integration.ingest_service import ended, ingest_service
 
@@ -63,3 +66,60 @@ def test_old_processes_work_on_the_next_schema(
             run = services.run(*command)
             assert run.returncode == 0, run.stdout + run.stderr
         assert not services.logged("Traceback")
+
+
+def test_new_processes_wait_for_their_schema(env: dict[str, str], database_url: str, tmp_path: Path) -> None:
+    """The newest migration comes late: nobody works before, and everybody does after, without a restart."""
+    with psycopg.connect(database_url, autocommit=True) as conn, Services(env, tmp_path) as services:
+        late = conn.execute(
+            "delete from schema_migration where version = (select max(version) from schema_migration)"
+            " returning version, name, digest"
+        ).fetchone()
+        assert late is not None
+        ready = f"{env['UPTILL_API_URL']}/readyz"
+        services.start("services.api", f"--port={urlsplit(ready).port}")
+        wait_until(lambda: _answer(ready) is not None, "the API to answer")
+        answer = _answer(ready)
+        assert answer is not None
+        assert answer.status_code == 503
+        assert f"this release needs {late[0]:04}" in answer.json()["components"]["database"]
+        services.worker(UPTILL_SWEEP_S="0.1")
+        services.scheduler(UPTILL_SWEEP_S="0.1")
+        wait_until(lambda: waiting(tmp_path) == 2, "both to say that they wait")
+        made = create_key(conn, name="made", scopes=["reports:write"])
+        accepted = httpx2.post(
+            f"{env['UPTILL_API_URL']}/v1/reports", headers={"Authorization": f"Bearer {made}"}
+        )
+        assert accepted.status_code == 202  # the schema is in fact there: only its row is late
+        assert conn.execute("select state from report").fetchone() == ("queued",)
+        conn.execute("insert into schema_migration (version, name, digest) values (%s, %s, %s)", late)
+        wait_until(
+            lambda: conn.execute("select state from report").fetchone() == ("succeeded",), "the report"
+        )
+        answer = _answer(ready)
+        assert answer is not None
+        assert answer.status_code == 200
+
+
+def test_on_an_empty_database_nobody_is_ready(
+    empty_database_url: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    with Services({**env, "UPTILL_DATABASE_URL": empty_database_url}, tmp_path) as services:
+        ready = f"{env['UPTILL_API_URL']}/readyz"
+        services.start("services.api", f"--port={urlsplit(ready).port}")
+        wait_until(lambda: _answer(ready) is not None, "the API to answer")
+        answer = _answer(ready)
+        assert answer is not None
+        assert (answer.status_code, "needs" in answer.json()["components"]["database"]) == (503, True)
+
+
+def waiting(logs: Path) -> int:
+    """How many processes have said that they wait."""
+    return sum("waiting_for_schema" in log.read_text() for log in logs.glob("*.log"))
+
+
+def _answer(url: str) -> httpx2.Response | None:
+    try:
+        return httpx2.get(url, timeout=5)
+    except httpx2.HTTPError:
+        return None

@@ -280,7 +280,9 @@ class TestAddresses:
 
 
 def lease_to(url: str, payload: str = "{}") -> DeliveryLease:
-    return DeliveryLease(UUID(int=1), 1, url, "whsec_c2VjcmV0", None, payload, 1_700_000_000)
+    return DeliveryLease(
+        UUID(int=1), 1, url, "whsec_c2VjcmV0", None, payload, 1_700_000_000, UUID(int=2), None
+    )
 
 
 def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from services.api.context import Context
 from services.api.schemas import Health
 from shared.db.connect import borrowed_async
+from shared.db.schema import require_schema
 from shared.errors import UptillError
 from shared.http.auth import public
 from shared.queue import queue_depth
@@ -30,7 +31,7 @@ async def readyz(context: Context, response: Response) -> Health:
 
     async def database() -> None:
         async with borrowed_async(context.pool) as conn:
-            await conn.execute("select 1 from schema_migration limit 1")
+            await require_schema(conn)
 
     components = {
         "database": await _state(database),

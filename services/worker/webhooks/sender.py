@@ -75,7 +75,7 @@ class Sender:
             return False
         self._in_hand.add(lease)
         try:
-            log = _log.bind(delivery=str(lease.id), attempt=lease.attempt)
+            log = _log.bind(**lease.log_context)
             outcome = attempt_delivery(self._dialer, lease)
             WEBHOOK_ATTEMPTS.labels("delivered" if outcome.is_success else "failed").inc()
             failpoints.hit("webhook.after_send")

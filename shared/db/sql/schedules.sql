@@ -94,7 +94,7 @@ from (
     for update of w skip locked
 ) due
 where run.schedule_id = due.schedule_id and run.due_at = due.due_at
-returning run.schedule_id, run.due_at, due.name, run.delivery_prefix as prefix, run.delivery_attempts as attempt,
+returning run.schedule_id, run.due_at, run.report_id, due.name, run.delivery_prefix as prefix, run.delivery_attempts as attempt,
     (select array_agg(f.object order by f.format) from report_file f where f.report_id = due.report_id) as objects,
     (select array_agg(f.format order by f.format) from report_file f where f.report_id = due.report_id) as formats
 

@@ -83,7 +83,8 @@ from (
 ) due
 where d.id = due.id
 returning d.id, d.attempt, due.url, due.secret, due.previous_secret, d.payload,
-    extract(epoch from clock_timestamp())::bigint as sent_at_s
+    extract(epoch from clock_timestamp())::bigint as sent_at_s,
+    d.report_id, (select r.request_id from report r where r.id = d.report_id) as request_id
 
 -- name: record_delivered
 with ended as (

@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from services.ingest.http.context import Context
 from services.ingest.http.schemas import Health
 from shared.db.connect import borrowed_async
+from shared.db.schema import require_schema
 from shared.errors import UptillError
 from shared.http.auth import public
 
@@ -36,7 +37,7 @@ async def readyz(context: Context, response: Response) -> Health:
 async def _database(context: Context) -> str:
     try:
         async with borrowed_async(context.pool) as conn:
-            await conn.execute("select 1 from schema_migration limit 1")
+            await require_schema(conn)
     except UptillError as error:
         return str(error)
     return "ok"
