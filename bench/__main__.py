@@ -10,15 +10,14 @@ from pathlib import Path
 
 from bench import calls, imports, report
 from bench.figures import Figure, keep, table
-from bench.stand import Fleet, Stand, prepared
+from bench.stand import REFERENCE_STORES, Fleet, Stand, prepared
 
-_REFERENCE_STORES = 3678
 _DAYS = 45
 _LARGEST_WITH_DUCKDB = 10  # beyond, the comparison costs minutes and says nothing new
 
 _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = {
     "imports": lambda stand, given: imports.run(stand, given.rounds),
-    "live": lambda stand, _: imports.run_live(stand),
+    "live": lambda stand, given: imports.run_live(stand, given.rounds),
     "report": lambda stand, given: report.run(stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB),
     "calls": lambda stand, given: calls.run(stand, given.rounds),
 }
@@ -38,7 +37,7 @@ def main() -> None:
     given = options.parse_args()
     if unknown := set(given.parts) - set(_PARTS):
         options.error(f"no such part: {', '.join(sorted(unknown))}")
-    fleet = Fleet(given.scale * _REFERENCE_STORES, given.days)
+    fleet = Fleet(given.scale * REFERENCE_STORES, given.days)
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
         prepared(given.data or Path(folder), fleet) as stand,

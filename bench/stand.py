@@ -18,6 +18,7 @@ from shared.db.migrate import migrate
 from shared.keys import create_key
 from tests.fixtures.buckets import s3_client
 
+REFERENCE_STORES = 3678
 _DATABASE = "uptill_bench"
 _BUCKET = "bench"
 _NO_LIMIT = "1000000/second"

@@ -194,7 +194,7 @@ class Settings(BaseSettings):
         missing = [f"{PREFIX}{name.upper()}" for name in names if not _plain(getattr(self, name))]
         if missing:
             raise ConfigurationError(
-                f"{', '.join(missing)} not set; set it, or source the `env` file that `uptill up` writes"
+                f"{', '.join(missing)} not set; set it, or set UPTILL_DATA to the folder of `uptill up`, which is .uptill where it was started"
             )
         for name in ("database_url", "redis_url", "s3_secret_key"):
             refuse_default_password(f"{PREFIX}{name.upper()}", getattr(self, name).get_secret_value())

@@ -53,7 +53,7 @@ class TooManyRejects(BadInputFile):
             "reject_threshold",
             f"of the {parsed.rows_read:,} rows from line {parsed.chunk.first_line:,} on {len(parsed.rejects):,} are"
             f" rejected ({reasons}), more than the limit of {limit:.0%}. Line {first.line:,}:"
-            f" {ROW_REASONS[first.reason]}. Correct the file, or raise UPTILL_REJECT_LIMIT",
+            f" {ROW_REASONS[first.reason]}. Correct the file, or raise UPTILL_REJECT_LIMIT (--reject-limit)",
         )
 
 

@@ -18,6 +18,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from services.ingest.binary_copy import copy_into, encode, instants
+from services.ingest.corrections import turn_polls
 from services.ingest.key_builds import ensure_keys
 from services.ingest.known_polls import KnownPolls
 from services.ingest.ledger import Counts, ImportLedger, Stretch
@@ -169,12 +170,11 @@ class PollWriter:
         copy_into(self._conn, "incoming", columns, stream)
 
     def _merge_incoming(self, import_id: UUID, earliest: datetime, latest: datetime) -> _Change:
-        self._conn.execute(_SQL["merge_settings"])
-        self._conn.execute(_SQL["analyze_incoming"])
         bounds = {"earliest": earliest, "latest": latest}
         # Planned anew each time: a generic plan would visit every week of the table.
         cursor = self._conn.execute(_SQL["merge_incoming"], bounds, prepare=False)
-        ((accepted, duplicate, corrected, *rest),) = cursor
+        ((accepted, duplicate, corrected, *rest, wrong_keys, wrong_at),) = cursor
+        turn_polls(self._conn, wrong_keys, wrong_at)
         self._conn.execute(_SQL["empty_incoming"])
         return _Change(import_id, Counts(accepted, duplicate, corrected), *rest)
 

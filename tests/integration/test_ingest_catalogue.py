@@ -5,7 +5,7 @@ import io
 import os
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -397,11 +397,36 @@ def test_zones_come_before_hours_before_polls(catalogue: Catalogue) -> None:
     )
 
 
-def test_a_newline_in_quotes_costs_its_lines(database_url: str, tmp_path: Path) -> None:
-    file = tmp_path / "polls.csv"
-    file.write_bytes(b"\n".join([POLLS, b'"a', b'b",active,' + AT, ROW, ROW.replace(b"g", b"h"), b""]))
-    done = run_ingest(database_url, str(file))
-    assert done.returncode == 0, done.stderr
+Load = Callable[..., dict[str, Any]]
+
+
+def one_by_command(
+    database_url: str, folder: Path, content: bytes, reject_limit: float = 0.5
+) -> dict[str, Any]:
+    """The import that the command makes of a file with this content."""
+    file = folder / "one.csv"
+    file.write_bytes(content)
+    run_ingest(database_url, str(file), "--reject-limit", str(reject_limit))
+    with psycopg.connect(database_url, row_factory=dict_row) as conn:
+        found: dict[str, Any] = conn.execute("select * from import order by started_at desc").fetchall()[0]
+    return found
+
+
+def one_by_http(database_url: str, folder: Path, content: bytes, reject_limit: float = 0.5) -> dict[str, Any]:
+    """The import that the service makes of an upload with this content."""
+    with ingest_service(database_url, folder / "spool", reject_limit=reject_limit) as service:
+        shown = ended(service, service.post("/v1/imports", content=content))
+    return {**shown, **shown["counts"]}
+
+
+by_both = pytest.mark.parametrize("load", [one_by_command, one_by_http], ids=["command", "http"])
+
+
+@by_both
+def test_a_newline_in_quotes_costs_its_lines(load: Load, database_url: str, tmp_path: Path) -> None:
+    content = b"\n".join([POLLS, b'"a', b'b",active,' + AT, ROW, ROW.replace(b"g", b"h"), b""])
+    found = load(database_url, tmp_path, content)
+    assert (found["state"], found["accepted"], found["rejected"]) == ("succeeded", 2, 2)
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select line, reason from import_reject order by line").fetchall() == [
             (2, "quoting"),
@@ -409,12 +434,35 @@ def test_a_newline_in_quotes_costs_its_lines(database_url: str, tmp_path: Path) 
         ]
 
 
-def test_the_limit_is_a_setting(database_url: str, tmp_path: Path) -> None:
-    file = tmp_path / "polls.csv"
-    file.write_bytes(POLLS + b"\n" + ROW + b"\n" + b"a,open,x\n" * 9)
-    assert run_ingest(database_url, str(file)).returncode == 1
-    assert run_ingest(database_url, str(file), "--reject-limit", "2").returncode == 2
-    assert run_ingest(database_url, str(file), "--reject-limit", "0.9").returncode == 0
+@by_both
+def test_the_limit_is_a_setting(load: Load, database_url: str, tmp_path: Path) -> None:
+    content = POLLS + b"\n" + ROW + b"\n" + b"a,open,x\n" * 9
+    refused = load(database_url, tmp_path, content)
+    assert (refused["state"], refused["error"]["reason"]) == ("failed", "reject_threshold")
+    taken = load(database_url, tmp_path, content, reject_limit=0.9)
+    assert (taken["state"], taken["accepted"], taken["rejected"]) == ("succeeded", 1, 9)
+
+
+def test_the_limit_is_a_share(database_url: str, tmp_path: Path) -> None:
+    assert run_ingest(database_url, str(tmp_path), "--reject-limit", "2").returncode == 2
+
+
+@by_both
+def test_a_poll_twice_and_one_that_is_corrected(load: Load, database_url: str, tmp_path: Path) -> None:
+    content = b"\n".join([POLLS, ROW, ROW, ROW.replace(b"active", b"inactive")])
+    found = load(database_url, tmp_path, content)
+    assert [found[name] for name in ("rows_read", "accepted", "duplicate", "corrected")] == [3, 1, 1, 1]
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select is_active from observation").fetchall() == [(False,)]
+
+
+@by_both
+def test_ten_thousand_ranges_of_one_store(load: Load, database_url: str, tmp_path: Path) -> None:
+    times = (divmod(minute, 60) for minute in range(1440))
+    rows = [f"a,{day},{hour:02}:{minute:02},23:59" for hour, minute in times for day in range(7)]
+    found = load(database_url, tmp_path, HOURS + b"\n" + "\n".join(rows).encode())
+    assert (found["state"], found["accepted"], found["rejected"]) == ("succeeded", len(rows), 0)
+    assert len(rows) > 10_000
 
 
 def test_the_same_bytes_again(database_url: str, tmp_path: Path) -> None:

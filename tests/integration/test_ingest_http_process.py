@@ -92,6 +92,23 @@ def test_a_sender_that_vanishes_leaves_nothing(service: IngestService) -> None:
     assert service.ready() == 200
 
 
+def test_what_a_body_holds_beyond_its_length_is_not_loaded(service: IngestService) -> None:
+    body = polls(100).decode()
+    request = (
+        f"POST /v1/imports HTTP/1.1\r\nHost: localhost\r\nAuthorization: {service.headers['Authorization']}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}" + "grown,active,2024-09-02 00:00:00 UTC\n" * 1000
+    )
+    with socket.create_connection(("127.0.0.1", urlsplit(service.url).port), timeout=30) as connection:
+        connection.sendall(request.encode())
+        answers = b""
+        while block := connection.recv(65_536):  # the rest is no request: the service closes
+            answers += block
+    assert answers.startswith(b"HTTP/1.1 202")
+    assert b"HTTP/1.1 400" in answers
+    (shown,) = service.get("/v1/imports")["imports"]
+    assert service.ended(shown["id"])["counts"]["accepted"] == 100
+
+
 def test_a_kill_while_it_loads_is_made_good(service: IngestService, env: Mapping[str, str]) -> None:
     body = polls(300_000)
     import_id = service.upload(body).json()["id"]

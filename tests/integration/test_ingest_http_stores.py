@@ -83,6 +83,7 @@ def test_labels_are_replaced(service: TestClient, database_url: str) -> None:
         ("a/hours", {"hours": [MONDAY | {"start_time_local": "24:00"}]}, "hours.0"),
         ("a/hours", {"hours": [MONDAY | {"day_of_week": 7}]}, "body.hours.0.day_of_week"),
         ("a/hours", {"hours": [MONDAY | {"colour": "red"}]}, "body.hours.0.colour"),
+        ("a/hours", {"hours": [MONDAY] * 10_000}, "body.hours"),
         ("a/hours", {"hours": None}, "body.hours"),
         ("a/hours", {}, "body.hours"),
         ("a/labels", {"labels": {"a:b": "c"}}, "body.labels"),
@@ -103,3 +104,14 @@ def test_what_cannot_be_changes_nothing(
     assert field in {refused.get("field"), *(found["field"] for found in refused.get("errors", []))}
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select seq, (select count(*) from store) from ledger_head").fetchone() == (0, 0)
+
+
+@pytest.mark.parametrize("path", ["a/hours", "a/timezone", "a/labels"])
+def test_bodies_that_cannot_be(service: TestClient, path: str) -> None:
+    def put_raw(content: bytes, kind: str = "application/json") -> Any:
+        return service.put(f"/v1/stores/{path}", content=content, headers={"Content-Type": kind})
+
+    problem(put_raw(b"a,b", "text/csv"), 415, "unsupported_media_type")
+    for body in (b"", b"{", b"[]", b"\xff", b"[" * 1_000_000, b'{"a":' * 100_000):
+        problem(put_raw(body), 422, "invalid_request")
+    problem(put_raw(b" " * (2 << 20)), 413, "body_too_large")

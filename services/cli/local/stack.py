@@ -83,7 +83,8 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
                 ports.release()
                 write_settings(settings_file, settings)
                 ready.write_text(f"{os.getpid()}\n", encoding="utf-8")
-                show_summary(directory, settings["UPTILL_API_URL"], time.monotonic() - began_s)
+                took_s = time.monotonic() - began_s
+                show_summary(directory, settings["UPTILL_API_URL"], settings["UPTILL_INGEST_URL"], took_s)
                 _watch(servers, processes, supervision, stop)
             finally:
                 ready.unlink(missing_ok=True)

@@ -10,10 +10,11 @@ from services.cli.console import stderr
 from shared.settings import DEFAULT_DATA_DIR
 
 
-def show_summary(directory: Path, api_url: str, took_s: float) -> None:
+def show_summary(directory: Path, api_url: str, ingest_url: str, took_s: float) -> None:
     """Print where everything is and what to type next."""
     table = Table.grid(padding=(0, 2))
     table.add_row("API", f"{api_url}/docs")
+    table.add_row("ingest", f"{ingest_url}/docs")
     table.add_row("settings", escape(str(_relative(directory / "env"))))
     table.add_row("logs", escape(str(_relative(directory / "logs"))))
     stderr.print(f"[bold green]Uptill is up[/] after {took_s:.1f} s.")

@@ -11,6 +11,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from services.ingest.binary_copy import copy_into, encode, instants
+from services.ingest.corrections import turn_polls
 from services.ingest.http.attribution import Delivered
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.ledger import FUTURE_TOLERANCE_US, Counts, ImportLedger, Stretch, record_change
@@ -79,12 +80,13 @@ class LiveWriter:
             "place store_key observed_at is_active",
             encode(np.arange(len(keys), dtype=np.int32), keys, instants(at_us), active),
         )
-        self._conn.execute(_SQL["look_polls_up"])
         bounds = {"earliest": from_us(int(at_us.min())), "latest": from_us(int(at_us.max()))}
         # Planned anew each time: a generic plan would visit every week of the table.
         known = self._conn.execute(_SQL["merge_live"], bounds, prepare=False).fetchall()
         places = np.array([place for place, _ in known], np.int64)
         was_active = np.array([status for _, status in known], np.bool_)
+        wrong = places[was_active != active[places]]
+        turn_polls(self._conn, keys[wrong].tolist(), [from_us(instant) for instant in at_us[wrong].tolist()])
         counts = delivered.counts(places, was_active)
         changed = at_us[delivered.changed(places, was_active)]
         stretch = (

@@ -177,31 +177,22 @@ set local maintenance_work_mem = '256MB'; set local max_parallel_maintenance_wor
 -- The lock timeout ends what would wait for the transaction that it helps.
 set maintenance_work_mem = '256MB'; set max_parallel_maintenance_workers = 0; set lock_timeout = '2s'
 
--- name: merge_settings
--- A tenth of the usual sample is enough to plan one join.
-set local work_mem = '32MB'; set local default_statistics_target = 10
-
--- name: analyze_incoming
-analyze incoming
-
 -- name: merge_incoming
--- One row a key. Both changes see the table as it was before; the bounds let the planner leave partitions out.
+-- One row a key; what is to be corrected is returned. The bounds let the planner leave partitions out.
 -- Polls that change nothing are left out of `compared`: when a file comes again that is all of them.
+-- Lateral and limited, so that each poll is looked up by the key. The newest polls are in no statistics: taken for none,
+-- all of them would be compared with each.
 with compared as materialized (
     select incoming.*, old.is_active as was_active
-    from incoming left join observation old
-        on old.store_key = incoming.store_key and old.observed_at = incoming.observed_at
-        and old.observed_at between %(earliest)s and %(latest)s
+    from incoming left join lateral (
+        select is_active from observation
+        where store_key = incoming.store_key and observed_at = incoming.observed_at
+            and observed_at between %(earliest)s and %(latest)s
+        limit 1) old on true
     where old.is_active is null or old.is_active <> incoming.first_active or old.is_active <> incoming.is_active
 ), inserted as (
     insert into observation (store_key, observed_at, is_active)
     select store_key, observed_at, is_active from compared where was_active is null
-), updated as (
-    update observation old set is_active = compared.is_active
-    from compared
-    where compared.was_active <> compared.is_active
-        and old.store_key = compared.store_key and old.observed_at = compared.observed_at
-        and old.observed_at between %(earliest)s and %(latest)s
 ), first_polls as (
     select compared.store_key, (extract(epoch from min(compared.observed_at)) * 1000000)::bigint as at_us
     from compared join store using (store_key)
@@ -214,8 +205,19 @@ select count(*) filter (where was_active is null) as accepted,
     min(observed_at) filter (where was_active is distinct from is_active) as earliest,
     max(observed_at) filter (where was_active is distinct from is_active) as latest,
     (select coalesce(array_agg(store_key), '{}') from first_polls) as first_keys,
-    (select coalesce(array_agg(at_us), '{}') from first_polls) as first_us
+    (select coalesce(array_agg(at_us), '{}') from first_polls) as first_us,
+    coalesce(array_agg(store_key) filter (where was_active <> is_active), '{}') as wrong_keys,
+    coalesce(array_agg(observed_at) filter (where was_active <> is_active), '{}') as wrong_at
 from compared
+
+-- name: look_polls_up
+-- Without the bounds, which would do for an index of their own (see `merge_incoming`), and without joins that read whole weeks.
+select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
+-- name: turn_polls
+update observation old set is_active = not old.is_active
+from unnest(%(store_keys)s::integer[], %(instants)s::timestamptz[]) wrong (store_key, observed_at)
+where old.store_key = wrong.store_key and old.observed_at = wrong.observed_at
 
 -- name: pending_imports
 select distinct import_id from import_pending

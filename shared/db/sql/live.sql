@@ -5,11 +5,6 @@
 select set_config('lock_timeout', %(patience)s, true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us
 
--- name: look_polls_up
--- A group is small beside a week of polls: each is looked up by the week's key. Without statistics of the temporary
--- table the planner would read whole weeks instead.
-select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
-
 -- name: live_import
 -- Live polls of one UTC day are one import.
 select id from import
@@ -49,21 +44,19 @@ create temporary table live_incoming (
 ) on commit delete rows
 
 -- name: merge_live
--- One row a store and instant. Returns the places of those that were there before, with the status they had.
+-- One row a store and instant. Returns the places of those that were there before, with the status they had; to correct
+-- them is the caller's.
+-- Lateral and limited as in `merge_incoming`.
 with compared as materialized (
     select incoming.*, old.is_active as was_active
-    from live_incoming incoming left join observation old
-        on old.store_key = incoming.store_key and old.observed_at = incoming.observed_at
-        and old.observed_at between %(earliest)s and %(latest)s
+    from live_incoming incoming left join lateral (
+        select is_active from observation
+        where store_key = incoming.store_key and observed_at = incoming.observed_at
+            and observed_at between %(earliest)s and %(latest)s
+        limit 1) old on true
 ), inserted as (
     insert into observation (store_key, observed_at, is_active)
     select store_key, observed_at, is_active from compared where was_active is null
-), updated as (
-    update observation old set is_active = compared.is_active
-    from compared
-    where compared.was_active <> compared.is_active
-        and old.store_key = compared.store_key and old.observed_at = compared.observed_at
-        and old.observed_at between %(earliest)s and %(latest)s
 ), first_polls as (
     select store_key, min(observed_at) as at from compared where was_active is null group by store_key
 ), firsts as (
