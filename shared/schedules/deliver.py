@@ -1,6 +1,5 @@
 """Copying the files of finished reports below `deliveries/` in the same bucket, until it is done: each under one key for ever."""
 
-import re
 from dataclasses import replace
 from datetime import UTC, timedelta
 
@@ -51,9 +50,8 @@ def deliver_one(pool: ConnectionPool, storage: Storage) -> Shipment | None:
 
 def target_key(shipment: Shipment, file_format: FileFormat) -> str:
     """Where a file goes: readable, the same at every attempt, and of no other schedule."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", shipment.name).strip("-") or "report"
     due = shipment.due_at.astimezone(UTC)
-    return f"{PREFIX}{shipment.prefix}/{name}-{due:%Y%m%dT%H%M%SZ}-{shipment.schedule_id.hex[-12:]}.{file_format}"
+    return f"{PREFIX}{shipment.stem}-{due:%Y%m%dT%H%M%SZ}-{shipment.schedule_id.hex[-12:]}.{file_format}"
 
 
 def _claim(conn: psycopg.Connection) -> Shipment | None:

@@ -59,7 +59,7 @@ async def _fire(conn: AsyncConnection, terms: BatchTerms) -> Fired | None:
     accepted, error = None, "the key that made the schedule was revoked or has expired"
     if key_lives:
         accepted, error = await _accept(conn, schedule, due_at, terms)
-    delivers = accepted is not None and schedule.s3_prefix is not None
+    delivers = accepted is not None and schedule.stem is not None
     run: dict[str, Any] = {
         "id": schedule.id,
         "due_at": due_at,
@@ -68,7 +68,7 @@ async def _fire(conn: AsyncConnection, terms: BatchTerms) -> Fired | None:
         "report_id": accepted and accepted.report_id,
         "error": None if accepted else error,
         "delivery": "waiting" if delivers else "none",
-        "s3_prefix": schedule.s3_prefix,
+        "stem": schedule.stem,
         "keep": _KEEP_RUNS,
     }
     for statement in ("advance", "insert_run", "forget_runs"):

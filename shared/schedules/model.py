@@ -1,5 +1,6 @@
 """A schedule and its runs, as values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +47,14 @@ class Schedule(ScheduleTerms):
     def visible(self) -> StoreScope:
         return StoreScope(self.scope)
 
+    @property
+    def stem(self) -> str | None:
+        """How the keys of what is delivered begin, below `deliveries/`; None: nothing is."""
+        if self.s3_prefix is None:
+            return None
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", self.name).strip("-") or "report"
+        return f"{self.s3_prefix}/{name}"
+
     def request(self, due_at: datetime) -> ReportRequest:
         """What it asks for at one due time: a report of its own, also where another could have answered."""
         given = self.report
@@ -82,8 +91,7 @@ class Shipment:
     schedule_id: UUID
     due_at: datetime
     report_id: UUID
-    name: str
-    prefix: str
+    stem: str
     attempt: int
     objects: Sequence[str]
     formats: Sequence[FileFormat]

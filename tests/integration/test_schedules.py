@@ -14,6 +14,8 @@ from psycopg import AsyncConnection
 from services.worker.context import WorkerContext
 from shared.errors import InvalidRequest, ScheduleNotFound
 from shared.keys import EVERY_STORE, StoreScope, create_key, revoke_key
+from shared.reports.due import bury_poison
+from shared.reports.end import retry_report
 from shared.reports.trigger import BatchTerms
 from shared.schedules.deliver import deliver_one
 from shared.schedules.fire import Fired, fire_one
@@ -196,6 +198,86 @@ def test_of_a_revoked_key_no_report_is_made_and_the_run_says_so(database_url: st
 def test_a_prefix_that_could_lead_elsewhere_is_refused(database_url: str, maker: str, prefix: str) -> None:
     with pytest.raises(InvalidRequest):
         make(database_url, maker, replace(TERMS, s3_prefix=prefix))
+
+
+def test_runs_are_forgotten_after_90_days_but_not_before_their_delivery(
+    database_url: str, maker: str
+) -> None:
+    schedule = make(database_url, maker)
+    with psycopg.connect(database_url) as conn:
+        for days, delivery in ((80, "none"), (100, "none"), (101, "waiting")):
+            conn.execute(
+                "insert into schedule_run (schedule_id, due_at, error, delivery)"
+                " values (%s, clock_timestamp() - make_interval(days => %s), 'refused', %s)",
+                [schedule.id, days, delivery],
+            )
+    make_due(database_url)
+    assert fire(database_url) is not None
+    ages = [(datetime.now(UTC) - run.due_at).days for run in runs(database_url, schedule)]
+    assert ages == [0, 80, 101]
+
+
+def test_a_report_that_failed_is_delivered_once_somebody_has_tried_it_again(
+    database_url: str, maker: str, worker: WorkerContext
+) -> None:
+    schedule = make(database_url, maker, replace(TERMS, s3_prefix="daily"))
+    make_due(database_url)
+    fired = fire(database_url)
+    assert fired is not None
+    assert fired.report_id is not None
+    report_id = fired.report_id
+    with worker.pool.connection() as conn:
+        conn.execute("update report_batch set burnt = 5")
+        assert bury_poison(conn, 5) == [report_id]
+    assert deliver_one(worker.pool, worker.storage) is None
+    (run,) = runs(database_url, schedule)
+    assert (run.report_state, run.delivery, run.delivery_error) == ("failed", "failed", "the report failed")
+    on(database_url, lambda conn: retry_report(conn, report_id, EVERY_STORE, republish_s=60))
+    work(worker, str(report_id))
+    assert deliver_one(worker.pool, worker.storage) is not None
+    assert [run.delivery for run in runs(database_url, schedule)] == ["delivered"]
+
+
+@pytest.mark.parametrize("state", ["canceled", "expired"])
+def test_what_will_have_no_files_is_given_up(
+    database_url: str, maker: str, worker: WorkerContext, state: str
+) -> None:
+    schedule = make(database_url, maker, replace(TERMS, s3_prefix="daily"))
+    make_due(database_url)
+    assert fire(database_url) is not None
+    with worker.pool.connection() as conn:
+        conn.execute("update report set state = %s, finished_at = clock_timestamp()", [state])
+    assert deliver_one(worker.pool, worker.storage) is None
+    (run,) = runs(database_url, schedule)
+    assert (run.delivery, run.delivery_error) == ("failed", f"the report was {state}")
+
+
+def test_another_name_or_prefix_meanwhile_makes_no_second_copy(
+    database_url: str, maker: str, worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = make(database_url, maker, replace(TERMS, s3_prefix="daily"))
+    make_due(database_url)
+    fired = fire(database_url)
+    assert fired is not None
+    work(worker, str(fired.report_id))
+
+    def die(name: str) -> None:
+        raise RuntimeError(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shared.schedules.deliver.failpoints.hit", die)
+        with pytest.raises(RuntimeError, match=r"delivery\.after_copy"):
+            deliver_one(worker.pool, worker.storage)
+    changes = {"name": "monthly", "s3_prefix": "elsewhere"}
+    on(
+        database_url,
+        lambda conn: change_schedule(conn, schedule.id, EVERY_STORE, by=maker, state=None, **changes),
+    )
+    with worker.pool.connection() as conn:
+        conn.execute("update schedule_run set delivery_due_at = clock_timestamp()")
+    assert deliver_one(worker.pool, worker.storage) is not None
+    (run,) = runs(database_url, schedule)
+    assert [item.key for item in worker.storage.list("deliveries/")] == list(run.objects)
 
 
 def test_files_are_copied_once_under_a_key_of_their_own(

@@ -70,7 +70,7 @@ where id = %(id)s and state = 'active' and due_at = %(was_due_at)s
 
 -- name: insert_run
 insert into schedule_run (schedule_id, due_at, report_id, error, delivery, delivery_prefix)
-values (%(id)s, %(due_at)s, %(report_id)s, %(error)s, %(delivery)s, %(s3_prefix)s)
+values (%(id)s, %(due_at)s, %(report_id)s, %(error)s, %(delivery)s, %(stem)s)
 
 -- name: forget_runs
 delete from schedule_run where schedule_id = %(id)s and due_at < %(due_at)s::timestamptz - %(keep)s and delivery <> 'waiting'
@@ -82,19 +82,20 @@ from report r
 where run.delivery = 'waiting' and r.id = run.report_id and r.state in ('canceled', 'expired')
 
 -- name: claim_delivery
--- A claim that runs out is another's; whoever copies, copies the same bytes to the same keys.
+-- A claim that runs out is another's; whoever copies, copies the same bytes to the same keys. `delivery_prefix` is how
+-- these begin, from the time of the run: a schedule that gets another name or prefix meanwhile changes nothing.
 update schedule_run run
 set delivery_attempts = run.delivery_attempts + 1, delivery_due_at = clock_timestamp() + %(lease)s
 from (
-    select w.schedule_id, w.due_at, w.report_id, s.name
-    from schedule_run w join report r on r.id = w.report_id join report_schedule s on s.id = w.schedule_id
+    select w.schedule_id, w.due_at, w.report_id
+    from schedule_run w join report r on r.id = w.report_id
     where w.delivery = 'waiting' and w.delivery_due_at <= clock_timestamp() and r.state = 'succeeded'
     order by w.delivery_due_at
     limit 1
     for update of w skip locked
 ) due
 where run.schedule_id = due.schedule_id and run.due_at = due.due_at
-returning run.schedule_id, run.due_at, run.report_id, due.name, run.delivery_prefix as prefix, run.delivery_attempts as attempt,
+returning run.schedule_id, run.due_at, run.report_id, run.delivery_prefix as stem, run.delivery_attempts as attempt,
     (select array_agg(f.object order by f.format) from report_file f where f.report_id = due.report_id) as objects,
     (select array_agg(f.format order by f.format) from report_file f where f.report_id = due.report_id) as formats
 
