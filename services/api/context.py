@@ -31,7 +31,7 @@ class ApiContext:
     batch_terms: BatchTerms
 
 
-def _context(request: Request) -> ApiContext:
+async def _context(request: Request) -> ApiContext:  # a plain function would go through a thread, at each call
     context: ApiContext = request.app.state.context
     return context
 

@@ -29,12 +29,12 @@ class IngestContext:
     stopping: Stopping
 
 
-def _context(request: Request) -> IngestContext:
+async def _context(request: Request) -> IngestContext:  # a plain function would go through a thread, at each call
     context: IngestContext = request.app.state.context
     return context
 
 
-def _import_id(import_id: str) -> UUID:
+async def _import_id(import_id: str) -> UUID:
     """Raise `ImportNotFound` also for what is no id."""
     try:
         return UUID(import_id)
