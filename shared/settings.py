@@ -104,7 +104,10 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Days until the rejected rows of an import are removed; 0: never."
     )
     presign_s: int = Field(
-        default=MAX_PRESIGN_S, ge=1, le=MAX_PRESIGN_S, description="Seconds a download link is valid."
+        default=MAX_PRESIGN_S,
+        ge=1,
+        le=MAX_PRESIGN_S,
+        description="Seconds a download link is valid; it is given out again until half of them are left.",
     )
     max_wait_s: float = Field(default=30.0, ge=0, description="Longest `?wait=` of `GET /v1/reports/{id}`.")
     spool_dir: str = Field(

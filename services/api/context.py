@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from services.api.changes import ReportChanges
 from services.api.links import LinkAudit
+from services.api.signing import LinkSigner
 from shared.http.stopping import Stopping
 from shared.reports.pressure import Pressure
 from shared.reports.trigger import BatchTerms
@@ -24,6 +25,7 @@ class ApiContext:
     pool: AsyncConnectionPool
     broker: RedisBroker
     storage: Storage
+    signer: LinkSigner
     stopping: Stopping
     links: LinkAudit
     pressure: Pressure
@@ -31,7 +33,9 @@ class ApiContext:
     batch_terms: BatchTerms
 
 
-async def _context(request: Request) -> ApiContext:  # a plain function would go through a thread, at each call
+async def _context(
+    request: Request,
+) -> ApiContext:  # a plain function would go through a thread, at each call
     context: ApiContext = request.app.state.context
     return context
 

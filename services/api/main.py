@@ -1,5 +1,6 @@
 """The API process: `python -m services.api`."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -10,6 +11,7 @@ from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.links import LinkAudit
 from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
+from services.api.signing import LinkSigner
 from shared.db.connect import make_async_pool
 from shared.errors import QueueUnavailable
 from shared.http.auth import KeyRing
@@ -24,6 +26,8 @@ from shared.settings import Settings, load_settings
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
+
+_COLLECT_AFTER = 10_000  # new objects; most of a call are gone without the collector
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -46,15 +50,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.keys = KeyRing(pool)
         app.state.rates = rates = make_rates(settings)
         storage, links = make_storage(settings), LinkAudit(pool)
+        signer = LinkSigner(storage, settings.presign_s)
         pressure = Pressure(pool, settings.max_queue_age_s)
         changes = ReportChanges(settings.database_url.get_secret_value())
         terms = BatchTerms(settings.batch_stores, settings.republish_s)
         app.state.context = ApiContext(
-            settings, pool, broker, storage, stopping, links, pressure, changes, terms
+            settings, pool, broker, storage, signer, stopping, links, pressure, changes, terms
         )
         serve_metrics(settings, "api")
         announce_stop(stopping)
         start_tracing("api", settings.otlp_endpoint)
+        gc.freeze()  # what is here by now stays, and need not be looked through again and again
+        gc.set_threshold(_COLLECT_AFTER)
         try:
             async with changes.listening():
                 yield

@@ -1,7 +1,7 @@
 """The bodies of requests and answers. Unknown fields of a request are refused."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.api.signing import LinkSigner
 from shared.labels import checked_labels
 from shared.reports.model import (
     CONTENT_TYPES,
@@ -26,7 +27,6 @@ from shared.reports.model import (
     file_name,
 )
 from shared.reports.read import ReportChoice
-from shared.storage import Storage
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOW_NAMES, MAX_WINDOWS, NAMED_WINDOWS, parse_windows
 from shared.webhooks.address import MAX_URL
@@ -195,7 +195,7 @@ class Progress(BaseModel):
 
 
 class ReportFile(BaseModel):
-    """A finished file. `url` needs no API key and is valid until `expires_at`; ask again for another."""
+    """A finished file. `url` needs no API key and is valid until `expires_at`: when it is given, for half of `UPTILL_PRESIGN_S` at least."""
 
     name: str = Field(examples=["report.csv"])
     format: FileFormat
@@ -264,9 +264,9 @@ class ReportBody(ReportSummary):
     files: list[ReportFile]
 
     @classmethod
-    def with_links(cls, report: Report, storage: Storage, presign_s: int) -> "ReportBody":
-        """Show a report; signs a fresh link for each file."""
-        return cls.of(report, files=files_of(report, storage, presign_s))
+    def with_links(cls, report: Report, signer: LinkSigner) -> "ReportBody":
+        """Show a report, with a link to each file."""
+        return cls.of(report, files=files_of(report, signer))
 
 
 class ReportPage(BaseModel):
@@ -276,26 +276,21 @@ class ReportPage(BaseModel):
     next: str | None
 
 
-def files_of(report: Report, storage: Storage, presign_s: int) -> list[ReportFile]:
-    """Sign links to what a succeeded report holds: the CSV first."""
+def files_of(report: Report, signer: LinkSigner) -> list[ReportFile]:
+    """What a succeeded report holds, with links: the CSV first."""
     if report.state != "succeeded":
         return []
     return [
         ReportFile(
             name=file_name(file.format),
             format=file.format,
-            url=storage.presign(
-                file.object,
-                file_name=file_name(file.format),
-                content_type=CONTENT_TYPES[file.format],
-                expires_s=presign_s,
-            ),
-            expires_at=datetime.now(UTC) + timedelta(seconds=presign_s),
+            url=link.url,
+            expires_at=link.expires_at,
             size_bytes=file.size_bytes,
             sha256=file.sha256,
             rows=file.rows,
         )
-        for file in report.files
+        for file, link in ((file, signer.link(file)) for file in report.files)
     ]
 
 

@@ -52,7 +52,7 @@ async def get(
     response.headers["Cache-Control"] = "no-store"
     if not report.is_final:
         return LegacyStatus(status="Running")
-    for csv in files_of(report, context.storage, context.settings.presign_s)[:1]:
+    for csv in files_of(report, context.signer)[:1]:
         if "text/csv" in accept:
             return RedirectResponse(csv.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
         return LegacyStatus(status="Complete", download_url=csv.url)

@@ -112,7 +112,7 @@ async def create_report(
     await context.links.note(key, report)
     response.headers["Location"] = f"/v1/reports/{report.id}"
     response.headers["Retry-After"] = "1"
-    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.signer)
 
 
 @router.get("/v1/reports")
@@ -150,7 +150,7 @@ async def read_report(
     response.headers.update(_NO_STORE)
     if not report.is_final:
         response.headers["Retry-After"] = "1"
-    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.signer)
 
 
 @router.get(
@@ -160,7 +160,7 @@ async def read_report(
     responses=answers(FileNotReady, ReportExpired),
 )
 async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
-    """Redirect to a fresh link to the file."""
+    """Redirect to a link to the file."""
     async with autocommitting_async(context.pool) as conn:
         report = await get_report(conn, report_id, key.visible)
     await context.links.note(key, report)
@@ -174,7 +174,7 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
         await cancel_report(conn, report_id, key.visible)
         await record_async(conn, key.prefix, "report.canceled", str(report_id))
         report = await get_report(conn, report_id)
-    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.signer)
 
 
 @router.post(
@@ -187,11 +187,11 @@ async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
         await record_async(conn, key.prefix, "report.retried", str(report_id))
         report = await get_report(conn, report_id)
     await run_in_threadpool(publish_or_leave, context.broker, wakes)
-    return ReportBody.with_links(report, context.storage, context.settings.presign_s)
+    return ReportBody.with_links(report, context.signer)
 
 
 def _file(context: ApiContext, report: Report, name: str) -> ReportFile:
-    for file in files_of(report, context.storage, context.settings.presign_s):
+    for file in files_of(report, context.signer):
         if file.name == name:
             return file
     if name in map(file_name, report.formats) and not report.is_final:

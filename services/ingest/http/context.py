@@ -29,7 +29,9 @@ class IngestContext:
     stopping: Stopping
 
 
-async def _context(request: Request) -> IngestContext:  # a plain function would go through a thread, at each call
+async def _context(
+    request: Request,
+) -> IngestContext:  # a plain function would go through a thread, at each call
     context: IngestContext = request.app.state.context
     return context
 
