@@ -25,6 +25,14 @@ Cron = Field(
 )
 Zone = Field(max_length=64, description="An IANA time zone.", examples=["America/Chicago"])
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "weekdays, north",
+    "cron": "0 6 * * 1-5",
+    "timezone": "America/Chicago",
+    "report": {"as_of": "due", "stores": {"labels": {"region": "north"}}},
+    "deliver": {"s3_prefix": "finance/daily"},
+}
+
 
 class ScheduledReport(ReportParameters):
     """What each of its reports holds; every field has a default."""
@@ -69,7 +77,7 @@ class Deliver(BaseModel):
 class ScheduleCreate(BaseModel):
     """Body of `POST /v1/report-schedules`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
     name: str = Name
     cron: str = Cron
@@ -130,9 +138,9 @@ class RunBody(BaseModel):
     due_at: datetime
     fired_at: datetime
     report_id: UUID | None
-    report_state: ReportState | None
+    report_state: ReportState | None = Field(examples=["succeeded"])
     error: str | None
-    delivery: DeliveryState
+    delivery: DeliveryState = Field(examples=["delivered"])
     delivery_error: str | None
     objects: list[str] = Field(
         description="Keys of what was delivered.", examples=[["deliveries/finance/daily/…"]]
@@ -149,7 +157,8 @@ class ScheduleSummary(BaseModel):
     deliver: Deliver
     state: ScheduleState
     next_due_at: datetime | None = Field(
-        description="Null while it is paused. It lies in the past while the scheduler is away, or is about to fire."
+        examples=["2024-10-15T11:00:00Z"],
+        description="Null while it is paused. It lies in the past while the scheduler is away, or is about to fire.",
     )
     store_labels: Mapping[str, str] | None = Field(
         description="Its reports hold stores with all of these labels, as its maker's key; null: every store."
@@ -179,7 +188,7 @@ class ScheduleBody(ScheduleSummary):
     """A schedule as a resource, with its next due times and its newest runs, newest first."""
 
     report: ScheduledReport
-    next_due: list[datetime]
+    next_due: list[datetime] = Field(examples=[["2024-10-15T11:00:00Z", "2024-10-16T11:00:00Z"]])
     runs: list[RunBody]
 
     @classmethod

@@ -8,6 +8,7 @@ _OF_NAME: Mapping[str, Any] = {
     "actor": "a1b2c3d4",
     "begin": "2024-10-14T15:00:00Z",
     "code": "rate_limited",
+    "created_by": "a1b2c3d4",
     "day_of_week": 0,
     "download_url": "https://s3.example/uptill/reports/…/report.csv?X-Amz-Signature=…",
     "end": "2024-10-14T18:00:00Z",
@@ -36,6 +37,7 @@ _OF_NAME: Mapping[str, Any] = {
 }
 _RATHER_NULL = frozenset(
     {
+        "delivery_error",
         "disabled_because",
         "ended_at",
         "error",
