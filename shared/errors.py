@@ -25,6 +25,10 @@ class SchemaBehind(InfrastructureError):
     """The database lacks migrations of this release; they may be about to come."""
 
 
+class StatementTimedOut(DatabaseUnavailable):
+    """Postgres did not finish a statement within the time that a call may take."""
+
+
 class QueueUnavailable(InfrastructureError):
     """Redis cannot be reached or refuses to store."""
 

@@ -115,6 +115,12 @@ class Settings(BaseSettings):
         description="Folder where one ingest service keeps uploads until they are loaded. Default: `uptill-spool` in the temporary folder.",
     )
     max_upload_bytes: int = Field(default=4 << 30, ge=1, description="Longest body of `POST /v1/imports`.")
+    statement_timeout_s: float = Field(
+        default=15.0,
+        gt=0,
+        le=60,
+        description="Seconds that Postgres may take for one statement of an HTTP call; the call then gets 503 `timed_out`.",
+    )
     pool_size: int = Field(default=8, ge=1, description="Database connections of one process, at most.")
     reject_limit: float = Field(
         default=0.5,

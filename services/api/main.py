@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings.database_url.get_secret_value(),
             application_name="uptill-api",
             max_size=settings.pool_size,
+            statement_timeout_s=settings.statement_timeout_s,
         )
         await pool.open()  # does not wait: the API starts, and says so on /readyz, while the database is away
         broker = make_broker(settings.redis_url.get_secret_value())

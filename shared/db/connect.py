@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, StatementTimedOut
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
@@ -104,11 +104,13 @@ def make_pool(database_url: str, *, application_name: str, max_size: int) -> Con
     )
 
 
-def make_async_pool(database_url: str, *, application_name: str, max_size: int) -> AsyncConnectionPool:
-    """The same for asyncio."""
+def make_async_pool(
+    database_url: str, *, application_name: str, max_size: int, statement_timeout_s: float
+) -> AsyncConnectionPool:
+    """The same for asyncio, for calls that somebody waits for."""
     return AsyncConnectionPool(
         database_url,
-        kwargs=session_arguments(application_name),
+        kwargs=session_arguments(application_name, statement_timeout_s),
         check=_RestedOnly(),
         max_size=max_size,
         **_POOL,
@@ -138,10 +140,13 @@ def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
 
 @asynccontextmanager
 async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """The same for asyncio."""
+    """The same for asyncio. Raises `StatementTimedOut` too."""
     with translated_errors():
-        async with pool.connection() as conn:
-            yield conn
+        try:
+            async with pool.connection() as conn:
+                yield conn
+        except psycopg.errors.QueryCanceled as error:
+            raise StatementTimedOut("the database took longer than a call may take") from error
 
 
 @asynccontextmanager

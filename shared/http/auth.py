@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from shared.db.connect import autocommitting_async, borrowed_async
 from shared.db.queries import queries
-from shared.errors import AuthenticationError, DatabaseUnavailable, ForbiddenError
+from shared.errors import AuthenticationError, DatabaseUnavailable, ForbiddenError, RateLimited
 from shared.http.rates import Rates, Work
 from shared.keys import ApiKey, matches, prefix_of
 
@@ -102,7 +102,12 @@ class Caller:
         if not key.allows(self.scope):
             raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}")
         rates: Rates = request.app.state.rates
-        await rates.admit(key.prefix, _WORK_OF_SCOPE.get(self.scope, Work.READ))
+        work = _WORK_OF_SCOPE.get(self.scope, Work.READ)
+        try:
+            request.state.rate_limit = await rates.admit(key.prefix, work)
+        except RateLimited as error:
+            request.state.rate_limit = rates.none_left(work, error.retry_after_s)
+            raise
         return key
 
 

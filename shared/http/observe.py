@@ -47,7 +47,12 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers_out = MutableHeaders(scope=message)
+                headers_out[HEADER] = request_id
+                if (
+                    allowance := scope["state"].get("rate_limit")
+                ) is not None:  # shared/http/auth.py counted it
+                    headers_out.update(allowance.headers())
             await send(message)
 
         # Not unbound at the end: the handler of bugs, outside of this one, logs too. Each request is a task of its own.

@@ -17,8 +17,9 @@ from shared.http.headers import SECURITY_HEADERS
 from shared.http.observe import HEADER as REQUEST_ID_HEADER
 
 _log = structlog.get_logger()
-_RETRY_AFTER_S = "5"
+RETRY_AFTER_S = "5"
 _SHOWN_FAULTS = 20
+_TOO_DEEP_DETAIL = "no call takes JSON with more than a few levels"
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,16 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ),
     errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "There is no such live API key"),
     errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key has a successor already"),
+    errors.StatementTimedOut: Problem(
+        "timed_out", HTTPStatus.SERVICE_UNAVAILABLE, "The database took longer than a call may take"
+    ),
     errors.InfrastructureError: Problem(
         "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "A server that this service needs does not answer"
     ),
 }
 NOT_FOUND = Problem("not_found", HTTPStatus.NOT_FOUND, "There is nothing at this path")
 BAD_REQUEST = Problem("bad_request", HTTPStatus.BAD_REQUEST, "The request cannot be read")
+TOO_DEEP = Problem("too_deep", HTTPStatus.BAD_REQUEST, "The JSON is nested too deeply")
 INTERNAL = Problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
 UNKNOWN_HOST = Problem("unknown_host", HTTPStatus.BAD_REQUEST, "The Host header names another service")
 # What the framework refuses before a route is reached, by status.
@@ -107,7 +112,8 @@ _FRAMEWORK = {
     )
 }
 REGISTRY: Sequence[Problem] = sorted(
-    {*PROBLEMS.values(), *_FRAMEWORK.values(), UNKNOWN_HOST, INTERNAL}, key=lambda problem: problem.code
+    {*PROBLEMS.values(), *_FRAMEWORK.values(), UNKNOWN_HOST, TOO_DEEP, INTERNAL},
+    key=lambda problem: problem.code,
 )
 
 
@@ -140,7 +146,7 @@ async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
         case HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
         case HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = _RETRY_AFTER_S
+            headers["Retry-After"] = RETRY_AFTER_S
             _log.warning("unavailable", path=request.url.path, error=str(error))
     if isinstance(error, errors.RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
@@ -152,6 +158,10 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     if any(item["loc"][0] == "path" for item in error.errors()):  # what is no id is the id of nothing
         return _answer(request, NOT_FOUND, f"there is nothing at {request.url.path}")
+    if any(
+        item.get("type") == "json_invalid" and "recursion limit" in item["msg"] for item in error.errors()
+    ):
+        return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
     found = [
         {"field": ".".join(map(str, item["loc"])), "message": item["msg"].removeprefix("Value error, ")}
         for item in error.errors()[:_SHOWN_FAULTS]
@@ -162,6 +172,8 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if isinstance(error.__cause__, RecursionError):  # FastAPI's own reading of a body
+        return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
     problem = _FRAMEWORK.get(HTTPStatus(error.status_code), INTERNAL)
     return _answer(request, problem, f"{request.method} {request.url.path}: {error.detail}", error.headers)
 

@@ -4,6 +4,7 @@ While Redis is away reads are not limited, and calls that create work are counte
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,12 +39,32 @@ class Work(StrEnum):
 class _Tally:
     """What this process holds of one key's limit until `until_s`: calls it may still let through, or none at all.
 
-    `is_spent`: it had some and let them through; there may be more.
+    `is_spent`: it had some and let them through; there may be more. Beside them `others` were left in the window, which
+    ends at `window_ends_s`, when it took its own.
     """
 
     permits: int
     until_s: float
+    window_ends_s: float
+    others: int = 0
     is_spent: bool = False
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left of a key's limit as far as this process knows, in the words of draft-ietf-httpapi-ratelimit-headers."""
+
+    work: Work
+    limit: RateLimitItem
+    remaining: int
+    resets_in_s: float
+
+    def headers(self) -> Mapping[str, str]:
+        """`RateLimit-Policy` and `RateLimit`: quota `q` a window of `w` seconds; remaining `r`, for `t` more seconds."""
+        return {
+            "RateLimit-Policy": f'"{self.work}";q={self.limit.amount};w={self.limit.get_expiry()}',
+            "RateLimit": f'"{self.work}";r={self.remaining};t={math.ceil(self.resets_in_s)}',
+        }
 
 
 class Rates:
@@ -63,8 +84,8 @@ class Rates:
         if self._connections is not None:
             await self._connections.disconnect()
 
-    async def admit(self, key_prefix: str, work: Work) -> None:
-        """Count a call. Raises `RateLimited` for one too many."""
+    async def admit(self, key_prefix: str, work: Work) -> Allowance:
+        """Count a call, and say how many are left. Raises `RateLimited` for one too many."""
         who = (key_prefix, work)
         if not self._has_room(who):
             async with self._one_reserves:
@@ -80,6 +101,12 @@ class Rates:
             )
         tally.permits -= 1
         tally.is_spent = tally.permits == 0
+        resets_in_s = max(0.0, tally.window_ends_s - time.monotonic())
+        return Allowance(work, self._limits[work], tally.permits + tally.others, resets_in_s)
+
+    def none_left(self, work: Work, retry_after_s: float) -> Allowance:
+        """What is left after a `RateLimited`."""
+        return Allowance(work, self._limits[work], 0, retry_after_s)
 
     def _has_room(self, who: tuple[str, Work]) -> bool:
         """Whether the tally of `who` decides: it lets calls through, or says that there are no more for now."""
@@ -97,7 +124,8 @@ class Rates:
                 self._ask_redis_at_s = now_s + _REDIS_PAUSE_S
                 _log.warning("rates_not_shared", error=type(error.storage_error).__name__)
         if work is Work.READ:
-            return _Tally(limit.amount, now_s + min(period_s, _REDIS_PAUSE_S))
+            until_s = now_s + min(period_s, _REDIS_PAUSE_S)
+            return _Tally(limit.amount, until_s, until_s)
         return await _take(self._own, limit, key_prefix, work, block, now_s)
 
 
@@ -110,10 +138,12 @@ async def _take(
     now_s: float,
 ) -> _Tally:
     """A block of calls; none until the window ends where a block is not left any more."""
-    if await limiter.hit(limit, key_prefix, work, cost=block):
-        return _Tally(block, now_s + limit.get_expiry())
-    reset_at, _ = await limiter.get_window_stats(limit, key_prefix, work)
-    return _Tally(0, now_s + max(0.001, reset_at - time.time()))
+    is_taken = await limiter.hit(limit, key_prefix, work, cost=block)
+    reset_at, others = await limiter.get_window_stats(limit, key_prefix, work)
+    window_ends_s = now_s + max(0.001, reset_at - time.time())
+    if is_taken:
+        return _Tally(block, now_s + limit.get_expiry(), window_ends_s, others)
+    return _Tally(0, window_ends_s, window_ends_s)
 
 
 def make_rates(settings: Settings) -> Rates:

@@ -63,7 +63,7 @@ def make_service(
             allow_origins=origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
-            expose_headers=["Location", "Retry-After", REQUEST_ID],
+            expose_headers=["Location", "Retry-After", "RateLimit", "RateLimit-Policy", REQUEST_ID],
             max_age=_MAX_PREFLIGHT_AGE_S,
         )
     app.add_middleware(SecurityHeaders)

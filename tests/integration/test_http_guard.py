@@ -1,11 +1,17 @@
 """What stands before every route of both HTTP services: hosts, headers, limits of bodies, error answers, docs pages."""
 
+import http.client
 import json
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
+import psycopg
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -15,6 +21,7 @@ from services.ingest.http.main import create_app as create_ingest
 from shared.http.hosts import allowed_hosts
 from shared.http.problems import REGISTRY
 from shared.settings import Settings
+from tests.fixtures.services import Services, wait_until
 
 
 @pytest.fixture
@@ -119,15 +126,78 @@ class TestBodies:
         assert answer.status_code == 413
 
     @pytest.mark.parametrize("opening", ["[", '{"a":'])
-    def test_deep_nesting_is_refused(self, api: TestClient, opening: str) -> None:
-        answer = api.post("/v1/reports", content=opening * 100_000, headers=_JSON)
-        assert answer.status_code in (400, 422)
-        assert answer.json()["type"] in ("urn:uptill:error:bad_request", "urn:uptill:error:invalid_request")
+    def test_deep_nesting_is_refused(self, service: TestClient, opening: str) -> None:
+        for path in ("/v1/reports", "/v1/observations"):
+            answer = service.post(path, content=opening * 100_000, headers=_JSON)
+            if answer.status_code != 404:  # the other service's
+                assert answer.status_code == 400
+                assert answer.json()["type"] == "urn:uptill:error:too_deep"
+                assert answer.json()["request_id"] == answer.headers["x-request-id"]
+                break
+        else:
+            pytest.fail("no path takes a body")
+
+    @pytest.mark.parametrize("name", ["a%00b", "%0A", "a%7F"])
+    def test_a_name_with_control_characters(self, service: TestClient, name: str) -> None:
+        answer = service.post(f"/v1/imports?name={name}", content=b"x")
+        assert answer.status_code in (404, 422)  # 404: the other service
+
+    def test_a_pages_length_is_limited(self, service: TestClient) -> None:
+        for path in ("/v1/reports", "/v1/stores", "/v1/imports", "/v1/audit", "/v1/webhook-deliveries"):
+            for limit in (0, 1_000_000):
+                answer = service.get(path, params={"limit": limit})
+                assert answer.status_code in (404, 422), path  # 404: the other service
 
     def test_many_faults_are_told_in_part(self, api: TestClient) -> None:
         answer = api.post("/v1/reports", json={f"field{number}": 1 for number in range(1000)})
         assert answer.status_code == 422
         assert len(answer.json()["errors"]) == 20
+
+
+class TestTime:
+    def test_a_statement_that_takes_long_is_broken_off(self, settings: Settings) -> None:
+        impatient = settings.model_copy(update={"statement_timeout_s": 0.2})
+        headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+        with (
+            TestClient(create_api(impatient), headers=headers, raise_server_exceptions=False) as api,
+            psycopg.connect(settings.database_url.get_secret_value()) as other,
+        ):
+            assert api.get("/v1/reports").status_code == 200
+            other.execute("lock table report in access exclusive mode")
+            answer = api.get("/v1/reports")
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "urn:uptill:error:timed_out"
+            assert answer.headers["retry-after"]
+            other.rollback()
+            assert api.get("/v1/reports").status_code == 200
+
+
+class TestBeforeTheApplication:
+    """What the server refuses by itself, over a real connection."""
+
+    def test_no_http_is_answered_with_a_problem(self, env: dict[str, str], tmp_path: Path) -> None:
+        with Services(env, tmp_path) as services:
+            services.serve("services.api")
+            for request in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 40_000):
+                status, headers, body = _spoken(env["UPTILL_API_URL"], request)
+                assert (status, body["type"]) == (400, "urn:uptill:error:bad_request")
+                assert headers["content-type"] == "application/problem+json"
+                assert headers["x-content-type-options"] == "nosniff"
+
+    def test_too_many_connections(self, env: dict[str, str], tmp_path: Path) -> None:
+        address = urlsplit(env["UPTILL_API_URL"])
+        with Services(env, tmp_path) as services, ExitStack() as stack:
+            services.start("services.api", f"--port={address.port}", "--connections=3")
+            wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "the API")
+            for _ in range(4):
+                connection = socket.create_connection((address.hostname or "", address.port or 0))
+                stack.enter_context(connection)
+            request = b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            status, headers, body = _spoken(env["UPTILL_API_URL"], request)
+            assert (status, body["type"]) == (503, "urn:uptill:error:overloaded")
+            assert headers["retry-after"]
+            stack.close()
+            wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "room for another connection")
 
 
 class TestDocs:
@@ -156,3 +226,20 @@ class TestDocs:
 
 
 _JSON = {"Content-Type": "application/json"}
+
+
+def _is_served(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/version").status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def _spoken(url: str, request: bytes) -> tuple[int, http.client.HTTPMessage, Any]:
+    """Send these bytes, whatever they are; the answer's status, headers and JSON."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, answer.headers, json.loads(answer.read())

@@ -147,8 +147,10 @@ def test_bodies_that_cannot_be(service: TestClient) -> None:
         return service.post("/v1/observations", content=content, headers={"Content-Type": kind})
 
     problem(post(b"a,b", "text/csv"), 415, "unsupported_media_type")
-    for body in (b"", b"{", b"[]", b"\xff", b'{"observations": []}', b"[" * 1_000_000, b'{"a":' * 100_000):
+    for body in (b"", b"{", b"[]", b"\xff", b'{"observations": []}'):
         problem(post(body), 422, "invalid_request")
+    for body in (b"[" * 1_000_000, b'{"a":' * 100_000):
+        problem(post(body), 400, "too_deep")
     problem(post(b" " * (17 << 20)), 413, "body_too_large")
     many = {"observations": [poll("a", 0)] * 10_001}
     problem(service.post("/v1/observations", json=many), 422, "invalid_request")

@@ -1,6 +1,7 @@
 """Limits of calls by key, over a real Redis, and what is left of them while it is away."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -10,6 +11,7 @@ from limits import RateLimitItem, parse
 from services.api.main import create_app
 from shared.errors import RateLimited
 from shared.http.rates import Rates, Work
+from shared.ids import new_id
 from shared.settings import Settings
 
 NOBODY = "redis://127.0.0.1:1/0"
@@ -22,7 +24,7 @@ def limits(text: str) -> Mapping[Work, RateLimitItem]:
 async def calls(rates: Rates, count: int, key: str = "aaaaaaaa", work: Work = Work.REPORT) -> int:
     """How many of so many calls at once are let through."""
     outcomes = await asyncio.gather(*(rates.admit(key, work) for _ in range(count)), return_exceptions=True)
-    refused = [outcome for outcome in outcomes if outcome is not None]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     assert all(isinstance(outcome, RateLimited) and outcome.retry_after_s > 0 for outcome in refused)
     return count - len(refused)
 
@@ -90,6 +92,28 @@ def test_the_service_answers_429_with_the_time_to_wait(env: dict[str, str]) -> N
         assert refused.json()["type"] == "urn:uptill:error:rate_limited"
         assert 3000 < int(refused.headers["retry-after"]) <= 3600
         assert api.get("/v1/reports").status_code == 200
+
+
+def test_every_answer_says_what_is_left(env: dict[str, str]) -> None:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    settings = Settings.model_validate({**values, "rate_read": "1000/hour", "rate_report": "3/hour"})
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(create_app(settings), headers=headers) as api:
+        left = []
+        for _ in range(4):
+            answer = api.post("/v1/reports")
+            assert answer.headers["ratelimit-policy"] == '"report";q=3;w=3600'
+            found = re.fullmatch(r'"report";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
+            assert found is not None
+            assert 0 < int(found[2]) <= 3600
+            left.append(int(found[1]))
+        assert left == [2, 1, 0, 0]
+        assert answer.status_code == 429
+        answers = [api.get("/v1/reports"), *(api.get(f"/v1/reports/{new_id()}") for _ in range(60))]
+        assert [answer.status_code for answer in answers[:2]] == [200, 404]
+        shown = [int(answer.headers["ratelimit"].split(";")[1].removeprefix("r=")) for answer in answers]
+        assert shown == list(range(999, 999 - len(answers), -1))  # over more than one block
+        assert "ratelimit" not in api.get("/version").headers
 
 
 def test_old_work_that_nobody_takes_stops_new_work(env: dict[str, str]) -> None:

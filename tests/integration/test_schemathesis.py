@@ -16,6 +16,7 @@ from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.services import Services
 
 EXAMPLES = os.environ.get("API_EXAMPLES", "3")
+# Not negative_data_rejection: models read `0` as false or as an instant, and an upload without a body is an empty file.
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,missing_required_header,unsupported_method"
@@ -38,8 +39,6 @@ def test_nothing_is_found(env: Mapping[str, str], database_url: str, tmp_path: P
                 f"--checks={CHECKS}",
                 f"--max-examples={EXAMPLES}",
                 "--phases=examples,coverage,fuzzing",
-                "--exclude-path-regex=/events$",  # a stream ends with its report
-                "--exclude-method=DELETE",  # it would end the key that it calls with, in time
                 "--generation-deterministic",
                 "--request-timeout=20",
                 "--no-color",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -12,12 +13,14 @@ from fastapi.testclient import TestClient
 
 from services.api.main import create_app
 from services.ingest.http.main import create_app as create_ingest_app
+from shared.errors import InvalidRequest
 from shared.ids import new_id
 from shared.keys import SCOPES, create_key
 from shared.settings import Settings
 from tests.fixtures.fleet import Store, load_fleet
 from tests.reference import applications
 
+NO_IDS = ("nonsense", "%00", "..%2f..%2fetc", "0" * 500, "%F0%9F%92%A3", "' or 1=1 --")
 PUBLIC = {"/livez", "/readyz", "/version"}
 
 
@@ -110,11 +113,62 @@ def test_no_key_and_every_wrong_scope(clients: dict[str, TestClient], database_u
 
 def test_what_is_no_id_is_the_id_of_nothing(clients: dict[str, TestClient], env: dict[str, str]) -> None:
     for operation in OPERATIONS:
-        if "{" not in operation.path or operation.method == "put":  # a store is made by naming it
+        if "{" not in operation.path or operation.method == "put":
             continue
-        for value in ("nonsense", "%00", "..%2f..%2fetc", "0" * 500, "%F0%9F%92%A3", "' or 1=1 --"):
+        for value in NO_IDS:
             answer = call(clients, operation, operation.with_ids(value), env["UPTILL_API_KEY"])
             assert answer.status_code == 404, (operation, value, answer.text)
+
+
+def test_the_alias_takes_no_other_ids(clients: dict[str, TestClient], env: dict[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {env['UPTILL_API_KEY']}"}
+    for value in map(unquote, (*NO_IDS, "")):
+        answer = clients["openapi.json"].get("/get_report", params={"report_id": value}, headers=headers)
+        assert answer.status_code == 404, (value, answer.text)
+    assert clients["openapi.json"].get("/get_report", headers=headers).status_code == 422
+
+
+def test_a_store_is_made_by_naming_it_but_not_by_every_name(
+    clients: dict[str, TestClient], env: dict[str, str]
+) -> None:
+    bodies: dict[str, Any] = {
+        "hours": {"hours": []},
+        "timezone": {"timezone": "UTC"},
+        "labels": {"labels": {}},
+    }
+    tried = 0
+    for operation in OPERATIONS:
+        if operation.method != "put":
+            continue
+        for value in ("%00", "a%09b", "%20", "0" * 1025):
+            tried += 1
+            answer = clients[operation.document].put(
+                operation.with_ids(value),
+                headers={"Authorization": f"Bearer {env['UPTILL_API_KEY']}"},
+                json=bodies[operation.path.rpartition("/")[2]],
+            )
+            assert answer.status_code == 422, (operation, value, answer.text)
+            assert answer.json()["field"] == "store_id"
+    assert tried == 12
+
+
+def test_only_administrators_reach_what_belongs_to_no_store(
+    clients: dict[str, TestClient], database_url: str
+) -> None:
+    """A key limited to stores has no scope beside those of reports, so all else is 403 for it."""
+    with psycopg.connect(database_url) as conn:
+        with pytest.raises(InvalidRequest):
+            create_key(conn, name="x", scopes=["ingest:write"], store_labels={"owner": "anna"})
+        with pytest.raises(InvalidRequest):
+            create_key(conn, name="x", scopes=["admin"], store_labels={"owner": "anna"})
+        owner = create_key(
+            conn, name="owner", scopes=["reports:read", "reports:write"], store_labels={"owner": "anna"}
+        )
+    others = [one for one in OPERATIONS if one.scope not in {None, "reports:read", "reports:write"}]
+    assert others
+    for operation in others:
+        answer = call(clients, operation, operation.with_ids(str(new_id())), owner)
+        assert answer.status_code == 403, (operation, answer.text)
 
 
 def test_what_is_others_is_not_there(

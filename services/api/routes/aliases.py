@@ -16,6 +16,7 @@ from shared.reports.model import Caller, ReportRequest
 from shared.uptime.policy import DEFAULT_POLICY
 
 router = APIRouter(tags=["aliases"])
+_SHOWN_CHARACTERS = 100
 
 
 @router.post("/trigger_report")
@@ -43,11 +44,11 @@ async def get(
     context: Context,
     key: Reader,
     response: Response,
-    report_id: Annotated[UUID, Query()],
+    report_id: Annotated[str, Query(json_schema_extra={"format": "uuid"})],
     accept: Annotated[str, Header()] = "*/*",
 ) -> LegacyStatus | RedirectResponse:
     """Say `Running`, `Complete` with a link, or `Error`; with `Accept: text/csv` redirect to the finished CSV."""
-    report = await wait_for(context, report_id, key.visible, 0)
+    report = await wait_for(context, _report_id(report_id), key.visible, 0)
     await context.links.note(key, report)
     response.headers["Cache-Control"] = "no-store"
     if not report.is_final:
@@ -59,6 +60,14 @@ async def get(
     return LegacyStatus(
         status="Error", detail=(report.error or {}).get("detail", f"the report is {report.state}")
     )
+
+
+def _report_id(given: str) -> UUID:
+    """As in a path: what is no id is the id of no report."""
+    try:
+        return UUID(given)
+    except ValueError:
+        raise ReportNotFound(f"there is no report {given[:_SHOWN_CHARACTERS]!r}") from None
 
 
 async def _trigger(context: Context, key: ApiKey) -> Triggered:

@@ -31,7 +31,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database_url = settings.database_url.get_secret_value()
-        pool = make_async_pool(database_url, application_name="uptill-ingest", max_size=settings.pool_size)
+        pool = make_async_pool(
+            database_url,
+            application_name="uptill-ingest",
+            max_size=settings.pool_size,
+            statement_timeout_s=settings.statement_timeout_s,
+        )
         spool = Spool.open(settings.spool_dir)
         await (
             pool.open()

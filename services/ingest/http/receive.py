@@ -5,6 +5,7 @@ A block is on its way to the disk before the next one is read: a fast sender wai
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ RAW_TYPES = frozenset(
 )
 _CODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _MAX_FILES = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BLOCK_BYTES = 1 << 20
 
 
@@ -177,7 +179,10 @@ class _Form:
             raise InvalidRequest(f"the form's part {part!r} is not a file")
         if len(self._files.names) == _MAX_FILES:
             raise InvalidRequest(f"the form holds more than {_MAX_FILES} files")
-        self._files.begin(options[b"filename"].decode("utf-8", "replace") or "upload")
+        name = options[b"filename"].decode("utf-8", "replace") or "upload"
+        if _CONTROL.search(name):  # Postgres stores no NUL, and no name needs the others
+            raise InvalidRequest("the name of a form's file holds control characters")
+        self._files.begin(name)
 
     def _on_end(self) -> None:
         self._ended = True

@@ -36,7 +36,13 @@ async def create_import(
     request: Request,
     response: Response,
     name: Annotated[
-        str, Query(min_length=1, max_length=200, description="What to call the upload.")
+        str,
+        Query(
+            min_length=1,
+            max_length=200,
+            pattern=r"^[^\x00-\x1f\x7f]+$",
+            description="What to call the upload.",
+        ),
     ] = "upload",
 ) -> ImportBody:
     """Take a CSV file, gzip or zip, or a form with files; it is on disk when this answers, and loaded after that."""
