@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from shared.errors import ConfigurationError, Overloaded
 from shared.http.headers import SECURITY_HEADERS
 from shared.http.problems import BAD_REQUEST, PROBLEMS, RETRY_AFTER_S, problem_response
+from shared.stop_signals import leave_when_asked
 from shared.telemetry import configure_logging
 
 _HEADER_BYTES = 32 << 10  # request line and headers together
@@ -109,6 +110,7 @@ def serve(service: str, factory: str, default_port: int) -> None:
     configure_logging(service, "INFO")
     arguments = _arguments(service, default_port)
     _allow_open_files()
+    leave_when_asked()
     try:
         uvicorn.run(
             factory,

@@ -48,9 +48,12 @@ def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: N
 
     def close() -> None:
         stopping.closing.set()
-        server.should_exit = (
-            True  # what uvicorn's own handler does, except that it repeats the signal at the end
-        )
+        for (
+            number
+        ) in _SIGNALS:  # at its end the loop would give them back, and a repeat would end the process
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        server.should_exit = True  # what uvicorn's own handler does, but for repeating the signal at the end
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, announce)

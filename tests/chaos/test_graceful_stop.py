@@ -4,6 +4,7 @@ import itertools
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -67,6 +68,7 @@ class Load(threading.Thread):
         wait_until(lambda: len(self.accepted) >= goal, "reports that are accepted")
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("rounds", [ROUNDS["ordinary"], pytest.param(ROUNDS["all"], marks=pytest.mark.chaos)])
 def test_stops_under_load_lose_nothing(
     rounds: int, services: Services, small_fleet: SmallFleet, tmp_path: Path
@@ -111,6 +113,23 @@ def test_stops_under_load_lose_nothing(
         known = conn.execute("select count(*) from report").fetchone()
     assert known is not None
     assert known[0] >= sum(len(load.accepted) for load in loads) > rounds
+
+
+@pytest.mark.parametrize("name", ["worker", "api", "scheduler", "ingest"])
+def test_signals_that_never_cease_change_nothing(name: str, services: Services) -> None:
+    """The last one finds a process that is almost gone, whose handlers Python has taken away."""
+    start: Callable[[], subprocess.Popen[bytes]] = {
+        "worker": services.worker,
+        "api": services.api,
+        "scheduler": services.scheduler,
+        "ingest": lambda: services.serve("services.ingest.http", UPTILL_REDIS_URL=""),
+    }[name]
+    process = start()
+    until_s = time.monotonic() + GRACE_S
+    while process.poll() is None and time.monotonic() < until_s:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert process.poll() == 0
 
 
 def test_what_cannot_be_finished_in_time_is_given_back(

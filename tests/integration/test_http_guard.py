@@ -137,11 +137,6 @@ class TestBodies:
         else:
             pytest.fail("no path takes a body")
 
-    @pytest.mark.parametrize("name", ["a%00b", "%0A", "a%7F"])
-    def test_a_name_with_control_characters(self, service: TestClient, name: str) -> None:
-        answer = service.post(f"/v1/imports?name={name}", content=b"x")
-        assert answer.status_code in (404, 422)  # 404: the other service
-
     def test_a_pages_length_is_limited(self, service: TestClient) -> None:
         for path in ("/v1/reports", "/v1/stores", "/v1/imports", "/v1/audit", "/v1/webhook-deliveries"):
             for limit in (0, 1_000_000):

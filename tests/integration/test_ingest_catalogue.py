@@ -170,11 +170,11 @@ def special_files(folder: Path) -> None:
     half = b"a,open," + AT + b"\n"
     (folder / "bad-from-the-start.csv").write_bytes(polls(49, "bad-start") + half * 51)
     (folder / "bad-later.csv").write_bytes(polls(120_000, "bad-later") + half * 300_000)
-    (folder / "line\nbreak.csv").write_bytes(b"shop\n")
 
 
 def special_places(folder: Path) -> None:
     """What only a folder can hold."""
+    (folder / "line\nbreak.csv").write_bytes(b"shop\n")
     (folder / "folder.csv").mkdir()
     os.mkfifo(folder / "fifo.csv")
     (folder / "dangling.csv").symlink_to("nowhere.csv")

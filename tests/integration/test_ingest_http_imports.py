@@ -161,6 +161,17 @@ def test_rejects_are_data_not_formulas(service: TestClient) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["a\x00b", "\n", "a\x7f"])
+def test_a_name_holds_no_control_characters(service: TestClient, name: str) -> None:
+    by_query = service.post("/v1/imports", params={"name": name}, content=POLLS)
+    form = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    by_form = service.post("/v1/imports", headers=kind, content=form.encode() + POLLS + b"\r\n--x--\r\n")
+    assert (by_query.status_code, by_form.status_code) == (422, 422)
+    assert by_query.json()["errors"][0]["field"] == "query.name"
+    assert service.get("/v1/imports").json()["imports"] == []
+
+
 def test_pages_are_newest_first_and_complete(service: TestClient) -> None:
     made = [service.post(f"/v1/imports?name={n}", content=POLLS).json()["id"] for n in range(7)]
     found, cursor, pages = [], None, 0

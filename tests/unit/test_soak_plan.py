@@ -33,3 +33,9 @@ def test_a_long_soak_does_everything_to_everyone(seed: str) -> None:
         (fault.target.rpartition("-")[0] or fault.target, fault.kind) for fault in plan(seed, 180, TARGETS)
     }
     assert done == {(target, kind) for target, habit in HABITS.items() for kind in habit.kinds}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_even_a_short_soak_kills_every_worker(seed: str) -> None:
+    killed = {fault.target for fault in plan(seed, 25, TARGETS) if fault.kind == "kill"}
+    assert {"worker-1", "worker-2"} <= killed

@@ -38,7 +38,7 @@ _SHORT_STOP_S = 8.0
 
 
 def plan(seed: str, seconds: float, targets: Sequence[str]) -> list[Fault]:
-    """The faults of a soak in order. Every kind of a target comes once before one comes again.
+    """The faults of a soak in order. Every kind of a target comes once before one comes again, a kill before all.
 
     A soak of less than a minute has denser faults: its pauses shrink with it.
     """
@@ -51,16 +51,16 @@ def _timeline(seed: str, seconds: float, target: str) -> Iterator[Fault]:
     habit = HABITS[target.rpartition("-")[0] or target]
     scale = min(1.0, max(0.4, seconds / 60))
     at_s = draw.uniform(1.0, habit.pause_s[1]) * scale
-    kinds: list[str] = []
+    kinds = draw.sample(sorted(habit.kinds), len(habit.kinds))
+    kinds.sort(key="kill".__eq__)  # taken from the end: even a short soak kills each worker, which shows most
     while True:
-        if not kinds:
-            kinds = draw.sample(sorted(habit.kinds), len(habit.kinds))
         kind = kinds.pop()
         lasts_s = _duration(draw, kind, habit.kinds[kind])
         if at_s + lasts_s > seconds:
             return
         yield Fault(round(at_s, 3), target, kind, round(lasts_s, 3))
         at_s += lasts_s + draw.uniform(*habit.pause_s) * scale
+        kinds = kinds or draw.sample(sorted(habit.kinds), len(habit.kinds))
 
 
 def _duration(draw: random.Random, kind: str, bounds: tuple[float, float]) -> float:
