@@ -48,9 +48,8 @@ def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: N
 
     def close() -> None:
         stopping.closing.set()
-        for (
-            number
-        ) in _SIGNALS:  # at its end the loop would give them back, and a repeat would end the process
+        # At its end the loop would give them back, and a repeat would end the process.
+        for number in _SIGNALS:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
         server.should_exit = True  # what uvicorn's own handler does, but for repeating the signal at the end
