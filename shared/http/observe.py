@@ -12,12 +12,12 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.headers import REQUEST_ID
 from shared.ids import new_id
 from shared.metrics.registry import REQUEST_DURATION
 from shared.reports.model import NOWHERE, Origin
 from shared.tracing import Span, span
 
-HEADER = "X-Request-Id"
 _SENDER_MAY_CHOOSE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ASKED_BY_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
@@ -48,7 +48,7 @@ class Observe:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers_out = MutableHeaders(scope=message)
-                headers_out[HEADER] = request_id
+                headers_out[REQUEST_ID] = request_id
                 if (
                     allowance := scope["state"].get("rate_limit")
                 ) is not None:  # shared/http/auth.py counted it
@@ -99,5 +99,5 @@ def _names(scope: MutableMapping[str, Any]) -> tuple[str, str]:
 
 
 def _request_id(headers: Headers) -> str:
-    given = headers.get(HEADER, "")
+    given = headers.get(REQUEST_ID, "")
     return given if _SENDER_MAY_CHOOSE.fullmatch(given) else str(new_id())

@@ -13,8 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared import errors
-from shared.http.headers import SECURITY_HEADERS
-from shared.http.observe import HEADER as REQUEST_ID_HEADER
+from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
 
 _log = structlog.get_logger()
 RETRY_AFTER_S = "5"
@@ -181,7 +180,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:
     _log.error("bug", path=request.url.path, exc_info=error)
     # This answer is made outside of the middleware.
-    headers = {**SECURITY_HEADERS, REQUEST_ID_HEADER: _request_id(request)}
+    headers = {**SECURITY_HEADERS, REQUEST_ID: _request_id(request)}
     return _answer(request, INTERNAL, "The failure was logged.", headers)
 
 

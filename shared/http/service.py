@@ -13,10 +13,9 @@ from shared.http.auth import public
 from shared.http.body_limit import BodyLimit
 from shared.http.contract import describe
 from shared.http.docs import add_docs
-from shared.http.headers import SecurityHeaders
+from shared.http.headers import REQUEST_ID, SecurityHeaders
 from shared.http.hosts import AllowedHosts, allowed_hosts
 from shared.http.metrics import metrics_router
-from shared.http.observe import HEADER as REQUEST_ID
 from shared.http.observe import Observe
 from shared.http.problems import add_error_handlers
 from shared.settings import Settings

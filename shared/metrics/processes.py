@@ -1,7 +1,8 @@
 """Several processes of one service answer with one set of metrics: siblings share a folder of memory-mapped counters.
 
 `prometheus_client` reads the folder's name from the environment when it is imported, so the package's first act is to
-set it.
+set it. It can only once Python has told a sibling that it is one: what `shared.http.serve` imports, which a sibling loads
+before that, does not count.
 """
 
 import fcntl
