@@ -78,12 +78,11 @@ def test_two_schedulers_make_one_report_and_deliver_it_though_both_ways_fail_at_
             )
             wait_until(lambda: hook.received, "a webhook that was refused")
             store_is_away = False
+            # Once: made due again while a scheduler is at it, the other would copy too.
+            conn.execute("update schedule_run set delivery_due_at = clock_timestamp()")
             wait_until(
                 lambda: (
                     conn.execute(
-                        "update schedule_run set delivery_due_at = clock_timestamp() where delivery_error is not null"
-                    )
-                    and conn.execute(
                         "update webhook_delivery set due_at = clock_timestamp() where state = 'pending'"
                     )
                     and conn.execute("select 1 from schedule_run where delivery = 'delivered'").fetchone()
@@ -124,18 +123,19 @@ def test_two_schedulers_make_one_report_and_deliver_it_though_both_ways_fail_at_
         assert shown.next_due_at is not None
         assert shown.next_due_at > run.due_at
         assert counted("uptill_schedules_fired_total", ports) == {"accepted": 1}
-        assert counted("uptill_webhook_attempts_total", ports).keys() == {"delivered", "failed"}
+        assert counted("uptill_webhook_attempts_total", ports) == {"delivered": 1, "failed": 1}
         assert not services.logged("permission denied")
         logs = "".join(
             path.read_text() for path in tmp_path.glob("*-services.worker.scheduler.log")
         ).splitlines()
         told = [line for line in map(json.loads, logs) if line.get("report_id") == report.id]
         events = [line["event"] for line in told]
-        assert events.count("schedule_fired") == 1
-        # The test hurries: what it makes due while one scheduler is at it the other copies too, to the same keys.
-        assert "files_delivered" in events
+        assert (events.count("schedule_fired"), events.count("files_delivered")) == (1, 1)
         assert "files_not_delivered" in events
-        assert {line["status"] for line in told if line["event"] == "delivery_attempted"} == {500, 204}
+        tries = sorted(
+            (line["timestamp"], line["status"]) for line in told if line["event"] == "delivery_attempted"
+        )
+        assert [status for _, status in tries] == [500, 204]
 
 
 def counted(name: str, ports: dict[str, int]) -> Counter[str]:
