@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from services.api.changes import ReportChanges
 from services.api.links import LinkAudit
+from services.api.looks import ReportLooks
 from services.api.signing import LinkSigner
 from shared.http.stopping import Stopping
 from shared.reports.pressure import Pressure
@@ -30,6 +31,7 @@ class ApiContext:
     links: LinkAudit
     pressure: Pressure
     changes: ReportChanges
+    looks: ReportLooks
     batch_terms: BatchTerms
 
 

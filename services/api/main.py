@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.links import LinkAudit
+from services.api.looks import ReportLooks
 from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
 from services.api.signing import LinkSigner
 from shared.db.connect import make_async_pool
@@ -54,9 +55,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         signer = LinkSigner(storage, settings.presign_s)
         pressure = Pressure(pool, settings.max_queue_age_s)
         changes = ReportChanges(settings.database_url.get_secret_value())
+        looks = ReportLooks(pool)
         terms = BatchTerms(settings.batch_stores, settings.republish_s)
         app.state.context = ApiContext(
-            settings, pool, broker, storage, signer, stopping, links, pressure, changes, terms
+            settings, pool, broker, storage, signer, stopping, links, pressure, changes, looks, terms
         )
         serve_metrics(settings, "api")
         announce_stop(stopping)

@@ -1,5 +1,6 @@
 """Reading a report, for callers that wait for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -30,12 +31,21 @@ class ReportChoice:
 
 async def get_report(conn: AsyncConnection, report_id: UUID, visible: StoreScope = EVERY_STORE) -> Report:
     """Return the report with its progress. Raises `ReportNotFound`, also for one with stores beyond what is visible."""
-    async with conn.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL["get_report"], {"id": report_id, "scope": scope_json(visible)})
-        row = await cursor.fetchone()
-    if row is None:
+    (report,) = await get_reports(conn, [report_id], [visible])
+    if report is None:
         raise ReportNotFound(f"there is no report {report_id}")
-    return _report(row)
+    return report
+
+
+async def get_reports(
+    conn: AsyncConnection, report_ids: Sequence[UUID], visible: Sequence[StoreScope]
+) -> list[Report | None]:
+    """Return each report, None where there is none or it has stores beyond what is visible to who asks for it."""
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        asked = {"ids": report_ids, "scopes": [scope_json(each) for each in visible]}
+        await cursor.execute(_SQL["get_reports"], asked)
+        found = {row.pop("place"): _report(row) for row in await cursor.fetchall()}
+    return [found.get(place) for place in range(1, len(report_ids) + 1)]
 
 
 async def list_reports(

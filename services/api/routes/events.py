@@ -14,10 +14,9 @@ from services.api.changes import LOOK_S
 from services.api.context import ApiContext, Context
 from services.api.routes.reports import Reader
 from services.api.schemas import Progress
-from shared.db.connect import autocommitting_async
 from shared.errors import DatabaseUnavailable
+from shared.keys import EVERY_STORE
 from shared.reports.model import Report, ReportState
-from shared.reports.read import get_report
 
 router = APIRouter(tags=["reports"])
 _LOOKS_BETWEEN_COMMENTS = 15  # 15 s: proxies cut a connection that is silent for longer
@@ -43,8 +42,7 @@ class ReportEvent(BaseModel):
 )
 async def events(context: Context, key: Reader, request: Request, report_id: UUID) -> StreamingResponse:
     """Follow a report: events named after its state, with the progress as JSON; the last one has the final state."""
-    async with autocommitting_async(context.pool) as conn:
-        first = await get_report(conn, report_id, key.visible)  # 404 comes as an answer, not as a stream
+    first = await context.looks.report(report_id, key.visible)  # 404 comes as an answer, not as a stream
     return StreamingResponse(
         _stream(context, request, first),
         media_type="text/event-stream",
@@ -70,7 +68,6 @@ async def _stream(context: ApiContext, request: Request, report: Report) -> Asyn
                 return
             waiter.changed.clear()
             try:
-                async with autocommitting_async(context.pool) as conn:
-                    report = await get_report(conn, report.id)
+                report = await context.looks.report(report.id, EVERY_STORE)
             except DatabaseUnavailable:
                 continue  # the next look may succeed; the client need not connect anew

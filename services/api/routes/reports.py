@@ -75,8 +75,7 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
     with context.changes.waiter(report_id) as waiter:
         while True:
             waiter.changed.clear()
-            async with autocommitting_async(context.pool) as conn:
-                report = await get_report(conn, report_id, visible)
+            report = await context.looks.report(report_id, visible)
             left_s = until - loop.time()
             if report.is_final or left_s <= 0:
                 return report
@@ -161,8 +160,7 @@ async def read_report(
 )
 async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
     """Redirect to a link to the file."""
-    async with autocommitting_async(context.pool) as conn:
-        report = await get_report(conn, report_id, key.visible)
+    report = await context.looks.report(report_id, key.visible)
     await context.links.note(key, report)
     return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)
 

@@ -99,11 +99,13 @@ where not exists (select from report_batch where report_id = %(id)s)
 -- name: count_batches
 select count(*) as batches, coalesce(sum(stores), 0) as stores from report_batch where report_id = %(id)s
 
--- name: get_report
-select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut, tzdata_version,
-    created_at, started_at, finished_at, error, stores_total, stores_done, files
-from report_shown r
-where r.id = %(id)s and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
+-- name: get_reports
+-- Each asked for with the scope of who asks; `place` is that in the lists.
+select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut,
+    tzdata_version, created_at, started_at, finished_at, error, stores_total, stores_done, files
+from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
+join report_shown r on r.id = asked.id
+where asked.scope is null or r.scope @> asked.scope
 
 -- name: list_reports
 select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut, tzdata_version,
