@@ -37,6 +37,10 @@ class StorageUnavailable(InfrastructureError):
     """The object store cannot be reached or answers with an error of its own."""
 
 
+class ObjectGone(UptillError):
+    """An object that a row points to is not in the store: somebody else removed it."""
+
+
 class DiskFull(InfrastructureError):
     """The disk of the process has no room for temporary files."""
 
@@ -119,6 +123,10 @@ class ImportBusy(UptillError):
 
 class ReportExpired(UptillError):
     """The report's files were removed after their time; the same request makes a new one."""
+
+
+class FileLost(UptillError):
+    """The file of a succeeded report is not in the object store any more; a new report makes it anew."""
 
 
 class EndpointNotFound(UptillError):

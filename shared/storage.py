@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import ConfigurationError, StorageUnavailable, UptillError
+from shared.errors import ConfigurationError, ObjectGone, StorageUnavailable, UptillError
 from shared.ids import new_id
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
@@ -121,11 +121,25 @@ class Storage:
             )
 
     def read(self, key: str) -> Iterator[bytes]:
-        """Yield the object's bytes in blocks. Raises `StorageUnavailable`, also when the object is not there."""
+        """Yield the object's bytes in blocks. Raises `StorageUnavailable`, and `ObjectGone` when it is not there."""
         with _translated_errors():
-            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            try:
+                body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            except self._client.exceptions.NoSuchKey as error:
+                raise ObjectGone(f"the object {key} is not there") from error
             with body:
                 yield from body.iter_chunks(_READ_BYTES)
+
+    def has(self, key: str) -> bool:
+        """Whether the object is there. Raises `StorageUnavailable`."""
+        with _translated_errors():
+            try:
+                self._client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if _status(error) == HTTPStatus.NOT_FOUND:
+                    return False
+                raise
+        return True
 
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with `prefix`, by key. Raises `StorageUnavailable`."""
@@ -224,7 +238,7 @@ class Storage:
         try:
             self._client.head_bucket(Bucket=self.bucket)
         except ClientError as error:
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            status = _status(error)
             if status == HTTPStatus.NOT_FOUND:
                 return False
             if status == HTTPStatus.FORBIDDEN:
@@ -348,6 +362,10 @@ def make_client(settings: Settings, endpoint: str) -> "S3Client":
             max_pool_connections=16,
         ),
     )
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def _is_granted(look: Callable[[], object]) -> bool:

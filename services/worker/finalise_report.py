@@ -20,7 +20,7 @@ from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import DiskFull, InfrastructureError
+from shared.errors import DiskFull, InfrastructureError, ObjectGone
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
 from shared.reports.finalise import (
@@ -30,6 +30,7 @@ from shared.reports.finalise import (
     read_facts,
     release_finalise,
     renew_finalise,
+    reopen_lost,
 )
 from shared.reports.model import CSV_CONTENT_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
@@ -41,7 +42,7 @@ _log = structlog.get_logger()
 
 
 class LeaseLost(Exception):
-    """Another worker has the finalisation; nothing this one does can count."""
+    """The finalisation is another worker's, or was given up; nothing this one does can count."""
 
 
 def finalise_report(context: WorkerContext, report_id: UUID) -> bool:
@@ -76,7 +77,7 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
             facts = read_facts(conn, lease.report_id)
         rows = sum(part.stores for part in parts)
         with stage("merge"):
-            csv = _merge(context, lease, parts)
+            csv = _merge_or_reopen(context, lease, parts)
         with stage("convert"):
             files = {"csv": csv, **_convert(context, lease, csv, facts, rows)}
         failpoints.hit("merge.after")
@@ -119,6 +120,18 @@ def _read_again_in_one_snapshot(context: WorkerContext, lease: FinaliseLease) ->
                     raise LeaseLost
             failpoints.hit("reread.after_commit")
             _keep(context, lease)
+
+
+def _merge_or_reopen(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> StoredObject:
+    """Merge. Parts that are gone, as those of a report that failed long ago and is tried again, are computed anew first."""
+    try:
+        return _merge(context, lease, parts)
+    except ObjectGone as error:
+        gone = [part.key for part in parts if not context.storage.has(part.key)]
+        with borrowed(context.pool) as conn:
+            reopened = reopen_lost(conn, lease, gone)
+        _log.warning("parts_lost", batches=reopened)
+        raise LeaseLost from error
 
 
 def _merge(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> StoredObject:

@@ -22,6 +22,7 @@ from shared.db.schema import await_schema
 from shared.errors import ConfigurationError, InfrastructureError, QueueUnavailable
 from shared.metrics.exposition import serve_metrics
 from shared.metrics.registry import (
+    FILES_LOST,
     LAST_SWEEP,
     LEASES_EXPIRED,
     REPORTS_BURIED,
@@ -97,6 +98,8 @@ def clean(
         finally:
             conn.autocommit = False
     _log.info("bucket_swept", **vars(swept))
+    if swept.lost is not None:
+        FILES_LOST.set(swept.lost)
     return swept
 
 

@@ -25,8 +25,9 @@ _POOL: dict[str, Any] = {
 }
 
 # What an operator mends outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a
-# read-only server (25006), I/O errors (58).
-_OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006")
+# read-only server (25006), I/O errors (58); and a session that was ended as its process had been frozen (25P03).
+_OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006", "25P03")
+_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
 
 
 def session_arguments(
@@ -50,7 +51,7 @@ def translated_errors() -> Iterator[None]:
     """Turn the driver's errors that mean "the database is away" into `DatabaseUnavailable`; let bugs through."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except _OUTAGES as error:
         if not is_outage(error):
             raise
         raise DatabaseUnavailable("the database did not answer") from error
@@ -60,7 +61,7 @@ def is_outage(error: BaseException) -> bool:
     """Whether this driver error says that the database is away, rather than that a statement is wrong."""
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
         return error.sqlstate.startswith(_OUTAGE_SQLSTATES)
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout)
+    return isinstance(error, _OUTAGES)
 
 
 @contextmanager

@@ -60,6 +60,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, "The disk has no room for the upload"
     ),
     errors.ReportExpired: Problem("report_expired", HTTPStatus.GONE, "The report's files were removed"),
+    errors.FileLost: Problem("file_lost", HTTPStatus.GONE, "The object store has lost the file"),
     errors.ReportEnded: Problem("report_ended", HTTPStatus.CONFLICT, "The report has ended in another way"),
     errors.IdempotencyKeyReused: Problem(
         "idempotency_key_reused",

@@ -66,6 +66,11 @@ REPORTS_BURIED = REGISTRY.counter(
 REPORTS_EXPIRED = REGISTRY.counter(
     "reports_expired_total", "Reports whose files were removed after their time.", sources=["scheduler"]
 )
+FILES_LOST = REGISTRY.gauge(
+    "files_lost",
+    "Files of succeeded reports that were not in the bucket at the janitor's last look.",
+    sources=["scheduler"],
+)
 SCHEDULES_FIRED = REGISTRY.counter(
     "schedules_fired_total",
     "Due times of schedules: accepted, a report was made; refused, the run says why none was.",

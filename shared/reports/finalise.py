@@ -1,6 +1,6 @@
 """Finishing a report, fenced: claimed in the database by one worker, committed with the pointers to its files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -70,6 +70,16 @@ def release_finalise(conn: psycopg.Connection, lease: FinaliseLease, *, error: s
         _SQL["release_finalise"],
         {**_fence(lease), "error": Jsonb({"detail": error}), "burnt": lease.burnt - give_back},
     )
+
+
+def reopen_lost(conn: psycopg.Connection, lease: FinaliseLease, parts: Sequence[str]) -> int:
+    """Have the batches of these parts, which the object store has no more, computed again; returns how many.
+
+    Gives the finalisation up. Its claim counts, so that a store that forgets everything is not fed for ever.
+    """
+    reopened = conn.execute(_SQL["reopen_lost"], {**_fence(lease), "parts": list(parts)}).rowcount
+    release_finalise(conn, lease, error="the object store has lost parts of the report", give_back=False)
+    return reopened
 
 
 def finish_report(

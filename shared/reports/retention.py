@@ -19,11 +19,15 @@ _GRACE = timedelta(hours=1)  # a part is uploaded before the row that points to 
 
 @dataclass(frozen=True)
 class Swept:
-    """What a look through the bucket removed, and how many objects belong to reports that this database does not know."""
+    """What a look through the bucket removed, and how many objects belong to reports that this database does not know.
+
+    `lost`: files of succeeded reports that are not there in their size; None when the look ended early.
+    """
 
     objects: int
     uploads: int
     strangers: int
+    lost: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,11 @@ def sweep_bucket(
     """
     before = (now or datetime.now(UTC)) - grace
     objects = uploads = strangers = 0
+    unseen = _files(conn)
     for report_id, items in _by_report(storage.list(PREFIX)):
         if not keep_going():
-            break
+            return Swept(objects, uploads, strangers, lost=None)
+        unseen.difference_update((item.key, item.size_bytes) for item in items)
         wanted = _wanted(conn, [report_id], ttl_s)
         if report_id not in wanted:
             strangers += len(items)
@@ -87,7 +93,8 @@ def sweep_bucket(
         ):
             storage.abort(upload)
             uploads += 1
-    return Swept(objects, uploads, strangers)
+    lost = len(unseen & _files(conn)) if unseen else 0  # some have expired since
+    return Swept(objects, uploads, strangers, lost)
 
 
 def reconcile(conn: psycopg.Connection, storage: Storage, ttl_s: float) -> Discrepancies:
@@ -103,6 +110,11 @@ def reconcile(conn: psycopg.Connection, storage: Storage, ttl_s: float) -> Discr
         wanted = _wanted(conn, [report_id], ttl_s)
         unreferenced += [item.key for item in _unwanted(items, wanted.get(report_id, frozenset()))]
     return Discrepancies(list(missing), unreferenced)
+
+
+def _files(conn: psycopg.Connection) -> set[tuple[str, int]]:
+    """Key and size of every file of the succeeded reports."""
+    return {(key, size_bytes) for _, key, size_bytes in conn.execute(_SQL["succeeded_objects"])}
 
 
 def _unwanted(items: Iterable[ListedObject], wanted: frozenset[str] | None) -> Iterator[ListedObject]:

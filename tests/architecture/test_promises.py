@@ -1,4 +1,4 @@
-"""Every promise of docs/explanation/reliability.md names its proof, and every proof named there exists."""
+"""Every promise and fault of docs/explanation/reliability.md names its proof, and every proof named there exists."""
 
 import re
 from pathlib import Path
@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
-_ROWS = re.findall(
-    r"^\| (\d+) \| .* \| (.*) \|$",
-    (_CHECKOUT / "docs/explanation/reliability.md").read_text(encoding="utf-8"),
-    re.MULTILINE,
-)
+_PAGE = (_CHECKOUT / "docs/explanation/reliability.md").read_text(encoding="utf-8")
+_ROWS = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", _PAGE, re.MULTILINE)
+_FAULTS = re.findall(r"^\| ([a-z][^|]+) \| [^|]+ \| (.*) \|$", _PAGE, re.MULTILINE)[1:]
 _PROMISES = 22
 
 
@@ -18,10 +16,10 @@ def test_every_promise_is_there() -> None:
     assert [int(number) for number, _ in _ROWS] == list(range(1, _PROMISES + 1))
 
 
-@pytest.mark.parametrize(("number", "proofs"), _ROWS, ids=[number for number, _ in _ROWS])
-def test_its_proofs_exist(number: str, proofs: str) -> None:
+@pytest.mark.parametrize(("what", "proofs"), [*_ROWS, *_FAULTS], ids=[what for what, _ in (*_ROWS, *_FAULTS)])
+def test_its_proofs_exist(what: str, proofs: str) -> None:
     named = re.findall(r"`(tests/[^`]+)`", proofs)
-    assert named, f"promise {number} names no test"
+    assert named, f"{what} names no test"
     for name in named:
         file, _, test = name.partition("::")
         assert (_CHECKOUT / file).is_file(), name

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
 
 from services.api.context import Context
-from services.api.routes.reports import Reader, Writer, create, wait_for
+from services.api.routes.reports import Reader, Writer, create, refuse_lost, wait_for
 from services.api.schemas import LegacyStatus, Triggered, files_of
-from shared.errors import ReportNotFound
+from shared.errors import FileLost, ReportNotFound
 from shared.http.contract import answers
 from shared.keys import ApiKey
 from shared.reports.model import Caller, ReportRequest
@@ -37,7 +37,7 @@ async def trigger_by_get(context: Context, key: Writer) -> Triggered:
     response_model_exclude_none=True,
     responses={
         302: {"description": "The finished CSV, where the caller accepts text/csv."},
-        **answers(ReportNotFound),
+        **answers(ReportNotFound, FileLost),
     },
 )
 async def get(
@@ -55,6 +55,7 @@ async def get(
         return LegacyStatus(status="Running")
     for csv in files_of(report, context.signer)[:1]:
         if "text/csv" in accept:
+            await refuse_lost(context, report, csv)
             return RedirectResponse(csv.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
         return LegacyStatus(status="Complete", download_url=csv.url)
     return LegacyStatus(

@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Depends, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,7 @@ from shared.audit import record_async
 from shared.db.connect import autocommitting_async, borrowed_async
 from shared.errors import (
     BadHeader,
+    FileLost,
     FileNotFound,
     FileNotReady,
     IdempotencyKeyReused,
@@ -45,6 +47,7 @@ from shared.reports.read import get_report, list_reports
 from shared.reports.trigger import trigger_report
 from shared.webhooks.address import check_url
 
+_log = structlog.get_logger()
 router = APIRouter(tags=["reports"])
 Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
@@ -156,13 +159,15 @@ async def read_report(
     "/v1/reports/{report_id}/files/{name}",
     status_code=status.HTTP_302_FOUND,
     response_class=RedirectResponse,
-    responses=answers(FileNotReady, ReportExpired),
+    responses=answers(FileNotReady, FileLost, ReportExpired),
 )
 async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
     """Redirect to a link to the file."""
     report = await context.looks.report(report_id, key.visible)
+    file = _file(context, report, name)
+    await refuse_lost(context, report, file)
     await context.links.note(key, report)
-    return RedirectResponse(_file(context, report, name).url, status.HTTP_302_FOUND, headers=_NO_STORE)
+    return RedirectResponse(file.url, status.HTTP_302_FOUND, headers=_NO_STORE)
 
 
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
@@ -186,6 +191,17 @@ async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
         report = await get_report(conn, report_id)
     await run_in_threadpool(publish_or_leave, context.broker, wakes)
     return ReportBody.with_links(report, context.signer)
+
+
+async def refuse_lost(context: ApiContext, report: Report, file: ReportFile) -> None:
+    """Raise `FileLost` for a file that the object store has no more, `StorageUnavailable` when that cannot be told."""
+    (stored,) = (stored for stored in report.files if stored.format == file.format)
+    if not await run_in_threadpool(context.storage.has, stored.object):
+        _log.error("file_lost", report_id=str(report.id), object=stored.object)
+        raise FileLost(
+            f"somebody removed {file.name} of report {report.id} from the object store; to make it anew,"
+            ' POST /v1/reports with the same parameters, "as_of" as the report shows it, and "force": true'
+        )
 
 
 def _file(context: ApiContext, report: Report, name: str) -> ReportFile:

@@ -1,7 +1,7 @@
 -- The life of a report. All times are this database's (clock_timestamp), never a process's.
 
 -- name: resolve_cut
--- One snapshot with insert_batches: the data cut, and as_of where the caller gave none.
+-- One snapshot with the batches: the data cut, and as_of where the caller gave none.
 select seq as data_cut,
        case %(as_of_mode)s
            when 'latest' then coalesce(latest_observed_at, clock_timestamp())
@@ -205,6 +205,14 @@ update report_batch b
 set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(data_cut)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
+  and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
+
+-- name: reopen_lost
+-- Their parts are not in the object store any more, so they are computed again.
+update report_batch b
+set state = 'pending', part = null, due_at = clock_timestamp(), due_since = clock_timestamp()
+from report r
+where b.report_id = %(report_id)s and b.part = any(%(parts)s) and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: report_subject
