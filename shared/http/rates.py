@@ -13,8 +13,7 @@ from enum import StrEnum
 import redis.asyncio
 import structlog
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import FixedWindowRateLimiter
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.errors import StorageError
 
 from shared.errors import RateLimited
@@ -73,8 +72,8 @@ class Rates:
     def __init__(self, redis_url: str, limits: Mapping[Work, RateLimitItem]) -> None:
         self._limits = limits
         self._connections = _connections(redis_url) if redis_url else None
-        self._shared = _shared_limiter(redis_url, self._connections) if self._connections else None
-        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._shared = _shared_counts(redis_url, self._connections) if self._connections else None
+        self._own = MemoryStorage()
         self._tallies: dict[tuple[str, Work], _Tally] = {}
         self._one_reserves = asyncio.Lock()  # or each of many calls at once would take a block
         self._ask_redis_at_s = 0.0
@@ -92,7 +91,7 @@ class Rates:
                 if not self._has_room(who):  # another call has not brought some meanwhile
                     if len(self._tallies) >= _MOST_TALLIES:
                         self._tallies.clear()
-                    self._tallies[who] = await self._reserve(*who, time.monotonic())
+                    self._tallies[who] = await self._reserve(who, time.monotonic())
         tally = self._tallies[who]
         if tally.permits == 0:
             raise RateLimited(
@@ -113,37 +112,36 @@ class Rates:
         tally = self._tallies.get(who)
         return tally is not None and not tally.is_spent and tally.until_s > time.monotonic()
 
-    async def _reserve(self, key_prefix: str, work: Work, now_s: float) -> _Tally:
-        limit = self._limits[work]
-        period_s = float(limit.get_expiry())
-        block = max(1, limit.amount // _BLOCKS_A_WINDOW)
+    async def _reserve(self, who: tuple[str, Work], now_s: float) -> _Tally:
+        limit = self._limits[who[1]]
         if self._shared is not None and now_s >= self._ask_redis_at_s:
             try:
-                return await _take(self._shared, limit, key_prefix, work, block, now_s)
+                return await self._take(self._shared, limit, who, now_s)
             except StorageError as error:
                 self._ask_redis_at_s = now_s + _REDIS_PAUSE_S
                 _log.warning("rates_not_shared", error=type(error.storage_error).__name__)
-        if work is Work.READ:
-            until_s = now_s + min(period_s, _REDIS_PAUSE_S)
+        if who[1] is Work.READ:
+            until_s = now_s + min(float(limit.get_expiry()), _REDIS_PAUSE_S)
             return _Tally(limit.amount, until_s, until_s)
-        return await _take(self._own, limit, key_prefix, work, block, now_s)
+        return await self._take(self._own, limit, who, now_s)
 
-
-async def _take(
-    limiter: FixedWindowRateLimiter,
-    limit: RateLimitItem,
-    key_prefix: str,
-    work: Work,
-    block: int,
-    now_s: float,
-) -> _Tally:
-    """A block of calls; none until the window ends where a block is not left any more."""
-    is_taken = await limiter.hit(limit, key_prefix, work, cost=block)
-    reset_at, others = await limiter.get_window_stats(limit, key_prefix, work)
-    window_ends_s = now_s + max(0.001, reset_at - time.time())
-    if is_taken:
-        return _Tally(block, now_s + limit.get_expiry(), window_ends_s, others)
-    return _Tally(0, window_ends_s, window_ends_s)
+    async def _take(
+        self, counts: Storage, limit: RateLimitItem, who: tuple[str, Work], now_s: float
+    ) -> _Tally:
+        """A block of calls, in one round trip where the end of the window is known; none until then if too few are left."""
+        name, period_s = limit.key_for(*who), limit.get_expiry()
+        block = max(1, limit.amount // _BLOCKS_A_WINDOW)
+        taken = await counts.incr(name, period_s, amount=block)
+        before = self._tallies.get(who)
+        if taken == block:  # the first one of a window
+            window_ends_s = now_s + period_s
+        elif before is not None and before.window_ends_s > now_s:
+            window_ends_s = before.window_ends_s
+        else:
+            window_ends_s = now_s + max(0.001, await counts.get_expiry(name) - time.time())
+        if taken <= limit.amount:
+            return _Tally(block, now_s + period_s, window_ends_s, limit.amount - taken)
+        return _Tally(0, window_ends_s, window_ends_s)
 
 
 def make_rates(settings: Settings) -> Rates:
@@ -164,13 +162,11 @@ def _connections(redis_url: str) -> redis.asyncio.ConnectionPool:
     )
 
 
-def _shared_limiter(redis_url: str, connections: redis.asyncio.ConnectionPool) -> FixedWindowRateLimiter:
-    return FixedWindowRateLimiter(
-        RedisStorage(
-            f"async+{redis_url}",
-            wrap_exceptions=True,
-            implementation="redispy",
-            key_prefix="uptill:rates",
-            connection_pool=connections,  # type: ignore[arg-type] # passed on to redis-py, which takes it
-        )
+def _shared_counts(redis_url: str, connections: redis.asyncio.ConnectionPool) -> Storage:
+    return RedisStorage(
+        f"async+{redis_url}",
+        wrap_exceptions=True,
+        implementation="redispy",
+        key_prefix="uptill:rates",
+        connection_pool=connections,  # type: ignore[arg-type] # passed on to redis-py, which takes it
     )

@@ -56,6 +56,23 @@ def test_processes_share_one_limit(redis_url: str) -> None:
     asyncio.run(act())
 
 
+def test_processes_agree_on_what_is_left_and_on_the_end_of_the_window(redis_url: str) -> None:
+    async def act() -> None:
+        first, second = Rates(redis_url, limits("100/hour")), Rates(redis_url, limits("100/hour"))
+        try:
+            of_first = [await first.admit("aaaaaaaa", Work.REPORT) for _ in range(11)]  # three blocks
+            of_second = await second.admit("aaaaaaaa", Work.REPORT)
+            assert [one.remaining for one in of_first] == list(range(99, 88, -1))
+            assert of_second.remaining == 100 - 3 * 5 - 1  # what the first took and has not used is not there
+            assert 3500 < of_first[-1].resets_in_s < of_first[0].resets_in_s <= 3600
+            assert of_second.resets_in_s == pytest.approx(of_first[-1].resets_in_s, abs=30)
+        finally:
+            await first.close()
+            await second.close()
+
+    asyncio.run(act())
+
+
 def test_a_window_ends(redis_url: str) -> None:
     async def act() -> None:
         rates = Rates(redis_url, limits("5/second"))
