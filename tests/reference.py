@@ -9,8 +9,11 @@ from fastapi import FastAPI
 
 from services.api.main import create_app
 from services.ingest.http.main import create_app as create_ingest_app
+from services.ingest.reasons import reasons_reference
+from shared.audit import audit_reference
 from shared.http.problems import errors_reference
-from shared.settings import Settings
+from shared.metrics.registry import metrics_reference
+from shared.settings import Settings, settings_reference
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 _NOWHERE: dict[str, Any] = {
@@ -28,8 +31,14 @@ def applications() -> Mapping[str, FastAPI]:
 
 def pages() -> Mapping[str, Callable[[], str]]:
     """The text of each page by its name."""
-    documents = {name: _as_text(app) for name, app in applications().items()}
-    return {"errors.md": errors_reference, **documents}
+    return {
+        "audit.md": audit_reference,
+        "errors.md": errors_reference,
+        "metrics.md": metrics_reference,
+        "reject-reasons.md": reasons_reference,
+        "settings.md": settings_reference,
+        **{name: _as_text(app) for name, app in applications().items()},
+    }
 
 
 def _as_text(app: FastAPI) -> Callable[[], str]:

@@ -19,6 +19,25 @@ _MEDIA_TYPE = "application/problem+json"
 _SECURITY = {
     "ApiKey": {"type": "http", "scheme": "bearer", "description": "`upt_…`; `X-API-Key` is taken too."}
 }
+_HEADERS: Mapping[str, dict[str, Any]] = {
+    "Location": {"description": "Where the resource is.", "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": "Calls of this kind that the key has left, `r`, for `t` more seconds.",
+        "schema": {"type": "string"},
+        "example": '"read";r=949;t=1',
+    },
+    "RateLimit-Policy": {
+        "description": "Calls of this kind that a key has, `q`, in each `w` seconds.",
+        "schema": {"type": "string"},
+        "example": '"read";q=1000;w=1',
+    },
+    "Retry-After": {
+        "description": "Seconds until it is worth to ask again.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 1,
+    },
+}
+_NOT_COUNTED, _COME_AGAIN, _ELSEWHERE = {"401", "403"}, {"429", "503"}, {"302"}
 _PROBLEM_SCHEMA = {
     "title": "Problem",
     "description": "Every error, as RFC 9457 has it; the codes are in docs/reference/errors.md.",
@@ -49,6 +68,11 @@ def answers(*kinds: type[errors.UptillError]) -> dict[int | str, dict[str, Any]]
         int(status): _answer(problems)
         for status, problems in _by_status([PROBLEMS[kind] for kind in kinds]).items()
     }
+
+
+def with_headers(status: HTTPStatus | int, *names: str) -> dict[int | str, dict[str, Any]]:
+    """What a route gives as `responses=`: headers of an answer of its own."""
+    return {int(status): {"headers": _headers(*names)}}
 
 
 def describe(app: FastAPI) -> None:
@@ -83,6 +107,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Problem"] = _PROBLEM_SCHEMA
     components["securitySchemes"] = _SECURITY
+    components["headers"] = dict(_HEADERS)
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute):
             operations = document["paths"].get(str(route.path).replace(":path}", "}"), {})
@@ -115,6 +140,17 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
             _merged(known, _answer(problems)) if known else _answer(problems)
         )
     operation["responses"] = dict(sorted(operation["responses"].items()))
+    for code, response in operation["responses"].items():
+        names = ["Location"] if code in _ELSEWHERE else []
+        if scope is not None:
+            names += ["Retry-After"] if code in _COME_AGAIN else []
+            names += ["RateLimit", "RateLimit-Policy"] if code not in _NOT_COUNTED else []
+        if names:
+            response.setdefault("headers", {}).update(_headers(*names))
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _show_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

@@ -13,6 +13,10 @@ EVERY_OPERATION = [
 ]
 
 
+def test_every_reference_page_is_made_from_the_code() -> None:
+    assert {page.name for page in FOLDER.iterdir()} == set(pages())
+
+
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_the_page_is_what_the_code_says(name: str) -> None:
     assert (FOLDER / name).read_text() == pages()[name](), "run `make reference`"
@@ -27,6 +31,10 @@ def test_an_operation_says_who_may_call_it_and_how_it_fails(document: str, metho
     failures = {status for status in operation["responses"] if status >= "400"}
     if "security" in operation:
         assert failures >= {"401", "403", "429", "503"}
+        for status, response in operation["responses"].items():
+            is_counted = {"RateLimit", "RateLimit-Policy"} <= response.get("headers", {}).keys()
+            assert is_counted is (status not in {"401", "403"})
+        assert all("Retry-After" in operation["responses"][status]["headers"] for status in ("429", "503"))
     for parameter in operation.get("parameters", []):
         assert ("404" if parameter["in"] == "path" else "422") in failures
     if "requestBody" in operation:

@@ -35,7 +35,7 @@ from shared.errors import (
     WebhookSecretMissing,
 )
 from shared.http.auth import Caller
-from shared.http.contract import answers
+from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
 from shared.keys import ApiKey, StoreScope
@@ -89,7 +89,10 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
 @router.post(
     "/v1/reports",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=answers(BadHeader, IdempotencyKeyReused, Overloaded, WebhookSecretMissing),
+    responses={
+        **answers(BadHeader, IdempotencyKeyReused, Overloaded, WebhookSecretMissing),
+        **with_headers(status.HTTP_202_ACCEPTED, "Location", "Retry-After"),
+    },
 )
 async def create_report(
     context: Context,
@@ -138,7 +141,7 @@ async def read_reports(
     )
 
 
-@router.get("/v1/reports/{report_id}")
+@router.get("/v1/reports/{report_id}", responses=with_headers(status.HTTP_200_OK, "Retry-After"))
 async def read_report(
     context: Context,
     key: Reader,

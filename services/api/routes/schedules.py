@@ -18,7 +18,7 @@ from services.api.schedule_schemas import (
 from shared.db.connect import borrowed_async
 from shared.errors import WebhookSecretMissing
 from shared.http.auth import Caller
-from shared.http.contract import answers
+from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.keys import ApiKey
 from shared.schedules import keep
@@ -31,7 +31,9 @@ Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 
 
 @router.post(
-    "/v1/report-schedules", status_code=status.HTTP_201_CREATED, responses=answers(WebhookSecretMissing)
+    "/v1/report-schedules",
+    status_code=status.HTTP_201_CREATED,
+    responses={**answers(WebhookSecretMissing), **with_headers(status.HTTP_201_CREATED, "Location")},
 )
 async def create_schedule(
     context: Context, key: Writer, response: Response, body: ScheduleCreate

@@ -11,7 +11,7 @@ from services.ingest.http.imports import get_import, list_imports, queue_import,
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas import ImportBody, ImportPage
 from shared.errors import InvalidRequest, StorageFull
-from shared.http.contract import answers
+from shared.http.contract import answers, with_headers
 from shared.ids import new_id
 
 router = APIRouter(tags=["imports"])
@@ -28,7 +28,10 @@ _DOCUMENTED: dict[str, Any] = {
     "/v1/imports",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=_DOCUMENTED,
-    responses=answers(StorageFull),
+    responses={
+        **answers(StorageFull),
+        **with_headers(status.HTTP_202_ACCEPTED, "Location", "Retry-After"),
+    },
 )
 async def create_import(
     context: Context,
@@ -77,7 +80,7 @@ async def read_imports(
     return ImportPage(imports=[ImportBody.of(row) for row in rows], next=following)
 
 
-@router.get("/v1/imports/{import_id}")
+@router.get("/v1/imports/{import_id}", responses=with_headers(status.HTTP_200_OK, "Retry-After"))
 async def read_import(context: Context, key: Writer, import_id: ImportId, response: Response) -> ImportBody:
     """Show an import: its state, how far it is, what became of its rows, the quality report at its end."""
     del key
