@@ -46,7 +46,7 @@ def one_snapshot(conn: psycopg.Connection) -> Iterator[int]:
 
 def load_batch(conn: psycopg.Connection, batch: Batch) -> BatchInput:
     """Load the stores of a batch and what the accounting needs of them, in the caller's transaction."""
-    from_time, to_time = data_range(batch.as_of, batch.policy, batch.windows, detail=batch.detail)
+    needed = data_range(batch.as_of, batch.policy, batch.windows, detail=batch.detail)
     stores = conn.execute(
         _SQL["stores" if batch.store_keys is None else "stores_by_key"],
         {
@@ -62,7 +62,7 @@ def load_batch(conn: psycopg.Connection, batch: Batch) -> BatchInput:
         )
     keys = np.array([key for key, _, _ in stores], dtype=np.int64)
     # In order of the keys the index of a partition is read once from left to right.
-    within = {"store_keys": np.sort(keys).tolist(), "from_time": from_time, "to_time": to_time}
+    within = {"store_keys": np.sort(keys).tolist(), **needed._asdict()}
     hours = _records(conn, "hours", within, _HOURS)
     polls = _records(conn, "polls", within, _POLL)
     order = np.argsort(keys)

@@ -15,7 +15,7 @@ import psycopg
 from shared.db.queries import queries
 from shared.reports.model import Batch, FinaliseLease
 from shared.storage import StoredObject
-from shared.uptime.policy import POLICIES, history_us
+from shared.uptime.policy import POLICIES, every_poll_us, history_us
 from shared.uptime.window import longest_reach_us, parse_windows
 
 MAX_ROUNDS = 3
@@ -43,12 +43,22 @@ class _Missed(NamedTuple):
     store_keys: Sequence[int] | None
 
 
-def data_range(
-    as_of: datetime, policy: str, windows: Sequence[str], *, detail: bool
-) -> tuple[datetime, datetime]:
-    """Return the first and the last instant whose polls can matter to a report; only with `detail` it shows bounds."""
-    reach_us = longest_reach_us(parse_windows(windows)) + history_us(POLICIES[policy], bounds=detail)
-    return as_of - timedelta(microseconds=reach_us), as_of
+class DataRange(NamedTuple):
+    """The first and the last instant whose polls can matter; before `every_from` only a store's last one can."""
+
+    from_time: datetime
+    every_from: datetime
+    to_time: datetime
+
+
+def data_range(as_of: datetime, policy: str, windows: Sequence[str], *, detail: bool) -> DataRange:
+    """Return which polls a report needs; only with `detail` it shows bounds."""
+    rules, reach_us = POLICIES[policy], longest_reach_us(parse_windows(windows))
+    oldest, every = (
+        as_of - timedelta(microseconds=reach_us + before_us)
+        for before_us in (history_us(rules, bounds=detail), every_poll_us(rules))
+    )
+    return DataRange(oldest, every, as_of)
 
 
 def send_disagreeing_again(conn: psycopg.Connection, report_id: UUID) -> list[int]:
@@ -107,9 +117,14 @@ def _subject(conn: psycopg.Connection, report_id: UUID) -> Subject | None:
 
 
 def _disagreeing(conn: psycopg.Connection, report_id: UUID, subject: Subject, until: int) -> list[_Missed]:
-    from_time, to_time = data_range(subject.as_of, subject.policy, subject.windows, detail=subject.detail)
+    needed = data_range(subject.as_of, subject.policy, subject.windows, detail=subject.detail)
     rows = conn.execute(
         _SQL["disagreeing_batches"],
-        {"report_id": report_id, "until": until, "from_time": from_time, "to_time": to_time},
+        {
+            "report_id": report_id,
+            "until": until,
+            "from_time": needed.from_time,
+            "to_time": needed.to_time,
+        },
     )
     return [_Missed(*row) for row in rows]

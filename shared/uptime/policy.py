@@ -97,3 +97,12 @@ def history_us(policy: Policy, *, bounds: bool = True) -> int:
     speaks_forward_only = policy.fill is Fill.PREVIOUS and policy.edges is Edges.NONE
     reach = policy.horizon_us if speaks_forward_only and not bounds else reach_us(policy)
     return reach + policy.slot_us
+
+
+def every_poll_us(policy: Policy) -> int:
+    """How far before the first window's start each poll must be fetched; of a store's older ones the last is enough.
+
+    Nothing between two consecutive polls depends on a third. What two older ones say between them ends at the later one, or
+    less than a slot after it; and where the last one lies in no span, none of that span came before it.
+    """
+    return policy.slot_us

@@ -4,15 +4,15 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.uptime.batch import measure_batch
 from shared.uptime.calendar import spans_of
 from shared.uptime.kernel import Measures, measure
-from shared.uptime.policy import POLICIES, NoData, history_us
-from shared.uptime.window import DEFAULT_WINDOWS
-from tests.oracle.accounting import DAY_US, Poll
+from shared.uptime.policy import POLICIES, NoData, every_poll_us, history_us
+from shared.uptime.window import DEFAULT_WINDOWS, Window, longest_reach_us
+from tests.oracle.accounting import DAY_US, MINUTE_US, Poll
 from tests.oracle.engine import Store, hours_of, measured, numbers, polls_of
 from tests.property.stores import FIXED_ZONES, WINDOWS, batches, durations_us
 
@@ -148,6 +148,49 @@ def test_without_bounds_fewer_polls_are_enough_and_the_rest_is_the_same(batch: B
         np.testing.assert_array_equal(getattr(plain, name), getattr(whole, name))
     assert not plain.up_min_us.any()
     np.testing.assert_array_equal(plain.up_max_us, plain.open_us)
+
+
+# Open all day. The slot of the second poll ends in the window: until then the poll before it speaks.
+_SLOT_INTO_WINDOW = (
+    [Store("UTC", [], [Poll(62 * MINUTE_US, True), Poll(65 * MINUTE_US, False)])],
+    127 * MINUTE_US,
+)
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("bounds", [True, False])
+@some
+@example(batch=_SLOT_INTO_WINDOW, windows={DEFAULT_WINDOWS[0]})
+@given(
+    batch=batches(longest_gap_us=10 * DAY_US), windows=st.sets(st.sampled_from(DEFAULT_WINDOWS), min_size=1)
+)
+def test_of_the_polls_before_the_windows_only_the_last_one_of_a_store_matters(
+    policy: str, bounds: bool, batch: Batch, windows: set[Window]
+) -> None:
+    stores_, as_of_us = batch
+    rules, chosen = POLICIES[policy], sorted(windows, key=lambda window: window.name)
+    start_us = as_of_us - longest_reach_us(chosen)
+    oldest_us, every_us = start_us - history_us(rules, bounds=bounds), start_us - every_poll_us(rules)
+
+    def fetched(store: Store) -> Store:
+        older = [poll for poll in store.polls if oldest_us <= poll.at_us < every_us]
+        last = [poll for poll in older if poll.at_us == max(each.at_us for each in older)]
+        return store._replace(polls=[*last, *(poll for poll in store.polls if poll.at_us >= every_us)])
+
+    whole, few = (
+        measure_batch(
+            [store.zone for store in given],
+            hours_of(given),
+            polls_of(given),
+            as_of_us,
+            chosen,
+            rules,
+            bounds=bounds,
+        )
+        for given in (stores_, [fetched(store) for store in stores_])
+    )
+    for name in Measures.__slots__:
+        np.testing.assert_array_equal(getattr(few, name), getattr(whole, name))
 
 
 @some

@@ -22,6 +22,16 @@ where store_key = any(%(store_keys)s)
 -- name: polls
 -- One value of fixed-width records instead of a row a poll, read from the keys of the partitions alone.
 -- 370,000 polls: 0.09 s; by a heap in order of time 0.19 s; as rows 0.29 s; by COPY in psycopg 0.51 s.
+-- Before every_from only the last poll of a store: 2 to 3 us a store, where each poll of a week took 40.
 select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
-from observation
-where store_key = any(%(store_keys)s) and observed_at between %(from_time)s and %(to_time)s
+from (
+    select store_key, observed_at, is_active from observation
+    where store_key = any(%(store_keys)s) and observed_at between %(every_from)s and %(to_time)s
+    union all
+    select store.store_key, older.observed_at, older.is_active
+    from unnest(%(store_keys)s::integer[]) store (store_key), lateral (
+        select observed_at, is_active from observation o
+        where o.store_key = store.store_key and observed_at >= %(from_time)s and observed_at < %(every_from)s
+        order by observed_at desc
+        limit 1) older
+) needed
