@@ -12,21 +12,30 @@ from types import FrameType
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+_asked: list[int] = []
+
+
 def leave_when_asked() -> None:
-    """End with status 0 at SIGTERM or SIGINT, until a server takes them over and after it has given them back."""
+    """End with status 0 at the first SIGTERM or SIGINT, unless a server takes them over."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    atexit.register(_ignore)
+    atexit.register(ignore_signals)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
+def ignore_signals() -> None:
+    """Let no signal do anything any more, also where a server gives the handlers back that it found.
 
-
-def _ignore() -> None:
-    """The interpreter takes handlers away before it ends, and a repeat would end it in the place of its status."""
+    The interpreter takes handlers away before it ends, and a repeat would end it in the place of its status.
+    """
+    _asked.append(0)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    if not _asked:  # a repeat must not break off what the first has begun
+        _asked.append(number)
+        raise SystemExit(0)
 
 
 class StopSignals:
@@ -39,7 +48,7 @@ class StopSignals:
         self._asked: SimpleQueue[int] = SimpleQueue()
         for number in _SIGNALS:
             signal.signal(number, lambda number, _frame: self._ask(number))
-        atexit.register(_ignore)
+        atexit.register(ignore_signals)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Return whether the process was asked to stop; at the latest after `seconds`."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import uvicorn
 
+from shared.stop_signals import ignore_signals
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _NOTICE_S = 1.0  # for load balancers to look once more
 
@@ -48,11 +50,9 @@ def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: N
 
     def close() -> None:
         stopping.closing.set()
-        # At its end the loop would give them back, and a repeat would end the process.
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
         server.should_exit = True  # what uvicorn's own handler does, but for repeating the signal at the end
 
+    # Not the loop's own handlers: it gives a signal back to the system's default, with which a repeat ends the process.
     for number in _SIGNALS:
-        loop.add_signal_handler(number, announce)
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(announce))

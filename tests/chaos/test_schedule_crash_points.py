@@ -1,4 +1,4 @@
-"""The scheduler dies while it fires a schedule or delivers its files: one report for the due time, and all its files."""
+"""The scheduler dies, fails or falls asleep while it fires a schedule or delivers its files: one report for the due time, and all its files."""
 
 import asyncio
 from pathlib import Path
@@ -12,11 +12,11 @@ from shared.schedules.keep import create_schedule
 from shared.schedules.model import ScheduleTerms
 from shared.settings import Settings
 from shared.storage import make_storage
-from tests.chaos.test_scheduler_crash_points import fails_at
+from tests.chaos.test_scheduler_crash_points import ACTIONS, fails_at
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import SmallFleet, await_success
 
-pytestmark = pytest.mark.parametrize("action", ["kill", pytest.param("raise", marks=pytest.mark.chaos)])
+pytestmark = pytest.mark.parametrize("action", ACTIONS)
 _TERMS = ScheduleTerms(
     name="nightly",
     cron="0 3 * * *",

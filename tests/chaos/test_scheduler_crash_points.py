@@ -1,4 +1,4 @@
-"""The scheduler dies, or fails, between what it commits and what it does then; the next one makes good."""
+"""The scheduler dies, fails or falls asleep between what it commits and what it does then; the next one makes good."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,21 @@ from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success
 
 _WEEK_S = 7 * 86_400.0
-pytestmark = pytest.mark.parametrize("action", ["kill", pytest.param("raise", marks=pytest.mark.chaos)])
+ACTIONS = (
+    pytest.param("kill", id="kill"),
+    pytest.param("raise", id="raise", marks=pytest.mark.chaos),
+    # Longer than a session may stand still in a transaction, and than another scheduler takes to start.
+    pytest.param("sleep:20", id="sleep", marks=pytest.mark.chaos),
+)
+pytestmark = pytest.mark.parametrize("action", ACTIONS)
 
 
 def fails_at(services: Services, name: str, action: str) -> None:
-    """A scheduler that ends there."""
+    """A scheduler that ends there, or goes on from there while another is at work."""
     victim: subprocess.Popen[bytes] = services.scheduler(**armed(name, action))
-    wait_until(lambda: victim.poll() is not None, "the scheduler's end")
-    assert services.logged('"failpoint_hit"')
+    wait_until(lambda: services.logged('"failpoint_hit"'), f"{name} to be hit")
+    if not action.startswith("sleep"):
+        wait_until(lambda: victim.poll() is not None, "the scheduler's end")
 
 
 def test_messages_that_it_took_and_did_not_publish(

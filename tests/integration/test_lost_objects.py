@@ -10,7 +10,7 @@ from services.api.main import create_app
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
-from services.worker.scheduler import clean
+from services.worker.housekeeping import clean
 from shared.metrics.registry import FILES_LOST
 from shared.reports.due import bury_poison, due_finalisations
 from shared.settings import Settings
