@@ -227,6 +227,9 @@ class TestStores:
 @pytest.mark.parametrize(
     "other",
     [
+        {"policy": "hold"},
+        {"detail": True},
+        {"as_of": "2024-10-01T00:00:00Z"},
         {"windows": ["last_hour"]},
         {"windows": ["last_week", "last_day", "last_hour"]},
         {"formats": ["json"]},
