@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr = Field(default=SecretStr(""), description="API key that the `uptill` command sends.")
 
-    batch_stores: int = Field(default=2000, ge=1, le=100_000, description="Stores in one batch of a report.")
+    batch_stores: int = Field(default=4000, ge=1, le=100_000, description="Stores in one batch of a report.")
     lease_s: float = Field(
         default=20.0, gt=0, description="Seconds until a batch whose worker went silent is given to another."
     )
@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         default=10.0, gt=0, description="Seconds until an unclaimed batch is published again."
     )
     worker_threads: int = Field(
-        default=2, ge=1, le=64, description="Batches that one worker process computes at a time."
+        default=3, ge=1, le=64, description="Batches that one worker process computes at a time."
     )
     look_s: float = Field(
         default=1.0,

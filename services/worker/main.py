@@ -43,6 +43,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
     broker = make_broker(redis_url)
     with _context(settings, broker) as context:
         register_actors(broker, lambda: context)
+        broker.delay_queues.clear()  # no message is ever delayed, and Redis would be asked for such as often
         worker = dramatiq.Worker(broker, worker_timeout=_IDLE_MS, worker_threads=settings.worker_threads)
         worker.queue_prefetch = settings.worker_threads  # a busy worker must not hold what another could do
         lookout = Lookout(context, redis_url, threads=settings.worker_threads, every_s=settings.look_s)

@@ -21,16 +21,16 @@ from shared.keys import StoreScope
 from shared.reports.model import MAX_XLSX_ROWS, NOWHERE, Caller, Origin, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
-from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, history_us
+from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
 from shared.uptime.window import longest_reach_us, parse_windows
 from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")
 _MOST_TRIES = 5
 T = TypeVar("T")
-# A batch holds `batch_stores` stores where it reads up to three weeks of polls, as every policy does for the default
+# A batch holds `batch_stores` stores where it reads up to ten days of polls, as every policy does for the default
 # windows, and fewer where it reads more: its memory does not grow with the windows.
-_FULL_BATCH_US = 21 * DAY_US
+_FULL_BATCH_US = 10 * DAY_US
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> t
 
 
 def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:
-    read_us = longest_reach_us(parse_windows(request.windows)) + history_us(POLICIES[request.policy])
+    read_us = longest_reach_us(parse_windows(request.windows)) + every_poll_us(POLICIES[request.policy])
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
 
 

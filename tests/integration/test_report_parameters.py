@@ -124,7 +124,7 @@ def test_longer_windows_make_smaller_batches(
 
     assert batches() == batches(policy="carry") == 2
     assert batches(windows=["P30D"]) == 4
-    monkeypatch.setattr(trigger, "_FULL_BATCH_US", trigger._FULL_BATCH_US * 2)
+    monkeypatch.setattr(trigger, "_FULL_BATCH_US", trigger._FULL_BATCH_US * 3)
     assert batches(windows=["P30D"]) == 2
 
 
