@@ -100,11 +100,14 @@ def create_key(
     expires_at: datetime | None = None,
     actor: str = "command",
 ) -> str:
-    """Store a new key and return it; it cannot be shown again. Raises `InvalidRequest` as `KeyTerms` does."""
+    """Store a new key and return it; it cannot be shown again.
+
+    Raises `InvalidRequest` as `KeyTerms` does, and for one that would have expired.
+    """
     terms = KeyTerms(name, scopes, store_labels, expires_at)
     prefix, key = _new_secret()
     labels = None if terms.store_labels is None else Jsonb(dict(terms.store_labels))
-    conn.execute(
+    inserted = conn.execute(
         _SQL["insert_key"],
         {
             "prefix": prefix,
@@ -115,6 +118,8 @@ def create_key(
             "expires_at": terms.expires_at,
         },
     )
+    if inserted.rowcount == 0:
+        raise InvalidRequest("must lie in the future", field="expires_at")
     record(conn, actor, "key.created", prefix, name=name, scopes=list(scopes))
     return key
 

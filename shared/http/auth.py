@@ -100,7 +100,7 @@ class Caller:
         keys: KeyRing = request.app.state.keys
         key = await keys.live_key(_presented(request))
         if not key.allows(self.scope):
-            raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}")
+            raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}; use one that has it")
         rates: Rates = request.app.state.rates
         work = _WORK_OF_SCOPE.get(self.scope, Work.READ)
         try:

@@ -1,5 +1,6 @@
 """What a service says about itself: OpenAPI 3.1 with who may call each route and every error that it may answer."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -37,6 +38,7 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
         "example": 1,
     },
 }
+_SUMMARY = re.compile(r"[.:;](?:\s|$)")  # ends it: what a route does is the beginning of its docstring
 _NOT_COUNTED, _COME_AGAIN, _ELSEWHERE = {"401", "403"}, {"429", "503"}, {"302"}
 _PROBLEM_SCHEMA = {
     "title": "Problem",
@@ -140,6 +142,7 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
             _merged(known, _answer(problems)) if known else _answer(problems)
         )
     operation["responses"] = dict(sorted(operation["responses"].items()))
+    operation["summary"] = _SUMMARY.split(operation["description"], maxsplit=1)[0]
     for code, response in operation["responses"].items():
         names = ["Location"] if code in _ELSEWHERE else []
         if scope is not None:

@@ -162,12 +162,26 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         item.get("type") == "json_invalid" and "recursion limit" in item["msg"] for item in error.errors()
     ):
         return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
-    found = [
-        {"field": ".".join(map(str, item["loc"])), "message": item["msg"].removeprefix("Value error, ")}
-        for item in error.errors()[:_SHOWN_FAULTS]
-    ]
+    if isinstance(error.body, bytes):  # FastAPI parses nothing that is not called JSON
+        return _answer(
+            request, PROBLEMS[errors.UnsupportedMediaType], "send JSON, with Content-Type: application/json"
+        )
+    found = [_fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
     return _answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
+
+
+def _fault(item: Mapping[str, Any]) -> Mapping[str, str]:
+    """Where it is and what it must be; in words of ours where pydantic's are about its own classes."""
+    field, message = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
+    match item["type"]:
+        case "json_invalid" if "ctx" in item:
+            field, message = "body", f"no JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
+        case "extra_forbidden":
+            message = f"there is no such {'field' if item['loc'][0] == 'body' else 'parameter'}"
+        case "model_attributes_type" | "model_type":
+            message = "must be an object"
+    return {"field": field, "message": message}
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -175,7 +189,16 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.__cause__, RecursionError):  # FastAPI's own reading of a body
         return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
     problem = _FRAMEWORK.get(HTTPStatus(error.status_code), INTERNAL)
-    return _answer(request, problem, f"{request.method} {request.url.path}: {error.detail}", error.headers)
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            detail = f"there is nothing at {request.url.path}; /docs shows what there is"
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = (
+                f"{request.url.path} does not take {request.method}, but {(error.headers or {})['Allow']}"
+            )
+        case _:
+            detail = f"{request.method} {request.url.path}: {error.detail}"
+    return _answer(request, problem, detail, error.headers)
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:

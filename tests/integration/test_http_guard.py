@@ -23,6 +23,8 @@ from shared.http.problems import REGISTRY
 from shared.settings import Settings
 from tests.fixtures.services import Services, wait_until
 
+_JSON = {"Content-Type": "application/json"}
+
 
 @pytest.fixture
 def settings(env: dict[str, str], tmp_path: Path) -> Settings:
@@ -106,6 +108,35 @@ class TestErrors:
         assert answer.status_code == 405
         assert answer.json()["type"] == "urn:uptill:error:method_not_allowed"
         assert answer.headers["allow"] == "GET"
+
+    @pytest.mark.parametrize(
+        ("method", "path", "sent", "status", "words"),
+        [
+            ("POST", "/v1/reports", {"data": {"policy": "strict"}}, 415, "Content-Type: application/json"),
+            ("POST", "/v1/reports", {"content": "{}"}, 415, "Content-Type: application/json"),
+            (
+                "POST",
+                "/v1/reports",
+                {"content": '{"policy"', "headers": _JSON},
+                422,
+                "no JSON: Expecting ':'",
+            ),
+            ("POST", "/v1/reports", {"json": []}, 422, "body: must be an object"),
+            ("POST", "/v1/reports", {"json": {"polcy": "x"}}, 422, "body.polcy: there is no such field"),
+            ("GET", "/v1/reports", {"params": {"x": 1}}, 422, "query.x: there is no such parameter"),
+            ("POST", "/v1/reports", {"json": {"windows": ["P1M"]}}, 422, "such as PT6H or P30D"),
+            ("POST", "/v1/reports", {"json": {"as_of": "soon"}}, 422, "such as 2024-10-14T18:00:00Z"),
+            ("POST", "/v1/reports", {"json": {"policy": "x"}}, 422, "there are classic, strict"),
+            ("GET", "/v1/report", {}, 404, "/docs shows what there is"),
+            ("DELETE", "/v1/reports", {}, 405, "does not take DELETE, but "),
+        ],
+    )
+    def test_an_error_says_what_to_change(
+        self, api: TestClient, method: str, path: str, sent: dict[str, Any], status: int, words: str
+    ) -> None:
+        answer = api.request(method, path, **sent)
+        assert answer.status_code == status
+        assert words in answer.json()["detail"]
 
     def test_no_two_problems_share_a_code(self) -> None:
         codes = [problem.code for problem in REGISTRY]
@@ -234,9 +265,6 @@ class TestDocs:
         body = service.get("/version").json()
         assert body["service"] in ("api", "ingest")
         assert body["version"]
-
-
-_JSON = {"Content-Type": "application/json"}
 
 
 def _is_served(url: str) -> bool:

@@ -156,6 +156,7 @@ class TestByHttp:
             {"name": "x", "scopes": ["admim"]},
             {"name": "x", "scopes": ["admin"], "store_labels": {"owner": "anna"}},
             {"name": "x", "expires": "2030-01-01"},
+            {"name": "x", "expires_at": "2020-01-01T00:00:00Z"},
             {"name": ""},
         ):
             assert api.post("/v1/keys", json=body).status_code == 422, body

@@ -217,4 +217,5 @@ def _file(context: ApiContext, report: Report, name: str) -> ReportFile:
         raise ReportExpired(
             f"the files of report {report.id} were removed after their time; make a new report"
         )
-    raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}")
+    held = ", ".join(file_name(file.format) for file in report.files) or "none"
+    raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}; it has {held}")

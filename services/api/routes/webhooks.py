@@ -43,7 +43,7 @@ async def create_endpoint(context: Context, key: Admin, body: EndpointCreate) ->
 
 @router.get("/v1/webhook-endpoints")
 async def read_endpoints(context: Context, key: Admin) -> EndpointList:
-    """List all, oldest first."""
+    """List all endpoints, oldest first."""
     del key
     async with borrowed_async(context.pool) as conn:
         return EndpointList(
@@ -53,7 +53,7 @@ async def read_endpoints(context: Context, key: Admin) -> EndpointList:
 
 @router.get("/v1/webhook-endpoints/{endpoint_id}")
 async def read_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
-    """Show one, with why it is disabled if it is."""
+    """Show an endpoint, with why it is disabled if it is."""
     del key
     async with borrowed_async(context.pool) as conn:
         return EndpointBody(**vars(await endpoints.get_endpoint(conn, endpoint_id)))

@@ -2,7 +2,8 @@
 
 -- name: insert_key
 insert into api_key (prefix, hash, name, scopes, store_labels, expires_at)
-values (%(prefix)s, %(hash)s, %(name)s, %(scopes)s, %(store_labels)s, %(expires_at)s)
+select %(prefix)s, %(hash)s, %(name)s, %(scopes)s, %(store_labels)s, %(expires_at)s
+where coalesce(%(expires_at)s > clock_timestamp(), true)
 
 -- name: lock_live_key
 select from api_key
