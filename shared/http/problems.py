@@ -174,7 +174,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 def _fault(item: Mapping[str, Any]) -> Mapping[str, str]:
     """Where it is and what it must be; in words of ours where pydantic's are about its own classes."""
     field, message = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
-    match item["type"]:
+    match item.get("type"):
         case "json_invalid" if "ctx" in item:
             field, message = "body", f"no JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
         case "extra_forbidden":
