@@ -138,7 +138,9 @@ class ReportParameters(BaseModel):
 class ReportCreate(ReportParameters):
     """Body of `POST /v1/reports`; every field has a default."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"policy": "classic"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"windows": ["last_day", "P30D"], "formats": ["xlsx"]}]}
+    )
 
     as_of: Annotated[
         AwareDatetime | Literal["latest", "now"],

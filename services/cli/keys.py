@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from services.cli.console import fail, note, stdout
+from services.cli.console import fail, note, print_table
 from services.cli.environment import settings_for_command
 from shared.db.connect import connect
 from shared.errors import UptillError
@@ -77,17 +76,20 @@ def list_() -> None:
             keys = list_keys(conn)
     except UptillError as error:
         fail(str(error))
-    table = Table("prefix", "name", "scopes", "stores", "created", "expires", "last used", "revoked")
-    for key in keys:
-        times = (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
-        table.add_row(
-            key.prefix,
-            key.name,
-            " ".join(key.scopes),
-            " ".join(f"{name}={value}" for name, value in (key.store_labels or {}).items()) or "all",
-            *(f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in times),
-        )
-    stdout.print(table)
+    print_table(
+        ("prefix", "name", "scopes", "stores", "created", "expires", "last used", "revoked"),
+        [
+            (
+                *(key.prefix, key.name, " ".join(key.scopes)),
+                " ".join(f"{name}={value}" for name, value in (key.store_labels or {}).items()) or "all",
+                *(
+                    f"{at:%Y-%m-%d %H:%M}" if at else "-"
+                    for at in (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
+                ),
+            )
+            for key in keys
+        ],
+    )
 
 
 @app.command()

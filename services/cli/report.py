@@ -2,7 +2,6 @@
 
 import io
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,16 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.client import ReportFile, ReportStatus, UptillClient
 from services.cli.connection import api_client
 from services.cli.console import fail, note, stderr, stdout
-from shared.labels import parse_labels
+from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
 from shared.reports.model import CONTENT_TYPES
-from shared.uptime.policy import DEFAULT_POLICY, POLICIES
-from shared.uptime.window import NAMED_WINDOWS
+from shared.uptime.policy import DEFAULT_POLICY
 
 _HEAD_ROWS = 10
 _PROGRESS_EVERY_S = 0.5
-
-PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc] # made from the registry
-Format = StrEnum("Format", {name: name for name in CONTENT_TYPES})  # type: ignore[misc] # made from the registry
 
 
 def report(
@@ -29,18 +24,11 @@ def report(
         str,
         typer.Option(help="End of the windows: an instant such as 2024-10-14T18:00:00Z, `latest` or `now`."),
     ] = "latest",
-    policy: Annotated[PolicyName, typer.Option(help="How polls become uptime.")] = PolicyName(DEFAULT_POLICY),
-    window: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Repeatable: {', '.join(NAMED_WINDOWS)}, or a duration such as PT6H, P30D."),
-    ] = None,
-    store: Annotated[list[str] | None, typer.Option(help="Repeatable: only stores with these ids.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
-    ] = None,
-    detail: Annotated[
-        bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")
-    ] = False,
+    policy: Policy = PolicyName(DEFAULT_POLICY),
+    window: Windows = None,
+    store: Stores = None,
+    label: Labels = None,
+    detail: Detail = False,
     force: Annotated[
         bool, typer.Option("--force", help="Compute anew even if nothing has changed since the last one.")
     ] = False,
@@ -61,10 +49,7 @@ def report(
     Without -o a terminal shows the first rows and a link; anything else receives the file.
     """
     formats = _formats(file_format, output)
-    try:
-        labels = parse_labels(label, separator="=") if label else None
-    except ValueError as error:
-        fail(str(error))
+    labels = labels_of(label)
     with api_client() as client:
         status = _follow(
             client,

@@ -5,11 +5,10 @@ from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from services.cli.client import ReportStatus
 from services.cli.connection import api_client
-from services.cli.console import note, stdout
+from services.cli.console import note, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Reports triggered before: list, show, cancel, retry.")
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]
@@ -23,23 +22,21 @@ def list_(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 20,
 ) -> None:
     """Show reports, newest first."""
-    table = Table("id", "state", "created", "as of", "policy", "windows", "stores", "formats")
+    since = None if since is None else since.astimezone()
     with api_client() as client:
-        found = client.reports(
-            state=state, policy=policy, created_after=None if since is None else since.astimezone()
-        )
-        for report in islice(found, limit):
-            table.add_row(
-                report.id,
-                report.state,
-                f"{report.created_at:%Y-%m-%d %H:%M}",
-                f"{report.as_of:%Y-%m-%d %H:%M}",
-                report.policy,
-                " ".join(report.windows),
+        found = list(islice(client.reports(state=state, policy=policy, created_after=since), limit))
+    print_table(
+        ("id", "state", "created", "as of", "policy", "windows", "stores", "formats"),
+        [
+            (
+                *(report.id, report.state, f"{report.created_at:%Y-%m-%d %H:%M}"),
+                *(f"{report.as_of:%Y-%m-%d %H:%M}", report.policy, " ".join(report.windows)),
                 f"{report.progress.stores_done}/{report.progress.stores_total}",
                 " ".join(report.formats),
             )
-    stdout.print(table)
+            for report in found
+        ],
+    )
 
 
 @app.command()

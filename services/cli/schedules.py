@@ -10,11 +10,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.client import ReportSchedule, ScheduleRun
+from services.cli.client import ReportSchedule
 from services.cli.connection import api_client
-from services.cli.console import fail, note, stdout
-from services.cli.report import Format, PolicyName
-from shared.labels import parse_labels
+from services.cli.console import note, print_table, stdout
+from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
 from shared.uptime.policy import DEFAULT_POLICY
 
 app = typer.Typer(
@@ -38,15 +37,11 @@ def create(
     as_of: Annotated[
         AsOf, typer.Option(help="End of the windows: the newest accepted poll, or the due time.")
     ] = AsOf.latest,
-    policy: Annotated[PolicyName, typer.Option(help="How polls become uptime.")] = PolicyName(DEFAULT_POLICY),
-    window: Annotated[list[str] | None, typer.Option(help="Repeatable, as of `uptill report`.")] = None,
-    store: Annotated[list[str] | None, typer.Option(help="Repeatable: only stores with these ids.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
-    ] = None,
-    detail: Annotated[
-        bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")
-    ] = False,
+    policy: Policy = PolicyName(DEFAULT_POLICY),
+    window: Windows = None,
+    store: Stores = None,
+    label: Labels = None,
+    detail: Detail = False,
     file_format: Annotated[
         list[Format] | None, typer.Option("--format", help="Repeatable. Default: csv.")
     ] = None,
@@ -58,10 +53,7 @@ def create(
     ] = None,
 ) -> None:
     """Make a report at each time that a cron expression names; prints the schedule's id."""
-    try:
-        labels = parse_labels(label, separator="=") if label else None
-    except ValueError as error:
-        fail(str(error))
+    labels = labels_of(label)
     with api_client() as client:
         made = client.create_schedule(
             name,
@@ -84,14 +76,18 @@ def create(
 @app.command("list")
 def list_(limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50) -> None:
     """Show schedules, newest first."""
-    table = Table("id", "name", "cron", "zone", "state", "next due", "webhook", "prefix")
     with api_client() as client:
-        for one in islice(client.schedules(), limit):
-            to = one.deliver
-            due, webhook, prefix = _local(one, one.next_due_at), to.webhook_url or "-", to.s3_prefix or "-"
-            row = (one.id, one.name, one.cron, one.timezone, one.state, due, webhook, prefix)
-            table.add_row(*map(escape, row))
-    stdout.print(table)
+        found = list(islice(client.schedules(), limit))
+    print_table(
+        ("id", "name", "cron", "zone", "state", "next due", "webhook", "prefix"),
+        [
+            (
+                *(one.id, one.name, one.cron, one.timezone, one.state, _local(one, one.next_due_at)),
+                *(one.deliver.webhook_url or "-", one.deliver.s3_prefix or "-"),
+            )
+            for one in found
+        ],
+    )
 
 
 @app.command()
@@ -111,16 +107,16 @@ def show(schedule_id: ScheduleId) -> None:
     ):
         terms.add_row(name, escape(value))
     stdout.print(terms)
-    runs = Table("due", "report", "state", "delivery", "because")
-    for run in schedule.runs:
-        runs.add_row(
-            _local(schedule, run.due_at),
-            run.report_id or "-",
-            run.report_state or "-",
-            run.delivery,
-            escape(_why(run)),
-        )
-    stdout.print(runs)
+    print_table(
+        ("due", "report", "state", "delivery", "because"),
+        [
+            (
+                *(_local(schedule, run.due_at), run.report_id or "-", run.report_state or "-"),
+                *(run.delivery, run.error or run.delivery_error or "-"),
+            )
+            for run in schedule.runs
+        ],
+    )
 
 
 @app.command()
@@ -149,7 +145,3 @@ def delete(schedule_id: ScheduleId) -> None:
 
 def _local(schedule: ReportSchedule, at: datetime | None) -> str:
     return f"{at.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M}" if at else "-"
-
-
-def _why(run: ScheduleRun) -> str:
-    return run.error or run.delivery_error or "-"

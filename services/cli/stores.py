@@ -1,5 +1,6 @@
 """`uptill stores`: which there are, what is known of one, and where each of its minutes comes from."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
@@ -9,12 +10,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.client import StoreDetail
+from services.cli.client import Store, StoreDetail
 from services.cli.connection import api_client
-from services.cli.console import fail, note, stdout
-from services.cli.report import PolicyName
+from services.cli.console import fail, note, print_table, stdout
+from services.cli.parameters import Labels, Policy, PolicyName, labels_of
 from services.cli.timeline import show_timeline
-from shared.labels import parse_labels
 from shared.uptime.policy import DEFAULT_POLICY
 
 app = typer.Typer(no_args_is_help=True, help="Stores: list, show, label, timeline.")
@@ -24,24 +24,23 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @app.command("list")
 def list_(
-    label: Annotated[
-        list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
-    ] = None,
+    label: Labels = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
 ) -> None:
     """Show stores by id, with their last polls."""
-    table = Table("id", "zone", "labels", "last poll", "status")
-    labels = _labels(label or [])
+    labels = labels_of(label)
     with api_client() as client:
-        for store in islice(client.stores(labels=labels), limit):
-            table.add_row(
-                escape(store.store_id),
-                f"{store.timezone}{' (default)' if store.timezone_is_default else ''}",
-                escape(" ".join(f"{name}={value}" for name, value in store.labels.items())),
-                _minute(store.last_polled_at),
-                store.last_status or "-",
+        found = list(islice(client.stores(labels=labels), limit))
+    print_table(
+        ("id", "zone", "labels", "last poll", "status"),
+        [
+            (
+                *(store.store_id, _zone(store), _written(store.labels)),
+                *(_minute(store.last_polled_at), store.last_status or "-"),
             )
-    stdout.print(table)
+            for store in found
+        ],
+    )
 
 
 @app.command()
@@ -52,8 +51,8 @@ def show(store_id: StoreId) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in (
         ("id", store.store_id),
-        ("zone", f"{store.timezone}{' (default)' if store.timezone_is_default else ''}"),
-        ("labels", " ".join(f"{name}={value}" for name, value in store.labels.items()) or "-"),
+        ("zone", _zone(store)),
+        ("labels", _written(store.labels)),
         ("first poll", _minute(store.first_polled_at)),
         ("last poll", f"{_minute(store.last_polled_at)} {store.last_status or ''}"),
         ("last day", f"{store.polls_last_day} polls"),
@@ -71,7 +70,7 @@ def label(
     ] = None,
 ) -> None:
     """Replace the labels of a store; none: remove them."""
-    given = _labels(labels or [])
+    given = labels_of(labels) or {}
     with api_client() as client:
         changed = client.set_labels(store_id, given)
     note(f"{changed.store_id}: {len(given)} labels, {changed.counts.duplicate} of them as before")
@@ -86,7 +85,7 @@ def timeline(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="End, likewise.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Later polls are not known. Default: the end.")] = None,
-    policy: Annotated[PolicyName, typer.Option(help="How polls become uptime.")] = PolicyName(DEFAULT_POLICY),
+    policy: Policy = PolicyName(DEFAULT_POLICY),
 ) -> None:
     """Show where every minute of a store's uptime comes from; default: the day up to the newest poll."""
     with api_client() as client:
@@ -114,11 +113,12 @@ def _instant(text: str | None, zone: str) -> datetime | None:
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=ZoneInfo(zone))
 
 
-def _labels(texts: list[str]) -> dict[str, str]:
-    try:
-        return dict(parse_labels(texts, separator="="))
-    except ValueError as error:
-        fail(str(error))
+def _zone(store: Store) -> str:
+    return f"{store.timezone}{' (default)' if store.timezone_is_default else ''}"
+
+
+def _written(labels: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in labels.items()) or "-"
 
 
 def _hours(store: StoreDetail) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.cli.client import Segment, Timeline
 from services.cli.console import note, stdout
@@ -25,9 +25,8 @@ _RULES = {
 def show_timeline(timeline: Timeline) -> None:
     """Print one line a segment, then the totals."""
     zone = ZoneInfo(timeline.timezone)
-    table = Table(
-        "from", "to", "length", "state", "poll", "because it begins at", "and ends at", title_justify="left"
-    )
+    titles = ("from", "to", "length", "state", "poll", "because it begins at", "and ends at")
+    table = Table(*(Column(title, overflow="fold") for title in titles), title_justify="left")
     table.title = f"{escape(timeline.store_id)}, local time of {timeline.timezone}"
     by_day = groupby(timeline.segments, key=lambda segment: segment.begin.astimezone(zone).date())
     for day, segments in by_day:

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from services.cli.connection import api_client
-from services.cli.console import note, stdout
+from services.cli.console import note, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: endpoints, the signing secret of a key, deliveries.")
 EndpointId = Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")]
@@ -31,14 +30,19 @@ def create(
 @app.command("list")
 def list_() -> None:
     """Show all endpoints, without their secrets."""
-    table = Table("id", "url", "events", "state", "failing since", "because")
     with api_client() as client:
-        for one in client.endpoints():
-            since = f"{one.failing_since:%Y-%m-%d %H:%M}" if one.failing_since else "-"
-            table.add_row(
-                one.id, one.url, " ".join(one.events), one.state, since, one.disabled_because or "-"
+        found = client.endpoints()
+    print_table(
+        ("id", "url", "events", "state", "failing since", "because"),
+        [
+            (
+                *(one.id, one.url, " ".join(one.events), one.state),
+                f"{one.failing_since:%Y-%m-%d %H:%M}" if one.failing_since else "-",
+                one.disabled_because or "-",
             )
-    stdout.print(table)
+            for one in found
+        ],
+    )
 
 
 @app.command()
@@ -74,21 +78,18 @@ def deliveries(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
 ) -> None:
     """Show the newest deliveries and what became of them."""
-    table = Table("id", "created", "event", "report", "url", "state", "attempt", "status", "error")
     with api_client() as client:
-        for one in client.deliveries(endpoint_id=endpoint, report_id=report, state=state, limit=limit):
-            table.add_row(
-                one.id,
-                f"{one.created_at:%Y-%m-%d %H:%M:%S}",
-                one.event,
-                one.report_id,
-                one.url,
-                one.state,
-                str(one.attempt),
-                str(one.last_status or "-"),
-                one.last_error or "-",
+        found = client.deliveries(endpoint_id=endpoint, report_id=report, state=state, limit=limit)
+    print_table(
+        ("id", "created", "event", "report", "url", "state", "attempt", "status", "error"),
+        [
+            (
+                *(one.id, f"{one.created_at:%Y-%m-%d %H:%M:%S}", one.event, one.report_id, one.url),
+                *(one.state, str(one.attempt), str(one.last_status or "-"), one.last_error or "-"),
             )
-    stdout.print(table)
+            for one in found
+        ],
+    )
 
 
 @app.command()

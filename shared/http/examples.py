@@ -33,6 +33,7 @@ _OF_NAME: Mapping[str, Any] = {
     "tzdata_version": "2026.2",
     "url": "https://s3.example/uptill/reports/…/report.csv?X-Amz-Signature=…",
     "version": "0.1.0",
+    "windows": ["last_hour", "last_day", "last_week"],
     "webhook_url": "https://hooks.example/uptill",
 }
 _RATHER_NULL = frozenset(

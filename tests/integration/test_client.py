@@ -1,10 +1,12 @@
 """The typed client and the commands on it, over real processes: all calls, pages, waiting where it is asked to."""
 
 import csv
+import gzip
 import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -151,19 +153,70 @@ def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) 
         assert message in " ".join(refused.stderr.split())
 
 
-@pytest.mark.parametrize("language", ["bash", "python"])
-def test_the_quickstart_works_as_it_is_printed(
-    language: str, client: UptillClient, services: Services, tmp_path: Path
-) -> None:
-    client.send_polls(POLLS)
-    page = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text()
-    (block,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
-    assert len(block.strip().splitlines()) <= 6
-    command = [sys.executable, "-c", block] if language == "python" else ["bash", "-euc", block]
-    subprocess.run(command, cwd=tmp_path, env={**os.environ, **services.settings}, check=True, timeout=60)
-    header, *rows = (tmp_path / "report.csv").read_text().splitlines()
-    assert header.startswith("store_id,uptime_last_")
-    assert len(rows) == 3
+@pytest.fixture
+def folder(services: Services, tmp_path: Path) -> Path:
+    """Where a reader of the pages is: the settings of `uptill up`, and files of his own."""
+    (tmp_path / ".uptill").mkdir()
+    settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in services.settings.items())
+    (tmp_path / ".uptill" / "env").write_text(settings)
+    polls = "store_id,status,timestamp_utc\n0042,active,2024-10-14 18:00:00 UTC\n"
+    (tmp_path / "polls.csv").write_text(polls)
+    (tmp_path / "export.csv.gz").write_bytes(gzip.compress(polls.encode()))
+    (tmp_path / "hours.csv").write_text("store_id,day,start_time_local,end_time_local\n0042,0,09:00,17:00\n")
+    return tmp_path
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (Path(__file__).parents[2] / page).read_text()
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert found
+    return found
+
+
+def in_a_shell(script: str, folder: Path) -> str:
+    """What it prints. An answer of 400 and above fails, as any command does."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UPTILL_")}
+    done = subprocess.run(
+        ["bash", "-euc", f'curl() {{ command curl --fail "$@"; }}\n{script}'],
+        cwd=folder,
+        env={**environment, "PATH": path},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class TestPages:
+    """What the pages print works as it is printed."""
+
+    @pytest.fixture(autouse=True)
+    def polls(self, client: UptillClient) -> None:
+        client.send_polls(POLLS)
+
+    @pytest.mark.parametrize("language", ["bash", "python"])
+    def test_the_quickstart(self, language: str, folder: Path) -> None:
+        (block,) = blocks("docs/quickstart.md", language)
+        assert len(block.strip().splitlines()) <= 6
+        script = block if language == "bash" else f"python -c {shlex.quote(block)}"
+        in_a_shell(f"set -a; . .uptill/env; set +a\n{script}", folder)
+        header, *rows = (folder / "report.csv").read_text().splitlines()
+        assert header.startswith("store_id,uptime_last_")
+        assert len(rows) == 3
+
+    def test_the_two_calls_of_the_readme(self, folder: Path) -> None:
+        (block,) = (block for block in blocks("README.md", "sh") if "/trigger_report" in block)
+        wait_until(lambda: json.loads(in_a_shell(block, folder))["status"] == "Complete", "the report")
+        link = json.loads(in_a_shell(block, folder))["download_url"]
+        assert httpx2.get(link).text.startswith("store_id,uptime_last_hour")
+
+    def test_the_guides(self, folder: Path) -> None:
+        for page in ("reports", "stores", "live-polls", "webhooks", "schedules"):
+            in_a_shell(". .uptill/env\n" + "".join(blocks(f"docs/how-to/{page}.md", "sh")), folder)
+        assert (folder / "report.xlsx").read_bytes().startswith(b"PK")
 
 
 class TestWaiting:
