@@ -9,6 +9,7 @@ from structlog.contextvars import bound_contextvars
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
 from services.worker.give_back import give_back
+from services.worker.keep import kept
 from services.worker.load import load_batch, one_snapshot
 from services.worker.part import render_part
 from services.worker.stages import stage
@@ -66,17 +67,17 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
 
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     with borrowed(context.pool) as conn:
-        with stage("load"), one_snapshot(conn) as data_cut:
+        with kept(context, lease), stage("load"), one_snapshot(conn) as data_cut:
             given = load_batch(conn, lease.batch)
         failpoints.hit("load.after")
         if not renew_batch(conn, lease, context.terms):
             BATCHES_ENDED.labels("lost").inc()
             _log.warning("lease_lost", stage="load")
             return False
-    with stage("compute"):
+    with kept(context, lease), stage("compute"):
         data = render_part(lease.batch, given)
     failpoints.hit("compute.after")
-    with stage("upload"):
+    with kept(context, lease), stage("upload"):
         part = context.storage.put(lease.part_key, data, CSV_CONTENT_TYPE)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
