@@ -64,6 +64,8 @@ async def trigger_report(
 
     async def accept() -> Accepted:
         accepted = await accept_report(conn, request, caller, terms, origin)
+        if accepted.wakes and not request.force:
+            await conn.execute(_SQL["keep_question"], {"report_id": accepted.report_id})
         failpoints.hit("trigger.before_commit")
         return accepted
 
@@ -75,7 +77,7 @@ async def in_one_snapshot(conn: AsyncConnection, step: Callable[[], Awaitable[T]
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
         for _ in range(_MOST_TRIES):
-            # A failure to serialise: the same Idempotency-Key, or schedule, at the same moment. The next try sees it.
+            # A failure to serialise: the same Idempotency-Key, question or schedule at the same moment. The next try sees it.
             with suppress(SerializationFailure):
                 async with conn.transaction():
                     return await step()

@@ -183,6 +183,22 @@ class TestSameQuestion:
         with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
             assert conn.execute("select count(*) from report").fetchone() == (1,)
 
+    @pytest.mark.parametrize(("as_of", "reports"), [("latest", 1), ("now", 20)])
+    def test_twenty_at_once_that_ask_the_same_make_one_report(
+        self, as_of: str, reports: int, api: TestClient, env: dict[str, str]
+    ) -> None:
+        load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
+
+        def post(_: int) -> str:
+            answer = api.post("/v1/reports", json={"as_of": as_of})
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["id"])
+
+        with ThreadPoolExecutor(20) as threads:
+            assert len(set(threads.map(post, range(20)))) == reports
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            assert conn.execute("select count(*) from report").fetchone() == (reports,)
+
     def test_the_keys_of_two_callers_are_two(self, api: TestClient, env: dict[str, str]) -> None:
         with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
             other = create_key(conn, name="other", scopes=["reports:write"])

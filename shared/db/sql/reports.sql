@@ -20,6 +20,15 @@ values (%(created_by)s, %(key)s, %(request_sha256)s, %(report_id)s)
 on conflict (created_by, key) do update
 set request_sha256 = excluded.request_sha256, report_id = excluded.report_id, created_at = clock_timestamp()
 
+-- name: keep_question
+-- Of two that ask the same at this moment the later fails to serialise, and finds the other's report on its next try. An
+-- advisory lock could not do that: who has waited for it still sees the moment before. The row is no caller's key.
+insert into idempotency (created_by, key, request_sha256, report_id)
+select '', encode(sha256(convert_to(jsonb_build_array(
+    data_cut, as_of, policy, policy_version, detail, windows, formats, stores, scope)::text, 'UTF8')), 'hex'), '', id
+from report where id = %(report_id)s
+on conflict (created_by, key) do update set report_id = excluded.report_id
+
 -- name: find_same
 -- The same question about the same data has the same answer.
 select id from report
