@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx2
 import psycopg
 import pytest
 
-from tests.fixtures.services import Services
+from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import SmallFleet, await_success
+from tests.integration.ingest_database import check_ledger
 
 _HOOK = Path(__file__).parent / "clock"
 _REPORTS = 5
@@ -50,6 +53,48 @@ def test_only_latency_changes(
     with psycopg.connect(services.settings["UPTILL_DATABASE_URL"]) as conn:
         repeated = conn.execute("select count(*) from report_batch where attempt <> 1").fetchone()
     assert repeated == (0,), "a lease was taken from a worker that was at work"
-    off_by_s = [(clock - datetime.now(UTC)).total_seconds() for clock in clocks(tmp_path)]
+    check_clocks(tmp_path, seconds)
+
+
+@pytest.mark.parametrize("seconds", [120, pytest.param(-120, marks=pytest.mark.chaos)])
+def test_what_is_the_future_says_the_database(seconds: int, env: dict[str, str], tmp_path: Path) -> None:
+    """Five minutes ahead is allowed: by the service's clock it would be seven minutes, or three."""
+    with Services({**env, "UPTILL_SPOOL_DIR": str(tmp_path / "spool")}, tmp_path) as services:
+        url = services.settings["UPTILL_API_URL"]  # a free port
+        services.start("services.ingest.http", f"--port={urlsplit(url).port}", **wrong_clock(seconds))
+        key = {"Authorization": f"Bearer {services.settings['UPTILL_API_KEY']}"}
+        with httpx2.Client(base_url=url, headers=key, timeout=30) as client:
+            wait_until(lambda: is_ready(client), "the ingest service")
+            now = datetime.now(UTC)
+            soon, late = ((now + timedelta(minutes=minutes)).isoformat() for minutes in (4, 6))
+            answers = [
+                client.post(
+                    "/v1/observations",
+                    json={"observations": [{"store_id": "a", "status": "active", "observed_at": at}]},
+                )
+                for at in (soon, late)
+            ]
+            assert [answer.status_code for answer in answers] == [200, 422], answers[0].text
+            assert "in the future" in answers[1].text
+            lines = ["store_id,status,timestamp_utc", f"b,active,{soon}", f"b,active,{late}"]
+            upload = client.post("/v1/imports?name=polls", content="\n".join(lines).encode())
+            there = upload.headers["location"]
+            wait_until(lambda: client.get(there).json()["state"] == "succeeded", "the import", every_s=0.1)
+            counts = client.get(there).json()["counts"]
+    assert (counts["accepted"], counts["rejected"]) == (1, 1)
+    check_ledger(env["UPTILL_DATABASE_URL"])
+    check_clocks(tmp_path, seconds)
+
+
+def is_ready(client: httpx2.Client) -> bool:
+    try:
+        return client.get("/readyz").is_success
+    except httpx2.HTTPError:
+        return False
+
+
+def check_clocks(logs: Path, seconds: int) -> None:
+    """The process really had the wrong clock."""
+    off_by_s = [(clock - datetime.now(UTC)).total_seconds() for clock in clocks(logs)]
     assert off_by_s
     assert all(abs(off - seconds) < 60 for off in off_by_s)
