@@ -21,6 +21,8 @@ import pytest
 from services.cli.client import ApiError, Interval, Poll, UptillClient
 from services.cli.client import pages as client_pages
 from services.cli.local.ports import HOST, free_ports
+from shared.settings import Settings
+from shared.storage import make_storage
 from tests.fixtures.services import Services, wait_until
 
 Busy = tuple[str, list[tuple[int, dict[str, str]]], list[dict[str, str]]]
@@ -106,6 +108,21 @@ def test_all_calls_of_a_life(client: UptillClient, tmp_path: Path, monkeypatch: 
     assert up == timedelta(microseconds=shown.totals.up_us)
     from_to = client.timeline("a/b", begin=shown.begin, end=shown.end)
     assert from_to == shown
+
+
+def test_a_file_that_somebody_removed_is_said_to_be(
+    client: UptillClient, services: Services, tmp_path: Path
+) -> None:
+    client.send_polls(POLLS)
+    status = client.finished(client.create_report().id)
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in services.settings.items()}
+    storage = make_storage(Settings.model_validate(values))
+    for item in list(storage.list("reports/")):
+        storage.delete(item.key)
+    with pytest.raises(ApiError, match=r"somebody removed report\.csv from the object store") as caught:
+        client.save(status.file("csv"), tmp_path / "report.csv")
+    assert caught.value.code == "file_lost"
+    assert not (tmp_path / "report.csv").exists()
 
 
 def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) -> None:

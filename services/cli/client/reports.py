@@ -133,6 +133,13 @@ class ReportCalls:
         digest, size_bytes = hashlib.sha256(), 0
         try:
             with self._http.stream("GET", file.url) as answer:
+                if answer.status_code == httpx2.codes.NOT_FOUND:
+                    raise ApiError(
+                        f"somebody removed {file.name} from the object store; to make it anew, ask for the report"
+                        " with the same parameters, as_of as it shows it, and force",
+                        status=answer.status_code,
+                        code="file_lost",
+                    )
                 if not answer.is_success:
                     raise ApiError("the download link was refused", status=answer.status_code)
                 for block in answer.iter_bytes():
