@@ -22,6 +22,7 @@ from shared.storage import Storage, make_storage
 from tests.chaos.soak.check import Records, check_soak
 from tests.chaos.soak.ending import ask_to_end
 from tests.chaos.soak.faults import Tormentor
+from tests.chaos.soak.figures import check_figures
 from tests.chaos.soak.journal import read_journal
 from tests.chaos.soak.leases import LeaseWatch
 from tests.chaos.soak.outcome import Outcome, logged
@@ -168,6 +169,7 @@ def _judge(
     late = read_journal(options.directory / "late.jsonl")
     events = logged(options.directory / "logs")
     with psycopg.connect(stack.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
+        breaches += check_figures(stack, conn)
         breaches += check_soak(
             conn, _storage(stack), told=told, late=late, events=events, max_attempts=MAX_ATTEMPTS
         )
