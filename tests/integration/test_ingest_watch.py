@@ -119,6 +119,32 @@ def test_objects_and_an_outage_of_the_store(
         assert watcher.end() == 0
 
 
+def test_new_objects_are_loaded_once_also_after_a_restart(
+    env: dict[str, str], s3: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    database_url, prefix = env["UPTILL_DATABASE_URL"], f"s3://{bucket}/in/"
+
+    def put(name: str, text: str) -> None:
+        s3.put_object(Bucket=bucket, Key=f"in/{name}", Body=text.encode())
+
+    put("one.csv", HEADER + ROW.format(store="one"))
+    put("bad.csv", "shop\n")
+    with watching(database_url, prefix, tmp_path / "first.log", env) as watcher:
+        eventually(lambda: sorted(watcher.imported()) == ["bad.csv", "one.csv"])
+        put("two.csv", HEADER + ROW.format(store="two"))
+        eventually(lambda: sorted(watcher.imported()) == ["bad.csv", "one.csv", "two.csv"])
+        assert watcher.end() == 0
+    put("three.csv", HEADER + ROW.format(store="three"))
+    put("bad.csv", HEADER + ROW.format(store="mended"))
+    put("two.csv", HEADER + ROW.format(store="two again"))
+    with watching(database_url, prefix, tmp_path / "second.log", env) as watcher:
+        eventually(lambda: sorted(watcher.imported()) == ["bad.csv", "three.csv", "two.csv"])
+        assert watcher.end() == 0
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*) from import where state = 'succeeded'").fetchone() == (5,)
+        assert conn.execute("select count(*) from observation").fetchone() == (5,)
+
+
 def test_a_file_is_stopped_after_a_chunk_and_goes_on_later(database_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
