@@ -7,7 +7,7 @@ from typing import Annotated
 import httpx2
 import psycopg
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.cli.console import fail, stdout
 from services.cli.environment import settings_for_command
@@ -22,6 +22,7 @@ from shared.storage import make_storage
 
 _OLDEST_POSTGRES = 150_000
 _TIMEOUT_S = 5.0
+_ADVICE_WIDTH = 37  # a report's id and a comma: never cut, however little room there is
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def doctor(
     if compare:
         checks["files"] = _check_files
     findings = [_run(component, check, settings) for component, check in checks.items()]
-    table = Table("component", "state", "what to do")
+    table = Table("component", "state", Column("what to do", width=_ADVICE_WIDTH))
     for finding in findings:
         table.add_row(
             finding.component, f"[{'red' if finding.advice else 'green'}]{finding.state}", finding.advice
