@@ -4,14 +4,12 @@ A signal to a whole process group, or a supervisor that passes on what its child
 """
 
 import atexit
+import select
 import signal
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+import socket
 from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
 _asked: list[int] = []
 
 
@@ -43,20 +41,20 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.requested = False
-        # A handler runs wherever the main thread is, be it inside a lock: of all queues and events only this one's
-        # `put` is allowed there.
-        self._asked: SimpleQueue[int] = SimpleQueue()
+        # A thread that starts another one at that moment may take the signal in the main thread's place, which then
+        # sleeps on: only this socket wakes it. It is never read, as nothing comes after the first signal.
+        self._woken, self._wakes = socket.socketpair()
+        self._wakes.settimeout(0)
+        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
-            signal.signal(number, lambda number, _frame: self._ask(number))
+            signal.signal(number, self._ask)
         atexit.register(ignore_signals)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Return whether the process was asked to stop; at the latest after `seconds`."""
         if not self.requested:
-            with suppress(Empty):
-                self._asked.get(timeout=seconds)
+            select.select([self._woken], [], [], seconds)
         return self.requested
 
-    def _ask(self, number: int) -> None:
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
-        self._asked.put(number)

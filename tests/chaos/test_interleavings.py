@@ -119,6 +119,9 @@ class _AsyncCursor:
     async def fetchone(self) -> Any:
         return self._cursor.fetchone()
 
+    async def fetchall(self) -> Any:
+        return self._cursor.fetchall()
+
 
 def outcome(conn: psycopg.Connection, report_id: UUID) -> tuple[Any, ...]:
     row = conn.execute(

@@ -1,0 +1,41 @@
+"""A process that is asked to stop hears it, whatever its threads do at that moment."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+# A thread that starts another one blocks its signals and allows them again; a signal that has not reached the sleeping
+# main thread by then is taken by that thread.
+_STARTS_THREADS = """
+import threading
+from shared.stop_signals import StopSignals
+
+stop = StopSignals()
+
+def start_threads():
+    while not stop.requested:
+        one = threading.Thread(target=int)
+        one.start()
+        one.join()
+
+for _ in range(4):
+    threading.Thread(target=start_threads, daemon=True).start()
+print("ready", flush=True)
+stop.wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_one_signal_is_enough_while_threads_start_threads(number: signal.Signals) -> None:
+    """Where only the signal itself wakes the main thread, half of the processes sleep on."""
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", _STARTS_THREADS], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(number)
+            try:
+                assert process.wait(30) == 0
+            finally:
+                process.kill()
