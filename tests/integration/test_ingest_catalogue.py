@@ -457,6 +457,21 @@ def test_a_poll_twice_and_one_that_is_corrected(load: Load, database_url: str, t
 
 
 @by_both
+def test_a_store_in_one_file_only(load: Load, database_url: str, tmp_path: Path) -> None:
+    files = (
+        POLLS + b"\npolled," + ROW.split(b",", 1)[1],
+        HOURS + b"\nopen,0,09:00:00,17:00:00",
+        ZONES + b"\nzoned,America/Chicago",
+    )
+    for content in files:
+        found = load(database_url, tmp_path, content)
+        assert (found["state"], found["accepted"], found["rejected"]) == ("succeeded", 1, 0)
+    with psycopg.connect(database_url) as conn:
+        stores = conn.execute("select store_id from store order by store_id").fetchall()
+    assert stores == [("open",), ("polled",), ("zoned",)]
+
+
+@by_both
 def test_ten_thousand_ranges_of_one_store(load: Load, database_url: str, tmp_path: Path) -> None:
     times = (divmod(minute, 60) for minute in range(1440))
     rows = [f"a,{day},{hour:02}:{minute:02},23:59" for hour, minute in times for day in range(7)]
