@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     rejects_keep_days: int = Field(
         default=0, ge=0, description="Days until the rejected rows of an import are removed; 0: never."
     )
+    imports_keep_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days until an import that ended is forgotten, with its rejected rows; 0: never.",
+    )
     presign_s: int = Field(
         default=MAX_PRESIGN_S,
         ge=1,

@@ -1,4 +1,4 @@
-"""What is forgotten when it is old: weeks of polls, rejected rows, ended reports.
+"""What is forgotten when it is old: weeks of polls, rejected rows, ended imports and reports.
 
 Each takes a connection in autocommit mode and a number of days, of which 0 keeps everything.
 """
@@ -17,6 +17,8 @@ from shared.storage import Storage
 
 _SQL = queries("retention")
 _MOST_AT_ONCE = 100
+_ROWS_AT_ONCE = 10_000  # of the ledger, in one transaction that holds up writers
+_STEPS_AT_ONCE = 100  # the housekeeper has other work
 _log = structlog.get_logger()
 
 
@@ -45,6 +47,26 @@ def forget_rejects(conn: psycopg.Connection, keep_days: int) -> int:
         return 0
     parameters = {"keep": timedelta(days=keep_days), "limit": _MOST_AT_ONCE}
     return conn.execute(_SQL["forget_rejects"], parameters).rowcount
+
+
+def forget_imports(conn: psycopg.Connection, keep_days: int, *, rows_at_once: int = _ROWS_AT_ONCE) -> int:
+    """Remove imports that ended so long ago, with their chunks and rejected rows; returns how many imports.
+
+    In steps, between which writers get their turn; stops where they leave it none for seconds. The next round goes on.
+    """
+    imports, parameters = 0, {"keep": timedelta(days=keep_days), "rows": rows_at_once}
+    for _ in range(_STEPS_AT_ONCE if keep_days else 0):
+        try:
+            with conn.transaction():
+                conn.execute(_SQL["patience"])
+                ((gone, more),) = conn.execute(_SQL["forget_imports"], parameters).fetchall()
+        except psycopg.errors.LockNotAvailable:
+            _log.warning("writers_busy")
+            break
+        imports += gone
+        if not more:
+            break
+    return imports
 
 
 def forget_reports(conn: psycopg.Connection, storage: Storage, keep_days: int) -> int:

@@ -48,6 +48,15 @@ def test_what_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatc
     assert "canary" not in str(raised.value)
 
 
+@pytest.mark.parametrize("kept", ["polls", "reports", "rejects", "imports"])
+def test_what_is_kept_is_kept_for_ever_or_for_whole_days(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert getattr(load_settings(), f"{kept}_keep_days") == 0
+    for value in ("-1", "0.5", "week"):
+        monkeypatch.setenv(f"UPTILL_{kept.upper()}_KEEP_DAYS", value)
+        with pytest.raises(ConfigurationError, match=f"UPTILL_{kept.upper()}_KEEP_DAYS"):
+            load_settings()
+
+
 def test_what_is_needed_and_missing_is_named() -> None:
     with pytest.raises(ConfigurationError, match="UPTILL_DATABASE_URL, UPTILL_REDIS_URL not set"):
         load_settings().require("database_url", "redis_url", "s3_bucket")

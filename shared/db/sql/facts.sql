@@ -39,11 +39,13 @@ select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::floa
 
 -- name: imports_total
 -- One that was interrupted has not ended: it goes on when its source is loaded again.
-select kind, state, count(ended.id)
+select kind, state, coalesce(sum(imports), 0)::bigint
 from unnest('{polls,hours,timezones,labels,unknown}'::text[]) kind cross join unnest('{succeeded,stopped,failed}'::text[]) state
 left join (
-    select id, coalesce(kind, 'unknown') as kind, state from import
+    select coalesce(kind, 'unknown') as kind, state, 1 as imports from import
     where kind is distinct from 'archive' and finished_at is not null and error ->> 'reason' is distinct from 'fault'
+    union all
+    select kind, state, imports from forgotten_import
 ) ended using (kind, state)
 group by kind, state
 
@@ -62,7 +64,11 @@ select counts.kind, outcome, rows
 from (
     select kind, coalesce(sum(accepted), 0)::bigint as accepted, coalesce(sum(duplicate), 0)::bigint as duplicate,
         coalesce(sum(corrected), 0)::bigint as corrected, coalesce(sum(rejected), 0)::bigint as rejected
-    from unnest('{polls,hours,timezones,labels}'::text[]) kind left join import using (kind)
+    from unnest('{polls,hours,timezones,labels}'::text[]) kind left join (
+        select kind, accepted, duplicate, corrected, rejected from import
+        union all
+        select kind, accepted, duplicate, corrected, rejected from forgotten_import
+    ) seen using (kind)
     group by kind
 ) counts, lateral (values
     ('accepted', accepted), ('duplicate', duplicate), ('corrected', corrected), ('rejected', rejected)

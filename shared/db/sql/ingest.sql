@@ -48,11 +48,13 @@ select exists (select from import
 -- name: loaded_before
 -- The kind of these bytes, if to load them again could change nothing: since they were loaded last no other import of
 -- their kind changed what they said, and none of their rows was rejected for what time may mend. Other polls can only
--- correct what a file said; other hours may also take rows away, so there every other load counts.
+-- correct what a file said; other hours may also take rows away, so there every other load counts. What the ledger has
+-- forgotten may have been any of that.
 select loaded.kind
 from import loaded, lateral (
     select coalesce(max(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) till
-where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.same_as is null
+where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded'
+    and till.seq >= (select forgotten_seq from ledger_head)
     and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone'))
     and not exists (
         select from import other

@@ -194,14 +194,17 @@ select max(data_cut) from report_batch where report_id = %(report_id)s
 
 -- name: disagreeing_batches
 -- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time, hours,
--- zones. Changes of other times do not matter, and neither do labels: they were looked at when it was accepted.
+-- zones. Changes of other times do not matter, and neither do labels: they were looked at when it was accepted. Of what
+-- the ledger may have forgotten nobody knows, so it counts as such a change.
 select b.round, b.batch_no, b.first_id, b.last_id, b.stores, b.store_keys
 from report_batch b
-where b.report_id = %(report_id)s and exists (
-    select from import_chunk chunk join import on import.id = chunk.import_id
-    where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
-      and (import.kind in ('hours', 'timezones')
-           or (import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s)))
+where b.report_id = %(report_id)s and (
+    b.data_cut < least(%(until)s, (select forgotten_seq from ledger_head))
+    or exists (
+        select from import_chunk chunk join import on import.id = chunk.import_id
+        where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
+          and (import.kind in ('hours', 'timezones')
+               or (import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s))))
 order by b.batch_no
 
 -- name: send_again

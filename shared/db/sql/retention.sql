@@ -13,6 +13,9 @@ where import_id in (
         select from import_reject where import_id = import.id)
     limit %(limit)s)
 
+-- name: forget_imports
+select imports, more from forget_imports(clock_timestamp() - %(keep)s, %(rows)s)
+
 -- name: forgettable_reports
 -- Ended long enough ago; of those that succeeded only the ones whose files have expired.
 select id from report
