@@ -296,7 +296,7 @@ def test_by_http_a_forgotten_import_is_not_found(
         age(conn)
         eventually(lambda: forget_imports(conn, KEEP_DAYS) == 1)  # once the importer has let it go
         assert service.get(f"/v1/imports/{body['id']}").status_code == 404
-        assert service.get("/v1/imports").json()["items"] == []
+        assert service.get("/v1/imports").json()["imports"] == []
 
 
 class Fleet:
