@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from services.ingest.run import ingest_paths
 from tests.fixtures.services import Services, wait_until
@@ -33,6 +34,8 @@ def test_one_report_s_lines_carry_its_ids_on_every_hop(env: dict[str, str], tmp_
         assert made.headers["X-Request-Id"] == REQUEST_ID
         report_id = made.json()["id"]
         wait_until(lambda: services.logged("report_succeeded"), "the end of the report")
+        httpx2.delete(f"{url}/v1/reports/{report_id}", headers=key | {"X-Request-Id": "cancel"})
+        httpx2.post(f"{url}/v1/reports/{report_id}/retry", headers=key | {"X-Request-Id": "retry"})
         forged = httpx2.get(f"{url}/v1/reports/%0A%7B%22event%22", headers=key | {"X-Request-Id": "bad id"})
         assert forged.headers["X-Request-Id"] not in ("bad id", "")
         httpx2.get(f"{url}/nowhere", headers=key)
@@ -45,13 +48,34 @@ def test_one_report_s_lines_carry_its_ids_on_every_hop(env: dict[str, str], tmp_
     assert (request["method"], request["route"], request["status"]) == ("POST", "/v1/reports", 202)
     assert request["duration_ms"] > 0
     assert request["service"] == "api"
+    assert request["report_id"] == report_id
     worked = [line for line in lines(tmp_path, "services.worker") if line.get("report_id") == report_id]
     assert {line["event"] for line in worked} == {"batch_done", "report_succeeded"}
     assert {line["request_id"] for line in worked} == {REQUEST_ID}
     assert {line["batch_no"] for line in worked if line["event"] == "batch_done"} == {0, 1}
     requests = [line for line in lines(tmp_path, "services.api") if line["event"] == "request"]
+    assert {line["request_id"]: line["report_id"] for line in requests if "report_id" in line} == {
+        REQUEST_ID: report_id, "cancel": report_id, "retry": report_id
+    }  # fmt: skip
     assert [line["route"] for line in requests][-2:] == ["/v1/reports/{report_id}", "none"]
     assert requests[-2]["path"] == '/v1/reports/\n{"event"'
     assert "/livez" not in {line["route"] for line in requests}  # below the default level
     for line in lines(tmp_path, "services.api"):
         assert {"event", "level", "timestamp", "service", "logger"} <= set(line), line
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_the_old_call_s_line_and_the_worker_s_name_one_report(
+    env: dict[str, str], tmp_path: Path, method: str
+) -> None:
+    headers = {"Authorization": f"Bearer {env['UPTILL_API_KEY']}", "X-Request-Id": REQUEST_ID}
+    with Services(env, tmp_path) as services:
+        services.api()
+        services.worker()
+        made = httpx2.request(method, f"{env['UPTILL_API_URL']}/trigger_report", headers=headers)
+        wait_until(lambda: services.logged("report_succeeded"), "the end of the report")
+    ids = {"report_id": made.json()["report_id"], "request_id": REQUEST_ID}.items()
+    (request,) = [line for line in lines(tmp_path, "services.api") if ids <= line.items()]
+    assert (request["event"], request["route"], request["method"]) == ("request", "/trigger_report", method)
+    worked = [line["event"] for line in lines(tmp_path, "services.worker") if ids <= line.items()]
+    assert sorted(worked) == ["batch_done", "report_succeeded"]

@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, Depends, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
+from structlog.contextvars import bind_contextvars
 
 from services.api.changes import LOOK_S
 from services.api.context import ApiContext, Context
@@ -61,6 +62,7 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
     await context.pressure.check()
     async with autocommitting_async(context.pool) as conn:
         accepted = await trigger_report(conn, request, caller, context.batch_terms, current_origin())
+        bind_contextvars(report_id=str(accepted.report_id))  # also for the line of the request
         failpoints.hit("trigger.after_commit")
         report = await get_report(conn, accepted.report_id, caller.visible)
     await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
@@ -176,6 +178,7 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
 async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Cancel a report that has not ended."""
+    bind_contextvars(report_id=str(report_id))
     async with borrowed_async(context.pool) as conn:
         await cancel_report(conn, report_id, key.visible)
         await record_async(conn, key.prefix, "report.canceled", str(report_id))
@@ -188,6 +191,7 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
 )
 async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Try a failed report again; batches that were done stay done."""
+    bind_contextvars(report_id=str(report_id))
     async with borrowed_async(context.pool) as conn, conn.transaction():
         wakes = await retry_report(conn, report_id, key.visible, republish_s=context.settings.republish_s)
         await record_async(conn, key.prefix, "report.retried", str(report_id))
