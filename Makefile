@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom reference test-api help setup demo test test-chaos test-stack lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom reference test-api help setup demo test test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -117,6 +117,10 @@ down: ## stop the docker-compose stack; its volumes stay
 
 test-stack: $(READY) ## the docker-compose stack end to end; installs and starts an engine if none runs (root, Debian)
 	@$(BIN)/python -m tests.stack
+
+SERVICE ?= worker
+test-image: $(READY) ## build the image of SERVICE (worker, api, ingest) twice without the cache: the same layers; needs root and Debian as test-stack does
+	@$(BIN)/python -m tests.stack.twice $(SERVICE)
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,5 @@
 """`python -m tests.stack`, which is `make test-stack`. Images of an engine of its own stay in the cache folder."""
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -8,19 +7,17 @@ from pathlib import Path
 from services.cli.client import ApiError
 from tests.stack.base_image import base_image
 from tests.stack.command import CommandFailed
-from tests.stack.engine import running_engine
+from tests.stack.engine import CACHE, running_engine
 from tests.stack.scenario import run_scenario
 from tests.stack.stack import Stack, make_stack
 from tests.stack.summary import Summary
-
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "uptill-stack")
 
 
 def main() -> int:
     """Run the scenario on an engine, take everything down again, and print the summary."""
     summary = Summary()
     try:
-        with running_engine(_CACHE) as engine, tempfile.TemporaryDirectory(prefix="uptill-stack-") as folder:
+        with running_engine(CACHE) as engine, tempfile.TemporaryDirectory(prefix="uptill-stack-") as folder:
             with summary.step("base image") as found:
                 base = base_image(engine)
                 found.append(base)

@@ -1,5 +1,6 @@
 """The container engine of a run: the one that is there, or one of our own that is stopped by its id at the end."""
 
+import os
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,7 @@ import psutil
 from tests.stack.command import CommandFailed, run, succeeds
 from tests.stack.packages import install_missing
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "uptill-stack")
 _START_WITHIN_S = 60
 _STOP_WITHIN_S = 60
 _PROGRAMS = {"dockerd": "docker.io", "docker": "docker-cli", "docker-compose": "docker-compose"}
