@@ -20,7 +20,7 @@ def render_part(batch: Batch, given: BatchInput) -> bytes:
         to_us(batch.as_of),
         windows,
         POLICIES[batch.policy],
-        bounds=batch.detail,
+        detail=batch.detail,
     )
     columns = report_columns(windows, detail=batch.detail)
     frame = report_frame(given.store_ids, given.zones, measures, columns)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.uptime.calendar import Spans
-from shared.uptime.policy import Edges, Fill, Policy, Scope
+from shared.uptime.policy import Edges, Fill, Policy
 from shared.uptime.states import Heard, breaks, linked, slot_after
 
 
@@ -32,8 +32,8 @@ class Borders:
     """The limits that the states of one store can have met."""
 
     def __init__(self, heard: Heard, spans: Spans, as_of_us: int, policy: Policy) -> None:
-        at_us = heard.speakers.at_us
-        group = heard.speakers.store if policy.scope is Scope.ALL else heard.span
+        polls, group = heard.speakers
+        at_us = polls.at_us
         exact_us = breaks(at_us, policy.fill)
         self._at_us = at_us.tolist()
         self._together = linked(group, at_us, policy).tolist()

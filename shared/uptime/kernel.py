@@ -10,7 +10,7 @@ import numpy as np
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Int64s, elapsed
 from shared.uptime.policy import NoData, Policy, history_us
-from shared.uptime.states import Polls, hear, linked
+from shared.uptime.states import Heard, Polls, linked
 
 __all__ = ["Measures", "Polls", "measure"]
 
@@ -35,18 +35,18 @@ def measure(
     windows_us: tuple[Int64s, Int64s],
     policy: Policy,
     *,
-    bounds: bool = True,
+    detail: bool = True,
 ) -> Measures:
     """Measure every store in its own windows `[start, end)`: two arrays of shape (stores, windows).
 
-    `spans` and `polls` must reach back to `history_us(policy, bounds=bounds)` before the earliest start. Nothing after
-    `as_of_us` counts. Without `bounds` those of the uptime are the trivial ones, nothing and all open
-    time. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
+    `spans` and `polls` must reach back to `history_us(policy, bounds=detail)` before the earliest start. Nothing after
+    `as_of_us` counts. Without `detail` the bounds of the uptime are the trivial ones, nothing and all open
+    time, and no polls are counted. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
     """
     starts_us, ends_us = windows_us
-    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy, bounds=bounds)
-    heard = hear(spans, polls, first_us, as_of_us, len(starts_us), policy)
-    line, counted, state = heard.line, heard.counted, heard.states
+    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy, bounds=detail)
+    heard = Heard(spans, polls, first_us, as_of_us, len(starts_us), policy)
+    line, state = heard.line, heard.states(joined=True)
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
     starts = line.place(store, np.minimum(starts_us, as_of_us))
     ends = line.place(store, np.minimum(ends_us, as_of_us))
@@ -62,10 +62,11 @@ def measure(
     open_us = within(spans.store, spans.open_us, spans.close_us)
     up_us, down_us = _with_no_data(open_us, up_us, down_us, policy.no_data)
 
-    sure_up_us = sure_down_us = np.zeros_like(open_us)
-    if bounds:
+    sure_up_us = sure_down_us = polls_within = np.zeros_like(open_us)
+    if detail:
+        counted, span = heard.counted
         before, after = slice(None, -1), slice(1, None)
-        agree = linked(heard.span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
+        agree = linked(span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
         sure_up_us, sure_down_us = (
             within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
             for chosen in (
@@ -73,9 +74,9 @@ def measure(
                 np.flatnonzero(agree & ~counted.active[after]),
             )
         )
-
-    place = line.place(counted.store, counted.at_us)
-    polls_until = np.searchsorted(place, ends + (ends_us >= as_of_us))
+        place = line.place(counted.store, counted.at_us)
+        polls_until = np.searchsorted(place, ends + (ends_us >= as_of_us))
+        polls_within = polls_until - np.searchsorted(place, starts)
     return Measures(
         open_us=open_us,
         up_us=up_us,
@@ -83,7 +84,7 @@ def measure(
         unknown_us=open_us - up_us - down_us,
         up_min_us=sure_up_us,
         up_max_us=open_us - sure_down_us,
-        polls=polls_until - np.searchsorted(place, starts),
+        polls=polls_within,
     )
 
 

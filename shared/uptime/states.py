@@ -4,6 +4,7 @@ Applies a policy's fill, horizon, slot and edges; knows no windows and no totals
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,44 +39,49 @@ class States:
     poll: Int64s
 
 
-@dataclass(frozen=True, slots=True)
 class Heard:
-    """What the polls of a batch say.
+    """The polls of a batch from `first_us` to `as_of_us`, both included, of so many stores, and what they say."""
 
-    `counted`: those inside spans, in order; `span`: the index of the span of each. `states` point into `speakers`, which
-    are the counted polls, or all of them where the policy lets those speak that were taken while closed.
-    """
+    def __init__(
+        self, spans: Spans, polls: Polls, first_us: int, as_of_us: int, stores: int, policy: Policy
+    ) -> None:
+        self.line = Line.covering(first_us, as_of_us, stores)
+        self._spans, self._as_of_us, self._policy = spans, as_of_us, policy
+        self._polls = in_order(polls, self.line, as_of_us)
 
-    line: Line
-    counted: Polls
-    span: Int64s
-    speakers: Polls
-    states: States
+    @cached_property
+    def counted(self) -> tuple[Polls, Int64s]:
+        """The polls inside spans, in order, and the index of the span of each."""
+        return inside(self._polls, self._spans, self.line)
 
+    @property
+    def speakers(self) -> tuple[Polls, Int64s]:
+        """The polls that speak, and what they speak about: each its span, or its store where they also speak while closed."""
+        return (self._polls, self._polls.store) if self._policy.scope is Scope.ALL else self.counted
 
-def hear(spans: Spans, polls: Polls, first_us: int, as_of_us: int, stores: int, policy: Policy) -> Heard:
-    """Apply the policy to the polls from `first_us` to `as_of_us`, both included, of so many stores."""
-    line = Line.covering(first_us, as_of_us, stores)
-    polls = in_order(polls, line, as_of_us)
-    counted, span = inside(polls, spans, line)
-    if policy.scope is Scope.ALL:
-        return Heard(line, counted, span, polls, carried(polls, spans, line, as_of_us, policy))
-    return Heard(line, counted, span, counted, spoken(counted, span, spans, as_of_us, policy))
+    def states(self, *, joined: bool = False) -> States:
+        """What they say; with `joined`, states of one store that touch and agree are one, of the first one's poll."""
+        polls, group = self.speakers
+        if self._policy.scope is Scope.ALL:
+            return carried(polls, self._spans, self.line, self._as_of_us, self._policy, joined=joined)
+        return spoken(polls, group, self._spans, self._as_of_us, self._policy, joined=joined)
 
 
 def in_order(polls: Polls, line: Line, as_of_us: int) -> Polls:
     """The polls from the line's origin to `as_of_us`, both included, by (store, at_us), one an instant."""
-    store = polls.store.astype(np.int64, copy=False)
-    place = line.place(store, polls.at_us)
-    kept = np.flatnonzero((polls.at_us >= line.origin_us) & (polls.at_us <= as_of_us))
-    place = place[kept]
-    if np.any(place[1:] < place[:-1]):
-        order = np.argsort(place, kind="stable")
-        kept, place = kept[order], place[order]
-    latest = np.ones(len(place), dtype=np.bool_)
-    latest[:-1] = place[1:] != place[:-1]
-    kept = kept[latest]
-    return Polls(store[kept], polls.at_us[kept], polls.active[kept])
+    store, at_us, active = polls.store.astype(np.int64, copy=False), polls.at_us, polls.active
+    heard = (at_us >= line.origin_us) & (at_us <= as_of_us)
+    if not heard.all():
+        store, at_us, active = store[heard], at_us[heard], active[heard]
+    follows = (store[1:] > store[:-1]) | ((store[1:] == store[:-1]) & (at_us[1:] > at_us[:-1]))
+    if follows.all():
+        return Polls(store, at_us, active)
+    place = line.place(store, at_us)
+    order = np.argsort(place, kind="stable")
+    latest = np.ones(len(order), dtype=np.bool_)
+    latest[:-1] = np.diff(place[order]) > 0
+    kept = order[latest]
+    return Polls(store[kept], at_us[kept], active[kept])
 
 
 def inside(polls: Polls, spans: Spans, line: Line) -> tuple[Polls, Int64s]:
@@ -97,16 +103,20 @@ def linked(group: Int64s, at_us: Int64s, policy: Policy) -> Bools:
     return together
 
 
-def spoken(counted: Polls, span: Int64s, spans: Spans, as_of_us: int, policy: Policy) -> States:
+def spoken(
+    counted: Polls, span: Int64s, spans: Spans, as_of_us: int, policy: Policy, *, joined: bool = False
+) -> States:
     """Scope span: what the polls inside spans say about their own span up to `as_of_us`."""
     close_us = np.minimum(spans.close_us, as_of_us)[span]
-    return _speech(counted, span, spans.open_us[span], close_us, policy)
+    return _speech(counted, span, spans.open_us[span], close_us, policy, joined=joined)
 
 
-def carried(polls: Polls, spans: Spans, line: Line, as_of_us: int, policy: Policy) -> States:
+def carried(
+    polls: Polls, spans: Spans, line: Line, as_of_us: int, policy: Policy, *, joined: bool = False
+) -> States:
     """Scope all: what the polls in order, also those taken while closed, say about the spans up to `as_of_us`."""
     first_us, last_us = np.full_like(polls.at_us, line.origin_us), np.full_like(polls.at_us, as_of_us)
-    held = _speech(polls, polls.store, first_us, last_us, policy)
+    held = _speech(polls, polls.store, first_us, last_us, policy, joined=joined)
     index, begin, end = intersect(
         line.place(spans.store, spans.open_us),
         line.place(spans.store, spans.close_us),
@@ -123,8 +133,13 @@ def carried(polls: Polls, spans: Spans, line: Line, as_of_us: int, policy: Polic
     )
 
 
-def _speech(polls: Polls, group: Int64s, open_us: Int64s, close_us: Int64s, policy: Policy) -> States:
-    """From when to when each poll speaks, given its group and what bounds it; only where that is any time."""
+def _speech(
+    polls: Polls, group: Int64s, open_us: Int64s, close_us: Int64s, policy: Policy, *, joined: bool
+) -> States:
+    """From when to when each poll speaks, given its group and what bounds it; only where that is any time.
+
+    With `joined` polls of one group that agree, and of which one speaks until the other does, are one state.
+    """
     at_us = polls.at_us
     breaks_us = slot_after(breaks(at_us, policy.fill), policy.slot_us)
     together = linked(group, at_us, policy)
@@ -134,8 +149,13 @@ def _speech(polls: Polls, group: Int64s, open_us: Int64s, close_us: Int64s, poli
     end_us[:-1] = np.where(together, breaks_us, end_us[:-1])
     begin_us = np.maximum(begin_us, at_us - policy.horizon_us)
     end_us = np.minimum(np.minimum(end_us, at_us + policy.horizon_us), close_us)
-    known = np.flatnonzero(begin_us < end_us)
-    return States(polls.store[known], begin_us[known], end_us[known], polls.active[known], known)
+    known = first = last = np.flatnonzero(begin_us < end_us)
+    if joined and len(known):
+        group, active, begins_us, ends_us = group[known], polls.active[known], begin_us[known], end_us[known]
+        is_new = (group[1:] != group[:-1]) | (active[1:] != active[:-1]) | (begins_us[1:] != ends_us[:-1])
+        first = known[np.concatenate(([True], is_new))]
+        last = known[np.concatenate((is_new, [True]))]
+    return States(polls.store[first], begin_us[first], end_us[last], polls.active[first], first)
 
 
 def breaks(at_us: Int64s, fill: Fill) -> Int64s:

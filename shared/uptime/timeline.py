@@ -13,7 +13,7 @@ from shared.uptime.borders import Border, Borders, Rule
 from shared.uptime.calendar import Hours, Spans, spans_of
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import NoData, Policy, Scope, history_us
-from shared.uptime.states import Heard, Polls, hear
+from shared.uptime.states import Heard, Polls
 
 
 class State(StrEnum):
@@ -72,7 +72,7 @@ def timeline_of(
     start_us, end_us = window_us
     first_us = start_us - history_us(policy)
     spans = spans_of([zone], hours, first_us, as_of_us)
-    heard = hear(spans, polls, first_us, as_of_us, 1, policy)
+    heard = Heard(spans, polls, first_us, as_of_us, 1, policy)
     bounds_us = np.array([[start_us]], dtype=np.int64), np.array([[end_us]], dtype=np.int64)
     cut = [
         (max(open_us, start_us), min(close_us, end_us))
@@ -95,8 +95,9 @@ def timeline_of(
 
 def _spoken(heard: Heard, spans: Spans, as_of_us: int, policy: Policy) -> Iterator[Segment]:
     """The kernel's states with the rules of their borders."""
-    borders, states = Borders(heard, spans, as_of_us, policy), heard.states
-    columns = (states.begin_us, states.end_us, states.active, states.poll, heard.speakers.at_us[states.poll])
+    borders, states = Borders(heard, spans, as_of_us, policy), heard.states()
+    polls, _ = heard.speakers
+    columns = (states.begin_us, states.end_us, states.active, states.poll, polls.at_us[states.poll])
     for begin_us, end_us, active, poll, poll_us in zip(*(c.tolist() for c in columns), strict=True):
         state = State.UP if active else State.DOWN
         yield Segment(borders.begin(poll, begin_us), borders.end(poll, end_us), state, poll_us)
@@ -145,7 +146,7 @@ def _seen(
     policy: Policy,
 ) -> Iterator[SeenPoll]:
     """The polls of the window, and those outside it that speak in it; of several at one instant the last delivered."""
-    counted = set(heard.counted.at_us.tolist())
+    counted = set(heard.counted[0].at_us.tolist())
     speaking = {segment.poll_us for segment in segments}
     delivered = dict(zip(polls.at_us.tolist(), polls.active.tolist(), strict=True))
     for at_us, active in sorted(delivered.items()):

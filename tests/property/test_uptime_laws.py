@@ -142,11 +142,12 @@ def test_without_bounds_fewer_polls_are_enough_and_the_rest_is_the_same(batch: B
         zones, hours_of(stores_), polls_of(stores_), as_of_us, DEFAULT_WINDOWS, POLICIES[policy]
     )
     plain = measure_batch(
-        zones, hours_of(fetched), polls_of(fetched), as_of_us, DEFAULT_WINDOWS, POLICIES[policy], bounds=False
+        zones, hours_of(fetched), polls_of(fetched), as_of_us, DEFAULT_WINDOWS, POLICIES[policy], detail=False
     )
-    for name in ("open_us", "up_us", "down_us", "unknown_us", "polls"):
+    for name in ("open_us", "up_us", "down_us", "unknown_us"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(whole, name))
     assert not plain.up_min_us.any()
+    assert not plain.polls.any()
     np.testing.assert_array_equal(plain.up_max_us, plain.open_us)
 
 
@@ -185,7 +186,7 @@ def test_of_the_polls_before_the_windows_only_the_last_one_of_a_store_matters(
             as_of_us,
             chosen,
             rules,
-            bounds=bounds,
+            detail=bounds,
         )
         for given in (stores_, [fetched(store) for store in stores_])
     )
