@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     worker_threads: int = Field(
         default=3, ge=1, le=64, description="Batches that one worker process computes at a time."
     )
+    cache_mb: int = Field(
+        default=128,
+        ge=0,
+        description="Megabytes of polls and hours that one worker process keeps for the next report about the same stores; 0: none.",
+    )
     look_s: float = Field(
         default=1.0,
         gt=0,

@@ -10,7 +10,7 @@ from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
 from services.worker.give_back import give_back
 from services.worker.keep import kept
-from services.worker.load import load_batch, one_snapshot
+from services.worker.load import one_snapshot
 from services.worker.part import render_part
 from services.worker.stages import stage
 from shared import failpoints
@@ -19,7 +19,7 @@ from shared.errors import InfrastructureError
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
 from shared.reports.claim import claim_batch, release_batch, renew_batch
 from shared.reports.complete import complete_batch
-from shared.reports.model import CSV_CONTENT_TYPE, BatchLease
+from shared.reports.model import STORED_CSV_TYPE, BatchLease
 from shared.tracing import Value, span
 
 _log = structlog.get_logger()
@@ -67,8 +67,8 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
 
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     with borrowed(context.pool) as conn:
-        with kept(context, lease), stage("load"), one_snapshot(conn) as data_cut:
-            given = load_batch(conn, lease.batch)
+        with kept(context, lease), stage("load"), one_snapshot(conn) as moment:
+            given = context.inputs.load(conn, lease.batch, moment)
         failpoints.hit("load.after")
         if not renew_batch(conn, lease, context.terms):
             BATCHES_ENDED.labels("lost").inc()
@@ -78,10 +78,10 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         data = render_part(lease.batch, given)
     failpoints.hit("compute.after")
     with kept(context, lease), stage("upload"):
-        part = context.storage.put(lease.part_key, data, CSV_CONTENT_TYPE)
+        part = context.storage.put(lease.part_key, data, STORED_CSV_TYPE)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
-        completion = complete_batch(conn, lease, part, context.terms, data_cut=data_cut)
+        completion = complete_batch(conn, lease, part, context.terms, data_cut=moment.seq)
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
     if not completion.accepted:

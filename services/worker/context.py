@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from psycopg_pool import ConnectionPool
 
+from services.worker.inputs import InputCache
 from shared.contracts import Wake
 from shared.reports.claim import LeaseTerms
 from shared.storage import Storage
@@ -12,7 +13,7 @@ from shared.storage import Storage
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """The worker's database, its bucket, the terms on which it takes leases, and a way to wake other workers.
+    """The worker's database, its bucket, the terms on which it takes leases, a way to wake others, and what it remembers.
 
     `wake` may lose what it is given: the scheduler publishes whatever stays due.
     """
@@ -21,3 +22,4 @@ class WorkerContext:
     storage: Storage
     terms: LeaseTerms
     wake: Callable[[Sequence[Wake]], None]
+    inputs: InputCache

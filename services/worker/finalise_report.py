@@ -4,7 +4,9 @@ Then the pointers to all of them are committed at once.
 """
 
 import errno
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from uuid import UUID
 
@@ -14,7 +16,7 @@ from structlog.contextvars import bound_contextvars
 from services.worker.columns import report_columns
 from services.worker.context import WorkerContext
 from services.worker.give_back import give_back
-from services.worker.load import load_batch, one_snapshot
+from services.worker.load import one_snapshot
 from services.worker.part import render_part
 from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
@@ -32,12 +34,13 @@ from shared.reports.finalise import (
     renew_finalise,
     reopen_lost,
 )
-from shared.reports.model import CSV_CONTENT_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
+from shared.reports.model import STORED_CSV_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
 from shared.tracing import Value, span
 from shared.uptime.window import parse_windows
 from shared.uptime.zones import tzdata_version
 
+_AHEAD = 3  # parts that a merge reads at a time, and holds
 _log = structlog.get_logger()
 
 
@@ -110,13 +113,13 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
 
 def _read_again_in_one_snapshot(context: WorkerContext, lease: FinaliseLease) -> None:
     """Compute here and now every batch that missed a change: one snapshot cannot disagree with itself."""
-    with borrowed(context.pool) as reader, one_snapshot(reader) as data_cut:
-        for batch in disagreeing_batches(reader, lease.report_id, data_cut):
-            data = render_part(batch, load_batch(reader, batch))
-            part = context.storage.put(batch.part_key(f"final-{lease.attempt}"), data, CSV_CONTENT_TYPE)
+    with borrowed(context.pool) as reader, one_snapshot(reader) as moment:
+        for batch in disagreeing_batches(reader, lease.report_id, moment.seq):
+            data = render_part(batch, context.inputs.load(reader, batch, moment))
+            part = context.storage.put(batch.part_key(f"final-{lease.attempt}"), data, STORED_CSV_TYPE)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
-                if not replace_part(conn, lease, batch.batch_no, part, data_cut=data_cut):
+                if not replace_part(conn, lease, batch.batch_no, part, data_cut=moment.seq):
                     raise LeaseLost
             failpoints.hit("reread.after_commit")
             _keep(context, lease)
@@ -139,7 +142,7 @@ def _merge(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) 
     if len(parts) == 1:
         return StoredObject(parts[0].key, parts[0].size_bytes, parts[0].sha256)
     return context.storage.put_stream(
-        lease.object_key("csv"), _blocks(context, lease, parts), CSV_CONTENT_TYPE
+        lease.object_key("csv"), _blocks(context, lease, parts), STORED_CSV_TYPE
     )
 
 
@@ -162,9 +165,21 @@ def _convert(
 
 
 def _blocks(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> Iterator[bytes]:
-    for part in parts:
-        _keep(context, lease)
-        yield from context.storage.read(part.key)
+    """The parts in their order, each while the next ones are under way."""
+
+    def read(part: Part) -> bytes:
+        return b"".join(context.storage.read(part.key))
+
+    with ThreadPoolExecutor(_AHEAD, "merge") as readers:
+        coming = deque(readers.submit(read, part) for part in parts[:_AHEAD])
+        try:
+            for following in [*parts[_AHEAD:], *[None] * len(coming)]:
+                _keep(context, lease)
+                yield coming.popleft().result()
+                if following:
+                    coming.append(readers.submit(read, following))
+        finally:
+            readers.shutdown(cancel_futures=True)
     _keep(context, lease)
 
 

@@ -15,6 +15,7 @@ from dramatiq.brokers.redis import RedisBroker
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from services.worker.drain import drain
+from services.worker.inputs import InputCache
 from services.worker.lookout import Lookout
 from services.worker.memory import keep_freed_arrays
 from shared.db.connect import make_pool
@@ -80,6 +81,7 @@ def _context(settings: Settings, broker: RedisBroker) -> Iterator[WorkerContext]
             make_storage(settings),
             LeaseTerms(name, settings.lease_s, settings.max_attempts),
             lambda wakes: publish_or_leave(broker, wakes),
+            InputCache(settings.cache_mb << 20),
         )
 
 

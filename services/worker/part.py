@@ -1,7 +1,7 @@
 """From the input of a batch to the bytes of its part. Knows no database and no storage."""
 
 from services.worker.columns import report_columns
-from services.worker.load import BatchInput
+from services.worker.inputs import BatchInput
 from services.worker.render import render_csv, report_frame
 from shared.clock import to_us
 from shared.reports.model import Batch

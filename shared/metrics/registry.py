@@ -33,6 +33,12 @@ BATCHES_ENDED = REGISTRY.counter(
 BATCHES_SENT_AGAIN = REGISTRY.counter(
     "batches_sent_again_total", "Done batches due once more, as data changed below them.", sources=["worker"]
 )
+BATCH_INPUTS = REGISTRY.counter(
+    "batch_inputs_total",
+    "Inputs of batches, by where their polls came from: the worker's memory, the database, or both (newer polls only).",
+    sources=["worker"],
+    labels={"source": ("memory", "both", "database")},
+)
 STAGE_DURATION = REGISTRY.histogram(
     "batch_stage_duration_seconds",
     "Time of each stage of a batch (load, compute, upload, complete) and of a report's end (merge, convert, finish).",

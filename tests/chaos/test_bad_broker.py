@@ -18,6 +18,7 @@ from services.cli.sample import write_sample
 from services.ingest.run import ingest_paths
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from services.worker.scheduler import sweep
 from shared.db.connect import make_pool
 from shared.queue import make_broker, publish, publish_or_leave
@@ -92,7 +93,7 @@ def test_nothing_changes(
     monkeypatch.setattr(broker, "enqueue", mischief)
     with make_pool(url, application_name="test", max_size=8) as pool:
         terms = LeaseTerms("test", 600, 5)
-        context = WorkerContext(pool, storage, terms, partial(publish_or_leave, broker))
+        context = WorkerContext(pool, storage, terms, partial(publish_or_leave, broker), InputCache(1 << 27))
         register_actors(broker, lambda: context)
         reports = [trigger(url, batch_stores=BATCH_STORES, republish_s=REPUBLISH_S) for _ in range(REPORTS)]
         for accepted in reports:

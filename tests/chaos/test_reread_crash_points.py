@@ -10,6 +10,7 @@ import pytest
 from services.ingest.run import ingest_paths
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from shared.contracts import Wake
 from shared.db.connect import make_pool
 from shared.reports.agree import MAX_ROUNDS
@@ -32,7 +33,9 @@ def compute(settings: Settings, report_id: UUID, batch_nos: Iterable[int]) -> No
         def forget(wakes: Iterable[Wake]) -> None:
             del wakes
 
-        context = WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5), forget)
+        context = WorkerContext(
+            pool, make_storage(settings), LeaseTerms("test", 60, 5), forget, InputCache(1 << 27)
+        )
         for batch_no in batch_nos:
             assert compute_batch(context, report_id, batch_no)
 

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from services.api.main import create_app
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.reports.claim import LeaseTerms
 from shared.settings import Settings
@@ -29,4 +30,6 @@ def api(settings: Settings) -> Iterator[TestClient]:
 @pytest.fixture
 def worker(settings: Settings) -> Iterator[WorkerContext]:
     with make_pool(settings.database_url.get_secret_value(), application_name="test", max_size=2) as pool:
-        yield WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None)
+        yield WorkerContext(
+            pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None, InputCache(1 << 27)
+        )

@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from shared.contracts import ComputeBatch, Wake
 from shared.db.connect import make_pool
 from shared.ids import new_id
@@ -34,7 +35,9 @@ class World:
         self.url = url
         self.woken: list[Wake] = []
         self.storage = storage
-        self.context = WorkerContext(pool, storage, LeaseTerms("test", 60, 5), self.woken.extend)
+        self.context = WorkerContext(
+            pool, storage, LeaseTerms("test", 60, 5), self.woken.extend, InputCache(1 << 27)
+        )
 
     def trigger(self) -> UUID:
         async def run() -> UUID:

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.db.queries import queries
 from shared.ids import new_id
@@ -45,7 +46,7 @@ def storage(env: dict[str, str]) -> Storage:
 @pytest.fixture
 def worker(database_url: str, storage: Storage) -> Iterator[WorkerContext]:
     with make_pool(database_url, application_name="test", max_size=2) as pool:
-        yield WorkerContext(pool, storage, LeaseTerms("test", 60, 5), lambda _: None)
+        yield WorkerContext(pool, storage, LeaseTerms("test", 60, 5), lambda _: None, InputCache(1 << 27))
 
 
 def report(database_url: str, **parameters: object) -> UUID:

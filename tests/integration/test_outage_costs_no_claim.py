@@ -10,6 +10,7 @@ import pytest
 from services.worker import compute_batch as use_case
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.errors import StorageUnavailable
 from shared.reports.claim import LeaseTerms
@@ -35,7 +36,7 @@ def worker(env: dict[str, str], proxy: PostgresProxy) -> Iterator[WorkerContext]
     values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
     storage = make_storage(Settings.model_validate(values))
     with make_pool(proxy.url, application_name="test", max_size=2) as pool:
-        yield WorkerContext(pool, storage, LeaseTerms("test", 60, 5), lambda _: None)
+        yield WorkerContext(pool, storage, LeaseTerms("test", 60, 5), lambda _: None, InputCache(1 << 27))
 
 
 def test_it_is_given_back_when_the_database_is_there_again(

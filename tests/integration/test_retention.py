@@ -12,6 +12,7 @@ from types_boto3_s3 import S3Client
 
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
@@ -72,7 +73,10 @@ def world(env: dict[str, str]) -> Iterator[World]:
         psycopg.connect(url, autocommit=True) as conn,
     ):
         yield World(
-            url, conn, storage, WorkerContext(pool, storage, LeaseTerms("test", 60, 5), lambda _: None)
+            url,
+            conn,
+            storage,
+            WorkerContext(pool, storage, LeaseTerms("test", 60, 5), lambda _: None, InputCache(1 << 27)),
         )
 
 

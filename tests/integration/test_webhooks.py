@@ -19,6 +19,7 @@ from standardwebhooks import Webhook
 from services.api.main import create_app
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.inputs import InputCache
 from services.worker.webhooks.attempt import attempt_delivery
 from services.worker.webhooks.dial import Dialer
 from services.worker.webhooks.sender import Sender
@@ -63,7 +64,9 @@ def pool(settings: Settings) -> Iterator[ConnectionPool]:
 @pytest.fixture
 def finish(settings: Settings, pool: ConnectionPool) -> Callable[[str], None]:
     """Does the work of a report of one batch."""
-    worker = WorkerContext(pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None)
+    worker = WorkerContext(
+        pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None, InputCache(1 << 27)
+    )
 
     def run(report_id: str) -> None:
         assert compute_batch(worker, UUID(report_id), 0)

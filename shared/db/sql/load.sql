@@ -1,7 +1,22 @@
 -- The input of one batch.
 
--- name: data_cut
-select seq from ledger_head
+-- name: moment
+select head.seq, chunk.import_id, chunk.committed_at, head.latest_observed_at as newest_poll
+from ledger_head head left join import_chunk chunk on chunk.commit_seq = head.seq
+
+-- name: changes_since
+-- No row where the ledger does not hold the moment, or has forgotten changes after it. The same rule as that of
+-- disagreeing_batches (reports.sql).
+select coalesce(bool_or(import.kind = 'hours'), false) as hours,
+    coalesce(bool_or(import.kind = 'timezones'), false) as zones,
+    min(chunk.min_at) filter (
+        where import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s) as polls_from
+from import_chunk chunk join import on import.id = chunk.import_id
+where chunk.commit_seq > %(seq)s
+having exists (
+    select from import_chunk
+    where commit_seq = %(seq)s and import_id = %(import_id)s and committed_at = %(committed_at)s)
+    and (select forgotten_seq from ledger_head) <= %(seq)s
 
 -- name: stores
 -- A store that got its first poll after the report was accepted is not in it.
@@ -35,3 +50,8 @@ from (
         order by observed_at desc
         limit 1) older
 ) needed
+
+-- name: polls_after
+select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
+from observation
+where store_key = any(%(store_keys)s) and observed_at > %(after)s and observed_at <= %(to_time)s

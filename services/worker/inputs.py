@@ -1,0 +1,195 @@
+"""The input of batches, remembered for the next report about the same stores: only what has changed is read again.
+
+Whatever comes from here is what a read of everything in the caller's snapshot would give. The import ledger says whether
+what was read at an earlier moment still holds: hours, zones, and the polls that are older than the oldest change.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final
+
+import numpy as np
+import psycopg
+
+from services.worker.load import (
+    Changes,
+    Moment,
+    Stores,
+    changes_since,
+    read_hours,
+    read_polls,
+    read_polls_after,
+    read_stores,
+)
+from shared.clock import to_us
+from shared.metrics.registry import BATCH_INPUTS
+from shared.reports.agree import DataRange, data_range
+from shared.reports.model import Batch
+from shared.uptime.calendar import Hours
+from shared.uptime.intervals import Bools, Int64s, Line
+from shared.uptime.policy import POLICIES, history_us
+from shared.uptime.states import Polls, in_order
+
+# A store's last poll before the others is looked for as far back as any policy asks: it costs the same, and serves all.
+_HISTORY: Final = timedelta(microseconds=max(history_us(policy) for policy in POLICIES.values()))
+_INSTANT: Final = timedelta(microseconds=1)
+_MOST_CHANGES: Final = 100_000  # an hour of live polls; to look through more takes longer than to read anew
+_TEXT_BYTES: Final = 80  # of an id: a string of some characters
+
+_Name = tuple[str | None, str | None, int, tuple[int, ...] | None]
+
+
+@dataclass(frozen=True)
+class BatchInput:
+    """Stores in the order of the file, and what the accounting needs of them."""
+
+    store_ids: Sequence[str]
+    zones: Sequence[str | None]
+    hours: Hours
+    polls: Polls
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a moment held: hours, and in `range` each poll and of each store the last one before, by (store, at_us)."""
+
+    moment: Moment
+    stores: Stores
+    hours: Hours
+    range: DataRange
+    polls: Polls
+
+    @property
+    def size_bytes(self) -> int:
+        hours = self.hours
+        arrays = (self.stores.keys, hours.store, hours.day_of_week, hours.opens_s, hours.closes_s)
+        return (
+            sum(array.nbytes for array in (*arrays, *_arrays(self.polls)))
+            + len(self.stores.ids) * _TEXT_BYTES
+        )
+
+
+class InputCache:
+    """At most `most_bytes` of what batches were computed from; what was not asked for lately goes first. Thread-safe."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._known: OrderedDict[_Name, _Known] = OrderedDict()
+        self._lock = Lock()
+
+    def load(self, conn: psycopg.Connection, batch: Batch, moment: Moment) -> BatchInput:
+        """Return the input of a batch as the snapshot of the caller's transaction, which is `moment`, sees it.
+
+        Raises RuntimeError where its stores are not as many as it was made of.
+        """
+        asked = data_range(batch.as_of, batch.policy, batch.windows, detail=batch.detail)
+        needed = _range(asked.every_from, asked.to_time)
+        name = _name(batch)
+        known = self._recall(name)
+        changes = _changes(conn, known, moment) if known else None
+        if known and changes:
+            now = _renewed(conn, batch, moment, needed, known, changes)
+        else:
+            stores = read_stores(conn, batch)
+            now = _with_polls(conn, moment, needed, stores, read_hours(conn, stores))
+        # A report on the past is no reason to forget the present.
+        if not (known and changes and now.range.to_time < known.range.to_time):
+            self._keep(name, now)
+        polls = _within(now.polls, now.range, needed)
+        return BatchInput(now.stores.ids, now.stores.zones, now.hours, polls)
+
+    def _recall(self, name: _Name) -> _Known | None:
+        with self._lock:
+            if known := self._known.get(name):
+                self._known.move_to_end(name)
+            return known
+
+    def _keep(self, name: _Name, now: _Known) -> None:
+        if now.moment.import_id is None or now.size_bytes > self._most_bytes:
+            return
+        with self._lock:
+            if old := self._known.pop(name, None):
+                self._bytes -= old.size_bytes
+            self._known[name] = now
+            self._bytes += now.size_bytes
+            while self._bytes > self._most_bytes:
+                self._bytes -= self._known.popitem(last=False)[1].size_bytes
+
+
+def _name(batch: Batch) -> _Name:
+    """The stores of a batch: none is ever taken away, so a range of ids that holds as many as before holds the same."""
+    keys = None if batch.store_keys is None else tuple(batch.store_keys)
+    return batch.first_id, batch.last_id, batch.stores, keys
+
+
+def _range(every_from: datetime, to_time: datetime) -> DataRange:
+    return DataRange(every_from - _HISTORY, every_from, to_time)
+
+
+def _changes(conn: psycopg.Connection, known: _Known, moment: Moment) -> Changes | None:
+    if known.moment == moment:
+        return Changes(hours=False, zones=False, polls_from=None)
+    if not 0 < moment.seq - known.moment.seq <= _MOST_CHANGES:
+        return None
+    return changes_since(conn, known.moment, known.range)
+
+
+def _renewed(
+    conn: psycopg.Connection, batch: Batch, moment: Moment, needed: DataRange, known: _Known, changes: Changes
+) -> _Known:
+    """What was known, with what has changed or was added since read from Postgres."""
+    stores = read_stores(conn, batch) if changes.zones else known.stores
+    hours = read_hours(conn, stores) if changes.hours else known.hours
+    holds = known.range
+    if changes.polls_from:
+        holds = holds._replace(to_time=min(holds.to_time, changes.polls_from - _INSTANT))
+    if not holds.every_from <= needed.every_from <= holds.to_time:
+        return _with_polls(conn, moment, needed, stores, hours)
+    polls = _within(known.polls, known.range, holds)
+    until = min(needed.to_time, moment.newest_poll or needed.to_time)
+    BATCH_INPUTS.labels("memory" if until <= holds.to_time else "both").inc()
+    if until <= holds.to_time:
+        return _Known(moment, stores, hours, holds, polls)
+    newer = read_polls_after(conn, stores, holds.to_time, until)
+    both = (np.concatenate(pair) for pair in zip(_arrays(polls), _arrays(newer), strict=True))
+    joined = _range(holds.every_from, until)
+    polls = _in_order(Polls(*both), stores, joined)
+    # It moves on with the time, and stays as long as it was.
+    passed = max(until - known.range.to_time, timedelta(0))
+    kept = _range(min(holds.every_from + passed, needed.every_from), until)
+    return _Known(moment, stores, hours, kept, _within(polls, joined, kept))
+
+
+def _with_polls(
+    conn: psycopg.Connection, moment: Moment, needed: DataRange, stores: Stores, hours: Hours
+) -> _Known:
+    BATCH_INPUTS.labels("database").inc()
+    # Until the newest poll: those that come later are new, however far ahead a report looks.
+    until = min(needed.to_time, max(moment.newest_poll or needed.to_time, needed.every_from))
+    held = _range(needed.every_from, until)
+    return _Known(moment, stores, hours, held, _in_order(read_polls(conn, stores, held), stores, held))
+
+
+def _in_order(polls: Polls, stores: Stores, held: DataRange) -> Polls:
+    """Sorted by (store, at_us)."""
+    from_us, to_us_ = to_us(held.from_time), to_us(held.to_time)
+    return in_order(polls, Line.covering(from_us, to_us_, len(stores.ids)), to_us_)
+
+
+def _within(polls: Polls, held: DataRange, wanted: DataRange) -> Polls:
+    """Of polls in order, which hold one range, those of a range within it."""
+    if held.every_from >= wanted.every_from and held.to_time <= wanted.to_time:
+        return polls
+    before = polls.at_us < to_us(wanted.every_from)
+    superseded = np.zeros_like(before)
+    superseded[:-1] = before[1:] & (polls.store[1:] == polls.store[:-1])
+    kept = np.flatnonzero(~superseded & (polls.at_us <= to_us(wanted.to_time)))
+    return Polls(polls.store[kept], polls.at_us[kept], polls.active[kept])
+
+
+def _arrays(polls: Polls) -> tuple[Int64s, Int64s, Bools]:
+    return polls.store, polls.at_us, polls.active
