@@ -71,6 +71,15 @@ class Duck:
         for ours, theirs in zip(rows, zip(*texts, strict=True), strict=True):
             assert tuple(ours) == theirs, f"ours {ours}, DuckDB {theirs}"
 
+    def add_polls(self, file: Path) -> None:
+        """Add the polls of a CSV file of known stores."""
+        self._conn.execute(
+            """insert into observation
+               select store_key, replace(timestamp_utc, ' UTC', '')::timestamp, status = 'active'
+               from read_csv($1, all_varchar = true) join store using (store_id)""",
+            [str(file)],
+        )
+
     def _copy_from(self, database_url: str) -> None:
         """What Postgres holds, by way of CSV files."""
         with tempfile.TemporaryDirectory() as folder, psycopg.connect(database_url) as conn:

@@ -1,17 +1,22 @@
 """Trigger to presigned link over HTTP, warm, beside DuckDB, which only computes; and what the processes take of memory."""
 
 import json
+import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from bench.duck import Duck
 from bench.figures import Figure, Target
 from bench.stand import Stand
 from services.cli.client import ReportStatus, UptillClient
+from services.ingest.run import ingest_paths
 from tests.fixtures.services import Services
 
 _WARM_UP = 2
@@ -19,25 +24,30 @@ _POLICIES = ("carry", "classic")
 
 
 def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
-    """Measure one worker, then two; a round holds DuckDB once and each policy once."""
+    """Measure one worker, as it is, an hour of polls later each time, and without memory; and two workers."""
     logs = stand.folder / "logs"
-    with Services(stand.env, logs) as services, services.client() as client:
+    with Services(stand.env, logs) as services, services.client() as client, ExitStack() as stack:
         api = services.api()
         services.scheduler()
-        first = services.worker()
-        yardstick = Duck(stand.folder / "yardstick.duckdb", stand.database_url) if duck else None
-        try:
-            if yardstick:
-                _compare(yardstick, client)
-            one = _rounds(client, yardstick, rounds)
-            second = services.worker()
-            two = _rounds(client, yardstick, rounds)
-        finally:
-            if yardstick:
-                yardstick.__exit__(None, None, None)
-        peaks = [max(_peak_mb(worker.pid) for worker in (first, second))]
+        workers = [services.worker()]
+        yardstick = None
+        if duck:
+            yardstick = stack.enter_context(Duck(stand.folder / "yardstick.duckdb", stand.database_url))
+            _compare(yardstick, client)
+        one = _rounds(client, yardstick, rounds)
+        hourly = _rounds(client, yardstick, rounds, before=_HourOfPolls(stand, yardstick))
+        workers.append(services.worker())
+        two = _rounds(client, yardstick, rounds)
+        peaks = [max(_peak_mb(worker.pid) for worker in workers)]
+        for worker in workers:
+            worker.terminate()
+            worker.wait()
+        services.worker(UPTILL_CACHE_MB="0")
+        forgetful = _rounds(client, yardstick, rounds)
         return [
-            *_beside_duckdb(stand, one, "one worker"),
+            *_beside_duckdb(stand, one, "one worker", is_asked=True),
+            *_beside_duckdb(stand, hourly, "an hour of polls later"),
+            *_beside_duckdb(stand, forgetful, "nothing remembered"),
             *_beside_duckdb(stand, two, "two workers"),
             *(
                 Figure(
@@ -53,17 +63,51 @@ def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
         ]
 
 
-def _beside_duckdb(stand: Stand, seconds: dict[str, list[float]], workers: str) -> list[Figure]:
+class _HourOfPolls:
+    """Brings the next poll of every store, as ingest does each hour, and the yardstick the same ones."""
+
+    def __init__(self, stand: Stand, yardstick: Duck | None) -> None:
+        self._stand = stand
+        self._yardstick = yardstick
+        with psycopg.connect(stand.database_url) as conn:
+            self._stores = [
+                row[0]
+                for row in conn.execute(
+                    "select store_id from store where polled_since_seq is not null order by store_key"
+                )
+            ]
+
+    def __call__(self) -> None:
+        with psycopg.connect(self._stand.database_url) as conn:
+            (newest,) = conn.execute("select latest_observed_at from ledger_head").fetchone() or (None,)
+        assert newest is not None
+        at = f"{newest + timedelta(hours=1):%Y-%m-%d %H:%M:%S.%f}"
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "hour.csv")
+            rows = (
+                f"{store_id},{('active', 'inactive')[n % 9 == 0]},{at} UTC"
+                for n, store_id in enumerate(self._stores)
+            )
+            file.write_text("\n".join(["store_id,status,timestamp_utc", *rows]) + "\n")
+            (done,) = ingest_paths(self._stand.database_url, [str(file)])
+            assert done.accepted == len(self._stores), done
+            if self._yardstick:
+                self._yardstick.add_polls(file)
+
+
+def _beside_duckdb(
+    stand: Stand, seconds: dict[str, list[float]], how: str, *, is_asked: bool = False
+) -> list[Figure]:
     bound = 0.5 if stand.fleet.stores > 10_000 else 2.0
     duck = seconds.get("duckdb", [])
     return [
         Figure(
-            f"trigger to link, {policy}, {workers}",
+            f"trigger to link, {policy}, {how}",
             "s",
             seconds[policy],
             "DuckDB, carry" if duck else "",
             duck,
-            Target("<=", bound) if duck and workers == "one worker" else None,
+            Target("<=", bound) if duck and is_asked else None,
         )
         for policy in _POLICIES
     ]
@@ -75,12 +119,16 @@ def _compare(yardstick: Duck, client: UptillClient) -> None:
         yardstick.assert_equal(status.as_of, answer.read())
 
 
-def _rounds(client: UptillClient, yardstick: Duck | None, rounds: int) -> dict[str, list[float]]:
+def _rounds(
+    client: UptillClient, yardstick: Duck | None, rounds: int, before: Callable[[], None] = lambda: None
+) -> dict[str, list[float]]:
+    """Seconds of DuckDB and of each policy, once a round; `before` each of them what is not timed."""
     seconds: dict[str, list[float]] = {name: [] for name in _POLICIES}
     if yardstick:
         seconds["duckdb"] = []
     for _ in range(_WARM_UP + rounds):
         for policy in _POLICIES:
+            before()
             began = time.perf_counter()
             status = _report(client, policy)
             seconds[policy].append(time.perf_counter() - began)
