@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from services.ingest.limits import Limits
 from services.ingest.outcome import ImportResult
 from services.ingest.run import ingest_paths, load_source
 from tests.fixtures.ingest_figures import Pipe
@@ -87,6 +88,25 @@ def test_polls_that_others_only_add_to_are_left_alone(database_url: str, tmp_pat
     load(database_url, tmp_path / "c.csv", [HOURS, "a,0,01:00,02:00"])
     again = load(database_url, tmp_path / "d.csv", polls)
     assert (again.same_as, counts(again)) == (first.id, NOTHING)
+
+
+def test_a_correction_that_came_while_the_file_was_loaded_is_undone(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "long.csv"
+    file.write_text("\n".join([POLLS_HEADER, *(f"{n},active,{AT}" for n in range(400))]) + "\n")
+    (first,) = ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=4096))
+    other = load(database_url, tmp_path / "other.csv", [POLLS_HEADER, f"0,inactive,{AT}"])
+    move = "update import_chunk set commit_seq = %s where commit_seq = %s"
+    with psycopg.connect(database_url) as conn:  # as if the file's last chunk had come after it
+        chunks = "select min(commit_seq), max(commit_seq), count(*) from import_chunk where import_id = %s"
+        _, last, several = conn.execute(chunks, [first.id]).fetchone() or (0, 0, 0)
+        correction, *_ = conn.execute(chunks, [other.id]).fetchone() or (0,)
+        assert several > 1
+        for numbers in ((0, last), (last, correction), (correction, 0)):
+            conn.execute(move, numbers)
+    again = load(database_url, tmp_path / "again.csv", file.read_text().splitlines())
+    assert (again.same_as, again.corrected) == (None, 1)
 
 
 def test_what_a_call_changed_is_changed_back(database_url: str, tmp_path: Path) -> None:

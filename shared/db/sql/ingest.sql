@@ -46,20 +46,20 @@ select exists (select from import
         and (size_bytes = %(size_bytes)s or (%(size_bytes)s::bigint is null and source = %(source)s)))
 
 -- name: loaded_before
--- The kind of these bytes, if to load them again could change nothing: since they were loaded last no other import of
+-- The kind of these bytes, if to load them again could change nothing: since they began to be loaded no other import of
 -- their kind changed what they said, and none of their rows was rejected for what time may mend. Other polls can only
 -- correct what a file said; other hours may also take rows away, so there every other load counts. What the ledger has
 -- forgotten may have been any of that.
 select loaded.kind
 from import loaded, lateral (
-    select coalesce(max(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) till
+    select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
 where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded'
-    and till.seq >= (select forgotten_seq from ledger_head)
+    and start.seq >= (select forgotten_seq from ledger_head)
     and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone'))
     and not exists (
         select from import other
         where other.kind = loaded.kind and other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
-            and till.seq < (
+            and start.seq < (
                 select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
 limit 1
 
