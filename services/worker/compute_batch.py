@@ -9,7 +9,7 @@ from structlog.contextvars import bound_contextvars
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
 from services.worker.give_back import give_back
-from services.worker.keep import kept
+from services.worker.keep import Keeper
 from services.worker.load import one_snapshot
 from services.worker.part import render_part
 from services.worker.stages import stage
@@ -66,18 +66,23 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
 
 
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
-    with borrowed(context.pool) as conn:
-        with kept(context, lease), stage("load"), one_snapshot(conn) as moment:
-            given = context.inputs.load(conn, lease.batch, moment)
-        failpoints.hit("load.after")
-        if not renew_batch(conn, lease, context.terms):
-            BATCHES_ENDED.labels("lost").inc()
-            _log.warning("lease_lost", stage="load")
-            return False
-    with kept(context, lease), stage("compute"):
+    keeper = Keeper(context, partial(renew_batch, lease=lease, terms=context.terms))
+    with (
+        borrowed(context.pool) as conn,
+        keeper.during(),
+        stage("load"),
+        one_snapshot(conn) as moment,
+    ):
+        given = context.inputs.load(conn, lease.batch, moment)
+    failpoints.hit("load.after")
+    if not keeper.holds():
+        BATCHES_ENDED.labels("lost").inc()
+        _log.warning("lease_lost", stage="load")
+        return False
+    with keeper.during(), stage("compute"):
         data = render_part(lease.batch, given)
     failpoints.hit("compute.after")
-    with kept(context, lease), stage("upload"):
+    with keeper.during(), stage("upload"):
         part = context.storage.put(lease.part_key, data, STORED_CSV_TYPE)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:

@@ -16,6 +16,7 @@ from structlog.contextvars import bound_contextvars
 from services.worker.columns import report_columns
 from services.worker.context import WorkerContext
 from services.worker.give_back import give_back
+from services.worker.keep import Keeper
 from services.worker.load import one_snapshot
 from services.worker.part import render_part
 from services.worker.provenance import Made, provenance
@@ -69,20 +70,21 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
 
 def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
     log = _log.bind(finalise_attempt=lease.attempt)
+    keeper = Keeper(context, partial(renew_finalise, lease=lease, terms=context.terms))
     try:
         with borrowed(context.pool) as conn:
             agreed = not disagreeing_batches(conn, lease.report_id, newest_cut(conn, lease.report_id))
         if not agreed:
             log.warning("rounds_used_up")
-            _read_again_in_one_snapshot(context, lease)
+            _read_again_in_one_snapshot(context, lease, keeper)
         with borrowed(context.pool) as conn:
             parts = list_parts(conn, lease.report_id)
             facts = read_facts(conn, lease.report_id)
         rows = sum(part.stores for part in parts)
         with stage("merge"):
-            csv = _merge_or_reopen(context, lease, parts)
+            csv = _merge_or_reopen(context, lease, parts, keeper)
         with stage("convert"):
-            files = {"csv": csv, **_convert(context, lease, csv, facts, rows)}
+            files = {"csv": csv, **_convert(context, lease, csv, facts, rows, keeper)}
         failpoints.hit("merge.after")
         with stage("finish"), borrowed(context.pool) as conn:
             finished = finish_report(conn, lease, files, rows=rows, tzdata_version=tzdata_version())
@@ -111,24 +113,27 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
     return finished
 
 
-def _read_again_in_one_snapshot(context: WorkerContext, lease: FinaliseLease) -> None:
+def _read_again_in_one_snapshot(context: WorkerContext, lease: FinaliseLease, keeper: Keeper) -> None:
     """Compute here and now every batch that missed a change: one snapshot cannot disagree with itself."""
     with borrowed(context.pool) as reader, one_snapshot(reader) as moment:
         for batch in disagreeing_batches(reader, lease.report_id, moment.seq):
-            data = render_part(batch, context.inputs.load(reader, batch, moment))
-            part = context.storage.put(batch.part_key(f"final-{lease.attempt}"), data, STORED_CSV_TYPE)
+            with keeper.during():
+                data = render_part(batch, context.inputs.load(reader, batch, moment))
+                part = context.storage.put(batch.part_key(f"final-{lease.attempt}"), data, STORED_CSV_TYPE)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
                 if not replace_part(conn, lease, batch.batch_no, part, data_cut=moment.seq):
                     raise LeaseLost
             failpoints.hit("reread.after_commit")
-            _keep(context, lease)
+            _refuse_lost(keeper)
 
 
-def _merge_or_reopen(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> StoredObject:
+def _merge_or_reopen(
+    context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part], keeper: Keeper
+) -> StoredObject:
     """Merge. Parts that are gone, as those of a report that failed long ago and is tried again, are computed anew first."""
     try:
-        return _merge(context, lease, parts)
+        return _merge(context, lease, parts, keeper)
     except ObjectGone as error:
         gone = [part.key for part in parts if not context.storage.has(part.key)]
         with borrowed(context.pool) as conn:
@@ -137,17 +142,24 @@ def _merge_or_reopen(context: WorkerContext, lease: FinaliseLease, parts: Sequen
         raise LeaseLost from error
 
 
-def _merge(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> StoredObject:
+def _merge(
+    context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part], keeper: Keeper
+) -> StoredObject:
     """Write the CSV; the only part of a report is its CSV already."""
     if len(parts) == 1:
         return StoredObject(parts[0].key, parts[0].size_bytes, parts[0].sha256)
     return context.storage.put_stream(
-        lease.object_key("csv"), _blocks(context, lease, parts), STORED_CSV_TYPE
+        lease.object_key("csv"), _blocks(context, parts, keeper), STORED_CSV_TYPE
     )
 
 
 def _convert(
-    context: WorkerContext, lease: FinaliseLease, csv: StoredObject, facts: ReportFacts, rows: int
+    context: WorkerContext,
+    lease: FinaliseLease,
+    csv: StoredObject,
+    facts: ReportFacts,
+    rows: int,
+    keeper: Keeper,
 ) -> dict[FileFormat, StoredObject]:
     """Write the other files; a report that is asked for as CSV only needs nothing of what this imports."""
     if tuple(facts.formats) == ("csv",):
@@ -157,14 +169,14 @@ def _convert(
     columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
     made = Made(columns, provenance(lease.report_id, facts, csv, rows))
     try:
-        return write_files(context.storage, lease, csv, facts.formats, made, lambda: _keep(context, lease))
+        return write_files(context.storage, lease, csv, facts.formats, made, lambda: _refuse_lost(keeper))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull("the worker's disk has no room for the temporary files of a format") from error
         raise
 
 
-def _blocks(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part]) -> Iterator[bytes]:
+def _blocks(context: WorkerContext, parts: Sequence[Part], keeper: Keeper) -> Iterator[bytes]:
     """The parts in their order, each while the next ones are under way."""
 
     def read(part: Part) -> bytes:
@@ -174,16 +186,15 @@ def _blocks(context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part])
         coming = deque(readers.submit(read, part) for part in parts[:_AHEAD])
         try:
             for following in [*parts[_AHEAD:], *[None] * len(coming)]:
-                _keep(context, lease)
+                _refuse_lost(keeper)
                 yield coming.popleft().result()
                 if following:
                     coming.append(readers.submit(read, following))
         finally:
             readers.shutdown(cancel_futures=True)
-    _keep(context, lease)
+    _refuse_lost(keeper)
 
 
-def _keep(context: WorkerContext, lease: FinaliseLease) -> None:
-    with borrowed(context.pool) as conn:
-        if not renew_finalise(conn, lease, context.terms):
-            raise LeaseLost
+def _refuse_lost(keeper: Keeper) -> None:
+    if not keeper.holds():
+        raise LeaseLost

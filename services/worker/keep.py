@@ -1,44 +1,57 @@
-"""Keeping a lease while a stage of the work takes long: a slow server must not look like a dead worker."""
+"""Keeping a lease while the work takes long: a slow server must not look like a dead worker."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 from psycopg.errors import QueryCanceled
 
 from services.worker.context import WorkerContext
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable
-from shared.reports.claim import renew_batch
-from shared.reports.model import BatchLease
 
 _PARTS = 3  # of the lease: a renewal that fails has a second try
-_AT_MOST_S = 300.0  # a stage that takes longer hangs: its batch is for another worker
+_AT_MOST_S = 300.0  # a stage that takes longer hangs: its work is for another worker
 
 
-@contextmanager
-def kept(context: WorkerContext, lease: BatchLease) -> Iterator[None]:
-    """Renew the lease while the block runs, from a third of it on.
+class Keeper:
+    """Renews a lease that was just given, by `renew`, which says whether it was still held, each time a third has passed.
 
-    A lease that was lost stays lost, and a frozen process renews nothing. Failpoints are hit outside: one that sleeps
-    is a process that does nothing.
+    A lease that was lost stays lost, and a frozen process renews nothing.
     """
-    ended = threading.Event()
-    keeper = threading.Thread(target=_renew, args=(context, lease, ended), name="keeper", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        ended.set()
 
+    def __init__(self, context: WorkerContext, renew: Callable[[psycopg.Connection], bool]) -> None:
+        self._pool = context.pool
+        self._renew = renew
+        self._every_s = context.terms.lease_s / _PARTS
+        self._due_s = time.monotonic() + self._every_s
+        self._is_lost = False
 
-def _renew(context: WorkerContext, lease: BatchLease, ended: threading.Event) -> None:
-    until_s = time.monotonic() + _AT_MOST_S
-    while not ended.wait(context.terms.lease_s / _PARTS) and time.monotonic() < until_s:
+    def holds(self) -> bool:
+        """Whether the lease is held: asks the database, and renews it, where that is due. Raises `DatabaseUnavailable`."""
+        if not self._is_lost and time.monotonic() >= self._due_s:
+            self._due_s = time.monotonic() + self._every_s
+            with borrowed(self._pool) as conn:
+                self._is_lost = not self._renew(conn)
+        return not self._is_lost
+
+    @contextmanager
+    def during(self) -> Iterator[None]:
+        """Renew the lease while the block runs. Failpoints are hit outside: one that sleeps is a process that does nothing."""
+        ended = threading.Event()
+        threading.Thread(target=self._run, args=(ended,), name="keeper", daemon=True).start()
         try:
-            with borrowed(context.pool) as conn:
-                if not renew_batch(conn, lease, context.terms):
+            yield
+        finally:
+            ended.set()
+
+    def _run(self, ended: threading.Event) -> None:
+        until_s = time.monotonic() + _AT_MOST_S
+        while not ended.wait(self._due_s - time.monotonic()) and time.monotonic() < until_s:
+            try:
+                if not self.holds():
                     return
-        except (DatabaseUnavailable, QueryCanceled):
-            continue  # perhaps the next one gets through
+            except (DatabaseUnavailable, QueryCanceled):
+                continue  # perhaps the next one gets through
