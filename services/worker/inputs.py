@@ -4,7 +4,7 @@ Whatever comes from here is what a read of everything in the caller's snapshot w
 what was read at an earlier moment still holds: hours, zones, and the polls that are older than the oldest change.
 """
 
-from collections import OrderedDict
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -73,12 +73,16 @@ class _Known:
 
 
 class InputCache:
-    """At most `most_bytes` of what batches were computed from; what was not asked for lately goes first. Thread-safe."""
+    """At most `most_bytes` of what batches were computed from; any of it may go for something new. Thread-safe.
+
+    Reports ask for batches in turn: were the one that was not asked for the longest to go first, a fleet a little larger
+    than the memory would find none of its batches again.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._known: OrderedDict[_Name, _Known] = OrderedDict()
+        self._known: dict[_Name, _Known] = {}
         self._lock = Lock()
 
     def load(self, conn: psycopg.Connection, batch: Batch, moment: Moment) -> BatchInput:
@@ -89,7 +93,7 @@ class InputCache:
         asked = data_range(batch.as_of, batch.policy, batch.windows, detail=batch.detail)
         needed = _range(asked.every_from, asked.to_time)
         name = _name(batch)
-        known = self._recall(name)
+        known = self._known.get(name)
         changes = _changes(conn, known, moment) if known else None
         if known and changes:
             now = _renewed(conn, batch, moment, needed, known, changes)
@@ -102,12 +106,6 @@ class InputCache:
         polls = _within(now.polls, now.range, needed)
         return BatchInput(now.stores.ids, now.stores.zones, now.hours, polls)
 
-    def _recall(self, name: _Name) -> _Known | None:
-        with self._lock:
-            if known := self._known.get(name):
-                self._known.move_to_end(name)
-            return known
-
     def _keep(self, name: _Name, now: _Known) -> None:
         if now.moment.import_id is None or now.size_bytes > self._most_bytes:
             return
@@ -117,7 +115,8 @@ class InputCache:
             self._known[name] = now
             self._bytes += now.size_bytes
             while self._bytes > self._most_bytes:
-                self._bytes -= self._known.popitem(last=False)[1].size_bytes
+                unlucky = random.choice(list(self._known))  # noqa: S311 - nobody gains by guessing it
+                self._bytes -= self._known.pop(unlucky).size_bytes
 
 
 def _name(batch: Batch) -> _Name:
