@@ -29,9 +29,9 @@ class IngestService:
         self.headers = {"Authorization": f"Bearer {services.settings['UPTILL_API_KEY']}"}
         self.process = self.start()
 
-    def start(self) -> Any:
+    def start(self, **extra: str) -> Any:
         port = urlsplit(self.url).port
-        self.process = self.services.start("services.ingest.http", f"--port={port}")
+        self.process = self.services.start("services.ingest.http", f"--port={port}", **extra)
         wait_until(lambda: self.ready() == 200, "the ingest service")
         return self.process
 
@@ -131,6 +131,11 @@ def test_a_kill_while_it_loads_is_made_good(service: IngestService, env: Mapping
 def test_sigterm_says_so_first_and_the_rest_is_loaded_later(
     service: IngestService, env: Mapping[str, str]
 ) -> None:
+    service.process.terminate()
+    service.process.wait(20)
+    service.start(
+        UPTILL_CHUNK_BYTES="16384"
+    )  # some 700 commits: it cannot be done before it is asked to stop
     import_id = service.upload(polls(300_000)).json()["id"]
     wait_until(lambda: service.get(f"/v1/imports/{import_id}")["progress"]["bytes_done"], "the first chunk")
     service.process.terminate()
