@@ -45,10 +45,12 @@ select count(*) as hours_rows, (select count(*) from day where is_seam) as seams
 from ordered where is_row
 
 -- name: stores_silent
+-- `not in` would compare each store with each poll of the day where the day's polls do not fit work_mem.
 select count(*) from store
-where first_polled_at <= %(newest)s and store_key not in (
-    select store_key from observation
-    where observed_at > %(newest)s::timestamptz - interval '24 hours' and observed_at <= %(newest)s)
+where first_polled_at <= %(newest)s and not exists (
+    select from observation
+    where observation.store_key = store.store_key
+        and observed_at > %(newest)s::timestamptz - interval '24 hours' and observed_at <= %(newest)s)
 
 -- name: sample
 -- Spread by hash, the same ones each time.
