@@ -96,7 +96,7 @@ def _members(layer: Path) -> Members:
     with tarfile.open(layer) as packed:
         for item in packed:
             content = packed.extractfile(item) if item.isreg() else None
-            digest = hashlib.file_digest(content, "sha256").hexdigest() if content else item.linkname  # type: ignore[arg-type]
+            digest = hashlib.sha256(content.read()).hexdigest() if content else item.linkname
             found[item.name] = (item.type, item.mode, item.uid, item.gid, item.mtime, digest)
     return found
 
