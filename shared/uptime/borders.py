@@ -34,9 +34,9 @@ class Borders:
     def __init__(self, heard: Heard, spans: Spans, as_of_us: int, policy: Policy) -> None:
         polls, group = heard.speakers
         at_us = polls.at_us
-        exact_us = breaks(at_us, policy.fill)
+        exact_us = breaks(at_us[:-1], at_us[1:], policy.fill)
         self._at_us = at_us.tolist()
-        self._together = linked(group, at_us, policy).tolist()
+        self._together = linked(group, at_us[:-1], at_us[1:], policy).tolist()
         self._exact_us, self._breaks_us = exact_us.tolist(), slot_after(exact_us, policy.slot_us).tolist()
         self._after_last_us = slot_after(at_us, policy.slot_us).tolist()
         self._opens, self._closes = set(spans.open_us.tolist()), set(spans.close_us.tolist())

@@ -3,14 +3,16 @@
 Owns the reading of hours rows (seams at midnight, overnight, unions); knows no polls and no policy.
 """
 
-from collections import OrderedDict
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from threading import Lock
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.uptime.intervals import Int64s
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
@@ -20,10 +22,10 @@ _DAY_US: Final = DAY_S * _SECOND_US
 _END_OF_DAY_S: Final = (DAY_S - 1, DAY_S - 60)  # 23:59:59 and 23:59:00 are how files write 24:00
 _EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 _TIME_BITS: Final = 40
-_KNOWN_BYTES: Final = 64 << 20  # of spans; 0.5 MB hold 2,000 stores for 11 days
+_KNOWN_BYTES: Final = 32 << 20  # of spans; 0.5 MB hold 4,000 stores for 11 days
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hours:
     """Opening hours of a batch, one element a row, in any order.
 
@@ -35,6 +37,15 @@ class Hours:
     day_of_week: Int64s
     opens_s: Int64s
     closes_s: Int64s
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of all of it; a worker that remembers the hours makes it once."""
+        digest = blake2b()
+        for values in (self.store, self.day_of_week, self.opens_s, self.closes_s):
+            digest.update(b"%d " % len(values))
+            digest.update(np.asarray(values, dtype=np.int64).tobytes())
+        return digest.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +83,40 @@ def _spans_on(zones: Sequence[str | None], hours: Hours, first_day: int, last_da
     return _merged(*(np.concatenate(pair) for pair in zip(dated, endless, strict=True)))
 
 
+_Int32s = NDArray[np.int32]
+_AskedFor = tuple[tuple[str | None, ...], bytes, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _PackedSpans:
+    """Spans in half of the memory: whole seconds from 00:00 UTC of a day."""
+
+    first_day: int
+    store: _Int32s
+    open_s: _Int32s
+    close_s: _Int32s
+
+    @classmethod
+    def of(cls, spans: Spans, first_day: int) -> Self:
+        """Pack spans that lie at most 60 years from the day."""
+        times_us = np.stack((spans.open_us, spans.close_us)) - first_day * _DAY_US
+        return cls(first_day, spans.store.astype(np.int32), *(times_us // _SECOND_US).astype(np.int32))
+
+    def unpacked(self) -> Spans:
+        """The same spans."""
+        first_s = self.first_day * DAY_S
+        open_us, close_us = (
+            (seconds.astype(np.int64) + first_s) * _SECOND_US for seconds in (self.open_s, self.close_s)
+        )
+        return Spans(self.store.astype(np.int64), open_us, close_us)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.store.nbytes + self.open_s.nbytes + self.close_s.nbytes
+
+
 class _KnownDays:
-    """Spans by all that they depend on; what was not asked for lately is forgotten. Thread-safe.
+    """Spans by all that they depend on; any of them may be forgotten for others. Thread-safe.
 
     The next report of the day asks for the same stores, hours and dates: 0.7 ms instead of 5 ms for 2,000 stores.
     """
@@ -81,31 +124,24 @@ class _KnownDays:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._known: OrderedDict[bytes, Spans] = OrderedDict()
+        self._known: dict[_AskedFor, _PackedSpans] = {}
         self._lock = Lock()
 
     def spans(self, zones: Sequence[str | None], hours: Hours, first_day: int, last_day: int) -> Spans:
         """As `_spans_on`. The time zone database needs no place in the key: a process reads it once."""
-        key = blake2b(repr((zones, first_day, last_day)).encode())
-        for values in (hours.store, hours.day_of_week, hours.opens_s, hours.closes_s):
-            key.update(b"%d " % len(values))
-            key.update(np.asarray(values, dtype=np.int64).tobytes())
-        with self._lock:
-            if spans := self._known.get(key.digest()):
-                self._known.move_to_end(key.digest())
-                return spans
+        key = tuple(zones), hours.digest, first_day, last_day
+        if packed := self._known.get(key):
+            return packed.unpacked()
         spans = _spans_on(zones, hours, first_day, last_day)
+        packed = _PackedSpans.of(spans, first_day)
         with self._lock:
-            if key.digest() not in self._known:
-                self._known[key.digest()] = spans
-                self._bytes += _size_bytes(spans)
+            self._bytes += packed.size_bytes - (self._known[key].size_bytes if key in self._known else 0)
+            self._known[key] = packed
             while self._bytes > self._most_bytes:
-                self._bytes -= _size_bytes(self._known.popitem(last=False)[1])
+                # Batches come in turn: the oldest would always be the next one needed.
+                unlucky = random.choice(list(self._known))  # noqa: S311 - nobody gains by guessing it
+                self._bytes -= self._known.pop(unlucky).size_bytes
         return spans
-
-
-def _size_bytes(spans: Spans) -> int:
-    return spans.store.nbytes + spans.open_us.nbytes + spans.close_us.nbytes
 
 
 _KNOWN_DAYS: Final = _KnownDays(_KNOWN_BYTES)

@@ -35,7 +35,9 @@ class Line:
 
     def place(self, store: Int64s, at_us: Int64s) -> Int64s:
         """Where instants lie on the line; those outside the covered time move to its nearest edge."""
-        return store * self.width_us + np.clip(at_us - self.origin_us, 0, self.width_us - 1)
+        place: Int64s = np.clip(at_us - self.origin_us, 0, self.width_us - 1)
+        place += store * self.width_us
+        return place
 
     def instant_us(self, store: Int64s, place: Int64s) -> Int64s:
         """The instants that lie at these places of their stores' stretches of the line."""

@@ -48,12 +48,14 @@ def measure(
     heard = Heard(spans, polls, first_us, as_of_us, len(starts_us), policy)
     line, state = heard.line, heard.states(joined=True)
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
-    starts = line.place(store, np.minimum(starts_us, as_of_us))
-    ends = line.place(store, np.minimum(ends_us, as_of_us))
+    borders = line.place(store, np.minimum(windows_us, as_of_us))
+    starts, ends = borders
 
     def within(store: Int64s, begin_us: Int64s, end_us: Int64s) -> Int64s:
-        begin, end = line.place(store, begin_us), line.place(store, end_us)
-        return elapsed(begin, end, ends) - elapsed(begin, end, starts)
+        # Until the starts, and until the ends: along the first axis.
+        until = elapsed(line.place(store, begin_us), line.place(store, end_us), borders)
+        between: Int64s = np.diff(until, axis=0)[0]
+        return between
 
     up_us, down_us = (
         within(state.store[chosen], state.begin_us[chosen], state.end_us[chosen])
@@ -66,7 +68,8 @@ def measure(
     if detail:
         counted, span = heard.counted
         before, after = slice(None, -1), slice(1, None)
-        agree = linked(span, counted.at_us, policy) & (counted.active[before] == counted.active[after])
+        agree = linked(span, counted.at_us[before], counted.at_us[after], policy)
+        agree &= counted.active[before] == counted.active[after]
         sure_up_us, sure_down_us = (
             within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
             for chosen in (

@@ -47,12 +47,12 @@ class Heard:
     ) -> None:
         self.line = Line.covering(first_us, as_of_us, stores)
         self._spans, self._as_of_us, self._policy = spans, as_of_us, policy
-        self._polls = in_order(polls, self.line, as_of_us)
+        self._polls, self._place = in_order(polls, self.line, as_of_us)
 
     @cached_property
     def counted(self) -> tuple[Polls, Int64s]:
         """The polls inside spans, in order, and the index of the span of each."""
-        return inside(self._polls, self._spans, self.line)
+        return inside(self._polls, self._place, self._spans, self.line)
 
     @property
     def speakers(self) -> tuple[Polls, Int64s]:
@@ -60,46 +60,44 @@ class Heard:
         return (self._polls, self._polls.store) if self._policy.scope is Scope.ALL else self.counted
 
     def states(self, *, joined: bool = False) -> States:
-        """What they say; with `joined`, states of one store that touch and agree are one, of the first one's poll."""
+        """What they say; with `joined`, most states of one store that touch and agree are one, of the first one's poll."""
         polls, group = self.speakers
         if self._policy.scope is Scope.ALL:
             return carried(polls, self._spans, self.line, self._as_of_us, self._policy, joined=joined)
         return spoken(polls, group, self._spans, self._as_of_us, self._policy, joined=joined)
 
 
-def in_order(polls: Polls, line: Line, as_of_us: int) -> Polls:
-    """The polls from the line's origin to `as_of_us`, both included, by (store, at_us), one an instant."""
-    store, at_us, active = polls.store.astype(np.int64, copy=False), polls.at_us, polls.active
-    heard = (at_us >= line.origin_us) & (at_us <= as_of_us)
-    if not heard.all():
+def in_order(polls: Polls, line: Line, as_of_us: int) -> tuple[Polls, Int64s]:
+    """The polls from the line's origin to `as_of_us`, both included, by (store, at_us), one an instant; and their places."""
+    store, at_us, active = polls.store, polls.at_us, polls.active
+    if len(at_us) and not line.origin_us <= at_us.min() <= at_us.max() <= as_of_us:
+        heard = np.flatnonzero((at_us >= line.origin_us) & (at_us <= as_of_us))
         store, at_us, active = store[heard], at_us[heard], active[heard]
-    follows = (store[1:] > store[:-1]) | ((store[1:] == store[:-1]) & (at_us[1:] > at_us[:-1]))
-    if follows.all():
-        return Polls(store, at_us, active)
     place = line.place(store, at_us)
+    if (place[1:] > place[:-1]).all():
+        return Polls(store, at_us, active), place
     order = np.argsort(place, kind="stable")
     latest = np.ones(len(order), dtype=np.bool_)
     latest[:-1] = np.diff(place[order]) > 0
     kept = order[latest]
-    return Polls(store[kept], at_us[kept], active[kept])
+    return Polls(store[kept], at_us[kept], active[kept]), place[kept]
 
 
-def inside(polls: Polls, spans: Spans, line: Line) -> tuple[Polls, Int64s]:
-    """Of polls in order those taken while their store is open, and the index of the span of each."""
-    place = line.place(polls.store, polls.at_us)
+def inside(polls: Polls, place: Int64s, spans: Spans, line: Line) -> tuple[Polls, Int64s]:
+    """Of polls in order, at these places, those taken while their store is open, and the index of the span of each."""
     first = np.searchsorted(place, line.place(spans.store, spans.open_us))
     count = np.searchsorted(place, line.place(spans.store, spans.close_us)) - first
     span, poll = expand(first, count)
     return Polls(polls.store[poll], polls.at_us[poll], polls.active[poll]), span
 
 
-def linked(group: Int64s, at_us: Int64s, policy: Policy) -> Bools:
-    """Whether each poll but the first and the one before it share a group and a gap that both can close.
+def linked(group: Int64s, earlier_us: Int64s, later_us: Int64s, policy: Policy) -> Bools:
+    """Whether each pair of consecutive polls, of so many groups and one more, shares a group and a gap that both can close.
 
     Two polls farther apart than that are as good as strangers: the later one is a first poll again. So no result
     depends on polls older than `history_us`.
     """
-    together: Bools = (group[1:] == group[:-1]) & (at_us[1:] - at_us[:-1] <= reach_us(policy))
+    together: Bools = (group[1:] == group[:-1]) & (later_us - earlier_us <= reach_us(policy))
     return together
 
 
@@ -107,15 +105,15 @@ def spoken(
     counted: Polls, span: Int64s, spans: Spans, as_of_us: int, policy: Policy, *, joined: bool = False
 ) -> States:
     """Scope span: what the polls inside spans say about their own span up to `as_of_us`."""
-    close_us = np.minimum(spans.close_us, as_of_us)[span]
-    return _speech(counted, span, spans.open_us[span], close_us, policy, joined=joined)
+    return _speech(counted, span, spans.open_us, np.minimum(spans.close_us, as_of_us), policy, joined=joined)
 
 
 def carried(
     polls: Polls, spans: Spans, line: Line, as_of_us: int, policy: Policy, *, joined: bool = False
 ) -> States:
     """Scope all: what the polls in order, also those taken while closed, say about the spans up to `as_of_us`."""
-    first_us, last_us = np.full_like(polls.at_us, line.origin_us), np.full_like(polls.at_us, as_of_us)
+    stores = int(polls.store[-1]) + 1 if len(polls.store) else 0
+    first_us, last_us = np.full(stores, line.origin_us), np.full(stores, as_of_us)
     held = _speech(polls, polls.store, first_us, last_us, policy, joined=joined)
     index, begin, end = intersect(
         line.place(spans.store, spans.open_us),
@@ -134,40 +132,43 @@ def carried(
 
 
 def _speech(
-    polls: Polls, group: Int64s, open_us: Int64s, close_us: Int64s, policy: Policy, *, joined: bool
+    polls: Polls, group: Int64s, opens_us: Int64s, closes_us: Int64s, policy: Policy, *, joined: bool
 ) -> States:
-    """From when to when each poll speaks, given its group and what bounds it; only where that is any time.
+    """From when to when each poll speaks, given its group and what bounds each group; only where that is any time.
 
-    With `joined` polls of one group that agree, and of which one speaks until the other does, are one state.
+    With `joined` one poll, and the next ones of its group that agree with it and are near, speak together.
     """
-    at_us = polls.at_us
-    breaks_us = slot_after(breaks(at_us, policy.fill), policy.slot_us)
-    together = linked(group, at_us, policy)
-    begin_us = at_us.copy() if policy.edges is Edges.NONE else open_us.copy()
-    end_us = slot_after(at_us, policy.slot_us) if policy.edges is Edges.DOWN_AFTER_LAST else close_us.copy()
+    first = last = np.arange(len(group))
+    if joined and len(group):
+        # So near that each speaks until the next one does, wherever the policy has the break, and rounds it to.
+        near_us = policy.horizon_us - policy.slot_us
+        starts = (group[1:] != group[:-1]) | np.diff(polls.active) | (np.diff(polls.at_us) > near_us)
+        first = np.flatnonzero(np.concatenate(([True], starts)))
+        last = np.append(first[1:] - 1, len(group) - 1)
+    store, active, group = polls.store[first], polls.active[first], group[first]
+    first_us, last_us = polls.at_us[first], polls.at_us[last]
+    together = linked(group, last_us[:-1], first_us[1:], policy)
+    breaks_us = slot_after(breaks(last_us[:-1], first_us[1:], policy.fill), policy.slot_us)
+    close_us = closes_us[group]
+    begin_us = first_us.copy() if policy.edges is Edges.NONE else opens_us[group]
+    end_us = slot_after(last_us, policy.slot_us) if policy.edges is Edges.DOWN_AFTER_LAST else close_us.copy()
     begin_us[1:] = np.where(together, breaks_us, begin_us[1:])
     end_us[:-1] = np.where(together, breaks_us, end_us[:-1])
-    begin_us = np.maximum(begin_us, at_us - policy.horizon_us)
-    end_us = np.minimum(np.minimum(end_us, at_us + policy.horizon_us), close_us)
-    known = first = last = np.flatnonzero(begin_us < end_us)
-    if joined and len(known):
-        group, active, begins_us, ends_us = group[known], polls.active[known], begin_us[known], end_us[known]
-        is_new = (group[1:] != group[:-1]) | (active[1:] != active[:-1]) | (begins_us[1:] != ends_us[:-1])
-        first = known[np.concatenate(([True], is_new))]
-        last = known[np.concatenate((is_new, [True]))]
-    return States(polls.store[first], begin_us[first], end_us[last], polls.active[first], first)
+    begin_us = np.maximum(begin_us, first_us - policy.horizon_us)
+    end_us = np.minimum(np.minimum(end_us, last_us + policy.horizon_us), close_us)
+    known = np.flatnonzero(begin_us < end_us)
+    return States(store[known], begin_us[known], end_us[known], active[known], first[known])
 
 
-def breaks(at_us: Int64s, fill: Fill) -> Int64s:
+def breaks(earlier_us: Int64s, later_us: Int64s, fill: Fill) -> Int64s:
     """The break between each poll and the next, before it is rounded."""
-    earlier, later = at_us[:-1], at_us[1:]
     match fill:
         case Fill.NEAREST:
-            return earlier + (later - earlier) // 2
+            return earlier_us + (later_us - earlier_us) // 2
         case Fill.PREVIOUS:
-            return later
+            return later_us
         case Fill.NEXT:
-            return earlier
+            return earlier_us
 
 
 def slot_after(at_us: Int64s, slot_us: int) -> Int64s:

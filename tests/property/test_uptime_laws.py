@@ -1,6 +1,7 @@
 """What holds for the engine's numbers whatever the data: sums, bounds, and all that must not matter."""
 
 import random
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.uptime.batch import measure_batch
-from shared.uptime.calendar import spans_of
+from shared.uptime.calendar import Hours, spans_of
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import POLICIES, NoData, every_poll_us, history_us
+from shared.uptime.states import Polls
 from shared.uptime.window import DEFAULT_WINDOWS, Window, longest_reach_us
 from tests.oracle.accounting import DAY_US, MINUTE_US, Poll
 from tests.oracle.engine import Store, hours_of, measured, numbers, polls_of
@@ -94,8 +96,8 @@ def test_the_order_of_rows_does_not_matter(batch: Batch, policy: str, seed: int)
     zones = [store.zone for store in stores_]
     other = measure_batch(
         zones,
-        type(hours)(*(getattr(hours, name)[hours_order] for name in hours.__slots__)),
-        type(polls)(*(getattr(polls, name)[polls_order] for name in polls.__slots__)),
+        Hours(*(getattr(hours, field.name)[hours_order] for field in fields(Hours))),
+        Polls(*(getattr(polls, field.name)[polls_order] for field in fields(Polls))),
         as_of_us,
         DEFAULT_WINDOWS,
         POLICIES[policy],

@@ -17,7 +17,7 @@ def states(policy: Policy, taken: dict[int, bool], *spans: tuple[int, int]) -> l
     opens, closes = np.array(spans, dtype=np.int64).T * MINUTE_US
     open_time = Spans(np.zeros(len(spans), dtype=np.int64), opens, closes)
     line = Line.covering(-30 * DAY_US, AS_OF * MINUTE_US, 1)
-    polls = in_order(
+    polls, place = in_order(
         Polls(
             np.zeros(len(taken), dtype=np.int64),
             np.array(list(taken), dtype=np.int64) * MINUTE_US,
@@ -29,7 +29,7 @@ def states(policy: Policy, taken: dict[int, bool], *spans: tuple[int, int]) -> l
     found: States = (
         carried(polls, open_time, line, AS_OF * MINUTE_US, policy)
         if policy.scope == "all"
-        else spoken(*inside(polls, open_time, line), open_time, AS_OF * MINUTE_US, policy)
+        else spoken(*inside(polls, place, open_time, line), open_time, AS_OF * MINUTE_US, policy)
     )
     return list(
         zip(
