@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         default=3, ge=1, le=64, description="Batches that one worker process computes at a time."
     )
     cache_mb: int = Field(
-        default=128,
+        default=64,
         ge=0,
         description="Megabytes of polls and hours that one worker process keeps for the next report about the same stores; 0: none.",
     )

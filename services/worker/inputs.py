@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from services.worker.load import (
     Changes,
@@ -29,7 +30,7 @@ from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.agree import DataRange, data_range
 from shared.reports.model import Batch
 from shared.uptime.calendar import Hours
-from shared.uptime.intervals import Bools, Int64s, Line
+from shared.uptime.intervals import Int64s, Line
 from shared.uptime.policy import POLICIES, history_us
 from shared.uptime.states import Polls, in_order
 
@@ -53,21 +54,59 @@ class BatchInput:
 
 
 @dataclass(frozen=True)
+class _PackedPolls:
+    """Polls by (store, at_us), 8 bytes each: twice the instant, and one more where active; and how many each store has."""
+
+    instants: Int64s
+    counts: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, polls: Polls, stores: int) -> Self:
+        """Pack polls that are in order."""
+        counts = np.bincount(polls.store, minlength=stores).astype(np.int32)
+        return cls((polls.at_us << 1) | polls.active, counts)
+
+    def unpacked(self) -> Polls:
+        """The same polls."""
+        store = np.repeat(np.arange(len(self.counts)), self.counts)
+        return Polls(store, self.instants >> 1, (self.instants & 1).astype(np.bool_))
+
+    def followed_by(self, later: Self) -> Self:
+        """With later polls, each after the ones of its store."""
+        places = np.repeat(np.cumsum(self.counts), later.counts)
+        return type(self)(np.insert(self.instants, places, later.instants), self.counts + later.counts)
+
+    def within(self, held: DataRange, wanted: DataRange) -> Self:
+        """Of polls that hold one range, those of a range within it."""
+        if held.every_from >= wanted.every_from and held.to_time <= wanted.to_time:
+            return self
+        ends = np.cumsum(self.counts)
+        before = self.instants < to_us(wanted.every_from) << 1
+        superseded = np.zeros_like(before)
+        superseded[:-1] = before[1:]
+        superseded[ends[self.counts > 0] - 1] = False  # by nothing of the same store
+        kept = np.flatnonzero(~superseded & (self.instants < (to_us(wanted.to_time) + 1) << 1))
+        counts = np.diff(np.searchsorted(kept, ends), prepend=0)
+        return type(self)(self.instants[kept], counts.astype(np.int32))
+
+
+@dataclass(frozen=True)
 class _Known:
-    """What a moment held: hours, and in `range` each poll and of each store the last one before, by (store, at_us)."""
+    """What a moment held: hours, and in `range` each poll and of each store the last one before."""
 
     moment: Moment
     stores: Stores
     hours: Hours
     range: DataRange
-    polls: Polls
+    polls: _PackedPolls
 
     @property
     def size_bytes(self) -> int:
-        hours = self.hours
-        arrays = (self.stores.keys, hours.store, hours.day_of_week, hours.opens_s, hours.closes_s)
+        hours, polls = self.hours, self.polls
+        arrays = (hours.store, hours.day_of_week, hours.opens_s, hours.closes_s, polls.instants, polls.counts)
         return (
-            sum(array.nbytes for array in (*arrays, *_arrays(self.polls)))
+            self.stores.keys.nbytes
+            + sum(array.nbytes for array in arrays)
             + len(self.stores.ids) * _TEXT_BYTES
         )
 
@@ -103,7 +142,7 @@ class InputCache:
         # A report on the past is no reason to forget the present.
         if not (known and changes and now.range.to_time < known.range.to_time):
             self._keep(name, now)
-        polls = _within(now.polls, now.range, needed)
+        polls = now.polls.within(now.range, needed).unpacked()
         return BatchInput(now.stores.ids, now.stores.zones, now.hours, polls)
 
     def _keep(self, name: _Name, now: _Known) -> None:
@@ -148,19 +187,18 @@ def _renewed(
         holds = holds._replace(to_time=min(holds.to_time, changes.polls_from - _INSTANT))
     if not holds.every_from <= needed.every_from <= holds.to_time:
         return _with_polls(conn, moment, needed, stores, hours)
-    polls = _within(known.polls, known.range, holds)
     until = min(needed.to_time, moment.newest_poll or needed.to_time)
-    BATCH_INPUTS.labels("memory" if until <= holds.to_time else "both").inc()
-    if until <= holds.to_time:
+    is_in_memory = until <= holds.to_time
+    BATCH_INPUTS.labels("memory" if is_in_memory else "both").inc()
+    polls = known.polls.within(known.range, holds)
+    if is_in_memory:
         return _Known(moment, stores, hours, holds, polls)
-    newer = read_polls_after(conn, stores, holds.to_time, until)
-    both = (np.concatenate(pair) for pair in zip(_arrays(polls), _arrays(newer), strict=True))
     joined = _range(holds.every_from, until)
-    polls = _in_order(Polls(*both), stores, joined)
+    newer = _in_order(read_polls_after(conn, stores, holds.to_time, until), stores, joined)
     # It moves on with the time, and stays as long as it was.
     passed = max(until - known.range.to_time, timedelta(0))
     kept = _range(min(holds.every_from + passed, needed.every_from), until)
-    return _Known(moment, stores, hours, kept, _within(polls, joined, kept))
+    return _Known(moment, stores, hours, kept, polls.followed_by(newer).within(joined, kept))
 
 
 def _with_polls(
@@ -170,25 +208,12 @@ def _with_polls(
     # Until the newest poll: those that come later are new, however far ahead a report looks.
     until = min(needed.to_time, max(moment.newest_poll or needed.to_time, needed.every_from))
     held = _range(needed.every_from, until)
-    return _Known(moment, stores, hours, held, _in_order(read_polls(conn, stores, held), stores, held))
+    polls = _in_order(read_polls(conn, stores, held), stores, held)
+    return _Known(moment, stores, hours, held, polls)
 
 
-def _in_order(polls: Polls, stores: Stores, held: DataRange) -> Polls:
-    """Sorted by (store, at_us)."""
-    from_us, to_us_ = to_us(held.from_time), to_us(held.to_time)
-    return in_order(polls, Line.covering(from_us, to_us_, len(stores.ids)), to_us_)
-
-
-def _within(polls: Polls, held: DataRange, wanted: DataRange) -> Polls:
-    """Of polls in order, which hold one range, those of a range within it."""
-    if held.every_from >= wanted.every_from and held.to_time <= wanted.to_time:
-        return polls
-    before = polls.at_us < to_us(wanted.every_from)
-    superseded = np.zeros_like(before)
-    superseded[:-1] = before[1:] & (polls.store[1:] == polls.store[:-1])
-    kept = np.flatnonzero(~superseded & (polls.at_us <= to_us(wanted.to_time)))
-    return Polls(polls.store[kept], polls.at_us[kept], polls.active[kept])
-
-
-def _arrays(polls: Polls) -> tuple[Int64s, Int64s, Bools]:
-    return polls.store, polls.at_us, polls.active
+def _in_order(polls: Polls, stores: Stores, held: DataRange) -> _PackedPolls:
+    last_us = to_us(held.to_time)
+    line = Line.covering(to_us(held.from_time), last_us, len(stores.ids))
+    ordered, _ = in_order(polls, line, last_us)
+    return _PackedPolls.of(ordered, len(stores.ids))

@@ -1,5 +1,6 @@
 """Reading the input of batches from Postgres, in one snapshot. Knows no accounting."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def read_stores(conn: psycopg.Connection, batch: Batch) -> Stores:
             f"batch {batch.batch_no} holds {len(rows)} stores, not the {batch.stores} it was made of"
         )
     keys, ids, zones = zip(*rows, strict=True) if rows else ((), (), ())
-    return Stores(np.array(keys, dtype=np.int64), ids, zones)
+    # Many stores share a zone, and may share its name.
+    return Stores(np.array(keys, dtype=np.int64), ids, [zone and sys.intern(zone) for zone in zones])
 
 
 def read_hours(conn: psycopg.Connection, stores: Stores) -> Hours:

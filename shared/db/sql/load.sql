@@ -52,6 +52,10 @@ from (
 ) needed
 
 -- name: polls_after
-select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
-from observation
-where store_key = any(%(store_keys)s) and observed_at > %(after)s and observed_at <= %(to_time)s
+-- A search for each store: 4,000 stores with a new poll each 10 ms; all of them as one condition 15 ms.
+select string_agg(
+    int4send(given.store_key) || timestamptz_send(newer.observed_at) || boolsend(newer.is_active), ''::bytea)
+from unnest(%(store_keys)s::integer[]) given (store_key), lateral (
+    select observed_at, is_active from observation o
+    where o.store_key = given.store_key and observed_at > %(after)s and observed_at <= %(to_time)s
+    offset 0) newer
