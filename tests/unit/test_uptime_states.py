@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Line
@@ -12,7 +13,9 @@ from shared.uptime.states import Polls, States, carried, in_order, inside, spoke
 AS_OF = 2000
 
 
-def states(policy: Policy, taken: dict[int, bool], *spans: tuple[int, int]) -> list[tuple[int, int, bool]]:
+def states(
+    policy: Policy, taken: dict[int, bool], *spans: tuple[int, int], joined: bool = False
+) -> list[tuple[int, int, bool]]:
     """(begin, end, active) of each stretch of one store."""
     opens, closes = np.array(spans, dtype=np.int64).T * MINUTE_US
     open_time = Spans(np.zeros(len(spans), dtype=np.int64), opens, closes)
@@ -27,9 +30,11 @@ def states(policy: Policy, taken: dict[int, bool], *spans: tuple[int, int]) -> l
         AS_OF * MINUTE_US,
     )
     found: States = (
-        carried(polls, open_time, line, AS_OF * MINUTE_US, policy)
+        carried(polls, open_time, line, AS_OF * MINUTE_US, policy, joined=joined)
         if policy.scope == "all"
-        else spoken(*inside(polls, place, open_time, line), open_time, AS_OF * MINUTE_US, policy)
+        else spoken(
+            *inside(polls, place, open_time, line), open_time, AS_OF * MINUTE_US, policy, joined=joined
+        )
     )
     return list(
         zip(
@@ -83,3 +88,19 @@ def test_carry_crosses_closed_time_and_knows_nothing_before_the_first_poll() -> 
 def test_carry_ends_at_its_horizon() -> None:
     brief = replace(POLICIES["carry"], horizon_us=60 * MINUTE_US)
     assert states(brief, {900: True}, (0, 2000)) == [(900, 960, True)]
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=lambda policy: policy.name)
+@pytest.mark.parametrize("slot", [0, 7])
+def test_polls_that_speak_together_say_what_each_says(policy: Policy, slot: int) -> None:
+    brief = replace(policy, horizon_us=60 * MINUTE_US, slot_us=slot * MINUTE_US)
+    for gap in range(1, 130):
+        for agrees in (True, False):
+            taken = {1000: True, 1000 + gap: agrees, 1010 + gap: True}
+            apart, together = (states(brief, taken, (940, 1300), joined=joined) for joined in (False, True))
+            assert minutes(together) == minutes(apart), (gap, agrees)
+            assert len(together) < len(apart) or gap > 60 - slot or not agrees
+
+
+def minutes(found: list[tuple[int, int, bool]]) -> list[tuple[int, bool]]:
+    return [(minute, active) for begin, end, active in found for minute in range(begin, end)]
