@@ -1,6 +1,7 @@
 """Trigger to presigned link over HTTP, warm, beside DuckDB, which only computes; and what the processes take of memory."""
 
 import json
+import subprocess
 import tempfile
 import time
 import urllib.request
@@ -20,11 +21,15 @@ from services.ingest.run import ingest_paths
 from tests.fixtures.services import Services
 
 _WARM_UP = 2
+_ONE_BATCH = 4000
 _POLICIES = ("carry", "classic")
 
 
 def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
-    """Measure one worker, as it is, an hour of polls later each time, and without memory; and two workers."""
+    """Measure one worker, as it is, an hour of polls later each time, and without memory; and two workers.
+
+    One and two also of one thread each: as they are, one takes both cores by itself.
+    """
     logs = stand.folder / "logs"
     with Services(stand.env, logs) as services, services.client() as client, ExitStack() as stack:
         api = services.api()
@@ -39,11 +44,15 @@ def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
         workers.append(services.worker())
         two = _rounds(client, yardstick, rounds)
         peaks = [max(_peak_mb(worker.pid) for worker in workers)]
-        for worker in workers:
-            worker.terminate()
-            worker.wait()
+        _stop(workers)
+        workers = [services.worker(UPTILL_WORKER_THREADS="1")]
+        one_thread = _rounds(client, None, rounds)
+        workers.append(services.worker(UPTILL_WORKER_THREADS="1"))
+        two_threads = _rounds(client, None, rounds)
+        _stop(workers)
         services.worker(UPTILL_CACHE_MB="0")
         forgetful = _rounds(client, yardstick, rounds)
+        scales = Target(">=", 1.3) if stand.fleet.stores > _ONE_BATCH else None
         return [
             *_beside_duckdb(stand, one, "one worker", is_asked=True),
             *_beside_duckdb(stand, hourly, "an hour of polls later"),
@@ -51,11 +60,12 @@ def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
             *_beside_duckdb(stand, two, "two workers"),
             *(
                 Figure(
-                    f"{policy}, one worker / two",
+                    f"{policy}, one worker / two{how}",
                     "x",
-                    [a / b for a, b in zip(one[policy], two[policy], strict=True)],
-                    target=Target(">=", 1.3) if stand.fleet.stores > 10_000 else None,
+                    [a / b for a, b in zip(fewer[policy], more[policy], strict=True)],
+                    target=scales,
                 )
+                for how, fewer, more in (("", one, two), (", of one thread", one_thread, two_threads))
                 for policy in _POLICIES
             ),
             Figure("peak memory, a worker", "MB", peaks, target=Target("<=", 512)),
@@ -98,7 +108,7 @@ class _HourOfPolls:
 def _beside_duckdb(
     stand: Stand, seconds: dict[str, list[float]], how: str, *, is_asked: bool = False
 ) -> list[Figure]:
-    bound = 0.5 if stand.fleet.stores > 10_000 else 2.0
+    bound = 0.5 if stand.fleet.stores > _ONE_BATCH else 2.0
     duck = seconds.get("duckdb", [])
     return [
         Figure(
@@ -142,6 +152,12 @@ def _report(client: UptillClient, policy: str) -> ReportStatus:
     *_, status = client.follow(client.create_report(force=True, policy=policy).id)
     assert status.state == "succeeded", json.dumps(status.error)
     return status
+
+
+def _stop(workers: Sequence[subprocess.Popen[bytes]]) -> None:
+    for worker in workers:
+        worker.terminate()
+        worker.wait()
 
 
 def _peak_mb(pid: int) -> float:
