@@ -4,11 +4,9 @@ Whatever comes from here is what a read of everything in the caller's snapshot w
 what was read at an earlier moment still holds: hours, zones, and the polls that are older than the oldest change.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Final, Self
 
 import numpy as np
@@ -32,6 +30,7 @@ from shared.reports.model import Batch
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s, Line
 from shared.uptime.policy import POLICIES, history_us
+from shared.uptime.remembered import Remembered
 from shared.uptime.states import Polls, in_order
 
 # A store's last poll before the others is looked for as far back as any policy asks: it costs the same, and serves all.
@@ -112,17 +111,10 @@ class _Known:
 
 
 class InputCache:
-    """At most `most_bytes` of what batches were computed from; any of it may go for something new. Thread-safe.
-
-    Reports ask for batches in turn: were the one that was not asked for the longest to go first, a fleet a little larger
-    than the memory would find none of its batches again.
-    """
+    """At most `most_bytes` of what batches were computed from. Thread-safe."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._bytes = 0
-        self._known: dict[_Name, _Known] = {}
-        self._lock = Lock()
+        self._known = Remembered[_Name, _Known](most_bytes)
 
     def load(self, conn: psycopg.Connection, batch: Batch, moment: Moment) -> BatchInput:
         """Return the input of a batch as the snapshot of the caller's transaction, which is `moment`, sees it.
@@ -140,22 +132,11 @@ class InputCache:
             stores = read_stores(conn, batch)
             now = _with_polls(conn, moment, needed, stores, read_hours(conn, stores))
         # A report on the past is no reason to forget the present.
-        if not (known and changes and now.range.to_time < known.range.to_time):
-            self._keep(name, now)
+        is_past = known and changes and now.range.to_time < known.range.to_time
+        if moment.import_id is not None and not is_past:
+            self._known.keep(name, now, now.size_bytes)
         polls = now.polls.within(now.range, needed).unpacked()
         return BatchInput(now.stores.ids, now.stores.zones, now.hours, polls)
-
-    def _keep(self, name: _Name, now: _Known) -> None:
-        if now.moment.import_id is None or now.size_bytes > self._most_bytes:
-            return
-        with self._lock:
-            if old := self._known.pop(name, None):
-                self._bytes -= old.size_bytes
-            self._known[name] = now
-            self._bytes += now.size_bytes
-            while self._bytes > self._most_bytes:
-                unlucky = random.choice(list(self._known))  # noqa: S311 - nobody gains by guessing it
-                self._bytes -= self._known.pop(unlucky).size_bytes
 
 
 def _name(batch: Batch) -> _Name:
