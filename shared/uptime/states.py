@@ -173,4 +173,4 @@ def breaks(earlier_us: Int64s, later_us: Int64s, fill: Fill) -> Int64s:
 
 def slot_after(at_us: Int64s, slot_us: int) -> Int64s:
     """Rounded up to the next multiple of the slot since the epoch."""
-    return at_us + -at_us % slot_us if slot_us else at_us
+    return at_us + (-at_us % slot_us if slot_us else 0)
