@@ -46,9 +46,9 @@ def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
         peaks = [max(_peak_mb(worker.pid) for worker in workers)]
         _stop(workers)
         workers = [services.worker(UPTILL_WORKER_THREADS="1")]
-        one_thread = _rounds(client, None, rounds)
+        one_of_one_thread = _rounds(client, None, rounds)
         workers.append(services.worker(UPTILL_WORKER_THREADS="1"))
-        two_threads = _rounds(client, None, rounds)
+        two_of_one_thread = _rounds(client, None, rounds)
         _stop(workers)
         services.worker(UPTILL_CACHE_MB="0")
         forgetful = _rounds(client, yardstick, rounds)
@@ -65,7 +65,10 @@ def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
                     [a / b for a, b in zip(fewer[policy], more[policy], strict=True)],
                     target=scales,
                 )
-                for how, fewer, more in (("", one, two), (", of one thread", one_thread, two_threads))
+                for how, fewer, more in (
+                    ("", one, two),
+                    (", of one thread", one_of_one_thread, two_of_one_thread),
+                )
                 for policy in _POLICIES
             ),
             Figure("peak memory, a worker", "MB", peaks, target=Target("<=", 512)),
