@@ -121,7 +121,7 @@ class InputCache:
 
         Raises RuntimeError where its stores are not as many as it was made of.
         """
-        asked = data_range(batch.as_of, batch.policy, batch.windows, detail=batch.detail)
+        asked = data_range(batch.as_of, batch.policy, batch.windows)
         needed = _range(asked.every_from, asked.to_time)
         name = _name(batch)
         known = self._known.get(name)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from services.worker.columns import STORE_ID, TIMEZONE, Column
+from services.worker.rounding import PER_UNIT, printed
 from shared.formulas import all_inert
-from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
@@ -27,14 +27,17 @@ def report_frame(
         STORE_ID: lambda: all_inert(store_ids),
         TIMEZONE: lambda: all_inert([zone or DEFAULT_TIMEZONE for zone in zones]),
     }
+    units_us = {column.window_no: _UNITS_US[column.unit] for column in columns if column.unit in _UNITS_US}
+    times = {window_no: printed(measures, window_no, unit_us) for window_no, unit_us in units_us.items()}
     values: dict[str, object] = {}
     for column in columns:
         if column.unit == "text":
             values[column.name] = texts[column]()
+        elif column.unit in _UNITS_US:
+            # The float nearest to a number of four decimals prints as that number.
+            values[column.name] = times[column.window_no][column.measure] / PER_UNIT
         else:
-            measured: Int64s = getattr(measures, column.measure)[:, column.window_no]
-            is_time = column.unit in _UNITS_US
-            values[column.name] = _decimal(measured, _UNITS_US[column.unit]) if is_time else measured
+            values[column.name] = getattr(measures, column.measure)[:, column.window_no]
     return pd.DataFrame(values)
 
 
@@ -94,9 +97,3 @@ def _numbers(values: np.ndarray) -> list[bytes]:
         rest = tens
     packed: bytes = text[text != 0].tobytes()
     return packed.split(b"\n")[:-1]
-
-
-def _decimal(values_us: Int64s, unit_us: int) -> pd.Series:
-    """Round half up to four decimals in integers; the float nearest to such a number prints as that number."""
-    scale = 10**_DECIMALS
-    return pd.Series((values_us * scale + unit_us // 2) // unit_us / scale)

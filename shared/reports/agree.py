@@ -51,12 +51,12 @@ class DataRange(NamedTuple):
     to_time: datetime
 
 
-def data_range(as_of: datetime, policy: str, windows: Sequence[str], *, detail: bool) -> DataRange:
-    """Return which polls a report needs; only with `detail` it shows bounds."""
+def data_range(as_of: datetime, policy: str, windows: Sequence[str]) -> DataRange:
+    """Return which polls a report needs."""
     rules, reach_us = POLICIES[policy], longest_reach_us(parse_windows(windows))
     oldest, every = (
         as_of - timedelta(microseconds=reach_us + before_us)
-        for before_us in (history_us(rules, bounds=detail), every_poll_us(rules))
+        for before_us in (history_us(rules), every_poll_us(rules))
     )
     return DataRange(oldest, every, as_of)
 
@@ -117,7 +117,7 @@ def _subject(conn: psycopg.Connection, report_id: UUID) -> Subject | None:
 
 
 def _disagreeing(conn: psycopg.Connection, report_id: UUID, subject: Subject, until: int) -> list[_Missed]:
-    needed = data_range(subject.as_of, subject.policy, subject.windows, detail=subject.detail)
+    needed = data_range(subject.as_of, subject.policy, subject.windows)
     rows = conn.execute(
         _SQL["disagreeing_batches"],
         {

@@ -23,11 +23,11 @@ def measure_batch(
     """Measure the `len(zones)` stores of a batch in the windows that `as_of_us` and their zones give.
 
     `zones[k]` is the time zone name of store k, None for the default. The polls must reach back to
-    `history_us(policy, bounds=detail)` before the start of the earliest window; older and later ones change nothing.
+    `history_us(policy)` before the start of the earliest window; older and later ones change nothing.
     Without `detail` the bounds of the uptime are the trivial ones, and no polls are counted.
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
     windows_us = starts_us, _ = bounds_us(windows, as_of_us, zones)
-    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy, bounds=detail)
+    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
     spans = spans_of(zones, hours, first_us, as_of_us)
     return measure(spans, polls, as_of_us, windows_us, policy, detail=detail)

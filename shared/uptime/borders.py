@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.uptime.calendar import Spans
-from shared.uptime.policy import Edges, Fill, Policy
+from shared.uptime.policy import Edges, Fill, Policy, reach_us
 from shared.uptime.states import Heard, breaks, linked, slot_after
 
 
@@ -36,7 +36,7 @@ class Borders:
         at_us = polls.at_us
         exact_us = breaks(at_us[:-1], at_us[1:], policy.fill)
         self._at_us = at_us.tolist()
-        self._together = linked(group, at_us[:-1], at_us[1:], policy).tolist()
+        self._together = linked(group, at_us[:-1], at_us[1:], reach_us(policy)).tolist()
         self._exact_us, self._breaks_us = exact_us.tolist(), slot_after(exact_us, policy.slot_us).tolist()
         self._after_last_us = slot_after(at_us, policy.slot_us).tolist()
         self._opens, self._closes = set(spans.open_us.tolist()), set(spans.close_us.tolist())

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Int64s, elapsed
-from shared.uptime.policy import NoData, Policy, history_us
+from shared.uptime.policy import NoData, Policy, certain_us, history_us
 from shared.uptime.states import Heard, Polls, linked
 
 __all__ = ["Measures", "Polls", "measure"]
@@ -39,12 +39,12 @@ def measure(
 ) -> Measures:
     """Measure every store in its own windows `[start, end)`: two arrays of shape (stores, windows).
 
-    `spans` and `polls` must reach back to `history_us(policy, bounds=detail)` before the earliest start. Nothing after
+    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after
     `as_of_us` counts. Without `detail` the bounds of the uptime are the trivial ones, nothing and all open
     time, and no polls are counted. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
     """
     starts_us, ends_us = windows_us
-    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy, bounds=detail)
+    first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
     heard = Heard(spans, polls, first_us, as_of_us, len(starts_us), policy)
     line, state = heard.line, heard.states(joined=True)
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
@@ -68,7 +68,7 @@ def measure(
     if detail:
         counted, span = heard.counted
         before, after = slice(None, -1), slice(1, None)
-        agree = linked(span, counted.at_us[before], counted.at_us[after], policy)
+        agree = linked(span, counted.at_us[before], counted.at_us[after], certain_us(policy))
         agree &= counted.active[before] == counted.active[after]
         sure_up_us, sure_down_us = (
             within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])

@@ -33,7 +33,8 @@ class NoData(StrEnum):
 class Edges(StrEnum):
     """What the first and the last poll say about the time before and after them."""
 
-    EXTEND = "extend"  # the first speaks back to the opening, the last on to the closing
+    # The last speaks on to the closing, the first back to the opening; with fill PREVIOUS only if that is within its horizon.
+    EXTEND = "extend"
     DOWN_AFTER_LAST = "down_after_last"  # as EXTEND, but after the last poll the store is down
     NONE = "none"  # nothing is known before the first poll
 
@@ -64,7 +65,7 @@ class Policy:
             )
 
 
-POLICY_VERSION: Final = 1
+POLICY_VERSION: Final = 2
 DEFAULT_POLICY: Final = "classic"
 POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
     {
@@ -83,19 +84,26 @@ POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
 
 
 def reach_us(policy: Policy) -> int:
-    """The longest gap that two polls close between them: each speaks for at most one horizon of it."""
+    """Return the longest gap that two consecutive polls can close: up to one horizon each."""
     return 2 * policy.horizon_us
 
 
-def history_us(policy: Policy, *, bounds: bool = True) -> int:
-    """How far before the first window's start polls must be fetched; fetching more changes nothing.
+def certain_us(policy: Policy) -> int:
+    """Return the longest gap over which two polls that agree are certain (`up_min`, `up_max`).
 
-    A poll at the start needs to know its predecessor within reach, and a break may be rounded up by a slot. Where each
-    poll speaks for nothing but the time after it, one older than the horizon is silent by then, and only the bounds
-    of the uptime, which compare two polls, ask for it.
+    A midpoint lets both polls speak for the gap. Any other break leaves the whole gap to one of them.
+    """
+    return (2 if policy.fill is Fill.NEAREST else 1) * policy.horizon_us
+
+
+def history_us(policy: Policy) -> int:
+    """Return how far before the first window's start polls must be fetched; fetching more changes nothing.
+
+    A poll at the start needs its predecessor within reach, and a break may be rounded up by a slot. If polls speak only for
+    the time after them, a poll older than the horizon is silent by then.
     """
     speaks_forward_only = policy.fill is Fill.PREVIOUS and policy.edges is Edges.NONE
-    reach = policy.horizon_us if speaks_forward_only and not bounds else reach_us(policy)
+    reach = policy.horizon_us if speaks_forward_only else reach_us(policy)
     return reach + policy.slot_us
 
 

@@ -91,13 +91,14 @@ def inside(polls: Polls, place: Int64s, spans: Spans, line: Line) -> tuple[Polls
     return Polls(polls.store[poll], polls.at_us[poll], polls.active[poll]), span
 
 
-def linked(group: Int64s, earlier_us: Int64s, later_us: Int64s, policy: Policy) -> Bools:
-    """Whether each pair of consecutive polls, of so many groups and one more, shares a group and a gap that both can close.
+def linked(group: Int64s, earlier_us: Int64s, later_us: Int64s, longest_us: int) -> Bools:
+    """Return whether each two consecutive polls share a group and are at most `longest_us` apart.
 
-    Two polls farther apart than that are as good as strangers: the later one is a first poll again. So no result
-    depends on polls older than `history_us`.
+    `group` has one element a poll, the two arrays of instants one element a pair. With `reach_us` the result says which
+    pairs have a break between them; after a longer gap the later poll is a first poll again, so no result depends on polls
+    older than `history_us`. With `certain_us` it says which pairs count for the bounds.
     """
-    together: Bools = (group[1:] == group[:-1]) & (later_us - earlier_us <= reach_us(policy))
+    together: Bools = (group[1:] == group[:-1]) & (later_us - earlier_us <= longest_us)
     return together
 
 
@@ -147,10 +148,10 @@ def _speech(
         last = np.append(first[1:] - 1, len(group) - 1)
     store, active, group = polls.store[first], polls.active[first], group[first]
     first_us, last_us = polls.at_us[first], polls.at_us[last]
-    together = linked(group, last_us[:-1], first_us[1:], policy)
+    together = linked(group, last_us[:-1], first_us[1:], reach_us(policy))
     breaks_us = slot_after(breaks(last_us[:-1], first_us[1:], policy.fill), policy.slot_us)
     close_us = closes_us[group]
-    begin_us = first_us.copy() if policy.edges is Edges.NONE else opens_us[group]
+    begin_us = _earliest_us(first_us, opens_us[group], policy)
     end_us = slot_after(last_us, policy.slot_us) if policy.edges is Edges.DOWN_AFTER_LAST else close_us.copy()
     begin_us[1:] = np.where(together, breaks_us, begin_us[1:])
     end_us[:-1] = np.where(together, breaks_us, end_us[:-1])
@@ -158,6 +159,15 @@ def _speech(
     end_us = np.minimum(np.minimum(end_us, last_us + policy.horizon_us), close_us)
     known = np.flatnonzero(begin_us < end_us)
     return States(store[known], begin_us[known], end_us[known], active[known], first[known])
+
+
+def _earliest_us(first_us: Int64s, open_us: Int64s, policy: Policy) -> Int64s:
+    """Return how far back a first poll may speak: to the opening, or not at all."""
+    if policy.edges is Edges.NONE:
+        return first_us.copy()
+    if policy.fill is Fill.PREVIOUS:
+        return np.where(first_us - open_us <= policy.horizon_us, open_us, first_us)
+    return open_us
 
 
 def breaks(earlier_us: Int64s, later_us: Int64s, fill: Fill) -> Int64s:

@@ -77,7 +77,7 @@ def timeline_of(
     cut = [
         (max(open_us, start_us), min(close_us, end_us))
         for open_us, close_us in zip(spans.open_us.tolist(), spans.close_us.tolist(), strict=True)
-        if open_us < end_us and close_us > start_us
+        if max(open_us, start_us) < min(close_us, end_us)
     ]
     spoken = list(_spoken(heard, spans, as_of_us, policy))
     segments = [
@@ -122,9 +122,9 @@ def _filled(
         if reached.at_us < begin_us:
             yield Segment(reached, segment.begin, silent, None)
             reached = segment.begin
-        begin = segment.begin if segment.begin.at_us == begin_us else reached
+        # Neighbours share one border, so that both name the same rule for it.
         end = segment.end if segment.end.at_us <= close_us else _last(close_us, window_us, as_of_us)
-        yield Segment(begin, end, segment.state, segment.poll_us)
+        yield Segment(reached, end, segment.state, segment.poll_us)
         reached = end
     if reached.at_us < close_us:
         yield Segment(reached, _last(close_us, window_us, as_of_us), silent, None)

@@ -51,7 +51,7 @@ def test_a_report_from_trigger_to_link(api: TestClient, worker: WorkerContext, e
     assert created.headers["location"] == f"/v1/reports/{body['id']}"
     assert body["state"] == "queued"
     assert body["progress"] == {"stores_done": 0, "stores_total": 3}
-    assert (body["policy"], body["policy_version"], body["as_of"]) == ("classic", 1, "2024-10-14T18:00:00Z")
+    assert (body["policy"], body["policy_version"], body["as_of"]) == ("classic", 2, "2024-10-14T18:00:00Z")
     problem(api.get(f"/v1/reports/{body['id']}/files/report.csv"), 409, "file_not_ready")
 
     work(worker, body["id"])

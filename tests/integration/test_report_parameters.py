@@ -25,7 +25,7 @@ from shared.reports.retention import Discrepancies, Swept, reconcile, sweep_buck
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem, work
 from tests.oracle.accounting import HOUR_US, MINUTE_US, HoursRow, Poll, account
-from tests.oracle.report import four_decimals
+from tests.oracle.report import printed_times
 
 AS_OF = datetime(2024, 11, 4, 18, tzinfo=UTC)  # the Monday after the clocks went back in America
 DAYTIME = [(day, 10 * 3600, 22 * 3600) for day in range(7)]
@@ -101,7 +101,7 @@ def test_any_windows_are_the_oracles_to_the_byte(api: TestClient, worker: Worker
             dict(WINDOWS.values()),
         )
         numbers = [
-            four_decimals(measured[name][kind], MINUTE_US if name == "last_45m" else HOUR_US)
+            printed_times(measured[name], MINUTE_US if name == "last_45m" else HOUR_US)[kind]
             for kind in ("up_us", "down_us")
             for name in names
         ]

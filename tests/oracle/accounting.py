@@ -217,6 +217,9 @@ def runs(polls: Sequence[Poll], rules: Rules) -> list[list[Poll]]:
 
 def speak(polls: Sequence[Poll], open_us: int, close_us: int, rules: Rules) -> list[Stretch]:
     """The time each poll of a run speaks for, in the open time that the run is in."""
+    first_us = polls[0].at_us
+    if rules.fill == "previous" and first_us - open_us > rules.horizon_us:
+        open_us = first_us  # a poll after a long silence never speaks backwards
     breaks = [break_us(earlier.at_us, later.at_us, rules) for earlier, later in pairwise(polls)]
     last_us = slot_after(polls[-1].at_us, rules) if rules.edges == "down_after_last" else close_us
     stretches = [
@@ -261,11 +264,12 @@ def while_open(stretch: Stretch, spans: Sequence[Span]) -> list[Stretch]:
 
 
 def agreeing_pairs(polls: Sequence[Poll], rules: Rules) -> list[Stretch]:
-    """The time between consecutive polls of one span that agree and are at most two horizons apart."""
+    """The time between consecutive polls of one span that agree and that the fill can join."""
+    longest_us = (2 if rules.fill == "nearest" else 1) * rules.horizon_us
     return [
         Stretch(earlier.at_us, later.at_us, earlier.active)
         for earlier, later in pairwise(polls)
-        if earlier.active == later.active and later.at_us - earlier.at_us <= 2 * rules.horizon_us
+        if earlier.active == later.active and later.at_us - earlier.at_us <= longest_us
     ]
 
 

@@ -4,7 +4,8 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 
 from tests.oracle.accounting import DAY_US, EPOCH, HOUR_US, MINUTE_US, HoursRow, Poll, account
@@ -46,7 +47,7 @@ def row(
     fields = [
         store_id,
         *(
-            four_decimals(measured[window][measure], UNITS_US[window])
+            printed_times(measured[window], UNITS_US[window])[measure]
             for measure in _shown(detail=detail).values()
             for window in WINDOWS
         ),
@@ -101,5 +102,14 @@ def seconds(clock: str) -> int:
     return int(hour) * 3600 + int(minute) * 60 + int(second)
 
 
-def four_decimals(us: int, unit_us: int) -> str:
-    return str((Decimal(us) / Decimal(unit_us)).quantize(Decimal("0.0001"), ROUND_HALF_UP))
+def printed_times(measured: Mapping[str, int], unit_us: int) -> dict[str, str]:
+    """Four decimals each; up, down and unknown add up to the rounded open time, whatever that takes."""
+    exact = {name: Fraction(us * 10_000, unit_us) for name, us in measured.items() if name != "polls"}
+    whole = floor(exact["open_us"] + Fraction(1, 2))
+    numbers = {name: floor(exact[name]) for name in ("up_us", "down_us", "unknown_us", "up_min_us")}
+    numbers["up_max_us"] = min(ceil(exact["up_max_us"]), whole)
+    parts = ["up_us", "down_us", "unknown_us"]
+    while sum(numbers[part] for part in parts) < whole:
+        largest = max(parts, key=lambda part: exact[part] - numbers[part])
+        numbers[largest] += 1
+    return {name: f"{number // 10_000}.{number % 10_000:04}" for name, number in numbers.items()}

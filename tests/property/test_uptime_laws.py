@@ -14,7 +14,7 @@ from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import POLICIES, NoData, every_poll_us, history_us
 from shared.uptime.states import Polls
 from shared.uptime.window import DEFAULT_WINDOWS, Window, longest_reach_us
-from tests.oracle.accounting import DAY_US, MINUTE_US, Poll
+from tests.oracle.accounting import DAY_US, HOUR_US, MINUTE_US, Poll
 from tests.oracle.engine import Store, hours_of, measured, numbers, polls_of
 from tests.property.stores import FIXED_ZONES, WINDOWS, batches, durations_us
 
@@ -33,30 +33,31 @@ def test_open_is_up_and_down_and_unknown(batch: Batch, policy: str) -> None:
             assert min(window.values()) >= 0
 
 
-@pytest.mark.parametrize("policy", ["classic", "strict"])
+@pytest.mark.parametrize("policy", ["classic", "strict", "hold"])
 @some
-@given(batch=batches())
-def test_nearest_lies_between_its_bounds(policy: str, batch: Batch) -> None:
+@given(batch=batches(longest_gap_us=5 * DAY_US))
+def test_uptime_lies_between_its_bounds(policy: str, batch: Batch) -> None:
     for store in measured(*batch, policy, WINDOWS):
         for window in store.values():
             assert window["up_min_us"] <= window["up_us"] <= window["up_max_us"]
 
 
+@pytest.mark.parametrize("policy", ["hold", "slots-15m"])
 @some
-@given(batch=batches(longest_gap_us=DAY_US))
-def test_hold_lies_between_its_bounds_when_no_gap_exceeds_the_horizon(batch: Batch) -> None:
-    for store in measured(*batch, "hold", WINDOWS):
-        for window in store.values():
-            assert window["up_min_us"] <= window["up_us"] <= window["up_max_us"]
+@given(silence_us=durations_us(6 * DAY_US), longer_us=durations_us(3 * DAY_US), active=st.booleans())
+def test_a_longer_silence_decides_no_more_time(
+    policy: str, silence_us: int, longer_us: int, *, active: bool
+) -> None:
+    """With `previous` fill a poll that ends a silence must not speak backwards over it."""
+    as_of_us = 400 * DAY_US
 
+    def known_us(silence_us: int) -> int:
+        polls = [Poll(as_of_us - HOUR_US - silence_us, True), Poll(as_of_us - HOUR_US, active)]
+        [store] = measured([Store("UTC", [], polls)], as_of_us, policy, {"all": 30 * DAY_US})
+        return store["all"]["up_us"] + store["all"]["down_us"]
 
-@some
-@given(batch=batches())
-def test_hold_leaves_a_longer_gap_unknown_after_one_horizon(batch: Batch) -> None:
-    for store in measured(*batch, "hold", WINDOWS):
-        for window in store.values():
-            assert window["up_min_us"] <= window["up_us"] + window["unknown_us"]
-            assert window["up_us"] <= window["up_max_us"]
+    slot_us = POLICIES[policy].slot_us
+    assert known_us(DAY_US + silence_us + longer_us) <= known_us(DAY_US + silence_us) + slot_us
 
 
 @some
@@ -135,7 +136,7 @@ def test_neither_older_polls_nor_other_windows_matter(batch: Batch, policy: str,
 def test_without_bounds_fewer_polls_are_enough_and_the_rest_is_the_same(batch: Batch, policy: str) -> None:
     stores_, as_of_us = batch
     longest_us = max(window.reach_us for window in DEFAULT_WINDOWS)
-    needed_us = as_of_us - longest_us - history_us(POLICIES[policy], bounds=False)
+    needed_us = as_of_us - longest_us - history_us(POLICIES[policy])
     fetched = [
         store._replace(polls=[poll for poll in store.polls if poll.at_us >= needed_us]) for store in stores_
     ]
@@ -173,7 +174,7 @@ def test_of_the_polls_before_the_windows_only_the_last_one_of_a_store_matters(
     stores_, as_of_us = batch
     rules, chosen = POLICIES[policy], sorted(windows, key=lambda window: window.name)
     start_us = as_of_us - longest_reach_us(chosen)
-    oldest_us, every_us = start_us - history_us(rules, bounds=bounds), start_us - every_poll_us(rules)
+    oldest_us, every_us = start_us - history_us(rules), start_us - every_poll_us(rules)
 
     def fetched(store: Store) -> Store:
         older = [poll for poll in store.polls if oldest_us <= poll.at_us < every_us]

@@ -77,6 +77,7 @@ def test_segments_follow_each_other_and_fill_the_spans(policy: str, case: Case) 
         assert inside[0].begin.at_us == open_us
         assert inside[-1].end.at_us == close_us
         assert all(earlier.end.at_us == later.begin.at_us for earlier, later in pairwise(inside))
+        assert all(earlier.end == later.begin for earlier, later in pairwise(inside))
         assert all(segment.begin.at_us < segment.end.at_us for segment in inside)
     assert len(shown.segments) == sum(
         open_us <= segment.begin.at_us < close_us
@@ -136,3 +137,23 @@ def test_the_worked_case_reads_as_the_page_says() -> None:
         ("midpoint", -2, "down", -1, "midpoint"),
         ("midpoint", -1, "up", 0, "as_of"),
     ]
+
+
+def test_a_poll_on_the_slot_does_not_rename_the_border_that_an_earlier_poll_was_rounded_to() -> None:
+    quarter_us = 15 * 60_000_000
+    slot_us = 100 * DAY_US
+    polls = [(slot_us - quarter_us, True), (slot_us - 1, False), (slot_us, True)]
+    store = Store("UTC", [], polls)  # type: ignore[arg-type]
+    shown, _ = timeline((store, slot_us + quarter_us, "last_hour"), "slots-15m")
+    earlier, later = shown.segments[-2:]
+    assert earlier.end == later.begin
+    assert earlier.end.at_us == slot_us
+
+
+def test_an_empty_window_has_no_spans() -> None:
+    first_of_a_month_us = 31 * DAY_US  # 1970-02-01T00:00Z: month_to_date has not begun
+    shown, (start_us, end_us) = timeline(
+        (Store("UTC", [], []), first_of_a_month_us, "month_to_date"), "classic"
+    )
+    assert start_us == end_us
+    assert (list(shown.spans), list(shown.segments)) == ([], [])

@@ -16,7 +16,7 @@ from shared.uptime.policy import (
 )
 from tests.oracle.accounting import RULES
 
-VERSION_1 = {
+VERSION_2 = {
     "classic": ("nearest", 24, "unknown", 0, "extend", "span"),
     "strict": ("nearest", 2, "unknown", 0, "extend", "span"),
     "hold": ("previous", 24, "unknown", 0, "extend", "span"),
@@ -27,8 +27,8 @@ VERSION_1 = {
 }
 
 
-def test_the_registry_is_version_1() -> None:
-    assert POLICY_VERSION == 1
+def test_the_registry_is_version_2() -> None:
+    assert POLICY_VERSION == 2
     assert {
         name: (
             policy.fill,
@@ -39,13 +39,14 @@ def test_the_registry_is_version_1() -> None:
             policy.scope,
         )
         for name, policy in POLICIES.items()
-    } == VERSION_1
+    } == VERSION_2
     assert all(policy.name == name for name, policy in POLICIES.items())
     assert DEFAULT_POLICY in POLICIES
     assert set(RULES) == set(POLICIES)
 
 
-def test_history_is_two_horizons_and_a_slot() -> None:
+def test_history_is_two_horizons_and_a_slot_or_one_where_polls_speak_forward_only() -> None:
+    assert history_us(POLICIES["carry"]) == 7 * DAY_US
     assert history_us(POLICIES["strict"]) == 4 * HOUR_US
     assert history_us(POLICIES["slots-15m"]) == 2 * DAY_US + 15 * MINUTE_US
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Line
-from shared.uptime.policy import DAY_US, MINUTE_US, POLICIES, Edges, Policy
+from shared.uptime.policy import DAY_US, MINUTE_US, POLICIES, Policy
 from shared.uptime.states import Polls, States, carried, in_order, inside, spoken
 
 AS_OF = 2000
@@ -81,8 +81,6 @@ def test_carry_crosses_closed_time_and_knows_nothing_before_the_first_poll() -> 
     spans = (800, 1000), (1200, 1300), (1400, 1600)
     held = [(900, 1000, True), (1200, 1300, True), (1400, 1500, True), (1500, 1600, False)]
     assert states(POLICIES["carry"], taken, *spans) == held
-    extended = replace(POLICIES["carry"], edges=Edges.EXTEND)
-    assert states(extended, taken, *spans) == [(800, 1000, True), *held[1:]]
 
 
 def test_carry_ends_at_its_horizon() -> None:

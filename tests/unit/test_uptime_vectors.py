@@ -12,7 +12,9 @@ from shared.uptime.window import DEFAULT_WINDOWS
 from tests.oracle.accounting import EPOCH, SECOND_US, HoursRow, Poll, account
 from tests.oracle.engine import Store, measured
 
-VECTORS = json.loads((Path(__file__).parent / "vectors" / "accounting.json").read_text())
+PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "vectors"
+VECTORS = json.loads((PUBLISHED / "accounting.json").read_text())
+VERSION_1 = json.loads((PUBLISHED / "accounting-version-1.json").read_text())
 WINDOWS: dict[str, int] = VECTORS["windows"]
 each_case = pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
 
@@ -47,6 +49,12 @@ def test_engine(case: dict[str, Any]) -> None:
 
 
 def test_the_cases_cover_every_policy_and_the_default_windows() -> None:
-    assert len(VECTORS["cases"]) == 49
+    assert len(VECTORS["cases"]) == 58
     assert {case["policy"] for case in VECTORS["cases"]} == set(POLICIES)
     assert {window.name: window.reach_us for window in DEFAULT_WINDOWS} == WINDOWS
+
+
+def test_version_2_keeps_the_numbers_of_every_case_of_version_1() -> None:
+    cases = {case["name"]: case for case in VECTORS["cases"]}
+    assert len(VERSION_1["cases"]) == 49
+    assert all(cases[case["name"]] == case for case in VERSION_1["cases"])

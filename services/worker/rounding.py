@@ -1,0 +1,48 @@
+"""Microseconds to printed ten-thousandths whose parts add up to the printed whole. Knows arrays only."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from shared.uptime.intervals import Int64s
+from shared.uptime.kernel import Measures
+
+PER_UNIT = 10_000
+_PARTS = ("up_us", "down_us", "unknown_us")
+_TIMES = ("open_us", *_PARTS, "up_min_us", "up_max_us")
+
+
+def printed(measures: Measures, window_no: int, unit_us: int) -> Mapping[str, Int64s]:
+    """Return the times of one window in ten-thousandths of the unit, by measure; each array has one element a store.
+
+    Open time is rounded half up. Up, down and unknown time are rounded by largest remainder (Hamilton's method), so that
+    they add up to it. The bounds are rounded outwards and stay within the open time.
+    """
+    times_us = {name: getattr(measures, name)[:, window_no] * PER_UNIT for name in _TIMES}
+    open_time = (times_us["open_us"] + unit_us // 2) // unit_us
+    up, down, unknown = _apportion([times_us[name] for name in _PARTS], unit_us, open_time)
+    return {
+        "up_us": up,
+        "down_us": down,
+        "unknown_us": unknown,
+        "up_min_us": times_us["up_min_us"] // unit_us,
+        "up_max_us": np.minimum(-(-times_us["up_max_us"] // unit_us), open_time),
+    }
+
+
+def _apportion(parts: Sequence[Int64s], unit: int, whole: Int64s) -> list[Int64s]:
+    """Divide each part by the unit; those with the largest remainders, the earlier of equal ones, are rounded up."""
+    floors, remainders = zip(*(np.divmod(part, unit) for part in parts), strict=True)
+    left = whole - sum(floors)
+    return [floors[this] + (_rank(remainders, this) < left) for this in range(len(parts))]
+
+
+def _rank(remainders: Sequence[Int64s], this: int) -> Int64s:
+    """How many remainders come before this one."""
+    before: Int64s = np.zeros_like(remainders[this])
+    for other, remainder in enumerate(remainders):
+        if other < this:
+            before += remainder >= remainders[this]
+        elif other > this:
+            before += remainder > remainders[this]
+    return before
