@@ -81,6 +81,8 @@ class LocalHoursWriter:
         """Commit all that is staged as one change; a second time nothing is."""
         import_id = {"id": self._ledger.import_id}
         with self._conn.transaction():
+            if self._kind == "hours":
+                self._prepare_hours()
             self._ledger.lock_writers()
             ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], import_id)]
             if not ids:
@@ -89,6 +91,12 @@ class LocalHoursWriter:
             ((accepted, duplicate, corrected),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
             self._conn.execute(_SQL["drop_staged"], import_id)
             self._ledger.advance(Stretch(end_byte, end_byte), Counts(accepted, duplicate, corrected))
+
+    def _prepare_hours(self) -> None:
+        """Do what needs no lock: distinct rows, and statistics that let the planner see how many there are."""
+        self._conn.execute(_SQL["create_wanted_hours"])
+        self._conn.execute(_SQL["prepare_hours"], {"id": self._ledger.import_id})
+        self._conn.execute(_SQL["analyze_wanted_hours"])
 
 
 def parse_hours(day: str, opens: str, closes: str) -> Fields | str:

@@ -252,26 +252,39 @@ copy import_staged (import_id, store_id, timezone) from stdin
 -- name: staged_ids
 select distinct store_id from import_staged where import_id = %(id)s
 
+-- name: create_wanted_hours
+create temporary table if not exists wanted_hours (
+    store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null,
+    times bigint not null
+) on commit delete rows
+
+-- name: prepare_hours
+insert into wanted_hours
+select store_id, day_of_week, opens, closes, count(*)
+from import_staged where import_id = %(id)s group by store_id, day_of_week, opens, closes
+
+-- name: analyze_wanted_hours
+-- The staging table has whatever statistics autovacuum left, often those of an empty table, with which each row of a file
+-- would be compared with every stored one. The rows of this import get statistics of their own.
+analyze wanted_hours
+
 -- name: apply_hours
-with staged as (
-    select * from import_staged where import_id = %(id)s
-), named as (
-    select distinct store_key from staged join store using (store_id)
-), wanted as (
-    select distinct store_key, day_of_week, opens, closes from staged join store using (store_id)
+with wanted as materialized (
+    select store_key, day_of_week, opens, closes, times from wanted_hours join store using (store_id)
 ), dropped as (
-    delete from business_hours old using named
+    delete from business_hours old using (select distinct store_key from wanted) named
     where old.store_key = named.store_key
-        and not exists (select from wanted where (wanted.*) = (old.store_key, old.day_of_week, old.opens, old.closes))
+        and not exists (select from wanted where wanted.store_key = old.store_key
+            and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens and wanted.closes = old.closes)
 ), added as (
     insert into business_hours (store_key, day_of_week, opens, closes)
-    select * from wanted
-    where not exists (select from business_hours old
-        where (old.store_key, old.day_of_week, old.opens, old.closes) = (wanted.*))
+    select store_key, day_of_week, opens, closes from wanted
+    where not exists (select from business_hours old where old.store_key = wanted.store_key
+        and old.day_of_week = wanted.day_of_week and old.opens = wanted.opens and old.closes = wanted.closes)
     returning 1
 )
 select (select count(*) from added) as accepted,
-    (select count(*) from staged) - (select count(*) from added) as duplicate,
+    (select sum(times) from wanted)::bigint - (select count(*) from added) as duplicate,
     0::bigint as corrected
 
 -- name: apply_timezones
