@@ -34,11 +34,47 @@ def pages() -> Mapping[str, Callable[[], str]]:
     return {
         "audit.md": audit_reference,
         "errors.md": errors_reference,
+        "http.md": http_reference,
         "metrics.md": metrics_reference,
         "reject-reasons.md": reasons_reference,
         "settings.md": settings_reference,
         **{name: _as_text(app) for name, app in applications().items()},
     }
+
+
+def http_reference() -> str:
+    """Return every call of both services, one line each, with what it does."""
+    api, ingest = (app.openapi() for app in applications().values())
+    return _HTTP.format(api=_calls(api), ingest=_calls(ingest))
+
+
+_HTTP = """# HTTP calls
+
+Every call except those marked with * needs an API key, sent as `Authorization: Bearer upt_…` ([keys and scopes](../how-to/keys.md)).
+Errors are `application/problem+json` (RFC 9457); [errors](errors.md) lists them. Parameters, bodies, answers and examples are in
+[openapi.json](openapi.json) and [openapi-ingest.json](openapi-ingest.json); each service shows its own under `/docs`.
+
+## API service (port 8000)
+
+{api}
+## Ingest service (port 8001)
+
+{ingest}"""
+
+
+def _calls(description: Mapping[str, Any]) -> str:
+    rows = [
+        f"| `{method.upper()} {path}`{'' if 'security' in operation else ' *'} | {_first_paragraph(operation)} |"
+        for path, operations in sorted(description["paths"].items())
+        for method, operation in sorted(operations.items())
+        if path not in {"/openapi.json", "/docs"}
+    ]
+    return "\n".join(["| call | what it does |", "|---|---|", *rows, ""])
+
+
+def _first_paragraph(operation: Mapping[str, Any]) -> str:
+    text = " ".join(operation["description"].split("\n\n")[0].split())
+    return f"Deprecated. {text}" if operation.get("deprecated") else text
 
 
 def _as_text(app: FastAPI) -> Callable[[], str]:
