@@ -27,6 +27,7 @@ from shared.schedules.keep import (
     list_schedules,
 )
 from shared.schedules.model import Run, Schedule, ScheduleTerms
+from tests.fixtures.buckets import content_of
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import work
 
@@ -299,4 +300,4 @@ def test_files_are_copied_once_under_a_key_of_their_own(
     assert key.endswith(f"-{UUID(str(schedule.id)).hex[-12:]}.csv")
     with psycopg.connect(database_url) as conn:
         (source,) = conn.execute("select object from report_file").fetchone() or ("",)
-    assert b"".join(worker.storage.read(key)) == b"".join(worker.storage.read(source))
+    assert content_of(worker.storage, key) == content_of(worker.storage, source)

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from shared.reports.retention import PREFIX, reconcile, sweep_bucket
 from shared.storage import Storage
 from tests.chaos.soak.truth import Finished, Truth, read_commits
+from tests.fixtures.buckets import content_of
 from tests.integration.ingest_database import check_ledger
 from tests.oracle.accounting import EPOCH
 
@@ -126,7 +127,7 @@ def _check_files(
     )
     for report in reports.fetchall():
         truth.advance(report.read_cut)
-        content = b"".join(storage.read(report.object))
+        content = content_of(storage, report.object)
         if (len(content), hashlib.sha256(content).hexdigest()) != (report.size_bytes, report.sha256):
             yield f"the object of report {report.id} is not the one that was committed"
         wanted = truth.file(report)
