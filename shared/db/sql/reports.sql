@@ -358,3 +358,16 @@ select r.id, f.object, f.size_bytes
 from report r left join report_file f on f.report_id = r.id
 where r.state = 'succeeded'
 order by r.id, f.format
+
+-- name: kept_objects
+-- Files of succeeded reports, and parts of which the merge of others will be made: a failed one keeps its for a retry.
+select r.id as report_id, r.as_of, f.format, null as batch_no, coalesce(f.object, '') as key,
+    coalesce(f.size_bytes, 0) as size_bytes, coalesce(f.sha256, '') as sha256
+from report r left join report_file f on f.report_id = r.id
+where r.state = 'succeeded'
+union all
+select r.id, r.as_of, null, b.batch_no, b.part, b.size_bytes, b.sha256
+from report r join report_batch b on b.report_id = r.id
+where b.state = 'done'
+  and (r.state in ('queued', 'running') or (r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s))
+order by report_id, batch_no, format

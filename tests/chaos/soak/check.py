@@ -10,7 +10,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from shared.reports.retention import PREFIX, reconcile, sweep_bucket
+from shared.reports.reconcile import reconcile
+from shared.reports.retention import PREFIX, sweep_bucket
 from shared.storage import Storage
 from tests.chaos.soak.truth import Finished, Truth, read_commits
 from tests.fixtures.buckets import content_of
@@ -171,8 +172,8 @@ def _check_polls(conn: psycopg.Connection, truth: Truth) -> Iterator[str]:
 def _check_bucket(conn: psycopg.Connection, storage: Storage) -> Iterator[str]:
     """After the janitor there is no object, and no open upload, that nothing points to."""
     sweep_bucket(conn, storage, _TTL_S, grace=timedelta(0), now=datetime.now(EPOCH.tzinfo) + _LATER)
-    found = reconcile(conn, storage, _TTL_S)
-    yield from (f"report {report_id} has lost its object" for report_id in found.missing)
+    found = reconcile(conn, storage, _TTL_S, deep=True)
+    yield from (f"report {damage.object.report_id}: {damage.detail}" for damage in found.files)
     yield from (f"nothing points to {key}" for key in found.unreferenced)
     yield from (f"the upload of {upload.key} is still open" for upload in storage.open_uploads(PREFIX))
 
