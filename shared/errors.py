@@ -37,8 +37,16 @@ class StorageUnavailable(InfrastructureError):
     """The object store cannot be reached or answers with an error of its own."""
 
 
-class ObjectGone(UptillError):
-    """An object that a row points to is not in the store: somebody else removed it."""
+class ObjectLost(UptillError):
+    """An object that a row points to is not in the store as it was written."""
+
+
+class ObjectGone(ObjectLost):
+    """The object is not in the store: somebody else removed it."""
+
+
+class ObjectCorrupt(ObjectLost):
+    """The object's size, SHA-256 or rows are not those that were stored: somebody or something changed it."""
 
 
 class DiskFull(InfrastructureError):

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from io import RawIOBase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import boto3
 import structlog
-from boto3.s3.transfer import TransferConfig
 from botocore import UNSIGNED
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -20,7 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import ConfigurationError, ObjectGone, StorageUnavailable, UptillError
+from shared.errors import ConfigurationError, ObjectCorrupt, ObjectGone, StorageUnavailable, UptillError
 from shared.ids import new_id
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
@@ -34,9 +33,17 @@ _READ_TIMEOUT_S = 10
 _PIECE_BYTES = 8 * 1024 * 1024  # S3 asks for at least 5 MiB for every piece but the last
 _READ_BYTES = 1024 * 1024
 _PROBES = "checks/"
-_COPIES = TransferConfig(
-    multipart_threshold=256 * 1024 * 1024, multipart_chunksize=64 * 1024 * 1024, use_threads=False
-)
+
+
+class Expected(Protocol):
+    """What an object must be: `sha256` in hex, of its `size_bytes` bytes. A row of the database says so."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -109,37 +116,50 @@ class Storage:
             pieces.abort()
             raise
 
-    def copy(self, source: str, target: str, content_type: str) -> None:
-        """Copy an object within the bucket, by the store itself. Raises `StorageUnavailable`."""
-        with _translated_errors():
-            self._client.copy(
-                {"Bucket": self.bucket, "Key": source},
-                self.bucket,
-                target,
-                ExtraArgs={"ContentType": content_type, "MetadataDirective": "REPLACE"},
-                Config=_COPIES,
-            )
+    def copy(self, source: Expected, target: str, content_type: str) -> StoredObject:
+        """Copy an object within the bucket, verified on the way: the copy appears only if every byte was right.
 
-    def read(self, key: str) -> Iterator[bytes]:
-        """Yield the object's bytes in blocks. Raises `StorageUnavailable`, and `ObjectGone` when it is not there."""
+        Raises as `read` does.
+        """
+        return self.put_stream(target, self.read(source), content_type)
+
+    def read(self, expected: Expected) -> Iterator[bytes]:
+        """Yield the object's bytes in blocks and verify its size and SHA-256. Commit nothing before the iterator ends.
+
+        Raises `StorageUnavailable`, `ObjectGone`, and `ObjectCorrupt` as soon as a mismatch is certain.
+        """
+        digest, size_bytes = hashlib.sha256(), 0
         with _translated_errors():
             try:
-                body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+                answer = self._client.get_object(Bucket=self.bucket, Key=expected.key)
             except self._client.exceptions.NoSuchKey as error:
-                raise ObjectGone(f"the object {key} is not there") from error
+                raise ObjectGone(f"the object {expected.key} is not in the bucket") from error
+            body = answer["Body"]
             with body:
-                yield from body.iter_chunks(_READ_BYTES)
+                _refuse_size(expected, answer["ContentLength"])
+                for block in body.iter_chunks(_READ_BYTES):
+                    digest.update(block)
+                    size_bytes += len(block)
+                    yield block
+        _refuse_size(expected, size_bytes)
+        if digest.hexdigest() != expected.sha256:
+            raise ObjectCorrupt(f"the object {expected.key} has changed: its SHA-256 is not the stored one")
 
-    def has(self, key: str) -> bool:
-        """Whether the object is there. Raises `StorageUnavailable`."""
+    def verify(self, expected: Expected) -> None:
+        """Read an object to its end. Raises as `read` does."""
+        for _ in self.read(expected):
+            pass
+
+    def holds(self, expected: Expected) -> bool:
+        """Whether the object is there in its length, without reading it. Raises `StorageUnavailable`."""
         with _translated_errors():
             try:
-                self._client.head_object(Bucket=self.bucket, Key=key)
+                answer = self._client.head_object(Bucket=self.bucket, Key=expected.key)
             except ClientError as error:
                 if _status(error) == HTTPStatus.NOT_FOUND:
                     return False
                 raise
-        return True
+        return answer["ContentLength"] == expected.size_bytes
 
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with `prefix`, by key. Raises `StorageUnavailable`."""
@@ -362,6 +382,13 @@ def make_client(settings: Settings, endpoint: str) -> "S3Client":
             max_pool_connections=16,
         ),
     )
+
+
+def _refuse_size(expected: Expected, size_bytes: int) -> None:
+    if size_bytes != expected.size_bytes:
+        raise ObjectCorrupt(
+            f"the object {expected.key} has changed: it has {size_bytes:,} bytes instead of {expected.size_bytes:,}"
+        )
 
 
 def _status(error: ClientError) -> int:

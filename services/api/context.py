@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from psycopg_pool import AsyncConnectionPool
 
 from services.api.changes import ReportChanges
+from services.api.files import FileLooks
 from services.api.links import LinkAudit
 from services.api.looks import ReportLooks
 from services.api.signing import LinkSigner
@@ -32,6 +33,7 @@ class ApiContext:
     pressure: Pressure
     changes: ReportChanges
     looks: ReportLooks
+    files: FileLooks
     batch_terms: BatchTerms
 
 

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.changes import ReportChanges
 from services.api.context import ApiContext
+from services.api.files import FileLooks
 from services.api.links import LinkAudit
 from services.api.looks import ReportLooks
 from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
@@ -58,7 +59,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         looks = ReportLooks(pool)
         terms = BatchTerms(settings.batch_stores, settings.republish_s)
         app.state.context = ApiContext(
-            settings, pool, broker, storage, signer, stopping, links, pressure, changes, looks, terms
+            settings,
+            pool,
+            broker,
+            storage,
+            signer,
+            stopping,
+            links,
+            pressure,
+            changes,
+            looks,
+            FileLooks(storage),
+            terms,
         )
         serve_metrics(settings, "api")
         announce_stop(stopping)

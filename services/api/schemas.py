@@ -1,6 +1,6 @@
 """The bodies of requests and answers. Unknown fields of a request are refused."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.api.files import how_to_rebuild
 from services.api.signing import LinkSigner
 from shared.labels import checked_labels
 from shared.reports.model import (
@@ -208,6 +209,14 @@ class ReportFile(BaseModel):
     rows: int
 
 
+class LostFile(BaseModel):
+    """A file that somebody removed or changed in the object store, and what to do."""
+
+    name: str = Field(examples=["report.csv"])
+    format: FileFormat
+    detail: str
+
+
 class StoresHeld(BaseModel):
     """The filter of a report's stores: how many ids were given, and the labels."""
 
@@ -264,11 +273,18 @@ class ReportBody(ReportSummary):
     """A report as a resource."""
 
     files: list[ReportFile]
+    lost_files: list[LostFile] = Field(
+        description="Files that are not in the object store in their size: they have no link. Empty when all is well."
+    )
 
     @classmethod
-    def with_links(cls, report: Report, signer: LinkSigner) -> "ReportBody":
-        """Show a report, with a link to each file."""
-        return cls.of(report, files=files_of(report, signer))
+    def with_links(cls, report: Report, signer: LinkSigner, lost: Collection[FileFormat]) -> "ReportBody":
+        """Show a report, with a link to each file that is not lost."""
+        lost_files = [
+            LostFile(name=file_name(each), format=each, detail=how_to_rebuild(report, each)) for each in lost
+        ]
+        files = [file for file in files_of(report, signer) if file.format not in lost]
+        return cls.of(report, files=files, lost_files=lost_files)
 
 
 class ReportPage(BaseModel):

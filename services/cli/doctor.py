@@ -1,7 +1,8 @@
 """`uptill doctor`: checks every component from here and says what to do about what is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import httpx2
@@ -16,32 +17,44 @@ from shared.db.migrate import pending_migrations
 from shared.errors import UptillError
 from shared.ids import new_id
 from shared.queue import check_queue
-from shared.reports.retention import reconcile
+from shared.reports.reconcile import Damage, Discrepancies, reconcile
 from shared.settings import Settings
 from shared.storage import make_storage
 
 _OLDEST_POSTGRES = 150_000
 _TIMEOUT_S = 5.0
+_MOST_UNREFERENCED_SHOWN = 20
+Check = Callable[[Settings], tuple[str, str] | tuple[str, str, Sequence[str]]]
 _ADVICE_WIDTH = 37  # a report's id and a comma: never cut, however little room there is
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check; `advice` is empty when all is well."""
+    """The outcome of one check; `advice` is empty when all is well. `lines` name what was found, one each."""
 
     component: str
     state: str
     advice: str = ""
+    lines: Sequence[str] = ()
 
 
 def doctor(
     compare: Annotated[
-        bool, typer.Option("--reconcile", help="Also compare the reports with the objects in the bucket.")
+        bool,
+        typer.Option(
+            "--reconcile",
+            help="Also compare the reports with the bucket: objects that are gone, have another length, or belong to none.",
+        ),
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="With that, read every object and verify its SHA-256.")
     ] = False,
 ) -> None:
     """Check the database, the queue, the object store, the API and the workers. Exit status 1 when one is not well."""
+    if deep and not compare:
+        fail("--deep reads what --reconcile compares: give both", code=2)
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
-    checks = {
+    checks: dict[str, Check] = {
         "database": _check_database,
         "schema": _check_schema,
         "queue": _check_queue,
@@ -51,7 +64,7 @@ def doctor(
         "workers": _check_workers,
     }
     if compare:
-        checks["files"] = _check_files
+        checks["files"] = partial(_check_files, deep=deep)
     findings = [_run(component, check, settings) for component, check in checks.items()]
     table = Table("component", "state", Column("what to do", width=_ADVICE_WIDTH))
     for finding in findings:
@@ -59,11 +72,13 @@ def doctor(
             finding.component, f"[{'red' if finding.advice else 'green'}]{finding.state}", finding.advice
         )
     stdout.print(table)
+    for line in (line for finding in findings for line in finding.lines):
+        print(line)  # not through rich: keys stay whole
     if any(finding.advice for finding in findings):
         fail("not everything is well")
 
 
-def _run(component: str, check: Callable[[Settings], tuple[str, str]], settings: Settings) -> Finding:
+def _run(component: str, check: Check, settings: Settings) -> Finding:
     try:
         return Finding(component, *check(settings))
     except UptillError as error:
@@ -135,14 +150,32 @@ def _check_workers(settings: Settings) -> tuple[str, str]:
     )
 
 
-def _check_files(settings: Settings) -> tuple[str, str]:
+def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[str]]:
     with connect(
         settings.database_url.get_secret_value(), application_name="uptill-doctor", autocommit=True
     ) as conn:
-        found = reconcile(conn, make_storage(settings), settings.report_ttl_s)
-    state = (
-        f"{len(found.missing)} reports without their file, {len(found.unreferenced)} objects without a report"
-    )
-    if found.missing:
-        return state, f"make new reports instead of {', '.join(map(str, found.missing[:3]))}"
-    return state, ""
+        found = reconcile(conn, make_storage(settings), settings.report_ttl_s, deep=deep)
+    reports = list(dict.fromkeys(damage.object.report_id for damage in found.files))
+    state = f"{len(reports)} reports without a whole file, {len(found.unreferenced)} objects without a report"
+    if deep:
+        state += f", {found.read} objects read"
+    advice = f"make new reports instead of {', '.join(map(str, reports[:3]))}" if reports else ""
+    return state, advice, list(_lines(found))
+
+
+def _lines(found: Discrepancies) -> Iterator[str]:
+    for damage in found.files:
+        yield (
+            f"{_named(damage)}; to make it anew, POST /v1/reports with the report's parameters,"
+            f' "as_of": "{damage.object.as_of.isoformat()}" and "force": true'
+        )
+    for damage in found.parts:
+        yield f"{_named(damage)}; nothing to do: it is computed again when the report is finished"
+    for key in found.unreferenced[:_MOST_UNREFERENCED_SHOWN]:
+        yield f"no report: {key}; nothing to do: the scheduler removes it when it is older than an hour"
+    if len(found.unreferenced) > _MOST_UNREFERENCED_SHOWN:
+        yield f"no report: {len(found.unreferenced) - _MOST_UNREFERENCED_SHOWN} more such objects"
+
+
+def _named(damage: Damage) -> str:
+    return f"report {damage.object.report_id}, {damage.object.name}: {damage.detail}"

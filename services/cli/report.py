@@ -65,6 +65,8 @@ def report(
         if status.state != "succeeded":
             cause = (status.error or {}).get("detail", "no cause was given")
             fail(f"report {status.id} {status.state}: {cause}")
+        for lost in status.lost_files:
+            fail(lost.detail)
         for name in formats:
             several = len(formats) > 1 and output is not None
             _deliver(

@@ -68,5 +68,7 @@ def _say(status: ReportStatus) -> None:
     )
     if status.error:
         note(str(status.error.get("detail", status.error)))
+    for lost in status.lost_files:
+        note(lost.detail)
     for file in status.files:
         print(file.url)

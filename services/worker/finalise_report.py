@@ -1,12 +1,10 @@
 """The use case of finishing a report: its parts, in order, become one CSV, streamed, and that the other files asked for.
 
-Then the pointers to all of them are committed at once.
+Every byte is verified on the way. Then the pointers to all files are committed at once.
 """
 
 import errno
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -18,13 +16,14 @@ from services.worker.context import WorkerContext
 from services.worker.give_back import give_back
 from services.worker.keep import Keeper
 from services.worker.load import one_snapshot
+from services.worker.merge import damaged_parts, merge_parts
 from services.worker.part import render_part
 from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import DiskFull, InfrastructureError, ObjectGone
-from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED
+from shared.errors import DiskFull, InfrastructureError, ObjectCorrupt, ObjectLost
+from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED, OBJECTS_REFUSED
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
 from shared.reports.finalise import (
     claim_finalise,
@@ -41,7 +40,6 @@ from shared.tracing import Value, span
 from shared.uptime.window import parse_windows
 from shared.uptime.zones import tzdata_version
 
-_AHEAD = 3  # parts that a merge reads at a time, and holds
 _log = structlog.get_logger()
 
 
@@ -80,12 +78,8 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
         with borrowed(context.pool) as conn:
             parts = list_parts(conn, lease.report_id)
             facts = read_facts(conn, lease.report_id)
-        rows = sum(part.stores for part in parts)
-        with stage("merge"):
-            csv = _merge_or_reopen(context, lease, parts, keeper)
-        with stage("convert"):
-            files = {"csv": csv, **_convert(context, lease, csv, facts, rows, keeper)}
-        failpoints.hit("merge.after")
+        files = _write_or_reopen(context, lease, parts, facts, keeper)
+        rows = sum(part.stores for part in parts)  # as counted in the bytes of each
         with stage("finish"), borrowed(context.pool) as conn:
             finished = finish_report(conn, lease, files, rows=rows, tzdata_version=tzdata_version())
             failpoints.hit("finish.before_commit")
@@ -128,29 +122,37 @@ def _read_again_in_one_snapshot(context: WorkerContext, lease: FinaliseLease, ke
             _refuse_lost(keeper)
 
 
-def _merge_or_reopen(
-    context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part], keeper: Keeper
-) -> StoredObject:
-    """Merge. Parts that are gone, as those of a report that failed long ago and is tried again, are computed anew first."""
+def _write_or_reopen(
+    context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part], facts: ReportFacts, keeper: Keeper
+) -> Mapping[FileFormat, StoredObject]:
+    """Write the files. Parts that are gone or were changed are computed again instead, all of them at once.
+
+    So are those of a report that failed long ago and is tried again. A file that was changed while it was made is made again.
+    """
     try:
-        return _merge(context, lease, parts, keeper)
-    except ObjectGone as error:
-        gone = [part.key for part in parts if not context.storage.has(part.key)]
+        return _write(context, lease, parts, facts, keeper)
+    except ObjectLost as error:
+        OBJECTS_REFUSED.labels("merge").inc()
+        damaged = damaged_parts(context.storage, parts, lambda: _refuse_lost(keeper))
         with borrowed(context.pool) as conn:
-            reopened = reopen_lost(conn, lease, gone)
-        _log.warning("parts_lost", batches=reopened)
+            reopened = reopen_lost(conn, lease, damaged, because=str(error))
+        _log.warning("parts_lost", batches=reopened, error=str(error))
         raise LeaseLost from error
 
 
-def _merge(
-    context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part], keeper: Keeper
-) -> StoredObject:
-    """Write the CSV; the only part of a report is its CSV already."""
-    if len(parts) == 1:
-        return StoredObject(parts[0].key, parts[0].size_bytes, parts[0].sha256)
-    return context.storage.put_stream(
-        lease.object_key("csv"), _blocks(context, parts, keeper), STORED_CSV_TYPE
-    )
+def _write(
+    context: WorkerContext, lease: FinaliseLease, parts: Sequence[Part], facts: ReportFacts, keeper: Keeper
+) -> Mapping[FileFormat, StoredObject]:
+    rows = sum(part.stores for part in parts)
+    with stage("merge"):
+        csv = merge_parts(context.storage, lease.object_key("csv"), parts, lambda: _refuse_lost(keeper))
+    with stage("convert"):
+        made = _convert(context, lease, csv, facts, rows, keeper)
+    failpoints.hit("merge.after")
+    for file in ([] if len(parts) == 1 else [csv]) + list(made.values()):
+        if not context.storage.holds(file):
+            raise ObjectCorrupt(f"the object {file.key} is not in the bucket as it was just written")
+    return {"csv": csv, **made}
 
 
 def _convert(
@@ -169,30 +171,13 @@ def _convert(
     columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
     made = Made(columns, provenance(lease.report_id, facts, csv, rows))
     try:
-        return write_files(context.storage, lease, csv, facts.formats, made, lambda: _refuse_lost(keeper))
+        return write_files(
+            context.storage, lease, csv, facts.formats, made, lambda: _refuse_lost(keeper), rows=rows
+        )
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull("the worker's disk has no room for the temporary files of a format") from error
         raise
-
-
-def _blocks(context: WorkerContext, parts: Sequence[Part], keeper: Keeper) -> Iterator[bytes]:
-    """The parts in their order, each while the next ones are under way."""
-
-    def read(part: Part) -> bytes:
-        return b"".join(context.storage.read(part.key))
-
-    with ThreadPoolExecutor(_AHEAD, "merge") as readers:
-        coming = deque(readers.submit(read, part) for part in parts[:_AHEAD])
-        try:
-            for following in [*parts[_AHEAD:], *[None] * len(coming)]:
-                _refuse_lost(keeper)
-                yield coming.popleft().result()
-                if following:
-                    coming.append(readers.submit(read, following))
-        finally:
-            readers.shutdown(cancel_futures=True)
-    _refuse_lost(keeper)
 
 
 def _refuse_lost(keeper: Keeper) -> None:

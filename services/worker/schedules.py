@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 from shared import failpoints
 from shared.db.connect import borrowed, connect_async
 from shared.db.queries import queries
-from shared.metrics.registry import SCHEDULES_FIRED
+from shared.metrics.registry import OBJECTS_REFUSED, SCHEDULES_FIRED
 from shared.queue import publish_or_leave
 from shared.reports.trigger import BatchTerms
 from shared.schedules.deliver import deliver_one
@@ -55,6 +55,8 @@ def deliver(pool: ConnectionPool, storage: Storage, keep_going: Callable[[], boo
             log.info("files_delivered")
         else:
             log.warning("files_not_delivered", error=shipment.error)
+            if shipment.is_lost:
+                OBJECTS_REFUSED.labels("delivery").inc()
 
 
 async def _fire_all(settings: Settings) -> list[Fired]:

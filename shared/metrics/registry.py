@@ -55,6 +55,12 @@ FINALISATIONS_ENDED = REGISTRY.counter(
     sources=["worker"],
     labels={"result": ("done", "lost", "released", "failed")},
 )
+OBJECTS_REFUSED = REGISTRY.counter(
+    "objects_refused_total",
+    "Objects that were gone or not as they were written when they were needed: merge, the batches were computed again; delivery, the files were not copied; link, the caller got none.",
+    sources=["api", "worker", "scheduler"],
+    labels={"needed_for": ("merge", "delivery", "link")},
+)
 
 LEASES_EXPIRED = REGISTRY.counter(
     "leases_expired_total",

@@ -72,13 +72,13 @@ def release_finalise(conn: psycopg.Connection, lease: FinaliseLease, *, error: s
     )
 
 
-def reopen_lost(conn: psycopg.Connection, lease: FinaliseLease, parts: Sequence[str]) -> int:
-    """Have the batches of these parts, which the object store has no more, computed again; returns how many.
+def reopen_lost(conn: psycopg.Connection, lease: FinaliseLease, parts: Sequence[str], *, because: str) -> int:
+    """Have the batches of these parts, which are gone or were changed, computed again; returns how many.
 
-    Gives the finalisation up. Its claim counts, so that a store that forgets everything is not fed for ever.
+    Gives the finalisation up. Its claim counts, so that a store that loses everything ends the report at last.
     """
     reopened = conn.execute(_SQL["reopen_lost"], {**_fence(lease), "parts": list(parts)}).rowcount
-    release_finalise(conn, lease, error="the object store has lost parts of the report", give_back=False)
+    release_finalise(conn, lease, error=because, give_back=False)
     return reopened
 
 

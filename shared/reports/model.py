@@ -215,9 +215,10 @@ class ReportFacts:
 
 @dataclass(frozen=True)
 class Part:
-    """The uploaded result of one batch."""
+    """The uploaded result of one batch: a row for each of its stores, and the header before those of batch 0."""
 
     key: str
     size_bytes: int
     sha256: str
     stores: int
+    batch_no: int

@@ -30,14 +30,6 @@ class Swept:
     lost: int | None = 0
 
 
-@dataclass(frozen=True)
-class Discrepancies:
-    """Reports of which a file is not there in its size, and objects that nothing points to."""
-
-    missing: list[UUID]
-    unreferenced: list[str]
-
-
 def expire_reports(conn: psycopg.Connection, ttl_s: float) -> list[UUID]:
     """Mark reports whose time is over; returns them. Their objects are the caller's, or the janitor's, to remove."""
     rows = conn.execute(_SQL["expire_reports"], {"ttl": timedelta(seconds=ttl_s), "limit": _MOST_AT_ONCE})
@@ -97,19 +89,13 @@ def sweep_bucket(
     return Swept(objects, uploads, strangers, lost)
 
 
-def reconcile(conn: psycopg.Connection, storage: Storage, ttl_s: float) -> Discrepancies:
-    """Compare the rows with the bucket, both ways; changes nothing."""
-    sizes = {item.key: item for item in storage.list(PREFIX)}
-    missing = {
-        report_id: None
-        for report_id, key, size_bytes in conn.execute(_SQL["succeeded_objects"])
-        if key not in sizes or sizes[key].size_bytes != size_bytes
-    }
+def unreferenced_objects(conn: psycopg.Connection, items: Iterable[ListedObject], ttl_s: float) -> list[str]:
+    """Return the keys of objects that no row points to, of a listing ordered by key."""
     unreferenced = []
-    for report_id, items in _by_report(sizes.values()):
+    for report_id, some in _by_report(items):
         wanted = _wanted(conn, [report_id], ttl_s)
-        unreferenced += [item.key for item in _unwanted(items, wanted.get(report_id, frozenset()))]
-    return Discrepancies(list(missing), unreferenced)
+        unreferenced += [item.key for item in _unwanted(some, wanted.get(report_id, frozenset()))]
+    return unreferenced
 
 
 def _files(conn: psycopg.Connection) -> set[tuple[str, int]]:

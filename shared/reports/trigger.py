@@ -54,16 +54,24 @@ class Accepted:
 
 
 async def trigger_report(
-    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms, origin: Origin = NOWHERE
+    conn: AsyncConnection,
+    request: ReportRequest,
+    caller: Caller,
+    terms: BatchTerms,
+    origin: Origin = NOWHERE,
+    *,
+    unusable: Sequence[UUID] = (),
 ) -> Accepted:
     """Write the report and its batches and commit, or find the one that answers the request already.
+
+    Reports that are `unusable`, since their files are lost, answer nothing, not even their Idempotency-Key.
 
     `conn` must be outside a transaction. Nobody need publish the messages: the scheduler does it for what stays
     unclaimed. Raises `IdempotencyKeyReused`, `WebhookSecretMissing`, and `InvalidRequest` for stores that are not known or too many for a format.
     """
 
     async def accept() -> Accepted:
-        accepted = await accept_report(conn, request, caller, terms, origin)
+        accepted = await accept_report(conn, request, caller, terms, origin, unusable=unusable)
         if accepted.wakes and not request.force:
             await conn.execute(_SQL["keep_question"], {"report_id": accepted.report_id})
         failpoints.hit("trigger.before_commit")
@@ -92,6 +100,8 @@ async def accept_report(
     caller: Caller,
     terms: BatchTerms,
     origin: Origin = NOWHERE,
+    *,
+    unusable: Sequence[UUID] = (),
 ) -> Accepted:
     """What `trigger_report` does, in the caller's transaction, which must see one moment (`in_one_snapshot`)."""
     key = {
@@ -104,8 +114,9 @@ async def accept_report(
             raise IdempotencyKeyReused(
                 "this Idempotency-Key came with another request within the last 24 hours"
             )
-        return Accepted(known[0])
-    accepted = await _find_or_insert(conn, request, caller, terms, origin)
+        if known[0] not in unusable:
+            return Accepted(known[0])
+    accepted = await _find_or_insert(conn, request, caller, terms, origin, unusable)
     await record_async(
         conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=not accepted.wakes
     )
@@ -117,7 +128,12 @@ async def accept_report(
 
 
 async def _find_or_insert(
-    conn: AsyncConnection, request: ReportRequest, caller: Caller, terms: BatchTerms, origin: Origin
+    conn: AsyncConnection,
+    request: ReportRequest,
+    caller: Caller,
+    terms: BatchTerms,
+    origin: Origin,
+    unusable: Sequence[UUID],
 ) -> Accepted:
     stores = request.stores
     scope = scope_json(caller.visible)
@@ -144,6 +160,7 @@ async def _find_or_insert(
         "traceparent": origin.traceparent,
         "batch_stores": _stores_of_a_batch(request, terms),
         "republish": timedelta(seconds=terms.republish_s),
+        "unusable": list(unusable),
     }
     if not request.force and (same := await _one(conn, "find_same", parameters)):
         return Accepted(same[0])

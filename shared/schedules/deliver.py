@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.db.queries import queries
-from shared.errors import StorageUnavailable
+from shared.errors import ObjectLost, StorageUnavailable
 from shared.reports.model import CONTENT_TYPES, FileFormat
 from shared.schedules.model import Shipment
 from shared.storage import Storage
@@ -24,7 +24,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
 def deliver_one(pool: ConnectionPool, storage: Storage) -> Shipment | None:
     """Copy the files of one report that has succeeded; returns what was tried, None when nothing waits.
 
-    A copy that fails is tried again until the report's files expire, and so is one whose scheduler died.
+    Each file is verified while it is copied. A copy that fails is tried again until the report's files expire, and so is
+    one whose scheduler died, or whose file is gone or was changed: somebody may put it back.
     """
     with borrowed(pool) as conn:
         conn.execute(_SQL["give_up_deliveries"])
@@ -34,14 +35,14 @@ def deliver_one(pool: ConnectionPool, storage: Storage) -> Shipment | None:
     which = {"schedule_id": shipment.schedule_id, "due_at": shipment.due_at, "attempt": shipment.attempt}
     keys = []
     try:
-        for source, file_format in zip(shipment.objects, shipment.formats, strict=True):
+        for source, file_format in zip(shipment.sources, shipment.formats, strict=True):
             keys.append(target_key(shipment, file_format))
             storage.copy(source, keys[-1], CONTENT_TYPES[file_format])
-    except StorageUnavailable as error:
+    except (StorageUnavailable, ObjectLost) as error:
         pauses = {"first_pause": _FIRST_PAUSE, "longest_pause": _LONGEST_PAUSE}
         with borrowed(pool) as conn:
             conn.execute(_SQL["record_failure"], {**which, **pauses, "error": str(error)})
-        return replace(shipment, error=str(error))
+        return replace(shipment, error=str(error), is_lost=isinstance(error, ObjectLost))
     failpoints.hit("delivery.after_copy")
     with borrowed(pool) as conn:
         conn.execute(_SQL["record_delivered"], {**which, "objects": keys})

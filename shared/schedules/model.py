@@ -9,6 +9,7 @@ from uuid import UUID
 
 from shared.keys import StoreScope
 from shared.reports.model import FileFormat, ReportRequest, ReportState, StoreFilter
+from shared.storage import StoredObject
 
 ScheduleState = Literal["active", "paused"]
 DeliveryState = Literal["none", "waiting", "delivered", "failed"]
@@ -86,7 +87,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Shipment:
-    """Files that one attempt is to copy. `error`: why it could not; None before it, and after it succeeded."""
+    """Files that one attempt is to copy. `error`: why it could not; None before it, and after it succeeded.
+
+    `is_lost`: it could not since a file is gone or was changed.
+    """
 
     schedule_id: UUID
     due_at: datetime
@@ -95,4 +99,12 @@ class Shipment:
     attempt: int
     objects: Sequence[str]
     formats: Sequence[FileFormat]
+    sizes_bytes: Sequence[int]
+    sha256s: Sequence[str]
     error: str | None = None
+    is_lost: bool = False
+
+    @property
+    def sources(self) -> Sequence[StoredObject]:
+        """The files, as they must be."""
+        return [*map(StoredObject, self.objects, self.sizes_bytes, self.sha256s)]

@@ -222,3 +222,9 @@ def _dockerfile() -> str:
 def _is_pinned_variable(image: str, variable: str) -> bool:
     """Whether an image reads `${VARIABLE:-name:tag}` with a tag that has at least two numbers, such as 18.4-trixie."""
     return re.fullmatch(rf"\$\{{{variable}:-[a-z0-9./-]+:v?\d+\.\d+[a-z0-9.-]*\}}", image) is not None
+
+
+def test_the_object_store_is_well_only_once_it_writes_durably() -> None:
+    assert "fs.configure -locationPrefix=/buckets/ -fsync -apply" in SERVICES["s3"]["entrypoint"][2]
+    for server in (SERVICES["s3"], OVERRIDES["offline.yml"]["services"]["s3"]):
+        assert "/etc/seaweedfs/filer.conf" in server["healthcheck"]["test"][-1]

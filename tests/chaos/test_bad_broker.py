@@ -1,7 +1,7 @@
 """A broker that loses, repeats and shuffles: messages only wake, so the files and the claims stay what they are."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from shared.queue import make_broker, publish, publish_or_leave
 from shared.reports.claim import LeaseTerms
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
+from tests.fixtures.buckets import content_of
 from tests.fixtures.reports import trigger
 from tests.fixtures.services import wait_until
 from tests.oracle.report import expected_csv
@@ -129,5 +130,4 @@ def content(url: str, storage: Storage, report_id: UUID) -> bytes:
     with psycopg.connect(url) as conn:
         row = conn.execute("select object from report_file where report_id = %s", [report_id]).fetchone()
     assert row is not None
-    blocks: Iterable[bytes] = storage.read(row[0])
-    return b"".join(blocks)
+    return content_of(storage, row[0])

@@ -13,6 +13,7 @@ from shared.schedules.model import ScheduleTerms
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.chaos.test_scheduler_crash_points import ACTIONS, fails_at
+from tests.fixtures.buckets import content_of
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import SmallFleet, await_success
 
@@ -83,4 +84,4 @@ def test_files_that_it_had_copied(action: str, idle_services: Services, small_fl
     storage = make_storage(Settings.model_validate(values))
     assert attempts == 2
     assert [item.key for item in storage.list("deliveries/")] == [key]
-    assert b"".join(storage.read(key)) == small_fleet.expected
+    assert content_of(storage, key) == small_fleet.expected

@@ -22,6 +22,7 @@ from shared.reports.model import Caller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
+from tests.fixtures.buckets import content_of
 from tests.fixtures.fleet import Store, load_fleet
 
 AS_OF = datetime(2024, 10, 14, 18, tzinfo=UTC)
@@ -82,7 +83,7 @@ class World:
         with psycopg.connect(self.url) as conn:
             row = conn.execute("select object from report_file where report_id = %s", [report_id]).fetchone()
         assert row is not None
-        return b"".join(self.storage.read(row[0])).decode().splitlines()
+        return content_of(self.storage, row[0]).decode().splitlines()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from shared.db.queries import queries
 from shared.ids import new_id
 from shared.reports.forget import forget_imports
 from shared.settings import Settings
+from tests.fixtures.buckets import content_of
 from tests.fixtures.local_stack import eventually
 from tests.fixtures.reports import trigger
 from tests.integration.ingest_database import POLLS_HEADER, counts
@@ -317,7 +318,7 @@ class Fleet:
 
 def file_of(worker: WorkerContext, conn: psycopg.Connection, report_id: UUID) -> bytes:
     ((key,),) = conn.execute("select object from report_file where report_id = %s", [report_id]).fetchall()
-    return b"".join(worker.storage.read(key))
+    return content_of(worker.storage, key)
 
 
 def test_a_report_does_not_overlook_a_change_that_was_forgotten(

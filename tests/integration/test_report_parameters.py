@@ -21,7 +21,8 @@ from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
 from shared.clock import to_us
 from shared.reports import trigger
-from shared.reports.retention import Discrepancies, Swept, reconcile, sweep_bucket
+from shared.reports.reconcile import reconcile
+from shared.reports.retention import Swept, sweep_bucket
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem, work
 from tests.oracle.accounting import HOUR_US, MINUTE_US, HoursRow, Poll, account
@@ -295,10 +296,11 @@ def test_the_files_of_a_report_are_kept_and_retired_together(api: TestClient, wo
         assert [item.key.split("/")[3] for item in storage.list("reports/")] == [
             "report.csv", "report.json", "report.xlsx"
         ]  # fmt: skip
-        assert reconcile(conn, storage, 9e9) == Discrepancies([], [])
+        assert reconcile(conn, storage, 9e9, deep=True).is_clean
         (lost,) = [item.key for item in storage.list("reports/") if item.key.endswith("json")]
         storage.delete(lost)
-        assert reconcile(conn, storage, 9e9).missing == [UUID(lost.split("/")[1])]
+        (damage,) = reconcile(conn, storage, 9e9).files
+        assert (damage.object.report_id, damage.object.key) == (UUID(lost.split("/")[1]), lost)
 
 
 def test_one_batch_of_csv_is_its_own_file_also_beside_others(

@@ -17,11 +17,10 @@ from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
 from shared.reports.model import Caller, ReportRequest
+from shared.reports.reconcile import reconcile
 from shared.reports.retention import (
-    Discrepancies,
     Swept,
     expire_reports,
-    reconcile,
     remove_files,
     sweep_bucket,
 )
@@ -88,7 +87,7 @@ def test_the_parts_of_a_finished_report_go_and_its_file_stays(world: World) -> N
     assert world.sweep() == Swept(3, 0, 0)
     assert world.keys() == {"final-1/report.csv"}
     assert world.sweep() == Swept(0, 0, 0)
-    assert reconcile(world.conn, world.storage, WEEK_S) == Discrepancies([], [])
+    assert reconcile(world.conn, world.storage, WEEK_S, deep=True).is_clean
 
 
 def test_a_report_under_way_keeps_everything_also_parts_of_lost_leases(world: World) -> None:
@@ -154,5 +153,5 @@ def test_reconcile_finds_a_pointer_without_object_and_objects_without_pointer(wo
     world.compute(report_id, 0, 1, 2)
     world.storage.delete(f"reports/{report_id}/final-1/report.csv")
     found = reconcile(world.conn, world.storage, WEEK_S)
-    assert found.missing == [report_id]
+    assert [damage.object.report_id for damage in found.files] == [report_id]
     assert sorted(key.split("/")[3] for key in found.unreferenced) == ["000000-1", "000001-1", "000002-1"]

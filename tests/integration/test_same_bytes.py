@@ -12,6 +12,7 @@ from services.ingest.limits import Limits
 from services.ingest.run import ingest_paths
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from tests.fixtures.buckets import content_of
 from tests.fixtures.reports import trigger
 from tests.oracle.report import expected_csv
 
@@ -55,4 +56,4 @@ def test_the_file_is_the_same(
         batches = conn.execute("select count(*) from report_batch").fetchone()
     assert batches == (len(wakes),)
     assert rows == 24
-    assert b"".join(worker.storage.read(key)) == expected
+    assert content_of(worker.storage, key) == expected

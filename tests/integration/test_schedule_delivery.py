@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from shared.settings import Settings
 from shared.storage import make_storage
+from tests.fixtures.buckets import content_of
 from tests.fixtures.cutting_proxy import cutting_proxy
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.metrics import by_label, free_ports, on_port, scrape
@@ -111,7 +112,7 @@ def test_two_schedulers_make_one_report_and_deliver_it_though_both_ways_fail_at_
             )
         )
         assert sorted(item.key for item in storage.list("deliveries/")) == sorted(run.objects)
-        assert {key.rpartition(".")[2]: b"".join(storage.read(key)) for key in run.objects} == files
+        assert {key.rpartition(".")[2]: content_of(storage, key) for key in run.objects} == files
         for key in run.objects:
             assert key.startswith(f"deliveries/north/daily/T-glich-6-30-{run.due_at:%Y%m%dT%H%M%SZ}-")
         events = [Webhook(secret).verify(request.body, request.headers) for request in hook.received]

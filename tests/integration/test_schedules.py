@@ -12,8 +12,10 @@ import pytest
 from psycopg import AsyncConnection
 
 from services.worker.context import WorkerContext
+from services.worker.schedules import deliver
 from shared.errors import InvalidRequest, ScheduleNotFound
 from shared.keys import EVERY_STORE, StoreScope, create_key, revoke_key
+from shared.metrics.registry import OBJECTS_REFUSED
 from shared.reports.due import bury_poison
 from shared.reports.end import retry_report
 from shared.reports.trigger import BatchTerms
@@ -27,6 +29,8 @@ from shared.schedules.keep import (
     list_schedules,
 )
 from shared.schedules.model import Run, Schedule, ScheduleTerms
+from tests.fixtures.buckets import content_of
+from tests.fixtures.damage import DAMAGES
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import work
 
@@ -280,6 +284,36 @@ def test_another_name_or_prefix_meanwhile_makes_no_second_copy(
     assert [item.key for item in worker.storage.list("deliveries/")] == list(run.objects)
 
 
+def test_a_changed_file_is_not_delivered_until_it_is_put_back(
+    database_url: str, maker: str, worker: WorkerContext
+) -> None:
+    schedule = make(database_url, maker, replace(TERMS, s3_prefix="anna/daily"))
+    make_due(database_url)
+    fired = fire(database_url)
+    assert fired is not None
+    work(worker, str(fired.report_id))
+    ((key, whole),) = (
+        (item.key, content_of(worker.storage, item.key))
+        for item in worker.storage.list(f"reports/{fired.report_id}/")
+    )
+    for how, said in (("one digit", "SHA-256"), ("half", "bytes instead of")):
+        worker.storage.put(key, DAMAGES[how](whole), "binary/octet-stream")
+        refused = OBJECTS_REFUSED.labels("delivery")._value.get()
+        deliver(worker.pool, worker.storage)
+        (run,) = runs(database_url, schedule)
+        assert run.delivery == "waiting"
+        assert said in (run.delivery_error or "")
+        assert OBJECTS_REFUSED.labels("delivery")._value.get() == refused + 1
+        assert list(worker.storage.list("deliveries/")) == []
+        with worker.pool.connection() as conn:
+            conn.execute("update schedule_run set delivery_due_at = clock_timestamp()")
+    worker.storage.put(key, whole, "binary/octet-stream")
+    deliver(worker.pool, worker.storage)
+    (run,) = runs(database_url, schedule)
+    assert (run.delivery, run.delivery_error) == ("delivered", None)
+    assert content_of(worker.storage, run.objects[0]) == whole
+
+
 def test_files_are_copied_once_under_a_key_of_their_own(
     database_url: str, maker: str, worker: WorkerContext
 ) -> None:
@@ -299,4 +333,4 @@ def test_files_are_copied_once_under_a_key_of_their_own(
     assert key.endswith(f"-{UUID(str(schedule.id)).hex[-12:]}.csv")
     with psycopg.connect(database_url) as conn:
         (source,) = conn.execute("select object from report_file").fetchone() or ("",)
-    assert b"".join(worker.storage.read(key)) == b"".join(worker.storage.read(source))
+    assert content_of(worker.storage, key) == content_of(worker.storage, source)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
 
 from services.api.context import Context
-from services.api.routes.reports import Reader, Writer, create, refuse_lost, wait_for
+from services.api.files import how_to_rebuild
+from services.api.routes.reports import Reader, Writer, create, wait_for
 from services.api.schemas import LegacyStatus, Triggered, files_of
 from shared.errors import FileLost, ReportNotFound
 from shared.http.contract import answers
@@ -55,8 +56,10 @@ async def get(
         return LegacyStatus(status="Running")
     for csv in files_of(report, context.signer)[:1]:
         if "text/csv" in accept:
-            await refuse_lost(context, report, csv)
+            await context.files.refuse_lost(report, csv.format)
             return RedirectResponse(csv.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
+        if csv.format in await context.files.lost(report):
+            raise FileLost(how_to_rebuild(report, csv.format))
         return LegacyStatus(status="Complete", download_url=csv.url)
     return LegacyStatus(
         status="Error", detail=(report.error or {}).get("detail", f"the report is {report.state}")

@@ -1,10 +1,10 @@
 """Reports as resources: create, list, get (and wait), download."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-import structlog
 from fastapi import APIRouter, Depends, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -45,10 +45,9 @@ from shared.reports.end import cancel_report, retry_report
 from shared.reports.model import Caller as ReportCaller
 from shared.reports.model import Report, ReportRequest, file_name
 from shared.reports.read import get_report, list_reports
-from shared.reports.trigger import trigger_report
+from shared.reports.trigger import Accepted, trigger_report
 from shared.webhooks.address import check_url
 
-_log = structlog.get_logger()
 router = APIRouter(tags=["reports"])
 Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
@@ -58,16 +57,31 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def create(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> Report:
-    """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler."""
+    """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler.
+
+    A report that exists already does not answer if its files are lost: a new one is made.
+    """
     await context.pressure.check()
-    async with autocommitting_async(context.pool) as conn:
-        accepted = await trigger_report(conn, request, caller, context.batch_terms, current_origin())
-        bind_contextvars(report_id=str(accepted.report_id))  # also for the line of the request
-        failpoints.hit("trigger.after_commit")
-        report = await get_report(conn, accepted.report_id, caller.visible)
+    accepted, report = await _accept(context, request, caller)
+    unusable = []
+    while not accepted.wakes and await context.files.lost(report):
+        unusable.append(report.id)
+        accepted, report = await _accept(context, request, caller, unusable)
     await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
     failpoints.hit("publish.after")
     return report
+
+
+async def _accept(
+    context: ApiContext, request: ReportRequest, caller: ReportCaller, unusable: Sequence[UUID] = ()
+) -> tuple[Accepted, Report]:
+    async with autocommitting_async(context.pool) as conn:
+        accepted = await trigger_report(
+            conn, request, caller, context.batch_terms, current_origin(), unusable=unusable
+        )
+        bind_contextvars(report_id=str(accepted.report_id))  # also for the line of the request
+        failpoints.hit("trigger.after_commit")
+        return accepted, await get_report(conn, accepted.report_id, caller.visible)
 
 
 async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wait_s: float) -> Report:
@@ -119,7 +133,7 @@ async def create_report(
     await context.links.note(key, report)
     response.headers["Location"] = f"/v1/reports/{report.id}"
     response.headers["Retry-After"] = "1"
-    return ReportBody.with_links(report, context.signer)
+    return await show(context, report)
 
 
 @router.get("/v1/reports")
@@ -157,7 +171,7 @@ async def read_report(
     response.headers.update(_NO_STORE)
     if not report.is_final:
         response.headers["Retry-After"] = "1"
-    return ReportBody.with_links(report, context.signer)
+    return await show(context, report)
 
 
 @router.get(
@@ -170,7 +184,7 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
     """Redirect to a link to the file."""
     report = await context.looks.report(report_id, key.visible)
     file = _file(context, report, name)
-    await refuse_lost(context, report, file)
+    await context.files.refuse_lost(report, file.format)
     await context.links.note(key, report)
     return RedirectResponse(file.url, status.HTTP_302_FOUND, headers=_NO_STORE)
 
@@ -183,7 +197,7 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
         await cancel_report(conn, report_id, key.visible)
         await record_async(conn, key.prefix, "report.canceled", str(report_id))
         report = await get_report(conn, report_id)
-    return ReportBody.with_links(report, context.signer)
+    return ReportBody.with_links(report, context.signer, lost=())
 
 
 @router.post(
@@ -197,18 +211,12 @@ async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
         await record_async(conn, key.prefix, "report.retried", str(report_id))
         report = await get_report(conn, report_id)
     await run_in_threadpool(publish_or_leave, context.broker, wakes)
-    return ReportBody.with_links(report, context.signer)
+    return ReportBody.with_links(report, context.signer, lost=())
 
 
-async def refuse_lost(context: ApiContext, report: Report, file: ReportFile) -> None:
-    """Raise `FileLost` for a file that the object store has no more, `StorageUnavailable` when that cannot be told."""
-    (stored,) = (stored for stored in report.files if stored.format == file.format)
-    if not await run_in_threadpool(context.storage.has, stored.object):
-        _log.error("file_lost", report_id=str(report.id), object=stored.object)
-        raise FileLost(
-            f"somebody removed {file.name} of report {report.id} from the object store; to make it anew,"
-            ' POST /v1/reports with the same parameters, "as_of" as the report shows it, and "force": true'
-        )
+async def show(context: ApiContext, report: Report) -> ReportBody:
+    """The report, with a link to each file that is in the bucket."""
+    return ReportBody.with_links(report, context.signer, await context.files.lost(report))
 
 
 def _file(context: ApiContext, report: Report, name: str) -> ReportFile:

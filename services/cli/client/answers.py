@@ -28,6 +28,15 @@ class ReportFile:
 
 
 @dataclass(frozen=True)
+class LostFile:
+    """A file that is not in the object store as it was written; `detail` says what to do."""
+
+    name: str
+    format: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class ReportStatus:
     """A report as the API shows it. In a list it has no files, whatever its state."""
 
@@ -47,6 +56,7 @@ class ReportStatus:
     started_at: datetime | None
     finished_at: datetime | None
     files: Sequence[ReportFile] = ()
+    lost_files: Sequence[LostFile] = ()
 
     @property
     def is_final(self) -> bool:
@@ -54,10 +64,13 @@ class ReportStatus:
         return self.state not in ("queued", "running")
 
     def file(self, file_format: str = "csv") -> ReportFile:
-        """The file of a format. Raises LookupError when there is none."""
+        """The file of a format. Raises LookupError when there is none, with what to do where the object store has lost it."""
         for file in self.files:
             if file.format == file_format:
                 return file
+        for lost in self.lost_files:
+            if lost.format == file_format:
+                raise LookupError(lost.detail)
         raise LookupError(f"report {self.id} ({self.state}) has no file of format {file_format}")
 
 

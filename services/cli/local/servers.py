@@ -70,7 +70,7 @@ def start_servers(
     """
     identity, reservation = claim_identity(directory, PORT_NAMES)
     ports = identity.ports
-    objects = seaweedfs.SeaweedFS(directory, ports, identity.s3_access_key, identity.s3_secret_key)
+    objects = seaweedfs.SeaweedFS(directory, ports, identity.s3_access_key, identity.s3_secret_key, durable)
     queue = valkey.Valkey(directory, ports["valkey"], identity.valkey_password, redis_databases)
     database = postgres.Postgres(directory, ports["postgres"], identity.postgres_password, durable)
     with reservation:

@@ -30,12 +30,12 @@ from report where id = %(report_id)s
 on conflict (created_by, key) do update set report_id = excluded.report_id
 
 -- name: find_same
--- The same question about the same data has the same answer.
+-- The same question about the same data has the same answer, unless its files are lost.
 select id from report
 where data_cut = %(data_cut)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
   and detail = %(detail)s and windows = %(windows)s and formats = %(formats)s
   and stores is not distinct from %(stores)s and scope is not distinct from %(scope)s
-  and state in ('queued', 'running', 'succeeded')
+  and state in ('queued', 'running', 'succeeded') and id <> all(%(unusable)s)
 order by created_at
 limit 1
 
@@ -220,9 +220,10 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'd
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: reopen_lost
--- Their parts are not in the object store any more, so they are computed again.
+-- Their parts are not in the object store as they were written, so they are computed again, with all their claims: the
+-- claims of the finalisation end it where the parts are lost again and again.
 update report_batch b
-set state = 'pending', part = null, due_at = clock_timestamp(), due_since = clock_timestamp()
+set state = 'pending', part = null, burnt = 0, due_at = clock_timestamp(), due_since = clock_timestamp()
 from report r
 where b.report_id = %(report_id)s and b.part = any(%(parts)s) and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
@@ -254,7 +255,7 @@ update report set finalise_lease_until = clock_timestamp(), finalise_burnt = lea
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: list_parts
-select part, size_bytes, sha256, stores from report_batch where report_id = %(report_id)s order by batch_no
+select part, size_bytes, sha256, stores, batch_no from report_batch where report_id = %(report_id)s order by batch_no
 
 -- name: finish_report
 with finished as (
@@ -357,3 +358,16 @@ select r.id, f.object, f.size_bytes
 from report r left join report_file f on f.report_id = r.id
 where r.state = 'succeeded'
 order by r.id, f.format
+
+-- name: kept_objects
+-- Files of succeeded reports, and parts of which the merge of others will be made: a failed one keeps its for a retry.
+select r.id as report_id, r.as_of, f.format, null as batch_no, coalesce(f.object, '') as key,
+    coalesce(f.size_bytes, 0) as size_bytes, coalesce(f.sha256, '') as sha256
+from report r left join report_file f on f.report_id = r.id
+where r.state = 'succeeded'
+union all
+select r.id, r.as_of, null, b.batch_no, b.part, b.size_bytes, b.sha256
+from report r join report_batch b on b.report_id = r.id
+where b.state = 'done'
+  and (r.state in ('queued', 'running') or (r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s))
+order by report_id, batch_no, format

@@ -10,9 +10,11 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from shared.reports.retention import PREFIX, reconcile, sweep_bucket
+from shared.reports.reconcile import reconcile
+from shared.reports.retention import PREFIX, sweep_bucket
 from shared.storage import Storage
 from tests.chaos.soak.truth import Finished, Truth, read_commits
+from tests.fixtures.buckets import content_of
 from tests.integration.ingest_database import check_ledger
 from tests.oracle.accounting import EPOCH
 
@@ -126,7 +128,7 @@ def _check_files(
     )
     for report in reports.fetchall():
         truth.advance(report.read_cut)
-        content = b"".join(storage.read(report.object))
+        content = content_of(storage, report.object)
         if (len(content), hashlib.sha256(content).hexdigest()) != (report.size_bytes, report.sha256):
             yield f"the object of report {report.id} is not the one that was committed"
         wanted = truth.file(report)
@@ -170,8 +172,8 @@ def _check_polls(conn: psycopg.Connection, truth: Truth) -> Iterator[str]:
 def _check_bucket(conn: psycopg.Connection, storage: Storage) -> Iterator[str]:
     """After the janitor there is no object, and no open upload, that nothing points to."""
     sweep_bucket(conn, storage, _TTL_S, grace=timedelta(0), now=datetime.now(EPOCH.tzinfo) + _LATER)
-    found = reconcile(conn, storage, _TTL_S)
-    yield from (f"report {report_id} has lost its object" for report_id in found.missing)
+    found = reconcile(conn, storage, _TTL_S, deep=True)
+    yield from (f"report {damage.object.report_id}: {damage.detail}" for damage in found.files)
     yield from (f"nothing points to {key}" for key in found.unreferenced)
     yield from (f"the upload of {upload.key} is still open" for upload in storage.open_uploads(PREFIX))
 

@@ -1,0 +1,74 @@
+"""The parts of a report become its CSV, each verified before its first byte is written. Knows no database."""
+
+import csv
+import io
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from shared.errors import ObjectCorrupt, ObjectLost
+from shared.reports.model import STORED_CSV_TYPE, Part
+from shared.storage import Storage, StoredObject
+
+_AHEAD = 3  # parts that a merge reads at a time, and holds
+Keep = Callable[[], None]
+
+
+def merge_parts(storage: Storage, key: str, parts: Sequence[Part], keep: Keep) -> StoredObject:
+    """Write the CSV to `key`; the only part of a report is its CSV already, and is read to verify it.
+
+    `keep` is called before each part and may raise to stop the merge. Raises `StorageUnavailable`, and `ObjectLost` for a
+    part that is gone, was changed, or does not have exactly one row for each of its stores.
+    """
+    if len(parts) == 1:
+        read_part(storage, parts[0])
+        return StoredObject(parts[0].key, parts[0].size_bytes, parts[0].sha256)
+    return storage.put_stream(key, _verified(storage, parts, keep), STORED_CSV_TYPE)
+
+
+def damaged_parts(storage: Storage, parts: Sequence[Part], keep: Keep) -> list[str]:
+    """Return the keys of the parts that `merge_parts` would refuse. Raises `StorageUnavailable`."""
+    damaged = []
+    for part in parts:
+        keep()
+        try:
+            read_part(storage, part)
+        except ObjectLost:
+            damaged.append(part.key)
+    return damaged
+
+
+def read_part(storage: Storage, part: Part) -> bytes:
+    """Return the verified bytes of a part. Raises as `merge_parts` does."""
+    data = b"".join(storage.read(part))
+    rows, stores = count_rows(data, header=part.batch_no == 0)
+    if not rows == stores == part.stores:
+        raise ObjectCorrupt(
+            f"the part {part.key} has {rows:,} rows of {stores:,} stores instead of {part.stores:,} of as many"
+        )
+    return data
+
+
+def count_rows(data: bytes, *, header: bool) -> tuple[int, int]:
+    """Return how many rows some CSV has, and how many different stores they name first."""
+    if b'"' in data:
+        ids = [row[0] for row in csv.reader(io.StringIO(data.decode(), newline="")) if row]
+    else:
+        ids = [line.partition(",")[0] for line in data.decode().split("\n")[:-1]]
+    del ids[:header]
+    return len(ids), len(set(ids))
+
+
+def _verified(storage: Storage, parts: Sequence[Part], keep: Keep) -> Iterator[bytes]:
+    """The parts in their order, each while the next ones are under way."""
+    with ThreadPoolExecutor(_AHEAD, "merge") as readers:
+        coming = deque(readers.submit(read_part, storage, part) for part in parts[:_AHEAD])
+        try:
+            for following in [*parts[_AHEAD:], *[None] * len(coming)]:
+                keep()
+                yield coming.popleft().result()
+                if following:
+                    coming.append(readers.submit(read_part, storage, following))
+        finally:
+            readers.shutdown(cancel_futures=True)
+    keep()

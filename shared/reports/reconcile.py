@@ -1,0 +1,119 @@
+"""Comparing the rows with the bucket, both ways: what is lost, what was changed, what nobody needs. Changes nothing."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from shared.db.queries import queries
+from shared.errors import ObjectLost
+from shared.reports.model import FileFormat, file_name
+from shared.reports.retention import PREFIX, unreferenced_objects
+from shared.storage import ListedObject, Storage
+
+_SQL = queries("reports")
+_READ_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class KeptObject:
+    """An object that a row points to: a file of a succeeded report, or the part of a batch of one that is not finished.
+
+    `key` is empty where a report succeeded without a file, which only a hand can bring about.
+    """
+
+    report_id: UUID
+    as_of: datetime
+    format: FileFormat | None
+    batch_no: int | None
+    key: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """What it is to its report."""
+        return f"the part of batch {self.batch_no}" if self.format is None else file_name(self.format)
+
+    @property
+    def is_part(self) -> bool:
+        return self.batch_no is not None
+
+
+@dataclass(frozen=True)
+class Damage:
+    """An object that is not in the bucket as it was written, and what is wrong with it."""
+
+    object: KeptObject
+    detail: str
+
+
+@dataclass(frozen=True)
+class Discrepancies:
+    """`files` of succeeded reports, and `parts` of others, that are damaged; objects that nothing points to; how many were read."""
+
+    files: list[Damage]
+    parts: list[Damage]
+    unreferenced: list[str]
+    read: int
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.files or self.parts or self.unreferenced)
+
+
+def reconcile(
+    conn: psycopg.Connection, storage: Storage, ttl_s: float, *, deep: bool = False
+) -> Discrepancies:
+    """Look whether every object is there in its length and, if `deep`, whether its bytes have the stored SHA-256.
+
+    `conn` must be outside a transaction: the look takes as long as the store. Raises `StorageUnavailable`.
+    """
+    listed = {item.key: item for item in storage.list(PREFIX)}
+    kept = _kept(conn, ttl_s)
+    damages = list(_missing(kept, listed))
+    known = {damage.object for damage in damages}
+    whole = [each for each in kept if each not in known] if deep else []
+    damages += _changed(storage, whole)
+    still = set(_kept(conn, ttl_s)) if damages else set()  # some have ended, or were computed again, since
+    damages = [damage for damage in damages if damage.object in still]
+    return Discrepancies(
+        [damage for damage in damages if not damage.object.is_part],
+        [damage for damage in damages if damage.object.is_part],
+        unreferenced_objects(conn, listed.values(), ttl_s),
+        len(whole),
+    )
+
+
+def _kept(conn: psycopg.Connection, ttl_s: float) -> list[KeptObject]:
+    with conn.cursor(row_factory=class_row(KeptObject)) as cursor:
+        return cursor.execute(_SQL["kept_objects"], {"ttl": timedelta(seconds=ttl_s)}).fetchall()
+
+
+def _missing(kept: Iterable[KeptObject], listed: Mapping[str, ListedObject]) -> Iterator[Damage]:
+    for each in kept:
+        item = listed.get(each.key)
+        if item is None:
+            yield Damage(each, f"the object {each.key} is not in the bucket")
+        elif item.size_bytes != each.size_bytes:
+            yield Damage(
+                each, f"the object {each.key} has {item.size_bytes:,} bytes instead of {each.size_bytes:,}"
+            )
+
+
+def _changed(storage: Storage, kept: Iterable[KeptObject]) -> Iterator[Damage]:
+    with ThreadPoolExecutor(_READ_AT_ONCE, "reconcile") as readers:
+        yield from filter(None, readers.map(partial(_verify, storage), kept))
+
+
+def _verify(storage: Storage, each: KeptObject) -> Damage | None:
+    try:
+        storage.verify(each)
+    except ObjectLost as error:
+        return Damage(each, str(error))
+    return None
