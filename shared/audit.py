@@ -23,6 +23,7 @@ ACTIONS: Mapping[str, str] = {
     "report.canceled": "A report was canceled.",
     "report.retried": "A failed report was tried again.",
     "report.linked": "Links to a report's files were handed out, for the first time within an hour.",
+    "import.canceled": "An import was canceled.",
     "webhook.created": "A webhook endpoint was registered; the details have its address.",
     "webhook.deleted": "A webhook endpoint was deleted.",
     "webhook.enabled": "A disabled webhook endpoint was enabled.",

@@ -21,6 +21,10 @@ class DatabaseUnavailable(InfrastructureError):
     """Postgres cannot be reached, is shutting down, or cannot write."""
 
 
+class TableLocked(DatabaseUnavailable):
+    """Another transaction holds a lock on a table for long; waiting for it costs no attempt."""
+
+
 class SchemaBehind(InfrastructureError):
     """The database lacks migrations of this release; they may be about to come."""
 
@@ -103,6 +107,22 @@ class Overloaded(InfrastructureError):
 
 class ImportNotFound(UptillError):
     """No import has this id."""
+
+
+class ImportCanceled(UptillError):
+    """The import was canceled while it was loaded."""
+
+
+class ImportEnded(UptillError):
+    """The import has ended, or is no upload and no load of files, so it cannot be canceled."""
+
+
+class UploadLost(UptillError):
+    """The files of an upload are not in the spool any more, or not as they were received."""
+
+
+class SpoolUnavailable(InfrastructureError):
+    """The spool folder cannot be read or written."""
 
 
 class BodyTooLarge(UptillError):

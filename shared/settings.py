@@ -124,12 +124,28 @@ class Settings(BaseSettings):
         default="",
         description="Folder where one ingest service keeps uploads until they are loaded. Default: `uptill-spool` in the temporary folder.",
     )
+    spool_reserve_bytes: int = Field(
+        default=1 << 30,
+        ge=0,
+        description="Bytes of the spool's file system that uploads leave free, beside three times what waits in the spool; else an upload gets 507 `storage_full`.",
+    )
+    spool_max_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes that uploads may take in the spool until they are loaded; more get 507 `storage_full`. 0: as many as the file system has room for.",
+    )
     max_upload_bytes: int = Field(default=4 << 30, ge=1, description="Longest body of `POST /v1/imports`.")
     statement_timeout_s: float = Field(
         default=15.0,
         gt=0,
         le=60,
         description="Seconds that Postgres may take for one statement of an HTTP call; the call then gets 503 `timed_out`.",
+    )
+    lock_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=60,
+        description="Seconds that a batch of a report, or a chunk of an import, waits for a lock on a table of Postgres; after that it is tried again later, which costs no attempt.",
     )
     pool_size: int = Field(default=8, ge=1, description="Database connections of one process, at most.")
     reject_limit: float = Field(

@@ -20,6 +20,7 @@ from shared.queue import check_queue
 from shared.reports.reconcile import Damage, Discrepancies, reconcile
 from shared.settings import Settings
 from shared.storage import make_storage
+from shared.uploads import LONG_WAIT_S
 
 _OLDEST_POSTGRES = 150_000
 _TIMEOUT_S = 5.0
@@ -62,6 +63,7 @@ def doctor(
         "api": _check_api,
         "api key": _check_key,
         "workers": _check_workers,
+        "uploads": _check_uploads,
     }
     if compare:
         checks["files"] = partial(_check_files, deep=deep)
@@ -148,6 +150,18 @@ def _check_workers(settings: Settings) -> tuple[str, str]:
     return (
         (f"{workers} running", "") if workers else ("none running", "start `python -m services.worker.main`")
     )
+
+
+def _check_uploads(settings: Settings) -> tuple[str, str]:
+    with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
+        row = conn.execute("select id, waited_s from upload_wait order by waited_s desc limit 1").fetchone()
+    if row is None:
+        return "none waits", ""
+    import_id, waited_s = row
+    state = f"the oldest has waited {waited_s:,.0f} s"
+    if waited_s <= LONG_WAIT_S:
+        return state, ""
+    return state, f"see the ingest service's log, or cancel it: DELETE /v1/imports/{import_id}"
 
 
 def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[str]]:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.claim import digest, hold_patiently
 from services.ingest.ledger import ImportLedger
+from services.ingest.names import stored_name
 from services.ingest.order import load_order
 from services.ingest.quality import quality_report
 from services.ingest.sources import Source, Stored
@@ -25,7 +26,11 @@ def claim_archive(conn: psycopg.Connection, archive: Stored) -> UUID:
 
     Reads the archive once. Raises `BadInputFile` and `StorageUnavailable`.
     """
-    values = {"source": archive.name, "sha256": digest(archive), "size_bytes": archive.size_bytes}
+    values = {
+        "source": stored_name(archive.name),
+        "sha256": digest(archive),
+        "size_bytes": archive.size_bytes,
+    }
     for (import_id,) in conn.execute(_SQL["interrupted_archives"], values).fetchall():
         if hold_patiently(ImportLedger(conn, import_id)):
             return UUID(str(import_id))
@@ -39,18 +44,22 @@ def queue_members(
     conn: psycopg.Connection, archive_id: UUID, sources: Sequence[Source]
 ) -> list[tuple[Source, UUID]]:
     """The members in the order in which they load, each with its import: one it has already, or a new one, queued."""
+    ordered = sorted(
+        sources, key=load_order
+    )  # opens each of them: before the transaction, which must be short
     with conn.transaction():
         conn.execute(_SQL["begin_archive"], {"id": archive_id})
         known: dict[str, list[UUID]] = {}
         for member_id, source in conn.execute(_SQL["members"], {"id": archive_id}):
             known.setdefault(source, []).append(member_id)
         members = []
-        for source in sorted(sources, key=load_order):
-            if known.get(source.name):
-                members.append((source, known[source.name].pop(0)))
+        for source in ordered:
+            name = stored_name(source.name)
+            if known.get(name):
+                members.append((source, known[name].pop(0)))
                 continue
             member_id = new_id()
-            values = {"id": member_id, "source": source.name, "size_bytes": source.size_bytes}
+            values = {"id": member_id, "source": name, "size_bytes": source.size_bytes}
             conn.execute(_SQL["insert_member"], {**values, "parent_id": archive_id})
             members.append((source, member_id))
     return members

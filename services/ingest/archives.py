@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
 from services.ingest.header import EMPTY_ZIP_MAGIC, GZIP_MAGIC, ZIP_MAGIC
+from services.ingest.names import name_fault
 from shared.errors import BadInputFile
 
 MAX_RATIO = 200  # bytes out of one byte in; real exports reach 12, rows that repeat themselves 100
@@ -106,6 +107,8 @@ class Member:
         return self.info.file_size
 
     def blocks(self) -> Generator[bytes]:
+        if fault := name_fault(self.info.filename):
+            raise BadInputFile("name", fault)
         if self.info.flag_bits & _ENCRYPTED:
             raise BadInputFile("damaged", "it is encrypted; pack it without a password")
         if self.info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:

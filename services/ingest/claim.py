@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 
 from services.ingest.ledger import FAULT, ImportLedger
+from services.ingest.names import stored_name
 from services.ingest.sources import Source, Stored
 from shared.db.queries import queries
 from shared.errors import ImportBusy, ImportNotFound
@@ -35,7 +36,7 @@ def interrupted_import(conn: psycopg.Connection, source: Source) -> ImportLedger
     """The latest unfinished import of this source that nobody runs any more, held."""
     if not source.rereadable:  # its beginning cannot be compared and then read again
         return None
-    values = {"source": source.name, "size_bytes": source.size_bytes}
+    values = {"source": stored_name(source.name), "size_bytes": source.size_bytes}
     for (import_id,) in conn.execute(_SQL["interrupted_imports"], values).fetchall():
         ledger = ImportLedger(conn, import_id)
         if hold_patiently(ledger):
@@ -72,7 +73,7 @@ def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:
 
     The source is read only if an import of its size (where that is not known, of its name) has succeeded.
     """
-    values = {"source": source.name, "size_bytes": source.size_bytes}
+    values = {"source": stored_name(source.name), "size_bytes": source.size_bytes}
     if not source.rereadable or ledger.conn.execute(_SQL["may_be_loaded"], values).fetchone() != (True,):
         return False
     sha256 = digest(source)

@@ -17,15 +17,18 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.chunks import Checkpoint, Chunk
 from services.ingest.header import Kind
+from services.ingest.names import storable, stored_name
 from services.ingest.reasons import Reject
 from shared.db.queries import queries
+from shared.errors import ImportCanceled
 from shared.ids import new_id
 
 FUTURE_TOLERANCE_US = 5 * 60_000_000
 _SQL = queries("ingest")
 FIRST_REJECTS = 5  # shown
 FAULT = "fault"  # reason of an import whose process or database failed, not its data
-State = Literal["queued", "running", "succeeded", "stopped", "failed"]
+UPLOAD_LOST = "upload_lost"  # reason of an upload whose files are gone; should they come back, it goes on
+State = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled"]
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,24 @@ def record_change(
     counts: Counts,
     stretch: Stretch,
     place: Checkpoint | None = None,
+    *,
+    settling: bool = False,
 ) -> int:
-    """Count rows for an import and record the change under the next ledger number, which is returned."""
+    """Count rows for an import and record the change under the next ledger number, which is returned.
+
+    Raises `ImportCanceled`, unless `settling`; the caller's transaction must then not be committed.
+    """
     values = {
         "id": import_id,
         "end_line": place.end_line if place else 0,
         "prefix_sha256": place.prefix_sha256 if place else None,
+        "settling": settling,
         **vars(counts),
         **vars(stretch),
     }
-    ((seq,),) = conn.execute(_SQL["commit_change"], values)
-    return int(seq)
+    for (seq,) in conn.execute(_SQL["commit_change"], values):
+        return int(seq)
+    raise ImportCanceled(f"the import {import_id} was canceled")
 
 
 class DatabaseClock:
@@ -113,6 +123,7 @@ class ImportLedger:
         self.kind: Kind | None = None
         self.checkpoint: Checkpoint | None = None
         self._reading: Checkpoint | None = None
+        self._settling = False
 
     @classmethod
     def open(
@@ -124,7 +135,12 @@ class ImportLedger:
         ledger.hold()
         conn.execute(
             _SQL["insert_import"],
-            {"id": ledger.import_id, "kind": kind, "source": source, "size_bytes": size_bytes},
+            {
+                "id": ledger.import_id,
+                "kind": kind,
+                "source": stored_name(source),
+                "size_bytes": size_bytes,
+            },
         )
         return ledger
 
@@ -144,7 +160,7 @@ class ImportLedger:
         if not rows:
             return False
         ((state, reason, chunk_no, *place),) = rows
-        self.state = "running" if reason == FAULT else state
+        self.state = "running" if reason in {FAULT, UPLOAD_LOST} else state
         self.checkpoint = None if chunk_no is None else Checkpoint(*place)
         self._reading = self.checkpoint
         return True
@@ -179,9 +195,14 @@ class ImportLedger:
     def advance(self, stretch: Stretch, counts: Counts = _NO_ROWS) -> int:
         """Count, and record the stretch under the next ledger number, which is returned. To COMMIT no other commits."""
         place = self._reading
-        seq = record_change(self.conn, self.import_id, counts, stretch, place)
+        seq = record_change(self.conn, self.import_id, counts, stretch, place, settling=self._settling)
         self.checkpoint = place
         return seq
+
+    def settle(self) -> None:
+        """Let a canceled import bring what it has committed to its end."""
+        self._settling = True
+        self._reading = self.checkpoint
 
     def finish(
         self,
@@ -198,7 +219,7 @@ class ImportLedger:
             "state": state,
             "sha256": sha256,
             "size_bytes": size_bytes,
-            "error": Jsonb(error) if error else None,
+            "error": Jsonb(_storable(error)) if error else None,
             "quality": Jsonb(quality) if quality else None,
             "keep_staged": error is not None and error["reason"] == FAULT,
         }
@@ -213,3 +234,7 @@ class ImportLedger:
         """The first few rejected rows."""
         values = {"id": self.import_id, "limit": FIRST_REJECTS}
         return [Reject(*row) for row in self.conn.execute(_SQL["first_rejects"], values)]
+
+
+def _storable(error: Mapping[str, object]) -> dict[str, object]:
+    return {name: storable(value) if isinstance(value, str) else value for name, value in error.items()}

@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from services.ingest.claim import hold_patiently
 from services.ingest.ledger import ImportLedger
 from shared.db.connect import translated_errors
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, TableLocked
 
 T = TypeVar("T")
 PATIENCE_S = 60.0  # a restart or fail-over of the database fits in
@@ -20,8 +20,9 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 class Lifeline:
     """The connection of one import, which is the ledger's `conn`; after an outage that is another one."""
 
-    def __init__(self, ledger: ImportLedger) -> None:
+    def __init__(self, ledger: ImportLedger, lock_patience_s: float = 0.0) -> None:
         self._ledger = ledger
+        self._lock_patience_s = lock_patience_s
         self._given = ledger.conn
         info = ledger.conn.info
         self._conninfo = make_conninfo(**info.get_parameters(), password=info.password)
@@ -29,9 +30,10 @@ class Lifeline:
     def apply(self, work: Callable[[], T]) -> T:
         """Do the work, after an outage again. It must ask the ledger what is done, and use the ledger's connection.
 
-        Raises `DatabaseUnavailable` when the database stays away for `PATIENCE_S`.
+        Raises `DatabaseUnavailable` when the database stays away for `PATIENCE_S`, and `TableLocked`, which is one, when a
+        table stays locked for `lock_patience_s`.
         """
-        deadline, pause_s = None, _FIRST_PAUSE_S
+        began_s, pause_s = None, _FIRST_PAUSE_S
         while True:
             try:
                 with translated_errors():
@@ -40,10 +42,11 @@ class Lifeline:
                     return work()
             except DatabaseUnavailable as outage:
                 self._ledger.conn.close()
-                deadline = deadline or time.monotonic() + PATIENCE_S
-                if time.monotonic() + pause_s > deadline:
-                    raise DatabaseUnavailable(
-                        f"{outage}, for {PATIENCE_S:.0f} seconds; load the file again later: "
+                began_s = began_s or time.monotonic()
+                patience_s = self._lock_patience_s if isinstance(outage, TableLocked) else PATIENCE_S
+                if time.monotonic() + pause_s > began_s + patience_s:
+                    raise type(outage)(
+                        f"{outage}, for {time.monotonic() - began_s:.0f} seconds; load the file again later: "
                         "the import goes on where it stopped"
                     ) from outage
             time.sleep(pause_s)

@@ -15,7 +15,7 @@ from services.ingest.polls import PollParser
 from services.ingest.prefetch import ahead
 from services.ingest.reasons import ROW_REASONS, Reject
 from services.ingest.write_polls import PollWriter
-from shared.errors import BadInputFile
+from shared.errors import BadInputFile, ImportCanceled
 
 
 class Parsed(Protocol):
@@ -106,6 +106,11 @@ def _load(
                 writer.write(parsed)
                 on_chunk(parsed.chunk, parsed.rows_read)
     except BadInputFile:
+        if settle and ledger.checkpoint:
+            writer.finish()
+        raise
+    except ImportCanceled:
+        ledger.settle()
         if settle and ledger.checkpoint:
             writer.finish()
         raise

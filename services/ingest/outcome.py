@@ -31,7 +31,7 @@ class ImportResult:
     """
 
     source: str
-    state: Literal["succeeded", "stopped", "failed"]
+    state: Literal["succeeded", "stopped", "failed", "canceled"]
     id: UUID | None = None
     kind: Kind | None = None
     rows_read: int = 0

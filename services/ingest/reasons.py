@@ -29,8 +29,17 @@ FILE_REASONS = {
     "truncated": "the archive ends before its end; what was committed before stays",
     "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed in an unknown way",
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
+    "name": "the name of a file in the archive is longer than 255 characters or 1 KB, or holds control characters",
+    "members": "the upload holds more than 1,000 files, those in archives included",
     "changed_during_read": "the file changed while it was read; what was committed before stays",
     "reject_threshold": "more rows of a chunk were rejected than the limit allows; what was committed before stays",
+}
+
+FAULT_REASONS = {
+    "fault": "its process or its database failed; it goes on when it is loaded again, an upload by itself",
+    "attempts": "5 attempts to load it failed without committing anything more; the log of the ingest service says why",
+    "upload_lost": "the files of the upload were gone from the spool before they were loaded; send them again",
+    "canceled": "it was canceled; what was committed before stays",
 }
 
 RAW_BYTES = 1024  # of a rejected line are kept
@@ -60,6 +69,10 @@ def reasons_reference() -> str:
             "A refused file is not loaded, or not to its end.",
             "",
             *_table(FILE_REASONS),
+            "",
+            "An import may also end for a reason that is not in its file.",
+            "",
+            *_table(FAULT_REASONS),
             "",
         ]
     )

@@ -18,7 +18,7 @@ from services.ingest.quality import quality_report
 from services.ingest.reasons import Reject
 from services.ingest.sources import Source, find
 from shared.db.connect import connect
-from shared.errors import BadInputFile, UptillError
+from shared.errors import BadInputFile, ImportCanceled, UptillError
 
 _USUAL = Limits()
 STATEMENT_TIMEOUT_S = 900.0  # the key of a week of 160 million polls is built in one statement
@@ -55,6 +55,7 @@ def load_source(
         database_url,
         application_name="uptill-ingest",
         statement_timeout_s=STATEMENT_TIMEOUT_S,
+        lock_timeout_s=limits.lock_timeout_s,
         autocommit=True,
     ) as conn:
         return ingest_source(conn, source, on_progress=on_progress, limits=limits, import_id=import_id)
@@ -97,7 +98,7 @@ def _run(source: Source, ledger: ImportLedger, on_progress: OnProgress, limits: 
     """Load under an import that this session holds. Raises `PrefixDiffers` before anything is done."""
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
     rejects: Sequence[Reject] = ()
-    with closing(Lifeline(ledger)) as lifeline:
+    with closing(Lifeline(ledger, limits.lock_patience_s)) as lifeline:
         try:
             if ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
                 _load(source, ledger, lifeline, on_progress, limits)
@@ -109,6 +110,8 @@ def _run(source: Source, ledger: ImportLedger, on_progress: OnProgress, limits: 
                 rejects = refusal.rejects
                 stopped = ledger.kind == "polls" and ledger.checkpoint is not None
             lifeline.apply(lambda: ledger.finish("stopped" if stopped else "failed", error=error))
+        except ImportCanceled:
+            pass  # the row says so
         except PrefixDiffers:
             raise
         except BaseException as fault:

@@ -74,6 +74,7 @@ def _context(settings: Settings, broker: RedisBroker) -> Iterator[WorkerContext]
         settings.database_url.get_secret_value(),
         application_name=f"uptill-worker {name}",
         max_size=settings.pool_size,
+        lock_timeout_s=settings.lock_timeout_s,
     )
     with pool:
         yield WorkerContext(

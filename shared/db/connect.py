@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
-from shared.errors import DatabaseUnavailable, StatementTimedOut
+from shared.errors import DatabaseUnavailable, StatementTimedOut, TableLocked
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
@@ -27,15 +27,17 @@ _POOL: dict[str, Any] = {
 # What an operator mends outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a
 # read-only server (25006), I/O errors (58); and a session that was ended as its process had been frozen (25P03).
 _OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006", "25P03")
+_LOCKED = "55P03"  # lock_timeout: somebody else works on the table, which is no fault of the statement
 _OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
 
 
 def session_arguments(
-    application_name: str, statement_timeout_s: float = STATEMENT_TIMEOUT_S
+    application_name: str, statement_timeout_s: float = STATEMENT_TIMEOUT_S, lock_timeout_s: float = 0
 ) -> dict[str, Any]:
-    """Parameters of every Uptill session. `statement_timeout_s` 0 means none."""
+    """Parameters of every Uptill session. A time limit of 0 means none."""
     options = (
         f"-c timezone=UTC -c statement_timeout={int(statement_timeout_s * 1000)}"
+        f" -c lock_timeout={int(lock_timeout_s * 1000)}"
         f" -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_TIMEOUT_S * 1000}"
     )
     return {
@@ -48,19 +50,24 @@ def session_arguments(
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn the driver's errors that mean "the database is away" into `DatabaseUnavailable`; let bugs through."""
+    """Turn the driver's errors that mean "the database is away" into `DatabaseUnavailable`; let bugs through.
+
+    A lock that was not granted within the session's time limit becomes `TableLocked`, which is one of these.
+    """
     try:
         yield
     except _OUTAGES as error:
         if not is_outage(error):
             raise
+        if isinstance(error, psycopg.Error) and error.sqlstate == _LOCKED:
+            raise TableLocked("another transaction holds a lock on a table that this work needs") from error
         raise DatabaseUnavailable("the database did not answer") from error
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether this driver error says that the database is away, rather than that a statement is wrong."""
+    """Whether this driver error says that the database is away or locked, rather than that a statement is wrong."""
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-        return error.sqlstate.startswith(_OUTAGE_SQLSTATES)
+        return error.sqlstate.startswith((*_OUTAGE_SQLSTATES, _LOCKED))
     return isinstance(error, _OUTAGES)
 
 
@@ -70,13 +77,16 @@ def connect(
     *,
     application_name: str,
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+    lock_timeout_s: float = 0,
     autocommit: bool = False,
 ) -> Iterator[psycopg.Connection]:
     """One connection for the time of a block; commits at its end, rolls back when it raises."""
     with (
         translated_errors(),
         psycopg.connect(
-            database_url, autocommit=autocommit, **session_arguments(application_name, statement_timeout_s)
+            database_url,
+            autocommit=autocommit,
+            **session_arguments(application_name, statement_timeout_s, lock_timeout_s),
         ) as conn,
     ):
         yield conn
@@ -94,11 +104,13 @@ async def connect_async(
             yield conn
 
 
-def make_pool(database_url: str, *, application_name: str, max_size: int) -> ConnectionPool:
+def make_pool(
+    database_url: str, *, application_name: str, max_size: int, lock_timeout_s: float = 0
+) -> ConnectionPool:
     """A pool, not yet opened (open it after the fork)."""
     return ConnectionPool(
         database_url,
-        kwargs=session_arguments(application_name),
+        kwargs=session_arguments(application_name, lock_timeout_s=lock_timeout_s),
         check=ConnectionPool.check_connection,
         max_size=max_size,
         **_POOL,

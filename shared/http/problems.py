@@ -72,6 +72,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "More work waits than can be taken on"
     ),
     errors.ImportBusy: Problem("import_busy", HTTPStatus.CONFLICT, "Another process is running the import"),
+    errors.ImportEnded: Problem(
+        "import_ended", HTTPStatus.CONFLICT, "The import cannot be canceled any more"
+    ),
     errors.EndpointNotFound: Problem(
         "webhook_endpoint_not_found", HTTPStatus.NOT_FOUND, "There is no such webhook endpoint"
     ),

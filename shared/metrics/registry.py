@@ -141,6 +141,11 @@ FACTS: tuple[Metric, ...] = (
         labels=["state"],
     ),
     REGISTRY.fact(
+        "oldest_queued_import_age_seconds",
+        "gauge",
+        "How long the upload that has waited longest has waited to be loaded, or for its next chunk; 0 without one.",
+    ),
+    REGISTRY.fact(
         "import_rows_total",
         "counter",
         "Rows read by all imports, by kind and outcome.",

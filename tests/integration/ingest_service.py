@@ -13,7 +13,7 @@ from services.ingest.http.main import create_app
 from shared.keys import create_key
 from shared.settings import Settings
 
-FINAL = {"succeeded", "stopped", "failed"}
+FINAL = {"succeeded", "stopped", "failed", "canceled"}
 
 
 @contextmanager

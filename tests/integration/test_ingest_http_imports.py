@@ -43,7 +43,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 def left_in(spool: Path) -> list[str]:
-    return [entry.name for entry in spool.iterdir() if entry.name != ".lock"]
+    return [entry.name for entry in spool.iterdir() if not entry.name.startswith(".")]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_uploads_that_cannot_be(database_url: str, spool: Path) -> None:
         problem(service.post("/v1/imports", data={"a": "b"}, files={}), 415, "unsupported_media_type")
         text = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\nhello\r\n--b--\r\n'
         problem(post(text, **{"Content-Type": f"{form}; boundary=b"}), 422, "invalid_request")
-        problem(service.post("/v1/imports?name=" + "x" * 201, content=POLLS), 422, "invalid_request")
+        problem(service.post("/v1/imports?name=" + "x" * 256, content=POLLS), 422, "invalid_request")
         assert service.get("/v1/imports").json() == {"imports": [], "next": None}
         assert left_in(spool) == []
 
@@ -223,6 +223,7 @@ def test_unknown_and_malformed_ids(service: TestClient) -> None:
         ("GET", "/v1/imports"),
         ("GET", "/v1/imports/00000000-0000-7000-8000-000000000000"),
         ("GET", "/v1/imports/00000000-0000-7000-8000-000000000000/rejects"),
+        ("DELETE", "/v1/imports/00000000-0000-7000-8000-000000000000"),
         ("POST", "/v1/observations"),
         ("PUT", "/v1/stores/a/hours"),
         ("PUT", "/v1/stores/a/timezone"),

@@ -17,7 +17,7 @@ from tests.fixtures.services import Services, kill_group, wait_until
 from tests.integration.ingest_database import check_ledger
 
 HEADER = "store_id,status,timestamp_utc\n"
-FINAL = {"succeeded", "stopped", "failed"}
+FINAL = {"succeeded", "stopped", "failed", "canceled"}
 
 
 class IngestService:
@@ -60,7 +60,7 @@ class IngestService:
         return found
 
     def spooled(self) -> list[str]:
-        return [entry.name for entry in self.spool.iterdir() if entry.name != ".lock"]
+        return [entry.name for entry in self.spool.iterdir() if not entry.name.startswith(".")]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import gzip
 import io
 import itertools
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -177,3 +178,18 @@ def test_counts_and_log_lines_of_the_command(database_url: str, tmp_path: Path) 
     assert any(line.startswith("stores") for line in lines), lines
     for line in done.stderr.decode().splitlines():
         assert not line.startswith("{") or json.loads(line)
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe.csv", b"a\nb.csv", b"\x1b[31m.csv", "é".encode() * 120 + b".csv"]
+)
+def test_a_file_of_any_name_is_loaded_and_shown(database_url: str, tmp_path: Path, name: bytes) -> None:
+    """Names on disk are bytes; neither the database nor the terminal takes all of them."""
+    path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118 (of bytes)
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(b"store_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC\n")
+    done = run_ingest(database_url, str(tmp_path))
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+    with psycopg.connect(database_url) as conn:
+        ((source,),) = conn.execute("select source from import")
+    assert not set(source) & {"\n", "\x1b", "\udcff"}

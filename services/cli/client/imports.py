@@ -57,6 +57,10 @@ class ImportCalls:
                 return
             time.sleep(_LOOK_EVERY_S)
 
+    def cancel_import(self, import_id: str) -> ImportStatus:
+        """Cancel an import that has not ended; what it has committed stays."""
+        return self._ingest.call(ImportStatus, "DELETE", f"/v1/imports/{import_id}")
+
     def imports(self) -> Iterator[ImportStatus]:
         """Yield imports, newest first."""
         return every(self._ingest, ImportStatus, "/v1/imports", "imports", {})

@@ -10,6 +10,7 @@ from shared.errors import BodyTooLarge, UnsupportedMediaType
 
 T = TypeVar("T")
 _SHOWN_ERRORS = 20
+_LENGTH_DIGITS = 19  # of 64 bits
 
 
 def media_type(request: Request) -> str:
@@ -19,9 +20,14 @@ def media_type(request: Request) -> str:
 
 def refuse_longer(request: Request, limit_bytes: int) -> None:
     """Refuse by the announced length, before anything is read. Raises `BodyTooLarge`."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit_bytes:
+    if announced_bytes(request) > limit_bytes:
         raise too_large(limit_bytes)
+
+
+def announced_bytes(request: Request) -> int:
+    """Return what the sender says the body's length is; 0 if it does not say."""
+    announced = request.headers.get("content-length", "0")
+    return int(announced) if announced.isdigit() and len(announced) < _LENGTH_DIGITS else 0
 
 
 def too_large(limit_bytes: int) -> BodyTooLarge:

@@ -15,7 +15,7 @@ from services.ingest.local_hours import parse_hours, parse_timezone
 from services.ingest.reasons import ROW_REASONS
 from shared.db.connect import connect
 from shared.db.queries import queries
-from shared.errors import DatabaseUnavailable, InvalidRequest
+from shared.errors import DatabaseUnavailable, InvalidRequest, TableLocked
 from shared.ids import new_id
 
 _SQL = queries("live")
@@ -107,7 +107,7 @@ def _change(
             counts = change(conn, store_keys_of(conn, [store_id])[store_id])
             record_change(conn, import_id, counts, Stretch(0, 0))
             conn.execute(_SQL["finish_store_change"], {"id": import_id})
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+    except (TableLocked, psycopg.errors.QueryCanceled) as error:
         raise DatabaseUnavailable(
             "another import holds the tables for long; send the change again"
         ) from error

@@ -102,6 +102,13 @@ class GroupCommit:
         return group
 
     def _write(self, group: list[_Call]) -> list[Counts | InvalidRequest] | list[Exception]:
+        """Write the calls together; if the database refuses what they say, each alone, so that one cannot spoil others."""
+        outcomes = self._write_together(group)
+        if len(group) == 1 or not all(_is_refusal(outcome) for outcome in outcomes):
+            return outcomes
+        return [outcome for call in group for outcome in self._write_together([call])]
+
+    def _write_together(self, group: list[_Call]) -> list[Counts | InvalidRequest] | list[Exception]:
         try:
             calls = [call.polls for call in group]
             try:
@@ -124,6 +131,11 @@ class GroupCommit:
 
     def _connect(self) -> AbstractContextManager[psycopg.Connection]:
         return connect(self._database_url, application_name="uptill-ingest live", autocommit=True)
+
+
+def _is_refusal(outcome: object) -> bool:
+    """Whether the database, or the driver, took the fault to be in what was written."""
+    return isinstance(outcome, psycopg.Error | ValueError) and not isinstance(outcome, InvalidRequest)
 
 
 def _translated(error: Exception) -> Exception:

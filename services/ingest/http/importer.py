@@ -1,35 +1,44 @@
 """Loads what lies in the spool, oldest upload first, one at a time, in a thread of its own.
 
-The spool is the queue: an upload leaves it when its import has ended, so a restart goes on with whatever is there.
+The spool is the queue: an upload leaves it when its import has ended, so a restart goes on with whatever is there. One
+that fails is tried again later, and the next one goes on meanwhile.
 """
 
-from collections.abc import Sequence
+import time
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from threading import Event, Thread
 from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg.types.json import Jsonb
 
 from services.ingest.archive_import import finish_archive, queue_members
-from services.ingest.http.spool import Spool, SpooledFile
+from services.ingest.archives import MAX_MEMBERS
+from services.ingest.http.attempts import Attempts, is_passing
+from services.ingest.http.lost_uploads import LostUploads
+from services.ingest.http.spool import Spool
 from services.ingest.limits import Limits
 from services.ingest.outcome import Progress
 from services.ingest.run import ingest_source
 from services.ingest.sources import FileSource, Source, is_archive, unpack
-from shared.db.connect import connect, is_outage
+from shared.db.connect import connect
 from shared.db.queries import queries
-from shared.errors import ImportBusy, InfrastructureError
+from shared.errors import TableLocked, UploadLost
 
 _SQL = queries("imports")
 _STATEMENT_TIMEOUT_S = 900.0  # as for files from the command line
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
-_FINAL = frozenset({"succeeded", "stopped", "failed"})
+_LOOK_S = 15.0  # until the next look for lost uploads, when nothing is sent
+_FINAL = frozenset({"succeeded", "stopped", "failed", "canceled"})
 _log = structlog.get_logger()
 
 
-class _Stopping(Exception):
+def _is_away(error: Exception) -> bool:
+    return is_passing(error) and not isinstance(error, TableLocked)
+
+
+class _Stopping(BaseException):
     """The service ends; the import goes on at its next start."""
 
 
@@ -38,9 +47,14 @@ class Importer:
 
     def __init__(self, database_url: str, spool: Spool, limits: Limits) -> None:
         self._database_url = database_url
-        self._limits = limits
+        # A locked table keeps one upload, not the thread.
+        self._limits = replace(limits, lock_patience_s=0.0)
         self._spool = spool
         self._unannounced = set(spool.uploads())  # nobody is about to write their import
+        self._pauses: dict[UUID, tuple[float, float]] = {}  # of uploads to try again: pause, and when
+        self._attempts = Attempts(self._connect)
+        self._lost = LostUploads(self._connect, spool, self._attempts)
+        self._seen_s = float("-inf")
         self._wake, self._stop = Event(), Event()
         self._thread = Thread(target=self._run, name="importer", daemon=True)
 
@@ -54,7 +68,7 @@ class Importer:
         self._thread.start()
 
     def notify(self) -> None:
-        """Say that there is a new upload."""
+        """Say that there is a new upload, or that one was canceled."""
         self._wake.set()
 
     def doubt(self, import_id: UUID) -> None:
@@ -77,69 +91,137 @@ class Importer:
         while not self._stop.is_set():
             self._wake.clear()
             try:
-                for import_id in self._spool.uploads():
-                    self._load_upload(import_id)
+                self._round()
                 pause_s = _FIRST_PAUSE_S
-                self._wake.wait()
+                self._wake.wait(self._idle_s())
             except _Stopping:
                 return
-            except Exception as error:  # noqa: BLE001 (the spool keeps the upload; tried again)
-                _log.warning("import_interrupted", error=str(error), retry_s=pause_s)
+            except Exception as error:  # noqa: BLE001 (the spool keeps the uploads; tried again)
+                _log.warning("imports_wait", error=str(error), retry_s=pause_s)
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
+    def _round(self) -> None:
+        """Load each upload that is due. Raises `DatabaseUnavailable` if that is away, which holds for all of them."""
+        spooled = self._spooled()
+        self._look_after(spooled)
+        for import_id in spooled:
+            if self._stop.is_set():
+                raise _Stopping
+            if self._pauses.get(import_id, (0.0, 0.0))[1] <= time.monotonic():
+                self._try(import_id)
+
+    def _look_after(self, spooled: list[UUID]) -> None:
+        """Find lost uploads and drop old failed ones; what goes wrong here keeps no upload waiting."""
+        try:
+            self._be_seen()
+            self._lost.look(spooled)
+            self._spool.forget_failed()
+        except Exception as error:
+            if _is_away(error):
+                raise
+            _log.warning("spool_not_looked_after", error=str(error))
+
+    def _spooled(self) -> list[UUID]:
+        try:
+            return self._spool.uploads()
+        except OSError as error:
+            _log.error("spool_unreadable", error=error.strerror)
+            return []
+
+    def _try(self, import_id: UUID) -> None:
+        """Load one upload, and see to it that nothing of it keeps the next one waiting."""
+        try:
+            self._load_upload(import_id)
+        except Exception as error:
+            if _is_away(error):  # before an attempt began
+                raise
+            pause_s = min(2 * self._pauses.get(import_id, (_FIRST_PAUSE_S / 2, 0.0))[0], _LONGEST_PAUSE_S)
+            _log.warning("import_interrupted", import_id=str(import_id), error=str(error), retry_s=pause_s)
+            self._pauses[import_id] = pause_s, time.monotonic() + pause_s
+        else:
+            self._pauses.pop(import_id, None)
+
+    def _idle_s(self) -> float:
+        """Until the next upload is due, or the next look."""
+        due_s = min((due_s for _, due_s in self._pauses.values()), default=float("inf"))
+        return max(0.0, min(_LOOK_S, due_s - time.monotonic()))
+
     def _load_upload(self, import_id: UUID) -> None:
-        with self._connect() as conn:
-            state = next((row[0] for row in conn.execute(_SQL["import_state"], {"id": import_id})), None)
+        state, gave_up = self._state(import_id)
         if state is None and import_id not in self._unannounced:
             return  # received, its import is about to be written
         if state is not None and state not in _FINAL:
-            self._load_files(import_id, self._spool.files(import_id))
-        self._spool.remove(import_id)
+            try:
+                self._load_files(import_id)
+            except UploadLost as lost:
+                self._lost.lose(import_id, str(lost))
+                self._spool.remove(import_id)
+                return
+            state, gave_up = self._state(import_id)
+        if gave_up:
+            aside = self._spool.put_aside(import_id)
+            _log.error("upload_put_aside", import_id=str(import_id), folder=str(aside))
+        elif state is None or state in _FINAL:
+            self._spool.remove(import_id)
 
-    def _load_files(self, import_id: UUID, files: Sequence[SpooledFile]) -> None:
-        sources = [source for file in files for source in unpack(FileSource(file.path, label=file.name))]
-        if len(files) == 1 and not is_archive(sources):
-            self._load(import_id, sources[0])
+    def _state(self, import_id: UUID) -> tuple[str | None, bool]:
+        """The state of an import, `queued` if it goes on, and whether any part of it used up its attempts."""
+        with self._connect() as conn:
+            row = conn.execute(_SQL["import_state"], {"id": import_id}).fetchone()
+        return (row[0], row[1]) if row else (None, False)
+
+    def _load_files(self, import_id: UUID) -> None:
+        with self._attempts.attempt(import_id):
+            files = self._spool.files(import_id)
+            sources = [source for file in files for source in unpack(FileSource(file.path, label=file.name))]
+            if len(files) == 1 and not is_archive(sources):
+                self._load(import_id, sources[0])
+                return
+            if len(sources) > MAX_MEMBERS:
+                self._attempts.fail(
+                    import_id, "members", f"it holds more than {MAX_MEMBERS:,} files; split the upload"
+                )
+                return
+            with self._connect() as conn:
+                members = queue_members(conn, import_id, sources)
+            self._attempts.progressed(import_id)
+        if self._state(import_id)[0] in _FINAL:
             return
-        with self._connect() as conn:
-            members = queue_members(conn, import_id, sources)
         for source, member_id in members:
-            self._load(member_id, source)
-        with self._connect() as conn:
+            with self._attempts.attempt(member_id):
+                self._load(member_id, source)
+        with self._attempts.attempt(import_id), self._connect() as conn:
             finish_archive(conn, import_id)
 
     def _load(self, import_id: UUID, source: Source) -> None:
         if self._stop.is_set():
             raise _Stopping
-        try:
-            with self._connect() as conn:
-                ingest_source(conn, source, on_progress=self._go_on, limits=self._limits, import_id=import_id)
-        except _Stopping:
-            with self._connect() as conn:
-                conn.execute(_SQL["requeue_import"], {"id": import_id})
-            raise
-        except Exception as error:
-            if isinstance(error, InfrastructureError | ImportBusy) or (
-                isinstance(error, psycopg.Error) and is_outage(error)
-            ):
-                raise  # tried again
-            _log.exception("import_failed", import_id=str(import_id))
-            self._fail(import_id, {"reason": "internal", "message": "The failure was logged."})
+        begun = False
 
-    def _fail(self, import_id: UUID, error: dict[str, str]) -> None:
+        def go_on(progress: Progress) -> None:
+            nonlocal begun
+            del progress  # the database has it
+            if not begun:
+                begun = True
+                self._attempts.progressed(import_id)
+            self._be_seen()
+            if self._stop.is_set():
+                raise _Stopping
+
         with self._connect() as conn:
-            conn.execute(_SQL["fail_import"], {"id": import_id, "error": Jsonb(error)})
+            ingest_source(conn, source, on_progress=go_on, limits=self._limits, import_id=import_id)
 
-    def _go_on(self, progress: Progress) -> None:
-        del progress  # the database has it
-        if self._stop.is_set():
-            raise _Stopping
+    def _be_seen(self) -> None:
+        if time.monotonic() - self._seen_s > _LOOK_S:
+            self._lost.be_seen()
+            self._seen_s = time.monotonic()
 
     def _connect(self) -> AbstractContextManager[psycopg.Connection]:
         return connect(
             self._database_url,
             application_name="uptill-ingest import",
             statement_timeout_s=_STATEMENT_TIMEOUT_S,
+            lock_timeout_s=self._limits.lock_timeout_s,
             autocommit=True,
         )

@@ -13,10 +13,11 @@ from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 from services.ingest.http.receive import Received
+from shared.audit import record_async
 from shared.clock import from_us
 from shared.db.connect import borrowed_async
 from shared.db.queries import queries
-from shared.errors import ImportNotFound
+from shared.errors import ImportEnded, ImportNotFound
 from shared.formulas import inert
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 
@@ -25,6 +26,12 @@ _REJECTS_PAGE = 2000
 _MAX_MEMBERS = 1000
 _FIRST_ID = UUID(int=0)
 _REJECTS_HEADER = ("line", "byte_offset", "reason", "raw", "source")
+_CANCELABLE = frozenset({"upload", "command"})
+_ORIGINS = {
+    "live": "a day's live polls",
+    "change": "a change of a store",
+    "retention": "old polls that were dropped",
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -36,6 +43,7 @@ class ImportRow:
     parent_id: UUID | None
     state: Any
     kind: Any
+    origin: Any
     source: str
     sha256: str | None
     size_bytes: int | None
@@ -58,7 +66,13 @@ class ImportRow:
 
 
 async def queue_import(
-    pool: AsyncConnectionPool, import_id: UUID, received: Received, name: str, created_by: str
+    pool: AsyncConnectionPool,
+    import_id: UUID,
+    received: Received,
+    *,
+    name: str,
+    created_by: str,
+    spool_id: UUID,
 ) -> None:
     """Commit the import of a received upload, in state `queued`."""
     values = {
@@ -67,9 +81,32 @@ async def queue_import(
         "sha256": received.sha256,
         "size_bytes": received.size_bytes,
         "created_by": created_by,
+        "spool_id": spool_id,
     }
     async with borrowed_async(pool) as conn:
         await conn.execute(_SQL["queue_import"], values)
+
+
+async def cancel_import(pool: AsyncConnectionPool, import_id: UUID, canceled_by: str) -> None:
+    """Cancel an import with its members; what they have committed stays. Raises `ImportNotFound` and `ImportEnded`."""
+    async with borrowed_async(pool) as conn:
+        row = await (await conn.execute(_SQL["import_to_cancel"], {"id": import_id})).fetchone()
+        if row is None:
+            raise ImportNotFound(f"there is no import {import_id}")
+        origin, is_open, state = row
+        if origin not in _CANCELABLE:
+            raise ImportEnded(f"import {import_id} is no upload and no load of files, but {_ORIGINS[origin]}")
+        if not is_open:
+            raise ImportEnded(f"import {import_id} has ended: it is {state}")
+        await conn.execute(_SQL["cancel_import"], {"id": import_id})
+        await record_async(conn, canceled_by, "import.canceled", str(import_id))
+
+
+async def oldest_wait_s(pool: AsyncConnectionPool) -> float:
+    """How long the upload that has waited longest has waited to be loaded, or for its next chunk; 0 without one."""
+    async with borrowed_async(pool) as conn:
+        row = await (await conn.execute(_SQL["oldest_wait_s"])).fetchone()
+    return float(row[0]) if row else 0.0
 
 
 async def get_import(pool: AsyncConnectionPool, import_id: UUID) -> tuple[ImportRow, list[ImportRow]]:

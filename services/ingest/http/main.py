@@ -37,7 +37,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             max_size=settings.pool_size,
             statement_timeout_s=settings.statement_timeout_s,
         )
-        spool = Spool.open(settings.spool_dir)
+        spool = Spool.open(
+            settings.spool_dir,
+            reserve_bytes=settings.spool_reserve_bytes,
+            quota_bytes=settings.spool_max_bytes,
+        )
         await (
             pool.open()
         )  # does not wait: the service starts, and says so on /readyz, while the database is away

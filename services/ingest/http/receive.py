@@ -5,7 +5,6 @@ A block is on its way to the disk before the next one is read: a fast sender wai
 
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from services.ingest.http.bodies import media_type, refuse_longer, too_large
-from services.ingest.http.spool import file_name, full_disk_named
+from services.ingest.http.bodies import announced_bytes, media_type, refuse_longer, too_large
+from services.ingest.http.spool import file_name, list_files, spool_errors_named
+from services.ingest.names import name_fault
 from shared.errors import InvalidRequest, UnsupportedMediaType
 
 FORM = "multipart/form-data"
@@ -36,7 +36,6 @@ RAW_TYPES = frozenset(
 )
 _CODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _MAX_FILES = 1000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BLOCK_BYTES = 1 << 20
 
 
@@ -54,6 +53,7 @@ class _Files:
     """The files of one upload, written one after the other."""
 
     folder: Path
+    take: Callable[[int], None]  # the room for so many bytes, or raise `StorageFull`
     names: list[str] = field(default_factory=list)
     size_bytes: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -67,6 +67,7 @@ class _Files:
     def write(self, data: bytes | memoryview) -> None:
         assert self._file is not None  # noqa: S101 - begin comes first
         self.size_bytes += len(data)
+        self.take(self.size_bytes)
         self.digest.update(data)
         view = memoryview(data)
         while view:
@@ -79,11 +80,13 @@ class _Files:
             self._file = None
 
 
-async def receive(request: Request, folder: Path, name: str, limit_bytes: int) -> Received:
-    """Write the body into the folder.
+async def receive(
+    request: Request, folder: Path, name: str, limit_bytes: int, take: Callable[[int, int], None]
+) -> Received:
+    """Write the body into the folder; `take` makes room for so many bytes of those announced.
 
     Raises `UnsupportedMediaType`, `BodyTooLarge`, `InvalidRequest` (a form that is none, or holds no file),
-    `StorageFull`, and ClientDisconnect when the sender goes away before the end.
+    `StorageFull`, `SpoolUnavailable`, and ClientDisconnect when the sender goes away before the end.
     """
     kind = media_type(request)
     if kind != FORM and kind not in RAW_TYPES:
@@ -91,9 +94,11 @@ async def receive(request: Request, folder: Path, name: str, limit_bytes: int) -
     if (coding := request.headers.get("content-encoding", "").strip().lower()) not in _CODINGS:
         raise UnsupportedMediaType(f"send the body as it is or with Content-Encoding gzip, not {coding}")
     refuse_longer(request, limit_bytes)
-    files = _Files(folder)
+    announced = announced_bytes(request)
+    files = _Files(folder, lambda size_bytes: take(size_bytes, announced))
     try:
-        with full_disk_named():
+        with spool_errors_named():
+            files.take(0)
             if kind == FORM:
                 form = _Form(request.headers["content-type"], files)
                 await _stream(request, form.write, limit_bytes)
@@ -102,6 +107,7 @@ async def receive(request: Request, folder: Path, name: str, limit_bytes: int) -
                 files.begin(name)
                 await _stream(request, files.write, limit_bytes)
                 await run_in_threadpool(files.end)
+            await run_in_threadpool(list_files, folder, files.names)
     finally:
         files.end()
     return Received(files.names, files.size_bytes, files.digest.digest())
@@ -180,8 +186,8 @@ class _Form:
         if len(self._files.names) == _MAX_FILES:
             raise InvalidRequest(f"the form holds more than {_MAX_FILES} files")
         name = options[b"filename"].decode("utf-8", "replace") or "upload"
-        if _CONTROL.search(name):  # Postgres stores no NUL, and no name needs the others
-            raise InvalidRequest("the name of a form's file holds control characters")
+        if fault := name_fault(name):
+            raise InvalidRequest(f"file {len(self._files.names)} of the form: {fault}", field="filename")
         self._files.begin(name)
 
     def _on_end(self) -> None:

@@ -10,7 +10,7 @@ from services.ingest.http.imports import ImportRow
 from services.ingest.http.live_polls import MAX_POLLS
 from shared.labels import MAX_LABELS, checked_labels
 
-ImportState = Literal["queued", "running", "succeeded", "stopped", "failed"]
+ImportState = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled"]
 MAX_INTERVALS = 7 * 24 * 4
 
 
@@ -108,6 +108,9 @@ class ImportBody(BaseModel):
     parent_id: UUID | None
     state: ImportState = Field(examples=["succeeded"])
     kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
+    origin: Literal["upload", "command", "live", "change", "retention"] = Field(
+        description="Where it comes from: `POST /v1/imports`, `uptill ingest`, the live polls of a day, a change of one store, or polls that were dropped as old."
+    )
     source: str
     counts: ImportCounts
     progress: ImportProgress
@@ -128,6 +131,7 @@ class ImportBody(BaseModel):
             parent_id=row.parent_id,
             state=row.state,
             kind=row.kind,
+            origin=row.origin,
             source=row.source,
             counts=ImportCounts(
                 rows_read=row.rows_read,
@@ -159,7 +163,11 @@ class ImportPage(BaseModel):
 
 
 class Health(BaseModel):
-    """Answer of `/livez` and `/readyz`: each component with what is wrong with it, or `ok`."""
+    """Answer of `/livez` and `/readyz`: each component with what is wrong with it, or `ok`.
 
-    status: Literal["ok", "stopping", "unavailable"]
+    `degraded` takes in data as ever, but an upload has waited long to be loaded.
+    """
+
+    status: Literal["ok", "degraded", "stopping", "unavailable"]
     components: dict[str, str] = {}
+    oldest_queued_import_age_s: float | None = None

@@ -1,49 +1,59 @@
 """The spool: a private folder with a sub-folder for each upload that is not loaded yet, named by its import.
 
-What is being received is in a folder `ID.part`, so whatever has no such ending is complete and on the disk.
+Being received: `ID.part`. Complete and on the disk: `ID`, with its list of files in `ID.json`. Given up: `ID.failed`.
+Whatever else lies in the folder is left alone.
 """
 
 import errno
 import fcntl
+import json
 import os
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from shared.errors import ConfigurationError, StorageFull
+import structlog
 
-_PARTIAL = ".part"
+from services.ingest.http.spool_room import SpoolRoom
+from shared.errors import ConfigurationError, SpoolUnavailable, StorageFull, UploadLost
+
+FAILED_KEEP_S = 7 * 86_400.0
+_PARTIAL, _LISTED, _FAILED = ".part", ".json", ".failed"
+_LOCK, _IDENTITY = ".lock", ".id"
 _NUMBER_DIGITS = 4
 _NAME_BYTES = 200  # of a file name, number and all
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class SpooledFile:
-    """One uploaded file and the name its sender gave it."""
+    """One uploaded file, and the name its sender gave it."""
 
     path: Path
-
-    @property
-    def name(self) -> str:
-        return unquote(self.path.name[_NUMBER_DIGITS + 1 :])
+    name: str
 
 
 class Spool:
-    """One service's spool; `open` keeps it from every other."""
+    """One service's spool; `open` keeps it from every other. `spool_id` lies in the folder, and is lost with it."""
 
-    def __init__(self, folder: Path, lock: int) -> None:
+    def __init__(self, folder: Path, lock: int, spool_id: UUID, room: SpoolRoom) -> None:
         self._folder = folder
         self._lock = lock
+        self.spool_id = spool_id
+        self.room = room
+        self._strangers: set[str] = set()
 
     @classmethod
-    def open(cls, folder: str) -> Self:
+    def open(cls, folder: str, *, reserve_bytes: int = 0, quota_bytes: int = 0) -> Self:
         """Make the folder, mode 0700, and lock it. Raises `ConfigurationError`."""
         path = Path(folder or Path(tempfile.gettempdir(), "uptill-spool")).resolve()
         try:
@@ -53,7 +63,7 @@ class Spool:
                     f"the spool folder {path} belongs to another user; set UPTILL_SPOOL_DIR"
                 )
             path.chmod(0o700)
-            lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(
                 f"the spool folder {path} cannot be used ({error.strerror}); set UPTILL_SPOOL_DIR"
@@ -65,47 +75,127 @@ class Spool:
             raise ConfigurationError(
                 f"another ingest service uses the spool folder {path}; set UPTILL_SPOOL_DIR to another one"
             ) from None
+        spool = cls(path, lock, _identity(path), SpoolRoom(path, reserve_bytes, quota_bytes))
         for partial in path.glob(f"*{_PARTIAL}"):
-            shutil.rmtree(partial)
-        return cls(path, lock)
+            if _upload_of(partial.name.removesuffix(_PARTIAL)) and _is_folder(partial):
+                shutil.rmtree(partial, ignore_errors=True)
+        for upload in spool.uploads():
+            with suppress(StorageFull):  # it is there already
+                spool.room.take(upload, _size_bytes(path / str(upload)))
+        return spool
+
+    @property
+    def place(self) -> str:
+        """The host and the folder: who finds another spool there has lost the one before."""
+        return f"{socket.gethostname()}:{self._folder}"
 
     def close(self) -> None:
         """Let another service have it."""
         os.close(self._lock)
 
     def uploads(self) -> list[UUID]:
-        """The complete uploads, oldest first."""
-        return sorted(
-            UUID(entry.name) for entry in self._folder.iterdir() if entry.is_dir() and not entry.suffix
-        )
+        """The complete uploads, oldest first. Raises OSError when the folder cannot be read."""
+        found = []
+        for entry in self._folder.iterdir():
+            upload = _upload_of(entry.name)
+            if upload and _is_folder(entry):
+                found.append(upload)
+            elif not entry.name.startswith(".") and not _upload_of(entry.stem):
+                self._tell_of(entry.name)
+        return sorted(found)
+
+    def holds(self, import_id: UUID) -> bool:
+        """Whether the upload has a folder."""
+        return _is_folder(self._folder / str(import_id))
 
     def files(self, import_id: UUID) -> list[SpooledFile]:
-        """The files of one upload, in their order."""
-        return [SpooledFile(path) for path in sorted((self._folder / str(import_id)).iterdir())]
+        """The files of one upload, in their order. Raises `UploadLost` for what is not as it was received, and OSError."""
+        folder = self._folder / str(import_id)
+        if not self.holds(import_id):
+            raise UploadLost("the folder of the upload is gone from the spool")
+        try:
+            listed = json.loads((self._folder / f"{import_id}{_LISTED}").read_bytes())
+        except FileNotFoundError:  # of a release that made no list
+            paths = sorted(folder.iterdir())
+            if not paths:
+                raise UploadLost("the spool holds no file of the upload") from None
+            return [SpooledFile(path, unquote(path.name[_NUMBER_DIGITS + 1 :])) for path in paths]
+        files = []
+        for entry in listed:
+            path = folder / entry["file"]
+            found = path.stat().st_size if path.is_file() and not path.is_symlink() else None
+            if found != entry["size_bytes"]:
+                what = "is gone" if found is None else f"has {found:,} bytes, not {entry['size_bytes']:,}"
+                raise UploadLost(f"{entry['name']!r} {what} in the spool")
+            files.append(SpooledFile(path, entry["name"]))
+        return files
 
     def remove(self, import_id: UUID) -> None:
         """Forget one upload."""
         shutil.rmtree(self._folder / str(import_id), ignore_errors=True)
+        (self._folder / f"{import_id}{_LISTED}").unlink(missing_ok=True)
+        self.room.free(import_id)
+
+    def put_aside(self, import_id: UUID) -> Path:
+        """Take an upload out of the queue and keep its files, for `FAILED_KEEP_S`; returns where. Raises OSError."""
+        aside = self._folder / f"{import_id}{_FAILED}"
+        (self._folder / str(import_id)).rename(aside)
+        with suppress(FileNotFoundError):
+            (self._folder / f"{import_id}{_LISTED}").rename(aside / "files.json")
+        os.utime(aside)
+        self.room.free(import_id)
+        return aside
+
+    def forget_failed(self, keep_s: float = FAILED_KEEP_S) -> None:
+        """Remove what was put aside so long ago."""
+        for aside in self._folder.glob(f"*{_FAILED}"):
+            if _upload_of(aside.stem) and _is_folder(aside) and time.time() - aside.stat().st_mtime > keep_s:
+                shutil.rmtree(aside, ignore_errors=True)
 
     def check(self) -> None:
-        """Raise `StorageFull` or OSError when nothing can be written."""
-        with full_disk_named(), tempfile.TemporaryFile(dir=self._folder) as file:
+        """Raise `StorageFull` or `SpoolUnavailable` when nothing can be written."""
+        with spool_errors_named(), tempfile.TemporaryFile(dir=self._folder) as file:
             file.write(b"\0")
 
     @contextmanager
     def receiving(self, import_id: UUID) -> Iterator[Path]:
-        """A folder for the files of one upload; complete when the block ends, gone when it raises."""
+        """A folder for the files of one upload; complete when the block ends, gone when it raises.
+
+        The block leaves the list of its files there with `list_files`. Raises `StorageFull` and `SpoolUnavailable`.
+        """
         final = self._folder / str(import_id)
-        partial = final.with_suffix(_PARTIAL)
-        partial.mkdir(mode=0o700)
+        partial, listed = final.with_suffix(_PARTIAL), final.with_suffix(_LISTED)
         try:
+            with spool_errors_named():
+                partial.mkdir(mode=0o700)
             yield partial
-            _sync_folder(partial)
-            partial.rename(final)
-            _sync_folder(self._folder)
+            with spool_errors_named():
+                (partial / _LISTED).rename(listed)
+                _sync_folder(partial)
+                partial.rename(final)
+                _sync_folder(self._folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
+            listed.unlink(missing_ok=True)
+            self.room.free(import_id)
             raise
+
+    def _tell_of(self, stranger: str) -> None:
+        if stranger not in self._strangers:
+            self._strangers.add(stranger)
+            _log.warning("stranger_in_spool", name=stranger)
+
+
+def list_files(folder: Path, names: list[str]) -> None:
+    """Write down which files an upload consists of: their names, which may be longer than those on disk, and sizes."""
+    entries = []
+    for number, name in enumerate(names):
+        file = file_name(number, name)
+        entries.append({"file": file, "name": name, "size_bytes": (folder / file).stat().st_size})
+    with (folder / _LISTED).open("x", encoding="utf-8") as listed:
+        json.dump(entries, listed)
+        listed.flush()
+        os.fsync(listed.fileno())
 
 
 def file_name(number: int, name: str) -> str:
@@ -115,14 +205,52 @@ def file_name(number: int, name: str) -> str:
 
 
 @contextmanager
-def full_disk_named() -> Iterator[None]:
-    """Turn the errors of a full disk into `StorageFull`."""
+def spool_errors_named() -> Iterator[None]:
+    """Turn the errors of a full disk into `StorageFull`, all others of the file system into `SpoolUnavailable`."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageFull("the spool has no room for this upload; nothing of it was kept") from error
-        raise
+            raise StorageFull(
+                f"the spool has no room for this upload ({error.strerror}); nothing of it was kept"
+            ) from error
+        raise SpoolUnavailable(f"the spool folder cannot be used ({error.strerror})") from error
+
+
+def _upload_of(name: str) -> UUID | None:
+    """The upload whose folder is called so; None for what the spool never made."""
+    try:
+        upload = UUID(name)
+    except ValueError:
+        return None
+    return upload if str(upload) == name else None
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether this is a folder itself, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _size_bytes(folder: Path) -> int:
+    try:
+        return sum(entry.stat().st_size for entry in os.scandir(folder))
+    except OSError:
+        return 0
+
+
+def _identity(folder: Path) -> UUID:
+    """What the folder calls itself; a new name where it has none that can be read. Raises `ConfigurationError`."""
+    path = folder / _IDENTITY
+    with suppress(OSError, ValueError):
+        return UUID(path.read_text(encoding="ascii").strip())
+    spool_id = uuid4()
+    try:
+        path.write_text(f"{spool_id}\n", encoding="ascii")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the spool folder {folder} cannot be written ({error.strerror}); set UPTILL_SPOOL_DIR"
+        ) from error
+    return spool_id
 
 
 def _sync_folder(folder: Path) -> None:

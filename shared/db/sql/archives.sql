@@ -1,24 +1,29 @@
 -- Archives: imports whose members are imports, which hold the counts.
 
 -- name: interrupted_archives
+-- Of the command: an upload goes on by its id.
 select id from import
-where source = %(source)s and sha256 = %(sha256)s and kind = 'archive'
+where origin = 'command' and source = %(source)s and sha256 = %(sha256)s and kind = 'archive'
     and (state = 'running' or error ->> 'reason' = 'fault')
 order by started_at desc limit 5
 
 -- name: insert_archive
-insert into import (id, kind, source, sha256, size_bytes)
-values (%(id)s, 'archive', %(source)s, %(sha256)s, %(size_bytes)s)
+insert into import (id, origin, kind, source, sha256, size_bytes)
+values (%(id)s, 'command', 'archive', %(source)s, %(sha256)s, %(size_bytes)s)
 
 -- name: begin_archive
-update import set kind = 'archive', state = 'running', error = null, finished_at = null where id = %(id)s
+update import set kind = 'archive', state = 'running', error = null, finished_at = null
+where id = %(id)s and state <> 'canceled'
 
 -- name: members
 select id, source from import where parent_id = %(id)s order by started_at, id
 
 -- name: insert_member
-insert into import (id, parent_id, source, size_bytes, state)
-values (%(id)s, %(parent_id)s, %(source)s, %(size_bytes)s, 'queued')
+-- Ended from the start when its archive was canceled meanwhile.
+insert into import (id, parent_id, origin, source, size_bytes, state, finished_at)
+select %(id)s, id, origin, %(source)s, %(size_bytes)s, case state when 'canceled' then state else 'queued' end,
+    case state when 'canceled' then clock_timestamp() end
+from import where id = %(parent_id)s
 
 -- name: finish_archive
 -- As bad as its worst member. One that brought nothing, as all its members were the same bytes again, names the first.
@@ -27,7 +32,8 @@ with members as (
     from import where parent_id = %(id)s
 ), worst as (
     select coalesce(bool_or(interrupted), false) as interrupted,
-        case when bool_or(interrupted or state = 'failed') then 'failed' when bool_or(state = 'stopped') then 'stopped'
+        case when bool_or(interrupted or state in ('failed', 'canceled')) then 'failed'
+            when bool_or(state = 'stopped') then 'stopped'
             else 'succeeded' end as state,
         coalesce(bool_and(same_as is not null), false) as brought_nothing
     from members
@@ -40,4 +46,4 @@ set finished_at = clock_timestamp(), state = worst.state, quality = %(quality)s,
         where worst.brought_nothing and earlier.kind = 'archive' and earlier.sha256 = import.sha256
             and earlier.state = 'succeeded' and earlier.same_as is null and earlier.id <> import.id
         order by earlier.started_at, earlier.id limit 1)
-from worst where id = %(id)s
+from worst where id = %(id)s and import.state <> 'canceled'

@@ -40,7 +40,8 @@ select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::floa
 -- name: imports_total
 -- One that was interrupted has not ended: it goes on when its source is loaded again.
 select kind, state, coalesce(sum(imports), 0)::bigint
-from unnest('{polls,hours,timezones,labels,unknown}'::text[]) kind cross join unnest('{succeeded,stopped,failed}'::text[]) state
+from unnest('{polls,hours,timezones,labels,unknown}'::text[]) kind
+cross join unnest('{succeeded,stopped,failed,canceled}'::text[]) state
 left join (
     select coalesce(kind, 'unknown') as kind, state, 1 as imports from import
     where kind is distinct from 'archive' and finished_at is not null and error ->> 'reason' is distinct from 'fault'
@@ -58,6 +59,9 @@ left join (
     where kind is distinct from 'archive' and (finished_at is null or error ->> 'reason' = 'fault')
 ) open_import using (state)
 group by state
+
+-- name: oldest_queued_import_age_seconds
+select coalesce(max(waited_s), 0)::float8 from upload_wait
 
 -- name: import_rows_total
 select counts.kind, outcome, rows

@@ -1,12 +1,28 @@
 -- Imports as resources of the ingest service, and the queue of uploads.
 
 -- name: queue_import
-insert into import (id, source, sha256, size_bytes, state, created_by)
-values (%(id)s, %(source)s, %(sha256)s, %(size_bytes)s, 'queued', %(created_by)s)
+insert into import (id, origin, source, sha256, size_bytes, state, created_by, spool_id)
+values (%(id)s, 'upload', %(source)s, %(sha256)s, %(size_bytes)s, 'queued', %(created_by)s, %(spool_id)s)
 
 -- name: import_state
--- An import that failed by a fault of its process goes on.
-select case when error ->> 'reason' = 'fault' then 'queued' else state end from import where id = %(id)s
+-- An import that failed by a fault of its process goes on, and so does one whose spool has come back. Then whether any
+-- part of it used up its attempts.
+select case when error ->> 'reason' in ('fault', 'upload_lost') then 'queued' else state end,
+    exists (select from import part
+        where (part.id = import.id or part.parent_id = import.id) and part.error ->> 'reason' = 'attempts')
+from import where id = %(id)s
+
+-- name: begin_attempt
+-- Counted before it begins, so that one that kills the process counts too.
+update import set attempts = attempts + %(more)s
+where id = %(id)s and (state in ('queued', 'running') or error ->> 'reason' in ('fault', 'upload_lost'))
+returning attempts
+
+-- name: give_back_attempt
+update import set attempts = greatest(attempts - 1, 0) where id = %(id)s
+
+-- name: forget_attempts
+update import set attempts = 0 where id = %(id)s and attempts > 0
 
 -- name: requeue_import
 -- What the service's end interrupted waits for its next start.
@@ -14,13 +30,58 @@ update import set state = 'queued', error = null, finished_at = null
 where id = %(id)s and (state = 'running' or error ->> 'reason' = 'fault')
 
 -- name: fail_import
+-- With its members that have not ended.
+with dropped as (
+    delete from import_staged where import_id = %(id)s or import_id in (select id from import where parent_id = %(id)s)
+)
 update import set state = 'failed', error = %(error)s, finished_at = clock_timestamp()
-where id = %(id)s and (state in ('queued', 'running') or error ->> 'reason' = 'fault')
+where (id = %(id)s or parent_id = %(id)s)
+    and (state in ('queued', 'running') or error ->> 'reason' in ('fault', 'upload_lost'))
+
+-- name: import_to_cancel
+select origin, state in ('queued', 'running') or coalesce(error ->> 'reason' = 'fault', false) as is_open, state
+from import where id = %(id)s for update
+
+-- name: cancel_import
+-- With its members that have not ended. From here on none of them commits a chunk (`commit_change`).
+with dropped as (
+    delete from import_staged where import_id = %(id)s or import_id in (select id from import where parent_id = %(id)s)
+)
+update import set state = 'canceled', finished_at = clock_timestamp(),
+    error = '{"reason": "canceled", "message": "it was canceled; what was committed before stays"}'
+where (id = %(id)s or parent_id = %(id)s) and (state in ('queued', 'running') or error ->> 'reason' = 'fault')
+
+-- name: see_spool
+insert into spool (id, place) values (%(id)s, %(place)s)
+on conflict (id) do update set place = excluded.place, seen_at = clock_timestamp()
+
+-- name: adopt_uploads
+-- Those of a release that did not say where they lie, and those that came with a folder that was moved.
+update import set spool_id = %(spool_id)s
+where id = any(%(ids)s) and origin = 'upload' and spool_id is distinct from %(spool_id)s
+
+-- name: open_uploads
+select id from import
+where spool_id = %(spool_id)s and origin = 'upload' and parent_id is null
+    and (state in ('queued', 'running') or (state = 'failed' and error ->> 'reason' = 'fault'))
+
+-- name: orphaned_uploads
+-- Of spools that were here before, or that no service has had for long.
+select import.id from import join spool on spool.id = spool_id
+where spool.id <> %(spool_id)s and (place = %(place)s or seen_at < clock_timestamp() - %(silence)s)
+    and origin = 'upload' and parent_id is null
+    and (state in ('queued', 'running') or (state = 'failed' and error ->> 'reason' = 'fault'))
+
+-- name: oldest_wait_s
+-- As the metric `oldest_queued_import_age_seconds`.
+select coalesce(max(waited_s), 0)::float8 from upload_wait
 
 -- name: get_imports
--- Ids grow with the time of their making.
-select import.id, import.parent_id, import.state, import.kind, import.source, encode(import.sha256, 'hex') as sha256,
-    import.size_bytes, import.same_as, import.quality, import.error, import.started_at, import.finished_at,
+-- Ids grow with the time of their making. An upload whose process or database failed goes on by itself: it is queued.
+select import.id, import.parent_id, case when goes_on then 'queued' else import.state end as state, import.kind,
+    import.origin, import.source, encode(import.sha256, 'hex') as sha256,
+    import.size_bytes, import.same_as, import.quality, case when not goes_on then import.error end as error, import.started_at,
+    case when not goes_on then import.finished_at end as finished_at,
     coalesce(chunks.bytes_done, 0) as bytes_done,
     import.rows_read + coalesce(members.rows_read, 0) as rows_read,
     import.accepted + coalesce(members.accepted, 0) as accepted,
@@ -28,6 +89,9 @@ select import.id, import.parent_id, import.state, import.kind, import.source, en
     import.corrected + coalesce(members.corrected, 0) as corrected,
     import.rejected + coalesce(members.rejected, 0) as rejected
 from import
+cross join lateral (
+    select import.origin = 'upload' and coalesce(import.error ->> 'reason' = 'fault', false) as goes_on
+) interrupted
 left join lateral (
     select end_byte as bytes_done from import_chunk where import_id = import.id order by chunk_no desc limit 1
 ) chunks on true

@@ -2,7 +2,10 @@
 -- that each row is counted against all that was delivered before it. Reports read and wait for nobody.
 
 -- name: lock_writers
-select pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0))
+-- Waits for its turn under the statement's time limit; the session's `lock_timeout` is for the locks on tables after it.
+select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
+    set_config('lock_timeout', session.lock_timeout, true)
+from (select current_setting('lock_timeout') as lock_timeout offset 0) session
 
 -- name: database_clock_us
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint
@@ -17,13 +20,14 @@ select set_config('client_connection_check_interval', '500', false),
 select pg_advisory_unlock(hashtextextended('uptill.import.' || %(id)s::text, 0))
 
 -- name: insert_import
-insert into import (id, kind, source, size_bytes) values (%(id)s, %(kind)s, %(source)s, %(size_bytes)s)
+insert into import (id, origin, kind, source, size_bytes)
+values (%(id)s, 'command', %(kind)s, %(source)s, %(size_bytes)s)
 
 -- name: start_import
 update import
 set kind = %(kind)s, state = 'running', error = null, finished_at = null,
     started_at = case when state = 'queued' then clock_timestamp() else started_at end
-where id = %(id)s
+where id = %(id)s and state <> 'canceled'
 
 -- name: import_progress
 -- State, and the end of the last committed chunk.
@@ -33,9 +37,10 @@ from import left join lateral (
 where id = %(id)s
 
 -- name: interrupted_imports
--- Of the same source, the latest first; some of them may still be running.
+-- Of the same source, the latest first; some of them may still be running. Only those of the command, and no members:
+-- an upload, or a file in an archive, may have the same name, and goes on by its id.
 select id from import
-where source = %(source)s and size_bytes is not distinct from %(size_bytes)s
+where origin = 'command' and parent_id is null and source = %(source)s and size_bytes is not distinct from %(size_bytes)s
     and state in ('running', 'failed') and (state = 'running' or error ->> 'reason' = 'fault')
 order by started_at desc limit 5
 
@@ -84,7 +89,7 @@ set state = %(state)s, sha256 = %(sha256)s, size_bytes = coalesce(%(size_bytes)s
             and earlier.sha256 = %(sha256)s and earlier.state = 'succeeded' and earlier.same_as is null
             and earlier.id <> import.id
         order by earlier.started_at, earlier.id limit 1)
-where id = %(id)s
+where id = %(id)s and state <> 'canceled'
 
 -- name: drop_staged
 delete from import_staged where import_id = %(id)s
@@ -102,7 +107,9 @@ select line, byte_offset, reason, raw from import_reject where import_id = %(id)
 copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 
 -- name: commit_change
--- The counts, the next ledger number and the chunk under it; the lock on the number lasts until COMMIT.
+-- The counts, the next ledger number and the chunk under it; the lock on the number lasts until COMMIT. No row comes back
+-- for an import that was canceled: its transaction must end without COMMIT. `settling`: what was committed before is
+-- brought to its end all the same.
 with head as (
     update ledger_head
     set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz)
@@ -113,12 +120,13 @@ with head as (
         accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
         corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
         cut_fractions = cut_fractions + %(cut_fractions)s
-    where id = %(id)s
+    where id = %(id)s and (state <> 'canceled' or %(settling)s)
+    returning id
 )
 insert into import_chunk (import_id, chunk_no, first_byte, end_byte, end_line, prefix_sha256, commit_seq, min_at, max_at)
 select %(id)s, (select coalesce(max(chunk_no) + 1, 0) from import_chunk where import_id = %(id)s), %(first_byte)s,
     %(end_byte)s, %(end_line)s, %(prefix_sha256)s, head.seq, %(earliest)s, %(latest)s
-from head
+from head, counted
 returning commit_seq
 
 -- name: seq

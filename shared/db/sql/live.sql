@@ -8,16 +8,14 @@ select set_config('lock_timeout', %(patience)s, true), pg_advisory_xact_lock(has
 -- name: live_import
 -- Live polls of one UTC day are one import.
 select id from import
-where kind = 'polls' and source = 'live' and state = 'running'
+where origin = 'live' and state = 'running'
     and started_at >= date_trunc('day', clock_timestamp() at time zone 'UTC') at time zone 'UTC'
 
 -- name: close_live_imports
-update import set state = 'succeeded', finished_at = clock_timestamp()
-where kind = 'polls' and source = 'live' and state = 'running'
+update import set state = 'succeeded', finished_at = clock_timestamp() where origin = 'live' and state = 'running'
 
 -- name: insert_live_import
--- A size of 0: no file of this name is taken for it.
-insert into import (id, kind, source, size_bytes) values (%(id)s, 'polls', 'live', 0)
+insert into import (id, origin, kind, source, size_bytes) values (%(id)s, 'live', 'polls', 'live', 0)
 
 -- name: store_keys_of
 -- The key of each store, added where it is new.
@@ -69,7 +67,8 @@ with compared as materialized (
 select place, was_active from compared where was_active is not null
 
 -- name: insert_store_change
-insert into import (id, kind, source, state, created_by) values (%(id)s, %(kind)s, %(source)s, 'running', %(created_by)s)
+insert into import (id, origin, kind, source, state, created_by)
+values (%(id)s, 'change', %(kind)s, %(source)s, 'running', %(created_by)s)
 
 -- name: finish_store_change
 update import set state = 'succeeded', finished_at = clock_timestamp() where id = %(id)s

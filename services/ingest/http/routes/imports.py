@@ -1,5 +1,6 @@
 """Imports as resources: upload, follow, list, fetch the rejected rows."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -7,10 +8,17 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from services.ingest.http.context import Context, ImportId, Writer
-from services.ingest.http.imports import get_import, list_imports, queue_import, rejects_csv
+from services.ingest.http.imports import (
+    cancel_import,
+    get_import,
+    list_imports,
+    queue_import,
+    rejects_csv,
+)
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas import ImportBody, ImportPage
-from shared.errors import InvalidRequest, StorageFull
+from services.ingest.names import MAX_NAME_CHARACTERS, name_fault
+from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers
 from shared.ids import new_id
 
@@ -42,21 +50,36 @@ async def create_import(
         str,
         Query(
             min_length=1,
-            max_length=200,
+            max_length=MAX_NAME_CHARACTERS,
             pattern=r"^[^\x00-\x1f\x7f]+$",
-            description="What to call the upload.",
+            description="What to call the upload: at most 255 characters and 1 KB.",
         ),
     ] = "upload",
 ) -> ImportBody:
     """Take a CSV file, gzip or zip, or a form with files; it is on disk when this answers, and loaded after that."""
+    if fault := name_fault(name):
+        raise InvalidRequest(fault, field="query.name")
     import_id = new_id()
     try:
         with context.spool.receiving(import_id) as folder:
-            received = await receive(request, folder, name, context.settings.max_upload_bytes)
+            received = await receive(
+                request,
+                folder,
+                name,
+                context.settings.max_upload_bytes,
+                partial(context.spool.room.take, import_id),
+            )
     except ClientDisconnect:
         raise InvalidRequest("the upload was cut off; nothing of it was kept") from None
     try:
-        await queue_import(context.pool, import_id, received, name, key.prefix)
+        await queue_import(
+            context.pool,
+            import_id,
+            received,
+            name=name,
+            created_by=key.prefix,
+            spool_id=context.spool.spool_id,
+        )
     except BaseException:
         context.importer.doubt(import_id)
         raise
@@ -88,6 +111,15 @@ async def read_import(context: Context, key: Writer, import_id: ImportId, respon
     if row.state in ("queued", "running"):
         response.headers["Retry-After"] = "1"
     response.headers["Cache-Control"] = "no-store"
+    return ImportBody.of(row, members)
+
+
+@router.delete("/v1/imports/{import_id}", responses=answers(ImportEnded))
+async def delete_import(context: Context, key: Writer, import_id: ImportId) -> ImportBody:
+    """Cancel an import that has not ended, an archive with its members. What it has committed stays."""
+    await cancel_import(context.pool, import_id, key.prefix)
+    context.importer.notify()
+    row, members = await get_import(context.pool, import_id)
     return ImportBody.of(row, members)
 
 

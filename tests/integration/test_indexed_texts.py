@@ -1,0 +1,54 @@
+"""Whatever a caller may send, no index refuses it: each index over text is known, and takes the longest there can be."""
+
+import os
+
+import psycopg
+
+from shared.ids import new_id
+
+# Index or constraint, and what keeps its texts short enough for a B-tree (2,704 bytes) or makes that irrelevant.
+KNOWN = {
+    "api_key_pkey": "8 characters",
+    "api_key_replaces_key": "8 characters",
+    "forgotten_import_pkey": "kinds",
+    "idempotency_pkey": "a key's prefix and 255 characters",
+    "import_origin_idx": "origins",
+    "import_source_hash": "hashed",
+    "report_file_pkey": "formats",
+    "report_webhook_report_id_key_prefix_url_key": "2,048 characters of ASCII (check_url)",
+    "store_store_id_key": "1,024 bytes",
+    "watched_source_pkey": "1,024 bytes (stored_name)",
+    "webhook_secret_pkey": "8 characters",
+}
+
+
+def test_every_index_over_text_is_known(database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        found = {
+            name
+            for (name,) in conn.execute(
+                "select distinct index.relname from pg_index i join pg_class index on index.oid = i.indexrelid"
+                " join pg_class t on t.oid = i.indrelid join pg_attribute a on a.attrelid = t.oid"
+                " and a.attnum = any(i.indkey) join pg_type on pg_type.oid = a.atttypid"
+                " where t.relnamespace = 'public'::regnamespace and typname in ('text', 'varchar')"
+                " and attname <> 'state'"
+            )
+        }
+    assert found == set(KNOWN)
+
+
+def test_the_longest_texts_fit(database_url: str) -> None:
+    """Random, so that they do not compress."""
+
+    def text(size: int) -> str:
+        return os.urandom(size // 2).hex()
+
+    with psycopg.connect(database_url) as conn:
+        conn.execute(
+            "insert into import (id, source, state) values (%s, %s, 'running')", [new_id(), text(100_000)]
+        )
+        conn.execute("insert into store (store_id) values (%s)", [text(1024)])
+        conn.execute("insert into watched_source (name, version) values (%s, 'x')", [text(1024)])
+        conn.execute(
+            "update store set labels = jsonb_build_object(%s::text, %s::text)", [text(60), text(100_000)]
+        )
