@@ -17,7 +17,7 @@ from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
-from shared.reports.claim import claim_batch, release_batch, renew_batch
+from shared.reports.claim import claim_batch, release_batch, renew_batch, return_claim
 from shared.reports.complete import complete_batch
 from shared.reports.model import STORED_CSV_TYPE, BatchLease
 from shared.tracing import Value, span
@@ -66,7 +66,8 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
 
 
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
-    keeper = Keeper(context, partial(renew_batch, lease=lease, terms=context.terms))
+    renew = partial(renew_batch, lease=lease, terms=context.terms)
+    keeper = Keeper(context, renew, partial(return_claim, lease=lease))
     with (
         borrowed(context.pool) as conn,
         keeper.during(),
@@ -91,6 +92,7 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
     if not completion.accepted:
         _log.warning("lease_lost", stage="complete")
+        give_back(context, keeper.report_alive, patient=True)
         return False
     _log.info(
         "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes

@@ -34,6 +34,7 @@ from shared.reports.finalise import (
     release_finalise,
     renew_finalise,
     reopen_lost,
+    return_finalise_claim,
 )
 from shared.reports.model import STORED_CSV_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
@@ -70,7 +71,8 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
 
 def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
     log = _log.bind(finalise_attempt=lease.attempt)
-    keeper = Keeper(context, partial(renew_finalise, lease=lease, terms=context.terms))
+    renew = partial(renew_finalise, lease=lease, terms=context.terms)
+    keeper = Keeper(context, renew, partial(return_finalise_claim, lease=lease))
     try:
         with borrowed(context.pool) as conn:
             agreed = not disagreeing_batches(conn, lease.report_id, newest_cut(conn, lease.report_id))
@@ -110,6 +112,7 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
         log.info("report_succeeded", size_bytes={name: file.size_bytes for name, file in files.items()})
     else:
         log.warning("lease_lost", stage="finalise")
+        give_back(context, keeper.report_alive, patient=True)
     return finished
 
 
