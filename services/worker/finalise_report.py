@@ -23,7 +23,8 @@ from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import DiskFull, InfrastructureError, ObjectGone
+from shared.errors import DatabaseUnavailable, DiskFull, InfrastructureError, ObjectGone
+from shared.ids import new_id
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
 from shared.reports.finalise import (
@@ -35,6 +36,7 @@ from shared.reports.finalise import (
     renew_finalise,
     reopen_lost,
     return_finalise_claim,
+    undo_finalise_claim,
 )
 from shared.reports.model import STORED_CSV_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
@@ -52,8 +54,14 @@ class LeaseLost(Exception):
 
 def finalise_report(context: WorkerContext, report_id: UUID) -> bool:
     """Finish a report that a dead worker left unfinished; True when this call did."""
-    with borrowed(context.pool) as conn:
-        lease = claim_finalise(conn, report_id, context.terms)
+    claim_id = new_id()
+    try:
+        with borrowed(context.pool) as conn:
+            lease = claim_finalise(conn, report_id, context.terms, claim_id)
+    except DatabaseUnavailable as error:  # perhaps only the answer was lost
+        _log.warning("claim_unanswered", report_id=str(report_id), error=str(error))
+        give_back(context, partial(undo_finalise_claim, report_id=report_id, claim_id=claim_id), patient=True)
+        return False
     if lease is None:
         return False
     with bound_contextvars(report_id=str(report_id), **lease.origin.log_context):

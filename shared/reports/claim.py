@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
+from shared.ids import new_id
 from shared.reports.model import Batch, BatchLease, Origin
 
 _SQL = queries("reports")
@@ -30,12 +31,13 @@ class LeaseTerms:
 
 
 def claim_batch(
-    conn: psycopg.Connection, report_id: UUID, batch_no: int, terms: LeaseTerms
+    conn: psycopg.Connection, report_id: UUID, batch_no: int, terms: LeaseTerms, claim_id: UUID | None = None
 ) -> BatchLease | None:
     """Claim a batch that nobody holds; counts the attempt now, so that a batch that kills its worker is counted too.
 
-    None when it is done, dead, held by another, or its report has ended.
+    `claim_id` is for `undo_claim`. None when it is done, dead, held by another, or its report has ended.
     """
+    claim_id = claim_id or new_id()
     row = conn.execute(
         _SQL["claim_batch"],
         {
@@ -43,6 +45,7 @@ def claim_batch(
             "batch_no": batch_no,
             "worker": terms.worker,
             "presence": terms.presence(),
+            "claim_id": claim_id,
             "lease": timedelta(seconds=terms.lease_s),
             "max_attempts": terms.max_attempts,
         },
@@ -51,7 +54,9 @@ def claim_batch(
         return None
     conn.execute(_SQL["start_report"], {"id": report_id})
     attempt, request_id, traceparent, *subject = row
-    return BatchLease(Batch(report_id, batch_no, *subject), attempt, Origin(request_id, traceparent))
+    return BatchLease(
+        Batch(report_id, batch_no, *subject), attempt, claim_id, Origin(request_id, traceparent)
+    )
 
 
 def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:
@@ -84,6 +89,13 @@ def release_batch(
 def return_claim(conn: psycopg.Connection, lease: BatchLease) -> bool:
     """Give back the claim of a lease that was lost though its worker lives; False when that was done, or is not due."""
     return conn.execute(_PRESENCE_SQL["return_batch_claim"], _fence(lease)).rowcount == 1
+
+
+def undo_claim(conn: psycopg.Connection, report_id: UUID, batch_no: int, claim_id: UUID) -> None:
+    """Undo a claim whose answer was lost, if the database has it. The row is locked first: the claim may be committing."""
+    claim = {"report_id": report_id, "batch_no": batch_no, "claim_id": claim_id}
+    conn.execute(_PRESENCE_SQL["lock_batch"], claim)
+    conn.execute(_PRESENCE_SQL["undo_batch_claim"], claim)
 
 
 def holds_leases(conn: psycopg.Connection, worker: str) -> bool:

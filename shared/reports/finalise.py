@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.db.queries import queries
+from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
 from shared.reports.model import FileFormat, FinaliseLease, Origin, Part, ReportFacts
 from shared.storage import StoredObject
@@ -17,10 +18,12 @@ _SQL = queries("reports")
 _PRESENCE_SQL = queries("presence")
 
 
-def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms) -> FinaliseLease | None:
+def claim_finalise(
+    conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms, claim_id: UUID | None = None
+) -> FinaliseLease | None:
     """Claim the finalisation of a report whose batches are all done; None when some are not, or another holds it.
 
-    Locks the report's row until the transaction ends, so the count of open batches cannot be overtaken.
+    `claim_id` is for `undo_finalise_claim`. Locks the report's row until the transaction ends, so the count of open batches cannot be overtaken.
     """
     with conn.transaction():
         conn.execute(_SQL["lock_report"], {"report_id": report_id})
@@ -32,6 +35,7 @@ def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms)
                 "report_id": report_id,
                 "worker": terms.worker,
                 "presence": terms.presence(),
+                "claim_id": claim_id or new_id(),
                 "lease": timedelta(seconds=terms.lease_s),
                 "max_attempts": terms.max_attempts,
             },
@@ -86,6 +90,12 @@ def release_finalise(conn: psycopg.Connection, lease: FinaliseLease, *, error: s
 def return_finalise_claim(conn: psycopg.Connection, lease: FinaliseLease) -> bool:
     """As `return_claim`, for the finalisation."""
     return conn.execute(_PRESENCE_SQL["return_finalise_claim"], _fence(lease)).rowcount == 1
+
+
+def undo_finalise_claim(conn: psycopg.Connection, report_id: UUID, claim_id: UUID) -> None:
+    """As `undo_claim`, for the finalisation; a completion claims it under the id of the batch's own claim."""
+    conn.execute(_SQL["lock_report"], {"report_id": report_id})
+    conn.execute(_PRESENCE_SQL["undo_finalise_claim"], {"report_id": report_id, "claim_id": claim_id})
 
 
 def reopen_lost(conn: psycopg.Connection, lease: FinaliseLease, parts: Sequence[str]) -> int:

@@ -176,6 +176,7 @@ class BatchLease:
 
     batch: Batch
     attempt: int
+    claim_id: UUID
     origin: Origin = NOWHERE
 
     @property

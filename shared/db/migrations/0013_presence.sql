@@ -3,8 +3,12 @@
 -- Each worker process takes one number and holds the advisory lock (1433691240, number) on a session of its own.
 create sequence worker_presence as integer cycle;
 
-alter table report_batch add column presence integer;     -- number of the worker that claimed it; null: it had none
-alter table report add column finaliser_presence integer; -- the same for the finalisation
+alter table report_batch
+    add column presence integer, -- number of the worker that claimed it; null: it had none
+    add column claim_id uuid;    -- chosen by the worker: it can undo a claim whose answer it never got
+alter table report -- the same for the finalisation
+    add column finaliser_presence integer,
+    add column finalise_claim_id uuid;
 
 -- The workers whose session is open. The server drops the lock with the session, so a killed worker is missing at once.
 create view present_worker as
@@ -19,6 +23,7 @@ create table missed_claim (
     report_id uuid not null references report on delete cascade,
     batch_no integer, -- null: the claim was of the finalisation
     attempt integer not null,
+    claim_id uuid,
     presence integer,
     lease_until timestamptz not null, -- a live worker reports by then, since it renews each third of its lease
     missed_at timestamptz not null default clock_timestamp(),
@@ -38,11 +43,13 @@ $$;
 create function note_missed_claim() returns trigger language plpgsql as $$
 begin
     if tg_table_name = 'report' then
-        insert into missed_claim (report_id, attempt, lease_until)
-        values (old.id, old.finalise_attempt, old.finalise_lease_until) on conflict do nothing;
+        insert into missed_claim (report_id, attempt, claim_id, lease_until)
+        values (old.id, old.finalise_attempt, old.finalise_claim_id, old.finalise_lease_until)
+        on conflict do nothing;
     else
-        insert into missed_claim (report_id, batch_no, attempt, lease_until)
-        values (old.report_id, old.batch_no, old.attempt, old.lease_until) on conflict do nothing;
+        insert into missed_claim (report_id, batch_no, attempt, claim_id, lease_until)
+        values (old.report_id, old.batch_no, old.attempt, old.claim_id, old.lease_until)
+        on conflict do nothing;
     end if;
     return null;
 end $$;

@@ -33,14 +33,14 @@ select
 -- name: take_back_batches
 -- Absence is checked again here, and a row that somebody is changing belongs to a worker that lives.
 with held as (
-    select report_id, batch_no, attempt, presence, lease_until
+    select report_id, batch_no, attempt, claim_id, presence, lease_until
     from report_batch b
     where state = 'leased' and presence = any(%(absent)s)
       and not exists (select from present_worker p where p.presence = b.presence)
     for update of b skip locked
 ), missed as (
-    insert into missed_claim (report_id, batch_no, attempt, presence, lease_until)
-    select report_id, batch_no, attempt, presence, lease_until from held
+    insert into missed_claim (report_id, batch_no, attempt, claim_id, presence, lease_until)
+    select report_id, batch_no, attempt, claim_id, presence, lease_until from held
     on conflict do nothing
 )
 update report_batch b
@@ -51,14 +51,14 @@ where b.report_id = held.report_id and b.batch_no = held.batch_no
 
 -- name: take_back_finalisations
 with held as (
-    select id, finalise_attempt, finaliser_presence, finalise_lease_until
+    select id, finalise_attempt, finalise_claim_id, finaliser_presence, finalise_lease_until
     from report r
     where state = 'running' and finalise_lease_until > clock_timestamp() and finaliser_presence = any(%(absent)s)
       and not exists (select from present_worker p where p.presence = r.finaliser_presence)
     for update of r skip locked
 ), missed as (
-    insert into missed_claim (report_id, attempt, presence, lease_until)
-    select id, finalise_attempt, finaliser_presence, finalise_lease_until from held
+    insert into missed_claim (report_id, attempt, claim_id, presence, lease_until)
+    select id, finalise_attempt, finalise_claim_id, finaliser_presence, finalise_lease_until from held
     on conflict do nothing
 )
 update report r
@@ -118,6 +118,41 @@ with returned as (
 update report r set finalise_burnt = greatest(r.finalise_burnt - 1, 0)
 from returned
 where r.id = returned.report_id
+
+-- name: lock_batch
+select from report_batch where report_id = %(report_id)s and batch_no = %(batch_no)s for update
+
+-- name: undo_batch_claim
+-- The answer to the claim was lost: the worker never began. Of a lease that ended meanwhile the claim is given back.
+with returned as (
+    delete from missed_claim where report_id = %(report_id)s and batch_no = %(batch_no)s and claim_id = %(claim_id)s
+    returning batch_no
+)
+update report_batch b
+set state = case when own then 'pending' else state end, lease_until = case when own then null else lease_until end,
+    due_at = case when own then clock_timestamp() else due_at end,
+    due_since = case when own then clock_timestamp() else due_since end, burnt = greatest(b.burnt - 1, 0)
+from (
+    select report_id, batch_no, state = 'leased' and claim_id = %(claim_id)s as own from report_batch
+    where report_id = %(report_id)s and batch_no = %(batch_no)s
+) now
+where b.report_id = now.report_id and b.batch_no = now.batch_no and (own or exists (select from returned))
+
+-- name: undo_finalise_claim
+with returned as (
+    delete from missed_claim where report_id = %(report_id)s and batch_no is null and claim_id = %(claim_id)s
+    returning report_id
+)
+update report r
+set finaliser = case when own then null else finaliser end,
+    finaliser_presence = case when own then null else finaliser_presence end,
+    finalise_lease_until = case when own then clock_timestamp() else finalise_lease_until end,
+    finalise_burnt = greatest(r.finalise_burnt - 1, 0)
+from (
+    select id, state = 'running' and finaliser is not null and finalise_claim_id = %(claim_id)s as own from report
+    where id = %(report_id)s
+) now
+where r.id = now.id and (own or exists (select from returned))
 
 -- name: count_batch_claim
 -- The attempt failed by its own fault: its claim counts, wherever its worker was thought to be.

@@ -135,7 +135,7 @@ update report set state = 'running', started_at = clock_timestamp() where id = %
 -- name: claim_batch
 update report_batch b
 set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(worker)s,
-    presence = %(presence)s, lease_until = clock_timestamp() + %(lease)s
+    presence = %(presence)s, claim_id = %(claim_id)s, lease_until = clock_timestamp() + %(lease)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.report_id
   and r.state in ('queued', 'running')
@@ -239,7 +239,8 @@ from report where id = %(report_id)s
 -- name: claim_finalise
 update report
 set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1, finaliser = %(worker)s,
-    finaliser_presence = %(presence)s, finalise_lease_until = clock_timestamp() + %(lease)s
+    finaliser_presence = %(presence)s, finalise_claim_id = %(claim_id)s,
+    finalise_lease_until = clock_timestamp() + %(lease)s
 where id = %(report_id)s and state = 'running'
   and finalise_burnt < %(max_attempts)s
   and (finalise_lease_until is null or finalise_lease_until < clock_timestamp())
@@ -279,11 +280,12 @@ from finished, unnest(%(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s:
 -- name: expire_leases
 -- A worker went silent. Its batch is due at once; only the worker itself can say that it lives after all.
 with held as (
-    select report_id, batch_no, attempt, lease_until from report_batch
+    select report_id, batch_no, attempt, claim_id, lease_until from report_batch
     where state = 'leased' and lease_until < clock_timestamp()
     for update skip locked
 ), missed as (
-    insert into missed_claim (report_id, batch_no, attempt, lease_until) select * from held on conflict do nothing
+    insert into missed_claim (report_id, batch_no, attempt, claim_id, lease_until) select * from held
+    on conflict do nothing
 )
 update report_batch b
 set state = 'pending', lease_until = null, due_at = clock_timestamp(), due_since = clock_timestamp()
