@@ -109,6 +109,24 @@ def test_workers_that_are_frozen_past_their_leases(
 
 
 @pytest.mark.chaos
+def test_without_presence_the_lease_decides(
+    services: Services, small_fleet: SmallFleet, tmp_path: Path
+) -> None:
+    """A pooler would keep the session of a killed worker. Default settings; await_success is patient for longer."""
+    with PostgresProxy(services.settings["UPTILL_DATABASE_URL"], is_pooler=True) as pooler:
+        victim = services.worker(UPTILL_DATABASE_URL=pooler.url, **armed("compute.after", "sleep:600"))
+        with services.client() as client:
+            report_id = client.create_report(force=True).id
+        wait_until(lambda: services.logged('"failpoint_hit"'), "a batch in its hands")
+        kill_group(victim, signal.SIGKILL)
+        services.worker(UPTILL_DATABASE_URL=pooler.url)
+        wait_until(lambda: services.logged('"leases_expired"'), "the end of the lease", within_s=30)
+        await_success(services, report_id, small_fleet.expected, tmp_path)
+    assert services.logged('"presence_off"')
+    assert not services.logged('"leases_taken_back"')
+
+
+@pytest.mark.chaos
 def test_a_network_that_is_cut_again_and_again(
     services: Services, small_fleet: SmallFleet, tmp_path: Path
 ) -> None:
