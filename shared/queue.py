@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from uuid import uuid4
 
 import dramatiq
 import redis
@@ -52,19 +53,24 @@ def make_client(redis_url: str) -> redis.Redis:
     )
 
 
-def publish(broker: RedisBroker, wakes: Sequence[Wake]) -> int:
-    """Enqueue a message for each wake; returns how many. Raises `QueueUnavailable` at the first that Redis does not take."""
+def publish(broker: RedisBroker, wakes: Sequence[Wake], *, ahead: bool = False) -> int:
+    """Enqueue a message for each wake; returns how many. Raises `QueueUnavailable` at the first that Redis does not take.
+
+    `ahead`: in front of all that waits in the queue.
+    """
+    enqueue = _enqueue_ahead if ahead else RedisBroker.enqueue
     published = 0
     try:
         for wake in wakes:
-            broker.enqueue(
+            enqueue(
+                broker,
                 dramatiq.Message(
                     queue_name=REPORT_QUEUE,
                     actor_name=ACTOR_NAMES[type(wake)],
                     args=(),
                     kwargs=wake.model_dump(mode="json"),
                     options={},
-                )
+                ),
             )
             published += 1
             failpoints.hit("publish.partial")
@@ -74,6 +80,17 @@ def publish(broker: RedisBroker, wakes: Sequence[Wake]) -> int:
     finally:
         WAKES.labels("published").inc(published)
     return published
+
+
+def _enqueue_ahead(broker: RedisBroker, message: dramatiq.Message[None]) -> None:
+    """What Dramatiq's `enqueue` does, at the end of the list that workers take from."""
+    message_id = str(uuid4())
+    queue = f"{broker.namespace}:{message.queue_name}"
+    data = message.copy(options={"redis_message_id": message_id}).encode()
+    with broker.client.pipeline(transaction=True) as both:
+        both.hset(f"{queue}.msgs", message_id, data)
+        both.lpush(queue, message_id)
+        both.execute()
 
 
 def publish_or_leave(broker: RedisBroker, wakes: Sequence[Wake]) -> None:

@@ -3,6 +3,7 @@
 from functools import partial
 from uuid import UUID
 
+import psycopg
 import structlog
 from structlog.contextvars import bound_contextvars
 
@@ -15,10 +16,12 @@ from services.worker.part import render_part
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import InfrastructureError
+from shared.errors import DatabaseUnavailable, InfrastructureError
+from shared.ids import new_id
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
-from shared.reports.claim import claim_batch, release_batch, renew_batch
+from shared.reports.claim import claim_batch, release_batch, renew_batch, return_claim, undo_claim
 from shared.reports.complete import complete_batch
+from shared.reports.finalise import undo_finalise_claim
 from shared.reports.model import STORED_CSV_TYPE, BatchLease
 from shared.tracing import Value, span
 
@@ -32,9 +35,16 @@ def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> boo
 
     A fault of a server gives the attempt back; any other error burns it. Both leave the batch to the scheduler.
     """
-    with borrowed(context.pool) as conn:
-        lease = claim_batch(conn, report_id, batch_no, context.terms)
-        failpoints.hit("claim.before_commit")
+    claim_id = new_id()
+    try:
+        with borrowed(context.pool) as conn:
+            lease = claim_batch(conn, report_id, batch_no, context.terms, claim_id)
+            failpoints.hit("claim.before_commit")
+    except DatabaseUnavailable as error:  # perhaps only the answer was lost
+        _log.warning("claim_unanswered", report_id=str(report_id), batch_no=batch_no, error=str(error))
+        undo = partial(undo_claim, report_id=report_id, batch_no=batch_no, claim_id=claim_id)
+        give_back(context, undo, patient=True)
+        return False
     failpoints.hit("claim.after_commit")
     if lease is None:
         _log.debug("batch_not_claimed", report_id=str(report_id), batch_no=batch_no)
@@ -54,8 +64,7 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
     except InfrastructureError as error:
         BATCHES_ENDED.labels("released").inc()
         _log.warning("batch_released", error=str(error))
-        free = partial(release_batch, lease=lease, error=str(error), pause_s=_OUTAGE_PAUSE_S, give_back=True)
-        give_back(context, free, patient=True)
+        give_back(context, partial(_release_after_outage, lease=lease, error=str(error)), patient=True)
     except Exception as error:  # noqa: BLE001  whatever it is, it burns the attempt
         BATCHES_ENDED.labels("failed").inc()
         _log.exception("batch_failed")
@@ -65,8 +74,15 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
     return False
 
 
+def _release_after_outage(conn: psycopg.Connection, lease: BatchLease, error: str) -> None:
+    """Release the batch, or, if only the answer to its completion was lost, the finalisation that came with it."""
+    release_batch(conn, lease, error=error, pause_s=_OUTAGE_PAUSE_S, give_back=True)
+    undo_finalise_claim(conn, lease.batch.report_id, lease.claim_id)
+
+
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
-    keeper = Keeper(context, partial(renew_batch, lease=lease, terms=context.terms))
+    renew = partial(renew_batch, lease=lease, terms=context.terms)
+    keeper = Keeper(context, renew, partial(return_claim, lease=lease))
     with (
         borrowed(context.pool) as conn,
         keeper.during(),
@@ -91,6 +107,7 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
     if not completion.accepted:
         _log.warning("lease_lost", stage="complete")
+        give_back(context, keeper.report_alive, patient=True)
         return False
     _log.info(
         "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes

@@ -22,7 +22,8 @@ from services.worker.provenance import Made, provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import DiskFull, InfrastructureError, ObjectCorrupt, ObjectLost
+from shared.errors import DatabaseUnavailable, DiskFull, InfrastructureError, ObjectCorrupt, ObjectLost
+from shared.ids import new_id
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED, OBJECTS_REFUSED
 from shared.reports.agree import disagreeing_batches, newest_cut, replace_part
 from shared.reports.finalise import (
@@ -33,6 +34,8 @@ from shared.reports.finalise import (
     release_finalise,
     renew_finalise,
     reopen_lost,
+    return_finalise_claim,
+    undo_finalise_claim,
 )
 from shared.reports.model import STORED_CSV_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
@@ -49,8 +52,14 @@ class LeaseLost(Exception):
 
 def finalise_report(context: WorkerContext, report_id: UUID) -> bool:
     """Finish a report that a dead worker left unfinished; True when this call did."""
-    with borrowed(context.pool) as conn:
-        lease = claim_finalise(conn, report_id, context.terms)
+    claim_id = new_id()
+    try:
+        with borrowed(context.pool) as conn:
+            lease = claim_finalise(conn, report_id, context.terms, claim_id)
+    except DatabaseUnavailable as error:  # perhaps only the answer was lost
+        _log.warning("claim_unanswered", report_id=str(report_id), error=str(error))
+        give_back(context, partial(undo_finalise_claim, report_id=report_id, claim_id=claim_id), patient=True)
+        return False
     if lease is None:
         return False
     with bound_contextvars(report_id=str(report_id), **lease.origin.log_context):
@@ -68,7 +77,8 @@ def finish_claimed(context: WorkerContext, lease: FinaliseLease) -> bool:
 
 def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
     log = _log.bind(finalise_attempt=lease.attempt)
-    keeper = Keeper(context, partial(renew_finalise, lease=lease, terms=context.terms))
+    renew = partial(renew_finalise, lease=lease, terms=context.terms)
+    keeper = Keeper(context, renew, partial(return_finalise_claim, lease=lease))
     try:
         with borrowed(context.pool) as conn:
             agreed = not disagreeing_batches(conn, lease.report_id, newest_cut(conn, lease.report_id))
@@ -104,6 +114,7 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
         log.info("report_succeeded", size_bytes={name: file.size_bytes for name, file in files.items()})
     else:
         log.warning("lease_lost", stage="finalise")
+        give_back(context, keeper.report_alive, patient=True)
     return finished
 
 

@@ -18,6 +18,7 @@ from services.worker.drain import drain
 from services.worker.inputs import InputCache
 from services.worker.lookout import Lookout
 from services.worker.memory import keep_freed_arrays
+from services.worker.presence import Presence
 from shared.db.connect import make_pool
 from shared.db.schema import await_schema
 from shared.errors import ConfigurationError, InfrastructureError
@@ -42,7 +43,8 @@ def run(settings: Settings, stop: StopSignals) -> None:
     redis_url = settings.redis_url.get_secret_value()
     queue_is_safe = _is_safe("queue", lambda: check_queue(redis_url))
     broker = make_broker(redis_url)
-    with _context(settings, broker) as context:
+    presence = Presence(settings.database_url.get_secret_value(), worker_name())
+    with _context(settings, broker, presence) as context:
         register_actors(broker, lambda: context)
         broker.delay_queues.clear()  # no message is ever delayed, and Redis would be asked for such as often
         worker = dramatiq.Worker(broker, worker_timeout=_IDLE_MS, worker_threads=settings.worker_threads)
@@ -51,6 +53,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
         serve_metrics(settings, "worker")
         start_tracing("worker", settings.otlp_endpoint)
         await_schema(context.pool, stop.wait)
+        presence.start()
         broker.emit_after("process_boot")
         worker.start()
         lookout.start()
@@ -63,13 +66,19 @@ def run(settings: Settings, stop: StopSignals) -> None:
             stop.wait()
         finally:
             drain(worker, lookout, context, settings.stop_grace_s)
+            presence.stop()
             broker.close()
             stop_tracing()
 
 
+def worker_name() -> str:
+    """What leases and sessions of this process are called."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
 @contextmanager
-def _context(settings: Settings, broker: RedisBroker) -> Iterator[WorkerContext]:
-    name = f"{socket.gethostname()}/{os.getpid()}"
+def _context(settings: Settings, broker: RedisBroker, presence: Presence) -> Iterator[WorkerContext]:
+    name = worker_name()
     pool = make_pool(
         settings.database_url.get_secret_value(),
         application_name=f"uptill-worker {name}",
@@ -80,7 +89,7 @@ def _context(settings: Settings, broker: RedisBroker) -> Iterator[WorkerContext]
         yield WorkerContext(
             pool,
             make_storage(settings),
-            LeaseTerms(name, settings.lease_s, settings.max_attempts),
+            LeaseTerms(name, settings.lease_s, settings.max_attempts, presence.number),
             lambda wakes: publish_or_leave(broker, wakes),
             InputCache(settings.cache_mb << 20),
         )

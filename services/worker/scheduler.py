@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from services.worker.facts import Facts
 from services.worker.housekeeping import Housekeeper, attempt
+from services.worker.recovery import Recovery
 from services.worker.schedules import fire_due
 from services.worker.webhooks.dial import Dialer
 from services.worker.webhooks.sender import Sender
@@ -29,6 +30,7 @@ from shared.metrics.registry import (
 )
 from shared.queue import check_queue, make_broker, publish, queue_depth
 from shared.reports.due import bury_poison, count_pending, due_finalisations, expire_leases, take_due
+from shared.reports.presence import forget_missed_claims
 from shared.settings import Settings, load_settings
 from shared.stop_signals import StopSignals
 from shared.storage import make_storage
@@ -51,6 +53,7 @@ def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
             LEASES_EXPIRED.inc(expired)
             _log.warning("leases_expired", batches=expired)
     with borrowed(pool) as conn:
+        forget_missed_claims(conn)
         for report_id in bury_poison(conn, settings.max_attempts):
             REPORTS_BURIED.inc()
             _log.error("report_failed", report_id=str(report_id))
@@ -61,19 +64,22 @@ def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
         with borrowed(pool) as conn:
             wakes += take_due(conn, republish_s=settings.republish_s)
     with borrowed(pool) as conn:
-        wakes += due_finalisations(conn, settings.max_attempts)
-    if wakes:
+        finalisations = due_finalisations(conn, settings.max_attempts)
+    if wakes or finalisations:
         failpoints.hit("sweep.before_publish")
+        publish(
+            broker, finalisations, ahead=True
+        )  # a report that lacks nothing else must not wait for a backlog
         publish(broker, wakes)
-        REPUBLISHED.inc(len(wakes))
-        _log.info("republished", messages=len(wakes))
-    return len(wakes)
+        REPUBLISHED.inc(len(wakes) + len(finalisations))
+        _log.info("republished", messages=len(wakes) + len(finalisations))
+    return len(wakes) + len(finalisations)
 
 
 def run(settings: Settings, stop: StopSignals) -> None:
     """Sweep every `sweep_s` seconds until told to stop; an outage costs a step of a sweep, not the process.
 
-    Beside it runs the `Housekeeper`: the object store must not hold up a sweep.
+    Beside it run the `Housekeeper`, as the object store must not hold up a sweep, and `Recovery`, which looks more often.
     """
     broker = make_broker(settings.redis_url.get_secret_value())
     storage = make_storage(settings)
@@ -96,14 +102,18 @@ def run(settings: Settings, stop: StopSignals) -> None:
         sender.start()
         house = Housekeeper(pool, storage, settings)
         house.start()
+        recovery = Recovery(broker, settings)
+        recovery.start()
         while not stop.requested:
             well = attempt(lambda: fire_due(pool, broker, settings))
             well &= attempt(lambda: sweep(pool, broker, settings))
             well &= house.is_well()
+            well &= recovery.is_well()
             SWEEPS.labels("done" if well else "skipped").inc()
             if well:
                 LAST_SWEEP.set_to_current_time()
             stop.wait(settings.sweep_s)
+        recovery.stop(_ANSWERS_WITHIN_S)
         house.stop(_ANSWERS_WITHIN_S)
         sender.stop(_ANSWERS_WITHIN_S)
     broker.close()

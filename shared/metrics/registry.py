@@ -67,6 +67,17 @@ LEASES_EXPIRED = REGISTRY.counter(
     "Leases that ran out because their worker died or went silent.",
     sources=["scheduler"],
 )
+LEASES_TAKEN_BACK = REGISTRY.counter(
+    "leases_taken_back_total",
+    "Leases that were ended early because their worker had lost its session: of batches and of finalisations.",
+    sources=["scheduler"],
+    labels={"step": ("batch", "finalisation")},
+)
+CLAIMS_RETURNED = REGISTRY.counter(
+    "claims_returned_total",
+    "Claims given back because the worker of a lost lease turned out to be alive; they do not count as attempts.",
+    sources=["worker", "scheduler"],
+)
 REPUBLISHED = REGISTRY.counter(
     "republished_total",
     "Messages published again for work that nobody had claimed in time.",
@@ -122,6 +133,9 @@ FACTS: tuple[Metric, ...] = (
         "Age of the oldest report that has not ended; 0 without one.",
     ),
     REGISTRY.fact("batches", "gauge", "Batches of reports under way, by state.", labels=["state"]),
+    REGISTRY.fact(
+        "present_workers", "gauge", "Worker processes whose presence session is open; none behind a pooler."
+    ),
     REGISTRY.fact("due_batches", "gauge", "Batches that wait for a worker."),
     REGISTRY.fact(
         "oldest_due_batch_age_seconds",

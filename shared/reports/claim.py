@@ -1,5 +1,6 @@
 """Taking, keeping and giving back a batch. A lease runs by the database's clock; its attempt number is the fence."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -9,33 +10,42 @@ from psycopg.types.json import Jsonb
 
 from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
+from shared.ids import new_id
 from shared.reports.model import Batch, BatchLease, Origin
 
 _SQL = queries("reports")
+_PRESENCE_SQL = queries("presence")
 
 
 @dataclass(frozen=True)
 class LeaseTerms:
-    """How leases are given: for `lease_s` seconds, at most `max_attempts` times a batch, to `worker`."""
+    """How leases are given: for `lease_s` seconds, at most `max_attempts` times a batch, to `worker`.
+
+    `presence` returns the number whose lock the worker holds at this moment. None: only time ends its leases.
+    """
 
     worker: str
     lease_s: float
     max_attempts: int
+    presence: Callable[[], int | None] = lambda: None
 
 
 def claim_batch(
-    conn: psycopg.Connection, report_id: UUID, batch_no: int, terms: LeaseTerms
+    conn: psycopg.Connection, report_id: UUID, batch_no: int, terms: LeaseTerms, claim_id: UUID | None = None
 ) -> BatchLease | None:
     """Claim a batch that nobody holds; counts the attempt now, so that a batch that kills its worker is counted too.
 
-    None when it is done, dead, held by another, or its report has ended.
+    `claim_id` is for `undo_claim`. None when it is done, dead, held by another, or its report has ended.
     """
+    claim_id = claim_id or new_id()
     row = conn.execute(
         _SQL["claim_batch"],
         {
             "report_id": report_id,
             "batch_no": batch_no,
             "worker": terms.worker,
+            "presence": terms.presence(),
+            "claim_id": claim_id,
             "lease": timedelta(seconds=terms.lease_s),
             "max_attempts": terms.max_attempts,
         },
@@ -43,8 +53,10 @@ def claim_batch(
     if row is None:
         return None
     conn.execute(_SQL["start_report"], {"id": report_id})
-    attempt, burnt, request_id, traceparent, *subject = row
-    return BatchLease(Batch(report_id, batch_no, *subject), attempt, burnt, Origin(request_id, traceparent))
+    attempt, request_id, traceparent, *subject = row
+    return BatchLease(
+        Batch(report_id, batch_no, *subject), attempt, claim_id, Origin(request_id, traceparent)
+    )
 
 
 def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:
@@ -58,18 +70,32 @@ def release_batch(
 ) -> bool:
     """Let others have the batch after `pause_s`; False when another has claimed it, or it is done.
 
-    `give_back` when a server was away: the attempt then does not count against the batch.
+    `give_back` when a server was away: the claim then does not count against the batch. Otherwise it counts, and the
+    batch waits longer after each such claim.
     """
+    conn.execute(_PRESENCE_SQL["return_batch_claim" if give_back else "count_batch_claim"], _fence(lease))
     released = conn.execute(
         _SQL["release_batch"],
         {
             **_fence(lease),
             "error": Jsonb({"detail": error}),
             "pause": timedelta(seconds=pause_s),
-            "burnt": lease.burnt - give_back,
+            "give_back": give_back,
         },
     )
     return released.rowcount == 1
+
+
+def return_claim(conn: psycopg.Connection, lease: BatchLease) -> bool:
+    """Give back the claim of a lease that was lost though its worker lives; False when that was done, or is not due."""
+    return conn.execute(_PRESENCE_SQL["return_batch_claim"], _fence(lease)).rowcount == 1
+
+
+def undo_claim(conn: psycopg.Connection, report_id: UUID, batch_no: int, claim_id: UUID) -> None:
+    """Undo a claim whose answer was lost, if the database has it. The row is locked first: the claim may be committing."""
+    claim = {"report_id": report_id, "batch_no": batch_no, "claim_id": claim_id}
+    conn.execute(_PRESENCE_SQL["lock_batch"], claim)
+    conn.execute(_PRESENCE_SQL["undo_batch_claim"], claim)
 
 
 def holds_leases(conn: psycopg.Connection, worker: str) -> bool:

@@ -65,4 +65,4 @@ def _complete(
     if again := send_disagreeing_again(conn, report_id):
         wakes = tuple(ComputeBatch(report_id=report_id, batch_no=batch_no) for batch_no in again)
         return Completion(accepted=True, again=wakes)
-    return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms))
+    return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms, lease.claim_id))

@@ -9,17 +9,21 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.db.queries import queries
+from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
 from shared.reports.model import FileFormat, FinaliseLease, Origin, Part, ReportFacts
 from shared.storage import StoredObject
 
 _SQL = queries("reports")
+_PRESENCE_SQL = queries("presence")
 
 
-def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms) -> FinaliseLease | None:
+def claim_finalise(
+    conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms, claim_id: UUID | None = None
+) -> FinaliseLease | None:
     """Claim the finalisation of a report whose batches are all done; None when some are not, or another holds it.
 
-    Locks the report's row until the transaction ends, so the count of open batches cannot be overtaken.
+    `claim_id` is for `undo_finalise_claim`. Locks the report's row until the transaction ends, so the count of open batches cannot be overtaken.
     """
     with conn.transaction():
         conn.execute(_SQL["lock_report"], {"report_id": report_id})
@@ -30,11 +34,13 @@ def claim_finalise(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms)
             {
                 "report_id": report_id,
                 "worker": terms.worker,
+                "presence": terms.presence(),
+                "claim_id": claim_id or new_id(),
                 "lease": timedelta(seconds=terms.lease_s),
                 "max_attempts": terms.max_attempts,
             },
         ).fetchone()
-    return None if row is None else FinaliseLease(report_id, row[0], row[1], Origin(*row[2:]))
+    return None if row is None else FinaliseLease(report_id, row[0], Origin(*row[1:]))
 
 
 def open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
@@ -59,17 +65,37 @@ def read_facts(conn: psycopg.Connection, report_id: UUID) -> ReportFacts:
 def renew_finalise(conn: psycopg.Connection, lease: FinaliseLease, terms: LeaseTerms) -> bool:
     """Extend the lease; False when it was lost."""
     renewed = conn.execute(
-        _SQL["renew_finalise"], {**_fence(lease), "lease": timedelta(seconds=terms.lease_s)}
+        _SQL["renew_finalise"],
+        {
+            **_fence(lease),
+            "worker": terms.worker,
+            "presence": terms.presence(),
+            "lease": timedelta(seconds=terms.lease_s),
+        },
     )
     return renewed.rowcount == 1
 
 
 def release_finalise(conn: psycopg.Connection, lease: FinaliseLease, *, error: str, give_back: bool) -> None:
-    """Let the scheduler give the finalisation to another worker now; `give_back` as for a batch."""
+    """Let the scheduler give the finalisation to another worker; `give_back` as for a batch."""
+    conn.execute(
+        _PRESENCE_SQL["return_finalise_claim" if give_back else "count_finalise_claim"], _fence(lease)
+    )
     conn.execute(
         _SQL["release_finalise"],
-        {**_fence(lease), "error": Jsonb({"detail": error}), "burnt": lease.burnt - give_back},
+        {**_fence(lease), "error": Jsonb({"detail": error}), "give_back": give_back},
     )
+
+
+def return_finalise_claim(conn: psycopg.Connection, lease: FinaliseLease) -> bool:
+    """As `return_claim`, for the finalisation."""
+    return conn.execute(_PRESENCE_SQL["return_finalise_claim"], _fence(lease)).rowcount == 1
+
+
+def undo_finalise_claim(conn: psycopg.Connection, report_id: UUID, claim_id: UUID) -> None:
+    """As `undo_claim`, for the finalisation; a completion claims it under the id of the batch's own claim."""
+    conn.execute(_SQL["lock_report"], {"report_id": report_id})
+    conn.execute(_PRESENCE_SQL["undo_finalise_claim"], {"report_id": report_id, "claim_id": claim_id})
 
 
 def reopen_lost(conn: psycopg.Connection, lease: FinaliseLease, parts: Sequence[str], *, because: str) -> int:

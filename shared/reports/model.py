@@ -176,7 +176,7 @@ class BatchLease:
 
     batch: Batch
     attempt: int
-    burnt: int  # claims of the batch that count against it, this one included
+    claim_id: UUID
     origin: Origin = NOWHERE
 
     @property
@@ -190,7 +190,6 @@ class FinaliseLease:
 
     report_id: UUID
     attempt: int
-    burnt: int  # as for a batch
     origin: Origin = NOWHERE
 
     def object_key(self, file_format: FileFormat) -> str:

@@ -11,7 +11,7 @@ from shared.reports.model import ReportState
 
 _CHECKOUT = Path(__file__).parents[2]
 _PAGE = (_CHECKOUT / "docs/explanation/life-of-a-report.md").read_text(encoding="utf-8")
-_SQL = queries("reports")
+_SQL = {**queries("reports"), **queries("presence")}
 _BATCH_STATES = {"pending", "leased", "done", "dead"}
 
 

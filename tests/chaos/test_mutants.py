@@ -66,8 +66,8 @@ MUTANTS = [
         (
             ("attempt = b.attempt + 1, burnt = b.burnt + 1, worker", "attempt = b.attempt + 1, worker"),
             (
-                "burnt = least(burnt, %(burnt)s), error = %(error)s\nwhere report_id",
-                "burnt = burnt + 1, error = %(error)s\nwhere report_id",
+                "burnt = burnt - case when %(give_back)s and state = 'leased' then 1 else 0 end, error",
+                "burnt = burnt + 1, error",
             ),
         ),
         "tests/chaos/test_poison.py",

@@ -10,6 +10,7 @@ import pytest
 from services.worker import compute_batch as use_case
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.finalise_report import finalise_report
 from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.errors import StorageUnavailable
@@ -18,7 +19,7 @@ from shared.reports.due import expire_leases
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.fleet import Store, load_fleet
-from tests.fixtures.proxy import PostgresProxy
+from tests.fixtures.proxy import LostCommit, PostgresProxy
 from tests.fixtures.reports import trigger
 
 POLL = datetime(2024, 10, 14, tzinfo=UTC)
@@ -60,3 +61,24 @@ def test_it_is_given_back_when_the_database_is_there_again(
     with psycopg.connect(proxy.database_url) as conn:
         batch = conn.execute("select state, attempt, burnt, error ->> 'detail' from report_batch").fetchone()
     assert batch == ("pending", 1, 0, "S3 went with it")
+
+
+@pytest.mark.parametrize("lost", ["reply", "request"])
+@pytest.mark.parametrize("commit", range(5))
+def test_a_session_that_is_cut_at_a_commit_costs_none_either(
+    proxy: PostgresProxy, worker: WorkerContext, commit: int, lost: LostCommit
+) -> None:
+    """The claim, the load, the completion, what finishing reads, the end: whichever answer is lost, nothing is burnt."""
+    report_id = trigger(proxy.database_url).report_id
+    proxy.lost, proxy.lost_commits = lost, {commit}
+    with psycopg.connect(proxy.database_url, autocommit=True) as conn:
+        for _ in range(3):
+            compute_batch(worker, report_id, 0)
+            conn.execute("update report_batch set due_since = clock_timestamp()")  # the pause is over
+            finalise_report(worker, report_id)
+        counts = conn.execute(
+            "select r.state, b.state, b.burnt, finalise_burnt, (select count(*) from missed_claim)"
+            " from report r join report_batch b on b.report_id = r.id"
+        ).fetchone()
+    assert proxy.faults == 1
+    assert counts == ("succeeded", "done", 1, 1, 0)

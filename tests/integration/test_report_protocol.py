@@ -173,7 +173,7 @@ class TestClaim:
         row = conn.execute("select * from report_batch").fetchall()
         assert complete(conn, stale) == Completion(accepted=False)
         assert not renew_batch(conn, stale, TERMS)
-        assert not release_batch(conn, stale, error="late", pause_s=0, give_back=True)
+        assert not release_batch(conn, stale, error="late", pause_s=0, give_back=False)
         assert conn.execute("select * from report_batch").fetchall() == row
         assert fresh.part_key != stale.part_key
         assert complete(conn, fresh).accepted
@@ -230,6 +230,7 @@ class TestPoison:
         report_id, _ = trigger(database_url)
         for _ in range(TERMS.max_attempts):
             release_batch(conn, claim(conn, report_id), error="KeyError: zone", pause_s=0, give_back=False)
+            conn.execute("update report_batch set due_since = clock_timestamp()")  # the pause is over
         bury_poison(conn, TERMS.max_attempts)
         conn.commit()
         error = read(database_url, report_id).error

@@ -31,6 +31,9 @@ left join (
 ) open_batch using (state)
 group by state
 
+-- name: present_workers
+select count(*) from present_worker
+
 -- name: due_batches
 select count(*) from due_batch
 

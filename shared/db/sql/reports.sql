@@ -135,13 +135,13 @@ update report set state = 'running', started_at = clock_timestamp() where id = %
 -- name: claim_batch
 update report_batch b
 set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(worker)s,
-    lease_until = clock_timestamp() + %(lease)s
+    presence = %(presence)s, claim_id = %(claim_id)s, lease_until = clock_timestamp() + %(lease)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.report_id
   and r.state in ('queued', 'running')
   and b.burnt < %(max_attempts)s
-  and (b.state = 'pending' or (b.state = 'leased' and b.lease_until < clock_timestamp()))
-returning b.attempt, b.burnt, r.request_id, r.traceparent,
+  and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
+returning b.attempt, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
 
 -- name: renew_batch
@@ -163,12 +163,13 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = 
 select count(*) from report_batch where report_id = %(report_id)s and state <> 'done'
 
 -- name: release_batch
--- Back to the queue now or after a pause. An infrastructure fault is not the batch's: its attempt is given back, also
--- when the lease has run out meanwhile, as long as nobody else has claimed. Doing it twice is doing it once.
+-- Back to the queue after a pause. An infrastructure fault is not the batch's: its claim is given back; without a lease any
+-- more that is the business of `return_batch_claim`. Any other fault waits longer each time. Doing it twice is doing it once.
 update report_batch
-set state = 'pending', lease_until = null, due_at = clock_timestamp() + %(pause)s,
-    due_since = clock_timestamp() + %(pause)s,
-    burnt = least(burnt, %(burnt)s), error = %(error)s
+set state = 'pending', lease_until = null,
+    due_at = clock_timestamp() + case when %(give_back)s then %(pause)s else greatest(%(pause)s, retry_pause(burnt)) end,
+    due_since = clock_timestamp() + case when %(give_back)s then %(pause)s else greatest(%(pause)s, retry_pause(burnt)) end,
+    burnt = burnt - case when %(give_back)s and state = 'leased' then 1 else 0 end, error = %(error)s
 where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state in ('leased', 'pending')
 
 -- name: holds_leases
@@ -185,7 +186,7 @@ returning report_id, batch_no
 
 -- name: release_finalisations_of
 update report
-set finalise_lease_until = clock_timestamp(), finalise_burnt = finalise_burnt - 1
+set finalise_lease_until = clock_timestamp(), finalise_burnt = finalise_burnt - 1, finaliser = null
 where state = 'running' and finaliser = %(worker)s and finalise_lease_until > clock_timestamp()
 returning id
 
@@ -239,19 +240,25 @@ from report where id = %(report_id)s
 -- name: claim_finalise
 update report
 set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1, finaliser = %(worker)s,
+    finaliser_presence = %(presence)s, finalise_claim_id = %(claim_id)s,
     finalise_lease_until = clock_timestamp() + %(lease)s
 where id = %(report_id)s and state = 'running'
   and finalise_burnt < %(max_attempts)s
   and (finalise_lease_until is null or finalise_lease_until < clock_timestamp())
-returning finalise_attempt, finalise_burnt, request_id, traceparent
+returning finalise_attempt, request_id, traceparent
 
 -- name: renew_finalise
-update report set finalise_lease_until = clock_timestamp() + %(lease)s
+-- Also after it was taken back, as long as nobody else has claimed.
+update report
+set finalise_lease_until = clock_timestamp() + %(lease)s, finaliser = %(worker)s, finaliser_presence = %(presence)s
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: release_finalise
-update report set finalise_lease_until = clock_timestamp(), finalise_burnt = least(finalise_burnt, %(burnt)s),
-    error = %(error)s
+-- As `release_batch`; without a finaliser nobody holds it.
+update report
+set finalise_lease_until = clock_timestamp() + case when %(give_back)s then interval '0' else retry_pause(finalise_burnt) end,
+    finalise_burnt = finalise_burnt - case when %(give_back)s and finaliser is not null then 1 else 0 end,
+    finaliser = null, finaliser_presence = null, error = %(error)s
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: list_parts
@@ -272,21 +279,38 @@ from finished, unnest(%(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s:
     as file (format, object, size_bytes, sha256)
 
 -- name: expire_leases
--- A worker went silent. Its batch is due at once.
-update report_batch
+-- A worker went silent. Its batch is due at once; only the worker itself can say that it lives after all.
+with held as (
+    select report_id, batch_no, attempt, claim_id, lease_until from report_batch
+    where state = 'leased' and lease_until < clock_timestamp()
+    for update skip locked
+), missed as (
+    insert into missed_claim (report_id, batch_no, attempt, claim_id, lease_until) select * from held
+    on conflict do nothing
+)
+update report_batch b
 set state = 'pending', lease_until = null, due_at = clock_timestamp(), due_since = clock_timestamp()
-where state = 'leased' and lease_until < clock_timestamp()
+from held
+where b.report_id = held.report_id and b.batch_no = held.batch_no
 
 -- name: bury_batches
+-- Not while a worker that was taken for dead may still say that it lives.
 update report_batch b
 set state = 'dead', lease_until = null
 from report r
 where b.state = 'pending' and b.burnt >= %(max_attempts)s and r.id = b.report_id and r.state in ('queued', 'running')
+  and not exists (
+      select from missed_claim m
+      where m.report_id = b.report_id and m.batch_no = b.batch_no and m.lease_until > clock_timestamp())
 returning b.report_id, b.batch_no, b.burnt, b.first_id, b.last_id, b.stores, b.error
 
 -- name: unfinishable_reports
 select id, finalise_burnt, error from report
-where state = 'running' and finalise_burnt >= %(max_attempts)s and finalise_lease_until < clock_timestamp()
+where state = 'running' and finalise_burnt >= %(max_attempts)s
+  and (finaliser is null or finalise_lease_until < clock_timestamp())
+  and not exists (
+      select from missed_claim m
+      where m.report_id = report.id and m.batch_no is null and m.lease_until > clock_timestamp())
 for update skip locked
 
 -- name: fail_report
@@ -318,7 +342,7 @@ returning b.report_id, b.batch_no
 -- name: claimable_batches
 select b.report_id, b.batch_no
 from report_batch b join report r on r.id = b.report_id
-where b.state = 'pending' and (b.due_at <= clock_timestamp() or b.attempt = 0) and b.burnt < %(max_attempts)s
+where b.state = 'pending' and b.due_since <= clock_timestamp() and b.burnt < %(max_attempts)s
   and r.state in ('queued', 'running')
 order by b.due_at, b.report_id, b.batch_no
 limit %(limit)s
