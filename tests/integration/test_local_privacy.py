@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +23,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 def test_files_with_secrets_are_the_owners_only(stack: LocalStack) -> None:
     assert stack.data.stat().st_mode & 0o777 == 0o700
-    for name in ("env", "credentials.json", "valkey/valkey.conf"):
+    for name in ("env", "credentials.json", "valkey/valkey.conf", "seaweedfs/seaweedfs.key"):
         assert (stack.data / name).stat().st_mode & 0o777 == 0o600, name
 
 
@@ -59,6 +61,31 @@ def test_the_inner_parts_of_the_object_store_serve_no_stranger(stack: LocalStack
     connection.request("GET", "/buckets/uptill/" if part == "filer" else "/1,0123456789")
     assert connection.getresponse().status == 401
     connection.close()
+
+
+@pytest.mark.parametrize("part", ["master", "volume", "filer", "s3"])
+def test_the_parts_of_the_object_store_talk_to_nobody_without_their_key(stack: LocalStack, part: str) -> None:
+    port = json.loads((stack.data / "credentials.json").read_text())["ports"][f"{part}_grpc"]
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    trust.set_alpn_protocols(["h2"])
+    assert _greeting(port, None) == b""
+    assert _greeting(port, trust) == b""
+    trust.load_cert_chain(*(stack.data / "seaweedfs" / f"seaweedfs.{kind}" for kind in ("crt", "key")))
+    assert _greeting(port, trust)[3:4] == b"\x04"  # the frame SETTINGS, with which HTTP/2 begins
+
+
+def _greeting(port: int, tls: ssl.SSLContext | None) -> bytes:
+    """The first bytes of a gRPC server, if it says anything to this caller."""
+    try:
+        with (
+            socket.create_connection((HOST, port), timeout=10) as plain,
+            tls.wrap_socket(plain) if tls else plain as caller,
+        ):
+            caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            return caller.recv(9)
+    except (ssl.SSLError, ConnectionError):
+        return b""
 
 
 def test_no_secret_is_in_a_command_line(stack: LocalStack) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,7 @@ class Postgres:
         if not self.data.exists():
             self._initialise(processes)
         self._forget_dead_postmaster()
+        self._end_orphans()
         settings = _SETTINGS | (_DURABLE if self.durable else _THROWAWAY) | {"port": str(self.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return processes.start(
@@ -98,6 +100,11 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
+
+    def answers(self) -> bool:
+        """Whether it says anything, be it that it starts, or that it has no connection to spare."""
+        ping = psycopg.pq.PGconn.ping(f"{self.url()}?connect_timeout={_PROBE_TIMEOUT_S}".encode())
+        return ping in (psycopg.pq.Ping.OK, psycopg.pq.Ping.REJECT)
 
     def _initialise(self, processes: ProcessSet) -> None:
         # Renamed at the end: an interrupted initdb leaves no cluster that looks whole.
@@ -148,6 +155,28 @@ class Postgres:
             is_ours = False
         if not is_ours:
             pid_file.unlink()
+
+    def _end_orphans(self) -> None:
+        """Kill what a postmaster that was killed left behind: a new one would refuse to share its memory with them.
+
+        Usually they end by themselves at once, but not in the middle of a long statement.
+        """
+        for process in psutil.process_iter(["name", "cwd", "ppid"]):
+            of = process.info
+            if (
+                of["name"] == "postgres"
+                and of["cwd"] == str(self.data)
+                and not _is_postgres(of["ppid"], self.data)
+            ):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+
+def _is_postgres(pid: int, data: Path) -> bool:
+    try:
+        return psutil.Process(pid).cwd() == str(data)
+    except psutil.Error:
+        return False
 
 
 def _program(name: str) -> Path:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from services.cli.local.certificate import write_certificate
 from services.cli.local.errors import LocalStackError
 from services.cli.local.ports import HOST
 from services.cli.local.processes import Child, ProcessSet
@@ -23,6 +24,8 @@ _PARTS = ("master", "volume", "filer", "s3")
 _MOST_VOLUMES = 1000  # each bucket has one or more of its own
 # Without these keys the filer and the volume server, on ports of their own, serve anyone on this machine.
 _INNER_KEYS = tuple(f"WEED_JWT_{part}SIGNING_{kind}KEY" for part in ("", "FILER_") for kind in ("", "READ_"))
+# Nor does it answer by gRPC to a program without the key that it made at its start.
+_GRPC_PARTS = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
 PORT_NAMES = tuple(name for part in _PARTS for name in (part, f"{part}_grpc"))
 
 
@@ -82,6 +85,7 @@ class SeaweedFS:
                 "AWS_SECRET_ACCESS_KEY": self.secret_key,
                 "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # one volume for a new bucket, not seven
                 **{name: secrets.token_hex(16) for name in _INNER_KEYS},
+                **_mutual_tls(data),
             },
             stage=Stage.SERVER,
             stop_signal=STOP_SIGNAL,
@@ -94,6 +98,10 @@ class SeaweedFS:
             self._get("s3", "/")[0] == HTTPStatus.FORBIDDEN
             and b'"DataNodes"' in self._get("master", "/dir/status")[1]
         )
+
+    def answers(self) -> bool:
+        """Whether S3 says anything."""
+        return self._get("s3", "/")[0] != 0
 
     def _get(self, part: str, path: str) -> tuple[int, bytes]:
         connection = HTTPConnection(HOST, self.ports[part], timeout=_PROBE_TIMEOUT_S)
@@ -108,6 +116,14 @@ class SeaweedFS:
 
     def _sockets(self) -> list[Path]:
         return [Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}_grpc']}.sock") for part in _PARTS]  # noqa: S108
+
+
+def _mutual_tls(data: Path) -> dict[str, str]:
+    certificate, key = map(str, write_certificate(data, "seaweedfs"))
+    settings = {"WEED_GRPC_CA": certificate}
+    for part in _GRPC_PARTS:
+        settings |= {f"WEED_GRPC_{part}_CERT": certificate, f"WEED_GRPC_{part}_KEY": key}
+    return settings
 
 
 def _binary() -> Path:

@@ -41,6 +41,8 @@ class Valkey:
             "databases": self.databases,
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "aof-load-truncated": "yes",  # killed in the middle of a write, it starts again without that write
+            "protected-mode": "yes",
             "save": '""',
             "maxmemory-policy": "noeviction",
         }
@@ -62,3 +64,14 @@ class Valkey:
                 return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):
             return False
+
+    def answers(self) -> bool:
+        """Whether it says anything, be it that it loads or is busy."""
+        try:
+            with redis.Redis.from_url(self.url(), socket_timeout=_PROBE_TIMEOUT_S) as client:
+                client.ping()
+        except (redis.BusyLoadingError, redis.ResponseError):
+            return True
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+        return True
