@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from services.cli.local.ports import HOST
+from tests.fixtures.buckets import s3_client
 from tests.fixtures.local_stack import LocalStack, started
+from tests.integration.test_local_kill import endpoints
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +56,28 @@ def test_everything_listens_on_the_loopback_address_only(stack: LocalStack) -> N
     assert listening == {HOST}
 
 
-@pytest.mark.parametrize("part", ["filer", "volume"])
-def test_the_inner_parts_of_the_object_store_serve_no_stranger(stack: LocalStack, part: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "path", "status"),
+    [
+        ("filer", "/buckets/uptill/", 404),
+        ("volume", "/1,0123456789", 401),
+        ("master", "/dir/assign", 404),
+        ("master", "/col/delete?collection=uptill", 404),  # without -disableHttp: every report is gone
+    ],
+)
+def test_the_inner_parts_of_the_object_store_serve_no_stranger(
+    stack: LocalStack, part: str, path: str, status: int
+) -> None:
+    servers = endpoints(stack)
+    s3 = s3_client(servers)
+    s3.put_object(Bucket="uptill", Key="kept", Body=b"object" * 2000)
     port = json.loads((stack.data / "credentials.json").read_text())["ports"][part]
     connection = http.client.HTTPConnection(HOST, port)
-    connection.request("GET", "/buckets/uptill/" if part == "filer" else "/1,0123456789")
-    assert connection.getresponse().status == 401
+    connection.request("GET", path)
+    assert connection.getresponse().status == status
     connection.close()
+    assert len(s3.get_object(Bucket="uptill", Key="kept")["Body"].read()) == 12_000
+    s3.close()
 
 
 @pytest.mark.parametrize("part", ["master", "volume", "filer", "s3"])

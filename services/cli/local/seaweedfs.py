@@ -66,6 +66,7 @@ class SeaweedFS:
                 f"-ip={HOST}",
                 f"-ip.bind={HOST}",
                 *ports,
+                "-disableHttp",  # of master and filer: they are used by gRPC, and the master deletes buckets for anyone
                 "-master.telemetry=false",
                 "-master.peers=none",  # or it waits for an election: up to 17 s until the first write, measured
                 f"-master.volumeSizeLimitMB={_VOLUME_SIZE_MB}",
@@ -95,22 +96,22 @@ class SeaweedFS:
     def is_ready(self) -> bool:
         """Whether S3 answers, refusing the unsigned request with 403, and a volume server is there to write to."""
         return (
-            self._get("s3", "/")[0] == HTTPStatus.FORBIDDEN
-            and b'"DataNodes"' in self._get("master", "/dir/status")[1]
+            self._get("s3", "/") == HTTPStatus.FORBIDDEN and self._get("volume", "/healthz") == HTTPStatus.OK
         )
 
     def answers(self) -> bool:
         """Whether S3 says anything."""
-        return self._get("s3", "/")[0] != 0
+        return self._get("s3", "/") != 0
 
-    def _get(self, part: str, path: str) -> tuple[int, bytes]:
+    def _get(self, part: str, path: str) -> int:
         connection = HTTPConnection(HOST, self.ports[part], timeout=_PROBE_TIMEOUT_S)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
-            return response.status, response.read()
+            response.read()
+            return response.status
         except (OSError, HTTPException):
-            return 0, b""
+            return 0
         finally:
             connection.close()
 
