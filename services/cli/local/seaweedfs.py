@@ -107,11 +107,11 @@ class SeaweedFS:
         connection = HTTPConnection(HOST, self.ports[part], timeout=_PROBE_TIMEOUT_S)
         try:
             connection.request("GET", path)
-            response = connection.getresponse()
-            response.read()
-            return response.status
+            status = connection.getresponse().status
         except (OSError, HTTPException):
             return 0
+        else:
+            return status
         finally:
             connection.close()
 
