@@ -1,5 +1,8 @@
 """A login for each service: what it may do, what it is refused, and how `migrate` makes it."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from secrets import token_hex
@@ -139,6 +142,26 @@ def test_a_login_is_made_once_and_then_only_changed(database_url: str, names: di
         assert row == (False, False, False, False, False, int(SHARES[role] * 200), [role])
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(names[role])
+
+
+@pytest.mark.parametrize("command", [["shared.db"], ["services.cli", "migrate"]], ids=" ".join)
+def test_migrating_makes_the_logins_that_the_settings_name(
+    command: list[str], database_url: str, names: dict[str, str]
+) -> None:
+    given = {
+        f"UPTILL_{role.removeprefix('uptill_').upper()}_DATABASE_URL": url for role, url in names.items()
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **given, "UPTILL_DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for url in names.values():
+        assert urlsplit(url).password not in ended.stdout + ended.stderr
+        psycopg.connect(url).close()
 
 
 def test_a_login_that_had_another_role_loses_it(database_url: str, names: dict[str, str]) -> None:

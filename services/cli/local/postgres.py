@@ -74,8 +74,8 @@ class Postgres:
         """Make the cluster if there is none, then start it; `is_ready` tells when it takes connections."""
         if not self.data.exists():
             self._initialise(processes)
-        self._forget_dead_postmaster()
-        self._end_orphans()
+        if not self._has_postmaster():
+            self._end_orphans()
         settings = _SETTINGS | (_DURABLE if self.durable else _THROWAWAY) | {"port": str(self.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return processes.start(
@@ -139,15 +139,15 @@ class Postgres:
             password_file.unlink()
         unfinished.rename(self.data)
 
-    def _forget_dead_postmaster(self) -> None:
-        """Remove a `postmaster.pid` whose process id is dead or now belongs to another program.
+    def _has_postmaster(self) -> bool:
+        """Whether a server of this cluster runs; else remove its `postmaster.pid`, also where the id is another program's.
 
         Postgres does so itself only when the id is dead; with an id used again it refuses to start. A server of this
         cluster works in its data directory, wherever its program came from.
         """
         pid_file = self.data / "postmaster.pid"
         if not pid_file.exists():
-            return
+            return False
         first_line = pid_file.read_text(encoding="utf-8").partition("\n")[0]
         try:
             is_ours = psutil.Process(int(first_line)).cwd() == str(self.data)
@@ -155,28 +155,17 @@ class Postgres:
             is_ours = False
         if not is_ours:
             pid_file.unlink()
+        return is_ours
 
     def _end_orphans(self) -> None:
-        """Kill what a postmaster that was killed left behind: a new one would refuse to share its memory with them.
+        """Kill what a killed postmaster left behind: a new one refuses to start while they use its shared memory.
 
-        Usually they end by themselves at once, but not in the middle of a long statement.
+        Usually they notice and end at once, but not in the middle of a long statement.
         """
-        for process in psutil.process_iter(["name", "cwd", "ppid"]):
-            of = process.info
-            if (
-                of["name"] == "postgres"
-                and of["cwd"] == str(self.data)
-                and not _is_postgres(of["ppid"], self.data)
-            ):
+        for process in psutil.process_iter(["name", "cwd"]):
+            if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-
-
-def _is_postgres(pid: int, data: Path) -> bool:
-    try:
-        return psutil.Process(pid).cwd() == str(data)
-    except psutil.Error:
-        return False
 
 
 def _program(name: str) -> Path:

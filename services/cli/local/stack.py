@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
         workers=options.workers,
         metrics_port=options.metrics_port,
     )
-    ready, settings_file, services_folder = directory / "ready", directory / "env", directory / "services"
+    ready, services_folder = directory / "ready", directory / "services"
     with locked(directory, stop.wait) as lock:
         ready.unlink(missing_ok=True)
         strays = {services_folder: signal.SIGTERM} | {
@@ -76,25 +77,39 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
         ):
             services_folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                note("starting Postgres, Valkey and SeaweedFS …")
-                servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
-                settings = _settings(servers.endpoints, options, read_settings(settings_file)) | {
-                    "UPTILL_SPOOL_DIR": str(directory / "spool")
-                }
-                supervision = Supervision(processes, note)
-                supervision.adopt(zip(servers.servers, servers.children, strict=True), options.hung_after_s)
-                env = service_environment(settings)
-                env.pop("UPTILL_API_KEY", None)  # for commands; no service needs an administrator's key
-                logins = prepare_logins(settings[DATABASE_URL])
-                programs = [ServiceProgram(s, services_folder, env) for s in with_logins(services, logins)]
-                supervision.start(programs, stop.wait)
-                write_settings(settings_file, settings)
+                supervision, settings = _start(options, services, directory, processes, stop)
+                write_settings(directory / "env", settings)
                 _show_whether(ready, is_ready=True)
                 took_s = time.monotonic() - began_s
                 show_summary(directory, settings["UPTILL_API_URL"], settings["UPTILL_INGEST_URL"], took_s)
                 _watch(processes, supervision, ready, stop)
             finally:
                 ready.unlink(missing_ok=True)
+
+
+def _start(
+    options: StackOptions,
+    services: Sequence[Service],
+    directory: Path,
+    processes: ProcessSet,
+    stop: StopSignals,
+) -> tuple[Supervision, dict[str, str]]:
+    """Start the servers, prepare what is in them, start the services. Returns what keeps all of it running, and the settings."""
+    note("starting Postgres, Valkey and SeaweedFS …")
+    servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
+    supervision = Supervision(processes, note)
+    supervision.adopt(zip(servers.servers, servers.children, strict=True), options.hung_after_s)
+    settings = _settings(servers.endpoints, options, read_settings(directory / "env")) | {
+        "UPTILL_SPOOL_DIR": str(directory / "spool")
+    }
+    env = service_environment(settings)
+    env.pop("UPTILL_API_KEY", None)  # for commands; no service needs an administrator's key
+    logins = prepare_logins(settings[DATABASE_URL])
+    programs = [
+        ServiceProgram(service, directory / "services", env) for service in with_logins(services, logins)
+    ]
+    supervision.start(programs, stop.wait)
+    return supervision, settings
 
 
 def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
