@@ -56,7 +56,7 @@ def test_each_service_has_its_own_login_and_a_killed_database_heals(data: Path, 
     owner = settings["UPTILL_DATABASE_URL"]
     for env in environments.values():
         assert "UPTILL_API_KEY" not in env
-        assert urlsplit(owner).password not in " ".join(env.values())
+        assert str(urlsplit(owner).password) not in " ".join(env.values())
 
     _command(data, "sample", str(tmp_path / "sample"), "--stores", "20", "--days", "8")
     _command(data, "ingest", str(tmp_path / "sample"))

@@ -88,7 +88,8 @@ def test_the_parts_of_the_object_store_talk_to_nobody_without_their_key(stack: L
     trust.set_alpn_protocols(["h2"])
     assert _greeting(port, None) == b""
     assert _greeting(port, trust) == b""
-    trust.load_cert_chain(*(stack.data / "seaweedfs" / f"seaweedfs.{kind}" for kind in ("crt", "key")))
+    own = stack.data / "seaweedfs"
+    trust.load_cert_chain(own / "seaweedfs.crt", own / "seaweedfs.key")
     assert _greeting(port, trust)[3:4] == b"\x04"  # the frame SETTINGS, with which HTTP/2 begins
 
 
