@@ -33,6 +33,19 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         default=SecretStr(""), description="Postgres, as `postgresql://user:password@host:5432/database`."
     )
+    api_database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Login of the API to Postgres, as a URL. `uptill migrate` creates it; give it to the API as its `UPTILL_DATABASE_URL`.",
+    )
+    ingest_database_url: SecretStr = Field(
+        default=SecretStr(""), description="The same for the ingest service and `uptill ingest`."
+    )
+    worker_database_url: SecretStr = Field(
+        default=SecretStr(""), description="The same for workers and schedulers."
+    )
+    readonly_database_url: SecretStr = Field(
+        default=SecretStr(""), description="The same for an autoscaler or a dashboard, which only read."
+    )
     redis_url: SecretStr = Field(
         default=SecretStr(""), description="Redis or Valkey, as `redis://:password@host:6379/0`."
     )
@@ -242,7 +255,7 @@ class _FileVariables(EnvSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if path is None:
+        if not path:  # an empty one says that this process is to have no such secret
             return None, field_name, False
         try:
             return Path(path).read_text().rstrip("\r\n"), field_name, False

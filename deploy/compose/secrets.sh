@@ -11,6 +11,8 @@ mkdir -p "$folder"
 chmod 0700 "$folder"
 cd "$folder"
 
+command -v openssl >/dev/null || { echo 'openssl is missing: install it and try again' >&2; exit 1; }
+
 random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
 # write NAME TEXT: appears complete or not at all
@@ -24,6 +26,10 @@ write() {
 
 write postgres_password "$(random 24)"
 write database_url "postgresql://uptill:$(cat postgres_password)@postgres:5432/uptill"
+# A login of its own for each service; the job `migrate` makes them, and changes them to what stands here.
+for role in api ingest worker readonly; do
+    write "${role}_database_url" "postgresql://uptill_${role}_login:$(random 24)@postgres:5432/uptill"
+done
 write redis_conf "requirepass $(random 24)"
 write redis_url "redis://:$(cut -d ' ' -f 2 redis_conf)@redis:6379/0"
 write grafana_password "$(random 16)"
@@ -32,3 +38,5 @@ write s3_secret_key "$(random 24)"
 write s3_identities "{\"identities\": [{\"name\": \"uptill\", \
 \"credentials\": [{\"accessKey\": \"$(cat s3_access_key)\", \"secretKey\": \"$(cat s3_secret_key)\"}], \
 \"actions\": [\"Admin:uptill\", \"Read:uptill\", \"Write:uptill\", \"List:uptill\"]}]}"
+# By this the parts of SeaweedFS know each other; whoever has not got it cannot change identities by gRPC.
+write s3_grpc "$(openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=seaweedfs -keyout - -out - 2>/dev/null)"

@@ -77,23 +77,23 @@ def _stack(data: Path) -> Iterator[None]:
     port, ingest_port = free_ports(2)
     arguments = ["up", "--data", str(data), "--port", str(port), "--ingest-port", str(ingest_port)]
     stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))} &[/]", soft_wrap=True)
-    process = subprocess.Popen(
-        [*_command(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    said = data.with_suffix(
+        ".said"
+    )  # a file: nobody would read a pipe, and a full one would hold the stack up
+    with said.open("wb") as output:
+        process = subprocess.Popen([*_command(), *arguments], stdout=subprocess.DEVNULL, stderr=output)
     try:
         deadline = time.monotonic() + _START_WITHIN_S
         while not (data / "ready").exists():
             if process.poll() is not None or time.monotonic() > deadline:
                 fail(
-                    f"the stack did not start: {process.communicate()[1] if process.poll() is not None else 'too slow'}"
+                    f"the stack did not start: {said.read_text() if process.poll() is not None else 'too slow'}"
                 )
             time.sleep(0.05)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_STOP_WITHIN_S)
-        if process.stderr is not None:
-            process.stderr.close()
 
 
 def _command() -> list[str]:

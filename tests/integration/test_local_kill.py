@@ -15,7 +15,8 @@ from tests.fixtures.buckets import s3_client
 from tests.fixtures.local_stack import LocalStack, all_gone, eventually, started
 
 
-def _endpoints(stack: LocalStack) -> Endpoints:
+def endpoints(stack: LocalStack) -> Endpoints:
+    """The servers of a stack, as its settings name them."""
     settings = stack.settings
     return Endpoints(
         settings["UPTILL_DATABASE_URL"],
@@ -26,23 +27,25 @@ def _endpoints(stack: LocalStack) -> Endpoints:
     )
 
 
-def _write(endpoints: Endpoints) -> None:
-    with psycopg.connect(endpoints.database_url) as conn:
+def write(servers: Endpoints) -> None:
+    """Put something into each server, and return once it must survive a kill."""
+    with psycopg.connect(servers.database_url) as conn:
         conn.execute("create table kept as select 'row' as what")
-    with redis.Redis.from_url(endpoints.redis_url) as client:
+    with redis.Redis.from_url(servers.redis_url) as client:
         client.set("kept", "value")
         client.waitaof(1, 0, 10_000)
-    s3 = s3_client(endpoints)
+    s3 = s3_client(servers)
     s3.put_object(Bucket="uptill", Key="kept", Body=b"object")
     s3.close()
 
 
-def _read(endpoints: Endpoints) -> tuple[object, object, object]:
-    with psycopg.connect(endpoints.database_url) as conn:
+def read(servers: Endpoints) -> tuple[object, object, object]:
+    """What `write` put there."""
+    with psycopg.connect(servers.database_url) as conn:
         row = conn.execute("select what from kept").fetchone()
-    with redis.Redis.from_url(endpoints.redis_url) as client:
+    with redis.Redis.from_url(servers.redis_url) as client:
         value = client.get("kept")
-    s3 = s3_client(endpoints)
+    s3 = s3_client(servers)
     body = s3.get_object(Bucket="uptill", Key="kept")["Body"].read()
     s3.close()
     return row, value, body
@@ -53,13 +56,13 @@ def test_after_a_kill_the_next_start_has_everything(tmp_path: Path) -> None:
     with started(tmp_path / "data", port) as first:
         everything = first.await_ready().everything()
         settings = first.settings
-        _write(_endpoints(first))
+        write(endpoints(first))
         first.end(signal.SIGKILL)
     with started(tmp_path / "data", port) as second:  # at once: the keeper is still busy
         second.await_ready()
         assert all_gone(everything)
         assert second.settings == settings
-        assert _read(_endpoints(second)) == (("row",), b"value", b"object")
+        assert read(endpoints(second)) == (("row",), b"value", b"object")
 
 
 def test_after_a_kill_nothing_is_left_running(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_what_survived_both_the_stack_and_its_keeper_is_ended_by_the_next_start(
     [port] = free_ports(1)
     with started(tmp_path / "data", port) as first:
         everything = first.await_ready().everything()
-        _write(_endpoints(first))
+        write(endpoints(first))
         first.named("services.cli.local.keeper").kill()
         first.end(signal.SIGKILL)
     strays = [process for process in everything if process.is_running()]
@@ -82,7 +85,7 @@ def test_what_survived_both_the_stack_and_its_keeper_is_ended_by_the_next_start(
     with started(tmp_path / "data", port) as second:
         second.await_ready()
         assert all_gone(everything)
-        assert _read(_endpoints(second)) == (("row",), b"value", b"object")
+        assert read(endpoints(second)) == (("row",), b"value", b"object")
 
 
 def test_a_stale_postmaster_file_that_names_another_program_is_no_obstacle(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +12,9 @@ import psutil
 import pytest
 
 from services.cli.local.ports import HOST
+from tests.fixtures.buckets import s3_client
 from tests.fixtures.local_stack import LocalStack, started
+from tests.integration.test_local_kill import endpoints
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 def test_files_with_secrets_are_the_owners_only(stack: LocalStack) -> None:
     assert stack.data.stat().st_mode & 0o777 == 0o700
-    for name in ("env", "credentials.json", "valkey/valkey.conf"):
+    for name in ("env", "credentials.json", "valkey/valkey.conf", "seaweedfs/seaweedfs.key"):
         assert (stack.data / name).stat().st_mode & 0o777 == 0o600, name
 
 
@@ -52,13 +56,54 @@ def test_everything_listens_on_the_loopback_address_only(stack: LocalStack) -> N
     assert listening == {HOST}
 
 
-@pytest.mark.parametrize("part", ["filer", "volume"])
-def test_the_inner_parts_of_the_object_store_serve_no_stranger(stack: LocalStack, part: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "path", "status"),
+    [
+        ("filer", "/buckets/uptill/", 404),
+        ("volume", "/1,0123456789", 401),
+        ("master", "/dir/assign", 404),
+        ("master", "/col/delete?collection=uptill", 404),  # without -disableHttp: every report is gone
+    ],
+)
+def test_the_inner_parts_of_the_object_store_serve_no_stranger(
+    stack: LocalStack, part: str, path: str, status: int
+) -> None:
+    servers = endpoints(stack)
+    s3 = s3_client(servers)
+    s3.put_object(Bucket="uptill", Key="kept", Body=b"object" * 2000)
     port = json.loads((stack.data / "credentials.json").read_text())["ports"][part]
     connection = http.client.HTTPConnection(HOST, port)
-    connection.request("GET", "/buckets/uptill/" if part == "filer" else "/1,0123456789")
-    assert connection.getresponse().status == 401
+    connection.request("GET", path)
+    assert connection.getresponse().status == status
     connection.close()
+    assert len(s3.get_object(Bucket="uptill", Key="kept")["Body"].read()) == 12_000
+    s3.close()
+
+
+@pytest.mark.parametrize("part", ["master", "volume", "filer", "s3"])
+def test_the_parts_of_the_object_store_talk_to_nobody_without_their_key(stack: LocalStack, part: str) -> None:
+    port = json.loads((stack.data / "credentials.json").read_text())["ports"][f"{part}_grpc"]
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    trust.set_alpn_protocols(["h2"])
+    assert _greeting(port, None) == b""
+    assert _greeting(port, trust) == b""
+    own = stack.data / "seaweedfs"
+    trust.load_cert_chain(own / "seaweedfs.crt", own / "seaweedfs.key")
+    assert _greeting(port, trust)[3:4] == b"\x04"  # the frame SETTINGS, with which HTTP/2 begins
+
+
+def _greeting(port: int, tls: ssl.SSLContext | None) -> bytes:
+    """The first bytes of a gRPC server, if it says anything to this caller."""
+    try:
+        with (
+            socket.create_connection((HOST, port), timeout=10) as plain,
+            tls.wrap_socket(plain) if tls else plain as caller,
+        ):
+            caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            return caller.recv(9)
+    except (ssl.SSLError, ConnectionError):
+        return b""
 
 
 def test_no_secret_is_in_a_command_line(stack: LocalStack) -> None:

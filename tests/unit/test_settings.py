@@ -73,3 +73,9 @@ def test_links_are_signed_for_the_public_endpoint_or_the_only_one(monkeypatch: p
     assert load_settings().s3_public_endpoint == "http://s3:8333"
     monkeypatch.setenv("UPTILL_S3_PUBLIC_ENDPOINT", "https://files.example")
     assert load_settings().s3_public_endpoint == "https://files.example"
+
+
+def test_an_empty_file_variable_names_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a container that shares its environment with others says that it has no such secret."""
+    monkeypatch.setenv("UPTILL_DATABASE_URL_FILE", "")
+    assert load_settings().database_url.get_secret_value() == ""

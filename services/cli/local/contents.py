@@ -1,5 +1,7 @@
-"""What the stack needs inside its servers before the services start: a database, its schema, a bucket, an API key."""
+"""What the stack needs inside its servers before the services start: a database, its schema and logins, a bucket, an API key."""
 
+import secrets
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import psycopg
@@ -7,6 +9,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from services.cli.local.servers import Endpoints
+from shared.db.logins import SHARES, ensure_logins
 from shared.db.migrate import migrate
 from shared.db.queries import queries
 from shared.keys import create_key, matches, prefix_of
@@ -25,6 +28,20 @@ def prepare_database(endpoints: Endpoints) -> str:
     url = urlsplit(endpoints.database_url)._replace(path=f"/{_DATABASE}").geturl()
     migrate(url)
     return url
+
+
+def prepare_logins(owner_url: str) -> Mapping[str, str]:
+    """Give each group role a login with a new password; returns their addresses by role.
+
+    Only the services of this start know the passwords, so nothing is kept.
+    """
+    url = urlsplit(owner_url)
+    at = url.netloc.rpartition("@")[2]
+    logins = {
+        role: url._replace(netloc=f"{role}_login:{secrets.token_hex(24)}@{at}").geturl() for role in SHARES
+    }
+    ensure_logins(owner_url, logins)
+    return logins
 
 
 def prepare_bucket(endpoints: Endpoints) -> str:

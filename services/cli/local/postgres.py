@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +74,8 @@ class Postgres:
         """Make the cluster if there is none, then start it; `is_ready` tells when it takes connections."""
         if not self.data.exists():
             self._initialise(processes)
-        self._forget_dead_postmaster()
+        if not self._has_postmaster():
+            self._end_orphans()
         settings = _SETTINGS | (_DURABLE if self.durable else _THROWAWAY) | {"port": str(self.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return processes.start(
@@ -98,6 +100,11 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
+
+    def answers(self) -> bool:
+        """Whether it says anything, be it that it starts, or that it has no connection to spare."""
+        ping = psycopg.pq.PGconn.ping(f"{self.url()}?connect_timeout={_PROBE_TIMEOUT_S}".encode())
+        return ping in (psycopg.pq.Ping.OK, psycopg.pq.Ping.REJECT)
 
     def _initialise(self, processes: ProcessSet) -> None:
         # Renamed at the end: an interrupted initdb leaves no cluster that looks whole.
@@ -132,15 +139,15 @@ class Postgres:
             password_file.unlink()
         unfinished.rename(self.data)
 
-    def _forget_dead_postmaster(self) -> None:
-        """Remove a `postmaster.pid` whose process id is dead or now belongs to another program.
+    def _has_postmaster(self) -> bool:
+        """Whether a server of this cluster runs; else remove its `postmaster.pid`, also where the id is another program's.
 
         Postgres does so itself only when the id is dead; with an id used again it refuses to start. A server of this
         cluster works in its data directory, wherever its program came from.
         """
         pid_file = self.data / "postmaster.pid"
         if not pid_file.exists():
-            return
+            return False
         first_line = pid_file.read_text(encoding="utf-8").partition("\n")[0]
         try:
             is_ours = psutil.Process(int(first_line)).cwd() == str(self.data)
@@ -148,6 +155,17 @@ class Postgres:
             is_ours = False
         if not is_ours:
             pid_file.unlink()
+        return is_ours
+
+    def _end_orphans(self) -> None:
+        """Kill what a killed postmaster left behind: a new one refuses to start while they use its shared memory.
+
+        Usually they notice and end at once, but not in the middle of a long statement.
+        """
+        for process in psutil.process_iter(["name", "cwd"]):
+            if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 def _program(name: str) -> Path:

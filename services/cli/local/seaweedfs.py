@@ -1,17 +1,17 @@
 """One SeaweedFS from its wheel as an S3 server: master, volume server, filer and gateway in one process."""
 
-import hashlib
-import hmac
-import json
+import re
+import secrets
 import signal
+import subprocess
 import sys
 import sysconfig
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from services.cli.local.certificate import write_certificate
 from services.cli.local.errors import LocalStackError
 from services.cli.local.ports import HOST
 from services.cli.local.processes import Child, ProcessSet
@@ -26,9 +26,11 @@ _PARTS = ("master", "volume", "filer", "s3")
 _MOST_VOLUMES = 1000  # each bucket has one or more of its own
 # Without these keys the filer and the volume server, on ports of their own, serve anyone on this machine.
 _INNER_KEYS = tuple(f"WEED_JWT_{part}SIGNING_{kind}KEY" for part in ("", "FILER_") for kind in ("", "READ_"))
-# What it acknowledges below /buckets/ is on disk, not only handed to the kernel. It keeps this rule with its data.
-_RULES_PATH = "/etc/seaweedfs/filer.conf"
-_RULES = {"version": 1, "locations": [{"locationPrefix": "/buckets/", "fsync": True}]}
+# Nor does it answer by gRPC to a program without the key that it made at its start.
+_GRPC_PARTS = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
+# It syncs what it acknowledges below /buckets/ to disk. It keeps this rule with its data, and only its own shell sets it.
+_SYNC_RULE = "-locationPrefix=/buckets/ -fsync"
+_SHELL_TIMEOUT_S = 10
 PORT_NAMES = tuple(name for part in _PARTS for name in (part, f"{part}_grpc"))
 
 
@@ -36,7 +38,7 @@ PORT_NAMES = tuple(name for part in _PARTS for name in (part, f"{part}_grpc"))
 class SeaweedFS:
     """A server with its data in `directory/seaweedfs`. `ports` has one port for each of `PORT_NAMES`.
 
-    `durable=False` is for tests: what it holds does not survive a power cut.
+    `durable=False` is for tests: what the server holds does not survive a power cut.
     """
 
     directory: Path
@@ -53,8 +55,9 @@ class SeaweedFS:
 
     def start(self, processes: ProcessSet) -> Child:
         """Start it; `is_ready` tells when S3 answers."""
-        data = self.directory / "seaweedfs"
+        data = self._data
         data.mkdir(mode=0o700, exist_ok=True)
+        write_certificate(data, self.name)
         ports = [
             option
             for part in _PARTS
@@ -73,6 +76,7 @@ class SeaweedFS:
                 f"-ip={HOST}",
                 f"-ip.bind={HOST}",
                 *ports,
+                "-disableHttp",  # of master and filer: they are used by gRPC, and the master deletes buckets for anyone
                 "-master.telemetry=false",
                 "-master.peers=none",  # or it waits for an election: up to 17 s until the first write, measured
                 f"-master.volumeSizeLimitMB={_VOLUME_SIZE_MB}",
@@ -91,7 +95,8 @@ class SeaweedFS:
                 "AWS_ACCESS_KEY_ID": self.access_key,
                 "AWS_SECRET_ACCESS_KEY": self.secret_key,
                 "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # one volume for a new bucket, not seven
-                **{name: self._inner_key(name) for name in _INNER_KEYS},
+                **{name: secrets.token_hex(16) for name in _INNER_KEYS},
+                **self._mutual_tls(),
             },
             stage=Stage.SERVER,
             stop_signal=STOP_SIGNAL,
@@ -99,58 +104,66 @@ class SeaweedFS:
         )
 
     def is_ready(self) -> bool:
-        """Whether S3 answers, refusing the unsigned request with 403, and there is a volume server that writes durably."""
+        """Return whether S3 refuses an unsigned request with 403, and a volume server takes writes and syncs them."""
         return (
-            self._ask("s3", "/")[0] == HTTPStatus.FORBIDDEN
-            and b'"DataNodes"' in self._ask("master", "/dir/status")[1]
-            and (not self.durable or self.syncs_writes() or self._ask_for_syncs())
+            self._get("s3", "/") == HTTPStatus.FORBIDDEN
+            and self._get("volume", "/healthz") == HTTPStatus.OK
+            and (not self.durable or self._ask_shell(f"fs.configure {_SYNC_RULE} -apply"))
         )
 
     def syncs_writes(self) -> bool:
-        """Whether it writes what it acknowledges to disk, as its own rules say."""
-        status, rules = self._ask("filer", _RULES_PATH, key="WEED_JWT_FILER_SIGNING_READ_KEY")
-        return status == HTTPStatus.OK and json.loads(rules) == _RULES
+        """Return whether the server syncs what it acknowledges, as its own rules say."""
+        return self._ask_shell("fs.configure")
 
-    def _ask_for_syncs(self) -> bool:
-        status, _ = self._ask(
-            "filer",
-            f"{_RULES_PATH}?saveInside=true",  # with the names, not in a volume
-            method="PUT",
-            body=json.dumps(_RULES).encode(),
-            key="WEED_JWT_FILER_SIGNING_KEY",
+    def answers(self) -> bool:
+        """Whether S3 says anything."""
+        return self._get("s3", "/") != 0
+
+    def _ask_shell(self, command: str) -> bool:
+        """Run a command that prints the rules; return whether they sync writes."""
+        filer, master = (
+            f"{HOST}:{self.ports[part]}.{self.ports[f'{part}_grpc']}" for part in ("filer", "master")
         )
-        return status == HTTPStatus.CREATED
+        try:
+            said = subprocess.run(
+                [str(_binary()), "shell", f"-master={master}", f"-filer={filer}"],
+                cwd=self._data,
+                env={"HOME": str(self._data), **self._mutual_tls()},
+                input=f"{command}\n",
+                capture_output=True,
+                text=True,
+                timeout=_SHELL_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return re.search(r'"fsync":\s*true', said.stdout) is not None
 
-    def _inner_key(self, name: str) -> str:
-        return hmac.digest(self.secret_key.encode(), name.encode(), hashlib.sha256).hex()
-
-    def _ask(
-        self, part: str, path: str, *, method: str = "GET", body: bytes | None = None, key: str | None = None
-    ) -> tuple[int, bytes]:
-        headers = {} if key is None else {"Authorization": f"Bearer {_token(self._inner_key(key))}"}
+    def _get(self, part: str, path: str) -> int:
         connection = HTTPConnection(HOST, self.ports[part], timeout=_PROBE_TIMEOUT_S)
         try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.read()
+            connection.request("GET", path)
+            status = connection.getresponse().status
         except (OSError, HTTPException):
-            return 0, b""
+            return 0
+        else:
+            return status
         finally:
             connection.close()
 
+    @property
+    def _data(self) -> Path:
+        return self.directory / "seaweedfs"
+
+    def _mutual_tls(self) -> dict[str, str]:
+        certificate, key = (str(self._data / f"{self.name}.{end}") for end in ("crt", "key"))
+        settings = {"WEED_GRPC_CA": certificate}
+        for part in _GRPC_PARTS:
+            settings |= {f"WEED_GRPC_{part}_CERT": certificate, f"WEED_GRPC_{part}_KEY": key}
+        return settings
+
     def _sockets(self) -> list[Path]:
         return [Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}_grpc']}.sock") for part in _PARTS]  # noqa: S108
-
-
-def _token(key: str) -> str:
-    """A JSON web token without claims, signed with HMAC-SHA-256 as RFC 7515 says."""
-    parts = [_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, {})]
-    signature = hmac.digest(key.encode(), ".".join(parts).encode(), hashlib.sha256)
-    return ".".join([*parts, _base64url(signature)])
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _binary() -> Path:

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from services.cli.local import postgres, seaweedfs, valkey
 from services.cli.local.errors import LocalStackError
 from services.cli.local.identity import claim_identity
+from services.cli.local.kept import Program
+from services.cli.local.ports import PortReservation
 from services.cli.local.processes import Child, ProcessSet
 
 STOP_SIGNALS = {
@@ -38,21 +39,15 @@ class RunningServers:
 
     endpoints: Endpoints
     children: Sequence[Child]
-    servers: Sequence["DataServer"]
+    servers: Sequence[Program]
 
 
-class DataServer(Protocol):
-    """What the three have in common."""
+def reserve_ports(directory: Path) -> PortReservation:
+    """Hold the servers' ports until it is closed, so that one that ended finds its own when it comes back.
 
-    @property
-    def name(self) -> str:
-        """What its process and its log are called."""
-
-    def start(self, processes: ProcessSet) -> Child:
-        """Start the server's process."""
-
-    def is_ready(self) -> bool:
-        """Whether it answers."""
+    Else the kernel may give the port to any program, even to a client that tries to reach the server.
+    """
+    return claim_identity(directory, PORT_NAMES)[1]
 
 
 def start_servers(
@@ -74,7 +69,7 @@ def start_servers(
     queue = valkey.Valkey(directory, ports["valkey"], identity.valkey_password, redis_databases)
     database = postgres.Postgres(directory, ports["postgres"], identity.postgres_password, durable)
     with reservation:
-        servers: list[DataServer] = [objects, queue, database]  # the slowest to start is first
+        servers: list[Program] = [objects, queue, database]  # the slowest to start is first
         started = [(server, server.start(processes)) for server in servers]
         _await_ready(started, checkpoint)
     endpoints = Endpoints(
@@ -83,7 +78,7 @@ def start_servers(
     return RunningServers(endpoints, [child for _, child in started], servers)
 
 
-def _await_ready(started: list[tuple[DataServer, Child]], checkpoint: Callable[[], None]) -> None:
+def _await_ready(started: list[tuple[Program, Child]], checkpoint: Callable[[], None]) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     waiting = started
     while waiting:

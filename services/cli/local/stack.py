@@ -3,21 +3,23 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.console import note, stderr
-from services.cli.local.contents import prepare_bucket, prepare_database, prepare_key
+from services.cli.local.contents import prepare_bucket, prepare_database, prepare_key, prepare_logins
 from services.cli.local.errors import LocalStackError
 from services.cli.local.lock import locked, stop_strays
 from services.cli.local.ports import HOST, PortReservation, is_free
 from services.cli.local.processes import ProcessSet
-from services.cli.local.servers import STOP_SIGNALS, Endpoints, RunningServers, start_servers
-from services.cli.local.services import METRICS_OPTION, Service, uptill_services
+from services.cli.local.servers import STOP_SIGNALS, Endpoints, reserve_ports, start_servers
+from services.cli.local.services import DATABASE_URL, METRICS_OPTION, Service, uptill_services, with_logins
 from services.cli.local.settings_file import read_settings, service_environment, write_settings
 from services.cli.local.stop_signals import StopRequested, StopSignals
 from services.cli.local.summary import show_summary
-from services.cli.local.supervision import Supervision
+from services.cli.local.supervision import ServiceProgram, Supervision
 from shared.errors import UptillError
 
 _WATCH_EVERY_S = 0.2
@@ -25,18 +27,19 @@ _WATCH_EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class StackOptions:
-    """`services` replaces Uptill's own."""
+    """`services` replaces Uptill's own. A server that was silent for `hung_after_s` is killed and started again."""
 
     data: Path
     port: int = 8000
     ingest_port: int = 8001
     workers: int = 2
     metrics_port: int | None = None
+    hung_after_s: float = 60.0
     services: tuple[Service, ...] | None = None
 
 
 def run_stack(options: StackOptions) -> int:
-    """Run until asked to stop or until something cannot go on; returns the exit status. Leaves no process behind."""
+    """Run until asked to stop; returns the exit status. Leaves no process behind."""
     with StopSignals() as stop:
         try:
             _run(options, stop)
@@ -60,7 +63,7 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
         workers=options.workers,
         metrics_port=options.metrics_port,
     )
-    ready, settings_file, services_folder = directory / "ready", directory / "env", directory / "services"
+    ready, services_folder = directory / "ready", directory / "services"
     with locked(directory, stop.wait) as lock:
         ready.unlink(missing_ok=True)
         strays = {services_folder: signal.SIGTERM} | {
@@ -68,26 +71,45 @@ def _run(options: StackOptions, stop: StopSignals) -> None:
         }
         stop_strays(strays)
         with (
-            _reserved_ports(services) as ports,
+            _reserved_ports(services),
+            reserve_ports(directory),
             ProcessSet(directory / "logs", held=[lock], remove_at_end=[ready]) as processes,
         ):
             services_folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                note("starting Postgres, Valkey and SeaweedFS …")
-                servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
-                settings = _settings(servers.endpoints, options, read_settings(settings_file)) | {
-                    "UPTILL_SPOOL_DIR": str(directory / "spool")
-                }
-                supervision = Supervision(processes, services_folder, service_environment(settings), note)
-                supervision.start(services, stop.wait)
-                ports.release()
-                write_settings(settings_file, settings)
-                ready.write_text(f"{os.getpid()}\n", encoding="utf-8")
+                supervision, settings = _start(options, services, directory, processes, stop)
+                write_settings(directory / "env", settings)
+                _show_whether(ready, is_ready=True)
                 took_s = time.monotonic() - began_s
                 show_summary(directory, settings["UPTILL_API_URL"], settings["UPTILL_INGEST_URL"], took_s)
-                _watch(servers, processes, supervision, stop)
+                _watch(processes, supervision, ready, stop)
             finally:
                 ready.unlink(missing_ok=True)
+
+
+def _start(
+    options: StackOptions,
+    services: Sequence[Service],
+    directory: Path,
+    processes: ProcessSet,
+    stop: StopSignals,
+) -> tuple[Supervision, dict[str, str]]:
+    """Start the servers, prepare what is in them, start the services. Returns what keeps all of it running, and the settings."""
+    note("starting Postgres, Valkey and SeaweedFS …")
+    servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
+    supervision = Supervision(processes, note)
+    supervision.adopt(zip(servers.servers, servers.children, strict=True), options.hung_after_s)
+    settings = _settings(servers.endpoints, options, read_settings(directory / "env")) | {
+        "UPTILL_SPOOL_DIR": str(directory / "spool")
+    }
+    env = service_environment(settings)
+    env.pop("UPTILL_API_KEY", None)  # for commands; no service needs an administrator's key
+    logins = prepare_logins(settings[DATABASE_URL])
+    programs = [
+        ServiceProgram(service, directory / "services", env) for service in with_logins(services, logins)
+    ]
+    supervision.start(programs, stop.wait)
+    return supervision, settings
 
 
 def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
@@ -111,7 +133,7 @@ def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
 def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, str]) -> dict[str, str]:
     database_url = prepare_database(endpoints)
     return {
-        "UPTILL_DATABASE_URL": database_url,
+        DATABASE_URL: database_url,
         "UPTILL_REDIS_URL": endpoints.redis_url,
         "UPTILL_S3_ENDPOINT": endpoints.s3_endpoint,
         "UPTILL_S3_PUBLIC_ENDPOINT": endpoints.s3_endpoint,
@@ -124,18 +146,21 @@ def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, st
     }
 
 
-def _watch(
-    servers: RunningServers, processes: ProcessSet, supervision: Supervision, stop: StopSignals
-) -> None:
+def _watch(processes: ProcessSet, supervision: Supervision, ready: Path, stop: StopSignals) -> None:
     while True:
         stop.wait(_WATCH_EVERY_S)
-        for child in servers.children:
-            if child.has_ended():
-                raise LocalStackError(
-                    f"{child.obituary()}\nThe stack cannot go on without it and was stopped."
-                )
         if not processes.keeper_is_alive():
             raise LocalStackError(
                 "the process that would clean up after a crash is gone; the stack was stopped"
             )
         supervision.tend()
+        _show_whether(ready, is_ready=supervision.is_whole)
+
+
+def _show_whether(ready: Path, *, is_ready: bool) -> None:
+    """Keep the file only while everything runs. A full disk must not end the stack: the next look tries again."""
+    with suppress(OSError):
+        if not is_ready:
+            ready.unlink(missing_ok=True)
+        elif not ready.exists():
+            ready.write_text(f"{os.getpid()}\n", encoding="utf-8")

@@ -54,12 +54,13 @@ def _stop(group: list[Running], grace_s: float) -> None:
     while time.monotonic() < deadline and any(one.is_alive() for one in alive):
         time.sleep(_POLL_S)
     for one in alive:
-        _kill(one)
+        kill(one)
     for leftover in (path for one in group for path in one.leaves):
         leftover.unlink(missing_ok=True)
 
 
-def _kill(one: Running) -> None:
+def kill(one: Running) -> None:
+    """End a process and everything under it at once; one that is frozen too."""
     descendants: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
         descendants = one.process.children(recursive=True)  # Postgres gives each backend a session of its own

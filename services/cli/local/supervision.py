@@ -1,13 +1,14 @@
-"""Keeps the services running: starts them, waits for those that say when they are ready, starts again what ended."""
+"""Keeps servers and services running, and says whether all of them do their work."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from services.cli.local.errors import LocalStackError
+from services.cli.local.kept import Kept, Program
 from services.cli.local.ports import HOST
 from services.cli.local.processes import Child, ProcessSet
 from services.cli.local.services import Service
@@ -16,68 +17,81 @@ from services.cli.local.stopping import Stage
 _POLL_S = 0.1
 _READY_TIMEOUT_S = 120.0
 _PROBE_TIMEOUT_S = 5.0
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
-_STEADY_AFTER_S = 60.0  # a service that ran this long starts again with the first pause
-
-
-@dataclass
-class _Watched:
-    service: Service
-    child: Child
-    started_s: float
-    pause_s: float = _FIRST_PAUSE_S
-    restart_s: float | None = None  # on the monotonic clock; None while it runs
 
 
 class Supervision:
-    """The services of one stack. `say` gets a line for the user about each one that ended."""
+    """Everything that one stack runs. `say` gets a line for the user about each process that ended."""
 
-    def __init__(
-        self, processes: ProcessSet, folder: Path, env: Mapping[str, str], say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, processes: ProcessSet, say: Callable[[str], None]) -> None:
         self._processes = processes
-        self._folder = folder
-        self._env = env
         self._say = say
-        self._watched: list[_Watched] = []
+        self._kept: list[Kept] = []
 
-    def start(self, services: Sequence[Service], wait: Callable[[float], None]) -> None:
-        """Start all, and wait with `wait(seconds)` for those with a `ready_path`.
+    @property
+    def is_whole(self) -> bool:
+        """Whether every process runs and has answered since its start."""
+        return all(one.is_up for one in self._kept)
+
+    def adopt(self, running: Iterable[tuple[Program, Child]], hung_after_s: float) -> None:
+        """Take over servers that answer already. One that is silent for `hung_after_s` is killed and started again."""
+        self._kept += [
+            Kept(program, self._processes, self._say, child=child, hung_after_s=hung_after_s)
+            for program, child in running
+        ]
+
+    def start(self, programs: Sequence[Program], wait: Callable[[float], None]) -> None:
+        """Start all, and wait with `wait(seconds)` until they are ready; meanwhile tend to what runs already.
 
         Raises `LocalStackError` when one of them ends, or does not answer, before it was ready.
         """
-        self._watched = [_Watched(service, self._launch(service), time.monotonic()) for service in services]
+        fresh = [Kept(program, self._processes, self._say) for program in programs]
         deadline = time.monotonic() + _READY_TIMEOUT_S
-        for one in self._watched:
-            while not is_ready(one.service):
+        for one in fresh:
+            while not one.program.is_ready():
                 if one.child.has_ended():
                     raise LocalStackError(one.child.obituary())
                 if time.monotonic() > deadline:
-                    raise LocalStackError(f"{one.service.name} is not ready; see {one.child.log}")
+                    raise LocalStackError(f"{one.program.name} is not ready; see {one.child.log}")
                 wait(_POLL_S)
+                self.tend()
+        self._kept += fresh
 
     def tend(self) -> None:
-        """Notice what ended; start it again after a pause that doubles with each end in a row."""
-        now_s = time.monotonic()
-        for one in self._watched:
-            if one.restart_s is None and one.child.has_ended():
-                if now_s - one.started_s > _STEADY_AFTER_S:
-                    one.pause_s = _FIRST_PAUSE_S
-                self._say(f"{one.child.obituary()}\nStarting {one.service.name} again in {one.pause_s:g} s.")
-                one.restart_s = now_s + one.pause_s
-                one.pause_s = min(2 * one.pause_s, _LONGEST_PAUSE_S)
-            elif one.restart_s is not None and now_s >= one.restart_s:
-                one.child, one.started_s, one.restart_s = self._launch(one.service), now_s, None
+        """Notice what ended or fell silent, and start it again when it is due."""
+        for one in self._kept:
+            one.tend()
 
-    def _launch(self, service: Service) -> Child:
-        return self._processes.start(
-            service.name,
-            service.command,
-            cwd=self._folder,
-            env={**self._env, **service.env},
+
+@dataclass(frozen=True)
+class ServiceProgram:
+    """A service as a program to be kept running, with `env` of the stack and what is the service's own."""
+
+    service: Service
+    folder: Path
+    env: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """As the service's."""
+        return self.service.name
+
+    def start(self, processes: ProcessSet) -> Child:
+        """Start its process."""
+        return processes.start(
+            self.name,
+            self.service.command,
+            cwd=self.folder,
+            env={**self.env, **self.service.env},
             stage=Stage.SERVICE,
         )
+
+    def is_ready(self) -> bool:
+        """As `is_ready` of the service."""
+        return is_ready(self.service)
+
+    def answers(self) -> bool:
+        """Services are started again when they end, not when they are slow."""
+        return True
 
 
 def is_ready(service: Service) -> bool:

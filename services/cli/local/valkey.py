@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from services.cli.local.ports import HOST
 from services.cli.local.private_file import write_private
@@ -14,6 +16,7 @@ from services.cli.local.wheel import package_file
 
 STOP_SIGNAL = signal.SIGTERM  # writes what is left of its file
 _PROBE_TIMEOUT_S = 2
+_ASK_ONCE = Retry(NoBackoff(), 0)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Valkey:
             "databases": self.databases,
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "aof-load-truncated": "yes",  # killed in the middle of a write, it starts again without that write
+            "protected-mode": "yes",
             "save": '""',
             "maxmemory-policy": "noeviction",
         }
@@ -58,7 +63,18 @@ class Valkey:
     def is_ready(self) -> bool:
         """Whether it answers; not yet while it loads its file."""
         try:
-            with redis.Redis.from_url(self.url(), socket_timeout=_PROBE_TIMEOUT_S) as client:
+            with redis.Redis.from_url(self.url(), socket_timeout=_PROBE_TIMEOUT_S, retry=_ASK_ONCE) as client:
                 return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):
             return False
+
+    def answers(self) -> bool:
+        """Whether it says anything, be it that it loads or is busy."""
+        try:
+            with redis.Redis.from_url(self.url(), socket_timeout=_PROBE_TIMEOUT_S, retry=_ASK_ONCE) as client:
+                client.ping()
+        except (redis.BusyLoadingError, redis.ResponseError):
+            return True
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+        return True

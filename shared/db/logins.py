@@ -1,0 +1,112 @@
+"""Logins of the services: each is a member of one group role, and may do no more than it.
+
+A login is named by its URL, user and password, which the service gets as its `UPTILL_DATABASE_URL`. Must not know
+which service uses it.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+from shared.db.connect import connect
+from shared.defaults import refuse_default_password
+from shared.errors import ConfigurationError
+from shared.settings import PREFIX, Settings
+
+# The share of the server's connections that a login may hold. Together 92 %: the rest is always there for an operator.
+SHARES: Mapping[str, float] = {
+    "uptill_api": 0.30,
+    "uptill_ingest": 0.15,
+    "uptill_worker": 0.45,
+    "uptill_readonly": 0.02,
+}
+
+
+def login_settings(settings: Settings) -> dict[str, str]:
+    """The URLs that `UPTILL_API_DATABASE_URL` and its siblings name, by group role; those not set are left out."""
+    given = {role: getattr(settings, _setting(role)).get_secret_value() for role in SHARES}
+    return {role: url for role, url in given.items() if url}
+
+
+def ensure_logins(owner_url: str, logins: Mapping[str, str]) -> list[str]:
+    """Make each login, or give one that is there this password and these rights. Return their names.
+
+    `logins` maps a group role to the login's URL. Safe to run again, and while services are connected.
+    Raises `ConfigurationError` for a URL that cannot be a service's login or an owner that may not create one, and
+    `DatabaseUnavailable`.
+    """
+    names = {role: _user_and_password(role, url) for role, url in logins.items()}
+    try:
+        with connect(owner_url, application_name="uptill-logins") as conn:
+            for role, (name, password) in names.items():
+                _ensure(conn, role, name, password)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"the database's owner cannot create the services' logins ({error.diag.message_primary});"
+            " give it CREATEROLE, or create them by hand as docs/how-to/kubernetes.md shows"
+        ) from None
+    return [name for name, _ in names.values()]
+
+
+def _ensure(conn: psycopg.Connection, role: str, name: str, password: str) -> None:
+    row = conn.execute("select rolsuper or rolname = current_user from pg_roles where rolname = %s", [name])
+    known = row.fetchone()
+    if known == (True,):
+        raise ConfigurationError(
+            f"{PREFIX}{_setting(role).upper()} names {name!r}, which owns the database or is a superuser;"
+            " give the service a user of its own"
+        )
+    login = sql.Identifier(name)
+    if known is None:
+        conn.execute(sql.SQL("create role {}").format(login))
+    # The server sees and logs the hash, never the password.
+    verifier = conn.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+    conn.execute(
+        sql.SQL("alter role {} login password {} connection limit {}").format(
+            login, sql.Literal(verifier), sql.Literal(_most_connections(conn, role))
+        )
+    )
+    for other in SHARES.keys() - {role}:
+        if _is_member(conn, name, other):
+            conn.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(other), login))
+    if not _is_member(conn, name, role):
+        conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), login))
+
+
+def _most_connections(conn: psycopg.Connection, role: str) -> int:
+    row = conn.execute("select current_setting('max_connections')::integer").fetchone()
+    return max(2, int(SHARES[role] * row[0])) if row else 2
+
+
+def _is_member(conn: psycopg.Connection, name: str, role: str) -> bool:
+    return bool(
+        conn.execute(
+            "select from pg_auth_members where roleid = %s::regrole and member = %s::regrole",
+            [_quoted(role), _quoted(name)],
+        ).rowcount
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _setting(role: str) -> str:
+    return f"{role.removeprefix('uptill_')}_database_url"
+
+
+def _user_and_password(role: str, url: str) -> tuple[str, str]:
+    variable = f"{PREFIX}{_setting(role).upper()}"
+    refuse_default_password(variable, url)
+    try:
+        parts = urlsplit(url)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    except ValueError:
+        user = password = ""
+    if not user or not password:
+        raise ConfigurationError(
+            f"{variable} must name a user and a password, as postgresql://user:password@host:5432/database"
+        )
+    return user, password
