@@ -33,9 +33,7 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
     with summary.step("make up"):
         stack.make("up")
     with summary.step("what the containers may do") as found:
-        found.append(f"{check_confinement(stack)} containers")
-        wait_until(lambda: database_users(stack) == _LOGINS, "each service's own login", within_s=_SOON_S)
-        found.append("each service has its own login")
+        found.append(_check_rights(stack))
 
     sample = folder / "sample"
     write_sample(sample, stores=_STORES, days=_DAYS)
@@ -87,6 +85,12 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
         found.append(shown.splitlines()[-1].replace(str(folder), ""))
     with summary.step("no secret in the logs") as found:
         found.append(f"{check_logs(stack, [link])} lines")
+
+
+def _check_rights(stack: Stack) -> str:
+    containers = check_confinement(stack)
+    wait_until(lambda: database_users(stack) == _LOGINS, "each service's own login", within_s=_SOON_S)
+    return f"{containers} containers; each service has its own login"
 
 
 def _upload_again(stack: Stack, key: str, path: Path) -> None:
