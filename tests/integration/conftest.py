@@ -12,6 +12,7 @@ from shared.db.connect import make_pool
 from shared.reports.claim import LeaseTerms
 from shared.settings import Settings
 from shared.storage import make_storage
+from tests.fixtures.logins import with_login
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ def settings(env: dict[str, str]) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Iterator[TestClient]:
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
-    with TestClient(create_app(settings), headers=headers, raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(with_login(settings, "uptill_api")), headers=headers, raise_server_exceptions=False
+    ) as client:
         yield client
 
 

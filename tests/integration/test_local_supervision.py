@@ -76,12 +76,16 @@ def test_a_server_that_cannot_start_again_is_tried_less_and_less_often_and_ctrl_
 ) -> None:
     with started(tmp_path / "data") as stack:
         everything = stack.await_ready().everything()
-        port = _port(stack.named(*VALKEY))
-        stack.named(*VALKEY).kill()
+        valkey = stack.named(*VALKEY)
+        port = _port(valkey)
+        stack.process.send_signal(signal.SIGSTOP)  # the stranger is to be quicker
+        valkey.kill()
+        eventually(lambda: all_gone([valkey]))
         with socket.socket() as stranger:
             stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             stranger.bind((HOST, port))
             stranger.listen()
+            stack.process.send_signal(signal.SIGCONT)
             for pause in ("0.5 s", "1 s", "2 s"):
                 eventually(lambda pause=pause: f"Starting valkey again in {pause}." in stack.output)  # type: ignore[misc]
         assert "Address already in use" in stack.output

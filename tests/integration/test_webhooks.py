@@ -32,6 +32,7 @@ from shared.storage import make_storage
 from shared.webhooks.deliveries import claim_delivery, record_outcome
 from shared.webhooks.model import DeliveryLease, Outcome
 from tests.fixtures.fleet import Store, load_fleet
+from tests.fixtures.logins import with_login
 from tests.fixtures.receiver import Received, Receiver, receiver
 from tests.fixtures.services import wait_until
 
@@ -51,7 +52,7 @@ def settings(env: dict[str, str]) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Iterator[TestClient]:
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
-    with TestClient(create_app(settings), headers=headers) as client:
+    with TestClient(create_app(with_login(settings, "uptill_api")), headers=headers) as client:
         yield client
 
 

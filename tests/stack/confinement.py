@@ -34,6 +34,13 @@ def check_confinement(stack: Stack) -> int:
     return len(containers)
 
 
+def database_users(stack: Stack) -> set[str]:
+    """Who has a session with the database, of the services that run."""
+    return set(
+        stack.sql("select distinct usename from pg_stat_activity where application_name like 'uptill-%'")
+    )
+
+
 def memory_peaks(stack: Stack) -> dict[str, int]:
     """The most memory that a container of each service has used, in bytes, its page cache included."""
     peaks: dict[str, int] = {}

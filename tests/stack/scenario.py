@@ -10,7 +10,7 @@ import httpx2
 from services.cli.sample import write_sample
 from tests.fixtures.services import wait_until
 from tests.oracle.report import expected_csv
-from tests.stack.confinement import check_confinement, check_logs, memory_peaks
+from tests.stack.confinement import check_confinement, check_logs, database_users, memory_peaks
 from tests.stack.load import Load
 from tests.stack.observability import check_metrics
 from tests.stack.stack import Stack
@@ -19,6 +19,7 @@ from tests.stack.summary import Summary
 _STORES, _DAYS, _POLLS = 2600, 9, 200_000
 _FILES = ("store_status.csv", "menu_hours.csv", "timezones.csv")
 _CLIENTS = 4
+_LOGINS = {f"uptill_{role}_login" for role in ("api", "ingest", "worker")}
 _SOON_S = 600.0  # a bound for what hangs, not a promise: the machine may be busy
 _MB = 1_000_000
 
@@ -32,7 +33,7 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
     with summary.step("make up"):
         stack.make("up")
     with summary.step("what the containers may do") as found:
-        found.append(f"{check_confinement(stack)} containers")
+        found.append(_check_rights(stack))
 
     sample = folder / "sample"
     write_sample(sample, stores=_STORES, days=_DAYS)
@@ -84,6 +85,12 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
         found.append(shown.splitlines()[-1].replace(str(folder), ""))
     with summary.step("no secret in the logs") as found:
         found.append(f"{check_logs(stack, [link])} lines")
+
+
+def _check_rights(stack: Stack) -> str:
+    containers = check_confinement(stack)
+    wait_until(lambda: database_users(stack) == _LOGINS, "each service's own login", within_s=_SOON_S)
+    return f"{containers} containers; each service has its own login"
 
 
 def _upload_again(stack: Stack, key: str, path: Path) -> None:
