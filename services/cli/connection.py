@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.cli.client import ApiError, UptillClient
 from services.cli.console import fail
 from services.cli.environment import settings_for_command
+from uptill_client import ApiError, UptillClient
 
 
 @contextmanager

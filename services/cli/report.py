@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli.client import ReportFile, ReportStatus, UptillClient
 from services.cli.connection import api_client
 from services.cli.console import fail, note, stderr, stdout
 from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
 from shared.reports.model import CONTENT_TYPES
 from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import ReportFile, ReportStatus, UptillClient
 
 _HEAD_ROWS = 10
 _PROGRESS_EVERY_S = 0.5

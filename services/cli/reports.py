@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli.client import ReportStatus
 from services.cli.connection import api_client
 from services.cli.console import note, print_table
+from uptill_client import ReportStatus
 
 app = typer.Typer(no_args_is_help=True, help="Reports triggered before: list, show, cancel, retry.")
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]

@@ -10,11 +10,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.client import ReportSchedule
 from services.cli.connection import api_client
 from services.cli.console import note, print_table, stdout
 from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
 from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import ReportSchedule
 
 app = typer.Typer(
     no_args_is_help=True, help="Reports by the calendar: create, list, show, pause, resume, delete."

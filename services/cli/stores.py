@@ -10,12 +10,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.client import Store, StoreDetail
 from services.cli.connection import api_client
 from services.cli.console import fail, note, print_table, stdout
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of
 from services.cli.timeline import show_timeline
 from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import Store, StoreDetail
 
 app = typer.Typer(no_args_is_help=True, help="Stores: list, show, label, timeline.")
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]

@@ -18,12 +18,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.cli.client import ApiError, Interval, Poll, UptillClient
-from services.cli.client import pages as client_pages
 from services.cli.local.ports import HOST, free_ports
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.services import Services, wait_until
+from uptill_client import ApiError, Interval, Poll, UptillClient
+from uptill_client import pages as client_pages
 
 Busy = tuple[str, list[tuple[int, dict[str, str]]], list[dict[str, str]]]
 NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
@@ -97,6 +97,10 @@ def test_all_calls_of_a_life(client: UptillClient, tmp_path: Path, monkeypatch: 
     assert size_bytes == status.file("json").size_bytes
     rows = {row["store_id"]: row for row in json.loads((tmp_path / "report.json").read_text())["stores"]}
     assert list(rows) == ["a/b", "west"]
+    frame = client.frame(status)
+    assert dict(zip(frame["store_id"], frame["uptime_last_week"], strict=True)) == {
+        store_id: row["uptime_last_week"] for store_id, row in rows.items()
+    }
     others = [client.create_report(force=True, policy="strict").id for _ in range(3)]
     assert [report.id for report in client.reports()] == [*sorted(others, reverse=True), status.id]
     assert [report.id for report in client.reports(policy="classic")] == [status.id]

@@ -28,6 +28,14 @@ class ReportFile:
 
 
 @dataclass(frozen=True)
+class StoresHeld:
+    """The stores a report is limited to: how many ids were given, and the labels. None: not limited by it."""
+
+    ids_given: int | None
+    labels: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
 class ReportStatus:
     """A report as the API shows it. In a list it has no files, whatever its state."""
 
@@ -47,6 +55,7 @@ class ReportStatus:
     started_at: datetime | None
     finished_at: datetime | None
     files: Sequence[ReportFile] = ()
+    stores: StoresHeld | None = None
 
     @property
     def is_final(self) -> bool:
@@ -172,6 +181,14 @@ class ImportCounts(Counts):
 
 
 @dataclass(frozen=True)
+class ImportProgress:
+    """How much of a file has been read; the total is None where it is not known."""
+
+    bytes_done: int
+    bytes_total: int | None
+
+
+@dataclass(frozen=True)
 class ImportStatus:
     """An import as the ingest service shows it."""
 
@@ -186,6 +203,10 @@ class ImportStatus:
     created_at: datetime
     finished_at: datetime | None
     members: Sequence["ImportStatus"] = ()
+    parent_id: str | None = None
+    progress: ImportProgress | None = None
+    sha256: str | None = None
+    started_at: datetime | None = None
 
     @property
     def is_final(self) -> bool:
