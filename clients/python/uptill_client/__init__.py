@@ -15,11 +15,13 @@ from uptill_client.answers import (
 )
 from uptill_client.client import UptillClient
 from uptill_client.imports import Poll
+from uptill_client.reports import FORMATS
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "FORMATS",
     "ApiError",
     "Counts",
     "ImportStatus",

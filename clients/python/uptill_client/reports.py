@@ -18,6 +18,7 @@ from uptill_client.transport import ApiError, NotReachable, Transport
 if TYPE_CHECKING:
     import pandas as pd
 
+FORMATS = ("csv", "json", "parquet", "xlsx")
 _WAIT_S = 20.0
 
 
