@@ -90,10 +90,14 @@ profile: $(READY) ## flame graphs of a worker and of the API under load, into pr
 reference: $(READY) ## write the reference pages that the code makes
 	$(BIN)/python -m tests.reference
 
-requirements: ## lock the packages anew (needs uv)
-	@for extra in api worker ingest trace local build dev; do \
-	  uv pip compile --quiet pyproject.toml --extra $$extra --universal --python-version 3.11 \
-	    --generate-hashes --no-header --output-file requirements/$$extra.txt || exit 1; done
+# The development set is resolved first and constrains the others: what is tested is what each image and extra gets.
+LOCK := uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header
+requirements: ## lock the packages again (needs uv); a pin moves only with ARGS=--upgrade
+	@$(LOCK) $(ARGS) --extra dev --output-file requirements/dev.txt
+	@for extra in trace local build; do \
+	  $(LOCK) --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt || exit 1; done
+	@for image in api worker ingest; do \
+	  $(LOCK) --extra $$image --extra trace --constraint requirements/dev.txt --output-file requirements/$$image.txt || exit 1; done
 
 secrets: ## the passwords of the docker-compose stack, made once
 	@deploy/compose/secrets.sh $(SECRETS_DIR)

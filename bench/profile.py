@@ -10,8 +10,8 @@ import psutil
 
 from bench.http_load import get, send
 from bench.stand import Fleet, prepared
-from services.cli.client import UptillClient
 from tests.fixtures.services import Services
+from uptill_client import UptillClient
 
 _SECONDS = 10
 

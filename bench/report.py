@@ -16,9 +16,9 @@ import psycopg
 from bench.duck import Duck
 from bench.figures import Figure, Target
 from bench.stand import Stand
-from services.cli.client import ReportStatus, UptillClient
 from services.ingest.run import ingest_paths
 from tests.fixtures.services import Services
+from uptill_client import ReportStatus, UptillClient
 
 _WARM_UP = 2
 _ONE_BATCH = 4000

@@ -1,11 +1,12 @@
 """Spans by OpenTelemetry's SDK to an OTLP endpoint over HTTP. Only `shared/tracing.py` imports it, and only when asked to."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -13,6 +14,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared import tracing
 
 _TIMEOUT_S = 5
+_TIMEOUTS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _W3C = TraceContextTextMapPropagator()
 
 
@@ -20,8 +22,12 @@ class Exporting:
     """One process's exporter; spans leave it in a thread, in groups, and are dropped when nobody takes them."""
 
     def __init__(self, service: str, endpoint: str) -> None:
-        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: f"uptill-{service}"}))
-        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_TIMEOUT_S)
+        named = Resource({SERVICE_NAME: f"uptill-{service}"})
+        # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+        self._provider = TracerProvider(resource=Resource.create().merge(named.merge(_from_environment())))
+        exporter = OTLPSpanExporter(
+            endpoint=f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None, timeout=_timeout_s()
+        )
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("uptill")
 
@@ -49,6 +55,15 @@ class Exporting:
     def close(self) -> None:
         """Send what is waiting."""
         self._provider.shutdown()
+
+
+def _from_environment() -> Resource:
+    return OTELResourceDetector().detect()
+
+
+def _timeout_s() -> float | None:
+    """Ours, unless a variable of OpenTelemetry's sets one: the exporter reads that itself."""
+    return None if any(map(os.environ.get, _TIMEOUTS)) else _TIMEOUT_S
 
 
 class _Span(tracing.Span):

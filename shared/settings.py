@@ -185,7 +185,7 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         default="",
-        description="Where traces go, by OTLP over HTTP, as `http://collector:4318`; none: no traces. Needs `uptill[trace]`.",
+        description="Where traces go, by OTLP over HTTP, as `http://collector:4318`. Default: what `OTEL_EXPORTER_OTLP_ENDPOINT` says, else no traces. Needs `uptill[trace]`, which the images have.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
     allowed_hosts: str = Field(

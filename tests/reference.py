@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.api.main import create_app
+from services.cli.reference import cli_reference
 from services.ingest.http.main import create_app as create_ingest_app
 from services.ingest.reasons import reasons_reference
 from shared.audit import audit_reference
@@ -33,6 +34,7 @@ def pages() -> Mapping[str, Callable[[], str]]:
     """The text of each page by its name."""
     return {
         "audit.md": audit_reference,
+        "cli.md": cli_reference,
         "errors.md": errors_reference,
         "http.md": http_reference,
         "metrics.md": metrics_reference,

@@ -1,11 +1,25 @@
-"""The API, for a command: its client with the settings' address and key. Apart from `environment`, for images without an HTTP client."""
+"""The API, for a command: a client with the address and key from the settings, and the exit code of each refusal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
-from services.cli.client import ApiError, UptillClient
 from services.cli.console import fail
 from services.cli.environment import settings_for_command
+from shared.exit_codes import ExitCode
+from uptill_client import ApiError, NotReachable, UptillClient
+
+_CODES = {
+    HTTPStatus.UNAUTHORIZED: ExitCode.NOT_ALLOWED,
+    HTTPStatus.FORBIDDEN: ExitCode.NOT_ALLOWED,
+    HTTPStatus.BAD_REQUEST: ExitCode.WRONG_USE,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ExitCode.WRONG_USE,
+    HTTPStatus.UNPROCESSABLE_ENTITY: ExitCode.WRONG_USE,
+    HTTPStatus.TOO_MANY_REQUESTS: ExitCode.NOT_REACHABLE,
+    HTTPStatus.BAD_GATEWAY: ExitCode.NOT_REACHABLE,
+    HTTPStatus.SERVICE_UNAVAILABLE: ExitCode.NOT_REACHABLE,
+    HTTPStatus.GATEWAY_TIMEOUT: ExitCode.NOT_REACHABLE,
+}
 
 
 @contextmanager
@@ -18,4 +32,10 @@ def api_client() -> Iterator[UptillClient]:
         try:
             yield client
         except ApiError as error:
-            fail(str(error))
+            fail(str(error), code=_exit_code(error))
+
+
+def _exit_code(error: ApiError) -> ExitCode:
+    if isinstance(error, NotReachable):
+        return ExitCode.NOT_REACHABLE
+    return _CODES.get(HTTPStatus(error.status), ExitCode.FAILED) if error.status else ExitCode.FAILED

@@ -17,10 +17,10 @@ import httpx2
 import typer
 from rich.markup import escape
 
-from services.cli.client import UptillClient
 from services.cli.console import fail, stdout
 from services.cli.local.ports import free_ports
 from shared.settings import load_settings
+from uptill_client import UptillClient
 
 _HEAD_LINES = 6
 _START_WITHIN_S = 120

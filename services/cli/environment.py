@@ -2,6 +2,7 @@
 
 from services.cli.console import fail
 from shared.errors import ConfigurationError
+from shared.exit_codes import ExitCode
 from shared.settings import Settings, load_settings, stack_env_file
 
 
@@ -10,4 +11,4 @@ def settings_for_command(*needed: str) -> Settings:
     try:
         return load_settings(stack_env_file()).require(*needed)
     except ConfigurationError as error:
-        fail(f"{error}. Is a stack running here (`uptill up`)?")
+        fail(f"{error}. Is a stack running here (`uptill up`)?", code=ExitCode.WRONG_USE)

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import fail, note, print_table
+from services.cli.console import fail, note, print_json, print_table
 from services.cli.environment import settings_for_command
+from services.cli.parameters import Json
 from shared.db.connect import connect
 from shared.errors import UptillError
+from shared.exit_codes import ExitCode, exit_code_of
 from shared.keys import OVERLAP, SCOPES, create_key, list_keys, revoke_key, rotate_key
 from shared.labels import parse_labels
 
@@ -42,8 +44,10 @@ def create(
                 store_labels=parse_labels(stores, separator="=") if stores else None,
                 expires_at=_utc(expires),
             )
-    except (UptillError, ValueError) as error:
-        fail(str(error))
+    except ValueError as error:
+        fail(str(error), code=ExitCode.WRONG_USE)
+    except UptillError as error:
+        fail(str(error), code=exit_code_of(error))
     _show(key)
 
 
@@ -59,7 +63,7 @@ def rotate(
         with connect(_database_url(), application_name="uptill-keys") as conn:
             key = rotate_key(conn, prefix, overlap=timedelta(hours=overlap_hours))
     except UptillError as error:
-        fail(str(error))
+        fail(str(error), code=exit_code_of(error))
     _show(key)
 
 
@@ -69,13 +73,16 @@ def _show(key: str) -> None:
 
 
 @app.command("list")
-def list_() -> None:
+def list_(*, as_json: Json = False) -> None:
     """Show all keys, newest first, without their secrets."""
     try:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             keys = list_keys(conn)
     except UptillError as error:
-        fail(str(error))
+        fail(str(error), code=exit_code_of(error))
+    if as_json:
+        print_json(keys)
+        return
     print_table(
         ("prefix", "name", "scopes", "stores", "created", "expires", "last used", "revoked"),
         [
@@ -99,7 +106,7 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The eight characters afte
         with connect(_database_url(), application_name="uptill-keys") as conn:
             revoked = revoke_key(conn, prefix)
     except UptillError as error:
-        fail(str(error))
+        fail(str(error), code=exit_code_of(error))
     if not revoked:
         fail(f"there is no live key with the prefix {prefix!r}; `uptill keys list` shows them")
     note(f"key {prefix} is revoked")

@@ -1,54 +1,53 @@
-"""The `uptill` command: every subcommand is a module beside this one, or of the service that it runs."""
+"""The `uptill` command. Subcommands are listed in `commands.py` and imported when they are called."""
+
+from typing import Annotated
 
 import typer
 
-from services.cli import keys, reports, schedules, stores, webhooks
-from services.cli.console import fail, note
-from services.cli.demo import demo
-from services.cli.doctor import doctor
-from services.cli.environment import settings_for_command
-from services.cli.report import report
-from services.cli.sample.command import sample
-from services.cli.up import up
-from services.ingest.command import ingest
-from shared.db import migrate as migrations
-from shared.db.logins import ensure_logins, login_settings
-from shared.errors import UptillError
+from services.cli.lazy import LazyGroup
 
 app = typer.Typer(
+    cls=LazyGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    # Help as plain text: with rich it takes four times as long.
+    rich_markup_mode=None,
     help="How long was each store up and down within its opening hours?",
 )
-app.command()(up)
-app.command()(sample)
-app.command()(ingest)
-app.command()(report)
-app.command()(doctor)
-app.command()(demo)
-app.add_typer(keys.app, name="keys")
-app.add_typer(reports.app, name="reports")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(stores.app, name="stores")
-app.add_typer(webhooks.app, name="webhooks")
 
 
-@app.command()
-def migrate() -> None:
-    """Bring the database to this release's schema, and create the logins that UPTILL_*_DATABASE_URL name."""
-    settings = settings_for_command("database_url")
-    url = settings.database_url.get_secret_value()
-    try:
-        applied = migrations.migrate(url)
-        logins = ensure_logins(url, login_settings(settings))
-    except UptillError as error:
-        fail(str(error))
-    note(f"applied {', '.join(applied)}" if applied else "the schema is up to date")
-    if logins:
-        note(f"logins of the services: {', '.join(logins)}")
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  slow
+
+        print(f"uptill {version('uptill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Print results and errors only: no notes, no progress.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Also log each HTTP call, and debug messages, to stderr.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Set what all commands share."""
+    del version
+    if quiet and verbose:
+        raise typer.BadParameter("-q and -v exclude each other")
+    if quiet or verbose:
+        from services.cli.verbosity import set_verbosity  # noqa: PLC0415  --help needs none of it
+
+        set_verbosity(quiet=quiet)
 
 
 def main() -> None:
-    """Entry point."""
-    app()
+    """Run the command; the entry point of the package."""
+    app(prog_name="uptill")

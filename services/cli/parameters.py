@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from services.cli.console import fail
+from shared.exit_codes import ExitCode
 from shared.labels import parse_labels
-from shared.reports.model import CONTENT_TYPES
 from shared.uptime.policy import POLICIES
 from shared.uptime.window import NAMED_WINDOWS
+from uptill_client import FORMATS
 
 PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc] # made from the registry
-Format = StrEnum("Format", {name: name for name in CONTENT_TYPES})  # type: ignore[misc] # made from the registry
+Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc] # as the line above
 
 Policy = Annotated[PolicyName, typer.Option(help="How polls become uptime.")]
 Windows = Annotated[
@@ -24,6 +25,7 @@ Stores = Annotated[list[str] | None, typer.Option(help="Repeatable: only stores 
 Labels = Annotated[
     list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, with the field names of the API.")]
 Detail = Annotated[bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")]
 
 
@@ -32,4 +34,4 @@ def labels_of(texts: list[str] | None) -> Mapping[str, str] | None:
     try:
         return parse_labels(texts, separator="=") if texts else None
     except ValueError as error:
-        fail(str(error))
+        fail(str(error), code=ExitCode.WRONG_USE)

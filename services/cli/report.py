@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli.client import ReportFile, ReportStatus, UptillClient
 from services.cli.connection import api_client
-from services.cli.console import fail, note, stderr, stdout
+from services.cli.console import fail, note, shows_progress, stderr, stdout
 from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
-from shared.reports.model import CONTENT_TYPES
+from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import FORMATS, ReportFile, ReportStatus, UptillClient
 
 _HEAD_ROWS = 10
 _PROGRESS_EVERY_S = 0.5
@@ -79,9 +79,9 @@ def report(
 
 def _formats(given: list[Format] | None, output: Path | None) -> list[str]:
     ending = output.suffix.removeprefix(".") if output is not None else ""
-    chosen = [each.value for each in given or []] or [ending if ending in CONTENT_TYPES else "csv"]
+    chosen = [each.value for each in given or []] or [ending if ending in FORMATS else "csv"]
     if len(chosen) > 1 and (output is None or str(output) == "-"):
-        fail("several formats need -o with the name of a file")
+        fail("several formats need -o with the name of a file", code=ExitCode.WRONG_USE)
     return list(dict.fromkeys(chosen))
 
 
@@ -94,9 +94,9 @@ def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
         TextColumn("stores"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+    with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
         task = progress.add_task(f"report {accepted.id}", total=accepted.progress.stores_total)
-        for status in client.follow(accepted.id, every_s=_PROGRESS_EVERY_S if stderr.is_terminal else 20):
+        for status in client.follow(accepted.id, every_s=_PROGRESS_EVERY_S if shows_progress() else 20):
             progress.update(task, completed=status.progress.stores_done)
     return status
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from services.cli.client import ReportStatus
 from services.cli.connection import api_client
-from services.cli.console import note, print_table
+from services.cli.console import note, print_json, print_table
+from services.cli.parameters import Json
+from uptill_client import ReportStatus
 
 app = typer.Typer(no_args_is_help=True, help="Reports triggered before: list, show, cancel, retry.")
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]
@@ -20,11 +21,16 @@ def list_(
     policy: Annotated[str | None, typer.Option(help="Only of this policy.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only created since then, in local time.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 20,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show reports, newest first."""
     since = None if since is None else since.astimezone()
     with api_client() as client:
         found = list(islice(client.reports(state=state, policy=policy, created_after=since), limit))
+    if as_json:
+        print_json(found)
+        return
     print_table(
         ("id", "state", "created", "as of", "policy", "windows", "stores", "formats"),
         [
@@ -40,10 +46,14 @@ def list_(
 
 
 @app.command()
-def show(report_id: ReportId) -> None:
+def show(report_id: ReportId, *, as_json: Json = False) -> None:
     """Say how far a report is and, if it failed, why."""
     with api_client() as client:
-        _say(client.get_report(report_id))
+        status = client.get_report(report_id)
+    if as_json:
+        print_json(status)
+        return
+    _say(status)
 
 
 @app.command()

@@ -10,15 +10,23 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.client import ReportSchedule
 from services.cli.connection import api_client
-from services.cli.console import note, print_table, stdout
-from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
-from shared.uptime.policy import DEFAULT_POLICY
-
-app = typer.Typer(
-    no_args_is_help=True, help="Reports by the calendar: create, list, show, pause, resume, delete."
+from services.cli.console import note, print_json, print_table, stdout
+from services.cli.parameters import (
+    Detail,
+    Format,
+    Json,
+    Labels,
+    Policy,
+    PolicyName,
+    Stores,
+    Windows,
+    labels_of,
 )
+from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import ReportSchedule
+
+app = typer.Typer(no_args_is_help=True, help="Reports by the calendar: create, list, show, pause, delete.")
 ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")]
 
 
@@ -74,10 +82,15 @@ def create(
 
 
 @app.command("list")
-def list_(limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50) -> None:
+def list_(
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50, *, as_json: Json = False
+) -> None:
     """Show schedules, newest first."""
     with api_client() as client:
         found = list(islice(client.schedules(), limit))
+    if as_json:
+        print_json(found)
+        return
     print_table(
         ("id", "name", "cron", "zone", "state", "next due", "webhook", "prefix"),
         [
@@ -91,10 +104,13 @@ def list_(limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 
 
 
 @app.command()
-def show(schedule_id: ScheduleId) -> None:
+def show(schedule_id: ScheduleId, *, as_json: Json = False) -> None:
     """Show a schedule, its next due times, and what came of the last ones."""
     with api_client() as client:
         schedule = client.get_schedule(schedule_id)
+    if as_json:
+        print_json(schedule)
+        return
     terms = Table.grid(padding=(0, 2))
     for name, value in (
         ("name", schedule.name),

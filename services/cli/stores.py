@@ -10,12 +10,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.client import Store, StoreDetail
 from services.cli.connection import api_client
-from services.cli.console import fail, note, print_table, stdout
-from services.cli.parameters import Labels, Policy, PolicyName, labels_of
+from services.cli.console import fail, note, print_json, print_table, stdout
+from services.cli.parameters import Json, Labels, Policy, PolicyName, labels_of
 from services.cli.timeline import show_timeline
+from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import Store, StoreDetail
 
 app = typer.Typer(no_args_is_help=True, help="Stores: list, show, label, timeline.")
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
@@ -26,11 +27,16 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def list_(
     label: Labels = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show stores by id, with their last polls."""
     labels = labels_of(label)
     with api_client() as client:
         found = list(islice(client.stores(labels=labels), limit))
+    if as_json:
+        print_json(found)
+        return
     print_table(
         ("id", "zone", "labels", "last poll", "status"),
         [
@@ -44,10 +50,13 @@ def list_(
 
 
 @app.command()
-def show(store_id: StoreId) -> None:
+def show(store_id: StoreId, *, as_json: Json = False) -> None:
     """Show what is known of one store."""
     with api_client() as client:
         store = client.get_store(store_id)
+    if as_json:
+        print_json(store)
+        return
     table = Table.grid(padding=(0, 2))
     for name, value in (
         ("id", store.store_id),
@@ -86,6 +95,8 @@ def timeline(
     end: Annotated[str | None, typer.Option("--to", help="End, likewise.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Later polls are not known. Default: the end.")] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show where every minute of a store's uptime comes from; default: the day up to the newest poll."""
     with api_client() as client:
@@ -99,6 +110,9 @@ def timeline(
             as_of=_instant(as_of, zone),
             policy=policy.value,
         )
+    if as_json:
+        print_json(shown)
+        return
     show_timeline(shown)
 
 
@@ -109,7 +123,9 @@ def _instant(text: str | None, zone: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"{text!r} is no time; write it as 2024-10-14T08:00 or 2024-10-14T08:00Z")
+        fail(
+            f"{text!r} is no time; write it as 2024-10-14T08:00 or 2024-10-14T08:00Z", code=ExitCode.WRONG_USE
+        )
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=ZoneInfo(zone))
 
 

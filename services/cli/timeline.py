@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from rich.markup import escape
 from rich.table import Column, Table
 
-from services.cli.client import Segment, Timeline
 from services.cli.console import note, stdout
+from uptill_client import Segment, Timeline
 
 _COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
 _RULES = {

@@ -25,7 +25,10 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Run the whole stack here, on embedded PostgreSQL, Valkey and SeaweedFS; Ctrl-C stops everything."""
+    """Run the whole stack here on embedded servers, until Ctrl-C.
+
+    The servers are PostgreSQL, Valkey and SeaweedFS; their data stays in the folder.
+    """
     options = StackOptions(
         data=data, port=port, ingest_port=ingest_port, workers=workers, metrics_port=metrics_port
     )

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import note, print_table
+from services.cli.console import note, print_json, print_table
+from services.cli.parameters import Json
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: endpoints, the signing secret of a key, deliveries.")
 EndpointId = Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")]
@@ -28,10 +29,13 @@ def create(
 
 
 @app.command("list")
-def list_() -> None:
+def list_(*, as_json: Json = False) -> None:
     """Show all endpoints, without their secrets."""
     with api_client() as client:
         found = client.endpoints()
+    if as_json:
+        print_json(found)
+        return
     print_table(
         ("id", "url", "events", "state", "failing since", "because"),
         [
@@ -76,10 +80,15 @@ def deliveries(
     report: Annotated[str | None, typer.Option(help="Only of this report.")] = None,
     state: Annotated[str | None, typer.Option(help="pending, leased, delivered or failed.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show the newest deliveries and what became of them."""
     with api_client() as client:
         found = client.deliveries(endpoint_id=endpoint, report_id=report, state=state, limit=limit)
+    if as_json:
+        print_json(found)
+        return
     print_table(
         ("id", "created", "event", "report", "url", "state", "attempt", "status", "error"),
         [

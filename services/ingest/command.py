@@ -20,6 +20,7 @@ from services.ingest.shown import print_results, progress_bar, progress_lines
 from services.ingest.sources import Source, find, is_collection
 from services.ingest.watch import Watcher
 from shared.errors import UptillError
+from shared.exit_codes import exit_code_of
 from shared.settings import Settings, load_settings, stack_env_file
 from shared.telemetry import configure_logging
 
@@ -51,7 +52,10 @@ def ingest(
         ),
     ] = None,
 ) -> None:
-    """Load polls, opening hours and time zones; every row is accepted, duplicate, corrected or rejected."""
+    """Load polls, opening hours and time zones from files.
+
+    Every row is accepted, duplicate, corrected or rejected, and counted as such.
+    """
     if watch and not (len(paths) == 1 and is_collection(paths[0])):
         raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
     stderr = Console(stderr=True, highlight=False)
@@ -65,7 +69,7 @@ def ingest(
             _load(paths, settings, stderr)
     except UptillError as error:
         stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(exit_code_of(error)) from None
 
 
 def _load(paths: list[str], settings: Settings, stderr: Console) -> None:
@@ -73,7 +77,9 @@ def _load(paths: list[str], settings: Settings, stderr: Console) -> None:
     url, limits = settings.database_url.get_secret_value(), Limits.of(settings)
     try:
         with (
-            progress_bar(stderr) if stderr.is_terminal else progress_lines(settings.log_level) as on_progress
+            progress_bar(stderr)
+            if stderr.is_terminal and settings.log_level != "ERROR"
+            else progress_lines(settings.log_level) as on_progress
         ):
 
             def load(source: Source, import_id: UUID | None) -> ImportResult:

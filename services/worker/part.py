@@ -2,7 +2,7 @@
 
 from services.worker.columns import report_columns
 from services.worker.inputs import BatchInput
-from services.worker.render import render_csv, report_frame
+from services.worker.render import render_csv, report_values
 from shared.clock import to_us
 from shared.reports.model import Batch
 from shared.uptime.batch import measure_batch
@@ -23,5 +23,5 @@ def render_part(batch: Batch, given: BatchInput) -> bytes:
         detail=batch.detail,
     )
     columns = report_columns(windows, detail=batch.detail)
-    frame = report_frame(given.store_ids, given.zones, measures, columns)
-    return render_csv(frame, header=batch.batch_no == 0)
+    values = report_values(given.store_ids, given.zones, measures, columns)
+    return render_csv(values, header=batch.batch_no == 0)

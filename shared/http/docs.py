@@ -1,10 +1,11 @@
-"""`/docs`: Swagger UI over the service's own description, from files that this service serves. No script of others."""
+"""`/docs`: Swagger UI for the service's own OpenAPI document. Its two files are vendored in `swagger/`."""
 
+import gzip
+import re
 from http import HTTPStatus
 from pathlib import Path
 
-import fastapi_offline
-from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from shared.http.auth import public
@@ -18,7 +19,8 @@ _ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
 }
-_FOLDER = Path(fastapi_offline.__file__).with_name("static")
+_FOLDER = Path(__file__).with_name("swagger")
+_TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null});'
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -51,10 +53,18 @@ def add_docs(app: FastAPI) -> None:
         return Response(_START, media_type="text/javascript")
 
     @router.get("/docs/{name}")
-    async def asset(name: str) -> Response:
+    async def asset(name: str, request: Request) -> Response:
         if name not in _ASSETS:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        headers = {"Cache-Control": "public, max-age=86400"}
-        return FileResponse(_FOLDER / name, media_type=_ASSETS[name], headers=headers)
+        return _packed(name, request.headers.get("accept-encoding", ""))
 
     app.include_router(router)
+
+
+def _packed(name: str, accepted: str) -> Response:
+    """Send a file as it is stored, with gzip; unpack it for the rare caller that does not accept gzip."""
+    headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
+    file, media_type = _FOLDER / f"{name}.gz", _ASSETS[name]
+    if _TAKES_GZIP.search(accepted):
+        return FileResponse(file, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
+    return Response(gzip.decompress(file.read_bytes()), media_type=media_type, headers=headers)

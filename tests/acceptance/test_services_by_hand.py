@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.cli.client import UptillClient
 from services.cli.sample import write_sample
 from tests.fixtures.services import Services, kill_group
 from tests.oracle.report import expected_csv
+from uptill_client import UptillClient
 
 STORES, DAYS, BATCH_STORES = 400, 9, 20
 

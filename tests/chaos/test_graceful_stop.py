@@ -13,11 +13,11 @@ import httpx2
 import psycopg
 import pytest
 
-from services.cli.client import ApiError
 from shared.failpoints import CONFIRMATION
 from tests.fixtures.private_queue import PrivateQueue
 from tests.fixtures.services import Services, kill_group, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success
+from uptill_client import ApiError
 
 GRACE_S = 30  # what compose and Kubernetes give
 ROUNDS = {"ordinary": 4, "all": 50}

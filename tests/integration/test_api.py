@@ -131,6 +131,7 @@ def test_progress_comes_as_events_until_the_end(
         work(worker, report_id)
         answer = events.result(60)
     assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["x-accel-buffering"] == "no"
     for block in answer.text.strip().split("\n\n"):
         name, data = (line.partition(": ")[2] for line in block.splitlines())
         states.append((name, json.loads(data)["progress"]["stores_done"]))

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from types_boto3_s3 import S3Client
 
-from services.cli.client import ApiError, ScheduleRun, UptillClient
 from services.cli.local.servers import Endpoints
 from services.cli.local.wheel import package_file
 from services.ingest.run import ingest_paths
@@ -18,6 +17,7 @@ from shared.failpoints import CONFIRMATION
 from tests.fixtures.databases import fresh_database
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success
+from uptill_client import ApiError, ScheduleRun, UptillClient
 
 QUICK = {"UPTILL_LEASE_S": "2", "UPTILL_SWEEP_S": "0.2", "UPTILL_REPUBLISH_S": "1"}
 EVERYTHING = """

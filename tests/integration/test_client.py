@@ -18,12 +18,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.cli.client import ApiError, Interval, Poll, UptillClient
-from services.cli.client import pages as client_pages
 from services.cli.local.ports import HOST, free_ports
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.services import Services, wait_until
+from uptill_client import ApiError, Interval, Poll, UptillClient
+from uptill_client import pages as client_pages
 
 Busy = tuple[str, list[tuple[int, dict[str, str]]], list[dict[str, str]]]
 NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
@@ -97,6 +97,10 @@ def test_all_calls_of_a_life(client: UptillClient, tmp_path: Path, monkeypatch: 
     assert size_bytes == status.file("json").size_bytes
     rows = {row["store_id"]: row for row in json.loads((tmp_path / "report.json").read_text())["stores"]}
     assert list(rows) == ["a/b", "west"]
+    frame = client.frame(status)
+    assert dict(zip(frame["store_id"], frame["uptime_last_week"], strict=True)) == {
+        store_id: row["uptime_last_week"] for store_id, row in rows.items()
+    }
     others = [client.create_report(force=True, policy="strict").id for _ in range(3)]
     assert [report.id for report in client.reports()] == [*sorted(others, reverse=True), status.id]
     assert [report.id for report in client.reports(policy="classic")] == [status.id]
@@ -157,16 +161,33 @@ def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) 
     assert json.loads(run("report", "--store", "west", "--format", "json"))["provenance"]["rows"] == 1
     assert run("reports", "list", "--policy", "classic").count("succeeded") == 3
 
-    for arguments, message in (
-        (("report", "--store", "nobody"), "1 of 1 store ids are not known: 'nobody'"),
-        (("report", "--window", "P1M"), "'P1M' is no window"),
-        (("report", "--label", "region"), "write a label as NAME=VALUE"),
-        (("report", "--format", "csv", "--format", "json"), "several formats need -o"),
-        (("stores", "show", "nobody"), "there is no store 'nobody'"),
-        (("stores", "timeline", "a/b", "--from", "yesterday"), "is no time"),
+    reports = json.loads(run("reports", "list", "--json"))
+    assert len(reports) == 3
+    assert json.loads(run("reports", "show", reports[0]["id"], "--json"))["files"][0]["name"] == "report.csv"
+    assert [store["store_id"] for store in json.loads(run("stores", "list", "--json"))] == [
+        "0042",
+        "a/b",
+        "west",
+    ]
+    assert json.loads(run("stores", "show", "a/b", "--json"))["labels"] == {
+        "region": "north",
+        "owner": "Acme",
+    }
+    timeline = json.loads(run("stores", "timeline", "a/b", "--window", "previous_day", "--json"))
+    assert timeline["totals"]["open_us"] == 24 * 3_600_000_000
+    assert services.run("-q", "reports", "show", reports[0]["id"]).stderr == ""
+    assert "uptill_client: GET /v1/stores/a%2Fb: 200" in services.run("-v", "stores", "show", "a/b").stderr
+
+    for arguments, code, message in (
+        (("report", "--store", "nobody"), 2, "1 of 1 store ids are not known: 'nobody'"),
+        (("report", "--window", "P1M"), 2, "'P1M' is no window"),
+        (("report", "--label", "region"), 2, "write a label as NAME=VALUE"),
+        (("report", "--format", "csv", "--format", "json"), 2, "several formats need -o"),
+        (("stores", "show", "nobody"), 1, "there is no store 'nobody'"),
+        (("stores", "timeline", "a/b", "--from", "yesterday"), 2, "is no time"),
     ):
         refused = services.run(*arguments)
-        assert refused.returncode == 1
+        assert refused.returncode == code
         assert message in " ".join(refused.stderr.split())
 
 

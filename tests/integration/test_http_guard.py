@@ -1,5 +1,6 @@
 """What stands before every route of both HTTP services: hosts, headers, limits of bodies, error answers, docs pages."""
 
+import hashlib
 import http.client
 import json
 import re
@@ -18,11 +19,20 @@ from fastapi.testclient import TestClient
 
 from services.api.main import create_app as create_api
 from services.ingest.http.main import create_app as create_ingest
+from shared.http import docs
 from shared.http.hosts import allowed_hosts
 from shared.http.problems import REGISTRY
 from shared.settings import Settings
 from tests.fixtures.services import Services, wait_until
 
+# In shared/http/swagger/README.md.
+SWAGGER = dict(
+    re.findall(
+        r"^\| `([a-z.-]+)` \| `([0-9a-f]{64})` \|$",
+        (Path(docs.__file__).parent / "swagger" / "README.md").read_text(),
+        re.MULTILINE,
+    )
+)
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -253,8 +263,17 @@ class TestDocs:
         for source in sources[1:]:
             assert service.get(f"/{source}").status_code == 200
 
+    @pytest.mark.parametrize("accepted", ["gzip, br", "identity", "gzip;q=0, *"])
+    def test_the_files_are_what_swagger_ui_published(self, service: TestClient, accepted: str) -> None:
+        for name, digest in SWAGGER.items():
+            answer = service.get(f"/docs/{name}", headers={"Accept-Encoding": accepted})
+            assert hashlib.sha256(answer.content).hexdigest() == digest
+            assert ("content-encoding" in answer.headers) is accepted.startswith("gzip, ")
+            assert "Accept-Encoding" in answer.headers["vary"]
+
     def test_nothing_else_of_the_folder_is_served(self, service: TestClient) -> None:
-        assert service.get("/docs/redoc.standalone.js").status_code == 404
+        for name in ("swagger-ui-bundle.js.gz", "LICENSE", "README.md"):
+            assert service.get(f"/docs/{name}").status_code == 404
         assert service.get("/docs/..%2f__init__.py").status_code == 404
 
     def test_the_script_asks_for_the_description_beside_the_page(self, service: TestClient) -> None:

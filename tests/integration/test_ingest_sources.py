@@ -112,12 +112,12 @@ def test_objects_that_are_not_there(env: dict[str, str], address: str, message: 
 
 def test_wrong_credentials_and_a_store_that_is_away(env: dict[str, str]) -> None:
     address = f"s3://{env['UPTILL_S3_BUCKET']}/x.csv"
-    for change, message in (
-        ({"UPTILL_S3_SECRET_KEY": "wrong"}, "refuses these credentials"),
-        ({"UPTILL_S3_ENDPOINT": "http://127.0.0.1:1"}, "did not answer"),
+    for change, code, message in (
+        ({"UPTILL_S3_SECRET_KEY": "wrong"}, 1, "refuses these credentials"),
+        ({"UPTILL_S3_ENDPOINT": "http://127.0.0.1:1"}, 3, "did not answer"),
     ):
         done = run_ingest(env["UPTILL_DATABASE_URL"], address, env={**env, **change})
-        assert done.returncode == 1
+        assert done.returncode == code
         assert message in done.stderr.decode()
 
 

@@ -1,5 +1,6 @@
 """`uptill schedules` against the real API: every subcommand."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,11 +59,13 @@ def test_every_subcommand(env: dict[str, str], tmp_path: Path) -> None:
                 {"id": schedule, "report": report},
             )
         shown = run("show", schedule)
+        (as_json,) = json.loads(run("list", "--json"))
+        assert as_json["id"] == json.loads(run("show", schedule, "--json"))["id"] == schedule
         for text in ("2026-01-05 06:30", str(report), "waiting", "the store was away", "no such store"):
             assert text in shown
         run("delete", schedule)
         assert schedule not in run("list")
         refused = services.run("schedules", "create", "x", "--cron", "0 25 * * *", "--zone", "UTC")
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "Bad hour" in refused.stderr
         assert services.run("schedules", "show", schedule).returncode == 1

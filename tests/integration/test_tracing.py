@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from services.ingest.run import ingest_paths
+from shared.errors import ConfigurationError
 from shared.settings import Settings
 from shared.tracing import span, start_tracing, stop_tracing
 from tests.fixtures.collector import Collector, collector
@@ -99,3 +100,52 @@ def test_an_error_is_named_and_its_text_stays_here(collected: Collector) -> None
         stop_tracing()
     (seen,) = collected.named("fails")
     assert "canary" not in repr(seen)
+
+
+class TestVariablesOfOpenTelemetry:
+    def test_its_endpoint_and_its_service_name_count(
+        self, collected: Collector, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collected.url)
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "shops")
+        traced("by its variables", "")
+        (seen,) = collected.named("by its variables")
+        assert seen.service == "shops"
+
+    def test_our_endpoint_is_before_its(self, collected: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+        traced("ours", collected.url)
+        (seen,) = collected.named("ours")
+        assert seen.service == "uptill-test"
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")]
+    )
+    def test_it_can_be_switched_off(
+        self, collected: Collector, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        traced("off", collected.url)
+        assert collected.spans == []
+
+    def test_another_protocol_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        with pytest.raises(ConfigurationError, match="'grpc' is not supported; use http/protobuf"):
+            start_tracing("test", "http://127.0.0.1:1")
+
+    def test_without_the_extra_the_error_names_the_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delitem(sys.modules, "shared.otlp", raising=False)
+        monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+        with pytest.raises(ConfigurationError, match=r"OTEL_EXPORTER_OTLP_ENDPOINT.*'uptill\[trace\]'"):
+            start_tracing("test", "")
+
+
+def traced(name: str, endpoint: str) -> None:
+    """Make one span, and send it."""
+    start_tracing("test", endpoint)
+    try:
+        with span(name, {}):
+            pass
+    finally:
+        stop_tracing()

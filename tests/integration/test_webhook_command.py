@@ -1,5 +1,6 @@
 """`uptill webhooks` against the real API: every subcommand."""
 
+import json
 from pathlib import Path
 
 import psycopg
@@ -43,8 +44,11 @@ def test_every_subcommand(env: dict[str, str], tmp_path: Path) -> None:
         assert "nobody there" in run("deliveries", "--endpoint", endpoint, "--state", "failed")
         run("resend", str(delivery))
         assert str(delivery) in run("deliveries", "--report", str(report), "--state", "pending")
+        assert [one["id"] for one in json.loads(run("list", "--json"))] == [endpoint]
+        (one,) = json.loads(run("deliveries", "--json"))
+        assert (one["id"], one["report_id"]) == (str(delivery), str(report))
         run("delete", endpoint)
         assert endpoint not in run("list")
         refused = services.run("webhooks", "create", "http://example.com")
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "must begin with https://" in refused.stderr

@@ -4,13 +4,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from services.cli.client import ApiError
 from tests.stack.base_image import base_image
 from tests.stack.command import CommandFailed
 from tests.stack.engine import CACHE, running_engine
 from tests.stack.scenario import run_scenario
 from tests.stack.stack import Stack, make_stack
 from tests.stack.summary import Summary
+from uptill_client import ApiError
 
 
 def main() -> int:

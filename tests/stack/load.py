@@ -8,8 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from services.cli.client import ApiError, ReportStatus, UptillClient
 from tests.stack.stack import Stack
+from uptill_client import ApiError, ReportStatus, UptillClient
 
 _REFUSALS = (429, 503)  # an outage or too much at once may be said; anything else is a failure
 _PAUSE_S = 0.2

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.cli.client import UptillClient
 from services.cli.local.ports import free_ports
 from tests.stack.command import run, succeeds
+from uptill_client import UptillClient
 
 SERVICE_IMAGES = ("api", "worker", "ingest", "postgres", "redis", "s3", "prometheus")
 _TAG = "stack"

@@ -46,7 +46,8 @@ async def events(context: Context, key: Reader, request: Request, report_id: UUI
     return StreamingResponse(
         _stream(context, request, first),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-store"},
+        # nginx and others would hold events back until their buffer is full.
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from services.cli.console import fail, note, stderr
+from services.cli.console import fail, note, shows_progress, stderr
 from services.cli.sample.write_sample import write_sample
 
 
@@ -18,7 +18,7 @@ def sample(
 ) -> None:
     """Write a realistic data set: polls, opening hours, time zones."""
     try:
-        with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        with Progress(console=stderr, transient=True, disable=not shows_progress()) as progress:
             task = progress.add_task("polls", total=None)
             summary = write_sample(
                 directory,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from services.cli.client.pages import every
-from services.cli.client.reports import report_parameters
-from services.cli.client.transport import Transport
+from uptill_client.pages import every
+from uptill_client.reports import report_parameters
+from uptill_client.transport import Transport
 
 _PATH = "/v1/report-schedules"
 

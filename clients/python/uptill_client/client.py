@@ -5,12 +5,12 @@ from typing import Self
 
 import httpx2
 
-from services.cli.client.imports import ImportCalls
-from services.cli.client.reports import ReportCalls
-from services.cli.client.schedules import ScheduleCalls
-from services.cli.client.stores import StoreCalls
-from services.cli.client.transport import TIMEOUT_S, ApiError, Transport
-from services.cli.client.webhooks import WebhookCalls
+from uptill_client.imports import ImportCalls
+from uptill_client.reports import ReportCalls
+from uptill_client.schedules import ScheduleCalls
+from uptill_client.stores import StoreCalls
+from uptill_client.transport import TIMEOUT_S, ApiError, Transport
+from uptill_client.webhooks import WebhookCalls
 
 
 class UptillClient(ReportCalls, ScheduleCalls, StoreCalls, ImportCalls, WebhookCalls):

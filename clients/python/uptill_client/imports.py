@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from services.cli.client.answers import Counts, ImportStatus
-from services.cli.client.pages import every
-from services.cli.client.transport import Transport
+from uptill_client.answers import Counts, ImportStatus
+from uptill_client.pages import every
+from uptill_client.transport import Transport
 
 _BLOCK_BYTES = 1 << 20
 _POLLS_A_CALL = 500

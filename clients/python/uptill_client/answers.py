@@ -37,6 +37,14 @@ class LostFile:
 
 
 @dataclass(frozen=True)
+class StoresHeld:
+    """The stores a report is limited to: how many ids were given, and the labels. None: not limited by it."""
+
+    ids_given: int | None
+    labels: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
 class ReportStatus:
     """A report as the API shows it. In a list it has no files, whatever its state."""
 
@@ -57,6 +65,7 @@ class ReportStatus:
     finished_at: datetime | None
     files: Sequence[ReportFile] = ()
     lost_files: Sequence[LostFile] = ()
+    stores: StoresHeld | None = None
 
     @property
     def is_final(self) -> bool:
@@ -185,6 +194,14 @@ class ImportCounts(Counts):
 
 
 @dataclass(frozen=True)
+class ImportProgress:
+    """How much of a file has been read; the total is None where it is not known."""
+
+    bytes_done: int
+    bytes_total: int | None
+
+
+@dataclass(frozen=True)
 class ImportStatus:
     """An import as the ingest service shows it."""
 
@@ -199,6 +216,10 @@ class ImportStatus:
     created_at: datetime
     finished_at: datetime | None
     members: Sequence["ImportStatus"] = ()
+    parent_id: str | None = None
+    progress: ImportProgress | None = None
+    sha256: str | None = None
+    started_at: datetime | None = None
 
     @property
     def is_final(self) -> bool:

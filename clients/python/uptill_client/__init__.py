@@ -1,6 +1,6 @@
-"""A typed client of the HTTP API: what the `uptill` command uses, and a library for others."""
+"""A typed client for the Uptill HTTP API: a library of its own, and what the `uptill` command uses."""
 
-from services.cli.client.answers import (
+from uptill_client.answers import (
     Counts,
     ImportStatus,
     Interval,
@@ -14,18 +14,21 @@ from services.cli.client.answers import (
     StoreDetail,
     Timeline,
 )
-from services.cli.client.client import UptillClient
-from services.cli.client.imports import Poll
-from services.cli.client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
-from services.cli.client.transport import ApiError
-from services.cli.client.webhooks import WebhookDelivery, WebhookEndpoint
+from uptill_client.client import UptillClient
+from uptill_client.imports import Poll
+from uptill_client.reports import FORMATS
+from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
+from uptill_client.transport import ApiError, NotReachable
+from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "FORMATS",
     "ApiError",
     "Counts",
     "ImportStatus",
     "Interval",
     "LostFile",
+    "NotReachable",
     "Poll",
     "Progress",
     "ReportFile",

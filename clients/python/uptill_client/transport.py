@@ -1,5 +1,6 @@
 """One call of a service: its key, its errors, and waiting where it asks to be asked again."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter
 TIMEOUT_S = 60.0
 _ASK_AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _DEFAULT_PAUSE_S = 1.0
+
+_LOG = logging.getLogger("uptill_client")
 
 T = TypeVar("T")
 Body = Callable[[], Iterator[bytes]]
@@ -27,6 +30,10 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class NotReachable(ApiError):
+    """A server did not answer at all: wrong address, not running, or too slow."""
 
 
 class Transport:
@@ -62,6 +69,7 @@ class Transport:
                     content=None if body is None else body(),
                     **arguments,
                 )
+            _LOG.debug("%s %s: %d", method, path, answer.status_code)
             if answer.is_success:
                 return TypeAdapter(kind).validate_json(answer.content or b"null")
             pause_s = _pause_s(answer)
@@ -87,7 +95,7 @@ class Transport:
         try:
             yield
         except httpx2.HTTPError as error:
-            raise ApiError(
+            raise NotReachable(
                 f"no answer from {self._url} ({type(error).__name__}); is `uptill up` running?"
             ) from error
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from services.cli.client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
-from services.cli.client.pages import every
-from services.cli.client.transport import Transport
+from uptill_client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
+from uptill_client.pages import every
+from uptill_client.transport import Transport
 
 
 class StoreCalls:

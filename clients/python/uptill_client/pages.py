@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from services.cli.client.transport import Transport
+from uptill_client.transport import Transport
 
 T = TypeVar("T")
 PAGE = 200

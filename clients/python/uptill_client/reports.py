@@ -1,18 +1,24 @@
 """The calls about reports."""
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx2
 
-from services.cli.client.answers import ReportFile, ReportStatus
-from services.cli.client.pages import every
-from services.cli.client.transport import ApiError, Transport
+from uptill_client.answers import ReportFile, ReportStatus
+from uptill_client.frames import read_report
+from uptill_client.pages import every
+from uptill_client.transport import ApiError, NotReachable, Transport
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("csv", "json", "parquet", "xlsx")
 _WAIT_S = 20.0
 
 
@@ -147,7 +153,7 @@ class ReportCalls:
                     size_bytes += len(block)
                     target.write(block)
         except httpx2.HTTPError as error:
-            raise ApiError(f"the object store did not answer: {type(error).__name__}") from error
+            raise NotReachable(f"the object store did not answer: {type(error).__name__}") from error
         if digest.hexdigest() != file.sha256:
             raise ApiError("the downloaded file is not the one the report names (SHA-256 differs)")
         return size_bytes
@@ -159,3 +165,13 @@ class ReportCalls:
             size_bytes = self.download(file, target)
         partial.replace(path)
         return size_bytes
+
+    def frame(self, report: ReportStatus) -> "pd.DataFrame":
+        """Download a succeeded report as a pandas DataFrame, one row per store; store ids and time zones are text.
+
+        Raises `LookupError` if the report has no file, and ImportError if pandas is not installed.
+        """
+        csv = io.BytesIO()
+        self.download(report.file("csv"), csv)
+        csv.seek(0)
+        return read_report(csv)

@@ -1,0 +1,22 @@
+"""`uptill migrate`: the schema of this release, and the logins of the services."""
+
+from services.cli.console import fail, note
+from services.cli.environment import settings_for_command
+from shared.db import migrate as migrations
+from shared.db.logins import ensure_logins, login_settings
+from shared.errors import UptillError
+from shared.exit_codes import exit_code_of
+
+
+def migrate() -> None:
+    """Bring the database to this release's schema, and create the logins that UPTILL_*_DATABASE_URL name."""
+    settings = settings_for_command("database_url")
+    url = settings.database_url.get_secret_value()
+    try:
+        applied = migrations.migrate(url)
+        logins = ensure_logins(url, login_settings(settings))
+    except UptillError as error:
+        fail(str(error), code=exit_code_of(error))
+    note(f"applied {', '.join(applied)}" if applied else "the schema is up to date")
+    if logins:
+        note(f"logins of the services: {', '.join(logins)}")

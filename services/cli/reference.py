@@ -1,0 +1,80 @@
+"""docs/reference/cli.md, from the commands themselves."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from services.cli.commands import COMMANDS
+from services.cli.lazy import load
+from services.cli.main import app
+from shared.exit_codes import EXIT_CODE_MEANINGS
+
+_HEAD = """# The `uptill` command
+
+Made from the code by `make reference`. Results go to standard output, everything else to standard error.
+`uptill --install-completion` installs completion for your shell. Each command that lists or shows something takes
+`--json`: one document, with the field names of the [HTTP API](openapi.json).
+
+`-q` and `-v` stand before the command: `uptill -q report -o report.csv`.
+"""
+_CODES_HEAD = """
+## Exit codes
+
+| code | meaning |
+|---:|---|
+| 0 | The command did its work. |
+"""
+_CODES_FOOT = "| 130 | Ctrl-C stopped the command. |\n"
+
+
+def cli_reference() -> str:
+    """Return the page: global options, exit codes, then each command with its arguments and options."""
+    root = get_command(app)
+    codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODE_MEANINGS.items())
+    parts = [_HEAD, *_parameters(root, "uptill"), _CODES_HEAD, codes, _CODES_FOOT]
+    for name, subcommand in COMMANDS.items():
+        parts += _section(load(name, subcommand), f"uptill {name}", subcommand.extra)
+    return "".join(parts)
+
+
+def _section(command: Any, path: str, extra: str | None) -> Iterator[str]:
+    yield f"\n## `{path}`\n\n{_help(command)}\n"
+    yield f"\nNeeds `uptill[{extra}]`.\n" if extra else ""
+    if isinstance(command, TyperGroup):
+        for name, child in command.commands.items():
+            yield f"\n### `{path} {name}`\n\n{_help(child)}\n"
+            yield from _usage(child, f"{path} {name}")
+    else:
+        yield from _usage(command, path)
+
+
+def _usage(command: Any, path: str) -> Iterator[str]:
+    pieces = " ".join(command.collect_usage_pieces(_context(command, path)))
+    yield f"\n```\n{path} {pieces}\n```\n"
+    yield from _parameters(command, path)
+
+
+def _parameters(command: Any, path: str) -> Iterator[str]:
+    context = _context(command, path)
+    records = [parameter.get_help_record(context) for parameter in command.params]
+    shown = [record for record in records if record is not None]
+    if shown:
+        yield "\n| argument or option | meaning |\n|---|---|\n"
+    for names, meaning in shown:
+        cells = (f"`{names}`", " ".join(meaning.split()))
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def _context(command: Any, path: str) -> typer.Context:
+    return typer.Context(command, info_name=path)
+
+
+def _help(command: Any) -> str:
+    return (command.help or "").strip()

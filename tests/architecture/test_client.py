@@ -1,0 +1,104 @@
+"""The Python client: it knows every field that the services answer with, and stands alone beside anybody's packages."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from tests.fixtures.closure import closure, modules_of
+from tests.reference import applications
+from uptill_client import answers, schedules, webhooks
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT = ROOT / "clients" / "python"
+_ANSWERS: dict[str, dict[str, type[Any]]] = {
+    "openapi.json": {
+        "DeliveryBody": webhooks.WebhookDelivery,
+        "Deliver": schedules.ScheduleDelivery,
+        "NewEndpoint": webhooks.WebhookEndpoint,
+        "OpenInterval": answers.Interval,
+        "PollBody": answers.TimelinePoll,
+        "Progress": answers.Progress,
+        "ReportBody": answers.ReportStatus,
+        "ReportFile": answers.ReportFile,
+        "RunBody": schedules.ScheduleRun,
+        "ScheduleBody": schedules.ReportSchedule,
+        "SegmentBody": answers.Segment,
+        "SpanBody": answers.Span,
+        "StoreBody": answers.Store,
+        "StoreDetailBody": answers.StoreDetail,
+        "StoresHeld": answers.StoresHeld,
+        "TimelineBody": answers.Timeline,
+        "Totals": answers.Totals,
+    },
+    "openapi-ingest.json": {
+        "CountsBody": answers.Counts,
+        "ImportBody": answers.ImportStatus,
+        "ImportCounts": answers.ImportCounts,
+        "ImportProgress": answers.ImportProgress,
+        "Interval": answers.Interval,
+        "StoreChanged": answers.StoreChanged,
+    },
+}
+_PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for schema, kind in kinds.items()]
+
+
+@pytest.mark.parametrize(
+    ("document", "schema", "kind"), _PAIRS, ids=[f"{document}-{schema}" for document, schema, _ in _PAIRS]
+)
+def test_an_answer_has_the_fields_of_the_service(document: str, schema: str, kind: type[Any]) -> None:
+    described = applications()[document].openapi()["components"]["schemas"][schema]["properties"]
+    assert {field.name for field in dataclasses.fields(kind)} == set(described)
+    hints = get_type_hints(kind)
+    nullable = {name for name, of in described.items() if {"type": "null"} in of.get("anyOf", ())}
+    assert nullable <= {name for name in described if type(None) in get_args(hints[name])}
+
+
+def test_both_distributions_have_one_version() -> None:
+    projects = [
+        tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, CLIENT)
+    ]
+    assert len({project["version"] for project in projects}) == 1
+    assert len({project["requires-python"] for project in projects}) == 1
+
+
+def test_the_client_is_typed_and_works_beside_foreign_packages_of_our_names(tmp_path: Path) -> None:
+    """With nothing of Uptill on the path but the client, as `pip install uptill-client` leaves it."""
+    for name in ("services", "shared"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"OWNER = 'the user, {name}'\n")
+    (example,) = re.findall(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
+    indented = "".join(f"    {line}\n" for line in example.splitlines())
+    script = f"""
+import sys
+before = set(sys.modules)
+sys.path[:0] = [{str(tmp_path)!r}, {str(CLIENT)!r}]
+sys.path.remove({str(ROOT)!r})
+import services, shared
+from uptill_client import NotReachable
+api_url, api_key = "http://127.0.0.1:1", "key"
+try:
+{indented}
+except NotReachable as error:
+    print(services.OWNER, "-", shared.OWNER, "-", error)
+print(*sorted({{name.partition(".")[0] for name in set(sys.modules) - before}}))
+"""
+    printed = subprocess.run(
+        [sys.executable, "-I", "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    said, loaded = printed.splitlines()
+    assert said.startswith("the user, services - the user, shared - no answer from http://127.0.0.1:1")
+    project = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
+    foreign = set(loaded.split()) & packages_distributions().keys()
+    assert foreign - modules_of(closure(project["dependencies"])) == set()
+    assert (CLIENT / "uptill_client" / "py.typed").is_file()
+
+
+def test_the_installed_command_is_of_the_checkout() -> None:
+    assert version("uptill") == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
