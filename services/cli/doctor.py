@@ -1,6 +1,7 @@
 """`uptill doctor`: checks every component from here and says what to do about what is wrong."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,9 +17,10 @@ from shared.db.migrate import pending_migrations
 from shared.errors import UptillError
 from shared.ids import new_id
 from shared.queue import check_queue
+from shared.queue_state import QueueProbe
 from shared.reports.retention import reconcile
 from shared.settings import Settings
-from shared.storage import make_storage
+from shared.storage import BRIEF, make_storage
 
 _OLDEST_POSTGRES = 150_000
 _TIMEOUT_S = 5.0
@@ -87,12 +89,18 @@ def _check_schema(settings: Settings) -> tuple[str, str]:
 
 
 def _check_queue(settings: Settings) -> tuple[str, str]:
-    check_queue(settings.redis_url.get_secret_value())
-    return "answers, keeps what it takes", ""
+    redis_url = settings.redis_url.get_secret_value()
+    check_queue(redis_url)
+    with closing(QueueProbe(redis_url)) as probe:
+        seen = probe.look()
+    if not seen.takes_messages:
+        what, _, to_do = seen.detail.partition(": ")
+        return what, to_do or "start it, or correct UPTILL_REDIS_URL"
+    return "answers, takes messages and keeps them", ""
 
 
 def _check_storage(settings: Settings) -> tuple[str, str]:
-    storage = make_storage(settings)
+    storage = make_storage(settings, BRIEF)
     storage.check()
     key = f"doctor/{new_id()}"
     storage.put(key, b"ok", "text/plain")

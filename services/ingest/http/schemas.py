@@ -156,10 +156,3 @@ class ImportPage(BaseModel):
 
     imports: list[ImportBody]
     next: str | None
-
-
-class Health(BaseModel):
-    """Answer of `/livez` and `/readyz`: each component with what is wrong with it, or `ok`."""
-
-    status: Literal["ok", "stopping", "unavailable"]
-    components: dict[str, str] = {}
