@@ -28,6 +28,15 @@ _REFUSALS = {
     "WRONGPASS": ("refuses", "Redis refuses the password: correct it in UPTILL_REDIS_URL"),
     "NOPERM": ("refuses", "Redis does not let this user write: change its ACL"),
 }
+# The driver has classes for some answers, and keeps their first word to itself.
+_CLASSES = (
+    (redis.exceptions.OutOfMemoryError, "OOM"),
+    (redis.exceptions.ReadOnlyError, "READONLY"),
+    (redis.exceptions.BusyLoadingError, "LOADING"),
+    (redis.exceptions.MasterDownError, "MASTERDOWN"),
+    (redis.exceptions.NoPermissionError, "NOPERM"),
+    (redis.exceptions.AuthenticationError, "WRONGPASS"),
+)
 STATES = (OK, "silent", "full", "read_only", "loading", "cannot_save", "refuses")
 
 
@@ -47,15 +56,8 @@ class QueueState:
 def state_of(error: redis.RedisError) -> QueueState:
     """Return what an error of the driver says about the server."""
     text = str(error)
-    word = text.split(" ", 1)[0].rstrip(":").upper()
-    if isinstance(error, redis.exceptions.OutOfMemoryError):
-        word = "OOM"
-    elif isinstance(error, redis.exceptions.ReadOnlyError):
-        word = "READONLY"
-    elif isinstance(error, redis.exceptions.BusyLoadingError):
-        word = "LOADING"
-    elif isinstance(error, redis.exceptions.AuthenticationError):
-        word = "WRONGPASS"
+    named = (word for kind, word in _CLASSES if isinstance(error, kind))
+    word = next(named, text.split(" ", 1)[0])
     if word in _REFUSALS:
         return QueueState(*_REFUSALS[word])
     if isinstance(error, redis.ResponseError):

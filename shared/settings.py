@@ -131,7 +131,11 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds that Postgres may take for one statement of an HTTP call; the call then gets 503 `timed_out`.",
     )
-    pool_size: int = Field(default=8, ge=1, description="Database connections of one process, at most.")
+    pool_size: int = Field(
+        default=8,
+        ge=1,
+        description="Database connections of one process, at most. An HTTP service shares them out among looking up keys, accepting and reading, at least 1 each.",
+    )
     reject_limit: float = Field(
         default=0.5,
         ge=0,
