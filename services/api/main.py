@@ -62,6 +62,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 yield
         finally:
             await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
+            context.storage_lane.close()
+            context.keys_lane.close()
             await rates.close()
             await pools.close()
             stop_tracing()

@@ -1,5 +1,6 @@
 """The pools of an HTTP service: slow reading leaves connections for accepting, and both leave some for keys."""
 
+import asyncio
 from dataclasses import dataclass
 
 from shared.db.connect import CallPool, make_async_pool
@@ -25,8 +26,7 @@ class Pools:
 
     async def close(self) -> None:
         """Close the connections."""
-        for pool in self._all():
-            await pool.close()
+        await asyncio.gather(*(pool.close() for pool in self._all()))  # each waits for a frozen server
 
     def _all(self) -> tuple[CallPool, ...]:
         return self.keys, self.accepting, self.reading

@@ -43,13 +43,15 @@ class Health(BaseModel):
 class Check:
     """A component. `look` returns "ok" or what is wrong, or raises `UptillError`. Unless `needed`, it only degrades.
 
-    A look must end by itself some time; after `within_s` seconds the component is told to be silent.
+    A look must end by itself some time; after `within_s` seconds the component is told to be silent. `close` gives up
+    what the looks hold.
     """
 
     name: str
     look: Callable[[], Awaitable[str]]
     needed: bool
     within_s: float = WITHIN_S
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -101,6 +103,8 @@ class Readiness:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for check in self._checks:
+                check.close()
 
     def answer(self, response: Response) -> Health:
         """Return what is known, with status 503 on `response` if the service is not ready."""
@@ -154,7 +158,11 @@ def queue_check(redis_url: str) -> Check:
     async def look() -> str:
         return (await lane.run(probe.look)).detail
 
-    return Check("queue", look, needed=False)
+    def close() -> None:
+        lane.close()
+        probe.close()
+
+    return Check("queue", look, needed=False, close=close)
 
 
 async def _outcome(check: Check) -> str:

@@ -29,7 +29,11 @@ def api_checks(pool: AsyncConnectionPool, redis_url: str, storage: Storage) -> S
         await lane.run(storage.check)
         return OK
 
-    return [database_check(pool), queue_check(redis_url), Check("storage", look, needed=False)]
+    return [
+        database_check(pool),
+        queue_check(redis_url),
+        Check("storage", look, needed=False, close=lane.close),
+    ]
 
 
 @router.get("/livez")

@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             await run_in_threadpool(importer.close)
             await run_in_threadpool(live.close, _WRITTEN_WITHIN_S)
+            app.state.context.changes_lane.close()
             await rates.close()
             await pools.close()
             spool.close()

@@ -39,7 +39,7 @@ def _spool_check(spool: Spool) -> Check:
             return str(error)
         return OK
 
-    return Check("spool", lambda: lane.run(check), needed=True, within_s=2.0)
+    return Check("spool", lambda: lane.run(check), needed=True, within_s=2.0, close=lane.close)
 
 
 async def _importer(importer: Importer) -> str:
