@@ -13,9 +13,10 @@ from limits import parse
 from services.ingest.http import group_commit
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.live_polls import LivePolls, check_polls
+from services.ingest.ledger import Counts
 from shared.db.connect import borrowed_async, make_async_pool
 from shared.db.pools import make_pools
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, Overloaded
 from shared.http.rates import Rates, Work
 from shared.settings import Settings
 from tests.fixtures.private_queue import PrivateQueue
@@ -93,7 +94,7 @@ def _shares(rates: Rates) -> bool:
     return rates._shared is not None and rates._shared.is_there
 
 
-async def _counted(queue: PrivateQueue) -> list[bytes]:
+async def _counted(queue: PrivateQueue) -> list[bytes | str]:
     import redis.asyncio  # noqa: PLC0415
 
     async with redis.asyncio.Redis.from_url(queue.url) as client:
@@ -131,11 +132,11 @@ def test_live_polls_that_nobody_waits_for_any_more_are_dropped_and_make_room(
         assert conn.execute("select count(*) from observation").fetchone() == (1,)
 
 
-async def _again(live: GroupCommit) -> "group_commit.Counts":
+async def _again(live: GroupCommit) -> Counts:
     while True:
         try:
             return await live.submit(polls())
-        except group_commit.Overloaded:
+        except Overloaded:
             await asyncio.sleep(0.01)
 
 

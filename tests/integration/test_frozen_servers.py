@@ -105,7 +105,7 @@ def test_with_redis_frozen_reports_are_accepted_and_read(
 
         def told() -> bool:
             ready = api.get("/readyz").json()
-            return ready["status"] == "degraded" and "since" in ready["components"]["queue"]
+            return bool(ready["status"] == "degraded" and "since" in ready["components"]["queue"])
 
         wait_until(told, "readiness to tell that Redis is silent")
         queue.thaw()

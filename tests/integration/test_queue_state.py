@@ -66,7 +66,7 @@ def test_each_state_of_a_real_server(queue: PrivateQueue) -> None:
     ],
 )
 def test_each_answer_of_a_server_as_the_driver_reads_it(answer: str, told: str) -> None:
-    error = BaseParser.parse_error(answer)
+    error = BaseParser.parse_error(answer)  # type: ignore[no-untyped-call]
     assert isinstance(error, redis.RedisError)
     seen = state_of(error)
     assert seen.state == told

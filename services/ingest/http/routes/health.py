@@ -8,7 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 from services.ingest.http.context import Context
 from services.ingest.http.importer import Importer
 from services.ingest.http.spool import Spool
-from shared.errors import StorageFull
+from shared.errors import InfrastructureError
 from shared.http.auth import public
 from shared.http.readiness import OK, Check, Health, database_check, queue_check
 from shared.lane import Lane
@@ -30,7 +30,7 @@ def ingest_checks(
 
 
 def _spool_check(spool: Spool) -> Check:
-    lane = Lane("the spool", StorageFull, threads=1, waiting=1, within_s=_SPOOL_LOOK_S, breaks=False)
+    lane = Lane("the spool", InfrastructureError, threads=1, waiting=1, within_s=_SPOOL_LOOK_S, breaks=False)
 
     def check() -> str:
         try:
