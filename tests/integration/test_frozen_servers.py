@@ -115,7 +115,7 @@ def test_with_redis_frozen_reports_are_accepted_and_read(
 
             def published() -> bool:
                 api.post("/v1/reports", json={"force": True})
-                return client.llen("dramatiq:reports") > before
+                return bool(client.llen("dramatiq:reports") > before)
 
             wait_until(published, "reports to be published again")
 
