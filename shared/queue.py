@@ -25,15 +25,13 @@ _HEARTBEAT_TIMEOUT_MS = (
 _MAINTENANCE_CHANCE = 1_000_000  # of a million: maintenance at every fetch; measured: no cost in throughput
 _SOCKET_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 2.0
-_PROBE_TIMEOUT_S = 1.0
-_PROBE_KEY = "uptill:probe"
-_PROBE_EXPIRES_S = 60
+PUBLISH_S = 0.5  # for a call of somebody who has other work than to wait for Redis
 
 
-def make_broker(redis_url: str) -> RedisBroker:
+def make_broker(redis_url: str, client: redis.Redis | None = None) -> RedisBroker:
     """A broker without Dramatiq's retries, results and groups: those lose messages (docs/decisions/0001)."""
     broker = RedisBroker(
-        client=make_client(redis_url),
+        client=client or make_client(redis_url),
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
         maintenance_chance=_MAINTENANCE_CHANCE,
         middleware=[AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Retries(max_retries=0)],
@@ -50,6 +48,17 @@ def make_client(redis_url: str) -> redis.Redis:
         socket_connect_timeout=_CONNECT_TIMEOUT_S,
         health_check_interval=15,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+    )
+
+
+def make_brief_client(redis_url: str) -> redis.Redis:
+    """Return a client that gives up after `PUBLISH_S` seconds, for all who can do without Redis."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_timeout=PUBLISH_S,
+        socket_connect_timeout=PUBLISH_S,
+        # Once more at once, on another connection: the server closed this one while it was idle. Not after a timeout.
+        retry=Retry(NoBackoff(), retries=1, supported_errors=(redis.ConnectionError,)),
     )
 
 
@@ -101,30 +110,6 @@ def publish_or_leave(broker: RedisBroker, wakes: Sequence[Wake]) -> None:
         _log.warning("publish_failed", error=str(error))
 
 
-class QueueProbe:
-    """Whether Redis takes messages, asked by a write: one that is full or read-only still answers a ping."""
-
-    def __init__(self, redis_url: str) -> None:
-        self._client = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=_PROBE_TIMEOUT_S,
-            socket_connect_timeout=_PROBE_TIMEOUT_S,
-            retry=Retry(NoBackoff(), retries=0),
-        )
-
-    def takes_messages(self) -> bool:
-        """Ask now; takes a second at most."""
-        try:
-            self._client.set(_PROBE_KEY, "", ex=_PROBE_EXPIRES_S)
-        except redis.RedisError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Give the connection up."""
-        self._client.close()
-
-
 def queue_depth(broker: RedisBroker) -> int:
     """Messages that wait for a worker. Raises `QueueUnavailable`."""
     try:
@@ -146,7 +131,7 @@ def check_queue(redis_url: str) -> None:
 
     A managed Redis that hides CONFIG passes: its operator has to know.
     """
-    with closing(make_client(redis_url)) as client:
+    with closing(make_brief_client(redis_url)) as client:
         try:
             policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
             append_only = client.config_get("appendonly").get("appendonly")

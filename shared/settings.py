@@ -160,7 +160,11 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds that a batch of a report, or a chunk of an import, waits for a lock on a table of Postgres; after that it is tried again later, which costs no attempt.",
     )
-    pool_size: int = Field(default=8, ge=1, description="Database connections of one process, at most.")
+    pool_size: int = Field(
+        default=8,
+        ge=1,
+        description="Database connections of one process, at most. An HTTP service shares them out among looking up keys, accepting and reading, at least 1 each.",
+    )
     reject_limit: float = Field(
         default=0.5,
         ge=0,

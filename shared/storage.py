@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from types_boto3_s3 import S3Client
 
-_CONNECT_TIMEOUT_S = 3
-_READ_TIMEOUT_S = 10
 _PIECE_BYTES = 8 * 1024 * 1024  # S3 asks for at least 5 MiB for every piece but the last
 _READ_BYTES = 1024 * 1024
 _PROBES = "checks/"
@@ -44,6 +42,19 @@ class Expected(Protocol):
     def size_bytes(self) -> int: ...
     @property
     def sha256(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one attempt of a call may wait for the store, and how many attempts there are."""
+
+    connect_s: float
+    read_s: float
+    attempts: int
+
+
+PATIENT = Patience(connect_s=3, read_s=10, attempts=3)  # whoever has a batch or a file in hand
+BRIEF = Patience(connect_s=1, read_s=2, attempts=2)  # whoever answers a caller
 
 
 @dataclass(frozen=True)
@@ -354,9 +365,9 @@ class _Pieces:
                 return  # the store is away; an open upload is garbage, not damage
 
 
-def make_storage(settings: Settings) -> Storage:
+def make_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:
     """Build the client from the settings; connects to nothing yet."""
-    client = make_client(settings, settings.s3_endpoint)
+    client = make_client(settings, settings.s3_endpoint, patience)
     return Storage(
         client,
         settings.s3_bucket,
@@ -365,15 +376,15 @@ def make_storage(settings: Settings) -> Storage:
     )
 
 
-def make_client(settings: Settings, endpoint: str) -> "S3Client":
+def make_client(settings: Settings, endpoint: str, patience: Patience = PATIENT) -> "S3Client":
     """A client for one endpoint, with the settings' credentials; connects to nothing yet."""
     return _session(settings).client(
         "s3",
         endpoint_url=endpoint or None,
         config=Config(
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=patience.connect_s,
+            read_timeout=patience.read_s,
+            retries={"mode": "standard", "total_max_attempts": patience.attempts},
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             # Not every S3 server knows the newer default checksums.

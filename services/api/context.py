@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from dramatiq.brokers.redis import RedisBroker
 from fastapi import Depends, Request
-from psycopg_pool import AsyncConnectionPool
 
 from services.api.changes import ReportChanges
 from services.api.files import FileLooks
 from services.api.links import LinkAudit
 from services.api.looks import ReportLooks
 from services.api.signing import LinkSigner
+from shared.db.pools import Pools
+from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
+from shared.lane import Lane
+from shared.publisher import Publisher
 from shared.reports.pressure import Pressure
 from shared.reports.trigger import BatchTerms
 from shared.settings import Settings
@@ -21,12 +23,17 @@ from shared.storage import Storage
 
 @dataclass(frozen=True)
 class ApiContext:
-    """The API's servers and settings. One that is stopping should get no new work."""
+    """The API's servers and settings. One that is stopping should get no new work.
+
+    Blocking calls to a server go through its lane, so that one that hangs holds up only those who need it.
+    """
 
     settings: Settings
-    pool: AsyncConnectionPool
-    broker: RedisBroker
+    pools: Pools
+    publisher: Publisher
     storage: Storage
+    storage_lane: Lane
+    keys_lane: Lane
     signer: LinkSigner
     stopping: Stopping
     links: LinkAudit
@@ -35,6 +42,7 @@ class ApiContext:
     looks: ReportLooks
     files: FileLooks
     batch_terms: BatchTerms
+    readiness: Readiness
 
 
 async def _context(

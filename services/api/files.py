@@ -5,10 +5,9 @@ from collections.abc import Collection
 from functools import partial
 
 import structlog
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 
 from shared.errors import FileLost, StorageUnavailable
+from shared.lane import Lane
 from shared.metrics.registry import OBJECTS_REFUSED
 from shared.reports.model import FileFormat, FileOfReport, Report, file_name
 from shared.storage import Storage, StoredObject
@@ -16,15 +15,13 @@ from shared.storage import Storage, StoredObject
 _log = structlog.get_logger()
 _PATIENCE_S = 0.5  # a store that is away or frozen must not hold up what does not need it
 _AWAY_S = 1.0  # until it is asked again
-_MOST_AT_ONCE = 4
 
 
 class FileLooks:
     """The looks of one process. Each file must be there in its length; the bytes themselves are not read."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._limiter = CapacityLimiter(_MOST_AT_ONCE)
+    def __init__(self, storage: Storage, lane: Lane) -> None:
+        self._storage, self._lane = storage, lane
         self._looking: dict[str, asyncio.Task[bool]] = {}
         self._away_until_s = 0.0
 
@@ -70,7 +67,7 @@ class FileLooks:
 
     async def _look(self, file: FileOfReport) -> bool:
         expected = StoredObject(file.object, file.size_bytes, file.sha256)
-        return await run_sync(self._storage.holds, expected, limiter=self._limiter, abandon_on_cancel=True)
+        return await self._lane.run(partial(self._storage.holds, expected))
 
     def _forget(self, name: str, look: asyncio.Task[bool]) -> None:
         del self._looking[name]

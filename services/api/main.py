@@ -13,22 +13,27 @@ from services.api.files import FileLooks
 from services.api.links import LinkAudit
 from services.api.looks import ReportLooks
 from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
+from services.api.routes.health import api_checks
 from services.api.signing import LinkSigner
-from shared.db.connect import make_async_pool
-from shared.errors import QueueUnavailable
+from shared.db.pools import Pools, make_pools
+from shared.errors import DatabaseUnavailable, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
+from shared.http.readiness import Readiness
 from shared.http.service import make_service
 from shared.http.stopping import Stopping, announce_stop
+from shared.lane import Lane
 from shared.metrics.exposition import serve_metrics
-from shared.queue import check_queue, make_broker
+from shared.publisher import Publisher
+from shared.queue import check_queue
 from shared.reports.pressure import Pressure
 from shared.reports.trigger import BatchTerms
 from shared.settings import Settings, load_settings
-from shared.storage import make_storage
+from shared.storage import BRIEF, make_storage
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
 
+_PUBLISHED_WITHIN_S = 2.0  # at the end; what is left is published by the scheduler
 _COLLECT_AFTER = 10_000  # new objects; most of a call are gone without the collector
 
 
@@ -39,51 +44,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        redis_url = settings.redis_url.get_secret_value()
         with suppress(QueueUnavailable):  # an unsafe Redis is refused; one that is away comes back
-            await run_in_threadpool(check_queue, settings.redis_url.get_secret_value())
-        pool = make_async_pool(
-            settings.database_url.get_secret_value(),
-            application_name="uptill-api",
-            max_size=settings.pool_size,
-            statement_timeout_s=settings.statement_timeout_s,
-        )
-        await pool.open()  # does not wait: the API starts, and says so on /readyz, while the database is away
-        broker = make_broker(settings.redis_url.get_secret_value())
-        stopping = Stopping()
-        app.state.keys = KeyRing(pool)
+            await run_in_threadpool(check_queue, redis_url)
+        pools = make_pools(settings, application_name="uptill-api")
+        await pools.open()
+        app.state.keys = KeyRing(pools.keys)
         app.state.rates = rates = make_rates(settings)
-        storage, links = make_storage(settings), LinkAudit(pool)
-        signer = LinkSigner(storage, settings.presign_s)
-        pressure = Pressure(pool, settings.max_queue_age_s)
-        changes = ReportChanges(settings.database_url.get_secret_value())
-        looks = ReportLooks(pool)
-        terms = BatchTerms(settings.batch_stores, settings.republish_s)
-        app.state.context = ApiContext(
-            settings,
-            pool,
-            broker,
-            storage,
-            signer,
-            stopping,
-            links,
-            pressure,
-            changes,
-            looks,
-            FileLooks(storage),
-            terms,
-        )
+        context = app.state.context = _context(settings, pools)
+        context.publisher.start()
         serve_metrics(settings, "api")
-        announce_stop(stopping)
+        announce_stop(context.stopping)
         start_tracing("api", settings.otlp_endpoint)
         gc.freeze()  # what is here by now stays, and need not be looked through again and again
         gc.set_threshold(_COLLECT_AFTER)
         try:
-            async with changes.listening():
+            async with context.changes.listening(), context.readiness.watching():
                 yield
         finally:
-            broker.close()
+            await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
+            context.storage_lane.close()
+            context.keys_lane.close()
             await rates.close()
-            await pool.close()
+            await pools.close()
             stop_tracing()
 
     return make_service(
@@ -96,4 +79,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             module.router for module in (reports, schedules, events, stores, aliases, webhooks, keys, health)
         ],
         max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def _context(settings: Settings, pools: Pools) -> ApiContext:
+    redis_url, stopping = settings.redis_url.get_secret_value(), Stopping()
+    storage = make_storage(settings, BRIEF)
+    storage_lane = Lane("the object store", StorageUnavailable, threads=4, waiting=64, within_s=3.0)
+    readiness = Readiness(api_checks(pools.keys, redis_url, storage), lambda: stopping.requested)
+    return ApiContext(
+        settings=settings,
+        pools=pools,
+        publisher=Publisher(redis_url),
+        storage=storage,
+        storage_lane=storage_lane,
+        files=FileLooks(storage, storage_lane),
+        keys_lane=Lane(
+            "the database", DatabaseUnavailable, threads=2, waiting=32, within_s=10.0, breaks=False
+        ),
+        signer=LinkSigner(storage, settings.presign_s),
+        stopping=stopping,
+        links=LinkAudit(pools.accepting),
+        pressure=Pressure(pools.accepting, settings.max_queue_age_s),
+        changes=ReportChanges(settings.database_url.get_secret_value()),
+        looks=ReportLooks(pools.accepting),
+        batch_terms=BatchTerms(settings.batch_stores, settings.republish_s),
+        readiness=readiness,
     )

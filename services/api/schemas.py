@@ -324,10 +324,3 @@ class LegacyStatus(BaseModel):
     status: Literal["Running", "Complete", "Error"] = Field(examples=["Complete"])
     download_url: str | None = None
     detail: str | None = None
-
-
-class Health(BaseModel):
-    """Answer of `/livez` and `/readyz`: each component with what is wrong with it, or `ok`."""
-
-    status: Literal["ok", "degraded", "stopping", "unavailable"]
-    components: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """`uptill doctor`: checks every component from here and says what to do about what is wrong."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -15,11 +16,13 @@ from services.cli.environment import settings_for_command
 from shared.db.connect import connect, count_processes
 from shared.db.migrate import pending_migrations
 from shared.errors import UptillError
+from shared.exit_codes import ExitCode
 from shared.ids import new_id
 from shared.queue import check_queue
+from shared.queue_state import QueueProbe
 from shared.reports.reconcile import Damage, Discrepancies, reconcile
 from shared.settings import Settings
-from shared.storage import make_storage
+from shared.storage import BRIEF, make_storage
 from shared.uploads import LONG_WAIT_S
 
 _OLDEST_POSTGRES = 150_000
@@ -53,7 +56,7 @@ def doctor(
 ) -> None:
     """Check the database, the queue, the object store, the API and the workers. Exit status 1 when one is not well."""
     if deep and not compare:
-        fail("--deep reads what --reconcile compares: give both", code=2)
+        fail("--deep needs --reconcile: give both", code=ExitCode.WRONG_USE)
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
     checks: dict[str, Check] = {
         "database": _check_database,
@@ -104,12 +107,18 @@ def _check_schema(settings: Settings) -> tuple[str, str]:
 
 
 def _check_queue(settings: Settings) -> tuple[str, str]:
-    check_queue(settings.redis_url.get_secret_value())
-    return "answers, keeps what it takes", ""
+    redis_url = settings.redis_url.get_secret_value()
+    check_queue(redis_url)
+    with closing(QueueProbe(redis_url)) as probe:
+        seen = probe.look()
+    if not seen.takes_messages:
+        what, _, to_do = seen.detail.partition(": ")
+        return what, to_do or "start it, or correct UPTILL_REDIS_URL"
+    return "answers, takes messages and keeps them", ""
 
 
 def _check_storage(settings: Settings) -> tuple[str, str]:
-    storage = make_storage(settings)
+    storage = make_storage(settings, BRIEF)
     storage.check()
     key = f"doctor/{new_id()}"
     storage.put(key, b"ok", "text/plain")

@@ -25,8 +25,9 @@ from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, QueueUnavailable
 from shared.metrics.definition import PREFIX, Metric
-from shared.metrics.registry import FACTS, QUEUE_MESSAGES, SLOW_FACTS, SOURCE_UP
+from shared.metrics.registry import FACTS, QUEUE_MESSAGES, QUEUE_STATE, SLOW_FACTS, SOURCE_UP
 from shared.queue import dead_messages, queue_depth
+from shared.queue_state import STATES, QueueProbe
 
 _SQL = queries("facts")
 _FRESH_S = 5.0
@@ -47,9 +48,10 @@ class _Looked:
 class Facts(Collector):
     """Register it once, in the scheduler. Each look has a connection of its own: sweeps go on beside it."""
 
-    def __init__(self, database_url: str, broker: RedisBroker, silent_after_s: float) -> None:
+    def __init__(self, database_url: str, broker: RedisBroker, redis_url: str, silent_after_s: float) -> None:
         self._database_url = database_url
         self._broker = broker
+        self._probe = QueueProbe(redis_url)
         self._parameters = {"silent_after": timedelta(seconds=silent_after_s)}
         self._fast, self._slow = _Looked(), _Looked()
         self._lock = threading.Lock()
@@ -65,6 +67,8 @@ class Facts(Collector):
             self._refresh(self._slow, SLOW_FACTS, _SLOW_FRESH_S)
             yield from self._fast.families or []
             yield from self._slow.families or []
+            state = self._probe.look().state
+        yield _family(QUEUE_STATE, [(known, known == state) for known in STATES])
         queue = self._queue()
         yield from queue
         yield _family(SOURCE_UP, [("postgres", self._fast.families is not None), ("redis", bool(queue))])

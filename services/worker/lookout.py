@@ -13,12 +13,14 @@ from services.worker.finalise_report import finalise_report
 from shared.contracts import ComputeBatch
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
-from shared.queue import QueueProbe
+from shared.queue_state import QueueProbe
 from shared.reports.due import claimable
 
 _log = structlog.get_logger()
 _CANDIDATES = 16  # each worker picks one of the oldest at random, so that several seldom reach for the same
-_PASS_S = 5.0  # work that long before asking Redis again: asking takes a second where it does not even refuse
+_PASS_S = (
+    5.0  # work that long before asking Redis again: asking takes half a second where it does not even refuse
+)
 
 
 class Lookout:

@@ -14,7 +14,8 @@ from shared.contracts import FinaliseReport, Wake
 from shared.db.connect import connect
 from shared.errors import InfrastructureError, QueueUnavailable
 from shared.metrics.registry import CLAIMS_RETURNED, LEASES_TAKEN_BACK, REPUBLISHED
-from shared.queue import QueueProbe, publish
+from shared.queue import publish
+from shared.queue_state import QueueProbe
 from shared.reports.presence import Look, TakenBack, look, return_claims, take_back, take_retries
 from shared.settings import Settings
 

@@ -28,7 +28,7 @@ from shared.metrics.registry import (
     REPUBLISHED,
     SWEEPS,
 )
-from shared.queue import check_queue, make_broker, publish, queue_depth
+from shared.queue import check_queue, make_brief_client, make_broker, publish, queue_depth
 from shared.reports.due import bury_poison, count_pending, due_finalisations, expire_leases, take_due
 from shared.reports.presence import forget_missed_claims
 from shared.settings import Settings, load_settings
@@ -81,12 +81,15 @@ def run(settings: Settings, stop: StopSignals) -> None:
 
     Beside it run the `Housekeeper`, as the object store must not hold up a sweep, and `Recovery`, which looks more often.
     """
-    broker = make_broker(settings.redis_url.get_secret_value())
+    redis_url = settings.redis_url.get_secret_value()
+    broker = make_broker(
+        redis_url, make_brief_client(redis_url)
+    )  # a frozen Redis costs a sweep a second at most
     storage = make_storage(settings)
     serve_metrics(
         settings,
         "scheduler",
-        Facts(settings.database_url.get_secret_value(), broker, settings.silent_after_s),
+        Facts(settings.database_url.get_secret_value(), broker, redis_url, settings.silent_after_s),
     )
     with make_pool(
         settings.database_url.get_secret_value(),

@@ -9,11 +9,14 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
+from shared.db.deadline import cut_after
 from shared.errors import DatabaseUnavailable, StatementTimedOut, TableLocked
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
 _IDLE_IN_TRANSACTION_TIMEOUT_S = 10  # a frozen process must not hold the others up for longer
+_CHECKED_WITHIN_S = 2.0
+_ANSWERED_WITHIN_S = 1.0  # beyond the statement timeout, which a frozen server does not keep
 _RESTED_S = 1.0  # a connection that was in use until then is taken for alive; if it is not, one call gets 503
 _TCP_USER_TIMEOUT_S = 15  # a peer that vanished without a word is noticed after this
 
@@ -117,17 +120,31 @@ def make_pool(
     )
 
 
+class CallPool(AsyncConnectionPool):
+    """A pool for calls that somebody waits for. A block that borrows from it is cut off after `within_s` seconds."""
+
+    within_s: float | None = None
+
+
 def make_async_pool(
-    database_url: str, *, application_name: str, max_size: int, statement_timeout_s: float
-) -> AsyncConnectionPool:
-    """The same for asyncio, for calls that somebody waits for."""
-    return AsyncConnectionPool(
+    database_url: str,
+    *,
+    application_name: str,
+    max_size: int,
+    statement_timeout_s: float,
+    max_waiting: int = 0,
+) -> CallPool:
+    """The same for asyncio, for calls that somebody waits for; beyond `max_waiting` of them the next is refused."""
+    pool = CallPool(
         database_url,
         kwargs=session_arguments(application_name, statement_timeout_s),
         check=_RestedOnly(),
         max_size=max_size,
+        max_waiting=max_waiting,
         **_POOL,
     )
+    pool.within_s = statement_timeout_s + _ANSWERED_WITHIN_S
+    return pool
 
 
 class _RestedOnly:
@@ -140,7 +157,8 @@ class _RestedOnly:
         """Raise the driver's error for a dead connection; the pool then takes another."""
         now_s = time.monotonic()
         if now_s - self._handed_out_s.get(conn, 0.0) > _RESTED_S:
-            await AsyncConnectionPool.check_connection(conn)
+            with cut_after(conn, _CHECKED_WITHIN_S):
+                await AsyncConnectionPool.check_connection(conn)
         self._handed_out_s[conn] = now_s
 
 
@@ -153,11 +171,13 @@ def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
 
 @asynccontextmanager
 async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """The same for asyncio. Raises `StatementTimedOut` too."""
+    """The same for asyncio, for as long as the pool lets a block take. Raises `StatementTimedOut` too."""
+    within_s = pool.within_s if isinstance(pool, CallPool) else None
     with translated_errors():
         try:
             async with pool.connection() as conn:
-                yield conn
+                with cut_after(conn, within_s):
+                    yield conn
         except psycopg.errors.QueryCanceled as error:
             raise StatementTimedOut("the database took longer than a call may take") from error
 

@@ -7,23 +7,20 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-import redis.asyncio
-import structlog
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
-from limits.errors import StorageError
+from limits.aio.storage import MemoryStorage, Storage
 
 from shared.errors import RateLimited
+from shared.http.rate_counts import CountsAway, SharedCounts
 from shared.settings import Settings
 
 _BLOCKS_A_WINDOW = 20  # one look into Redis for up to a twentieth of the limit
-_REDIS_TIMEOUT_S = 0.5
-_REDIS_PAUSE_S = 2.0  # after a failure Redis is left alone for as long
+_UNSHARED_S = 2.0  # without Redis a key's reads are let through in portions of a whole limit for as long
 _MOST_TALLIES = 10_000
-_log = structlog.get_logger()
 
 
 class Work(StrEnum):
@@ -71,17 +68,15 @@ class Rates:
 
     def __init__(self, redis_url: str, limits: Mapping[Work, RateLimitItem]) -> None:
         self._limits = limits
-        self._connections = _connections(redis_url) if redis_url else None
-        self._shared = _shared_counts(redis_url, self._connections) if self._connections else None
+        self._shared = SharedCounts(redis_url) if redis_url else None
         self._own = MemoryStorage()
         self._tallies: dict[tuple[str, Work], _Tally] = {}
         self._one_reserves = asyncio.Lock()  # or each of many calls at once would take a block
-        self._ask_redis_at_s = 0.0
 
     async def close(self) -> None:
         """Close the connections to Redis."""
-        if self._connections is not None:
-            await self._connections.disconnect()
+        if self._shared is not None:
+            await self._shared.close()
 
     async def admit(self, key_prefix: str, work: Work) -> Allowance:
         """Count a call, and say how many are left. Raises `RateLimited` for one too many."""
@@ -114,19 +109,16 @@ class Rates:
 
     async def _reserve(self, who: tuple[str, Work], now_s: float) -> _Tally:
         limit = self._limits[who[1]]
-        if self._shared is not None and now_s >= self._ask_redis_at_s:
-            try:
+        if self._shared is not None and self._shared.is_there:
+            with suppress(CountsAway):
                 return await self._take(self._shared, limit, who, now_s)
-            except StorageError as error:
-                self._ask_redis_at_s = now_s + _REDIS_PAUSE_S
-                _log.warning("rates_not_shared", error=type(error.storage_error).__name__)
         if who[1] is Work.READ:
-            until_s = now_s + min(float(limit.get_expiry()), _REDIS_PAUSE_S)
+            until_s = now_s + min(float(limit.get_expiry()), _UNSHARED_S)
             return _Tally(limit.amount, until_s, until_s)
         return await self._take(self._own, limit, who, now_s)
 
     async def _take(
-        self, counts: Storage, limit: RateLimitItem, who: tuple[str, Work], now_s: float
+        self, counts: Storage | SharedCounts, limit: RateLimitItem, who: tuple[str, Work], now_s: float
     ) -> _Tally:
         """A block of calls, in one round trip where the end of the window is known; none until then if too few are left."""
         name, period_s = limit.key_for(*who), limit.get_expiry()
@@ -153,20 +145,4 @@ def make_rates(settings: Settings) -> Rates:
             Work.REPORT: parse(settings.rate_report),
             Work.INGEST: parse(settings.rate_ingest),
         },
-    )
-
-
-def _connections(redis_url: str) -> redis.asyncio.ConnectionPool:
-    return redis.asyncio.ConnectionPool.from_url(
-        redis_url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-    )
-
-
-def _shared_counts(redis_url: str, connections: redis.asyncio.ConnectionPool) -> Storage:
-    return RedisStorage(
-        f"async+{redis_url}",
-        wrap_exceptions=True,
-        implementation="redispy",
-        key_prefix="uptill:rates",
-        connection_pool=connections,  # type: ignore[arg-type] # passed on to redis-py, which takes it
     )

@@ -214,6 +214,12 @@ QUEUE_MESSAGES = REGISTRY.fact(
     "Messages in Redis: waiting for a worker, or dead (nobody could read them).",
     labels=["state"],
 )
+QUEUE_STATE = REGISTRY.fact(
+    "queue_state",
+    "gauge",
+    "1 for the state of Redis at the last write to it, else 0: ok, silent, full, read_only, loading, cannot_save, refuses.",
+    labels=["state"],
+)
 SOURCE_UP = REGISTRY.fact(
     "source_up",
     "gauge",

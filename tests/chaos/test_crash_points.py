@@ -95,7 +95,8 @@ def test_the_api_fails_at(
     headers = {"Idempotency-Key": "once", "Authorization": f"Bearer {services.settings['UPTILL_API_KEY']}"}
     url = f"{services.settings['UPTILL_API_URL']}/v1/reports"
     seen = _ids_told(url, headers)
-    assert services.logged('"failpoint_hit"')
+    # Messages are published beside the answer, so the failpoint may be hit after it.
+    wait_until(lambda: services.logged('"failpoint_hit"'), "the failpoint")
     if action == "kill":
         wait_until(lambda: victim.poll() is not None, "the API's end")
         services.api()

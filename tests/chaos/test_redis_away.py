@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from shared.failpoints import CONFIRMATION
-from shared.queue import QueueProbe
+from shared.queue_state import QueueProbe
 from tests.fixtures.private_queue import PrivateQueue
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success

@@ -83,7 +83,7 @@ class Meddler(Storage):
     """The real store, with somebody who changes objects at chosen moments."""
 
     on_read: Callable[[str], None] = staticmethod(lambda _: None)
-    on_written: Callable[[str], None] = staticmethod(lambda _: None)
+    on_written: Callable[[str], object] = staticmethod(lambda _: None)
 
     def read(self, expected: Expected) -> Iterator[bytes]:
         self.on_read(expected.key)
@@ -229,7 +229,7 @@ class TestParts:
     ) -> None:
         worker, meddler = meddled
         report_id = trigger(database_url).report_id
-        meddler.on_written = lambda key: Storage.put(meddler, key, b"junk", "text/plain") and None
+        meddler.on_written = lambda key: Storage.put(meddler, key, b"junk", "text/plain")
         go_on(conn, worker, report_id)
         ((error,),) = conn.execute(
             "select error ->> 'detail' from report where id = %s", [report_id]

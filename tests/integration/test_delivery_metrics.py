@@ -24,7 +24,7 @@ def conn(database_url: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def facts(database_url: str, redis_url: str) -> Iterator[Facts]:
     broker = make_broker(redis_url)
-    yield Facts(database_url, broker, 3600)
+    yield Facts(database_url, broker, redis_url, 3600)
     broker.close()
 
 

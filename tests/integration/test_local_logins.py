@@ -13,10 +13,10 @@ import psutil
 import psycopg
 import pytest
 
-from services.cli.client import UptillClient
 from services.cli.local.ports import free_ports
 from services.cli.local.settings_file import read_settings
 from tests.fixtures.services import wait_until
+from uptill_client import UptillClient
 
 LOGINS = {
     "services.api": "uptill_api_login",

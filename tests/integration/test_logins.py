@@ -160,7 +160,7 @@ def test_migrating_makes_the_logins_that_the_settings_name(
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for url in names.values():
-        assert urlsplit(url).password not in ended.stdout + ended.stderr
+        assert str(urlsplit(url).password) not in ended.stdout + ended.stderr
         psycopg.connect(url).close()
 
 

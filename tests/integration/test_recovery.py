@@ -18,6 +18,7 @@ from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.metrics.registry import CLAIMS_RETURNED, LEASES_TAKEN_BACK
 from shared.queue import make_broker, publish, queue_depth
+from shared.reports import presence
 from shared.reports.claim import LeaseTerms, claim_batch
 from shared.reports.complete import complete_batch
 from shared.settings import Settings
@@ -157,7 +158,7 @@ def test_nobody_is_absent_for_a_while_after_the_look_lost_its_own_session(
     assert conn.execute(_STATE).fetchone() == ("leased", 1, 1)
 
 
-_look = module.look
+_look = presence.look
 
 
 def _complete(conn: psycopg.Connection, report_id: UUID) -> None:

@@ -1,22 +1,39 @@
-"""`/livez`: the process runs. `/readyz`: it can accept reports; Redis away only degrades it.
+"""`/livez`: the process runs. `/readyz`: it can accept reports; without Redis or the object store it only tells so.
 
 It says no as soon as the process is asked to stop, a moment before it closes its connections.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 
-from fastapi import APIRouter, Depends, Response, status
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Response
+from psycopg_pool import AsyncConnectionPool
 
 from services.api.context import Context
-from services.api.schemas import Health
-from shared.db.connect import borrowed_async
-from shared.db.schema import require_schema
-from shared.errors import UptillError
+from shared.errors import StorageUnavailable
 from shared.http.auth import public
-from shared.queue import queue_depth
+from shared.http.readiness import OK, Check, Health, database_check, queue_check
+from shared.lane import Lane
+from shared.storage import Storage
 
 router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
+_STORAGE_LOOK_S = 10.0  # a look ends by itself after this; it is told to be silent long before
+
+
+def api_checks(pool: AsyncConnectionPool, redis_url: str, storage: Storage) -> Sequence[Check]:
+    """What the API looks at. Accepting a report and reading about one needs Postgres only."""
+    lane = Lane(
+        "the object store", StorageUnavailable, threads=1, waiting=1, within_s=_STORAGE_LOOK_S, breaks=False
+    )
+
+    async def look() -> str:
+        await lane.run(storage.check)
+        return OK
+
+    return [
+        database_check(pool),
+        queue_check(redis_url),
+        Check("storage", look, needed=False, close=lane.close),
+    ]
 
 
 @router.get("/livez")
@@ -27,30 +44,5 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "Reports cannot be accepted."}})
 async def readyz(context: Context, response: Response) -> Health:
-    """Ask each component. 503 when reports cannot be accepted; Redis and S3 only delay them."""
-
-    async def database() -> None:
-        async with borrowed_async(context.pool) as conn:
-            await require_schema(conn)
-
-    components = {
-        "database": await _state(database),
-        "queue": await _state(lambda: run_in_threadpool(queue_depth, context.broker)),
-        "storage": await _state(lambda: run_in_threadpool(context.storage.check)),
-    }
-    if context.stopping.requested:
-        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-        return Health(status="stopping", components=components)
-    if components["database"] != "ok":
-        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-        return Health(status="unavailable", components=components)
-    all_well = all(state == "ok" for state in components.values())
-    return Health(status="ok" if all_well else "degraded", components=components)
-
-
-async def _state(check: Callable[[], Awaitable[object]]) -> str:
-    try:
-        await check()
-    except UptillError as error:
-        return str(error)
-    return "ok"
+    """Tell what the last look at each component saw; looks are made all the while. 503 when reports cannot be accepted."""
+    return context.readiness.answer(response)

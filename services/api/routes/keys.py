@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeVar
 import psycopg
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
 from shared.audit import ACTIONS, list_entries
@@ -166,7 +165,7 @@ async def read_audit(
 ) -> AuditPage:
     """Show who did what, newest first."""
     del key
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         found = await list_entries(conn, before=_before(cursor), limit=limit + 1, actor=actor, action=action)
     page, last = cut_page(found, limit)
     return AuditPage(
@@ -190,7 +189,7 @@ async def _act(context: ApiContext, act: Callable[[psycopg.Connection], T]) -> T
         ) as conn:
             return act(conn)
 
-    return await run_in_threadpool(run)
+    return await context.keys_lane.run(run)
 
 
 def _ring(request: Request) -> KeyRing:

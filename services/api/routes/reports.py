@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response, status
 from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 from structlog.contextvars import bind_contextvars
 
 from services.api.changes import LOOK_S
@@ -40,7 +39,6 @@ from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
 from shared.keys import ApiKey, StoreScope
-from shared.queue import publish_or_leave
 from shared.reports.end import cancel_report, retry_report
 from shared.reports.model import Caller as ReportCaller
 from shared.reports.model import Report, ReportRequest, file_name
@@ -57,7 +55,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def create(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> Report:
-    """Accept a report and wake the workers. A wake-up that Redis does not take is left to the scheduler.
+    """Accept a report, and have the workers woken: the answer does not wait for Redis.
 
     A report that exists already does not answer if its files are lost: a new one is made.
     """
@@ -67,15 +65,14 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
     while not accepted.wakes and await context.files.lost(report):
         unusable.append(report.id)
         accepted, report = await _accept(context, request, caller, unusable)
-    await run_in_threadpool(publish_or_leave, context.broker, accepted.wakes)
-    failpoints.hit("publish.after")
+    context.publisher.offer(accepted.wakes)
     return report
 
 
 async def _accept(
     context: ApiContext, request: ReportRequest, caller: ReportCaller, unusable: Sequence[UUID] = ()
 ) -> tuple[Accepted, Report]:
-    async with autocommitting_async(context.pool) as conn:
+    async with autocommitting_async(context.pools.accepting) as conn:
         accepted = await trigger_report(
             conn, request, caller, context.batch_terms, current_origin(), unusable=unusable
         )
@@ -145,7 +142,7 @@ async def read_reports(
 ) -> ReportPage:
     """List reports, newest first. Links to files are with each report itself."""
     before_id = read_id_cursor(chosen.cursor)
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         found = await list_reports(
             conn, chosen.choice(), key.visible, before_id=before_id, limit=chosen.limit + 1
         )
@@ -193,7 +190,7 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
 async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Cancel a report that has not ended."""
     bind_contextvars(report_id=str(report_id))
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         await cancel_report(conn, report_id, key.visible)
         await record_async(conn, key.prefix, "report.canceled", str(report_id))
         report = await get_report(conn, report_id)
@@ -206,11 +203,11 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
 async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Try a failed report again; batches that were done stay done."""
     bind_contextvars(report_id=str(report_id))
-    async with borrowed_async(context.pool) as conn, conn.transaction():
+    async with borrowed_async(context.pools.accepting) as conn, conn.transaction():
         wakes = await retry_report(conn, report_id, key.visible, republish_s=context.settings.republish_s)
         await record_async(conn, key.prefix, "report.retried", str(report_id))
         report = await get_report(conn, report_id)
-    await run_in_threadpool(publish_or_leave, context.broker, wakes)
+    context.publisher.offer(wakes)
     return ReportBody.with_links(report, context.signer, lost=())
 
 

@@ -44,7 +44,7 @@ async def create_schedule(
     """
     terms = body.terms()
     _check_address(context, terms.webhook_url)
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         schedule = await keep.create_schedule(conn, terms, created_by=key.prefix, visible=key.visible)
     response.headers["Location"] = f"/v1/report-schedules/{schedule.id}"
     return ScheduleBody.with_runs(schedule, [])
@@ -56,7 +56,7 @@ async def read_schedules(
 ) -> SchedulePage:
     """List schedules, newest first. Parameters, due times and runs are with each schedule itself."""
     before_id = read_id_cursor(chosen.cursor)
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         found = await keep.list_schedules(conn, key.visible, before_id=before_id, limit=chosen.limit + 1)
     page, last = cut_page(found, chosen.limit)
     return SchedulePage(
@@ -68,7 +68,7 @@ async def read_schedules(
 @router.get("/v1/report-schedules/{schedule_id}")
 async def read_schedule(context: Context, key: Reader, schedule_id: UUID) -> ScheduleBody:
     """Show a schedule with its next due times and its newest runs: reports, refusals, deliveries."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         return await _shown(conn, await keep.get_schedule(conn, schedule_id, key.visible))
 
 
@@ -79,7 +79,7 @@ async def change_schedule(
     """Pause or resume a schedule, or change its times, its parameters or its delivery."""
     changes = body.changes()
     _check_address(context, changes.get("webhook_url"))
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         changed = await keep.change_schedule(
             conn, schedule_id, key.visible, by=key.prefix, state=body.state, **changes
         )
@@ -89,7 +89,7 @@ async def change_schedule(
 @router.delete("/v1/report-schedules/{schedule_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_schedule(context: Context, key: Writer, schedule_id: UUID) -> None:
     """Forget a schedule. Its reports, and what was delivered, stay."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         await keep.delete_schedule(conn, schedule_id, key.visible, by=key.prefix)
 
 

@@ -28,7 +28,7 @@ router = APIRouter(tags=["stores"])
 async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuery, Query()]) -> StorePage:
     """List stores by id, each with its last poll."""
     labels, after_id = parse_labels(chosen.label, separator=":"), read_text_cursor(chosen.cursor)
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         found = await list_stores(conn, labels, key.visible, after_id=after_id, limit=chosen.limit + 1)
     page, last = cut_page(found, chosen.limit)
     return StorePage(
@@ -42,7 +42,7 @@ async def read_store_timeline(
     context: Context, key: Reader, store_id: str, chosen: Annotated[TimelineQuery, Query()]
 ) -> TimelineBody:
     """Explain the uptime of one store: its spans, its polls, and its states with the rule behind each border."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         given = await read_timeline(conn, store_id, chosen.request(), key.visible)
     return await run_in_threadpool(lambda: TimelineBody.of(given, given.explain()))
 
@@ -50,5 +50,5 @@ async def read_store_timeline(
 @router.get("/v1/stores/{store_id:path}")
 async def read_store(context: Context, key: Reader, store_id: str) -> StoreDetailBody:
     """Show one store: hours, zone, labels, its last poll and how many it had lately."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         return StoreDetailBody.with_hours(await get_store(conn, store_id, key.visible))

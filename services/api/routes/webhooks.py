@@ -34,7 +34,7 @@ _MOST_SHOWN = 1000
 async def create_endpoint(context: Context, key: Admin, body: EndpointCreate) -> NewEndpoint:
     """Register an address that is told of every report's end. Its secret is shown in this answer only."""
     url = check_url(body.url, allow_private=context.settings.webhook_allow_private)
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         endpoint, secret = await endpoints.create_endpoint(
             conn, url, body.events, body.description, created_by=key.prefix
         )
@@ -45,7 +45,7 @@ async def create_endpoint(context: Context, key: Admin, body: EndpointCreate) ->
 async def read_endpoints(context: Context, key: Admin) -> EndpointList:
     """List all endpoints, oldest first."""
     del key
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         return EndpointList(
             endpoints=[EndpointBody(**vars(one)) for one in await endpoints.list_endpoints(conn)]
         )
@@ -55,21 +55,21 @@ async def read_endpoints(context: Context, key: Admin) -> EndpointList:
 async def read_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
     """Show an endpoint, with why it is disabled if it is."""
     del key
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         return EndpointBody(**vars(await endpoints.get_endpoint(conn, endpoint_id)))
 
 
 @router.delete("/v1/webhook-endpoints/{endpoint_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> None:
     """Forget an endpoint with its deliveries."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         await endpoints.delete_endpoint(conn, endpoint_id, by=key.prefix)
 
 
 @router.post("/v1/webhook-endpoints/{endpoint_id}/enable")
 async def enable_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
     """Send to a disabled endpoint again, also what has been waiting for less than a day."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         return EndpointBody(**vars(await endpoints.enable_endpoint(conn, endpoint_id, by=key.prefix)))
 
 
@@ -79,7 +79,7 @@ async def replace_secret(context: Context, key: Writer) -> NewSecret:
 
     A secret that it replaces signs along for 24 hours.
     """
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         return NewSecret(secret=await endpoints.replace_secret(conn, key.prefix))
 
 
@@ -95,7 +95,7 @@ async def read_deliveries(
     """List the newest deliveries: to one endpoint, of one report, in one state, or all."""
     del key
     chosen: dict[str, Any] = {"endpoint_id": endpoint_id, "report_id": report_id, "state": state}
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.reading) as conn:
         found = await endpoints.list_deliveries(conn, **chosen, limit=limit)
     return DeliveryList(deliveries=[DeliveryBody(**vars(one)) for one in found])
 
@@ -107,5 +107,5 @@ async def read_deliveries(
 )
 async def resend_delivery(context: Context, key: Admin, delivery_id: UUID) -> DeliveryBody:
     """Send a delivery again, under the same `webhook-id`, and keep trying for 24 hours."""
-    async with borrowed_async(context.pool) as conn:
+    async with borrowed_async(context.pools.accepting) as conn:
         return DeliveryBody(**vars(await endpoints.resend_delivery(conn, delivery_id, by=key.prefix)))

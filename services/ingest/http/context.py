@@ -5,28 +5,35 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
-from psycopg_pool import AsyncConnectionPool
 
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.importer import Importer
 from services.ingest.http.spool import Spool
+from shared.db.pools import Pools
 from shared.errors import ImportNotFound
 from shared.http.auth import Caller
+from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
 from shared.keys import ApiKey
+from shared.lane import Lane
 from shared.settings import Settings
 
 
 @dataclass(frozen=True)
 class IngestContext:
-    """The service's servers, threads and settings. One that is stopping should get no new work."""
+    """The service's servers, threads and settings. One that is stopping should get no new work.
+
+    Changes of stores block a thread each while an import holds the tables, so they have a lane of their own.
+    """
 
     settings: Settings
-    pool: AsyncConnectionPool
+    pools: Pools
     spool: Spool
     importer: Importer
     live: GroupCommit
     stopping: Stopping
+    changes_lane: Lane
+    readiness: Readiness
 
 
 async def _context(

@@ -4,6 +4,7 @@ While it commits, the next calls gather: the busier the service, the larger the 
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -20,6 +21,7 @@ from shared.errors import DatabaseUnavailable, InvalidRequest, Overloaded
 
 _GROUP_POLLS = 10_000  # a group ends with the call that reaches it; as many as one call may have
 _MAX_WAITING_POLLS = 200_000
+ANSWERED_S = 25.0  # longer than the patience for a lock, which has an answer of its own
 _log = structlog.get_logger()
 
 
@@ -28,13 +30,20 @@ class _Call:
     polls: LivePolls
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[Counts]"
+    on_end: Callable[[int], None]
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self.answer.done()
 
     def resolve(self, outcome: Counts | Exception) -> None:
-        """Wake the caller, if its loop still runs and it still waits."""
+        """Wake the caller, if its loop still runs and it still waits. Every call is resolved once."""
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._set, outcome)
 
     def _set(self, outcome: Counts | Exception) -> None:
+        self.on_end(len(self.polls))
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
@@ -58,29 +67,45 @@ class GroupCommit:
         """Start the thread; it connects with the first call."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Return when everything is written or refused."""
+    def close(self, within_s: float) -> None:
+        """Return when everything is written or refused, or after `within_s` seconds: a frozen database ends nothing."""
         self._calls.put(None)
-        self._thread.join()
+        self._thread.join(within_s)
 
     async def submit(self, polls: LivePolls) -> Counts:
-        """Return once the polls are committed. Raises `InvalidRequest`, `DatabaseUnavailable` or `Overloaded`."""
+        """Return once the polls are committed. Raises `InvalidRequest`, `DatabaseUnavailable` or `Overloaded`.
+
+        After `ANSWERED_S` seconds it is `DatabaseUnavailable`; the polls may still be written, and may be sent again.
+        """
         if self._waiting_polls + len(polls) > _MAX_WAITING_POLLS:
             raise Overloaded("more live polls arrive than can be written; send them again later")
         loop = asyncio.get_running_loop()
-        call = _Call(polls, loop, loop.create_future())
+        call = _Call(polls, loop, loop.create_future(), self._end)
         self._waiting_polls += len(polls)
         self._calls.put(call)
         try:
-            return await call.answer
-        finally:
-            self._waiting_polls -= len(polls)
+            return await asyncio.wait_for(call.answer, ANSWERED_S)
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                f"the database did not answer within {ANSWERED_S:g} s; send the polls again"
+            ) from None
+
+    def _end(self, polls: int) -> None:
+        self._waiting_polls -= polls
 
     def _run(self) -> None:
         with self._connection:
             group: list[_Call] | None = []
             while (group := self._next_group()) is not None:
-                for call, outcome in zip(group, self._write(group), strict=True):
+                wanted: list[_Call] = []
+                for call in group:
+                    if call.is_given_up:
+                        call.resolve(
+                            Counts()
+                        )  # nobody hears it; the call no longer counts among those that wait
+                    else:
+                        wanted.append(call)
+                for call, outcome in zip(wanted, self._write(wanted) if wanted else [], strict=True):
                     call.resolve(outcome)
 
     def _next_group(self) -> list[_Call] | None:

@@ -10,17 +10,23 @@ from services.ingest.http.context import IngestContext
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.importer import Importer
 from services.ingest.http.routes import health, imports, observations, stores
+from services.ingest.http.routes.health import ingest_checks
 from services.ingest.http.spool import Spool
 from services.ingest.limits import Limits
-from shared.db.connect import make_async_pool
+from shared.db.pools import make_pools
+from shared.errors import DatabaseUnavailable
 from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
+from shared.http.readiness import Readiness
 from shared.http.service import make_service
 from shared.http.stopping import Stopping, announce_stop
+from shared.lane import Lane
 from shared.metrics.exposition import serve_metrics
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
+
+_WRITTEN_WITHIN_S = 10.0  # at the end, for live polls that wait; what is left then was not answered
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -30,39 +36,49 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database_url = settings.database_url.get_secret_value()
-        pool = make_async_pool(
-            database_url,
-            application_name="uptill-ingest",
-            max_size=settings.pool_size,
-            statement_timeout_s=settings.statement_timeout_s,
-        )
+        pools = make_pools(settings, application_name="uptill-ingest")
         spool = Spool.open(
             settings.spool_dir,
             reserve_bytes=settings.spool_reserve_bytes,
             quota_bytes=settings.spool_max_bytes,
         )
-        await (
-            pool.open()
-        )  # does not wait: the service starts, and says so on /readyz, while the database is away
+        await pools.open()
+        database_url = settings.database_url.get_secret_value()
         importer = Importer(database_url, spool, Limits.of(settings))
         live = GroupCommit(database_url)
-        app.state.keys = KeyRing(pool)
+        app.state.keys = KeyRing(pools.keys)
         app.state.rates = rates = make_rates(settings)
         stopping = Stopping()
-        app.state.context = IngestContext(settings, pool, spool, importer, live, stopping)
+        redis_url = settings.redis_url.get_secret_value()
+        readiness = Readiness(
+            ingest_checks(pools.keys, redis_url, spool, importer), lambda: stopping.requested
+        )
+        app.state.context = IngestContext(
+            settings=settings,
+            pools=pools,
+            spool=spool,
+            importer=importer,
+            live=live,
+            stopping=stopping,
+            changes_lane=Lane(
+                "the database", DatabaseUnavailable, threads=4, waiting=64, within_s=30.0, breaks=False
+            ),
+            readiness=readiness,
+        )
         importer.start()
         live.start()
         serve_metrics(settings, "ingest")
         announce_stop(stopping, importer.stop)
         start_tracing("ingest", settings.otlp_endpoint)
         try:
-            yield
+            async with readiness.watching():
+                yield
         finally:
             await run_in_threadpool(importer.close)
-            await run_in_threadpool(live.close)
+            await run_in_threadpool(live.close, _WRITTEN_WITHIN_S)
+            app.state.context.changes_lane.close()
             await rates.close()
-            await pool.close()
+            await pools.close()
             spool.close()
             stop_tracing()
 

@@ -160,14 +160,3 @@ class ImportPage(BaseModel):
 
     imports: list[ImportBody]
     next: str | None
-
-
-class Health(BaseModel):
-    """Answer of `/livez` and `/readyz`: each component with what is wrong with it, or `ok`.
-
-    `degraded` takes in data as ever, but an upload has waited long to be loaded.
-    """
-
-    status: Literal["ok", "degraded", "stopping", "unavailable"]
-    components: dict[str, str] = {}
-    oldest_queued_import_age_s: float | None = None

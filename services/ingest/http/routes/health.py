@@ -1,18 +1,62 @@
 """`/livez`: the process runs. `/readyz`: it can take in data; false as soon as it is asked to stop."""
 
-from fastapi import APIRouter, Depends, Response, status
-from starlette.concurrency import run_in_threadpool
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Depends, Response
+from psycopg_pool import AsyncConnectionPool
 
 from services.ingest.http.context import Context
+from services.ingest.http.importer import Importer
 from services.ingest.http.imports import oldest_wait_s
-from services.ingest.http.schemas import Health
-from shared.db.connect import borrowed_async
-from shared.db.schema import require_schema
-from shared.errors import UptillError
+from services.ingest.http.spool import Spool
+from shared.errors import InfrastructureError
 from shared.http.auth import public
+from shared.http.readiness import DATABASE_WITHIN_S, OK, Check, Health, database_check, queue_check
+from shared.lane import Lane
 from shared.uploads import LONG_WAIT_S
 
 router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
+_SPOOL_LOOK_S = 30.0  # a disk that takes longer is told to be silent long before
+
+
+def ingest_checks(
+    pool: AsyncConnectionPool, redis_url: str, spool: Spool, importer: Importer
+) -> Sequence[Check]:
+    """What the ingest service looks at, each by its name on `/readyz`. Redis, where there is one, only counts calls."""
+    checks = [
+        database_check(pool),
+        _spool_check(spool),
+        Check("importer", lambda: _importer(importer), needed=True),
+        _imports_check(pool),
+    ]
+    return [*checks, queue_check(redis_url)] if redis_url else checks
+
+
+def _spool_check(spool: Spool) -> Check:
+    lane = Lane("the spool", InfrastructureError, threads=1, waiting=1, within_s=_SPOOL_LOOK_S, breaks=False)
+
+    def check() -> str:
+        try:
+            spool.check()
+        except OSError as error:
+            return str(error)
+        return OK
+
+    return Check("spool", lambda: lane.run(check), needed=True, within_s=2.0, close=lane.close)
+
+
+def _imports_check(pool: AsyncConnectionPool) -> Check:
+    async def look() -> str:
+        age_s = await oldest_wait_s(pool)
+        if age_s is None or age_s <= LONG_WAIT_S:
+            return OK
+        return f"the oldest upload has waited {age_s:,.0f} s to be loaded; see the service's log"
+
+    return Check("imports", look, needed=False, within_s=DATABASE_WITHIN_S)
+
+
+async def _importer(importer: Importer) -> str:
+    return OK if importer.is_alive else "its thread has ended; see the log"
 
 
 @router.get("/livez")
@@ -21,53 +65,10 @@ async def livez() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Health}})
+@router.get("/readyz", responses={503: {"model": Health, "description": "Data cannot be taken in."}})
 async def readyz(context: Context, response: Response) -> Health:
-    """Ask each component. 503 unless all are well; uploads that wait long are only said."""
-    components = {
-        "database": await _database(context),
-        "spool": await run_in_threadpool(_spool, context),
-        "importer": "ok" if context.importer.is_alive else "its thread has ended; see the log",
-    }
-    all_well = all(state == "ok" for state in components.values())
-    if all_well and not context.stopping.requested:
-        age_s = await _oldest_wait_s(context)
-        components["imports"] = _shown_wait(age_s)
-        return Health(
-            status="ok" if components["imports"] == "ok" else "degraded",
-            components=components,
-            oldest_queued_import_age_s=age_s,
-        )
-    response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return Health(status="stopping" if context.stopping.requested else "unavailable", components=components)
+    """Tell what the last look at each component saw; looks are made all the while. 503 when data cannot be taken in.
 
-
-async def _oldest_wait_s(context: Context) -> float | None:
-    try:
-        return await oldest_wait_s(context.pool)
-    except UptillError:
-        return None  # it has just answered; the next look tells
-
-
-def _shown_wait(age_s: float | None) -> str:
-    """An upload that waits long is no reason to send nothing here: live polls and other uploads are taken in."""
-    if age_s is None or age_s <= LONG_WAIT_S:
-        return "ok"
-    return f"the oldest upload has waited {age_s:,.0f} s to be loaded; see the service's log"
-
-
-async def _database(context: Context) -> str:
-    try:
-        async with borrowed_async(context.pool) as conn:
-            await require_schema(conn)
-    except UptillError as error:
-        return str(error)
-    return "ok"
-
-
-def _spool(context: Context) -> str:
-    try:
-        context.spool.check()
-    except (UptillError, OSError) as error:
-        return str(error)
-    return "ok"
+    An upload that waits long only degrades the service: live polls and other uploads are taken in.
+    """
+    return context.readiness.answer(response)

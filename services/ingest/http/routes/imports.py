@@ -73,7 +73,7 @@ async def create_import(
         raise InvalidRequest("the upload was cut off; nothing of it was kept") from None
     try:
         await queue_import(
-            context.pool,
+            context.pools.accepting,
             import_id,
             received,
             name=name,
@@ -84,7 +84,7 @@ async def create_import(
         context.importer.doubt(import_id)
         raise
     context.importer.notify()
-    row, members = await get_import(context.pool, import_id)
+    row, members = await get_import(context.pools.accepting, import_id)
     response.headers["Location"] = f"/v1/imports/{import_id}"
     response.headers["Retry-After"] = "1"
     return ImportBody.of(row, members)
@@ -99,7 +99,7 @@ async def read_imports(
 ) -> ImportPage:
     """List imports, newest first; the members of an archive are with their archive."""
     del key
-    rows, following = await list_imports(context.pool, cursor, limit)
+    rows, following = await list_imports(context.pools.reading, cursor, limit)
     return ImportPage(imports=[ImportBody.of(row) for row in rows], next=following)
 
 
@@ -107,7 +107,7 @@ async def read_imports(
 async def read_import(context: Context, key: Writer, import_id: ImportId, response: Response) -> ImportBody:
     """Show an import: its state, how far it is, what became of its rows, the quality report at its end."""
     del key
-    row, members = await get_import(context.pool, import_id)
+    row, members = await get_import(context.pools.reading, import_id)
     if row.state in ("queued", "running"):
         response.headers["Retry-After"] = "1"
     response.headers["Cache-Control"] = "no-store"
@@ -117,9 +117,9 @@ async def read_import(context: Context, key: Writer, import_id: ImportId, respon
 @router.delete("/v1/imports/{import_id}", responses=answers(ImportEnded))
 async def delete_import(context: Context, key: Writer, import_id: ImportId) -> ImportBody:
     """Cancel an import that has not ended, an archive with its members. What it has committed stays."""
-    await cancel_import(context.pool, import_id, key.prefix)
+    await cancel_import(context.pools.accepting, import_id, key.prefix)
     context.importer.notify()
-    row, members = await get_import(context.pool, import_id)
+    row, members = await get_import(context.pools.accepting, import_id)
     return ImportBody.of(row, members)
 
 
@@ -127,9 +127,9 @@ async def delete_import(context: Context, key: Writer, import_id: ImportId) -> I
 async def read_rejects(context: Context, key: Writer, import_id: ImportId) -> StreamingResponse:
     """Send the rejected rows as CSV: line, byte offset, reason, raw text, source."""
     del key
-    await get_import(context.pool, import_id)
+    await get_import(context.pools.reading, import_id)
     return StreamingResponse(
-        rejects_csv(context.pool, import_id),
+        rejects_csv(context.pools.reading, import_id),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="rejects-{import_id}.csv"'},
     )

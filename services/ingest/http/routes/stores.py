@@ -1,10 +1,10 @@
 """Opening hours, time zone and labels of one store."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, TypeAdapter
-from starlette.concurrency import run_in_threadpool
 
 from services.ingest.http.bodies import read_json
 from services.ingest.http.change_store import (
@@ -38,7 +38,9 @@ async def put_hours(context: Context, key: Writer, request: Request, store_id: s
         for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
-    return _shown(await run_in_threadpool(replace_hours, database_url, store_id, intervals, key.prefix))
+    return _shown(
+        await context.changes_lane.run(partial(replace_hours, database_url, store_id, intervals, key.prefix))
+    )
 
 
 @router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_documented(TimezoneChange))
@@ -47,7 +49,9 @@ async def put_timezone(context: Context, key: Writer, request: Request, store_id
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
     return _shown(
-        await run_in_threadpool(replace_timezone, database_url, store_id, body.timezone, key.prefix)
+        await context.changes_lane.run(
+            partial(replace_timezone, database_url, store_id, body.timezone, key.prefix)
+        )
     )
 
 
@@ -56,7 +60,11 @@ async def put_labels(context: Context, key: Writer, request: Request, store_id: 
     """Replace the labels of one store; a store that is not known is added."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    return _shown(await run_in_threadpool(replace_labels, database_url, store_id, body.labels, key.prefix))
+    return _shown(
+        await context.changes_lane.run(
+            partial(replace_labels, database_url, store_id, body.labels, key.prefix)
+        )
+    )
 
 
 def _shown(change: StoreChange) -> StoreChanged:
