@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom reference test-api help setup demo test test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom reference test-api help setup demo test test-unit test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,6 +36,9 @@ demo: $(READY) ## the main job once, on real servers, and then nothing is left
 test: $(READY) ## every test, on embedded servers
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+test-unit: $(READY) ## unit and property tests only; PYTHON=python3.13 VENV=.venv-3.13 for another interpreter
+	$(BIN)/python -m pytest -n 2 tests/unit tests/property
+
 test-chaos: $(READY) ## the long kill tests: every crash point, a seeded soak (SOAK_S=180 SOAK_SEED=)
 	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos
 
@@ -49,6 +52,7 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, schemas o
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/compose/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/kubernetes-validate --strict --quiet --kubernetes-version 1.34 $(MANIFESTS)
 
 rules: $(BIN)/promtool ## alert rules: syntax, unit tests, Prometheus' configuration
@@ -127,4 +131,4 @@ test-image: $(READY) ## build the image of SERVICE (worker, api, ingest) twice w
 	@$(BIN)/python -m tests.stack.twice $(SERVICE)
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -56,6 +57,16 @@ def test_every_module_says_what_it_is() -> None:
         if not re.match(r'"""\S', path.read_text())
     ]
     assert silent == []
+
+
+def test_hooks_and_hosted_ci_run_what_everybody_runs() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]
+    (job,) = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    commands = (ROOT / ".ci/run").read_text()
+    assert all(f"make {target}" in commands for target in ("lint", "rules", "test", "test-unit"))
 
 
 def test_nothing_tracked_is_large() -> None:
