@@ -14,7 +14,7 @@ from shared.http.readiness import OK, Check, Health, database_check, queue_check
 from shared.lane import Lane
 
 router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
-_SPOOL_LOOK_S = 30.0  # a disk that takes longer is told to be silent long before
+_SPOOL_LOOK_S = 30.0  # the disk is reported as silent long before
 
 
 def ingest_checks(
@@ -54,5 +54,5 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "Data cannot be taken in."}})
 async def readyz(context: Context, response: Response) -> Health:
-    """Tell what the last look at each component saw; looks are made all the while. 503 when data cannot be taken in."""
+    """Report what the last look at each component saw; looks go on in the background. 503 when data cannot be taken in."""
     return context.readiness.answer(response)
