@@ -1,4 +1,4 @@
-"""Publishes messages beside the work that caused them: nobody who was promised a report waits for Redis.
+"""Publishes messages in a background thread, so that a caller who is promised a report does not wait for Redis.
 
 The rows are the outbox. A message that is dropped here is published by the scheduler once its batch is due again.
 """

@@ -1,6 +1,6 @@
 """`/readyz` from the last look at each component. Looks go on in the background, each in a task of its own.
 
-A component that hangs is told as such after its deadline. It holds up neither the answer nor the looks at the others.
+A component that hangs is reported as silent after its deadline. It delays neither the answer nor the other looks.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Health(BaseModel):
 class Check:
     """A component. `look` returns "ok" or what is wrong, or raises `UptillError`. Unless `needed`, it only degrades.
 
-    A look must end by itself some time; after `within_s` seconds the component is told to be silent. `close` gives up
+    A look must end by itself eventually; after `within_s` seconds the component is reported as silent. `close` releases
     what the looks hold.
     """
 

@@ -21,6 +21,9 @@ from pydantic import SecretStr
 from services.api.main import create_app
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.scheduler import sweep
+from shared.errors import QueueUnavailable
+from shared.queue import make_brief_client, make_broker
 from shared.settings import Settings
 from tests.fixtures.fleet import load_fleet
 from tests.fixtures.in_process import problem
@@ -236,3 +239,22 @@ def test_a_redis_that_takes_no_messages_is_not_ok(
         wait_until(lambda: told in component(), "readiness to tell")
         client.config_set(setting, well)
         wait_until(lambda: component() == "ok", "Redis to be well")
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_sweep_ends_leases_though_redis_is_frozen(
+    settings: Settings, database_url: str, worker: WorkerContext, queue: PrivateQueue
+) -> None:
+    trigger(database_url, batch_stores=9)
+    broker = make_broker(queue.url, make_brief_client(queue.url))
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            "update report_batch set state = 'leased', worker = 'gone', attempt = 1, burnt = 1,"
+            " lease_until = clock_timestamp()"
+        )
+        queue.freeze()
+        began_s = time.monotonic()
+        with pytest.raises(QueueUnavailable):
+            sweep(worker.pool, broker, settings)
+        assert time.monotonic() - began_s < SOON_S
+        assert conn.execute("select state from report_batch").fetchone() == ("pending",)

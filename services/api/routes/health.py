@@ -1,4 +1,4 @@
-"""`/livez`: the process runs. `/readyz`: it can accept reports; without Redis or the object store it only tells so.
+"""`/livez`: the process runs. `/readyz`: it can accept reports; without Redis or the object store it is ready, but degraded.
 
 It says no as soon as the process is asked to stop, a moment before it closes its connections.
 """
@@ -16,7 +16,7 @@ from shared.lane import Lane
 from shared.storage import Storage
 
 router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
-_STORAGE_LOOK_S = 10.0  # a look ends by itself after this; it is told to be silent long before
+_STORAGE_LOOK_S = 10.0  # a look ends by itself after this; the store is reported as silent long before
 
 
 def api_checks(pool: AsyncConnectionPool, redis_url: str, storage: Storage) -> Sequence[Check]:
@@ -44,5 +44,5 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "Reports cannot be accepted."}})
 async def readyz(context: Context, response: Response) -> Health:
-    """Tell what the last look at each component saw; looks are made all the while. 503 when reports cannot be accepted."""
+    """Report what the last look at each component saw; looks go on in the background. 503 when reports cannot be accepted."""
     return context.readiness.answer(response)

@@ -16,7 +16,7 @@ from shared.lane import Lane
 from shared.uploads import LONG_WAIT_S
 
 router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
-_SPOOL_LOOK_S = 30.0  # a disk that takes longer is told to be silent long before
+_SPOOL_LOOK_S = 30.0  # the disk is reported as silent long before
 
 
 def ingest_checks(
@@ -67,8 +67,8 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "Data cannot be taken in."}})
 async def readyz(context: Context, response: Response) -> Health:
-    """Tell what the last look at each component saw; looks are made all the while. 503 when data cannot be taken in.
+    """Report what the last look at each component saw; looks go on in the background. 503 when data cannot be taken in.
 
-    An upload that waits long only degrades the service: live polls and other uploads are taken in.
+    An upload that waits long only degrades the service, which still takes in live polls and other uploads.
     """
     return context.readiness.answer(response)
