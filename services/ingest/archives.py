@@ -118,7 +118,7 @@ class Member:
         try:
             with (
                 closing(_buffered(self.archive)) as file,
-                zipfile.ZipFile(file) as archive,
+                _Opened(file, self.info) as archive,
                 archive.open(self.info) as member,
             ):
                 while block := member.read(_BLOCK_BYTES):
@@ -171,6 +171,18 @@ def _check_ratio(bytes_in: int, bytes_out: int) -> None:
 def _after(start: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield start
     yield from blocks
+
+
+class _Opened(zipfile.ZipFile):
+    """An archive of which one member is known: its directory, which lists all of them, is not read once more for each."""
+
+    def __init__(self, file: BinaryIO, info: zipfile.ZipInfo) -> None:
+        self._known = info
+        super().__init__(file)
+
+    def _RealGetContents(self) -> None:  # noqa: N802 (the standard library's name)
+        self.filelist = [self._known]
+        self.NameToInfo = {self._known.filename: self._known}
 
 
 class _Bounded(io.BufferedReader):

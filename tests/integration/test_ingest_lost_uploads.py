@@ -79,10 +79,10 @@ def test_the_whole_spool(database_url: str, spool: Path, one_and_form: tuple[Any
     away.rename(spool)
     with ingest_service(database_url, spool) as service:
         importer_of(service).notify()
-        for answer in one_and_form:
-            wait_until(
-                lambda shown=answer: state_of(service, shown) == "succeeded", "the upload that came back"
-            )
+        wait_until(
+            lambda: {state_of(service, answer) for answer in one_and_form} == {"succeeded"},
+            "the uploads that came back",
+        )
 
 
 def test_while_the_service_runs(database_url: str, spool: Path) -> None:

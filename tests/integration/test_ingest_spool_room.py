@@ -49,7 +49,7 @@ def test_a_quota_is_kept_before_and_while_an_upload_is_received(database_url: st
 def test_what_waits_is_loaded_and_makes_room(database_url: str, tmp_path: Path) -> None:
     """With a quota that one upload fills, each next one is taken as soon as the one before is loaded."""
     with ingest_service(database_url, tmp_path / "spool", spool_max_bytes=len(POLLS) + 100) as service:
+        room: SpoolRoom = service.app.state.context.spool.room  # type: ignore[attr-defined]
         for name in "abc":
             ended(service, service.post(f"/v1/imports?name={name}", content=POLLS))
-            room = service.app.state.context.spool.room  # type: ignore[attr-defined]
-            wait_until(lambda room=room: not room.spooled_bytes, "the upload to leave the spool")
+            wait_until(lambda: not room.spooled_bytes, "the upload to leave the spool")

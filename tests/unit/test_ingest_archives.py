@@ -100,7 +100,7 @@ def test_damage_of_any_kind_is_a_refusal() -> None:
             archive.writestr(f"{name}.csv", b"a,active,2024-01-01 00:00:00 UTC\n" * 100)
     reasons = Counter(_outcome(packed.getvalue(), random.Random(seed)) for seed in range(500))
     assert reasons.keys() - {"none"} <= FILE_REASONS.keys()
-    assert reasons["damaged"] > 200
+    assert reasons["damaged"] + reasons["name"] > 200  # a damaged name is found first
     assert reasons["truncated"] > 20
 
 

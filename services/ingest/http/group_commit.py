@@ -4,7 +4,7 @@ While it commits, the next calls gather: the busier the service, the larger the 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -126,14 +126,14 @@ class GroupCommit:
             polls += len(call.polls)
         return group
 
-    def _write(self, group: list[_Call]) -> list[Counts | InvalidRequest] | list[Exception]:
+    def _write(self, group: list[_Call]) -> Sequence[Counts | Exception]:
         """Write the calls together; if the database refuses what they say, each alone, so that one cannot spoil others."""
         outcomes = self._write_together(group)
         if len(group) == 1 or not all(_is_refusal(outcome) for outcome in outcomes):
             return outcomes
         return [outcome for call in group for outcome in self._write_together([call])]
 
-    def _write_together(self, group: list[_Call]) -> list[Counts | InvalidRequest] | list[Exception]:
+    def _write_together(self, group: list[_Call]) -> Sequence[Counts | Exception]:
         try:
             calls = [call.polls for call in group]
             try:
