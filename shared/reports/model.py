@@ -219,5 +219,5 @@ class Part:
     key: str
     size_bytes: int
     sha256: str
-    stores: int
     batch_no: int
+    stores: int

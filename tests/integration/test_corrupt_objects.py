@@ -225,11 +225,16 @@ class TestParts:
         assert file_of(conn, worker, report_id) == expected
 
     def test_parts_that_are_changed_for_ever_fail_the_report_with_the_reason(
-        self, conn: psycopg.Connection, meddled: tuple[WorkerContext, Meddler], database_url: str
+        self,
+        conn: psycopg.Connection,
+        meddled: tuple[WorkerContext, Meddler],
+        database_url: str,
+        settings: Settings,
     ) -> None:
         worker, meddler = meddled
+        worker_store = make_storage(settings)
         report_id = trigger(database_url).report_id
-        meddler.on_written = lambda key: Storage.put(meddler, key, b"junk", "text/plain")
+        meddler.on_written = lambda key: damage(worker_store, key, lambda _: b"junk")
         go_on(conn, worker, report_id)
         ((error,),) = conn.execute(
             "select error ->> 'detail' from report where id = %s", [report_id]

@@ -262,7 +262,7 @@ set finalise_lease_until = clock_timestamp() + case when %(give_back)s then inte
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: list_parts
-select part, size_bytes, sha256, stores, batch_no from report_batch where report_id = %(report_id)s order by batch_no
+select part, size_bytes, sha256, batch_no, stores from report_batch where report_id = %(report_id)s order by batch_no
 
 -- name: finish_report
 with finished as (
