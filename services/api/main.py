@@ -19,6 +19,7 @@ from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.service import make_service
 from shared.http.stopping import Stopping, announce_stop
+from shared.limits import KeyLimits
 from shared.metrics.exposition import serve_metrics
 from shared.queue import check_queue, make_broker
 from shared.reports.pressure import Pressure
@@ -56,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pressure = Pressure(pool, settings.max_queue_age_s)
         changes = ReportChanges(settings.database_url.get_secret_value())
         looks = ReportLooks(pool)
-        terms = BatchTerms(settings.batch_stores, settings.republish_s)
+        terms = BatchTerms(settings.batch_stores, settings.republish_s, limits=KeyLimits.of(settings))
         app.state.context = ApiContext(
             settings, pool, broker, storage, signer, stopping, links, pressure, changes, looks, terms
         )

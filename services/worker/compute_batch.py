@@ -1,8 +1,10 @@
 """The use case of one batch: claim, load, measure, render, upload, complete. Takes its servers as arguments."""
 
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
+import psycopg
 import structlog
 from structlog.contextvars import bound_contextvars
 
@@ -17,7 +19,7 @@ from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
-from shared.reports.claim import claim_batch, release_batch, renew_batch
+from shared.reports.claim import claim_batch, claim_next, release_batch, renew_batch
 from shared.reports.complete import complete_batch
 from shared.reports.model import STORED_CSV_TYPE, BatchLease
 from shared.tracing import Value, span
@@ -32,15 +34,29 @@ def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> boo
 
     A fault of a server gives the attempt back; any other error burns it. Both leave the batch to the scheduler.
     """
+    return _compute(context, lambda conn: claim_batch(conn, report_id, batch_no, context.terms)) is True
+
+
+def compute_next(context: WorkerContext, *, only_short: bool = False) -> bool | None:
+    """Compute the batch whose turn it is, as `compute_batch` does; None when no batch is due."""
+    return _compute(context, lambda conn: claim_next(conn, context.terms, only_short=only_short))
+
+
+def _compute(context: WorkerContext, claim: Callable[[psycopg.Connection], BatchLease | None]) -> bool | None:
     with borrowed(context.pool) as conn:
-        lease = claim_batch(conn, report_id, batch_no, context.terms)
+        lease = claim(conn)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
     if lease is None:
-        _log.debug("batch_not_claimed", report_id=str(report_id), batch_no=batch_no)
-        return False
+        _log.debug("batch_not_claimed")
+        return None
     BATCHES_CLAIMED.inc()
-    names: dict[str, Value] = {"report_id": str(report_id), "batch_no": batch_no, "attempt": lease.attempt}
+    batch = lease.batch
+    names: dict[str, Value] = {
+        "report_id": str(batch.report_id),
+        "batch_no": batch.batch_no,
+        "attempt": lease.attempt,
+    }
     with (
         bound_contextvars(**names, **lease.origin.log_context),
         span("batch", names, kind="consumer", parent=lease.origin.traceparent),

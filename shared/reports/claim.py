@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -31,17 +32,29 @@ def claim_batch(
     None when it is done, dead, held by another, or its report has ended.
     """
     row = conn.execute(
-        _SQL["claim_batch"],
-        {
-            "report_id": report_id,
-            "batch_no": batch_no,
-            "worker": terms.worker,
-            "lease": timedelta(seconds=terms.lease_s),
-            "max_attempts": terms.max_attempts,
-        },
+        _SQL["claim_batch"], {"report_id": report_id, "batch_no": batch_no, **_claim(terms)}
     ).fetchone()
-    if row is None:
-        return None
+    return None if row is None else _started(conn, report_id, batch_no, *row)
+
+
+def claim_next(conn: psycopg.Connection, terms: LeaseTerms, *, only_short: bool = False) -> BatchLease | None:
+    """Claim the batch whose turn it is: of the key with the least work in hand, then of its oldest report.
+
+    `only_short`: only the batches of small reports. None when no batch is due.
+    """
+    row = conn.execute(_SQL["claim_next"], {"only_short": only_short, **_claim(terms)}).fetchone()
+    return None if row is None else _started(conn, *row)
+
+
+def _claim(terms: LeaseTerms) -> dict[str, object]:
+    return {
+        "worker": terms.worker,
+        "lease": timedelta(seconds=terms.lease_s),
+        "max_attempts": terms.max_attempts,
+    }
+
+
+def _started(conn: psycopg.Connection, report_id: UUID, batch_no: int, *row: Any) -> BatchLease:
     conn.execute(_SQL["start_report"], {"id": report_id})
     attempt, burnt, request_id, traceparent, *subject = row
     return BatchLease(Batch(report_id, batch_no, *subject), attempt, burnt, Origin(request_id, traceparent))
