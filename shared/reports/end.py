@@ -78,7 +78,7 @@ async def retry_report(
         if (before := await count_open(conn, line) - 1) >= limits.open_reports:
             raise TooManyOpenReports(before, limits.open_reports)
         if by is not None:
-            await conn.execute(_SQL["note_interest"], {"id": report_id, "created_by": by, "requests": 0})
+            await conn.execute(_SQL["note_interest"], {"id": report_id, "created_by": by})
         revived = await conn.execute(
             _SQL["revive_batches"], {"id": report_id, "republish": timedelta(seconds=republish_s)}
         )

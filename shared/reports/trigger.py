@@ -31,7 +31,7 @@ from shared.reports.model import (
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
-from shared.uptime.window import DEFAULT_WINDOW_NAMES, longest_reach_us, parse_windows
+from shared.uptime.window import longest_reach_us, parse_windows
 from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")
@@ -41,7 +41,6 @@ T = TypeVar("T")
 # windows, and fewer where it reads more: its memory does not grow with the windows.
 _FULL_BATCH_US = 10 * DAY_US
 _SHORT_SHARE = 8  # work of up to an eighth of a full batch is short: tens of milliseconds
-_USUAL_WINDOWS = len(DEFAULT_WINDOW_NAMES)
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ async def accept_report(
                 "this Idempotency-Key came with another request within the last 24 hours"
             )
         if not known[2]:  # a report that somebody else canceled is no answer: a new one is made below
-            await _want(conn, known[0], caller, requests=0)
+            await _want(conn, known[0], caller)
             return Accepted(known[0])
     accepted = await _find_or_insert(conn, request, caller, terms, origin)
     await record_async(
@@ -168,7 +167,7 @@ async def _find_or_insert(
         "republish": timedelta(seconds=terms.republish_s),
     }
     if not request.force and (same := await _one(conn, "find_same", parameters)):
-        await _want(conn, same[0], caller, requests=1)
+        await _want(conn, same[0], caller)
         return Accepted(same[0])
     open_reports = await count_open(conn, caller.key_prefix)
     if open_reports >= terms.limits.open_reports:
@@ -195,15 +194,14 @@ async def count_open(conn: AsyncConnection, key_prefix: str) -> int:
     return (await _one(conn, "open_reports", {"created_by": key_prefix}) or (0,))[0]
 
 
-async def _want(conn: AsyncConnection, report_id: UUID, caller: Caller, *, requests: int) -> None:
+async def _want(conn: AsyncConnection, report_id: UUID, caller: Caller) -> None:
     """Note that the caller wants a report that was there already; nobody cancels it meanwhile.
 
     A report that changed since the snapshot fails to serialise, and the next try sees the change.
     """
     state = await _one(conn, "hold_report", {"id": report_id})
     if state is not None and state[0] in OPEN_STATES:
-        wanted = {"id": report_id, "created_by": caller.key_prefix, "requests": requests}
-        await conn.execute(_SQL["note_interest"], wanted)
+        await conn.execute(_SQL["note_interest"], {"id": report_id, "created_by": caller.key_prefix})
 
 
 async def _insert_ranges(conn: AsyncConnection, parameters: dict[str, Any], ranges: BatchRanges) -> None:

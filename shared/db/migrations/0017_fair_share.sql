@@ -30,12 +30,12 @@ alter table report_batch add column is_short boolean not null default false;
 create index on report_batch (report_id, batch_no) where state = 'pending';
 
 -- Who wants a report beside the line that created it, and who no longer does. Without a row for it, the creating line
--- wants it. `requests`: how many requests of the line the report answers.
+-- wants it. `is_ambiguous`: several Idempotency-Keys of the line stood for the report when it withdrew.
 create table report_interest (
     report_id uuid not null references report on delete cascade,
     key_line text not null,
-    requests integer not null default 1,
     withdrawn_at timestamptz,
+    is_ambiguous boolean not null default false,
     primary key (report_id, key_line)
 );
 grant select, insert, update on report_interest to uptill_api;
@@ -44,6 +44,7 @@ grant select on report_interest to uptill_readonly;
 
 -- Purged by the housekeeper.
 create index on idempotency (created_at);
+create index on idempotency (report_id);
 grant select, delete on idempotency to uptill_worker;
 
 -- A subscription counts against its line until its report has ended; from then on its delivery does.

@@ -15,9 +15,9 @@ from ledger_head
 select count(*) from report where key_line = key_line(%(created_by)s) and state in ('queued', 'running')
 
 -- name: find_idempotent
--- `of_another`: the report was canceled, and not by the caller: not by its line, or on behalf of another of its requests.
+-- `of_another`: the report was canceled, and not by the caller: not by its line, or perhaps for another Idempotency-Key.
 select i.report_id, i.request_sha256,
-    r.state = 'canceled' and (w.withdrawn_at is null or w.requests > 1) as of_another
+    r.state = 'canceled' and (w.withdrawn_at is null or w.is_ambiguous) as of_another
 from idempotency i
 join report r on r.id = i.report_id
 left join report_interest w on w.report_id = r.id and w.key_line = key_line(%(created_by)s)
@@ -28,12 +28,14 @@ where i.created_by = %(created_by)s and i.key = %(key)s and i.created_at > clock
 select state from report where id = %(id)s for share
 
 -- name: note_interest
--- The line that created the report wants it without a row, so its first row is of its second request.
-insert into report_interest (report_id, key_line, requests)
-select id, key_line(%(created_by)s), %(requests)s + (key_line = key_line(%(created_by)s))::integer
-from report where id = %(id)s
-on conflict (report_id, key_line) do update
-set requests = report_interest.requests + %(requests)s, withdrawn_at = null
+-- Writes only what is new, so that many who ask the same at once do not wait for one row. The line that created the report
+-- wants it without a row.
+insert into report_interest (report_id, key_line)
+select r.id, asked.line
+from report r, (values (key_line(%(created_by)s))) asked (line)
+left join report_interest known on known.report_id = %(id)s and known.key_line = asked.line
+where r.id = %(id)s and case when known.report_id is null then r.key_line <> asked.line else known.withdrawn_at is not null end
+on conflict (report_id, key_line) do update set withdrawn_at = null
 
 -- name: keep_idempotent
 insert into idempotency (created_by, key, request_sha256, report_id)
@@ -67,14 +69,16 @@ for update
 
 -- name: withdraw
 -- Only who wants a report can withdraw: the line that created it, or one that asked the same.
-insert into report_interest (report_id, key_line, withdrawn_at)
-select id, key_line, clock_timestamp()
+insert into report_interest (report_id, key_line, withdrawn_at, is_ambiguous)
+select wants.id, wants.key_line, clock_timestamp(),
+    (select count(*) > 1 from idempotency where report_id = wants.id and key_line(created_by) = wants.key_line)
 from (
     select id, key_line from report where id = %(id)s and key_line = key_line(%(by)s)
     union
     select report_id, key_line from report_interest where report_id = %(id)s and key_line = key_line(%(by)s)
 ) wants
-on conflict (report_id, key_line) do update set withdrawn_at = excluded.withdrawn_at
+on conflict (report_id, key_line) do update
+set withdrawn_at = excluded.withdrawn_at, is_ambiguous = report_interest.is_ambiguous or excluded.is_ambiguous
 
 -- name: is_wanted
 -- By the line that created it, unless it withdrew, or by one that asked the same.
