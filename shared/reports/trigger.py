@@ -191,7 +191,8 @@ async def _find_or_insert(
 
 async def count_open(conn: AsyncConnection, key_prefix: str) -> int:
     """Count the unfinished reports of a key and of those that it was rotated from."""
-    return (await _one(conn, "open_reports", {"created_by": key_prefix}) or (0,))[0]
+    row = await _one(conn, "open_reports", {"created_by": key_prefix})
+    return int(row[0]) if row else 0
 
 
 async def _want(conn: AsyncConnection, report_id: UUID, caller: Caller) -> None:

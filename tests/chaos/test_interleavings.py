@@ -263,7 +263,7 @@ def test_a_shared_report_is_canceled_only_when_nobody_wants_it(database_url: str
             )
             wanted = {ids[-1] for key, ids in sharers.answers.items() if key not in sharers.withdrew}
             left = {ids[-1] for ids in sharers.answers.values()} - wanted
-            states = dict(conn.execute("select id, state from report").fetchall())
+            states: dict[UUID, str] = dict(conn.execute("select id, state from report").fetchall())
             assert {states[report_id] for report_id in wanted} <= {"queued"}, f"seed {seed}: {moves}"
             assert {states[report_id] for report_id in left} <= {"canceled"}, f"seed {seed}: {moves}"
             shared[len(wanted | left)] += 1
