@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import calls, imports, report
+from bench import calls, fairness, imports, report
 from bench.figures import Figure, keep, table
 from bench.stand import REFERENCE_STORES, Fleet, Stand, prepared
 
@@ -19,6 +19,7 @@ _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = 
     "imports": lambda stand, given: imports.run(stand, given.rounds),
     "live": lambda stand, given: imports.run_live(stand, given.rounds),
     "report": lambda stand, given: report.run(stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB),
+    "fairness": lambda stand, given: fairness.run(stand, given.rounds),
     "calls": lambda stand, given: calls.run(stand, given.rounds),
 }
 

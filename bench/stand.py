@@ -103,4 +103,6 @@ def _environment(endpoints: Endpoints, database_url: str, key: str) -> dict[str,
         "UPTILL_RATE_READ": _NO_LIMIT,
         "UPTILL_RATE_REPORT": _NO_LIMIT,
         "UPTILL_MAX_QUEUE_AGE_S": "86400",
+        "UPTILL_MAX_OPEN_REPORTS": "1000000",
+        "UPTILL_MAX_PENDING_WEBHOOKS": "1000000",
     }

@@ -21,6 +21,7 @@ ACTIONS: Mapping[str, str] = {
     "key.used": "A key was used for the first time on a UTC day.",
     "report.created": "A report was asked for; `shared` says that it was there already.",
     "report.canceled": "A report was canceled.",
+    "report.withdrawn": "A key withdrew from a report that was not canceled, as another key still wants it.",
     "report.retried": "A failed report was tried again.",
     "report.linked": "Links to a report's files were handed out, for the first time within an hour.",
     "import.canceled": "An import was canceled.",

@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 REPORT_QUEUE = "reports"
+SHORT_QUEUE = "short"  # of the one thread of each worker that is kept for short work
 
 
 class Wake(BaseModel):
@@ -21,8 +22,16 @@ class ComputeBatch(Wake):
     batch_no: int = Field(ge=0)
 
 
+class ShortBatch(ComputeBatch):
+    """The only batch of a small report. It travels through both queues; whoever is free first takes it."""
+
+
 class FinaliseReport(Wake):
     """Every batch of a report is done and nobody merges them."""
 
 
-ACTOR_NAMES: dict[type[Wake], str] = {ComputeBatch: "compute_batch", FinaliseReport: "finalise_report"}
+ACTOR_NAMES: dict[type[Wake], str] = {
+    ComputeBatch: "compute_batch",
+    ShortBatch: "compute_short_batch",
+    FinaliseReport: "finalise_report",
+}

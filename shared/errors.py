@@ -57,6 +57,35 @@ class DiskFull(InfrastructureError):
     """The disk of the process has no room for temporary files."""
 
 
+class LimitReached(UptillError):
+    """The key has as many subscriptions of a kind as it may have; it can delete one."""
+
+
+class TooManyOpen(UptillError):
+    """The key has as much unfinished work as it may have; some of it will end without the caller's help."""
+
+    quota = ""
+    what = ""
+
+    def __init__(self, used: int, limit: int) -> None:
+        super().__init__(
+            f"this key has {used} {self.what} and may have {limit}: wait until one has ended, or cancel one"
+        )
+        self.limit = limit
+
+
+class TooManyOpenReports(TooManyOpen):
+    """The key has as many unfinished reports as it may have."""
+
+    quota, what = "open-reports", "unfinished reports"
+
+
+class TooManyPendingWebhooks(TooManyOpen):
+    """The key has as many deliveries to the `webhook_url` of its reports waiting as it may have."""
+
+    quota, what = "pending-webhooks", "deliveries to a webhook_url waiting"
+
+
 class ReportNotFound(UptillError):
     """No report has this id, or the caller may not see it."""
 

@@ -1,6 +1,6 @@
 """The Dramatiq broker on Redis, set up so that losing it loses time and nothing else, and publishing to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from shared import failpoints
-from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, Wake
+from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, SHORT_QUEUE, ComputeBatch, ShortBatch, Wake
 from shared.errors import ConfigurationError, QueueUnavailable
 from shared.metrics.registry import WAKES
 
@@ -37,6 +37,7 @@ def make_broker(redis_url: str, client: redis.Redis | None = None) -> RedisBroke
         middleware=[AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Retries(max_retries=0)],
     )
     broker.declare_queue(REPORT_QUEUE)
+    broker.declare_queue(SHORT_QUEUE)
     return broker
 
 
@@ -71,16 +72,8 @@ def publish(broker: RedisBroker, wakes: Sequence[Wake], *, ahead: bool = False) 
     published = 0
     try:
         for wake in wakes:
-            enqueue(
-                broker,
-                dramatiq.Message(
-                    queue_name=REPORT_QUEUE,
-                    actor_name=ACTOR_NAMES[type(wake)],
-                    args=(),
-                    kwargs=wake.model_dump(mode="json"),
-                    options={},
-                ),
-            )
+            for message in _messages(wake):
+                enqueue(broker, message)
             published += 1
             failpoints.hit("publish.partial")
     except (redis.RedisError, dramatiq.BrokerError) as error:
@@ -100,6 +93,15 @@ def _enqueue_ahead(broker: RedisBroker, message: dramatiq.Message[None]) -> None
         both.hset(f"{queue}.msgs", message_id, data)
         both.lpush(queue, message_id)
         both.execute()
+
+
+def _messages(wake: Wake) -> Iterator[dramatiq.Message[None]]:
+    """Yield the messages of a wake. A short batch has two: either queue may be the faster one."""
+    kwargs = wake.model_dump(mode="json")
+    if isinstance(wake, ShortBatch):
+        yield dramatiq.Message(SHORT_QUEUE, ACTOR_NAMES[ShortBatch], (), kwargs, {})
+    actor = ACTOR_NAMES[ComputeBatch if isinstance(wake, ComputeBatch) else type(wake)]
+    yield dramatiq.Message(REPORT_QUEUE, actor, (), kwargs, {})
 
 
 def publish_or_leave(broker: RedisBroker, wakes: Sequence[Wake]) -> None:

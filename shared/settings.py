@@ -77,7 +77,10 @@ class Settings(BaseSettings):
         default=10.0, gt=0, description="Seconds until an unclaimed batch is published again."
     )
     worker_threads: int = Field(
-        default=3, ge=1, le=64, description="Batches that one worker process computes at a time."
+        default=3,
+        ge=1,
+        le=64,
+        description="Batches that one worker process computes at a time, beside one short batch.",
     )
     cache_mb: int = Field(
         default=64,
@@ -102,7 +105,13 @@ class Settings(BaseSettings):
         default=10.0, gt=0, le=60, description="Seconds that one attempt to deliver a webhook may take."
     )
     webhook_threads: int = Field(
-        default=4, ge=0, le=64, description="Webhooks that a scheduler sends at a time; 0: it sends none."
+        default=8, ge=0, le=64, description="Webhooks that a scheduler sends at a time; 0: it sends none."
+    )
+    webhook_per_key: int = Field(
+        default=2, ge=1, description="Webhooks of one key that all schedulers send at a time."
+    )
+    webhook_per_receiver: int = Field(
+        default=2, ge=1, description="Webhooks to one host and port that all schedulers send at a time."
     )
     report_ttl_s: float = Field(
         default=7 * 86_400.0, gt=0, description="Seconds after its end until a report's files are removed."
@@ -211,10 +220,20 @@ class Settings(BaseSettings):
     rate_ingest: str = Field(
         default="500/second", pattern=_RATE, description="Calls of the ingest service, of one key."
     )
+    max_open_reports: int = Field(
+        default=200, ge=1, description="Unfinished reports of one key, above which it gets no new one."
+    )
+    max_pending_webhooks: int = Field(
+        default=1000,
+        ge=1,
+        description="Deliveries to a `webhook_url` of one key that wait, above which it gets no report with one.",
+    )
+    max_schedules: int = Field(default=100, ge=1, description="Report schedules of one key.")
+    max_webhook_endpoints: int = Field(default=50, ge=1, description="Webhook endpoints of one key.")
     max_queue_age_s: float = Field(
         default=900.0,
         gt=0,
-        description="Age of the oldest batch that no worker has taken, in seconds, above which no report is accepted.",
+        description="Age of a key's oldest batch that no worker has taken, in seconds, above which the key gets no new report.",
     )
     max_body_bytes: int = Field(
         default=4 << 20,

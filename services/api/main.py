@@ -23,6 +23,7 @@ from shared.http.readiness import Readiness
 from shared.http.service import make_service
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
+from shared.limits import KeyLimits
 from shared.metrics.exposition import serve_metrics
 from shared.publisher import Publisher
 from shared.queue import check_queue
@@ -103,6 +104,6 @@ def _context(settings: Settings, pools: Pools) -> ApiContext:
         pressure=Pressure(pools.accepting, settings.max_queue_age_s),
         changes=ReportChanges(settings.database_url.get_secret_value()),
         looks=ReportLooks(pools.accepting),
-        batch_terms=BatchTerms(settings.batch_stores, settings.republish_s),
+        batch_terms=BatchTerms(settings.batch_stores, settings.republish_s, limits=KeyLimits.of(settings)),
         readiness=readiness,
     )

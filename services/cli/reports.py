@@ -58,7 +58,7 @@ def show(report_id: ReportId, *, as_json: Json = False) -> None:
 
 @app.command()
 def cancel(report_id: ReportId) -> None:
-    """Cancel a report that has not ended."""
+    """Withdraw from a report that has not ended; it is canceled if no other key wants it."""
     with api_client() as client:
         _say(client.cancel_report(report_id))
 

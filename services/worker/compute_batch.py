@@ -1,5 +1,6 @@
 """The use case of one batch: claim, load, measure, render, upload, complete. Takes its servers as arguments."""
 
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -19,7 +20,14 @@ from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.ids import new_id
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
-from shared.reports.claim import claim_batch, release_batch, renew_batch, return_claim, undo_claim
+from shared.reports.claim import (
+    claim_batch,
+    claim_next,
+    release_batch,
+    renew_batch,
+    return_claim,
+    undo_claim,
+)
 from shared.reports.complete import complete_batch
 from shared.reports.finalise import undo_finalise_claim
 from shared.reports.model import STORED_CSV_TYPE, BatchLease
@@ -35,22 +43,42 @@ def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> boo
 
     A fault of a server gives the attempt back; any other error burns it. Both leave the batch to the scheduler.
     """
+    return (
+        _compute(context, lambda conn, claim: claim_batch(conn, report_id, batch_no, context.terms, claim))
+        is True
+    )
+
+
+def compute_next(context: WorkerContext, *, only_short: bool = False) -> bool | None:
+    """Compute the batch whose turn it is, as `compute_batch` does; None when no batch is due."""
+    return _compute(
+        context, lambda conn, claim: claim_next(conn, context.terms, claim, only_short=only_short)
+    )
+
+
+def _compute(
+    context: WorkerContext, claim: Callable[[psycopg.Connection, UUID], BatchLease | None]
+) -> bool | None:
     claim_id = new_id()
     try:
         with borrowed(context.pool) as conn:
-            lease = claim_batch(conn, report_id, batch_no, context.terms, claim_id)
+            lease = claim(conn, claim_id)
             failpoints.hit("claim.before_commit")
     except DatabaseUnavailable as error:  # perhaps only the answer was lost
-        _log.warning("claim_unanswered", report_id=str(report_id), batch_no=batch_no, error=str(error))
-        undo = partial(undo_claim, report_id=report_id, batch_no=batch_no, claim_id=claim_id)
-        give_back(context, undo, patient=True)
+        _log.warning("claim_unanswered", error=str(error))
+        give_back(context, partial(undo_claim, claim_id=claim_id), patient=True)
         return False
     failpoints.hit("claim.after_commit")
     if lease is None:
-        _log.debug("batch_not_claimed", report_id=str(report_id), batch_no=batch_no)
-        return False
+        _log.debug("batch_not_claimed")
+        return None
     BATCHES_CLAIMED.inc()
-    names: dict[str, Value] = {"report_id": str(report_id), "batch_no": batch_no, "attempt": lease.attempt}
+    batch = lease.batch
+    names: dict[str, Value] = {
+        "report_id": str(batch.report_id),
+        "batch_no": batch.batch_no,
+        "attempt": lease.attempt,
+    }
     with (
         bound_contextvars(**names, **lease.origin.log_context),
         span("batch", names, kind="consumer", parent=lease.origin.traceparent),

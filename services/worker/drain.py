@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 
 import dramatiq
 import redis
@@ -20,7 +22,9 @@ _ACKNOWLEDGE_S = 2.0
 _LEAVE_QUEUE_S = 5.0  # acknowledging, and requeueing what was fetched and not begun
 
 
-def drain(worker: dramatiq.Worker, lookout: Lookout, context: WorkerContext, grace_s: float) -> None:
+def drain(
+    workers: Sequence[dramatiq.Worker], lookout: Lookout, context: WorkerContext, grace_s: float
+) -> None:
     """Return when this process holds no lease any more; at the latest shortly after `grace_s` seconds.
 
     Whether work is in hand is asked of Postgres and not of the threads: while Redis is away, one that has finished
@@ -28,14 +32,14 @@ def drain(worker: dramatiq.Worker, lookout: Lookout, context: WorkerContext, gra
     """
     deadline = time.monotonic() + grace_s
     lookout.stop()
-    for thread in worker.workers:
+    for thread in chain.from_iterable(worker.workers for worker in workers):
         thread.stop()
     try:
         while _holds_leases(context) and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY_S)
     except DatabaseUnavailable:
         _log.warning("drained_blindly")  # without Postgres nothing in hand can be finished either
-    queue_is_there = _leave_queue(worker)
+    queue_is_there = _leave_queue(workers)
     try:
         with borrowed(context.pool) as conn:
             released = release_all(conn, context.terms.worker)
@@ -53,14 +57,15 @@ def _holds_leases(context: WorkerContext) -> bool:
         return holds_leases(conn, context.terms.worker)
 
 
-def _leave_queue(worker: dramatiq.Worker) -> bool:
-    """Give Dramatiq's worker time to acknowledge and requeue; False when Redis does not let it."""
+def _leave_queue(workers: Sequence[dramatiq.Worker]) -> bool:
+    """Give Dramatiq's workers time to acknowledge and requeue; False when Redis does not let it."""
 
     def leave() -> None:
         with suppress(
             redis.RedisError, dramatiq.BrokerError
         ):  # other workers get the messages once Redis is back
-            worker.stop(timeout=int(_ACKNOWLEDGE_S * 1000))
+            for worker in workers:
+                worker.stop(timeout=int(_ACKNOWLEDGE_S * 1000))
 
     leaving = threading.Thread(target=leave, name="leave-queue", daemon=True)
     leaving.start()

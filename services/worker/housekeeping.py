@@ -15,8 +15,14 @@ from services.worker.schedules import deliver
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
-from shared.metrics.registry import FILES_LOST, REPORTS_EXPIRED
-from shared.reports.forget import drop_old_weeks, forget_imports, forget_rejects, forget_reports
+from shared.metrics.registry import FILES_LOST, IDEMPOTENCY_FORGOTTEN, REPORTS_EXPIRED
+from shared.reports.forget import (
+    drop_old_weeks,
+    forget_imports,
+    forget_rejects,
+    forget_reports,
+    forget_requests,
+)
 from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
 from shared.settings import Settings
 from shared.storage import Storage
@@ -53,7 +59,7 @@ def clean(
 
 
 def forget(pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
-    """Drop weeks of polls, and remove rejected rows, imports and reports, that are older than they are kept."""
+    """Drop weeks of polls, and remove rejected rows, imports, reports and Idempotency-Keys, that are older than they are kept."""
     with borrowed(pool) as conn:
         conn.autocommit = True  # each step is a transaction of its own
         try:
@@ -61,10 +67,19 @@ def forget(pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
             rejects = forget_rejects(conn, settings.rejects_keep_days)
             imports = forget_imports(conn, settings.imports_keep_days)
             reports = forget_reports(conn, storage, settings.reports_keep_days)
+            keys = forget_requests(conn)
         finally:
             conn.autocommit = False
-    if weeks or rejects or imports or reports:
-        _log.info("forgotten", weeks=weeks, rejects=rejects, imports=imports, reports=reports)
+    IDEMPOTENCY_FORGOTTEN.inc(keys)
+    if weeks or rejects or imports or reports or keys:
+        _log.info(
+            "forgotten",
+            weeks=weeks,
+            rejects=rejects,
+            imports=imports,
+            reports=reports,
+            idempotency_keys=keys,
+        )
 
 
 class Housekeeper(Thread):

@@ -7,20 +7,17 @@ from contextlib import closing
 
 import structlog
 
-from services.worker.compute_batch import compute_batch
+from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
-from shared.contracts import ComputeBatch
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
 from shared.queue_state import QueueProbe
-from shared.reports.due import claimable
+from shared.reports.due import due_finalisations
 
 _log = structlog.get_logger()
-_CANDIDATES = 16  # each worker picks one of the oldest at random, so that several seldom reach for the same
-_PASS_S = (
-    5.0  # work that long before asking Redis again: asking takes half a second where it does not even refuse
-)
+# Work that long before asking Redis again: asking takes half a second where it does not even refuse.
+_PASS_S = 5.0
 
 
 class Lookout:
@@ -63,14 +60,13 @@ class Lookout:
             _log.exception("look_failed")
 
     def _work_once(self) -> bool:
-        """Reach for one thing that is due; False when there is none."""
+        """Take the batch whose turn it is, or a report that nobody finishes; False when there is neither."""
+        if compute_next(self._context) is not None:
+            return True
         with borrowed(self._context.pool) as conn:
-            due = claimable(conn, self._context.terms.max_attempts, limit=_CANDIDATES)
+            due = due_finalisations(conn, self._context.terms.max_attempts)
         if not due:
             return False
         wake = random.choice(due)  # noqa: S311 - nobody gains by guessing it
-        if isinstance(wake, ComputeBatch):
-            compute_batch(self._context, wake.report_id, wake.batch_no)
-        else:
-            finalise_report(self._context, wake.report_id)
+        finalise_report(self._context, wake.report_id)
         return True

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import dramatiq
 import structlog
+from dramatiq.brokers.redis import RedisBroker
 
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
@@ -18,6 +19,7 @@ from services.worker.inputs import InputCache
 from services.worker.lookout import Lookout
 from services.worker.memory import keep_freed_arrays
 from services.worker.presence import Presence
+from shared.contracts import REPORT_QUEUE, SHORT_QUEUE
 from shared.db.connect import make_pool
 from shared.db.schema import await_schema
 from shared.errors import ConfigurationError, InfrastructureError
@@ -49,8 +51,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
     with _context(settings, publisher, presence) as context:
         register_actors(broker, lambda: context)
         broker.delay_queues.clear()  # no message is ever delayed, and Redis would be asked for such as often
-        worker = dramatiq.Worker(broker, worker_timeout=_IDLE_MS, worker_threads=settings.worker_threads)
-        worker.queue_prefetch = settings.worker_threads  # a busy worker must not hold what another could do
+        workers = [_worker(broker, REPORT_QUEUE, settings.worker_threads), _worker(broker, SHORT_QUEUE, 1)]
         lookout = Lookout(context, redis_url, threads=settings.worker_threads, every_s=settings.look_s)
         serve_metrics(settings, "worker")
         start_tracing("worker", settings.otlp_endpoint)
@@ -58,7 +59,8 @@ def run(settings: Settings, stop: StopSignals) -> None:
         presence.start()
         broker.emit_after("process_boot")
         publisher.start()
-        worker.start()
+        for worker in workers:
+            worker.start()
         lookout.start()
         _log.info("worker_started", worker=context.terms.worker)
         try:
@@ -68,7 +70,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
                 bucket_is_safe = bucket_is_safe or _is_safe("bucket", context.storage.refuse_public)
             stop.wait()
         finally:
-            drain(worker, lookout, context, settings.stop_grace_s)
+            drain(workers, lookout, context, settings.stop_grace_s)
             presence.stop()
             publisher.close(_PUBLISHED_WITHIN_S)
             broker.close()
@@ -76,8 +78,14 @@ def run(settings: Settings, stop: StopSignals) -> None:
 
 
 def worker_name() -> str:
-    """What leases and sessions of this process are called."""
+    """Return what leases and sessions of this process are called."""
     return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def _worker(broker: RedisBroker, queue: str, threads: int) -> dramatiq.Worker:
+    worker = dramatiq.Worker(broker, queues={queue}, worker_timeout=_IDLE_MS, worker_threads=threads)
+    worker.queue_prefetch = threads  # a busy worker must not hold what another could do
+    return worker
 
 
 @contextmanager

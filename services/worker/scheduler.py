@@ -35,6 +35,7 @@ from shared.settings import Settings, load_settings
 from shared.stop_signals import StopSignals
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
+from shared.webhooks.deliveries import Bounds
 
 _ANSWERS_WITHIN_S = (
     3.0  # when stopping: what has not been answered by then is sent again by another scheduler
@@ -100,6 +101,7 @@ def run(settings: Settings, stop: StopSignals) -> None:
             pool,
             Dialer(settings.webhook_allow_private, settings.webhook_timeout_s),
             settings.webhook_threads,
+            Bounds(settings.webhook_per_key, settings.webhook_per_receiver),
         )
         await_schema(pool, stop.wait)
         sender.start()

@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from shared import failpoints
 from shared.db.connect import borrowed, connect_async
 from shared.db.queries import queries
+from shared.limits import KeyLimits
 from shared.metrics.registry import OBJECTS_REFUSED, SCHEDULES_FIRED
 from shared.queue import publish_or_leave
 from shared.reports.trigger import BatchTerms
@@ -60,7 +61,7 @@ def deliver(pool: ConnectionPool, storage: Storage, keep_going: Callable[[], boo
 
 
 async def _fire_all(settings: Settings) -> list[Fired]:
-    terms = BatchTerms(settings.batch_stores, settings.republish_s)
+    terms = BatchTerms(settings.batch_stores, settings.republish_s, limits=KeyLimits.of(settings))
     fired: list[Fired] = []
     async with connect_async(
         settings.database_url.get_secret_value(), application_name="uptill-scheduler schedules"

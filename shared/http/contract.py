@@ -22,6 +22,16 @@ _SECURITY = {
 }
 _HEADERS: Mapping[str, dict[str, Any]] = {
     "Location": {"description": "Where the resource is.", "schema": {"type": "string"}},
+    "Quota": {
+        "description": "What the key may still open of this kind, `r`, beside what it has open.",
+        "schema": {"type": "string"},
+        "example": '"open-reports";r=188',
+    },
+    "Quota-Policy": {
+        "description": "What a key may have open of this kind at a time, `q`.",
+        "schema": {"type": "string"},
+        "example": '"open-reports";q=200',
+    },
     "RateLimit": {
         "description": "Calls of this kind that the key has left, `r`, for `t` more seconds.",
         "schema": {"type": "string"},

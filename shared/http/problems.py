@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from shared import errors
 from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
+from shared.http.quotas import Quota
 
 _log = structlog.get_logger()
 RETRY_AFTER_S = "5"
@@ -68,6 +69,15 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "The Idempotency-Key stands for another request",
     ),
     errors.RateLimited: Problem("rate_limited", HTTPStatus.TOO_MANY_REQUESTS, "The key made too many calls"),
+    errors.TooManyOpenReports: Problem(
+        "too_many_open_reports", HTTPStatus.TOO_MANY_REQUESTS, "The key has too many unfinished reports"
+    ),
+    errors.TooManyPendingWebhooks: Problem(
+        "too_many_pending_webhooks", HTTPStatus.TOO_MANY_REQUESTS, "The key has too many webhooks waiting"
+    ),
+    errors.LimitReached: Problem(
+        "limit_reached", HTTPStatus.CONFLICT, "The key has as many of these as it may have"
+    ),
     errors.Overloaded: Problem(
         "overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "More work waits than can be taken on"
     ),
@@ -153,6 +163,9 @@ async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
             _log.warning("unavailable", path=request.url.path, error=str(error))
     if isinstance(error, errors.RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, errors.TooManyOpen):
+        headers["Retry-After"] = RETRY_AFTER_S
+        headers.update(Quota(error.quota, error.limit, error.limit).headers())
     field = getattr(error, "field", None)
     return _answer(request, problem, str(error), headers, **({"field": field} if field else {}))
 

@@ -89,6 +89,11 @@ REPORTS_BURIED = REGISTRY.counter(
 REPORTS_EXPIRED = REGISTRY.counter(
     "reports_expired_total", "Reports whose files were removed after their time.", sources=["scheduler"]
 )
+IDEMPOTENCY_FORGOTTEN = REGISTRY.counter(
+    "idempotency_keys_forgotten_total",
+    "Idempotency-Keys removed after their 24 hours.",
+    sources=["scheduler"],
+)
 FILES_LOST = REGISTRY.gauge(
     "files_lost",
     "Files of succeeded reports that were not in the bucket at the janitor's last look.",

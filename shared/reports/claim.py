@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -40,18 +41,36 @@ def claim_batch(
     claim_id = claim_id or new_id()
     row = conn.execute(
         _SQL["claim_batch"],
-        {
-            "report_id": report_id,
-            "batch_no": batch_no,
-            "worker": terms.worker,
-            "presence": terms.presence(),
-            "claim_id": claim_id,
-            "lease": timedelta(seconds=terms.lease_s),
-            "max_attempts": terms.max_attempts,
-        },
+        {"report_id": report_id, "batch_no": batch_no, **_claim(terms, claim_id)},
     ).fetchone()
-    if row is None:
-        return None
+    return None if row is None else _started(conn, claim_id, report_id, batch_no, *row)
+
+
+def claim_next(
+    conn: psycopg.Connection, terms: LeaseTerms, claim_id: UUID | None = None, *, only_short: bool = False
+) -> BatchLease | None:
+    """Claim the batch whose turn it is: of the key with the least work in hand, then of its oldest report.
+
+    `only_short`: only the batches of small reports. None when no batch is due.
+    """
+    claim_id = claim_id or new_id()
+    row = conn.execute(_SQL["claim_next"], {"only_short": only_short, **_claim(terms, claim_id)}).fetchone()
+    return None if row is None else _started(conn, claim_id, *row)
+
+
+def _claim(terms: LeaseTerms, claim_id: UUID) -> dict[str, object]:
+    return {
+        "worker": terms.worker,
+        "presence": terms.presence(),
+        "claim_id": claim_id,
+        "lease": timedelta(seconds=terms.lease_s),
+        "max_attempts": terms.max_attempts,
+    }
+
+
+def _started(
+    conn: psycopg.Connection, claim_id: UUID, report_id: UUID, batch_no: int, *row: Any
+) -> BatchLease:
     conn.execute(_SQL["start_report"], {"id": report_id})
     attempt, request_id, traceparent, *subject = row
     return BatchLease(
@@ -91,11 +110,13 @@ def return_claim(conn: psycopg.Connection, lease: BatchLease) -> bool:
     return conn.execute(_PRESENCE_SQL["return_batch_claim"], _fence(lease)).rowcount == 1
 
 
-def undo_claim(conn: psycopg.Connection, report_id: UUID, batch_no: int, claim_id: UUID) -> None:
-    """Undo a claim whose answer was lost, if the database has it. The row is locked first: the claim may be committing."""
-    claim = {"report_id": report_id, "batch_no": batch_no, "claim_id": claim_id}
-    conn.execute(_PRESENCE_SQL["lock_batch"], claim)
-    conn.execute(_PRESENCE_SQL["undo_batch_claim"], claim)
+def undo_claim(conn: psycopg.Connection, claim_id: UUID) -> None:
+    """Undo a claim whose answer was lost, if the database has it."""
+    row = conn.execute(_PRESENCE_SQL["claimed_batch"], {"claim_id": claim_id}).fetchone()
+    if row is not None:
+        report_id, batch_no = row
+        claim = {"report_id": report_id, "batch_no": batch_no, "claim_id": claim_id}
+        conn.execute(_PRESENCE_SQL["undo_batch_claim"], claim)
 
 
 def holds_leases(conn: psycopg.Connection, worker: str) -> bool:

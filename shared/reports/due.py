@@ -8,7 +8,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from shared import failpoints
-from shared.contracts import ComputeBatch, FinaliseReport, Wake
+from shared.contracts import ComputeBatch, FinaliseReport, ShortBatch
 from shared.db.queries import queries
 
 _SQL = queries("reports")
@@ -72,22 +72,13 @@ def take_due(conn: psycopg.Connection, *, republish_s: float) -> list[ComputeBat
     rows = conn.execute(
         _SQL["take_due"], {"republish": timedelta(seconds=republish_s), "limit": _MOST_AT_ONCE}
     )
-    return [ComputeBatch(report_id=report_id, batch_no=batch_no) for report_id, batch_no in rows]
+    return [
+        (ShortBatch if is_short else ComputeBatch)(report_id=report_id, batch_no=batch_no)
+        for report_id, batch_no, is_short in rows
+    ]
 
 
 def due_finalisations(conn: psycopg.Connection, max_attempts: int) -> list[FinaliseReport]:
     """Return a message for each report whose batches are done and that nobody is finishing."""
     rows = conn.execute(_SQL["due_finalisations"], {"max_attempts": max_attempts})
     return [FinaliseReport(report_id=report_id) for (report_id,) in rows]
-
-
-def claimable(conn: psycopg.Connection, max_attempts: int, *, limit: int) -> list[Wake]:
-    """Return what a worker that hears nothing of Redis may claim: oldest batches, then finalisations.
-
-    A batch that was never claimed need not be due: `due_at` only gives its first message time to arrive.
-    """
-    batches = conn.execute(_SQL["claimable_batches"], {"max_attempts": max_attempts, "limit": limit})
-    wakes: list[Wake] = [
-        ComputeBatch(report_id=report_id, batch_no=batch_no) for report_id, batch_no in batches
-    ]
-    return wakes or list(due_finalisations(conn, max_attempts))

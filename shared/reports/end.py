@@ -1,4 +1,4 @@
-"""What a caller may do to a report that is under way, or that failed: cancel it, try it again."""
+"""What a caller may do to a report that is under way, or that failed: withdraw, cancel it, try it again."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,15 +8,43 @@ from psycopg import AsyncConnection
 
 from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
-from shared.errors import ReportEnded
+from shared.errors import ReportEnded, TooManyOpenReports
 from shared.keys import EVERY_STORE, StoreScope
+from shared.limits import NO_LIMITS, KeyLimits
 from shared.reports.read import get_report, scope_json
+from shared.reports.trigger import count_open
+from shared.webhooks.endpoints import unsubscribe
 
 _SQL = queries("reports")
 
 
+async def withdraw(
+    conn: AsyncConnection,
+    report_id: UUID,
+    visible: StoreScope = EVERY_STORE,
+    *,
+    by: str,
+    for_all: bool = False,
+) -> bool:
+    """End the interest of the key `by`; cancel the report if no other key wants it. Return whether it is canceled.
+
+    A key that never wanted the report changes nothing. `for_all` cancels the report whoever wants it. In the caller's
+    transaction, which locks the row of the report first, so nobody joins it meanwhile. Raises `ReportNotFound` and
+    `ReportEnded`.
+    """
+    who = {"id": report_id, "by": by, "scope": scope_json(visible)}
+    if (await conn.execute(_SQL["lock_cancelable"], who)).rowcount == 1:
+        await conn.execute(_SQL["withdraw"], who)
+        wanted = await (await conn.execute(_SQL["is_wanted"], who)).fetchone()
+        if wanted == (True,) and not for_all:
+            await unsubscribe(conn, report_id, by)
+            return False
+    await cancel_report(conn, report_id, visible)
+    return True
+
+
 async def cancel_report(conn: AsyncConnection, report_id: UUID, visible: StoreScope = EVERY_STORE) -> None:
-    """Cancel, unless the report has ended: the one update wins or loses against the one that finishes it.
+    """Cancel whoever wants it, unless the report has ended: this update wins or loses against the one that finishes it.
 
     Canceling twice is the same as once. Raises `ReportNotFound` and `ReportEnded`.
     """
@@ -28,17 +56,29 @@ async def cancel_report(conn: AsyncConnection, report_id: UUID, visible: StoreSc
 
 
 async def retry_report(
-    conn: AsyncConnection, report_id: UUID, visible: StoreScope = EVERY_STORE, *, republish_s: float
+    conn: AsyncConnection,
+    report_id: UUID,
+    visible: StoreScope = EVERY_STORE,
+    *,
+    republish_s: float,
+    by: str | None = None,
+    limits: KeyLimits = NO_LIMITS,
 ) -> Sequence[Wake]:
     """Give a failed report's open batches all their attempts again; returns the messages to publish.
 
-    What was done stays done. Raises `ReportNotFound` and `ReportEnded` for a report that did not fail.
+    What was done stays done. The key `by` wants the report from now on; it counts against the limit of the key that
+    created it. Raises `ReportNotFound`, `TooManyOpenReports`, and `ReportEnded` for a report that did not fail.
     """
     async with conn.transaction():
         reopened = await conn.execute(_SQL["reopen_report"], {"id": report_id, "scope": scope_json(visible)})
         if reopened.rowcount == 0:
             report = await get_report(conn, report_id, visible)
             raise ReportEnded(f"report {report_id} is {report.state}: only a failed one can be tried again")
+        ((line,),) = await reopened.fetchall()
+        if (before := await count_open(conn, line) - 1) >= limits.open_reports:
+            raise TooManyOpenReports(before, limits.open_reports)
+        if by is not None:
+            await conn.execute(_SQL["note_interest"], {"id": report_id, "created_by": by})
         revived = await conn.execute(
             _SQL["revive_batches"], {"id": report_id, "republish": timedelta(seconds=republish_s)}
         )

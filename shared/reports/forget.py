@@ -1,6 +1,6 @@
-"""What is forgotten when it is old: weeks of polls, rejected rows, ended imports and reports.
+"""What is forgotten when it is old: weeks of polls, rejected rows, ended imports and reports, Idempotency-Keys.
 
-Each takes a connection in autocommit mode and a number of days, of which 0 keeps everything.
+Each takes a connection in autocommit mode and, but for the keys, a number of days, of which 0 keeps everything.
 """
 
 from collections.abc import Iterator
@@ -83,3 +83,19 @@ def forget_reports(conn: psycopg.Connection, storage: Storage, keep_days: int) -
     buckets = [0.0, *REPORT_LATENCY.buckets]
     row = conn.execute(_SQL["forget_reports"], {"ids": ids, "buckets": buckets}).fetchone()
     return row[0] if row else 0
+
+
+def forget_requests(conn: psycopg.Connection) -> int:
+    """Remove Idempotency-Keys that are older than 24 hours, and who wanted reports that ended before; returns how many keys."""
+    _all_of(conn, "forget_interests")
+    return _all_of(conn, "forget_idempotency")
+
+
+def _all_of(conn: psycopg.Connection, statement: str) -> int:
+    removed = 0
+    for _ in range(_STEPS_AT_ONCE):
+        rows = conn.execute(_SQL[statement], {"limit": _ROWS_AT_ONCE}).rowcount
+        removed += rows
+        if rows < _ROWS_AT_ONCE:
+            break
+    return removed

@@ -12,6 +12,7 @@ from shared.uptime.window import DEFAULT_WINDOW_NAMES
 
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 FileFormat = Literal["csv", "json", "parquet", "xlsx"]
+OPEN_STATES: tuple[ReportState, ...] = ("queued", "running")  # the work of a worker may still change them
 
 # In the order in which a report shows its files. CSV is always among them: the others are made from it.
 CONTENT_TYPES: Mapping[FileFormat, str] = {
@@ -143,7 +144,7 @@ class Report:
     @property
     def is_final(self) -> bool:
         """Whether the state will not change by the work of a worker any more."""
-        return self.state not in ("queued", "running")
+        return self.state not in OPEN_STATES
 
 
 @dataclass(frozen=True)

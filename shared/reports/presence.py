@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import psycopg
 
-from shared.contracts import ComputeBatch, FinaliseReport
+from shared.contracts import ComputeBatch, FinaliseReport, ShortBatch
 from shared.db.queries import queries
 
 _SQL = queries("presence")
@@ -71,7 +71,10 @@ def take_retries(conn: psycopg.Connection, *, republish_s: float, max_attempts: 
         "limit": _MOST_AT_ONCE,
     }
     rows = conn.execute(_SQL["take_retries"], parameters)
-    return [ComputeBatch(report_id=report_id, batch_no=batch_no) for report_id, batch_no in rows]
+    return [
+        (ShortBatch if is_short else ComputeBatch)(report_id=report_id, batch_no=batch_no)
+        for report_id, batch_no, is_short in rows
+    ]
 
 
 def forget_missed_claims(conn: psycopg.Connection) -> int:

@@ -14,23 +14,29 @@ _LOOK_EVERY_S = 1.0
 
 
 class Pressure:
-    """Looks at the age of the oldest batch that no worker has taken, once a second at most."""
+    """Looks at the age of the batches that no worker has taken, once a second at most."""
 
     def __init__(self, pool: AsyncConnectionPool, max_age_s: float) -> None:
         self._pool = pool
         self._max_age = timedelta(seconds=max_age_s)
         self._look_at_s = 0.0
-        self._is_high = False
+        self._overdue: frozenset[str] = frozenset()
+        self._stands_still = False
 
-    async def check(self) -> None:
-        """Raise `Overloaded` when a batch has waited for too long."""
+    async def check(self, key_prefix: str) -> None:
+        """Raise `Overloaded` when a batch of this key, or of one that it was rotated from, has waited too long, or no worker takes any.
+
+        The backlog of one key is no reason to refuse another: workers serve keys in turn.
+        """
         now_s = time.monotonic()
         if now_s >= self._look_at_s:
             self._look_at_s = now_s + _LOOK_EVERY_S
             async with borrowed_async(self._pool) as conn:
-                cursor = await conn.execute(_SQL["is_overdue"], {"max_age": self._max_age})
-                self._is_high = await cursor.fetchone() == (True,)
-        if self._is_high:
+                cursor = await conn.execute(_SQL["overdue_keys"], {"max_age": self._max_age})
+                overdue, is_working = await cursor.fetchone() or ([], True)
+            self._overdue = frozenset(overdue)
+            self._stands_still = bool(overdue) and not is_working
+        if self._stands_still or key_prefix in self._overdue:
             raise Overloaded(
                 f"work has waited for workers for more than {self._max_age.total_seconds():g} s; try again later, or add workers"
             )

@@ -13,12 +13,21 @@ from psycopg.types.json import Jsonb
 
 from shared import failpoints
 from shared.audit import record_async
-from shared.contracts import ComputeBatch
+from shared.contracts import ComputeBatch, ShortBatch
 from shared.db.queries import queries
-from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequest
+from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequest, TooManyOpenReports
 from shared.ids import new_id
 from shared.keys import StoreScope
-from shared.reports.model import MAX_XLSX_ROWS, NOWHERE, Caller, Origin, ReportRequest, StoreFilter
+from shared.limits import NO_LIMITS, KeyLimits
+from shared.reports.model import (
+    MAX_XLSX_ROWS,
+    NOWHERE,
+    OPEN_STATES,
+    Caller,
+    Origin,
+    ReportRequest,
+    StoreFilter,
+)
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
@@ -31,26 +40,32 @@ T = TypeVar("T")
 # A batch holds `batch_stores` stores where it reads up to ten days of polls, as every policy does for the default
 # windows, and fewer where it reads more: its memory does not grow with the windows.
 _FULL_BATCH_US = 10 * DAY_US
+_SHORT_SHARE = 8  # work of up to an eighth of a full batch is short: tens of milliseconds
 
 
 @dataclass(frozen=True)
 class BatchTerms:
     """How the work is cut: stores in a batch, and seconds until an unclaimed batch is published again.
 
-    `ranges` remembers, for one database, how all its stores are cut.
+    `ranges` remembers, for one database, how all its stores are cut. `limits` are what one key may have open.
     """
 
     batch_stores: int
     republish_s: float
     ranges: BatchRanges = field(default_factory=BatchRanges)
+    limits: KeyLimits = NO_LIMITS
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The report, and the messages that wake workers for it: none when the report was there already."""
+    """The report, and the messages that wake workers for it: none when the report was there already.
+
+    `open_reports`: the key's unfinished reports, this one included; None when they were not counted.
+    """
 
     report_id: UUID
     wakes: Sequence[ComputeBatch] = ()
+    open_reports: int | None = None
 
 
 async def trigger_report(
@@ -67,7 +82,8 @@ async def trigger_report(
     Reports that are `unusable`, since their files are lost, answer nothing, not even their Idempotency-Key.
 
     `conn` must be outside a transaction. Nobody need publish the messages: the scheduler does it for what stays
-    unclaimed. Raises `IdempotencyKeyReused`, `WebhookSecretMissing`, and `InvalidRequest` for stores that are not known or too many for a format.
+    unclaimed. Raises `IdempotencyKeyReused`, `WebhookSecretMissing`, `TooManyOpenReports`, `TooManyPendingWebhooks`, and
+    `InvalidRequest` for stores that are not known or too many for a format.
     """
 
     async def accept() -> Accepted:
@@ -114,14 +130,18 @@ async def accept_report(
             raise IdempotencyKeyReused(
                 "this Idempotency-Key came with another request within the last 24 hours"
             )
-        if known[0] not in unusable:
+        # A report that another key canceled, or whose files are lost, is no answer: a new one is made below.
+        if not known[2] and known[0] not in unusable:
+            await _want(conn, known[0], caller)
             return Accepted(known[0])
     accepted = await _find_or_insert(conn, request, caller, terms, origin, unusable)
     await record_async(
         conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=not accepted.wakes
     )
     if request.webhook_url is not None:
-        await subscribe(conn, accepted.report_id, request.webhook_url, caller.key_prefix)
+        await subscribe(
+            conn, accepted.report_id, request.webhook_url, caller.key_prefix, terms.limits.pending_webhooks
+        )
     if caller.idempotency_key is not None:
         await conn.execute(_SQL["keep_idempotent"], {**key, "report_id": accepted.report_id})
     return accepted
@@ -158,43 +178,61 @@ async def _find_or_insert(
         "created_by": caller.key_prefix,
         "request_id": origin.request_id,
         "traceparent": origin.traceparent,
-        "batch_stores": _stores_of_a_batch(request, terms),
+        "batch_stores": (batch_stores := _stores_of_a_batch(request, terms)),
+        "short_stores": max(1, batch_stores // _SHORT_SHARE),
         "republish": timedelta(seconds=terms.republish_s),
         "unusable": list(unusable),
     }
     if not request.force and (same := await _one(conn, "find_same", parameters)):
+        await _want(conn, same[0], caller)
         return Accepted(same[0])
+    open_reports = await count_open(conn, caller.key_prefix)
+    if open_reports >= terms.limits.open_reports:
+        raise TooManyOpenReports(open_reports, terms.limits.open_reports)
     await conn.execute(_SQL["insert_report"], parameters)
     if stores is None and scope is None:
-        batches, rows = await _insert_ranges(conn, parameters, terms.ranges)
+        await _insert_ranges(conn, parameters, terms.ranges)
     else:
-        batches, rows = await _insert_chosen(conn, parameters)
+        await _insert_chosen(conn, parameters)
+    batches, rows, is_short = await _one(conn, "count_batches", parameters) or (0, 0, False)
     if "xlsx" in request.formats and rows > MAX_XLSX_ROWS:
         raise InvalidRequest(
             f"the report has {rows:,} stores and a sheet of xlsx holds {MAX_XLSX_ROWS:,}; ask for parquet or csv,"
             " or for fewer stores",
             field="formats",
         )
-    return Accepted(
-        parameters["id"], [ComputeBatch(report_id=parameters["id"], batch_no=n) for n in range(batches)]
-    )
+    wake = ShortBatch if is_short else ComputeBatch
+    wakes = [wake(report_id=parameters["id"], batch_no=n) for n in range(batches)]
+    return Accepted(parameters["id"], wakes, open_reports + 1)
 
 
-async def _insert_ranges(
-    conn: AsyncConnection, parameters: dict[str, Any], ranges: BatchRanges
-) -> tuple[int, int]:
-    """The batches of a report of every store; returns how many batches and stores there are."""
+async def count_open(conn: AsyncConnection, key_prefix: str) -> int:
+    """Count the unfinished reports of a key and of those that it was rotated from."""
+    row = await _one(conn, "open_reports", {"created_by": key_prefix})
+    return int(row[0]) if row else 0
+
+
+async def _want(conn: AsyncConnection, report_id: UUID, caller: Caller) -> None:
+    """Note that the caller wants a report that was there already; nobody cancels it meanwhile.
+
+    A report that changed since the snapshot fails to serialise, and the next try sees the change.
+    """
+    state = await _one(conn, "hold_report", {"id": report_id})
+    if state is not None and state[0] in OPEN_STATES:
+        await conn.execute(_SQL["note_interest"], {"id": report_id, "created_by": caller.key_prefix})
+
+
+async def _insert_ranges(conn: AsyncConnection, parameters: dict[str, Any], ranges: BatchRanges) -> None:
+    """Insert the batches of a report on every store."""
     cut = await ranges.at(conn, parameters)
     given = {"first_ids": cut.first_ids, "last_ids": cut.last_ids, "range_stores": cut.stores}
     await conn.execute(_SQL["insert_ranges"], {**parameters, **given})
-    return len(cut.stores), sum(cut.stores)
 
 
-async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> tuple[int, int]:
-    """The same of a report of some stores."""
+async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> None:
+    """Like `_insert_ranges`, for a report limited to chosen stores."""
     for statement in ("insert_chosen", "insert_empty_batch"):
         await conn.execute(_SQL[statement], parameters)
-    return await _one(conn, "count_batches", parameters) or (0, 0)
 
 
 def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:

@@ -1,9 +1,10 @@
 """Making, changing and looking at schedules: what callers of the API do. They see those within their stores."""
 
 import re
+import sys
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -12,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from shared.audit import record_async
 from shared.db.queries import queries
-from shared.errors import InvalidRequest, ScheduleNotFound
+from shared.errors import InvalidRequest, LimitReached, ScheduleNotFound
 from shared.ids import new_id
 from shared.keys import EVERY_STORE, StoreScope
 from shared.reports.read import scope_json
@@ -21,11 +22,12 @@ from shared.schedules.cron import next_due
 from shared.schedules.model import Run, Schedule, ScheduleState, ScheduleTerms
 from shared.webhooks.endpoints import require_secret
 
-MAX_SCHEDULES = 100
 MAX_PREFIX = 200
+OWNERS_PREFIX = "keys/"  # below it each line of limited keys has a prefix of its own
 _RUNS_SHOWN = 20
 _SEGMENTS = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 _SQL = queries("schedules")
+T = TypeVar("T", bound=ScheduleTerms)
 _TERMS = tuple(field.name for field in fields(ScheduleTerms))
 
 
@@ -40,16 +42,23 @@ def check_prefix(prefix: str) -> str:
 
 
 async def create_schedule(
-    conn: AsyncConnection, terms: ScheduleTerms, *, created_by: str, visible: StoreScope
+    conn: AsyncConnection,
+    terms: ScheduleTerms,
+    *,
+    created_by: str,
+    visible: StoreScope,
+    most: int = sys.maxsize,
 ) -> Schedule:
     """Keep a schedule; it is due at the next time that its cron expression names.
 
-    Raises `InvalidRequest`, and `WebhookSecretMissing` where its events could not be signed.
+    Raises `InvalidRequest`, `LimitReached` for a key that has `most` schedules, and `WebhookSecretMissing` where its
+    events could not be signed.
     """
     ((made,),) = await _all(conn, "count_of_maker", {"created_by": created_by})
-    if made >= MAX_SCHEDULES:
-        raise InvalidRequest(f"this key has made {MAX_SCHEDULES} schedules already; delete one")
+    if made >= most:
+        raise LimitReached(f"this key has {made} schedules and may have {most}: delete one first")
     schedule_id = new_id()
+    terms = await _placed(conn, terms, created_by, visible)
     await _check(conn, terms, created_by)
     await refuse_unknown(conn, terms.stores, visible, "report.stores.ids")
     await conn.execute(
@@ -104,6 +113,8 @@ async def change_schedule(
     await _lock(conn, schedule_id, visible)
     before = await get_schedule(conn, schedule_id, visible)
     after = replace(before, **changes, state=state or before.state)
+    if after.s3_prefix != before.s3_prefix:
+        after = await _placed(conn, after, before.created_by, before.visible)
     await _check(conn, after, before.created_by)
     if "report" in changes:
         await refuse_unknown(conn, after.stores, after.visible, "report.stores.ids")
@@ -124,6 +135,28 @@ async def delete_schedule(conn: AsyncConnection, schedule_id: UUID, visible: Sto
     await _lock(conn, schedule_id, visible)
     await conn.execute(_SQL["delete"], {"id": schedule_id})
     await record_async(conn, by, "schedule.deleted", str(schedule_id))
+
+
+async def _placed(conn: AsyncConnection, terms: T, maker: str, visible: StoreScope) -> T:
+    """Return the terms with the files of a limited key below the prefix of its line, where no other key delivers.
+
+    Raises `InvalidRequest` for a prefix that could lead elsewhere, or into the prefix of a limited key.
+    """
+    if terms.s3_prefix is None:
+        return terms
+    check_prefix(terms.s3_prefix)
+    if visible.labels is None:
+        if f"{terms.s3_prefix}/".startswith(OWNERS_PREFIX):
+            raise InvalidRequest(
+                f'"{OWNERS_PREFIX}" is for the schedules of keys that are limited to some stores: use another prefix',
+                field="deliver.s3_prefix",
+            )
+        return terms
+    ((line,),) = await _all(conn, "line_of_maker", {"created_by": maker})
+    own = f"{OWNERS_PREFIX}{line}"
+    if f"{terms.s3_prefix}/".startswith(f"{own}/"):
+        return terms
+    return replace(terms, s3_prefix=check_prefix(f"{own}/{terms.s3_prefix}"))
 
 
 async def _check(conn: AsyncConnection, terms: ScheduleTerms, maker: str) -> None:

@@ -1,6 +1,7 @@
 """The state machine of a delivery: claimed under a lease by the database's clock, fenced by its attempt, tried for a day."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,14 +19,30 @@ _DISABLE_AFTER = timedelta(days=5)
 _KEEP = timedelta(days=30)
 
 
-def claim_delivery(conn: psycopg.Connection, lease_s: float) -> DeliveryLease | None:
-    """Claim what is longest due, of a receiver that nobody is sending to; None when there is none.
+@dataclass(frozen=True)
+class Bounds:
+    """How many deliveries of one line of keys, and to one receiver (host and port), may be under way at a time."""
 
-    In a transaction that the caller ends at once: only then can the next claim be made.
+    per_key: int = 2
+    per_receiver: int = 2
+
+
+USUAL_BOUNDS = Bounds()
+
+
+def claim_delivery(
+    conn: psycopg.Connection, lease_s: float, bounds: Bounds = USUAL_BOUNDS
+) -> DeliveryLease | None:
+    """Claim the delivery whose turn it is: of the key, then of the receiver, with the fewest under way.
+
+    None when nothing is due within the bounds. In a transaction that the caller ends at once: only then can the next
+    claim be made.
     """
     conn.execute(_SQL["take_turn"])
+    conn.execute(_SQL["expire_leases"])
+    values = {"lease": timedelta(seconds=lease_s), **vars(bounds)}
     with conn.cursor(row_factory=class_row(DeliveryLease)) as cursor:
-        return cursor.execute(_SQL["claim_delivery"], {"lease": timedelta(seconds=lease_s)}).fetchone()
+        return cursor.execute(_SQL["claim_delivery"], values).fetchone()
 
 
 def record_outcome(conn: psycopg.Connection, lease: DeliveryLease, outcome: Outcome) -> UUID | None:
@@ -61,6 +78,7 @@ def release_deliveries(conn: psycopg.Connection, leases: Iterable[DeliveryLease]
 
 
 def tidy_deliveries(conn: psycopg.Connection) -> None:
-    """Give up what waits for a disabled endpoint too long, and forget what ended a month ago."""
+    """Give up what waits for a disabled endpoint too long, and forget what ended a month ago, with its address."""
     conn.execute(_SQL["give_up_deliveries"])
     conn.execute(_SQL["forget_deliveries"], {"keep": _KEEP})
+    conn.execute(_SQL["forget_subscriptions"], {"keep": _KEEP})

@@ -1,5 +1,6 @@
 """Keeping endpoints, signing secrets and one-off addresses, and looking at deliveries: what callers of the API do."""
 
+import sys
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -7,7 +8,14 @@ from psycopg.rows import class_row
 
 from shared.audit import record_async
 from shared.db.queries import queries
-from shared.errors import DeliveryBusy, DeliveryNotFound, EndpointNotFound, WebhookSecretMissing
+from shared.errors import (
+    DeliveryBusy,
+    DeliveryNotFound,
+    EndpointNotFound,
+    LimitReached,
+    TooManyPendingWebhooks,
+    WebhookSecretMissing,
+)
 from shared.ids import new_id
 from shared.webhooks.deliveries import KEEP_TRYING
 from shared.webhooks.model import Delivery, DeliveryState, Endpoint, EventType
@@ -18,9 +26,21 @@ _FINAL = ("succeeded", "failed", "canceled")
 
 
 async def create_endpoint(
-    conn: AsyncConnection, url: str, events: list[EventType], description: str, *, created_by: str
+    conn: AsyncConnection,
+    url: str,
+    events: list[EventType],
+    description: str,
+    *,
+    created_by: str,
+    most: int = sys.maxsize,
 ) -> tuple[Endpoint, str]:
-    """Register an address that was checked; returns it with its secret, which cannot be shown again."""
+    """Register an address that was checked; returns it with its secret, which cannot be shown again.
+
+    Raises `LimitReached` for a key that has `most` endpoints.
+    """
+    count = await conn.execute(_SQL["count_endpoints"], {"created_by": created_by})
+    if (known := (await count.fetchone() or (0,))[0]) >= most:
+        raise LimitReached(f"this key has {known} webhook endpoints and may have {most}: delete one first")
     endpoint_id, secret = new_id(), new_secret()
     await conn.execute(
         _SQL["insert_endpoint"],
@@ -73,17 +93,27 @@ async def replace_secret(conn: AsyncConnection, key_prefix: str) -> str:
     return secret
 
 
-async def subscribe(conn: AsyncConnection, report_id: UUID, url: str, key_prefix: str) -> None:
+async def subscribe(
+    conn: AsyncConnection, report_id: UUID, url: str, key_prefix: str, most_pending: int = sys.maxsize
+) -> None:
     """Have this address told of the report's end, at once if it has ended. In the transaction of the trigger.
 
-    Raises `WebhookSecretMissing`.
+    Raises `WebhookSecretMissing`, and `TooManyPendingWebhooks` for a key that has `most_pending` waiting.
     """
     await require_secret(conn, key_prefix)
+    count = await conn.execute(_SQL["pending_webhooks"], {"key_prefix": key_prefix})
+    if (pending := (await count.fetchone() or (0,))[0]) >= most_pending:
+        raise TooManyPendingWebhooks(pending, most_pending)
     state = await (await conn.execute(_SQL["share_report"], {"report_id": report_id})).fetchone()
     subscription = {"id": new_id(), "report_id": report_id, "url": url, "key_prefix": key_prefix}
     added = await (await conn.execute(_SQL["subscribe"], subscription)).fetchone()
     if added is not None and state is not None and state[0] in _FINAL:
         await conn.execute(_SQL["announce_to_subscriber"], subscription)
+
+
+async def unsubscribe(conn: AsyncConnection, report_id: UUID, key_prefix: str) -> None:
+    """Tell the addresses of this key nothing of a report that has not ended."""
+    await conn.execute(_SQL["unsubscribe"], {"report_id": report_id, "key_prefix": key_prefix})
 
 
 async def require_secret(conn: AsyncConnection, key_prefix: str) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -9,14 +11,16 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import IsolationLevel
 
 from shared.errors import ReportEnded
 from shared.reports.claim import LeaseTerms, claim_batch
 from shared.reports.complete import complete_batch
 from shared.reports.due import due_finalisations, expire_leases
-from shared.reports.end import cancel_report
+from shared.reports.end import cancel_report, withdraw
 from shared.reports.finalise import claim_finalise, finish_report
-from shared.reports.model import FinaliseLease
+from shared.reports.model import Caller, FinaliseLease, ReportRequest
+from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject
 from tests.chaos.turns import Game, Script, Session
 from tests.fixtures.fleet import Store, load_fleet
@@ -90,16 +94,35 @@ class Scripts:
 
 
 class _Async:
-    """The little of an asyncio connection that the use case needs, over a session that waits for its turn."""
+    """The little of an asyncio connection that the use cases need, over a session that waits for its turn."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def execute(self, *arguments: Any) -> Any:
-        return self._session.execute(*arguments)
+        return _Result(self._session.execute(*arguments))
+
+    async def set_isolation_level(self, level: IsolationLevel | None) -> None:
+        self._session.isolation_level = level
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        with self._session.transaction():
+            yield
 
     def cursor(self, **options: Any) -> "_AsyncCursor":
         return _AsyncCursor(self._session, options)
+
+
+class _Result:
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor, self.rowcount = cursor, cursor.rowcount
+
+    async def fetchone(self) -> Any:
+        return self._cursor.fetchone()
+
+    async def fetchall(self) -> Any:
+        return self._cursor.fetchall()
 
 
 class _AsyncCursor:
@@ -176,3 +199,74 @@ def test_cancel_wins_or_loses_and_a_report_is_finished_once(database_url: str, s
     print(dict(ends))
     assert len(orders) > 0.9 * len(seeds), "the draws repeat each other"
     assert {end.partition(",")[0] for end in ends} == {"yes", "too late"}, ends
+
+
+class Sharers:
+    """Callers that ask the same question, each with an Idempotency-Key, and some withdraw. What each was told, in order."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.answers: dict[str, list[UUID]] = {}
+        self.withdrew: set[str] = set()
+
+    def stays(self, key: str) -> Script:
+        return lambda conn: self._ask(key, conn)
+
+    def asks_twice(self, key: str) -> Script:
+        """The second time it must not be given what others canceled."""
+
+        def script(conn: Session) -> None:
+            self._ask(key, conn)
+            self._ask(key, conn)
+
+        return script
+
+    def leaves(self, key: str) -> Script:
+        def script(conn: Session) -> None:
+            self._ask(key, conn)
+            try:
+                with conn.transaction():
+                    asyncio.run(withdraw(_Async(conn), self.answers[key][-1], by=key))  # type: ignore[arg-type]
+            except ReportEnded:
+                return
+            self.withdrew.add(key)
+
+        return script
+
+    def _ask(self, key: str, conn: Session) -> None:
+        request = ReportRequest(policy="classic", as_of=POLL - timedelta(seconds=self._seed))
+        caller = Caller(key, f"{key} {self._seed}")
+        accepted = asyncio.run(trigger_report(_Async(conn), request, caller, BatchTerms(2, 60)))  # type: ignore[arg-type]
+        self.answers.setdefault(key, []).append(accepted.report_id)
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(30), pytest.param(range(30, 500), marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
+)
+def test_a_shared_report_is_canceled_only_when_nobody_wants_it(database_url: str, seeds: range) -> None:
+    """Whoever has not withdrawn has a report that lives; one that all of its callers left is canceled."""
+    load_fleet(
+        database_url, {f"store-{n}": Store(polls=[(POLL - timedelta(hours=n), True)]) for n in range(4)}
+    )
+    shared: Counter[int] = Counter()
+    with Game(database_url) as game, psycopg.connect(database_url, autocommit=True) as conn:
+        for seed in seeds:
+            sharers = Sharers(seed)
+            moves = game.play(
+                seed,
+                {
+                    "leaves": sharers.leaves("leaves"),
+                    "leaves too": sharers.leaves("leaves too"),
+                    "stays": sharers.stays("stays") if seed % 2 else sharers.leaves("stays"),
+                    "twice": sharers.asks_twice("twice") if seed % 3 else sharers.leaves("twice"),
+                },
+            )
+            wanted = {ids[-1] for key, ids in sharers.answers.items() if key not in sharers.withdrew}
+            left = {ids[-1] for ids in sharers.answers.values()} - wanted
+            states: dict[UUID, str] = dict(conn.execute("select id, state from report").fetchall())
+            assert {states[report_id] for report_id in wanted} <= {"queued"}, f"seed {seed}: {moves}"
+            assert {states[report_id] for report_id in left} <= {"canceled"}, f"seed {seed}: {moves}"
+            shared[len(wanted | left)] += 1
+    print(dict(shared))
+    assert shared[1] > 0, "no draw made callers share"
+    assert sum(shared.values()) > shared[1], "no draw made a caller come too late to share"

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from shared.db.queries import queries
-from shared.reports.claim import LeaseTerms, claim_batch, release_batch, return_claim
+from shared.reports.claim import LeaseTerms, claim_batch, claim_next, release_batch, return_claim
 from shared.reports.complete import complete_batch
-from shared.reports.due import bury_poison, claimable, expire_leases
+from shared.reports.due import bury_poison, expire_leases
 from shared.reports.finalise import claim_finalise, release_finalise, renew_finalise, return_finalise_claim
 from shared.reports.model import BatchLease, FinaliseLease
 from shared.reports.presence import Look, look, return_claims, take_back, take_retries
@@ -236,7 +236,7 @@ class TestPoison:
             take_back(conn, [ABSENT])
         conn.execute("update report_batch set due_since = clock_timestamp() + interval '1 minute'")
         assert claim_batch(conn, report_id, 0, TERMS) is None
-        assert claimable(conn, LIMIT, limit=10) == []
+        assert claim_next(conn, TERMS) is None
 
     def test_a_failing_batch_waits_longer_each_time_too(
         self, conn: psycopg.Connection, report_id: UUID

@@ -12,10 +12,12 @@ from types_boto3_s3 import S3Client
 
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
+from services.worker.housekeeping import forget
 from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
+from shared.reports.forget import forget_requests
 from shared.reports.model import Caller, ReportRequest
 from shared.reports.reconcile import reconcile
 from shared.reports.retention import (
@@ -155,3 +157,36 @@ def test_reconcile_finds_a_pointer_without_object_and_objects_without_pointer(wo
     found = reconcile(world.conn, world.storage, WEEK_S)
     assert [damage.object.report_id for damage in found.files] == [report_id]
     assert sorted(key.split("/")[3] for key in found.unreferenced) == ["000000-1", "000001-1", "000002-1"]
+
+
+def test_idempotency_keys_and_interests_go_once_nothing_asks_for_them(world: World) -> None:
+    ended, running = world.trigger(), world.trigger()
+    world.conn.execute(
+        "update report set state = 'failed', finished_at = clock_timestamp() - interval '26 hours' where id = %s",
+        [ended],
+    )
+    world.conn.execute("insert into report_interest (report_id, key_line) select id, 'other' from report")
+    world.conn.execute("delete from idempotency")
+    world.conn.execute(
+        "insert into idempotency (created_by, key, request_sha256, report_id, created_at)"
+        " select 'test', age, '', %s, clock_timestamp() - age::interval from unnest(%s::text[]) given (age)",
+        [running, ["1 hour", "23 hours", "25 hours", "90 days"]],
+    )
+    assert forget_requests(world.conn) == 2
+    kept = world.conn.execute("select key from idempotency order by key").fetchall()
+    assert kept == [("1 hour",), ("23 hours",)]
+    assert world.conn.execute("select report_id from report_interest").fetchall() == [(running,)]
+
+
+def test_the_housekeeper_purges_them(world: World, env: dict[str, str]) -> None:
+    report_id = world.trigger()
+    world.conn.execute(
+        "insert into idempotency (created_by, key, request_sha256, report_id, created_at)"
+        " values ('test', 'old', '', %s, clock_timestamp() - interval '2 days')",
+        [report_id],
+    )
+    settings = Settings.model_validate(
+        {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    )
+    forget(world.context.pool, world.storage, settings)
+    assert world.conn.execute("select count(*) from idempotency where key = 'old'").fetchone() == (0,)

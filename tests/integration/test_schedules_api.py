@@ -149,7 +149,7 @@ def test_a_webhook_needs_the_secret_that_signs_it(api: TestClient) -> None:
 
 def test_a_key_makes_a_hundred_and_not_one_more(api: TestClient) -> None:
     ids = [made(api)["id"] for _ in range(100)]
-    assert "100" in problem(api.post(PATH, json=BODY), 422, "invalid_request")["detail"]
+    assert "100" in problem(api.post(PATH, json=BODY), 409, "limit_reached")["detail"]
     assert api.delete(f"{PATH}/{ids[0]}").status_code == 204
     made(api)
 
@@ -181,3 +181,53 @@ def test_an_owner_makes_and_sees_those_of_the_owners_stores(api: TestClient, dat
     ):
         problem(answer, 404, "schedule_not_found")
     assert api.get(path, headers=anna).json() == annas
+
+
+def test_what_an_owner_delivers_lies_below_a_prefix_of_the_owners_key(
+    api: TestClient, database_url: str
+) -> None:
+    scopes = ["reports:read", "reports:write"]
+    with psycopg.connect(database_url) as conn:
+        key = create_key(conn, name="anna", scopes=scopes, store_labels={"owner": "anna"})
+    anna, own = {"Authorization": f"Bearer {key}"}, f"keys/{key.split('_')[1]}"
+
+    def delivered_below(prefix: str, headers: dict[str, str] | None = anna) -> str:
+        answer = api.post(
+            PATH, json={**BODY, "report": {}, "deliver": {"s3_prefix": prefix}}, headers=headers
+        )
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["deliver"]["s3_prefix"])
+
+    assert delivered_below("finance/daily") == f"{own}/finance/daily"
+    assert delivered_below(f"{own}/daily") == f"{own}/daily"  # as an answer shows it
+    assert delivered_below("keys/zzzzzzzz") == f"{own}/keys/zzzzzzzz"
+    assert delivered_below("finance", None) == "finance"
+    for taken in ("keys", own, f"{own}/daily"):
+        refused = api.post(PATH, json={**BODY, "report": {}, "deliver": {"s3_prefix": taken}})
+        assert problem(refused, 422, "invalid_request")["field"] == "deliver.s3_prefix"
+    schedule = api.post(PATH, json={**BODY, "report": {}}, headers=anna).json()
+    path = f"{PATH}/{schedule['id']}"
+    for headers in (anna, None):  # whoever changes it: it is the owner's
+        changed = api.patch(path, json={"deliver": {"s3_prefix": "finance"}}, headers=headers).json()
+        assert changed["deliver"]["s3_prefix"] == f"{own}/finance"
+    problem(api.patch(path, json={"deliver": {"s3_prefix": "x" * 190}}, headers=anna), 422, "invalid_request")
+
+
+def test_an_owners_schedule_of_the_release_before_goes_on_where_it_delivered(
+    api: TestClient, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as conn:
+        key = create_key(
+            conn, name="anna", scopes=["reports:read", "reports:write"], store_labels={"owner": "anna"}
+        )
+    anna = {"Authorization": f"Bearer {key}"}
+    made_then = api.post(
+        PATH, json={**BODY, "report": {}, "deliver": {"s3_prefix": "daily"}}, headers=anna
+    ).json()
+    with psycopg.connect(database_url) as conn:
+        conn.execute("update report_schedule set s3_prefix = 'daily' where id = %s", [made_then["id"]])
+    path = f"{PATH}/{made_then['id']}"
+    renamed = api.patch(path, json={"name": "monthly"}, headers=anna).json()
+    assert renamed["deliver"]["s3_prefix"] == "daily"
+    kept = api.patch(path, json={"deliver": {"s3_prefix": "daily"}}, headers=anna).json()
+    assert kept["deliver"]["s3_prefix"] == "daily"

@@ -111,7 +111,7 @@ class ReportCalls:
         return every(self._api, ReportStatus, "/v1/reports", "reports", query)
 
     def cancel_report(self, report_id: str) -> ReportStatus:
-        """Cancel a report that has not ended."""
+        """Withdraw from a report that has not ended; the state returned is `canceled` if no other key wants it."""
         return self._api.call(ReportStatus, "DELETE", f"/v1/reports/{report_id}")
 
     def retry_report(self, report_id: str) -> ReportStatus:

@@ -10,26 +10,30 @@ from services.api.context import Context
 from services.api.files import how_to_rebuild
 from services.api.routes.reports import Reader, Writer, create, wait_for
 from services.api.schemas import LegacyStatus, Triggered, files_of
-from shared.errors import FileLost, ReportNotFound
-from shared.http.contract import answers
+from shared.errors import FileLost, ReportNotFound, TooManyOpenReports
+from shared.http.contract import answers, with_headers
 from shared.keys import ApiKey
 from shared.reports.model import Caller, ReportRequest
 from shared.uptime.policy import DEFAULT_POLICY
 
 router = APIRouter(tags=["aliases"])
 _SHOWN_CHARACTERS = 100
+_ACCEPTED = {
+    **answers(TooManyOpenReports),
+    **with_headers(status.HTTP_200_OK, "Quota", "Quota-Policy"),
+}
 
 
-@router.post("/trigger_report")
-async def trigger(context: Context, key: Writer) -> Triggered:
+@router.post("/trigger_report", responses=_ACCEPTED)
+async def trigger(context: Context, key: Writer, response: Response) -> Triggered:
     """Accept a report with every default."""
-    return await _trigger(context, key)
+    return await _trigger(context, key, response)
 
 
-@router.get("/trigger_report", deprecated=True)
-async def trigger_by_get(context: Context, key: Writer) -> Triggered:
+@router.get("/trigger_report", deprecated=True, responses=_ACCEPTED)
+async def trigger_by_get(context: Context, key: Writer, response: Response) -> Triggered:
     """Accept a report by GET; kept for old scripts, since a GET should change nothing."""
-    return await _trigger(context, key)
+    return await _trigger(context, key, response)
 
 
 @router.get(
@@ -74,8 +78,7 @@ def _report_id(given: str) -> UUID:
         raise ReportNotFound(f"there is no report {given[:_SHOWN_CHARACTERS]!r}") from None
 
 
-async def _trigger(context: Context, key: ApiKey) -> Triggered:
-    report = await create(
-        context, ReportRequest(policy=DEFAULT_POLICY), Caller(key.prefix, visible=key.visible)
-    )
+async def _trigger(context: Context, key: ApiKey, response: Response) -> Triggered:
+    asked = ReportRequest(policy=DEFAULT_POLICY)
+    report = await create(context, asked, Caller(key.prefix, visible=key.visible), response)
     return Triggered(report_id=report.id)

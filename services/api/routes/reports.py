@@ -32,14 +32,17 @@ from shared.errors import (
     Overloaded,
     ReportEnded,
     ReportExpired,
+    TooManyOpenReports,
+    TooManyPendingWebhooks,
     WebhookSecretMissing,
 )
 from shared.http.auth import Caller
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
+from shared.http.quotas import Quota
 from shared.keys import ApiKey, StoreScope
-from shared.reports.end import cancel_report, retry_report
+from shared.reports.end import retry_report, withdraw
 from shared.reports.model import Caller as ReportCaller
 from shared.reports.model import Report, ReportRequest, file_name
 from shared.reports.read import get_report, list_reports
@@ -54,17 +57,23 @@ MAX_IDEMPOTENCY_KEY = 255
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-async def create(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> Report:
+async def create(
+    context: ApiContext, request: ReportRequest, caller: ReportCaller, response: Response
+) -> Report:
     """Accept a report, and have the workers woken: the answer does not wait for Redis.
 
-    A report that exists already does not answer if its files are lost: a new one is made.
+    A report that exists already does not answer if its files are lost: a new one is made. The headers of `response` say
+    how many more reports the key may have open.
     """
-    await context.pressure.check()
+    await context.pressure.check(caller.key_prefix)
     accepted, report = await _accept(context, request, caller)
     unusable = []
     while not accepted.wakes and await context.files.lost(report):
         unusable.append(report.id)
         accepted, report = await _accept(context, request, caller, unusable)
+    if accepted.open_reports is not None:
+        quota = Quota("open-reports", context.batch_terms.limits.open_reports, accepted.open_reports)
+        response.headers.update(quota.headers())
     context.publisher.offer(accepted.wakes)
     return report
 
@@ -103,8 +112,15 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
     "/v1/reports",
     status_code=status.HTTP_202_ACCEPTED,
     responses={
-        **answers(BadHeader, IdempotencyKeyReused, Overloaded, WebhookSecretMissing),
-        **with_headers(status.HTTP_202_ACCEPTED, "Location", "Retry-After"),
+        **answers(
+            BadHeader,
+            IdempotencyKeyReused,
+            Overloaded,
+            TooManyOpenReports,
+            TooManyPendingWebhooks,
+            WebhookSecretMissing,
+        ),
+        **with_headers(status.HTTP_202_ACCEPTED, "Location", "Retry-After", "Quota", "Quota-Policy"),
     },
 )
 async def create_report(
@@ -113,7 +129,10 @@ async def create_report(
     response: Response,
     body: ReportCreate | None = None,
     idempotency_key: Annotated[
-        str | None, Header(description="The same key and body within 24 hours: the same report.")
+        str | None,
+        Header(
+            description="The same key and body within 24 hours: the same report, unless somebody else has canceled it."
+        ),
     ] = None,
 ) -> ReportBody:
     """Accept a report: as_of, the stores and the data are fixed now; the work follows."""
@@ -126,7 +145,7 @@ async def create_report(
         check_url(
             request.webhook_url, allow_private=context.settings.webhook_allow_private, field="webhook_url"
         )
-    report = await create(context, request, ReportCaller(key.prefix, idempotency_key, key.visible))
+    report = await create(context, request, ReportCaller(key.prefix, idempotency_key, key.visible), response)
     await context.links.note(key, report)
     response.headers["Location"] = f"/v1/reports/{report.id}"
     response.headers["Retry-After"] = "1"
@@ -188,23 +207,37 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
 
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
 async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
-    """Cancel a report that has not ended."""
+    """Withdraw from a report that has not ended, and cancel it if no other key wants it.
+
+    The answer's `state` says which: `canceled`, or as before while another key that asked the same still wants the
+    report. A key that did not ask for the report changes nothing. An administrator's key cancels it for everybody.
+    """
     bind_contextvars(report_id=str(report_id))
-    async with borrowed_async(context.pools.accepting) as conn:
-        await cancel_report(conn, report_id, key.visible)
-        await record_async(conn, key.prefix, "report.canceled", str(report_id))
+    async with borrowed_async(context.pools.accepting) as conn, conn.transaction():
+        canceled = await withdraw(conn, report_id, key.visible, by=key.prefix, for_all=key.allows("admin"))
+        action = "report.canceled" if canceled else "report.withdrawn"
+        await record_async(conn, key.prefix, action, str(report_id))
         report = await get_report(conn, report_id)
     return ReportBody.with_links(report, context.signer, lost=())
 
 
 @router.post(
-    "/v1/reports/{report_id}/retry", status_code=status.HTTP_202_ACCEPTED, responses=answers(ReportEnded)
+    "/v1/reports/{report_id}/retry",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=answers(ReportEnded, TooManyOpenReports),
 )
 async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     """Try a failed report again; batches that were done stay done."""
     bind_contextvars(report_id=str(report_id))
     async with borrowed_async(context.pools.accepting) as conn, conn.transaction():
-        wakes = await retry_report(conn, report_id, key.visible, republish_s=context.settings.republish_s)
+        wakes = await retry_report(
+            conn,
+            report_id,
+            key.visible,
+            republish_s=context.settings.republish_s,
+            by=key.prefix,
+            limits=context.batch_terms.limits,
+        )
         await record_async(conn, key.prefix, "report.retried", str(report_id))
         report = await get_report(conn, report_id)
     context.publisher.offer(wakes)

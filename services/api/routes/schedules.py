@@ -16,7 +16,7 @@ from services.api.schedule_schemas import (
     ScheduleSummary,
 )
 from shared.db.connect import borrowed_async
-from shared.errors import WebhookSecretMissing
+from shared.errors import LimitReached, WebhookSecretMissing
 from shared.http.auth import Caller
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
@@ -33,7 +33,10 @@ Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 @router.post(
     "/v1/report-schedules",
     status_code=status.HTTP_201_CREATED,
-    responses={**answers(WebhookSecretMissing), **with_headers(status.HTTP_201_CREATED, "Location")},
+    responses={
+        **answers(LimitReached, WebhookSecretMissing),
+        **with_headers(status.HTTP_201_CREATED, "Location"),
+    },
 )
 async def create_schedule(
     context: Context, key: Writer, response: Response, body: ScheduleCreate
@@ -45,7 +48,9 @@ async def create_schedule(
     terms = body.terms()
     _check_address(context, terms.webhook_url)
     async with borrowed_async(context.pools.accepting) as conn:
-        schedule = await keep.create_schedule(conn, terms, created_by=key.prefix, visible=key.visible)
+        schedule = await keep.create_schedule(
+            conn, terms, created_by=key.prefix, visible=key.visible, most=context.settings.max_schedules
+        )
     response.headers["Location"] = f"/v1/report-schedules/{schedule.id}"
     return ScheduleBody.with_runs(schedule, [])
 

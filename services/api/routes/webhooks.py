@@ -16,7 +16,7 @@ from services.api.webhook_schemas import (
     NewSecret,
 )
 from shared.db.connect import borrowed_async
-from shared.errors import DeliveryBusy
+from shared.errors import DeliveryBusy, LimitReached
 from shared.http.auth import Caller
 from shared.http.contract import answers
 from shared.keys import ApiKey
@@ -30,13 +30,18 @@ Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 _MOST_SHOWN = 1000
 
 
-@router.post("/v1/webhook-endpoints", status_code=status.HTTP_201_CREATED)
+@router.post("/v1/webhook-endpoints", status_code=status.HTTP_201_CREATED, responses=answers(LimitReached))
 async def create_endpoint(context: Context, key: Admin, body: EndpointCreate) -> NewEndpoint:
     """Register an address that is told of every report's end. Its secret is shown in this answer only."""
     url = check_url(body.url, allow_private=context.settings.webhook_allow_private)
     async with borrowed_async(context.pools.accepting) as conn:
         endpoint, secret = await endpoints.create_endpoint(
-            conn, url, body.events, body.description, created_by=key.prefix
+            conn,
+            url,
+            body.events,
+            body.description,
+            created_by=key.prefix,
+            most=context.settings.max_webhook_endpoints,
         )
     return NewEndpoint(**vars(endpoint), secret=secret)
 

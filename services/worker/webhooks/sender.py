@@ -13,7 +13,14 @@ from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
 from shared.metrics.registry import WEBHOOK_ATTEMPTS
-from shared.webhooks.deliveries import claim_delivery, record_outcome, release_deliveries, tidy_deliveries
+from shared.webhooks.deliveries import (
+    USUAL_BOUNDS,
+    Bounds,
+    claim_delivery,
+    record_outcome,
+    release_deliveries,
+    tidy_deliveries,
+)
 from shared.webhooks.model import DeliveryLease
 
 _log = structlog.get_logger()
@@ -25,8 +32,11 @@ _RESOLVER_S = 45.0  # longest that a resolver may take, for which no limit can b
 class Sender:
     """`start`, then `stop`: what is being sent is not waited for, and is due again at once."""
 
-    def __init__(self, pool: ConnectionPool, dialer: Dialer, threads: int) -> None:
+    def __init__(
+        self, pool: ConnectionPool, dialer: Dialer, threads: int, bounds: Bounds = USUAL_BOUNDS
+    ) -> None:
         self._pool = pool
+        self._bounds = bounds
         self._dialer = dialer
         self._lease_s = 2 * dialer.timeout_s + _RESOLVER_S
         self._stopping = threading.Event()
@@ -70,7 +80,7 @@ class Sender:
     def _send_one(self) -> bool:
         """Claim and send one delivery; False when none is due."""
         with borrowed(self._pool) as conn:
-            lease = claim_delivery(conn, self._lease_s)
+            lease = claim_delivery(conn, self._lease_s, self._bounds)
         if lease is None:
             return False
         self._in_hand.add(lease)

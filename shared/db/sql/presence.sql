@@ -81,7 +81,7 @@ from (
     for update of d skip locked
 ) due
 where b.report_id = due.report_id and b.batch_no = due.batch_no
-returning b.report_id, b.batch_no
+returning b.report_id, b.batch_no, b.is_short
 
 -- name: return_claims_of_present
 -- Their workers were absent and are there again, so they were never gone.
@@ -119,8 +119,12 @@ update report r set finalise_burnt = greatest(r.finalise_burnt - 1, 0)
 from returned
 where r.id = returned.report_id
 
--- name: lock_batch
-select from report_batch where report_id = %(report_id)s and batch_no = %(batch_no)s for update
+-- name: claimed_batch
+-- The batch of a claim, locked; also of one whose lease was taken back.
+select b.report_id, b.batch_no from report_batch b
+where (b.state = 'leased' and b.claim_id = %(claim_id)s)
+    or (b.report_id, b.batch_no) in (select report_id, batch_no from missed_claim where claim_id = %(claim_id)s)
+for update
 
 -- name: undo_batch_claim
 -- The answer to the claim was lost: the worker never began. Of a lease that ended meanwhile the claim is given back.

@@ -10,9 +10,32 @@ select seq as data_cut,
        end as as_of
 from ledger_head
 
+-- name: open_reports
+-- Unfinished reports of the line of keys.
+select count(*) from report where key_line = key_line(%(created_by)s) and state in ('queued', 'running')
+
 -- name: find_idempotent
-select report_id, request_sha256 from idempotency
-where created_by = %(created_by)s and key = %(key)s and created_at > clock_timestamp() - interval '24 hours'
+-- `of_another`: the report was canceled, and not by the caller: not by its line, or perhaps for another Idempotency-Key.
+select i.report_id, i.request_sha256,
+    r.state = 'canceled' and (w.withdrawn_at is null or w.is_ambiguous) as of_another
+from idempotency i
+join report r on r.id = i.report_id
+left join report_interest w on w.report_id = r.id and w.key_line = key_line(%(created_by)s)
+where i.created_by = %(created_by)s and i.key = %(key)s and i.created_at > clock_timestamp() - interval '24 hours'
+
+-- name: hold_report
+-- Held until the end of the transaction: nobody cancels the report before the caller's interest is committed.
+select state from report where id = %(id)s for share
+
+-- name: note_interest
+-- Writes only what is new, so that many who ask the same at once do not wait for one row. The line that created the report
+-- wants it without a row.
+insert into report_interest (report_id, key_line)
+select r.id, asked.line
+from report r, (values (key_line(%(created_by)s))) asked (line)
+left join report_interest known on known.report_id = %(id)s and known.key_line = asked.line
+where r.id = %(id)s and case when known.report_id is null then r.key_line <> asked.line else known.withdrawn_at is not null end
+on conflict (report_id, key_line) do update set withdrawn_at = null
 
 -- name: keep_idempotent
 insert into idempotency (created_by, key, request_sha256, report_id)
@@ -39,6 +62,32 @@ where data_cut = %(data_cut)s and as_of = %(as_of)s and policy = %(policy)s and 
 order by created_at
 limit 1
 
+-- name: lock_cancelable
+select from report
+where id = %(id)s and state in ('queued', 'running') and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+for update
+
+-- name: withdraw
+-- Only who wants a report can withdraw: the line that created it, or one that asked the same.
+insert into report_interest (report_id, key_line, withdrawn_at, is_ambiguous)
+select wants.id, wants.key_line, clock_timestamp(),
+    (select count(*) > 1 from idempotency where report_id = wants.id and key_line(created_by) = wants.key_line)
+from (
+    select id, key_line from report where id = %(id)s and key_line = key_line(%(by)s)
+    union
+    select report_id, key_line from report_interest where report_id = %(id)s and key_line = key_line(%(by)s)
+) wants
+on conflict (report_id, key_line) do update
+set withdrawn_at = excluded.withdrawn_at, is_ambiguous = report_interest.is_ambiguous or excluded.is_ambiguous
+
+-- name: is_wanted
+-- By the line that created it, unless it withdrew, or by one that asked the same.
+select exists (
+    select key_line from report r where id = %(id)s and not exists (
+        select from report_interest i where i.report_id = r.id and i.key_line = r.key_line)
+    union all
+    select key_line from report_interest where report_id = %(id)s and withdrawn_at is null)
+
 -- name: cancel_report
 update report set state = 'canceled', finished_at = clock_timestamp()
 where id = %(id)s and state in ('queued', 'running') and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
@@ -47,6 +96,7 @@ where id = %(id)s and state in ('queued', 'running') and (%(scope)s::jsonb is nu
 update report
 set state = 'queued', error = null, finished_at = null, finalise_burnt = 0, finalise_lease_until = null
 where id = %(id)s and state = 'failed' and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+returning key_line
 
 -- name: revive_batches
 update report_batch set state = 'pending', burnt = 0, error = null, due_at = clock_timestamp() + %(republish)s,
@@ -80,16 +130,17 @@ group by batch_no
 order by batch_no
 
 -- name: insert_ranges
-insert into report_batch (report_id, batch_no, first_id, last_id, stores, due_at)
-select %(id)s, place - 1, first_id, last_id, stores, clock_timestamp() + %(republish)s
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, is_short, due_at)
+select %(id)s, place - 1, first_id, last_id, stores,
+    stores <= %(short_stores)s and cardinality(%(range_stores)s::integer[]) = 1, clock_timestamp() + %(republish)s
 from unnest(%(first_ids)s::text[], %(last_ids)s::text[], %(range_stores)s::integer[])
     with ordinality range (first_id, last_id, stores, place)
 
 -- name: insert_chosen
 -- The same for some of the stores: each batch names its own.
-insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, due_at)
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, is_short, due_at)
 select %(id)s, batch_no, min(store_id), max(store_id), count(*), array_agg(store_key order by store_id),
-    clock_timestamp() + %(republish)s
+    count(*) <= %(short_stores)s and count(*) over () = 1, clock_timestamp() + %(republish)s
 from (
     select store_id, store_key, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
     from store
@@ -101,12 +152,12 @@ from (
 group by batch_no
 
 -- name: insert_empty_batch
-insert into report_batch (report_id, batch_no, stores, due_at)
-select %(id)s, 0, 0, clock_timestamp() + %(republish)s
+insert into report_batch (report_id, batch_no, stores, is_short, due_at)
+select %(id)s, 0, 0, true, clock_timestamp() + %(republish)s
 where not exists (select from report_batch where report_id = %(id)s)
 
 -- name: count_batches
-select count(*) as batches, coalesce(sum(stores), 0) as stores from report_batch where report_id = %(id)s
+select count(*) as batches, coalesce(sum(stores), 0) as stores, bool_or(is_short) as is_short from report_batch where report_id = %(id)s
 
 -- name: get_reports
 -- Each asked for with the scope of who asks; `place` is that in the lists.
@@ -142,6 +193,55 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and b.burnt < %(max_attempts)s
   and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
 returning b.attempt, r.request_id, r.traceparent,
+    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
+
+-- name: claim_next
+-- The line of keys with the least in hand, batches and merges, comes first; between equals a draw decides, which needs no
+-- row that all claims would change. Within a line: the oldest report, in the order of its batches. With `only_short` only
+-- short work. Two workers that claim at the same moment pass over each other's rows.
+with recursive line (key_line) as (
+    (select key_line from report where state in ('queued', 'running') order by key_line limit 1)
+    union all
+    select (select key_line from report
+            where state in ('queued', 'running') and report.key_line > line.key_line order by key_line limit 1)
+    from line where line.key_line is not null
+), in_hand as (
+    select r.key_line, count(*) as leases
+    from (
+        select report_id from report_batch where state = 'leased'
+        union all
+        select id from report where state = 'running' and finalise_lease_until > clock_timestamp()
+    ) held (id)
+    join report r using (id)
+    group by r.key_line
+), turn as materialized (
+    select line.key_line from line left join in_hand using (key_line)
+    where line.key_line is not null
+    order by coalesce(leases, 0), random()
+), next as materialized (
+    select found.report_id, found.batch_no
+    from turn, lateral (
+        select first.report_id, first.batch_no
+        from report r, lateral (
+            select report_id, batch_no from report_batch
+            where report_id = r.id and state = 'pending' and due_since <= clock_timestamp()
+              and burnt < %(max_attempts)s and (is_short or not %(only_short)s)
+            order by batch_no
+            limit 1
+            for update skip locked
+        ) first
+        where r.key_line = turn.key_line and r.state in ('queued', 'running')
+        order by r.id
+        limit 1
+    ) found
+    limit 1
+)
+update report_batch b
+set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(worker)s, presence = %(presence)s,
+    claim_id = %(claim_id)s, lease_until = clock_timestamp() + %(lease)s
+from next, report r
+where b.report_id = next.report_id and b.batch_no = next.batch_no and r.id = b.report_id and b.state = 'pending'
+returning b.report_id, b.batch_no, b.attempt, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
 
 -- name: renew_batch
@@ -317,8 +417,17 @@ for update skip locked
 update report set state = 'failed', finished_at = clock_timestamp(), error = %(error)s
 where id = %(report_id)s and state in ('queued', 'running')
 
--- name: is_overdue
-select exists (select from due_batch where due_since < clock_timestamp() - %(max_age)s::interval)
+-- name: overdue_keys
+-- Prefixes of the keys whose work has waited too long, and whether any worker is busy.
+with late as (
+    select distinct r.key_line
+    from due_batch d join report r on r.id = d.report_id
+    where d.due_since < clock_timestamp() - %(max_age)s::interval
+)
+select array(select key_line from late
+             union
+             select prefix from api_key where exists (select from late) and key_line(prefix) in (select key_line from late)),
+    exists (select from report_batch where state = 'leased')
 
 -- name: count_pending
 select count(*) as pending from report_batch b join report r on r.id = b.report_id
@@ -337,15 +446,7 @@ from (
     for update of d skip locked
 ) due
 where b.report_id = due.report_id and b.batch_no = due.batch_no
-returning b.report_id, b.batch_no
-
--- name: claimable_batches
-select b.report_id, b.batch_no
-from report_batch b join report r on r.id = b.report_id
-where b.state = 'pending' and b.due_since <= clock_timestamp() and b.burnt < %(max_attempts)s
-  and r.state in ('queued', 'running')
-order by b.due_at, b.report_id, b.batch_no
-limit %(limit)s
+returning b.report_id, b.batch_no, b.is_short
 
 -- name: due_finalisations
 -- Every batch is done, yet nobody holds the finalisation: its worker died.

@@ -35,3 +35,17 @@ with gone as (
     set reports = forgotten_latency.reports + excluded.reports, seconds = forgotten_latency.seconds + excluded.seconds
 )
 select count(*) from gone
+
+-- name: forget_idempotency
+-- Keys that stand for nothing any more, and questions, which only two requests at the same moment need.
+delete from idempotency
+where (created_by, key) in (
+    select created_by, key from idempotency where created_at < clock_timestamp() - interval '24 hours' limit %(limit)s)
+
+-- name: forget_interests
+-- Who wanted a report matters until it has ended, and while an Idempotency-Key may still stand for it.
+delete from report_interest
+where (report_id, key_line) in (
+    select i.report_id, i.key_line from report_interest i join report r on r.id = i.report_id
+    where r.finished_at < clock_timestamp() - interval '25 hours' and r.state not in ('queued', 'running')
+    limit %(limit)s)

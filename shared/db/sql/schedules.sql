@@ -5,7 +5,10 @@
 select greatest(clock_timestamp(), (select last_due_at from report_schedule where id = %(id)s))
 
 -- name: count_of_maker
-select count(*) from report_schedule where created_by = %(created_by)s
+select count(*) from report_schedule where key_line(created_by) = key_line(%(created_by)s)
+
+-- name: line_of_maker
+select key_line(%(created_by)s)
 
 -- name: insert
 insert into report_schedule (id, name, cron, timezone, report, webhook_url, s3_prefix, scope, due_at, created_by)

@@ -4,6 +4,9 @@
 insert into webhook_endpoint (id, url, events, description, secret, created_by)
 values (%(id)s, %(url)s, %(events)s, %(description)s, %(secret)s, %(created_by)s)
 
+-- name: count_endpoints
+select count(*) from webhook_endpoint where key_line(created_by) = key_line(%(created_by)s)
+
 -- name: list_endpoints
 select id, url, events, description, state, disabled_because, failing_since, created_at
 from webhook_endpoint where %(id)s::uuid is null or id = %(id)s order by created_at, id
@@ -30,6 +33,17 @@ select state from report where id = %(report_id)s for share
 insert into report_webhook (id, report_id, url, key_prefix) values (%(id)s, %(report_id)s, %(url)s, %(key_prefix)s)
 on conflict (report_id, key_prefix, url) do nothing
 returning id
+
+-- name: pending_webhooks
+-- Of a line of keys: addresses that wait for the end of a report, and events that are not delivered yet.
+select (select count(*) from report_webhook where key_line = line and not told)
+    + (select count(*) from webhook_delivery
+       where key_line = line and state in ('pending', 'leased') and subscription_id is not null)
+from (values (key_line(%(key_prefix)s))) asked (line)
+
+-- name: unsubscribe
+delete from report_webhook
+where report_id = %(report_id)s and key_line = key_line(%(key_prefix)s) and not told
 
 -- name: announce_to_subscriber
 insert into webhook_delivery (subscription_id, report_id, event, payload)
@@ -59,28 +73,57 @@ where id = %(id)s and state <> 'leased'
 -- Claims follow each other, so that each sees what the one before has leased.
 select pg_advisory_xact_lock(hashtextextended('claim of a webhook delivery', 0))
 
+-- name: expire_leases
+-- The sender died. Its deliveries are due at once.
+update webhook_delivery set state = 'pending', lease_until = null
+where state = 'leased' and lease_until < clock_timestamp()
+
 -- name: claim_delivery
--- One at a time to each receiver: a slow one holds up nobody but itself.
+-- Turns by key: the line with the fewest deliveries under way comes first, then the receiver with the fewest, then what is
+-- longest due. A line and a receiver (host and port) have at most so many under way; an endpoint, and the address of a
+-- request, one. So a receiver that never answers holds up its own line, and a part of that.
+with recursive lane (key_line, receiver) as (
+    (select key_line, receiver from webhook_delivery where state = 'pending' order by key_line, receiver limit 1)
+    union all
+    select next.key_line, next.receiver
+    from lane, lateral (
+        select key_line, receiver from webhook_delivery
+        where state = 'pending' and (webhook_delivery.key_line, webhook_delivery.receiver) > (lane.key_line, lane.receiver)
+        order by key_line, receiver limit 1
+    ) next
+), under_way as materialized (
+    select key_line, receiver, endpoint_id, subscription_id from webhook_delivery where state = 'leased'
+), turn as materialized (
+    select lane.key_line, lane.receiver, by_line.sent as of_line, by_receiver.sent as of_receiver
+    from lane,
+        lateral (select count(*) as sent from under_way u where u.key_line = lane.key_line) by_line,
+        lateral (select count(*) as sent from under_way u where u.receiver = lane.receiver) by_receiver
+    where by_line.sent < %(per_key)s and by_receiver.sent < %(per_receiver)s
+), due as (
+    select c.id, c.url, c.secret, c.previous_secret
+    from turn, lateral (
+        select d.id, d.due_at, coalesce(e.url, w.url) as url, coalesce(e.secret, s.secret) as secret,
+               case when s.made_at > clock_timestamp() - interval '24 hours' then s.previous_secret end as previous_secret
+        from webhook_delivery d
+        left join webhook_endpoint e on e.id = d.endpoint_id
+        left join report_webhook w on w.id = d.subscription_id
+        left join webhook_secret s on s.key_prefix = w.key_prefix
+        where d.key_line = turn.key_line and d.receiver = turn.receiver and d.state = 'pending'
+          and d.due_at <= clock_timestamp()
+          and (e.id is null or e.state = 'enabled')
+          and not exists (select from under_way u
+                          where u.endpoint_id = d.endpoint_id or u.subscription_id = d.subscription_id)
+        order by d.due_at
+        limit 1
+        for update of d skip locked
+    ) c
+    order by turn.of_line, turn.of_receiver, c.due_at
+    limit 1
+)
 update webhook_delivery d
 set state = 'leased', attempt = d.attempt + 1, round_attempt = d.round_attempt + 1,
     lease_until = clock_timestamp() + %(lease)s
-from (
-    select c.id, coalesce(e.url, w.url) as url, coalesce(e.secret, s.secret) as secret,
-           case when s.made_at > clock_timestamp() - interval '24 hours' then s.previous_secret end as previous_secret
-    from webhook_delivery c
-    left join webhook_endpoint e on e.id = c.endpoint_id
-    left join report_webhook w on w.id = c.subscription_id
-    left join webhook_secret s on s.key_prefix = w.key_prefix
-    where ((c.state = 'pending' and c.due_at <= clock_timestamp())
-           or (c.state = 'leased' and c.lease_until < clock_timestamp()))
-      and (e.id is null or e.state = 'enabled')
-      and not exists (select from webhook_delivery other
-                      where other.state = 'leased' and other.lease_until >= clock_timestamp() and other.id <> c.id
-                        and (other.endpoint_id = c.endpoint_id or other.subscription_id = c.subscription_id))
-    order by c.due_at
-    limit 1
-    for update of c skip locked
-) due
+from due
 where d.id = due.id
 returning d.id, d.attempt, due.url, due.secret, due.previous_secret, d.payload,
     extract(epoch from clock_timestamp())::bigint as sent_at_s,
@@ -130,6 +173,15 @@ where (id, attempt) in (select * from unnest(%(ids)s::uuid[], %(attempts)s::inte
 -- Of endpoints that stayed disabled for as long as a delivery is tried.
 update webhook_delivery set state = 'failed', ended_at = clock_timestamp(), last_error = coalesce(last_error, 'the endpoint is disabled')
 where state = 'pending' and give_up_at < clock_timestamp() and due_at <= clock_timestamp()
+
+-- name: forget_subscriptions
+-- Of ended reports, once no delivery is left that names them.
+delete from report_webhook
+where id in (
+    select w.id from report_webhook w join report r on r.id = w.report_id
+    where w.told and r.finished_at < clock_timestamp() - %(keep)s
+      and not exists (select from webhook_delivery where subscription_id = w.id)
+    limit 1000)
 
 -- name: forget_deliveries
 delete from webhook_delivery

@@ -100,7 +100,11 @@ class Caller:
 
 def outage(options: Options) -> Seen:
     """Run it all; leaves no process behind."""
-    settings = {"UPTILL_BATCH_STORES": str(BATCH_STORES), "UPTILL_RATE_REPORT": "100000/minute"}
+    settings = {
+        "UPTILL_BATCH_STORES": str(BATCH_STORES),
+        "UPTILL_RATE_REPORT": "100000/minute",
+        "UPTILL_MAX_OPEN_REPORTS": "100000",
+    }
     with private_stack(options.directory, workers=2, settings=settings) as stack:
         sample = write_sample(options.directory / "sample", stores=STORES, days=9)
         ingest_paths(stack.settings["UPTILL_DATABASE_URL"], [str(options.directory / "sample")])

@@ -38,6 +38,7 @@ SETTINGS = {
     "UPTILL_BATCH_STORES": str(BATCH_STORES),
     "UPTILL_MAX_ATTEMPTS": str(MAX_ATTEMPTS),
     "UPTILL_RATE_READ": "100000/minute",
+    "UPTILL_MAX_OPEN_REPORTS": "100000",
     "UPTILL_RATE_REPORT": "100000/minute",
 }
 REST_S = 60.0  # from the moment when everything runs again until every accepted report has ended

@@ -1,0 +1,179 @@
+"""One report that several keys asked for: a cancel withdraws the caller, and only the last one cancels the report."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from shared.keys import rotate_key
+from shared.settings import Settings
+from tests.fixtures.fleet import Store, load_fleet
+from tests.fixtures.in_process import problem
+from tests.fixtures.two_keys import KeyHolder, two_keys
+
+POLL = datetime(2024, 10, 14, 12, tzinfo=UTC)
+Keys = tuple[KeyHolder, KeyHolder, KeyHolder]
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Iterator[Keys]:
+    load_fleet(
+        settings.database_url.get_secret_value(),
+        {f"store-{n}": Store(polls=[(POLL - timedelta(hours=n), True)]) for n in range(2)},
+    )
+    with two_keys(settings) as found:
+        yield found
+
+
+def actions(database_url: str, report_id: str) -> list[tuple[str, str]]:
+    with psycopg.connect(database_url) as conn:
+        return conn.execute(
+            "select actor, action from audit where subject = %s order by id", [report_id]
+        ).fetchall()
+
+
+def test_it_is_canceled_when_nobody_wants_it_any_more(keys: Keys, database_url: str) -> None:
+    one, other, _ = keys
+    report_id = one.ask()
+    assert other.ask() == report_id
+    assert one.cancel(report_id) == "queued"
+    assert one.cancel(report_id) == "queued"  # twice is the same as once
+    assert other.state(report_id) == one.state(report_id) == "queued"
+    assert other.cancel(report_id) == "canceled"
+    assert other.cancel(report_id) == "canceled"
+    assert [action for actor, action in actions(database_url, report_id) if actor == one.prefix] == [
+        "report.created",
+        "report.withdrawn",
+        "report.withdrawn",
+    ]
+
+
+def test_who_only_joined_can_withdraw_too(keys: Keys) -> None:
+    one, other, _ = keys
+    report_id = one.ask()
+    other.ask()
+    assert other.cancel(report_id) == "queued"
+    assert one.cancel(report_id) == "canceled"
+
+
+def test_a_key_that_did_not_ask_for_it_changes_nothing(keys: Keys) -> None:
+    one, other, _ = keys
+    report_id = one.ask()
+    assert other.cancel(report_id) == "queued"
+    assert one.state(report_id) == "queued"
+
+
+def test_an_administrator_cancels_it_for_everybody(keys: Keys, database_url: str) -> None:
+    one, other, admin = keys
+    report_id = one.ask()
+    other.ask()
+    assert admin.cancel(report_id) == "canceled"
+    assert (admin.prefix, "report.canceled") in actions(database_url, report_id)
+
+
+def test_who_withdrew_and_asks_again_wants_it_again(keys: Keys) -> None:
+    one, other, _ = keys
+    report_id = one.ask()
+    other.ask()
+    one.cancel(report_id)
+    assert one.ask() == report_id
+    assert other.cancel(report_id) == "queued"
+    assert one.state(report_id) == "queued"
+
+
+def test_an_idempotency_key_is_never_answered_with_what_somebody_else_canceled(keys: Keys) -> None:
+    one, other, admin = keys
+    report_id = one.ask("mine")
+    assert one.ask("mine") == report_id
+    admin.cancel(report_id)
+    renewed = one.ask("mine")
+    assert renewed != report_id
+    assert one.state(renewed) == "queued"
+    assert one.ask("mine") == renewed
+    joined = other.ask("theirs")
+    assert joined == renewed
+    admin.cancel(joined)
+    assert other.ask("theirs") != joined
+
+
+def test_an_idempotency_key_is_answered_with_what_its_own_caller_canceled(keys: Keys) -> None:
+    one, _, _ = keys
+    report_id = one.ask("mine")
+    assert one.cancel(report_id) == "canceled"
+    assert one.ask("mine") == report_id
+    assert one.ask("another") != report_id
+
+
+def test_two_requests_of_one_key_are_not_told_apart_when_it_cancels(keys: Keys) -> None:
+    """Whose request was meant cannot be told, so neither Idempotency-Key stands for the canceled report."""
+    one, _, _ = keys
+    report_id = one.ask("first")
+    assert one.ask("second") == report_id
+    assert one.cancel(report_id) == "canceled"
+    renewed = one.ask("second")
+    assert renewed != report_id
+    assert one.ask("first") == renewed
+
+
+def test_a_repeated_request_is_an_interest_again(keys: Keys) -> None:
+    one, other, _ = keys
+    report_id = one.ask("mine")
+    other.ask()
+    one.cancel(report_id)
+    assert one.ask("mine") == report_id
+    assert other.cancel(report_id) == "queued"
+
+
+def test_the_successor_of_a_key_withdraws_for_it(keys: Keys, database_url: str) -> None:
+    one, _, _ = keys
+    report_id = one.ask()
+    with psycopg.connect(database_url) as conn:
+        successor = KeyHolder(one._client, rotate_key(conn, one.prefix))
+    assert successor.cancel(report_id) == "canceled"
+
+
+def test_who_withdrew_is_told_nothing_and_the_other_is(keys: Keys, database_url: str) -> None:
+    one, other, _ = keys
+    for holder in (one, other):
+        assert holder.post("/v1/webhook-secret").status_code == 201
+    report_id = one.ask(webhook_url="https://one.example/hook")
+    other.ask(webhook_url="https://other.example/hook")
+    one.cancel(report_id)
+    other.cancel(report_id)
+    with psycopg.connect(database_url) as conn:
+        told = conn.execute(
+            "select w.url, d.event from webhook_delivery d join report_webhook w on w.id = d.subscription_id"
+        ).fetchall()
+    assert told == [("https://other.example/hook", "report.canceled")]
+
+
+def test_a_report_of_the_release_before_is_canceled_by_its_creator_alone(
+    keys: Keys, database_url: str
+) -> None:
+    one, other, _ = keys
+    report_id = one.ask()
+    with psycopg.connect(database_url) as conn:
+        conn.execute("delete from report_interest")  # it wrote none
+    assert other.cancel(report_id) == "queued"
+    assert one.cancel(report_id) == "canceled"
+
+
+def test_what_has_ended_is_not_canceled(keys: Keys, database_url: str) -> None:
+    one, _, admin = keys
+    report_id = one.ask()
+    with psycopg.connect(database_url) as conn:
+        conn.execute("update report set state = 'failed' where id = %s", [report_id])
+    for holder in (one, admin):
+        problem(holder.delete(f"/v1/reports/{report_id}"), 409, "report_ended")
+
+
+def test_who_tries_a_failed_report_again_wants_it(keys: Keys, database_url: str) -> None:
+    one, other, _ = keys
+    report_id = one.ask()
+    one.cancel(one.ask(force=True))  # something else
+    with psycopg.connect(database_url) as conn:
+        conn.execute("update report set state = 'failed' where id = %s", [report_id])
+    assert other.post(f"/v1/reports/{report_id}/retry").status_code == 202
+    assert one.cancel(report_id) == "queued"
+    assert other.cancel(report_id) == "canceled"
