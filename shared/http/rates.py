@@ -124,6 +124,9 @@ class Rates:
         name, period_s = limit.key_for(*who), limit.get_expiry()
         block = max(1, limit.amount // _BLOCKS_A_WINDOW)
         taken = await counts.incr(name, period_s, amount=block)
+        now_s = (
+            time.monotonic()
+        )  # the window began before this answer: here it must not end earlier than there
         before = self._tallies.get(who)
         if taken == block:  # the first one of a window
             window_ends_s = now_s + period_s
