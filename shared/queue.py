@@ -123,7 +123,10 @@ def queue_depth(broker: RedisBroker) -> int:
 def dead_messages(broker: RedisBroker) -> int:
     """Messages that no actor could read; Dramatiq keeps them for a week. Raises `QueueUnavailable`."""
     try:
-        return int(broker.client.zcard(f"{broker.namespace}:{xq_name(REPORT_QUEUE)}"))
+        return sum(
+            int(broker.client.zcard(f"{broker.namespace}:{xq_name(queue)}"))
+            for queue in (REPORT_QUEUE, SHORT_QUEUE)
+        )
     except redis.RedisError as error:
         raise QueueUnavailable("Redis did not answer") from error
 

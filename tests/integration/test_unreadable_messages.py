@@ -7,19 +7,20 @@ from typing import Any
 import dramatiq
 import pytest
 
-from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, ComputeBatch
+from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, SHORT_QUEUE, ComputeBatch, ShortBatch
 from shared.ids import new_id
 from shared.queue import dead_messages, make_broker
 from tests.fixtures.metrics import free_ports, on_port, scrape, value
 from tests.fixtures.services import Services, wait_until
 
-COMPUTE = ACTOR_NAMES[ComputeBatch]
+COMPUTE, SHORT = ACTOR_NAMES[ComputeBatch], ACTOR_NAMES[ShortBatch]
 UNREADABLE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "an actor of another release": ("count_stars", {"report_id": str(new_id())}),
     "no arguments": (COMPUTE, {}),
     "no id": (COMPUTE, {"report_id": "first", "batch_no": 0}),
     "an older release's": (COMPUTE, {"report": str(new_id()), "batch": 0}),
     "a newer release's": (COMPUTE, {"report_id": str(new_id()), "batch_no": 0, "priority": 1}),
+    "in the queue of short work": (SHORT, {"report_id": "first", "batch_no": 0}),
 }
 
 
@@ -38,7 +39,8 @@ def test_they_are_counted_and_the_worker_lives(
         worker = services.worker()
         services.scheduler(**on_port(ports["scheduler"]))
         for actor, arguments in UNREADABLE.values():
-            broker.enqueue(dramatiq.Message(REPORT_QUEUE, actor, (), dict(arguments), {}))
+            queue = SHORT_QUEUE if actor == SHORT else REPORT_QUEUE
+            broker.enqueue(dramatiq.Message(queue, actor, (), dict(arguments), {}))
         wait_until(lambda: dead_messages(broker) == len(UNREADABLE), "all of them to be put aside")
         with services.client() as client:
             *_, ended = client.follow(client.create_report(force=True).id)
