@@ -16,7 +16,9 @@ from shared.uptime.zones import DEFAULT_TIMEZONE
 _UNITS_US = {"minutes": 60_000_000, "hours": 3_600_000_000}
 _DECIMALS = 4
 _UINT32_DIGITS = 9
-_SPECIAL = re.compile('[",\r\n]')
+_SPECIAL = re.compile(
+    "[\",\r\n]|[;\t] *'*[=+\\-@]"
+)  # by RFC 4180; and what would be a formula in a second cell
 
 
 def report_frame(
@@ -62,7 +64,7 @@ def _side_by_side(frame: pd.DataFrame) -> Iterator[tuple[bool, list[str]]]:
 
 def _texts(texts: Sequence[str]) -> list[bytes]:
     together = "\n".join(texts)
-    if together.count("\n") >= len(texts) or any(special in together for special in '",\r'):
+    if together.count("\n") >= len(texts) or any(special in together for special in '",\r;\t'):
         return [_quoted(text).encode() for text in texts]
     return together.encode().split(b"\n")
 

@@ -5,7 +5,6 @@ A block is on its way to the disk before the next one is read: a fast sender wai
 
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from services.ingest.http.bodies import media_type, refuse_longer, too_large
 from services.ingest.http.spool import file_name, full_disk_named
 from shared.errors import InvalidRequest, UnsupportedMediaType
+from shared.texts import UNSEEN
 
 FORM = "multipart/form-data"
 RAW_TYPES = frozenset(
@@ -36,7 +36,6 @@ RAW_TYPES = frozenset(
 )
 _CODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _MAX_FILES = 1000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BLOCK_BYTES = 1 << 20
 
 
@@ -180,7 +179,7 @@ class _Form:
         if len(self._files.names) == _MAX_FILES:
             raise InvalidRequest(f"the form holds more than {_MAX_FILES} files")
         name = options[b"filename"].decode("utf-8", "replace") or "upload"
-        if _CONTROL.search(name):  # Postgres stores no NUL, and no name needs the others
+        if UNSEEN.search(name):  # Postgres stores no NUL, and no name needs the others
             raise InvalidRequest("the name of a form's file holds control characters")
         self._files.begin(name)
 
