@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from shared.redact import redacted
+
 
 def configure_logging(service: str, level: str) -> None:
     """Send structlog and the standard library's loggers through one JSON renderer."""
@@ -33,6 +35,7 @@ def configure_logging(service: str, level: str) -> None:
                 _add_service(service),
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
+                _redact,
             ],
         )
     )
@@ -46,6 +49,11 @@ def configure_logging(service: str, level: str) -> None:
     logging.getLogger("uvicorn.access").disabled = True  # shared/http/observe.py writes the line of a request
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _redact(logger: structlog.typing.WrappedLogger, method: str, line: str) -> str:
+    del logger, method
+    return redacted(line)
 
 
 def _add_service(service: str) -> structlog.typing.Processor:

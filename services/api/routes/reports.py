@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Depends, Header, Query, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from structlog.contextvars import bind_contextvars
@@ -35,7 +35,7 @@ from shared.errors import (
     ReportExpired,
     WebhookSecretMissing,
 )
-from shared.http.auth import Caller
+from shared.http.auth import Caller, refuse_ended
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
@@ -70,10 +70,12 @@ async def create(context: ApiContext, request: ReportRequest, caller: ReportCall
     return report
 
 
-async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wait_s: float) -> Report:
+async def wait_for(
+    context: ApiContext, request: Request, report_id: UUID, visible: StoreScope, wait_s: float
+) -> Report:
     """Return the report once it has ended, or as it is after `wait_s` seconds or when this service closes.
 
-    Raises `ReportNotFound`.
+    Raises `ReportNotFound`, and `AuthenticationError` once the caller's key has ended.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
@@ -86,6 +88,7 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
                 return report
             if await context.stopping.pause(min(LOOK_S, left_s), waiter.changed):
                 return report
+            await refuse_ended(request)
 
 
 @router.post(
@@ -147,12 +150,16 @@ async def read_reports(
 async def read_report(
     context: Context,
     key: Reader,
+    request: Request,
     response: Response,
     report_id: UUID,
-    wait: Annotated[float, Query(ge=0, description="Seconds to wait for the end; capped by the server.")] = 0,
+    wait: Annotated[
+        float,
+        Query(ge=0, allow_inf_nan=False, description="Seconds to wait for the end; capped by the server."),
+    ] = 0,
 ) -> ReportBody:
     """Show a report with its progress and, once it succeeded, links to its files."""
-    report = await wait_for(context, report_id, key.visible, min(wait, context.settings.max_wait_s))
+    report = await wait_for(context, request, report_id, key.visible, min(wait, context.settings.max_wait_s))
     await context.links.note(key, report)
     response.headers.update(_NO_STORE)
     if not report.is_final:
