@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg.rows import class_row
@@ -20,10 +20,12 @@ from shared.audit import record
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
 from shared.labels import checked_labels
+from shared.texts import seen
 
 SCOPES = ("reports:read", "reports:write", "ingest:write", "metrics:read", "admin")
 SCOPES_OF_LIMITED_KEYS = frozenset({"reports:read", "reports:write"})
 OVERLAP = timedelta(days=1)
+LAST_EXPIRY = datetime(2100, 12, 31, 23, 59, 59, tzinfo=UTC)  # shared/db/sql/keys.sql has it too
 KEY_ID = "^[a-z0-9]{8}$"  # the part of a key that may be shown
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SHAPE = re.compile(r"upt_([a-z0-9]{8})_([A-Za-z0-9_-]{43})")
@@ -76,6 +78,15 @@ class KeyTerms:
         if unknown := sorted(set(self.scopes) - set(SCOPES)):
             raise InvalidRequest(
                 f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}", field="scopes"
+            )
+        try:
+            seen(self.name)
+        except ValueError as error:
+            raise InvalidRequest(str(error), field="name") from None
+        if self.expires_at is not None and self.expires_at > LAST_EXPIRY:
+            raise InvalidRequest(
+                f"must not be after the year {LAST_EXPIRY.year}; leave it out for a key that does not expire",
+                field="expires_at",
             )
         if self.store_labels is None:
             return

@@ -230,6 +230,25 @@ class Settings(BaseSettings):
     )
     max_schedules: int = Field(default=100, ge=1, description="Report schedules of one key.")
     max_webhook_endpoints: int = Field(default=50, ge=1, description="Webhook endpoints of one key.")
+    open_calls_per_key: int = Field(
+        default=512,
+        ge=1,
+        description="Calls of one key that one process answers at the same time, streams, long polls and uploads among them; more get 429.",
+    )
+    connections_per_address: int = Field(
+        default=256,
+        ge=1,
+        description="Connections of one address to one process that have not shown a valid key yet; of more, the oldest is closed.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of your reverse proxies, separated by commas: they are exempt from `UPTILL_CONNECTIONS_PER_ADDRESS`.",
+    )
+    body_bytes_per_s: int = Field(
+        default=1024,
+        ge=1,
+        description="Slowest pace of a body in bytes a second, over each 20 s; a slower sender gets 408.",
+    )
     max_queue_age_s: float = Field(
         default=900.0,
         gt=0,

@@ -2,8 +2,11 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+
+from shared.redact import redacted
 
 
 def configure_logging(service: str, level: str) -> None:
@@ -33,6 +36,7 @@ def configure_logging(service: str, level: str) -> None:
                 _add_service(service),
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
+                _redact,
             ],
         )
     )
@@ -46,6 +50,12 @@ def configure_logging(service: str, level: str) -> None:
     logging.getLogger("uvicorn.access").disabled = True  # shared/http/observe.py writes the line of a request
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _redact(logger: structlog.typing.WrappedLogger, method: str, line: Any) -> str:
+    """Redact the rendered line; structlog's types know only what comes before rendering."""
+    del logger, method
+    return redacted(line)
 
 
 def _add_service(service: str) -> structlog.typing.Processor:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.schemas import ReportParameters
+from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
 from shared.schedules.cron import following
 from shared.schedules.keep import MAX_PREFIX
 from shared.schedules.model import DeliveryState, Run, Schedule, ScheduleState, ScheduleTerms
+from shared.texts import seen
 from shared.webhooks.address import MAX_URL
 
 NEXT_SHOWN = 5
@@ -74,12 +76,12 @@ class Deliver(BaseModel):
     )
 
 
-class ScheduleCreate(BaseModel):
+class ScheduleCreate(RequestBody):
     """Body of `POST /v1/report-schedules`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    name: str = Name
+    name: Annotated[str, AfterValidator(seen)] = Name
     cron: str = Cron
     timezone: str = Zone
     report: ScheduledReport = ScheduledReport()
@@ -97,16 +99,18 @@ class ScheduleCreate(BaseModel):
         )
 
 
-class ScheduleChange(BaseModel):
+class ScheduleChange(RequestBody):
     """Body of `PATCH /v1/report-schedules/{id}`: what is left out, or null, stays; `report` and `deliver` are replaced whole."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"state": "paused"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"state": "paused"}]})
 
     state: ScheduleState | None = Field(
         default=None,
         description="A `paused` schedule makes no reports, and none for that time once it is active again.",
     )
-    name: str | None = Field(default=None, min_length=1, max_length=100, pattern=r"^[^\x00]*$")
+    name: Annotated[str, AfterValidator(seen)] | None = Field(
+        default=None, min_length=1, max_length=100, pattern=r"^[^\x00]*$"
+    )
     cron: str | None = Field(default=None, max_length=100)
     timezone: str | None = Field(default=None, max_length=64)
     report: ScheduledReport | None = None

@@ -17,6 +17,7 @@ from pydantic import (
 
 from services.api.files import how_to_rebuild
 from services.api.signing import LinkSigner
+from shared.http.bodies import RequestBody
 from shared.labels import checked_labels
 from shared.reports.model import (
     CONTENT_TYPES,
@@ -97,10 +98,8 @@ class StoreSelection(BaseModel):
         return self
 
 
-class ReportParameters(BaseModel):
+class ReportParameters(RequestBody):
     """What is asked of a report, now or by a schedule; every field has a default."""
-
-    model_config = ConfigDict(extra="forbid")
 
     policy: KnownPolicy = Field(
         default=DEFAULT_POLICY, description=f"How polls become uptime: one of {', '.join(POLICIES)}."

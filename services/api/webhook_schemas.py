@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from shared.http.bodies import RequestBody
 from shared.webhooks.address import MAX_URL
 from shared.webhooks.model import EVENTS, DeliveryState, EventType
 
@@ -16,10 +17,8 @@ WebhookUrl = Field(
 )
 
 
-class EndpointCreate(BaseModel):
+class EndpointCreate(RequestBody):
     """Body of `POST /v1/webhook-endpoints`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = WebhookUrl
     events: list[EventType] = Field(

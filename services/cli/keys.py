@@ -55,7 +55,7 @@ def create(
 def rotate(
     prefix: Annotated[str, typer.Argument(help="The eight characters after `upt_`.")],
     overlap_hours: Annotated[
-        float, typer.Option(min=0, help="How long the old key still works.")
+        float, typer.Option(min=0, max=720, help="How long the old key still works.")
     ] = OVERLAP.total_seconds() / 3600,
 ) -> None:
     """Print a new key that may do what the old one may; the old one ends after the overlap."""

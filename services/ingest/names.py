@@ -3,6 +3,8 @@
 import hashlib
 import re
 
+from shared.texts import UNSEEN
+
 MAX_NAME_CHARACTERS = 255
 MAX_NAME_BYTES = 1024
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -11,8 +13,8 @@ _KEPT_BYTES = 900  # of a longer name; its SHA-256 keeps it distinct
 
 def name_fault(name: str) -> str | None:
     """Say what is wrong with the name of an uploaded file or of an archive's member; None if nothing is."""
-    if _UNSTORABLE.search(name):
-        return "the file name contains control characters; rename the file"
+    if UNSEEN.search(name):
+        return "the file name contains control or invisible characters; rename the file"
     if len(name) > MAX_NAME_CHARACTERS or len(name.encode()) > MAX_NAME_BYTES:
         return (
             f"the file name is longer than {MAX_NAME_CHARACTERS} characters or {MAX_NAME_BYTES:,} bytes;"

@@ -6,7 +6,7 @@ ROW_REASONS = {
     "columns": "the row has not as many fields as the header",
     "quoting": "a quoted field does not end in its line, or a quote stands inside a field (RFC 4180)",
     "encoding": "the row is not valid UTF-8",
-    "control_character": "the row holds a control character",
+    "control_character": "the row holds a control character, or an invisible one such as those that turn text around",
     "line_too_long": "the line is longer than 64 KB",
     "store_id": "the store id is empty or longer than 1024 bytes",
     "status": "the status is neither active nor inactive",

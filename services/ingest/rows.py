@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from services.ingest.chunks import MAX_LINE_BYTES, Chunk
 from services.ingest.header import Layout
 from services.ingest.reasons import RAW_BYTES, Reject
+from services.ingest.unseen import holds_unseen
+from shared.texts import UNSEEN
 
 Ints = NDArray[np.int64]
 _NEWLINE, _COMMA, _RETURN, _FIRST_PRINTABLE = 10, 44, 13, 32
 _PAD = bytes(64)  # so that whole words may be read from any position of a field
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIELD = re.compile(r'(?:"((?:[^"]++|"")*+)"|([^",]*+))(?:,|\Z)')  # RFC 4180
 
 
@@ -141,7 +142,7 @@ def _split_line(line: bytes, layout: Layout) -> list[bytes] | str:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         return "encoding"
-    if _CONTROL.search(text):
+    if UNSEEN.search(text):
         return "control_character"
     if '"' in text:
         fields = _quoted_fields(text)
@@ -169,7 +170,7 @@ def _quoted_fields(text: str) -> list[str] | None:
 
 def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], newlines: int) -> bool:
     """Whether there are no quotes, and no control characters but those that end lines."""
-    if b'"' in data or b"\x7f" in data or not _is_utf8(data):
+    if b'"' in data or b"\x7f" in data or not _is_utf8(data) or holds_unseen(data):
         return False
     returns = data.count(b"\r\n") if b"\r" in data else 0  # searching one byte is ten times as fast as two
     return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == newlines + returns

@@ -19,7 +19,9 @@ Values = Sequence[str] | Numbers
 _UNITS_US = {"minutes": 60_000_000, "hours": 3_600_000_000}
 _DECIMALS = 4
 _UINT32_DIGITS = 9
-_SPECIAL = re.compile('[",\r\n]')
+_SPECIAL = re.compile(
+    "[\",\r\n]|[;\t] *'*[=+\\-@]"
+)  # by RFC 4180; and what would be a formula in a second cell
 
 
 def report_values(
@@ -69,7 +71,7 @@ def _kind(values: Values) -> str:
 
 def _texts(texts: Sequence[str]) -> list[bytes]:
     together = "\n".join(texts)
-    if together.count("\n") >= len(texts) or any(special in together for special in '",\r'):
+    if together.count("\n") >= len(texts) or any(special in together for special in '",\r;\t'):
         return [_quoted(text).encode() for text in texts]
     return together.encode().split(b"\n")
 

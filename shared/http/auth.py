@@ -1,20 +1,31 @@
 """Who calls, may they, and how often: every route depends on `Caller(scope)` or `public`.
 
-The application keeps its ring of keys as `app.state.keys` and their limits as `app.state.rates`.
+The application keeps its ring of keys as `app.state.keys`, their limits as `app.state.rates` and `app.state.open_calls`.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from shared.db.connect import autocommitting_async, borrowed_async
 from shared.db.queries import queries
-from shared.errors import AuthenticationError, DatabaseUnavailable, ForbiddenError, RateLimited
+from shared.errors import (
+    AuthenticationError,
+    DatabaseUnavailable,
+    ForbiddenError,
+    InfrastructureError,
+    RateLimited,
+)
+from shared.http.open_calls import OpenCalls
 from shared.http.rates import Rates, Work
 from shared.keys import ApiKey, matches, prefix_of
 
@@ -23,6 +34,7 @@ _log = structlog.get_logger()
 _WORK_OF_SCOPE = {"reports:write": Work.REPORT, "ingest:write": Work.INGEST}
 REMEMBERED_S = 3.0  # a revoked or expired key is refused after this, at most; 5 s are promised
 MOST_REMEMBERED = 10_000
+_UNKNOWN_AT_ONCE = 2  # made-up keys may keep so many of the pool's connections busy
 
 
 @dataclass
@@ -40,7 +52,9 @@ class KeyRing:
     def __init__(self, pool: AsyncConnectionPool, remembered_s: float = REMEMBERED_S) -> None:
         self._pool = pool
         self._remembered_s = remembered_s
-        self._remembered: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
+        self._live: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
+        self._unknown: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
+        self._unknown_at_once = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
 
     async def live_key(self, presented: str) -> ApiKey:
         """The key. Raises `AuthenticationError` for one that is malformed, unknown, expired or revoked."""
@@ -55,17 +69,26 @@ class KeyRing:
 
     def forget(self, prefix: str) -> None:
         """Ask the database at the next call: the key was changed here."""
-        self._remembered.pop(prefix, None)
+        self._live.pop(prefix, None)
+        self._unknown.pop(prefix, None)
 
     async def _known(self, prefix: str) -> _Known | None:
-        until_s, known = self._remembered.get(prefix, (0.0, None))
+        """Keys that have lived are looked up at once; made-up ones wait for each other, and push no live one out."""
+        was_live = prefix in self._live
+        until_s, known = (self._live if was_live else self._unknown).get(prefix, (0.0, None))
         now_s = time.monotonic()
-        if now_s >= until_s:
+        if now_s < until_s:
+            return known
+        if was_live:
             known = await self._look_up(prefix)
-            self._remembered.pop(prefix, None)
-            self._remembered[prefix] = (now_s + self._remembered_s, known)  # from before it was asked
-            if len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.popitem(last=False)
+        else:
+            async with self._unknown_at_once:
+                known = await self._look_up(prefix)
+        self.forget(prefix)
+        remembered = self._unknown if known is None else self._live
+        remembered[prefix] = (now_s + self._remembered_s, known)  # from before it was asked
+        if len(remembered) > MOST_REMEMBERED:
+            remembered.popitem(last=False)
         return known
 
     async def _look_up(self, prefix: str) -> _Known | None:
@@ -93,12 +116,16 @@ class Caller:
     scope: str
 
     async def __call__(self, request: Request) -> ApiKey:
-        """Return the key.
+        """Return the key, which is checked and counted once a request.
 
         Raises `AuthenticationError` without a live key, `ForbiddenError` for one that lacks the scope, and `RateLimited`.
         """
+        admitted: ApiKey | None = getattr(request.state, "caller", None)
+        return admitted or await self._admit(request)
+
+    async def _admit(self, request: Request) -> ApiKey:
         keys: KeyRing = request.app.state.keys
-        key = await keys.live_key(_presented(request))
+        key = await keys.live_key(presented_key(request))
         if not key.allows(self.scope):
             raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}; use one that has it")
         rates: Rates = request.app.state.rates
@@ -108,14 +135,57 @@ class Caller:
         except RateLimited as error:
             request.state.rate_limit = rates.none_left(work, error.retry_after_s)
             raise
+        open_calls: OpenCalls = request.app.state.open_calls
+        open_calls.enter(key.prefix)
+        request.state.caller = key
+        if (connection := getattr(request.state, "connection", None)) is not None:
+            connection.admit()
         return key
+
+
+def leave(scope: MutableMapping[str, Any]) -> None:
+    """Say that the call has ended, whoever made it."""
+    key: ApiKey | None = scope.get("state", {}).get("caller")
+    if key is not None:
+        open_calls: OpenCalls = scope["app"].state.open_calls
+        open_calls.leave(key.prefix)
+
+
+async def refuse_ended(request: Request) -> None:
+    """Raise `AuthenticationError` if the caller's key has ended since; an outage of the database ends no key."""
+    keys: KeyRing = request.app.state.keys
+    try:
+        await keys.live_key(presented_key(request))
+    except InfrastructureError:
+        return
+
+
+def callers_of(dependant: Dependant) -> Iterator[Caller]:
+    """What a route demands of its caller."""
+    if isinstance(dependant.call, Caller):
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from callers_of(inner)
+
+
+_demands: dict[int, tuple[object, Caller | None]] = {}  # by the id of a route, which is kept for that
+
+
+def demand_of(route: object) -> Caller | None:
+    """What a route demands of its caller; None for a public one and for none."""
+    if id(route) not in _demands:
+        dependant: Dependant | None = getattr(route, "dependant", None)
+        found = None if dependant is None else next(callers_of(dependant), None)
+        _demands[id(route)] = (route, found)
+    return _demands[id(route)][1]
 
 
 async def public() -> None:
     """Mark a route that needs no key, on purpose."""
 
 
-def _presented(request: Request) -> str:
+def presented_key(request: Request) -> str:
+    """Return the key as it was sent. Raises `AuthenticationError` if there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     if not key:

@@ -11,9 +11,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from shared import errors
-from shared.http.auth import Caller
+from shared.http.auth import callers_of
 from shared.http.examples import example_of
-from shared.http.problems import BAD_REQUEST, NOT_FOUND, PROBLEMS, Problem
+from shared.http.problems import BAD_REQUEST, BODY_TOO_SLOW, NOT_FOUND, PROBLEMS, Problem
 
 REF_TEMPLATE = "#/components/schemas/{model}"  # for schemas that a route describes itself
 _MEDIA_TYPE = "application/problem+json"
@@ -100,10 +100,7 @@ def describe(app: FastAPI) -> None:
 
 def scopes_of(dependant: Dependant) -> Iterator[str]:
     """The scopes that a route asks for."""
-    if isinstance(dependant.call, Caller):
-        yield dependant.call.scope
-    for inner in dependant.dependencies:
-        yield from scopes_of(inner)
+    return (caller.scope for caller in callers_of(dependant))
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
@@ -145,7 +142,8 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
     if body is not None or any(parameter["in"] != "path" for parameter in parameters):
         possible.append(PROBLEMS[errors.InvalidRequest])
     if body is not None:
-        possible += [BAD_REQUEST, PROBLEMS[errors.BodyTooLarge], PROBLEMS[errors.UnsupportedMediaType]]
+        possible += [BAD_REQUEST, BODY_TOO_SLOW]
+        possible += [PROBLEMS[errors.BodyTooLarge], PROBLEMS[errors.UnsupportedMediaType]]
     for status, problems in _by_status(possible).items():
         known = operation["responses"].get(str(int(status)))
         operation["responses"][str(int(status))] = (

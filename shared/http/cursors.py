@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from shared.errors import InvalidRequest
+from shared.texts import storable
 
 Row = TypeVar("Row")
 
@@ -21,7 +22,7 @@ def read_id_cursor(cursor: str | None) -> UUID | None:
     try:
         return None if cursor is None else UUID(bytes=_decode(cursor))
     except ValueError:
-        raise _no_cursor() from None
+        raise invalid_cursor() from None
 
 
 def text_cursor(position: str) -> str:
@@ -32,9 +33,9 @@ def text_cursor(position: str) -> str:
 def read_text_cursor(cursor: str | None) -> str | None:
     """The text that a cursor holds. Raises `InvalidRequest` for what no page gave."""
     try:
-        return None if cursor is None else _decode(cursor).decode()
+        return None if cursor is None else storable(_decode(cursor).decode())
     except ValueError:
-        raise _no_cursor() from None
+        raise invalid_cursor() from None
 
 
 def cut_page(found: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
@@ -54,5 +55,8 @@ def _decode(cursor: str) -> bytes:
         raise ValueError(cursor) from error
 
 
-def _no_cursor() -> InvalidRequest:
-    return InvalidRequest("this is no cursor that an earlier page gave", field="query.cursor")
+def invalid_cursor() -> InvalidRequest:
+    """Return the error of every list."""
+    return InvalidRequest(
+        'invalid cursor: pass the "next" value of the previous page unchanged', field="query.cursor"
+    )

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.http.headers import REQUEST_ID
 from shared.ids import new_id
 from shared.metrics.registry import REQUEST_DURATION
+from shared.redact import redacted
 from shared.reports.model import NOWHERE, Origin
 from shared.tracing import Span, span
 
@@ -81,7 +82,7 @@ def current_origin() -> Origin:
 def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[Span]:
     if scope["path"] in _ASKED_BY_MACHINES:
         return nullcontext(Span())
-    method = {"http.request.method": scope["method"]}
+    method = {"http.request.method": _names(scope)[0]}
     return span("request", method, kind="server", parent=headers.get("traceparent"))
 
 
@@ -100,4 +101,5 @@ def _names(scope: MutableMapping[str, Any]) -> tuple[str, str]:
 
 def _request_id(headers: Headers) -> str:
     given = headers.get(REQUEST_ID, "")
-    return given if _SENDER_MAY_CHOOSE.fullmatch(given) else str(new_id())
+    is_fit = _SENDER_MAY_CHOOSE.fullmatch(given) and redacted(given) == given
+    return given if is_fit else str(new_id())

@@ -1,5 +1,6 @@
 """The only place that knows what an error means in HTTP. Every error answer is problem+json (RFC 9457)."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from shared import errors
 from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
 from shared.http.quotas import Quota
+from shared.redact import redacted
 
 _log = structlog.get_logger()
 RETRY_AFTER_S = "5"
@@ -113,6 +115,7 @@ NOT_FOUND = Problem("not_found", HTTPStatus.NOT_FOUND, "There is nothing at this
 BAD_REQUEST = Problem("bad_request", HTTPStatus.BAD_REQUEST, "The request cannot be read")
 TOO_DEEP = Problem("too_deep", HTTPStatus.BAD_REQUEST, "The JSON is nested too deeply")
 INTERNAL = Problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
+BODY_TOO_SLOW = Problem("body_too_slow", HTTPStatus.REQUEST_TIMEOUT, "The body comes too slowly")
 UNKNOWN_HOST = Problem("unknown_host", HTTPStatus.BAD_REQUEST, "The Host header names another service")
 # What the framework refuses before a route is reached, by status.
 _FRAMEWORK = {
@@ -122,6 +125,7 @@ _FRAMEWORK = {
         NOT_FOUND,
         Problem("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "The path does not take this method"),
         PROBLEMS[errors.BodyTooLarge],
+        BODY_TOO_SLOW,
     )
 }
 REGISTRY: Sequence[Problem] = sorted(
@@ -130,9 +134,20 @@ REGISTRY: Sequence[Problem] = sorted(
 )
 
 
+class ProblemResponse(JSONResponse):
+    """An error answer. It quotes what the caller sent: any text is made sendable, and a key in it is not shown."""
+
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return redacted(text).encode("utf-8", "backslashreplace")
+
+
 def problem_response(
     problem: Problem, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
-) -> JSONResponse:
+) -> ProblemResponse:
     """Build the answer; `members` are extension members."""
     body = {
         "type": problem.type,
@@ -141,7 +156,7 @@ def problem_response(
         "detail": detail,
         **members,
     }
-    return JSONResponse(body, problem.status, headers, media_type="application/problem+json")
+    return ProblemResponse(body, problem.status, headers)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -152,7 +167,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_bug)
 
 
-async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_domain_error(request: Request, error: Exception) -> ProblemResponse:
     problem = next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
     headers = {}
     match problem.status:
@@ -170,7 +185,7 @@ async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, problem, str(error), headers, **({"field": field} if field else {}))
 
 
-async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_validation_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     if any(item["loc"][0] == "path" for item in error.errors()):  # what is no id is the id of nothing
         return _answer(request, NOT_FOUND, f"there is nothing at {request.url.path}")
@@ -200,8 +215,10 @@ def _fault(item: Mapping[str, Any]) -> Mapping[str, str]:
     return {"field": field, "message": message}
 
 
-async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if isinstance(error.__cause__, errors.UptillError):  # shared/http/key_before_body.py
+        return await _on_domain_error(request, error.__cause__)
     if isinstance(error.__cause__, RecursionError):  # FastAPI's own reading of a body
         return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
     problem = _FRAMEWORK.get(HTTPStatus(error.status_code), INTERNAL)
@@ -217,7 +234,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, problem, detail, error.headers)
 
 
-async def _on_bug(request: Request, error: Exception) -> JSONResponse:
+async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
     _log.error("bug", path=request.url.path, exc_info=error)
     # This answer is made outside of the middleware.
     headers = {**SECURITY_HEADERS, REQUEST_ID: _request_id(request)}
@@ -226,7 +243,7 @@ async def _on_bug(request: Request, error: Exception) -> JSONResponse:
 
 def _answer(
     request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **members: Any
-) -> JSONResponse:
+) -> ProblemResponse:
     return problem_response(problem, detail, headers=headers, request_id=_request_id(request), **members)
 
 

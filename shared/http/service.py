@@ -1,7 +1,7 @@
 """What both HTTP services are made of: middleware, error answers, operations routes. A service adds its own routes."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
 
@@ -13,10 +13,13 @@ from shared.http.auth import public
 from shared.http.body_limit import BodyLimit
 from shared.http.contract import describe
 from shared.http.docs import add_docs
+from shared.http.edge_limits import EdgeLimits
 from shared.http.headers import REQUEST_ID, SecurityHeaders
 from shared.http.hosts import AllowedHosts, allowed_hosts
+from shared.http.key_before_body import KeyBeforeBody
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
+from shared.http.open_calls import OpenCalls
 from shared.http.problems import add_error_handlers
 from shared.settings import Settings
 
@@ -44,15 +47,24 @@ def make_service(
     max_body_bytes: int | None,
 ) -> FastAPI:
     """Build the application; `max_body_bytes` None where every route has a limit of its own."""
+    edge = EdgeLimits.of(settings)
+
+    @asynccontextmanager
+    async def lifespan_with_limits(app: FastAPI) -> AsyncIterator[dict[str, EdgeLimits]]:
+        async with lifespan(app):
+            yield {"edge": edge}  # for every connection: shared/http/connection.py
+
     app = FastAPI(
         title=title,
         summary=summary,
         version=_VERSION,
-        lifespan=lifespan,
+        lifespan=lifespan_with_limits,
         docs_url=None,
         redoc_url=None,
     )
+    app.state.open_calls = OpenCalls(settings.open_calls_per_key)
     # The last one added is the first to see a request.
+    app.add_middleware(KeyBeforeBody)
     if max_body_bytes is not None:
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.add_middleware(AllowedHosts, names=allowed_hosts(settings))

@@ -1,21 +1,16 @@
 """A hostile hour in a minute: nonsense, slow senders, thousands of connections; a good client is served all the while."""
 
-import socket
-import statistics
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Self
-from urllib.parse import urlsplit
 
 import httpx2
 import psutil
 import pytest
 
-from shared.ids import new_id
+from tests.chaos.good_client import GoodClient, connected
 from tests.fixtures.services import Services, wait_until
 
 CONNECTIONS = 10_000
@@ -58,52 +53,6 @@ REFUSED: list[tuple[int, dict[str, str], bytes]] = [
     (422, _JSON, b"nonsense"),
     (422, _JSON, b'{"no_such_field": 1}'),
 ]
-
-
-class GoodClient:
-    """Asks for something again and again on one connection, as an owner's script does; keeps how long each took."""
-
-    def __init__(self, url: str, key: str, path: str) -> None:
-        self._path = path
-        self.took_s: list[float] = []
-        self.statuses: set[int] = set()
-        self.broken = 0
-        self._stop = threading.Event()
-        self._http = httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._http.close()
-
-    def figures(self) -> str:
-        """Its calls so far, and forget them."""
-        took, self.took_s = self.took_s, []
-        p99 = statistics.quantiles(took, n=100)[98] if len(took) > 1 else float("nan")
-        return f"{len(took)} calls, p50 {statistics.median(took) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.02):
-            began = time.monotonic()
-            try:
-                self.statuses.add(self._http.get(f"{self._path}/{new_id()}").status_code)
-            except httpx2.HTTPError:
-                self.broken += 1
-            self.took_s.append(time.monotonic() - began)
-
-
-@contextmanager
-def connected(url: str) -> Iterator[socket.socket]:
-    address = urlsplit(url)
-    assert address.hostname is not None
-    assert address.port is not None
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
-        yield connection
 
 
 def first_line(url: str, request: bytes) -> bytes:

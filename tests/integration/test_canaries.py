@@ -21,7 +21,7 @@ def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: P
     (port,) = free_ports(1)
     settings = {**env, "UPTILL_LOG_LEVEL": "DEBUG", "UPTILL_SPOOL_DIR": str(tmp_path / "spool")}
     wrong_key = f"upt_abcdefgh_{'canary' * 7}c"
-    links = []
+    links, answers, metrics = [], list[str](), list[str]()
     with Services(settings, tmp_path) as services:
         services.api()
         services.worker()
@@ -33,9 +33,29 @@ def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: P
         for url in (env["UPTILL_API_URL"], f"http://127.0.0.1:{port}"):
             wait_until(partial(_answers, url), url)
             for key in (wrong_key, env["UPTILL_API_KEY"]):
-                for path in (f"/v1/reports/{new_id()}", "/v1/imports", "/v1/keys", f"/{new_id()}?key={key}"):
-                    httpx2.get(url + path, headers={"Authorization": f"Bearer {key}"})
-                    httpx2.post(url + path, headers={"X-API-Key": key}, content=b"{")
+                for path in (
+                    *(f"/v1/reports/{new_id()}", "/v1/imports", "/v1/keys", f"/{new_id()}?key={key}"),
+                    *(
+                        f"/{key}",
+                        f"/v1/{key}/x",
+                        f"/v1/stores/{key}",
+                        f"/v1/stores?label={key}",
+                        f"/v1/audit?actor={key}",
+                    ),
+                    *(f"/v1/imports?name={key}%00", f"/get_report?report_id={key}", f"/v1/imports/{key}"),
+                ):
+                    for answer in (
+                        httpx2.get(
+                            url + path, headers={"Authorization": f"Bearer {key}", "X-Request-Id": key}
+                        ),
+                        httpx2.post(url + path, headers={"X-API-Key": key}, json={key: key}),
+                        httpx2.post(
+                            url + path, headers={"X-API-Key": key, "X-Request-Id": key}, content=b"{"
+                        ),
+                        httpx2.request(key.replace("-", "_"), url + path, headers={"X-API-Key": key}),
+                    ):
+                        answers.append(answer.text + str(answer.headers))
+            metrics.append(httpx2.get(f"{url}/metrics", headers={"X-API-Key": env["UPTILL_API_KEY"]}).text)
     logs = {log.name: log.read_text(errors="replace") for log in tmp_path.glob("*.log")}
     assert len(logs) == 4
     assert all(logs.values())
@@ -50,6 +70,8 @@ def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: P
     for canary in (*canaries, *signatures, *passwords, "X-Amz-Credential"):
         assert canary
         assert [name for name, text in logs.items() if canary in text] == [], canary
+    for canary in canaries[:2]:
+        assert not [text for text in (*answers, *metrics) if canary in text]
 
 
 def _answers(url: str) -> bool:

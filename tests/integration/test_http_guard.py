@@ -241,13 +241,18 @@ class TestBeforeTheApplication:
         with Services(env, tmp_path) as services, ExitStack() as stack:
             services.start("services.api", f"--port={address.port}", "--connections=3")
             wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "the API")
-            for _ in range(4):
+            key = f"Authorization: Bearer {env['UPTILL_API_KEY']}\r\n"
+            with services.client() as client:
+                report_id = client.create_report(force=True).id
+            for _ in range(3):
                 connection = socket.create_connection((address.hostname or "", address.port or 0))
                 stack.enter_context(connection)
-            request = b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            status, headers, body = _spoken(env["UPTILL_API_URL"], request)
+                connection.sendall(_get(f"/v1/reports/{report_id}/events", key))
+                assert connection.recv(12) == b"HTTP/1.1 200", "callers with a key who are being answered"
+            status, headers, body = _spoken(env["UPTILL_API_URL"], _get("/version"))
             assert (status, body["type"]) == (503, "urn:uptill:error:overloaded")
             assert headers["retry-after"]
+            assert _spoken(env["UPTILL_API_URL"], _get("/livez"))[0] == 200
             stack.close()
             wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "room for another connection")
 
@@ -284,6 +289,10 @@ class TestDocs:
         body = service.get("/version").json()
         assert body["service"] in ("api", "ingest")
         assert body["version"]
+
+
+def _get(path: str, headers: str = "") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode()
 
 
 def _is_served(url: str) -> bool:

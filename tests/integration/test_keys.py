@@ -132,7 +132,7 @@ class TestRemembering:
         for n in range(20):
             assert status(api, f"upt_{n:08d}_{'x' * 43}") == 401
         assert status(api, key) == 404
-        assert len(api.app.state.keys._remembered) == 5  # type: ignore[attr-defined]
+        assert len(api.app.state.keys._unknown) == 5  # type: ignore[attr-defined]
 
 
 class TestByHttp:

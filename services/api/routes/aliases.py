@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response, status
+from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from services.api.context import Context
@@ -48,12 +48,13 @@ async def trigger_by_get(context: Context, key: Writer, response: Response) -> T
 async def get(
     context: Context,
     key: Reader,
+    request: Request,
     response: Response,
     report_id: Annotated[str, Query(json_schema_extra={"format": "uuid"})],
     accept: Annotated[str, Header()] = "*/*",
 ) -> LegacyStatus | RedirectResponse:
     """Say `Running`, `Complete` with a link, or `Error`; with `Accept: text/csv` redirect to the finished CSV."""
-    report = await wait_for(context, _report_id(report_id), key.visible, 0)
+    report = await wait_for(context, request, _report_id(report_id), key.visible, 0)
     await context.links.note(key, report)
     response.headers["Cache-Control"] = "no-store"
     if not report.is_final:

@@ -1,6 +1,7 @@
 """Progress as server-sent events: one event at each change, a comment while nothing changes, until the report has ended.
 
-A stream also ends when this service closes; event sources connect again by themselves, to another instance then.
+A stream also ends when this service closes (event sources connect again by themselves, to another instance then), and when
+its key was revoked or has expired.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +15,8 @@ from services.api.changes import LOOK_S
 from services.api.context import ApiContext, Context
 from services.api.routes.reports import Reader
 from services.api.schemas import Progress
-from shared.errors import DatabaseUnavailable
+from shared.errors import AuthenticationError, DatabaseUnavailable
+from shared.http.auth import refuse_ended
 from shared.keys import EVERY_STORE
 from shared.reports.model import Report, ReportState
 
@@ -69,6 +71,9 @@ async def _stream(context: ApiContext, request: Request, report: Report) -> Asyn
                 return
             waiter.changed.clear()
             try:
+                await refuse_ended(request)
                 report = await context.looks.report(report.id, EVERY_STORE)
+            except AuthenticationError:
+                return
             except DatabaseUnavailable:
                 continue  # the next look may succeed; the client need not connect anew

@@ -11,10 +11,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from services.api.context import ApiContext, Context
 from shared.audit import ACTIONS, list_entries
 from shared.db.connect import borrowed_async, connect
-from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
+from shared.errors import KeyNotFound, KeyReplaced
 from shared.http.auth import Caller, KeyRing
+from shared.http.bodies import RequestBody
 from shared.http.contract import answers
-from shared.http.cursors import cut_page
+from shared.http.cursors import cut_page, invalid_cursor
 from shared.keys import KEY_ID, OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
 
 router = APIRouter(tags=["administration"])
@@ -24,14 +25,14 @@ T = TypeVar("T")
 _ACTION = "^[a-z.]{1,40}$"
 _ACTOR = "^[a-z0-9]{1,20}$"
 _NO_STORE = {"Cache-Control": "no-store"}
+_MAX_DIGITS = len(str(2**63))
 _MAX_OVERLAP_S = 30 * 86_400
 
 
-class KeyCreate(BaseModel):
+class KeyCreate(RequestBody):
     """Body of `POST /v1/keys`."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"name": "Anna, four stores", "store_labels": {"owner": "anna"}}]},
     )
 
@@ -48,15 +49,14 @@ class KeyCreate(BaseModel):
     expires_at: AwareDatetime | None = None
 
 
-class KeyRotate(BaseModel):
+class KeyRotate(RequestBody):
     """Body of `POST /v1/keys/{prefix}/rotate`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     overlap_s: float = Field(
         default=OVERLAP.total_seconds(),
         ge=0,
         le=_MAX_OVERLAP_S,
+        allow_inf_nan=False,
         description="Seconds for which the old key still works.",
     )
 
@@ -177,8 +177,8 @@ async def read_audit(
 def _before(cursor: str | None) -> int | None:
     if cursor is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(2**62))):
-        raise InvalidRequest("not a cursor that this call gave out", field="cursor")
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MAX_DIGITS and int(cursor) < 2**63):
+        raise invalid_cursor()
     return int(cursor)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 from structlog.contextvars import bind_contextvars
 
@@ -36,7 +36,7 @@ from shared.errors import (
     TooManyPendingWebhooks,
     WebhookSecretMissing,
 )
-from shared.http.auth import Caller
+from shared.http.auth import Caller, refuse_ended
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
@@ -90,10 +90,12 @@ async def _accept(
         return accepted, await get_report(conn, accepted.report_id, caller.visible)
 
 
-async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wait_s: float) -> Report:
+async def wait_for(
+    context: ApiContext, request: Request, report_id: UUID, visible: StoreScope, wait_s: float
+) -> Report:
     """Return the report once it has ended, or as it is after `wait_s` seconds or when this service closes.
 
-    Raises `ReportNotFound`.
+    Raises `ReportNotFound`, and `AuthenticationError` once the caller's key has ended.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
@@ -106,6 +108,7 @@ async def wait_for(context: ApiContext, report_id: UUID, visible: StoreScope, wa
                 return report
             if await context.stopping.pause(min(LOOK_S, left_s), waiter.changed):
                 return report
+            await refuse_ended(request)
 
 
 @router.post(
@@ -177,12 +180,16 @@ async def read_reports(
 async def read_report(
     context: Context,
     key: Reader,
+    request: Request,
     response: Response,
     report_id: UUID,
-    wait: Annotated[float, Query(ge=0, description="Seconds to wait for the end; capped by the server.")] = 0,
+    wait: Annotated[
+        float,
+        Query(ge=0, allow_inf_nan=False, description="Seconds to wait for the end; capped by the server."),
+    ] = 0,
 ) -> ReportBody:
     """Show a report with its progress and, once it succeeded, links to its files."""
-    report = await wait_for(context, report_id, key.visible, min(wait, context.settings.max_wait_s))
+    report = await wait_for(context, request, report_id, key.visible, min(wait, context.settings.max_wait_s))
     await context.links.note(key, report)
     response.headers.update(_NO_STORE)
     if not report.is_final:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import Context
@@ -20,8 +21,10 @@ from shared.http.cursors import cut_page, read_text_cursor, text_cursor
 from shared.labels import parse_labels
 from shared.stores.read import get_store, list_stores
 from shared.stores.timeline import read_timeline
+from shared.texts import storable
 
 router = APIRouter(tags=["stores"])
+StoreId = Annotated[str, AfterValidator(storable)]
 
 
 @router.get("/v1/stores")
@@ -39,7 +42,7 @@ async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuer
 
 @router.get("/v1/stores/{store_id:path}/timeline")
 async def read_store_timeline(
-    context: Context, key: Reader, store_id: str, chosen: Annotated[TimelineQuery, Query()]
+    context: Context, key: Reader, store_id: StoreId, chosen: Annotated[TimelineQuery, Query()]
 ) -> TimelineBody:
     """Explain the uptime of one store: its spans, its polls, and its states with the rule behind each border."""
     async with borrowed_async(context.pools.reading) as conn:
@@ -48,7 +51,7 @@ async def read_store_timeline(
 
 
 @router.get("/v1/stores/{store_id:path}")
-async def read_store(context: Context, key: Reader, store_id: str) -> StoreDetailBody:
+async def read_store(context: Context, key: Reader, store_id: StoreId) -> StoreDetailBody:
     """Show one store: hours, zone, labels, its last poll and how many it had lately."""
     async with borrowed_async(context.pools.reading) as conn:
         return StoreDetailBody.with_hours(await get_store(conn, store_id, key.visible))

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +17,13 @@ from shared.clock import from_us
 from shared.db.connect import borrowed_async
 from shared.db.queries import queries
 from shared.errors import ImportEnded, ImportNotFound
-from shared.formulas import inert
+from shared.formulas import inert_cells
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
+from shared.texts import UNSEEN
 
 _SQL = queries("imports")
 _REJECTS_PAGE = 2000
+_LAST_BYTE = 0xFF
 _MAX_MEMBERS = 1000
 _FIRST_ID = UUID(int=0)
 _REJECTS_HEADER = ("line", "byte_offset", "reason", "raw", "source")
@@ -32,7 +33,6 @@ _ORIGINS = {
     "change": "a change of a store",
     "retention": "old polls that were dropped",
 }
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ async def rejects_csv(pool: AsyncConnectionPool, import_id: UUID) -> AsyncIterat
             return
         yield _csv_lines(
             [
-                (line, at, reason, inert(_text(raw)), inert(source))
+                (line, at, reason, inert_cells(_text(raw)), inert_cells(source))
                 for _, line, at, reason, raw, source in rows
             ]
         )
@@ -162,4 +162,8 @@ def _csv_lines(rows: list[tuple[object, ...]]) -> bytes:
 def _text(raw: bytes) -> str:
     """The text, with what is no printable UTF-8 as escapes."""
     text = raw.decode("utf-8", "backslashreplace")
-    return _CONTROL.sub(lambda found: found[0] if found[0] == "\t" else f"\\x{ord(found[0]):02x}", text)
+    return UNSEEN.sub(lambda found: found[0] if found[0] == "\t" else _escaped(ord(found[0])), text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code <= _LAST_BYTE else f"\\u{code:04x}"

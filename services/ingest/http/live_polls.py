@@ -1,6 +1,5 @@
 """Checks the polls of one call, as columns, by the rules of a file's rows. Knows no database."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 from services.ingest.instants import parse_instant
 from services.ingest.polls import MAX_STORE_ID_BYTES
 from services.ingest.reasons import ROW_REASONS
+from shared.texts import UNSEEN
 
 MAX_POLLS = 10_000
 _STATUSES = {"active": True, "inactive": False}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,8 @@ def check_polls(
 
 def store_id_fault(store_id: str) -> str | None:
     """The reason to refuse this store id, already without spaces around it."""
+    if not store_id.isascii() and UNSEEN.search(store_id):
+        return "control_character"
     if not store_id or len(store_id.encode()) > MAX_STORE_ID_BYTES:
         return "store_id"
-    return "control_character" if _CONTROL.search(store_id) else None
+    return "control_character" if UNSEEN.search(store_id) else None

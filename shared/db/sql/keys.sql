@@ -1,4 +1,5 @@
--- API keys. All times are this database's.
+-- API keys. All times are this database's. No key is shown to end after 2100, whatever an earlier release stored: Python's
+-- years end with 9999, in some zones before.
 
 -- name: insert_key
 insert into api_key (prefix, hash, name, scopes, store_labels, expires_at)
@@ -16,11 +17,12 @@ select exists (select from api_key where replaces = %(prefix)s)
 -- name: insert_successor
 -- May do the same, and lives as long as the key that it replaces was meant to.
 insert into api_key (prefix, hash, name, scopes, store_labels, expires_at, replaces)
-select %(new_prefix)s, %(hash)s, name, scopes, store_labels, clock_timestamp() + (expires_at - created_at), prefix
+select %(new_prefix)s, %(hash)s, name, scopes, store_labels, 
+       case when expires_at is not null then least(clock_timestamp() + (expires_at - created_at), timestamptz '2100-12-31 23:59:59+00') end, prefix
 from api_key where prefix = %(prefix)s
 
 -- name: end_after
-update api_key set expires_at = least(expires_at, clock_timestamp() + %(overlap)s) where prefix = %(prefix)s
+update api_key set expires_at = least(expires_at, clock_timestamp() + %(overlap)s, timestamptz '2100-12-31 23:59:59+00') where prefix = %(prefix)s
 
 -- name: revoke_predecessor
 update api_key set revoked_at = clock_timestamp()
@@ -30,11 +32,13 @@ where prefix = (select replaces from api_key where prefix = %(prefix)s) and revo
 update api_key set revoked_at = clock_timestamp() where prefix = %(prefix)s and revoked_at is null
 
 -- name: list_keys
-select prefix, name, scopes, store_labels, created_at, expires_at, revoked_at, last_used_at
+select prefix, name, scopes, store_labels, created_at,
+       case when expires_at is not null then least(expires_at, timestamptz '2100-12-31 23:59:59+00') end as expires_at, revoked_at, last_used_at
 from api_key order by created_at desc, prefix
 
 -- name: live_key
-select prefix, name, scopes, store_labels, created_at, expires_at, revoked_at, last_used_at, hash,
+select prefix, name, scopes, store_labels, created_at,
+       case when expires_at is not null then least(expires_at, timestamptz '2100-12-31 23:59:59+00') end as expires_at, revoked_at, last_used_at, hash,
        last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute' as use_is_due
 from api_key
 where prefix = %(prefix)s and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())

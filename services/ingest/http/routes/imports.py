@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
 from starlette.requests import ClientDisconnect
 
 from services.ingest.http.context import Context, ImportId, Writer
@@ -21,6 +22,7 @@ from services.ingest.names import MAX_NAME_CHARACTERS, name_fault
 from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers
 from shared.ids import new_id
+from shared.texts import seen
 
 router = APIRouter(tags=["imports"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -48,6 +50,7 @@ async def create_import(
     response: Response,
     name: Annotated[
         str,
+        AfterValidator(seen),
         Query(
             min_length=1,
             max_length=MAX_NAME_CHARACTERS,

@@ -1,0 +1,43 @@
+"""What callers may cost before and while they are served: connections of an address, calls of a key, pace of bodies."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Self
+
+from shared.errors import ConfigurationError
+from shared.settings import Settings
+
+_HOME_BITS = 64  # of an IPv6 address: who has one has all that begin with them
+
+
+@dataclass(frozen=True)
+class EdgeLimits:
+    """The settings of one process. Reverse proxies are exempt from the limit of an address, as they stand for many."""
+
+    connections_per_address: int = 256
+    body_bytes_per_s: int = 1024
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Read the settings. Raises `ConfigurationError` for a proxy that is neither an address nor a network."""
+        named = [text.strip() for text in settings.trusted_proxies.split(",") if text.strip()]
+        try:
+            proxies = tuple(ip_network(text) for text in named)
+        except ValueError as error:
+            raise ConfigurationError(f"UPTILL_TRUSTED_PROXIES: {error}; name addresses or networks") from None
+        return cls(settings.connections_per_address, settings.body_bytes_per_s, proxies)
+
+    def counted_as(self, address: str) -> str | None:
+        """Return whose connections these are: an IPv4 address, or the /64 of an IPv6 one; None for a reverse proxy."""
+        try:
+            parsed = ip_address(address)
+        except ValueError:  # a socket in the file system
+            return None
+        if isinstance(parsed, IPv6Address):
+            parsed = parsed.ipv4_mapped or parsed
+        if any(parsed in network for network in self.proxies):
+            return None
+        if isinstance(parsed, IPv6Address):
+            return str(ip_network((parsed, _HOME_BITS), strict=False))
+        return str(parsed)

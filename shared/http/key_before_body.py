@@ -1,0 +1,54 @@
+"""No byte of a body is read before its sender's key was checked, and none long after the key has ended.
+
+The check is the route's own `Caller`, made early: FastAPI would read and parse a body before its dependencies.
+"""
+
+import time
+from http import HTTPStatus
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import UptillError
+from shared.http.auth import REMEMBERED_S, demand_of, leave, refuse_ended
+
+
+class KeyBeforeBody:
+    """Pure ASGI, around the router: the route is known by the time that anything asks for the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; the first `receive` of a route that needs a key raises without one."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        checked_s: float | None = None
+
+        async def receive_from_a_caller() -> Message:
+            nonlocal checked_s
+            if checked_s is None:
+                await _check(scope, is_first=True)
+                checked_s = time.monotonic()
+            message = await receive()
+            if message.get("more_body") and time.monotonic() - checked_s > REMEMBERED_S:
+                await _check(scope, is_first=False)
+                checked_s = time.monotonic()
+            return message
+
+        try:
+            await self._app(scope, receive_from_a_caller, send)
+        finally:
+            leave(scope)
+
+
+async def _check(scope: Scope, *, is_first: bool) -> None:
+    demand = demand_of(scope.get("route"))
+    if demand is None:
+        return
+    try:
+        await (demand if is_first else refuse_ended)(Request(scope))
+    except UptillError as error:  # of what is raised while FastAPI reads a body only HTTPException passes
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from error

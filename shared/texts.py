@@ -1,0 +1,63 @@
+"""Characters that nobody sees: controls, formats (among them those that turn text around), line separators, surrogates.
+
+An id or a name with one looks like another, and some of them cannot be stored.
+"""
+
+import re
+
+# Unicode's categories Cc, Cf, Zl, Zp and Cs, up to version 16: first and last; tests/unit/test_texts.py compares.
+UNSEEN_RANGES = (
+    (0x00, 0x1F),
+    (0x7F, 0x9F),
+    (0xAD, 0xAD),
+    (0x0600, 0x0605),
+    (0x061C, 0x061C),
+    (0x06DD, 0x06DD),
+    (0x070F, 0x070F),
+    (0x0890, 0x0891),
+    (0x08E2, 0x08E2),
+    (0x180E, 0x180E),
+    (0x200B, 0x200F),
+    (0x2028, 0x202E),
+    (0x2060, 0x2064),
+    (0x2066, 0x206F),
+    (0xD800, 0xDFFF),
+    (0xFEFF, 0xFEFF),
+    (0xFFF9, 0xFFFB),
+    (0x110BD, 0x110BD),
+    (0x110CD, 0x110CD),
+    (0x13430, 0x1343F),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0001, 0xE0001),
+    (0xE0020, 0xE007F),
+)
+UNSEEN = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in UNSEEN_RANGES)}]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def seen(text: str) -> str:
+    """The text. Raises ValueError that names a character in it that nobody sees."""
+    if found := UNSEEN.search(text):
+        raise ValueError(f"holds U+{ord(found[0]):04X}, a control or invisible character; leave it out")
+    return text
+
+
+def storable(text: str) -> str:
+    """The text. Raises ValueError for NUL and for half of a surrogate pair, which Postgres does not store."""
+    if found := _UNSTORABLE.search(text):
+        raise ValueError(f"holds U+{ord(found[0]):04X}, which is not text; leave it out")
+    return text
+
+
+def storable_throughout(value: object) -> None:
+    """Check every text in a JSON value, names too. Raises ValueError as `storable` does."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                storable(text)
+            case dict() as members:
+                waiting += [*members.keys(), *members.values()]
+            case list() as items:
+                waiting += items

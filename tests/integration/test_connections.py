@@ -1,0 +1,329 @@
+"""What the other end of a connection may do: over real sockets, with limits of seconds turned into moments."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
+
+import pytest
+import uvicorn
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from shared.http import connection
+from shared.http.connection import PatientProtocol
+from shared.http.crowd import Crowd
+from shared.http.edge_limits import EdgeLimits
+from shared.settings import Settings
+from tests.fixtures.services import wait_until
+
+_PATIENCE_S = 20
+_BIG = 8 << 20
+
+
+class Application:
+    """`/read` admits and reads, `/refuse` reads nothing, `/hold` admits and waits, `/big` sends a lot."""
+
+    def __init__(self, edge: EdgeLimits) -> None:
+        self.edge = edge
+        self.ended: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        path = scope["path"]
+        if path in ("/read", "/hold"):
+            scope["state"]["connection"].admit()
+        try:
+            size = 0
+            if path in ("/read", "/hold"):
+                size = await self._read(receive)
+            if path == "/hold":
+                await receive()  # until the other end leaves
+            status = 401 if path == "/refuse" else 200
+            await self._say(send, status, b"x" * _BIG if path == "/big" else str(size).encode())
+        except HTTPException as error:
+            await self._say(send, error.status_code, error.detail.encode())
+        finally:
+            self.ended.append(path)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        scope["state"]["edge"] = self.edge
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @staticmethod
+    async def _read(receive: Receive) -> int:
+        size, more = 0, True
+        while more:
+            message = await receive()
+            size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+        return size
+
+    @staticmethod
+    async def _say(send: Send, status: int, body: bytes) -> None:
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": status, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Served:
+    """One server; `open` makes a connection to it."""
+
+    def __init__(self, app: Application, crowd: Crowd, port: int, stack: ExitStack) -> None:
+        self.app, self.crowd = app, crowd
+        self._port, self._stack = port, stack
+
+    def open(self, request: bytes = b"") -> socket.socket:
+        made = socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE_S)
+        self._stack.enter_context(made)
+        made.sendall(request)
+        return made
+
+    def ask(self, request: bytes) -> "Answer":
+        return answer(self.open(request))
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+
+def answer(asked: socket.socket) -> Answer:
+    """One answer, and not a byte of the next."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = asked.recv(1)
+        assert byte, head
+        head += byte
+    first, _, rest = head.partition(b"\r\n")
+    headers = message_from_bytes(rest)
+    size, body = int(headers["content-length"]), b""
+    while len(body) < size and (block := asked.recv(size - len(body))):
+        body += block
+    return Answer(int(first.split()[1]), headers, body)
+
+
+def is_closed(asked: socket.socket) -> bool:
+    try:
+        return asked.recv(1 << 20) == b""
+    except ConnectionResetError:
+        return True
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def post(path: str, *headers: str, body: bytes = b"") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@contextmanager
+def serving(edge: EdgeLimits = EdgeLimits(), most: int | None = None) -> Iterator[Served]:  # noqa: B008
+    app, crowd = Application(edge), Crowd()
+    protocol = type("Protocol", (PatientProtocol,), {"crowd": crowd})
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        limit_concurrency=most,
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the server")
+        with ExitStack() as stack:
+            yield Served(app, crowd, listening.getsockname()[1], stack)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEADER_S", "BODY_WINDOW_S", "UNREAD_S", "LINGER_S"):
+        monkeypatch.setattr(connection, name, 0.3)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        ["Content-Length: 3", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked", "Content-Length: 3"],
+        ["Content-Length: 3", "Content-Length: 3"],
+        ["content-length: 3", "CONTENT-LENGTH: 4"],
+        ["Content-Length: 3, 3"],
+        ["Content-Length: +3"],
+        ["Content-Length : 3"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: identity"],
+        ["Transfer-Encoding: xchunked"],
+        ["Transfer-Encoding:\tchunked\x0b"],
+    ],
+)
+@pytest.mark.parametrize("before", [b"", get("/livez")], ids=["first", "pipelined"])
+def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(
+    served: Served, framing: list[str], before: bytes
+) -> None:
+    asked = served.open(before + post("/read", *framing, body=b"0\r\n\r\n" + get("/hold")))
+    if before:
+        assert answer(asked).body == b"0"
+    refused = answer(asked)
+    assert (refused.status, refused.headers["connection"]) == (400, "close")
+    assert json.loads(refused.body)["type"] == "urn:uptill:error:bad_request"
+    assert is_closed(asked)
+    assert not {"/read", "/hold"} & set(served.app.ended)
+
+
+@pytest.mark.parametrize("framing", [["Content-Length: 3"], ["Transfer-Encoding: chunked"]])
+def test_a_body_of_one_length_is_taken(served: Served, framing: list[str]) -> None:
+    body = b"abc" if "Content" in framing[0] else b"3\r\nabc\r\n0\r\n\r\n"
+    asked = served.open(post("/read", *framing, body=body))
+    assert answer(asked).body == b"3"
+    asked.sendall(get("/livez"))
+    assert answer(asked).body == b"0", "the connection goes on"
+
+
+class TestBodies:
+    def test_an_answer_before_the_end_of_a_body_arrives_and_closes(self, served: Served) -> None:
+        asked = served.open(post("/refuse", "Content-Length: 5000000", body=b"x" * 300_000))
+        refused = answer(asked)
+        assert (refused.status, refused.headers["connection"]) == (401, "close")
+        assert refused.body == b"0"
+        assert is_closed(asked)
+
+    def test_what_was_sent_without_a_question_is_not_taken_in(self, served: Served) -> None:
+        asked = served.open(post("/refuse", f"Content-Length: {1 << 40}", "Expect: 100-continue"))
+        assert answer(asked).status == 401, "no 100 comes before it"
+        assert is_closed(asked)
+
+    def test_one_who_may_send_is_told_to_go_on(self, served: Served) -> None:
+        asked = served.open(post("/read", "Content-Length: 3", "Expect: 100-continue"))
+        assert asked.recv(100).startswith(b"HTTP/1.1 100 ")
+        asked.sendall(b"abc")
+        assert answer(asked).body == b"3"
+
+    @pytest.mark.usefixtures("moments")
+    def test_one_that_comes_too_slowly_gets_408_however_often_a_byte_comes(self) -> None:
+        with serving() as served:
+            asked = served.open(post("/read", "Content-Length: 5000"))
+            stop = threading.Event()
+
+            def drip() -> None:
+                while not stop.wait(0.02):
+                    asked.send(b"x")
+
+            thread = threading.Thread(target=drip)
+            thread.start()
+            try:
+                refused = answer(asked)
+            finally:
+                stop.set()
+                thread.join()
+            assert refused.status == 408
+            assert b"1,024 bytes a second" in refused.body
+
+    @pytest.mark.usefixtures("moments")
+    def test_headers_that_never_end_are_given_up(self) -> None:
+        with serving() as served:
+            assert is_closed(served.open(b"GET / HTTP/1.1\r\nX: y"))
+
+
+class TestAnswers:
+    @pytest.mark.usefixtures("moments")
+    def test_one_that_is_not_read_ends(self) -> None:
+        with serving() as served:
+            asked = served.open(get("/big"))
+            wait_until(lambda: len(served.crowd) == 0, "the connection to be dropped")
+            assert asked.recv(1)
+
+    @pytest.mark.usefixtures("moments")
+    def test_pipelined_requests_without_a_reader_end(self) -> None:
+        with serving() as served:
+            asked = served.open()
+            asked.settimeout(1)
+            with suppress(OSError):
+                while True:
+                    asked.sendall(get("/big") * 1000)
+            wait_until(lambda: len(served.crowd) == 0, "the connection to be dropped")
+
+    def test_one_that_is_read_comes_whole(self, served: Served) -> None:
+        assert len(served.ask(get("/big")).body) == _BIG
+
+    def test_an_upgrade_is_not_made(self, served: Served) -> None:
+        upgrade = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        assert served.ask(upgrade).status == 200
+        assert served.ask(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n").status in (200, 400)
+
+
+class TestRoom:
+    def test_the_oldest_stranger_of_an_address_makes_room_for_the_next(self) -> None:
+        with serving(EdgeLimits(connections_per_address=3)) as served:
+            first = served.open(get("/livez"))
+            assert answer(first).body == b"0"
+            others = [served.open() for _ in range(2)]
+            assert served.ask(get("/livez")).status == 200
+            assert is_closed(first)
+            for other in others:
+                other.sendall(get("/livez"))
+                assert answer(other).status == 200
+
+    def test_one_with_a_key_counts_for_no_address(self) -> None:
+        with serving(EdgeLimits(connections_per_address=1)) as served:
+            admitted = [served.open(post("/read", "Content-Length: 0")) for _ in range(1)]
+            assert answer(admitted[0]).status == 200
+            served.ask(get("/livez"))
+            served.ask(get("/livez"))
+            admitted[0].sendall(get("/livez"))
+            assert answer(admitted[0]).status == 200
+
+    def test_a_proxy_stands_for_many(self) -> None:
+        proxies = {"connections_per_address": 1, "trusted_proxies": "127.0.0.0/8, ::1"}
+        edge = EdgeLimits.of(Settings.model_validate(proxies))
+        with serving(edge) as served:
+            first = served.open()
+            assert served.ask(get("/livez")).status == 200
+            first.sendall(get("/livez"))
+            assert answer(first).status == 200
+
+    def test_strangers_and_idle_callers_make_room_and_busy_ones_do_not(self) -> None:
+        with serving(most=8) as served:
+            idle = served.open(post("/read", "Content-Length: 0"))
+            assert answer(idle).status == 200
+            busy = [served.open(post("/hold", "Content-Length: 0")) for _ in range(6)]
+            stranger = served.open(b"GET /livez HTTP/1.1\r\n")
+            wait_until(lambda: len(served.crowd) == 8, "all of them")
+            assert served.ask(get("/other")).status == 200, "the newest is served"
+            assert is_closed(stranger)
+            busy += [served.open(post("/hold", "Content-Length: 0"))]
+            assert is_closed(idle)
+            busy += [served.open(post("/hold", "Content-Length: 0"))]
+            wait_until(lambda: len(served.crowd) >= 8, "all of them")
+            refused = served.ask(get("/other"))
+            assert (refused.status, refused.headers["connection"]) == (503, "close")
+            assert [served.ask(get(path)).status for path in ("/livez", "/readyz")] == [200, 200]
+            assert served.app.ended.count("/hold") == 0
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serving() as one:
+        yield one
