@@ -282,6 +282,8 @@ def _is_pinned_variable(image: str, variable: str) -> bool:
 
 
 def test_the_object_store_is_well_only_once_it_writes_durably() -> None:
-    assert "fs.configure -locationPrefix=/buckets/ -fsync -apply" in SERVICES["s3"]["entrypoint"][2]
+    script = SERVICES["s3"]["entrypoint"][2]
+    assert "fs.configure -locationPrefix=/buckets/ -fsync -apply" in script
+    assert "&& touch /tmp/syncs-writes" in script
     for server in (SERVICES["s3"], OVERRIDES["offline.yml"]["services"]["s3"]):
-        assert "/etc/seaweedfs/filer.conf" in server["healthcheck"]["test"][-1]
+        assert "test -f /tmp/syncs-writes" in server["healthcheck"]["test"][-1]

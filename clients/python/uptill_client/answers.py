@@ -220,6 +220,7 @@ class ImportStatus:
     progress: ImportProgress | None = None
     sha256: str | None = None
     started_at: datetime | None = None
+    origin: str | None = None
 
     @property
     def is_final(self) -> bool:
