@@ -28,6 +28,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(rb"\ncontent-length[ \t]*:([^\n]*)")
 _CODING = re.compile(rb"\ntransfer-encoding[ \t]*:")
 _ANSWERED_ALWAYS = frozenset({"/livez", "/readyz"})
+_KEYS = frozenset({b"authorization", b"x-api-key"})
 _SAFE_TRANSFER = "a request has one Content-Length or one Transfer-Encoding, and not both"
 
 
@@ -178,7 +179,18 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
                 raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, self._too_slow())
             return message
 
+        waits = scope["path"] not in _ANSWERED_ALWAYS and _KEYS.isdisjoint(
+            name for name, _ in scope["headers"]
+        )
+
+        def let_the_next_in() -> None:
+            nonlocal waits
+            if waits:
+                waits = False
+                self.crowd.gate.release()
+
         async def send_and_hang_up(message: Message) -> None:
+            let_the_next_in()  # what follows may wait for a reader
             if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
                 cycle.transport = cast("asyncio.Transport", _Closing(self))
@@ -188,7 +200,12 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         is_one_too_many = most is not None and len(self.crowd) > most and not self._is_admitted
         refused = is_one_too_many and scope["path"] not in _ANSWERED_ALWAYS
         app = _too_many_connections if refused else self.config.loaded_app
-        await app(scope, receive_in_time, send_and_hang_up)
+        if waits:
+            await self.crowd.gate.acquire()
+        try:
+            await app(scope, receive_in_time, send_and_hang_up)
+        finally:
+            let_the_next_in()
 
     def _too_slow(self) -> str:
         pace = self._limits.body_bytes_per_s

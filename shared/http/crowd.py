@@ -4,10 +4,12 @@ A stranger has not shown a valid key on its connection yet. Strangers make room 
 callers between two requests. A caller who is being answered never does.
 """
 
+import asyncio
 from typing import Protocol
 
 MOST_SILENT = 1024  # connections that have not sent a request yet
 _MOST_STUCK = 128  # strangers who do not read their answers; each holds up to 0.1 MB
+_AT_WORK = 2  # requests without a key that are answered at a time: a caller never waits for more of them
 _MOST_RESERVE = 64  # connections beyond the limit, for fresh ones to be looked at
 
 
@@ -25,6 +27,7 @@ class Crowd:
     """Every connection of a process. Only the event loop's thread may touch it."""
 
     def __init__(self) -> None:
+        self.gate = asyncio.Semaphore(_AT_WORK)
         self._all: Ordered = {}
         self._strangers: Ordered = {}
         self._silent: Ordered = {}

@@ -308,14 +308,14 @@ class TestRoom:
         with serving(most=8) as served:
             idle = served.open(post("/read", "Content-Length: 0"))
             assert answer(idle).status == 200
-            busy = [served.open(post("/hold", "Content-Length: 0")) for _ in range(6)]
+            busy = [served.open(post("/hold", "Content-Length: 0", "X-API-Key: any")) for _ in range(6)]
             stranger = served.open(b"GET /livez HTTP/1.1\r\n")
             wait_until(lambda: len(served.crowd) == 8, "all of them")
             assert served.ask(get("/other")).status == 200, "the newest is served"
             assert is_closed(stranger)
-            busy += [served.open(post("/hold", "Content-Length: 0"))]
+            busy += [served.open(post("/hold", "Content-Length: 0", "X-API-Key: any"))]
             assert is_closed(idle)
-            busy += [served.open(post("/hold", "Content-Length: 0"))]
+            busy += [served.open(post("/hold", "Content-Length: 0", "X-API-Key: any"))]
             wait_until(lambda: len(served.crowd) >= 8, "all of them")
             refused = served.ask(get("/other"))
             assert (refused.status, refused.headers["connection"]) == (503, "close")
