@@ -15,6 +15,7 @@ _PACKAGES = "python3,python3-venv,ca-certificates"
 _TRUSTED = Path(
     "/etc/ssl/certs/ca-certificates.crt"
 )  # what this machine trusts: pip in the build must reach its index
+_BASE_WITHIN_S = 3600  # took more than 900 s on two cores with a load of 25
 _LEFT_OUT = (
     "./dev/*",
     "./proc/*",
@@ -41,7 +42,9 @@ def base_image(env: Environment) -> str:
         raise CommandFailed("debootstrap needs root; name an image with Python and bash as PYTHON_IMAGE")
     install_missing({"debootstrap": "debootstrap"})
     with tempfile.TemporaryDirectory(prefix="uptill-base-") as root:
-        run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _SUITE, root, _mirror())
+        # If it is broken off, it goes on in the folder that is being removed.
+        options = ("--variant=minbase", f"--include={_PACKAGES}")
+        run("debootstrap", *options, _SUITE, root, _mirror(), within_s=_BASE_WITHIN_S)
         shutil.copyfile(_TRUSTED, root + str(_TRUSTED))
         _import(Path(root), name, env)
     print(f"base image: {name} made")
