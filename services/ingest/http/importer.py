@@ -1,4 +1,4 @@
-"""Loads what lies in the spool, oldest upload first, one at a time, in a thread of its own.
+"""Loads what lies in the spool, one upload at a time, in a thread of its own. Keys take turns.
 
 The spool is the queue: an upload leaves it when its import has ended, so a restart goes on with whatever is there. One
 that fails is tried again later, and the next one goes on meanwhile.
@@ -18,6 +18,7 @@ from services.ingest.archives import MAX_MEMBERS
 from services.ingest.http.attempts import Attempts, is_passing
 from services.ingest.http.lost_uploads import LostUploads
 from services.ingest.http.spool import Spool
+from services.ingest.http.turns import Turns
 from services.ingest.limits import Limits
 from services.ingest.outcome import Progress
 from services.ingest.run import ingest_source
@@ -53,6 +54,7 @@ class Importer:
         self._unannounced = set(spool.uploads())  # nobody is about to write their import
         self._pauses: dict[UUID, tuple[float, float]] = {}  # of uploads to try again: pause, and when
         self._attempts = Attempts(self._connect)
+        self._turns = Turns(self._connect)
         self._lost = LostUploads(self._connect, spool, self._attempts)
         self._seen_s = float("-inf")
         self._wake, self._stop = Event(), Event()
@@ -102,14 +104,20 @@ class Importer:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _round(self) -> None:
-        """Load each upload that is due. Raises `DatabaseUnavailable` if that is away, which holds for all of them."""
-        spooled = self._spooled()
-        self._look_after(spooled)
-        for import_id in spooled:
+        """Load each upload that is due, once. Raises `DatabaseUnavailable`, which concerns all of them."""
+        self._look_after(self._spooled())
+        tried: set[UUID] = set()
+        # The spool is read again each time: an upload that arrives meanwhile takes its turn.
+        while import_id := self._turns.next(
+            [one for one in self._spooled() if one not in tried and self._is_due(one)]
+        ):
             if self._stop.is_set():
                 raise _Stopping
-            if self._pauses.get(import_id, (0.0, 0.0))[1] <= time.monotonic():
-                self._try(import_id)
+            tried.add(import_id)
+            self._try(import_id)
+
+    def _is_due(self, import_id: UUID) -> bool:
+        return self._pauses.get(import_id, (0.0, 0.0))[1] <= time.monotonic()
 
     def _look_after(self, spooled: list[UUID]) -> None:
         """Find lost uploads and drop old failed ones; what goes wrong here keeps no upload waiting."""

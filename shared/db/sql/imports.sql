@@ -12,6 +12,9 @@ select case when error ->> 'reason' in ('fault', 'upload_lost') then 'queued' el
         where (part.id = import.id or part.parent_id = import.id) and part.error ->> 'reason' = 'attempts')
 from import where id = %(id)s
 
+-- name: lines_of_uploads
+select id, key_line(created_by) from import where id = any(%(ids)s)
+
 -- name: begin_attempt
 -- Counted before it begins, so that one that kills the process counts too.
 update import set attempts = attempts + %(more)s
