@@ -40,10 +40,15 @@ from shared.reports.finalise import (
 from shared.reports.model import STORED_CSV_TYPE, FileFormat, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
 from shared.tracing import Value, span
+from shared.uptime.policy import POLICY_VERSION
 from shared.uptime.window import parse_windows
 from shared.uptime.zones import tzdata_version
 
 _log = structlog.get_logger()
+
+
+class OtherPolicyVersion(Exception):
+    """The report promises numbers that this release does not compute."""
 
 
 class LeaseLost(Exception):
@@ -88,6 +93,7 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
         with borrowed(context.pool) as conn:
             parts = list_parts(conn, lease.report_id)
             facts = read_facts(conn, lease.report_id)
+        _refuse_other_policy_version(facts)
         files = _write_or_reopen(context, lease, parts, facts, keeper)
         rows = sum(part.stores for part in parts)  # as counted in the bytes of each
         with stage("finish"), borrowed(context.pool) as conn:
@@ -189,6 +195,15 @@ def _convert(
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull("the worker's disk has no room for the temporary files of a format") from error
         raise
+
+
+def _refuse_other_policy_version(facts: ReportFacts) -> None:
+    """Raise if the report was accepted by a release that computes other numbers, as during an upgrade."""
+    if facts.policy_version != POLICY_VERSION:
+        raise OtherPolicyVersion(
+            f"the report was accepted under policy version {facts.policy_version}, and this release computes"
+            f" version {POLICY_VERSION}; request it again"
+        )
 
 
 def _refuse_lost(keeper: Keeper) -> None:

@@ -43,7 +43,7 @@ def test_every_extra_is_locked() -> None:
 def test_readme_is_short_and_its_make_targets_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert len(readme.splitlines()) <= 150
+    assert len(readme.splitlines()) <= 90
     assert set(re.findall(r"`?make ([a-z-]+)", readme)) <= targets
 
 
@@ -71,3 +71,16 @@ def test_hooks_and_hosted_ci_run_what_everybody_runs() -> None:
 
 def test_nothing_tracked_is_large() -> None:
     assert [path for path in tracked_files() if path.stat().st_size > 1_000_000] == []
+
+
+@pytest.mark.parametrize("page", [path for path in tracked_files() if path.suffix == ".md"], ids=str)
+def test_relative_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_map_of_the_documentation_names_every_page() -> None:
+    docs = ROOT / "docs"
+    named = set(re.findall(r"\]\(([^)#]+)\)", (docs / "index.md").read_text()))
+    pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md")} - {"index.md"}
+    assert {page for page in pages if not page.startswith("decisions/")} <= named

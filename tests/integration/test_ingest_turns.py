@@ -33,14 +33,14 @@ def opener(database_url: str) -> partial[AbstractContextManager[psycopg.Connecti
 
 
 def test_the_only_upload_of_a_key_waits_for_one_upload_of_another(database_url: str) -> None:
-    greedy = [upload(database_url, "greedy") for _ in range(5)]
+    greedy = sorted(upload(database_url, "greedy") for _ in range(5))
     owner = upload(database_url, "owner")
     assert order(Turns(opener(database_url)), {*greedy, owner}) == [greedy[0], owner, *greedy[1:]]
 
 
 def test_an_upload_that_arrives_later_takes_its_turn(database_url: str) -> None:
     turns = Turns(opener(database_url))
-    greedy = [upload(database_url, "greedy") for _ in range(4)]
+    greedy = sorted(upload(database_url, "greedy") for _ in range(4))
     assert turns.next(greedy) == greedy[0]
     assert turns.next(greedy[1:]) == greedy[1]
     owner = upload(database_url, "owner")
@@ -48,7 +48,7 @@ def test_an_upload_that_arrives_later_takes_its_turn(database_url: str) -> None:
 
 
 def test_uploads_whose_import_is_not_written_yet_share_a_turn(database_url: str) -> None:
-    unwritten = [new_id(), new_id()]
+    unwritten = sorted([new_id(), new_id()])
     known = upload(database_url, "owner")
     assert order(Turns(opener(database_url)), {*unwritten, known}) == [unwritten[0], known, unwritten[1]]
 
