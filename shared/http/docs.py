@@ -1,11 +1,12 @@
 """`/docs`: Swagger UI over the service's own description, from files that this service serves. No script of others."""
 
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
 import fastapi_offline
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from shared.http.auth import public
 
@@ -38,13 +39,18 @@ _PAGE = """<!doctype html>
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add the page and its files to an application that has `/openapi.json` and no docs of its own."""
+    """Add the page, its files and `/openapi.json` to an application that has none of its own."""
     router = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
+    written = cache(lambda: JSONResponse(app.openapi()).body)
     page = _PAGE.format(title=f"{app.title} {app.version}")
 
     @router.get("/docs")
     async def docs() -> HTMLResponse:
         return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
+
+    @router.get("/openapi.json")
+    async def description() -> Response:
+        return Response(written(), media_type="application/json")  # made once: whoever asks costs little
 
     @router.get("/docs/start.js")
     async def start() -> Response:
