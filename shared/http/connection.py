@@ -187,7 +187,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
             nonlocal waits
             if waits:
                 waits = False
-                self.crowd.gate.release()
+                self.crowd.end_turn()
 
         async def send_and_hang_up(message: Message) -> None:
             let_the_next_in()  # what follows may wait for a reader
@@ -201,7 +201,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         refused = is_one_too_many and scope["path"] not in _ANSWERED_ALWAYS
         app = _too_many_connections if refused else self.config.loaded_app
         if waits:
-            await self.crowd.gate.acquire()
+            await self.crowd.take_turn()
         try:
             await app(scope, receive_in_time, send_and_hang_up)
         finally:
