@@ -187,13 +187,16 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
             nonlocal waits
             if waits:
                 waits = False
-                self.crowd.gate.release()
+                self.crowd.end_turn()
 
         async def send_and_hang_up(message: Message) -> None:
             let_the_next_in()  # what follows may wait for a reader
-            if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
-                cycle.transport = cast("asyncio.Transport", _Closing(self))
+            if message["type"] == "http.response.start":
+                body_is_unread = self.conn.their_state is h11.SEND_BODY
+                # A stranger's connection serves one request: many that nobody reads would keep the loop busy.
+                if body_is_unread or not self._is_admitted:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+                    cycle.transport = cast("asyncio.Transport", _Closing(self))
             await send(message)
 
         most = self.config.limit_concurrency
@@ -201,7 +204,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         refused = is_one_too_many and scope["path"] not in _ANSWERED_ALWAYS
         app = _too_many_connections if refused else self.config.loaded_app
         if waits:
-            await self.crowd.gate.acquire()
+            await self.crowd.take_turn()
         try:
             await app(scope, receive_in_time, send_and_hang_up)
         finally:

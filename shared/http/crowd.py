@@ -10,6 +10,7 @@ from typing import Protocol
 MOST_SILENT = 1024  # connections that have not sent a request yet
 _MOST_STUCK = 128  # strangers who do not read their answers; each holds up to 0.1 MB
 _AT_WORK = 2  # requests without a key that are answered at a time: a caller never waits for more of them
+_PAUSE_S = 0.005
 _MOST_RESERVE = 64  # connections beyond the limit, for fresh ones to be looked at
 
 
@@ -27,13 +28,27 @@ class Crowd:
     """Every connection of a process. Only the event loop's thread may touch it."""
 
     def __init__(self) -> None:
-        self.gate = asyncio.Semaphore(_AT_WORK)
+        self._gate = asyncio.Semaphore(_AT_WORK)
         self._all: Ordered = {}
         self._strangers: Ordered = {}
         self._silent: Ordered = {}
         self._stuck: Ordered = {}
         self._resting: Ordered = {}
         self._of_address: dict[str, Ordered] = {}
+
+    async def take_turn(self) -> None:
+        """Wait for one of the places of requests without a key.
+
+        Where others wait too there is a pause before each: they may have a part of the processor, and callers the rest.
+        """
+        others_wait = self._gate.locked()
+        await self._gate.acquire()
+        if others_wait:
+            await asyncio.sleep(_PAUSE_S)
+
+    def end_turn(self) -> None:
+        """Let the next one in."""
+        self._gate.release()
 
     def __len__(self) -> int:
         return len(self._all)

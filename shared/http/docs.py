@@ -2,11 +2,12 @@
 
 import gzip
 import re
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from shared.http.auth import public
 
@@ -40,13 +41,18 @@ _PAGE = """<!doctype html>
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add the page and its files to an application that has `/openapi.json` and no docs of its own."""
+    """Add the page, its files and `/openapi.json` to an application that has none of its own."""
     router = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
+    written = cache(lambda: JSONResponse(app.openapi()).body)
     page = _PAGE.format(title=f"{app.title} {app.version}")
 
     @router.get("/docs")
     async def docs() -> HTMLResponse:
         return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
+
+    @router.get("/openapi.json")
+    async def description() -> Response:
+        return Response(written(), media_type="application/json")  # made once: whoever asks costs little
 
     @router.get("/docs/start.js")
     async def start() -> Response:
@@ -67,4 +73,9 @@ def _packed(name: str, accepted: str) -> Response:
     file, media_type = _FOLDER / f"{name}.gz", _ASSETS[name]
     if _TAKES_GZIP.search(accepted):
         return FileResponse(file, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
-    return Response(gzip.decompress(file.read_bytes()), media_type=media_type, headers=headers)
+    return Response(_unpacked(file), media_type=media_type, headers=headers)
+
+
+@cache
+def _unpacked(file: Path) -> bytes:
+    return gzip.decompress(file.read_bytes())

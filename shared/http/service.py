@@ -60,6 +60,7 @@ def make_service(
         version=_VERSION,
         lifespan=lifespan_with_limits,
         docs_url=None,
+        openapi_url=None,  # shared/http/docs.py has it
         redoc_url=None,
     )
     app.state.open_calls = OpenCalls(settings.open_calls_per_key)

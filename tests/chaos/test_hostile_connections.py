@@ -81,7 +81,6 @@ ATTACKS: list[tuple[Attack, int]] = [
     (unfinished_chunks, 1000),
     (held_bodies, 60),
     (dripping_bodies, 300),
-    (pipelines_nobody_reads, 300),
     (upgrades, 1000),
 ]
 
@@ -90,6 +89,19 @@ ATTACKS: list[tuple[Attack, int]] = [
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("module", ["services.api", "services.ingest.http"])
 def test_strangers_take_nothing_from_callers(env: Mapping[str, str], tmp_path: Path, module: str) -> None:
+    _attacked(env, tmp_path, module, ATTACKS)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("module", ["services.api", "services.ingest.http"])
+def test_pipelines_that_nobody_reads(env: Mapping[str, str], tmp_path: Path, module: str) -> None:
+    _attacked(env, tmp_path, module, [(pipelines_nobody_reads, 300)])
+
+
+def _attacked(
+    env: Mapping[str, str], tmp_path: Path, module: str, attacks: Sequence[tuple[Attack, int]]
+) -> None:
     url, key = env["UPTILL_API_URL"], env["UPTILL_API_KEY"]
     is_api = module == "services.api"
     path = "/v1/reports" if is_api else "/v1/observations"
@@ -102,7 +114,7 @@ def test_strangers_take_nothing_from_callers(env: Mapping[str, str], tmp_path: P
             time.sleep(4)
             quiet_s = good.p99_s()
             seen.append(f"quiet: {good.figures()}, {process.memory_info().rss / 1e6:.0f} MB")
-            for attack, count in ATTACKS:
+            for attack, count in attacks:
                 before = process.memory_info().rss
                 with _opened(url, count) as senders:
                     attack(senders, path)
