@@ -179,18 +179,28 @@ def moments(monkeypatch: pytest.MonkeyPatch) -> None:
         ["Transfer-Encoding:\tchunked\x0b"],
     ],
 )
-@pytest.mark.parametrize("before", [b"", get("/livez")], ids=["first", "pipelined"])
+@pytest.mark.parametrize(
+    "before", [b"", post("/read", "Content-Length: 1", body=b"x")], ids=["first", "pipelined"]
+)
 def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(
     served: Served, framing: list[str], before: bytes
 ) -> None:
     asked = served.open(before + post("/read", *framing, body=b"0\r\n\r\n" + get("/hold")))
     if before:
-        assert answer(asked).body == b"0"
+        assert answer(asked).body == b"1"
     refused = answer(asked)
     assert (refused.status, refused.headers["connection"]) == (400, "close")
     assert json.loads(refused.body)["type"] == "urn:uptill:error:bad_request"
     assert is_closed(asked)
-    assert not {"/read", "/hold"} & set(served.app.ended)
+    assert served.app.ended == ["/read"] * bool(before)
+
+
+def test_a_connection_serves_one_request_without_a_key(served: Served) -> None:
+    asked = served.open(get("/livez") * 3)
+    first = answer(asked)
+    assert (first.status, first.headers["connection"]) == (200, "close")
+    assert is_closed(asked)
+    assert served.app.ended == ["/livez"]
 
 
 @pytest.mark.parametrize("framing", [["Content-Length: 3"], ["Transfer-Encoding: chunked"]])
