@@ -16,8 +16,8 @@ from tests.fixtures.services import Services
 
 _HELD_S = 8.0
 _PROBE_S = 1.0
-_MOST_LIVEZ_S = 1.0
-_NOISE_S = 0.25  # of a machine that holds both sides
+_MOST_LIVEZ_S = 2.0
+_OPENING_S = 0.5  # what thousands of connections opened at once may cost, on a machine that holds both sides
 _BODY_BYTES = 4 << 20
 
 Attack = Callable[[Sequence[socket.socket], str], None]
@@ -127,7 +127,7 @@ def _attacked(
                     )
                 if statuses != {200} or livez_s > _MOST_LIVEZ_S or grown > 100:
                     slow.append(seen[-1])
-                if p99_s > max(3 * quiet_s, _NOISE_S):
+                if p99_s > max(3 * quiet_s, _OPENING_S):
                     slow.append(seen[-1])
         print("\n" + "\n".join(f"{module}: {line}" for line in seen))
         assert not slow
