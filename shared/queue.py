@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from uuid import uuid4
 
 import dramatiq
@@ -68,12 +69,12 @@ def publish(broker: RedisBroker, wakes: Sequence[Wake], *, ahead: bool = False) 
 
     `ahead`: in front of all that waits in the queue.
     """
-    enqueue = _enqueue_ahead if ahead else RedisBroker.enqueue
+    enqueue = partial(_enqueue_ahead, broker) if ahead else broker.enqueue
     published = 0
     try:
         for wake in wakes:
             for message in _messages(wake):
-                enqueue(broker, message)
+                enqueue(message)
             published += 1
             failpoints.hit("publish.partial")
     except (redis.RedisError, dramatiq.BrokerError) as error:

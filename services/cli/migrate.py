@@ -9,7 +9,10 @@ from shared.exit_codes import exit_code_of
 
 
 def migrate() -> None:
-    """Bring the database to this release's schema, and create the logins that UPTILL_*_DATABASE_URL name."""
+    """Bring the database to this release's schema.
+
+    Also creates the logins that UPTILL_API_DATABASE_URL and its siblings name.
+    """
     settings = settings_for_command("database_url")
     url = settings.database_url.get_secret_value()
     try:

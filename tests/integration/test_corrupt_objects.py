@@ -73,6 +73,8 @@ def go_on(conn: psycopg.Connection, worker: WorkerContext, report_id: UUID) -> i
         pending = "select batch_no from report_batch where report_id = %s and state = 'pending' order by 1"
         for (batch_no,) in conn.execute(pending, [report_id]).fetchall():
             computed += compute_batch(worker, report_id, batch_no)
+        # The pause between retries is over.
+        conn.execute("update report set finalise_lease_until = clock_timestamp() where finaliser is null")
         for wake in due_finalisations(conn, worker.terms.max_attempts):
             finalise_report(worker, wake.report_id)
         bury_poison(conn, worker.terms.max_attempts)

@@ -57,7 +57,9 @@ def test_a_batch_gives_its_claim_back(env: dict[str, str], operator: psycopg.Con
                 assert batch is not None
                 assert batch[:2] == ("pending", 0)
                 assert "holds a lock" in batch[2]
-                conn.execute("update report_batch set due_at = clock_timestamp()")
+                conn.execute(
+                    "update report_batch set due_at = clock_timestamp(), due_since = clock_timestamp()"
+                )
         operator.rollback()
         assert compute_batch(worker, report_id, 0)
     with psycopg.connect(url) as conn:
