@@ -1,5 +1,6 @@
 """Uploads are loaded in turn by key: one key's backlog does not hold up another key's upload."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from uuid import UUID
@@ -22,13 +23,13 @@ def upload(database_url: str, key: str) -> UUID:
 
 
 def order(turns: Turns, waiting: set[UUID]) -> list[UUID]:
-    found = []
+    found: list[UUID] = []
     while chosen := turns.next(waiting - set(found)):
         found.append(chosen)
     return found
 
 
-def opener(database_url: str) -> partial[AbstractContextManager[psycopg.Connection]]:
+def opener(database_url: str) -> Callable[[], AbstractContextManager[psycopg.Connection]]:
     return partial(connect, database_url, application_name="test", autocommit=True)
 
 

@@ -25,7 +25,8 @@ class Turns:
         if not due:
             return None
         with self._connect() as conn:
-            lines = dict(conn.execute(_SQL["lines_of_uploads"], {"ids": list(due)}).fetchall())
+            rows = conn.execute(_SQL["lines_of_uploads"], {"ids": list(due)})
+            lines: dict[UUID, str] = dict(rows.fetchall())
         chosen = min(due, key=lambda upload: (self._served.get(lines.get(upload, ""), 0), upload))
         self._served[lines.get(chosen, "")] = next(self._clock)
         return chosen
