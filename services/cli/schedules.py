@@ -15,7 +15,6 @@ from services.cli.console import Json, note, print_json, print_table, stdout
 from services.cli.parameters import (
     Detail,
     Format,
-    Json,
     Labels,
     Policy,
     PolicyName,
