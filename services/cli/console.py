@@ -1,7 +1,7 @@
 """What the commands print with: results on standard output, everything about them on standard error."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import TypeAdapter
@@ -14,6 +14,8 @@ from shared.exit_codes import ExitCode
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 _silenced = False
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, with the field names of the API.")]
 
 
 def silence() -> None:

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import fail, note, print_json, print_table
+from services.cli.console import Json, fail, note, print_json, print_table
 from services.cli.environment import settings_for_command
-from services.cli.parameters import Json
 from shared.db.connect import connect
 from shared.errors import UptillError
 from shared.exit_codes import ExitCode, exit_code_of

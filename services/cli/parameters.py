@@ -25,7 +25,6 @@ Stores = Annotated[list[str] | None, typer.Option(help="Repeatable: only stores 
 Labels = Annotated[
     list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, with the field names of the API.")]
 Detail = Annotated[bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")]
 
 

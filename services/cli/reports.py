@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import note, print_json, print_table
-from services.cli.parameters import Json
+from services.cli.console import Json, note, print_json, print_table
 from uptill_client import ReportStatus
 
 app = typer.Typer(no_args_is_help=True, help="Reports triggered before: list, show, cancel, retry.")

@@ -11,11 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connection import api_client
-from services.cli.console import note, print_json, print_table, stdout
+from services.cli.console import Json, note, print_json, print_table, stdout
 from services.cli.parameters import (
     Detail,
     Format,
-    Json,
     Labels,
     Policy,
     PolicyName,

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connection import api_client
-from services.cli.console import fail, note, print_json, print_table, stdout
-from services.cli.parameters import Json, Labels, Policy, PolicyName, labels_of
+from services.cli.console import Json, fail, note, print_json, print_table, stdout
+from services.cli.parameters import Labels, Policy, PolicyName, labels_of
 from services.cli.timeline import show_timeline
 from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY

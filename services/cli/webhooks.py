@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import note, print_json, print_table
-from services.cli.parameters import Json
+from services.cli.console import Json, note, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: endpoints, the signing secret of a key, deliveries.")
 EndpointId = Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")]
