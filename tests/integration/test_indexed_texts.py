@@ -15,8 +15,12 @@ KNOWN = {
     "import_origin_idx": "origins",
     "import_source_hash": "hashed",
     "report_file_pkey": "formats",
+    "report_interest_pkey": "8 characters",
+    "report_key_line_id_idx": "8 characters",
+    "report_webhook_key_line_idx": "8 characters",
     "report_webhook_report_id_key_prefix_url_key": "2,048 characters of ASCII (check_url)",
     "store_store_id_key": "1,024 bytes",
+    "webhook_delivery_key_line_receiver_due_at_idx": "8 characters and the host of a URL (check_url)",
     "watched_source_pkey": "1,024 bytes (stored_name)",
     "webhook_secret_pkey": "8 characters",
 }
