@@ -51,13 +51,23 @@ def storable(text: str) -> str:
 
 
 def storable_throughout(value: object) -> None:
-    """Check every text in a JSON value, names too. Raises ValueError as `storable` does."""
-    waiting = [value]
+    """Check every text in a JSON value, names too. Raises ValueError as `storable` does, with the place of the text."""
+    waiting: list[tuple[str, object]] = [("", value)]
     while waiting:
-        match waiting.pop():
+        place, found = waiting.pop()
+        match found:
             case str() as text:
-                storable(text)
+                _check_at(place, text)
             case dict() as members:
-                waiting += [*members.keys(), *members.values()]
+                for name, member in members.items():
+                    _check_at(place, name)
+                    waiting.append((f"{place}.{name}", member))
             case list() as items:
-                waiting += items
+                waiting += [(f"{place}.{number}", item) for number, item in enumerate(items)]
+
+
+def _check_at(place: str, text: str) -> None:
+    try:
+        storable(text)
+    except ValueError as error:
+        raise ValueError(f"{place.removeprefix('.') or 'the body'} {error}") from None

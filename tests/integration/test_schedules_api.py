@@ -115,11 +115,11 @@ def test_a_list_comes_in_pages_newest_first(api: TestClient) -> None:
         ({"deliver": {"webhook_url": "http://example.com"}}, "deliver.webhook_url", "https://"),
         ({"deliver": {"webhook_url": "https://10.0.0.1/"}}, "deliver.webhook_url", "not public"),
         ({"report": {"stores": {"ids": ["a", "nobody"]}}}, "report.stores.ids", "'nobody'"),
-        ({"report": {"stores": {"ids": ["a\0"]}}}, None, "body.report.stores.ids.0"),
+        ({"report": {"stores": {"ids": ["a\0"]}}}, None, "report.stores.ids.0 holds U+0000"),
         ({"report": {"as_of": "now"}}, None, "body.report.as_of"),
         ({"report": {"policy": "kind"}}, None, "unknown policy"),
         ({"report": {"force": True}}, None, "body.report.force"),
-        ({"name": "a\0"}, None, "body.name"),
+        ({"name": "a\0"}, None, "name holds U+0000"),
         ({"until": "2030-01-01"}, None, "body.until"),
     ],
 )
