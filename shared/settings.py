@@ -231,7 +231,7 @@ class Settings(BaseSettings):
     max_schedules: int = Field(default=100, ge=1, description="Report schedules of one key.")
     max_webhook_endpoints: int = Field(default=50, ge=1, description="Webhook endpoints of one key.")
     open_calls_per_key: int = Field(
-        default=512,
+        default=128,
         ge=1,
         description="Calls of one key that one process answers at the same time, streams, long polls and uploads among them; more get 429.",
     )

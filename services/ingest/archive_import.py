@@ -65,6 +65,11 @@ def queue_members(
     return members
 
 
+def open_members(conn: psycopg.Connection, archive_id: UUID) -> frozenset[UUID]:
+    """Return the imports of the members that have not ended."""
+    return frozenset(member for (member,) in conn.execute(_SQL["open_members"], {"id": archive_id}))
+
+
 def finish_archive(conn: psycopg.Connection, archive_id: UUID) -> None:
     """End it as its worst member did; one of which a member was interrupted may go on later."""
     quality = quality_report(conn, archive_id)

@@ -8,7 +8,6 @@ duplicate, another one corrected; of several rows for one store each is compared
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from zoneinfo import available_timezones
 
 import psycopg
 
@@ -20,12 +19,12 @@ from services.ingest.reasons import Reject
 from services.ingest.rows import split_rows
 from services.ingest.store_keys import add_stores
 from shared.db.queries import queries
+from shared.zone_names import NAMED_ZONES
 
 Fields = tuple[object, ...]
 _SQL = queries("ingest")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _DAY = re.compile(r"[0-6]", re.ASCII)
-_KNOWN_TIMEZONES = frozenset(available_timezones())
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def parse_hours(day: str, opens: str, closes: str) -> Fields | str:
 def parse_timezone(name: str) -> Fields | str:
     """The name, or a reason."""
     name = name.strip(" ")
-    return (name,) if name in _KNOWN_TIMEZONES else "timezone"
+    return (name,) if name in NAMED_ZONES else "timezone"
 
 
 def _seconds_of_day(text: str) -> int | None:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from shared.db.deadline import cut_after
+from shared.db.lending import lent
 from shared.errors import DatabaseUnavailable, StatementTimedOut, TableLocked
 
 CONNECT_TIMEOUT_S = 5
@@ -175,7 +176,7 @@ async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.Asy
     within_s = pool.within_s if isinstance(pool, CallPool) else None
     with translated_errors():
         try:
-            async with pool.connection() as conn:
+            async with lent(pool) as conn:
                 with cut_after(conn, within_s):
                     yield conn
         except psycopg.errors.QueryCanceled as error:
@@ -186,12 +187,8 @@ async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.Asy
 async def autocommitting_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
     """A pooled connection on which each statement is its own transaction: without BEGIN and COMMIT, two round trips less."""
     async with borrowed_async(pool) as conn:
-        await conn.set_autocommit(True)
-        try:
-            yield conn
-        finally:
-            if not conn.closed:
-                await conn.set_autocommit(False)
+        await conn.set_autocommit(True)  # until it is taken back
+        yield conn
 
 
 def count_processes(conn: psycopg.Connection, service: str) -> int:

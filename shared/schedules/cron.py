@@ -2,14 +2,14 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from shared.errors import InvalidRequest
+from shared.zone_names import NAMED_ZONES
 
 _FIELDS = 5
-_ZONES = frozenset(available_timezones())
 _JUST_LATER = timedelta(microseconds=1)  # the way back leaves out where it begins
 
 
@@ -43,8 +43,10 @@ def newest_due(cron: str, timezone: str, first: datetime, now: datetime) -> date
 def _step(cron: str, timezone: str, begin: datetime, *, reverse: bool) -> datetime:
     if len(cron.split()) != _FIELDS:
         raise InvalidRequest("a cron expression has five fields: minute hour day month weekday", field="cron")
-    if timezone not in _ZONES:
-        raise InvalidRequest(f"{timezone!r} is no IANA time zone", field="timezone")
+    if timezone not in NAMED_ZONES:
+        raise InvalidRequest(
+            f"unknown time zone {timezone!r}: use an IANA name such as America/New_York", field="timezone"
+        )
     try:
         found = next(CronSim(cron, begin.astimezone(ZoneInfo(timezone)), reverse=reverse))
     except CronSimError as error:

@@ -118,3 +118,12 @@ def test_another_services_spool_is_not_lost_while_it_is_seen(
 
 def state_of(service: TestClient, answer: Any) -> str:
     return str(service.get(f"/v1/imports/{answer.json()['id']}").json()["state"])
+
+
+def test_a_spool_that_is_removed_is_made_again(database_url: str, spool: Path) -> None:
+    with ingest_service(database_url, spool) as service:
+        ended(service, service.post("/v1/imports?name=before", content=POLLS))
+        shutil.rmtree(spool)
+        after = ended(service, service.post("/v1/imports?name=after", content=POLLS))
+        assert after["state"] == "succeeded"
+        assert service.get("/readyz").json()["components"]["spool"] == "ok"

@@ -184,3 +184,20 @@ def test_how_long_uploads_wait_is_told(service: TestClient, database_url: str) -
     answer = service.get("/readyz")
     assert answer.status_code == 200
     assert "has waited 7,2" in answer.json()["components"]["imports"]
+
+
+def test_an_archive_of_many_members_lets_another_keys_upload_pass(
+    service: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "TURN_S", 0.0)
+    archive = service.post("/v1/imports?name=many.zip", content=zipped(*(f"{n}.csv" for n in range(60))))
+    with psycopg.connect(database_url) as conn:
+        conn.execute("update import set created_by = 'another'")
+    next_one_is_loaded(service)
+    assert service.get(archive.headers["location"]).json()["state"] in ("queued", "running")
+    assert ended(service, archive)["state"] == "failed"  # each member is an empty file
+    with psycopg.connect(database_url) as conn:
+        found = conn.execute(
+            "select count(*), max(attempts) from import where parent_id is not null"
+        ).fetchone()
+    assert found == (60, 1)

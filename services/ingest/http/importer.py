@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from services.ingest.archive_import import finish_archive, queue_members
+from services.ingest.archive_import import finish_archive, open_members, queue_members
 from services.ingest.archives import MAX_MEMBERS
 from services.ingest.http.attempts import Attempts, is_passing
 from services.ingest.http.lost_uploads import LostUploads
@@ -30,6 +30,7 @@ from shared.errors import TableLocked, UploadLost
 _SQL = queries("imports")
 _STATEMENT_TIMEOUT_S = 900.0  # as for files from the command line
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
+TURN_S = 5.0  # an archive whose members take longer lets other uploads have their turns
 _LOOK_S = 15.0  # until the next look for lost uploads, when nothing is sent
 _FINAL = frozenset({"succeeded", "stopped", "failed", "canceled"})
 _log = structlog.get_logger()
@@ -193,14 +194,24 @@ class Importer:
                 return
             with self._connect() as conn:
                 members = queue_members(conn, import_id, sources)
+                still_open = open_members(conn, import_id)
             self._attempts.progressed(import_id)
         if self._state(import_id)[0] in _FINAL:
             return
+        turn_ends_s = time.monotonic() + TURN_S
         for source, member_id in members:
+            if member_id not in still_open:
+                continue
+            if time.monotonic() > turn_ends_s and self._others_wait(import_id):
+                self._wake.set()  # the archive goes on in its next turn
+                return
             with self._attempts.attempt(member_id):
                 self._load(member_id, source)
         with self._attempts.attempt(import_id), self._connect() as conn:
             finish_archive(conn, import_id)
+
+    def _others_wait(self, import_id: UUID) -> bool:
+        return any(other != import_id for other in self._spooled())
 
     def _load(self, import_id: UUID, source: Source) -> None:
         if self._stop.is_set():

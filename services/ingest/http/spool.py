@@ -153,7 +153,9 @@ class Spool:
                 shutil.rmtree(aside, ignore_errors=True)
 
     def check(self) -> None:
-        """Raise `StorageFull` or `SpoolUnavailable` when nothing can be written."""
+        """Raise `StorageFull` or `SpoolUnavailable` when nothing can be written. Makes a folder that was removed again."""
+        with spool_errors_named():
+            self._make_again()
         with spool_errors_named(), tempfile.TemporaryFile(dir=self._folder) as file:
             file.write(b"\0")
 
@@ -167,6 +169,7 @@ class Spool:
         partial, listed = final.with_suffix(_PARTIAL), final.with_suffix(_LISTED)
         try:
             with spool_errors_named():
+                self._make_again()
                 partial.mkdir(mode=0o700)
             yield partial
             with spool_errors_named():
@@ -179,6 +182,19 @@ class Spool:
             listed.unlink(missing_ok=True)
             self.room.free(import_id)
             raise
+
+    def _make_again(self) -> None:
+        """Make the folder and its lock again if somebody removed it; its uploads are lost, and the next ones are not."""
+        if self._folder.is_dir():
+            return
+        self._folder.mkdir(mode=0o700, parents=True)
+        lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(self._lock)
+        self._lock = lock
+        self.room.free_all()
+        (self._folder / _IDENTITY).write_text(f"{self.spool_id}\n", encoding="ascii")
+        _log.error("spool_made_again", folder=str(self._folder))
 
     def _tell_of(self, stranger: str) -> None:
         if stranger not in self._strangers:

@@ -56,6 +56,11 @@ class SpoolRoom:
         with self._lock:
             self._sizes.pop(upload, None)
 
+    def free_all(self) -> None:
+        """Say that the folder was emptied."""
+        with self._lock:
+            self._sizes.clear()
+
     def free_bytes(self) -> int:
         """What the file system has left for this process."""
         found = os.statvfs(self.folder)

@@ -15,6 +15,10 @@ values (%(id)s, 'command', 'archive', %(source)s, %(sha256)s, %(size_bytes)s)
 update import set kind = 'archive', state = 'running', error = null, finished_at = null
 where id = %(id)s and state <> 'canceled'
 
+-- name: open_members
+select id from import
+where parent_id = %(id)s and (state in ('queued', 'running') or error ->> 'reason' = 'fault')
+
 -- name: members
 select id, source from import where parent_id = %(id)s order by started_at, id
 

@@ -1,0 +1,12 @@
+"""The IANA time zone names that data and schedules may use."""
+
+from typing import Final
+from zoneinfo import available_timezones
+
+# `localtime` is whatever the machine is set to, `Factory` means that nobody set it, and the two folders hold other rules.
+_REFUSED: Final = frozenset({"localtime", "Factory"})
+_REFUSED_FOLDERS: Final = ("posix/", "right/")
+
+NAMED_ZONES: Final = frozenset(
+    name for name in available_timezones() if name not in _REFUSED and not name.startswith(_REFUSED_FOLDERS)
+)
