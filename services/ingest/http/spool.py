@@ -109,7 +109,7 @@ class Spool:
         return _is_folder(self._folder / str(import_id))
 
     def files(self, import_id: UUID) -> list[SpooledFile]:
-        """The files of one upload, in their order. Raises `UploadLost` for what is not as it was received, and OSError."""
+        """The files of one upload, in their order. Raises `UploadLost` for a file that is gone or has another size, and OSError."""
         folder = self._folder / str(import_id)
         if not self.holds(import_id):
             raise UploadLost("the folder of the upload is gone from the spool")
