@@ -106,6 +106,7 @@ def test_a_batch_in_hand_is_given_back_and_the_claim_does_not_count(
     assert waits, "it waited until it could give the claim back"
     assert conn.execute("select state, attempt, burnt from report_batch").fetchone() == ("pending", 1, 0)
     monkeypatch.undo()
+    conn.execute("update report_batch set due_since = clock_timestamp()")  # the pause is over
     assert compute_batch(worker, report_id, 0)
     assert conn.execute("select state from report").fetchone() == ("succeeded",)
 

@@ -372,7 +372,7 @@ def test_names_that_mean_something_elsewhere_are_data(catalogue: Catalogue) -> N
 
 @only_by_command
 def test_a_name_cannot_forge_a_line(catalogue: Catalogue) -> None:
-    assert catalogue.imports["line\nbreak.csv"]["state"] == "failed"
+    assert catalogue.imports["line\\x0abreak.csv"]["state"] == "failed"
     assert "line\\nbreak.csv: the header" in catalogue.said["line\\nbreak.csv"]
 
 

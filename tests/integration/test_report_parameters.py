@@ -273,7 +273,7 @@ def test_an_idempotency_key_stands_for_all_of_the_question(api: TestClient) -> N
         ({"stores": {}}, "body.stores"),
         ({"stores": {"ids": []}}, "body.stores.ids"),
         ({"stores": {"ids": [""]}}, "body.stores.ids.0"),
-        ({"stores": {"ids": ["a\0"]}}, "body.stores.ids.0"),
+        ({"stores": {"ids": ["a\0"]}}, "body"),  # the detail names the place
         ({"stores": {"ids": [str(n) for n in range(10_001)]}}, "body.stores.ids"),
         ({"stores": {"labels": {"a:b": "c"}}}, "body.stores.labels"),
         ({"stores": {"labels": {}}}, "body.stores.labels"),
