@@ -65,7 +65,7 @@ class Deliver(BaseModel):
     webhook_url: str | None = Field(
         default=None,
         max_length=MAX_URL,
-        description="An https address that is told when a report has ended; signed as that of a single report.",
+        description="An https address to call when a report has ended; signed like the one of a single report.",
     )
     s3_prefix: str | None = Field(
         default=None,

@@ -150,7 +150,8 @@ class ReportCreate(ReportParameters):
         description="End of every window: an instant, `latest` (the newest accepted poll) or `now`.",
     )
     force: bool = Field(
-        default=False, description="Compute anew even if the same question about the same data has an answer."
+        default=False,
+        description="Compute again even if a report already answers the same request about the same data.",
     )
     webhook_url: str | None = Field(
         default=None,

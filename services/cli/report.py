@@ -30,7 +30,7 @@ def report(
     label: Labels = None,
     detail: Detail = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Compute anew even if nothing has changed since the last one.")
+        bool, typer.Option("--force", help="Compute again even if nothing has changed since the last report.")
     ] = False,
     file_format: Annotated[
         list[Format] | None, typer.Option("--format", help="Repeatable. Default: as -o ends, else csv.")

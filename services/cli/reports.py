@@ -19,7 +19,7 @@ def list_(
     state: Annotated[str | None, typer.Option(help="Only of this state.")] = None,
     policy: Annotated[str | None, typer.Option(help="Only of this policy.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only created since then, in local time.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 20,
     *,
     as_json: Json = False,
 ) -> None:

@@ -53,7 +53,7 @@ def create(
         list[Format] | None, typer.Option("--format", help="Repeatable. Default: csv.")
     ] = None,
     webhook_url: Annotated[
-        str | None, typer.Option(help="An https address that is told when a report has ended.")
+        str | None, typer.Option(help="An https address to call when a report has ended.")
     ] = None,
     s3_prefix: Annotated[
         str | None, typer.Option(help="Copy the files below deliveries/ and this, within the bucket.")
@@ -82,7 +82,7 @@ def create(
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50, *, as_json: Json = False
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 50, *, as_json: Json = False
 ) -> None:
     """Show schedules, newest first."""
     with api_client() as client:

@@ -26,7 +26,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 @app.command("list")
 def list_(
     label: Labels = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 50,
     *,
     as_json: Json = False,
 ) -> None:
