@@ -17,6 +17,7 @@ from shared.db.connect import connect
 from shared.db.migrate import migrate
 from shared.keys import create_key
 from tests.fixtures.buckets import s3_client
+from tests.fixtures.logins import make_test_logins
 
 REFERENCE_STORES = 3678
 _DATABASE = "uptill_bench"
@@ -69,6 +70,7 @@ def prepared(data: Path, fleet: Fleet) -> Iterator[Stand]:
             _load(endpoints, url, folder / "sample")
             loaded.touch()
         migrate(url)
+        make_test_logins(url)
         with psycopg.connect(url) as conn:
             conn.execute("delete from report")
             key = create_key(conn, name="bench", scopes=["admin"])
