@@ -78,6 +78,6 @@ class FileLooks:
 def how_to_rebuild(report: Report, file_format: FileFormat) -> str:
     """What is wrong with a lost file, and what to do."""
     return (
-        f"{file_name(file_format)} of report {report.id} was removed or changed in the object store; to make it anew,"
+        f"{file_name(file_format)} of report {report.id} was removed or changed in the object store; to make it again,"
         ' POST /v1/reports with the same parameters, "as_of" as the report shows it, and "force": true'
     )

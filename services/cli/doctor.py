@@ -189,7 +189,7 @@ def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[
 def _lines(found: Discrepancies) -> Iterator[str]:
     for damage in found.files:
         yield (
-            f"{_named(damage)}; to make it anew, POST /v1/reports with the report's parameters,"
+            f"{_named(damage)}; to make it again, POST /v1/reports with the report's parameters,"
             f' "as_of": "{damage.object.as_of.isoformat()}" and "force": true'
         )
     for damage in found.parts:

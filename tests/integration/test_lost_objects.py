@@ -1,4 +1,4 @@
-"""Objects that somebody removed behind Uptill: who asks for one is told how to get it anew, and parts are computed again."""
+"""Objects that somebody removed behind Uptill: callers learn how to get a file again, and parts are computed again."""
 
 from collections.abc import Iterator
 

@@ -141,7 +141,7 @@ class ReportCalls:
             with self._http.stream("GET", file.url) as answer:
                 if answer.status_code == httpx2.codes.NOT_FOUND:
                     raise ApiError(
-                        f"somebody removed {file.name} from the object store; to make it anew, ask for the report"
+                        f"somebody removed {file.name} from the object store; to make it again, ask for the report"
                         " with the same parameters, as_of as it shows it, and force",
                         status=answer.status_code,
                         code="file_lost",
