@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from services.cli.sample import write_sample
-from tests.fixtures.services import Services, kill_group
+from tests.fixtures.services import Services, kill_group, wait_until
 from tests.oracle.report import expected_csv
 from uptill_client import UptillClient
 
@@ -111,7 +111,9 @@ def test_a_report_accepted_without_redis_is_found_by_the_scheduler(
     with services.client() as client:
         accepted = client.create_report(force=True)
         with redis.Redis.from_url(services.settings["UPTILL_REDIS_URL"]) as queue:
-            assert queue.llen("dramatiq:reports") == STORES // BATCH_STORES
+            wait_until(
+                lambda: queue.llen("dramatiq:reports") == STORES // BATCH_STORES, "every batch is published"
+            )
             queue.flushdb()
         services.worker()
         *_, ended = client.follow(accepted.id)

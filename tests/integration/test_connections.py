@@ -192,6 +192,7 @@ def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(
     assert (refused.status, refused.headers["connection"]) == (400, "close")
     assert json.loads(refused.body)["type"] == "urn:uptill:error:bad_request"
     assert is_closed(asked)
+    wait_until(lambda: len(served.app.ended) >= bool(before), "the application has returned")
     assert served.app.ended == ["/read"] * bool(before)
 
 
@@ -200,6 +201,7 @@ def test_a_connection_serves_one_request_without_a_key(served: Served) -> None:
     first = answer(asked)
     assert (first.status, first.headers["connection"]) == (200, "close")
     assert is_closed(asked)
+    wait_until(lambda: served.app.ended, "the application has returned")
     assert served.app.ended == ["/livez"]
 
 
