@@ -43,7 +43,7 @@ test-chaos: $(READY) ## the long kill tests: every crash point, a seeded soak (S
 	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos
 
 test-api: $(READY) ## schemathesis over both services, long form
-	API_EXAMPLES=150 $(BIN)/python -m pytest -s tests/integration/test_schemathesis.py
+	API_EXAMPLES=150 $(BIN)/python -m pytest -s tests/integration/api/test_schemathesis.py
 
 lint: $(READY) ## ruff, mypy --strict, import contracts, dependencies, schemas of compose and Kubernetes
 	$(BIN)/ruff check .

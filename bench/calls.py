@@ -11,7 +11,7 @@ import redis
 from bench.figures import Figure, Target
 from bench.http_load import Outcome, get, post, send
 from bench.stand import Stand
-from services.cli.local.ports import free_ports
+from services.local.ports import free_ports
 from tests.fixtures.services import Services, wait_until
 
 _CONNECTIONS = 16

@@ -18,8 +18,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from services.cli.sample import write_sample
-from services.cli.sample.write_sample import DEFAULT_END
+from services.sample import write_sample
+from services.sample.write_sample import DEFAULT_END
 from shared.db.migrate import migrate
 
 _DATABASE = "uptill_bench_ingest"

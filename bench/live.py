@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from services.cli.local.ports import free_ports
-from services.cli.local.processes import ProcessSet
-from services.cli.local.servers import start_servers
+from services.local.ports import free_ports
+from services.local.processes import ProcessSet
+from services.local.servers import start_servers
 from shared.db.migrate import migrate
 from shared.keys import create_key
 

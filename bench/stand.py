@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from services.cli.local.ports import free_ports
-from services.cli.local.processes import ProcessSet
-from services.cli.local.servers import Endpoints, start_servers
-from services.cli.sample import write_sample
 from services.ingest.run import ingest_paths
+from services.local.ports import free_ports
+from services.local.processes import ProcessSet
+from services.local.servers import Endpoints, start_servers
+from services.sample import write_sample
 from shared.db.connect import connect
 from shared.db.migrate import migrate
 from shared.keys import create_key

@@ -123,7 +123,7 @@ class ForbiddenError(UptillError):
 
 
 class BadInputFile(UptillError):
-    """A file refused as a whole. `reason` is a code of `services.ingest.reasons`."""
+    """A file refused as a whole. `reason` is a code of `services.ingest.parse.reasons`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -14,8 +14,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from shared.defaults import refuse_default_password
 from shared.errors import ConfigurationError
+from shared.weak_passwords import refuse_default_password
 
 _RATE = "^[1-9][0-9]*/(second|minute|hour)$"
 PREFIX = "UPTILL_"

@@ -12,8 +12,8 @@ import redis
 from types_boto3_s3 import S3Client
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
-from services.cli.local.ports import HOST, PortReservation
-from services.cli.local.servers import Endpoints
+from services.local.ports import HOST, PortReservation
+from services.local.servers import Endpoints
 from tests.fixtures.buckets import fresh_bucket, s3_client
 from tests.fixtures.databases import fresh_database, migrated_template
 from tests.fixtures.server_run import REDIS_DATABASES, ServerRun, server_run

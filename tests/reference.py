@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from services.api.main import create_app
 from services.cli.reference import cli_reference
 from services.ingest.http.main import create_app as create_ingest_app
-from services.ingest.reasons import reasons_reference
+from services.ingest.parse.reasons import reasons_reference
 from shared.audit import audit_reference
 from shared.http.problems import errors_reference
 from shared.metrics.registry import metrics_reference

@@ -8,14 +8,14 @@ from fastapi import Depends, Request
 from services.api.changes import ReportChanges
 from services.api.files import FileLooks
 from services.api.links import LinkAudit
-from services.api.looks import ReportLooks
+from services.api.report_reads import ReportLooks
 from services.api.signing import LinkSigner
+from services.api.use_cases.database_pressure import Pressure
 from shared.db.pools import Pools
 from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
 from shared.lane import Lane
 from shared.publisher import Publisher
-from shared.reports.pressure import Pressure
 from shared.reports.trigger import BatchTerms
 from shared.settings import Settings
 from shared.storage import Storage

@@ -11,10 +11,11 @@ from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.files import FileLooks
 from services.api.links import LinkAudit
-from services.api.looks import ReportLooks
+from services.api.report_reads import ReportLooks
 from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
 from services.api.routes.health import api_checks
 from services.api.signing import LinkSigner
+from services.api.use_cases.database_pressure import Pressure
 from shared.db.pools import Pools, make_pools
 from shared.errors import DatabaseUnavailable, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
@@ -27,7 +28,6 @@ from shared.limits import KeyLimits
 from shared.metrics.exposition import serve_metrics
 from shared.publisher import Publisher
 from shared.queue import check_queue
-from shared.reports.pressure import Pressure
 from shared.reports.trigger import BatchTerms
 from shared.settings import Settings, load_settings
 from shared.storage import BRIEF, make_storage

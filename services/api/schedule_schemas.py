@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.schemas import ReportParameters
+from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
 from shared.schedules.cron import following
-from shared.schedules.keep import MAX_PREFIX
 from shared.schedules.model import DeliveryState, Run, Schedule, ScheduleState, ScheduleTerms
 from shared.texts import seen
 from shared.webhooks.address import MAX_URL

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.schemas import Instant, KnownPolicy
+from services.api.use_cases.stores import Store, StoreDetail
+from services.api.use_cases.timeline import TimelineInput, TimelineRequest
 from shared.clock import from_us
 from shared.labels import parse_labels
-from shared.stores.read import Store, StoreDetail
-from shared.stores.timeline import TimelineInput, TimelineRequest
 from shared.uptime.borders import Rule
 from shared.uptime.policy import DEFAULT_POLICY, POLICY_VERSION
 from shared.uptime.timeline import State, Timeline

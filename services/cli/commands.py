@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, Subcommand] = {
         "local",
     ),
     "sample": Subcommand(
-        "services.cli.sample.command:sample",
+        "services.cli.sample:sample",
         "Write a realistic data set: polls, opening hours, time zones.",
         "ingest",
     ),

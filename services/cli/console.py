@@ -53,7 +53,12 @@ def note(message: str) -> None:
     stderr.print(escape(message), style="dim", soft_wrap=True)
 
 
+def print_error(message: str) -> None:
+    """Print what went wrong."""
+    stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+
+
 def fail(message: str, *, code: ExitCode = ExitCode.FAILED) -> NoReturn:
     """Print what went wrong and end the command with an exit code."""
-    stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    print_error(message)
     raise typer.Exit(code)

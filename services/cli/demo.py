@@ -18,7 +18,7 @@ import typer
 from rich.markup import escape
 
 from services.cli.console import fail, stdout
-from services.cli.local.ports import free_ports
+from services.local.ports import free_ports
 from shared.settings import load_settings
 from uptill_client import UptillClient
 

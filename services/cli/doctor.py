@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from services.cli.console import fail, stdout
 from services.cli.environment import settings_for_command
+from services.cli.reconcile_files import Damage, Discrepancies, reconcile
 from shared.db.connect import connect, count_processes
 from shared.db.migrate import pending_migrations
 from shared.errors import UptillError
@@ -20,7 +21,6 @@ from shared.exit_codes import ExitCode
 from shared.ids import new_id
 from shared.queue import check_queue
 from shared.queue_state import QueueProbe
-from shared.reports.reconcile import Damage, Discrepancies, reconcile
 from shared.settings import Settings
 from shared.storage import BRIEF, make_storage
 from shared.uploads import LONG_WAIT_S
@@ -156,9 +156,7 @@ def _check_key(settings: Settings) -> tuple[str, str]:
 def _check_workers(settings: Settings) -> tuple[str, str]:
     with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
         workers = count_processes(conn, "uptill-worker")
-    return (
-        (f"{workers} running", "") if workers else ("none running", "start `python -m services.worker.main`")
-    )
+    return (f"{workers} running", "") if workers else ("none running", "start `python -m services.worker`")
 
 
 def _check_uploads(settings: Settings) -> tuple[str, str]:

@@ -1,11 +1,18 @@
 """`uptill up`: the whole stack in the foreground, on embedded servers."""
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.local.stack import StackOptions, run_stack
+from services.cli.console import note, print_error
+from services.cli.up_summary import show_summary
+from services.local.stack import StackOptions, run_stack
+from services.local.stop_signals import StopRequested, StopSignals
+from shared.errors import UptillError
+from shared.exit_codes import ExitCode
 from shared.settings import DEFAULT_DATA_DIR
 
 
@@ -32,4 +39,22 @@ def up(
     options = StackOptions(
         data=data, port=port, ingest_port=ingest_port, workers=workers, metrics_port=metrics_port
     )
-    raise typer.Exit(run_stack(options))
+    raise typer.Exit(run_up(options))
+
+
+def run_up(options: StackOptions) -> int:
+    """Run the stack until asked to stop, saying what happens. Return the exit code."""
+    began_s = time.monotonic()
+
+    def say_ready(settings: Mapping[str, str]) -> None:
+        show_summary(options.data.resolve(), settings, time.monotonic() - began_s)
+
+    with StopSignals() as stop:
+        try:
+            run_stack(options, stop, note, say_ready)
+        except StopRequested:
+            note("stopped")
+        except (UptillError, OSError) as error:
+            print_error(str(error))
+            return ExitCode.FAILED
+    return 0

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from services.ingest.limits import Limits
 from services.ingest.load_stored import load_stored
-from services.ingest.outcome import ImportResult, Progress
 from services.ingest.run import load_source
-from services.ingest.shown import print_results, progress_bar, progress_lines
-from services.ingest.sources import Source, find, is_collection
+from services.ingest.show import print_results, progress_bar, progress_lines
+from services.ingest.sources.find import Source, find, is_collection
 from services.ingest.watch import Watcher
+from services.ingest.write.limits import Limits
+from services.ingest.write.outcome import ImportResult, Progress
 from shared.errors import UptillError
 from shared.exit_codes import exit_code_of
 from shared.settings import Settings, load_settings, stack_env_file

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import psycopg
 
-from services.ingest.archive_import import claim_archive, finish_archive, queue_members
-from services.ingest.order import load_order
-from services.ingest.outcome import ImportResult
-from services.ingest.sources import Refused, Source, StandardInput, Stored, is_archive, unpack
+from services.ingest.sources.find import Refused, Source, StandardInput, Stored, is_archive, unpack
+from services.ingest.sources.load_order import load_order
+from services.ingest.write.archive_import import claim_archive, finish_archive, queue_members
+from services.ingest.write.outcome import ImportResult
 from shared.db.connect import connect, translated_errors
 from shared.errors import BadInputFile, DatabaseUnavailable
 

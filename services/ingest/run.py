@@ -6,17 +6,17 @@ from uuid import UUID
 
 import psycopg
 
-from services.ingest import claim
-from services.ingest.chunks import Chunk, Prefix, PrefixDiffers, open_table
-from services.ingest.ledger import FAULT, ImportLedger
-from services.ingest.lifeline import Lifeline
-from services.ingest.limits import Limits
 from services.ingest.load_stored import load_stored
-from services.ingest.load_table import TooManyRejects, load_table
-from services.ingest.outcome import ImportResult, OnProgress, Progress
-from services.ingest.quality import quality_report
-from services.ingest.reasons import Reject
-from services.ingest.sources import Source, find
+from services.ingest.parse.chunks import Chunk, Prefix, PrefixDiffers, open_table
+from services.ingest.parse.reasons import Reject
+from services.ingest.sources.find import Source, find
+from services.ingest.write import claim
+from services.ingest.write.ledger import FAULT, ImportLedger
+from services.ingest.write.limits import Limits
+from services.ingest.write.load_table import TooManyRejects, load_table
+from services.ingest.write.outcome import ImportResult, OnProgress, Progress
+from services.ingest.write.quality_report import quality_report
+from services.ingest.write.reconnect import Lifeline
 from shared.db.connect import connect
 from shared.errors import BadInputFile, ImportCanceled, UptillError
 

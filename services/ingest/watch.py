@@ -10,8 +10,8 @@ from threading import Event
 import structlog
 
 from services.ingest.load_stored import Found, Load, load_stored
-from services.ingest.names import stored_name
-from services.ingest.sources import Stored, contents
+from services.ingest.sources.file_names import stored_name
+from services.ingest.sources.find import Stored, contents
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import BadInputFile, InfrastructureError

@@ -10,10 +10,10 @@ from structlog.contextvars import bound_contextvars
 
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
-from services.worker.give_back import give_back
-from services.worker.keep import Keeper
+from services.worker.lease_renewal import Keeper
 from services.worker.load import one_snapshot
 from services.worker.part import render_part
+from services.worker.release_lease import give_back
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed

@@ -11,7 +11,7 @@ import redis
 import structlog
 
 from services.worker.context import WorkerContext
-from services.worker.lookout import Lookout
+from services.worker.queue_fallback import Lookout
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable
 from shared.reports.claim import holds_leases, release_all

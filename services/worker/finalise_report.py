@@ -13,12 +13,12 @@ from structlog.contextvars import bound_contextvars
 
 from services.worker.columns import report_columns
 from services.worker.context import WorkerContext
-from services.worker.give_back import give_back
-from services.worker.keep import Keeper
+from services.worker.lease_renewal import Keeper
 from services.worker.load import one_snapshot
 from services.worker.merge import damaged_parts, merge_parts
 from services.worker.part import render_part
 from services.worker.provenance import Made, provenance
+from services.worker.release_lease import give_back
 from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed

@@ -1,4 +1,4 @@
-"""The worker process: `python -m services.worker.main`; start as many as you like.
+"""The worker process: `python -m services.worker`; start as many as you like.
 
 Dramatiq's worker runs inside this one process instead of under Dramatiq's command (docs/decisions/0015).
 """
@@ -16,9 +16,9 @@ from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from services.worker.drain import drain
 from services.worker.inputs import InputCache
-from services.worker.lookout import Lookout
 from services.worker.memory import keep_freed_arrays
 from services.worker.presence import Presence
+from services.worker.queue_fallback import Lookout
 from shared.contracts import REPORT_QUEUE, SHORT_QUEUE
 from shared.db.connect import make_pool
 from shared.db.schema import await_schema
@@ -129,7 +129,3 @@ def main() -> None:
         _log.error("worker_cannot_run", error=str(error))
         raise SystemExit(1) from None
     _log.info("worker_stopped")
-
-
-if __name__ == "__main__":
-    main()

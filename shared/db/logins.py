@@ -11,9 +11,9 @@ import psycopg
 from psycopg import sql
 
 from shared.db.connect import connect
-from shared.defaults import refuse_default_password
 from shared.errors import ConfigurationError
 from shared.settings import PREFIX, Settings
+from shared.weak_passwords import refuse_default_password
 
 # The share of the server's connections that a login may hold. Together 92 %: the rest is always there for an operator.
 SHARES: Mapping[str, float] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.cli.sample import write_sample
+from services.sample import write_sample
 from tests.fixtures.services import Services, kill_group, wait_until
 from tests.oracle.report import expected_csv
 from uptill_client import UptillClient

@@ -222,7 +222,7 @@ def test_the_parts_of_the_object_store_know_each_other_by_a_key(secrets: Path) -
 def test_workers_get_the_time_they_were_promised() -> None:
     grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
     assert grace_s == Settings.model_fields["stop_grace_s"].default + 10
-    assert 'CMD ["python", "-m", "services.worker.main"]' in _dockerfile()
+    assert 'CMD ["python", "-m", "services.worker"]' in _dockerfile()
     assert "command" not in SERVICES["worker"]
 
 

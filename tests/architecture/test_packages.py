@@ -27,7 +27,7 @@ def test_no_stranger_shadows_our_package_names(tmp_path: Path) -> None:
     ("module", "unwanted"),
     [
         ("services.api.main", {"pandas", "polars", "pyarrow", "typer"}),
-        ("services.worker.scheduler", {"numpy", "pandas", "polars", "fastapi", "typer"}),
+        ("services.scheduler.main", {"numpy", "pandas", "polars", "fastapi", "typer"}),
         ("services.ingest.command", {"pandas", "fastapi", "boto3", "dramatiq"}),
         ("services.worker.compute_batch", {"pandas", "polars", "fastapi", "typer"}),
     ],

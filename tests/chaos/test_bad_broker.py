@@ -14,12 +14,12 @@ import psycopg
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
-from services.cli.sample import write_sample
 from services.ingest.run import ingest_paths
+from services.sample import write_sample
+from services.scheduler.main import sweep
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
-from services.worker.scheduler import sweep
 from shared.db.connect import make_pool
 from shared.queue import make_broker, publish, publish_or_leave
 from shared.reports.claim import LeaseTerms

@@ -122,7 +122,7 @@ class TestArming:
         self, env: dict[str, str], tmp_path: Path
     ) -> None:
         with Services(env, tmp_path) as services:
-            process = services.start("services.worker.main", UPTILL_FAILPOINTS="claim.after_commit=kill")
+            process = services.start("services.worker", UPTILL_FAILPOINTS="claim.after_commit=kill")
             assert process.wait(60) != 0
             assert services.logged("UPTILL_FAILPOINTS is set")
 

@@ -220,6 +220,6 @@ def _readiness(url: str) -> str | None:
 
 
 def test_a_janitor_at_work_stops_too(services: Services) -> None:
-    scheduler = services.start("services.worker.scheduler", UPTILL_JANITOR_S="0.001")
+    scheduler = services.start("services.scheduler", UPTILL_JANITOR_S="0.001")
     wait_until(lambda: services.logged('"bucket_swept"'), "the janitor")
     assert stop_twice(scheduler, signal.SIGINT) == 0

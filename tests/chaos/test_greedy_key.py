@@ -8,8 +8,8 @@ from time import perf_counter
 import psycopg
 import pytest
 
-from services.cli.sample import write_sample
 from services.ingest.run import ingest_paths
+from services.sample import write_sample
 from shared.keys import create_key
 from tests.fixtures.services import Services, wait_until
 from uptill_client import UptillClient

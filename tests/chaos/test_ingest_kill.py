@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from services.cli.local.servers import Endpoints
+from services.local.servers import Endpoints
 from shared.db.migrate import migrate
 from tests.fixtures.databases import fresh_database
 from tests.fixtures.ingest_figures import CHUNK_BYTES, Figures, figures, write_polls
 from tests.fixtures.proxy import PostgresProxy
-from tests.integration.ingest_command import COMMAND, environment, run_ingest
-from tests.integration.ingest_database import check_ledger
+from tests.integration.ingest.command import COMMAND, environment, run_ingest
+from tests.integration.ingest.database import check_ledger
 
 ORDINARY, ALL = 8, 100
 SMALL_CHUNKS = {"UPTILL_CHUNK_BYTES": str(CHUNK_BYTES)}  # as many commits as a file of 125 MB has

@@ -6,14 +6,14 @@ from threading import Timer
 import psycopg
 import pytest
 
-from services.ingest import lifeline
-from services.ingest.limits import Limits
-from services.ingest.outcome import ImportResult, Progress
 from services.ingest.run import ingest_paths, load_source
+from services.ingest.write import reconnect
+from services.ingest.write.limits import Limits
+from services.ingest.write.outcome import ImportResult, Progress
 from shared.errors import DatabaseUnavailable
 from tests.fixtures.ingest_figures import CHUNK_BYTES, Figures, Pipe, figures, write_polls
 from tests.fixtures.proxy import LostCommit, PostgresProxy
-from tests.integration.ingest_database import check_ledger
+from tests.integration.ingest.database import check_ledger
 
 HOURS = "store_id,day,start_time_local,end_time_local"
 
@@ -95,7 +95,7 @@ def test_after_a_long_outage_the_import_goes_on_where_it_stopped(
     database_url: str, polls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = undisturbed(database_url, polls)
-    monkeypatch.setattr(lifeline, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(reconnect, "PATIENCE_S", 0.5)
     committed = 0
 
     with PostgresProxy(database_url) as proxy:

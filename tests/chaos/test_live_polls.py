@@ -11,7 +11,7 @@ import httpx2
 import psycopg
 
 from tests.fixtures.services import Services, kill_group, wait_until
-from tests.integration.ingest_database import check_ledger
+from tests.integration.ingest.database import check_ledger
 
 START = datetime(2024, 9, 2, tzinfo=UTC)
 CALL_POLLS = 100

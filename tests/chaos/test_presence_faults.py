@@ -65,7 +65,7 @@ def test_presence_sessions_that_are_ended_every_20_ms(
         report_ids = [client.create_report(force=True).id for _ in range(3)]
     with ending_sessions(services, "uptill-presence") as ended:
         for _ in range(2):
-            services.start("services.worker.main", **armed("compute.after", "sleep:3"))
+            services.start("services.worker", **armed("compute.after", "sleep:3"))
         for report_id in report_ids:
             await_success(services, report_id, small_fleet.expected, tmp_path)
         assert ended[0] >= 5

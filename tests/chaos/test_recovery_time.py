@@ -75,7 +75,7 @@ def kill_and_wait(services: Services, *, kills: int, draw: random.Random) -> Seq
         while len(watch.waits_s) < kills:
             victims = [
                 services.start(
-                    "services.worker.main",
+                    "services.worker",
                     UPTILL_LEASE_S=str(_LEASE_S),
                     **armed("claim.after_commit", "sleep:600"),
                 )

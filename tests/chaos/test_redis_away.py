@@ -108,7 +108,7 @@ def test_a_worker_finishes_what_it_claimed(services: Services, queue: PrivateQue
 class TestStartUp:
     def test_an_unsafe_redis_is_refused(self, services: Services, queue: PrivateQueue) -> None:
         queue.start(policy="allkeys-lru")
-        assert services.start("services.worker.main").wait(60) == 1
+        assert services.start("services.worker").wait(60) == 1
         assert services.logged("set maxmemory-policy noeviction")
 
     def test_one_that_turns_out_to_be_unsafe_ends_the_worker(

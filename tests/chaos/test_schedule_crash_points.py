@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from services.api.use_cases.schedules import create_schedule
 from shared.keys import EVERY_STORE, create_key
-from shared.schedules.keep import create_schedule
 from shared.schedules.model import ScheduleTerms
 from shared.settings import Settings
 from shared.storage import make_storage

@@ -12,7 +12,7 @@ import pytest
 
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import SmallFleet, await_success
-from tests.integration.ingest_database import check_ledger
+from tests.integration.ingest.database import check_ledger
 
 _HOOK = Path(__file__).parent / "clock"
 _REPORTS = 5

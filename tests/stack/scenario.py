@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from services.cli.sample import write_sample
+from services.sample import write_sample
 from tests.fixtures.services import wait_until
 from tests.oracle.report import expected_csv
 from tests.stack.confinement import check_confinement, check_logs, database_users, memory_peaks

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.cli.local.ports import free_ports
+from services.local.ports import free_ports
 from tests.stack.command import run, succeeds
 from uptill_client import UptillClient
 

@@ -12,7 +12,7 @@ import pytest
 from services.cli.commands import COMMANDS
 from services.cli.connection import _exit_code
 from services.cli.lazy import load
-from services.ingest.reasons import ROW_REASONS
+from services.ingest.parse.reasons import ROW_REASONS
 from shared.errors import (
     BadInputFile,
     ConfigurationError,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.archives import FREE_BYTES, gunzip, members, unpacked
-from services.ingest.reasons import FILE_REASONS
+from services.ingest.parse.reasons import FILE_REASONS
+from services.ingest.sources.archives import FREE_BYTES, gunzip, members, unpacked
 from shared.errors import BadInputFile
 
 

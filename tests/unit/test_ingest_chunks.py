@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.chunks import (
+from services.ingest.parse.chunks import (
     MAX_LINE_BYTES,
     Checkpoint,
     Chunk,
@@ -15,7 +15,7 @@ from services.ingest.chunks import (
     PrefixDiffers,
     open_table,
 )
-from services.ingest.reasons import FILE_REASONS
+from services.ingest.parse.reasons import FILE_REASONS
 from shared.errors import BadInputFile
 
 HEADER = b"store_id,status,timestamp_utc\n"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.instants import decode_instants, parse_instant
+from services.ingest.parse.instants import decode_instants, parse_instant
 from shared.clock import to_us
 
 POLL = to_us(datetime(2024, 10, 14, 23, 55, 18, 727055, tzinfo=UTC))

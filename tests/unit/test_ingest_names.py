@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.names import MAX_NAME_BYTES, name_fault, storable, stored_name
+from services.ingest.sources.file_names import MAX_NAME_BYTES, name_fault, storable, stored_name
 
 
 @pytest.mark.parametrize("name", ["a.csv", "x" * 255, "Б" * 255, "a/b.csv", "C:\\x.csv", "live", "-"])

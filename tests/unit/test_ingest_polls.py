@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.chunks import MAX_LINE_BYTES, Chunk
-from services.ingest.header import Layout, read_header
-from services.ingest.polls import PollParser, ValidPolls, validate_polls
-from services.ingest.reasons import RAW_BYTES, ROW_REASONS
-from services.ingest.rows import split_by_line, split_plain, split_rows
+from services.ingest.parse.chunks import MAX_LINE_BYTES, Chunk
+from services.ingest.parse.header import Layout, read_header
+from services.ingest.parse.polls import PollParser, ValidPolls, validate_polls
+from services.ingest.parse.reasons import RAW_BYTES, ROW_REASONS
+from services.ingest.parse.rows import split_by_line, split_plain, split_rows
 from tests.unit.test_ingest_instants import POLL
 
 LAYOUT = Layout("polls", 3, (0, 1, 2))

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from services.ingest.reasons import FILE_REASONS
+from services.ingest.parse.reasons import FILE_REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISED = re.compile(r'BadInputFile\(\s*"(\w+)"')

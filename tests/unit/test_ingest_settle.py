@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.prefetch import ahead
-from services.ingest.seen_keys import SeenKeys
-from services.ingest.settle import settle
+from services.ingest.sources.prefetch import ahead
+from services.ingest.write.last_wins import settle
+from services.ingest.write.seen_polls import SeenKeys
 
 _FAR = st.sampled_from([1, 2**31 - 1])  # stores and instants that do not fit one integer together
 _POLLS = st.lists(

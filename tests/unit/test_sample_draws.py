@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.cli.sample.draws import Draws
+from services.sample.draws import Draws
 
 INDEX = np.arange(100_000)
 

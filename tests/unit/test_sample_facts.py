@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from services.cli.sample import write_sample
+from services.sample import write_sample
 
 STORES, DAYS = 800, 20
 END = datetime(2024, 10, 15, tzinfo=UTC)

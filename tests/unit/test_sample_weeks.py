@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from services.cli.sample.weeks import ALWAYS_OPEN, WEEKS, HoursRow, Week
+from services.sample.weeks import ALWAYS_OPEN, WEEKS, HoursRow, Week
 
 
 def test_a_week_past_midnight_is_two_rows_that_meet_at_the_seam() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from services.cli.sample import write_sample
+from services.sample import write_sample
 
 HEADERS = {
     "store_status.csv": "store_id,status,timestamp_utc",
@@ -136,7 +136,7 @@ def test_memory_does_not_grow_with_the_rows_and_the_defaults_give_1_85_million(t
 def _run_alone(directory: Path, days: int) -> tuple[int, int, int]:
     """Rows and bytes of the poll file, and the peak memory in KB of a process that does nothing else."""
     program = (
-        "import sys, pathlib, services.cli.sample as sample\n"
+        "import sys, pathlib, services.sample as sample\n"
         "status = sample.write_sample(pathlib.Path(sys.argv[1]), days=int(sys.argv[2])).files[0]\n"
         "peak = pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]\n"
         "print(status.rows, status.size_bytes, peak)\n"

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from services.ingest.unseen import holds_unseen
+from services.ingest.parse.invisible import holds_unseen
 from shared.texts import UNSEEN, seen, storable, storable_throughout
 
 _EVERY = [chr(code) for code in range(sys.maxunicode + 1)]

@@ -15,13 +15,13 @@ from services.api.schedule_schemas import (
     ScheduleQuery,
     ScheduleSummary,
 )
+from services.api.use_cases import schedules
 from shared.db.connect import borrowed_async
 from shared.errors import LimitReached, WebhookSecretMissing
 from shared.http.auth import Caller
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.keys import ApiKey
-from shared.schedules import keep
 from shared.schedules.model import Schedule
 from shared.webhooks.address import check_url
 
@@ -48,7 +48,7 @@ async def create_schedule(
     terms = body.terms()
     _check_address(context, terms.webhook_url)
     async with borrowed_async(context.pools.accepting) as conn:
-        schedule = await keep.create_schedule(
+        schedule = await schedules.create_schedule(
             conn, terms, created_by=key.prefix, visible=key.visible, most=context.settings.max_schedules
         )
     response.headers["Location"] = f"/v1/report-schedules/{schedule.id}"
@@ -62,7 +62,7 @@ async def read_schedules(
     """List schedules, newest first. Parameters, due times and runs are with each schedule itself."""
     before_id = read_id_cursor(chosen.cursor)
     async with borrowed_async(context.pools.reading) as conn:
-        found = await keep.list_schedules(conn, key.visible, before_id=before_id, limit=chosen.limit + 1)
+        found = await schedules.list_schedules(conn, key.visible, before_id=before_id, limit=chosen.limit + 1)
     page, last = cut_page(found, chosen.limit)
     return SchedulePage(
         schedules=[ScheduleSummary.of(schedule) for schedule in page],
@@ -74,7 +74,7 @@ async def read_schedules(
 async def read_schedule(context: Context, key: Reader, schedule_id: UUID) -> ScheduleBody:
     """Show a schedule with its next due times and its newest runs: reports, refusals, deliveries."""
     async with borrowed_async(context.pools.reading) as conn:
-        return await _shown(conn, await keep.get_schedule(conn, schedule_id, key.visible))
+        return await _shown(conn, await schedules.get_schedule(conn, schedule_id, key.visible))
 
 
 @router.patch("/v1/report-schedules/{schedule_id}", responses=answers(WebhookSecretMissing))
@@ -85,7 +85,7 @@ async def change_schedule(
     changes = body.changes()
     _check_address(context, changes.get("webhook_url"))
     async with borrowed_async(context.pools.accepting) as conn:
-        changed = await keep.change_schedule(
+        changed = await schedules.change_schedule(
             conn, schedule_id, key.visible, by=key.prefix, state=body.state, **changes
         )
         return await _shown(conn, changed)
@@ -95,7 +95,7 @@ async def change_schedule(
 async def delete_schedule(context: Context, key: Writer, schedule_id: UUID) -> None:
     """Forget a schedule. Its reports, and what was delivered, stay."""
     async with borrowed_async(context.pools.accepting) as conn:
-        await keep.delete_schedule(conn, schedule_id, key.visible, by=key.prefix)
+        await schedules.delete_schedule(conn, schedule_id, key.visible, by=key.prefix)
 
 
 def _check_address(context: ApiContext, url: str | None) -> None:
@@ -104,4 +104,4 @@ def _check_address(context: ApiContext, url: str | None) -> None:
 
 
 async def _shown(conn: AsyncConnection, schedule: Schedule) -> ScheduleBody:
-    return ScheduleBody.with_runs(schedule, await keep.list_runs(conn, schedule.id))
+    return ScheduleBody.with_runs(schedule, await schedules.list_runs(conn, schedule.id))

@@ -16,11 +16,11 @@ from services.api.store_schemas import (
     TimelineBody,
     TimelineQuery,
 )
+from services.api.use_cases.stores import get_store, list_stores
+from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
 from shared.http.cursors import cut_page, read_text_cursor, text_cursor
 from shared.labels import parse_labels
-from shared.stores.read import get_store, list_stores
-from shared.stores.timeline import read_timeline
 from shared.texts import storable
 
 router = APIRouter(tags=["stores"])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.ingest.http.live_polls import LivePolls
-from services.ingest.ledger import Counts
+from services.ingest.write.ledger import Counts
 
 _ACCEPTED, _DUPLICATE, _CORRECTED = range(3)
 Bools = NDArray[np.bool_]

@@ -10,9 +10,9 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.http.live_polls import store_id_fault
 from services.ingest.http.write_live import LOCK_PATIENCE, store_keys_of
-from services.ingest.ledger import Counts, Stretch, record_change
-from services.ingest.local_hours import parse_hours, parse_timezone
-from services.ingest.reasons import ROW_REASONS
+from services.ingest.parse.local_hours import parse_hours, parse_timezone
+from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.write.ledger import Counts, Stretch, record_change
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, InvalidRequest, TableLocked

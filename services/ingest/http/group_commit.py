@@ -15,7 +15,7 @@ import structlog
 
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.http.write_live import LiveWriter, WeekWithoutKey, settle_weeks
-from services.ingest.ledger import Counts
+from services.ingest.write.ledger import Counts
 from shared.db.connect import connect, is_outage
 from shared.errors import DatabaseUnavailable, InvalidRequest, Overloaded
 

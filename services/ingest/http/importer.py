@@ -13,16 +13,16 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from services.ingest.archive_import import finish_archive, open_members, queue_members
-from services.ingest.archives import MAX_MEMBERS
 from services.ingest.http.attempts import Attempts, is_passing
 from services.ingest.http.lost_uploads import LostUploads
 from services.ingest.http.spool import Spool
 from services.ingest.http.turns import Turns
-from services.ingest.limits import Limits
-from services.ingest.outcome import Progress
 from services.ingest.run import ingest_source
-from services.ingest.sources import FileSource, Source, is_archive, unpack
+from services.ingest.sources.archives import MAX_MEMBERS
+from services.ingest.sources.find import FileSource, Source, is_archive, unpack
+from services.ingest.write.archive_import import finish_archive, open_members, queue_members
+from services.ingest.write.limits import Limits
+from services.ingest.write.outcome import Progress
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import TableLocked, UploadLost

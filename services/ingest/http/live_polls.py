@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.ingest.instants import parse_instant
-from services.ingest.polls import MAX_STORE_ID_BYTES
-from services.ingest.reasons import ROW_REASONS
+from services.ingest.parse.instants import parse_instant
+from services.ingest.parse.polls import MAX_STORE_ID_BYTES
+from services.ingest.parse.reasons import ROW_REASONS
 from shared.texts import UNSEEN
 
 MAX_POLLS = 10_000

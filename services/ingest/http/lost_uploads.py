@@ -10,7 +10,7 @@ import structlog
 
 from services.ingest.http.attempts import Attempts
 from services.ingest.http.spool import Spool
-from services.ingest.ledger import UPLOAD_LOST
+from services.ingest.write.ledger import UPLOAD_LOST
 from shared.db.queries import queries
 
 SPOOL_SILENCE = timedelta(hours=1)  # after that a spool has vanished; should it come back, its uploads go on

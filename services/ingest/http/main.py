@@ -12,7 +12,7 @@ from services.ingest.http.importer import Importer
 from services.ingest.http.routes import health, imports, observations, stores
 from services.ingest.http.routes.health import ingest_checks
 from services.ingest.http.spool import Spool
-from services.ingest.limits import Limits
+from services.ingest.write.limits import Limits
 from shared.db.pools import make_pools
 from shared.errors import DatabaseUnavailable
 from shared.http.auth import KeyRing

@@ -10,13 +10,13 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from services.ingest.binary_copy import copy_into, encode, instants
-from services.ingest.corrections import turn_polls
 from services.ingest.http.attribution import Delivered
 from services.ingest.http.live_polls import LivePolls
-from services.ingest.ledger import FUTURE_TOLERANCE_US, Counts, ImportLedger, Stretch, record_change
-from services.ingest.reasons import ROW_REASONS
-from services.ingest.write_polls import PollWriter
+from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.write.binary_copy import copy_into, encode, instants
+from services.ingest.write.corrections import turn_polls
+from services.ingest.write.ledger import FUTURE_TOLERANCE_US, Counts, ImportLedger, Stretch, record_change
+from services.ingest.write.polls import PollWriter
 from shared.clock import from_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest

@@ -32,7 +32,7 @@ create table business_hours (
 -- The unique key (store_key, observed_at) belongs to each partition, not to this table, so that a bulk load can fill a
 -- new week first and build its key after: measured 4 times faster than keeping the key up row by row. A partition without
 -- key is written by the one import that made it, which puts no poll there twice; any other writer builds the key before
--- it writes (services/ingest/write_polls.py).
+-- it writes (services/ingest/write/polls.py).
 create table observation (
     store_key integer not null,
     observed_at timestamptz not null,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from services.cli.sample import write_sample
 from services.ingest.run import ingest_paths
+from services.sample import write_sample
 from tests.chaos.frozen.calls import Callers, Times
 from tests.fixtures.private_stack import PrivateStack, eventually, private_stack
 from uptill_client import UptillClient

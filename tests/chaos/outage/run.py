@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import psycopg
 
-from services.cli.sample import write_sample
 from services.ingest.run import ingest_paths
+from services.sample import write_sample
 from tests.fixtures.private_stack import PrivateStack, private_stack
 from tests.oracle.report import expected_csv
 

@@ -10,12 +10,12 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from shared.reports.reconcile import reconcile
+from services.cli.reconcile_files import reconcile
 from shared.reports.retention import PREFIX, sweep_bucket
 from shared.storage import Storage
 from tests.chaos.soak.truth import Finished, Truth, read_commits
 from tests.fixtures.buckets import content_of
-from tests.integration.ingest_database import check_ledger
+from tests.integration.ingest.database import check_ledger
 from tests.oracle.accounting import EPOCH
 
 Records = Sequence[Mapping[str, Any]]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import httpx2
 import psycopg
 
-from services.cli.local.ports import PortReservation
+from services.local.ports import PortReservation
 from tests.fixtures.metrics import Samples, by_label, on_port, scrape, value
 from tests.fixtures.private_stack import PrivateStack, eventually
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx2
 import psycopg
 
-from services.cli.local.settings_file import service_environment
-from services.cli.sample import write_sample
 from services.ingest.run import ingest_paths
+from services.local.settings_file import service_environment
+from services.sample import write_sample
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
 from tests.chaos.soak.check import Records, check_soak

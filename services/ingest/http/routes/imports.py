@@ -18,7 +18,7 @@ from services.ingest.http.imports import (
 )
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas import ImportBody, ImportPage
-from services.ingest.names import MAX_NAME_CHARACTERS, name_fault
+from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, name_fault
 from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers
 from shared.ids import new_id

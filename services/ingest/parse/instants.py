@@ -1,0 +1,120 @@
+"""The grammar of poll timestamps, twice: as a rule for one text, and decoded for the usual forms of a whole column.
+
+`decode_instants` agrees with `parse_instant` on every row it decodes, and says which rows it leaves to it.
+"""
+
+import re
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.ingest.parse.byte_words import (
+    Words,
+    byte,
+    digits,
+    eight_digits,
+    low_bytes,
+    pairs,
+    word,
+    words_at_every_byte,
+)
+from shared.clock import to_us
+
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+_MINUTE_US, _SECOND_US = 60_000_000, 1_000_000
+_YEAR_MONTHS, _DAY_H, _HOUR_MIN, _MINUTE_S = 12, 24, 60, 60
+_FRACTION_DIGITS = 6  # more are truncated
+_GRAMMAR = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?: ?(?:(UTC|Z)|([+-])(\d\d):?(\d\d)?))?",
+    re.ASCII,
+)
+_FINER_THAN_US = re.compile(r"\.\d{7}", re.ASCII)
+_WHOLE_SECONDS = len("2024-10-14 23:55:18")
+_SUFFIXES = (b" UTC", b"Z", b"+00:00")
+_MONTHS = np.arange(f"{FIRST_YEAR}-01", f"{LAST_YEAR + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
+_MONTH_STARTS = _MONTHS.astype(np.int64)  # days since 1970
+_MONTH_DAYS = np.diff(_MONTH_STARTS)
+_KEPT = np.array([int(low_bytes(kept)) for kept in range(_FRACTION_DIGITS + 1)], np.uint64)
+
+
+def parse_instant(text: str) -> int | str:
+    """Microseconds since 1970, or the reason to reject: `timestamp`, `tz_missing` or `timestamp_range`."""
+    match = _GRAMMAR.fullmatch(text.strip(" "))
+    if match is None:
+        return "timestamp"
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    fraction, utc, sign, offset_hours, offset_minutes = match.groups()[6:]
+    if utc is None and sign is None:
+        return "tz_missing"
+    offset_h, offset_min = int(offset_hours or 0), int(offset_minutes or 0)
+    if offset_h >= _DAY_H or offset_min >= _HOUR_MIN:
+        return "timestamp"
+    try:
+        local = datetime(max(year, 1), month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return "timestamp"
+    offset_us = (offset_h * 60 + offset_min) * _MINUTE_US
+    instant = to_us(local) + int((fraction or "0")[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, "0"))
+    instant += offset_us if sign == "-" else -offset_us
+    return instant if year >= 1 and FIRST_US <= instant < END_US else "timestamp_range"
+
+
+def is_cut(text: str) -> bool:
+    """Whether an instant that `parse_instant` read has more digits of fraction than are kept."""
+    return _FINER_THAN_US.search(text) is not None
+
+
+FIRST_US = to_us(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))
+END_US = to_us(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC))
+
+
+def decode_instants(
+    text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds since 1970 of the fields `text[starts:ends]`, and which of them were decoded.
+
+    Decoded are `2024-10-14 23:55:18` (or with a T), 0 to 6 digits of fraction, and ` UTC`, `Z` or `+00:00`; what is
+    not decoded may be valid or not. `text` must be padded with 32 bytes or more.
+    """
+    view = words_at_every_byte(text)
+    date, date_ok = digits(view[starts], b"0000-00-")
+    clock = view[starts + 8]
+    separator = byte(clock, 2)
+    clock, clock_ok = digits(clock & ~np.uint64(0xFF0000), b"00\x0000:00")
+    seconds, seconds_ok = digits(view[starts + 16], b":00")
+    suffix_bytes = _suffix_bytes(view, ends)
+    fraction_bytes = ends - starts - _WHOLE_SECONDS - suffix_bytes
+    fraction_us, fraction_ok = _fraction(view[starts + _WHOLE_SECONDS], fraction_bytes)
+
+    date, clock, seconds = pairs(date), pairs(clock), pairs(seconds)
+    month_of_year = byte(date, 5)
+    month = (byte(date, 0) * 100 + byte(date, 2) - FIRST_YEAR) * _YEAR_MONTHS + month_of_year - 1
+    ok = date_ok & clock_ok & seconds_ok & fraction_ok & (suffix_bytes > 0)
+    ok &= (separator == ord(" ")) | (separator == ord("T"))
+    ok &= (month_of_year >= 1) & (month_of_year <= _YEAR_MONTHS) & (month >= 0) & (month < len(_MONTH_DAYS))
+    month[~ok] = 0
+    day, hour, minute, second = byte(clock, 0), byte(clock, 3), byte(clock, 6), byte(seconds, 1)
+    ok &= (day >= 1) & (day <= _MONTH_DAYS[month]) & (hour < _DAY_H)
+    ok &= (minute < _HOUR_MIN) & (second < _MINUTE_S)
+    whole_s = (((_MONTH_STARTS[month] + day - 1) * _DAY_H + hour) * _HOUR_MIN + minute) * _MINUTE_S + second
+    return whole_s * _SECOND_US + fraction_us, ok
+
+
+def _suffix_bytes(view: Words, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The length of the zone at the end of each field; 0 where it is none of the usual ones."""
+    tails = view[np.maximum(ends - 8, 0)]
+    found = np.zeros(len(ends), np.int64)
+    for suffix in _SUFFIXES:
+        found[tails >> np.uint64(8 * (8 - len(suffix))) == word(suffix)] = len(suffix)
+    return found
+
+
+def _fraction(tails: Words, length: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds of `.f` to `.ffffff`, or of nothing; and whether it is one of these."""
+    dot = byte(tails, 0) == ord(".")
+    ok = (length == 0) | (dot & (length > 1) & (length <= 1 + _FRACTION_DIGITS))
+    kept = _KEPT[np.where(ok, np.maximum(length - 1, 0), 0)]
+    padded = ((tails >> np.uint64(8)) & kept) | (word(b"00000000") & ~kept)
+    found, digits_ok = digits(padded, b"00000000")
+    return eight_digits(found) // 100, ok & digits_ok

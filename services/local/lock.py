@@ -1,0 +1,62 @@
+"""One stack at a time in a data directory, and no process of an earlier one."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from services.local.errors import LocalStackError
+from services.local.stopping import Running, Stage, stop_all
+
+_POLL_S = 0.1
+_PREDECESSOR_STOPS_WITHIN_S = 60.0  # the keeper's graces and some more
+_GRACE_S = {Stage.SERVER: 20.0, Stage.SERVICE: 0.0}
+
+
+@contextmanager
+def locked(directory: Path, wait: Callable[[float], None]) -> Iterator[int]:
+    """Hold `directory/lock`, which names this process; yields its descriptor, for the keeper to hold too.
+
+    While the keeper of a killed predecessor still stops servers, this waits for it with `wait(seconds)`. Raises
+    `LocalStackError` when a live stack holds the lock.
+    """
+    with os.fdopen(os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        deadline = time.monotonic() + _PREDECESSOR_STOPS_WITHIN_S
+        while not _try_lock(file.fileno()):
+            file.seek(0)
+            holder = file.read().strip()
+            if holder and psutil.pid_exists(int(holder)):
+                raise LocalStackError(
+                    f"another `uptill up` (process {holder}) is running on {directory}. "
+                    "Stop that one, or give this one another folder with --data."
+                )
+            if time.monotonic() > deadline:
+                raise LocalStackError(f"processes of an earlier `uptill up` still hold {directory}/lock")
+            wait(_POLL_S)
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield file.fileno()
+
+
+def stop_strays(stop_signals: Mapping[Path, int]) -> None:
+    """End processes that outlived both their stack and its keeper: those whose working folder is a key, by its signal."""
+    strays: list[Running] = []
+    for process in psutil.process_iter(["cwd", "terminal"]):
+        cwd = process.info["cwd"]
+        if cwd and process.info["terminal"] is None and Path(cwd) in stop_signals:
+            strays.append(Running(process, Stage.SERVER, stop_signals[Path(cwd)]))
+    stop_all(strays, _GRACE_S)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

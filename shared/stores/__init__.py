@@ -1,1 +1,0 @@
-"""Stores as callers see them: lists, one store, its timeline."""

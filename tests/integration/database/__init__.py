@@ -1,0 +1,1 @@
+"""Migrations, logins, pools, and a slow, full or locked Postgres."""

@@ -1,0 +1,1 @@
+"""Files, uploads and live polls, into a real database."""

@@ -1,0 +1,78 @@
+"""What the ingest tests ask of the database: a load, the counts that must add up, the tables as plain values."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psycopg
+
+from services.ingest.run import ingest_paths
+from services.ingest.write.limits import Limits
+from services.ingest.write.outcome import ImportResult
+
+POLLS_HEADER = "store_id,status,timestamp_utc"
+Poll = tuple[str, str, str]
+
+
+def load(
+    database_url: str, file: Path, rows: Iterable[str], chunk_bytes: int = Limits.chunk_bytes
+) -> ImportResult:
+    """Write a file of these lines, load it, and check that every row is accounted for in every place."""
+    file.write_bytes(("\n".join(rows) + "\n").encode("utf-8", "surrogateescape"))
+    (result,) = ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=chunk_bytes))
+    check_ledger(database_url)
+    return result
+
+
+def load_polls(
+    database_url: str, file: Path, polls: Iterable[Poll], chunk_bytes: int = Limits.chunk_bytes
+) -> ImportResult:
+    return load(
+        database_url, file, [POLLS_HEADER, *(",".join(poll) for poll in polls)], chunk_bytes=chunk_bytes
+    )
+
+
+def counts(result: ImportResult) -> tuple[int, int, int, int]:
+    """Accepted, duplicate, corrected, rejected; their sum checked."""
+    found = (result.accepted, result.duplicate, result.corrected, result.rejected)
+    assert result.rows_read == sum(found)
+    return found
+
+
+def observations(database_url: str) -> Mapping[tuple[str, str], bool]:
+    with psycopg.connect(database_url) as conn:
+        rows = conn.execute(
+            "select store_id, to_char(observed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), is_active"
+            " from observation join store using (store_key)"
+        ).fetchall()
+    found = {(store_id, at): active for store_id, at, active in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def check_ledger(database_url: str) -> None:
+    """What must hold whenever no import runs."""
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*) from import_pending").fetchone() == (0,)
+        keyless = conn.execute(
+            "select count(*) from pg_inherits where inhparent = 'observation'::regclass"
+            " and not exists (select from pg_index where indrelid = inhrelid and indisunique)"
+        ).fetchone()
+        assert keyless == (0,)
+        accepted, polls = conn.execute(
+            "select (select coalesce(sum(accepted), 0) from import where kind = 'polls'),"
+            " (select count(*) from observation)"
+        ).fetchall()[0]
+        assert accepted == polls
+        assert conn.execute(
+            "select count(*) from import where rejected <>"
+            " (select count(*) from import_reject where import_id = import.id)"
+        ).fetchone() == (0,)
+        assert conn.execute(
+            "select count(*) from store left join (select store_key, min(observed_at) as first from observation"
+            " group by store_key) o using (store_key)"
+            " where first is distinct from first_polled_at or (first is null) <> (polled_since_seq is null)"
+        ).fetchone() == (0,)
+        assert conn.execute(
+            "select count(*) from ledger_head where seq <> (select count(*) from import_chunk)"
+            " or latest_observed_at is distinct from (select max(observed_at) from observation)"
+        ).fetchone() == (0,)

@@ -1,0 +1,119 @@
+"""One store's hours and zone: the checks and the ledger of files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.integration.ingest.database import check_ledger
+from tests.integration.ingest.service import ingest_service, problem
+
+MONDAY = {"day_of_week": 0, "start_time_local": "10:00", "end_time_local": "22:00:30"}
+TUESDAY = MONDAY | {"day_of_week": 1}
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    with ingest_service(database_url, tmp_path / "spool") as client:
+        yield client
+
+
+def put(service: TestClient, path: str, body: Any) -> tuple[int, int, int]:
+    answer = service.put(path, json=body)
+    shown = answer.json()
+    assert answer.status_code == 200, shown
+    recorded = service.get(f"/v1/imports/{shown['import_id']}").json()
+    assert recorded["state"] == "succeeded"
+    assert {name: recorded["counts"][name] for name in shown["counts"]} == shown["counts"]
+    counts = shown["counts"]
+    return counts["accepted"], counts["duplicate"], counts["corrected"]
+
+
+def hours(database_url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database_url) as conn:
+        return conn.execute(
+            "select store_id, day_of_week, opens, closes from business_hours join store using (store_key)"
+            " order by 1, 2, 3"
+        ).fetchall()
+
+
+def test_hours_are_replaced(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/a%2Fb/hours"
+    assert put(service, path, {"hours": [MONDAY, TUESDAY, MONDAY]}) == (2, 1, 0)
+    assert put(service, path, {"hours": [MONDAY]}) == (0, 1, 0)
+    assert hours(database_url) == [("a/b", 0, 36_000, 79_230)]
+    assert put(service, path, {"hours": []}) == (0, 0, 0)
+    assert hours(database_url) == []
+    check_ledger(database_url)
+
+
+def test_the_zone_is_replaced(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/007/timezone"
+    assert put(service, path, {"timezone": "America/Denver"}) == (1, 0, 0)
+    assert put(service, path, {"timezone": "America/Denver"}) == (0, 1, 0)
+    assert put(service, path, {"timezone": "Asia/Kolkata"}) == (0, 0, 1)
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select store_id, timezone from store").fetchall() == [("007", "Asia/Kolkata")]
+    check_ledger(database_url)
+
+
+def test_labels_are_replaced(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/a%2Fb/labels"
+    assert put(service, path, {"labels": {"region": "north", "owner": "Müller & Söhne"}}) == (2, 0, 0)
+    assert put(service, path, {"labels": {"region": "south", "owner": "Müller & Söhne", "x": "1"}}) == (
+        1,
+        1,
+        1,
+    )
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select store_id, labels from store").fetchall() == [
+            ("a/b", {"region": "south", "owner": "Müller & Söhne", "x": "1"})
+        ]
+    assert put(service, path, {"labels": {}}) == (0, 0, 0)
+    check_ledger(database_url)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("a/timezone", {"timezone": "Mars/Olympus"}, "timezone"),
+        ("a/hours", {"hours": [MONDAY | {"start_time_local": "24:00"}]}, "hours.0"),
+        ("a/hours", {"hours": [MONDAY | {"day_of_week": 7}]}, "body.hours.0.day_of_week"),
+        ("a/hours", {"hours": [MONDAY | {"colour": "red"}]}, "body.hours.0.colour"),
+        ("a/hours", {"hours": [MONDAY] * 10_000}, "body.hours"),
+        ("a/hours", {"hours": None}, "body.hours"),
+        ("a/hours", {}, "body.hours"),
+        ("a/labels", {"labels": {"a:b": "c"}}, "body.labels"),
+        ("a/labels", {"labels": {"a": ""}}, "body.labels"),
+        ("a/labels", {"labels": {"a": "\n"}}, "body.labels"),
+        ("a/labels", {"labels": {"a": 1}}, "body.labels.a"),
+        ("a/labels", {"labels": {f"l{n}": "x" for n in range(33)}}, "body.labels"),
+        ("a/labels", {}, "body.labels"),
+        ("%20/hours", {"hours": []}, "store_id"),
+        ("a%09b/hours", {"hours": []}, "store_id"),
+        ("x" * 1025 + "/hours", {"hours": []}, "store_id"),
+    ],
+)
+def test_what_cannot_be_changes_nothing(
+    service: TestClient, database_url: str, path: str, body: Any, field: str
+) -> None:
+    refused = problem(service.put(f"/v1/stores/{path}", json=body), 422, "invalid_request")
+    assert field in {refused.get("field"), *(found["field"] for found in refused.get("errors", []))}
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select seq, (select count(*) from store) from ledger_head").fetchone() == (0, 0)
+
+
+@pytest.mark.parametrize("path", ["a/hours", "a/timezone", "a/labels"])
+def test_bodies_that_cannot_be(service: TestClient, path: str) -> None:
+    def put_raw(content: bytes, kind: str = "application/json") -> Any:
+        return service.put(f"/v1/stores/{path}", content=content, headers={"Content-Type": kind})
+
+    problem(put_raw(b"a,b", "text/csv"), 415, "unsupported_media_type")
+    for body in (b"", b"{", b"[]", b"\xff"):
+        problem(put_raw(body), 422, "invalid_request")
+    for body in (b"[" * 1_000_000, b'{"a":' * 100_000):
+        problem(put_raw(body), 400, "too_deep")
+    problem(put_raw(b" " * (2 << 20)), 413, "body_too_large")

@@ -1,0 +1,266 @@
+"""Which import a source is loaded under, what the same bytes do again, and when an import stops."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from services.ingest.run import ingest_paths, ingest_source, load_source
+from services.ingest.sources.find import FileSource
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.limits import Limits
+from services.ingest.write.outcome import ImportResult, Progress
+from shared.db.connect import connect
+from shared.errors import ImportBusy, ImportNotFound
+from tests.fixtures.ingest_figures import CHUNK_BYTES, Pipe, figures, write_polls
+from tests.integration.ingest.database import POLLS_HEADER, check_ledger, counts, load, observations
+
+HOURS = "store_id,day,start_time_local,end_time_local"
+TINY = 400  # bytes of a chunk: ten polls
+NOTHING = (0, 0, 0, 0)
+
+
+@pytest.fixture
+def polls(tmp_path: Path) -> Path:
+    file = tmp_path / "polls.csv"
+    write_polls(file, seed=4, rows=2000, weeks=3)
+    return file
+
+
+def load_file(
+    database_url: str, file: Path, on_progress: Callable[[Progress], None] = lambda _: None
+) -> ImportResult:
+    (result,) = ingest_paths(
+        database_url, [str(file)], on_progress=on_progress, limits=Limits(chunk_bytes=CHUNK_BYTES)
+    )
+    return result
+
+
+def break_off(progress: Progress) -> None:
+    """Fail in the middle."""
+    if progress.bytes_done > 3 * CHUNK_BYTES:
+        raise RuntimeError("broken off")
+
+
+def tables(database_url: str) -> tuple[int, ...]:
+    """Rows of the tables that an import may change."""
+    with psycopg.connect(database_url) as conn:
+        (found,) = conn.execute(
+            "select (select count(*) from store), (select count(*) from observation),"
+            " (select count(*) from business_hours), (select count(*) from import_chunk),"
+            " (select count(*) from import_reject), (select count(*) from import_staged), (select seq from ledger_head)"
+        )
+    return tuple(found)
+
+
+def error_of(database_url: str, result: ImportResult) -> dict[str, object]:
+    with psycopg.connect(database_url) as conn:
+        ((error,),) = conn.execute("select error from import where id = %s", [result.id])
+    assert isinstance(error, dict)
+    return error
+
+
+def good(number: int) -> str:
+    return f"store-{number},active,2024-09-02 00:00:00 UTC"
+
+
+def bad(number: int) -> str:
+    return f"store-{number},broken,2024-09-02 00:00:00 UTC"
+
+
+def test_the_same_bytes_again_change_nothing_under_any_name(database_url: str, polls: Path) -> None:
+    first = load_file(database_url, polls)
+    before = tables(database_url)
+    copy = polls.with_name("copy.csv")
+    copy.write_bytes(polls.read_bytes())
+    for file in (polls, copy, polls):
+        again = load_file(database_url, file)
+        assert (again.state, again.same_as, again.kind) == ("succeeded", first.id, "polls")
+        assert counts(again) == NOTHING
+    assert first.same_as is None
+    assert tables(database_url) == before
+
+
+def test_other_bytes_of_the_same_size_are_loaded(database_url: str, polls: Path) -> None:
+    load_file(database_url, polls)
+    polls.write_bytes(polls.read_bytes().replace(b"store-1,", b"STORE-1,"))
+    result = load_file(database_url, polls)
+    assert result.same_as is None
+    assert result.accepted > 0
+    assert result.resumed_at_byte == 0
+
+
+def test_a_stream_of_the_same_bytes_is_all_duplicates(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "polls.csv"
+    first = load(database_url, file, [POLLS_HEADER, *map(good, range(20))])
+    again = load_source(database_url, Pipe(file))
+    assert counts(again) == (0, 20, 0, 0)
+    assert again.same_as == first.id
+
+
+def test_an_import_that_broke_off_goes_on_under_its_own_id(database_url: str, polls: Path) -> None:
+    with pytest.raises(RuntimeError):
+        load_file(database_url, polls, break_off)
+    steps: list[Progress] = []
+    result = load_file(database_url, polls, steps.append)
+    assert result.resumed_at_byte > 3 * CHUNK_BYTES
+    assert result.rows_read == 2000 == steps[-1].rows_read
+    assert steps[0].bytes_done > result.resumed_at_byte
+    found = figures(database_url, polls)
+    check_ledger(database_url)
+
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*) from import").fetchone() == (1,)
+    assert load_file(database_url, polls).same_as == result.id
+    assert figures(database_url, polls) == found
+
+
+def test_hours_that_broke_off_go_on(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "hours.csv"
+    file.write_text("\n".join([HOURS, *(f"store-{n},{n % 7},09:00,10:00" for n in range(3000)), "x,9,,"]))
+    with pytest.raises(RuntimeError):
+        load_file(database_url, file, break_off)
+    assert tables(database_url)[2] == 0
+    result = load_file(database_url, file)
+    assert result.resumed_at_byte > 3 * CHUNK_BYTES
+    assert result.error is None
+    assert counts(result) == (3000, 0, 0, 1)
+    assert tables(database_url)[2:] == (3000, *tables(database_url)[3:5], 0, tables(database_url)[6])
+    check_ledger(database_url)
+
+
+def test_a_changed_beginning_is_a_new_import(database_url: str, polls: Path) -> None:
+    with pytest.raises(RuntimeError):
+        load_file(database_url, polls, break_off)
+    polls.write_bytes(polls.read_bytes().replace(b"store-1,", b"STORE-1,"))
+    result = load_file(database_url, polls)
+    assert (result.state, result.resumed_at_byte, result.rows_read) == ("succeeded", 0, 2000)
+    assert result.duplicate > 100  # what the first one had committed
+    with psycopg.connect(database_url) as conn:
+        states = conn.execute("select state from import order by started_at").fetchall()
+    assert states == [("failed",), ("succeeded",)]
+    check_ledger(database_url)
+
+
+def test_a_live_import_is_left_alone(database_url: str, polls: Path) -> None:
+    with pytest.raises(RuntimeError):
+        load_file(database_url, polls, break_off)
+    with psycopg.connect(database_url) as owner:
+        ((import_id,),) = owner.execute("select id from import")
+        assert ImportLedger(owner, import_id).hold()
+        result = load_file(database_url, polls)
+    assert result.id != import_id
+    assert result.resumed_at_byte == 0
+    check_ledger(database_url)
+
+
+def test_two_processes_with_the_same_file(database_url: str, polls: Path) -> None:
+    begin = Barrier(2)
+
+    def load_with_the_other(_: int) -> ImportResult:
+        begin.wait(10)
+        return load_file(database_url, polls)
+
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(load_with_the_other, range(2)))
+    assert [result.state for result in results] == ["succeeded", "succeeded"]
+    for result in results:
+        assert result.rows_read == 2000 or (result.same_as and counts(result) == NOTHING)
+    assert sum(result.accepted for result in results) == len(observations(database_url))
+    check_ledger(database_url)
+
+
+def test_a_queued_import_is_adopted_once(database_url: str, polls: Path) -> None:
+    import_id = uuid4()
+    with connect(database_url, application_name="test", autocommit=True) as conn:
+        conn.execute("insert into import (id, source, state) values (%s, 'upload', 'queued')", [import_id])
+
+        def load_queued() -> ImportResult:
+            source = FileSource(polls)
+            return ingest_source(conn, source, on_progress=lambda _: None, import_id=import_id)
+
+        first, second = load_queued(), load_queued()
+        assert first.id == second.id == import_id
+        assert first.kind == "polls"
+        assert counts(first) == counts(second)
+        assert first.rows_read == 2000
+        with psycopg.connect(database_url, autocommit=True) as owner:
+            assert ImportLedger(owner, import_id).hold()
+            with pytest.raises(ImportBusy):
+                load_queued()
+        with pytest.raises(ImportNotFound):
+            ingest_source(conn, FileSource(polls), on_progress=lambda _: None, import_id=uuid4())
+
+
+def test_a_file_bad_from_its_first_chunk_leaves_only_the_reasons(database_url: str, tmp_path: Path) -> None:
+    rows = [POLLS_HEADER, good(1), bad(2), "x,y", *map(bad, range(50))]
+    result = load(database_url, tmp_path / "polls.csv", rows)
+    assert result.state == "failed"
+    assert counts(result) == NOTHING
+    assert tables(database_url) == (0,) * 7
+    error = error_of(database_url, result)
+    assert error["reason"] == "reject_threshold"
+    assert error["rejects"] == {"status": 51, "columns": 1}
+    assert "Line 3: the status is neither active nor inactive" in str(error["message"])
+    assert [reject.line for reject in result.first_rejects] == [3, 4, 5, 6, 7]
+
+
+def test_an_import_stops_at_the_first_bad_chunk(database_url: str, tmp_path: Path) -> None:
+    rows = [POLLS_HEADER, *map(good, range(30)), bad(1), *map(good, range(30, 60)), *map(bad, range(30))]
+    rows += map(good, range(100, 200))
+    result = load(database_url, tmp_path / "polls.csv", rows, chunk_bytes=TINY)
+    assert result.state == "stopped"
+    assert result.error is not None
+    assert "UPTILL_REJECT_LIMIT" in result.error
+    assert 50 <= result.accepted <= 60
+    assert result.rejected >= 1
+    assert len(observations(database_url)) == result.accepted
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select max(length(store_id)) from store").fetchone() == (len("store-59"),)
+
+    (again,) = ingest_paths(
+        database_url, [str(tmp_path / "polls.csv")], limits=Limits(chunk_bytes=TINY, reject_limit=1.0)
+    )
+    assert (again.state, again.same_as, again.resumed_at_byte) == ("succeeded", None, 0)
+    assert counts(again) == (160 - result.accepted, result.accepted, 0, 31)
+    check_ledger(database_url)
+
+
+@pytest.mark.parametrize(("bad_rows", "state"), [(2, "succeeded"), (3, "failed")])
+def test_the_limit_itself_is_allowed(database_url: str, tmp_path: Path, bad_rows: int, state: str) -> None:
+    rows = [POLLS_HEADER, good(1), good(2), *map(bad, range(bad_rows))]
+    assert load(database_url, tmp_path / "polls.csv", rows).state == state
+
+
+def test_bad_hours_change_nothing(database_url: str, tmp_path: Path) -> None:
+    rows = [
+        HOURS,
+        *(f"store-{n},1,09:00,10:00" for n in range(50)),
+        *(f"store-{n},8,09:00,10:00" for n in range(50)),
+    ]
+    result = load(database_url, tmp_path / "hours.csv", rows, chunk_bytes=TINY)
+    assert result.state == "failed"
+    stores, _, hours, *_, staged, _ = tables(database_url)
+    assert (stores, hours, staged) == (0, 0, 0)
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(database_url: str, polls: Path) -> None:
+    grown = False
+
+    def grow(_: Progress) -> None:
+        nonlocal grown
+        if not grown:
+            grown = True
+            with polls.open("a") as lines:
+                lines.write(good(1) + "\n")
+
+    polls.write_bytes(polls.read_bytes() * 20)  # more than a block is still unread
+    result = load_file(database_url, polls, grow)
+    assert result.state == "failed"
+    assert error_of(database_url, result)["reason"] == "changed_during_read"
+    assert len(observations(database_url)) == result.accepted > 0
+    check_ledger(database_url)

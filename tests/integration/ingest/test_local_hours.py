@@ -1,0 +1,100 @@
+"""Opening hours and time zones: replacement at the end of the file, and what loading again counts."""
+
+from pathlib import Path
+
+import psycopg
+
+from services.ingest.run import ingest_paths
+from tests.integration.ingest.database import counts, load
+
+HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
+ZONES = "store_id,timezone_str"
+
+
+def hours(database_url: str) -> set[tuple[str, int, int, int]]:
+    with psycopg.connect(database_url) as conn:
+        return set(
+            conn.execute(
+                "select store_id, day_of_week, opens, closes from business_hours join store using (store_key)"
+            ).fetchall()
+        )
+
+
+def zones(database_url: str) -> dict[str, str | None]:
+    with psycopg.connect(database_url) as conn:
+        return dict(conn.execute("select store_id, timezone from store").fetchall())
+
+
+def test_hours_are_replaced_for_every_store_the_file_names(database_url: str, tmp_path: Path) -> None:
+    rows = [HOURS, "007,0,09:00:00,12:00:00", "007,0,13:00,23:59:59", "b,6,22:00:00,02:00:00"]
+    first = load(database_url, tmp_path / "hours.csv", rows)
+    assert counts(first) == (3, 0, 0, 0)
+    loaded = {("007", 0, 32400, 43200), ("007", 0, 46800, 86399), ("b", 6, 79200, 7200)}
+    assert hours(database_url) == loaded
+
+    again = load(database_url, tmp_path / "again.csv", [*rows, ""], chunk_bytes=30)
+    assert counts(again) == (0, 3, 0, 0)
+    assert hours(database_url) == loaded
+
+    changed = [
+        HOURS,
+        "007,0,09:00:00,12:00:00",
+        "007,1,09:00:00,12:00:00",
+        "007,1,09:00,12:00",
+        "c,2,00:00,00:00",
+    ]
+    assert counts(load(database_url, tmp_path / "hours.csv", changed)) == (2, 2, 0, 0)
+    kept = {("007", 0, 32400, 43200), ("007", 1, 32400, 43200), ("b", 6, 79200, 7200), ("c", 2, 0, 0)}
+    assert hours(database_url) == kept
+
+
+def test_bad_hours_are_rejected(database_url: str, tmp_path: Path) -> None:
+    bad = [("a,7,09:00,12:00", "day"), ("a,Mon,09:00,12:00", "day"), ("a,0,24:00,12:00", "time")]
+    bad += [
+        ("a,0,09:00,9pm", "time"),
+        ("a,0,09:60,10:00", "time"),
+        (",0,09:00,10:00", "store_id"),
+        ("a,0", "columns"),
+    ]
+    result = load(
+        database_url,
+        tmp_path / "hours.csv",
+        [HOURS, *(row for row, _ in bad), *["a,1,09:00,10:00"] * len(bad)],
+    )
+    assert counts(result) == (1, len(bad) - 1, 0, len(bad))
+    with psycopg.connect(database_url) as conn:
+        reasons = conn.execute("select reason from import_reject order by line").fetchall()
+    assert [reason for (reason,) in reasons] == [reason for _, reason in bad]
+
+
+def test_zones_the_last_row_wins_and_an_unknown_one_changes_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    rows = [ZONES, "a,America/Chicago", "b,Asia/Kolkata", "b,Asia/Kolkata", "b,Asia/Kathmandu", "d,EST5"]
+    result = load(database_url, tmp_path / "zones.csv", rows)
+    assert counts(result) == (2, 1, 1, 1)
+    assert result.first_rejects[0].reason == "timezone"
+    assert zones(database_url) == {"a": "America/Chicago", "b": "Asia/Kathmandu"}
+
+    again = load(database_url, tmp_path / "zones.csv", [ZONES, "a,Mars/Base", "b,UTC", "a,America/Chicago"])
+    assert counts(again) == (0, 1, 1, 1)
+    assert zones(database_url) == {"a": "America/Chicago", "b": "UTC"}
+
+
+def test_a_folder_loads_zones_and_hours_before_polls(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "a_polls.CSV").write_bytes(
+        b"\xef\xbb\xbfstore_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC"
+    )
+    (tmp_path / "b_hours.csv").write_text(HOURS + "\na,0,09:00,10:00")
+    (tmp_path / "c_zones.csv").write_text(ZONES + "\na,UTC")
+    (tmp_path / "d_other.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "notes.txt").write_text("not loaded")
+    seen: list[str] = []
+    results = ingest_paths(
+        database_url, [str(tmp_path)], on_progress=lambda progress: seen.append(progress.source)
+    )
+    assert [result.kind for result in results] == ["timezones", "hours", "polls", None]
+    assert [result.state for result in results] == ["succeeded", "succeeded", "succeeded", "failed"]
+    assert results[-1].error is not None
+    assert "store_id,status,timestamp_utc" in results[-1].error
+    assert [Path(source).name for source in seen] == ["c_zones.csv", "b_hours.csv", "a_polls.CSV"]

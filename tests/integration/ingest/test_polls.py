@@ -1,0 +1,200 @@
+"""Polls end to end: exact accounting, the later delivery wins, the same table however the rows arrive."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from services.ingest.run import ingest_paths
+from services.ingest.write.ledger import Counts, ImportLedger
+from services.ingest.write.limits import Limits
+from services.ingest.write.seen_polls import SeenKeys
+from shared.db.connect import connect
+from tests.integration.ingest.database import (
+    POLLS_HEADER,
+    Poll,
+    check_ledger,
+    counts,
+    load,
+    load_polls,
+    observations,
+)
+
+TINY = 200  # bytes of a chunk: a few rows
+
+
+def poll(store: str, minute: int, status: str = "active") -> Poll:
+    """A poll `minute` minutes after the Monday 2024-09-02."""
+    at = datetime(2024, 9, 2, tzinfo=UTC) + timedelta(minutes=minute, microseconds=minute % 7)
+    return store, status, f"{at:%Y-%m-%d %H:%M:%S.%f} UTC"
+
+
+def many_polls(seed: int, rows: int, *, stores: int = 20, minutes: int = 30_000) -> list[Poll]:
+    """Polls of three weeks, some of them twice."""
+    draw = random.Random(seed)
+    return [
+        poll(f"{draw.randrange(stores):04}", draw.randrange(minutes), draw.choice(["active", "inactive"]))
+        for _ in range(rows)
+    ]
+
+
+def expected(*deliveries: list[Poll]) -> tuple[dict[tuple[str, str], bool], list[tuple[int, int, int, int]]]:
+    """The obvious loop: the table, and the counts of each file."""
+    table: dict[tuple[str, str], bool] = {}
+    found = []
+    for delivery in deliveries:
+        accepted = duplicate = corrected = 0
+        for store, status, at in delivery:
+            key, active = (store, at.removesuffix(" UTC")), status == "active"
+            before = table.get(key)
+            accepted += before is None
+            duplicate += before is active
+            corrected += before is (not active)
+            table[key] = active
+        found.append((accepted, duplicate, corrected, 0))
+    return table, found
+
+
+def test_good_and_bad_rows_are_all_accounted_for(database_url: str, tmp_path: Path) -> None:
+    good = [",".join(poll("007", minute)) for minute in range(3)]
+    rows = [
+        POLLS_HEADER.upper(),
+        good[0],
+        "007,active",
+        good[1] + "\r",
+        "",
+        "fca22568-98bf-449b-89ed-15a37ab475e1,INACTIVE,2024-09-02T00:00:00Z",
+        "8419537941919820732,open,2024-09-02 00:00:00 UTC",
+        '"a,""b""",active,"2024-09-02 02:00:00+02:00"',
+        good[0],
+        good[0].replace("active", "inactive"),
+        "x\udcff,active,2024-09-02 00:00:00 UTC",
+        good[2],
+    ]
+    result = load(database_url, tmp_path / "polls.csv", rows)
+    assert counts(result) == (5, 1, 1, 3)
+    assert [(reject.line, reject.reason) for reject in result.first_rejects] == [
+        (3, "columns"),
+        (7, "status"),
+        (11, "encoding"),
+    ]
+    lines = (tmp_path / "polls.csv").read_bytes().split(b"\n")
+    for reject in result.first_rejects:
+        assert reject.raw == lines[reject.line - 1]
+        assert (tmp_path / "polls.csv").read_bytes()[reject.byte_offset :].startswith(reject.raw)
+    table = observations(database_url)
+    assert table["007", "2024-09-02 00:00:00.000000"] is False
+    assert table['a,"b"', "2024-09-02 00:00:00.000000"] is True
+    assert {store for store, _ in table} == {"007", "fca22568-98bf-449b-89ed-15a37ab475e1", 'a,"b"'}
+
+
+@pytest.mark.parametrize("chunk_bytes", [TINY, 1 << 20])
+def test_counts_are_those_of_a_loop_over_the_rows(
+    database_url: str, tmp_path: Path, chunk_bytes: int
+) -> None:
+    deliveries = [many_polls(seed, 600, stores=4, minutes=150) for seed in (1, 2)]
+    deliveries += [many_polls(3, 300), deliveries[0][::-1]]
+    table, wanted = expected(*deliveries)
+    found = [
+        counts(load_polls(database_url, tmp_path / "polls.csv", delivery, chunk_bytes=chunk_bytes))
+        for delivery in deliveries
+    ]
+    assert found == wanted
+    assert observations(database_url) == table
+
+
+def test_false_alarms_of_the_filter_change_nothing(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = SeenKeys.add
+    monkeypatch.setattr(SeenKeys, "add", lambda *args: honest(*args) | (args[2] % 2 == 0))
+    delivery = many_polls(4, 500, stores=4, minutes=150)
+    table, (wanted,) = expected(delivery)
+    assert counts(load_polls(database_url, tmp_path / "a.csv", delivery, chunk_bytes=TINY)) == wanted
+    assert observations(database_url) == table
+
+
+def test_order_of_rows_and_size_of_chunks_change_nothing(database_url: str, tmp_path: Path) -> None:
+    polls = sorted({(store, at): (store, status, at) for store, status, at in many_polls(5, 800)}.values())
+    shuffled = random.Random(6).sample(polls, len(polls))
+    first = load_polls(database_url, tmp_path / "a.csv", polls)
+    before = observations(database_url)
+    with psycopg.connect(database_url) as conn:
+        conn.execute(
+            "truncate observation, store, business_hours, import, import_chunk, import_reject, import_pending"
+        )
+        conn.execute("update ledger_head set seq = 0, latest_observed_at = null")
+    second = load_polls(database_url, tmp_path / "b.csv", shuffled, chunk_bytes=TINY)
+    assert counts(first) == counts(second) == (len(polls), 0, 0, 0)
+    assert observations(database_url) == before
+
+
+def test_weeks_appear_by_themselves_and_chunks_stand_in_the_ledger(database_url: str, tmp_path: Path) -> None:
+    polls = [poll("a", minute * 1440) for minute in range(28)]
+    result = load_polls(database_url, tmp_path / "polls.csv", polls, chunk_bytes=TINY)
+    with psycopg.connect(database_url) as conn:
+        weeks = conn.execute("select count(*) from pg_inherits where inhparent = 'observation'::regclass")
+        assert weeks.fetchone() == (4,)
+        chunks = conn.execute(
+            "select first_byte, end_byte, commit_seq from import_chunk where import_id = %s order by chunk_no",
+            [result.id],
+        ).fetchall()
+        stored = conn.execute("select sha256, size_bytes, state from import").fetchone()
+    size = (tmp_path / "polls.csv").stat().st_size
+    assert chunks[0][0] == len(POLLS_HEADER) + 1
+    assert [end for _, end, _ in chunks[:-1]] == [first for first, _, _ in chunks[1:]]
+    assert chunks[-1][1] == size
+    assert [seq for _, _, seq in chunks] == list(range(1, len(chunks) + 1))
+    assert stored is not None
+    assert stored[1:] == (size, "succeeded")
+
+
+def test_concurrent_imports_count_every_row_once(database_url: str, tmp_path: Path) -> None:
+    deliveries = [many_polls(seed, 400, stores=5, minutes=11_000) for seed in range(4)]
+    files = []
+    for number, delivery in enumerate(deliveries):
+        files.append(tmp_path / f"{number}.csv")
+        files[-1].write_text("\n".join([POLLS_HEADER, *map(",".join, delivery)]))
+    with ThreadPoolExecutor(len(files)) as threads:
+        results = list(
+            threads.map(
+                lambda file: ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=1000))[0],
+                files,
+            )
+        )
+    check_ledger(database_url)
+    keys = {(store, at) for delivery in deliveries for store, _, at in delivery}
+    assert all(sum(counts(result)) == 400 for result in results)
+    assert sum(result.accepted for result in results) == len(keys) == len(observations(database_url))
+
+
+def test_what_a_killed_import_left_is_settled_by_the_next(database_url: str, tmp_path: Path) -> None:
+    """A killed bulk load leaves weeks without key and polls that wait for it."""
+    _, _, at = poll("a", 7)
+    with connect(database_url, application_name="test") as conn:
+        dead = ImportLedger.open(conn, "polls", "killed.csv")
+        conn.execute("select ensure_observation_partition('2024-09-02 00:00Z', false)")
+        conn.execute("insert into store (store_id) values ('a')")
+        conn.execute("insert into observation select store_key, %s, true from store", [at])
+        dead.count(dead.import_id, Counts(accepted=1))
+        conn.execute("update ledger_head set seq = 1, latest_observed_at = %s", [at])
+        conn.execute(
+            "insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)"
+            " values (%s, 0, 0, 1, 1, %s, %s)",
+            [dead.import_id, at, at],
+        )
+        conn.execute("update store set first_polled_at = %s, polled_since_seq = 1", [at])
+        for status in (False, True, True):
+            conn.execute(
+                "insert into import_pending (import_id, store_key, observed_at, first_active, is_active)"
+                " select %s, store_key, %s, %s, %s from store",
+                [dead.import_id, at, status, status],
+            )
+    result = load_polls(database_url, tmp_path / "next.csv", [poll("a", 7, "inactive"), poll("a", 8)])
+    assert counts(result) == (1, 0, 1, 0)
+    with psycopg.connect(database_url) as conn:
+        row = conn.execute("select accepted, duplicate, corrected from import where source = 'killed.csv'")
+        assert row.fetchone() == (1, 1, 2)

@@ -1,0 +1,120 @@
+"""The quality report: every figure of small data sets, counted by hand."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+
+from services.ingest.write.outcome import ImportResult
+from services.ingest.write.quality_report import quality_report
+from tests.integration.ingest.database import POLLS_HEADER, load
+
+HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
+ZONES = "store_id,timezone_str"
+
+
+def quality(database_url: str, result: ImportResult) -> Mapping[str, object]:
+    assert result.id
+    with psycopg.connect(database_url) as conn:
+        return quality_report(conn, result.id)
+
+
+def test_polls(database_url: str, tmp_path: Path) -> None:
+    load(database_url, tmp_path / "zones.csv", [ZONES, "a,UTC", "b,America/Chicago", "unpolled,UTC"])
+    # Monday, in Chicago until 05:00 UTC of Tuesday; a store without hours is always open
+    load(database_url, tmp_path / "hours.csv", [HOURS, "a,0,09:00,10:00", "b,0,09:00,23:59"])
+    rows = [
+        "a,active,2024-09-02 09:00:00 UTC",
+        "a,active,2024-09-02 09:59:59.5 UTC",
+        "a,active,2024-09-02 10:00:00 UTC",  # outside
+        "a,active,2024-08-20 09:30:00 UTC",  # too old for the sample
+        "b,active,2024-09-02 13:59:00 UTC",  # outside
+        "b,active,2024-09-03 04:59:30 UTC",
+        "c,active,2024-09-02 04:00:00 UTC",  # silent: more than 24 h before b's last
+        "c,active,2024-09-02 04:00:00 UTC",
+        "c,inactive,2024-09-02 04:00:00 UTC",
+        "c,open,2024-09-02 05:00:00 UTC",
+        "c,open,2024-09-02 06:00:00 UTC",
+        "c,active,2024-09-02 07:00:00",
+        "old,active,2024-08-01 00:00:00 UTC",  # silent
+    ]
+    assert quality(database_url, load(database_url, tmp_path / "polls.csv", [POLLS_HEADER, *rows])) == {
+        "rejects": {"status": 2, "tz_missing": 1},
+        "duplicates": 1,
+        "corrections": 1,
+        "stores": 4,
+        "stores_without_hours": 2,
+        "stores_without_timezone": 2,
+        "newest_poll": "2024-09-03T04:59:30+00:00",
+        "stores_silent_24h": 2,
+        "sampled_stores": 4,
+        "sampled_polls": 6,
+        "gap_median_s": 3599.5,  # of 3599.5, 0.5 and 54,030
+        "gap_p99_s": 53_021.39,
+        "share_outside_hours": 2 / 6,
+    }
+
+
+def test_polls_that_change_nothing_are_judged_at_the_newest_of_all(database_url: str, tmp_path: Path) -> None:
+    old = [POLLS_HEADER, "a,active,2024-08-01 00:00:00 UTC"]
+    load(database_url, tmp_path / "new.csv", [POLLS_HEADER, "a,active,2024-09-02 00:00:00 UTC"])
+    first = quality(database_url, load(database_url, tmp_path / "old.csv", old))
+    again = quality(database_url, load(database_url, tmp_path / "again.csv", [*old, old[1]]))
+    assert first["newest_poll"] == "2024-08-01T00:00:00+00:00"
+    assert again["newest_poll"] == "2024-09-02T00:00:00+00:00"
+    assert again["gap_median_s"] is None
+    assert again["duplicates"] == 2
+
+
+def test_hours(database_url: str, tmp_path: Path) -> None:
+    rows = [
+        HOURS,
+        "a,0,09:00,12:00",
+        "a,0,12:00,23:59:59",  # touches
+        "a,1,00:00,02:00",  # continues at the seam
+        "a,1,01:00,01:30",  # overlaps
+        "a,1,01:45,02:00",  # overlaps the first of Tuesday, not the row before it
+        "b,6,22:00,02:00",  # overnight into Monday
+        "b,0,01:59,05:00",  # overlaps it
+        "b,3,10:00,10:00",  # 24 hours
+        "b,4,10:00,23:59",
+        "b,9,10:00,11:00",
+    ]
+    assert quality(database_url, load(database_url, tmp_path / "hours.csv", rows)) == {
+        "rejects": {"day": 1},
+        "duplicates": 0,
+        "corrections": 0,
+        "stores": 2,
+        "stores_without_hours": 0,
+        "stores_without_timezone": 2,
+        "hours_rows": 9,
+        "seams_snapped": 2,
+        "overlapping_hours": 3,
+    }
+
+
+def test_zones(database_url: str, tmp_path: Path) -> None:
+    rows = [ZONES, "a,UTC", "a,UTC", "b,America/Chicago", "b,UTC", "b,Nowhere"]
+    assert quality(database_url, load(database_url, tmp_path / "zones.csv", rows)) == {
+        "rejects": {"timezone": 1},
+        "duplicates": 1,
+        "corrections": 1,
+        "stores": 2,
+        "stores_without_hours": 2,
+        "stores_without_timezone": 0,
+    }
+
+
+def test_an_archive_answers_for_its_members(database_url: str, tmp_path: Path) -> None:
+    polls = load(
+        database_url, tmp_path / "polls.csv", [POLLS_HEADER, "a,up,x", "a,active,2024-09-02T00:00:00Z"]
+    )
+    hours = load(database_url, tmp_path / "hours.csv", [HOURS, "a,7,x,y", "a,0,00:00,23:59"])
+    archive = uuid4()
+    with psycopg.connect(database_url) as conn:
+        conn.execute("insert into import (id, kind, source) values (%s, 'archive', 'a.zip')", [archive])
+        conn.execute("update import set parent_id = %s where id = any(%s)", [archive, [polls.id, hours.id]])
+        report = quality_report(conn, archive)
+    assert report["rejects"] == {"day": 1, "status": 1}
+    assert report["seams_snapped"] == report["sampled_polls"] == 1

