@@ -29,6 +29,10 @@ class SchemaBehind(InfrastructureError):
     """The database lacks migrations of this release; they may be about to come."""
 
 
+class PooledSessions(InfrastructureError):
+    """The database's sessions are shared through a pooler, so that settings, locks and LISTEN do not hold."""
+
+
 class StatementTimedOut(DatabaseUnavailable):
     """Postgres did not finish a statement within the time that a call may take."""
 

@@ -56,6 +56,9 @@ Every call except those marked with * needs an API key, sent as `Authorization: 
 Errors are `application/problem+json` (RFC 9457); [errors](errors.md) lists them. Parameters, bodies, answers and examples are in
 [openapi.json](openapi.json) and [openapi-ingest.json](openapi-ingest.json); each service shows its own under `/docs`.
 
+HEAD works wherever GET does, except on `/trigger_report`. Bodies may come with `Content-Encoding: gzip`; another
+encoding gets 415. A slash at the end of a path makes it another path: the answer is 404, never a redirect.
+
 ## API service (port 8000)
 
 {api}

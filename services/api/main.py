@@ -80,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             module.router for module in (reports, schedules, events, stores, aliases, webhooks, keys, health)
         ],
         max_body_bytes=settings.max_body_bytes,
+        changed_by_get=["/trigger_report"],
     )
 
 

@@ -11,11 +11,11 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from shared.db.deadline import cut_after
 from shared.db.lending import lent
+from shared.db.own_sessions import IDLE_IN_TRANSACTION_S, configure, configure_async, refuse_pooled
 from shared.errors import DatabaseUnavailable, StatementTimedOut, TableLocked
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
-_IDLE_IN_TRANSACTION_TIMEOUT_S = 10  # a frozen process must not hold the others up for longer
 _CHECKED_WITHIN_S = 2.0
 _ANSWERED_WITHIN_S = 1.0  # beyond the statement timeout, which a frozen server does not keep
 _RESTED_S = 1.0  # a connection that was in use until then is taken for alive; if it is not, one call gets 503
@@ -42,7 +42,7 @@ def session_arguments(
     options = (
         f"-c timezone=UTC -c statement_timeout={int(statement_timeout_s * 1000)}"
         f" -c lock_timeout={int(lock_timeout_s * 1000)}"
-        f" -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_TIMEOUT_S * 1000}"
+        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S * 1000}"
     )
     return {
         "application_name": application_name,
@@ -65,6 +65,8 @@ def translated_errors() -> Iterator[None]:
             raise
         if isinstance(error, psycopg.Error) and error.sqlstate == _LOCKED:
             raise TableLocked("another transaction holds a lock on a table that this work needs") from error
+        if isinstance(error, PoolTimeout):
+            refuse_pooled()
         raise DatabaseUnavailable("the database did not answer") from error
 
 
@@ -93,6 +95,7 @@ def connect(
             **session_arguments(application_name, statement_timeout_s, lock_timeout_s),
         ) as conn,
     ):
+        configure(conn)
         yield conn
 
 
@@ -105,6 +108,7 @@ async def connect_async(
         async with await psycopg.AsyncConnection.connect(
             database_url, **session_arguments(application_name)
         ) as conn:
+            await configure_async(conn)
             yield conn
 
 
@@ -115,6 +119,7 @@ def make_pool(
     return ConnectionPool(
         database_url,
         kwargs=session_arguments(application_name, lock_timeout_s=lock_timeout_s),
+        configure=configure,
         check=ConnectionPool.check_connection,
         max_size=max_size,
         **_POOL,
@@ -139,6 +144,7 @@ def make_async_pool(
     pool = CallPool(
         database_url,
         kwargs=session_arguments(application_name, statement_timeout_s),
+        configure=configure_async,
         check=_RestedOnly(),
         max_size=max_size,
         max_waiting=max_waiting,
@@ -166,6 +172,7 @@ class _RestedOnly:
 @contextmanager
 def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
     """A pooled connection for one transaction, with translated errors."""
+    refuse_pooled()
     with translated_errors(), pool.connection() as conn:
         yield conn
 
@@ -173,6 +180,7 @@ def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
 @asynccontextmanager
 async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
     """The same for asyncio, for as long as the pool lets a block take. Raises `StatementTimedOut` too."""
+    refuse_pooled()
     within_s = pool.within_s if isinstance(pool, CallPool) else None
     with translated_errors():
         try:

@@ -1,6 +1,6 @@
 """What both HTTP services are made of: middleware, error answers, operations routes. A service adds its own routes."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
@@ -14,6 +14,8 @@ from shared.http.body_limit import BodyLimit
 from shared.http.contract import describe
 from shared.http.docs import add_docs
 from shared.http.edge_limits import EdgeLimits
+from shared.http.encodings import DecodedBody
+from shared.http.head import HeadAsGet
 from shared.http.headers import REQUEST_ID, SecurityHeaders
 from shared.http.hosts import AllowedHosts, allowed_hosts
 from shared.http.key_before_body import KeyBeforeBody
@@ -45,8 +47,13 @@ def make_service(
     lifespan: Lifespan,
     routers: Sequence[APIRouter],
     max_body_bytes: int | None,
+    changed_by_get: Collection[str] = (),
 ) -> FastAPI:
-    """Build the application; `max_body_bytes` None where every route has a limit of its own."""
+    """Build the application.
+
+    `max_body_bytes` is None where every route has a limit of its own. `changed_by_get` are the paths where GET
+    changes something, so that HEAD is refused there.
+    """
     edge = EdgeLimits.of(settings)
 
     @asynccontextmanager
@@ -62,12 +69,15 @@ def make_service(
         docs_url=None,
         openapi_url=None,  # shared/http/docs.py has it
         redoc_url=None,
+        redirect_slashes=False,  # a redirect could change the scheme behind a proxy, and a client would resend its key
     )
     app.state.open_calls = OpenCalls(settings.open_calls_per_key)
     # The last one added is the first to see a request.
     app.add_middleware(KeyBeforeBody)
     if max_body_bytes is not None:
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    app.add_middleware(DecodedBody)
+    app.add_middleware(HeadAsGet, except_paths=changed_by_get)
     app.add_middleware(AllowedHosts, names=allowed_hosts(settings))
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
         app.add_middleware(

@@ -18,6 +18,8 @@ from shared.uptime.policy import DEFAULT_POLICY
 
 router = APIRouter(tags=["aliases"])
 _SHOWN_CHARACTERS = 100
+# RFC 9745: deprecated since 2026-11-28; POST to the same path replaces it.
+_DEPRECATED = {"Deprecation": "@1795824000", "Link": '</docs>; rel="deprecation"; type="text/html"'}
 _ACCEPTED = {
     **answers(TooManyOpenReports),
     **with_headers(status.HTTP_200_OK, "Quota", "Quota-Policy"),
@@ -32,7 +34,8 @@ async def trigger(context: Context, key: Writer, response: Response) -> Triggere
 
 @router.get("/trigger_report", deprecated=True, responses=_ACCEPTED)
 async def trigger_by_get(context: Context, key: Writer, response: Response) -> Triggered:
-    """Accept a report by GET; kept for old scripts, since a GET should change nothing."""
+    """Accept a report by GET. Deprecated: use POST. GET stays for old scripts, although a GET should change nothing."""
+    response.headers.update(_DEPRECATED)
     return await _trigger(context, key, response)
 
 

@@ -23,14 +23,18 @@ def ingest_service(
     spool: Path,
     *,
     scopes: tuple[str, ...] = ("ingest:write",),
+    behind: str | None = None,
     **settings: Any,
 ) -> Iterator[TestClient]:
-    """A client of a running service, which has the login of its role; its key has these scopes."""
+    """A client of a running service, which has the login of its role; its key has these scopes.
+
+    `behind` is the address that the service uses for the database, if it differs.
+    """
     with psycopg.connect(database_url) as conn:
         key = create_key(conn, name="test", scopes=scopes)
     given = Settings.model_validate(
         {
-            "database_url": login_url(database_url, "uptill_ingest"),
+            "database_url": login_url(behind or database_url, "uptill_ingest"),
             "spool_dir": str(spool),
             "allowed_hosts": "testserver",
         }

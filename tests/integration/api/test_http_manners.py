@@ -1,0 +1,129 @@
+"""What clients and proxies expect of any HTTP service: HEAD, no redirects by slash, encodings, deprecation."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from services.api.main import create_app as create_api
+from services.ingest.http.main import create_app as create_ingest
+from shared.settings import Settings
+
+_JSON = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+_POLL = {"store_id": "a", "status": "active", "observed_at": "2024-10-14T10:00:00Z"}
+
+
+@pytest.fixture
+def settings(env: dict[str, str], tmp_path: Path) -> Settings:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+    return Settings.model_validate(
+        {**values, "spool_dir": str(tmp_path), "allowed_hosts": "testserver,reports.example"}
+    )
+
+
+@pytest.fixture(params=[create_api, create_ingest], ids=["api", "ingest"])
+def service(request: pytest.FixtureRequest, settings: Settings) -> Iterator[TestClient]:
+    yield from _client(request.param(settings), settings)
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[TestClient]:
+    yield from _client(create_api(settings), settings)
+
+
+@pytest.fixture
+def ingest(settings: Settings) -> Iterator[TestClient]:
+    yield from _client(create_ingest(settings), settings)
+
+
+def _client(app: FastAPI, settings: Settings) -> Iterator[TestClient]:
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    with TestClient(app, headers=headers, raise_server_exceptions=False, follow_redirects=False) as client:
+        yield client
+
+
+class TestHead:
+    @pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/version", "/nowhere"])
+    def test_it_answers_as_get_without_a_body(self, service: TestClient, path: str) -> None:
+        asked, told = service.head(path), service.get(path)
+        assert (asked.status_code, asked.content) == (told.status_code, b"")
+        assert asked.headers["content-type"] == told.headers["content-type"]
+
+    def test_resources_take_it_too(self, api: TestClient) -> None:
+        report_id = api.post("/v1/reports", json={}).json()["id"]
+        for path in ("/v1/reports", f"/v1/reports/{report_id}", f"/v1/reports/{report_id}/events"):
+            asked = api.head(path)
+            assert (asked.status_code, asked.content) == (200, b""), path
+        assert api.head("/v1/reports", headers={"Authorization": "Bearer x"}).status_code == 401
+
+    def test_it_accepts_no_report(self, api: TestClient, database_url: str) -> None:
+        refused = api.head("/trigger_report")
+        assert refused.status_code == 405
+        with psycopg.connect(database_url) as conn:
+            assert conn.execute("select count(*) from report").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_a_slash_at_the_end_is_another_path_and_never_a_redirect(service: TestClient, method: str) -> None:
+    path = "/v1/reports/" if service.get("/version").json()["service"] == "api" else "/v1/imports/"
+    headers = {"Host": "reports.example", "X-Forwarded-Proto": "https"}
+    answer = service.request(method, path, headers=headers)
+    assert answer.status_code in {404, 405}
+    assert "location" not in answer.headers
+
+
+class TestEncodings:
+    def test_gzip_of_json_is_read(self, api: TestClient, ingest: TestClient) -> None:
+        asked = gzip.compress(json.dumps({"policy": "strict"}).encode())
+        accepted = api.post("/v1/reports", content=asked, headers=_JSON)
+        assert (accepted.status_code, accepted.json()["policy"]) == (202, "strict")
+        polls = gzip.compress(json.dumps({"observations": [_POLL]}).encode())
+        taken = ingest.post("/v1/observations", content=polls, headers=_JSON)
+        assert (taken.status_code, taken.json()["accepted"]) == (200, 1)
+
+    def test_gzip_of_a_form_is_read(self, ingest: TestClient) -> None:
+        form = (
+            b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\nstore_id\r\n--x--\r\n'
+        )
+        kind = {"Content-Type": "multipart/form-data; boundary=x", "Content-Encoding": "gzip"}
+        assert ingest.post("/v1/imports", content=gzip.compress(form), headers=kind).status_code == 202
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{}",
+            gzip.compress(b"{}")[:-1],
+            gzip.compress(b"{}") + b"x",
+            gzip.compress(b"{}") * 2,
+            b"",
+        ],
+        ids=["plain", "cut", "more", "twice", "empty"],
+    )
+    def test_what_is_not_one_gzip_stream_is_refused(self, api: TestClient, body: bytes) -> None:
+        answer = api.post("/v1/reports", content=body, headers=_JSON)
+        assert (answer.status_code, answer.json()["type"]) == (400, "urn:uptill:error:bad_request")
+        assert "not valid gzip" in answer.json()["detail"]
+
+    def test_a_small_body_that_unpacks_to_a_large_one_is_refused(
+        self, api: TestClient, settings: Settings
+    ) -> None:
+        body = gzip.compress(b" " * (settings.max_body_bytes + 1))
+        assert len(body) < settings.max_body_bytes / 100
+        assert api.post("/v1/reports", content=body, headers=_JSON).status_code == 413
+
+    @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip"])
+    def test_another_encoding_is_named(self, service: TestClient, encoding: str) -> None:
+        path = "/v1/reports" if service.get("/version").json()["service"] == "api" else "/v1/imports"
+        answer = service.post(path, content=b"x", headers={**_JSON, "Content-Encoding": encoding})
+        assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "gzip")
+        assert f"Content-Encoding '{encoding}'" in answer.json()["detail"]
+
+
+def test_triggering_by_get_is_deprecated(api: TestClient) -> None:
+    assert api.get("/trigger_report").headers["deprecation"].startswith("@17")
+    assert "deprecation" not in api.post("/trigger_report").headers
