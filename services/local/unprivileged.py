@@ -14,8 +14,9 @@ _CAPABILITIES = "-all,+dac_override"
 def command_prefix(uid: int) -> list[str]:
     """What to put before a command so that it runs as `uid`; nothing when we are not root.
 
-    Root's own folders are closed to others (`/root`, our data folder). Instead of opening them, the process keeps the one
-    capability that lets it pass; as root it would have had all of them.
+    Folders of root are closed to others (`/root`, our data folder). Instead of opening them, the process keeps the one
+    capability that lets it pass; as root it would have had all of them. `access(2)`, by which initdb checks its own
+    programs, ignores that capability unless `no_setuid_fixup` is set.
     """
     if os.geteuid() != 0:
         return []
@@ -32,6 +33,7 @@ def command_prefix(uid: int) -> list[str]:
         f"--regid={group}",
         "--clear-groups",
         "--no-new-privs",
+        "--securebits=+no_setuid_fixup",
         f"--inh-caps={_CAPABILITIES}",
         f"--ambient-caps={_CAPABILITIES}",
         "--",
