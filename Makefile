@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What the command and the embedded stack need, without what tests and checks need.
+LOCAL := $(VENV)/.local
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 APT_DOWNLOAD := apt-get download -qq -o APT::Sandbox::User=root
 # Without what has no schema: kustomizations and the autoscaler's kinds.
@@ -22,15 +25,23 @@ help: ## list the targets
 
 setup: $(READY) ## the virtual environment, with hash-locked packages
 
-$(READY): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Uptill needs Python 3.11 or newer; set PYTHON=…")'
-	@$(PYTHON) -m venv $(VENV)
+$(READY): requirements/dev.txt pyproject.toml | $(VENV)
 	@echo "installing the locked packages into $(VENV) (about a minute, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@ $(LOCAL)
+
+$(LOCAL): requirements/local.txt requirements/build.txt pyproject.toml | $(VENV)
+	@echo "installing what the local stack needs into $(VENV) (half a minute, once)"
+	@$(PIP) --require-hashes -r requirements/local.txt -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## the main job once, on real servers, and then nothing is left
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Uptill needs Python 3.11 or newer; set PYTHON=…")'
+	@$(PYTHON) -m venv $(VENV)
+
+demo: $(LOCAL) ## the main job once, on real servers, and then nothing is left
 	@$(BIN)/uptill demo
 
 test: $(READY) ## every test, on embedded servers
