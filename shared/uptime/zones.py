@@ -6,13 +6,12 @@ Knows time zones only: no opening hours, no stores.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, lru_cache
-from importlib.resources import files
-from pathlib import Path
+from functools import lru_cache
 from typing import Final
-from zoneinfo import TZPATH, ZoneInfo
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import tzdata  # type: ignore[import-untyped]
 
 from shared.uptime.intervals import Int64s
 
@@ -99,13 +98,6 @@ def _offset_s(zone: ZoneInfo, utc_s: int) -> int:
     return int(local.replace(tzinfo=UTC).timestamp()) - utc_s
 
 
-@cache
 def tzdata_version() -> str:
-    """The release of the time zone database that `zoneinfo` reads here, as `2026a`; `unknown` if it does not say."""
-    system = (Path(root) for root in TZPATH)
-    source = next((root for root in system if (root / DEFAULT_TIMEZONE).is_file()), None)
-    listing = (source or files("tzdata") / "zoneinfo") / "tzdata.zi"
-    if not listing.is_file():
-        return "unknown"
-    with listing.open(encoding="utf-8") as lines:
-        return lines.readline().removeprefix("# version").strip()
+    """The release of the time zone database that every process of this release reads, such as `2026a`."""
+    return str(tzdata.IANA_VERSION)
