@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from shared import errors
 from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
 from shared.http.quotas import Quota
+from shared.http.unique_names import REPEATED
 from shared.redact import redacted
 
 _log = structlog.get_logger()
@@ -206,6 +207,8 @@ def _fault(item: Mapping[str, Any]) -> Mapping[str, str]:
     """Where it is and what it must be; in words of ours where pydantic's are about its own classes."""
     field, message = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
     match item.get("type"):
+        case "json_invalid" if REPEATED in item["ctx"]["error"]:
+            field, message = "body", item["ctx"]["error"]
         case "json_invalid" if "ctx" in item:
             field, message = "body", f"no JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
         case "extra_forbidden":

@@ -12,11 +12,12 @@ from services.api.routes.reports import Reader, Writer, create, wait_for
 from services.api.schemas import LegacyStatus, Triggered, files_of
 from shared.errors import FileLost, ReportNotFound, TooManyOpenReports
 from shared.http.contract import answers, with_headers
+from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.model import Caller, ReportRequest
 from shared.uptime.policy import DEFAULT_POLICY
 
-router = APIRouter(tags=["aliases"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["aliases"])
 _SHOWN_CHARACTERS = 100
 # RFC 9745: deprecated since 2026-11-28; POST to the same path replaces it.
 _DEPRECATED = {"Deprecation": "@1795824000", "Link": '</docs>; rel="deprecation"; type="text/html"'}

@@ -17,10 +17,11 @@ from services.api.routes.reports import Reader
 from services.api.schemas import Progress
 from shared.errors import AuthenticationError, DatabaseUnavailable
 from shared.http.auth import refuse_ended
+from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import EVERY_STORE
 from shared.reports.model import Report, ReportState
 
-router = APIRouter(tags=["reports"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["reports"])
 _LOOKS_BETWEEN_COMMENTS = 15  # 15 s: proxies cut a connection that is silent for longer
 
 

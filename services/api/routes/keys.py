@@ -16,9 +16,10 @@ from shared.http.auth import Caller, KeyRing
 from shared.http.bodies import RequestBody
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, invalid_cursor
+from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import KEY_ID, OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
 
-router = APIRouter(tags=["administration"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["administration"])
 Admin = Annotated[ApiKey, Depends(Caller("admin"))]
 Prefix = Annotated[str, Path(pattern=KEY_ID, description="The eight characters after `upt_`.")]
 T = TypeVar("T")

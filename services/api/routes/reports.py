@@ -41,6 +41,7 @@ from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
 from shared.http.quotas import Quota
+from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey, StoreScope
 from shared.reports.end import retry_report, withdraw
 from shared.reports.model import Caller as ReportCaller
@@ -49,7 +50,7 @@ from shared.reports.read import get_report, list_reports
 from shared.reports.trigger import Accepted, trigger_report
 from shared.webhooks.address import check_url
 
-router = APIRouter(tags=["reports"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["reports"])
 Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 

@@ -21,11 +21,12 @@ from shared.errors import LimitReached, WebhookSecretMissing
 from shared.http.auth import Caller
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
+from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.schedules.model import Schedule
 from shared.webhooks.address import check_url
 
-router = APIRouter(tags=["schedules"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["schedules"])
 Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 

@@ -20,10 +20,11 @@ from services.api.use_cases.stores import get_store, list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
 from shared.http.cursors import cut_page, read_text_cursor, text_cursor
+from shared.http.unique_names import UniqueNamesRoute
 from shared.labels import parse_labels
 from shared.texts import storable
 
-router = APIRouter(tags=["stores"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 StoreId = Annotated[str, AfterValidator(storable)]
 
 

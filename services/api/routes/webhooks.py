@@ -19,12 +19,13 @@ from shared.db.connect import borrowed_async
 from shared.errors import DeliveryBusy, LimitReached
 from shared.http.auth import Caller
 from shared.http.contract import answers
+from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.webhooks import endpoints
 from shared.webhooks.address import check_url
 from shared.webhooks.model import DeliveryState
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["webhooks"])
 Admin = Annotated[ApiKey, Depends(Caller("admin"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 _MOST_SHOWN = 1000

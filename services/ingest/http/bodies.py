@@ -1,5 +1,6 @@
 """Reads a JSON body: of the right type, within a limit, checked as a whole. What is wrong is named by its field."""
 
+import json
 from typing import TypeVar
 
 from fastapi import Request
@@ -7,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import BodyTooLarge, UnsupportedMediaType
+from shared.http.unique_names import load_unique
 
 T = TypeVar("T")
 _SHOWN_ERRORS = 20
@@ -49,9 +51,13 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
         if len(body) > limit_bytes:
             raise too_large(limit_bytes)
     try:
-        return adapter.validate_json(bytes(body))
+        valid = adapter.validate_json(bytes(body))
+        load_unique(bytes(body))  # the parser above keeps the last of several members with one name
+    except json.JSONDecodeError as error:
+        raise RequestValidationError([{"loc": ("body",), "msg": error.msg}]) from None
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise RequestValidationError(
             [{**item, "loc": ("body", *item["loc"])} for item in found[:_SHOWN_ERRORS]]
         ) from None
+    return valid

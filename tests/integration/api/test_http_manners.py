@@ -124,6 +124,23 @@ class TestEncodings:
         assert f"Content-Encoding '{encoding}'" in answer.json()["detail"]
 
 
+def test_a_name_given_twice_is_refused(ingest: TestClient, api: TestClient) -> None:
+    twice = (
+        '{"observations": [{"store_id": "a", "status": "active", "status": "inactive", "observed_at": "%s"}]}'
+    )
+    plain = {"Content-Type": "application/json"}
+    for client, path, body in (
+        (ingest, "/v1/observations", twice % _POLL["observed_at"]),
+        (ingest, "/v1/stores/a/timezone", '{"timezone": "UTC", "timezone": "Asia/Tokyo"}'),
+        (api, "/v1/reports", '{"policy": "carry", "policy": "strict"}'),
+        (api, "/v1/reports", '{"stores": {"labels": {"a": "1", "a": "2"}}}'),
+    ):
+        method = "PUT" if "stores/" in path else "POST"
+        refused = client.request(method, path, content=body, headers=plain)
+        assert (refused.status_code, refused.json()["type"]) == (422, "urn:uptill:error:invalid_request")
+        assert "is given twice" in refused.json()["detail"]
+
+
 def test_triggering_by_get_is_deprecated(api: TestClient) -> None:
     assert api.get("/trigger_report").headers["deprecation"].startswith("@17")
     assert "deprecation" not in api.post("/trigger_report").headers

@@ -21,10 +21,11 @@ from services.ingest.http.schemas import ImportBody, ImportPage
 from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, name_fault
 from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers
+from shared.http.unique_names import UniqueNamesRoute
 from shared.ids import new_id
 from shared.texts import seen
 
-router = APIRouter(tags=["imports"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["imports"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _DOCUMENTED: dict[str, Any] = {
     "requestBody": {

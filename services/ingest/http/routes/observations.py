@@ -11,8 +11,9 @@ from services.ingest.http.context import Context, Writer
 from services.ingest.http.live_polls import LivePolls, check_polls
 from services.ingest.http.schemas import CountsBody, ObservationsCreate
 from shared.http.contract import REF_TEMPLATE
+from shared.http.unique_names import UniqueNamesRoute
 
-router = APIRouter(tags=["live polls"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["live polls"])
 _MAX_BODY_BYTES = 16 << 20
 _SHOWN_FAULTS = 20
 _BODY = TypeAdapter(ObservationsCreate)

@@ -17,8 +17,9 @@ from services.ingest.http.change_store import (
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.schemas import CountsBody, HoursChange, LabelsChange, StoreChanged, TimezoneChange
 from shared.http.contract import REF_TEMPLATE
+from shared.http.unique_names import UniqueNamesRoute
 
-router = APIRouter(tags=["stores"])
+router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
 _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
 _LABELS = TypeAdapter(LabelsChange)
