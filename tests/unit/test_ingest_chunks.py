@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.parse.chunks import (
-    MAX_LINE_BYTES,
-    Checkpoint,
-    Chunk,
-    Prefix,
-    PrefixDiffers,
-    open_table,
-)
+from services.ingest.parse.chunk import Checkpoint, Chunk
+from services.ingest.parse.chunks import MAX_LINE_BYTES, Prefix, PrefixDiffers, open_table
 from services.ingest.parse.reasons import FILE_REASONS
 from shared.errors import BadInputFile
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.parse.chunks import MAX_LINE_BYTES, Chunk
+from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.chunks import MAX_LINE_BYTES
 from services.ingest.parse.header import Layout, read_header
 from services.ingest.parse.polls import PollParser, ValidPolls, validate_polls
 from services.ingest.parse.reasons import RAW_BYTES, ROW_REASONS
@@ -144,14 +145,14 @@ def test_most_real_looking_chunks_are_plain() -> None:
 
 def test_stores_keep_their_numbers_and_polls_their_past() -> None:
     parser = PollParser(LAYOUT)
-    first = parser.parse(chunk_of(b"b,active,%b\na,active,%b\nx,on,%b\n" % (AT, AT, AT)), NOW)
-    second = parser.parse(chunk_of(b"c,inactive,%b\na,inactive,%b\n" % (AT, AT)), NOW)
-    assert (first.rows_read, len(first.rejects), first.stores_met) == (3, 1, 2)
-    assert (second.rows_read, second.stores_met, second.chunk.data) == (2, 3, b"")
-    assert set(second.stores.ids(0, 2)) == {"a", "b"}
-    assert not first.repeated.any()
-    met = [second.stores.ids(number, number + 1)[0] for number in second.settled.deliveries.store.tolist()]
-    assert dict(zip(met, second.repeated.tolist(), strict=True)) == {"a": True, "c": False}
+    first = parser.parse_chunk(chunk_of(b"b,active,%b\na,active,%b\nx,on,%b\n" % (AT, AT, AT)), NOW)
+    second = parser.parse_chunk(chunk_of(b"c,inactive,%b\na,inactive,%b\n" % (AT, AT)), NOW)
+    assert (first.rows_read, len(first.rejects), first.store_count) == (3, 1, 2)
+    assert (second.rows_read, second.store_count, second.chunk.data) == (2, 3, b"")
+    assert set(second.stores.get_ids(0, 2)) == {"a", "b"}
+    assert not first.maybe_repeated.any()
+    met = [second.stores.get_ids(number, number + 1)[0] for number in second.deduped.polls.store.tolist()]
+    assert dict(zip(met, second.maybe_repeated.tolist(), strict=True)) == {"a": True, "c": False}
 
 
 def _assert_equal(left: ValidPolls, right: ValidPolls) -> None:

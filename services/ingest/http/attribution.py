@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.ingest.http.live_polls import LivePolls
-from services.ingest.write.ledger import Counts
+from services.ingest.write.counts import RowCounts
 
 _ACCEPTED, _DUPLICATE, _CORRECTED = range(3)
 Bools = NDArray[np.bool_]
@@ -38,7 +38,7 @@ class Delivered:
         last = np.append(first[1:], True)
         return cls(call[order], key, at, active[order], first, last)
 
-    def counts(self, places: NDArray[np.int64], was_active: Bools) -> list[Counts]:
+    def counts(self, places: NDArray[np.int64], was_active: Bools) -> list[RowCounts]:
         """The counts of each call, given which of the distinct keys the table had, and with which status."""
         before = np.full(len(self.call), -1, np.int8)  # -1: not known before
         before[1:][~self.first[1:]] = self.active[:-1][~self.first[1:]]
@@ -46,7 +46,7 @@ class Delivered:
         outcome = np.where(before < 0, _ACCEPTED, np.where(before == self.active, _DUPLICATE, _CORRECTED))
         calls = int(self.call.max()) + 1
         table = np.bincount(self.call * 3 + outcome, minlength=calls * 3).reshape(calls, 3)
-        return [Counts(*map(int, row)) for row in table]
+        return [RowCounts(*map(int, row)) for row in table]
 
     def changed(self, places: NDArray[np.int64], was_active: Bools) -> Bools:
         """Of the distinct keys, those whose row in the table changes."""

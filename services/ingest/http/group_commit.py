@@ -15,7 +15,7 @@ import structlog
 
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.http.write_live import LiveWriter, WeekWithoutKey, settle_weeks
-from services.ingest.write.ledger import Counts
+from services.ingest.write.counts import RowCounts
 from shared.db.connect import connect, is_outage
 from shared.errors import DatabaseUnavailable, InvalidRequest, Overloaded
 
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 class _Call:
     polls: LivePolls
     loop: asyncio.AbstractEventLoop
-    answer: "asyncio.Future[Counts]"
+    answer: "asyncio.Future[RowCounts]"
     on_end: Callable[[int], None]
 
     @property
@@ -37,12 +37,12 @@ class _Call:
         """Whether nobody waits for the answer any more."""
         return self.answer.done()
 
-    def resolve(self, outcome: Counts | Exception) -> None:
+    def resolve(self, outcome: RowCounts | Exception) -> None:
         """Wake the caller, if its loop still runs and it still waits. Every call is resolved once."""
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._set, outcome)
 
-    def _set(self, outcome: Counts | Exception) -> None:
+    def _set(self, outcome: RowCounts | Exception) -> None:
         self.on_end(len(self.polls))
         if self.answer.done():
             return
@@ -72,7 +72,7 @@ class GroupCommit:
         self._calls.put(None)
         self._thread.join(within_s)
 
-    async def submit(self, polls: LivePolls) -> Counts:
+    async def submit(self, polls: LivePolls) -> RowCounts:
         """Return once the polls are committed. Raises `InvalidRequest`, `DatabaseUnavailable` or `Overloaded`.
 
         After `ANSWERED_S` seconds it is `DatabaseUnavailable`; the polls may still be written, and may be sent again.
@@ -101,7 +101,7 @@ class GroupCommit:
                 for call in group:
                     if call.is_given_up:
                         call.resolve(
-                            Counts()
+                            RowCounts()
                         )  # nobody hears it; the call no longer counts among those that wait
                     else:
                         wanted.append(call)
@@ -126,14 +126,14 @@ class GroupCommit:
             polls += len(call.polls)
         return group
 
-    def _write(self, group: list[_Call]) -> Sequence[Counts | Exception]:
+    def _write(self, group: list[_Call]) -> Sequence[RowCounts | Exception]:
         """Write the calls together; if the database refuses what they say, each alone, so that one cannot spoil others."""
         outcomes = self._write_together(group)
         if len(group) == 1 or not all(_is_refusal(outcome) for outcome in outcomes):
             return outcomes
         return [outcome for call in group for outcome in self._write_together([call])]
 
-    def _write_together(self, group: list[_Call]) -> Sequence[Counts | Exception]:
+    def _write_together(self, group: list[_Call]) -> Sequence[RowCounts | Exception]:
         try:
             calls = [call.polls for call in group]
             try:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.ingest.parse.instants import parse_instant
-from services.ingest.parse.polls import MAX_STORE_ID_BYTES
 from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.parse.store_ids import MAX_STORE_ID_BYTES
 from shared.texts import UNSEEN
 
 MAX_POLLS = 10_000

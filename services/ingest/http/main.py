@@ -12,7 +12,7 @@ from services.ingest.http.importer import Importer
 from services.ingest.http.routes import health, imports, observations, stores
 from services.ingest.http.routes.health import ingest_checks
 from services.ingest.http.spool import Spool
-from services.ingest.write.limits import Limits
+from services.ingest.run import Limits
 from shared.db.pools import make_pools
 from shared.errors import DatabaseUnavailable
 from shared.http.auth import KeyRing
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         await pools.open()
         database_url = settings.database_url.get_secret_value()
-        importer = Importer(database_url, spool, Limits.of(settings))
+        importer = Importer(database_url, spool, Limits.from_settings(settings))
         live = GroupCommit(database_url)
         app.state.keys = KeyRing(pools.keys)
         app.state.rates = rates = make_rates(settings)

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from services.ingest.http.attribution import Delivered
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.write.binary_copy import copy_into, encode, instants
+from services.ingest.write.binary_rows import copy_rows, encode_instants
 from services.ingest.write.corrections import turn_polls
-from services.ingest.write.ledger import FUTURE_TOLERANCE_US, Counts, ImportLedger, Stretch, record_change
+from services.ingest.write.counts import RowCounts, Stretch
+from services.ingest.write.database_clock import FUTURE_TOLERANCE_US
+from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.polls import PollWriter
 from shared.clock import from_us
 from shared.db.queries import queries
@@ -42,14 +44,14 @@ class LiveWriter:
         self._store_keys: dict[str, int] = {}  # committed ones
         conn.execute(_SQL["create_live_incoming"])
 
-    def write(self, calls: Sequence[LivePolls]) -> list[Counts | InvalidRequest]:
+    def write(self, calls: Sequence[LivePolls]) -> list[RowCounts | InvalidRequest]:
         """Commit all calls but those with a poll in the future; says what became of each.
 
         Raises `WeekWithoutKey`, having changed nothing.
         """
         with self._conn.transaction():
             ((_, _, now_us),) = self._conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
-            outcomes: list[Counts | InvalidRequest] = [Counts() for _ in calls]
+            outcomes: list[RowCounts | InvalidRequest] = [RowCounts() for _ in calls]
             valid = []
             for number, polls in enumerate(calls):
                 late = np.flatnonzero(polls.at_us > now_us + FUTURE_TOLERANCE_US)
@@ -68,17 +70,20 @@ class LiveWriter:
             outcomes[number] = count
         return outcomes
 
-    def _merge(self, calls: Sequence[LivePolls]) -> tuple[list[Counts], dict[str, int]]:
+    def _merge(self, calls: Sequence[LivePolls]) -> tuple[list[RowCounts], dict[str, int]]:
         store_key, learnt = self._keys_of([store_id for polls in calls for store_id in polls.ids])
         delivered = Delivered.of(calls, store_key)
         keys, at_us = delivered.store_key[delivered.first], delivered.at_us[delivered.first]
         active = delivered.active[delivered.last]
         self._ensure_weeks(at_us)
-        copy_into(
+        copy_rows(
             self._conn,
             "live_incoming",
             "place store_key observed_at is_active",
-            encode(np.arange(len(keys), dtype=np.int32), keys, instants(at_us), active),
+            np.arange(len(keys), dtype=np.int32),
+            keys,
+            encode_instants(at_us),
+            active,
         )
         bounds = {"earliest": from_us(int(at_us.min())), "latest": from_us(int(at_us.max()))}
         # Planned anew each time: a generic plan would visit every week of the table.
@@ -94,7 +99,9 @@ class LiveWriter:
             if changed.size
             else _NOTHING
         )
-        record_change(self._conn, live_import_id(self._conn), sum(counts, Counts()), stretch)
+        ImportLedger(self._conn, live_import_id(self._conn)).record_progress(
+            stretch, sum(counts, RowCounts())
+        )
         return counts, learnt
 
     def _keys_of(self, ids: Sequence[str]) -> tuple[NDArray[np.int32], dict[str, int]]:
@@ -117,7 +124,7 @@ def settle_weeks(conn: psycopg.Connection) -> None:
         conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
         ledger = ImportLedger(conn, live_import_id(conn))
         ledger.reload()
-        PollWriter(conn, ledger).finish(0)
+        PollWriter(conn, ledger).finish_table(0)
 
 
 def live_import_id(conn: psycopg.Connection) -> UUID:

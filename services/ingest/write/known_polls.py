@@ -10,13 +10,12 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from services.ingest.write.last_wins import Deliveries
+from services.ingest.parse.last_polls import LastPolls
+from services.ingest.write.binary_rows import POLL_RECORD, decode_instants_us, decode_records
 from shared.clock import from_us
 from shared.db.queries import queries
 
 _SQL = queries("known_polls")
-_POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, of which its timestamps count
-_POLL = np.dtype([("store", ">i4"), ("at_us", ">i8"), ("active", "?")])
 _ROW_BYTES = 52  # of a poll in its table
 _WEEK_POLLS, _ALL_POLLS = 1 << 20, 1 << 22  # 32 MB in all, and 13 MB more while a week is read
 _SHARE = 8  # to read a poll costs an eighth of having the server compare one
@@ -28,7 +27,7 @@ _AFTER_ALL = np.iinfo(np.int64).max
 class Compared:
     """Deliveries of one week, sorted by (store, at_us), by what the week holds: masks."""
 
-    deliveries: Deliveries
+    deliveries: LastPolls
     is_new: NDArray[np.bool_]
     is_same: NDArray[np.bool_]  # the status it has, delivered once or over and over
 
@@ -43,7 +42,7 @@ class KnownPolls:
         # costs at most twice what the server alone would.
         self._asked = Counter[int]()
 
-    def compare(self, conn: psycopg.Connection, monday_us: int, deliveries: Deliveries) -> Compared | None:
+    def compare(self, conn: psycopg.Connection, monday_us: int, deliveries: LastPolls) -> Compared | None:
         """Compare deliveries of the week from `monday_us` on and take them for written; None leaves it to the server."""
         if int(deliveries.store.max()) >> _STORE_BITS:
             return None
@@ -54,7 +53,7 @@ class KnownPolls:
             return None
         polls = _packed(deliveries.store, deliveries.at_us - monday_us, deliveries.active)
         order = np.argsort(polls)
-        polls, deliveries = polls[order], deliveries.where(order)
+        polls, deliveries = polls[order], deliveries.pick(order)
         place = np.searchsorted(week, polls & ~1)
         found = week[place]
         is_new = found >> 1 != polls >> 1
@@ -75,9 +74,9 @@ class KnownPolls:
         while self._weeks and polls + sum(map(len, self._weeks.values())) > _ALL_POLLS:
             del self._weeks[next(iter(self._weeks))]
         ((packed,),) = conn.cursor(binary=True).execute(_SQL["week_polls"], monday)
-        rows = np.frombuffer(packed or b"", _POLL)
+        rows = decode_records(packed, POLL_RECORD)
         week = np.empty(len(rows) + 1, np.int64)
-        week[:-1] = _packed(rows["store"], rows["at_us"] + (_POSTGRES_EPOCH_US - monday_us), rows["active"])
+        week[:-1] = _packed(rows["store"], decode_instants_us(rows["at_us"]) - monday_us, rows["active"])
         week[-1] = _AFTER_ALL
         week.sort()
         return week

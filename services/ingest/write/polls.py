@@ -17,12 +17,13 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from services.ingest.parse.polls import Polls
-from services.ingest.write.binary_copy import copy_into, encode, instants
+from services.ingest.parse.last_polls import LastPolls
+from services.ingest.parse.parsed import ParsedPolls
+from services.ingest.write.binary_rows import copy_rows, encode_instants
 from services.ingest.write.corrections import turn_polls
+from services.ingest.write.counts import RowCounts, Stretch
 from services.ingest.write.known_polls import KnownPolls
-from services.ingest.write.last_wins import Deliveries
-from services.ingest.write.ledger import Counts, ImportLedger, Stretch
+from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.store_keys import StoreKeys
 from services.ingest.write.week_indexes import ensure_keys
 from shared.clock import from_us, to_us
@@ -39,7 +40,7 @@ class _Change:
     """What a write did for one import: counts, the extremes of the polls it changed, and first polls of stores."""
 
     import_id: UUID
-    counts: Counts
+    counts: RowCounts
     earliest: datetime | None = None
     latest: datetime | None = None
     first_keys: Sequence[int] = ()
@@ -61,7 +62,7 @@ class PollWriter:
         self._made_weeks: set[int] = set()  # by this import; some may have got their key since
         conn.execute(_SQL["create_incoming"])
 
-    def write(self, polls: Polls) -> None:
+    def write_chunk(self, polls: ParsedPolls) -> None:
         """Commit one chunk."""
         with self._conn.transaction():
             self._ledger.lock_writers()
@@ -72,22 +73,28 @@ class PollWriter:
                 int(number) for number in np.unique(week)
             ]  # a chunk may hold far days and none between
             keyless, changes = self._prepare_weeks(numbers)
-            overtaken = Counts(
-                0, polls.settled.duplicate, polls.settled.corrected, len(polls.rejects), polls.cut_fractions
+            overtaken = RowCounts(
+                0,
+                int((polls.deduped.is_repeat & ~polls.deduped.is_correction).sum()),
+                int(polls.deduped.is_correction.sum()),
+                len(polls.rejects),
+                polls.cut_fractions,
             )
             changes.append(_Change(self._ledger.import_id, overtaken))
             straight = np.isin(week, [number for number in numbers if keyless[number]])
             if straight.any():
-                changes.append(self._write_straight(deliveries.where(straight), polls.repeated[straight]))
+                changes.append(
+                    self._write_straight(deliveries.pick(straight), polls.maybe_repeated[straight])
+                )
             for number in numbers:
                 if not keyless[number]:
-                    changes.extend(self._write_merged(number, deliveries.where(week == number)))
+                    changes.extend(self._write_merged(number, deliveries.pick(week == number)))
             if polls.rejects:
-                self._ledger.reject(polls.rejects)
+                self._ledger.add_rejects(polls.rejects)
             seq = self._commit(changes, polls.chunk.first_byte, polls.chunk.end_byte)
         self._seq, self._keyless = seq, keyless
 
-    def finish(self, end_byte: int) -> None:
+    def finish_table(self, end_byte: int) -> None:
         """Build the keys that are missing, and settle what waits for them."""
         with self._conn.transaction():
             self._ledger.lock_writers()
@@ -101,10 +108,10 @@ class PollWriter:
             self._known, self._keyless = KnownPolls(), {}
         self._seq = None
 
-    def _keyed(self, polls: Polls) -> Deliveries:
+    def _keyed(self, polls: ParsedPolls) -> LastPolls:
         """The settled polls, by the keys of their stores."""
-        keys = self._stores.by_number(self._conn, polls.stores, polls.stores_met)
-        return replace(polls.settled.deliveries, store=keys[polls.settled.deliveries.store])
+        keys = self._stores.by_number(self._conn, polls.stores, polls.store_count)
+        return replace(polls.deduped.polls, store=keys[polls.deduped.polls.store])
 
     def _prepare_weeks(self, numbers: Sequence[int]) -> tuple[dict[int, bool], list[_Change]]:
         """Make the partitions of these weeks: whether they and those met before have no key; and what had to be settled."""
@@ -124,50 +131,55 @@ class PollWriter:
             keyless, False
         ), self._build_keys()  # another import fills one, or was killed while it did
 
-    def _write_straight(self, deliveries: Deliveries, repeated: NDArray[np.bool_]) -> _Change:
+    def _write_straight(self, deliveries: LastPolls, repeated: NDArray[np.bool_]) -> _Change:
         """Into weeks of this import that have no key yet; what may be repeated waits for it."""
         if repeated.any():
-            self._copy_incoming(deliveries.where(repeated))
+            self._copy_incoming(deliveries.pick(repeated))
             self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
-            deliveries = deliveries.where(~repeated)
+            deliveries = deliveries.pick(~repeated)
         return self._insert(deliveries)
 
-    def _insert(self, deliveries: Deliveries) -> _Change:
+    def _insert(self, deliveries: LastPolls) -> _Change:
         """Those that are not there yet, each store's together and in time order."""
-        stream = encode(deliveries.store, instants(deliveries.at_us), deliveries.active)
-        copy_into(self._conn, "observation", "store_key observed_at is_active", stream)
+        columns = (deliveries.store, encode_instants(deliveries.at_us), deliveries.active)
+        copy_rows(self._conn, "observation", "store_key observed_at is_active", *columns)
         first_keys, first_us = self._stores.first_polls(deliveries.store, deliveries.at_us)
         return _Change(
             self._ledger.import_id,
-            Counts(accepted=len(deliveries)),
+            RowCounts(accepted=len(deliveries)),
             from_us(int(deliveries.at_us.min())) if len(deliveries) else None,
             from_us(int(deliveries.at_us.max())) if len(deliveries) else None,
             first_keys.tolist(),
             first_us.tolist(),
         )
 
-    def _write_merged(self, number: int, deliveries: Deliveries) -> list[_Change]:
+    def _write_merged(self, number: int, deliveries: LastPolls) -> list[_Change]:
         """Into a week that has its key."""
         changes = []
         compared = self._known.compare(self._conn, _monday_us(number), deliveries)
         if compared:
-            same = Counts(duplicate=int(compared.is_same.sum()))
+            same = RowCounts(duplicate=int(compared.is_same.sum()))
             changes.append(_Change(self._ledger.import_id, same))
             if compared.is_new.any():
-                changes.append(self._insert(compared.deliveries.where(compared.is_new)))
-            deliveries = compared.deliveries.where(~(compared.is_new | compared.is_same))
+                changes.append(self._insert(compared.deliveries.pick(compared.is_new)))
+            deliveries = compared.deliveries.pick(~(compared.is_new | compared.is_same))
         if len(deliveries):
             self._copy_incoming(deliveries)
             earliest, latest = from_us(int(deliveries.at_us.min())), from_us(int(deliveries.at_us.max()))
             changes.append(self._merge_incoming(self._ledger.import_id, earliest, latest))
         return changes
 
-    def _copy_incoming(self, deliveries: Deliveries) -> None:
+    def _copy_incoming(self, deliveries: LastPolls) -> None:
         columns = "store_key observed_at first_active is_active"
-        stream = encode(
-            deliveries.store, instants(deliveries.at_us), deliveries.first_active, deliveries.active
+        copy_rows(
+            self._conn,
+            "incoming",
+            columns,
+            deliveries.store,
+            encode_instants(deliveries.at_us),
+            deliveries.first_active,
+            deliveries.active,
         )
-        copy_into(self._conn, "incoming", columns, stream)
 
     def _merge_incoming(self, import_id: UUID, earliest: datetime, latest: datetime) -> _Change:
         bounds = {"earliest": earliest, "latest": latest}
@@ -176,33 +188,33 @@ class PollWriter:
         ((accepted, duplicate, corrected, *rest, wrong_keys, wrong_at),) = cursor
         turn_polls(self._conn, wrong_keys, wrong_at)
         self._conn.execute(_SQL["empty_incoming"])
-        return _Change(import_id, Counts(accepted, duplicate, corrected), *rest)
+        return _Change(import_id, RowCounts(accepted, duplicate, corrected), *rest)
 
     def _build_keys(self) -> list[_Change]:
         """Give every week its key and merge all that waits, of any import: from here on nothing does."""
         partitions = [name for (name,) in self._conn.execute(_SQL["keyless_partitions"])]
         ensure_keys(self._conn, partitions)
         # A change also where nothing waits: whoever knows that a week has no key must hear that it has.
-        changes = [_Change(self._ledger.import_id, Counts())] if partitions else []
+        changes = [_Change(self._ledger.import_id, RowCounts())] if partitions else []
         for (import_id,) in self._conn.execute(_SQL["pending_imports"]).fetchall():
             ((duplicate, corrected, earliest, latest),) = self._conn.execute(
                 _SQL["take_pending"], {"id": import_id}
             )
-            changes.append(_Change(import_id, Counts(0, duplicate, corrected)))
+            changes.append(_Change(import_id, RowCounts(0, duplicate, corrected)))
             changes.append(self._merge_incoming(import_id, earliest, latest))
         return changes
 
     def _commit(self, changes: Sequence[_Change], first_byte: int, end_byte: int) -> int:
         """Count, then take the ledger number, whose lock lasts until COMMIT, and return it."""
-        counts = {change.import_id: Counts() for change in changes}
+        counts = {change.import_id: RowCounts() for change in changes}
         for change in changes:
             counts[change.import_id] += change.counts
-        own = counts.pop(self._ledger.import_id, Counts())
+        own = counts.pop(self._ledger.import_id, RowCounts())
         for import_id, count in counts.items():
-            self._ledger.count(import_id, count)
+            self._ledger.count_for(import_id, count)
         earliest = min((change.earliest for change in changes if change.earliest), default=None)
         latest = max((change.latest for change in changes if change.latest), default=None)
-        seq = self._ledger.advance(Stretch(first_byte, end_byte, earliest, latest), own)
+        seq = self._ledger.record_progress(Stretch(first_byte, end_byte, earliest, latest), own)
         for change in changes:
             for start in range(0, len(change.first_keys), _STORES_AT_ONCE):
                 part = slice(start, start + _STORES_AT_ONCE)

@@ -6,7 +6,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from services.ingest.write.store_numbers import StoreNumbers
+from services.ingest.parse.store_numbers import StoreNumbers
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -29,7 +29,7 @@ class StoreKeys:
     def by_number(self, conn: psycopg.Connection, stores: StoreNumbers, count: int) -> NDArray[np.int32]:
         """The keys of the first `count` of these stores, which are those of all calls."""
         while (known := len(self._keys)) < count:
-            self._learn(conn, stores.ids(known, min(known + _LEARNT_AT_ONCE, count)))
+            self._learn(conn, stores.get_ids(known, min(known + _LEARNT_AT_ONCE, count)))
         return self._keys
 
     def first_polls(

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import psycopg
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import ImportResult
+from services.ingest.run import Limits, ingest_paths
+from services.ingest.write.import_result import ImportResult
 
 POLLS_HEADER = "store_id,status,timestamp_utc"
 Poll = tuple[str, str, str]

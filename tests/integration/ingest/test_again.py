@@ -6,9 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths, load_source
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import ImportResult
+from services.ingest.run import Limits, ingest_paths, load_source
+from services.ingest.write.import_result import ImportResult
 from tests.fixtures.ingest_figures import Pipe
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger, counts
 from tests.integration.ingest.service import ended, ingest_service

@@ -9,10 +9,8 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.ingest.run import load_source
-from services.ingest.sources.find import FileSource
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import Progress
+from services.ingest.run import Limits, LoadProgress, load_source
+from services.ingest.sources.files import FileSource
 from shared.ids import new_id
 from tests.fixtures.services import wait_until
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger
@@ -79,7 +77,7 @@ def test_what_was_committed_before_stays_and_is_settled(
     path = tmp_path / "a.csv"
     path.write_text("\n".join(rows) + "\n")
 
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: LoadProgress) -> None:
         if progress.rows_read < 1000:
             (shown,) = service.get("/v1/imports").json()["imports"]
             assert (shown["origin"], shown["state"]) == ("command", "running")
@@ -101,7 +99,7 @@ def test_hours_that_are_canceled_change_nothing(
     path = tmp_path / "hours.csv"
     path.write_text("store_id,day,start_time_local,end_time_local\n" + "a,0,10:00,22:00\n" * 2000)
 
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: LoadProgress) -> None:
         del progress
         (shown,) = service.get("/v1/imports").json()["imports"]
         service.delete(f"/v1/imports/{shown['id']}")

@@ -10,8 +10,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.limits import Limits
+from services.ingest.run import Limits, ingest_paths
 from tests.integration.ingest.database import check_ledger, load_polls, observations
 from tests.integration.ingest.service import ingest_service, problem
 

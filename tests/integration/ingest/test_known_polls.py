@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import Progress
+from services.ingest.run import Limits, LoadProgress, ingest_paths
 from tests.integration.ingest.database import (
     POLLS_HEADER,
     Poll,
@@ -68,7 +66,7 @@ def test_what_another_import_changes_in_between_is_seen(database_url: str, tmp_p
     delivered = 0
     found = [0, 0, 0, 0]
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: LoadProgress) -> None:
         nonlocal delivered, found
         chunk = mine[delivered : progress.rows_read]
         found = [a + b for a, b in zip(found, loop.deliver(chunk), strict=True)]

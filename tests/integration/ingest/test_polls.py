@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.ledger import Counts, ImportLedger
-from services.ingest.write.limits import Limits
-from services.ingest.write.seen_polls import SeenKeys
+from services.ingest.parse.seen_polls import SeenPolls
+from services.ingest.run import Limits, ingest_paths
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.ledger import ImportLedger
 from shared.db.connect import connect
 from tests.integration.ingest.database import (
     POLLS_HEADER,
@@ -109,8 +109,8 @@ def test_counts_are_those_of_a_loop_over_the_rows(
 def test_false_alarms_of_the_filter_change_nothing(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = SeenKeys.add
-    monkeypatch.setattr(SeenKeys, "add", lambda *args: honest(*args) | (args[2] % 2 == 0))
+    honest = SeenPolls.add_polls
+    monkeypatch.setattr(SeenPolls, "add_polls", lambda *args: honest(*args) | (args[2] % 2 == 0))
     delivery = many_polls(4, 500, stores=4, minutes=150)
     table, (wanted,) = expected(delivery)
     assert counts(load_polls(database_url, tmp_path / "a.csv", delivery, chunk_bytes=TINY)) == wanted
@@ -175,11 +175,11 @@ def test_what_a_killed_import_left_is_settled_by_the_next(database_url: str, tmp
     """A killed bulk load leaves weeks without key and polls that wait for it."""
     _, _, at = poll("a", 7)
     with connect(database_url, application_name="test") as conn:
-        dead = ImportLedger.open(conn, "polls", "killed.csv")
+        dead = ImportLedger.create(conn, "polls", "killed.csv")
         conn.execute("select ensure_observation_partition('2024-09-02 00:00Z', false)")
         conn.execute("insert into store (store_id) values ('a')")
         conn.execute("insert into observation select store_key, %s, true from store", [at])
-        dead.count(dead.import_id, Counts(accepted=1))
+        dead.count_for(dead.import_id, RowCounts(accepted=1))
         conn.execute("update ledger_head set seq = 1, latest_observed_at = %s", [at])
         conn.execute(
             "insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)"

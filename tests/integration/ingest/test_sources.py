@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from types_boto3_s3 import S3Client
 
-from services.ingest.sources.find import find, unpack
-from services.ingest.sources.objects import find_object
+from services.ingest.sources.find import find_stored
+from services.ingest.sources.object_store import find_object
+from services.ingest.sources.resolve import resolve_sources
 from services.local.servers import Endpoints
 from shared.errors import BadInputFile
 from shared.settings import Settings
@@ -140,7 +141,7 @@ def test_a_stream_that_breaks_is_carried_on(servers: Endpoints, s3: S3Client, bu
     with cutting_proxy(servers.s3_endpoint, lambda: next(limits)) as proxy:
         settings = settings_for(servers, proxy.endpoint)
         source = find_object(make_client(settings, settings.s3_endpoint), f"s3://{bucket}/big.csv")
-        assert b"".join(source.blocks()) == data
+        assert b"".join(source.read_blocks()) == data
         assert proxy.cuts > 5
 
 
@@ -150,9 +151,9 @@ def test_a_zip_in_an_object_store_is_read_over_a_bad_line(
     polls = b"\n".join(b"%d,%d" % (n, n * n) for n in range(300_000))
     s3.put_object(Bucket=bucket, Key="set.zip", Body=zip_of({"polls.csv": polls, "zones.csv": ZONES}))
     with cutting_proxy(servers.s3_endpoint, lambda: 400_000) as proxy:
-        (archive,) = find(f"s3://{bucket}/set.zip", settings_for(servers, proxy.endpoint))
-        members = unpack(archive)
-        assert [b"".join(member.blocks()) for member in members] == [polls, ZONES]
+        (archive,) = find_stored(f"s3://{bucket}/set.zip", settings_for(servers, proxy.endpoint))
+        members = resolve_sources(archive)
+        assert [b"".join(member.read_blocks()) for member in members] == [polls, ZONES]
 
 
 def test_an_object_that_is_replaced_while_it_is_read(servers: Endpoints, s3: S3Client, bucket: str) -> None:
@@ -160,7 +161,7 @@ def test_an_object_that_is_replaced_while_it_is_read(servers: Endpoints, s3: S3C
     with cutting_proxy(servers.s3_endpoint, lambda: 2 << 20) as proxy:
         settings = settings_for(servers, proxy.endpoint)
         source = find_object(make_client(settings, settings.s3_endpoint), f"s3://{bucket}/polls.csv")
-        blocks = source.blocks()
+        blocks = source.read_blocks()
         next(blocks)
         s3.put_object(Bucket=bucket, Key="polls.csv", Body=b"\1" * (8 << 20))
         with pytest.raises(BadInputFile) as refusal:

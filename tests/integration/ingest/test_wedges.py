@@ -11,8 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.ingest.http import importer as importing
-from services.ingest.sources.find import FileSource, Source
-from services.ingest.write.archive_import import queue_members
+from services.ingest.sources.files import FileSource
+from services.ingest.sources.resolve import resolve_sources
+from services.ingest.write.archive_imports import queue_members
 from shared.db.connect import connect
 from shared.ids import new_id
 from tests.fixtures.services import wait_until
@@ -99,15 +100,15 @@ def test_no_source_is_opened_within_a_transaction(database_url: str, tmp_path: P
     seen = []
 
     class Slow(FileSource):
-        def blocks(self):  # type: ignore[no-untyped-def]
+        def open_seekable(self):  # type: ignore[no-untyped-def]
             seen.append(conn.info.transaction_status)
-            yield from super().blocks()
+            return super().open_seekable()
 
     path, archive_id = tmp_path / "a.csv", new_id()
     path.write_bytes(POLLS)
     with connect(database_url, application_name="test", autocommit=True) as conn:
         conn.execute("insert into import (id, source, state) values (%s, 'x', 'queued')", [archive_id])
-        sources: list[Source] = [Slow(path), Slow(path)]
+        sources = [source for _ in range(2) for source in resolve_sources(Slow(path))]
         assert len(queue_members(conn, archive_id, sources)) == 2
     assert seen == [psycopg.pq.TransactionStatus.IDLE] * 2
 

@@ -9,16 +9,10 @@ from pydantic import AfterValidator
 from starlette.requests import ClientDisconnect
 
 from services.ingest.http.context import Context, ImportId, Writer
-from services.ingest.http.imports import (
-    cancel_import,
-    get_import,
-    list_imports,
-    queue_import,
-    rejects_csv,
-)
+from services.ingest.http.imports import cancel_import, get_import, list_imports, queue_import, rejects_csv
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas import ImportBody, ImportPage
-from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, name_fault
+from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, find_name_fault
 from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers
 from shared.ids import new_id
@@ -60,7 +54,7 @@ async def create_import(
     ] = "upload",
 ) -> ImportBody:
     """Take a CSV file, gzip or zip, or a form with files; it is on disk when this answers, and loaded after that."""
-    if fault := name_fault(name):
+    if fault := find_name_fault(name):
         raise InvalidRequest(fault, field="query.name")
     import_id = new_id()
     try:
