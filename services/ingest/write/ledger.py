@@ -116,7 +116,7 @@ class ImportLedger:
             "id": self.import_id,
             "end_line": place.end_line if place else 0,
             "prefix_sha256": place.prefix_sha256 if place else None,
-            "settling": self._ignores_cancellation,
+            "even_if_canceled": self._ignores_cancellation,
             **vars(counts),
             **vars(stretch),
         }

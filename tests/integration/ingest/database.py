@@ -52,11 +52,11 @@ def check_ledger(database_url: str) -> None:
     """What must hold whenever no import runs."""
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select count(*) from import_pending").fetchone() == (0,)
-        keyless = conn.execute(
+        unindexed = conn.execute(
             "select count(*) from pg_inherits where inhparent = 'observation'::regclass"
             " and not exists (select from pg_index where indrelid = inhrelid and indisunique)"
         ).fetchone()
-        assert keyless == (0,)
+        assert unindexed == (0,)
         accepted, polls = conn.execute(
             "select (select coalesce(sum(accepted), 0) from import where kind = 'polls'),"
             " (select count(*) from observation)"
