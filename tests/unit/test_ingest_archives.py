@@ -1,4 +1,4 @@
-"""Unpacking: any cut of any gzip stream, damage of any kind, bombs; never an error that is not one of ours."""
+"""Unpacking: gzip streams cut anywhere, damage of any kind, and bombs only ever raise `BadInputFile`."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ from shared.errors import BadInputFile
 
 @dataclass(frozen=True)
 class InMemory:
-    """An archive that is no file."""
+    """An archive in memory."""
 
     data: bytes
     name: str = "archive.zip"
@@ -31,7 +31,7 @@ class InMemory:
 
 
 class Raw(io.RawIOBase):
-    """The bytes as an unbuffered file."""
+    """Bytes as an unbuffered file."""
 
     def __init__(self, data: bytes) -> None:
         self._inner = io.BytesIO(data)
@@ -71,12 +71,12 @@ def test_gzip_members_one_after_another(parts: list[bytes], size: int) -> None:
     data=st.binary(max_size=2000).filter(lambda data: not data.startswith(b"\x1f\x8b")),
     size=st.integers(1, 300),
 )
-def test_what_is_not_packed_stays(data: bytes, size: int) -> None:
+def test_bytes_that_are_not_gzip_stay_as_they_are(data: bytes, size: int) -> None:
     assert b"".join(decompress(blocks(data, size))) == data
 
 
 @given(data=st.binary(max_size=500), share=st.floats(0, 0.999))
-def test_a_stream_that_breaks_off(data: bytes, share: float) -> None:
+def test_a_gzip_stream_that_is_cut_off(data: bytes, share: float) -> None:
     packed = gzip.compress(data)
     cut = packed[: max(1, int(len(packed) * share))]
     with pytest.raises(BadInputFile) as refusal:

@@ -1,4 +1,4 @@
-"""Names of files: what is refused, and that whatever is stored can be stored and stays distinct."""
+"""File names: which are refused; any name can be stored and stays distinct."""
 
 import pytest
 

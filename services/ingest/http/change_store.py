@@ -112,6 +112,6 @@ def _change_store(
             conn.execute(_SQL["finish_store_change"], {"id": import_id})
     except (TableLocked, psycopg.errors.QueryCanceled) as error:
         raise DatabaseUnavailable(
-            "another import holds the tables for long; send the change again"
+            "another import has locked the tables for too long; send the change again"
         ) from error
     return StoreChange(store_id, import_id, counts)

@@ -26,11 +26,11 @@ from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
 
-_WRITTEN_WITHIN_S = 10.0  # at the end, for live polls that wait; what is left then was not answered
+_WRITTEN_WITHIN_S = 10.0  # for waiting live polls when the service stops; the rest gets no answer
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application. Raises `ConfigurationError` that names what is not set."""
+    """Build the application. Raise `ConfigurationError` if a setting is missing."""
     settings = (settings or load_settings()).require("database_url")
     configure_logging("ingest", settings.log_level)
 
@@ -86,8 +86,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         "ingest",
         settings,
         title="Uptill ingest",
-        summary="Takes in polls, opening hours and time zones.",
+        summary="Loads polls, opening hours and time zones.",
         lifespan=lifespan,
         routers=[module.router for module in (imports, observations, stores, health)],
-        max_body_bytes=None,  # each route has its own
+        max_body_bytes=None,  # each route has its own limit
     )

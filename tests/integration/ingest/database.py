@@ -1,4 +1,4 @@
-"""What the ingest tests ask of the database: a load, the counts that must add up, the tables as plain values."""
+"""Helpers of the ingest tests: load a file, check that counts add up, read tables as plain values."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ Poll = tuple[str, str, str]
 def load(
     database_url: str, file: Path, rows: Iterable[str], chunk_bytes: int = Limits.chunk_bytes
 ) -> ImportResult:
-    """Write a file of these lines, load it, and check that every row is accounted for in every place."""
+    """Write these lines to a file, load it, and check that every row is counted everywhere."""
     file.write_bytes(("\n".join(rows) + "\n").encode("utf-8", "surrogateescape"))
     (result,) = ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=chunk_bytes))
     check_ledger(database_url)
@@ -31,7 +31,7 @@ def load_polls(
 
 
 def counts(result: ImportResult) -> tuple[int, int, int, int]:
-    """Accepted, duplicate, corrected, rejected; their sum checked."""
+    """Return accepted, duplicate, corrected and rejected rows, and check their sum."""
     found = (result.accepted, result.duplicate, result.corrected, result.rejected)
     assert result.rows_read == sum(found)
     return found
@@ -49,7 +49,7 @@ def observations(database_url: str) -> Mapping[tuple[str, str], bool]:
 
 
 def check_ledger(database_url: str) -> None:
-    """What must hold whenever no import runs."""
+    """Check the invariants that hold while no import runs."""
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select count(*) from import_pending").fetchone() == (0,)
         unindexed = conn.execute(

@@ -1,4 +1,4 @@
-"""Polls for weeks that hold some: compared in this process or by the server, with the same outcome as a loop."""
+"""Polls of weeks that hold polls already: compared in this process or by the server, with the outcome of a loop."""
 
 import random
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def polls_of_one_week(seed: int, rows: int) -> list[Poll]:
 
 
 class Loop:
-    """The obvious way: one poll after the other."""
+    """The obvious oracle: one poll after the other."""
 
     def __init__(self) -> None:
         self.table: dict[tuple[str, str], bool] = {}
@@ -56,7 +56,7 @@ def test_a_few_polls_for_a_full_week_are_compared_by_the_server(database_url: st
         assert observations(database_url) == loop.table
 
 
-def test_what_another_import_changes_in_between_is_seen(database_url: str, tmp_path: Path) -> None:
+def test_polls_that_another_import_writes_in_between_are_seen(database_url: str, tmp_path: Path) -> None:
     loop = Loop()
     before, mine, theirs = (polls_of_one_week(seed, 4500) for seed in range(3))
     load_polls(database_url, tmp_path / "before.csv", before)

@@ -1,4 +1,4 @@
-"""Which import a source is loaded under, what the same bytes do again, and when an import stops."""
+"""Which import a source is loaded under, what loading the same bytes again does, and when an import stops."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,13 +40,13 @@ def load_file(
 
 
 def break_off(progress: LoadProgress) -> None:
-    """Fail in the middle."""
+    """Fail after some chunks."""
     if progress.bytes_done > 3 * CHUNK_BYTES:
         raise RuntimeError("broken off")
 
 
 def tables(database_url: str) -> tuple[int, ...]:
-    """Rows of the tables that an import may change."""
+    """Count the rows of the tables that an import may change."""
     with psycopg.connect(database_url) as conn:
         (found,) = conn.execute(
             "select (select count(*) from store), (select count(*) from observation),"
@@ -101,7 +101,7 @@ def test_a_stream_of_the_same_bytes_is_all_duplicates(database_url: str, tmp_pat
     assert again.same_as == first.id
 
 
-def test_an_import_that_broke_off_goes_on_under_its_own_id(database_url: str, polls: Path) -> None:
+def test_an_interrupted_import_resumes_under_its_own_id(database_url: str, polls: Path) -> None:
     with pytest.raises(RuntimeError):
         load_file(database_url, polls, break_off)
     steps: list[LoadProgress] = []
@@ -118,7 +118,7 @@ def test_an_import_that_broke_off_goes_on_under_its_own_id(database_url: str, po
     assert figures(database_url, polls) == found
 
 
-def test_hours_that_broke_off_go_on(database_url: str, tmp_path: Path) -> None:
+def test_an_interrupted_import_of_hours_resumes(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "hours.csv"
     file.write_text("\n".join([HOURS, *(f"store-{n},{n % 7},09:00,10:00" for n in range(3000)), "x,9,,"]))
     with pytest.raises(RuntimeError):
@@ -195,7 +195,7 @@ def test_a_queued_import_is_adopted_once(database_url: str, polls: Path) -> None
             ingest_source(conn, FileSource(polls), on_progress=lambda _: None, import_id=uuid4())
 
 
-def test_a_file_bad_from_its_first_chunk_leaves_only_the_reasons(database_url: str, tmp_path: Path) -> None:
+def test_a_file_whose_first_chunk_is_bad_leaves_only_the_reasons(database_url: str, tmp_path: Path) -> None:
     rows = [POLLS_HEADER, good(1), bad(2), "x,y", *map(bad, range(50))]
     result = load(database_url, tmp_path / "polls.csv", rows)
     assert result.state == "failed"

@@ -1,4 +1,4 @@
-"""Polls are looked up by their key, however little the statistics know of the newest ones."""
+"""Polls are looked up by index even if the statistics do not cover the newest ones."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ def test_the_newest_polls_are_not_compared_with_each_other(
     assert "Materialize" not in plan
 
 
-def test_polls_to_correct_are_looked_up_too(database_url: str, tmp_path: Path) -> None:
+def test_polls_to_correct_are_looked_up_by_index(database_url: str, tmp_path: Path) -> None:
     load_polls(database_url, tmp_path / "polls.csv", old_polls())
     sql = queries("ingest")
     with psycopg.connect(database_url) as conn:
@@ -72,7 +72,7 @@ def test_polls_to_correct_are_looked_up_too(database_url: str, tmp_path: Path) -
 def test_hours_are_compared_by_store_whatever_the_statistics_of_the_staging_table(
     database_url: str, tmp_path: Path, named: int
 ) -> None:
-    """1,000 rows took 17 s against 35,000 stored ones while every pair was compared."""
+    """1,000 rows took 17 s against 35,000 stored rows when every pair was compared."""
     header = "store_id,day,start_time_local,end_time_local"
 
     def hours(stores: int, closes: str) -> list[str]:

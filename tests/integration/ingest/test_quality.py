@@ -56,7 +56,9 @@ def test_polls(database_url: str, tmp_path: Path) -> None:
     }
 
 
-def test_polls_that_change_nothing_are_judged_at_the_newest_of_all(database_url: str, tmp_path: Path) -> None:
+def test_polls_that_change_nothing_are_reported_at_the_newest_poll_of_all(
+    database_url: str, tmp_path: Path
+) -> None:
     old = [POLLS_HEADER, "a,active,2024-08-01 00:00:00 UTC"]
     load(database_url, tmp_path / "new.csv", [POLLS_HEADER, "a,active,2024-09-02 00:00:00 UTC"])
     first = quality(database_url, load(database_url, tmp_path / "old.csv", old))
@@ -106,7 +108,7 @@ def test_zones(database_url: str, tmp_path: Path) -> None:
     }
 
 
-def test_an_archive_answers_for_its_members(database_url: str, tmp_path: Path) -> None:
+def test_the_report_of_an_archive_covers_its_members(database_url: str, tmp_path: Path) -> None:
     polls = load(
         database_url, tmp_path / "polls.csv", [POLLS_HEADER, "a,up,x", "a,active,2024-09-02T00:00:00Z"]
     )

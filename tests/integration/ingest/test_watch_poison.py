@@ -1,4 +1,4 @@
-"""A file that fails does not keep a watcher from the others, whatever it is called."""
+"""A file that fails does not stop the watcher from loading the others, whatever its name is."""
 
 import os
 from pathlib import Path

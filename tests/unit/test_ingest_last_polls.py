@@ -1,4 +1,4 @@
-"""Settling a chunk against a loop over its rows; the filter has no false negatives; work done ahead ends."""
+"""Deduplication compared with a loop; the filter has no false negatives; the prefetching thread ends."""
 
 import threading
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _POLLS = st.lists(
 
 
 @given(_POLLS)
-def test_settling_is_row_by_row(polls: list[tuple[int, int, bool]]) -> None:
+def test_deduplication_equals_a_loop_over_the_rows(polls: list[tuple[int, int, bool]]) -> None:
     first: dict[tuple[int, int], bool] = {}
     last: dict[tuple[int, int], bool] = {}
     duplicate = corrected = 0
@@ -43,7 +43,7 @@ def test_settling_is_row_by_row(polls: list[tuple[int, int, bool]]) -> None:
     assert (deduped.is_repeat.sum(), deduped.is_correction.sum()) == (duplicate + corrected, corrected)
 
 
-def test_the_filter_knows_every_key_again_and_few_others() -> None:
+def test_the_filter_has_no_false_negatives_and_few_false_positives() -> None:
     seen = SeenPolls()
     stores = np.repeat(np.arange(100, dtype=np.int32), 2000)
     instants = np.tile(np.arange(2000, dtype=np.int64) * 3_600_000_000, 100)
@@ -52,7 +52,7 @@ def test_the_filter_knows_every_key_again_and_few_others() -> None:
     assert seen.add_polls(stores, instants + 1).mean() < 0.001
 
 
-def test_work_ahead_comes_in_order_and_its_error_after_it() -> None:
+def test_prefetched_items_come_in_order_and_their_error_last() -> None:
     def items() -> Iterator[int]:
         yield from range(5)
         raise OSError("gone")
