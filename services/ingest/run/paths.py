@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from uuid import UUID
 
 from services.ingest.run.limits import Limits
@@ -35,10 +36,7 @@ def ingest_paths(
     Object stores need the settings. Raise `BadInputFile` if a path names nothing, `DatabaseUnavailable` and
     `StorageUnavailable`.
     """
-
-    def load(source: Source, import_id: UUID | None) -> ImportResult:
-        return load_source(database_url, source, on_progress=on_progress, limits=limits, import_id=import_id)
-
+    load = partial(load_source, database_url, on_progress=on_progress, limits=limits)
     stored = [stored for path in paths for stored in find_stored(path, settings)]
     results = []
     for result in load_stored(database_url, stored, load):

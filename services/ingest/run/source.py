@@ -27,10 +27,10 @@ _DEFAULT_LIMITS = Limits()
 def load_source(
     database_url: str,
     source: Source,
+    import_id: UUID | None = None,
     *,
     on_progress: OnProgress = lambda _: None,
     limits: Limits = _DEFAULT_LIMITS,
-    import_id: UUID | None = None,
 ) -> ImportResult:
     """Call `ingest_source` with a connection of its own."""
     with connect(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import psycopg
@@ -63,57 +64,42 @@ class ChunkLoader:
 
         `keeps_chunks`: finish the committed chunks even if the rest is refused.
         """
-        writer = _ResumingWriter(make_writer, self.lifeline, self.ledger)
+        writer = _ResumingWriter(make_writer, self.ledger)
         try:
-            self._write_chunks(chunks, writer)
-        except BadInputFile:
+            with prefetch(chunks) as parsed_chunks:
+                for parsed in parsed_chunks:
+                    if len(parsed.rejects) > self.reject_limit * parsed.rows_read:
+                        raise TooManyRejects(parsed, self.reject_limit)
+                    self.lifeline.run_until_done(partial(writer.write_chunk, parsed))
+                    self.on_chunk(parsed.chunk, parsed.rows_read)
+        except (BadInputFile, ImportCanceled) as end:
+            if isinstance(end, ImportCanceled):
+                self.ledger.ignore_cancellation()
             if keeps_chunks:
-                writer.finish_table()
+                self.lifeline.run_until_done(writer.finish_table)
             raise
-        except ImportCanceled:
-            self.ledger.ignore_cancellation()
-            if keeps_chunks:
-                writer.finish_table()
-            raise
-        writer.finish_table()
-
-    def _write_chunks(self, chunks: Iterator[P], writer: "_ResumingWriter[P]") -> None:
-        with prefetch(chunks) as parsed_chunks:
-            for parsed in parsed_chunks:
-                if len(parsed.rejects) > self.reject_limit * parsed.rows_read:
-                    raise TooManyRejects(parsed, self.reject_limit)
-                writer.write_chunk(parsed)
-                self.on_chunk(parsed.chunk, parsed.rows_read)
+        self.lifeline.run_until_done(writer.finish_table)
 
 
 class _ResumingWriter(Generic[P]):
-    """A writer that outlives its connection: after an outage it resumes with the first uncommitted chunk."""
+    """A writer that outlives its connection, and skips what the ledger says is done. Its calls may be repeated."""
 
     def __init__(
-        self,
-        make_writer: Callable[[psycopg.Connection], ChunkWriter[P]],
-        lifeline: Lifeline,
-        ledger: ImportLedger,
+        self, make_writer: Callable[[psycopg.Connection], ChunkWriter[P]], ledger: ImportLedger
     ) -> None:
         self._make_writer = make_writer
-        self._lifeline = lifeline
         self._ledger = ledger
         self._writer: ChunkWriter[P] | None = None
         self._writes_through: psycopg.Connection | None = None
 
     def write_chunk(self, parsed: P) -> None:
-        self._lifeline.run_until_done(lambda: self._write_once(parsed))
-
-    def finish_table(self) -> None:
-        """Finish what is committed. Without a committed chunk there is nothing to do."""
-        self._lifeline.run_until_done(self._finish_once)
-
-    def _write_once(self, parsed: P) -> None:
+        """Write the chunk, unless it is committed."""
         if not self._ledger.has_written(parsed.chunk):
             self._ledger.begin_chunk(parsed.chunk)
             self._current_writer().write_chunk(parsed)
 
-    def _finish_once(self) -> None:
+    def finish_table(self) -> None:
+        """Finish what is committed. Without a committed chunk there is nothing to do."""
         if self._ledger.checkpoint:
             self._current_writer().finish_table(self._ledger.checkpoint.end_byte)
 

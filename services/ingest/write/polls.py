@@ -112,10 +112,12 @@ class PollWriter:
     def _insert_new(self, polls: LastPolls) -> PollChange:
         self._table.insert_polls(polls)
         first_keys, first_us = self._stores.find_first_polls(polls.store, polls.at_us)
+        earliest, latest = find_bounds(polls.at_us) if len(polls) else (None, None)
         return PollChange(
             self._ledger.import_id,
             RowCounts(accepted=len(polls)),
-            *(find_bounds(polls.at_us) if len(polls) else (None, None)),
+            earliest,
+            latest,
             first_keys.tolist(),
             first_us.tolist(),
         )
