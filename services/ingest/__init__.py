@@ -1,1 +1,1 @@
-"""Sources, parsing, validation and loading of polls, opening hours and time zones."""
+"""Loads polls, opening hours and time zones: from files by `uptill ingest`, and over HTTP by the ingest service."""

@@ -1,4 +1,4 @@
-"""`python -m services.ingest PATH…` is `uptill ingest`, for images that hold no more than this service."""
+"""`python -m services.ingest PATH…` is `uptill ingest`, for images with nothing but this service."""
 
 import typer
 

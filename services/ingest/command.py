@@ -1,7 +1,8 @@
-"""`uptill ingest PATH…`: loads what the paths name, and says what became of every row; with `--watch` it goes on and on."""
+"""`uptill ingest PATH…`: load what the paths name and print the outcome; with `--watch`, keep loading new files."""
 
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Event
 from types import FrameType
 from typing import Annotated
@@ -12,19 +13,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from services.ingest.load_stored import load_stored
-from services.ingest.run import load_source
-from services.ingest.show import print_results, progress_bar, progress_lines
-from services.ingest.sources.find import Source, find, is_collection
+from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
+from services.ingest.show import print_results, show_progress_bar, show_progress_lines
+from services.ingest.sources.find import is_collection
+from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import ImportResult, Progress
+from services.ingest.write.import_result import ImportResult
 from shared.errors import UptillError
 from shared.exit_codes import exit_code_of
 from shared.settings import Settings, load_settings, stack_env_file
 from shared.telemetry import configure_logging
 
-_COUNTED = ("rows_read", "accepted", "duplicate", "corrected", "rejected", "seconds")
+_LOGGED_COUNTS = ("rows_read", "accepted", "duplicate", "corrected", "rejected", "seconds")
 
 
 def ingest(
@@ -39,9 +39,7 @@ def ingest(
     *,
     watch: Annotated[
         bool,
-        typer.Option(
-            "--watch", help="Go on loading what is added to the one folder or prefix, until Ctrl-C."
-        ),
+        typer.Option("--watch", help="Keep loading new files of one folder or prefix, until Ctrl-C."),
     ] = False,
     reject_limit: Annotated[
         float | None,
@@ -54,7 +52,7 @@ def ingest(
 ) -> None:
     """Load polls, opening hours and time zones from files.
 
-    Every row is accepted, duplicate, corrected or rejected, and counted as such.
+    Every row is counted as accepted, duplicate, corrected or rejected.
     """
     if watch and not (len(paths) == 1 and is_collection(paths[0])):
         raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
@@ -64,32 +62,33 @@ def ingest(
         if reject_limit is not None:
             settings = settings.model_copy(update={"reject_limit": reject_limit})
         if watch:
-            _watch(paths[0], settings)
+            _watch_path(paths[0], settings)
         else:
-            _load(paths, settings, stderr)
+            _load_paths(paths, settings, stderr)
     except UptillError as error:
         stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(exit_code_of(error)) from None
 
 
-def _load(paths: list[str], settings: Settings, stderr: Console) -> None:
+def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
     results: list[ImportResult] = []
-    url, limits = settings.database_url.get_secret_value(), Limits.of(settings)
+    show_progress = (
+        show_progress_bar(stderr)
+        if stderr.is_terminal and settings.log_level != "ERROR"
+        else show_progress_lines(settings.log_level)
+    )
     try:
-        with (
-            progress_bar(stderr)
-            if stderr.is_terminal and settings.log_level != "ERROR"
-            else progress_lines(settings.log_level) as on_progress
-        ):
-
-            def load(source: Source, import_id: UUID | None) -> ImportResult:
-                return load_source(url, source, on_progress=on_progress, limits=limits, import_id=import_id)
-
-            results.extend(
-                load_stored(url, [stored for path in paths for stored in find(path, settings)], load)
+        with show_progress as on_progress:
+            ingest_paths(
+                settings.database_url.get_secret_value(),
+                paths,
+                settings=settings,
+                limits=Limits.from_settings(settings),
+                on_progress=on_progress,
+                on_result=results.append,
             )
     except KeyboardInterrupt:
-        stderr.print("stopped; the chunks that were committed stay, and the same command goes on behind them")
+        stderr.print("stopped; committed chunks stay, and the same command resumes after them")
         raise typer.Exit(1) from None
     finally:
         print_results(Console(highlight=False), stderr, results)
@@ -97,33 +96,38 @@ def _load(paths: list[str], settings: Settings, stderr: Console) -> None:
         raise typer.Exit(1)
 
 
-def _watch(path: str, settings: Settings) -> None:
+def _watch_path(path: str, settings: Settings) -> None:
     configure_logging("ingest", settings.log_level)
     log = structlog.get_logger("ingest")
-    url, limits = settings.database_url.get_secret_value(), Limits.of(settings)
+    url, limits = settings.database_url.get_secret_value(), Limits.from_settings(settings)
     stop = Event()
 
-    def end_after_this_chunk(_: Progress) -> None:
+    def stop_after_chunk(_: LoadProgress) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
-    def load(source: Source, import_id: UUID | None) -> ImportResult:
-        result = load_source(
-            url, source, on_progress=end_after_this_chunk, limits=limits, import_id=import_id
-        )
-        counts = {name: getattr(result, name) for name in _COUNTED}
+    def load_and_log(source: Source, import_id: UUID | None) -> ImportResult:
+        result = load_source(url, source, on_progress=stop_after_chunk, limits=limits, import_id=import_id)
+        counts = {name: getattr(result, name) for name in _LOGGED_COUNTS}
         log.info("imported", source=result.source, state=result.state, error=result.error, **counts)
         return result
 
-    def end(number: int, _: FrameType | None) -> None:
+    with _set_on_signals(stop), suppress(KeyboardInterrupt):
+        Watcher(path, settings, load_and_log).watch_until(stop)
+    log.info("stopped", path=path)
+
+
+@contextmanager
+def _set_on_signals(stop: Event) -> Iterator[None]:
+    """Set the event on SIGINT and SIGTERM while the block runs."""
+
+    def handle_signal(number: int, _: FrameType | None) -> None:
         del number
         stop.set()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with suppress(KeyboardInterrupt):
-            Watcher(path, settings, load).run(stop)
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    log.info("stopped", path=path)

@@ -1,6 +1,6 @@
-"""Watches a folder or a prefix of an object store: every file is loaded once, as soon as it does not change any more.
+"""Watches a folder or a prefix: loads every file once, as soon as it no longer changes.
 
-What is done is remembered in the database, so a restart loads nothing again; another version of a file is a new one.
+The database remembers what is loaded, so a restart loads nothing again. A new version of a file counts as a new file.
 """
 
 from collections import Counter
@@ -9,53 +9,54 @@ from threading import Event
 
 import structlog
 
-from services.ingest.load_stored import Found, Load, load_stored
+from services.ingest.run.paths import LoadSource, load_stored
 from services.ingest.sources.file_names import stored_name
-from services.ingest.sources.find import Stored, contents
+from services.ingest.sources.find import list_collection
+from services.ingest.sources.resolve import Stored, StoredObject
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import BadInputFile, InfrastructureError
 from shared.settings import Settings
 
-_MAX_ATTEMPTS = 5  # at one version of a file that fails for no outage; then it is left until it changes
-LOOK_S = 2.0  # what does not change in between is complete
+_MAX_ATTEMPTS = 5  # at one version of a file whose failure is not an outage; then it is left until it changes
+CHECK_S = 2.0  # a file that does not change in between is complete
 _SQL = queries("watch")
 
 
 class Watcher:
-    """Remembers what a collection held at the last look, and what of it was done."""
+    """Remembers what a collection held at the last check, and which of it is loaded."""
 
-    def __init__(self, path: str, settings: Settings, load: Load) -> None:
+    def __init__(self, path: str, settings: Settings, load: LoadSource) -> None:
         self._path = path
         self._settings = settings
         self._load = load
         self._seen: dict[str, str] = {}
         self._done: dict[str, str] = {}
-        self._failures: Counter[tuple[str, str]] = Counter()  # by name and version
+        # Failures by name and version.
+        self._failures: Counter[tuple[str, str]] = Counter()
         self._log = structlog.get_logger("ingest")
 
-    def run(self, stop: Event) -> None:
-        """Look and load until `stop` is set; waits for outages to end. Raises `BadInputFile` at the start."""
-        log = self._log
-        contents(self._path, self._settings)  # a path that cannot be read is said at the start
-        log.info("watching", path=self._path)
+    def watch_until(self, stop: Event) -> None:
+        """Check and load until `stop` is set; wait out outages. Raise `BadInputFile` if the path cannot be read."""
+        list_collection(self._path, self._settings)
+        self._log.info("watching", path=self._path)
         while not stop.is_set():
             try:
-                self.look()
+                self.check_once()
             except (InfrastructureError, BadInputFile) as outage:
-                log.warning("waiting", path=self._path, error=str(outage))
-            stop.wait(LOOK_S)
+                self._log.warning("waiting", path=self._path, error=str(outage))
+            stop.wait(CHECK_S)
 
-    def look(self) -> None:
-        """Load what is new and was the same at the look before."""
-        found = contents(self._path, self._settings)
+    def check_once(self) -> None:
+        """Load the new files that have not changed since the last check."""
+        found = list_collection(self._path, self._settings)
         versions = {stored.name: stored.version for stored in found}
-        same = [stored for stored in found if self._seen.get(stored.name) == versions[stored.name]]
+        unchanged = [stored for stored in found if self._seen.get(stored.name) == versions[stored.name]]
         self._seen = versions
-        if new := self._not_done(same):
+        if new := self._select_new(unchanged):
             self._load_all(new)
 
-    def _not_done(self, found: Sequence[Stored]) -> list[Stored]:
+    def _select_new(self, found: Sequence[StoredObject]) -> list[StoredObject]:
         unknown = {
             stored_name(stored.name): stored.name
             for stored in found
@@ -68,11 +69,11 @@ class Watcher:
                 self._done[unknown[kept]] = version
         return [stored for stored in found if not self._is_done(stored)]
 
-    def _is_done(self, stored: Found) -> bool:
+    def _is_done(self, stored: Stored) -> bool:
         return self._done.get(stored.name) == self._seen[stored.name]
 
-    def _load_all(self, new: Sequence[Stored]) -> None:
-        """Load them in the order of their kinds; if one fails, each alone, so that it does not keep the others."""
+    def _load_all(self, new: Sequence[StoredObject]) -> None:
+        """Load them together, in load order. If one fails, load each alone, so that it does not stop the others."""
         try:
             self._load_together(new)
         except InfrastructureError:
@@ -82,11 +83,11 @@ class Watcher:
             for stored in new:
                 self._load_alone(stored)
 
-    def _load_together(self, new: Sequence[Stored]) -> None:
-        for _ in load_stored(self._url, new, self._load, self._record):
+    def _load_together(self, new: Sequence[StoredObject]) -> None:
+        for _ in load_stored(self._url, new, self._load, self._record_done):
             pass
 
-    def _load_alone(self, stored: Stored) -> None:
+    def _load_alone(self, stored: StoredObject) -> None:
         if self._is_done(stored):
             return
         try:
@@ -98,9 +99,9 @@ class Watcher:
             self._failures[attempt] += 1
             self._log.exception("file_failed", name=stored.name, attempt=self._failures[attempt])
             if self._failures[attempt] >= _MAX_ATTEMPTS:
-                self._record(stored)
+                self._record_done(stored)
 
-    def _record(self, loaded: Found) -> None:
+    def _record_done(self, loaded: Stored) -> None:
         version = self._seen[loaded.name]
         with connect(self._url, application_name="uptill-ingest") as conn:
             conn.execute(_SQL["record_watched"], {"name": stored_name(loaded.name), "version": version})

@@ -40,10 +40,10 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
     "openapi-ingest.json": {
         "CountsBody": answers.Counts,
         "ImportBody": answers.ImportStatus,
-        "ImportCounts": answers.ImportCounts,
-        "ImportProgress": answers.ImportProgress,
-        "Interval": answers.Interval,
-        "StoreChanged": answers.StoreChanged,
+        "ImportCountsBody": answers.ImportCounts,
+        "ImportProgressBody": answers.ImportProgress,
+        "IntervalBody": answers.Interval,
+        "StoreChangedBody": answers.StoreChanged,
     },
 }
 _PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for schema, kind in kinds.items()]

@@ -76,7 +76,7 @@ def test_a_killed_import_goes_on(servers: Endpoints, undisturbed: Undisturbed, s
         committed = last_committed_byte(url, file)
         done = run_ingest(url, str(file), env=SMALL_CHUNKS)
         assert done.returncode == 0, done.stderr
-        went_on = f"went on at byte {committed:,}" in done.stderr.decode()
+        went_on = f"resumed at byte {committed:,}" in done.stderr.decode()
         assert committed or share < 0.3
         assert went_on == bool(committed) or b"the same bytes as import" in done.stderr
         assert figures(url, file) == undisturbed.figures

@@ -6,10 +6,9 @@ from threading import Timer
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths, load_source
+from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
 from services.ingest.write import reconnect
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import ImportResult, Progress
+from services.ingest.write.import_result import ImportResult
 from shared.errors import DatabaseUnavailable
 from tests.fixtures.ingest_figures import CHUNK_BYTES, Figures, Pipe, figures, write_polls
 from tests.fixtures.proxy import LostCommit, PostgresProxy
@@ -78,7 +77,7 @@ def test_an_outage_heals_even_where_the_source_cannot_be_read_again(database_url
     with PostgresProxy(database_url) as proxy:
         back = Timer(1.0, proxy.come_back)
 
-        def cut_once(progress: Progress) -> None:
+        def cut_once(progress: LoadProgress) -> None:
             if progress.bytes_done > polls.stat().st_size // 2 and not back.ident:
                 proxy.go_away()
                 back.start()
@@ -100,7 +99,7 @@ def test_after_a_long_outage_the_import_goes_on_where_it_stopped(
 
     with PostgresProxy(database_url) as proxy:
 
-        def cut(progress: Progress) -> None:
+        def cut(progress: LoadProgress) -> None:
             nonlocal committed
             if progress.bytes_done > polls.stat().st_size // 2:
                 committed = progress.bytes_done

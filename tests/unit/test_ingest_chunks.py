@@ -1,4 +1,4 @@
-"""Cutting a stream: whole lines, exact positions, bounded memory, refusal of what is no CSV of ours."""
+"""Cutting a stream: whole lines, exact positions, bounded memory; files that are not tables are refused."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.parse.chunks import (
-    MAX_LINE_BYTES,
-    Checkpoint,
-    Chunk,
-    Prefix,
-    PrefixDiffers,
-    open_table,
-)
+from services.ingest.parse.chunk import Checkpoint, Chunk
+from services.ingest.parse.chunks import MAX_LINE_BYTES, Prefix, PrefixDiffers, open_table
 from services.ingest.parse.reasons import FILE_REASONS
 from shared.errors import BadInputFile
 
@@ -54,7 +48,7 @@ def test_chunks_are_the_file_below_its_header(
     assert place == len(data)
 
 
-def test_an_endless_line_is_passed_over_without_being_held() -> None:
+def test_an_endless_line_is_skipped_in_bounded_memory() -> None:
     good = b"a,active,2024-01-01 00:00:00 UTC\n"
     data = HEADER + good + b"x" * (50 * MAX_LINE_BYTES) + b"\n" + good
     chunks = cut(data, block_bytes=4096, chunk_bytes=MAX_LINE_BYTES)
@@ -82,7 +76,7 @@ ROWS = b"".join(b"store-%d,active,2024-01-01 00:00:00 UTC\n" % row for row in ra
 
 
 @given(at=st.integers(0, 1 << 30), block_bytes=st.integers(1, 300), final_newline=st.booleans())
-def test_cutting_goes_on_behind_a_checkpoint(at: int, block_bytes: int, *, final_newline: bool) -> None:
+def test_cutting_resumes_after_a_checkpoint(at: int, block_bytes: int, *, final_newline: bool) -> None:
     data = HEADER + (ROWS if final_newline else ROWS[:-1])
     chunks = cut(data, chunk_bytes=200)
     done = at % len(chunks)
@@ -99,13 +93,13 @@ def test_cutting_goes_on_behind_a_checkpoint(at: int, block_bytes: int, *, final
         b"a," + HEADER.replace(b"\n", b"," + b"x" * 500 + b"\n") + ROWS,
     ],
 )
-def test_other_bytes_before_the_checkpoint_are_noticed(data: bytes) -> None:
+def test_different_bytes_before_the_checkpoint_are_detected(data: bytes) -> None:
     checkpoint = cut(HEADER + ROWS, chunk_bytes=200)[1].checkpoint
     with pytest.raises(PrefixDiffers):
         open_table(blocks(data, 64), 200, resume_at=checkpoint)
 
 
-def test_a_line_that_grew_behind_the_checkpoint_is_noticed() -> None:
+def test_a_line_that_grew_after_the_checkpoint_is_detected() -> None:
     checkpoint = cut(HEADER + ROWS[:-1], chunk_bytes=4096)[-1].checkpoint
     assert checkpoint == Checkpoint(len(HEADER + ROWS) - 1, 41, hashlib.sha256(HEADER + ROWS[:-1]).digest())
     with pytest.raises(PrefixDiffers):

@@ -1,4 +1,4 @@
-"""Timestamps: the grammar, and the vectorised decoder against it."""
+"""Timestamps: the grammar, and the vectorised decoder compared with it."""
 
 from datetime import UTC, datetime
 
@@ -57,7 +57,7 @@ def test_grammar(text: str, expected: int | str) -> None:
     assert not decoded[0] or decoded_us[0] == expected
 
 
-def test_the_usual_forms_are_decoded_at_once() -> None:
+def test_the_usual_forms_are_decoded_vectorised() -> None:
     texts = [
         f"2024-10-14{separator}23:55:18{fraction}{zone}"
         for separator in " T"
@@ -87,7 +87,7 @@ def _spoilt(text: str, place: int, char: str) -> str:
 
 
 @given(st.lists(st.one_of(_ALMOST, st.text(max_size=40)), max_size=20))
-def test_what_is_decoded_at_once_is_what_the_grammar_says(texts: list[str]) -> None:
+def test_the_vectorised_decoder_agrees_with_the_grammar(texts: list[str]) -> None:
     decoded_us, decoded = _decode(texts)
     for text, us, ok in zip(texts, decoded_us.tolist(), decoded.tolist(), strict=True):
         assert not ok or parse_instant(text) == us

@@ -1,13 +1,13 @@
-"""Names of files: what is refused, and that whatever is stored can be stored and stays distinct."""
+"""File names: which are refused; any name can be stored and stays distinct."""
 
 import pytest
 
-from services.ingest.sources.file_names import MAX_NAME_BYTES, name_fault, storable, stored_name
+from services.ingest.sources.file_names import MAX_NAME_BYTES, escape_unstorable, find_name_fault, stored_name
 
 
 @pytest.mark.parametrize("name", ["a.csv", "x" * 255, "Б" * 255, "a/b.csv", "C:\\x.csv", "live", "-"])
 def test_a_usual_name_is_kept(name: str) -> None:
-    assert name_fault(name) is None
+    assert find_name_fault(name) is None
     assert stored_name(name) == name
 
 
@@ -24,7 +24,7 @@ def test_a_usual_name_is_kept(name: str) -> None:
     ],
 )
 def test_others_are_refused(name: str, said: str | None) -> None:
-    fault = name_fault(name)
+    fault = find_name_fault(name)
     assert fault is None if said is None else said in str(fault)
 
 
@@ -40,4 +40,4 @@ def test_long_names_stay_distinct() -> None:
 
 
 def test_a_message_keeps_its_lines() -> None:
-    assert storable("a\0b\n\tc\ud800") == "a\\x00b\n\tc\\xd800"
+    assert escape_unstorable("a\0b\n\tc\ud800") == "a\\x00b\n\tc\\xd800"

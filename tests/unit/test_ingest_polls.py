@@ -1,4 +1,4 @@
-"""Rows and polls: the vectorised way equals the one by line; every line is a poll, a reject or blank."""
+"""Rows and polls: splitting vectorised equals splitting by line; every line is a poll, a reject or blank."""
 
 from dataclasses import replace
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.parse.chunks import MAX_LINE_BYTES, Chunk
+from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.chunks import MAX_LINE_BYTES
 from services.ingest.parse.header import Layout, read_header
 from services.ingest.parse.polls import PollParser, ValidPolls, validate_polls
 from services.ingest.parse.reasons import RAW_BYTES, ROW_REASONS
@@ -64,7 +65,7 @@ def test_a_bad_row_between_good_ones(row: bytes, reason: str) -> None:
     assert reason in ROW_REASONS
 
 
-def test_good_rows_in_many_clothes() -> None:
+def test_good_rows_in_many_forms() -> None:
     data = b"\n".join(
         [
             b"007,active," + AT,
@@ -93,7 +94,7 @@ def test_columns_in_any_order_with_others_between() -> None:
         assert polls.active.tolist() == [True, False]
 
 
-def test_a_newline_in_quotes_costs_its_two_lines_only() -> None:
+def test_a_newline_in_quotes_rejects_only_its_two_lines() -> None:
     polls = parse(b'a,active,"x\ny"\nb,active,' + AT + b"\n")
     assert polls.ids.to_list() == ["b"]
     assert [reject.reason for reject in polls.rejects] == ["quoting", "quoting"]
@@ -113,7 +114,7 @@ _ROW = st.one_of(
 
 
 @given(rows=st.lists(_ROW, min_size=1, max_size=30), newline=st.sampled_from(["\n", "\r\n"]))
-def test_the_vectorised_way_equals_the_one_by_line(rows: list[str], newline: str) -> None:
+def test_splitting_vectorised_equals_splitting_by_line(rows: list[str], newline: str) -> None:
     chunk = chunk_of(newline.join([*rows, ""]).encode())
     plain = split_plain(chunk, LAYOUT)
     by_line = split_by_line(chunk, LAYOUT)
@@ -142,16 +143,16 @@ def test_most_real_looking_chunks_are_plain() -> None:
     assert rows.lines.tolist() == list(range(2, 102))
 
 
-def test_stores_keep_their_numbers_and_polls_their_past() -> None:
+def test_stores_keep_their_numbers_and_seen_polls_are_marked() -> None:
     parser = PollParser(LAYOUT)
-    first = parser.parse(chunk_of(b"b,active,%b\na,active,%b\nx,on,%b\n" % (AT, AT, AT)), NOW)
-    second = parser.parse(chunk_of(b"c,inactive,%b\na,inactive,%b\n" % (AT, AT)), NOW)
-    assert (first.rows_read, len(first.rejects), first.stores_met) == (3, 1, 2)
-    assert (second.rows_read, second.stores_met, second.chunk.data) == (2, 3, b"")
-    assert set(second.stores.ids(0, 2)) == {"a", "b"}
-    assert not first.repeated.any()
-    met = [second.stores.ids(number, number + 1)[0] for number in second.settled.deliveries.store.tolist()]
-    assert dict(zip(met, second.repeated.tolist(), strict=True)) == {"a": True, "c": False}
+    first = parser.parse_chunk(chunk_of(b"b,active,%b\na,active,%b\nx,on,%b\n" % (AT, AT, AT)), NOW)
+    second = parser.parse_chunk(chunk_of(b"c,inactive,%b\na,inactive,%b\n" % (AT, AT)), NOW)
+    assert (first.rows_read, len(first.rejects), first.store_count) == (3, 1, 2)
+    assert (second.rows_read, second.store_count, second.chunk.data) == (2, 3, b"")
+    assert set(second.stores.get_ids(0, 2)) == {"a", "b"}
+    assert not first.maybe_repeated.any()
+    met = [second.stores.get_ids(number, number + 1)[0] for number in second.deduped.polls.store.tolist()]
+    assert dict(zip(met, second.maybe_repeated.tolist(), strict=True)) == {"a": True, "c": False}
 
 
 def _assert_equal(left: ValidPolls, right: ValidPolls) -> None:

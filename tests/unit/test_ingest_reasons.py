@@ -1,4 +1,4 @@
-"""Every reason that the code gives is in the registry."""
+"""Every reason in the code is in the registry."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The spool: strangers, lists of files, what was put aside, and how much may lie in it."""
+"""The spool: unknown files, lists of files, failed uploads, and limits of its size."""
 
 import os
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 def put(spool: Spool, *names: str, body: bytes = b"x") -> UUID:
-    """Receive an upload of these files."""
+    """Receive an upload with these files."""
     import_id = new_id()
     with spool.receiving(import_id) as folder:
         for number, name in enumerate(names):
@@ -36,7 +36,7 @@ def folder_of(spool: Spool) -> Path:
     return Path(spool.place.partition(":")[2])
 
 
-def test_strangers_are_left_alone_and_told_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_files_are_left_alone_and_logged_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     upload, folder = put(spool, "a.csv"), folder_of(spool)
     (folder / "lost+found").mkdir(mode=0)
     (folder / "note.txt").touch()
@@ -61,18 +61,18 @@ def test_strangers_are_left_alone_and_told_once(spool: Spool, monkeypatch: pytes
     spool._lock = again._lock
 
 
-def test_a_name_of_any_length_comes_back(spool: Spool) -> None:
+def test_a_file_name_of_any_length_is_kept(spool: Spool) -> None:
     names = ("Б" * 255, "../../a.csv", "a b%20.csv")
     assert tuple(file.name for file in spool.files(put(spool, *names))) == names
 
 
-def test_an_upload_of_the_release_before_has_no_list(spool: Spool) -> None:
+def test_an_upload_of_the_previous_release_has_no_list(spool: Spool) -> None:
     upload = put(spool, "a.csv", "b.csv")
     (folder_of(spool) / f"{upload}.json").unlink()
     assert [file.name for file in spool.files(upload)] == ["a.csv", "b.csv"]
 
 
-def test_what_is_not_as_it_was_received_is_lost(spool: Spool) -> None:
+def test_an_upload_with_changed_files_is_lost(spool: Spool) -> None:
     for harm in (Path.unlink, lambda path: path.write_bytes(b"longer"), lambda path: os.truncate(path, 0)):
         upload = put(spool, "a.csv", "b.csv")
         harm(folder_of(spool) / str(upload) / file_name(1, "b.csv"))
@@ -84,7 +84,7 @@ def test_what_is_not_as_it_was_received_is_lost(spool: Spool) -> None:
         spool.files(upload)
 
 
-def test_what_failed_is_kept_for_a_while(spool: Spool) -> None:
+def test_failed_uploads_are_kept_for_a_while(spool: Spool) -> None:
     upload = put(spool, "a.csv")
     aside = spool.put_aside(upload)
     assert spool.uploads() == []
@@ -96,7 +96,7 @@ def test_what_failed_is_kept_for_a_while(spool: Spool) -> None:
     assert not aside.exists()
 
 
-def test_nothing_stays_of_what_was_not_received(spool: Spool) -> None:
+def test_an_incomplete_upload_leaves_nothing(spool: Spool) -> None:
     with pytest.raises(RuntimeError), spool.receiving(new_id()):
         raise RuntimeError
     folder = folder_of(spool)
@@ -132,7 +132,7 @@ def test_a_quota_counts_what_others_hold_until_it_is_gone(tmp_path: Path) -> Non
     assert room.spooled_bytes == 1000
 
 
-def test_a_restart_counts_what_lies_there(spool: Spool) -> None:
+def test_a_restart_counts_the_spooled_bytes(spool: Spool) -> None:
     put(spool, "a.csv", "b.csv", body=b"x" * 100)
     spool.close()
     again = Spool.open(str(folder_of(spool)), quota_bytes=250)

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from services.ingest.parse.invisible import holds_unseen
+from services.ingest.parse.invisible_characters import has_invisible
 from shared.texts import UNSEEN, seen, storable, storable_throughout
 
 _EVERY = [chr(code) for code in range(sys.maxunicode + 1)]
@@ -22,10 +22,10 @@ def test_in_a_chunk_as_in_a_text() -> None:
     for first in range(0x80, sys.maxunicode, 128):
         chars = [char for char in _EVERY[first : first + 128] if not "\ud800" <= char <= "\udfff"]
         unseen = [char for char in chars if UNSEEN.match(char)]
-        assert not holds_unseen("x".join(char for char in chars if char not in unseen).encode())
+        assert not has_invisible("x".join(char for char in chars if char not in unseen).encode())
         for char in unseen:
-            assert holds_unseen(f"店{char}".encode()), hex(ord(char))
-    assert not holds_unseen(b"\x7f"), "those within ASCII are looked for elsewhere"
+            assert has_invisible(f"店{char}".encode()), hex(ord(char))
+    assert not has_invisible(b"\x7f"), "those within ASCII are looked for elsewhere"
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""The ingest service: uploads as imports, live polls, changes of one store. A process of its own."""
+"""The ingest service, a process of its own: uploads, live polls, and changes of one store."""

@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from services.ingest.sources.file_names import storable
+from services.ingest.sources.file_names import escape_unstorable as storable
 from shared.db.connect import is_outage
 from shared.db.queries import queries
 from shared.errors import ImportBusy, InfrastructureError, UploadLost

@@ -1,4 +1,4 @@
-"""Reads a JSON body: of the right type, within a limit, checked as a whole. What is wrong is named by its field."""
+"""Reads a JSON body: checks its media type and size, and validates it as a whole. Errors name the field."""
 
 import json
 from typing import TypeVar
@@ -16,31 +16,31 @@ _LENGTH_DIGITS = 19  # of 64 bits
 
 
 def media_type(request: Request) -> str:
-    """The body's type without parameters, in lower case; empty when none is given."""
+    """Return the body's media type without parameters, in lower case, or an empty text if there is none."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def refuse_longer(request: Request, limit_bytes: int) -> None:
-    """Refuse by the announced length, before anything is read. Raises `BodyTooLarge`."""
+    """Raise `BodyTooLarge` if the announced length exceeds the limit, before anything is read."""
     if announced_bytes(request) > limit_bytes:
         raise too_large(limit_bytes)
 
 
 def announced_bytes(request: Request) -> int:
-    """Return what the sender says the body's length is; 0 if it does not say."""
+    """Return the length that the sender announced, or 0."""
     announced = request.headers.get("content-length", "0")
     return int(announced) if announced.isdigit() and len(announced) < _LENGTH_DIGITS else 0
 
 
 def too_large(limit_bytes: int) -> BodyTooLarge:
-    """The error that names the limit."""
+    """Return the error that names the limit."""
     return BodyTooLarge(f"the body is longer than {limit_bytes:,} bytes")
 
 
 async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: int) -> T:
-    """The body as the adapter's type.
+    """Return the body as the adapter's type.
 
-    Raises `UnsupportedMediaType`, `BodyTooLarge`, and RequestValidationError for what cannot be read or is not valid.
+    Raise `UnsupportedMediaType`, `BodyTooLarge`, and RequestValidationError if the body is not valid.
     """
     if media_type(request) != "application/json":
         raise UnsupportedMediaType("send JSON, with Content-Type: application/json")

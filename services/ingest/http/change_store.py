@@ -1,4 +1,4 @@
-"""Changes the opening hours, the zone or the labels of one store, with the accounting of a file that names this store only."""
+"""Changes the opening hours, the time zone or the labels of one store, counted like a file that names only this store."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,13 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.live_polls import store_id_fault
-from services.ingest.http.write_live import LOCK_PATIENCE, store_keys_of
-from services.ingest.parse.local_hours import parse_hours, parse_timezone
+from services.ingest.http.write_live import LOCK_PATIENCE
+from services.ingest.parse.local_hours import parse_interval, parse_timezone
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.write.ledger import Counts, Stretch, record_change
+from services.ingest.parse.store_ids import check_store_id
+from services.ingest.write.counts import RowCounts, Stretch
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.store_keys import add_stores
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, InvalidRequest, TableLocked
@@ -23,11 +25,11 @@ _SQL = queries("live")
 
 @dataclass(frozen=True)
 class StoreChange:
-    """What was changed: the import it is recorded as, and its counts."""
+    """The change of one store: the import that records it, and its counts."""
 
     store_id: str
     import_id: UUID
-    counts: Counts
+    counts: RowCounts
 
 
 @dataclass(frozen=True)
@@ -42,61 +44,61 @@ class LocalInterval:
 def replace_hours(
     database_url: str, store_id: str, intervals: Sequence[LocalInterval], created_by: str
 ) -> StoreChange:
-    """Replace the hours; no intervals: open 24x7. Raises `InvalidRequest` and `DatabaseUnavailable`."""
+    """Replace the hours; without intervals the store is open 24x7. Raise `InvalidRequest` and `DatabaseUnavailable`."""
     parsed: list[tuple[object, ...]] = []
     for index, interval in enumerate(intervals):
-        fields = parse_hours(interval.day_of_week, interval.opens, interval.closes)
+        fields = parse_interval(interval.day_of_week, interval.opens, interval.closes)
         if isinstance(fields, str):
             raise InvalidRequest(f"interval {index}: {ROW_REASONS[fields]}", field=f"hours.{index}")
         parsed.append(fields)
     days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
 
-    def change(conn: psycopg.Connection, store_key: int) -> Counts:
+    def write_hours(conn: psycopg.Connection, store_key: int) -> RowCounts:
         values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes}
         ((added,),) = conn.execute(_SQL["replace_hours"], values)
-        return Counts(accepted=added, duplicate=len(parsed) - added)
+        return RowCounts(accepted=added, duplicate=len(parsed) - added)
 
-    return _change(database_url, store_id, "hours", created_by, change)
+    return _change_store(database_url, store_id, "hours", created_by, write_hours)
 
 
 def replace_timezone(database_url: str, store_id: str, timezone: str, created_by: str) -> StoreChange:
-    """Set the zone. Raises `InvalidRequest` and `DatabaseUnavailable`."""
+    """Set the time zone. Raise `InvalidRequest` and `DatabaseUnavailable`."""
     fields = parse_timezone(timezone)
     if isinstance(fields, str):
         raise InvalidRequest(ROW_REASONS[fields], field="timezone")
     (name,) = fields
 
-    def change(conn: psycopg.Connection, store_key: int) -> Counts:
+    def write_timezone(conn: psycopg.Connection, store_key: int) -> RowCounts:
         ((before,),) = conn.execute(_SQL["replace_timezone"], {"store_key": store_key, "timezone": name})
-        return Counts(int(before is None), int(before == name), int(before not in {None, name}))
+        return RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
 
-    return _change(database_url, store_id, "timezones", created_by, change)
+    return _change_store(database_url, store_id, "timezones", created_by, write_timezone)
 
 
 def replace_labels(
     database_url: str, store_id: str, labels: Mapping[str, str], created_by: str
 ) -> StoreChange:
-    """Set the labels, which are valid, in the place of those it had. Raises `InvalidRequest` and `DatabaseUnavailable`."""
+    """Replace all labels by these valid ones. Raise `InvalidRequest` and `DatabaseUnavailable`."""
 
-    def change(conn: psycopg.Connection, store_key: int) -> Counts:
+    def write_labels(conn: psycopg.Connection, store_key: int) -> RowCounts:
         values = {"store_key": store_key, "labels": Jsonb(dict(labels))}
         ((before,),) = conn.execute(_SQL["replace_labels"], values)
         same = sum(before.get(name) == value for name, value in labels.items())
         known = sum(name in before for name in labels)
-        return Counts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
+        return RowCounts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
 
-    return _change(database_url, store_id, "labels", created_by, change)
+    return _change_store(database_url, store_id, "labels", created_by, write_labels)
 
 
-def _change(
+def _change_store(
     database_url: str,
     store_id: str,
     kind: Literal["hours", "timezones", "labels"],
     created_by: str,
-    change: Callable[[psycopg.Connection, int], Counts],
+    write_change: Callable[[psycopg.Connection, int], RowCounts],
 ) -> StoreChange:
     store_id = store_id.strip(" ")
-    if reason := store_id_fault(store_id):
+    if reason := check_store_id(store_id):
         raise InvalidRequest(ROW_REASONS[reason], field="store_id")
     import_id = new_id()
     try:
@@ -104,11 +106,12 @@ def _change(
             conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
             row = {"id": import_id, "kind": kind, "source": f"store {store_id}", "created_by": created_by}
             conn.execute(_SQL["insert_store_change"], row)
-            counts = change(conn, store_keys_of(conn, [store_id])[store_id])
-            record_change(conn, import_id, counts, Stretch(0, 0))
+            store_key, _ = add_stores(conn, [store_id])[store_id]
+            counts = write_change(conn, store_key)
+            ImportLedger(conn, import_id).record_progress(Stretch(0, 0), counts)
             conn.execute(_SQL["finish_store_change"], {"id": import_id})
     except (TableLocked, psycopg.errors.QueryCanceled) as error:
         raise DatabaseUnavailable(
-            "another import holds the tables for long; send the change again"
+            "another import has locked the tables for too long; send the change again"
         ) from error
     return StoreChange(store_id, import_id, counts)

@@ -1,4 +1,4 @@
-"""What the routes work with, built once in `main` and kept on the application."""
+"""What the routes need, built once in `main` and kept on the application."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,9 +21,9 @@ from shared.settings import Settings
 
 @dataclass(frozen=True)
 class IngestContext:
-    """The service's servers, threads and settings. One that is stopping should get no new work.
+    """The service's connections, threads and settings.
 
-    Changes of stores block a thread each while an import holds the tables, so they have a lane of their own.
+    Each change of a store blocks a thread while an import has the tables locked, so changes have a lane of their own.
     """
 
     settings: Settings
@@ -36,21 +36,20 @@ class IngestContext:
     readiness: Readiness
 
 
-async def _context(
-    request: Request,
-) -> IngestContext:  # a plain function would go through a thread, at each call
+# Not a plain function: FastAPI would run it in a thread at each call.
+async def _get_context(request: Request) -> IngestContext:
     context: IngestContext = request.app.state.context
     return context
 
 
-async def _import_id(import_id: str) -> UUID:
-    """Raise `ImportNotFound` also for what is no id."""
+async def _parse_import_id(import_id: str) -> UUID:
+    """Return the id. Raise `ImportNotFound` if it is not a UUID."""
     try:
         return UUID(import_id)
     except ValueError:
         raise ImportNotFound(f"there is no import {import_id!r}") from None
 
 
-Context = Annotated[IngestContext, Depends(_context)]
+Context = Annotated[IngestContext, Depends(_get_context)]
 Writer = Annotated[ApiKey, Depends(Caller("ingest:write"))]
-ImportId = Annotated[UUID, Depends(_import_id)]
+ImportId = Annotated[UUID, Depends(_parse_import_id)]

@@ -1,6 +1,6 @@
-"""Group commit: one thread writes all calls that wait in one transaction, and then wakes each caller.
+"""Group commit: one thread writes all waiting calls in one transaction, and then wakes each caller.
 
-While it commits, the next calls gather: the busier the service, the larger the groups.
+While it commits, the next calls gather. So groups grow with the load.
 """
 
 import asyncio
@@ -14,35 +14,36 @@ import psycopg
 import structlog
 
 from services.ingest.http.live_polls import LivePolls
-from services.ingest.http.write_live import LiveWriter, WeekWithoutKey, settle_weeks
-from services.ingest.write.ledger import Counts
+from services.ingest.http.write_live import LiveWriter, UnindexedWeek, index_all_weeks
+from services.ingest.write.counts import NO_ROWS, RowCounts
 from shared.db.connect import connect, is_outage
 from shared.errors import DatabaseUnavailable, InvalidRequest, Overloaded
 
-_GROUP_POLLS = 10_000  # a group ends with the call that reaches it; as many as one call may have
+# A group ends with the call that reaches this size, which is also the limit of one call.
+_GROUP_POLLS = 10_000
 _MAX_WAITING_POLLS = 200_000
-ANSWERED_S = 25.0  # longer than the patience for a lock, which has an answer of its own
+ANSWERED_S = 25.0  # longer than the patience for a lock, which has its own answer
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class _Call:
+class _WaitingCall:
     polls: LivePolls
     loop: asyncio.AbstractEventLoop
-    answer: "asyncio.Future[Counts]"
+    answer: "asyncio.Future[RowCounts]"
     on_end: Callable[[int], None]
 
     @property
     def is_given_up(self) -> bool:
-        """Whether nobody waits for the answer any more."""
+        """Whether the caller no longer waits."""
         return self.answer.done()
 
-    def resolve(self, outcome: Counts | Exception) -> None:
-        """Wake the caller, if its loop still runs and it still waits. Every call is resolved once."""
+    def answer_with(self, outcome: RowCounts | Exception) -> None:
+        """Wake the caller, if it still waits and its loop still runs. Every call is answered once."""
         with suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._set, outcome)
+            self.loop.call_soon_threadsafe(self._set_answer, outcome)
 
-    def _set(self, outcome: Counts | Exception) -> None:
+    def _set_answer(self, outcome: RowCounts | Exception) -> None:
         self.on_end(len(self.polls))
         if self.answer.done():
             return
@@ -53,34 +54,38 @@ class _Call:
 
 
 class GroupCommit:
-    """Start it, `submit` from asyncio, `close` it: what was submitted before is still written."""
+    """Start it, `submit` calls from asyncio, and `close` it: calls that were submitted before are still written."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._waiting_polls = 0  # changed in the loop's thread only
+        self._calls: SimpleQueue[_WaitingCall | None] = SimpleQueue()
+        # Changed only in the loop's thread.
+        self._waiting_polls = 0
         self._connection = ExitStack()
         self._writer: LiveWriter | None = None
-        self._thread = Thread(target=self._run, name="live-polls", daemon=True)
+        self._thread = Thread(target=self._write_groups, name="live-polls", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; it connects with the first call."""
+        """Start the thread. It connects with the first call."""
         self._thread.start()
 
     def close(self, within_s: float) -> None:
-        """Return when everything is written or refused, or after `within_s` seconds: a frozen database ends nothing."""
+        """Return when all calls are written or refused, but at the latest after `within_s` seconds."""
         self._calls.put(None)
         self._thread.join(within_s)
 
-    async def submit(self, polls: LivePolls) -> Counts:
-        """Return once the polls are committed. Raises `InvalidRequest`, `DatabaseUnavailable` or `Overloaded`.
+    async def submit(self, polls: LivePolls) -> RowCounts:
+        """Return when the polls are committed. Raise `InvalidRequest`, `DatabaseUnavailable` or `Overloaded`.
 
-        After `ANSWERED_S` seconds it is `DatabaseUnavailable`; the polls may still be written, and may be sent again.
+        Raise `DatabaseUnavailable` after `ANSWERED_S` seconds. The polls may still be written, and it is safe to send
+        them again.
         """
         if self._waiting_polls + len(polls) > _MAX_WAITING_POLLS:
-            raise Overloaded("more live polls arrive than can be written; send them again later")
+            raise Overloaded(
+                "live polls arrive faster than they can be written; send these polls again later"
+            )
         loop = asyncio.get_running_loop()
-        call = _Call(polls, loop, loop.create_future(), self._end)
+        call = _WaitingCall(polls, loop, loop.create_future(), self._forget_call)
         self._waiting_polls += len(polls)
         self._calls.put(call)
         try:
@@ -90,26 +95,24 @@ class GroupCommit:
                 f"the database did not answer within {ANSWERED_S:g} s; send the polls again"
             ) from None
 
-    def _end(self, polls: int) -> None:
+    def _forget_call(self, polls: int) -> None:
         self._waiting_polls -= polls
 
-    def _run(self) -> None:
+    def _write_groups(self) -> None:
         with self._connection:
-            group: list[_Call] | None = []
-            while (group := self._next_group()) is not None:
-                wanted: list[_Call] = []
+            while (group := self._take_group()) is not None:
+                waiting: list[_WaitingCall] = []
                 for call in group:
                     if call.is_given_up:
-                        call.resolve(
-                            Counts()
-                        )  # nobody hears it; the call no longer counts among those that wait
+                        # The answer reaches no caller; it only ends the call.
+                        call.answer_with(NO_ROWS)
                     else:
-                        wanted.append(call)
-                for call, outcome in zip(wanted, self._write(wanted) if wanted else [], strict=True):
-                    call.resolve(outcome)
+                        waiting.append(call)
+                for call, outcome in zip(waiting, self._write_group(waiting) if waiting else [], strict=True):
+                    call.answer_with(outcome)
 
-    def _next_group(self) -> list[_Call] | None:
-        """What waits, up to the size of a group; None at the end."""
+    def _take_group(self) -> list[_WaitingCall] | None:
+        """Return the waiting calls, up to the size of a group, or None at the end."""
         call = self._calls.get()
         if call is None:
             return None
@@ -126,30 +129,30 @@ class GroupCommit:
             polls += len(call.polls)
         return group
 
-    def _write(self, group: list[_Call]) -> Sequence[Counts | Exception]:
-        """Write the calls together; if the database refuses what they say, each alone, so that one cannot spoil others."""
+    def _write_group(self, group: list[_WaitingCall]) -> Sequence[RowCounts | Exception]:
+        """Write the calls together. If the database refuses their data, write each alone, so that one fails alone."""
         outcomes = self._write_together(group)
         if len(group) == 1 or not all(_is_refusal(outcome) for outcome in outcomes):
             return outcomes
         return [outcome for call in group for outcome in self._write_together([call])]
 
-    def _write_together(self, group: list[_Call]) -> Sequence[Counts | Exception]:
+    def _write_together(self, group: list[_WaitingCall]) -> Sequence[RowCounts | Exception]:
         try:
             calls = [call.polls for call in group]
             try:
-                return self._connected().write(calls)
-            except WeekWithoutKey:
+                return self._get_writer().write_calls(calls)
+            except UnindexedWeek:
                 with self._connect() as conn:
-                    settle_weeks(conn)
-                return self._connected().write(calls)
-        except Exception as error:  # noqa: BLE001 (handed to the callers)
+                    index_all_weeks(conn)
+                return self._get_writer().write_calls(calls)
+        except Exception as error:  # noqa: BLE001 (raised in the callers)
             self._connection.close()
             self._writer = None
-            fault = _translated(error)
+            fault = _translate_error(error)
             _log.warning("live_polls_not_written", calls=len(group), error=str(error))
             return [fault for _ in group]
 
-    def _connected(self) -> LiveWriter:
+    def _get_writer(self) -> LiveWriter:
         if self._writer is None:
             self._writer = LiveWriter(self._connection.enter_context(self._connect()))
         return self._writer
@@ -159,13 +162,13 @@ class GroupCommit:
 
 
 def _is_refusal(outcome: object) -> bool:
-    """Whether the database, or the driver, took the fault to be in what was written."""
+    """Return whether the database or the driver rejected the data."""
     return isinstance(outcome, psycopg.Error | ValueError) and not isinstance(outcome, InvalidRequest)
 
 
-def _translated(error: Exception) -> Exception:
+def _translate_error(error: Exception) -> Exception:
     if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.QueryCanceled):
-        return DatabaseUnavailable("another import holds the tables for long; send the polls again")
+        return DatabaseUnavailable("another import has locked the tables for too long; send the polls again")
     if isinstance(error, psycopg.Error) and is_outage(error):
         return DatabaseUnavailable("the database did not answer")
     return error

@@ -17,12 +17,15 @@ from services.ingest.http.attempts import Attempts, is_passing
 from services.ingest.http.lost_uploads import LostUploads
 from services.ingest.http.spool import Spool
 from services.ingest.http.turns import Turns
-from services.ingest.run import ingest_source
-from services.ingest.sources.archives import MAX_MEMBERS
-from services.ingest.sources.find import FileSource, Source, is_archive, unpack
-from services.ingest.write.archive_import import finish_archive, open_members, queue_members
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import Progress
+from services.ingest.run import Limits, ingest_source
+from services.ingest.run import LoadProgress as Progress
+from services.ingest.sources.files import FileSource
+from services.ingest.sources.resolve import has_members as is_archive
+from services.ingest.sources.resolve import resolve_sources as unpack
+from services.ingest.sources.source import Source
+from services.ingest.sources.unpacking_limits import MAX_MEMBERS
+from services.ingest.write.archive_imports import finish_archive, queue_members
+from services.ingest.write.archive_imports import list_open_members as open_members
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import TableLocked, UploadLost

@@ -1,4 +1,4 @@
-"""Imports as the database has them: one, a page, their rejected rows. Knows nothing of HTTP but opaque cursors."""
+"""Reads and cancels imports in the database: one import, a page of them, their rejected rows."""
 
 import csv
 import io
@@ -31,13 +31,13 @@ _CANCELABLE = frozenset({"upload", "command"})
 _ORIGINS = {
     "live": "a day's live polls",
     "change": "a change of a store",
-    "retention": "old polls that were dropped",
+    "retention": "a removal of old polls",
 }
 
 
 @dataclass(frozen=True)
 class ImportRow:
-    """One import with its counts; those of an archive are the sums of its members'."""
+    """One import with its counts. Those of an archive are the sums of its members'."""
 
     id: UUID
     parent_id: UUID | None
@@ -61,7 +61,7 @@ class ImportRow:
 
     @property
     def created_at(self) -> datetime:
-        """When it was accepted, to the millisecond: a part of the id (RFC 9562)."""
+        """Return when it was accepted, to the millisecond. The id contains it (RFC 9562)."""
         return from_us((self.id.int >> 80) * 1000)
 
 
@@ -74,7 +74,7 @@ async def queue_import(
     created_by: str,
     spool_id: UUID,
 ) -> None:
-    """Commit the import of a received upload, in state `queued`."""
+    """Insert the import of a received upload, in state `queued`."""
     values = {
         "id": import_id,
         "source": received.names[0] if len(received.names) == 1 else name,
@@ -88,82 +88,88 @@ async def queue_import(
 
 
 async def cancel_import(pool: AsyncConnectionPool, import_id: UUID, canceled_by: str) -> None:
-    """Cancel an import with its members; what they have committed stays. Raises `ImportNotFound` and `ImportEnded`."""
+    """Cancel an import with its members. What they have committed stays. Raise `ImportNotFound` and `ImportEnded`."""
     async with borrowed_async(pool) as conn:
         row = await (await conn.execute(_SQL["import_to_cancel"], {"id": import_id})).fetchone()
         if row is None:
             raise ImportNotFound(f"there is no import {import_id}")
         origin, is_open, state = row
         if origin not in _CANCELABLE:
-            raise ImportEnded(f"import {import_id} is no upload and no load of files, but {_ORIGINS[origin]}")
+            raise ImportEnded(
+                f"import {import_id} cannot be canceled: it is {_ORIGINS[origin]}, not a load of files"
+            )
         if not is_open:
-            raise ImportEnded(f"import {import_id} has ended: it is {state}")
+            raise ImportEnded(
+                f"import {import_id} cannot be canceled: it has {state}"
+                if state != "canceled"
+                else f"import {import_id} is already canceled"
+            )
         await conn.execute(_SQL["cancel_import"], {"id": import_id})
         await record_async(conn, canceled_by, "import.canceled", str(import_id))
 
 
 async def oldest_wait_s(pool: AsyncConnectionPool) -> float:
-    """How long the upload that has waited longest has waited to be loaded, or for its next chunk; 0 without one."""
+    """Return how many seconds the oldest waiting upload has waited for its next chunk, or 0 if none waits."""
     async with borrowed_async(pool) as conn:
         row = await (await conn.execute(_SQL["oldest_wait_s"])).fetchone()
     return float(row[0]) if row else 0.0
 
 
 async def get_import(pool: AsyncConnectionPool, import_id: UUID) -> tuple[ImportRow, list[ImportRow]]:
-    """The import and its members. Raises `ImportNotFound`."""
-    found = await _select(pool, 1, id=import_id)
+    """Return the import and its members. Raise `ImportNotFound`."""
+    found = await _select_imports(pool, 1, id=import_id)
     if not found:
         raise ImportNotFound(f"there is no import {import_id}")
     is_archive = found[0].kind == "archive"
-    return found[0], await _select(pool, _MAX_MEMBERS, parent_id=import_id) if is_archive else []
+    return found[0], await _select_imports(pool, _MAX_MEMBERS, parent_id=import_id) if is_archive else []
 
 
 async def list_imports(
     pool: AsyncConnectionPool, cursor: str | None, limit: int
 ) -> tuple[list[ImportRow], str | None]:
-    """A page of imports that are no members, newest first, and the cursor of the next. Raises `InvalidRequest`."""
-    found = await _select(pool, limit + 1, before_id=read_id_cursor(cursor))
+    """Return a page of imports without members, newest first, and the next cursor. Raise `InvalidRequest`."""
+    found = await _select_imports(pool, limit + 1, before_id=read_id_cursor(cursor))
     page, last = cut_page(found, limit)
     return list(page), None if last is None else id_cursor(last.id)
 
 
-async def rejects_csv(pool: AsyncConnectionPool, import_id: UUID) -> AsyncIterator[bytes]:
-    """The rejected rows of an import or of an archive's members as CSV, page by page; no text in it is a formula."""
+async def stream_rejects(pool: AsyncConnectionPool, import_id: UUID) -> AsyncIterator[bytes]:
+    """Yield the rejected rows of an import or an archive's members as CSV. Spreadsheets find no formula in it."""
     after_id, after_line = _FIRST_ID, 0
-    yield _csv_lines([_REJECTS_HEADER])
+    yield _format_lines([_REJECTS_HEADER])
     while True:
         async with borrowed_async(pool) as conn:
             bounds = {"id": import_id, "after_id": after_id, "after_line": after_line, "limit": _REJECTS_PAGE}
             rows = await (await conn.execute(_SQL["rejects_page"], bounds)).fetchall()
         if not rows:
             return
-        yield _csv_lines(
+        yield _format_lines(
             [
-                (line, at, reason, inert_cells(_text(raw)), inert_cells(source))
+                (line, at, reason, inert_cells(_decode_raw(raw)), inert_cells(source))
                 for _, line, at, reason, raw, source in rows
             ]
         )
         after_id, after_line = rows[-1][:2]
 
 
-async def _select(pool: AsyncConnectionPool, limit: int, **bounds: object) -> list[ImportRow]:
+async def _select_imports(pool: AsyncConnectionPool, limit: int, **bounds: object) -> list[ImportRow]:
     unset = dict.fromkeys(("id", "parent_id", "before_id"))
     async with borrowed_async(pool) as conn, conn.cursor(row_factory=class_row(ImportRow)) as cursor:
         await cursor.execute(_SQL["get_imports"], {**unset, **bounds, "limit": limit})
         return await cursor.fetchall()
 
 
-def _csv_lines(rows: list[tuple[object, ...]]) -> bytes:
+def _format_lines(rows: list[tuple[object, ...]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
 
 
-def _text(raw: bytes) -> str:
-    """The text, with what is no printable UTF-8 as escapes."""
+def _decode_raw(raw: bytes) -> str:
+    """Return the text, with everything escaped that is not printable UTF-8."""
     text = raw.decode("utf-8", "backslashreplace")
-    return UNSEEN.sub(lambda found: found[0] if found[0] == "\t" else _escaped(ord(found[0])), text)
+    return UNSEEN.sub(lambda found: found[0] if found[0] == "\t" else _escape_character(ord(found[0])), text)
 
 
-def _escaped(code: int) -> str:
+def _escape_character(code: int) -> str:
     return f"\\x{code:02x}" if code <= _LAST_BYTE else f"\\u{code:04x}"

@@ -12,7 +12,7 @@ from services.ingest.http.importer import Importer
 from services.ingest.http.routes import health, imports, observations, stores
 from services.ingest.http.routes.health import ingest_checks
 from services.ingest.http.spool import Spool
-from services.ingest.write.limits import Limits
+from services.ingest.run import Limits
 from shared.db.pools import make_pools
 from shared.errors import DatabaseUnavailable
 from shared.http.auth import KeyRing
@@ -26,11 +26,11 @@ from shared.settings import Settings, load_settings
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
 
-_WRITTEN_WITHIN_S = 10.0  # at the end, for live polls that wait; what is left then was not answered
+_WRITTEN_WITHIN_S = 10.0  # for waiting live polls when the service stops; the rest gets no answer
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application. Raises `ConfigurationError` that names what is not set."""
+    """Build the application. Raise `ConfigurationError` if a setting is missing."""
     settings = (settings or load_settings()).require("database_url")
     configure_logging("ingest", settings.log_level)
 
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         await pools.open()
         database_url = settings.database_url.get_secret_value()
-        importer = Importer(database_url, spool, Limits.of(settings))
+        importer = Importer(database_url, spool, Limits.from_settings(settings))
         live = GroupCommit(database_url)
         app.state.keys = KeyRing(pools.keys)
         app.state.rates = rates = make_rates(settings)
@@ -86,8 +86,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         "ingest",
         settings,
         title="Uptill ingest",
-        summary="Takes in polls, opening hours and time zones.",
+        summary="Loads polls, opening hours and time zones.",
         lifespan=lifespan,
         routers=[module.router for module in (imports, observations, stores, health)],
-        max_body_bytes=None,  # each route has its own
+        max_body_bytes=None,  # each route has its own limit
     )

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.ingest.http.bodies import announced_bytes, media_type, refuse_longer, too_large
 from services.ingest.http.spool import file_name, list_files, spool_errors_named
-from services.ingest.sources.file_names import name_fault
+from services.ingest.sources.file_names import find_name_fault as name_fault
 from shared.errors import InvalidRequest, UnsupportedMediaType
 
 FORM = "multipart/form-data"

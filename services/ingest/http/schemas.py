@@ -1,4 +1,4 @@
-"""The bodies of requests and answers. Unknown fields of a request are refused."""
+"""Bodies of requests and responses. Unknown fields of a request are refused."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +15,7 @@ MAX_INTERVALS = 7 * 24 * 4
 
 
 class Observation(BaseModel):
-    """One poll. The instant may also be called `timestamp_utc`, as in files, and takes all forms that files take."""
+    """One poll. The instant may also be named `timestamp_utc`, and may have any form that is valid in a file."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -23,7 +23,7 @@ class Observation(BaseModel):
     status: str = Field(description="`active` or `inactive`.", examples=["active"])
     observed_at: str = Field(
         validation_alias=AliasChoices("observed_at", "timestamp_utc"),
-        description="An instant with its zone, such as `2024-10-14T18:00:00Z`.",
+        description="An instant with a time zone, such as `2024-10-14T18:00:00Z`.",
     )
 
 
@@ -36,15 +36,15 @@ class ObservationsCreate(BaseModel):
 
 
 class CountsBody(BaseModel):
-    """What became of rows; every row is in exactly one of these."""
+    """The outcome of rows. Every row is in exactly one of these counts."""
 
     accepted: int
     duplicate: int
     corrected: int
 
 
-class Interval(BaseModel):
-    """One opening, in local time; it ends on the next day unless it ends after it starts."""
+class IntervalBody(BaseModel):
+    """One opening, in local time. If the end is not after the start, it is on the next day."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -54,11 +54,11 @@ class Interval(BaseModel):
 
 
 class HoursChange(BaseModel):
-    """Body of `PUT /v1/stores/{store_id}/hours`; without intervals the store is open 24x7."""
+    """Body of `PUT /v1/stores/{store_id}/hours`. Without intervals the store is open 24x7."""
 
     model_config = ConfigDict(extra="forbid")
 
-    hours: list[Interval] = Field(max_length=MAX_INTERVALS)
+    hours: list[IntervalBody] = Field(max_length=MAX_INTERVALS)
 
 
 class TimezoneChange(BaseModel):
@@ -66,11 +66,11 @@ class TimezoneChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    timezone: str = Field(description="A name of the IANA database, such as `America/Chicago`.")
+    timezone: str = Field(description="An IANA time zone name, such as `America/Chicago`.")
 
 
 class LabelsChange(BaseModel):
-    """Body of `PUT /v1/stores/{store_id}/labels`; labels that are not in it are removed."""
+    """Body of `PUT /v1/stores/{store_id}/labels`. Labels that are not in it are removed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -79,41 +79,41 @@ class LabelsChange(BaseModel):
     )
 
 
-class StoreChanged(BaseModel):
-    """What a change of one store did, and the import it is recorded as."""
+class StoreChangedBody(BaseModel):
+    """The outcome of a change of one store, and the import that records it."""
 
     store_id: str
     import_id: UUID
     counts: CountsBody
 
 
-class ImportCounts(CountsBody):
-    """The counts of an import; of an archive, those of its members together."""
+class ImportCountsBody(CountsBody):
+    """The counts of an import. Those of an archive are the sums of its members'."""
 
     rows_read: int
     rejected: int
 
 
-class ImportProgress(BaseModel):
-    """How far the import is. `bytes_total` is null where it is not known (gzip, archives; before it runs)."""
+class ImportProgressBody(BaseModel):
+    """How much of the import is loaded. `bytes_total` is null if unknown: for gzip and archives, and before it runs."""
 
     bytes_done: int
     bytes_total: int | None
 
 
 class ImportBody(BaseModel):
-    """An import as a resource. An archive has `members`, each an import of its own."""
+    """An import. An archive has `members`, each an import of its own."""
 
     id: UUID
     parent_id: UUID | None
     state: ImportState = Field(examples=["succeeded"])
     kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
     origin: Literal["upload", "command", "live", "change", "retention"] = Field(
-        description="Where it comes from: `POST /v1/imports`, `uptill ingest`, the live polls of a day, a change of one store, or polls that were dropped as old."
+        description="`POST /v1/imports`, `uptill ingest`, the live polls of a day, a change of one store, or the removal of old polls."
     )
     source: str
-    counts: ImportCounts
-    progress: ImportProgress
+    counts: ImportCountsBody
+    progress: ImportProgressBody
     sha256: str | None
     same_as: UUID | None
     quality: dict[str, Any] | None
@@ -124,8 +124,8 @@ class ImportBody(BaseModel):
     members: list["ImportBody"] = []
 
     @classmethod
-    def of(cls, row: ImportRow, members: list[ImportRow] | None = None) -> Self:
-        """Show an import."""
+    def from_row(cls, row: ImportRow, members: list[ImportRow] | None = None) -> Self:
+        """Make the body from a row of the database."""
         return cls(
             id=row.id,
             parent_id=row.parent_id,
@@ -133,14 +133,14 @@ class ImportBody(BaseModel):
             kind=row.kind,
             origin=row.origin,
             source=row.source,
-            counts=ImportCounts(
+            counts=ImportCountsBody(
                 rows_read=row.rows_read,
                 accepted=row.accepted,
                 duplicate=row.duplicate,
                 corrected=row.corrected,
                 rejected=row.rejected,
             ),
-            progress=ImportProgress(
+            progress=ImportProgressBody(
                 bytes_done=row.bytes_done,
                 bytes_total=None if row.state == "queued" or row.kind == "archive" else row.size_bytes,
             ),
@@ -151,12 +151,12 @@ class ImportBody(BaseModel):
             created_at=row.created_at,
             started_at=None if row.state == "queued" else row.started_at,
             finished_at=row.finished_at,
-            members=[ImportBody.of(member) for member in members or ()],
+            members=[ImportBody.from_row(member) for member in members or ()],
         )
 
 
 class ImportPage(BaseModel):
-    """A page of imports, newest first. `next` is the cursor of the page after it; null at the end."""
+    """A page of imports, newest first. `next` is the cursor of the next page, or null on the last page."""
 
     imports: list[ImportBody]
     next: str | None

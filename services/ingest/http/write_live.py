@@ -1,6 +1,6 @@
-"""Writes a group of calls with live polls in one transaction: rows, counts, first polls and the ledger together.
+"""Writes a group of live calls in one transaction, through the same poll table as files.
 
-Polls count as if the calls were files loaded one after the other. The polls of one UTC day are one import.
+Polls count as if the calls were files that are loaded one after the other. The live polls of one UTC day are one import.
 """
 
 from collections.abc import Sequence
@@ -10,118 +10,98 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from services.ingest.http.attribution import Delivered
 from services.ingest.http.live_polls import LivePolls
+from services.ingest.parse.last_polls import deduplicate
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.write.binary_copy import copy_into, encode, instants
-from services.ingest.write.corrections import turn_polls
-from services.ingest.write.ledger import FUTURE_TOLERANCE_US, Counts, ImportLedger, Stretch, record_change
+from services.ingest.write.attribution import count_by_call, count_repeats
+from services.ingest.write.changes import PollChange, record_changes
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.database_clock import FUTURE_TOLERANCE_US
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.poll_table import PollTable, find_bounds, make_mask
 from services.ingest.write.polls import PollWriter
-from shared.clock import from_us
+from services.ingest.write.store_keys import add_stores
+from services.ingest.write.weeks import ensure_weeks, number_weeks
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.ids import new_id
 
-LOCK_PATIENCE = "20s"  # then the caller is told to come again
+LOCK_PATIENCE = "20s"  # then the caller is asked to send the polls again
 _SQL = queries("live")
-_NOTHING = Stretch(0, 0)
-_DAY_US = 86_400_000_000
-_WEEK_US = 7 * _DAY_US
-_FIRST_MONDAY_US = 4 * _DAY_US  # 1970-01-05
 
 
-class WeekWithoutKey(Exception):
-    """An import is filling a week that these polls belong to."""
+class UnindexedWeek(Exception):
+    """A file import is still filling a week of these polls."""
 
 
 class LiveWriter:
-    """Writes through one connection in autocommit mode. After an error of the database, make another."""
+    """Writes through one connection in autocommit mode. After a database error, make a new one."""
 
     def __init__(self, conn: psycopg.Connection) -> None:
         self._conn = conn
-        self._store_keys: dict[str, int] = {}  # committed ones
-        conn.execute(_SQL["create_live_incoming"])
+        self._table = PollTable(conn)
+        self._store_keys: dict[str, int] = {}
 
-    def write(self, calls: Sequence[LivePolls]) -> list[Counts | InvalidRequest]:
-        """Commit all calls but those with a poll in the future; says what became of each.
+    def write_calls(self, calls: Sequence[LivePolls]) -> list[RowCounts | InvalidRequest]:
+        """Commit all calls except those with a poll in the future. Return the outcome of each call.
 
-        Raises `WeekWithoutKey`, having changed nothing.
+        Raise `UnindexedWeek` if nothing could be written yet.
         """
-        with self._conn.transaction():
-            ((_, _, now_us),) = self._conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
-            outcomes: list[Counts | InvalidRequest] = [Counts() for _ in calls]
-            valid = []
-            for number, polls in enumerate(calls):
-                late = np.flatnonzero(polls.at_us > now_us + FUTURE_TOLERANCE_US)
-                if late.size:
-                    outcomes[number] = InvalidRequest(
-                        f"poll {late[0]}: {ROW_REASONS['future']}",
-                        field=f"observations.{late[0]}.observed_at",
-                    )
-                else:
-                    valid.append(number)
-            if not valid:
-                return outcomes
-            counts, learnt = self._merge([calls[number] for number in valid])
-        self._store_keys.update(learnt)
-        for number, count in zip(valid, counts, strict=True):
-            outcomes[number] = count
-        return outcomes
+        try:
+            with self._conn.transaction():
+                return self._write_valid(calls)
+        except BaseException:
+            # Keys of stores that were rolled back must not be used again.
+            self._store_keys = {}
+            raise
 
-    def _merge(self, calls: Sequence[LivePolls]) -> tuple[list[Counts], dict[str, int]]:
-        store_key, learnt = self._keys_of([store_id for polls in calls for store_id in polls.ids])
-        delivered = Delivered.of(calls, store_key)
-        keys, at_us = delivered.store_key[delivered.first], delivered.at_us[delivered.first]
-        active = delivered.active[delivered.last]
-        self._ensure_weeks(at_us)
-        copy_into(
-            self._conn,
-            "live_incoming",
-            "place store_key observed_at is_active",
-            encode(np.arange(len(keys), dtype=np.int32), keys, instants(at_us), active),
+    def _write_valid(self, calls: Sequence[LivePolls]) -> list[RowCounts | InvalidRequest]:
+        ((_, _, now_us),) = self._conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
+        refusals = [_refuse_future(polls, now_us + FUTURE_TOLERANCE_US) for polls in calls]
+        valid = [polls for polls, refusal in zip(calls, refusals, strict=True) if refusal is None]
+        counts = iter(self._write_polls(valid) if valid else ())
+        return [next(counts) if refusal is None else refusal for refusal in refusals]
+
+    def _write_polls(self, calls: Sequence[LivePolls]) -> list[RowCounts]:
+        call = np.repeat(np.arange(len(calls)), [len(polls) for polls in calls])
+        deduped = deduplicate(
+            self._get_keys([store_id for polls in calls for store_id in polls.ids]),
+            np.concatenate([polls.at_us for polls in calls]),
+            np.concatenate([polls.active for polls in calls]),
         )
-        bounds = {"earliest": from_us(int(at_us.min())), "latest": from_us(int(at_us.max()))}
-        # Planned anew each time: a generic plan would visit every week of the table.
-        known = self._conn.execute(_SQL["merge_live"], bounds, prepare=False).fetchall()
-        places = np.array([place for place, _ in known], np.int64)
-        was_active = np.array([status for _, status in known], np.bool_)
-        wrong = places[was_active != active[places]]
-        turn_polls(self._conn, keys[wrong].tolist(), [from_us(instant) for instant in at_us[wrong].tolist()])
-        counts = delivered.counts(places, was_active)
-        changed = at_us[delivered.changed(places, was_active)]
-        stretch = (
-            Stretch(0, 0, from_us(int(changed.min())), from_us(int(changed.max())))
-            if changed.size
-            else _NOTHING
+        polls = deduped.polls
+        weeks = ensure_weeks(self._conn, np.unique(number_weeks(polls.at_us)).tolist(), indexed=True)
+        if any(week.is_unindexed for week in weeks.values()):
+            raise UnindexedWeek
+        ledger = ImportLedger(self._conn, get_live_import(self._conn))
+        self._table.stage_polls(polls, numbered=True)
+        merged = self._table.merge_staged(ledger.import_id, *find_bounds(polls.at_us))
+        is_new, is_contradicting = (
+            make_mask(numbers, len(polls)) for numbers in (merged.new, merged.contradicting)
         )
-        record_change(self._conn, live_import_id(self._conn), sum(counts, Counts()), stretch)
-        return counts, learnt
+        counts = count_by_call(call, deduped, is_new, is_contradicting)
+        repeats = count_repeats(deduped)
+        record_changes(ledger, [merged.change, PollChange(ledger.import_id, repeats)])
+        return counts
 
-    def _keys_of(self, ids: Sequence[str]) -> tuple[NDArray[np.int32], dict[str, int]]:
-        unknown = {store_id for store_id in ids if store_id not in self._store_keys}
-        learnt = store_keys_of(self._conn, list(unknown)) if unknown else {}
-        known = self._store_keys | learnt if learnt else self._store_keys
-        return np.fromiter((known[store_id] for store_id in ids), np.int32, len(ids)), learnt
-
-    def _ensure_weeks(self, at_us: NDArray[np.int64]) -> None:
-        weeks = np.unique((at_us - _FIRST_MONDAY_US) // _WEEK_US).tolist()
-        mondays = [from_us(week * _WEEK_US + _FIRST_MONDAY_US) for week in weeks]
-        ((has_no_key,),) = self._conn.execute(_SQL["ensure_weeks"], {"mondays": mondays})
-        if has_no_key:
-            raise WeekWithoutKey
+    def _get_keys(self, ids: Sequence[str]) -> NDArray[np.int32]:
+        known = self._store_keys
+        if unknown := {store_id for store_id in ids if store_id not in known}:
+            known |= {store_id: key for store_id, (key, _) in add_stores(self._conn, list(unknown)).items()}
+        return np.fromiter((known[store_id] for store_id in ids), np.int32, len(ids))
 
 
-def settle_weeks(conn: psycopg.Connection) -> None:
-    """Build the keys of all weeks, as every writer must that finds one without; on a connection of its own."""
+def index_all_weeks(conn: psycopg.Connection) -> None:
+    """Index every unindexed week, as any writer must that needs one. `conn` must not belong to a `LiveWriter`."""
     with conn.transaction():
         conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
-        ledger = ImportLedger(conn, live_import_id(conn))
+        ledger = ImportLedger(conn, get_live_import(conn))
         ledger.reload()
-        PollWriter(conn, ledger).finish(0)
+        PollWriter(conn, ledger).finish_table(0)
 
 
-def live_import_id(conn: psycopg.Connection) -> UUID:
-    """The import of today's live polls; the day's first call makes it and closes those of earlier days."""
+def get_live_import(conn: psycopg.Connection) -> UUID:
+    """Return the import of today's live polls. The first call of a day creates it and closes those of earlier days."""
     for (import_id,) in conn.execute(_SQL["live_import"]):
         return UUID(str(import_id))
     import_id = new_id()
@@ -130,6 +110,10 @@ def live_import_id(conn: psycopg.Connection) -> UUID:
     return import_id
 
 
-def store_keys_of(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, int]:
-    """The key of each store; new stores are added."""
-    return dict(conn.execute(_SQL["store_keys_of"], {"ids": ids}).fetchall())
+def _refuse_future(polls: LivePolls, latest_us: int) -> InvalidRequest | None:
+    late = np.flatnonzero(polls.at_us > latest_us)
+    if not late.size:
+        return None
+    return InvalidRequest(
+        f"poll {late[0]}: {ROW_REASONS['future']}", field=f"observations.{late[0]}.observed_at"
+    )

@@ -1,1 +1,1 @@
-"""From bytes to valid rows: chunks, header, fields, instants, opening hours, and the reasons for rejecting a row."""
+"""Parsing: from bytes to valid rows, and the reasons for rejecting a row. Imports no database."""

@@ -1,61 +1,39 @@
-"""Cuts a stream of bytes into chunks at line ends, in bounded memory. Knows lines, not fields."""
+"""Cuts a stream of bytes into chunks at line ends, in bounded memory. Handles lines, not fields."""
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.ingest.parse.header import Layout, check_magic, read_header, without_bom
+from services.ingest.parse.chunk import Checkpoint, Chunk
+from services.ingest.parse.file_signatures import refuse_other_formats
+from services.ingest.parse.header import Layout, read_header, strip_bom
 from shared.errors import BadInputFile
 
 MAX_LINE_BYTES = 64 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A place between two lines of a source: the bytes and lines before it, and the SHA-256 of those bytes."""
-
-    end_byte: int
-    end_line: int
-    prefix_sha256: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Whole lines, and where in the file they stand.
-
-    `data` ends with a newline even where the file does not; of an overlong line it may hold the start only.
-    `end_line` and `prefix_sha256` describe the file up to `end_byte`.
-    """
-
-    first_line: int
-    first_byte: int
-    end_byte: int
-    data: bytes
-    end_line: int = 0
-    prefix_sha256: bytes = b""
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """The place behind the last line."""
-        return Checkpoint(self.end_byte, self.end_line, self.prefix_sha256)
+_SIGNATURE_BYTES = 1024
 
 
 @dataclass
 class Prefix:
-    """What was cut off a stream so far, header included: how much, and its SHA-256."""
+    """The part of a stream that was already cut off, header included: its size, lines and SHA-256."""
 
     size_bytes: int = 0
     lines: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
-    def extend(self, data: bytes | bytearray) -> None:
-        """Add the bytes that follow; their lines are counted apart."""
+    def add_bytes(self, data: bytes | bytearray) -> None:
+        """Add the next bytes. The caller counts their lines."""
         self.size_bytes += len(data)
         self.digest.update(data)
 
 
 class PrefixDiffers(Exception):
-    """The stream does not begin with the bytes that a checkpoint stands for."""
+    """The stream does not begin with the bytes before the checkpoint."""
+
+
+def read_layout(blocks: Iterator[bytes]) -> Layout:
+    """Read only the header. Raise `BadInputFile` if there is none."""
+    return _read_start(blocks)[0]
 
 
 def open_table(
@@ -65,16 +43,27 @@ def open_table(
     prefix: Prefix | None = None,
     resume_at: Checkpoint | None = None,
 ) -> tuple[Layout, Iterator[Chunk]]:
-    """The header, and the rows below it or below the checkpoint. Blank lines above the header are skipped.
+    """Return the header's layout, and the rows after the header or after the checkpoint.
 
-    `prefix` grows as chunks are cut. Raises `BadInputFile`, and `PrefixDiffers` when the checkpoint does not fit.
+    Blank lines above the header are skipped. `prefix` grows as chunks are cut. Raise `BadInputFile`, and
+    `PrefixDiffers` if the stream does not match the checkpoint.
     """
     prefix = prefix or Prefix()
+    layout, pending, header_bytes, prefix.lines = _read_start(blocks)
+    prefix.add_bytes(pending[:header_bytes])
+    del pending[:header_bytes]
+    if resume_at is not None:
+        _skip_to_checkpoint(resume_at, prefix, pending, blocks)
+    return layout, _cut_chunks(pending, blocks, prefix, chunk_bytes)
+
+
+def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
+    """Return the layout, the bytes read so far, and how many bytes and lines of them the header takes."""
     start = bytearray()
     header_from, lines = 0, 1
     while True:
         end = start.find(b"\n", header_from)
-        if end >= 0 and without_bom(bytes(start[header_from:end])).strip():
+        if end >= 0 and strip_bom(bytes(start[header_from:end])).strip():
             break
         if end >= 0:
             header_from, lines = end + 1, lines + 1
@@ -82,24 +71,19 @@ def open_table(
             raise BadInputFile("header", "line 1 is longer than 64 KB; it must be the header of a CSV file")
         elif block := next(blocks, b""):
             start += block
-            check_magic(bytes(start[:1024]))
+            refuse_other_formats(bytes(start[:_SIGNATURE_BYTES]))
         else:
             end = len(start)
             break
-    text = bytes(start[header_from:end])
-    if not without_bom(text).strip():
+    text = strip_bom(bytes(start[header_from:end]))
+    if not text.strip():
         raise BadInputFile("empty_file", "the file is empty; nothing was loaded")
-    layout = read_header(without_bom(text))
-    prefix.extend(start[: end + 1])
-    prefix.lines = lines
-    del start[: end + 1]
-    if resume_at is not None:
-        _pass_over(resume_at, prefix, start, blocks)
-    return layout, _cut(start, blocks, prefix, chunk_bytes)
+    return read_header(text), start, end + 1, lines
 
 
-def _pass_over(checkpoint: Checkpoint, prefix: Prefix, pending: bytearray, blocks: Iterator[bytes]) -> None:
-    """Go on to the checkpoint without cutting."""
+def _skip_to_checkpoint(
+    checkpoint: Checkpoint, prefix: Prefix, pending: bytearray, blocks: Iterator[bytes]
+) -> None:
     last = b"\n"
     while (missing := checkpoint.end_byte - prefix.size_bytes) > 0:
         if not pending:
@@ -107,18 +91,19 @@ def _pass_over(checkpoint: Checkpoint, prefix: Prefix, pending: bytearray, block
         if not pending:
             raise PrefixDiffers
         last = bytes(pending[min(missing, len(pending)) - 1 :][:1])
-        prefix.extend(pending[:missing])
+        prefix.add_bytes(pending[:missing])
         del pending[:missing]
-    if (
-        last != b"\n" and not pending
-    ):  # the checkpoint stands behind a last line: was that the last one indeed?
+    # A checkpoint after a line without newline is right only if that line is still the last one.
+    if last != b"\n" and not pending:
         pending += next(blocks, b"")
     if prefix.digest.digest() != checkpoint.prefix_sha256 or (last != b"\n" and pending):
         raise PrefixDiffers
     prefix.lines = checkpoint.end_line
 
 
-def _cut(pending: bytearray, blocks: Iterator[bytes], prefix: Prefix, chunk_bytes: int) -> Iterator[Chunk]:
+def _cut_chunks(
+    pending: bytearray, blocks: Iterator[bytes], prefix: Prefix, chunk_bytes: int
+) -> Iterator[Chunk]:
     limit = max(chunk_bytes, MAX_LINE_BYTES + 1)
     more = True
     while more or pending:
@@ -131,11 +116,12 @@ def _cut(pending: bytearray, blocks: Iterator[bytes], prefix: Prefix, chunk_byte
         first_line, first_byte = prefix.lines + 1, prefix.size_bytes
         end = pending.rfind(b"\n", 0, chunk_bytes) + 1 or pending.find(b"\n", 0, limit) + 1
         if not more and len(pending) <= (chunk_bytes if end else limit):
-            end = len(pending)  # the rest, its last line also without its newline
+            # The rest, even if its last line has no newline.
+            end = len(pending)
         if end:
             data = bytes(memoryview(pending)[:end])
             del pending[:end]
-            prefix.extend(data)
+            prefix.add_bytes(data)
             data = data if data.endswith(b"\n") else data + b"\n"
         else:
             data = bytes(memoryview(pending)[: MAX_LINE_BYTES + 1]) + b"\n"
@@ -145,10 +131,10 @@ def _cut(pending: bytearray, blocks: Iterator[bytes], prefix: Prefix, chunk_byte
 
 
 def _drop_line(pending: bytearray, blocks: Iterator[bytes], prefix: Prefix) -> None:
-    """Forget an endless line up to its newline."""
+    """Skip the rest of an overlong line, including its newline."""
     while True:
         end = pending.find(b"\n") + 1
-        prefix.extend(pending[: end or len(pending)])
+        prefix.add_bytes(pending[: end or len(pending)])
         del pending[: end or len(pending)]
         if end or not (block := next(blocks, b"")):
             return

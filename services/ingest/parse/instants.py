@@ -1,6 +1,6 @@
-"""The grammar of poll timestamps, twice: as a rule for one text, and decoded for the usual forms of a whole column.
+"""Parses timestamps of polls: one text by the full grammar, or a whole column in its usual forms.
 
-`decode_instants` agrees with `parse_instant` on every row it decodes, and says which rows it leaves to it.
+`decode_instants` agrees with `parse_instant` on every row that it decodes, and leaves all other rows to it.
 """
 
 import re
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from services.ingest.parse.byte_words import (
     Words,
-    byte,
-    digits,
-    eight_digits,
+    byte_at,
+    join_eight_digits,
+    join_pairs,
     low_bytes,
-    pairs,
-    word,
+    match_digits,
+    word_of,
     words_at_every_byte,
 )
 from shared.clock import to_us
@@ -39,7 +39,7 @@ _KEPT = np.array([int(low_bytes(kept)) for kept in range(_FRACTION_DIGITS + 1)],
 
 
 def parse_instant(text: str) -> int | str:
-    """Microseconds since 1970, or the reason to reject: `timestamp`, `tz_missing` or `timestamp_range`."""
+    """Return microseconds since 1970, or the reason to reject: `timestamp`, `tz_missing` or `timestamp_range`."""
     match = _GRAMMAR.fullmatch(text.strip(" "))
     if match is None:
         return "timestamp"
@@ -61,7 +61,7 @@ def parse_instant(text: str) -> int | str:
 
 
 def is_cut(text: str) -> bool:
-    """Whether an instant that `parse_instant` read has more digits of fraction than are kept."""
+    """Return whether a valid instant has more than six fraction digits, so that some were cut."""
     return _FINER_THAN_US.search(text) is not None
 
 
@@ -72,49 +72,49 @@ END_US = to_us(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC))
 def decode_instants(
     text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Microseconds since 1970 of the fields `text[starts:ends]`, and which of them were decoded.
+    """Return microseconds since 1970 of the fields `text[starts:ends]`, and which fields were decoded.
 
-    Decoded are `2024-10-14 23:55:18` (or with a T), 0 to 6 digits of fraction, and ` UTC`, `Z` or `+00:00`; what is
-    not decoded may be valid or not. `text` must be padded with 32 bytes or more.
+    Decoded are `2024-10-14 23:55:18` (or with a T), 0 to 6 fraction digits, and ` UTC`, `Z` or `+00:00`. A field that
+    was not decoded may still be valid. `text` must be padded with at least 32 bytes.
     """
     view = words_at_every_byte(text)
-    date, date_ok = digits(view[starts], b"0000-00-")
+    date, date_ok = match_digits(view[starts], b"0000-00-")
     clock = view[starts + 8]
-    separator = byte(clock, 2)
-    clock, clock_ok = digits(clock & ~np.uint64(0xFF0000), b"00\x0000:00")
-    seconds, seconds_ok = digits(view[starts + 16], b":00")
-    suffix_bytes = _suffix_bytes(view, ends)
+    separator = byte_at(clock, 2)
+    clock, clock_ok = match_digits(clock & ~np.uint64(0xFF0000), b"00\x0000:00")
+    seconds, seconds_ok = match_digits(view[starts + 16], b":00")
+    suffix_bytes = _count_suffix_bytes(view, ends)
     fraction_bytes = ends - starts - _WHOLE_SECONDS - suffix_bytes
-    fraction_us, fraction_ok = _fraction(view[starts + _WHOLE_SECONDS], fraction_bytes)
+    fraction_us, fraction_ok = _decode_fraction(view[starts + _WHOLE_SECONDS], fraction_bytes)
 
-    date, clock, seconds = pairs(date), pairs(clock), pairs(seconds)
-    month_of_year = byte(date, 5)
-    month = (byte(date, 0) * 100 + byte(date, 2) - FIRST_YEAR) * _YEAR_MONTHS + month_of_year - 1
+    date, clock, seconds = join_pairs(date), join_pairs(clock), join_pairs(seconds)
+    month_of_year = byte_at(date, 5)
+    month = (byte_at(date, 0) * 100 + byte_at(date, 2) - FIRST_YEAR) * _YEAR_MONTHS + month_of_year - 1
     ok = date_ok & clock_ok & seconds_ok & fraction_ok & (suffix_bytes > 0)
     ok &= (separator == ord(" ")) | (separator == ord("T"))
     ok &= (month_of_year >= 1) & (month_of_year <= _YEAR_MONTHS) & (month >= 0) & (month < len(_MONTH_DAYS))
     month[~ok] = 0
-    day, hour, minute, second = byte(clock, 0), byte(clock, 3), byte(clock, 6), byte(seconds, 1)
+    day, hour, minute, second = byte_at(clock, 0), byte_at(clock, 3), byte_at(clock, 6), byte_at(seconds, 1)
     ok &= (day >= 1) & (day <= _MONTH_DAYS[month]) & (hour < _DAY_H)
     ok &= (minute < _HOUR_MIN) & (second < _MINUTE_S)
     whole_s = (((_MONTH_STARTS[month] + day - 1) * _DAY_H + hour) * _HOUR_MIN + minute) * _MINUTE_S + second
     return whole_s * _SECOND_US + fraction_us, ok
 
 
-def _suffix_bytes(view: Words, ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The length of the zone at the end of each field; 0 where it is none of the usual ones."""
+def _count_suffix_bytes(view: Words, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the length of the zone at the end of each field, or 0 if it is not one of the usual ones."""
     tails = view[np.maximum(ends - 8, 0)]
     found = np.zeros(len(ends), np.int64)
     for suffix in _SUFFIXES:
-        found[tails >> np.uint64(8 * (8 - len(suffix))) == word(suffix)] = len(suffix)
+        found[tails >> np.uint64(8 * (8 - len(suffix))) == word_of(suffix)] = len(suffix)
     return found
 
 
-def _fraction(tails: Words, length: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Microseconds of `.f` to `.ffffff`, or of nothing; and whether it is one of these."""
-    dot = byte(tails, 0) == ord(".")
+def _decode_fraction(tails: Words, length: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the microseconds of `.f` to `.ffffff` or of no fraction, and whether the field has one of these forms."""
+    dot = byte_at(tails, 0) == ord(".")
     ok = (length == 0) | (dot & (length > 1) & (length <= 1 + _FRACTION_DIGITS))
     kept = _KEPT[np.where(ok, np.maximum(length - 1, 0), 0)]
-    padded = ((tails >> np.uint64(8)) & kept) | (word(b"00000000") & ~kept)
-    found, digits_ok = digits(padded, b"00000000")
-    return eight_digits(found) // 100, ok & digits_ok
+    padded = ((tails >> np.uint64(8)) & kept) | (word_of(b"00000000") & ~kept)
+    found, digits_ok = match_digits(padded, b"00000000")
+    return join_eight_digits(found) // 100, ok & digits_ok

@@ -1,1 +1,1 @@
-"""Where bytes come from: files, archives, objects of an S3 store, standard input, and the order they are loaded in."""
+"""Sources of bytes: files, archives, objects, standard input; and what each holds. Imports no database."""

@@ -1,4 +1,4 @@
-"""Names that callers give to files: what is refused at the edge, and what can always be stored. Knows no database."""
+"""Names that callers give to files: which are refused at the edge, and how any name is stored."""
 
 import hashlib
 import re
@@ -11,8 +11,8 @@ _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _KEPT_BYTES = 900  # of a longer name; its SHA-256 keeps it distinct
 
 
-def name_fault(name: str) -> str | None:
-    """Say what is wrong with the name of an uploaded file or of an archive's member; None if nothing is."""
+def find_name_fault(name: str) -> str | None:
+    """Return what is wrong with the name of an uploaded file or an archive's member, or None."""
     if UNSEEN.search(name):
         return "the file name contains control or invisible characters; rename the file"
     if len(name) > MAX_NAME_CHARACTERS or len(name.encode()) > MAX_NAME_BYTES:
@@ -24,7 +24,7 @@ def name_fault(name: str) -> str | None:
 
 
 def stored_name(name: str) -> str:
-    """Return the name as the database keeps it: unchanged if it can, else escaped and shortened, but still distinct."""
+    """Return the name as the database keeps it: unchanged if possible, else escaped and shortened, but still distinct."""
     clean = _UNSTORABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
     data = clean.encode()
     if len(data) <= MAX_NAME_BYTES:
@@ -33,6 +33,6 @@ def stored_name(name: str) -> str:
     return f"{data[:_KEPT_BYTES].decode('utf-8', 'ignore')}…{digest}"
 
 
-def storable(text: str) -> str:
-    """Return a message with whatever Postgres would refuse in it escaped."""
+def escape_unstorable(text: str) -> str:
+    """Return a message with the characters escaped that Postgres refuses."""
     return _UNSTORABLE.sub(lambda found: found[0] if found[0] in "\n\t" else f"\\x{ord(found[0]):02x}", text)

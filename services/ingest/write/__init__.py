@@ -1,1 +1,1 @@
-"""From valid rows to the database: the import ledger, polls, opening hours, stores, and the indexes of weeks."""
+"""Writing: from valid rows to the database, under the import ledger. Imports no CSV."""

@@ -1,49 +1,33 @@
-"""Writes polls, one transaction a chunk: rows, counts, rejects, first polls and the ledger commit together.
+"""Writes a table of polls, one transaction per chunk: rows, counts, rejects, first polls and the ledger commit together.
 
-1. Weeks that this import made have no key yet. A poll for them goes straight in, unless it may have been delivered
-   before (`SeenKeys` of the parser): then it waits in `import_pending`.
-2. Polls for any other week are merged: compared with the table, counted, inserted or updated. Where this process
-   knows the week (`KnownPolls`) it leaves to the server's statement only those that correct something.
-3. At the end, or as soon as another import needs such a week, its key is built and what waits is merged.
-So a week without key never holds a poll twice, whatever happens; no transaction of two imports overlaps (writer lock).
+1. A week that this import created has no index yet. Its polls are inserted directly, except those that an earlier chunk
+   may have held (`SeenPolls` of the parser): they wait in `import_pending`.
+2. Polls of any other week are merged with the stored ones. If this process knows the week (`KnownPolls`), only
+   corrections are left to the server.
+3. At the end, or as soon as another import needs such a week, its index is built and the pending polls are merged.
+An unindexed week therefore never holds a poll twice. The writer lock keeps transactions of two imports apart.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from uuid import UUID
+from dataclasses import replace
 
 import numpy as np
 import psycopg
-from numpy.typing import NDArray
 
-from services.ingest.parse.polls import Polls
-from services.ingest.write.binary_copy import copy_into, encode, instants
-from services.ingest.write.corrections import turn_polls
+from services.ingest.parse.last_polls import Bools, LastPolls
+from services.ingest.parse.parsed import ParsedPolls
+from services.ingest.write.attribution import count_repeats
+from services.ingest.write.changes import PollChange, record_changes
+from services.ingest.write.counts import NO_ROWS, RowCounts
 from services.ingest.write.known_polls import KnownPolls
-from services.ingest.write.last_wins import Deliveries
-from services.ingest.write.ledger import Counts, ImportLedger, Stretch
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.poll_table import PollTable, find_bounds
 from services.ingest.write.store_keys import StoreKeys
-from services.ingest.write.week_indexes import ensure_keys
-from shared.clock import from_us, to_us
+from services.ingest.write.week_indexes import index_weeks
+from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
-_STORES_AT_ONCE = 4096
-_WEEK_US = 7 * 86_400_000_000
-_FIRST_MONDAY_US = 4 * 86_400_000_000  # 1970-01-05
-
-
-@dataclass(frozen=True)
-class _Change:
-    """What a write did for one import: counts, the extremes of the polls it changed, and first polls of stores."""
-
-    import_id: UUID
-    counts: Counts
-    earliest: datetime | None = None
-    latest: datetime | None = None
-    first_keys: Sequence[int] = ()
-    first_us: Sequence[int] = ()
 
 
 class PollWriter:
@@ -52,170 +36,119 @@ class PollWriter:
     def __init__(self, conn: psycopg.Connection, ledger: ImportLedger) -> None:
         self._conn = conn
         self._ledger = ledger
+        self._table = PollTable(conn)
         self._stores = StoreKeys()
-        self._seq: int | None = (
-            None  # of the last commit: what is known below holds while it is the newest of all
-        )
+        # The ledger number of the last commit: the caches below hold while no other import has committed since.
+        self._seq: int | None = None
         self._known = KnownPolls()
-        self._keyless: dict[int, bool] = {}  # of the weeks met: whether it has no key
-        self._made_weeks: set[int] = set()  # by this import; some may have got their key since
-        conn.execute(_SQL["create_incoming"])
+        self._unindexed: dict[int, bool] = {}
+        # Weeks created by this import. Some may have been indexed since.
+        self._created_weeks: set[int] = set()
 
-    def write(self, polls: Polls) -> None:
+    def write_chunk(self, parsed: ParsedPolls) -> None:
         """Commit one chunk."""
         with self._conn.transaction():
             self._ledger.lock_writers()
-            self._trust()
-            deliveries = self._keyed(polls)
-            week = _week(deliveries.at_us)
-            numbers = [
-                int(number) for number in np.unique(week)
-            ]  # a chunk may hold far days and none between
-            keyless, changes = self._prepare_weeks(numbers)
-            overtaken = Counts(
-                0, polls.settled.duplicate, polls.settled.corrected, len(polls.rejects), polls.cut_fractions
+            self._check_caches()
+            polls = self._key_polls(parsed)
+            week = number_weeks(polls.at_us)
+            # A chunk may hold polls that are years apart, so count only the weeks that occur.
+            weeks: list[int] = np.unique(week).tolist()
+            unindexed, changes = self._prepare_weeks(weeks)
+            counts = count_repeats(parsed.deduped) + RowCounts(
+                rejected=len(parsed.rejects), cut_fractions=parsed.cut_fractions
             )
-            changes.append(_Change(self._ledger.import_id, overtaken))
-            straight = np.isin(week, [number for number in numbers if keyless[number]])
-            if straight.any():
-                changes.append(self._write_straight(deliveries.where(straight), polls.repeated[straight]))
-            for number in numbers:
-                if not keyless[number]:
-                    changes.extend(self._write_merged(number, deliveries.where(week == number)))
-            if polls.rejects:
-                self._ledger.reject(polls.rejects)
-            seq = self._commit(changes, polls.chunk.first_byte, polls.chunk.end_byte)
-        self._seq, self._keyless = seq, keyless
+            changes.append(PollChange(self._ledger.import_id, counts))
+            direct = np.isin(week, [number for number in weeks if unindexed[number]])
+            if direct.any():
+                changes.append(self._insert_or_delay(polls.pick(direct), parsed.maybe_repeated[direct]))
+            for number in weeks:
+                if not unindexed[number]:
+                    changes.extend(self._merge_week(number, polls.pick(week == number)))
+            if parsed.rejects:
+                self._ledger.add_rejects(parsed.rejects)
+            seq = record_changes(self._ledger, changes, parsed.chunk.first_byte, parsed.chunk.end_byte)
+        self._seq, self._unindexed = seq, unindexed
 
-    def finish(self, end_byte: int) -> None:
-        """Build the keys that are missing, and settle what waits for them."""
+    def finish_table(self, end_byte: int) -> None:
+        """Index the unindexed weeks, and merge the pending polls."""
         with self._conn.transaction():
             self._ledger.lock_writers()
-            if changes := self._build_keys():
-                self._commit(changes, end_byte, end_byte)
+            if changes := self._index_weeks():
+                record_changes(self._ledger, changes, end_byte, end_byte)
 
-    def _trust(self) -> None:
-        """Forget the tables if any other transaction changed data since the last commit, or that was rolled back."""
+    def _check_caches(self) -> None:
+        """Empty the caches if another transaction has committed since, or if the last one was rolled back."""
         ((seq,),) = self._conn.execute(_SQL["seq"])
         if seq != self._seq:
-            self._known, self._keyless = KnownPolls(), {}
+            self._known, self._unindexed = KnownPolls(), {}
         self._seq = None
 
-    def _keyed(self, polls: Polls) -> Deliveries:
-        """The settled polls, by the keys of their stores."""
-        keys = self._stores.by_number(self._conn, polls.stores, polls.stores_met)
-        return replace(polls.settled.deliveries, store=keys[polls.settled.deliveries.store])
+    def _key_polls(self, parsed: ParsedPolls) -> LastPolls:
+        """Return the polls with the keys of their stores in place of the numbers."""
+        keys = self._stores.get_keys(self._conn, parsed.stores, parsed.store_count)
+        polls = parsed.deduped.polls
+        return replace(polls, store=keys[polls.store])
 
-    def _prepare_weeks(self, numbers: Sequence[int]) -> tuple[dict[int, bool], list[_Change]]:
-        """Make the partitions of these weeks: whether they and those met before have no key; and what had to be settled."""
-        unknown = [number for number in numbers if number not in self._keyless]
-        found: dict[int, bool] = {}
-        if mondays := [from_us(_monday_us(number)) for number in unknown]:
-            rows = self._conn.execute(_SQL["ensure_partitions"], {"mondays": mondays})
-            for monday, created, is_keyless in rows:
-                number = (to_us(monday) - _FIRST_MONDAY_US) // _WEEK_US
-                found[number] = is_keyless
-                if created:
-                    self._made_weeks.add(number)
-        keyless = self._keyless | found
-        if all(number in self._made_weeks for number, is_keyless in found.items() if is_keyless):
-            return keyless, []
-        return dict.fromkeys(
-            keyless, False
-        ), self._build_keys()  # another import fills one, or was killed while it did
+    def _prepare_weeks(self, weeks: Sequence[int]) -> tuple[dict[int, bool], list[PollChange]]:
+        """Create missing weeks. Return for all weeks so far whether they are unindexed, and what indexing changed."""
+        unknown = [week for week in weeks if week not in self._unindexed]
+        found = ensure_weeks(self._conn, unknown, indexed=False) if unknown else {}
+        self._created_weeks |= {week for week, state in found.items() if state.is_created}
+        unindexed = self._unindexed | {week: state.is_unindexed for week, state in found.items()}
+        if all(week in self._created_weeks for week, state in found.items() if state.is_unindexed):
+            return unindexed, []
+        # Another import is filling a week, or was killed while it did.
+        return dict.fromkeys(unindexed, False), self._index_weeks()
 
-    def _write_straight(self, deliveries: Deliveries, repeated: NDArray[np.bool_]) -> _Change:
-        """Into weeks of this import that have no key yet; what may be repeated waits for it."""
-        if repeated.any():
-            self._copy_incoming(deliveries.where(repeated))
+    def _insert_or_delay(self, polls: LastPolls, maybe_repeated: Bools) -> PollChange:
+        """Insert polls into unindexed weeks of this import. Those that may be repeated wait for the index."""
+        if maybe_repeated.any():
+            self._table.stage_polls(polls.pick(maybe_repeated))
             self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
-            deliveries = deliveries.where(~repeated)
-        return self._insert(deliveries)
+            polls = polls.pick(~maybe_repeated)
+        return self._insert_new(polls)
 
-    def _insert(self, deliveries: Deliveries) -> _Change:
-        """Those that are not there yet, each store's together and in time order."""
-        stream = encode(deliveries.store, instants(deliveries.at_us), deliveries.active)
-        copy_into(self._conn, "observation", "store_key observed_at is_active", stream)
-        first_keys, first_us = self._stores.first_polls(deliveries.store, deliveries.at_us)
-        return _Change(
+    def _insert_new(self, polls: LastPolls) -> PollChange:
+        self._table.insert_polls(polls)
+        first_keys, first_us = self._stores.find_first_polls(polls.store, polls.at_us)
+        earliest, latest = find_bounds(polls.at_us) if len(polls) else (None, None)
+        return PollChange(
             self._ledger.import_id,
-            Counts(accepted=len(deliveries)),
-            from_us(int(deliveries.at_us.min())) if len(deliveries) else None,
-            from_us(int(deliveries.at_us.max())) if len(deliveries) else None,
+            RowCounts(accepted=len(polls)),
+            earliest,
+            latest,
             first_keys.tolist(),
             first_us.tolist(),
         )
 
-    def _write_merged(self, number: int, deliveries: Deliveries) -> list[_Change]:
-        """Into a week that has its key."""
+    def _merge_week(self, week: int, polls: LastPolls) -> list[PollChange]:
+        """Merge polls into an indexed week."""
         changes = []
-        compared = self._known.compare(self._conn, _monday_us(number), deliveries)
+        compared = self._known.compare_week(self._conn, monday_us(week), polls)
         if compared:
-            same = Counts(duplicate=int(compared.is_same.sum()))
-            changes.append(_Change(self._ledger.import_id, same))
+            same = RowCounts(duplicate=int(compared.is_same.sum()))
+            changes.append(PollChange(self._ledger.import_id, same))
             if compared.is_new.any():
-                changes.append(self._insert(compared.deliveries.where(compared.is_new)))
-            deliveries = compared.deliveries.where(~(compared.is_new | compared.is_same))
-        if len(deliveries):
-            self._copy_incoming(deliveries)
-            earliest, latest = from_us(int(deliveries.at_us.min())), from_us(int(deliveries.at_us.max()))
-            changes.append(self._merge_incoming(self._ledger.import_id, earliest, latest))
+                changes.append(self._insert_new(compared.polls.pick(compared.is_new)))
+            polls = compared.polls.pick(~(compared.is_new | compared.is_same))
+        if len(polls):
+            self._table.stage_polls(polls)
+            merged = self._table.merge_staged(self._ledger.import_id, *find_bounds(polls.at_us))
+            self._table.clear_staged()
+            changes.append(merged.change)
         return changes
 
-    def _copy_incoming(self, deliveries: Deliveries) -> None:
-        columns = "store_key observed_at first_active is_active"
-        stream = encode(
-            deliveries.store, instants(deliveries.at_us), deliveries.first_active, deliveries.active
-        )
-        copy_into(self._conn, "incoming", columns, stream)
-
-    def _merge_incoming(self, import_id: UUID, earliest: datetime, latest: datetime) -> _Change:
-        bounds = {"earliest": earliest, "latest": latest}
-        # Planned anew each time: a generic plan would visit every week of the table.
-        cursor = self._conn.execute(_SQL["merge_incoming"], bounds, prepare=False)
-        ((accepted, duplicate, corrected, *rest, wrong_keys, wrong_at),) = cursor
-        turn_polls(self._conn, wrong_keys, wrong_at)
-        self._conn.execute(_SQL["empty_incoming"])
-        return _Change(import_id, Counts(accepted, duplicate, corrected), *rest)
-
-    def _build_keys(self) -> list[_Change]:
-        """Give every week its key and merge all that waits, of any import: from here on nothing does."""
-        partitions = [name for (name,) in self._conn.execute(_SQL["keyless_partitions"])]
-        ensure_keys(self._conn, partitions)
-        # A change also where nothing waits: whoever knows that a week has no key must hear that it has.
-        changes = [_Change(self._ledger.import_id, Counts())] if partitions else []
+    def _index_weeks(self) -> list[PollChange]:
+        """Index all weeks and merge all pending polls, of any import. Afterwards none are left."""
+        indexed = index_weeks(self._conn)
+        # Recorded even if nothing is pending: other imports must learn that their weeks are indexed.
+        changes = [PollChange(self._ledger.import_id, NO_ROWS)] if indexed else []
         for (import_id,) in self._conn.execute(_SQL["pending_imports"]).fetchall():
             ((duplicate, corrected, earliest, latest),) = self._conn.execute(
                 _SQL["take_pending"], {"id": import_id}
             )
-            changes.append(_Change(import_id, Counts(0, duplicate, corrected)))
-            changes.append(self._merge_incoming(import_id, earliest, latest))
+            changes.append(PollChange(import_id, RowCounts(0, duplicate, corrected)))
+            changes.append(self._table.merge_staged(import_id, earliest, latest).change)
+            self._table.clear_staged()
         return changes
-
-    def _commit(self, changes: Sequence[_Change], first_byte: int, end_byte: int) -> int:
-        """Count, then take the ledger number, whose lock lasts until COMMIT, and return it."""
-        counts = {change.import_id: Counts() for change in changes}
-        for change in changes:
-            counts[change.import_id] += change.counts
-        own = counts.pop(self._ledger.import_id, Counts())
-        for import_id, count in counts.items():
-            self._ledger.count(import_id, count)
-        earliest = min((change.earliest for change in changes if change.earliest), default=None)
-        latest = max((change.latest for change in changes if change.latest), default=None)
-        seq = self._ledger.advance(Stretch(first_byte, end_byte, earliest, latest), own)
-        for change in changes:
-            for start in range(0, len(change.first_keys), _STORES_AT_ONCE):
-                part = slice(start, start + _STORES_AT_ONCE)
-                firsts = {"store_keys": change.first_keys[part], "instants_us": change.first_us[part]}
-                self._conn.execute(_SQL["record_first_polls"], {"seq": seq, **firsts})
-        return seq
-
-
-def _week(at_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The number of the week since 1970-01-05."""
-    return (at_us - _FIRST_MONDAY_US) // _WEEK_US
-
-
-def _monday_us(week: int) -> int:
-    """When it begins, in microseconds since 1970."""
-    return week * _WEEK_US + _FIRST_MONDAY_US

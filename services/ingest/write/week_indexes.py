@@ -1,7 +1,6 @@
-"""Builds the keys of weeks, two at once: one through the caller's connection, one through another, on another core."""
+"""Builds the unique indexes of weeks, two at a time: one on the caller's connection, one on another."""
 
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
 
@@ -13,26 +12,29 @@ from shared.db.queries import queries
 _SQL = queries("ingest")
 
 
-def ensure_keys(conn: psycopg.Connection, partitions: Sequence[str]) -> None:
-    """Give each of these partitions its key, in the transaction of the caller, who keeps all writers away."""
+def index_weeks(conn: psycopg.Connection) -> bool:
+    """Index every unindexed week, in the caller's transaction, which holds the writer lock. Return whether there was one."""
+    partitions = [name for (name,) in conn.execute(_SQL["unindexed_weeks"])]
     waiting = deque(partitions)
     if len(waiting) > 1:
-        with _Helper(conn, waiting):
-            conn.execute(_SQL["key_settings"])
+        with _IndexHelper(conn, waiting):
+            conn.execute(_SQL["index_settings"])
             while waiting:
-                conn.execute(_SQL["build_key"], {"partition": waiting.popleft()})
-    for partition in partitions:  # also those that the helper could not build
-        conn.execute(_SQL["ensure_key"], {"partition": partition})
+                conn.execute(_SQL["build_week_index"], {"partition": waiting.popleft()})
+    # Also those that the helper could not build.
+    for partition in partitions:
+        conn.execute(_SQL["ensure_week_index"], {"partition": partition})
+    return bool(partitions)
 
 
-class _Helper:
-    """Builds from the other end of the queue what the caller has not come to. What it cannot build it leaves."""
+class _IndexHelper:
+    """Builds indexes from the other end of the queue, and leaves those that it cannot build."""
 
     def __init__(self, conn: psycopg.Connection, waiting: "deque[str]") -> None:
         self._conninfo = make_conninfo(**conn.info.get_parameters(), password=conn.info.password)
         self._waiting = waiting
         self._conn: psycopg.Connection | None = None
-        self._thread = Thread(target=self._build, name="ingest-keys", daemon=True)
+        self._thread = Thread(target=self._build_indexes, name="ingest-indexes", daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -44,9 +46,9 @@ class _Helper:
                 self._conn.cancel_safe(timeout=1)
         self._thread.join()
 
-    def _build(self) -> None:
+    def _build_indexes(self) -> None:
         with suppress(psycopg.Error, IndexError), psycopg.connect(self._conninfo, autocommit=True) as conn:
             self._conn = conn
             conn.execute(_SQL["helper_settings"])
             while True:
-                conn.execute(_SQL["build_key"], {"partition": self._waiting.pop()})
+                conn.execute(_SQL["build_week_index"], {"partition": self._waiting.pop()})

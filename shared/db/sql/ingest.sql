@@ -1,8 +1,8 @@
--- Ingest. Every transaction that changes data takes the writer lock first: two imports never overlap within one, so
--- that each row is counted against all that was delivered before it. Reports read and wait for nobody.
+-- Ingest. Every transaction that changes data takes the writer lock first. So transactions of two imports never overlap,
+-- and each row is compared with all rows loaded before it. Reports only read and never wait.
 
 -- name: lock_writers
--- Waits for its turn under the statement's time limit; the session's `lock_timeout` is for the locks on tables after it.
+-- Waits at most for the statement timeout. The session's `lock_timeout` applies only to the table locks after it.
 select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
     set_config('lock_timeout', session.lock_timeout, true)
 from (select current_setting('lock_timeout') as lock_timeout offset 0) session
@@ -11,8 +11,8 @@ from (select current_setting('lock_timeout') as lock_timeout offset 0) session
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint
 
 -- name: hold_import
--- Held by the session that runs the import: while it can be taken, nobody does. The server looks for a client that died
--- during a long statement, whose session would hold it on.
+-- Held by the session that runs the import. The server checks during long statements whether the client is still alive, so
+-- that the session of a dead process does not keep the lock.
 select set_config('client_connection_check_interval', '500', false),
     pg_try_advisory_lock(hashtextextended('uptill.import.' || %(id)s::text, 0)) as held
 
@@ -37,24 +37,24 @@ from import left join lateral (
 where id = %(id)s
 
 -- name: interrupted_imports
--- Of the same source, the latest first; some of them may still be running. Only those of the command, and no members:
--- an upload, or a file in an archive, may have the same name, and goes on by its id.
+-- Of the same source, latest first. Some may still be running. Only imports of the command that are not members: an
+-- upload or a file in an archive may have the same name, and resumes by its id.
 select id from import
 where origin = 'command' and parent_id is null and source = %(source)s and size_bytes is not distinct from %(size_bytes)s
     and state in ('running', 'failed') and (state = 'running' or error ->> 'reason' = 'fault')
 order by started_at desc limit 5
 
 -- name: may_be_loaded
--- Whether it is worth hashing a source before it is loaded.
+-- Whether the source may have been loaded before, so that hashing it is worthwhile.
 select exists (select from import
     where state = 'succeeded' and sha256 is not null and same_as is null
         and (size_bytes = %(size_bytes)s or (%(size_bytes)s::bigint is null and source = %(source)s)))
 
 -- name: loaded_before
--- The kind of these bytes, if to load them again could change nothing: since they began to be loaded no other import of
--- their kind changed what they said, and none of their rows was rejected for what time may mend. Other polls can only
--- correct what a file said; other hours may also take rows away, so there every other load counts. What the ledger has
--- forgotten may have been any of that.
+-- The kind of these bytes, if loading them again cannot change anything: no other import of their kind has contradicted
+-- them since, and none of their rows was rejected for a reason that passes with time. Other polls contradict a file only by
+-- corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
+-- forgotten may have been one of these.
 select loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
@@ -77,8 +77,8 @@ set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rej
 where id = %(id)s
 
 -- name: finish_import
--- An import that changed nothing names the first of the same bytes. Hours that were there may still have taken the place
--- of others, so of hours and zones only an import that read nothing is sure to have changed nothing.
+-- An import that changed nothing names the first import of the same bytes. Duplicate hours may still have replaced other
+-- hours, so an import of hours or zones is sure to have changed nothing only if it read nothing.
 with dropped as (delete from import_staged where import_id = %(id)s and not %(keep_staged)s)
 update import
 set state = %(state)s, sha256 = %(sha256)s, size_bytes = coalesce(%(size_bytes)s, size_bytes), error = %(error)s,
@@ -107,9 +107,9 @@ select line, byte_offset, reason, raw from import_reject where import_id = %(id)
 copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 
 -- name: commit_change
--- The counts, the next ledger number and the chunk under it; the lock on the number lasts until COMMIT. No row comes back
--- for an import that was canceled: its transaction must end without COMMIT. `settling`: what was committed before is
--- brought to its end all the same.
+-- Adds to the counts, and records the chunk under the next ledger number. The lock on the number lasts until COMMIT.
+-- Returns no row if the import was canceled: its transaction must not commit. `even_if_canceled`: a canceled import may
+-- still finish what it has committed.
 with head as (
     update ledger_head
     set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz)
@@ -120,7 +120,7 @@ with head as (
         accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
         corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
         cut_fractions = cut_fractions + %(cut_fractions)s
-    where id = %(id)s and (state <> 'canceled' or %(settling)s)
+    where id = %(id)s and (state <> 'canceled' or %(even_if_canceled)s)
     returning id
 )
 insert into import_chunk (import_id, chunk_no, first_byte, end_byte, end_line, prefix_sha256, commit_seq, min_at, max_at)
@@ -133,17 +133,19 @@ returning commit_seq
 select seq from ledger_head
 
 -- name: add_stores
-insert into store (store_id)
-select wanted.store_id from unnest(%(ids)s::text[]) wanted (store_id)
-where not exists (select from store where store.store_id = wanted.store_id)
-order by wanted.store_id collate "C"
-on conflict do nothing
-
--- name: store_keys
--- In the order asked for.
-select store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
-from unnest(%(ids)s::text[]) with ordinality wanted (store_id, place) join store using (store_id)
-order by place
+-- Inserts the stores that are new. Under the writer lock, no other transaction can add one of them at the same time.
+with fresh as (
+    insert into store (store_id)
+    select wanted.store_id from unnest(%(ids)s::text[]) wanted (store_id)
+    where not exists (select from store where store.store_id = wanted.store_id)
+    order by wanted.store_id collate "C"
+    on conflict do nothing
+    returning store_id, store_key
+)
+select store_id, store_key, null::bigint as first_us from fresh
+union all
+select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
+from store where store_id = any (%(ids)s::text[])
 
 -- name: record_first_polls
 update store
@@ -152,21 +154,24 @@ from (select store_key, 'epoch'::timestamptz + at_us * interval '1 microsecond' 
     from unnest(%(store_keys)s::integer[], %(instants_us)s::bigint[]) given (store_key, at_us)) fresh
 where store.store_key = fresh.store_key and (first_polled_at is null or fresh.at < first_polled_at)
 
--- name: ensure_partitions
-select monday, made.created, to_regclass('public.' || made.partition_name || '_key') is null as keyless
-from unnest(%(mondays)s::timestamptz[]) monday, ensure_observation_partition(monday, false) made
+-- name: ensure_weeks
+-- Creates the missing partitions, with their index if `indexed`. A bulk load indexes its weeks at the end.
+select monday, made.created, to_regclass('public.' || made.partition_name || '_key') is null as unindexed
+from unnest(%(mondays)s::timestamptz[]) monday, ensure_observation_partition(monday, %(indexed)s) made
 
--- name: keyless_partitions
+-- name: unindexed_weeks
 select relname from pg_inherits join pg_class on oid = inhrelid
 where inhparent = 'observation'::regclass and to_regclass('public.' || relname || '_key') is null
 order by relname
 
--- name: ensure_key
+-- name: ensure_week_index
 select ensure_observation_key(%(partition)s)
 
 -- name: create_incoming
+-- `place` numbers the polls of live calls, so that each call can be answered.
 create temporary table incoming (
-    store_key integer not null, observed_at timestamptz not null, first_active boolean not null, is_active boolean not null
+    store_key integer not null, observed_at timestamptz not null, first_active boolean not null, is_active boolean not null,
+    place integer
 ) on commit delete rows
 
 -- name: empty_incoming
@@ -177,21 +182,21 @@ with taken as (delete from incoming returning *)
 insert into import_pending (import_id, store_key, observed_at, first_active, is_active)
 select %(id)s, store_key, observed_at, first_active, is_active from taken
 
--- name: build_key
+-- name: build_week_index
 select build_observation_key(%(partition)s)
 
--- name: key_settings
+-- name: index_settings
 set local maintenance_work_mem = '256MB'; set local max_parallel_maintenance_workers = 0
 
 -- name: helper_settings
--- The lock timeout ends what would wait for the transaction that it helps.
+-- With the lock timeout, a statement never waits long for the transaction that it helps.
 set maintenance_work_mem = '256MB'; set max_parallel_maintenance_workers = 0; set lock_timeout = '2s'
 
 -- name: merge_incoming
--- One row a key; what is to be corrected is returned. The bounds let the planner leave partitions out.
--- Polls that change nothing are left out of `compared`: when a file comes again that is all of them.
--- Lateral and limited, so that each poll is looked up by the key. The newest polls are in no statistics: taken for none,
--- all of them would be compared with each.
+-- One row per store and instant. Inserts the new polls, and returns those that the caller must correct. The bounds let the
+-- planner skip partitions. `compared` leaves out polls that change nothing: if a file is loaded again, those are all.
+-- Lateral and limited, so that each poll is looked up by index. No statistics cover the newest polls: the planner would
+-- expect none and compare every pair.
 with compared as materialized (
     select incoming.*, old.is_active as was_active
     from incoming left join lateral (
@@ -217,11 +222,13 @@ select count(*) filter (where was_active is null) as accepted,
     (select coalesce(array_agg(store_key), '{}') from first_polls) as first_keys,
     (select coalesce(array_agg(at_us), '{}') from first_polls) as first_us,
     coalesce(array_agg(store_key) filter (where was_active <> is_active), '{}') as wrong_keys,
-    coalesce(array_agg(observed_at) filter (where was_active <> is_active), '{}') as wrong_at
+    coalesce(array_agg(observed_at) filter (where was_active <> is_active), '{}') as wrong_at,
+    string_agg(int4send(place), ''::bytea) filter (where was_active is null) as new_places,
+    string_agg(int4send(place), ''::bytea) filter (where was_active <> first_active) as contradicting_places
 from compared
 
--- name: look_polls_up
--- Without the bounds, which would do for an index of their own (see `merge_incoming`), and without joins that read whole weeks.
+-- name: look_up_polls_by_index
+-- Rules out joins that read whole weeks, so that each poll is looked up by index.
 select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 
 -- name: turn_polls
@@ -233,8 +240,8 @@ where old.store_key = wrong.store_key and old.observed_at = wrong.observed_at
 select distinct import_id from import_pending
 
 -- name: take_pending
--- Runs of one key from several chunks follow each other in the order of delivery: the first goes on to be compared
--- with the table, each later one is counted against the run before it.
+-- Polls of one store and instant from several chunks, in the order of the file. The first is compared with the table, each
+-- later one with the one before it.
 with taken as (
     delete from import_pending where import_id = %(id)s returning *
 ), chain as (
@@ -272,8 +279,8 @@ select store_id, day_of_week, opens, closes, count(*)
 from import_staged where import_id = %(id)s group by store_id, day_of_week, opens, closes
 
 -- name: analyze_wanted_hours
--- The staging table has whatever statistics autovacuum left, often those of an empty table, with which each row of a file
--- would be compared with every stored one. The rows of this import get statistics of their own.
+-- Autovacuum may have left the staging table with the statistics of an empty table. The planner would then compare each row
+-- of a file with every stored row. So the rows of this import get statistics of their own.
 analyze wanted_hours
 
 -- name: apply_hours

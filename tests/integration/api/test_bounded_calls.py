@@ -13,7 +13,7 @@ from limits import parse
 from services.ingest.http import group_commit
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.live_polls import LivePolls, check_polls
-from services.ingest.write.ledger import Counts
+from services.ingest.write.counts import RowCounts
 from shared.db.connect import borrowed_async, make_async_pool
 from shared.db.pools import make_pools
 from shared.errors import DatabaseUnavailable, Overloaded
@@ -132,7 +132,7 @@ def test_live_polls_that_nobody_waits_for_any_more_are_dropped_and_make_room(
         assert conn.execute("select count(*) from observation").fetchone() == (1,)
 
 
-async def _again(live: GroupCommit) -> Counts:
+async def _again(live: GroupCommit) -> RowCounts:
     while True:
         try:
             return await live.submit(polls())

@@ -9,9 +9,8 @@ import psycopg
 import pytest
 
 from services.ingest.http.importer import Importer
-from services.ingest.run import load_source
-from services.ingest.sources.find import FileSource
-from services.ingest.write.limits import Limits
+from services.ingest.run import Limits, load_source
+from services.ingest.sources.files import FileSource
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache

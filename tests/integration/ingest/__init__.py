@@ -1,1 +1,1 @@
-"""Files, uploads and live polls, into a real database."""
+"""Files, uploads and live polls, loaded into a real database."""

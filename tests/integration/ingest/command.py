@@ -1,4 +1,4 @@
-"""Runs the real `uptill ingest` for tests, as a process of its own."""
+"""Runs the real `uptill ingest` as a process."""
 
 import os
 import subprocess

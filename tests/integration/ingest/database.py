@@ -1,13 +1,12 @@
-"""What the ingest tests ask of the database: a load, the counts that must add up, the tables as plain values."""
+"""Helpers of the ingest tests: load a file, check that counts add up, read tables as plain values."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psycopg
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import ImportResult
+from services.ingest.run import Limits, ingest_paths
+from services.ingest.write.import_result import ImportResult
 
 POLLS_HEADER = "store_id,status,timestamp_utc"
 Poll = tuple[str, str, str]
@@ -16,7 +15,7 @@ Poll = tuple[str, str, str]
 def load(
     database_url: str, file: Path, rows: Iterable[str], chunk_bytes: int = Limits.chunk_bytes
 ) -> ImportResult:
-    """Write a file of these lines, load it, and check that every row is accounted for in every place."""
+    """Write these lines to a file, load it, and check that every row is counted everywhere."""
     file.write_bytes(("\n".join(rows) + "\n").encode("utf-8", "surrogateescape"))
     (result,) = ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=chunk_bytes))
     check_ledger(database_url)
@@ -32,7 +31,7 @@ def load_polls(
 
 
 def counts(result: ImportResult) -> tuple[int, int, int, int]:
-    """Accepted, duplicate, corrected, rejected; their sum checked."""
+    """Return accepted, duplicate, corrected and rejected rows, and check their sum."""
     found = (result.accepted, result.duplicate, result.corrected, result.rejected)
     assert result.rows_read == sum(found)
     return found
@@ -50,14 +49,14 @@ def observations(database_url: str) -> Mapping[tuple[str, str], bool]:
 
 
 def check_ledger(database_url: str) -> None:
-    """What must hold whenever no import runs."""
+    """Check the invariants that hold while no import runs."""
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select count(*) from import_pending").fetchone() == (0,)
-        keyless = conn.execute(
+        unindexed = conn.execute(
             "select count(*) from pg_inherits where inhparent = 'observation'::regclass"
             " and not exists (select from pg_index where indrelid = inhrelid and indisunique)"
         ).fetchone()
-        assert keyless == (0,)
+        assert unindexed == (0,)
         accepted, polls = conn.execute(
             "select (select coalesce(sum(accepted), 0) from import where kind = 'polls'),"
             " (select count(*) from observation)"

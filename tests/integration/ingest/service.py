@@ -1,4 +1,4 @@
-"""The ingest service within the test's process, over real Postgres; and what its answers must look like."""
+"""Runs the ingest service in the test's process, over real Postgres, and checks its responses."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def ingest_service(
     behind: str | None = None,
     **settings: Any,
 ) -> Iterator[TestClient]:
-    """A client of a running service, which has the login of its role; its key has these scopes.
+    """Yield a client of a running service. The service has the login of its role, and the key has these scopes.
 
     `behind` is the address that the service uses for the database, if it differs.
     """
@@ -46,7 +46,7 @@ def ingest_service(
 
 
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    """The body of an error, which must be problem+json of this code."""
+    """Return the body of an error, and check that it is problem+json with this code."""
     body: dict[str, Any] = answer.json()
     assert answer.status_code == status, body
     assert answer.headers["content-type"] == "application/problem+json"
@@ -55,7 +55,7 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
 
 
 def ended(client: TestClient, answer: Any) -> dict[str, Any]:
-    """The import that an upload became, once it has ended."""
+    """Wait until the import of an upload has ended, and return it."""
     assert answer.status_code == 202, answer.json()
     deadline = time.monotonic() + 60
     while True:

@@ -1,4 +1,4 @@
-"""The same bytes again: left alone where they could change nothing, loaded wherever something came in between."""
+"""The same bytes again: skipped if they cannot change anything, loaded if something has changed in between."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths, load_source
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import ImportResult
+from services.ingest.run import Limits, ingest_paths, load_source
+from services.ingest.write.import_result import ImportResult
 from tests.fixtures.ingest_figures import Pipe
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger, counts
 from tests.integration.ingest.service import ended, ingest_service
@@ -44,7 +43,7 @@ def read(database_url: str, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", CONTRADICTIONS)
-def test_the_last_delivery_counts_also_when_it_is_an_old_file(
+def test_the_last_file_loaded_wins_even_if_it_is_an_old_file(
     database_url: str, tmp_path: Path, kind: str
 ) -> None:
     one, other, after_one, after_other = CONTRADICTIONS[kind]
@@ -58,8 +57,8 @@ def test_the_last_delivery_counts_also_when_it_is_an_old_file(
     assert counts(last) == NOTHING
 
 
-def test_rows_that_a_later_file_added_or_took_away(database_url: str, tmp_path: Path) -> None:
-    """Hours of one row count no correction when they replace two."""
+def test_a_later_file_may_add_or_remove_hours(database_url: str, tmp_path: Path) -> None:
+    """Hours of one row are not counted as a correction if they replace two rows."""
     two, one = [HOURS, "a,0,01:00,02:00", "a,1,03:00,04:00"], [HOURS, "a,0,01:00,02:00"]
     for lines, after in [
         (one, ["3600"]),
@@ -72,7 +71,7 @@ def test_rows_that_a_later_file_added_or_took_away(database_url: str, tmp_path: 
         assert read(database_url, "hours") == after
 
 
-def test_a_pipe_of_hours_that_takes_rows_away_is_no_repetition(database_url: str, tmp_path: Path) -> None:
+def test_a_pipe_that_removes_hours_is_not_the_same_bytes_again(database_url: str, tmp_path: Path) -> None:
     one = tmp_path / "one.csv"
     load(database_url, one, [HOURS, "a,0,01:00,02:00"])
     load(database_url, tmp_path / "two.csv", [HOURS, "a,0,01:00,02:00", "a,1,03:00,04:00"])
@@ -81,7 +80,9 @@ def test_a_pipe_of_hours_that_takes_rows_away_is_no_repetition(database_url: str
     assert read(database_url, "hours") == ["3600"]
 
 
-def test_polls_that_others_only_add_to_are_left_alone(database_url: str, tmp_path: Path) -> None:
+def test_polls_are_not_loaded_again_if_other_imports_only_added_polls(
+    database_url: str, tmp_path: Path
+) -> None:
     polls = [POLLS_HEADER, f"a,active,{AT}"]
     first = load(database_url, tmp_path / "a.csv", polls)
     load(database_url, tmp_path / "b.csv", [*polls, f"b,active,{AT}"])
@@ -90,7 +91,7 @@ def test_polls_that_others_only_add_to_are_left_alone(database_url: str, tmp_pat
     assert (again.same_as, counts(again)) == (first.id, NOTHING)
 
 
-def test_a_correction_that_came_while_the_file_was_loaded_is_undone(
+def test_loading_a_file_again_undoes_a_correction_made_during_its_first_load(
     database_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "long.csv"
@@ -109,7 +110,7 @@ def test_a_correction_that_came_while_the_file_was_loaded_is_undone(
     assert (again.same_as, again.corrected) == (None, 1)
 
 
-def test_what_a_call_changed_is_changed_back(database_url: str, tmp_path: Path) -> None:
+def test_loading_a_file_again_undoes_what_a_call_changed(database_url: str, tmp_path: Path) -> None:
     polls, hours, zones = (CONTRADICTIONS[kind][0] for kind in ("polls", "hours", "zones"))
     files = {"polls": polls, "hours": hours, "zones": zones}
     with ingest_service(database_url, tmp_path / "spool") as service:
@@ -138,7 +139,7 @@ def test_what_a_call_changed_is_changed_back(database_url: str, tmp_path: Path) 
         assert read(database_url, kind) == after_one
 
 
-def test_what_was_in_the_future_is_asked_again(database_url: str, tmp_path: Path) -> None:
+def test_a_file_with_rejected_future_polls_is_loaded_again(database_url: str, tmp_path: Path) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     lines = [POLLS_HEADER, f"a,active,{AT}", f"a,active,{soon:%Y-%m-%d %H:%M:%S} UTC"]
     first = load(database_url, tmp_path / "polls.csv", lines)

@@ -1,4 +1,4 @@
-"""An archive that the command loads is an import as an uploaded one is: members below it, counts, its end, its repetition."""
+"""An archive that the command loads becomes the same imports as an uploaded one: members, counts, end, repetition."""
 
 import io
 import subprocess
@@ -37,7 +37,7 @@ def write_zip(file: Path, members: Mapping[str, bytes]) -> bytes:
 
 
 def imports(database_url: str, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Archives and members, in the order in which they began, without what differs from run to run."""
+    """Return archives and members in the order in which they began, without values that differ between runs."""
     with psycopg.connect(database_url, row_factory=dict_row) as conn:
         rows = conn.execute("select * from import order by started_at").fetchall()
     for row in rows:
@@ -46,7 +46,7 @@ def imports(database_url: str, folder: Path) -> tuple[list[dict[str, Any]], list
     return archives, [row for row in rows if row["kind"] != "archive"]
 
 
-def test_the_command_and_an_upload_leave_the_same(database_url: str, tmp_path: Path) -> None:
+def test_the_command_and_an_upload_produce_the_same_rows(database_url: str, tmp_path: Path) -> None:
     body = write_zip(tmp_path / "set.zip", SET)
     assert run_ingest(database_url, str(tmp_path / "set.zip")).returncode == 0
     by_command = imports(database_url, tmp_path)
@@ -79,7 +79,7 @@ def test_zones_of_one_archive_come_before_polls_of_another(database_url: str, tm
     assert [row["parent_id"] for row in loaded] == [two["id"], one["id"], one["id"]]
 
 
-def test_the_same_archive_again_names_the_first(database_url: str, tmp_path: Path) -> None:
+def test_loading_an_archive_again_names_the_first_import(database_url: str, tmp_path: Path) -> None:
     body = write_zip(tmp_path / "set.zip", SET)
     for name in ("set.zip", "copy.zip"):
         (tmp_path / name).write_bytes(body)
@@ -93,9 +93,7 @@ def test_the_same_archive_again_names_the_first(database_url: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("share", [0.35, 0.65, 0.95])
-def test_a_killed_command_goes_on_under_the_same_archive(
-    database_url: str, tmp_path: Path, share: float
-) -> None:
+def test_a_killed_command_resumes_the_same_archive(database_url: str, tmp_path: Path, share: float) -> None:
     small_chunks = {"UPTILL_CHUNK_BYTES": str(CHUNK_BYTES)}
     write_polls(tmp_path / "polls.csv", seed=5, rows=4000, weeks=2)
     members = {**SET, "a_polls.csv": (tmp_path / "polls.csv").read_bytes()}
@@ -115,7 +113,7 @@ def test_a_killed_command_goes_on_under_the_same_archive(
     check_ledger(database_url)
 
 
-def test_another_archive_under_the_name_of_an_interrupted_one_is_new(
+def test_a_different_archive_with_the_name_of_an_interrupted_one_is_new(
     database_url: str, tmp_path: Path
 ) -> None:
     write_zip(tmp_path / "set.zip", SET)

@@ -1,4 +1,4 @@
-"""`DELETE /v1/imports/{id}`: what has not ended is canceled, commits nothing more, and leaves nothing half-done."""
+"""`DELETE /v1/imports/{id}` cancels an unfinished import: it commits nothing more, and leaves nothing half-done."""
 
 import io
 import zipfile
@@ -9,10 +9,8 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.ingest.run import load_source
-from services.ingest.sources.find import FileSource
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import Progress
+from services.ingest.run import Limits, LoadProgress, load_source
+from services.ingest.sources.files import FileSource
 from shared.ids import new_id
 from tests.fixtures.services import wait_until
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger
@@ -71,15 +69,15 @@ def test_running_and_queued_uploads_are_canceled(
     check_ledger(database_url)
 
 
-def test_what_was_committed_before_stays_and_is_settled(
+def test_committed_chunks_of_a_canceled_import_stay_and_are_finished(
     service: TestClient, database_url: str, tmp_path: Path
 ) -> None:
-    """A load of the command, in the middle: polls of its week have no key yet, and some wait for it."""
+    """Cancel a load of the command midway: its week is unindexed, and some polls are pending."""
     rows = [POLLS_HEADER, *(f"s{n % 50},active,2024-09-02 00:{n % 60:02}:00 UTC" for n in range(3000))]
     path = tmp_path / "a.csv"
     path.write_text("\n".join(rows) + "\n")
 
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: LoadProgress) -> None:
         if progress.rows_read < 1000:
             (shown,) = service.get("/v1/imports").json()["imports"]
             assert (shown["origin"], shown["state"]) == ("command", "running")
@@ -95,13 +93,11 @@ def test_what_was_committed_before_stays_and_is_settled(
     assert (again.state, again.rows_read, again.resumed_at_byte) == ("succeeded", 3000, 0)
 
 
-def test_hours_that_are_canceled_change_nothing(
-    service: TestClient, database_url: str, tmp_path: Path
-) -> None:
+def test_canceled_hours_change_nothing(service: TestClient, database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "hours.csv"
     path.write_text("store_id,day,start_time_local,end_time_local\n" + "a,0,10:00,22:00\n" * 2000)
 
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: LoadProgress) -> None:
         del progress
         (shown,) = service.get("/v1/imports").json()["imports"]
         service.delete(f"/v1/imports/{shown['id']}")
@@ -114,7 +110,7 @@ def test_hours_that_are_canceled_change_nothing(
         ).fetchone() == (0, 0)
 
 
-def test_what_is_no_load_or_has_ended_cannot_be(service: TestClient) -> None:
+def test_only_unfinished_loads_can_be_canceled(service: TestClient) -> None:
     poll = {"store_id": "a", "status": "active", "observed_at": "2024-09-02T00:00:00Z"}
     service.post("/v1/observations", json={"observations": [poll]})
     (live,) = service.get("/v1/imports").json()["imports"]

@@ -1,4 +1,4 @@
-"""Bad input, and what each gets: a file for every case, loaded by the real command in one run and by HTTP one by one."""
+"""Bad input and its outcome: one file per case, loaded by the real command in one run, and over HTTP one by one."""
 
 import gzip
 import io
@@ -146,7 +146,7 @@ def polls(rows: int, store: str) -> bytes:
 
 
 def special_files(folder: Path) -> None:
-    """Those that are more than some bytes under a name."""
+    """Write the cases that are more than a file with some bytes."""
     (folder / "refused-zip-named-csv.csv").write_bytes(zip_of({"a.csv": POLLS}))
     (folder / "gzip-named-csv.csv").write_bytes(gzip.compress(POLLS + b"\nzipped,active," + AT))
     (folder / "members.csv.gz").write_bytes(
@@ -173,7 +173,7 @@ def special_files(folder: Path) -> None:
 
 
 def special_places(folder: Path) -> None:
-    """What only a folder can hold."""
+    """Write the cases that only a folder can hold."""
     (folder / "line\nbreak.csv").write_bytes(b"shop\n")
     (folder / "folder.csv").mkdir()
     os.mkfifo(folder / "fifo.csv")
@@ -186,7 +186,7 @@ def special_places(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The folder, what the command printed or the service answers of every file, and what the database knows of it."""
+    """The folder, what the command or the service reports for every file, and what the database has."""
 
     database_url: str
     folder: Path
@@ -214,7 +214,7 @@ def write_catalogue(folder: Path) -> None:
 
 
 def load_by_command(database_url: str, folder: Path) -> dict[str, str]:
-    """What the command says of each file."""
+    """Load the folder by the command, and return what it prints for each file."""
     special_places(folder)
     done = run_ingest(database_url, str(folder))
     assert done.returncode == 1  # some were refused
@@ -227,7 +227,7 @@ def load_by_command(database_url: str, folder: Path) -> dict[str, str]:
 
 
 def load_by_http(database_url: str, folder: Path) -> dict[str, str]:
-    """What the service answers of each file: the error of its import, and its rejected rows."""
+    """Upload each file, and return the error of its import and its rejected rows."""
     said: dict[str, str] = {}
     # Zones before polls, as the command sorts them: the zone that stays must be there before the bad ones.
     files = sorted(folder.iterdir(), key=lambda file: "zones" not in file.name)
@@ -311,7 +311,7 @@ def test_a_refused_file(catalogue: Catalogue, name: str) -> None:
         ("bad-from-the-start.csv", "reject_threshold", "Line 51"),
     ],
 )
-def test_a_file_that_is_no_stream_of_rows(catalogue: Catalogue, name: str, reason: str, message: str) -> None:
+def test_a_file_that_is_not_a_table(catalogue: Catalogue, name: str, reason: str, message: str) -> None:
     check_refused(catalogue, name, reason, message)
 
 
@@ -326,7 +326,7 @@ def test_a_file_that_is_no_stream_of_rows(catalogue: Catalogue, name: str, reaso
         ("device.csv", "leads out of"),
     ],
 )
-def test_a_place_that_is_no_file(catalogue: Catalogue, name: str, message: str) -> None:
+def test_a_path_that_is_not_a_file(catalogue: Catalogue, name: str, message: str) -> None:
     check_refused(catalogue, name, "io", message)
 
 
@@ -338,7 +338,7 @@ def check_refused(catalogue: Catalogue, name: str, reason: str, message: str) ->
     assert message in catalogue.said[name]
 
 
-def test_gzip_is_told_by_its_first_bytes(catalogue: Catalogue) -> None:
+def test_gzip_is_recognised_by_its_first_bytes(catalogue: Catalogue) -> None:
     assert catalogue.imports["gzip-named-csv.csv"]["accepted"] == 1
 
 
@@ -353,7 +353,7 @@ def test_several_gzip_members(catalogue: Catalogue) -> None:
         ("bad-later.csv", "stopped", "reject_threshold", "bad-later"),
     ],
 )
-def test_what_was_committed_before_the_end_stays(
+def test_committed_chunks_of_a_damaged_file_stay(
     catalogue: Catalogue, name: str, state: str, reason: str, store: str
 ) -> None:
     found = catalogue.imports[name]
@@ -365,7 +365,7 @@ def test_what_was_committed_before_the_end_stays(
     assert stored == [(found["accepted"],)]
 
 
-def test_names_that_mean_something_elsewhere_are_data(catalogue: Catalogue) -> None:
+def test_store_ids_that_look_like_formulas_or_sql_are_plain_data(catalogue: Catalogue) -> None:
     ids = {row[0] for row in catalogue.query("select store_id from store")}
     assert {"=cmd|' /C calc'!A0", "<script>alert(1)</script>", "'; drop table store; --", "007", "7"} <= ids
 
@@ -376,7 +376,7 @@ def test_a_name_cannot_forge_a_line(catalogue: Catalogue) -> None:
     assert "line\\nbreak.csv: the header" in catalogue.said["line\\nbreak.csv"]
 
 
-def test_a_bad_zone_leaves_the_old_one(catalogue: Catalogue) -> None:
+def test_an_invalid_time_zone_keeps_the_old_one(catalogue: Catalogue) -> None:
     assert catalogue.query("select timezone from store where store_id = 'known'") == [("America/Chicago",)]
 
 
@@ -390,7 +390,7 @@ def test_fractions_are_cut_at_microseconds(catalogue: Catalogue) -> None:
 
 
 @only_by_command
-def test_zones_come_before_hours_before_polls(catalogue: Catalogue) -> None:
+def test_time_zones_load_before_hours_and_hours_before_polls(catalogue: Catalogue) -> None:
     started = {name: found["started_at"] for name, found in catalogue.imports.items()}
     assert (
         started["accepted-zones.csv"] < started["accepted-hours-awkward.csv"] < started["accepted-crlf.csv"]
@@ -403,7 +403,7 @@ Load = Callable[..., dict[str, Any]]
 def one_by_command(
     database_url: str, folder: Path, content: bytes, reject_limit: float = 0.5
 ) -> dict[str, Any]:
-    """The import that the command makes of a file with this content."""
+    """Load a file with this content by the command, and return its import."""
     file = folder / "one.csv"
     file.write_bytes(content)
     run_ingest(database_url, str(file), "--reject-limit", str(reject_limit))
@@ -413,7 +413,7 @@ def one_by_command(
 
 
 def one_by_http(database_url: str, folder: Path, content: bytes, reject_limit: float = 0.5) -> dict[str, Any]:
-    """The import that the service makes of an upload with this content."""
+    """Upload this content, and return its import."""
     with ingest_service(database_url, folder / "spool", reject_limit=reject_limit) as service:
         shown = ended(service, service.post("/v1/imports", content=content))
     return {**shown, **shown["counts"]}
@@ -423,7 +423,7 @@ by_both = pytest.mark.parametrize("load", [one_by_command, one_by_http], ids=["c
 
 
 @by_both
-def test_a_newline_in_quotes_costs_its_lines(load: Load, database_url: str, tmp_path: Path) -> None:
+def test_a_newline_in_quotes_rejects_only_its_lines(load: Load, database_url: str, tmp_path: Path) -> None:
     content = b"\n".join([POLLS, b'"a', b'b",active,' + AT, ROW, ROW.replace(b"g", b"h"), b""])
     found = load(database_url, tmp_path, content)
     assert (found["state"], found["accepted"], found["rejected"]) == ("succeeded", 2, 2)
@@ -448,7 +448,7 @@ def test_the_limit_is_a_share(database_url: str, tmp_path: Path) -> None:
 
 
 @by_both
-def test_a_poll_twice_and_one_that_is_corrected(load: Load, database_url: str, tmp_path: Path) -> None:
+def test_a_repeated_poll_and_a_corrected_poll(load: Load, database_url: str, tmp_path: Path) -> None:
     content = b"\n".join([POLLS, ROW, ROW, ROW.replace(b"active", b"inactive")])
     found = load(database_url, tmp_path, content)
     assert [found[name] for name in ("rows_read", "accepted", "duplicate", "corrected")] == [3, 1, 1, 1]

@@ -1,4 +1,4 @@
-"""The command: its table, its exit codes, its messages; memory that does not grow with the file."""
+"""The command: its table, exit codes and messages. Its memory does not grow with the file."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def test_standard_input(database_url: str) -> None:
         (b"a,b\n", "Line 1 must name"),
     ],
 )
-def test_a_refused_file_says_what_to_change(
+def test_the_error_of_a_refused_file_says_what_to_change(
     database_url: str, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     file = tmp_path / "file.csv"
@@ -61,7 +61,7 @@ def test_an_empty_folder_and_no_argument(database_url: str, tmp_path: Path) -> N
     assert run_ingest(database_url).returncode == 2
 
 
-def test_a_database_that_is_away(database_url: str, tmp_path: Path) -> None:
+def test_an_unreachable_database(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "polls.csv").write_text(POLLS_HEADER)
     done = run_ingest(psycopg.conninfo.make_conninfo(database_url, port=1), str(tmp_path))
     assert done.returncode == 3
@@ -69,7 +69,7 @@ def test_a_database_that_is_away(database_url: str, tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_file(database_url: str, tmp_path: Path) -> None:
-    """Thirty chunks take what three take."""
+    """Thirty chunks need as much memory as three."""
     peaks = []
     for number, rows in enumerate((60_000, 600_000)):
         file = tmp_path / f"{number}.csv"

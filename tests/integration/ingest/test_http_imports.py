@@ -1,4 +1,4 @@
-"""`POST /v1/imports` and its resources: every packing, every refusal, nothing half-loaded."""
+"""`POST /v1/imports`: every packing, every refusal, and nothing half-loaded."""
 
 import csv
 import gzip
@@ -130,7 +130,7 @@ def test_the_same_bytes_again_name_the_first(service: TestClient) -> None:
     ],
     ids=["empty", "header", "semicolons", "utf-16", "parquet", "cut gzip", "cut zip", "empty zip"],
 )
-def test_a_file_refused_as_a_whole_says_why(
+def test_a_refused_file_has_a_reason(
     service: TestClient, database_url: str, body: bytes, reason: str
 ) -> None:
     shown = ended(service, service.post("/v1/imports", content=body))
@@ -187,7 +187,7 @@ def test_pages_are_newest_first_and_complete(service: TestClient) -> None:
     problem(service.get("/v1/imports?limit=0"), 422, "invalid_request")
 
 
-def test_uploads_that_cannot_be(database_url: str, spool: Path) -> None:
+def test_invalid_uploads_are_refused(database_url: str, spool: Path) -> None:
     with ingest_service(database_url, spool, max_upload_bytes=1000) as service:
 
         def post(content: object, **headers: str) -> object:

@@ -1,4 +1,4 @@
-"""`POST /v1/observations`: all or nothing, counted as files are, each call with its own counts."""
+"""`POST /v1/observations`: all or nothing, counted like files, each call with its own counts."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.limits import Limits
+from services.ingest.run import Limits, ingest_paths
 from tests.integration.ingest.database import check_ledger, load_polls, observations
 from tests.integration.ingest.service import ingest_service, problem
 
@@ -39,7 +38,7 @@ def send(service: TestClient, *polls: dict[str, str]) -> tuple[int, int, int]:
     return body["accepted"], body["duplicate"], body["corrected"]
 
 
-def test_polls_are_counted_as_those_of_a_file(service: TestClient, database_url: str) -> None:
+def test_polls_are_counted_like_those_of_a_file(service: TestClient, database_url: str) -> None:
     assert send(service, poll("a", 0), poll("b", 0, " Inactive "), poll("a", 0)) == (2, 1, 0)
     assert send(service, poll("a", 0, "inactive"), poll("a", 0), poll("a", 0)) == (0, 1, 2)
     assert send(service, poll("b", 0, "active"), poll("c", 99)) == (1, 0, 1)
@@ -56,7 +55,7 @@ def test_polls_are_counted_as_those_of_a_file(service: TestClient, database_url:
     }  # fmt: skip
 
 
-def test_all_forms_of_a_file_are_taken(service: TestClient, database_url: str) -> None:
+def test_every_form_that_is_valid_in_a_file_is_accepted(service: TestClient, database_url: str) -> None:
     forms = [
         {"store_id": " 007 ", "status": "ACTIVE", "timestamp_utc": "2024-09-02 00:00:00.5 UTC"},
         {"store_id": "007", "status": "active", "observed_at": "2024-09-02T02:00:00.5+02:00"},
@@ -65,7 +64,7 @@ def test_all_forms_of_a_file_are_taken(service: TestClient, database_url: str) -
     assert observations(database_url) == {("007", "2024-09-02 00:00:00.500000"): True}
 
 
-def test_many_calls_at_once_each_get_their_own_counts(service: TestClient, database_url: str) -> None:
+def test_concurrent_calls_each_get_their_own_counts(service: TestClient, database_url: str) -> None:
     calls = [[poll(f"s{n}", minute) for minute in range(50)] for n in range(24)]
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda polls: send(service, *polls, polls[0]), calls))
@@ -75,7 +74,9 @@ def test_many_calls_at_once_each_get_their_own_counts(service: TestClient, datab
     check_ledger(database_url)
 
 
-def test_live_polls_and_files_meet(service: TestClient, database_url: str, tmp_path: Path) -> None:
+def test_live_polls_and_files_correct_each_other(
+    service: TestClient, database_url: str, tmp_path: Path
+) -> None:
     send(service, poll("a", 5), poll("a", 10))
     rows = [("a", "inactive", "2024-09-02 00:05:00 UTC"), ("a", "active", "2024-09-02 00:01:00 UTC")]
     result = load_polls(database_url, tmp_path / "polls.csv", rows)
@@ -84,7 +85,7 @@ def test_live_polls_and_files_meet(service: TestClient, database_url: str, tmp_p
     check_ledger(database_url)
 
 
-def test_a_week_that_an_import_fills_gets_its_key_first(
+def test_a_week_that_an_import_fills_is_indexed_first(
     service: TestClient, database_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "polls.csv"
@@ -128,7 +129,7 @@ def test_one_bad_poll_refuses_the_call(
     assert observations(database_url) == {}
 
 
-def test_a_poll_of_the_future_refuses_its_call_and_no_other(service: TestClient, database_url: str) -> None:
+def test_a_future_poll_refuses_only_its_own_call(service: TestClient, database_url: str) -> None:
     late = poll("a", 0) | {"observed_at": (datetime.now(UTC) + timedelta(minutes=7)).isoformat()}
     soon = poll("a", 0) | {"observed_at": (datetime.now(UTC) + timedelta(minutes=3)).isoformat()}
     calls = [[poll("b", 0), late] if n % 2 else [poll(f"c{n}", 0)] for n in range(8)]
@@ -142,7 +143,7 @@ def test_a_poll_of_the_future_refuses_its_call_and_no_other(service: TestClient,
     assert {store for store, _ in observations(database_url)} == {"a", "c0", "c2", "c4", "c6"}
 
 
-def test_bodies_that_cannot_be(service: TestClient) -> None:
+def test_invalid_bodies_are_refused(service: TestClient) -> None:
     def post(content: bytes, kind: str = "application/json") -> Any:
         return service.post("/v1/observations", content=content, headers={"Content-Type": kind})
 
@@ -156,7 +157,7 @@ def test_bodies_that_cannot_be(service: TestClient) -> None:
     problem(service.post("/v1/observations", json=many), 422, "invalid_request")
 
 
-def test_without_postgres_the_caller_is_told_to_come_again(service: TestClient, database_url: str) -> None:
+def test_without_postgres_the_caller_is_asked_to_retry(service: TestClient, database_url: str) -> None:
     send(service, poll("a", 0))
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(

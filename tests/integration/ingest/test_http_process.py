@@ -1,4 +1,4 @@
-"""The ingest service as a process: senders that vanish, a full disk, SIGTERM, SIGKILL and the restart after them."""
+"""The ingest service as a process: broken uploads, a full disk, SIGTERM, SIGKILL, and the restart after them."""
 
 import http.client
 import resource
@@ -21,7 +21,7 @@ FINAL = {"succeeded", "stopped", "failed", "canceled"}
 
 
 class IngestService:
-    """One service with its spool; may be started again after it was killed."""
+    """One service with its spool. It can be started again after it was killed."""
 
     def __init__(self, services: Services, spool: Path) -> None:
         self.services, self.spool = services, spool
@@ -78,7 +78,7 @@ def polls(rows: int) -> bytes:
     return (HEADER + "".join(lines)).encode()
 
 
-def test_a_sender_that_vanishes_leaves_nothing(service: IngestService) -> None:
+def test_an_upload_that_is_cut_off_leaves_nothing(service: IngestService) -> None:
     port = urlsplit(service.url).port
     request = (
         f"POST /v1/imports HTTP/1.1\r\nHost: localhost\r\nAuthorization: {service.headers['Authorization']}\r\n"
@@ -92,7 +92,7 @@ def test_a_sender_that_vanishes_leaves_nothing(service: IngestService) -> None:
     assert service.ready() == 200
 
 
-def test_what_a_body_holds_beyond_its_length_is_not_loaded(service: IngestService) -> None:
+def test_bytes_beyond_the_announced_length_are_not_loaded(service: IngestService) -> None:
     body = polls(100).decode()
     request = (
         f"POST /v1/imports HTTP/1.1\r\nHost: localhost\r\nAuthorization: {service.headers['Authorization']}\r\n"
@@ -109,7 +109,9 @@ def test_what_a_body_holds_beyond_its_length_is_not_loaded(service: IngestServic
     assert service.ended(shown["id"])["counts"]["accepted"] == 100
 
 
-def test_a_kill_while_it_loads_is_made_good(service: IngestService, env: Mapping[str, str]) -> None:
+def test_a_killed_service_resumes_its_load_after_a_restart(
+    service: IngestService, env: Mapping[str, str]
+) -> None:
     body = polls(300_000)
     import_id = service.upload(body).json()["id"]
     waiting = service.upload(HEADER.encode() + b"x,active,2024-09-02 00:00:00 UTC\n").json()["id"]
@@ -128,7 +130,7 @@ def test_a_kill_while_it_loads_is_made_good(service: IngestService, env: Mapping
     check_ledger(env["UPTILL_DATABASE_URL"])
 
 
-def test_sigterm_says_so_first_and_the_rest_is_loaded_later(
+def test_sigterm_is_announced_first_and_the_rest_is_loaded_after_a_restart(
     service: IngestService, env: Mapping[str, str]
 ) -> None:
     service.process.terminate()

@@ -1,4 +1,4 @@
-"""The ingest service needs no more of the database than the role `uptill_ingest` has; every route says who may call it."""
+"""The role `uptill_ingest` suffices for the ingest service, and every route declares who may call it."""
 
 from pathlib import Path
 

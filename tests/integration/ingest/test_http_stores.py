@@ -1,4 +1,4 @@
-"""One store's hours and zone: the checks and the ledger of files."""
+"""Changes of one store are checked and recorded like files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_labels_are_replaced(service: TestClient, database_url: str) -> None:
         ("x" * 1025 + "/hours", {"hours": []}, "store_id"),
     ],
 )
-def test_what_cannot_be_changes_nothing(
+def test_an_invalid_change_changes_nothing(
     service: TestClient, database_url: str, path: str, body: Any, field: str
 ) -> None:
     refused = problem(service.put(f"/v1/stores/{path}", json=body), 422, "invalid_request")
@@ -107,7 +107,7 @@ def test_what_cannot_be_changes_nothing(
 
 
 @pytest.mark.parametrize("path", ["a/hours", "a/timezone", "a/labels"])
-def test_bodies_that_cannot_be(service: TestClient, path: str) -> None:
+def test_invalid_bodies_are_refused(service: TestClient, path: str) -> None:
     def put_raw(content: bytes, kind: str = "application/json") -> Any:
         return service.put(f"/v1/stores/{path}", content=content, headers={"Content-Type": kind})
 

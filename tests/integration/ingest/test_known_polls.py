@@ -1,13 +1,11 @@
-"""Polls for weeks that hold some: compared in this process or by the server, with the same outcome as a loop."""
+"""Polls of weeks that hold polls already: compared in this process or by the server, with the outcome of a loop."""
 
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import Progress
+from services.ingest.run import Limits, LoadProgress, ingest_paths
 from tests.integration.ingest.database import (
     POLLS_HEADER,
     Poll,
@@ -33,7 +31,7 @@ def polls_of_one_week(seed: int, rows: int) -> list[Poll]:
 
 
 class Loop:
-    """The obvious way: one poll after the other."""
+    """The obvious oracle: one poll after the other."""
 
     def __init__(self) -> None:
         self.table: dict[tuple[str, str], bool] = {}
@@ -58,7 +56,7 @@ def test_a_few_polls_for_a_full_week_are_compared_by_the_server(database_url: st
         assert observations(database_url) == loop.table
 
 
-def test_what_another_import_changes_in_between_is_seen(database_url: str, tmp_path: Path) -> None:
+def test_polls_that_another_import_writes_in_between_are_seen(database_url: str, tmp_path: Path) -> None:
     loop = Loop()
     before, mine, theirs = (polls_of_one_week(seed, 4500) for seed in range(3))
     load_polls(database_url, tmp_path / "before.csv", before)
@@ -68,7 +66,7 @@ def test_what_another_import_changes_in_between_is_seen(database_url: str, tmp_p
     delivered = 0
     found = [0, 0, 0, 0]
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: LoadProgress) -> None:
         nonlocal delivered, found
         chunk = mine[delivered : progress.rows_read]
         found = [a + b for a, b in zip(found, loop.deliver(chunk), strict=True)]

@@ -1,4 +1,4 @@
-"""Which import a source is loaded under, what the same bytes do again, and when an import stops."""
+"""Which import a source is loaded under, what loading the same bytes again does, and when an import stops."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths, ingest_source, load_source
-from services.ingest.sources.find import FileSource
+from services.ingest.run import Limits, LoadProgress, ingest_paths, ingest_source, load_source
+from services.ingest.sources.files import FileSource
+from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import ImportLedger
-from services.ingest.write.limits import Limits
-from services.ingest.write.outcome import ImportResult, Progress
 from shared.db.connect import connect
 from shared.errors import ImportBusy, ImportNotFound
 from tests.fixtures.ingest_figures import CHUNK_BYTES, Pipe, figures, write_polls
@@ -32,7 +31,7 @@ def polls(tmp_path: Path) -> Path:
 
 
 def load_file(
-    database_url: str, file: Path, on_progress: Callable[[Progress], None] = lambda _: None
+    database_url: str, file: Path, on_progress: Callable[[LoadProgress], None] = lambda _: None
 ) -> ImportResult:
     (result,) = ingest_paths(
         database_url, [str(file)], on_progress=on_progress, limits=Limits(chunk_bytes=CHUNK_BYTES)
@@ -40,14 +39,14 @@ def load_file(
     return result
 
 
-def break_off(progress: Progress) -> None:
-    """Fail in the middle."""
+def break_off(progress: LoadProgress) -> None:
+    """Fail after some chunks."""
     if progress.bytes_done > 3 * CHUNK_BYTES:
         raise RuntimeError("broken off")
 
 
 def tables(database_url: str) -> tuple[int, ...]:
-    """Rows of the tables that an import may change."""
+    """Count the rows of the tables that an import may change."""
     with psycopg.connect(database_url) as conn:
         (found,) = conn.execute(
             "select (select count(*) from store), (select count(*) from observation),"
@@ -102,10 +101,10 @@ def test_a_stream_of_the_same_bytes_is_all_duplicates(database_url: str, tmp_pat
     assert again.same_as == first.id
 
 
-def test_an_import_that_broke_off_goes_on_under_its_own_id(database_url: str, polls: Path) -> None:
+def test_an_interrupted_import_resumes_under_its_own_id(database_url: str, polls: Path) -> None:
     with pytest.raises(RuntimeError):
         load_file(database_url, polls, break_off)
-    steps: list[Progress] = []
+    steps: list[LoadProgress] = []
     result = load_file(database_url, polls, steps.append)
     assert result.resumed_at_byte > 3 * CHUNK_BYTES
     assert result.rows_read == 2000 == steps[-1].rows_read
@@ -119,7 +118,7 @@ def test_an_import_that_broke_off_goes_on_under_its_own_id(database_url: str, po
     assert figures(database_url, polls) == found
 
 
-def test_hours_that_broke_off_go_on(database_url: str, tmp_path: Path) -> None:
+def test_an_interrupted_import_of_hours_resumes(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "hours.csv"
     file.write_text("\n".join([HOURS, *(f"store-{n},{n % 7},09:00,10:00" for n in range(3000)), "x,9,,"]))
     with pytest.raises(RuntimeError):
@@ -151,7 +150,7 @@ def test_a_live_import_is_left_alone(database_url: str, polls: Path) -> None:
         load_file(database_url, polls, break_off)
     with psycopg.connect(database_url) as owner:
         ((import_id,),) = owner.execute("select id from import")
-        assert ImportLedger(owner, import_id).hold()
+        assert ImportLedger(owner, import_id).try_hold()
         result = load_file(database_url, polls)
     assert result.id != import_id
     assert result.resumed_at_byte == 0
@@ -189,14 +188,14 @@ def test_a_queued_import_is_adopted_once(database_url: str, polls: Path) -> None
         assert counts(first) == counts(second)
         assert first.rows_read == 2000
         with psycopg.connect(database_url, autocommit=True) as owner:
-            assert ImportLedger(owner, import_id).hold()
+            assert ImportLedger(owner, import_id).try_hold()
             with pytest.raises(ImportBusy):
                 load_queued()
         with pytest.raises(ImportNotFound):
             ingest_source(conn, FileSource(polls), on_progress=lambda _: None, import_id=uuid4())
 
 
-def test_a_file_bad_from_its_first_chunk_leaves_only_the_reasons(database_url: str, tmp_path: Path) -> None:
+def test_a_file_whose_first_chunk_is_bad_leaves_only_the_reasons(database_url: str, tmp_path: Path) -> None:
     rows = [POLLS_HEADER, good(1), bad(2), "x,y", *map(bad, range(50))]
     result = load(database_url, tmp_path / "polls.csv", rows)
     assert result.state == "failed"
@@ -251,7 +250,7 @@ def test_bad_hours_change_nothing(database_url: str, tmp_path: Path) -> None:
 def test_a_file_that_grows_while_it_is_read_is_refused(database_url: str, polls: Path) -> None:
     grown = False
 
-    def grow(_: Progress) -> None:
+    def grow(_: LoadProgress) -> None:
         nonlocal grown
         if not grown:
             grown = True

@@ -1,4 +1,4 @@
-"""Opening hours and time zones: replacement at the end of the file, and what loading again counts."""
+"""Opening hours and time zones: replaced at the end of the file, and counted when they are loaded again."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def test_bad_hours_are_rejected(database_url: str, tmp_path: Path) -> None:
     assert [reason for (reason,) in reasons] == [reason for _, reason in bad]
 
 
-def test_zones_the_last_row_wins_and_an_unknown_one_changes_nothing(
+def test_the_last_time_zone_wins_and_an_unknown_one_changes_nothing(
     database_url: str, tmp_path: Path
 ) -> None:
     rows = [ZONES, "a,America/Chicago", "b,Asia/Kolkata", "b,Asia/Kolkata", "b,Asia/Kathmandu", "d,EST5"]
@@ -81,7 +81,7 @@ def test_zones_the_last_row_wins_and_an_unknown_one_changes_nothing(
     assert zones(database_url) == {"a": "America/Chicago", "b": "UTC"}
 
 
-def test_a_folder_loads_zones_and_hours_before_polls(database_url: str, tmp_path: Path) -> None:
+def test_a_folder_loads_time_zones_and_hours_before_polls(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "a_polls.CSV").write_bytes(
         b"\xef\xbb\xbfstore_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC"
     )

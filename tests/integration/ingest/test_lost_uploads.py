@@ -1,4 +1,4 @@
-"""Uploads whose files vanished while they waited: one file, one folder, or the whole spool. They fail, and say so."""
+"""Waiting uploads whose files disappear (a file, a folder, or the whole spool) fail with that reason."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def spool(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def one_and_form(database_url: str, spool: Path) -> tuple[Any, Any]:
-    """A file and a form, received by a service that ended before it loaded them."""
+    """Upload a file and a form to a service that ends before it loads them."""
     with ingest_service(database_url, spool) as service:
         importer = importer_of(service)
         importer.stop()
@@ -69,7 +69,7 @@ def test_one_file(database_url: str, spool: Path, one_and_form: tuple[Any, Any])
 
 
 def test_the_whole_spool(database_url: str, spool: Path, one_and_form: tuple[Any, Any]) -> None:
-    """Another begins in its place; should the old one come back, its uploads go on."""
+    """Another spool takes its place. If the old one comes back, its uploads resume."""
     away = spool.with_name("away")
     spool.rename(away)
     with ingest_service(database_url, spool) as service:
@@ -120,7 +120,7 @@ def state_of(service: TestClient, answer: Any) -> str:
     return str(service.get(f"/v1/imports/{answer.json()['id']}").json()["state"])
 
 
-def test_a_spool_that_is_removed_is_made_again(database_url: str, spool: Path) -> None:
+def test_a_removed_spool_is_created_again(database_url: str, spool: Path) -> None:
     with ingest_service(database_url, spool) as service:
         ended(service, service.post("/v1/imports?name=before", content=POLLS))
         shutil.rmtree(spool)

@@ -1,4 +1,4 @@
-"""Names are only shown: no upload, file or member is taken for something else because of what it is called."""
+"""Names are only for display: no upload, file or member is mistaken for something else because of its name."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def by_origin(service: TestClient) -> dict[str, list[str]]:
 
 
 def test_an_upload_named_live_is_not_the_live_polls(service: TestClient, database_url: str) -> None:
-    """Also while it runs, which is when live polls look for their import."""
+    """Even while it runs, which is when live polls look for their import."""
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(
             "insert into import (id, origin, kind, source, size_bytes, state, created_by)"
@@ -57,7 +57,7 @@ def test_an_upload_of_any_name_is_an_upload(service: TestClient, database_url: s
 def test_a_file_named_live_does_not_end_the_live_polls(
     service: TestClient, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty one: live polls are an import of no bytes, and nobody holds it."""
+    """An empty file: live polls are an import of 0 bytes that no session holds."""
     service.post("/v1/observations", json={"observations": [POLL]})
     monkeypatch.chdir(tmp_path)
     Path("live").touch()
@@ -69,10 +69,10 @@ def test_a_file_named_live_does_not_end_the_live_polls(
 
 
 @pytest.mark.parametrize("taken", ["upload", "member"])
-def test_a_file_does_not_go_on_with_what_is_called_like_it(
+def test_a_file_does_not_resume_an_import_of_the_same_name(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str
 ) -> None:
-    """An interrupted upload, and a member of an interrupted archive `all.zip` beside a folder of this name."""
+    """An interrupted upload, and a member of an interrupted archive `all.zip`, have the name of a file in a folder."""
     monkeypatch.chdir(tmp_path)
     Path("all.zip").mkdir()
     Path("all.zip/a.csv").write_bytes(POLLS)
@@ -96,8 +96,8 @@ def test_a_file_does_not_go_on_with_what_is_called_like_it(
     assert (result.state, result.id == other) == ("succeeded", False)
 
 
-def test_rows_of_the_release_before_get_their_origin(database_url: str) -> None:
-    """It does not name it; the trigger tells it by how that release inserts."""
+def test_imports_of_the_previous_release_get_their_origin(database_url: str) -> None:
+    """That release does not set the origin; the trigger infers it from the row."""
     inserted = {
         "upload": "(id, source, sha256, size_bytes, state, created_by) values (%s, 'live', 'x', 9, 'queued', 'key')",
         "live": "(id, kind, source, size_bytes) values (%s, 'polls', 'live', 0)",

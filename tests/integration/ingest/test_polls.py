@@ -1,4 +1,4 @@
-"""Polls end to end: exact accounting, the later delivery wins, the same table however the rows arrive."""
+"""Polls end to end: exact counts, the last poll wins, and the same table in whatever order the rows arrive."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.ledger import Counts, ImportLedger
-from services.ingest.write.limits import Limits
-from services.ingest.write.seen_polls import SeenKeys
+from services.ingest.parse.seen_polls import SeenPolls
+from services.ingest.run import Limits, ingest_paths
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.ledger import ImportLedger
 from shared.db.connect import connect
 from tests.integration.ingest.database import (
     POLLS_HEADER,
@@ -27,13 +27,13 @@ TINY = 200  # bytes of a chunk: a few rows
 
 
 def poll(store: str, minute: int, status: str = "active") -> Poll:
-    """A poll `minute` minutes after the Monday 2024-09-02."""
+    """Return a poll `minute` minutes after Monday 2024-09-02."""
     at = datetime(2024, 9, 2, tzinfo=UTC) + timedelta(minutes=minute, microseconds=minute % 7)
     return store, status, f"{at:%Y-%m-%d %H:%M:%S.%f} UTC"
 
 
 def many_polls(seed: int, rows: int, *, stores: int = 20, minutes: int = 30_000) -> list[Poll]:
-    """Polls of three weeks, some of them twice."""
+    """Return polls of three weeks, some of them repeated."""
     draw = random.Random(seed)
     return [
         poll(f"{draw.randrange(stores):04}", draw.randrange(minutes), draw.choice(["active", "inactive"]))
@@ -42,7 +42,7 @@ def many_polls(seed: int, rows: int, *, stores: int = 20, minutes: int = 30_000)
 
 
 def expected(*deliveries: list[Poll]) -> tuple[dict[tuple[str, str], bool], list[tuple[int, int, int, int]]]:
-    """The obvious loop: the table, and the counts of each file."""
+    """Return the table and the counts of each file by the obvious loop."""
     table: dict[tuple[str, str], bool] = {}
     found = []
     for delivery in deliveries:
@@ -58,7 +58,7 @@ def expected(*deliveries: list[Poll]) -> tuple[dict[tuple[str, str], bool], list
     return table, found
 
 
-def test_good_and_bad_rows_are_all_accounted_for(database_url: str, tmp_path: Path) -> None:
+def test_good_and_bad_rows_are_all_counted(database_url: str, tmp_path: Path) -> None:
     good = [",".join(poll("007", minute)) for minute in range(3)]
     rows = [
         POLLS_HEADER.upper(),
@@ -92,7 +92,7 @@ def test_good_and_bad_rows_are_all_accounted_for(database_url: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("chunk_bytes", [TINY, 1 << 20])
-def test_counts_are_those_of_a_loop_over_the_rows(
+def test_counts_equal_those_of_a_loop_over_the_rows(
     database_url: str, tmp_path: Path, chunk_bytes: int
 ) -> None:
     deliveries = [many_polls(seed, 600, stores=4, minutes=150) for seed in (1, 2)]
@@ -109,8 +109,8 @@ def test_counts_are_those_of_a_loop_over_the_rows(
 def test_false_alarms_of_the_filter_change_nothing(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = SeenKeys.add
-    monkeypatch.setattr(SeenKeys, "add", lambda *args: honest(*args) | (args[2] % 2 == 0))
+    honest = SeenPolls.add_polls
+    monkeypatch.setattr(SeenPolls, "add_polls", lambda *args: honest(*args) | (args[2] % 2 == 0))
     delivery = many_polls(4, 500, stores=4, minutes=150)
     table, (wanted,) = expected(delivery)
     assert counts(load_polls(database_url, tmp_path / "a.csv", delivery, chunk_bytes=TINY)) == wanted
@@ -132,7 +132,7 @@ def test_order_of_rows_and_size_of_chunks_change_nothing(database_url: str, tmp_
     assert observations(database_url) == before
 
 
-def test_weeks_appear_by_themselves_and_chunks_stand_in_the_ledger(database_url: str, tmp_path: Path) -> None:
+def test_weeks_are_created_and_chunks_recorded_in_the_ledger(database_url: str, tmp_path: Path) -> None:
     polls = [poll("a", minute * 1440) for minute in range(28)]
     result = load_polls(database_url, tmp_path / "polls.csv", polls, chunk_bytes=TINY)
     with psycopg.connect(database_url) as conn:
@@ -171,15 +171,15 @@ def test_concurrent_imports_count_every_row_once(database_url: str, tmp_path: Pa
     assert sum(result.accepted for result in results) == len(keys) == len(observations(database_url))
 
 
-def test_what_a_killed_import_left_is_settled_by_the_next(database_url: str, tmp_path: Path) -> None:
-    """A killed bulk load leaves weeks without key and polls that wait for it."""
+def test_the_next_import_finishes_what_a_killed_one_left(database_url: str, tmp_path: Path) -> None:
+    """A killed bulk load leaves unindexed weeks and pending polls."""
     _, _, at = poll("a", 7)
     with connect(database_url, application_name="test") as conn:
-        dead = ImportLedger.open(conn, "polls", "killed.csv")
+        dead = ImportLedger.create(conn, "polls", "killed.csv")
         conn.execute("select ensure_observation_partition('2024-09-02 00:00Z', false)")
         conn.execute("insert into store (store_id) values ('a')")
         conn.execute("insert into observation select store_key, %s, true from store", [at])
-        dead.count(dead.import_id, Counts(accepted=1))
+        dead.count_for(dead.import_id, RowCounts(accepted=1))
         conn.execute("update ledger_head set seq = 1, latest_observed_at = %s", [at])
         conn.execute(
             "insert into import_chunk (import_id, chunk_no, first_byte, end_byte, commit_seq, min_at, max_at)"

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import psycopg
 
-from services.ingest.write.outcome import ImportResult
-from services.ingest.write.quality_report import quality_report
+from services.ingest.write.import_result import ImportResult
+from services.ingest.write.quality_report import read_quality
 from tests.integration.ingest.database import POLLS_HEADER, load
 
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
@@ -17,7 +17,7 @@ ZONES = "store_id,timezone_str"
 def quality(database_url: str, result: ImportResult) -> Mapping[str, object]:
     assert result.id
     with psycopg.connect(database_url) as conn:
-        return quality_report(conn, result.id)
+        return read_quality(conn, result.id)
 
 
 def test_polls(database_url: str, tmp_path: Path) -> None:
@@ -56,7 +56,9 @@ def test_polls(database_url: str, tmp_path: Path) -> None:
     }
 
 
-def test_polls_that_change_nothing_are_judged_at_the_newest_of_all(database_url: str, tmp_path: Path) -> None:
+def test_polls_that_change_nothing_are_reported_at_the_newest_poll_of_all(
+    database_url: str, tmp_path: Path
+) -> None:
     old = [POLLS_HEADER, "a,active,2024-08-01 00:00:00 UTC"]
     load(database_url, tmp_path / "new.csv", [POLLS_HEADER, "a,active,2024-09-02 00:00:00 UTC"])
     first = quality(database_url, load(database_url, tmp_path / "old.csv", old))
@@ -106,7 +108,7 @@ def test_zones(database_url: str, tmp_path: Path) -> None:
     }
 
 
-def test_an_archive_answers_for_its_members(database_url: str, tmp_path: Path) -> None:
+def test_the_report_of_an_archive_covers_its_members(database_url: str, tmp_path: Path) -> None:
     polls = load(
         database_url, tmp_path / "polls.csv", [POLLS_HEADER, "a,up,x", "a,active,2024-09-02T00:00:00Z"]
     )
@@ -115,6 +117,6 @@ def test_an_archive_answers_for_its_members(database_url: str, tmp_path: Path) -
     with psycopg.connect(database_url) as conn:
         conn.execute("insert into import (id, kind, source) values (%s, 'archive', 'a.zip')", [archive])
         conn.execute("update import set parent_id = %s where id = any(%s)", [archive, [polls.id, hours.id]])
-        report = quality_report(conn, archive)
+        report = read_quality(conn, archive)
     assert report["rejects"] == {"day": 1, "status": 1}
     assert report["seams_snapped"] == report["sampled_polls"] == 1

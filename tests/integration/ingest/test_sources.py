@@ -1,4 +1,4 @@
-"""Where bytes may come from: patterns, archives in any order, packed standard input, objects; and streams that break."""
+"""Sources: patterns, archives in any order, gzipped standard input, objects, and streams that break."""
 
 import gzip
 import io
@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from types_boto3_s3 import S3Client
 
-from services.ingest.sources.find import find, unpack
-from services.ingest.sources.objects import find_object
+from services.ingest.sources.find import find_stored
+from services.ingest.sources.object_store import find_object
+from services.ingest.sources.resolve import resolve_sources
 from services.local.servers import Endpoints
 from shared.errors import BadInputFile
 from shared.settings import Settings
@@ -37,7 +38,7 @@ def zip_of(files: Mapping[str, bytes]) -> bytes:
 
 
 def check_data_set(database_url: str) -> None:
-    """Everything of the data set is loaded, zones first."""
+    """Check that the whole data set is loaded, time zones first."""
     with psycopg.connect(database_url) as conn:
         kinds = conn.execute(
             "select kind, accepted from import where kind <> 'archive' order by started_at"
@@ -103,14 +104,14 @@ def test_a_prefix_with_an_archive_and_plain_objects(env: dict[str, str], s3: S3C
         ("s3:///x.csv", "names no bucket"),
     ],
 )
-def test_objects_that_are_not_there(env: dict[str, str], address: str, message: str) -> None:
+def test_missing_objects(env: dict[str, str], address: str, message: str) -> None:
     done = run_ingest(env["UPTILL_DATABASE_URL"], address.format(bucket=env["UPTILL_S3_BUCKET"]), env=env)
     assert done.returncode == 1
     assert message in done.stderr.decode()
     assert b"Traceback" not in done.stderr
 
 
-def test_wrong_credentials_and_a_store_that_is_away(env: dict[str, str]) -> None:
+def test_wrong_credentials_and_an_unreachable_store(env: dict[str, str]) -> None:
     address = f"s3://{env['UPTILL_S3_BUCKET']}/x.csv"
     for change, code, message in (
         ({"UPTILL_S3_SECRET_KEY": "wrong"}, 1, "refuses these credentials"),
@@ -131,7 +132,7 @@ def settings_for(servers: Endpoints, endpoint: str) -> Settings:
     )
 
 
-def test_a_stream_that_breaks_is_carried_on(servers: Endpoints, s3: S3Client, bucket: str) -> None:
+def test_a_broken_stream_resumes(servers: Endpoints, s3: S3Client, bucket: str) -> None:
     data = bytes(range(256)) * 20_000
     s3.put_object(Bucket=bucket, Key="big.csv", Body=data)
     limits = itertools.chain(
@@ -140,19 +141,19 @@ def test_a_stream_that_breaks_is_carried_on(servers: Endpoints, s3: S3Client, bu
     with cutting_proxy(servers.s3_endpoint, lambda: next(limits)) as proxy:
         settings = settings_for(servers, proxy.endpoint)
         source = find_object(make_client(settings, settings.s3_endpoint), f"s3://{bucket}/big.csv")
-        assert b"".join(source.blocks()) == data
+        assert b"".join(source.read_blocks()) == data
         assert proxy.cuts > 5
 
 
-def test_a_zip_in_an_object_store_is_read_over_a_bad_line(
+def test_a_zip_in_an_object_store_is_read_over_a_bad_connection(
     servers: Endpoints, s3: S3Client, bucket: str
 ) -> None:
     polls = b"\n".join(b"%d,%d" % (n, n * n) for n in range(300_000))
     s3.put_object(Bucket=bucket, Key="set.zip", Body=zip_of({"polls.csv": polls, "zones.csv": ZONES}))
     with cutting_proxy(servers.s3_endpoint, lambda: 400_000) as proxy:
-        (archive,) = find(f"s3://{bucket}/set.zip", settings_for(servers, proxy.endpoint))
-        members = unpack(archive)
-        assert [b"".join(member.blocks()) for member in members] == [polls, ZONES]
+        (archive,) = find_stored(f"s3://{bucket}/set.zip", settings_for(servers, proxy.endpoint))
+        members = resolve_sources(archive)
+        assert [b"".join(member.read_blocks()) for member in members] == [polls, ZONES]
 
 
 def test_an_object_that_is_replaced_while_it_is_read(servers: Endpoints, s3: S3Client, bucket: str) -> None:
@@ -160,7 +161,7 @@ def test_an_object_that_is_replaced_while_it_is_read(servers: Endpoints, s3: S3C
     with cutting_proxy(servers.s3_endpoint, lambda: 2 << 20) as proxy:
         settings = settings_for(servers, proxy.endpoint)
         source = find_object(make_client(settings, settings.s3_endpoint), f"s3://{bucket}/polls.csv")
-        blocks = source.blocks()
+        blocks = source.read_blocks()
         next(blocks)
         s3.put_object(Bucket=bucket, Key="polls.csv", Body=b"\1" * (8 << 20))
         with pytest.raises(BadInputFile) as refusal:
@@ -184,7 +185,7 @@ def test_counts_and_log_lines_of_the_command(database_url: str, tmp_path: Path) 
     "name", [b"\xff\xfe.csv", b"a\nb.csv", b"\x1b[31m.csv", "é".encode() * 120 + b".csv"]
 )
 def test_a_file_of_any_name_is_loaded_and_shown(database_url: str, tmp_path: Path, name: bytes) -> None:
-    """Names on disk are bytes; neither the database nor the terminal takes all of them."""
+    """Names on disk are bytes. Neither the database nor the terminal accepts all of them."""
     path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118 (of bytes)
     with open(path, "wb") as file:  # noqa: PTH123
         file.write(b"store_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC\n")

@@ -1,4 +1,4 @@
-"""Uploads leave Postgres the room to take them in: refused before and while they are sent, and the rest is still loaded."""
+"""Uploads leave Postgres the disk space to load them: too large ones are refused before or during the upload."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def left_in(spool: Path) -> list[str]:
 
 
 def pieces(count: int) -> Iterator[bytes]:
-    """Of a body whose length is not announced."""
+    """Yield a body without announcing its length."""
     for _ in range(count):
         yield b"a,active,2024-09-02 00:00:00 UTC\n" * (MB // 33)
 
@@ -46,8 +46,8 @@ def test_a_quota_is_kept_before_and_while_an_upload_is_received(database_url: st
         assert ended(service, service.post("/v1/imports", content=POLLS))["state"] == "succeeded"
 
 
-def test_what_waits_is_loaded_and_makes_room(database_url: str, tmp_path: Path) -> None:
-    """With a quota that one upload fills, each next one is taken as soon as the one before is loaded."""
+def test_loading_waiting_uploads_makes_room(database_url: str, tmp_path: Path) -> None:
+    """With a quota that one upload fills, each upload is accepted as soon as the previous one is loaded."""
     with ingest_service(database_url, tmp_path / "spool", spool_max_bytes=len(POLLS) + 100) as service:
         room: SpoolRoom = service.app.state.context.spool.room  # type: ignore[attr-defined]
         for name in "abc":

@@ -54,5 +54,5 @@ def test_uploads_whose_import_is_not_written_yet_share_a_turn(database_url: str)
     assert order(Turns(opener(database_url)), {*unwritten, known}) == [unwritten[0], known, unwritten[1]]
 
 
-def test_nothing_is_next_when_nothing_is_due(database_url: str) -> None:
+def test_no_upload_is_next_if_none_is_due(database_url: str) -> None:
     assert Turns(opener(database_url)).next([]) is None

@@ -1,4 +1,4 @@
-"""The watcher, as a process: loads what is complete, once, also after a restart and an outage; ends when told to."""
+"""The watcher as a process: loads every complete file once, even across restarts and outages, and stops on a signal."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ ROW = "{store},active,2024-10-14 12:00:00 UTC\n"
 
 
 class Watching:
-    """A started `uptill ingest --watch`."""
+    """Start `uptill ingest --watch`."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self._process = process
@@ -145,7 +145,7 @@ def test_new_objects_are_loaded_once_also_after_a_restart(
         assert conn.execute("select count(*) from observation").fetchone() == (5,)
 
 
-def test_a_file_is_stopped_after_a_chunk_and_goes_on_later(database_url: str, tmp_path: Path) -> None:
+def test_a_load_stops_after_a_chunk_and_resumes_later(database_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     with (folder / "big.csv").open("w") as big:

@@ -1,13 +1,12 @@
-"""A file that fails does not keep a watcher from the others, whatever it is called."""
+"""A file that fails does not stop the watcher from loading the others, whatever its name is."""
 
 import os
 from pathlib import Path
 
 import psycopg
 
-from services.ingest.run import load_source
+from services.ingest.run import Limits, load_source
 from services.ingest.watch import Watcher
-from services.ingest.write.limits import Limits
 from shared.settings import Settings
 
 POLLS = b"store_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC\n"
@@ -34,17 +33,17 @@ def test_poison_is_tried_five_times_and_the_others_are_loaded(database_url: str,
         return load_source(database_url, source, import_id=import_id, limits=Limits())
 
     watcher = Watcher(str(tmp_path), Settings.model_validate({"database_url": database_url}), load)
-    watcher.look()
-    watcher.look()
+    watcher.check_once()
+    watcher.check_once()
     assert loads.count("b.csv") >= 1
     for _ in range(8):
-        watcher.look()
+        watcher.check_once()
     assert loads.count("a_poison.csv") == 1 + 5 + 4  # with the others first, each time until it is given up
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select count(*) from import where state = 'succeeded'").fetchone() == (2,)
         assert conn.execute("select count(*) from watched_source").fetchone() == (3,)
     done = len(loads)
     again = Watcher(str(tmp_path), Settings.model_validate({"database_url": database_url}), load)
-    again.look()
-    again.look()
+    again.check_once()
+    again.check_once()
     assert len(loads) == done

@@ -1,4 +1,4 @@
-"""No upload keeps the next one waiting: bad names, far too many members, strangers, poison, and failures that cannot be recorded."""
+"""No upload blocks the next one: bad names, too many members, unknown files, poison, failures that cannot be recorded."""
 
 import io
 import os
@@ -11,8 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.ingest.http import importer as importing
-from services.ingest.sources.find import FileSource, Source
-from services.ingest.write.archive_import import queue_members
+from services.ingest.sources.files import FileSource
+from services.ingest.sources.resolve import resolve_sources
+from services.ingest.write.archive_imports import queue_members
 from shared.db.connect import connect
 from shared.ids import new_id
 from tests.fixtures.services import wait_until
@@ -48,7 +49,7 @@ def zipped(*names: str) -> bytes:
 
 
 def poison(database_url: str, when: str) -> None:
-    """Have the database refuse updates of some imports, as it would for a value that cannot be."""
+    """Make the database refuse updates of some imports, as it does for an invalid value."""
     with psycopg.connect(database_url) as conn:
         conn.execute(
             "create function refuse() returns trigger language plpgsql as $$ begin"
@@ -74,7 +75,7 @@ def test_a_long_name_is_refused_wherever_it_is_given(service: TestClient) -> Non
 
 
 def test_no_name_can_break_an_index(service: TestClient, database_url: str) -> None:
-    """As an earlier release would have queued it: of bytes that do not compress."""
+    """An earlier release could queue a name like this, of bytes that do not compress."""
     with psycopg.connect(database_url) as conn:
         conn.execute(
             "insert into import (id, source, state, error) values (%s, %s, 'failed', '{\"reason\": \"fault\"}')",
@@ -83,7 +84,7 @@ def test_no_name_can_break_an_index(service: TestClient, database_url: str) -> N
     next_one_is_loaded(service)
 
 
-def test_far_too_many_members_are_refused_at_once(service: TestClient, database_url: str) -> None:
+def test_too_many_members_are_refused_at_once(service: TestClient, database_url: str) -> None:
     """351 kB: three archives with a thousand empty members each."""
     archive = zipped(*(f"{number}.csv" for number in range(1000)))
     files = [("f", (f"{name}.zip", archive)) for name in "abc"]
@@ -95,24 +96,24 @@ def test_far_too_many_members_are_refused_at_once(service: TestClient, database_
 
 
 def test_no_source_is_opened_within_a_transaction(database_url: str, tmp_path: Path) -> None:
-    """However slow that is: the database would end the session."""
+    """A slow source would make the database end the session."""
     seen = []
 
     class Slow(FileSource):
-        def blocks(self):  # type: ignore[no-untyped-def]
+        def open_seekable(self):  # type: ignore[no-untyped-def]
             seen.append(conn.info.transaction_status)
-            yield from super().blocks()
+            return super().open_seekable()
 
     path, archive_id = tmp_path / "a.csv", new_id()
     path.write_bytes(POLLS)
     with connect(database_url, application_name="test", autocommit=True) as conn:
         conn.execute("insert into import (id, source, state) values (%s, 'x', 'queued')", [archive_id])
-        sources: list[Source] = [Slow(path), Slow(path)]
+        sources = [source for _ in range(2) for source in resolve_sources(Slow(path))]
         assert len(queue_members(conn, archive_id, sources)) == 2
     assert seen == [psycopg.pq.TransactionStatus.IDLE] * 2
 
 
-def test_strangers_in_the_spool_keep_nothing(service: TestClient, spool: Path) -> None:
+def test_unknown_files_in_the_spool_do_not_stop_uploads(service: TestClient, spool: Path) -> None:
     (spool / "lost+found").mkdir(mode=0)
     (spool / "notes").touch()
     (spool / str(new_id())).symlink_to(spool / "lost+found")
@@ -136,7 +137,7 @@ def test_poison_is_failed_after_five_attempts_and_put_aside(
         assert conn.execute("select attempts from import where source = 'poison'").fetchone() == (5,)
 
 
-def test_a_poisoned_member_does_not_keep_the_others(service: TestClient, database_url: str) -> None:
+def test_a_poisoned_member_does_not_stop_the_others(service: TestClient, database_url: str) -> None:
     poison(database_url, "old.source = 'upload/bad.csv' and new.state = 'running'")
     shown = ended(service, service.post("/v1/imports", content=zipped("bad.csv", "good.csv")))
     assert shown["state"] == "failed"
@@ -145,7 +146,9 @@ def test_a_poisoned_member_does_not_keep_the_others(service: TestClient, databas
     next_one_is_loaded(service)
 
 
-def test_a_failure_that_cannot_be_recorded_keeps_nobody(service: TestClient, database_url: str) -> None:
+def test_a_failure_that_cannot_be_recorded_does_not_stop_other_uploads(
+    service: TestClient, database_url: str
+) -> None:
     poison(database_url, "old.source = 'poison'")
     answer = service.post("/v1/imports?name=poison", content=POLLS)
     next_one_is_loaded(service)
@@ -156,7 +159,7 @@ def test_a_failure_that_cannot_be_recorded_keeps_nobody(service: TestClient, dat
 
 
 def test_attempts_are_counted_over_restarts(database_url: str, spool: Path) -> None:
-    """Five that ended the process, which wrote nothing of it."""
+    """Five attempts ended the process before it could record anything."""
     with ingest_service(database_url, spool) as service:
         answer = service.post("/v1/imports?name=killer", content=b"")
         ended(service, answer)
@@ -172,7 +175,7 @@ def test_attempts_are_counted_over_restarts(database_url: str, spool: Path) -> N
         assert "ended the service's process" in shown["error"]["message"]
 
 
-def test_how_long_uploads_wait_is_told(service: TestClient, database_url: str) -> None:
+def test_readyz_reports_how_long_uploads_wait(service: TestClient, database_url: str) -> None:
     assert service.get("/readyz").json()["components"]["imports"] == "ok"
     with psycopg.connect(database_url) as conn:
         conn.execute(

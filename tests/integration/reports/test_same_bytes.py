@@ -7,8 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths
-from services.ingest.write.limits import Limits
+from services.ingest.run import Limits, ingest_paths
 from services.sample import write_sample
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext

@@ -9,10 +9,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from services.ingest.run import ingest_paths, load_source
+from services.ingest.run import Limits, ingest_paths, load_source
 from services.ingest.watch import Watcher
 from services.ingest.write.ledger import ImportLedger
-from services.ingest.write.limits import Limits
 from services.sample import write_sample
 from services.scheduler.forget_reports import forget_imports
 from services.scheduler.janitor import forget
@@ -187,7 +186,7 @@ def test_what_goes_on_at_this_moment_stays(
     age(conn)
     with psycopg.connect(database_url, autocommit=True) as other:
         ledger = ImportLedger(other, one(conn, "select id from import"))
-        assert ledger.hold()
+        assert ledger.try_hold()
         assert forget_imports(conn, KEEP_DAYS) == 0
         ledger.release()
     assert forget_imports(conn, KEEP_DAYS) == 1
@@ -279,7 +278,7 @@ def test_a_watcher_loads_nothing_again(
             lambda source, import_id: load_source(database_url, source, import_id=import_id),
         )
         for _ in range(2):
-            watcher.look()
+            watcher.check_once()
 
     look_twice()
     age(conn)

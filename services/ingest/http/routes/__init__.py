@@ -1,1 +1,1 @@
-"""One file a resource; a route parses, calls one use case and maps its result."""
+"""One file per resource. A route parses the request, calls one use case and maps its result."""

@@ -1,4 +1,4 @@
-"""Imports as resources: upload, follow, list, fetch the rejected rows."""
+"""Imports: upload, follow, list, cancel, fetch the rejected rows."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -9,16 +9,10 @@ from pydantic import AfterValidator
 from starlette.requests import ClientDisconnect
 
 from services.ingest.http.context import Context, ImportId, Writer
-from services.ingest.http.imports import (
-    cancel_import,
-    get_import,
-    list_imports,
-    queue_import,
-    rejects_csv,
-)
+from services.ingest.http.imports import cancel_import, get_import, list_imports, queue_import, stream_rejects
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas import ImportBody, ImportPage
-from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, name_fault
+from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, find_name_fault
 from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers
 from shared.http.unique_names import UniqueNamesRoute
@@ -56,12 +50,12 @@ async def create_import(
             min_length=1,
             max_length=MAX_NAME_CHARACTERS,
             pattern=r"^[^\x00-\x1f\x7f]+$",
-            description="What to call the upload: at most 255 characters and 1 KB.",
+            description="Name of the upload: at most 255 characters and 1 KB.",
         ),
     ] = "upload",
 ) -> ImportBody:
-    """Take a CSV file, gzip or zip, or a form with files; it is on disk when this answers, and loaded after that."""
-    if fault := name_fault(name):
+    """Upload a CSV, gzip or zip file, or a form with files. The upload is on disk when this returns, and is then loaded."""
+    if fault := find_name_fault(name):
         raise InvalidRequest(fault, field="query.name")
     import_id = new_id()
     try:
@@ -74,7 +68,7 @@ async def create_import(
                 partial(context.spool.room.take, import_id),
             )
     except ClientDisconnect:
-        raise InvalidRequest("the upload was cut off; nothing of it was kept") from None
+        raise InvalidRequest("the upload was cut off and nothing of it was kept; send it again") from None
     try:
         await queue_import(
             context.pools.accepting,
@@ -91,40 +85,40 @@ async def create_import(
     row, members = await get_import(context.pools.accepting, import_id)
     response.headers["Location"] = f"/v1/imports/{import_id}"
     response.headers["Retry-After"] = "1"
-    return ImportBody.of(row, members)
+    return ImportBody.from_row(row, members)
 
 
 @router.get("/v1/imports")
 async def read_imports(
     context: Context,
     key: Writer,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(description="`next` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ImportPage:
-    """List imports, newest first; the members of an archive are with their archive."""
+    """List imports, newest first. The members of an archive are listed only with their archive."""
     del key
     rows, following = await list_imports(context.pools.reading, cursor, limit)
-    return ImportPage(imports=[ImportBody.of(row) for row in rows], next=following)
+    return ImportPage(imports=[ImportBody.from_row(row) for row in rows], next=following)
 
 
 @router.get("/v1/imports/{import_id}", responses=with_headers(status.HTTP_200_OK, "Retry-After"))
 async def read_import(context: Context, key: Writer, import_id: ImportId, response: Response) -> ImportBody:
-    """Show an import: its state, how far it is, what became of its rows, the quality report at its end."""
+    """Show an import: its state, its progress, the counts of its rows, and at its end the quality report."""
     del key
     row, members = await get_import(context.pools.reading, import_id)
     if row.state in ("queued", "running"):
         response.headers["Retry-After"] = "1"
     response.headers["Cache-Control"] = "no-store"
-    return ImportBody.of(row, members)
+    return ImportBody.from_row(row, members)
 
 
 @router.delete("/v1/imports/{import_id}", responses=answers(ImportEnded))
 async def delete_import(context: Context, key: Writer, import_id: ImportId) -> ImportBody:
-    """Cancel an import that has not ended, an archive with its members. What it has committed stays."""
+    """Cancel an import that has not ended; an archive with its members. What it has committed stays."""
     await cancel_import(context.pools.accepting, import_id, key.prefix)
     context.importer.notify()
     row, members = await get_import(context.pools.accepting, import_id)
-    return ImportBody.of(row, members)
+    return ImportBody.from_row(row, members)
 
 
 @router.get("/v1/imports/{import_id}/rejects", response_class=StreamingResponse)
@@ -133,7 +127,7 @@ async def read_rejects(context: Context, key: Writer, import_id: ImportId) -> St
     del key
     await get_import(context.pools.reading, import_id)
     return StreamingResponse(
-        rejects_csv(context.pools.reading, import_id),
+        stream_rejects(context.pools.reading, import_id),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="rejects-{import_id}.csv"'},
     )

@@ -1,4 +1,4 @@
-"""Live polls: checked as a whole, answered once they are committed."""
+"""Live polls: checked as a whole, and committed before the response."""
 
 from typing import Any
 
@@ -29,14 +29,14 @@ _DOCUMENTED: dict[str, Any] = {
 
 @router.post("/v1/observations", openapi_extra=_DOCUMENTED)
 async def create_observations(context: Context, key: Writer, request: Request) -> CountsBody:
-    """Take in up to 10,000 polls: all of them, or none when one is bad. They are committed when this answers."""
+    """Write up to 10,000 polls. If one is invalid, none is written. The polls are committed when this returns."""
     del key
     body = await read_json(request, _BODY, limit_bytes=_MAX_BODY_BYTES)
-    counts = await context.live.submit(_checked(body))
+    counts = await context.live.submit(_check_body(body))
     return CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected)
 
 
-def _checked(body: ObservationsCreate) -> LivePolls:
+def _check_body(body: ObservationsCreate) -> LivePolls:
     polls = body.observations
     checked = check_polls(
         [poll.store_id for poll in polls],

@@ -1,4 +1,4 @@
-"""Opening hours, time zone and labels of one store."""
+"""Changes of the opening hours, the time zone and the labels of one store."""
 
 from functools import partial
 from typing import Any
@@ -15,7 +15,13 @@ from services.ingest.http.change_store import (
     replace_timezone,
 )
 from services.ingest.http.context import Context, Writer
-from services.ingest.http.schemas import CountsBody, HoursChange, LabelsChange, StoreChanged, TimezoneChange
+from services.ingest.http.schemas import (
+    CountsBody,
+    HoursChange,
+    LabelsChange,
+    StoreChangedBody,
+    TimezoneChange,
+)
 from shared.http.contract import REF_TEMPLATE
 from shared.http.unique_names import UniqueNamesRoute
 
@@ -25,52 +31,52 @@ _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
 _LABELS = TypeAdapter(LabelsChange)
 
 
-def _documented(model: type[BaseModel]) -> dict[str, Any]:
+def _describe_body(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template=REF_TEMPLATE)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_documented(HoursChange))
-async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
-    """Replace the opening hours of one store; a store that is not known is added."""
+@router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_describe_body(HoursChange))
+async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
+    """Replace the opening hours of one store. An unknown store is added."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
         LocalInterval(str(given.day_of_week), given.start_time_local, given.end_time_local)
         for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
-    return _shown(
+    return _make_body(
         await context.changes_lane.run(partial(replace_hours, database_url, store_id, intervals, key.prefix))
     )
 
 
-@router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_documented(TimezoneChange))
-async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
-    """Set the time zone of one store; a store that is not known is added."""
+@router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_describe_body(TimezoneChange))
+async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
+    """Set the time zone of one store. An unknown store is added."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    return _shown(
+    return _make_body(
         await context.changes_lane.run(
             partial(replace_timezone, database_url, store_id, body.timezone, key.prefix)
         )
     )
 
 
-@router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_documented(LabelsChange))
-async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
-    """Replace the labels of one store; a store that is not known is added."""
+@router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_describe_body(LabelsChange))
+async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
+    """Replace the labels of one store. An unknown store is added."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    return _shown(
+    return _make_body(
         await context.changes_lane.run(
             partial(replace_labels, database_url, store_id, body.labels, key.prefix)
         )
     )
 
 
-def _shown(change: StoreChange) -> StoreChanged:
+def _make_body(change: StoreChange) -> StoreChangedBody:
     counts = change.counts
-    return StoreChanged(
+    return StoreChangedBody(
         store_id=change.store_id,
         import_id=change.import_id,
         counts=CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected),

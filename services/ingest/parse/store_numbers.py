@@ -1,4 +1,4 @@
-"""Numbers the stores of one import from 0 on as they are met. Knows no database."""
+"""Numbers the stores of one import, from 0 on, in the order in which they appear."""
 
 import numpy as np
 import polars as pl
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 
 class StoreNumbers:
-    """All ids one import has met. Another thread may read those it was told of."""
+    """All store ids of one import so far. The writer's thread may read those it was given the count of."""
 
     def __init__(self) -> None:
         self._known = pl.DataFrame(schema={"store_id": pl.String, "store": pl.Int32})
@@ -14,12 +14,12 @@ class StoreNumbers:
     def __len__(self) -> int:
         return len(self._known)
 
-    def ids(self, first: int, end: int) -> list[str]:
-        """The ids with these numbers."""
+    def get_ids(self, first: int, end: int) -> list[str]:
+        """Return the ids of the stores numbered `first` to `end - 1`."""
         return self._known["store_id"][first:end].to_list()
 
-    def of(self, ids: pl.Series) -> NDArray[np.int32]:
-        """The number of the store of each poll."""
+    def number_ids(self, ids: pl.Series) -> NDArray[np.int32]:
+        """Return the number of each id; number the new ones."""
         numbers = self._look_up(ids)
         if numbers.null_count():
             fresh = ids.filter(numbers.is_null()).unique().alias("store_id").to_frame()

@@ -1,42 +1,43 @@
-"""A Bloom filter over the polls that one import has delivered: fixed memory, no false negatives. Knows stores by numbers.
+"""A Bloom filter over the polls that one import has read: fixed memory, no false negatives.
 
-Blocked: all bits of a key lie in one word (Putze, Sanders, Singler 2007), so a look-up is one access to memory.
+Blocked: all bits of a poll lie in one word (Putze, Sanders, Singler 2007), so a lookup accesses memory once.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-_WORDS = 1 << 22  # 32 MB: 0.6 % false alarms at 18 million polls
+_WORDS = 1 << 22  # 32 MB; measured: 0.6 % false positives at 18 million polls
 _PROBES = 4
 _SIX_BITS = np.uint64(63)
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-class SeenKeys:
-    """Remembers keys of up to tens of millions of polls."""
+class SeenPolls:
+    """Remembers tens of millions of polls by store number and instant."""
 
     def __init__(self) -> None:
         self._table = np.zeros(_WORDS, np.uint64)
 
-    def add(self, store: NDArray[np.int32], at_us: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Remember distinct keys, a store and an instant; true for each that an earlier call may have added."""
-        mixed = _mixed(store, at_us)
+    def add_polls(self, store: NDArray[np.int32], at_us: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Remember distinct polls. Return True for each that an earlier call may have added."""
+        mixed = _hash_polls(store, at_us)
         place = (mixed >> np.uint64(42)).astype(np.int64)
         bits = np.zeros(len(mixed), np.uint64)
         for probe in range(_PROBES):
             bits |= np.uint64(1) << ((mixed >> np.uint64(6 * probe)) & _SIX_BITS)
         seen = (self._table[place] & bits) == bits
         place, bits = place[~seen], bits[~seen]
-        while place.size:  # keys that share a word overwrite each other: repeat for those that were lost
+        # Polls that share a word overwrite each other: repeat for those that were lost.
+        while place.size:
             self._table[place] |= bits
             lost = (self._table[place] & bits) != bits
             place, bits = place[lost], bits[lost]
         return np.asarray(seen, np.bool_)
 
 
-def _mixed(store: NDArray[np.int32], at_us: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """SplitMix64 (Steele, Lea, Flood 2014): its finaliser over an instant that its increment moved, once a store."""
+def _hash_polls(store: NDArray[np.int32], at_us: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Hash with the finaliser of SplitMix64 (Steele, Lea, Flood 2014), seeded with the instant plus one increment a store."""
     mixed = at_us.astype(np.uint64) + store.astype(np.uint64) * _INCREMENT
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2

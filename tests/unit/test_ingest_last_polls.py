@@ -1,4 +1,4 @@
-"""Settling a chunk against a loop over its rows; the filter has no false negatives; work done ahead ends."""
+"""Deduplication compared with a loop; the filter has no false negatives; the prefetching thread ends."""
 
 import threading
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sources.prefetch import ahead
-from services.ingest.write.last_wins import settle
-from services.ingest.write.seen_polls import SeenKeys
+from services.ingest.parse.last_polls import deduplicate
+from services.ingest.parse.prefetch import prefetch
+from services.ingest.parse.seen_polls import SeenPolls
 
 _FAR = st.sampled_from([1, 2**31 - 1])  # stores and instants that do not fit one integer together
 _POLLS = st.lists(
@@ -20,7 +20,7 @@ _POLLS = st.lists(
 
 
 @given(_POLLS)
-def test_settling_is_row_by_row(polls: list[tuple[int, int, bool]]) -> None:
+def test_deduplication_equals_a_loop_over_the_rows(polls: list[tuple[int, int, bool]]) -> None:
     first: dict[tuple[int, int], bool] = {}
     last: dict[tuple[int, int], bool] = {}
     duplicate = corrected = 0
@@ -30,42 +30,42 @@ def test_settling_is_row_by_row(polls: list[tuple[int, int, bool]]) -> None:
             corrected += last[key, at] != active
         first.setdefault((key, at), active)
         last[key, at] = active
-    settled = settle(
+    deduped = deduplicate(
         np.array([key for key, _, _ in polls], np.int32),
         np.array([at for _, at, _ in polls], np.int64),
         np.array([active for _, _, active in polls], np.bool_),
     )
-    found = settled.deliveries
+    found = deduped.polls
     keys = list(zip(found.store.tolist(), found.at_us.tolist(), strict=True))
     assert keys == sorted(last)
     assert dict(zip(keys, found.first_active.tolist(), strict=True)) == first
     assert dict(zip(keys, found.active.tolist(), strict=True)) == last
-    assert (settled.duplicate, settled.corrected) == (duplicate, corrected)
+    assert (deduped.is_repeat.sum(), deduped.is_correction.sum()) == (duplicate + corrected, corrected)
 
 
-def test_the_filter_knows_every_key_again_and_few_others() -> None:
-    seen = SeenKeys()
+def test_the_filter_has_no_false_negatives_and_few_false_positives() -> None:
+    seen = SeenPolls()
     stores = np.repeat(np.arange(100, dtype=np.int32), 2000)
     instants = np.tile(np.arange(2000, dtype=np.int64) * 3_600_000_000, 100)
-    assert seen.add(stores, instants).mean() < 0.001
-    assert seen.add(stores, instants).all()
-    assert seen.add(stores, instants + 1).mean() < 0.001
+    assert seen.add_polls(stores, instants).mean() < 0.001
+    assert seen.add_polls(stores, instants).all()
+    assert seen.add_polls(stores, instants + 1).mean() < 0.001
 
 
-def test_work_ahead_comes_in_order_and_its_error_after_it() -> None:
+def test_prefetched_items_come_in_order_and_their_error_last() -> None:
     def items() -> Iterator[int]:
         yield from range(5)
         raise OSError("gone")
 
     found: list[int] = []
-    with pytest.raises(OSError, match="gone"), ahead(items()) as made:
+    with pytest.raises(OSError, match="gone"), prefetch(items()) as made:
         found.extend(made)
     assert found == [0, 1, 2, 3, 4]
-    with ahead(iter(range(5))) as made:
+    with prefetch(iter(range(5))) as made:
         assert list(made) == [0, 1, 2, 3, 4]
 
 
 def test_a_consumer_that_leaves_ends_the_thread() -> None:
-    with ahead(iter(range(1_000_000))) as made:
+    with prefetch(iter(range(1_000_000))) as made:
         assert next(made) == 0
     assert "ingest-parser" not in {thread.name for thread in threading.enumerate()}

@@ -1,0 +1,82 @@
+"""Loads everything that some paths name: archives by their members, time zones before hours before polls."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from uuid import UUID
+
+from services.ingest.run.limits import Limits
+from services.ingest.run.progress import OnProgress
+from services.ingest.run.source import load_source
+from services.ingest.sources.find import find_stored
+from services.ingest.sources.resolve import Stored, has_members, resolve_sources
+from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
+from services.ingest.write.archive_imports import ArchiveImports
+from services.ingest.write.import_result import ImportResult
+from shared.errors import BadInputFile
+from shared.settings import Settings
+
+# Loads a source under the import with this id, or under one that it claims.
+LoadSource = Callable[[Source, UUID | None], ImportResult]
+_DEFAULT_LIMITS = Limits()
+
+
+def ingest_paths(
+    database_url: str,
+    paths: Sequence[str],
+    *,
+    settings: Settings | None = None,
+    limits: Limits = _DEFAULT_LIMITS,
+    on_progress: OnProgress = lambda _: None,
+    on_result: Callable[[ImportResult], None] = lambda _: None,
+) -> list[ImportResult]:
+    """Load what the paths name, each file as an import of its own. A refused file does not stop the others.
+
+    Object stores need the settings. Raise `BadInputFile` if a path names nothing, `DatabaseUnavailable` and
+    `StorageUnavailable`.
+    """
+    load = partial(load_source, database_url, on_progress=on_progress, limits=limits)
+    stored = [stored for path in paths for stored in find_stored(path, settings)]
+    results = []
+    for result in load_stored(database_url, stored, load):
+        results.append(result)
+        on_result(result)
+    return results
+
+
+def load_stored(
+    database_url: str,
+    found: Sequence[Stored],
+    load: LoadSource,
+    on_loaded: Callable[[Stored], None] = lambda _: None,
+) -> Iterator[ImportResult]:
+    """Load all tables in what is stored, in load order. Call `on_loaded` when everything in one of them is loaded.
+
+    Raise as `load` does, `DatabaseUnavailable` and `StorageUnavailable`. Unfinished archives then resume when the same
+    archives are loaded again.
+    """
+    with closing(ArchiveImports(database_url)) as archives:
+        parts = [
+            (source, stored, import_id)
+            for stored in found
+            for source, import_id in _resolve_parts(stored, archives)
+        ]
+        missing = Counter(stored.name for _, stored, _ in parts)
+        for source, stored, import_id in sorted(parts, key=lambda part: part[0].load_order):
+            yield load(source, import_id)
+            missing[stored.name] -= 1
+            if not missing[stored.name]:
+                archives.end_archive(stored.name)
+                on_loaded(stored)
+
+
+def _resolve_parts(stored: Stored, archives: ArchiveImports) -> Sequence[tuple[ResolvedSource, UUID | None]]:
+    """Return the tables in what is stored. A member of an archive already has its import."""
+    sources = resolve_sources(stored)
+    if not has_members(sources):
+        return [(source, None) for source in sources]
+    try:
+        return archives.begin_archive(stored, sources)
+    except BadInputFile as refusal:
+        return [(ResolvedSource(RefusedSource(stored.name, refusal), None), None)]

@@ -1,0 +1,114 @@
+"""Loads one source under one import, from claiming the import to its result."""
+
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from uuid import UUID
+
+import psycopg
+
+from services.ingest.parse.chunks import PrefixDiffers
+from services.ingest.parse.reasons import Reject
+from services.ingest.run.limits import Limits
+from services.ingest.run.progress import OnProgress
+from services.ingest.run.table import load_table
+from services.ingest.sources.source import Source
+from services.ingest.write import claim
+from services.ingest.write.import_result import ImportResult, read_import_result
+from services.ingest.write.ledger import FAULT, ImportLedger
+from services.ingest.write.load_chunks import TooManyRejects
+from services.ingest.write.reconnect import Lifeline
+from shared.db.connect import connect
+from shared.errors import BadInputFile, ImportCanceled, UptillError
+
+STATEMENT_TIMEOUT_S = 900.0  # one statement indexes a week of 160 million polls
+_DEFAULT_LIMITS = Limits()
+
+
+def load_source(
+    database_url: str,
+    source: Source,
+    import_id: UUID | None = None,
+    *,
+    on_progress: OnProgress = lambda _: None,
+    limits: Limits = _DEFAULT_LIMITS,
+) -> ImportResult:
+    """Call `ingest_source` with a connection of its own."""
+    with connect(
+        database_url,
+        application_name="uptill-ingest",
+        statement_timeout_s=STATEMENT_TIMEOUT_S,
+        lock_timeout_s=limits.lock_timeout_s,
+        autocommit=True,
+    ) as conn:
+        return ingest_source(conn, source, on_progress=on_progress, limits=limits, import_id=import_id)
+
+
+def ingest_source(
+    conn: psycopg.Connection,
+    source: Source,
+    *,
+    on_progress: OnProgress,
+    limits: Limits = _DEFAULT_LIMITS,
+    import_id: UUID | None = None,
+) -> ImportResult:
+    """Load one source through a connection in autocommit mode that no other import uses.
+
+    1. Claim the queued import with `import_id`, or an interrupted one of this source, or create one.
+    2. Do not load bytes again that were loaded before; the result names their import (`same_as`).
+    3. Resume an interrupted import after its last committed chunk, if the bytes before it are the same.
+    4. Stop if more rows of a chunk are rejected than the limits allow.
+    An outage of the database is waited out; after one, `conn` is closed.
+    Raise `DatabaseUnavailable` after a long outage: the import resumes when the source is loaded again.
+    Raise `ImportBusy` and `ImportNotFound` for `import_id`.
+    """
+    ledger = (
+        claim.claim_queued(conn, import_id)
+        if import_id
+        else claim.claim_interrupted(conn, source) or claim.create_import(conn, source)
+    )
+    # The importer may load an upload whose import has already ended.
+    if ledger.state not in {"queued", "running"}:
+        ledger.release()
+        return read_import_result(ledger, source.name)
+    try:
+        return _run_import(source, ledger, on_progress, limits)
+    except PrefixDiffers:
+        claim.abandon_import(ledger)
+        return _run_import(source, claim.create_import(conn, source), on_progress, limits)
+
+
+def _run_import(
+    source: Source, ledger: ImportLedger, on_progress: OnProgress, limits: Limits
+) -> ImportResult:
+    """Load under an import that this session holds. Raise `PrefixDiffers` before anything is done."""
+    resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
+    rejects: Sequence[Reject] = ()
+    with closing(Lifeline(ledger, limits.lock_patience_s)) as lifeline:
+        try:
+            if ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
+                load_table(source, ledger, lifeline, on_progress, limits)
+        except BadInputFile as refusal:
+            error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
+            stopped = False
+            if isinstance(refusal, TooManyRejects):
+                error["rejects"] = refusal.reasons
+                rejects = refusal.rejects
+                stopped = ledger.kind == "polls" and ledger.checkpoint is not None
+            lifeline.run_until_done(lambda: ledger.finish("stopped" if stopped else "failed", error=error))
+        except ImportCanceled:
+            # The import's row already has this state.
+            pass
+        except PrefixDiffers:
+            raise
+        except BaseException as fault:
+            message = str(fault) if isinstance(fault, UptillError) else type(fault).__name__
+            # The fault itself matters more than an error while it is recorded.
+            with suppress(psycopg.Error):
+                ledger.finish("failed", error={"reason": FAULT, "message": message})
+            ledger.release()
+            raise
+        result = lifeline.run_until_done(
+            lambda: read_import_result(ledger, source.name, resumed_at_byte, rejects)
+        )
+        ledger.release()
+        return result

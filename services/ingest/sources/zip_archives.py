@@ -1,0 +1,124 @@
+"""Reads the members of zip archives block by block, never to disk. Damage and bombs become `BadInputFile`."""
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from services.ingest.sources.file_names import find_name_fault
+from services.ingest.sources.source import BLOCK_BYTES, SeekableSource
+from services.ingest.sources.unpacking_limits import MAX_MEMBERS, check_ratio, refuse_too_many_members
+from shared.errors import BadInputFile
+
+_MAX_READ_BYTES = 4 << 20  # a longer read is the directory of far too many members
+_ENCRYPTED = 1  # bit of a member's flags
+_OFFICE_DOCUMENT = "[Content_Types].xml"
+# What the standard library raises on damaged bytes.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError, IndexError, OSError)
+
+
+@dataclass(frozen=True)
+class ZipMember:
+    """One file in a zip archive."""
+
+    archive: SeekableSource
+    info: zipfile.ZipInfo
+    is_rereadable: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.archive.name}/{self.info.filename}"
+
+    @property
+    def size_bytes(self) -> int:
+        return self.info.file_size
+
+    def read_blocks(self) -> Generator[bytes]:
+        self._refuse_unreadable()
+        with closing(buffer_archive(self.archive.open_seekable())) as file:
+            yield from self.read_blocks_from(file)
+
+    def read_blocks_from(self, file: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Generator[bytes]:
+        """Yield the bytes of the member from the open archive."""
+        self._refuse_unreadable()
+        try:
+            with _KnownMember(file, self.info) as archive, archive.open(self.info) as member:
+                while block := member.read(block_bytes):
+                    yield block
+        except EOFError:
+            raise BadInputFile("truncated", "the archive ends within this member; send it again") from None
+        except _DAMAGE as error:
+            raise BadInputFile(
+                "damaged", f"it cannot be unpacked ({error}); send the archive again"
+            ) from error
+
+    def _refuse_unreadable(self) -> None:
+        if fault := find_name_fault(self.info.filename):
+            raise BadInputFile("name", fault)
+        if self.info.flag_bits & _ENCRYPTED:
+            raise BadInputFile("damaged", "it is encrypted; pack it without a password")
+        if self.info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise BadInputFile(
+                "damaged", "it is packed in an unusual way; pack it with deflate, which every zip program can"
+            )
+
+
+def list_members(archive: SeekableSource, file: BinaryIO) -> list[ZipMember]:
+    """Return the CSV files in an open zip archive. Raise `BadInputFile` (`truncated`, `ratio`, `magic`, `io`)."""
+    size_bytes = file.seek(0, io.SEEK_END)
+    if not zipfile.is_zipfile(file):
+        raise BadInputFile(
+            "truncated", "the zip archive has no list of its members: it was cut off; send it again"
+        )
+    try:
+        with zipfile.ZipFile(file) as directory:
+            infos = directory.infolist()
+    except _DAMAGE as error:
+        raise BadInputFile(
+            "damaged", f"the list of members cannot be read ({error}); send it again"
+        ) from error
+    if any(info.filename == _OFFICE_DOCUMENT for info in infos):
+        raise BadInputFile("magic", "this is an Office document (xlsx), not CSV; export it as CSV")
+    if len(infos) > MAX_MEMBERS:
+        raise refuse_too_many_members()
+    check_ratio(size_bytes, sum(info.file_size for info in infos))
+    found = [ZipMember(archive, info) for info in infos if _is_csv(PurePosixPath(info.filename))]
+    if not found:
+        raise BadInputFile("io", "the archive has no .csv file")
+    return found
+
+
+def buffer_archive(raw: io.RawIOBase, buffer_bytes: int = BLOCK_BYTES) -> BinaryIO:
+    """Return a reader that a hostile archive cannot make use much memory. It closes `raw` when it is closed."""
+    return _BoundedReader(raw, buffer_bytes)
+
+
+def _is_csv(path: PurePosixPath) -> bool:
+    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    return path.suffix.lower() == ".csv" and not hidden
+
+
+class _KnownMember(zipfile.ZipFile):
+    """An archive with one known member. It does not read the directory again, which lists all members."""
+
+    def __init__(self, file: BinaryIO, info: zipfile.ZipInfo) -> None:
+        self._known = info
+        super().__init__(file)
+
+    def _RealGetContents(self) -> None:  # noqa: N802 (the standard library's name)
+        self.filelist = [self._known]
+        self.NameToInfo = {self._known.filename: self._known}
+
+
+class _BoundedReader(io.BufferedReader):
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = size if size is not None and 0 <= size <= _MAX_READ_BYTES else _MAX_READ_BYTES + 1
+        data = super().read(wanted)
+        if len(data) > _MAX_READ_BYTES:
+            raise refuse_too_many_members()
+        return data

@@ -1,0 +1,110 @@
+"""Loads parsed chunks: parsed ahead in a thread, written in order, each exactly once despite outages."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+import psycopg
+
+from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.parsed import ParsedChunk
+from services.ingest.parse.prefetch import prefetch
+from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.write.ledger import FIRST_REJECTS, ImportLedger
+from services.ingest.write.reconnect import Lifeline
+from shared.errors import BadInputFile, ImportCanceled
+
+P = TypeVar("P", bound=ParsedChunk)
+P_contra = TypeVar("P_contra", bound=ParsedChunk, contravariant=True)
+OnChunk = Callable[[Chunk, int], None]  # the committed chunk, and its number of rows
+
+
+class ChunkWriter(Protocol[P_contra]):
+    """Writes through one connection. `write_chunk` commits a chunk, `finish_table` the work left for the end."""
+
+    def write_chunk(self, parsed: P_contra, /) -> None: ...
+    def finish_table(self, end_byte: int, /) -> None: ...
+
+
+class TooManyRejects(BadInputFile):
+    """A chunk with more rejected rows than the limit allows. None of its rows was written."""
+
+    def __init__(self, parsed: ParsedChunk, limit: float) -> None:
+        self.rejects = list(parsed.rejects[:FIRST_REJECTS])
+        self.reasons = dict(Counter(reject.reason for reject in parsed.rejects).most_common())
+        first = self.rejects[0]
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
+        super().__init__(
+            "reject_threshold",
+            f"{len(parsed.rejects):,} of the {parsed.rows_read:,} rows from line {parsed.chunk.first_line:,} on were"
+            f" rejected ({reasons}), more than the limit of {limit:.0%}. Line {first.line:,}:"
+            f" {ROW_REASONS[first.reason]}. Correct the file, or raise UPTILL_REJECT_LIMIT (--reject-limit)",
+        )
+
+
+@dataclass(frozen=True)
+class ChunkLoader:
+    """Loads the chunks of one import. `on_chunk` is called after each commit."""
+
+    lifeline: Lifeline
+    ledger: ImportLedger
+    reject_limit: float
+    on_chunk: OnChunk
+
+    def load_chunks(
+        self,
+        chunks: Iterator[P],
+        make_writer: Callable[[psycopg.Connection], ChunkWriter[P]],
+        *,
+        keeps_chunks: bool,
+    ) -> None:
+        """Write all chunks and finish the table. Raise `BadInputFile` and `ImportCanceled`.
+
+        `keeps_chunks`: finish the committed chunks even if the rest is refused.
+        """
+        writer = _ResumingWriter(make_writer, self.ledger)
+        try:
+            with prefetch(chunks) as parsed_chunks:
+                for parsed in parsed_chunks:
+                    if len(parsed.rejects) > self.reject_limit * parsed.rows_read:
+                        raise TooManyRejects(parsed, self.reject_limit)
+                    self.lifeline.run_until_done(partial(writer.write_chunk, parsed))
+                    self.on_chunk(parsed.chunk, parsed.rows_read)
+        except (BadInputFile, ImportCanceled) as end:
+            if isinstance(end, ImportCanceled):
+                self.ledger.ignore_cancellation()
+            if keeps_chunks:
+                self.lifeline.run_until_done(writer.finish_table)
+            raise
+        self.lifeline.run_until_done(writer.finish_table)
+
+
+class _ResumingWriter(Generic[P]):
+    """A writer that outlives its connection, and skips what the ledger says is done. Its calls may be repeated."""
+
+    def __init__(
+        self, make_writer: Callable[[psycopg.Connection], ChunkWriter[P]], ledger: ImportLedger
+    ) -> None:
+        self._make_writer = make_writer
+        self._ledger = ledger
+        self._writer: ChunkWriter[P] | None = None
+        self._writes_through: psycopg.Connection | None = None
+
+    def write_chunk(self, parsed: P) -> None:
+        """Write the chunk, unless it is committed."""
+        if not self._ledger.has_written(parsed.chunk):
+            self._ledger.begin_chunk(parsed.chunk)
+            self._current_writer().write_chunk(parsed)
+
+    def finish_table(self) -> None:
+        """Finish what is committed. Without a committed chunk there is nothing to do."""
+        if self._ledger.checkpoint:
+            self._current_writer().finish_table(self._ledger.checkpoint.end_byte)
+
+    def _current_writer(self) -> ChunkWriter[P]:
+        if self._writer is None or self._writes_through is not self._ledger.conn:
+            self._writes_through = self._ledger.conn
+            self._writer = self._make_writer(self._ledger.conn)
+        return self._writer

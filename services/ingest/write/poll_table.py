@@ -1,0 +1,96 @@
+"""Writes distinct polls: inserts new ones, or merges staged ones with those that are stored.
+
+Files and live polls both write through this module. A live call is a small file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from services.ingest.parse.last_polls import Bools, LastPolls
+from services.ingest.write.binary_rows import copy_rows, encode_instants
+from services.ingest.write.changes import PollChange
+from services.ingest.write.counts import RowCounts
+from shared.clock import from_us
+from shared.db.queries import queries
+
+_SQL = queries("ingest")
+
+
+@dataclass(frozen=True)
+class MergedPolls:
+    """The change that a merge made, and the numbers of the staged polls that were new or contradicted a stored poll.
+
+    Only polls that were staged with numbers are listed.
+    """
+
+    change: PollChange
+    new: NDArray[np.int32]
+    contradicting: NDArray[np.int32]
+
+
+class PollTable:
+    """The table of polls, written through one connection. The caller holds the writer lock."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+        conn.execute(_SQL["create_incoming"])
+
+    def insert_polls(self, polls: LastPolls) -> None:
+        """Insert polls that are not stored yet."""
+        columns = (polls.store, encode_instants(polls.at_us), polls.active)
+        copy_rows(self._conn, "observation", "store_key observed_at is_active", *columns)
+
+    def stage_polls(self, polls: LastPolls, *, numbered: bool = False) -> None:
+        """Copy polls into the staging table `incoming`. `numbered`: with their index, for `MergedPolls`."""
+        names = "store_key observed_at first_active is_active"
+        columns = (polls.store, encode_instants(polls.at_us), polls.first_active, polls.active)
+        if numbered:
+            places = np.arange(len(polls), dtype=np.int32)
+            copy_rows(self._conn, "incoming", f"{names} place", *columns, places)
+        else:
+            copy_rows(self._conn, "incoming", names, *columns)
+
+    def merge_staged(self, import_id: UUID, earliest: datetime, latest: datetime) -> MergedPolls:
+        """Compare the staged polls with the stored ones: insert the new ones, and correct those that differ.
+
+        The polls lie between `earliest` and `latest`, in weeks that are indexed.
+        """
+        bounds = {"earliest": earliest, "latest": latest}
+        # Planned each time: a generic plan would visit every week of the table.
+        cursor = self._conn.cursor(binary=True).execute(_SQL["merge_incoming"], bounds, prepare=False)
+        ((accepted, duplicate, corrected, *rest, wrong_keys, wrong_at, new, contradicting),) = cursor
+        self._correct_polls(wrong_keys, wrong_at)
+        return MergedPolls(
+            PollChange(import_id, RowCounts(accepted, duplicate, corrected), *rest),
+            np.frombuffer(new or b"", ">i4"),
+            np.frombuffer(contradicting or b"", ">i4"),
+        )
+
+    def clear_staged(self) -> None:
+        """Empty the staging table before the next merge of the same transaction. COMMIT empties it too."""
+        self._conn.execute(_SQL["empty_incoming"])
+
+    def _correct_polls(self, store_keys: Sequence[int], instants: Sequence[datetime]) -> None:
+        """Give these stored polls the other status."""
+        if store_keys:
+            self._conn.execute(_SQL["look_up_polls_by_index"])
+            values = {"store_keys": store_keys, "instants": instants}
+            self._conn.execute(_SQL["turn_polls"], values, prepare=False)
+
+
+def find_bounds(at_us: NDArray[np.int64]) -> tuple[datetime, datetime]:
+    """Return the first and the last of at least one instant."""
+    return from_us(int(at_us.min())), from_us(int(at_us.max()))
+
+
+def make_mask(indexes: NDArray[np.int32], length: int) -> Bools:
+    """Return a mask that is True at the indexes."""
+    mask = np.zeros(length, np.bool_)
+    mask[indexes] = True
+    return mask
