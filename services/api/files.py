@@ -44,7 +44,9 @@ class FileLooks:
         (file,) = (file for file in report.files if file.format == file_format)
         there = await self._is_there(file)
         if there is None:
-            raise StorageUnavailable("the object store did not say in time whether the file is there")
+            raise StorageUnavailable(
+                "the object store did not answer in time, so the file could not be checked: try again"
+            )
         if not there:
             OBJECTS_REFUSED.labels("link").inc()
             _log.error("file_lost", report_id=str(report.id), object=file.object)
@@ -78,6 +80,6 @@ class FileLooks:
 def how_to_rebuild(report: Report, file_format: FileFormat) -> str:
     """What is wrong with a lost file, and what to do."""
     return (
-        f"{file_name(file_format)} of report {report.id} was removed or changed in the object store; to make it again,"
-        ' POST /v1/reports with the same parameters, "as_of" as the report shows it, and "force": true'
+        f"{file_name(file_format)} of report {report.id} was removed from or changed in the object store: to create it again,"
+        ' POST /v1/reports with the same parameters, the "as_of" of this report, and "force": true'
     )

@@ -35,7 +35,9 @@ class ReportLooks:
             self._looking = asyncio.create_task(self._look())
         report = await asyncio.shield(answer)  # others may wait for it too
         if report is None:
-            raise ReportNotFound(f"there is no report {report_id}")
+            raise ReportNotFound(
+                f"report {report_id} does not exist, or its stores are not visible to this key: check the id"
+            )
         return report
 
     async def _look(self) -> None:

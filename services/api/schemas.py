@@ -1,4 +1,4 @@
-"""The bodies of requests and answers. Unknown fields of a request are refused."""
+"""Request and answer bodies for reports. Requests with unknown fields are refused."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -39,7 +39,7 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 def _known_policy(name: str) -> str:
     if name not in POLICIES:
-        raise ValueError(f"unknown policy; there are {', '.join(POLICIES)}")
+        raise ValueError(f"unknown policy {name!r}: use one of {', '.join(POLICIES)}")
     return name
 
 
@@ -55,7 +55,7 @@ def _instant_or_word(as_of: object) -> datetime | Literal["latest", "now"]:
         instant = None
     if instant is None or instant.tzinfo is None:
         raise ValueError(
-            "must be an instant with a time zone such as 2024-10-14T18:00:00Z, or latest, or now"
+            f"invalid as_of {as_of!r}: use an instant with a UTC offset such as 2024-10-14T18:00:00Z, or latest, or now"
         )
     return _known_year(instant)
 
@@ -67,7 +67,9 @@ def _known_windows(texts: list[str]) -> list[str]:
 
 def _known_year(instant: datetime) -> datetime:
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
-        raise ValueError(f"must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+        raise ValueError(
+            f"{instant.isoformat()} is out of range: use a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+        )
     return instant
 
 
@@ -75,7 +77,7 @@ Instant = Annotated[AwareDatetime, AfterValidator(_known_year)]
 
 
 class StoreSelection(BaseModel):
-    """Which stores a report holds; with both, those of the ids that have the labels."""
+    """The stores of a report. With both fields, stores must match both."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,59 +86,66 @@ class StoreSelection(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_STORE_IDS,
-            description="Store ids. An id that is not known is refused; one that was never polled gives no row.",
+            description="Store ids. Unknown ids are refused. A store that was never polled gets no row.",
         ),
     ] = None
     labels: Annotated[Mapping[str, str] | None, AfterValidator(lambda v: v and checked_labels(v))] = Field(
-        default=None, min_length=1, description="Labels that a store must have, all of them."
+        default=None,
+        min_length=1,
+        description="Labels that a store must have, by name. All of them must match.",
     )
 
     @model_validator(mode="after")
     def _something(self) -> "StoreSelection":
         if self.ids is None and self.labels is None:
-            raise ValueError("name ids or labels, or leave stores out for all stores")
+            raise ValueError(
+                "stores is empty: give ids or labels, or leave stores out to report on every store"
+            )
         return self
 
 
 class ReportParameters(RequestBody):
-    """What is asked of a report, now or by a schedule; every field has a default."""
+    """The parameters of a report. Every field has a default."""
 
     policy: KnownPolicy = Field(
-        default=DEFAULT_POLICY, description=f"How polls become uptime: one of {', '.join(POLICIES)}."
+        default=DEFAULT_POLICY,
+        description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
     )
     detail: bool = Field(
-        default=False, description="Also unknown time, bounds, numbers of polls, time zones."
+        default=False, description="Add columns for unknown time, bounds, poll counts and time zones."
     )
-    stores: StoreSelection | None = Field(default=None, description="Default: every store.")
+    stores: StoreSelection | None = Field(
+        default=None, description="The stores to report on. Default: every store the key can see."
+    )
     windows: Annotated[list[str], AfterValidator(_known_windows)] = Field(
         default=list(DEFAULT_WINDOW_NAMES),
         min_length=1,
         max_length=MAX_WINDOWS,
         description=(
-            f"In the order of the columns: any of {', '.join(NAMED_WINDOWS)}, and ISO 8601 durations up to 366 days"
-            " such as PT6H (column suffix last_6h) or P30D (last_30d)."
+            f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration up to"
+            " 366 days such as PT6H (column suffix `last_6h`) or P30D (`last_30d`)."
         ),
     )
     formats: list[FileFormat] = Field(
         default=["csv"],
         min_length=1,
         max_length=len(CONTENT_TYPES),
-        description="A file of each. CSV is always among them, since the others are made from it.",
+        description="The file formats to produce. CSV is always included.",
     )
 
     @property
     def files_made(self) -> tuple[FileFormat, ...]:
-        """The formats, in their one order."""
+        """The formats, with CSV, in a fixed order."""
         return tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats)
 
     @property
     def store_filter(self) -> StoreFilter | None:
-        """The stores, as the engine takes them; None: every store."""
+        """The store filter; None means every store."""
         return None if self.stores is None else StoreFilter.of(self.stores.ids, self.stores.labels)
 
 
 class ReportCreate(ReportParameters):
-    """Body of `POST /v1/reports`; every field has a default."""
+    """Body of `POST /v1/reports`. Every field has a default."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"windows": ["last_day", "P30D"], "formats": ["xlsx"]}]}
@@ -147,20 +156,20 @@ class ReportCreate(ReportParameters):
         PlainValidator(_instant_or_word, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
     ] = Field(
         default="latest",
-        description="End of every window: an instant, `latest` (the newest accepted poll) or `now`.",
+        description="The end of every window: an instant, `latest` (the newest accepted poll) or `now`.",
     )
     force: bool = Field(
         default=False,
-        description="Compute again even if a report already answers the same request about the same data.",
+        description="Compute a new report even if one exists for the same parameters and data.",
     )
     webhook_url: str | None = Field(
         default=None,
         max_length=MAX_URL,
-        description="An https address that is told when the report has ended; signed with the secret of `POST /v1/webhook-secret`.",
+        description="An https URL to call when the report has ended. Calls are signed with the secret from `POST /v1/webhook-secret`.",
     )
 
     def request(self) -> ReportRequest:
-        """The same, as the engine takes it; equal requests are equal."""
+        """Return the request as a value. Requests that ask the same compare equal."""
         return ReportRequest(
             policy=self.policy,
             as_of=self.as_of,
@@ -174,79 +183,93 @@ class ReportCreate(ReportParameters):
 
 
 class ReportQuery(BaseModel):
-    """Which reports to list, and from where on."""
+    """Filters and position in the list of reports."""
 
     model_config = ConfigDict(extra="forbid")
 
-    state: ReportState | None = None
-    policy: KnownPolicy | None = None
-    created_after: Instant | None = Field(default=None, description="Included.")
-    created_before: Instant | None = Field(default=None, description="Not included.")
-    cursor: str | None = Field(default=None, description="`next` of the page before.")
-    limit: int = Field(default=50, ge=1, le=200)
+    state: ReportState | None = Field(default=None, description="Only reports in this state.")
+    policy: KnownPolicy | None = Field(default=None, description="Only reports with this policy.")
+    created_after: Instant | None = Field(
+        default=None, description="Only reports created at or after this instant."
+    )
+    created_before: Instant | None = Field(
+        default=None, description="Only reports created before this instant."
+    )
+    cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
+    limit: int = Field(default=50, ge=1, le=200, description="The most reports to return.")
 
     def choice(self) -> ReportChoice:
-        """The same, without the place in the list."""
+        """Return the filters without the position."""
         return ReportChoice(self.state, self.policy, self.created_after, self.created_before)
 
 
 class Progress(BaseModel):
-    """How far the work is."""
+    """How much of the report is computed."""
 
-    stores_done: int
-    stores_total: int
+    stores_done: int = Field(description="Stores whose batch is done.")
+    stores_total: int = Field(description="All stores of the report.")
 
 
 class ReportFile(BaseModel):
-    """A finished file. `url` needs no API key and is valid until `expires_at`: when it is given, for half of `UPTILL_PRESIGN_S` at least."""
+    """A finished file with its download link."""
 
     name: str = Field(examples=["report.csv"])
     format: FileFormat
-    url: str
-    expires_at: datetime
+    url: str = Field(description="A link that works without an API key until `expires_at`.")
+    expires_at: datetime = Field(
+        description="When the link ends: at least half of `UPTILL_PRESIGN_S` from now. Show the report again for a new link."
+    )
     size_bytes: int
-    sha256: str
-    rows: int
+    sha256: str = Field(description="SHA-256 of the file, in hex.")
+    rows: int = Field(description="Rows without the header: one per store.")
 
 
 class LostFile(BaseModel):
-    """A file that somebody removed or changed in the object store, and what to do."""
+    """A file that was removed from or changed in the object store."""
 
     name: str = Field(examples=["report.csv"])
     format: FileFormat
-    detail: str
+    detail: str = Field(description="How to get the file back.")
 
 
 class StoresHeld(BaseModel):
-    """The filter of a report's stores: how many ids were given, and the labels."""
+    """How the stores of a report were chosen."""
 
-    ids_given: int | None
-    labels: Mapping[str, str] | None
+    ids_given: int | None = Field(description="How many ids were given; null if none were.")
+    labels: Mapping[str, str] | None = Field(description="The labels that stores had to have; null if none.")
 
 
 class ReportSummary(BaseModel):
-    """A report in a list; the report itself has links to its files."""
+    """A report in a list, without its files."""
 
     id: UUID
     state: ReportState = Field(examples=["succeeded"])
-    as_of: datetime
+    as_of: datetime = Field(description="The end of every window, fixed when the report was created.")
     policy: str
-    policy_version: int
+    policy_version: int = Field(
+        description="The version of the policies' rules; see docs/explanation/accounting.md."
+    )
     detail: bool
     windows: list[str]
     formats: list[FileFormat]
-    stores: StoresHeld | None = Field(description="Null: every store.")
-    data_cut: int
-    tzdata_version: str | None
+    stores: StoresHeld | None = Field(description="How the stores were chosen; null for every store.")
+    data_cut: int = Field(
+        description="The number of the last data change accepted before the report was created."
+    )
+    tzdata_version: str | None = Field(
+        description="The time zone database used; null until the report has succeeded."
+    )
     progress: Progress
-    error: dict[str, Any] | None
+    error: dict[str, Any] | None = Field(
+        description="Why the report failed; null unless `state` is `failed`."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
 
     @classmethod
     def of(cls, report: Report, **more: Any) -> Self:
-        """Show a report."""
+        """Build the answer for a report."""
         has_filter = report.ids_given is not None or report.labels is not None
         return cls(
             id=report.id,
@@ -270,16 +293,18 @@ class ReportSummary(BaseModel):
 
 
 class ReportBody(ReportSummary):
-    """A report as a resource."""
+    """A report with links to its files."""
 
-    files: list[ReportFile]
+    files: list[ReportFile] = Field(
+        description="The finished files, CSV first. Empty until the report has succeeded."
+    )
     lost_files: list[LostFile] = Field(
-        description="Files that are not in the object store in their size: they have no link. Empty when all is well."
+        description="Files that are missing from the object store, or have another size there. They have no link. Normally empty."
     )
 
     @classmethod
     def with_links(cls, report: Report, signer: LinkSigner, lost: Collection[FileFormat]) -> "ReportBody":
-        """Show a report, with a link to each file that is not lost."""
+        """Build the answer with a link to each file that is not lost."""
         lost_files = [
             LostFile(name=file_name(each), format=each, detail=how_to_rebuild(report, each)) for each in lost
         ]
@@ -288,14 +313,14 @@ class ReportBody(ReportSummary):
 
 
 class ReportPage(BaseModel):
-    """A page of reports, newest first. `next` is the cursor of the page after it; null at the end."""
+    """A page of reports, newest first."""
 
     reports: list[ReportSummary]
-    next: str | None
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 def files_of(report: Report, signer: LinkSigner) -> list[ReportFile]:
-    """What a succeeded report holds, with links: the CSV first."""
+    """Return the files of a succeeded report with links, the CSV first."""
     if report.state != "succeeded":
         return []
     return [
@@ -315,12 +340,12 @@ def files_of(report: Report, signer: LinkSigner) -> list[ReportFile]:
 class Triggered(BaseModel):
     """Answer of `/trigger_report`."""
 
-    report_id: UUID
+    report_id: UUID = Field(description="Pass it to `/get_report`.")
 
 
 class LegacyStatus(BaseModel):
     """Answer of `/get_report`."""
 
     status: Literal["Running", "Complete", "Error"] = Field(examples=["Complete"])
-    download_url: str | None = None
-    detail: str | None = None
+    download_url: str | None = Field(default=None, description="A link to the CSV, when `Complete`.")
+    detail: str | None = Field(default=None, description="What went wrong, when `Error`.")

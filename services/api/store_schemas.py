@@ -1,4 +1,4 @@
-"""Stores and timelines in requests and answers. Unknown fields of a request are refused."""
+"""Request and answer bodies for stores and timelines. Requests with unknown fields are refused."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,7 +12,7 @@ from services.api.use_cases.timeline import TimelineInput, TimelineRequest
 from shared.clock import from_us
 from shared.labels import parse_labels
 from shared.uptime.borders import Rule
-from shared.uptime.policy import DEFAULT_POLICY, POLICY_VERSION
+from shared.uptime.policy import DEFAULT_POLICY, POLICIES, POLICY_VERSION
 from shared.uptime.timeline import State, Timeline
 from shared.uptime.window import parse_window
 from shared.uptime.zones import DEFAULT_TIMEZONE, tzdata_version
@@ -36,59 +36,64 @@ def _status(active: bool | None) -> Status | None:  # noqa: FBT001
 
 
 class StoreQuery(BaseModel):
-    """Which stores to list, and from where on."""
+    """Filter and position in the list of stores."""
 
     model_config = ConfigDict(extra="forbid")
 
     label: Annotated[list[str], AfterValidator(_known_labels)] = Field(
-        default=[], description="`NAME:VALUE`; repeat it for stores that have all of them."
+        default=[],
+        description="A label as `NAME:VALUE`. Repeat it to list stores that have all of the labels.",
     )
-    cursor: str | None = Field(default=None, description="`next` of the page before.")
-    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
+    limit: int = Field(default=50, ge=1, le=200, description="The most stores to return.")
 
 
 class StoreBody(BaseModel):
-    """A store. `timezone` is the default one where none was delivered; the last poll is the newest accepted one."""
+    """A store with its latest poll."""
 
     store_id: str
-    timezone: str
-    timezone_is_default: bool
+    timezone: str = Field(description="The IANA time zone that its hours are in.")
+    timezone_is_default: bool = Field(
+        description="Whether no time zone was imported, so that the default applies."
+    )
     labels: Mapping[str, str]
-    first_polled_at: datetime | None
-    last_polled_at: datetime | None
-    last_status: Status | None
+    first_polled_at: datetime | None = Field(description="The oldest accepted poll; null if there is none.")
+    last_polled_at: datetime | None = Field(description="The newest accepted poll; null if there is none.")
+    last_status: Status | None = Field(description="The status of the newest accepted poll.")
 
     @classmethod
     def of(cls, store: Store) -> Self:
-        """Show a store."""
+        """Build the answer for a store."""
         return cls(**_shown(store))
 
 
 class StorePage(BaseModel):
-    """A page of stores, by id. `next` is the cursor of the page after it; null at the end."""
+    """A page of stores, ordered by id."""
 
     stores: list[StoreBody]
-    next: str | None
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 class OpenInterval(BaseModel):
-    """One opening in local time, named as in files; it ends on the next day unless it ends after it starts."""
+    """One opening interval in local time. If the end is not after the start, it ends on the next day."""
 
-    day_of_week: int = Field(description="0 is Monday.")
+    day_of_week: int = Field(description="0 is Monday, 6 is Sunday.")
     start_time_local: str
     end_time_local: str
 
 
 class StoreDetailBody(StoreBody):
-    """One store with its hours; without any it is open around the clock."""
+    """A store with its opening hours."""
 
-    hours: list[OpenInterval]
+    hours: list[OpenInterval] = Field(description="Empty if the store is open around the clock.")
     is_open_24x7: bool
-    polls_last_day: int = Field(description="In the 24 hours up to the newest poll of any store.")
+    polls_last_day: int = Field(
+        description="Polls of this store in the 24 hours before the newest poll of any store."
+    )
 
     @classmethod
     def with_hours(cls, detail: StoreDetail) -> Self:
-        """Show a store and its hours."""
+        """Build the answer for a store with its hours."""
         return cls(
             **_shown(detail.store),
             hours=[
@@ -101,70 +106,79 @@ class StoreDetailBody(StoreBody):
 
 
 class TimelineQuery(BaseModel):
-    """Which time to explain: a window of reports, or from and to; default: the last day up to the newest poll."""
+    """The time to explain: a `window`, or `from` and `to`. Default: the last day before the newest poll."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    from_time: Instant | None = Field(default=None, alias="from")
-    to_time: Instant | None = Field(default=None, alias="to", description="Not included. Default: `as_of`.")
+    from_time: Instant | None = Field(
+        default=None, alias="from", description="Start (inclusive). Default: 24 hours before `to`."
+    )
+    to_time: Instant | None = Field(
+        default=None, alias="to", description="End (exclusive). Default: `as_of`."
+    )
     window: Annotated[str | None, AfterValidator(_known_window)] = Field(
         default=None,
-        description="As in reports: `last_week`, `PT6H`, `previous_day`; instead of from and to.",
+        description="A window as in reports, such as `last_week`, `PT6H` or `previous_day`, instead of `from` and `to`.",
     )
     as_of: Instant | None = Field(
-        default=None, description="Later polls are not known. Default: `to`, or the newest poll of any store."
+        default=None, description="Ignore later polls. Default: `to`, or the newest poll of any store."
     )
-    policy: KnownPolicy = DEFAULT_POLICY
+    policy: KnownPolicy = Field(
+        default=DEFAULT_POLICY,
+        description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
+    )
 
     def request(self) -> TimelineRequest:
-        """The same, as the use case takes it."""
+        """Return the query as a value."""
         return TimelineRequest(self.policy, self.window, self.from_time, self.to_time, self.as_of)
 
 
 class SpanBody(BaseModel):
-    """An unbroken stretch of open time within the window."""
+    """Opening time without a break, within the window."""
 
     begin: datetime
     end: datetime
 
 
 class PollBody(BaseModel):
-    """A poll. One that does not count was taken while the store was closed."""
+    """A poll in the timeline."""
 
     at: datetime
     status: Status
-    counts: bool
+    counts: bool = Field(description="Whether it affects the result: false if the store was closed.")
 
 
 class SegmentBody(BaseModel):
-    """Open time in one state. `poll` is the instant of the poll that speaks for it; null where none does."""
+    """Opening time in one state."""
 
     begin: datetime
     end: datetime
     state: State
-    begin_rule: Rule
-    end_rule: Rule
-    poll: datetime | None
+    begin_rule: Rule = Field(description="Why the segment begins here.")
+    end_rule: Rule = Field(description="Why the segment ends here.")
+    poll: datetime | None = Field(description="The poll that determines the state; null if none does.")
 
 
 class Totals(BaseModel):
-    """What a report says of the window, in microseconds. `availability` is null when nothing is known."""
+    """The figures that a report has for the window, in microseconds."""
 
-    open_us: int
-    up_us: int
-    down_us: int
-    unknown_us: int
-    up_min_us: int
-    up_max_us: int
-    polls: int
-    availability: float | None
+    open_us: int = Field(description="Opening time.")
+    up_us: int = Field(description="Uptime.")
+    down_us: int = Field(description="Downtime.")
+    unknown_us: int = Field(description="Opening time that no poll covers.")
+    up_min_us: int = Field(description="Lower bound of the uptime.")
+    up_max_us: int = Field(description="Upper bound of the uptime.")
+    polls: int = Field(description="Polls that count.")
+    availability: float | None = Field(
+        description="Uptime divided by uptime plus downtime; null if both are 0."
+    )
 
 
 class TimelineBody(BaseModel):
-    """One store in one window, moment by moment.
+    """How the uptime of one store in one window comes about.
 
-    The segments fill the spans and add up to the totals. Policy `hold-scaled` applies the measured share to all open time:
-    there the segments are what was measured.
+    The segments cover the spans and add up to the totals. With policy `hold-scaled`, the segments show what was measured,
+    and the totals apply the measured share to all opening time.
     """
 
     store_id: str
@@ -173,17 +187,17 @@ class TimelineBody(BaseModel):
     policy: str
     policy_version: int
     tzdata_version: str
-    as_of: datetime
-    begin: datetime
-    end: datetime
-    spans: list[SpanBody]
-    polls: list[PollBody]
-    segments: list[SegmentBody]
+    as_of: datetime = Field(description="Polls after this instant are ignored.")
+    begin: datetime = Field(description="Start of the window (inclusive).")
+    end: datetime = Field(description="End of the window (exclusive).")
+    spans: list[SpanBody] = Field(description="When the store was open, in order.")
+    polls: list[PollBody] = Field(description="The polls that can affect the window, in order.")
+    segments: list[SegmentBody] = Field(description="The opening time by state, in order.")
     totals: Totals
 
     @classmethod
     def of(cls, given: TimelineInput, timeline: Timeline) -> Self:
-        """Show a timeline."""
+        """Build the answer for a timeline."""
         start_us, end_us = given.window_us
         return cls(
             store_id=given.store.store_id,

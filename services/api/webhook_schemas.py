@@ -1,4 +1,4 @@
-"""The bodies of webhook requests and answers."""
+"""Request and answer bodies for webhooks."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,7 +12,7 @@ from shared.webhooks.model import EVENTS, DeliveryState, EventType
 
 WebhookUrl = Field(
     max_length=MAX_URL,
-    description="An https address of the public internet.",
+    description="A public https URL.",
     examples=["https://hooks.example/uptill"],
 )
 
@@ -22,60 +22,66 @@ class EndpointCreate(RequestBody):
 
     url: str = WebhookUrl
     events: list[EventType] = Field(
-        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="What it is told of."
+        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="The events to send."
     )
-    description: str = Field(default="", max_length=200, pattern=r"^[^\x00]*$", description="For people.")
+    description: str = Field(
+        default="", max_length=200, pattern=r"^[^\x00]*$", description="A note for people."
+    )
 
 
 class EndpointBody(BaseModel):
-    """An endpoint as a resource; its secret is never shown again."""
+    """A webhook endpoint, without its secret."""
 
     id: UUID
     url: str = WebhookUrl
     events: list[EventType]
     description: str
     state: Literal["enabled", "disabled"]
-    disabled_because: str | None
-    failing_since: datetime | None
+    disabled_because: str | None = Field(description="Why it is disabled; null while enabled.")
+    failing_since: datetime | None = Field(
+        description="Since when every delivery has failed; null if the last one succeeded."
+    )
     created_at: datetime
 
 
 class NewEndpoint(EndpointBody):
-    """The answer to the creation of an endpoint."""
+    """A new webhook endpoint with its secret."""
 
-    secret: str = Field(description="Verifies its deliveries. Shown now and never again.")
+    secret: str = Field(description="The secret that verifies its deliveries. It is shown only once.")
 
 
 class EndpointList(BaseModel):
-    """All endpoints."""
+    """All webhook endpoints, oldest first."""
 
     endpoints: list[EndpointBody]
 
 
 class NewSecret(BaseModel):
-    """The answer to `POST /v1/webhook-secret`."""
+    """Answer of `POST /v1/webhook-secret`."""
 
-    secret: str = Field(description="Verifies deliveries to a `webhook_url`. Shown now and never again.")
+    secret: str = Field(
+        description="The secret that verifies deliveries to a `webhook_url`. It is shown only once."
+    )
 
 
 class DeliveryBody(BaseModel):
-    """A delivery. `id` is its `webhook-id`; `endpoint_id` is null for the `webhook_url` of a report."""
+    """The delivery of one event to one URL."""
 
-    id: UUID
-    endpoint_id: UUID | None
+    id: UUID = Field(description="Sent as the header `webhook-id`.")
+    endpoint_id: UUID | None = Field(description="Null if the URL is the `webhook_url` of a report.")
     url: str = WebhookUrl
     report_id: UUID
     event: EventType
     state: DeliveryState
-    attempt: int
-    due_at: datetime
-    last_status: int | None = Field(examples=[204])
-    last_error: str | None
+    attempt: int = Field(description="How many attempts were made.")
+    due_at: datetime = Field(description="When the next attempt is due.")
+    last_status: int | None = Field(examples=[204], description="The HTTP status of the last answer, if any.")
+    last_error: str | None = Field(description="Why the last attempt failed; otherwise null.")
     created_at: datetime
     ended_at: datetime | None
 
 
 class DeliveryList(BaseModel):
-    """Deliveries, newest first."""
+    """Webhook deliveries, newest first."""
 
     deliveries: list[DeliveryBody]

@@ -52,7 +52,7 @@ def add_docs(app: FastAPI) -> None:
 
     @router.get("/openapi.json")
     async def description() -> Response:
-        return Response(written(), media_type="application/json")  # made once: whoever asks costs little
+        return Response(written(), media_type="application/json")  # built once: repeated requests cost little
 
     @router.get("/docs/start.js")
     async def start() -> Response:

@@ -1,4 +1,4 @@
-"""What both HTTP services are made of: middleware, error answers, operations routes. A service adds its own routes."""
+"""Build an HTTP service: middleware, error answers and operations routes. Each service adds its own routes."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -46,7 +46,7 @@ def make_service(
     routers: Sequence[APIRouter],
     max_body_bytes: int | None,
 ) -> FastAPI:
-    """Build the application; `max_body_bytes` None where every route has a limit of its own."""
+    """Build the application. Pass `max_body_bytes=None` if every route has its own limit."""
     edge = EdgeLimits.of(settings)
 
     @asynccontextmanager
@@ -64,7 +64,7 @@ def make_service(
         redoc_url=None,
     )
     app.state.open_calls = OpenCalls(settings.open_calls_per_key)
-    # The last one added is the first to see a request.
+    # The middleware added last sees a request first.
     app.add_middleware(KeyBeforeBody)
     if max_body_bytes is not None:
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
@@ -93,7 +93,7 @@ def _operations(name: str) -> APIRouter:
 
     @router.get("/version")
     async def read_version() -> VersionBody:
-        """Say what runs here."""
+        """Return the service's name and version."""
         return VersionBody(service=name, version=_VERSION)
 
     return router

@@ -1,4 +1,4 @@
-"""`/trigger_report` and `/get_report`: the two-call contract, thin over the report resource."""
+"""`/trigger_report` and `/get_report`: two simple calls on top of the report resource."""
 
 from typing import Annotated
 from uuid import UUID
@@ -26,13 +26,13 @@ _ACCEPTED = {
 
 @router.post("/trigger_report", responses=_ACCEPTED)
 async def trigger(context: Context, key: Writer, response: Response) -> Triggered:
-    """Accept a report with every default."""
+    """Create a report with default parameters."""
     return await _trigger(context, key, response)
 
 
 @router.get("/trigger_report", deprecated=True, responses=_ACCEPTED)
 async def trigger_by_get(context: Context, key: Writer, response: Response) -> Triggered:
-    """Accept a report by GET; kept for old scripts, since a GET should change nothing."""
+    """Create a report by GET. Use POST instead: this call only exists for old scripts."""
     return await _trigger(context, key, response)
 
 
@@ -41,7 +41,7 @@ async def trigger_by_get(context: Context, key: Writer, response: Response) -> T
     response_model=LegacyStatus,
     response_model_exclude_none=True,
     responses={
-        302: {"description": "The finished CSV, where the caller accepts text/csv."},
+        302: {"description": "A redirect to the finished CSV, if `Accept` is `text/csv`."},
         **answers(ReportNotFound, FileLost),
     },
 )
@@ -50,10 +50,15 @@ async def get(
     key: Reader,
     request: Request,
     response: Response,
-    report_id: Annotated[str, Query(json_schema_extra={"format": "uuid"})],
-    accept: Annotated[str, Header()] = "*/*",
+    report_id: Annotated[
+        str, Query(json_schema_extra={"format": "uuid"}, description="The id from `/trigger_report`.")
+    ],
+    accept: Annotated[str, Header(description="`text/csv` redirects to the finished CSV.")] = "*/*",
 ) -> LegacyStatus | RedirectResponse:
-    """Say `Running`, `Complete` with a link, or `Error`; with `Accept: text/csv` redirect to the finished CSV."""
+    """Show whether a report is `Running`, `Complete` (with a link) or `Error`.
+
+    With `Accept: text/csv`, a finished report redirects to its CSV.
+    """
     report = await wait_for(context, request, _report_id(report_id), key.visible, 0)
     await context.links.note(key, report)
     response.headers["Cache-Control"] = "no-store"
@@ -72,11 +77,13 @@ async def get(
 
 
 def _report_id(given: str) -> UUID:
-    """As in a path: what is no id is the id of no report."""
+    """Parse an id. As in a path, a malformed id names no report."""
     try:
         return UUID(given)
     except ValueError:
-        raise ReportNotFound(f"there is no report {given[:_SHOWN_CHARACTERS]!r}") from None
+        raise ReportNotFound(
+            f"report {given[:_SHOWN_CHARACTERS]!r} does not exist: pass the report_id from /trigger_report"
+        ) from None
 
 
 async def _trigger(context: Context, key: ApiKey, response: Response) -> Triggered:

@@ -1,7 +1,6 @@
-"""Progress as server-sent events: one event at each change, a comment while nothing changes, until the report has ended.
+"""Progress of a report as server-sent events: one event per change, comments in between, until the report has ended.
 
-A stream also ends when this service closes (event sources connect again by themselves, to another instance then), and when
-its key was revoked or has expired.
+A stream also ends when its key ends, and when this service stops; event sources then reconnect to another instance.
 """
 
 from collections.abc import AsyncIterator
@@ -21,11 +20,11 @@ from shared.keys import EVERY_STORE
 from shared.reports.model import Report, ReportState
 
 router = APIRouter(tags=["reports"])
-_LOOKS_BETWEEN_COMMENTS = 15  # 15 s: proxies cut a connection that is silent for longer
+_LOOKS_BETWEEN_COMMENTS = 15  # every 15 s: proxies close connections that are silent for longer
 
 
 class ReportEvent(BaseModel):
-    """The data of an event; the report itself, with its files, is at `/v1/reports/{id}`."""
+    """The data of one event."""
 
     id: UUID
     state: ReportState
@@ -40,15 +39,25 @@ class ReportEvent(BaseModel):
 @router.get(
     "/v1/reports/{report_id}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Events named after the state."}},
+    responses={
+        200: {
+            "content": {"text/event-stream": {}},
+            "description": "Server-sent events, named after the report's state.",
+        }
+    },
 )
 async def events(context: Context, key: Reader, request: Request, report_id: UUID) -> StreamingResponse:
-    """Follow a report: events named after its state, with the progress as JSON; the last one has the final state."""
-    first = await context.looks.report(report_id, key.visible)  # 404 comes as an answer, not as a stream
+    """Stream the progress of a report as server-sent events.
+
+    Each event is named after the report's state and has the progress as JSON. The last event has the final state.
+    """
+    first = await context.looks.report(
+        report_id, key.visible
+    )  # an unknown report gets a 404 answer, not a stream
     return StreamingResponse(
         _stream(context, request, first),
         media_type="text/event-stream",
-        # nginx and others would hold events back until their buffer is full.
+        # Without this header, nginx and others hold events back until a buffer is full.
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
@@ -76,4 +85,4 @@ async def _stream(context: ApiContext, request: Request, report: Report) -> Asyn
             except AuthenticationError:
                 return
             except DatabaseUnavailable:
-                continue  # the next look may succeed; the client need not connect anew
+                continue  # the next read may succeed, so keep the stream open

@@ -1,4 +1,4 @@
-"""API keys and the audit, for administrators. The acts are few, so each has a connection of its own."""
+"""API keys and the audit log, for administrators. These calls are rare, so each opens its own connection."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,11 +16,13 @@ from shared.http.auth import Caller, KeyRing
 from shared.http.bodies import RequestBody
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, invalid_cursor
-from shared.keys import KEY_ID, OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
+from shared.keys import KEY_ID, OVERLAP, SCOPES, ApiKey, create_key, list_keys, revoke_key, rotate_key
 
 router = APIRouter(tags=["administration"])
 Admin = Annotated[ApiKey, Depends(Caller("admin"))]
-Prefix = Annotated[str, Path(pattern=KEY_ID, description="The eight characters after `upt_`.")]
+Prefix = Annotated[
+    str, Path(pattern=KEY_ID, description="The key's public id: the eight characters after `upt_`.")
+]
 T = TypeVar("T")
 _ACTION = "^[a-z.]{1,40}$"
 _ACTOR = "^[a-z0-9]{1,20}$"
@@ -40,13 +42,18 @@ class KeyCreate(RequestBody):
         min_length=1,
         max_length=200,
         pattern=r"^[^\x00-\x1f]+$",
-        description="Who or what will use the key.",
+        description="The person or program that will use the key.",
     )
-    scopes: list[str] = Field(default=["reports:read", "reports:write"], min_length=1, max_length=10)
+    scopes: list[str] = Field(
+        default=["reports:read", "reports:write"],
+        min_length=1,
+        max_length=10,
+        description=f"What the key may do: any of {', '.join(SCOPES)}.",
+    )
     store_labels: dict[str, str] | None = Field(
-        default=None, description="Labels that a store must have for the key to see it. Default: every store."
+        default=None, description="Limit the key to stores with all of these labels. Default: every store."
     )
-    expires_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(default=None, description="When the key ends. Default: never.")
 
 
 class KeyRotate(RequestBody):
@@ -57,56 +64,60 @@ class KeyRotate(RequestBody):
         ge=0,
         le=_MAX_OVERLAP_S,
         allow_inf_nan=False,
-        description="Seconds for which the old key still works.",
+        description="How many seconds the old key keeps working.",
     )
 
 
 class NewKey(BaseModel):
-    """A key, shown this once; the server keeps its hash only."""
+    """A new key. It is shown only once: the server stores only its hash."""
 
     key: str = Field(examples=["upt_a1b2c3d4_…"])
-    prefix: str
+    prefix: str = Field(description="The key's public id.")
 
 
 class KeyBody(BaseModel):
-    """A key without its secret."""
+    """An API key, without its secret."""
 
-    prefix: str
+    prefix: str = Field(description="The key's public id: the eight characters after `upt_`.")
     name: str = Field(examples=["Anna, four stores"])
     scopes: list[str]
-    store_labels: dict[str, str] | None
+    store_labels: dict[str, str] | None = Field(
+        description="The key sees only stores with all of these labels; null for every store."
+    )
     created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    expires_at: datetime | None = Field(description="Null if it never expires.")
+    revoked_at: datetime | None = Field(description="Null unless it was revoked.")
+    last_used_at: datetime | None = Field(
+        description="Accurate to about a minute; null if it was never used."
+    )
 
 
 class KeyList(BaseModel):
-    """Every key, newest first."""
+    """All API keys, newest first."""
 
     keys: list[KeyBody]
 
 
 class AuditRow(BaseModel):
-    """Who did what, and to what."""
+    """One entry of the audit log."""
 
     at: datetime
-    actor: str = Field(description="The prefix of a key, or `command`.")
+    actor: str = Field(description="The prefix of the key that acted, or `command` for the `uptill` command.")
     action: str = Field(examples=["key.created"])
-    subject: str | None = Field(examples=["a1b2c3d4"])
+    subject: str | None = Field(examples=["a1b2c3d4"], description="The id of what was changed.")
     details: dict[str, Any]
 
 
 class AuditPage(BaseModel):
-    """A page, newest first. `next` is the cursor of the page after it; null at the end."""
+    """A page of the audit log, newest first."""
 
     entries: list[AuditRow]
-    next: str | None
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 @router.post("/v1/keys", status_code=status.HTTP_201_CREATED)
 async def create(context: Context, key: Admin, body: KeyCreate, response: Response) -> NewKey:
-    """Make a key; this answer is the only one that shows it."""
+    """Create a key. Only this answer shows it."""
     made = await _act(
         context,
         lambda conn: create_key(
@@ -123,7 +134,7 @@ async def create(context: Context, key: Admin, body: KeyCreate, response: Respon
 
 @router.get("/v1/keys")
 async def read_keys(context: Context, key: Admin) -> KeyList:
-    """List all keys, also those that ended."""
+    """List all keys, including expired and revoked ones."""
     del key
     keys = await _act(context, list_keys)
     return KeyList(keys=[KeyBody.model_validate(vars(found)) for found in keys])
@@ -138,7 +149,7 @@ async def rotate(
     prefix: Prefix,
     body: KeyRotate | None = None,
 ) -> NewKey:
-    """Make the key that takes over: it may do the same; the old one ends after the overlap."""
+    """Replace a key by a new one with the same rights. The old key ends after `overlap_s` seconds."""
     overlap = timedelta(seconds=(body or KeyRotate()).overlap_s)
     made = await _act(context, lambda conn: rotate_key(conn, prefix, overlap=overlap, actor=key.prefix))
     _ring(request).forget(prefix)
@@ -147,23 +158,26 @@ async def rotate(
 
 @router.delete("/v1/keys/{prefix}", status_code=status.HTTP_204_NO_CONTENT)
 async def revoke(context: Context, key: Admin, request: Request, prefix: Prefix) -> None:
-    """End a key: here at once, in other processes within seconds."""
+    """Revoke a key. It stops working everywhere within 5 seconds."""
     revoked = await _act(context, lambda conn: revoke_key(conn, prefix, actor=key.prefix))
     _ring(request).forget(prefix)
     if not revoked:
-        raise KeyNotFound(f"there is no live key with the prefix {prefix!r}")
+        raise KeyNotFound(f"no live API key has the prefix {prefix!r}: GET /v1/keys lists the keys")
 
 
 @router.get("/v1/audit")
 async def read_audit(
     context: Context,
     key: Admin,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    actor: Annotated[str | None, Query(pattern=_ACTOR)] = None,
-    action: Annotated[str | None, Query(pattern=_ACTION, description=f"One of {', '.join(ACTIONS)}.")] = None,
+    cursor: Annotated[str | None, Query(description="The `next` value of the previous page.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="The most entries to return.")] = 50,
+    actor: Annotated[str | None, Query(pattern=_ACTOR, description="Only entries of this actor.")] = None,
+    action: Annotated[
+        str | None,
+        Query(pattern=_ACTION, description=f"Only entries with this action: one of {', '.join(ACTIONS)}."),
+    ] = None,
 ) -> AuditPage:
-    """Show who did what, newest first."""
+    """List the entries of the audit log, newest first."""
     del key
     async with borrowed_async(context.pools.reading) as conn:
         found = await list_entries(conn, before=_before(cursor), limit=limit + 1, actor=actor, action=action)

@@ -1,4 +1,4 @@
-"""Reports as resources: create, list, get (and wait), download."""
+"""Reports as resources: create, list, show (and wait), download, cancel, retry."""
 
 import asyncio
 from collections.abc import Sequence
@@ -134,14 +134,19 @@ async def create_report(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="The same key and body within 24 hours: the same report, unless somebody else has canceled it."
+            description="A key that makes retries safe. The same key and body within 24 hours return the same report, unless another key canceled it."
         ),
     ] = None,
 ) -> ReportBody:
-    """Accept a report: as_of, the stores and the data are fixed now; the work follows."""
+    """Create a report.
+
+    `as_of`, the stores and the data are fixed by this call; workers compute the report afterwards. If a report with the
+    same parameters and data exists, it is returned instead, unless `force` is set.
+    """
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
         raise BadHeader(
-            f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters", field="Idempotency-Key"
+            f"the Idempotency-Key has {len(idempotency_key)} characters: use 1 to {MAX_IDEMPOTENCY_KEY}",
+            field="Idempotency-Key",
         )
     request = (body or ReportCreate()).request()
     if request.webhook_url is not None:
@@ -162,7 +167,7 @@ async def read_reports(
     response: Response,
     chosen: Annotated[ReportQuery, Query()],
 ) -> ReportPage:
-    """List reports, newest first. Links to files are with each report itself."""
+    """List reports, newest first. Show a single report to get links to its files."""
     before_id = read_id_cursor(chosen.cursor)
     async with borrowed_async(context.pools.reading) as conn:
         found = await list_reports(
@@ -185,10 +190,14 @@ async def read_report(
     report_id: UUID,
     wait: Annotated[
         float,
-        Query(ge=0, allow_inf_nan=False, description="Seconds to wait for the end; capped by the server."),
+        Query(
+            ge=0,
+            allow_inf_nan=False,
+            description="How many seconds to wait for the report to end. The server caps it at `UPTILL_MAX_WAIT_S`.",
+        ),
     ] = 0,
 ) -> ReportBody:
-    """Show a report with its progress and, once it succeeded, links to its files."""
+    """Show a report: its progress, and links to its files once it has succeeded."""
     report = await wait_for(context, request, report_id, key.visible, min(wait, context.settings.max_wait_s))
     await context.links.note(key, report)
     response.headers.update(_NO_STORE)
@@ -204,7 +213,7 @@ async def read_report(
     responses=answers(FileNotReady, FileLost, ReportExpired),
 )
 async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -> RedirectResponse:
-    """Redirect to a link to the file."""
+    """Redirect to the download link of a file."""
     report = await context.looks.report(report_id, key.visible)
     file = _file(context, report, name)
     await context.files.refuse_lost(report, file.format)
@@ -214,10 +223,10 @@ async def read_file(context: Context, key: Reader, report_id: UUID, name: str) -
 
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
 async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
-    """Withdraw from a report that has not ended, and cancel it if no other key wants it.
+    """Cancel a report that has not ended, or withdraw from it if other keys requested it too.
 
-    The answer's `state` says which: `canceled`, or as before while another key that asked the same still wants the
-    report. A key that did not ask for the report changes nothing. An administrator's key cancels it for everybody.
+    The report is canceled once every key that requested it has withdrawn; until then its `state` does not change. A key
+    that did not request it changes nothing. A key with the scope `admin` cancels it for all keys.
     """
     bind_contextvars(report_id=str(report_id))
     async with borrowed_async(context.pools.accepting) as conn, conn.transaction():
@@ -234,7 +243,7 @@ async def cancel(context: Context, key: Writer, report_id: UUID) -> ReportBody:
     responses=answers(ReportEnded, TooManyOpenReports),
 )
 async def retry(context: Context, key: Writer, report_id: UUID) -> ReportBody:
-    """Try a failed report again; batches that were done stay done."""
+    """Retry a failed report. Finished batches are kept."""
     bind_contextvars(report_id=str(report_id))
     async with borrowed_async(context.pools.accepting) as conn, conn.transaction():
         wakes = await retry_report(
@@ -261,10 +270,10 @@ def _file(context: ApiContext, report: Report, name: str) -> ReportFile:
         if file.name == name:
             return file
     if name in map(file_name, report.formats) and not report.is_final:
-        raise FileNotReady(f"report {report.id} is {report.state}; ask again later")
-    if report.state == "expired":
-        raise ReportExpired(
-            f"the files of report {report.id} were removed after their time; make a new report"
+        raise FileNotReady(
+            f"report {report.id} is {report.state}, so {name} does not exist yet: try again later"
         )
+    if report.state == "expired":
+        raise ReportExpired(f"report {report.id} has expired and its files were removed: create a new report")
     held = ", ".join(file_name(file.format) for file in report.files) or "none"
-    raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}; it has {held}")
+    raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}: its files are {held}")

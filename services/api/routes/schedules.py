@@ -1,4 +1,4 @@
-"""Schedules of reports as resources: create, list, get, change, delete."""
+"""Report schedules as resources: create, list, show, change, delete."""
 
 from typing import Annotated
 from uuid import UUID
@@ -41,9 +41,9 @@ Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 async def create_schedule(
     context: Context, key: Writer, response: Response, body: ScheduleCreate
 ) -> ScheduleBody:
-    """Make a report at each time that a cron expression names in a time zone, and deliver it.
+    """Create a schedule: a cron expression and a time zone, with report parameters and a delivery.
 
-    Of due times that are missed while no scheduler runs the newest is made up for.
+    If the scheduler misses several due times, it creates one report, for the latest of them.
     """
     terms = body.terms()
     _check_address(context, terms.webhook_url)
@@ -59,7 +59,7 @@ async def create_schedule(
 async def read_schedules(
     context: Context, key: Reader, chosen: Annotated[ScheduleQuery, Query()]
 ) -> SchedulePage:
-    """List schedules, newest first. Parameters, due times and runs are with each schedule itself."""
+    """List schedules, newest first. Show a single schedule to get its parameters, due times and runs."""
     before_id = read_id_cursor(chosen.cursor)
     async with borrowed_async(context.pools.reading) as conn:
         found = await schedules.list_schedules(conn, key.visible, before_id=before_id, limit=chosen.limit + 1)
@@ -72,7 +72,7 @@ async def read_schedules(
 
 @router.get("/v1/report-schedules/{schedule_id}")
 async def read_schedule(context: Context, key: Reader, schedule_id: UUID) -> ScheduleBody:
-    """Show a schedule with its next due times and its newest runs: reports, refusals, deliveries."""
+    """Show a schedule with its next due times and latest runs."""
     async with borrowed_async(context.pools.reading) as conn:
         return await _shown(conn, await schedules.get_schedule(conn, schedule_id, key.visible))
 
@@ -81,7 +81,7 @@ async def read_schedule(context: Context, key: Reader, schedule_id: UUID) -> Sch
 async def change_schedule(
     context: Context, key: Writer, schedule_id: UUID, body: ScheduleChange
 ) -> ScheduleBody:
-    """Pause or resume a schedule, or change its times, its parameters or its delivery."""
+    """Change a schedule: pause or resume it, or set new times, parameters or deliveries."""
     changes = body.changes()
     _check_address(context, changes.get("webhook_url"))
     async with borrowed_async(context.pools.accepting) as conn:
@@ -93,7 +93,7 @@ async def change_schedule(
 
 @router.delete("/v1/report-schedules/{schedule_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_schedule(context: Context, key: Writer, schedule_id: UUID) -> None:
-    """Forget a schedule. Its reports, and what was delivered, stay."""
+    """Delete a schedule. Its reports and delivered files stay."""
     async with borrowed_async(context.pools.accepting) as conn:
         await schedules.delete_schedule(conn, schedule_id, key.visible, by=key.prefix)
 

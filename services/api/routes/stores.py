@@ -1,4 +1,4 @@
-"""Stores: a page, one, its timeline. An id may hold slashes."""
+"""Stores: list, show, timeline. Store ids may contain slashes."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ StoreId = Annotated[str, AfterValidator(storable)]
 
 @router.get("/v1/stores")
 async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuery, Query()]) -> StorePage:
-    """List stores by id, each with its last poll."""
+    """List stores by id, each with its latest poll."""
     labels, after_id = parse_labels(chosen.label, separator=":"), read_text_cursor(chosen.cursor)
     async with borrowed_async(context.pools.reading) as conn:
         found = await list_stores(conn, labels, key.visible, after_id=after_id, limit=chosen.limit + 1)
@@ -44,7 +44,7 @@ async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuer
 async def read_store_timeline(
     context: Context, key: Reader, store_id: StoreId, chosen: Annotated[TimelineQuery, Query()]
 ) -> TimelineBody:
-    """Explain the uptime of one store: its spans, its polls, and its states with the rule behind each border."""
+    """Explain the uptime of one store: its opening times, its polls, and the rule behind every change of state."""
     async with borrowed_async(context.pools.reading) as conn:
         given = await read_timeline(conn, store_id, chosen.request(), key.visible)
     return await run_in_threadpool(lambda: TimelineBody.of(given, given.explain()))
@@ -52,6 +52,6 @@ async def read_store_timeline(
 
 @router.get("/v1/stores/{store_id:path}")
 async def read_store(context: Context, key: Reader, store_id: StoreId) -> StoreDetailBody:
-    """Show one store: hours, zone, labels, its last poll and how many it had lately."""
+    """Show one store: opening hours, time zone, labels and latest poll."""
     async with borrowed_async(context.pools.reading) as conn:
         return StoreDetailBody.with_hours(await get_store(conn, store_id, key.visible))

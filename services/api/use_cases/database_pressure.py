@@ -38,5 +38,5 @@ class Pressure:
             self._stands_still = bool(overdue) and not is_working
         if self._stands_still or key_prefix in self._overdue:
             raise Overloaded(
-                f"work has waited for workers for more than {self._max_age.total_seconds():g} s; try again later, or add workers"
+                f"batches have waited for workers for more than {self._max_age.total_seconds():g} s: try again later, or add workers"
             )

@@ -35,7 +35,7 @@ def check_prefix(prefix: str) -> str:
     """Return a prefix of objects. Raises `InvalidRequest` for what could lead elsewhere."""
     if len(prefix) > MAX_PREFIX or not _SEGMENTS.fullmatch(prefix) or {".", ".."} & set(prefix.split("/")):
         raise InvalidRequest(
-            "letters, digits, `.`, `_`, `-`, and `/` between them; no part is `.` or `..`",
+            f"invalid s3_prefix {prefix!r}: use letters, digits, `.`, `_`, `-` and `/` between parts; no part may be `.` or `..`",
             field="deliver.s3_prefix",
         )
     return prefix
@@ -56,7 +56,7 @@ async def create_schedule(
     """
     ((made,),) = await _all(conn, "count_of_maker", {"created_by": created_by})
     if made >= most:
-        raise LimitReached(f"this key has {made} schedules and may have {most}: delete one first")
+        raise LimitReached(f"this key has {made} schedules, and its limit is {most}: delete one first")
     schedule_id = new_id()
     terms = await _placed(conn, terms, created_by, visible)
     await _check(conn, terms, created_by)
@@ -86,7 +86,7 @@ async def get_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreS
     """Return one. Raises `ScheduleNotFound`, also for one with stores beyond what is visible."""
     found = await _schedules(conn, schedule_id, visible, None, 1)
     if not found:
-        raise ScheduleNotFound(f"there is no schedule {schedule_id}")
+        raise _not_found(schedule_id)
     return found[0]
 
 
@@ -148,7 +148,7 @@ async def _placed(conn: AsyncConnection, terms: T, maker: str, visible: StoreSco
     if visible.labels is None:
         if f"{terms.s3_prefix}/".startswith(OWNERS_PREFIX):
             raise InvalidRequest(
-                f'"{OWNERS_PREFIX}" is for the schedules of keys that are limited to some stores: use another prefix',
+                f's3_prefix begins with "{OWNERS_PREFIX}", which is reserved for keys limited to some stores: use another prefix',
                 field="deliver.s3_prefix",
             )
         return terms
@@ -169,7 +169,13 @@ async def _check(conn: AsyncConnection, terms: ScheduleTerms, maker: str) -> Non
 async def _lock(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> None:
     locked = await conn.execute(_SQL["lock"], {"id": schedule_id, "scope": scope_json(visible)})
     if locked.rowcount == 0:
-        raise ScheduleNotFound(f"there is no schedule {schedule_id}")
+        raise _not_found(schedule_id)
+
+
+def _not_found(schedule_id: UUID) -> ScheduleNotFound:
+    return ScheduleNotFound(
+        f"schedule {schedule_id} does not exist, or its stores are not visible to this key: check the id"
+    )
 
 
 async def _now(conn: AsyncConnection, schedule_id: UUID) -> datetime:

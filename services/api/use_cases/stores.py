@@ -61,7 +61,7 @@ async def find_store(conn: AsyncConnection, store_id: str, visible: StoreScope) 
     # Postgres holds no NUL in text, and no id has one.
     found = await _select(conn, visible, store_id=store_id, limit=1) if "\0" not in store_id else []
     if not found:
-        raise StoreNotFound(f"there is no store {store_id!r}")
+        raise StoreNotFound(f"store {store_id!r} does not exist, or is not visible to this key: check the id")
     return found[0]
 
 

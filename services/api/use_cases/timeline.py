@@ -87,11 +87,16 @@ def _window(request: TimelineRequest, store: Store, latest: datetime | None) -> 
     """As_of and the window. Raises `InvalidRequest`."""
     as_of = request.as_of or request.to_time or latest
     if as_of is None:
-        raise InvalidRequest("no poll was ever accepted; name the time with from and to", field="to")
+        raise InvalidRequest(
+            "no poll was accepted yet, so there is no last day: give from and to", field="to"
+        )
     as_of_us = to_us(as_of)
     if request.window is not None or (request.from_time is None and request.to_time is None):
         if request.from_time is not None or request.to_time is not None:
-            raise InvalidRequest("name a window, or from and to, not both", field="window")
+            raise InvalidRequest(
+                "window was given together with from or to: give either window, or from and to",
+                field="window",
+            )
         starts_us, ends_us = bounds_us(
             [parse_window(request.window or "last_day")], as_of_us, [store.timezone]
         )
@@ -100,10 +105,16 @@ def _window(request: TimelineRequest, store: Store, latest: datetime | None) -> 
         end_us = to_us(request.to_time or as_of)
         start_us = to_us(request.from_time) if request.from_time else end_us - 86_400_000_000
     if not start_us <= end_us <= as_of_us:
-        raise InvalidRequest("from, to and as_of must follow each other in this order", field="from")
+        raise InvalidRequest(
+            "from, to and as_of are out of order: from must not be after to, and to not after as_of",
+            field="from",
+        )
     longest_us = MAX_RANGE // timedelta(microseconds=1)
     if end_us - start_us > longest_us or as_of_us - end_us > longest_us:
-        raise InvalidRequest(f"a timeline covers at most {MAX_RANGE.days} days", field="from")
+        raise InvalidRequest(
+            f"the window is too long: a timeline covers at most {MAX_RANGE.days} days up to as_of; choose a shorter one",
+            field="from",
+        )
     return as_of_us, (start_us, end_us)
 
 
@@ -120,6 +131,7 @@ async def _polls(
     at_us, active = row or ([], [])
     if len(at_us) > MAX_POLLS:
         raise InvalidRequest(
-            f"more than {MAX_POLLS:,} polls lie in that time; ask for less of it", field="from"
+            f"the window holds more than {MAX_POLLS:,} polls, the limit of a timeline: choose a shorter window",
+            field="from",
         )
     return at_us, active

@@ -32,7 +32,7 @@ def announced_bytes(request: Request) -> int:
 
 def too_large(limit_bytes: int) -> BodyTooLarge:
     """The error that names the limit."""
-    return BodyTooLarge(f"the body is longer than {limit_bytes:,} bytes")
+    return BodyTooLarge(f"the body is longer than the limit of {limit_bytes:,} bytes: send a smaller one")
 
 
 async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: int) -> T:
@@ -41,7 +41,9 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
     Raises `UnsupportedMediaType`, `BodyTooLarge`, and RequestValidationError for what cannot be read or is not valid.
     """
     if media_type(request) != "application/json":
-        raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
+        raise UnsupportedMediaType(
+            "the body is not declared as JSON: send JSON with Content-Type: application/json"
+        )
     refuse_longer(request, limit_bytes)
     body = bytearray()
     async for block in request.stream():

@@ -48,7 +48,9 @@ async def _import_id(import_id: str) -> UUID:
     try:
         return UUID(import_id)
     except ValueError:
-        raise ImportNotFound(f"there is no import {import_id!r}") from None
+        raise ImportNotFound(
+            f"import {import_id!r} does not exist: GET /v1/imports lists the imports"
+        ) from None
 
 
 Context = Annotated[IngestContext, Depends(_context)]

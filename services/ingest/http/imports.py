@@ -95,9 +95,11 @@ async def cancel_import(pool: AsyncConnectionPool, import_id: UUID, canceled_by:
             raise ImportNotFound(f"there is no import {import_id}")
         origin, is_open, state = row
         if origin not in _CANCELABLE:
-            raise ImportEnded(f"import {import_id} is no upload and no load of files, but {_ORIGINS[origin]}")
+            raise ImportEnded(
+                f"import {import_id} cannot be canceled: it is {_ORIGINS[origin]}, not a load of files"
+            )
         if not is_open:
-            raise ImportEnded(f"import {import_id} has ended: it is {state}")
+            raise ImportEnded(f"import {import_id} cannot be canceled: it has already ended, and is {state}")
         await conn.execute(_SQL["cancel_import"], {"id": import_id})
         await record_async(conn, canceled_by, "import.canceled", str(import_id))
 

@@ -1,4 +1,4 @@
-"""`/livez`: the process runs. `/readyz`: it can take in data; false as soon as it is asked to stop."""
+"""`/livez`: the process runs. `/readyz`: it can accept data, until it is asked to stop."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ _SPOOL_LOOK_S = 30.0  # the disk is reported as silent long before
 def ingest_checks(
     pool: AsyncConnectionPool, redis_url: str, spool: Spool, importer: Importer
 ) -> Sequence[Check]:
-    """What the ingest service looks at, each by its name on `/readyz`. Redis, where there is one, only counts calls."""
+    """Return the checks of the ingest service. Redis is checked only if it is configured; it just counts calls."""
     checks = [
         database_check(pool),
         _spool_check(spool),
@@ -50,25 +50,29 @@ def _imports_check(pool: AsyncConnectionPool) -> Check:
         age_s = await oldest_wait_s(pool)
         if age_s is None or age_s <= LONG_WAIT_S:
             return OK
-        return f"the oldest upload has waited {age_s:,.0f} s to be loaded; see the service's log"
+        return f"the oldest upload has waited {age_s:,.0f} s to be loaded: see the log of the ingest service"
 
     return Check("imports", look, needed=False, within_s=DATABASE_WITHIN_S)
 
 
 async def _importer(importer: Importer) -> str:
-    return OK if importer.is_alive else "its thread has ended; see the log"
+    return (
+        OK
+        if importer.is_alive
+        else "the importer's thread has ended: see the log, then restart the ingest service"
+    )
 
 
 @router.get("/livez")
 async def livez() -> Health:
-    """Answer while the process runs."""
+    """Return 200 while the process runs."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Health, "description": "Data cannot be taken in."}})
+@router.get("/readyz", responses={503: {"model": Health, "description": "The service cannot accept data."}})
 async def readyz(context: Context, response: Response) -> Health:
-    """Report what the last look at each component saw; looks go on in the background. 503 when data cannot be taken in.
+    """Return the health of each component, as checked in the background. The status is 503 while data cannot be accepted.
 
-    An upload that waits long only degrades the service, which still takes in live polls and other uploads.
+    An upload that has waited long only degrades the service: it still accepts live polls and other uploads.
     """
     return context.readiness.answer(response)
