@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from shared.keys import EVERY_STORE, StoreScope
-from shared.uptime.window import DEFAULT_WINDOW_NAMES
+from shared.uptime.policy import DEFAULT_POLICY
+from shared.uptime.window import DEFAULT_WINDOWS, Window, parse_windows
 
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 FileFormat = Literal["csv", "json", "parquet", "xlsx"]
@@ -34,14 +35,14 @@ def file_name(file_format: FileFormat) -> str:
 
 @dataclass(frozen=True)
 class StoreFilter:
-    """The stores a report is to hold: those with one of the ids, and with all of the labels. None: any."""
+    """The stores of a report: those with one of the ids and all of the labels. None does not limit."""
 
     ids: tuple[str, ...] | None = None
     labels: tuple[tuple[str, str], ...] | None = None
 
     @classmethod
     def of(cls, ids: Sequence[str] | None, labels: Mapping[str, str] | None) -> "StoreFilter | None":
-        """The same filter for the same stores, whatever the order; None when neither is given."""
+        """Return a filter that does not depend on the order given; None if neither is given."""
         if ids is None and labels is None:
             return None
         return cls(
@@ -50,31 +51,61 @@ class StoreFilter:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """As the row of a report keeps it."""
+        """Return the filter as a report's row stores it."""
         given = {"ids": self.ids, "labels": None if self.labels is None else dict(self.labels)}
         return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
-class ReportRequest:
-    """What a caller asks for. `as_of` is an instant, or the newest accepted poll, or the database's clock.
+class ReportParameters:
+    """What a report measures and produces. Windows are parsed and in column order; None for stores means every store."""
 
-    `windows` are texts that `parse_windows` takes, in the order of the columns. The same question about the same data is
-    answered by the same report, unless `force`.
-    """
-
-    policy: str
-    as_of: datetime | Literal["latest", "now"] = "latest"
+    policy: str = DEFAULT_POLICY
     detail: bool = False
-    force: bool = False
-    windows: tuple[str, ...] = DEFAULT_WINDOW_NAMES
+    windows: tuple[Window, ...] = DEFAULT_WINDOWS
     formats: tuple[FileFormat, ...] = ("csv",)
     stores: StoreFilter | None = None
-    webhook_url: str | None = None  # told when the report has ended
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `as_json` returned; ignore other members, use defaults for missing ones."""
+        known = {each.name: stored[each.name] for each in fields(ReportParameters) if each.name in stored}
+        given = known.get("stores") or {}
+        return cls(
+            **{
+                **known,
+                "windows": parse_windows(known["windows"]) if "windows" in known else DEFAULT_WINDOWS,
+                "formats": tuple(known.get("formats", ("csv",))),
+                "stores": StoreFilter.of(given.get("ids"), given.get("labels")),
+            }
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the parameters by name, as a schedule and a report's row store them."""
+        values = {each.name: getattr(self, each.name) for each in fields(ReportParameters)}
+        return {
+            **values,
+            "windows": [window.text for window in self.windows],
+            "formats": list(self.formats),
+            "stores": None if self.stores is None else self.stores.as_json(),
+        }
+
+
+@dataclass(frozen=True)
+class ReportRequest(ReportParameters):
+    """A request for one report. `as_of` is an instant, the newest accepted poll or the database's clock.
+
+    Requests with the same parameters about the same data share one report, unless `force` is set. `webhook_url` is called
+    when the report has ended.
+    """
+
+    as_of: datetime | Literal["latest", "now"] = "latest"
+    force: bool = False
+    webhook_url: str | None = None
 
     @property
     def sha256(self) -> bytes:
-        """What two requests have in common that ask the same."""
+        """A digest that equal requests share."""
         return hashlib.sha256(repr(self).encode()).digest()
 
 

@@ -31,7 +31,7 @@ from shared.reports.model import (
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
-from shared.uptime.window import longest_reach_us, parse_windows
+from shared.uptime.window import longest_reach_us
 from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")
@@ -166,11 +166,8 @@ async def _find_or_insert(
         "id": new_id(),
         "data_cut": cut[0],
         "as_of": cut[1],
-        "policy": request.policy,
+        **request.as_json(),
         "policy_version": POLICY_VERSION,
-        "detail": request.detail,
-        "windows": list(request.windows),
-        "formats": list(request.formats),
         "stores": None if stores is None else Jsonb(stores.as_json()),
         "ids": None if stores is None or stores.ids is None else list(stores.ids),
         "labels": None if stores is None or stores.labels is None else Jsonb(dict(stores.labels)),
@@ -236,7 +233,7 @@ async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> N
 
 
 def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:
-    read_us = longest_reach_us(parse_windows(request.windows)) + every_poll_us(POLICIES[request.policy])
+    read_us = longest_reach_us(request.windows) + every_poll_us(POLICIES[request.policy])
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
 
 

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import Context
 from services.api.routes.reports import Reader
-from services.api.store_schemas import (
+from services.api.schemas.stores import (
     StoreBody,
     StoreDetailBody,
     StorePage,
@@ -24,7 +24,7 @@ from shared.labels import parse_labels
 from shared.texts import storable
 
 router = APIRouter(tags=["stores"])
-StoreId = Annotated[str, AfterValidator(storable)]
+StoreId = Annotated[str, AfterValidator(storable), Path(description="The store's id.")]
 
 
 @router.get("/v1/stores")
@@ -35,7 +35,7 @@ async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuer
         found = await list_stores(conn, labels, key.visible, after_id=after_id, limit=chosen.limit + 1)
     page, last = cut_page(found, chosen.limit)
     return StorePage(
-        stores=[StoreBody.of(store) for store in page],
+        stores=[StoreBody.of_store(store) for store in page],
         next=None if last is None else text_cursor(last.store_id),
     )
 
@@ -46,8 +46,8 @@ async def read_store_timeline(
 ) -> TimelineBody:
     """Explain the uptime of one store: its opening times, its polls, and the rule behind every change of state."""
     async with borrowed_async(context.pools.reading) as conn:
-        given = await read_timeline(conn, store_id, chosen.request(), key.visible)
-    return await run_in_threadpool(lambda: TimelineBody.of(given, given.explain()))
+        given = await read_timeline(conn, store_id, chosen.to_request(), key.visible)
+    return await run_in_threadpool(lambda: TimelineBody.of_timeline(given, given.compute_timeline()))
 
 
 @router.get("/v1/stores/{store_id:path}")

@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Path, Query, status
 
 from services.api.context import Context
-from services.api.webhook_schemas import (
+from services.api.schemas.webhooks import (
     DeliveryBody,
     DeliveryList,
     EndpointBody,
@@ -27,7 +27,9 @@ from shared.webhooks.model import DeliveryState
 router = APIRouter(tags=["webhooks"])
 Admin = Annotated[ApiKey, Depends(Caller("admin"))]
 Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
-_MOST_SHOWN = 1000
+EndpointId = Annotated[UUID, Path(description="The endpoint's id.")]
+DeliveryId = Annotated[UUID, Path(description="The delivery's id, as in the header `webhook-id`.")]
+_MAX_SHOWN = 1000
 
 
 @router.post("/v1/webhook-endpoints", status_code=status.HTTP_201_CREATED, responses=answers(LimitReached))
@@ -57,7 +59,7 @@ async def read_endpoints(context: Context, key: Admin) -> EndpointList:
 
 
 @router.get("/v1/webhook-endpoints/{endpoint_id}")
-async def read_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
+async def read_endpoint(context: Context, key: Admin, endpoint_id: EndpointId) -> EndpointBody:
     """Show a webhook endpoint."""
     del key
     async with borrowed_async(context.pools.reading) as conn:
@@ -65,14 +67,14 @@ async def read_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> Endp
 
 
 @router.delete("/v1/webhook-endpoints/{endpoint_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> None:
+async def delete_endpoint(context: Context, key: Admin, endpoint_id: EndpointId) -> None:
     """Delete a webhook endpoint and its deliveries."""
     async with borrowed_async(context.pools.accepting) as conn:
         await endpoints.delete_endpoint(conn, endpoint_id, by=key.prefix)
 
 
 @router.post("/v1/webhook-endpoints/{endpoint_id}/enable")
-async def enable_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
+async def enable_endpoint(context: Context, key: Admin, endpoint_id: EndpointId) -> EndpointBody:
     """Enable a disabled webhook endpoint. Deliveries that have waited less than a day are sent too."""
     async with borrowed_async(context.pools.accepting) as conn:
         return EndpointBody(**vars(await endpoints.enable_endpoint(conn, endpoint_id, by=key.prefix)))
@@ -95,7 +97,7 @@ async def read_deliveries(
     endpoint_id: Annotated[UUID | None, Query(description="Only deliveries to this endpoint.")] = None,
     report_id: Annotated[UUID | None, Query(description="Only deliveries about this report.")] = None,
     state: Annotated[DeliveryState | None, Query(description="Only deliveries in this state.")] = None,
-    limit: Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="The most deliveries to return.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=_MAX_SHOWN, description="The most deliveries to return.")] = 100,
 ) -> DeliveryList:
     """List webhook deliveries, newest first."""
     del key
@@ -110,7 +112,7 @@ async def read_deliveries(
     status_code=status.HTTP_202_ACCEPTED,
     responses=answers(DeliveryBusy),
 )
-async def resend_delivery(context: Context, key: Admin, delivery_id: UUID) -> DeliveryBody:
+async def resend_delivery(context: Context, key: Admin, delivery_id: DeliveryId) -> DeliveryBody:
     """Send a webhook delivery again, with the same `webhook-id`. Failed attempts are repeated for 24 hours."""
     async with borrowed_async(context.pools.accepting) as conn:
         return DeliveryBody(**vars(await endpoints.resend_delivery(conn, delivery_id, by=key.prefix)))

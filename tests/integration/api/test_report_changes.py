@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from services.api.changes import ReportChanges, Waiter
+from services.api.changes import ReportChanges, ReportWaiter
 from shared.ids import new_id
 
 _PATIENCE_S = 30.0
@@ -23,7 +23,7 @@ def execute(database_url: str, statement: str, report_id: UUID) -> None:
         conn.execute(statement.encode(), {"id": report_id, "error": Jsonb({})})
 
 
-async def woken(waiter: Waiter) -> None:
+async def woken(waiter: ReportWaiter) -> None:
     await asyncio.wait_for(waiter.changed.wait(), _PATIENCE_S)
     waiter.changed.clear()
 
@@ -50,12 +50,12 @@ def test_progress_and_the_end_wake_whom_they_concern(database_url: str) -> None:
 
     async def scenario() -> None:
         changes = ReportChanges(database_url)
-        async with changes.listening():
+        async with changes.keep_listening():
             await listener_is_there(database_url)
             with (
-                changes.waiter(report_id, progress=True) as progress,
-                changes.waiter(report_id) as end,
-                changes.waiter(other_id, progress=True) as other,
+                changes.watch_report(report_id, progress=True) as progress,
+                changes.watch_report(report_id) as end,
+                changes.watch_report(other_id, progress=True) as other,
             ):
                 await asyncio.to_thread(execute, database_url, _DONE, report_id)
                 await woken(progress)
@@ -74,9 +74,9 @@ def test_a_listener_that_was_cut_off_comes_back_and_has_everybody_look(database_
 
     async def scenario() -> None:
         changes = ReportChanges(database_url)
-        async with changes.listening():
+        async with changes.keep_listening():
             await listener_is_there(database_url)
-            with changes.waiter(report_id) as waiter:
+            with changes.watch_report(report_id) as waiter:
                 async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn:
                     for pid in await _listeners(conn):
                         await conn.execute("select pg_terminate_backend(%s)", [pid])
@@ -89,6 +89,6 @@ def test_a_listener_that_was_cut_off_comes_back_and_has_everybody_look(database_
 
 def test_whom_nobody_waits_for_any_more_is_forgotten() -> None:
     changes = ReportChanges("postgresql://unused")
-    with changes.waiter(new_id()):
+    with changes.watch_report(new_id()):
         pass
     assert not changes._waiters

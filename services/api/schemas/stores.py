@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema
+from pydantic_core import core_schema
 
-from services.api.schemas import Instant, KnownPolicy
-from services.api.use_cases.stores import Store, StoreDetail
+from services.api.schemas.reports import Instant, KnownPolicy
+from services.api.use_cases.stores import StoreRow, StoreWithHours
 from services.api.use_cases.timeline import TimelineInput, TimelineRequest
 from shared.clock import from_us
 from shared.labels import parse_labels
 from shared.uptime.borders import Rule
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES, POLICY_VERSION
 from shared.uptime.timeline import State, Timeline
-from shared.uptime.window import parse_window
+from shared.uptime.window import Window, parse_window
 from shared.uptime.zones import DEFAULT_TIMEZONE, tzdata_version
 
 Status = Literal["active", "inactive"]
@@ -25,13 +26,18 @@ def _known_labels(texts: list[str]) -> list[str]:
     return texts
 
 
-def _known_window(text: str | None) -> str | None:
-    if text is not None:
-        parse_window(text)
-    return text
+# A text in the query, a parsed window in Python.
+WindowText = Annotated[
+    Window,
+    GetPydanticSchema(
+        lambda _type, _handler: core_schema.no_info_after_validator_function(
+            parse_window, core_schema.str_schema()
+        )
+    ),
+]
 
 
-def _status(active: bool | None) -> Status | None:  # noqa: FBT001
+def _status_name(active: bool | None) -> Status | None:  # noqa: FBT001
     return None if active is None else "active" if active else "inactive"
 
 
@@ -62,9 +68,9 @@ class StoreBody(BaseModel):
     last_status: Status | None = Field(description="The status of the newest accepted poll.")
 
     @classmethod
-    def of(cls, store: Store) -> Self:
+    def of_store(cls, store: StoreRow) -> Self:
         """Build the answer for a store."""
-        return cls(**_shown(store))
+        return cls(**_store_fields(store))
 
 
 class StorePage(BaseModel):
@@ -92,12 +98,14 @@ class StoreDetailBody(StoreBody):
     )
 
     @classmethod
-    def with_hours(cls, detail: StoreDetail) -> Self:
+    def with_hours(cls, detail: StoreWithHours) -> Self:
         """Build the answer for a store with its hours."""
         return cls(
-            **_shown(detail.store),
+            **_store_fields(detail.store),
             hours=[
-                OpenInterval(day_of_week=day, start_time_local=_clock(opens), end_time_local=_clock(closes))
+                OpenInterval(
+                    day_of_week=day, start_time_local=_format_time(opens), end_time_local=_format_time(closes)
+                )
                 for day, opens, closes in detail.hours
             ],
             is_open_24x7=not detail.hours,
@@ -116,7 +124,7 @@ class TimelineQuery(BaseModel):
     to_time: Instant | None = Field(
         default=None, alias="to", description="End (exclusive). Default: `as_of`."
     )
-    window: Annotated[str | None, AfterValidator(_known_window)] = Field(
+    window: WindowText | None = Field(
         default=None,
         description="A window as in reports, such as `last_week`, `PT6H` or `previous_day`, instead of `from` and `to`.",
     )
@@ -128,7 +136,7 @@ class TimelineQuery(BaseModel):
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
     )
 
-    def request(self) -> TimelineRequest:
+    def to_request(self) -> TimelineRequest:
         """Return the query as a value."""
         return TimelineRequest(self.policy, self.window, self.from_time, self.to_time, self.as_of)
 
@@ -159,7 +167,7 @@ class SegmentBody(BaseModel):
     poll: datetime | None = Field(description="The poll that determines the state; null if none does.")
 
 
-class Totals(BaseModel):
+class TotalsBody(BaseModel):
     """The figures that a report has for the window, in microseconds."""
 
     open_us: int = Field(description="Opening time.")
@@ -193,10 +201,10 @@ class TimelineBody(BaseModel):
     spans: list[SpanBody] = Field(description="When the store was open, in order.")
     polls: list[PollBody] = Field(description="The polls that can affect the window, in order.")
     segments: list[SegmentBody] = Field(description="The opening time by state, in order.")
-    totals: Totals
+    totals: TotalsBody
 
     @classmethod
-    def of(cls, given: TimelineInput, timeline: Timeline) -> Self:
+    def of_timeline(cls, given: TimelineInput, timeline: Timeline) -> Self:
         """Build the answer for a timeline."""
         start_us, end_us = given.window_us
         return cls(
@@ -229,18 +237,18 @@ class TimelineBody(BaseModel):
                 )
                 for segment in timeline.segments
             ],
-            totals=_totals(timeline),
+            totals=_sum_timeline(timeline),
         )
 
 
-def _totals(timeline: Timeline) -> Totals:
+def _sum_timeline(timeline: Timeline) -> TotalsBody:
     measures = timeline.measures
     numbers = {name: int(getattr(measures, name)[0, 0]) for name in measures.__slots__}
     known_us = numbers["up_us"] + numbers["down_us"]
-    return Totals(**numbers, availability=numbers["up_us"] / known_us if known_us else None)
+    return TotalsBody(**numbers, availability=numbers["up_us"] / known_us if known_us else None)
 
 
-def _shown(store: Store) -> dict[str, object]:
+def _store_fields(store: StoreRow) -> dict[str, object]:
     return {
         "store_id": store.store_id,
         "timezone": store.timezone or DEFAULT_TIMEZONE,
@@ -248,9 +256,9 @@ def _shown(store: Store) -> dict[str, object]:
         "labels": store.labels,
         "first_polled_at": store.first_polled_at,
         "last_polled_at": store.last_polled_at,
-        "last_status": _status(store.is_active),
+        "last_status": _status_name(store.is_active),
     }
 
 
-def _clock(second: int) -> str:
+def _format_time(second: int) -> str:
     return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.api.schemas import ReportParameters
+from services.api.schemas.reports import ReportParametersBody
 from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
@@ -39,7 +39,7 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class ScheduledReport(ReportParameters):
+class ScheduledReport(ReportParametersBody):
     """The parameters of each scheduled report. Every field has a default."""
 
     as_of: Literal["latest", "due"] = Field(
@@ -47,17 +47,9 @@ class ScheduledReport(ReportParameters):
         description="The end of every window: `latest` (the newest poll accepted by then) or `due` (the due time).",
     )
 
-    def parameters(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the parameters as a schedule stores them."""
-        stores = self.store_filter
-        return {
-            "policy": self.policy,
-            "detail": self.detail,
-            "windows": self.windows,
-            "formats": list(self.files_made),
-            "stores": None if stores is None else stores.as_json(),
-            "as_of": self.as_of,
-        }
+        return {**self.parameters().as_json(), "as_of": self.as_of}
 
 
 class Deliver(BaseModel):
@@ -90,13 +82,13 @@ class ScheduleCreate(RequestBody):
     report: ScheduledReport = ScheduledReport()
     deliver: Deliver = Deliver()
 
-    def terms(self) -> ScheduleTerms:
+    def to_terms(self) -> ScheduleTerms:
         """Return the terms as a value."""
         return ScheduleTerms(
             name=self.name,
             cron=self.cron,
             timezone=self.timezone,
-            report=self.report.parameters(),
+            report=self.report.as_json(),
             webhook_url=self.deliver.webhook_url,
             s3_prefix=self.deliver.s3_prefix,
         )
@@ -119,12 +111,12 @@ class ScheduleChange(RequestBody):
     report: ScheduledReport | None = None
     deliver: Deliver | None = None
 
-    def changes(self) -> dict[str, Any]:
+    def list_changes(self) -> dict[str, Any]:
         """Return only the terms that the request changes."""
         named: dict[str, Any] = {"name": self.name, "cron": self.cron, "timezone": self.timezone}
         found = {name: value for name, value in named.items() if value is not None}
         if self.report is not None:
-            found["report"] = self.report.parameters()
+            found["report"] = self.report.as_json()
         if self.deliver is not None:
             found.update(webhook_url=self.deliver.webhook_url, s3_prefix=self.deliver.s3_prefix)
         return found
@@ -176,7 +168,7 @@ class ScheduleSummary(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, schedule: Schedule, **more: Any) -> Self:
+    def of_schedule(cls, schedule: Schedule, **more: Any) -> Self:
         """Build the answer for a schedule."""
         return cls(
             id=schedule.id,
@@ -207,7 +199,7 @@ class ScheduleBody(ScheduleSummary):
     def with_runs(cls, schedule: Schedule, runs: Sequence[Run]) -> "ScheduleBody":
         """Build the answer with due times and runs."""
         times = following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
-        return cls.of(
+        return cls.of_schedule(
             schedule,
             report=ScheduledReport.model_validate(schedule.report),
             next_due=times if schedule.state == "active" else [],

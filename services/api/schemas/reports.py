@@ -1,6 +1,7 @@
 """Request and answer bodies for reports. Requests with unknown fields are refused."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -11,18 +12,20 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     PlainValidator,
     model_validator,
 )
+from pydantic_core import core_schema
 
-from services.api.files import how_to_rebuild
-from services.api.signing import LinkSigner
+from services.api.download_links import LinkSigner, how_to_rebuild
 from shared.http.bodies import RequestBody
 from shared.labels import checked_labels
 from shared.reports.model import (
     CONTENT_TYPES,
     FileFormat,
     Report,
+    ReportParameters,
     ReportRequest,
     ReportState,
     StoreFilter,
@@ -30,7 +33,7 @@ from shared.reports.model import (
 )
 from shared.reports.read import ReportChoice
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
-from shared.uptime.window import DEFAULT_WINDOW_NAMES, MAX_WINDOWS, NAMED_WINDOWS, parse_windows
+from shared.uptime.window import DEFAULT_WINDOWS, MAX_WINDOWS, NAMED_WINDOWS, Window, parse_windows
 from shared.webhooks.address import MAX_URL
 
 MAX_STORE_IDS = 10_000
@@ -46,7 +49,7 @@ def _known_policy(name: str) -> str:
 KnownPolicy = Annotated[str, AfterValidator(_known_policy)]
 
 
-def _instant_or_word(as_of: object) -> datetime | Literal["latest", "now"]:
+def _parse_as_of(as_of: object) -> datetime | Literal["latest", "now"]:
     if as_of == "latest" or as_of == "now":  # noqa: PLR1714 - keeps the literal types
         return as_of
     try:
@@ -60,11 +63,6 @@ def _instant_or_word(as_of: object) -> datetime | Literal["latest", "now"]:
     return _known_year(instant)
 
 
-def _known_windows(texts: list[str]) -> list[str]:
-    parse_windows(texts)
-    return texts
-
-
 def _known_year(instant: datetime) -> datetime:
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         raise ValueError(
@@ -74,6 +72,21 @@ def _known_year(instant: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_known_year)]
+
+_WINDOW_TEXTS = core_schema.list_schema(core_schema.str_schema(), min_length=1, max_length=MAX_WINDOWS)
+# A list of texts in JSON, parsed windows in Python.
+Windows = Annotated[
+    tuple[Window, ...],
+    GetPydanticSchema(
+        lambda _type, _handler: core_schema.no_info_after_validator_function(
+            parse_windows,
+            _WINDOW_TEXTS,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda windows: [window.text for window in windows], return_schema=_WINDOW_TEXTS
+            ),
+        )
+    ),
+]
 
 
 class StoreSelection(BaseModel):
@@ -96,7 +109,7 @@ class StoreSelection(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _something(self) -> "StoreSelection":
+    def _require_choice(self) -> "StoreSelection":
         if self.ids is None and self.labels is None:
             raise ValueError(
                 "stores is empty: give ids or labels, or leave stores out to report on every store"
@@ -104,7 +117,7 @@ class StoreSelection(BaseModel):
         return self
 
 
-class ReportParameters(RequestBody):
+class ReportParametersBody(RequestBody):
     """The parameters of a report. Every field has a default."""
 
     policy: KnownPolicy = Field(
@@ -117,10 +130,9 @@ class ReportParameters(RequestBody):
     stores: StoreSelection | None = Field(
         default=None, description="The stores to report on. Default: every store the key can see."
     )
-    windows: Annotated[list[str], AfterValidator(_known_windows)] = Field(
-        default=list(DEFAULT_WINDOW_NAMES),
-        min_length=1,
-        max_length=MAX_WINDOWS,
+    windows: Windows = Field(
+        default=DEFAULT_WINDOWS,
+        json_schema_extra={"default": [window.text for window in DEFAULT_WINDOWS]},
         description=(
             f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration up to"
             " 366 days such as PT6H (column suffix `last_6h`) or P30D (`last_30d`)."
@@ -133,18 +145,20 @@ class ReportParameters(RequestBody):
         description="The file formats to produce. CSV is always included.",
     )
 
-    @property
-    def files_made(self) -> tuple[FileFormat, ...]:
-        """The formats, with CSV, in a fixed order."""
-        return tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats)
+    def parameters(self) -> ReportParameters:
+        """Return the parameters as a value: formats and stores do not depend on the order given."""
+        values = {each.name: getattr(self, each.name) for each in fields(ReportParameters)}
+        chosen = self.stores
+        return ReportParameters(
+            **{
+                **values,
+                "formats": tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats),
+                "stores": None if chosen is None else StoreFilter.of(chosen.ids, chosen.labels),
+            }
+        )
 
-    @property
-    def store_filter(self) -> StoreFilter | None:
-        """The store filter; None means every store."""
-        return None if self.stores is None else StoreFilter.of(self.stores.ids, self.stores.labels)
 
-
-class ReportCreate(ReportParameters):
+class ReportCreate(ReportParametersBody):
     """Body of `POST /v1/reports`. Every field has a default."""
 
     model_config = ConfigDict(
@@ -153,7 +167,7 @@ class ReportCreate(ReportParameters):
 
     as_of: Annotated[
         AwareDatetime | Literal["latest", "now"],
-        PlainValidator(_instant_or_word, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
+        PlainValidator(_parse_as_of, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
     ] = Field(
         default="latest",
         description="The end of every window: an instant, `latest` (the newest accepted poll) or `now`.",
@@ -168,17 +182,10 @@ class ReportCreate(ReportParameters):
         description="An https URL to call when the report has ended. Calls are signed with the secret from `POST /v1/webhook-secret`.",
     )
 
-    def request(self) -> ReportRequest:
+    def to_request(self) -> ReportRequest:
         """Return the request as a value. Requests that ask the same compare equal."""
         return ReportRequest(
-            policy=self.policy,
-            as_of=self.as_of,
-            detail=self.detail,
-            force=self.force,
-            windows=tuple(self.windows),
-            formats=self.files_made,
-            stores=self.store_filter,
-            webhook_url=self.webhook_url,
+            **vars(self.parameters()), as_of=self.as_of, force=self.force, webhook_url=self.webhook_url
         )
 
 
@@ -198,19 +205,24 @@ class ReportQuery(BaseModel):
     cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
     limit: int = Field(default=50, ge=1, le=200, description="The most reports to return.")
 
-    def choice(self) -> ReportChoice:
+    def filters(self) -> ReportChoice:
         """Return the filters without the position."""
         return ReportChoice(self.state, self.policy, self.created_after, self.created_before)
 
 
-class Progress(BaseModel):
+class ProgressBody(BaseModel):
     """How much of the report is computed."""
 
     stores_done: int = Field(description="Stores whose batch is done.")
     stores_total: int = Field(description="All stores of the report.")
 
+    @classmethod
+    def of_report(cls, report: Report) -> Self:
+        """Build the progress of a report."""
+        return cls(stores_done=report.stores_done, stores_total=report.stores_total)
 
-class ReportFile(BaseModel):
+
+class FileBody(BaseModel):
     """A finished file with its download link."""
 
     name: str = Field(examples=["report.csv"])
@@ -224,7 +236,7 @@ class ReportFile(BaseModel):
     rows: int = Field(description="Rows without the header: one per store.")
 
 
-class LostFile(BaseModel):
+class LostFileBody(BaseModel):
     """A file that was removed from or changed in the object store."""
 
     name: str = Field(examples=["report.csv"])
@@ -232,7 +244,7 @@ class LostFile(BaseModel):
     detail: str = Field(description="How to get the file back.")
 
 
-class StoresHeld(BaseModel):
+class StoreFilterBody(BaseModel):
     """How the stores of a report were chosen."""
 
     ids_given: int | None = Field(description="How many ids were given; null if none were.")
@@ -252,14 +264,14 @@ class ReportSummary(BaseModel):
     detail: bool
     windows: list[str]
     formats: list[FileFormat]
-    stores: StoresHeld | None = Field(description="How the stores were chosen; null for every store.")
+    stores: StoreFilterBody | None = Field(description="How the stores were chosen; null for every store.")
     data_cut: int = Field(
         description="The number of the last data change accepted before the report was created."
     )
     tzdata_version: str | None = Field(
         description="The time zone database used; null until the report has succeeded."
     )
-    progress: Progress
+    progress: ProgressBody
     error: dict[str, Any] | None = Field(
         description="Why the report failed; null unless `state` is `failed`."
     )
@@ -268,7 +280,7 @@ class ReportSummary(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, report: Report, **more: Any) -> Self:
+    def of_report(cls, report: Report, **more: Any) -> Self:
         """Build the answer for a report."""
         has_filter = report.ids_given is not None or report.labels is not None
         return cls(
@@ -280,10 +292,10 @@ class ReportSummary(BaseModel):
             detail=report.detail,
             windows=list(report.windows),
             formats=list(report.formats),
-            stores=StoresHeld(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
+            stores=StoreFilterBody(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
             data_cut=report.data_cut,
             tzdata_version=report.tzdata_version,
-            progress=Progress(stores_done=report.stores_done, stores_total=report.stores_total),
+            progress=ProgressBody.of_report(report),
             error=report.error if report.state == "failed" else None,
             created_at=report.created_at,
             started_at=report.started_at,
@@ -295,10 +307,10 @@ class ReportSummary(BaseModel):
 class ReportBody(ReportSummary):
     """A report with links to its files."""
 
-    files: list[ReportFile] = Field(
+    files: list[FileBody] = Field(
         description="The finished files, CSV first. Empty until the report has succeeded."
     )
-    lost_files: list[LostFile] = Field(
+    lost_files: list[LostFileBody] = Field(
         description="Files that are missing from the object store, or have another size there. They have no link. Normally empty."
     )
 
@@ -306,10 +318,11 @@ class ReportBody(ReportSummary):
     def with_links(cls, report: Report, signer: LinkSigner, lost: Collection[FileFormat]) -> "ReportBody":
         """Build the answer with a link to each file that is not lost."""
         lost_files = [
-            LostFile(name=file_name(each), format=each, detail=how_to_rebuild(report, each)) for each in lost
+            LostFileBody(name=file_name(each), format=each, detail=how_to_rebuild(report, each))
+            for each in lost
         ]
-        files = [file for file in files_of(report, signer) if file.format not in lost]
-        return cls.of(report, files=files, lost_files=lost_files)
+        files = [file for file in list_files(report, signer) if file.format not in lost]
+        return cls.of_report(report, files=files, lost_files=lost_files)
 
 
 class ReportPage(BaseModel):
@@ -319,12 +332,12 @@ class ReportPage(BaseModel):
     next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-def files_of(report: Report, signer: LinkSigner) -> list[ReportFile]:
+def list_files(report: Report, signer: LinkSigner) -> list[FileBody]:
     """Return the files of a succeeded report with links, the CSV first."""
     if report.state != "succeeded":
         return []
     return [
-        ReportFile(
+        FileBody(
             name=file_name(file.format),
             format=file.format,
             url=link.url,
@@ -333,7 +346,7 @@ def files_of(report: Report, signer: LinkSigner) -> list[ReportFile]:
             sha256=file.sha256,
             rows=file.rows,
         )
-        for file, link in ((file, signer.link(file)) for file in report.files)
+        for file, link in ((file, signer.get_link(file)) for file in report.files)
     ]
 
 
