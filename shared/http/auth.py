@@ -1,4 +1,4 @@
-"""Authenticate callers, check their scopes and count their calls. Every route depends on `Caller(scope)` or `public`.
+"""Authenticate callers, check their scopes and count their calls. Every route depends on `RequireScope(scope)` or `public`.
 
 The application holds the keys in `app.state.keys` and the limits in `app.state.rates` and `app.state.open_calls`.
 """
@@ -38,7 +38,7 @@ _UNKNOWN_AT_ONCE = 2  # connections of the pool that unknown keys may use at a t
 
 
 @dataclass
-class _Known:
+class _KnownKey:
     """A live key, the hash its holder must match, and whether to record its use."""
 
     key: ApiKey
@@ -52,8 +52,8 @@ class KeyRing:
     def __init__(self, pool: AsyncConnectionPool, remembered_s: float = REMEMBERED_S) -> None:
         self._pool = pool
         self._remembered_s = remembered_s
-        self._live: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
-        self._unknown: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
+        self._live: OrderedDict[str, tuple[float, _KnownKey | None]] = OrderedDict()
+        self._unknown: OrderedDict[str, tuple[float, _KnownKey | None]] = OrderedDict()
         self._unknown_at_once = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
 
     async def live_key(self, presented: str) -> ApiKey:
@@ -72,7 +72,7 @@ class KeyRing:
         self._live.pop(prefix, None)
         self._unknown.pop(prefix, None)
 
-    async def _known(self, prefix: str) -> _Known | None:
+    async def _known(self, prefix: str) -> _KnownKey | None:
         """Look up known keys at once. Unknown ones share a few connections and never evict a live key."""
         was_live = prefix in self._live
         until_s, known = (self._live if was_live else self._unknown).get(prefix, (0.0, None))
@@ -91,14 +91,14 @@ class KeyRing:
             remembered.popitem(last=False)
         return known
 
-    async def _look_up(self, prefix: str) -> _Known | None:
+    async def _look_up(self, prefix: str) -> _KnownKey | None:
         async with autocommitting_async(self._pool) as conn, conn.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SQL["live_key"], {"prefix": prefix})
             row = await cursor.fetchone()
         if row is None:
             return None
         stored_hash, use_is_due = row.pop("hash"), row.pop("use_is_due")
-        return _Known(ApiKey(**row), stored_hash, use_is_due)
+        return _KnownKey(ApiKey(**row), stored_hash, use_is_due)
 
     async def _note_use(self, prefix: str) -> None:
         """Record the use, once a minute so that calls do not queue for the row. A full disk does not refuse a read."""
@@ -110,7 +110,7 @@ class KeyRing:
 
 
 @dataclass(frozen=True)
-class Caller:
+class RequireScope:
     """The dependency of a route that requires `scope`. Reads the key from `Authorization: Bearer` or `X-API-Key`."""
 
     scope: str
@@ -160,21 +160,21 @@ async def refuse_ended(request: Request) -> None:
         return
 
 
-def callers_of(dependant: Dependant) -> Iterator[Caller]:
-    """Yield the `Caller` dependencies of a route."""
-    if isinstance(dependant.call, Caller):
+def callers_of(dependant: Dependant) -> Iterator[RequireScope]:
+    """Yield the `RequireScope` dependencies of a route."""
+    if isinstance(dependant.call, RequireScope):
         yield dependant.call
     for inner in dependant.dependencies:
         yield from callers_of(inner)
 
 
 _demands: dict[
-    int, tuple[object, Caller | None]
+    int, tuple[object, RequireScope | None]
 ] = {}  # by the id of the route; holding the route keeps the id unique
 
 
-def demand_of(route: object) -> Caller | None:
-    """Return the `Caller` dependency of a route, or None if it is public or missing."""
+def demand_of(route: object) -> RequireScope | None:
+    """Return the `RequireScope` dependency of a route, or None if it is public or missing."""
     if id(route) not in _demands:
         dependant: Dependant | None = getattr(route, "dependant", None)
         found = None if dependant is None else next(callers_of(dependant), None)

@@ -1,6 +1,6 @@
 """Check the API key before reading the body, and again while a long body arrives.
 
-The check runs the route's own `Caller` early: FastAPI reads and parses a body before it runs dependencies.
+The check runs the route's own `RequireScope` early: FastAPI reads and parses a body before it runs dependencies.
 """
 
 import time

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
-from shared.http.auth import Caller
+from shared.http.auth import RequireScope
 from shared.keys import ApiKey
 from shared.metrics.exposition import CONTENT_TYPE, exposition
 
@@ -21,7 +21,7 @@ def metrics_router(service: str) -> APIRouter:
             200: {"content": {"text/plain": {}}, "description": "Metrics in the Prometheus text format."}
         },
     )
-    async def metrics(key: Annotated[ApiKey, Depends(Caller("metrics:read"))]) -> Response:
+    async def metrics(key: Annotated[ApiKey, Depends(RequireScope("metrics:read"))]) -> Response:
         """Return the metrics of all processes of this service."""
         del key
         return Response(await run_in_threadpool(exposition, service), media_type=CONTENT_TYPE)

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel, Field
 from starlette.middleware.cors import CORSMiddleware
 
@@ -25,6 +26,8 @@ from shared.settings import Settings
 
 _VERSION = version("uptill")
 _MAX_PREFLIGHT_AGE_S = 600
+# shared/http/observe.py and shared/tracing.py do this; FASTAPI_OTEL_AUTO_CONFIGURE must not add exporters (decision 23).
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -62,6 +65,7 @@ def make_service(
         docs_url=None,
         openapi_url=None,  # shared/http/docs.py has it
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.open_calls = OpenCalls(settings.open_calls_per_key)
     # The middleware added last sees a request first.

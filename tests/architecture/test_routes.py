@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from services.api.main import create_app
 from services.ingest.http.main import create_app as create_ingest
-from shared.http.auth import Caller, public
+from shared.http.auth import RequireScope, public
 from shared.keys import SCOPES
 from shared.settings import Settings
 
@@ -33,7 +33,7 @@ def test_every_route_declares_its_scope_or_is_public_on_purpose() -> None:
     assert len(routes) >= 8
     for route in routes:
         called = list(calls(route.dependant))
-        scopes = [call.scope for call in called if isinstance(call, Caller)]
+        scopes = [call.scope for call in called if isinstance(call, RequireScope)]
         is_public = public in called
         assert len(scopes) + is_public == 1, f"{route.path} must declare exactly one of a scope and `public`"
         assert set(scopes) <= set(SCOPES)

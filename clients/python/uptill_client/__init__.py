@@ -1,22 +1,22 @@
-"""A typed client for the Uptill HTTP API: a library of its own, and what the `uptill` command uses."""
+"""A typed client for the Uptill HTTP API. The `uptill` command uses it too."""
 
 from uptill_client.answers import (
-    Counts,
     ImportStatus,
     Interval,
     LostFile,
-    Progress,
     ReportFile,
+    ReportProgress,
     ReportStatus,
-    Segment,
+    RowCounts,
     Store,
     StoreChanged,
     StoreDetail,
-    Timeline,
+    StoreTimeline,
+    TimelineSegment,
 )
 from uptill_client.client import UptillClient
 from uptill_client.imports import Poll
-from uptill_client.reports import FORMATS
+from uptill_client.parameters import FORMATS, ReportOptions
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
@@ -24,23 +24,24 @@ from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "FORMATS",
     "ApiError",
-    "Counts",
     "ImportStatus",
     "Interval",
     "LostFile",
     "NotReachable",
     "Poll",
-    "Progress",
     "ReportFile",
+    "ReportOptions",
+    "ReportProgress",
     "ReportSchedule",
     "ReportStatus",
+    "RowCounts",
     "ScheduleDelivery",
     "ScheduleRun",
-    "Segment",
     "Store",
     "StoreChanged",
     "StoreDetail",
-    "Timeline",
+    "StoreTimeline",
+    "TimelineSegment",
     "UptillClient",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -13,13 +13,13 @@ from shared import keys
 from shared.audit import ACTIONS, list_entries
 from shared.db.connect import borrowed_async, connect
 from shared.errors import KeyNotFound, KeyReplaced
-from shared.http.auth import Caller, KeyRing
+from shared.http.auth import KeyRing, RequireScope
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, invalid_cursor
 from shared.keys import KEY_ID, ApiKey
 
 router = APIRouter(tags=["administration"])
-Admin = Annotated[ApiKey, Depends(Caller("admin"))]
+Admin = Annotated[ApiKey, Depends(RequireScope("admin"))]
 Prefix = Annotated[
     str, Path(pattern=KEY_ID, description="The key's public id: the eight characters after `upt_`.")
 ]

@@ -29,18 +29,17 @@ from shared.errors import (
     TooManyPendingWebhooks,
     WebhookSecretMissing,
 )
-from shared.http.auth import Caller, refuse_ended
+from shared.http.auth import RequireScope, refuse_ended
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.keys import ApiKey
-from shared.reports.model import Caller as ReportCaller
-from shared.reports.model import Report
+from shared.reports.model import Caller, Report
 from shared.reports.read import list_reports
 from shared.webhooks.address import check_url
 
 router = APIRouter(tags=["reports"])
-Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
-Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
+Reader = Annotated[ApiKey, Depends(RequireScope("reports:read"))]
+Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
 ReportId = Annotated[UUID, Path(description="The report's id.")]
 
 MAX_IDEMPOTENCY_KEY = 255
@@ -92,7 +91,7 @@ async def create_report(
         check_url(
             request.webhook_url, allow_private=context.settings.webhook_allow_private, field="webhook_url"
         )
-    caller = ReportCaller(key.prefix, idempotency_key, key.visible)
+    caller = Caller(key.prefix, idempotency_key, key.visible)
     created = await reports.create_report(context, request, caller)
     await context.links.record_links(key, created.report)
     response.headers.update({} if created.quota is None else created.quota.headers())

@@ -18,7 +18,7 @@ from services.api.schemas.schedules import (
 from services.api.use_cases import schedules
 from shared.db.connect import borrowed_async
 from shared.errors import LimitReached, WebhookSecretMissing
-from shared.http.auth import Caller
+from shared.http.auth import RequireScope
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.keys import ApiKey
@@ -26,8 +26,8 @@ from shared.schedules.model import Schedule
 from shared.webhooks.address import check_url
 
 router = APIRouter(tags=["schedules"])
-Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
-Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
+Reader = Annotated[ApiKey, Depends(RequireScope("reports:read"))]
+Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
 ScheduleId = Annotated[UUID, Path(description="The schedule's id.")]
 
 

@@ -17,7 +17,7 @@ from services.api.schemas.webhooks import (
 )
 from shared.db.connect import borrowed_async
 from shared.errors import DeliveryBusy, LimitReached
-from shared.http.auth import Caller
+from shared.http.auth import RequireScope
 from shared.http.contract import answers
 from shared.keys import ApiKey
 from shared.webhooks import endpoints
@@ -25,8 +25,8 @@ from shared.webhooks.address import check_url
 from shared.webhooks.model import DeliveryState
 
 router = APIRouter(tags=["webhooks"])
-Admin = Annotated[ApiKey, Depends(Caller("admin"))]
-Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
+Admin = Annotated[ApiKey, Depends(RequireScope("admin"))]
+Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
 EndpointId = Annotated[UUID, Path(description="The endpoint's id.")]
 DeliveryId = Annotated[UUID, Path(description="The delivery's id, as in the header `webhook-id`.")]
 _MAX_SHOWN = 1000

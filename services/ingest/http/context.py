@@ -11,7 +11,7 @@ from services.ingest.http.importer import Importer
 from services.ingest.http.spool import Spool
 from shared.db.pools import Pools
 from shared.errors import ImportNotFound
-from shared.http.auth import Caller
+from shared.http.auth import RequireScope
 from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
 from shared.keys import ApiKey
@@ -44,7 +44,7 @@ async def _context(
 
 
 async def _import_id(import_id: str) -> UUID:
-    """Raise `ImportNotFound` also for what is no id."""
+    """Parse an id. A malformed id names no import."""
     try:
         return UUID(import_id)
     except ValueError:
@@ -54,5 +54,5 @@ async def _import_id(import_id: str) -> UUID:
 
 
 Context = Annotated[IngestContext, Depends(_context)]
-Writer = Annotated[ApiKey, Depends(Caller("ingest:write"))]
+Writer = Annotated[ApiKey, Depends(RequireScope("ingest:write"))]
 ImportId = Annotated[UUID, Depends(_import_id)]

@@ -45,7 +45,7 @@ class CountsBody(BaseModel):
     corrected: int = Field(description="Rows that replaced a stored row with another value.")
 
 
-class Interval(BaseModel):
+class IntervalBody(BaseModel):
     """One opening interval in local time. If the end is not after the start, it ends on the next day."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -60,7 +60,7 @@ class HoursChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hours: list[Interval] = Field(
+    hours: list[IntervalBody] = Field(
         max_length=MAX_INTERVALS,
         description="All opening intervals of the week; they replace the stored ones.",
     )
@@ -86,7 +86,7 @@ class LabelsChange(BaseModel):
     )
 
 
-class StoreChanged(BaseModel):
+class StoreChangedBody(BaseModel):
     """The result of changing one store."""
 
     store_id: str
@@ -94,14 +94,14 @@ class StoreChanged(BaseModel):
     counts: CountsBody
 
 
-class ImportCounts(CountsBody):
+class ImportCountsBody(CountsBody):
     """What happened to the rows of an import; for an archive, the sum over its members."""
 
     rows_read: int = Field(description="All data rows read so far.")
     rejected: int = Field(description="Invalid rows; `GET /v1/imports/{import_id}/rejects` lists them.")
 
 
-class ImportProgress(BaseModel):
+class ImportProgressBody(BaseModel):
     """How much of the file has been read."""
 
     bytes_done: int
@@ -121,8 +121,8 @@ class ImportBody(BaseModel):
         description="Where the rows come from: `upload` (`POST /v1/imports`), `command` (`uptill ingest`), `live` (the live polls of one day), `change` (a change of one store) or `retention` (old polls that were removed)."
     )
     source: str = Field(description="The name of the file or upload.")
-    counts: ImportCounts
-    progress: ImportProgress
+    counts: ImportCountsBody
+    progress: ImportProgressBody
     sha256: str | None = Field(description="SHA-256 of the file, in hex; null until it is known.")
     same_as: UUID | None = Field(description="The earlier import of the same bytes, if there is one.")
     quality: dict[str, Any] | None = Field(description="The quality report; null until the import has ended.")
@@ -142,14 +142,14 @@ class ImportBody(BaseModel):
             kind=row.kind,
             origin=row.origin,
             source=row.source,
-            counts=ImportCounts(
+            counts=ImportCountsBody(
                 rows_read=row.rows_read,
                 accepted=row.accepted,
                 duplicate=row.duplicate,
                 corrected=row.corrected,
                 rejected=row.rejected,
             ),
-            progress=ImportProgress(
+            progress=ImportProgressBody(
                 bytes_done=row.bytes_done,
                 bytes_total=None if row.state == "queued" or row.kind == "archive" else row.size_bytes,
             ),

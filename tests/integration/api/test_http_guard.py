@@ -263,6 +263,21 @@ class TestBeforeTheApplication:
             wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "room for another connection")
 
 
+class TestRoot:
+    @pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"])
+    def test_a_browser_is_sent_to_the_docs(self, service: TestClient, accept: str) -> None:
+        headers = {"Accept": accept, "Authorization": ""}
+        answer = service.get("/", headers=headers, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (307, "docs")
+        assert '<div id="docs">' in service.get("/", headers=headers).text
+
+    @pytest.mark.parametrize("accept", ["*/*", "application/json"])
+    def test_a_program_gets_a_problem(self, service: TestClient, accept: str) -> None:
+        answer = service.get("/", headers={"Accept": accept}, follow_redirects=False)
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "urn:uptill:error:not_found"
+
+
 class TestDocs:
     def test_the_page_loads_nothing_from_elsewhere(self, service: TestClient) -> None:
         page = service.get("/docs", headers={"Authorization": ""})

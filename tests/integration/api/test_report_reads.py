@@ -82,7 +82,9 @@ def test_each_caller_sees_what_its_scope_allows(database_url: str) -> None:
             reads = ReportReads(pool)
             of_north, of_all = await insert(beside, {"region": "n"}), await insert(beside)
             asked = [(each, scope) for each in (of_north, of_all) for scope in (EVERY_STORE, _NORTH, _SOUTH)]
-            found = await asyncio.gather(*(reads.read_report(*each) for each in asked), return_exceptions=True)
+            found = await asyncio.gather(
+                *(reads.read_report(*each) for each in asked), return_exceptions=True
+            )
             seen = [None if isinstance(each, ReportNotFound) else each.id for each in found]  # type: ignore[union-attr]
             assert seen == [of_north, of_north, None, of_all, None, None]
 

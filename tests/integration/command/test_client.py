@@ -123,7 +123,7 @@ def test_a_file_that_somebody_removed_is_said_to_be(
     storage = make_storage(Settings.model_validate(values))
     for item in list(storage.list("reports/")):
         storage.delete(item.key)
-    with pytest.raises(ApiError, match=r"somebody removed report\.csv from the object store") as caught:
+    with pytest.raises(ApiError, match=r"report\.csv was removed from the object store") as caught:
         client.save(status.file("csv"), tmp_path / "report.csv")
     assert caught.value.code == "file_lost"
     assert not (tmp_path / "report.csv").exists()

@@ -15,7 +15,13 @@ from services.ingest.http.change_store import (
     replace_timezone,
 )
 from services.ingest.http.context import Context, Writer
-from services.ingest.http.schemas import CountsBody, HoursChange, LabelsChange, StoreChanged, TimezoneChange
+from services.ingest.http.schemas import (
+    CountsBody,
+    HoursChange,
+    LabelsChange,
+    StoreChangedBody,
+    TimezoneChange,
+)
 from shared.http.contract import REF_TEMPLATE
 
 router = APIRouter(tags=["stores"])
@@ -30,7 +36,7 @@ def _documented(model: type[BaseModel]) -> dict[str, Any]:
 
 
 @router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_documented(HoursChange))
-async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
+async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
     """Replace the opening hours of one store. Adds the store if it is unknown."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
@@ -44,7 +50,7 @@ async def put_hours(context: Context, key: Writer, request: Request, store_id: s
 
 
 @router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_documented(TimezoneChange))
-async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
+async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
     """Set the time zone of one store. Adds the store if it is unknown."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
@@ -56,7 +62,7 @@ async def put_timezone(context: Context, key: Writer, request: Request, store_id
 
 
 @router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_documented(LabelsChange))
-async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChanged:
+async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
     """Replace the labels of one store. Adds the store if it is unknown."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
@@ -67,9 +73,9 @@ async def put_labels(context: Context, key: Writer, request: Request, store_id: 
     )
 
 
-def _shown(change: StoreChange) -> StoreChanged:
+def _shown(change: StoreChange) -> StoreChangedBody:
     counts = change.counts
-    return StoreChanged(
+    return StoreChangedBody(
         store_id=change.store_id,
         import_id=change.import_id,
         counts=CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected),
