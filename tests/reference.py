@@ -52,10 +52,11 @@ def http_reference() -> str:
 
 _HTTP = """# HTTP calls
 
-Every call except those marked with * needs an API key, sent as `Authorization: Bearer upt_…` ([keys and scopes](../how-to/keys.md)).
-Errors are `application/problem+json` (RFC 9457); [errors](errors.md) lists them. Parameters, bodies, answers and examples are in
-[openapi.json](openapi.json) and [openapi-ingest.json](openapi-ingest.json). Each service shows its own under `/docs`,
-and redirects browsers from `/` to it.
+Every call except those marked with * needs an API key, sent as `Authorization: Bearer upt_…` ([keys and
+scopes](../how-to/keys.md)). Errors are `application/problem+json` (RFC 9457); [errors](errors.md) lists
+them. Parameters, bodies, answers and examples are in [openapi.json](openapi.json) and
+[openapi-ingest.json](openapi-ingest.json). Each service shows its own under `/docs`, and redirects browsers
+from `/` to it.
 
 ## API service (port 8000)
 

@@ -263,8 +263,9 @@ def errors_reference() -> str:
         [
             "# Errors",
             "",
-            "Every error is `application/problem+json` (RFC 9457); its `type` is `urn:uptill:error:` plus the code. Answers with",
-            "status 429 or 503 have a `Retry-After` header. `field` or the list `errors` names what is wrong in a request.",
+            "Every error is `application/problem+json` (RFC 9457). Its `type` is `urn:uptill:error:` plus the code. Answers",
+            "with status 429 or 503 have a `Retry-After` header. `field`, or the list `errors`, names what is wrong in a",
+            "request.",
             "",
             "| code | status | meaning |",
             "|---|---|---|",

@@ -1,4 +1,4 @@
-"""A link is given out again while half of its time is left, and no longer."""
+"""A link is reused while at least half of its time is left."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +16,7 @@ BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class Clock(datetime):
-    """What the signer takes for the time; the signature has the real one."""
+    """The time the signer sees; the signature has the real time."""
 
     shown = BEGAN
 
@@ -40,7 +40,7 @@ def file(name: str) -> FileOfReport:
     return FileOfReport(format="csv", object=name, size_bytes=1, sha256="", rows=1)
 
 
-def test_a_link_is_given_again_until_half_of_its_time_is_left(
+def test_a_link_is_reused_until_half_of_its_time_is_left(
     signer: LinkSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = signer.get_link(file("a.csv"))
@@ -57,7 +57,7 @@ def test_each_file_has_its_own_link(signer: LinkSigner) -> None:
     assert urlsplit(signer.get_link(file("b.csv")).url).path == "/reports/b.csv"
 
 
-def test_no_more_links_are_remembered_than_said(signer: LinkSigner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_links_is_bounded(signer: LinkSigner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_links, "MAX_SIGNED", 2)
     links = [signer.get_link(file(f"{name}.csv")) for name in "abc"]
     assert signer.get_link(file("c.csv")) is links[2]

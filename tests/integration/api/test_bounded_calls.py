@@ -1,4 +1,4 @@
-"""What an HTTP service waits for has an end, though the server that it waits for says nothing."""
+"""Every wait of an HTTP service ends, even if the server it waits for never answers."""
 
 import asyncio
 import threading

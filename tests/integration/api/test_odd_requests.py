@@ -1,4 +1,4 @@
-"""What no caller should send, and some will: no list, body or instant of either service is answered with a 5xx."""
+"""Malformed requests: no cursor, body or instant makes a service answer with a 5xx."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Those who wait for a report are woken by the database, also after it ended the listener's connection."""
+"""The database wakes waiters of a report, even after it closed the listener's connection."""
 
 import asyncio
 from uuid import UUID
@@ -42,7 +42,7 @@ async def _listeners(conn: psycopg.AsyncConnection) -> list[int]:
     return [pid for (pid,) in await cursor.fetchall()]
 
 
-def test_progress_and_the_end_wake_whom_they_concern(database_url: str) -> None:
+def test_progress_and_end_wake_the_right_waiters(database_url: str) -> None:
     report_id, other_id = new_id(), new_id()
     for one in (report_id, other_id):
         execute(database_url, _INSERT, one)
@@ -68,7 +68,7 @@ def test_progress_and_the_end_wake_whom_they_concern(database_url: str) -> None:
     asyncio.run(scenario())
 
 
-def test_a_listener_that_was_cut_off_comes_back_and_has_everybody_look(database_url: str) -> None:
+def test_a_listener_reconnects_and_wakes_every_waiter(database_url: str) -> None:
     report_id = new_id()
     execute(database_url, _INSERT, report_id)
 
@@ -87,7 +87,7 @@ def test_a_listener_that_was_cut_off_comes_back_and_has_everybody_look(database_
     asyncio.run(scenario())
 
 
-def test_whom_nobody_waits_for_any_more_is_forgotten() -> None:
+def test_a_report_without_waiters_is_forgotten() -> None:
     changes = ReportChanges("postgresql://unused")
     with changes.watch_report(new_id()):
         pass

@@ -1,4 +1,4 @@
-"""Callers who ask for reports at once share round trips, and each gets what is for it alone."""
+"""Concurrent callers share database round trips, and each gets only what it may see."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def insert(conn: psycopg.AsyncConnection, labels: dict[str, str] | None = 
 
 @asynccontextmanager
 async def opened(database_url: str) -> AsyncIterator[tuple[AsyncConnectionPool, psycopg.AsyncConnection]]:
-    """The reads' pool and a session beside it."""
+    """Yield the pool of the reads, and another session."""
     pool = make_async_pool(database_url, application_name="test-reads", max_size=4, statement_timeout_s=60)
     async with pool, await psycopg.AsyncConnection.connect(database_url, autocommit=True) as beside:
         yield pool, beside
@@ -46,7 +46,7 @@ async def opened(database_url: str) -> AsyncIterator[tuple[AsyncConnectionPool, 
 async def held_up(
     reads: ReportReads, database_url: str, report_id: UUID
 ) -> AsyncIterator[tuple[psycopg.AsyncConnection, asyncio.Task[Report], int]]:
-    """A look is under way until the end of the block: the session that holds it up, its caller, the backend that waits."""
+    """Block a query until the block ends. Yield the blocking session, the query's caller, and its backend."""
     async with await psycopg.AsyncConnection.connect(database_url) as holding:
         await holding.execute("lock table report in access exclusive mode")
         first = asyncio.create_task(reads.read_report(report_id, EVERY_STORE))
@@ -56,7 +56,7 @@ async def held_up(
         yield holding, first, waiting[0]
 
 
-def test_who_asks_during_a_look_shares_the_next_one_and_sees_what_was_committed_by_then(
+def test_callers_during_a_query_share_the_next_one_and_see_the_latest_commit(
     database_url: str,
 ) -> None:
     async def scenario() -> None:
@@ -91,7 +91,7 @@ def test_each_caller_sees_what_its_scope_allows(database_url: str) -> None:
     asyncio.run(scenario())
 
 
-def test_an_outage_reaches_who_waits_and_nobody_after_it(database_url: str) -> None:
+def test_an_outage_fails_waiting_callers_but_no_later_ones(database_url: str) -> None:
     async def scenario() -> None:
         async with opened(database_url) as (pool, beside):
             reads = ReportReads(pool)

@@ -1,4 +1,4 @@
-"""FastAPI sends no telemetry of its own, whatever the environment says."""
+"""FastAPI exports no telemetry, even if the environment asks for it."""
 
 import os
 import subprocess

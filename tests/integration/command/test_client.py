@@ -1,4 +1,4 @@
-"""The typed client and the commands on it, over real processes: all calls, pages, waiting where it is asked to."""
+"""The typed client and the commands, against real processes: every call, pages, retries."""
 
 import csv
 import gzip
@@ -258,7 +258,7 @@ class TestPages:
 
 
 class TestWaiting:
-    """A server that answers 503 and 429 before it answers; no real one does so on demand."""
+    """Retries, against a server that answers 503 and 429 first; no real server does so on demand."""
 
     @pytest.fixture
     def busy(self) -> Iterator[Busy]:
