@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.api.schemas.reports import ReportParametersBody
+from services.api.schemas.parameters import ReportParametersBody
 from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState

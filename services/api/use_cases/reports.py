@@ -100,7 +100,12 @@ async def follow_report(context: ApiContext, report: Report, check_key: KeyCheck
             if current != last:
                 last = current
                 yield report
-            if report.is_final or await context.stopping.pause(POLL_INTERVAL_S, waiter.changed):
+            if report.is_final:
+                return
+            # Changes in quick succession become one event.
+            if await context.stopping.pause(context.changes.pace_s):
+                return
+            if await context.stopping.pause(POLL_INTERVAL_S, waiter.changed):
                 return
             waiter.changed.clear()
             try:
