@@ -107,7 +107,7 @@ def polls() -> LivePolls:
     return checked
 
 
-def test_live_polls_that_nobody_waits_for_any_more_are_dropped_and_make_room(
+def test_live_polls_without_a_waiting_caller_are_dropped(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "ANSWERED_S", 0.2)

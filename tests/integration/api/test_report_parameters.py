@@ -304,7 +304,7 @@ def test_the_files_of_a_report_are_kept_and_retired_together(api: TestClient, wo
         assert (damage.object.report_id, damage.object.key) == (UUID(lost.split("/")[1]), lost)
 
 
-def test_one_batch_of_csv_is_its_own_file_also_beside_others(
+def test_a_single_csv_batch_becomes_the_file_with_other_formats_too(
     api: TestClient, worker: WorkerContext, env: dict[str, str]
 ) -> None:
     report = made(api, worker, stores={"ids": ["south"]}, formats=["json"])

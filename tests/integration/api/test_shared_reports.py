@@ -82,7 +82,7 @@ def test_a_key_that_withdrew_can_request_it_again(keys: Keys) -> None:
     assert one.state(report_id) == "queued"
 
 
-def test_an_idempotency_key_is_never_answered_with_what_somebody_else_canceled(keys: Keys) -> None:
+def test_an_idempotency_key_never_returns_a_report_another_key_canceled(keys: Keys) -> None:
     one, other, admin = keys
     report_id = one.ask("mine")
     assert one.ask("mine") == report_id
@@ -97,7 +97,7 @@ def test_an_idempotency_key_is_never_answered_with_what_somebody_else_canceled(k
     assert other.ask("theirs") != joined
 
 
-def test_an_idempotency_key_is_answered_with_what_its_own_caller_canceled(keys: Keys) -> None:
+def test_an_idempotency_key_returns_a_report_its_own_key_canceled(keys: Keys) -> None:
     one, _, _ = keys
     report_id = one.ask("mine")
     assert one.cancel(report_id) == "canceled"
@@ -105,8 +105,8 @@ def test_an_idempotency_key_is_answered_with_what_its_own_caller_canceled(keys: 
     assert one.ask("another") != report_id
 
 
-def test_two_requests_of_one_key_are_not_told_apart_when_it_cancels(keys: Keys) -> None:
-    """Whose request was meant cannot be told, so neither Idempotency-Key stands for the canceled report."""
+def test_a_cancel_covers_all_requests_of_the_key(keys: Keys) -> None:
+    """A cancel does not name a request, so neither Idempotency-Key returns the canceled report."""
     one, _, _ = keys
     report_id = one.ask("first")
     assert one.ask("second") == report_id
