@@ -11,11 +11,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    GetPydanticSchema,
+    PlainSerializer,
     PlainValidator,
     model_validator,
 )
-from pydantic_core import core_schema
 
 from shared.http.bodies import RequestBody
 from shared.labels import checked_labels
@@ -65,19 +64,20 @@ AsOf = Annotated[
     PlainValidator(_parse_as_of, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
 ]
 
-_WINDOW_TEXTS = core_schema.list_schema(core_schema.str_schema(), min_length=1, max_length=MAX_WINDOWS)
+_WindowTexts = Annotated[list[str], Field(min_length=1, max_length=MAX_WINDOWS)]
+
+
+def _parse_window_texts(texts: object) -> tuple[Window, ...]:
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError('windows is not a list of texts: use for example ["last_day", "PT6H"]')
+    return parse_windows(texts)
+
+
 # A list of texts in JSON, parsed windows in Python.
 Windows = Annotated[
     tuple[Window, ...],
-    GetPydanticSchema(
-        lambda _type, _handler: core_schema.no_info_after_validator_function(
-            parse_windows,
-            _WINDOW_TEXTS,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda windows: [window.text for window in windows], return_schema=_WINDOW_TEXTS
-            ),
-        )
-    ),
+    PlainValidator(_parse_window_texts, json_schema_input_type=_WindowTexts),
+    PlainSerializer(lambda windows: [window.text for window in windows], return_type=_WindowTexts),
 ]
 
 

@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
-from pydantic_core import core_schema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
 from services.api.schemas.parameters import Instant, KnownPolicy
 from services.api.schemas.stores import Status
@@ -19,11 +18,8 @@ from shared.uptime.zones import DEFAULT_TIMEZONE, tzdata_version
 # A text in the query, a parsed window in Python.
 WindowText = Annotated[
     Window,
-    GetPydanticSchema(
-        lambda _type, _handler: core_schema.no_info_after_validator_function(
-            parse_window, core_schema.str_schema()
-        )
-    ),
+    PlainValidator(parse_window, json_schema_input_type=str),
+    PlainSerializer(lambda window: window.text, return_type=str),
 ]
 
 
