@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from services.cli.console import note, stdout
-from uptill_client import StoreTimeline, TimelineSegment
+from uptill_client import Segment, Timeline
 
 _COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
 _RULES = {
@@ -22,7 +22,7 @@ _RULES = {
 }
 
 
-def show_timeline(timeline: StoreTimeline) -> None:
+def show_timeline(timeline: Timeline) -> None:
     """Print one line a segment, then the totals."""
     zone = ZoneInfo(timeline.timezone)
     titles = ("from", "to", "length", "state", "poll", "because it begins at", "and ends at")
@@ -56,7 +56,7 @@ def show_timeline(timeline: StoreTimeline) -> None:
     )
 
 
-def _row(segment: TimelineSegment, zone: ZoneInfo) -> tuple[str, ...]:
+def _row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
     return (
         _clock(segment.begin, zone),
         _clock(segment.end, zone),

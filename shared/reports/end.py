@@ -52,9 +52,7 @@ async def cancel_report(conn: AsyncConnection, report_id: UUID, visible: StoreSc
     if canceled.rowcount == 0:
         report = await get_report(conn, report_id, visible)
         if report.state != "canceled":
-            raise ReportEnded(
-                f"report {report_id} has already ended and is {report.state}, so it cannot be canceled"
-            )
+            raise ReportEnded(f"report {report_id} is {report.state}: there is nothing left to cancel")
 
 
 async def retry_report(
@@ -75,7 +73,7 @@ async def retry_report(
         reopened = await conn.execute(_SQL["reopen_report"], {"id": report_id, "scope": scope_json(visible)})
         if reopened.rowcount == 0:
             report = await get_report(conn, report_id, visible)
-            raise ReportEnded(f"report {report_id} is {report.state}: only a failed report can be retried")
+            raise ReportEnded(f"report {report_id} is {report.state}: only a failed one can be tried again")
         ((line,),) = await reopened.fetchall()
         if (before := await count_open(conn, line) - 1) >= limits.open_reports:
             raise TooManyOpenReports(before, limits.open_reports)

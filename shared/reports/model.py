@@ -35,14 +35,14 @@ def file_name(file_format: FileFormat) -> str:
 
 @dataclass(frozen=True)
 class StoreFilter:
-    """The stores of a report: those with one of the ids and all of the labels. None does not limit."""
+    """The stores a report is to hold: those with one of the ids, and with all of the labels. None: any."""
 
     ids: tuple[str, ...] | None = None
     labels: tuple[tuple[str, str], ...] | None = None
 
     @classmethod
     def of(cls, ids: Sequence[str] | None, labels: Mapping[str, str] | None) -> "StoreFilter | None":
-        """Return a filter that does not depend on the order given; None if neither is given."""
+        """The same filter for the same stores, whatever the order; None when neither is given."""
         if ids is None and labels is None:
             return None
         return cls(
@@ -51,7 +51,7 @@ class StoreFilter:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the filter as a report's row stores it."""
+        """As the row of a report keeps it."""
         given = {"ids": self.ids, "labels": None if self.labels is None else dict(self.labels)}
         return {name: value for name, value in given.items() if value is not None}
 

@@ -57,7 +57,7 @@ class Schedule(ScheduleTerms):
         return f"{self.s3_prefix}/{name}"
 
     def request(self, due_at: datetime) -> ReportRequest:
-        """Return the request for one due time. It always creates a report of its own."""
+        """What it asks for at one due time: a report of its own, also where another could have answered."""
         request = ReportRequest.from_json(self.report)
         as_of: datetime | Literal["latest"] = due_at if self.report["as_of"] == "due" else "latest"
         return replace(request, as_of=as_of, force=True, webhook_url=self.webhook_url)

@@ -95,12 +95,12 @@ def parse_window(text: str) -> Window:
     )
     if not given or text.endswith("T"):
         raise ValueError(
-            f"unknown window {text!r}: use {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration such as PT6H or P30D"
+            f"{text!r} is no window; use {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration such as PT6H or P30D"
             " (months and years have no fixed length)"
         )
     length_us = sum(number * _UNITS_US[unit] for unit, number in given.items())
     if not 0 < length_us <= MAX_LENGTH_US:
-        raise ValueError(f"the window {text!r} is out of range: use more than 0 and at most 366 days")
+        raise ValueError(f"{text!r}: a window is longer than nothing and at most 366 days long")
     name = "last_" + "".join(f"{number}{unit[0]}" for unit, number in given.items())
     return Window(name, length_us, duration=text)
 
@@ -108,12 +108,12 @@ def parse_window(text: str) -> Window:
 def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
     """1 to `MAX_WINDOWS` windows, in their order. Raises ValueError, also for two of the same time."""
     if not 1 <= len(texts) <= MAX_WINDOWS:
-        raise ValueError(f"{len(texts)} windows: give at least 1 and at most {MAX_WINDOWS}")
+        raise ValueError(f"name 1 to {MAX_WINDOWS} windows")
     windows = tuple(parse_window(text) for text in texts)
     seen: dict[tuple[int, Calendar | None], str] = {}
     for text, window in zip(texts, windows, strict=True):
         if (other := seen.setdefault((window.reach_us, window.calendar), text)) is not text:
-            raise ValueError(f"{other} and {text} are the same window: give each window once")
+            raise ValueError(f"{other} and {text} are the same window")
     return windows
 
 

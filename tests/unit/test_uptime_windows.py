@@ -61,7 +61,7 @@ def test_the_name_follows_the_text(text: str, name: str, length_us: int) -> None
     ],
 )
 def test_what_is_no_window_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"unknown window|at most 366 days"):
+    with pytest.raises(ValueError, match=r"is no window|at most 366 days"):
         parse_window(text)
 
 
@@ -70,7 +70,7 @@ def test_the_same_time_twice_and_too_many_are_refused() -> None:
     with pytest.raises(ValueError, match="last_hour and PT60M are the same window"):
         parse_windows(["PT6H", "last_hour", "PT60M"])
     for texts in ([], [f"PT{hours}H" for hours in range(1, 22)]):
-        with pytest.raises(ValueError, match="at most 20"):
+        with pytest.raises(ValueError, match="1 to 20"):
             parse_windows(texts)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class ReportProgress:
+class Progress:
     """How many stores of a report are computed."""
 
     stores_done: int
@@ -58,7 +58,7 @@ class ReportStatus:
     formats: Sequence[str]
     data_cut: int
     tzdata_version: str | None
-    progress: ReportProgress
+    progress: Progress
     error: Mapping[str, Any] | None
     created_at: datetime
     started_at: datetime | None
@@ -134,7 +134,7 @@ class TimelinePoll:
 
 
 @dataclass(frozen=True)
-class TimelineSegment:
+class Segment:
     """Opening time in one state (up, down or unknown), with the rules that begin and end it."""
 
     begin: datetime
@@ -146,7 +146,7 @@ class TimelineSegment:
 
 
 @dataclass(frozen=True)
-class TimelineTotals:
+class Totals:
     """The figures of a window, in microseconds. `availability` is a share from 0 to 1, None if nothing is known."""
 
     open_us: int
@@ -160,7 +160,7 @@ class TimelineTotals:
 
 
 @dataclass(frozen=True)
-class StoreTimeline:
+class Timeline:
     """How the uptime of one store in one window comes about. `segments` cover `spans` and add up to `totals`."""
 
     store_id: str
@@ -174,12 +174,12 @@ class StoreTimeline:
     end: datetime
     spans: Sequence[TimelineSpan]
     polls: Sequence[TimelinePoll]
-    segments: Sequence[TimelineSegment]
-    totals: TimelineTotals
+    segments: Sequence[Segment]
+    totals: Totals
 
 
 @dataclass(frozen=True)
-class RowCounts:
+class Counts:
     """What happened to valid rows. Each row counts once."""
 
     accepted: int
@@ -188,7 +188,7 @@ class RowCounts:
 
 
 @dataclass(frozen=True)
-class ImportCounts(RowCounts):
+class ImportCounts(Counts):
     """What happened to all rows of an import."""
 
     rows_read: int
@@ -236,4 +236,4 @@ class StoreChanged:
 
     store_id: str
     import_id: str
-    counts: RowCounts
+    counts: Counts

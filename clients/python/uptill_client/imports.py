@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from uptill_client.answers import ImportStatus, RowCounts
+from uptill_client.answers import Counts, ImportStatus
 from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
@@ -71,7 +71,7 @@ class ImportCalls:
             for block in blocks:
                 target.write(block)
 
-    def send_polls(self, polls: Iterable[Poll]) -> RowCounts:
+    def send_polls(self, polls: Iterable[Poll]) -> Counts:
         """Send polls in requests of 500 and return what happened to them. Polls sent twice count as duplicates.
 
         Each request is committed before the next is sent. On an `ApiError`, earlier requests stay committed.
@@ -88,12 +88,12 @@ class ImportCalls:
                 for poll in some
             ]
             counts = self._ingest.call(
-                RowCounts, "POST", "/v1/observations", json={"observations": observations}
+                Counts, "POST", "/v1/observations", json={"observations": observations}
             )
             accepted += counts.accepted
             duplicate += counts.duplicate
             corrected += counts.corrected
-        return RowCounts(accepted, duplicate, corrected)
+        return Counts(accepted, duplicate, corrected)
 
 
 def _read_blocks(path: Path) -> Iterator[bytes]:

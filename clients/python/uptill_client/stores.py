@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from uptill_client.answers import Interval, Store, StoreChanged, StoreDetail, StoreTimeline
+from uptill_client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
 from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
@@ -38,7 +38,7 @@ class StoreCalls:
         end: datetime | None = None,
         as_of: datetime | None = None,
         policy: str | None = None,
-    ) -> StoreTimeline:
+    ) -> Timeline:
         """Explain the uptime of one store in a window, or from `begin` to `end` (exclusive).
 
         Polls after `as_of` are ignored. Default: the last day before the newest poll of any store.
@@ -51,7 +51,7 @@ class StoreCalls:
             "policy": policy,
         }
         given = {name: value for name, value in query.items() if value is not None}
-        return self._api.call(StoreTimeline, "GET", f"{_store_path(store_id)}/timeline", params=given)
+        return self._api.call(Timeline, "GET", f"{_store_path(store_id)}/timeline", params=given)
 
     def set_hours(self, store_id: str, hours: Sequence[Interval]) -> StoreChanged:
         """Replace the opening hours of a store. With an empty list it is open around the clock."""
