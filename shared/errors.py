@@ -73,7 +73,7 @@ class TooManyOpen(UptillError):
 
     def __init__(self, used: int, limit: int) -> None:
         super().__init__(
-            f"this key has {used} {self.what} and may have {limit}: wait until one has ended, or cancel one"
+            f"this key has {used} {self.what}, and its limit is {limit}: wait until one has ended, or cancel one"
         )
         self.limit = limit
 
@@ -87,7 +87,7 @@ class TooManyOpenReports(TooManyOpen):
 class TooManyPendingWebhooks(TooManyOpen):
     """The key has as many deliveries to the `webhook_url` of its reports waiting as it may have."""
 
-    quota, what = "pending-webhooks", "deliveries to a webhook_url waiting"
+    quota, what = "pending-webhooks", "pending deliveries to a webhook_url"
 
 
 class ReportNotFound(UptillError):

@@ -1,6 +1,6 @@
-"""API keys: `upt_<8 id>_<32 random bytes>`, of which the database holds the id and a SHA-256.
+"""API keys: `upt_<8 characters of id>_<32 random bytes>`. The database stores the id and a SHA-256.
 
-A key may do what its scopes say, and sees the stores that its labels name.
+A key's scopes limit what it may do; its store labels limit which stores it sees.
 """
 
 import base64
@@ -26,7 +26,7 @@ SCOPES = ("reports:read", "reports:write", "ingest:write", "metrics:read", "admi
 SCOPES_OF_LIMITED_KEYS = frozenset({"reports:read", "reports:write"})
 OVERLAP = timedelta(days=1)
 LAST_EXPIRY = datetime(2100, 12, 31, 23, 59, 59, tzinfo=UTC)  # shared/db/sql/keys.sql has it too
-KEY_ID = "^[a-z0-9]{8}$"  # the part of a key that may be shown
+KEY_ID = "^[a-z0-9]{8}$"  # the public part of a key
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SHAPE = re.compile(r"upt_([a-z0-9]{8})_([A-Za-z0-9_-]{43})")
 _SQL = queries("keys")
@@ -34,7 +34,7 @@ _SQL = queries("keys")
 
 @dataclass(frozen=True)
 class StoreScope:
-    """Which stores a caller may see: those that have all of these labels; None: every store."""
+    """The stores a caller may see: those with all of these labels. None means every store."""
 
     labels: Mapping[str, str] | None = None
 
@@ -44,7 +44,7 @@ EVERY_STORE = StoreScope()
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as the database knows it; the secret itself is nowhere."""
+    """A key as stored, without its secret."""
 
     prefix: str
     name: str
@@ -56,18 +56,18 @@ class ApiKey:
     last_used_at: datetime | None
 
     def allows(self, scope: str) -> bool:
-        """Whether the key has the scope; `admin` has all of them."""
+        """Whether the key has the scope. `admin` includes all scopes."""
         return scope in self.scopes or "admin" in self.scopes
 
     @property
     def visible(self) -> StoreScope:
-        """The stores that the key's holder may see, report on and count."""
+        """The stores that the key may see and report on."""
         return StoreScope(self.store_labels)
 
 
 @dataclass(frozen=True)
 class KeyTerms:
-    """What a new key may do, on which stores, and until when. Raises `InvalidRequest` for what cannot be."""
+    """What a new key may do, on which stores, and until when. Raises `InvalidRequest` for invalid terms."""
 
     name: str
     scopes: Sequence[str]
@@ -77,7 +77,7 @@ class KeyTerms:
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.scopes) - set(SCOPES)):
             raise InvalidRequest(
-                f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}", field="scopes"
+                f"unknown scope {', '.join(unknown)}: use any of {', '.join(SCOPES)}", field="scopes"
             )
         try:
             seen(self.name)
@@ -85,7 +85,7 @@ class KeyTerms:
             raise InvalidRequest(str(error), field="name") from None
         if self.expires_at is not None and self.expires_at > LAST_EXPIRY:
             raise InvalidRequest(
-                f"must not be after the year {LAST_EXPIRY.year}; leave it out for a key that does not expire",
+                f"expires_at is after the year {LAST_EXPIRY.year}: leave it out for a key that does not expire",
                 field="expires_at",
             )
         if self.store_labels is None:
@@ -95,10 +95,14 @@ class KeyTerms:
         except ValueError as error:
             raise InvalidRequest(str(error), field="store_labels") from None
         if not self.store_labels:
-            raise InvalidRequest("name a label, or leave the limit out", field="store_labels")
+            raise InvalidRequest(
+                "store_labels is empty: give at least 1 label, or leave it out for every store",
+                field="store_labels",
+            )
         if beyond := sorted(set(self.scopes) - SCOPES_OF_LIMITED_KEYS):
             raise InvalidRequest(
-                f"a key limited to some stores cannot have {', '.join(beyond)}", field="scopes"
+                f"a key limited to some stores cannot have the scope {', '.join(beyond)}: leave out the scope or store_labels",
+                field="scopes",
             )
 
 
@@ -111,9 +115,9 @@ def create_key(
     expires_at: datetime | None = None,
     actor: str = "command",
 ) -> str:
-    """Store a new key and return it; it cannot be shown again.
+    """Create a key and return it. It cannot be shown again.
 
-    Raises `InvalidRequest` as `KeyTerms` does, and for one that would have expired.
+    Raises `InvalidRequest` as `KeyTerms` does, and if `expires_at` has passed.
     """
     terms = KeyTerms(name, scopes, store_labels, expires_at)
     prefix, key = _new_secret()
@@ -130,7 +134,9 @@ def create_key(
         },
     )
     if inserted.rowcount == 0:
-        raise InvalidRequest("must lie in the future", field="expires_at")
+        raise InvalidRequest(
+            "expires_at is in the past: use a later instant, or leave it out", field="expires_at"
+        )
     record(conn, actor, "key.created", prefix, name=name, scopes=list(scopes))
     return key
 
@@ -138,17 +144,17 @@ def create_key(
 def rotate_key(
     conn: psycopg.Connection, prefix: str, *, overlap: timedelta = OVERLAP, actor: str = "command"
 ) -> str:
-    """Make the key that takes over from a live one, which ends after `overlap`; at most these two live.
+    """Create a successor of a live key and return it. The old key ends after `overlap`.
 
-    Raises `KeyNotFound`, and `KeyReplaced` for a key that has a successor already.
+    Raises `KeyNotFound`, and `KeyReplaced` if the key already has a successor.
     """
     new_prefix, key = _new_secret()
     values = {"prefix": prefix, "new_prefix": new_prefix, "hash": _hash(key), "overlap": overlap}
     if conn.execute(_SQL["lock_live_key"], values).rowcount == 0:
-        raise KeyNotFound(f"there is no live key with the prefix {prefix!r}")
+        raise KeyNotFound(f"no live API key has the prefix {prefix!r}: list the keys to find it")
     ((replaced,),) = conn.execute(_SQL["has_successor"], values)
     if replaced:
-        raise KeyReplaced(f"the key {prefix} has a successor already; rotate that one")
+        raise KeyReplaced(f"the key {prefix} already has a successor: rotate the successor")
     for statement in ("insert_successor", "end_after", "revoke_predecessor"):
         conn.execute(_SQL[statement], values)
     record(conn, actor, "key.rotated", prefix, successor=new_prefix)
@@ -156,7 +162,7 @@ def rotate_key(
 
 
 def revoke_key(conn: psycopg.Connection, prefix: str, *, actor: str = "command") -> bool:
-    """End a key now; false when there is no live key of this prefix."""
+    """End a key now. Return False if no live key has this prefix."""
     revoked = conn.execute(_SQL["revoke_key"], {"prefix": prefix}).rowcount == 1
     if revoked:
         record(conn, actor, "key.revoked", prefix)
@@ -164,19 +170,19 @@ def revoke_key(conn: psycopg.Connection, prefix: str, *, actor: str = "command")
 
 
 def list_keys(conn: psycopg.Connection) -> list[ApiKey]:
-    """All keys, newest first."""
+    """Return all keys, newest first."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cursor:
         return cursor.execute(_SQL["list_keys"]).fetchall()
 
 
 def prefix_of(key: str) -> str | None:
-    """The public part of a well-formed key, else None."""
+    """Return the public part of a well-formed key, else None."""
     match = _SHAPE.fullmatch(key)
     return match[1] if match else None
 
 
 def _new_secret() -> tuple[str, str]:
-    """A prefix that nobody has, and the key that begins with it."""
+    """Return a random prefix and the key that begins with it."""
     prefix = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
     return prefix, f"upt_{prefix}_{secret}"

@@ -11,16 +11,16 @@ _MAX_VALUE = 255
 def label_fault(name: str, value: str) -> str | None:
     """What is wrong with a label, or None."""
     if not _NAME.fullmatch(name):
-        return f"{name!r}: a label's name is 1 to 63 letters, digits and _ . / -, the first a letter, a digit or _"
+        return f"invalid label name {name!r}: use 1 to 63 letters, digits, _ . / -, beginning with a letter, a digit or _"
     if not 1 <= len(value) <= _MAX_VALUE or not value.isprintable():
-        return f"{name}: a label's value is 1 to {_MAX_VALUE} printable characters"
+        return f"invalid value of label {name!r}: use 1 to {_MAX_VALUE} printable characters"
     return None
 
 
 def checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
     """The labels. Raises ValueError that says what is wrong with one, or that they are too many."""
     if len(labels) > MAX_LABELS:
-        raise ValueError(f"at most {MAX_LABELS} labels")
+        raise ValueError(f"{len(labels)} labels are too many: use at most {MAX_LABELS}")
     for fault in (label_fault(name, value) for name, value in labels.items()):
         if fault is not None:
             raise ValueError(fault)
@@ -33,8 +33,8 @@ def parse_labels(texts: Iterable[str], *, separator: str) -> Mapping[str, str]:
     for text in texts:
         name, found, value = text.partition(separator)
         if not found:
-            raise ValueError(f"{text!r}: write a label as NAME{separator}VALUE")
+            raise ValueError(f"invalid label {text!r}: write it as NAME{separator}VALUE")
         if name in labels:
-            raise ValueError(f"the label {name} comes twice")
+            raise ValueError(f"the label {name!r} is given twice: give each label once")
         labels[name] = value
     return checked_labels(labels)

@@ -1,4 +1,4 @@
-"""Waking those who wait for a report: one LISTEN connection a process. What it misses is found by the waiters' own looks."""
+"""Wake callers that wait for reports. Each process has one LISTEN connection; waiters also poll, in case it misses a change."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -11,16 +11,19 @@ import structlog
 
 from shared.db.connect import session_arguments
 
-LOOK_S = 1.0  # how often a waiter looks by itself
-_PROBE_S = 10.0  # a connection that ended without a word is noticed after this
-_AGAIN_S = 0.5
+POLL_INTERVAL_S = 1.0  # how often a waiter reads its report without a notice
+# Each wake costs about a millisecond, so a process wakes its waiters at most some 300 times a second in total.
+_PACE_S = 0.05
+_PACE_PER_WAITER_S = 0.003
+_PROBE_INTERVAL_S = 10.0  # a connection that broke silently is noticed within this
+_RECONNECT_PAUSE_S = 0.5
 _ENDED = "ended"
 _log = structlog.get_logger()
 
 
 @dataclass(eq=False)
-class Waiter:
-    """Somebody who waits for one report: for its end, or with `progress` for any change."""
+class ReportWaiter:
+    """A caller that waits for one report to end, or, with `progress`, to change in any way."""
 
     report_id: UUID
     progress: bool
@@ -28,16 +31,21 @@ class Waiter:
 
 
 class ReportChanges:
-    """Hears of changes from the database (migration 0008) and passes them on to the waiters of this process."""
+    """Receive notices of changes from the database (migration 0008) and wake this process's waiters."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._waiters: dict[str, set[Waiter]] = {}
+        self._waiters: dict[str, set[ReportWaiter]] = {}
+
+    @property
+    def pace_s(self) -> float:
+        """The shortest time between two reads of one waiter: the more waiters, the longer."""
+        return _PACE_S + _PACE_PER_WAITER_S * sum(map(len, self._waiters.values()))
 
     @contextmanager
-    def waiter(self, report_id: UUID, *, progress: bool = False) -> Iterator[Waiter]:
-        """One who is woken until the end of the block. It must look at the report after it began to wait."""
-        waiter = Waiter(report_id, progress)
+    def watch_report(self, report_id: UUID, *, progress: bool = False) -> Iterator[ReportWaiter]:
+        """Yield a waiter that is woken until the block ends. Read the report after entering the block."""
+        waiter = ReportWaiter(report_id, progress)
         self._waiters.setdefault(str(report_id), set()).add(waiter)
         try:
             yield waiter
@@ -48,9 +56,9 @@ class ReportChanges:
                 del self._waiters[str(report_id)]
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Listen until the end of the block, whatever happens to the database."""
-        task = asyncio.create_task(self._listen())
+    async def keep_listening(self) -> AsyncIterator[None]:
+        """Listen until the block ends; reconnect after database outages."""
+        task = asyncio.create_task(self._run_listener())
         try:
             yield
         finally:
@@ -58,25 +66,25 @@ class ReportChanges:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _listen(self) -> None:
+    async def _run_listener(self) -> None:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
                     self._database_url, autocommit=True, **session_arguments("uptill-api")
                 ) as conn:
                     await conn.execute("listen report_changed")
-                    self._wake_all()  # of what happened while nobody listened
-                    await self._hear(conn)
+                    self._wake_all()  # changes may have been missed before
+                    await self._forward_notices(conn)
             except psycopg.Error as error:
                 _log.warning("listener_lost", error=str(error).strip())
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(_RECONNECT_PAUSE_S)
 
-    async def _hear(self, conn: psycopg.AsyncConnection) -> None:
+    async def _forward_notices(self, conn: psycopg.AsyncConnection) -> None:
         while True:
-            async for notice in conn.notifies(timeout=_PROBE_S):
-                report_id, _, what = notice.payload.partition(" ")
+            async for notice in conn.notifies(timeout=_PROBE_INTERVAL_S):
+                report_id, _, change = notice.payload.partition(" ")
                 for waiter in self._waiters.get(report_id, ()):
-                    if waiter.progress or what == _ENDED:
+                    if waiter.progress or change == _ENDED:
                         waiter.changed.set()
             await conn.execute("select 1")
 

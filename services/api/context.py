@@ -1,16 +1,14 @@
-"""What the routes work with, built once in `main` and kept on the application."""
+"""The servers and settings that routes and use cases work with, built once in `main`."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from services.api.backlog import BacklogCheck
 from services.api.changes import ReportChanges
-from services.api.files import FileLooks
-from services.api.links import LinkAudit
-from services.api.report_reads import ReportLooks
-from services.api.signing import LinkSigner
-from services.api.use_cases.database_pressure import Pressure
+from services.api.download_links import FileChecks, LinkAudit, LinkSigner
+from services.api.report_reads import ReportReads
 from shared.db.pools import Pools
 from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
@@ -23,9 +21,9 @@ from shared.storage import Storage
 
 @dataclass(frozen=True)
 class ApiContext:
-    """The API's servers and settings. One that is stopping should get no new work.
+    """The API's servers and settings.
 
-    Blocking calls to a server go through its lane, so that one that hangs holds up only those who need it.
+    Blocking calls to a server go through its lane, so that a server that hangs delays only the calls that need it.
     """
 
     settings: Settings
@@ -37,19 +35,18 @@ class ApiContext:
     signer: LinkSigner
     stopping: Stopping
     links: LinkAudit
-    pressure: Pressure
+    pressure: BacklogCheck
     changes: ReportChanges
-    looks: ReportLooks
-    files: FileLooks
+    reads: ReportReads
+    files: FileChecks
     batch_terms: BatchTerms
     readiness: Readiness
 
 
-async def _context(
-    request: Request,
-) -> ApiContext:  # a plain function would go through a thread, at each call
+# Not a plain function: FastAPI would run it in a thread, for each call.
+async def _get_context(request: Request) -> ApiContext:
     context: ApiContext = request.app.state.context
     return context
 
 
-Context = Annotated[ApiContext, Depends(_context)]
+Context = Annotated[ApiContext, Depends(_get_context)]

@@ -7,15 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from services.api.backlog import BacklogCheck
 from services.api.changes import ReportChanges
 from services.api.context import ApiContext
-from services.api.files import FileLooks
-from services.api.links import LinkAudit
-from services.api.report_reads import ReportLooks
+from services.api.download_links import FileChecks, LinkAudit, LinkSigner
+from services.api.report_reads import ReportReads
 from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
 from services.api.routes.health import api_checks
-from services.api.signing import LinkSigner
-from services.api.use_cases.database_pressure import Pressure
 from shared.db.pools import Pools, make_pools
 from shared.errors import DatabaseUnavailable, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
@@ -34,33 +32,33 @@ from shared.storage import BRIEF, make_storage
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
 
-_PUBLISHED_WITHIN_S = 2.0  # at the end; what is left is published by the scheduler
-_COLLECT_AFTER = 10_000  # new objects; most of a call are gone without the collector
+_PUBLISHED_WITHIN_S = 2.0  # when stopping; the scheduler publishes what is left
+_COLLECT_AFTER = 10_000  # new objects; reference counting already frees most objects of a call
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application. Raises `ConfigurationError` that names what is not set."""
+    """Build the application. Raises `ConfigurationError` if a required setting is missing."""
     settings = (settings or load_settings()).require("database_url", "redis_url", "s3_bucket")
     configure_logging("api", settings.log_level)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis_url = settings.redis_url.get_secret_value()
-        with suppress(QueueUnavailable):  # an unsafe Redis is refused; one that is away comes back
+        with suppress(QueueUnavailable):  # refuse an unsafe Redis; one that is unavailable may come back
             await run_in_threadpool(check_queue, redis_url)
         pools = make_pools(settings, application_name="uptill-api")
         await pools.open()
         app.state.keys = KeyRing(pools.keys)
         app.state.rates = rates = make_rates(settings)
-        context = app.state.context = _context(settings, pools)
+        context = app.state.context = _build_context(settings, pools)
         context.publisher.start()
         serve_metrics(settings, "api")
         announce_stop(context.stopping)
         start_tracing("api", settings.otlp_endpoint)
-        gc.freeze()  # what is here by now stays, and need not be looked through again and again
+        gc.freeze()  # objects created so far stay, so the collector need not scan them
         gc.set_threshold(_COLLECT_AFTER)
         try:
-            async with context.changes.listening(), context.readiness.watching():
+            async with context.changes.keep_listening(), context.readiness.watching():
                 yield
         finally:
             await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
@@ -84,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
 
 
-def _context(settings: Settings, pools: Pools) -> ApiContext:
+def _build_context(settings: Settings, pools: Pools) -> ApiContext:
     redis_url, stopping = settings.redis_url.get_secret_value(), Stopping()
     storage = make_storage(settings, BRIEF)
     storage_lane = Lane("the object store", StorageUnavailable, threads=4, waiting=64, within_s=3.0)
@@ -95,16 +93,16 @@ def _context(settings: Settings, pools: Pools) -> ApiContext:
         publisher=Publisher(redis_url),
         storage=storage,
         storage_lane=storage_lane,
-        files=FileLooks(storage, storage_lane),
+        files=FileChecks(storage, storage_lane),
         keys_lane=Lane(
             "the database", DatabaseUnavailable, threads=2, waiting=32, within_s=10.0, breaks=False
         ),
         signer=LinkSigner(storage, settings.presign_s),
         stopping=stopping,
         links=LinkAudit(pools.accepting),
-        pressure=Pressure(pools.accepting, settings.max_queue_age_s),
+        pressure=BacklogCheck(pools.accepting, settings.max_queue_age_s),
         changes=ReportChanges(settings.database_url.get_secret_value()),
-        looks=ReportLooks(pools.accepting),
+        reads=ReportReads(pools.accepting),
         batch_terms=BatchTerms(settings.batch_stores, settings.republish_s, limits=KeyLimits.of(settings)),
         readiness=readiness,
     )

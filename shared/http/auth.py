@@ -1,6 +1,6 @@
-"""Who calls, may they, and how often: every route depends on `Caller(scope)` or `public`.
+"""Authenticate callers, check their scopes and count their calls. Every route depends on `RequireScope(scope)` or `public`.
 
-The application keeps its ring of keys as `app.state.keys`, their limits as `app.state.rates` and `app.state.open_calls`.
+The application holds the keys in `app.state.keys` and the limits in `app.state.rates` and `app.state.open_calls`.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ from shared.keys import ApiKey, matches, prefix_of
 _SQL = queries("keys")
 _log = structlog.get_logger()
 _WORK_OF_SCOPE = {"reports:write": Work.REPORT, "ingest:write": Work.INGEST}
-REMEMBERED_S = 3.0  # a revoked or expired key is refused after this, at most; 5 s are promised
+REMEMBERED_S = 3.0  # a revoked or expired key is refused within this; 5 s are promised
 MOST_REMEMBERED = 10_000
-_UNKNOWN_AT_ONCE = 2  # made-up keys may keep so many of the pool's connections busy
+_UNKNOWN_AT_ONCE = 2  # connections of the pool that unknown keys may use at a time
 
 
 @dataclass
-class _Known:
-    """A live key, what its holder must present, and whether this use is to be noted."""
+class _KnownKey:
+    """A live key, the hash its holder must match, and whether to record its use."""
 
     key: ApiKey
     hash: bytes
@@ -47,33 +47,33 @@ class _Known:
 
 
 class KeyRing:
-    """The keys that came lately, so that not every call asks the database. Bounded, whatever is presented."""
+    """A cache of recently used keys, which saves a database query per call. Its size is bounded."""
 
     def __init__(self, pool: AsyncConnectionPool, remembered_s: float = REMEMBERED_S) -> None:
         self._pool = pool
         self._remembered_s = remembered_s
-        self._live: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
-        self._unknown: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
+        self._live: OrderedDict[str, tuple[float, _KnownKey | None]] = OrderedDict()
+        self._unknown: OrderedDict[str, tuple[float, _KnownKey | None]] = OrderedDict()
         self._unknown_at_once = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
 
     async def live_key(self, presented: str) -> ApiKey:
-        """The key. Raises `AuthenticationError` for one that is malformed, unknown, expired or revoked."""
+        """Return the key. Raises `AuthenticationError` if it is malformed, unknown, expired or revoked."""
         prefix = prefix_of(presented)
         known = await self._known(prefix) if prefix is not None else None
         if known is None or not matches(presented, known.hash):
-            raise AuthenticationError("this API key is unknown, expired or revoked")
+            raise AuthenticationError("this API key is unknown, expired or revoked: send a live key")
         if known.use_is_due:
             known.use_is_due = False
             await self._note_use(known.key.prefix)
         return known.key
 
     def forget(self, prefix: str) -> None:
-        """Ask the database at the next call: the key was changed here."""
+        """Drop a key that was changed here; the next call reads it from the database."""
         self._live.pop(prefix, None)
         self._unknown.pop(prefix, None)
 
-    async def _known(self, prefix: str) -> _Known | None:
-        """Keys that have lived are looked up at once; made-up ones wait for each other, and push no live one out."""
+    async def _known(self, prefix: str) -> _KnownKey | None:
+        """Look up known keys at once. Unknown ones share a few connections and never evict a live key."""
         was_live = prefix in self._live
         until_s, known = (self._live if was_live else self._unknown).get(prefix, (0.0, None))
         now_s = time.monotonic()
@@ -91,17 +91,17 @@ class KeyRing:
             remembered.popitem(last=False)
         return known
 
-    async def _look_up(self, prefix: str) -> _Known | None:
+    async def _look_up(self, prefix: str) -> _KnownKey | None:
         async with autocommitting_async(self._pool) as conn, conn.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SQL["live_key"], {"prefix": prefix})
             row = await cursor.fetchone()
         if row is None:
             return None
         stored_hash, use_is_due = row.pop("hash"), row.pop("use_is_due")
-        return _Known(ApiKey(**row), stored_hash, use_is_due)
+        return _KnownKey(ApiKey(**row), stored_hash, use_is_due)
 
     async def _note_use(self, prefix: str) -> None:
-        """Once a minute: many calls with one key must not queue for its row. A full disk is no reason to refuse a read."""
+        """Record the use, once a minute so that calls do not queue for the row. A full disk does not refuse a read."""
         try:
             async with borrowed_async(self._pool) as conn:
                 await conn.execute(_SQL["note_use"], {"prefix": prefix})
@@ -110,15 +110,15 @@ class KeyRing:
 
 
 @dataclass(frozen=True)
-class Caller:
-    """The dependency of a route that needs `scope`. The key comes as `Authorization: Bearer` or `X-API-Key`."""
+class RequireScope:
+    """The dependency of a route that requires `scope`. Reads the key from `Authorization: Bearer` or `X-API-Key`."""
 
     scope: str
 
     async def __call__(self, request: Request) -> ApiKey:
-        """Return the key, which is checked and counted once a request.
+        """Return the key, checked and counted once per request.
 
-        Raises `AuthenticationError` without a live key, `ForbiddenError` for one that lacks the scope, and `RateLimited`.
+        Raises `AuthenticationError` without a live key, `ForbiddenError` without the scope, and `RateLimited`.
         """
         admitted: ApiKey | None = getattr(request.state, "caller", None)
         return admitted or await self._admit(request)
@@ -127,7 +127,7 @@ class Caller:
         keys: KeyRing = request.app.state.keys
         key = await keys.live_key(presented_key(request))
         if not key.allows(self.scope):
-            raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}; use one that has it")
+            raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}: use a key that has it")
         rates: Rates = request.app.state.rates
         work = _WORK_OF_SCOPE.get(self.scope, Work.READ)
         try:
@@ -144,7 +144,7 @@ class Caller:
 
 
 def leave(scope: MutableMapping[str, Any]) -> None:
-    """Say that the call has ended, whoever made it."""
+    """Count the end of a call, if a key made it."""
     key: ApiKey | None = scope.get("state", {}).get("caller")
     if key is not None:
         open_calls: OpenCalls = scope["app"].state.open_calls
@@ -152,7 +152,7 @@ def leave(scope: MutableMapping[str, Any]) -> None:
 
 
 async def refuse_ended(request: Request) -> None:
-    """Raise `AuthenticationError` if the caller's key has ended since; an outage of the database ends no key."""
+    """Raise `AuthenticationError` if the caller's key has ended meanwhile. A database outage does not end keys."""
     keys: KeyRing = request.app.state.keys
     try:
         await keys.live_key(presented_key(request))
@@ -160,19 +160,21 @@ async def refuse_ended(request: Request) -> None:
         return
 
 
-def callers_of(dependant: Dependant) -> Iterator[Caller]:
-    """What a route demands of its caller."""
-    if isinstance(dependant.call, Caller):
+def callers_of(dependant: Dependant) -> Iterator[RequireScope]:
+    """Yield the `RequireScope` dependencies of a route."""
+    if isinstance(dependant.call, RequireScope):
         yield dependant.call
     for inner in dependant.dependencies:
         yield from callers_of(inner)
 
 
-_demands: dict[int, tuple[object, Caller | None]] = {}  # by the id of a route, which is kept for that
+_demands: dict[
+    int, tuple[object, RequireScope | None]
+] = {}  # by the id of the route; holding the route keeps the id unique
 
 
-def demand_of(route: object) -> Caller | None:
-    """What a route demands of its caller; None for a public one and for none."""
+def demand_of(route: object) -> RequireScope | None:
+    """Return the `RequireScope` dependency of a route, or None if it is public or missing."""
     if id(route) not in _demands:
         dependant: Dependant | None = getattr(route, "dependant", None)
         found = None if dependant is None else next(callers_of(dependant), None)
@@ -181,13 +183,13 @@ def demand_of(route: object) -> Caller | None:
 
 
 async def public() -> None:
-    """Mark a route that needs no key, on purpose."""
+    """Mark a route as public on purpose: it needs no key."""
 
 
 def presented_key(request: Request) -> str:
-    """Return the key as it was sent. Raises `AuthenticationError` if there is none."""
+    """Return the key from the headers. Raises `AuthenticationError` if there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     if not key:
-        raise AuthenticationError("send the API key as `Authorization: Bearer upt_…`")
+        raise AuthenticationError("no API key was sent: send it as `Authorization: Bearer upt_…`")
     return key

@@ -1,4 +1,4 @@
-"""What every JSON body that FastAPI parses has in common: no unknown field, and no text that cannot be stored."""
+"""Base class of JSON request bodies: refuse unknown fields and text that cannot be stored."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from shared.texts import storable_throughout
 
 
 class RequestBody(BaseModel):
-    """Base of the bodies of requests. Python's JSON takes NUL and halves of surrogate pairs; these refuse them."""
+    """Base of request bodies. Refuses NUL and lone surrogates, which Python's JSON parser accepts."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""How much of a body is taken, by the announced length and by what really comes."""
+"""Limit the size of request bodies, by Content-Length and by the bytes that arrive."""
 
 from http import HTTPStatus
 
@@ -11,22 +11,22 @@ from shared.http.problems import PROBLEMS, problem_response
 
 
 class BodyLimit:
-    """Pure ASGI. Refuses by the announced length without reading; a longer body without one breaks off in the route."""
+    """ASGI middleware. Refuses a long Content-Length unread; stops a longer body while the route reads it."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
         self._max_bytes = max_bytes
-        self._detail = f"the body is longer than {max_bytes:,} bytes"
+        self._detail = f"the body is longer than the limit of {max_bytes:,} bytes: send a smaller one"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer 413."""
+        """Pass the request on, or answer 413."""
         announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
         if announced.isdecimal() and int(announced) > self._max_bytes:
             await problem_response(PROBLEMS[BodyTooLarge], self._detail)(scope, receive, send)
             return
         taken = 0
 
-        async def receive_so_much() -> Message:
+        async def receive_within_limit() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
@@ -34,4 +34,4 @@ class BodyLimit:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._detail)
             return message
 
-        await self._app(scope, receive_so_much, send)
+        await self._app(scope, receive_within_limit, send)

@@ -1,6 +1,6 @@
-"""One connection of an HTTP service: what its other end may do before, while and after a request is answered.
+"""The HTTP protocol of a service: deadlines for slow peers before, during and after a request.
 
-uvicorn waits for headers, bodies and readers for ever, and buffers a body before anybody asked for it.
+uvicorn waits forever for headers, bodies and readers, and buffers a body before the application asks for it.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from shared.http.headers import SECURITY_HEADERS
 from shared.http.problems import BAD_REQUEST, PROBLEMS, RETRY_AFTER_S, problem_response
 
 HEADER_S = 10.0
-BODY_WINDOW_S = 20.0  # the pace of a body is measured over this
-UNREAD_S = 30.0  # an answer of which nothing is read for so long is given up
+BODY_WINDOW_S = 20.0  # the pace of a body is measured over this period
+UNREAD_S = 30.0  # drop an answer if nothing of it is read for this long
 LINGER_S = 2.0
 _BUFFER = memoryview(bytearray(64 << 10))  # shared: what is received is taken out at once
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -29,30 +29,30 @@ _LENGTH = re.compile(rb"\ncontent-length[ \t]*:([^\n]*)")
 _CODING = re.compile(rb"\ntransfer-encoding[ \t]*:")
 _ANSWERED_ALWAYS = frozenset({"/livez", "/readyz"})
 _KEYS = frozenset({b"authorization", b"x-api-key"})
-_SAFE_TRANSFER = "a request has one Content-Length or one Transfer-Encoding, and not both"
+_SAFE_TRANSFER = "ambiguous body length: send one Content-Length or one Transfer-Encoding, not both"
 
 
 class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
-    """Gives slow senders and readers so long and no longer, and strangers no room that a caller needs.
+    """Limit the time for slow senders and readers, and the room for strangers.
 
-    What is refused before the application sees it is problem+json here like every other error.
+    Requests refused before the application sees them get problem+json, like every other error.
     """
 
     crowd: ClassVar[Crowd] = Crowd()
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _unread_bytes = 0
-    _came_bytes = 0  # in the present window
-    _was_paused = False  # in the present window: it was us who did not read
+    _came_bytes = 0  # in the current window
+    _was_paused = False  # in the current window, this service did not read
     _is_admitted = False
     _is_too_slow = False
     _is_lingering = False
     _address: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
-        """Take a connection; others may have to make room."""
+        """Add a connection; others may be dropped for it."""
         super().connection_made(transport)
-        self.limit_concurrency = None  # uvicorn's own refusal is plain text; see data_received
+        self.limit_concurrency = None  # uvicorn's own refusal would be plain text; see _answer
         self._limits: EdgeLimits = self.app_state.get("edge") or EdgeLimits()
         self._address = self._limits.counted_as(self.client[0]) if self.client else None
         self._expect_within(HEADER_S)
@@ -61,16 +61,16 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         )
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where bytes are to be received."""
+        """Return the buffer to receive into."""
         del sizehint
         return _BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what was received."""
+        """Handle received bytes."""
         self.data_received(bytes(_BUFFER[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, and say until when the next must come."""
+        """Handle received bytes and set the deadline for the next."""
         if self._is_lingering:
             return
         self._came_bytes += len(data)
@@ -78,7 +78,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         if self._is_lingering or self.transport.is_closing():
             return
         state = self.conn.their_state
-        if state is h11.IDLE:  # no request, or a part of its headers; for those the time goes on
+        if state is h11.IDLE:  # no request yet, or part of its headers: their deadline continues
             if self._deadline is None and self.conn.trailing_data[0]:
                 self._expect_within(HEADER_S)
         elif state is h11.SEND_BODY:
@@ -87,7 +87,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
             self._stop_waiting()
 
     def handle_events(self) -> None:
-        """Look at the headers as they came before h11 makes sense of them, and hold a body back until it is asked for."""
+        """Check the raw headers before h11 parses them, and hold the body back until the application asks for it."""
         if self.conn.their_state is h11.IDLE and not _is_framed_once(self.conn.trailing_data[0]):
             self.send_400_response(_SAFE_TRANSFER)
             return
@@ -98,17 +98,17 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
             self.crowd.speak(self)
             self._stop_waiting()
             if self.conn.their_state is h11.SEND_BODY:
-                self.flow.pause_reading()  # `receive` goes on: once the caller is known
+                self.flow.pause_reading()  # `receive` resumes it once the caller is known
                 self._begin_window()
 
     def admit(self) -> None:
-        """Note that a valid key came on this connection. The application says so."""
+        """Record that a valid key arrived on this connection. The application calls this."""
         if not self._is_admitted:
             self._is_admitted = True
             self.crowd.admit(self, self._address)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the connection's end."""
+        """Wait for the next request or the end of the connection."""
         if self._is_lingering:
             return
         self._stop_waiting()
@@ -119,18 +119,18 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
             self._expect_within(UNREAD_S)
 
     def timeout_keep_alive_handler(self) -> None:
-        """End a connection without a further request, also if its last answer is not read."""
+        """Close an idle connection, even if its last answer is not read."""
         super().timeout_keep_alive_handler()
         self._expect_within(UNREAD_S)
 
     def pause_writing(self) -> None:
-        """Begin to wait for a reader."""
+        """Start the deadline for a slow reader."""
         super().pause_writing()
         self.crowd.stick(self)
         self._watch_reader()
 
     def resume_writing(self) -> None:
-        """Go on to write."""
+        """Stop the deadline for a slow reader."""
         super().resume_writing()
         self.crowd.flow(self)
         if self._unread is not None:
@@ -138,7 +138,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
             self._unread = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Remove the connection and stop its timers."""
         self.crowd.leave(self, self._address)
         self._stop_waiting()
         if self._unread is not None:
@@ -146,12 +146,12 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         super().connection_lost(exc)
 
     def drop(self) -> None:
-        """Close now: the room is needed, or the other end too slow."""
+        """Close now: room is needed, or the peer is too slow."""
         self.crowd.leave(self, self._address)
         self.transport.abort()
 
     def linger(self) -> None:
-        """Close once the answer is read: unread bytes of a request would make the system drop the answer."""
+        """Close once the answer is read. Closing with unread bytes would make the kernel discard the answer."""
         self._is_lingering = True
         self.flow.resume_reading()
         if self.transport.can_write_eof():
@@ -159,7 +159,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._expect_within(LINGER_S)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse bytes that are no HTTP request, and hang up."""
+        """Refuse bytes that are not an HTTP request, and close."""
         answer = problem_response(BAD_REQUEST, msg, headers={**SECURITY_HEADERS, "Connection": "close"})
         head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers, reason=b"Bad Request")
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
@@ -190,10 +190,10 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
                 self.crowd.end_turn()
 
         async def send_and_hang_up(message: Message) -> None:
-            let_the_next_in()  # what follows may wait for a reader
+            let_the_next_in()  # the rest may wait for a reader
             if message["type"] == "http.response.start":
                 body_is_unread = self.conn.their_state is h11.SEND_BODY
-                # A stranger's connection serves one request: many that nobody reads would keep the loop busy.
+                # A stranger gets one request per connection: many unread answers would keep the loop busy.
                 if body_is_unread or not self._is_admitted:
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
                     cycle.transport = cast("asyncio.Transport", _Closing(self))
@@ -212,7 +212,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
 
     def _too_slow(self) -> str:
         pace = self._limits.body_bytes_per_s
-        return f"a body must come with {pace:,} bytes a second at least, over each {BODY_WINDOW_S:g} s"
+        return f"the body arrived with less than {pace:,} bytes per second over {BODY_WINDOW_S:g} s: send it faster or split it"
 
     def _begin_window(self) -> None:
         self._came_bytes, self._was_paused = 0, self.flow.read_paused
@@ -220,7 +220,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._deadline = self.loop.call_later(BODY_WINDOW_S, self._end_window)
 
     def _end_window(self) -> None:
-        """A sender is not slow while it is we who do not read: the disk, or the database, is slower."""
+        """Judge the pace of a body. A sender is not slow while this service itself does not read."""
         is_quick = self._came_bytes >= self._limits.body_bytes_per_s * BODY_WINDOW_S
         if is_quick or self._was_paused or self.flow.read_paused:
             self._begin_window()
@@ -229,7 +229,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         else:
             self._is_too_slow = True
             self.cycle.message_event.set()
-            self._expect_within(UNREAD_S)  # for whatever the route does before it asks for the body again
+            self._expect_within(UNREAD_S)  # time for the route to ask for the body again
 
     def _watch_reader(self) -> None:
         self._unread_bytes = self.transport.get_write_buffer_size()
@@ -252,7 +252,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
 
 
 class _Closing:
-    """A transport for the answer to a request whose body was not read: its end is `linger`."""
+    """A transport for answers to requests whose body was not read. Closing it lingers first."""
 
     def __init__(self, connection: PatientProtocol) -> None:
         self._connection = connection
@@ -264,7 +264,7 @@ class _Closing:
 
 
 def _is_framed_once(received: bytes) -> bool:
-    """Whether the headers, as far as they came, say at most once how long the body is: or a proxy may read it otherwise."""
+    """Whether the headers so far give the body's length at most once; otherwise a proxy may read it differently."""
     end = _BLANK_LINE.search(received)
     head = received[: end.start() + 1 if end else None].lower()
     lengths = b",".join(_LENGTH.findall(head))
@@ -272,9 +272,11 @@ def _is_framed_once(received: bytes) -> bool:
 
 
 async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request while more connections are open than the service holds."""
+    """Answer 503 while too many connections are open."""
     headers = {**SECURITY_HEADERS, "Connection": "close", "Retry-After": RETRY_AFTER_S}
     answer = problem_response(
-        PROBLEMS[Overloaded], "too many connections are open; try again", headers=headers
+        PROBLEMS[Overloaded],
+        "too many open connections: try again later, or reuse connections",
+        headers=headers,
     )
     await answer(scope, receive, send)

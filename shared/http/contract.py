@@ -1,4 +1,4 @@
-"""What a service says about itself: OpenAPI 3.1 with who may call each route and every error that it may answer."""
+"""Build each service's OpenAPI 3.1 document, with the required scope and the possible errors of every route."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,50 +18,58 @@ from shared.http.problems import BAD_REQUEST, BODY_TOO_SLOW, NOT_FOUND, PROBLEMS
 REF_TEMPLATE = "#/components/schemas/{model}"  # for schemas that a route describes itself
 _MEDIA_TYPE = "application/problem+json"
 _SECURITY = {
-    "ApiKey": {"type": "http", "scheme": "bearer", "description": "`upt_…`; `X-API-Key` is taken too."}
+    "ApiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, `upt_…`. The header `X-API-Key` works too.",
+    }
 }
 _HEADERS: Mapping[str, dict[str, Any]] = {
-    "Location": {"description": "Where the resource is.", "schema": {"type": "string"}},
+    "Location": {"description": "The path of the resource.", "schema": {"type": "string"}},
     "Quota": {
-        "description": "What the key may still open of this kind, `r`, beside what it has open.",
+        "description": "How many more of these the key may have open now (`r`).",
         "schema": {"type": "string"},
         "example": '"open-reports";r=188',
     },
     "Quota-Policy": {
-        "description": "What a key may have open of this kind at a time, `q`.",
+        "description": "How many of these a key may have open at the same time (`q`).",
         "schema": {"type": "string"},
         "example": '"open-reports";q=200',
     },
     "RateLimit": {
-        "description": "Calls of this kind that the key has left, `r`, for `t` more seconds.",
+        "description": "How many calls of this kind the key has left (`r`) for the next `t` seconds.",
         "schema": {"type": "string"},
         "example": '"read";r=949;t=1',
     },
     "RateLimit-Policy": {
-        "description": "Calls of this kind that a key has, `q`, in each `w` seconds.",
+        "description": "How many calls of this kind a key may make (`q`) in `w` seconds.",
         "schema": {"type": "string"},
         "example": '"read";q=1000;w=1',
     },
     "Retry-After": {
-        "description": "Seconds until it is worth to ask again.",
+        "description": "Seconds to wait before the next request.",
         "schema": {"type": "integer", "minimum": 0},
         "example": 1,
     },
 }
-_SUMMARY = re.compile(r"[.:;](?:\s|$)")  # ends it: what a route does is the beginning of its docstring
+_SUMMARY = re.compile(r"[.:;](?:\s|$)")  # the summary of a route ends at the first of these in its docstring
 _NOT_COUNTED, _COME_AGAIN, _ELSEWHERE = {"401", "403"}, {"429", "503"}, {"302"}
 _PROBLEM_SCHEMA = {
     "title": "Problem",
-    "description": "Every error, as RFC 9457 has it; the codes are in docs/reference/errors.md.",
+    "description": "An error, as defined by RFC 9457. docs/reference/errors.md lists the codes.",
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "pattern": "^urn:uptill:error:[a-z_]+$"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string", "description": "As in `X-Request-Id` and in the log."},
-        "field": {"type": "string", "description": "The parameter that is wrong."},
+        "type": {
+            "type": "string",
+            "pattern": "^urn:uptill:error:[a-z_]+$",
+            "description": "Identifies the kind of error. Programs should compare this, not the texts.",
+        },
+        "title": {"type": "string", "description": "The kind of error in words."},
+        "status": {"type": "integer", "description": "The HTTP status code."},
+        "detail": {"type": "string", "description": "What is wrong with this request, why, and what to do."},
+        "request_id": {"type": "string", "description": "The value of `X-Request-Id`, also in the log."},
+        "field": {"type": "string", "description": "The parameter or field that is wrong."},
         "errors": {
             "type": "array",
             "items": {
@@ -75,7 +83,7 @@ _PROBLEM_SCHEMA = {
 
 
 def answers(*kinds: type[errors.UptillError]) -> dict[int | str, dict[str, Any]]:
-    """What a route gives as `responses=`: errors of its own, beside those that its parameters and its scope bring."""
+    """Return `responses=` for the errors of one route. Errors implied by its scope and parameters are added later."""
     return {
         int(status): _answer(problems)
         for status, problems in _by_status([PROBLEMS[kind] for kind in kinds]).items()
@@ -83,12 +91,12 @@ def answers(*kinds: type[errors.UptillError]) -> dict[int | str, dict[str, Any]]
 
 
 def with_headers(status: HTTPStatus | int, *names: str) -> dict[int | str, dict[str, Any]]:
-    """What a route gives as `responses=`: headers of an answer of its own."""
+    """Return `responses=` for the headers of one answer of a route."""
     return {int(status): {"headers": _headers(*names)}}
 
 
 def describe(app: FastAPI) -> None:
-    """Let `/openapi.json` tell all of this."""
+    """Make the application build its OpenAPI document here."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -99,7 +107,7 @@ def describe(app: FastAPI) -> None:
 
 
 def scopes_of(dependant: Dependant) -> Iterator[str]:
-    """The scopes that a route asks for."""
+    """Yield the scopes that a route requires."""
     return (caller.scope for caller in callers_of(dependant))
 
 
@@ -127,7 +135,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], scope: str | None) -> None:
-    """Add to an operation who may call it, and the errors that any operation of its kind has."""
+    """Add the required scope to an operation, and the errors common to all operations like it."""
     parameters, body = operation.get("parameters", []), operation.get("requestBody")
     possible: list[Problem] = []
     if scope is not None:
@@ -165,7 +173,7 @@ def _headers(*names: str) -> dict[str, Any]:
 
 
 def _show_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Of what comes and goes as JSON; definitions that a schema brought along join the others."""
+    """Add an example to each JSON body and answer; move inline definitions to the shared schemas."""
     for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
         if (media := holder.get("content", {}).get("application/json")) is not None:
             schemas.update(media["schema"].pop("$defs", {}))
@@ -202,7 +210,7 @@ def _answer(problems: Sequence[Problem]) -> dict[str, Any]:
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Both, of one status: a route's own and the general ones."""
+    """Merge the answers of one status: the route's own and the general one."""
     content = {**other["content"], **one.get("content", {})}
     if _MEDIA_TYPE in one.get("content", {}):
         examples = {

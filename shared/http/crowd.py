@@ -1,21 +1,21 @@
-"""The open connections of one process, and which of them make room for new ones.
+"""The open connections of one process, and which of them to close when there are too many.
 
-A stranger has not shown a valid key on its connection yet. Strangers make room first, the oldest before the newest; then
-callers between two requests. A caller who is being answered never does.
+A stranger is a connection that has not sent a valid key yet. Strangers are closed first, oldest first; then callers between
+two requests. A caller whose request is being answered is never closed.
 """
 
 import asyncio
 from typing import Protocol
 
 MOST_SILENT = 1024  # connections that have not sent a request yet
-_MOST_STUCK = 128  # strangers who do not read their answers; each holds up to 0.1 MB
-_AT_WORK = 2  # requests without a key that are answered at a time: a caller never waits for more of them
+_MOST_STUCK = 128  # strangers that do not read their answers; each holds up to 0.1 MB
+_AT_WORK = 2  # requests without a key answered at the same time, so that a caller waits for at most this many
 _PAUSE_S = 0.005
-_MOST_RESERVE = 64  # connections beyond the limit, for fresh ones to be looked at
+_MOST_RESERVE = 64  # extra connections, so that new ones can show a key
 
 
 class Connection(Protocol):
-    """What the crowd needs of a connection."""
+    """What the crowd needs from a connection."""
 
     def drop(self) -> None:
         """Close it now."""
@@ -25,7 +25,7 @@ Ordered = dict[Connection, None]  # in the order of coming
 
 
 class Crowd:
-    """Every connection of a process. Only the event loop's thread may touch it."""
+    """All connections of a process. Use it only from the event loop's thread."""
 
     def __init__(self) -> None:
         self._gate = asyncio.Semaphore(_AT_WORK)
@@ -37,9 +37,9 @@ class Crowd:
         self._of_address: dict[str, Ordered] = {}
 
     async def take_turn(self) -> None:
-        """Wait for one of the places of requests without a key.
+        """Wait for a turn to answer a request without a key.
 
-        Where others wait too there is a pause before each: they may have a part of the processor, and callers the rest.
+        Pause briefly if others wait too, so that these requests leave most of the processor to callers.
         """
         others_wait = self._gate.locked()
         await self._gate.acquire()
@@ -47,14 +47,14 @@ class Crowd:
             await asyncio.sleep(_PAUSE_S)
 
     def end_turn(self) -> None:
-        """Let the next one in."""
+        """End the turn; the next request may start."""
         self._gate.release()
 
     def __len__(self) -> int:
         return len(self._all)
 
     def enter(self, one: Connection, address: str | None, most_of_address: int, most: int | None) -> None:
-        """Take a connection in; others are dropped if there are too many. `address` None: it is not counted by that."""
+        """Add a connection, and drop others if there are too many. With `address=None` no address limit applies."""
         for group in (self._all, self._strangers, self._silent):
             group[one] = None
         if address is not None:
@@ -66,33 +66,33 @@ class Crowd:
             self._make_room(one, len(self) - most, min(_MOST_RESERVE, most // 8))
 
     def speak(self, one: Connection) -> None:
-        """Note that a request has come."""
+        """Record that a request arrived."""
         self._silent.pop(one, None)
         self._resting.pop(one, None)
 
     def admit(self, one: Connection, address: str | None) -> None:
-        """Note that a valid key has come: it is no stranger from now on."""
+        """Record that a valid key arrived: the connection is no longer a stranger."""
         self._strangers.pop(one, None)
         self._stuck.pop(one, None)
         self._leave_address(one, address)
 
     def rest(self, one: Connection) -> None:
-        """Note that an answer has ended."""
+        """Record that an answer has ended."""
         if one in self._all:
             self._resting[one] = None
 
     def stick(self, one: Connection) -> None:
-        """Note that an answer waits to be read."""
+        """Record that an answer waits for its reader."""
         if one in self._strangers:
             self._stuck[one] = None
             self._trim(self._stuck, _MOST_STUCK)
 
     def flow(self, one: Connection) -> None:
-        """Note that it is being read again."""
+        """Record that the answer is being read again."""
         self._stuck.pop(one, None)
 
     def leave(self, one: Connection, address: str | None) -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         for group in (self._all, self._strangers, self._silent, self._stuck, self._resting):
             group.pop(one, None)
         self._leave_address(one, address)

@@ -1,4 +1,4 @@
-"""Opaque cursors of pages: where a page ended, encoded so that nobody takes it for anything else."""
+"""Opaque page cursors: the last row of a page, encoded."""
 
 import base64
 import binascii
@@ -13,12 +13,12 @@ Row = TypeVar("Row")
 
 
 def id_cursor(position: UUID) -> str:
-    """The cursor of the rows after this id."""
+    """Return the cursor for the rows after this id."""
     return _encode(position.bytes)
 
 
 def read_id_cursor(cursor: str | None) -> UUID | None:
-    """The id that a cursor holds. Raises `InvalidRequest` for what no page gave."""
+    """Decode an id cursor. Raises `InvalidRequest` if it is malformed."""
     try:
         return None if cursor is None else UUID(bytes=_decode(cursor))
     except ValueError:
@@ -26,12 +26,12 @@ def read_id_cursor(cursor: str | None) -> UUID | None:
 
 
 def text_cursor(position: str) -> str:
-    """The cursor of the rows after this text."""
+    """Return the cursor for the rows after this text."""
     return _encode(position.encode())
 
 
 def read_text_cursor(cursor: str | None) -> str | None:
-    """The text that a cursor holds. Raises `InvalidRequest` for what no page gave."""
+    """Decode a text cursor. Raises `InvalidRequest` if it is malformed."""
     try:
         return None if cursor is None else storable(_decode(cursor).decode())
     except ValueError:
@@ -56,7 +56,7 @@ def _decode(cursor: str) -> bytes:
 
 
 def invalid_cursor() -> InvalidRequest:
-    """Return the error of every list."""
+    """Return the error for a malformed cursor."""
     return InvalidRequest(
         'invalid cursor: pass the "next" value of the previous page unchanged', field="query.cursor"
     )

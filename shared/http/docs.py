@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI for the service's own OpenAPI document. Its two files are vendored in `swagger/`."""
+"""`/docs`: Swagger UI for the service's own OpenAPI document, vendored in `swagger/`. Browsers reach it from `/` too."""
 
 import gzip
 import re
@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from shared.http.auth import public
 
@@ -41,41 +41,48 @@ _PAGE = """<!doctype html>
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add the page, its files and `/openapi.json` to an application that has none of its own."""
+    """Add `/`, `/docs` and `/openapi.json` to an application."""
     router = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
     written = cache(lambda: JSONResponse(app.openapi()).body)
     page = _PAGE.format(title=f"{app.title} {app.version}")
 
+    @router.get("/")
+    async def redirect_browser(request: Request) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        # A relative URL, so that it works below a path prefix.
+        return RedirectResponse("docs", headers={"Vary": "Accept"})
+
     @router.get("/docs")
-    async def docs() -> HTMLResponse:
+    async def show_docs() -> HTMLResponse:
         return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
 
     @router.get("/openapi.json")
-    async def description() -> Response:
-        return Response(written(), media_type="application/json")  # made once: whoever asks costs little
+    async def send_openapi() -> Response:
+        return Response(written(), media_type="application/json")  # built once: repeated requests cost little
 
     @router.get("/docs/start.js")
-    async def start() -> Response:
+    async def send_start_script() -> Response:
         return Response(_START, media_type="text/javascript")
 
     @router.get("/docs/{name}")
-    async def asset(name: str, request: Request) -> Response:
+    async def send_asset(name: str, request: Request) -> Response:
         if name not in _ASSETS:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        return _packed(name, request.headers.get("accept-encoding", ""))
+        return _send_file(name, request.headers.get("accept-encoding", ""))
 
     app.include_router(router)
 
 
-def _packed(name: str, accepted: str) -> Response:
+def _send_file(name: str, accepted: str) -> Response:
     """Send a file as it is stored, with gzip; unpack it for the rare caller that does not accept gzip."""
     headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
     file, media_type = _FOLDER / f"{name}.gz", _ASSETS[name]
     if _TAKES_GZIP.search(accepted):
         return FileResponse(file, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
-    return Response(_unpacked(file), media_type=media_type, headers=headers)
+    return Response(_unpack_file(file), media_type=media_type, headers=headers)
 
 
 @cache
-def _unpacked(file: Path) -> bytes:
+def _unpack_file(file: Path) -> bytes:
     return gzip.decompress(file.read_bytes())

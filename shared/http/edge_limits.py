@@ -1,4 +1,4 @@
-"""What callers may cost before and while they are served: connections of an address, calls of a key, pace of bodies."""
+"""Limits at the edge: connections per address and the minimum speed of request bodies."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -7,12 +7,12 @@ from typing import Self
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 
-_HOME_BITS = 64  # of an IPv6 address: who has one has all that begin with them
+_HOME_BITS = 64  # of an IPv6 address: one host usually has the whole /64
 
 
 @dataclass(frozen=True)
 class EdgeLimits:
-    """The settings of one process. Reverse proxies are exempt from the limit of an address, as they stand for many."""
+    """The limits of one process. Reverse proxies are exempt from the limit per address: they serve many callers."""
 
     connections_per_address: int = 256
     body_bytes_per_s: int = 1024
@@ -20,7 +20,7 @@ class EdgeLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Read the settings. Raises `ConfigurationError` for a proxy that is neither an address nor a network."""
+        """Read the settings. Raises `ConfigurationError` for a proxy that is not an address or network."""
         named = [text.strip() for text in settings.trusted_proxies.split(",") if text.strip()]
         try:
             proxies = tuple(ip_network(text) for text in named)
@@ -29,7 +29,7 @@ class EdgeLimits:
         return cls(settings.connections_per_address, settings.body_bytes_per_s, proxies)
 
     def counted_as(self, address: str) -> str | None:
-        """Return whose connections these are: an IPv4 address, or the /64 of an IPv6 one; None for a reverse proxy."""
+        """Return the key to count a connection under: an IPv4 address or an IPv6 /64; None for a reverse proxy."""
         try:
             parsed = ip_address(address)
         except ValueError:  # a socket in the file system

@@ -1,4 +1,4 @@
-"""An example for every JSON body and answer, composed from its schema: a field's own, or what a field of its name holds."""
+"""Compose an example for each JSON schema, from the examples of its fields or from the fields' names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -58,14 +58,14 @@ _OF_TYPE: Mapping[str, Any] = {"string": "…", "integer": 1, "number": 1.0, "bo
 
 
 def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: str = "") -> Any:
-    """A value that the schema allows. `schemas` are what its references name, `name` the property that holds it."""
+    """Return a value the schema allows. `schemas` resolves references; `name` is the property's name."""
     return _Composer(schemas).value(schema, name)
 
 
 class _Composer:
     def __init__(self, schemas: Mapping[str, Any]) -> None:
         self._schemas = schemas
-        self._open: list[str] = []  # references under way: what holds itself ends with an empty list
+        self._open: list[str] = []  # open references: a schema that contains itself ends with an empty list
 
     def value(self, schema: Mapping[str, Any], name: str) -> Any:
         if given := _given(schema, name):
@@ -104,7 +104,7 @@ class _Composer:
 
 
 def _given(schema: Mapping[str, Any], name: str) -> Sequence[Any]:
-    """Values that somebody chose: for this field, for fields of this name, or as the default."""
+    """Return example values: the field's own, those for its name, or its default."""
     chosen: Sequence[Any] = schema.get("examples") or schema.get("enum") or []
     if "const" in schema:
         chosen = [schema["const"]]

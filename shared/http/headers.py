@@ -1,4 +1,4 @@
-"""What every answer tells the browser that may show it: run nothing, frame nothing, guess nothing, keep nothing."""
+"""Security headers of every answer: a browser must not run, frame, sniff or cache it."""
 
 from collections.abc import Mapping
 
@@ -10,20 +10,20 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",  # answers hold links that open a file, and other people's numbers
+    "Cache-Control": "no-store",  # answers contain download links and private figures
 }
 
 _AS_SENT = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class SecurityHeaders:
-    """Pure ASGI. A route that sets one of these headers itself is left to it."""
+    """ASGI middleware. Keeps any of these headers that a route sets itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on."""
+        """Pass the request on and add the headers to its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

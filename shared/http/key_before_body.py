@@ -1,6 +1,6 @@
-"""No byte of a body is read before its sender's key was checked, and none long after the key has ended.
+"""Check the API key before reading the body, and again while a long body arrives.
 
-The check is the route's own `Caller`, made early: FastAPI would read and parse a body before its dependencies.
+The check runs the route's own `RequireScope` early: FastAPI reads and parses a body before it runs dependencies.
 """
 
 import time
@@ -15,13 +15,13 @@ from shared.http.auth import REMEMBERED_S, demand_of, leave, refuse_ended
 
 
 class KeyBeforeBody:
-    """Pure ASGI, around the router: the route is known by the time that anything asks for the body."""
+    """ASGI middleware around the router. The route is known by the time the body is first requested."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; the first `receive` of a route that needs a key raises without one."""
+        """Pass the request on. Without a valid key, the route's first `receive` raises."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,5 +50,5 @@ async def _check(scope: Scope, *, is_first: bool) -> None:
         return
     try:
         await (demand if is_first else refuse_ended)(Request(scope))
-    except UptillError as error:  # of what is raised while FastAPI reads a body only HTTPException passes
+    except UptillError as error:  # FastAPI lets only HTTPException through while it reads a body
         raise HTTPException(HTTPStatus.BAD_REQUEST) from error

@@ -1,4 +1,4 @@
-"""Around every request: an id, which the answer and all log lines carry; one line and one observation at its end."""
+"""Give every request an id, for its answer and log lines, and record one log line and one metric at its end."""
 
 import re
 import time
@@ -29,13 +29,13 @@ _origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
 
 
 class Observe:
-    """Pure ASGI: it neither buffers answers nor gets between a handler and its client's disconnect."""
+    """Pure ASGI middleware: it does not buffer answers or hide client disconnects from handlers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; whatever is no HTTP request is left alone."""
+        """Pass the request on and record it. Ignores anything but HTTP."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -56,7 +56,7 @@ class Observe:
                     headers_out.update(allowance.headers())
             await send(message)
 
-        # Not unbound at the end: the handler of bugs, outside of this one, logs too. Each request is a task of its own.
+        # Do not unbind at the end: the outer error handler logs too, and each request runs in its own task.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         scope.setdefault("state", {})["request_id"] = request_id
         with _request_span(scope, headers) as request_span:
@@ -75,7 +75,7 @@ class Observe:
 
 
 def current_origin() -> Origin:
-    """Return the request that is being answered, for what is stored because of it."""
+    """Return the origin of the current request, to store with what it creates."""
     return _origin.get()
 
 
@@ -94,7 +94,7 @@ def _note(path: str, method: str, route: str, status: int, seconds: float) -> No
 
 
 def _names(scope: MutableMapping[str, Any]) -> tuple[str, str]:
-    """Return the method and the route's template; never the path itself, which may hold anything."""
+    """Return the method and the route's template; never the raw path, which a caller chooses."""
     method = scope["method"] if scope["method"] in _METHODS else "other"
     return method, getattr(scope.get("route"), "path", _NO_ROUTE)
 

@@ -1,4 +1,4 @@
-"""The only place that knows what an error means in HTTP. Every error answer is problem+json (RFC 9457)."""
+"""Map errors to HTTP status codes and problem+json answers (RFC 9457). No other module does."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from shared.redact import redacted
 _log = structlog.get_logger()
 RETRY_AFTER_S = "5"
 _SHOWN_FAULTS = 20
-_TOO_DEEP_DETAIL = "no call takes JSON with more than a few levels"
+_TOO_DEEP_DETAIL = "the JSON body is nested too deeply: no request needs more than a few levels; flatten it"
 
 
 @dataclass(frozen=True)
@@ -40,91 +40,87 @@ class Problem:
 
 PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.InvalidRequest: Problem(
-        "invalid_request", HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"
+        "invalid_request", HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid"
     ),
-    errors.BadHeader: Problem("bad_header", HTTPStatus.BAD_REQUEST, "A request header is not valid"),
+    errors.BadHeader: Problem("bad_header", HTTPStatus.BAD_REQUEST, "A request header is invalid"),
     errors.AuthenticationError: Problem(
-        "unauthenticated", HTTPStatus.UNAUTHORIZED, "A valid API key is needed"
+        "unauthenticated", HTTPStatus.UNAUTHORIZED, "A valid API key is required"
     ),
-    errors.ForbiddenError: Problem("forbidden", HTTPStatus.FORBIDDEN, "The API key may not do this"),
-    errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "There is no such report"),
-    errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "There is no such store"),
-    errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The report has no such file yet"),
-    errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "The report has no such file"),
-    errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "There is no such import"),
+    errors.ForbiddenError: Problem(
+        "forbidden", HTTPStatus.FORBIDDEN, "The API key is not allowed to do this"
+    ),
+    errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "Report not found"),
+    errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "Store not found"),
+    errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The file is not ready yet"),
+    errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "File not found"),
+    errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "Import not found"),
     errors.BodyTooLarge: Problem(
-        "body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is longer than the limit"
+        "body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large"
     ),
     errors.UnsupportedMediaType: Problem(
         "unsupported_media_type",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The body is of no type that this call takes",
+        "The media type of the body is not supported",
     ),
     errors.StorageFull: Problem(
-        "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, "The disk has no room for the upload"
+        "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, "The disk is too full for the upload"
     ),
-    errors.ReportExpired: Problem("report_expired", HTTPStatus.GONE, "The report's files were removed"),
-    errors.FileLost: Problem("file_lost", HTTPStatus.GONE, "The object store has lost the file"),
-    errors.ReportEnded: Problem("report_ended", HTTPStatus.CONFLICT, "The report has ended in another way"),
+    errors.ReportExpired: Problem("report_expired", HTTPStatus.GONE, "The report has expired"),
+    errors.FileLost: Problem("file_lost", HTTPStatus.GONE, "The file is missing from the object store"),
+    errors.ReportEnded: Problem("report_ended", HTTPStatus.CONFLICT, "The report has already ended"),
     errors.IdempotencyKeyReused: Problem(
         "idempotency_key_reused",
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The Idempotency-Key stands for another request",
+        "The Idempotency-Key was used for a different request",
     ),
-    errors.RateLimited: Problem("rate_limited", HTTPStatus.TOO_MANY_REQUESTS, "The key made too many calls"),
+    errors.RateLimited: Problem(
+        "rate_limited", HTTPStatus.TOO_MANY_REQUESTS, "The key made too many requests"
+    ),
     errors.TooManyOpenReports: Problem(
         "too_many_open_reports", HTTPStatus.TOO_MANY_REQUESTS, "The key has too many unfinished reports"
     ),
     errors.TooManyPendingWebhooks: Problem(
-        "too_many_pending_webhooks", HTTPStatus.TOO_MANY_REQUESTS, "The key has too many webhooks waiting"
+        "too_many_pending_webhooks", HTTPStatus.TOO_MANY_REQUESTS, "The key has too many pending webhooks"
     ),
-    errors.LimitReached: Problem(
-        "limit_reached", HTTPStatus.CONFLICT, "The key has as many of these as it may have"
-    ),
-    errors.Overloaded: Problem(
-        "overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "More work waits than can be taken on"
-    ),
+    errors.LimitReached: Problem("limit_reached", HTTPStatus.CONFLICT, "The key has reached its limit"),
+    errors.Overloaded: Problem("overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "The service is overloaded"),
     errors.ImportBusy: Problem("import_busy", HTTPStatus.CONFLICT, "Another process is running the import"),
-    errors.ImportEnded: Problem(
-        "import_ended", HTTPStatus.CONFLICT, "The import cannot be canceled any more"
-    ),
+    errors.ImportEnded: Problem("import_ended", HTTPStatus.CONFLICT, "The import cannot be canceled"),
     errors.EndpointNotFound: Problem(
-        "webhook_endpoint_not_found", HTTPStatus.NOT_FOUND, "There is no such webhook endpoint"
+        "webhook_endpoint_not_found", HTTPStatus.NOT_FOUND, "Webhook endpoint not found"
     ),
     errors.DeliveryNotFound: Problem(
-        "webhook_delivery_not_found", HTTPStatus.NOT_FOUND, "There is no such webhook delivery"
+        "webhook_delivery_not_found", HTTPStatus.NOT_FOUND, "Webhook delivery not found"
     ),
     errors.DeliveryBusy: Problem(
-        "webhook_delivery_busy", HTTPStatus.CONFLICT, "The webhook delivery is being sent"
+        "webhook_delivery_busy", HTTPStatus.CONFLICT, "The webhook delivery is being sent now"
     ),
     errors.WebhookSecretMissing: Problem(
         "webhook_secret_missing", HTTPStatus.CONFLICT, "The API key has no webhook secret"
     ),
-    errors.ScheduleNotFound: Problem(
-        "schedule_not_found", HTTPStatus.NOT_FOUND, "There is no such report schedule"
-    ),
-    errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "There is no such live API key"),
-    errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key has a successor already"),
+    errors.ScheduleNotFound: Problem("schedule_not_found", HTTPStatus.NOT_FOUND, "Report schedule not found"),
+    errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "API key not found"),
+    errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key was already rotated"),
     errors.StatementTimedOut: Problem(
-        "timed_out", HTTPStatus.SERVICE_UNAVAILABLE, "The database took longer than a call may take"
+        "timed_out", HTTPStatus.SERVICE_UNAVAILABLE, "The database did not answer in time"
     ),
     errors.InfrastructureError: Problem(
-        "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "A server that this service needs does not answer"
+        "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "A required server is unavailable"
     ),
 }
-NOT_FOUND = Problem("not_found", HTTPStatus.NOT_FOUND, "There is nothing at this path")
-BAD_REQUEST = Problem("bad_request", HTTPStatus.BAD_REQUEST, "The request cannot be read")
+NOT_FOUND = Problem("not_found", HTTPStatus.NOT_FOUND, "Nothing exists at this path")
+BAD_REQUEST = Problem("bad_request", HTTPStatus.BAD_REQUEST, "The request cannot be parsed")
 TOO_DEEP = Problem("too_deep", HTTPStatus.BAD_REQUEST, "The JSON is nested too deeply")
-INTERNAL = Problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
-BODY_TOO_SLOW = Problem("body_too_slow", HTTPStatus.REQUEST_TIMEOUT, "The body comes too slowly")
-UNKNOWN_HOST = Problem("unknown_host", HTTPStatus.BAD_REQUEST, "The Host header names another service")
-# What the framework refuses before a route is reached, by status.
+INTERNAL = Problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+BODY_TOO_SLOW = Problem("body_too_slow", HTTPStatus.REQUEST_TIMEOUT, "The request body arrives too slowly")
+UNKNOWN_HOST = Problem("unknown_host", HTTPStatus.BAD_REQUEST, "The Host header names an unknown host")
+# What the framework refuses before it reaches a route, by status.
 _FRAMEWORK = {
     problem.status: problem
     for problem in (
         BAD_REQUEST,
         NOT_FOUND,
-        Problem("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "The path does not take this method"),
+        Problem("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "The path does not support this method"),
         PROBLEMS[errors.BodyTooLarge],
         BODY_TOO_SLOW,
     )
@@ -136,7 +132,7 @@ REGISTRY: Sequence[Problem] = sorted(
 
 
 class ProblemResponse(JSONResponse):
-    """An error answer. It quotes what the caller sent: any text is made sendable, and a key in it is not shown."""
+    """An error answer. It may quote the request, so it escapes unsendable text and hides API keys."""
 
     media_type = "application/problem+json"
 
@@ -149,7 +145,7 @@ class ProblemResponse(JSONResponse):
 def problem_response(
     problem: Problem, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
 ) -> ProblemResponse:
-    """Build the answer; `members` are extension members."""
+    """Build a problem+json answer; `members` are extension members."""
     body = {
         "type": problem.type,
         "title": problem.title,
@@ -161,7 +157,7 @@ def problem_response(
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Register the mapping."""
+    """Register the handlers that turn every error into problem+json."""
     app.add_exception_handler(errors.UptillError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -188,15 +184,17 @@ async def _on_domain_error(request: Request, error: Exception) -> ProblemRespons
 
 async def _on_validation_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    if any(item["loc"][0] == "path" for item in error.errors()):  # what is no id is the id of nothing
-        return _answer(request, NOT_FOUND, f"there is nothing at {request.url.path}")
+    if any(item["loc"][0] == "path" for item in error.errors()):  # a malformed id names nothing
+        return _answer(request, NOT_FOUND, f"nothing exists at {request.url.path}: check the id in the path")
     if any(
         item.get("type") == "json_invalid" and "recursion limit" in item["msg"] for item in error.errors()
     ):
         return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
-    if isinstance(error.body, bytes):  # FastAPI parses nothing that is not called JSON
+    if isinstance(error.body, bytes):  # FastAPI parses only what is declared as JSON
         return _answer(
-            request, PROBLEMS[errors.UnsupportedMediaType], "send JSON, with Content-Type: application/json"
+            request,
+            PROBLEMS[errors.UnsupportedMediaType],
+            "the body is not declared as JSON: send JSON with Content-Type: application/json",
         )
     found = [_fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
@@ -204,17 +202,19 @@ async def _on_validation_error(request: Request, error: Exception) -> ProblemRes
 
 
 def _fault(item: Mapping[str, Any]) -> Mapping[str, str]:
-    """Where it is and what it must be; in words of ours where pydantic's are about its own classes."""
+    """Return the field and the message; replace messages in which pydantic mentions its own classes."""
     field, message = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
     match item.get("type"):
         case "json_invalid" if REPEATED in item["ctx"]["error"]:
             field, message = "body", item["ctx"]["error"]
         case "json_invalid" if "ctx" in item:
-            field, message = "body", f"no JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
+            field, message = "body", f"invalid JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
         case "extra_forbidden":
-            message = f"there is no such {'field' if item['loc'][0] == 'body' else 'parameter'}"
+            message = (
+                f"unknown {'field' if item['loc'][0] == 'body' else 'parameter'}: check the name or remove it"
+            )
         case "model_attributes_type" | "model_type":
-            message = "must be an object"
+            message = "must be a JSON object"
     return {"field": field, "message": message}
 
 
@@ -227,10 +227,10 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
     problem = _FRAMEWORK.get(HTTPStatus(error.status_code), INTERNAL)
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
-            detail = f"there is nothing at {request.url.path}; /docs shows what there is"
+            detail = f"nothing exists at {request.url.path}: see /docs for all paths"
         case HTTPStatus.METHOD_NOT_ALLOWED:
             detail = (
-                f"{request.url.path} does not take {request.method}, but {(error.headers or {})['Allow']}"
+                f"{request.url.path} does not support {request.method}: use {(error.headers or {})['Allow']}"
             )
         case _:
             detail = f"{request.method} {request.url.path}: {error.detail}"
@@ -239,9 +239,14 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
 
 async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
     _log.error("bug", path=request.url.path, exc_info=error)
-    # This answer is made outside of the middleware.
+    # This answer does not pass through the middleware.
     headers = {**SECURITY_HEADERS, REQUEST_ID: _request_id(request)}
-    return _answer(request, INTERNAL, "The failure was logged.", headers)
+    return _answer(
+        request,
+        INTERNAL,
+        "an unexpected error was logged: report the request_id to the operator of this service",
+        headers,
+    )
 
 
 def _answer(
@@ -261,8 +266,9 @@ def errors_reference() -> str:
         [
             "# Errors",
             "",
-            "Every error is `application/problem+json` (RFC 9457); `type` is `urn:uptill:error:` and the code. With 429 and 503",
-            "comes `Retry-After`. A `field` or a list `errors` names what is wrong in a request.",
+            "Every error is `application/problem+json` (RFC 9457). Its `type` is `urn:uptill:error:` plus the code. Answers",
+            "with status 429 or 503 have a `Retry-After` header. `field`, or the list `errors`, names what is wrong in a",
+            "request.",
             "",
             "| code | status | meaning |",
             "|---|---|---|",

@@ -1,4 +1,4 @@
-"""What a key may have open at a time, told in headers of answers. What a key may do a second is in `rates`."""
+"""Quotas: how much a key may have open at the same time. Limits per second are in `rates`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Quota:
-    """Of `limit` things that a key may have open, `used` are."""
+    """One quota: `used` of `limit` are open."""
 
     name: str
     limit: int
     used: int
 
     def headers(self) -> Mapping[str, str]:
-        """`Quota-Policy` and `Quota`: at most `q` at a time, of which `r` are left; built like `RateLimit`."""
+        """Return `Quota-Policy` (at most `q`) and `Quota` (`r` left), in the format of `RateLimit`."""
         return {
             "Quota-Policy": f'"{self.name}";q={self.limit}',
             "Quota": f'"{self.name}";r={max(0, self.limit - self.used)}',

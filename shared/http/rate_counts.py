@@ -1,6 +1,6 @@
-"""Counts that all processes share, in Redis. A caller waits for Redis half a second at most, and only until it has failed once.
+"""Counters in Redis, shared by all processes. A caller waits at most half a second for Redis, and only until it fails.
 
-Then it is left alone. A task asks it every second, by a write, and counting there goes on with the first one that it takes.
+After a failure, callers no longer use Redis. A task tries a write every second; the first success resumes counting.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ _log = structlog.get_logger()
 
 
 class CountsAway(Exception):
-    """Redis did not count; `is_there` of the counts is false until it does again."""
+    """Redis is unavailable. `SharedCounts.is_there` stays false until it is back."""
 
 
 class SharedCounts:
-    """Counters by name, each for a period. Connects with the first one."""
+    """Counters by name, each for a period. Connects on first use."""
 
     def __init__(self, redis_url: str) -> None:
         self._connections = redis.asyncio.ConnectionPool.from_url(
             redis_url,
             socket_timeout=_WITHIN_S,
             socket_connect_timeout=_WITHIN_S,
-            # Once more at once where the server had closed an idle connection; never after a timeout.
+            # Retry once if the server had closed an idle connection, but never after a timeout.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
         self._counts: Storage = RedisStorage(
@@ -45,11 +45,11 @@ class SharedCounts:
 
     @property
     def is_there(self) -> bool:
-        """Whether Redis counted when it was last asked."""
+        """Whether the last call to Redis succeeded."""
         return self._asking is None
 
     async def incr(self, name: str, period_s: int, amount: int) -> int:
-        """Add, and return the sum. Raises `CountsAway`."""
+        """Add and return the sum. Raises `CountsAway`."""
         try:
             async with asyncio.timeout(_WITHIN_S):
                 return await self._counts.incr(name, period_s, amount=amount)
@@ -65,7 +65,7 @@ class SharedCounts:
             raise self._is_away(error) from error
 
     async def close(self) -> None:
-        """Stop asking, and close the connections."""
+        """Stop the retries and close the connections."""
         if self._asking is not None:
             self._asking.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,6 +1,6 @@
-"""How many calls a key may make: counted in Redis for all processes, taken from there in blocks.
+"""Rate limits per key. Redis counts for all processes; each process takes blocks of calls from it.
 
-While Redis is away reads are not limited, and calls that create work are counted by each process for itself.
+While Redis is unavailable, reads are not limited, and each process counts the calls that create work on its own.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from shared.errors import RateLimited
 from shared.http.rate_counts import CountsAway, SharedCounts
 from shared.settings import Settings
 
-_BLOCKS_A_WINDOW = 20  # one look into Redis for up to a twentieth of the limit
-_UNSHARED_S = 2.0  # without Redis a key's reads are let through in portions of a whole limit for as long
+_BLOCKS_A_WINDOW = 20  # one request to Redis per twentieth of the limit
+_UNSHARED_S = 2.0  # without Redis, a key gets a full limit of reads per this period
 _MOST_TALLIES = 10_000
 
 
 class Work(StrEnum):
-    """What a call makes the services do; each kind has a limit of its own."""
+    """The kind of work a call causes. Each kind has its own limit."""
 
     READ = "read"
     REPORT = "report"
@@ -33,10 +33,10 @@ class Work(StrEnum):
 
 @dataclass
 class _Tally:
-    """What this process holds of one key's limit until `until_s`: calls it may still let through, or none at all.
+    """The block of calls that this process holds of one key's limit, until `until_s`. Zero `permits` refuse every call.
 
-    `is_spent`: it had some and let them through; there may be more. Beside them `others` were left in the window, which
-    ends at `window_ends_s`, when it took its own.
+    `is_spent`: all calls of the block were admitted, and Redis may have more. `others` is what was left in the window,
+    which ends at `window_ends_s`, when this block was taken.
     """
 
     permits: int
@@ -48,7 +48,7 @@ class _Tally:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left of a key's limit as far as this process knows, in the words of draft-ietf-httpapi-ratelimit-headers."""
+    """What is left of a key's limit, as far as this process can tell (draft-ietf-httpapi-ratelimit-headers)."""
 
     work: Work
     limit: RateLimitItem
@@ -56,7 +56,7 @@ class Allowance:
     resets_in_s: float
 
     def headers(self) -> Mapping[str, str]:
-        """`RateLimit-Policy` and `RateLimit`: quota `q` a window of `w` seconds; remaining `r`, for `t` more seconds."""
+        """Return `RateLimit-Policy` (`q` calls in `w` seconds) and `RateLimit` (`r` left for `t` seconds)."""
         return {
             "RateLimit-Policy": f'"{self.work}";q={self.limit.amount};w={self.limit.get_expiry()}',
             "RateLimit": f'"{self.work}";r={self.remaining};t={math.ceil(self.resets_in_s)}',
@@ -64,14 +64,14 @@ class Allowance:
 
 
 class Rates:
-    """The limits of one process. `redis_url` empty: the process counts for itself."""
+    """The limits of one process. With an empty `redis_url` the process counts on its own."""
 
     def __init__(self, redis_url: str, limits: Mapping[Work, RateLimitItem]) -> None:
         self._limits = limits
         self._shared = SharedCounts(redis_url) if redis_url else None
         self._own = MemoryStorage()
         self._tallies: dict[tuple[str, Work], _Tally] = {}
-        self._one_reserves = asyncio.Lock()  # or each of many calls at once would take a block
+        self._one_reserves = asyncio.Lock()  # otherwise concurrent calls would each take a block
 
     async def close(self) -> None:
         """Close the connections to Redis."""
@@ -79,18 +79,18 @@ class Rates:
             await self._shared.close()
 
     async def admit(self, key_prefix: str, work: Work) -> Allowance:
-        """Count a call, and say how many are left. Raises `RateLimited` for one too many."""
+        """Count a call and return what is left. Raises `RateLimited` above the limit."""
         who = (key_prefix, work)
         if not self._has_room(who):
             async with self._one_reserves:
-                if not self._has_room(who):  # another call has not brought some meanwhile
+                if not self._has_room(who):  # no other call took a block meanwhile
                     if len(self._tallies) >= _MOST_TALLIES:
                         self._tallies.clear()
                     self._tallies[who] = await self._reserve(who, time.monotonic())
         tally = self._tallies[who]
         if tally.permits == 0:
             raise RateLimited(
-                f"this key may make {self._limits[work]} calls of this kind",
+                f'this key has used its limit of {self._limits[work]} for calls of kind "{work}": retry after the time in Retry-After',
                 retry_after_s=max(0.0, tally.until_s - time.monotonic()),
             )
         tally.permits -= 1
@@ -99,11 +99,11 @@ class Rates:
         return Allowance(work, self._limits[work], tally.permits + tally.others, resets_in_s)
 
     def none_left(self, work: Work, retry_after_s: float) -> Allowance:
-        """What is left after a `RateLimited`."""
+        """Return the empty allowance to show after `RateLimited`."""
         return Allowance(work, self._limits[work], 0, retry_after_s)
 
     def _has_room(self, who: tuple[str, Work]) -> bool:
-        """Whether the tally of `who` decides: it lets calls through, or says that there are no more for now."""
+        """Whether the tally can decide without Redis: it has permits left, or it refuses until `until_s`."""
         tally = self._tallies.get(who)
         return tally is not None and not tally.is_spent and tally.until_s > time.monotonic()
 
@@ -120,13 +120,13 @@ class Rates:
     async def _take(
         self, counts: Storage | SharedCounts, limit: RateLimitItem, who: tuple[str, Work], now_s: float
     ) -> _Tally:
-        """A block of calls, in one round trip where the end of the window is known; none until then if too few are left."""
+        """Take a block of calls, in one round trip if the window's end is known. The block is empty if too few are left."""
         name, period_s = limit.key_for(*who), limit.get_expiry()
         block = max(1, limit.amount // _BLOCKS_A_WINDOW)
         taken = await counts.incr(name, period_s, amount=block)
         now_s = (
             time.monotonic()
-        )  # the window began before this answer: here it must not end earlier than there
+        )  # the window began before this answer, so it must not end earlier here than in Redis
         before = self._tallies.get(who)
         if taken == block:  # the first one of a window
             window_ends_s = now_s + period_s
@@ -140,7 +140,7 @@ class Rates:
 
 
 def make_rates(settings: Settings) -> Rates:
-    """Build from the settings; connects to nothing yet. Raises ValueError for a limit that cannot be read."""
+    """Build the limits from the settings, without connecting. Raises ValueError for an invalid limit."""
     return Rates(
         settings.redis_url.get_secret_value(),
         {

@@ -1,6 +1,6 @@
-"""`/readyz` from the last look at each component. Looks go on in the background, each in a task of its own.
+"""Answer `/readyz` from background checks. Each component has its own task.
 
-A component that hangs is reported as silent after its deadline. It delays neither the answer nor the other looks.
+A component that hangs is reported after its deadline. It delays neither the answer nor the other checks.
 """
 
 import asyncio
@@ -24,27 +24,27 @@ from shared.lane import Lane
 from shared.queue_state import QueueProbe
 
 OK = "ok"
-EVERY_S = 0.5  # with the deadline below, a look is at most a second old while its component answers
+EVERY_S = 0.5  # with the deadline below, a result is at most a second old while the component answers
 WITHIN_S = 0.5
-DATABASE_WITHIN_S = 2.0  # a busy database is not a reason to leave service
+DATABASE_WITHIN_S = 2.0  # a busy database must not take the service out of rotation
 _QUEUE_LOOK_S = 5.0  # several round trips of half a second
 _log = structlog.get_logger()
 
 
 class Health(BaseModel):
-    """Answer of `/livez` and `/readyz`: each component with `ok` or what is wrong, and the age of the look that says so."""
+    """Answer of `/livez` and `/readyz`. `components` holds `ok` or the problem of each component."""
 
     status: Literal["ok", "degraded", "stopping", "unavailable"]
     components: dict[str, str] = {}
-    ages_s: dict[str, float] = Field(default={}, description="Seconds since each component was looked at.")
+    ages_s: dict[str, float] = Field(default={}, description="Seconds since each component was last checked.")
 
 
 @dataclass(frozen=True)
 class Check:
-    """A component. `look` returns "ok" or what is wrong, or raises `UptillError`. Unless `needed`, it only degrades.
+    """A check of one component. `look` returns "ok" or the problem, or raises `UptillError`.
 
-    A look must end by itself eventually; after `within_s` seconds the component is reported as silent. `close` releases
-    what the looks hold.
+    A failed check makes the service unavailable if `needed`, else degraded. After `within_s` seconds the component is
+    reported as not answering; `look` must still end eventually. `close` releases what the check holds.
     """
 
     name: str
@@ -56,9 +56,9 @@ class Check:
 
 @dataclass
 class _Seen:
-    """What the last look brought, and since when it has not been well."""
+    """The result of the last check, and since when the component has had a problem."""
 
-    detail: str = "not looked at yet"
+    detail: str = "not checked yet"
     at_s: float = float("-inf")
     unwell_since: datetime | None = None
 
@@ -80,7 +80,7 @@ class _Seen:
 
 
 class Readiness:
-    """The looks of one process. `is_stopping` tells whether it was asked to stop: then it is not ready."""
+    """The checks of one process. It is not ready once `is_stopping` returns true."""
 
     def __init__(self, checks: Sequence[Check], is_stopping: Callable[[], bool]) -> None:
         self._checks = checks
@@ -89,7 +89,7 @@ class Readiness:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Look at everything once, at most for the longest deadline, and keep looking until the block ends."""
+        """Check every component once, then keep checking until the block ends."""
         looked = [asyncio.Event() for _ in self._checks]
         tasks = [
             asyncio.create_task(self._watch(check, event))
@@ -107,7 +107,7 @@ class Readiness:
                 check.close()
 
     def answer(self, response: Response) -> Health:
-        """Return what is known, with status 503 on `response` if the service is not ready."""
+        """Return the latest results. Set status 503 on `response` if the service is not ready."""
         now_s = time.monotonic()
         components = {name: str(seen) for name, seen in self._seen.items()}
         ages_s = {name: round(now_s - seen.at_s, 3) for name, seen in self._seen.items()}
@@ -128,7 +128,7 @@ class Readiness:
             look = asyncio.ensure_future(_outcome(check))
             try:
                 await asyncio.wait([look], timeout=check.within_s)
-                while not look.done():  # one look at a time: a server that hangs is not asked more and more
+                while not look.done():  # one check at a time: a server that hangs gets no more requests
                     seen.note(check.name, "not answering")
                     looked.set()
                     await asyncio.wait([look], timeout=EVERY_S)
@@ -140,7 +140,7 @@ class Readiness:
 
 
 def database_check(pool: AsyncConnectionPool) -> Check:
-    """Whether Postgres answers, and has the schema of this release."""
+    """Check that Postgres answers and has this release's schema."""
 
     async def look() -> str:
         async with borrowed_async(pool) as conn:
@@ -151,7 +151,7 @@ def database_check(pool: AsyncConnectionPool) -> Check:
 
 
 def queue_check(redis_url: str) -> Check:
-    """Whether Redis takes messages. While it does not, workers look in Postgres, and each process counts calls for itself."""
+    """Check that Redis accepts messages. Without it, workers poll Postgres and each process counts calls on its own."""
     probe = QueueProbe(redis_url)
     lane = Lane("Redis", QueueUnavailable, threads=1, waiting=1, within_s=_QUEUE_LOOK_S, breaks=False)
 
@@ -170,6 +170,6 @@ async def _outcome(check: Check) -> str:
         return await check.look()
     except UptillError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001 (a bug in a look must not end the looks)
+    except Exception as error:  # noqa: BLE001 (a bug in one check must not end the checks)
         _log.exception("look_failed", component=check.name)
         return type(error).__name__

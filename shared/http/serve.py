@@ -1,4 +1,4 @@
-"""Starts an HTTP service with the limits that keep it answering: the one place that knows how uvicorn is to run."""
+"""Run an HTTP service under uvicorn with limits on connections, headers and shutdown time."""
 
 import argparse
 import resource
@@ -19,7 +19,7 @@ _FILES = 65_536
 
 
 def serve(service: str, factory: str, default_port: int) -> None:
-    """Run until SIGTERM. Ends with status 1 and a logged reason when the settings cannot be worked with."""
+    """Run until SIGTERM. If a setting is invalid, log the reason and exit with status 1."""
     configure_logging(service, "INFO")
     arguments = _arguments(service, default_port)
     _allow_open_files()
@@ -50,24 +50,24 @@ def _arguments(service: str, default_port: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=f"Uptill's {service} service; settings come from UPTILL_*.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=default_port)
-    parser.add_argument("--workers", type=int, default=1, help="processes that share the port")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes that share the port")
     parser.add_argument(
         "--connections",
         type=int,
         default=_CONNECTIONS,
-        help="open connections of one process; beyond them strangers and idle callers make room, then a request gets 503",
+        help="open connections per process; above it, unauthenticated and idle connections are closed, then requests get 503",
     )
     parser.add_argument(
         "--stop-within",
         type=int,
         default=_ANSWERS_END_WITHIN_S,
-        help="seconds for answers that are under way",
+        help="seconds to finish open requests when stopping",
     )
     return parser.parse_args()
 
 
 def _allow_open_files() -> None:
-    """Each connection is a file; the usual soft limit of 1024 is there for programs that use select()."""
+    """Raise the soft limit of open files: each connection needs one, and the usual 1024 exists for select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft < most:

@@ -1,4 +1,4 @@
-"""What both HTTP services are made of: middleware, error answers, operations routes. A service adds its own routes."""
+"""Build an HTTP service: middleware, error answers and operations routes. Each service adds its own routes."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel, Field
 from starlette.middleware.cors import CORSMiddleware
 
@@ -27,6 +28,8 @@ from shared.settings import Settings
 
 _VERSION = version("uptill")
 _MAX_PREFLIGHT_AGE_S = 600
+# shared/http/observe.py and shared/tracing.py do this; FASTAPI_OTEL_AUTO_CONFIGURE must not add exporters (decision 23).
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -70,9 +73,10 @@ def make_service(
         openapi_url=None,  # shared/http/docs.py has it
         redoc_url=None,
         redirect_slashes=False,  # a redirect could change the scheme behind a proxy, and a client would resend its key
+        telemetry=_NO_TELEMETRY,
     )
     app.state.open_calls = OpenCalls(settings.open_calls_per_key)
-    # The last one added is the first to see a request.
+    # The middleware added last sees a request first.
     app.add_middleware(KeyBeforeBody)
     if max_body_bytes is not None:
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
@@ -103,7 +107,7 @@ def _operations(name: str) -> APIRouter:
 
     @router.get("/version")
     async def read_version() -> VersionBody:
-        """Say what runs here."""
+        """Return the service's name and version."""
         return VersionBody(service=name, version=_VERSION)
 
     return router

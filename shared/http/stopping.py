@@ -1,4 +1,4 @@
-"""Stopping an HTTP service in order: first it says that it is not ready, a moment later it ends its connections."""
+"""Stop an HTTP service in order: report not ready first, close connections a moment later."""
 
 import asyncio
 import signal
@@ -10,18 +10,18 @@ import uvicorn
 from shared.stop_signals import ignore_signals
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_NOTICE_S = 1.0  # for load balancers to look once more
+_NOTICE_S = 1.0  # lets load balancers check once more
 
 
 class Stopping:
-    """Where the stop of this process is: not `requested`, requested, or `closing`, when no answer may wait any longer."""
+    """The shutdown state: `requested` once a signal came, `closing` once open answers must end."""
 
     def __init__(self) -> None:
         self.requested = False
         self.closing = asyncio.Event()
 
     async def pause(self, seconds: float, until: asyncio.Event | None = None) -> bool:
-        """Sleep, at most until the event; return early, and true, when the connections are to end."""
+        """Sleep for `seconds` or until the event. Return True if the connections must close now."""
         waits = [asyncio.ensure_future(event.wait()) for event in (self.closing, until) if event is not None]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -32,10 +32,9 @@ class Stopping:
 
 
 def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: None) -> None:
-    """Take SIGTERM and SIGINT over from uvicorn's command, until the process ends. Call it in the event loop.
+    """Handle SIGTERM and SIGINT instead of uvicorn. Call it in the event loop.
 
-    A repeated signal changes nothing. The process ends with status 0, as it did what it was asked to do. Where no such
-    server runs, as in a test, nothing is taken over.
+    Repeated signals are ignored, and the process exits with status 0. Does nothing if uvicorn does not run, as in tests.
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if threading.current_thread() is not threading.main_thread() or not isinstance(server, uvicorn.Server):
@@ -51,8 +50,10 @@ def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: N
     def close() -> None:
         stopping.closing.set()
         ignore_signals()
-        server.should_exit = True  # what uvicorn's own handler does, but for repeating the signal at the end
+        server.should_exit = (
+            True  # as uvicorn's own handler does, but without raising the signal again at the end
+        )
 
-    # Not the loop's own handlers: it gives a signal back to the system's default, with which a repeat ends the process.
+    # Do not use the loop's handlers: it restores the default action, so a repeated signal would kill the process.
     for number in _SIGNALS:
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(announce))

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from shared.keys import EVERY_STORE, StoreScope
-from shared.uptime.window import DEFAULT_WINDOW_NAMES
+from shared.uptime.policy import DEFAULT_POLICY
+from shared.uptime.window import DEFAULT_WINDOWS, Window, parse_windows
 
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 FileFormat = Literal["csv", "json", "parquet", "xlsx"]
@@ -56,25 +57,55 @@ class StoreFilter:
 
 
 @dataclass(frozen=True)
-class ReportRequest:
-    """What a caller asks for. `as_of` is an instant, or the newest accepted poll, or the database's clock.
+class ReportParameters:
+    """What a report measures and produces. Windows are parsed and in column order; None for stores means every store."""
 
-    `windows` are texts that `parse_windows` takes, in the order of the columns. The same question about the same data is
-    answered by the same report, unless `force`.
-    """
-
-    policy: str
-    as_of: datetime | Literal["latest", "now"] = "latest"
+    policy: str = DEFAULT_POLICY
     detail: bool = False
-    force: bool = False
-    windows: tuple[str, ...] = DEFAULT_WINDOW_NAMES
+    windows: tuple[Window, ...] = DEFAULT_WINDOWS
     formats: tuple[FileFormat, ...] = ("csv",)
     stores: StoreFilter | None = None
-    webhook_url: str | None = None  # told when the report has ended
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `as_json` returned; ignore other members, use defaults for missing ones."""
+        known = {each.name: stored[each.name] for each in fields(ReportParameters) if each.name in stored}
+        given = known.get("stores") or {}
+        return cls(
+            **{
+                **known,
+                "windows": parse_windows(known["windows"]) if "windows" in known else DEFAULT_WINDOWS,
+                "formats": tuple(known.get("formats", ("csv",))),
+                "stores": StoreFilter.of(given.get("ids"), given.get("labels")),
+            }
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the parameters by name, as a schedule and a report's row store them."""
+        values = {each.name: getattr(self, each.name) for each in fields(ReportParameters)}
+        return {
+            **values,
+            "windows": [window.text for window in self.windows],
+            "formats": list(self.formats),
+            "stores": None if self.stores is None else self.stores.as_json(),
+        }
+
+
+@dataclass(frozen=True)
+class ReportRequest(ReportParameters):
+    """A request for one report. `as_of` is an instant, the newest accepted poll or the database's clock.
+
+    Requests with the same parameters about the same data share one report, unless `force` is set. `webhook_url` is called
+    when the report has ended.
+    """
+
+    as_of: datetime | Literal["latest", "now"] = "latest"
+    force: bool = False
+    webhook_url: str | None = None
 
     @property
     def sha256(self) -> bytes:
-        """What two requests have in common that ask the same."""
+        """A digest that equal requests share."""
         return hashlib.sha256(repr(self).encode()).digest()
 
 

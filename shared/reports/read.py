@@ -33,7 +33,9 @@ async def get_report(conn: AsyncConnection, report_id: UUID, visible: StoreScope
     """Return the report with its progress. Raises `ReportNotFound`, also for one with stores beyond what is visible."""
     (report,) = await get_reports(conn, [report_id], [visible])
     if report is None:
-        raise ReportNotFound(f"there is no report {report_id}")
+        raise ReportNotFound(
+            f"report {report_id} does not exist, or its stores are not visible to this key: check the id"
+        )
     return report
 
 

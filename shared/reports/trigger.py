@@ -31,7 +31,7 @@ from shared.reports.model import (
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
-from shared.uptime.window import longest_reach_us, parse_windows
+from shared.uptime.window import longest_reach_us
 from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")
@@ -105,7 +105,7 @@ async def in_one_snapshot(conn: AsyncConnection, step: Callable[[], Awaitable[T]
             with suppress(SerializationFailure):
                 async with conn.transaction():
                     return await step()
-        raise DatabaseUnavailable(f"{_MOST_TRIES} transactions with one aim overtook each other")
+        raise DatabaseUnavailable("too many concurrent requests for the same report: try again")
     finally:
         await conn.set_isolation_level(None)
 
@@ -128,7 +128,7 @@ async def accept_report(
     if caller.idempotency_key is not None and (known := await _one(conn, "find_idempotent", key)):
         if known[1] != request.sha256:
             raise IdempotencyKeyReused(
-                "this Idempotency-Key came with another request within the last 24 hours"
+                "this Idempotency-Key was used for a different request in the last 24 hours: use a new key"
             )
         # A report that another key canceled, or whose files are lost, is no answer: a new one is made below.
         if not known[2] and known[0] not in unusable:
@@ -166,11 +166,8 @@ async def _find_or_insert(
         "id": new_id(),
         "data_cut": cut[0],
         "as_of": cut[1],
-        "policy": request.policy,
+        **request.as_json(),
         "policy_version": POLICY_VERSION,
-        "detail": request.detail,
-        "windows": list(request.windows),
-        "formats": list(request.formats),
         "stores": None if stores is None else Jsonb(stores.as_json()),
         "ids": None if stores is None or stores.ids is None else list(stores.ids),
         "labels": None if stores is None or stores.labels is None else Jsonb(dict(stores.labels)),
@@ -197,8 +194,8 @@ async def _find_or_insert(
     batches, rows, is_short = await _one(conn, "count_batches", parameters) or (0, 0, False)
     if "xlsx" in request.formats and rows > MAX_XLSX_ROWS:
         raise InvalidRequest(
-            f"the report has {rows:,} stores and a sheet of xlsx holds {MAX_XLSX_ROWS:,}; ask for parquet or csv,"
-            " or for fewer stores",
+            f"the report has {rows:,} stores, but an xlsx sheet holds at most {MAX_XLSX_ROWS:,} rows: use parquet or csv,"
+            " or choose fewer stores",
             field="formats",
         )
     wake = ShortBatch if is_short else ComputeBatch
@@ -236,7 +233,7 @@ async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> N
 
 
 def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:
-    read_us = longest_reach_us(parse_windows(request.windows)) + every_poll_us(POLICIES[request.policy])
+    read_us = longest_reach_us(request.windows) + every_poll_us(POLICIES[request.policy])
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
 
 
@@ -251,7 +248,10 @@ async def refuse_unknown(
     if found is not None and found[0]:
         count, first = found
         named = ", ".join(map(repr, first)) + (", …" if count > len(first) else "")
-        raise InvalidRequest(f"{count} of {len(stores.ids)} store ids are not known: {named}", field=field)
+        raise InvalidRequest(
+            f"{count} of {len(stores.ids)} store ids are unknown: {named}; remove them or import the stores first",
+            field=field,
+        )
 
 
 async def _one(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:

@@ -42,7 +42,9 @@ def newest_due(cron: str, timezone: str, first: datetime, now: datetime) -> date
 
 def _step(cron: str, timezone: str, begin: datetime, *, reverse: bool) -> datetime:
     if len(cron.split()) != _FIELDS:
-        raise InvalidRequest("a cron expression has five fields: minute hour day month weekday", field="cron")
+        raise InvalidRequest(
+            f"invalid cron expression {cron!r}: give five fields, minute hour day month weekday", field="cron"
+        )
     if timezone not in NAMED_ZONES:
         raise InvalidRequest(
             f"unknown time zone {timezone!r}: use an IANA name such as America/New_York", field="timezone"
@@ -50,7 +52,12 @@ def _step(cron: str, timezone: str, begin: datetime, *, reverse: bool) -> dateti
     try:
         found = next(CronSim(cron, begin.astimezone(ZoneInfo(timezone)), reverse=reverse))
     except CronSimError as error:
-        raise InvalidRequest(f"this is no cron expression: {error}", field="cron") from None
+        raise InvalidRequest(
+            f"invalid cron expression {cron!r}: {error}; fields are minute hour day month weekday",
+            field="cron",
+        ) from None
     except (StopIteration, OverflowError, ValueError):
-        raise InvalidRequest("the cron expression names a time that never comes", field="cron") from None
+        raise InvalidRequest(
+            f"the cron expression {cron!r} matches no date: change its day or month", field="cron"
+        ) from None
     return found.astimezone(UTC)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -58,17 +58,9 @@ class Schedule(ScheduleTerms):
 
     def request(self, due_at: datetime) -> ReportRequest:
         """What it asks for at one due time: a report of its own, also where another could have answered."""
-        given = self.report
-        return ReportRequest(
-            policy=given["policy"],
-            as_of=due_at if given["as_of"] == "due" else "latest",
-            detail=given["detail"],
-            force=True,
-            windows=tuple(given["windows"]),
-            formats=tuple(given["formats"]),
-            stores=self.stores,
-            webhook_url=self.webhook_url,
-        )
+        request = ReportRequest.from_json(self.report)
+        as_of: datetime | Literal["latest"] = due_at if self.report["as_of"] == "due" else "latest"
+        return replace(request, as_of=as_of, force=True, webhook_url=self.webhook_url)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -42,11 +42,18 @@ class Window:
     """`[as_of - length_us, as_of)`, or a stretch of the store's calendar. The name is the suffix of its report columns.
 
     `reach_us` is how far before `as_of` it can start; for a window that is not of the calendar exactly its length.
+    `duration` is the ISO 8601 text of a window that has no name of its own.
     """
 
     name: str
     reach_us: int
     calendar: Calendar | None = None
+    duration: str | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The text that `parse_window` reads this window from."""
+        return self.duration or self.name
 
     @property
     def in_minutes(self) -> bool:
@@ -94,7 +101,8 @@ def parse_window(text: str) -> Window:
     length_us = sum(number * _UNITS_US[unit] for unit, number in given.items())
     if not 0 < length_us <= MAX_LENGTH_US:
         raise ValueError(f"{text!r}: a window is longer than nothing and at most 366 days long")
-    return Window("last_" + "".join(f"{number}{unit[0]}" for unit, number in given.items()), length_us)
+    name = "last_" + "".join(f"{number}{unit[0]}" for unit, number in given.items())
+    return Window(name, length_us, duration=text)
 
 
 def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:

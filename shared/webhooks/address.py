@@ -50,19 +50,32 @@ def check_url(url: str, *, allow_private: bool, field: str = "url") -> str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise InvalidRequest(f"{field} is no address: {error}", field=field) from None
+        raise InvalidRequest(f"{field} is not a valid URL: {error}", field=field) from None
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise InvalidRequest(f"{field} must be at most {MAX_URL} visible ASCII characters", field=field)
+        raise InvalidRequest(
+            f"{field} contains invalid characters or is too long: use at most {MAX_URL} visible ASCII characters",
+            field=field,
+        )
     if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
-        raise InvalidRequest(f"{field} must begin with https://", field=field)
+        raise InvalidRequest(
+            f"{field} is not an https URL: webhooks are sent over TLS only; begin it with https://",
+            field=field,
+        )
     if not host or parts.username is not None or parts.fragment:
-        raise InvalidRequest(f"{field} needs a host, and neither credentials nor a fragment", field=field)
+        raise InvalidRequest(
+            f"{field} has no host, or has credentials or a fragment: use a URL such as https://hooks.example/uptill",
+            field=field,
+        )
     if allow_private:
         return url
     if port is not None and port != _HTTPS_PORT and port < _FIRST_UNPRIVILEGED_PORT:
-        raise InvalidRequest(f"{field} must use port {_HTTPS_PORT}, or one above 1023", field=field)
+        raise InvalidRequest(
+            f"{field} has the reserved port {port}: use port {_HTTPS_PORT}, or one above 1023", field=field
+        )
     if _is_literal(host) and not is_public(host):
-        raise InvalidRequest(f"{field} leads to an address that is not public", field=field)
+        raise InvalidRequest(
+            f"{field} has the address {host}, which is not public: use a public host", field=field
+        )
     return url
 
 

@@ -40,7 +40,9 @@ async def create_endpoint(
     """
     count = await conn.execute(_SQL["count_endpoints"], {"created_by": created_by})
     if (known := (await count.fetchone() or (0,))[0]) >= most:
-        raise LimitReached(f"this key has {known} webhook endpoints and may have {most}: delete one first")
+        raise LimitReached(
+            f"this key has {known} webhook endpoints, and its limit is {most}: delete one first"
+        )
     endpoint_id, secret = new_id(), new_secret()
     await conn.execute(
         _SQL["insert_endpoint"],
@@ -66,7 +68,9 @@ async def get_endpoint(conn: AsyncConnection, endpoint_id: UUID) -> Endpoint:
     """Return one. Raises `EndpointNotFound`."""
     found = await _endpoints(conn, endpoint_id)
     if not found:
-        raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id}")
+        raise EndpointNotFound(
+            f"webhook endpoint {endpoint_id} does not exist: GET /v1/webhook-endpoints lists the endpoints"
+        )
     return found[0]
 
 
@@ -121,7 +125,7 @@ async def require_secret(conn: AsyncConnection, key_prefix: str) -> None:
     known = await (await conn.execute(_SQL["has_secret"], {"key_prefix": key_prefix})).fetchone()
     if known != (True,):
         raise WebhookSecretMissing(
-            "deliveries to a webhook_url are signed: make the secret of your key first, by POST /v1/webhook-secret"
+            "this key has no webhook secret, and calls to a webhook_url are signed: create one with POST /v1/webhook-secret"
         )
 
 
@@ -144,9 +148,11 @@ async def resend_delivery(conn: AsyncConnection, delivery_id: UUID, *, by: str) 
     resent = await conn.execute(_SQL["resend_delivery"], {"id": delivery_id, "keep_trying": KEEP_TRYING})
     found = await _deliveries(conn, id=delivery_id, endpoint_id=None, report_id=None, state=None, limit=1)
     if not found:
-        raise DeliveryNotFound(f"there is no webhook delivery {delivery_id}")
+        raise DeliveryNotFound(
+            f"webhook delivery {delivery_id} does not exist: GET /v1/webhook-deliveries lists the deliveries"
+        )
     if resent.rowcount == 0:
-        raise DeliveryBusy(f"delivery {delivery_id} is being sent at this moment")
+        raise DeliveryBusy(f"delivery {delivery_id} is being sent now: try again in a minute if it fails")
     await record_async(conn, by, "webhook.resent", str(delivery_id))
     return found[0]
 

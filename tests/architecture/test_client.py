@@ -1,19 +1,22 @@
-"""The Python client: it knows every field that the services answer with, and stands alone beside anybody's packages."""
+"""The Python client has every field of the services' answers and requests, and works beside foreign packages."""
 
 import dataclasses
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 from tests.fixtures.closure import closure, modules_of
 from tests.reference import applications
-from uptill_client import answers, schedules, webhooks
+from uptill_client import answers, parameters, schedules, webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
@@ -24,18 +27,18 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "NewEndpoint": webhooks.WebhookEndpoint,
         "OpenInterval": answers.Interval,
         "PollBody": answers.TimelinePoll,
-        "Progress": answers.Progress,
+        "ProgressBody": answers.Progress,
         "ReportBody": answers.ReportStatus,
-        "ReportFile": answers.ReportFile,
+        "FileBody": answers.ReportFile,
         "RunBody": schedules.ScheduleRun,
         "ScheduleBody": schedules.ReportSchedule,
         "SegmentBody": answers.Segment,
-        "SpanBody": answers.Span,
+        "SpanBody": answers.TimelineSpan,
         "StoreBody": answers.Store,
         "StoreDetailBody": answers.StoreDetail,
-        "StoresHeld": answers.StoresHeld,
+        "StoreFilterBody": answers.ReportStores,
         "TimelineBody": answers.Timeline,
-        "Totals": answers.Totals,
+        "TotalsBody": answers.Totals,
     },
     "openapi-ingest.json": {
         "CountsBody": answers.Counts,
@@ -53,11 +56,46 @@ _PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for s
     ("document", "schema", "kind"), _PAIRS, ids=[f"{document}-{schema}" for document, schema, _ in _PAIRS]
 )
 def test_an_answer_has_the_fields_of_the_service(document: str, schema: str, kind: type[Any]) -> None:
-    described = applications()[document].openapi()["components"]["schemas"][schema]["properties"]
+    described = _properties(document, schema)
     assert {field.name for field in dataclasses.fields(kind)} == set(described)
     hints = get_type_hints(kind)
-    nullable = {name for name, of in described.items() if {"type": "null"} in of.get("anyOf", ())}
-    assert nullable <= {name for name in described if type(None) in get_args(hints[name])}
+    assert {name: _wire_types(hints[name]) for name in described} == {
+        name: _json_types(of) for name, of in described.items()
+    }
+
+
+@pytest.mark.parametrize("schema", ["ReportCreate", "ScheduledReport"])
+def test_the_options_of_a_report_are_those_of_the_service(schema: str) -> None:
+    options = dict.fromkeys(get_type_hints(parameters.ReportOptions), "x")
+    sent = parameters.to_json("latest", **options)  # type: ignore[arg-type]
+    described = _properties("openapi.json", schema)
+    assert set(sent) == set(described) - {"force", "webhook_url"}  # arguments of their own in `create_report`
+    assert set(sent["stores"]) == set(_properties("openapi.json", "StoreSelection"))
+
+
+def _properties(document: str, schema: str) -> dict[str, Any]:
+    found: dict[str, Any] = applications()[document].openapi()["components"]["schemas"][schema]["properties"]
+    return found
+
+
+def _json_types(described: Mapping[str, Any]) -> set[str]:
+    """Return the JSON types that a schema allows; an instant is a type of its own."""
+    if "anyOf" in described:
+        return set().union(*map(_json_types, described["anyOf"]))
+    if described.get("format") == "date-time":
+        return {"instant"}
+    # Only enumerations of texts and objects are referenced.
+    name = described.get("$ref", "").rpartition("/")[2]
+    return {described.get("type", "string" if name in {"Rule", "State"} else "object")}
+
+
+def _wire_types(hint: Any) -> set[str]:
+    """Return the JSON types that a field of the client is read from."""
+    if isinstance(hint, UnionType):
+        return set().union(*map(_wire_types, get_args(hint)))
+    known = {bool: "boolean", int: "integer", float: "number", str: "string", datetime: "instant"}
+    known |= {type(None): "null", Sequence: "array", Mapping: "object"}
+    return {known.get(get_origin(hint) or hint, "object")}
 
 
 def test_both_distributions_have_one_version() -> None:

@@ -1,12 +1,12 @@
-"""A link is given out again while half of its time is left, and no longer."""
+"""A link is reused while at least half of its time is left."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.api import signing
-from services.api.signing import LinkSigner
+from services.api import download_links
+from services.api.download_links import LinkSigner
 from shared.reports.model import FileOfReport
 from shared.settings import Settings
 from shared.storage import make_storage
@@ -16,7 +16,7 @@ BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class Clock(datetime):
-    """What the signer takes for the time; the signature has the real one."""
+    """The time the signer sees; the signature has the real time."""
 
     shown = BEGAN
 
@@ -28,7 +28,7 @@ class Clock(datetime):
 
 @pytest.fixture
 def signer(monkeypatch: pytest.MonkeyPatch) -> LinkSigner:
-    monkeypatch.setattr(signing, "datetime", Clock)
+    monkeypatch.setattr(download_links, "datetime", Clock)
     monkeypatch.setattr(Clock, "shown", BEGAN)
     settings = Settings(
         s3_endpoint="http://127.0.0.1:1", s3_bucket="reports", s3_access_key="key", s3_secret_key="secret"
@@ -40,25 +40,25 @@ def file(name: str) -> FileOfReport:
     return FileOfReport(format="csv", object=name, size_bytes=1, sha256="", rows=1)
 
 
-def test_a_link_is_given_again_until_half_of_its_time_is_left(
+def test_a_link_is_reused_until_half_of_its_time_is_left(
     signer: LinkSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = signer.link(file("a.csv"))
+    first = signer.get_link(file("a.csv"))
     assert first.expires_at == BEGAN + timedelta(seconds=VALID_S)
     assert parse_qs(urlsplit(first.url).query)["X-Amz-Expires"] == [str(VALID_S)]
     monkeypatch.setattr(Clock, "shown", BEGAN + timedelta(seconds=VALID_S / 2))
-    assert signer.link(file("a.csv")) is first
+    assert signer.get_link(file("a.csv")) is first
     monkeypatch.setattr(Clock, "shown", BEGAN + timedelta(seconds=VALID_S / 2 + 1))
-    assert signer.link(file("a.csv")).expires_at == Clock.shown + timedelta(seconds=VALID_S)
+    assert signer.get_link(file("a.csv")).expires_at == Clock.shown + timedelta(seconds=VALID_S)
 
 
 def test_each_file_has_its_own_link(signer: LinkSigner) -> None:
-    assert urlsplit(signer.link(file("a.csv")).url).path == "/reports/a.csv"
-    assert urlsplit(signer.link(file("b.csv")).url).path == "/reports/b.csv"
+    assert urlsplit(signer.get_link(file("a.csv")).url).path == "/reports/a.csv"
+    assert urlsplit(signer.get_link(file("b.csv")).url).path == "/reports/b.csv"
 
 
-def test_no_more_links_are_remembered_than_said(signer: LinkSigner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "MOST_REMEMBERED", 2)
-    links = [signer.link(file(f"{name}.csv")) for name in "abc"]
-    assert signer.link(file("c.csv")) is links[2]
-    assert signer.link(file("a.csv")) is not links[0]
+def test_the_cache_of_links_is_bounded(signer: LinkSigner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download_links, "MAX_SIGNED", 2)
+    links = [signer.get_link(file(f"{name}.csv")) for name in "abc"]
+    assert signer.get_link(file("c.csv")) is links[2]
+    assert signer.get_link(file("a.csv")) is not links[0]

@@ -1,4 +1,4 @@
-"""A typed client for the Uptill HTTP API: a library of its own, and what the `uptill` command uses."""
+"""A typed client for the Uptill HTTP API. The `uptill` command uses it too."""
 
 from uptill_client.answers import (
     Counts,
@@ -16,7 +16,7 @@ from uptill_client.answers import (
 )
 from uptill_client.client import UptillClient
 from uptill_client.imports import Poll
-from uptill_client.reports import FORMATS
+from uptill_client.parameters import FORMATS, ReportOptions
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
@@ -32,6 +32,7 @@ __all__ = [
     "Poll",
     "Progress",
     "ReportFile",
+    "ReportOptions",
     "ReportSchedule",
     "ReportStatus",
     "ScheduleDelivery",

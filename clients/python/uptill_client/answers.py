@@ -1,4 +1,4 @@
-"""What the services answer, as values. Fields that this release does not know are ignored."""
+"""The services' answers as values. Fields that this release does not know are ignored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work on a report is."""
+    """How many stores of a report are computed."""
 
     stores_done: int
     stores_total: int
@@ -16,7 +16,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class ReportFile:
-    """A finished file. `url` needs no key and is valid until `expires_at`; ask for the report again for another."""
+    """A finished file. `url` works without a key until `expires_at`; get the report again for a new link."""
 
     name: str
     format: str
@@ -29,7 +29,7 @@ class ReportFile:
 
 @dataclass(frozen=True)
 class LostFile:
-    """A file that is not in the object store as it was written; `detail` says what to do."""
+    """A file that was removed from or changed in the object store. `detail` says what to do."""
 
     name: str
     format: str
@@ -37,8 +37,8 @@ class LostFile:
 
 
 @dataclass(frozen=True)
-class StoresHeld:
-    """The stores a report is limited to: how many ids were given, and the labels. None: not limited by it."""
+class ReportStores:
+    """How the stores of a report were chosen: by a number of ids, by labels, or both. None does not limit."""
 
     ids_given: int | None
     labels: Mapping[str, str] | None
@@ -46,7 +46,7 @@ class StoresHeld:
 
 @dataclass(frozen=True)
 class ReportStatus:
-    """A report as the API shows it. In a list it has no files, whatever its state."""
+    """A report. In a list, `files` and `lost_files` are empty."""
 
     id: str
     state: str
@@ -65,27 +65,29 @@ class ReportStatus:
     finished_at: datetime | None
     files: Sequence[ReportFile] = ()
     lost_files: Sequence[LostFile] = ()
-    stores: StoresHeld | None = None
+    stores: ReportStores | None = None
 
     @property
     def is_final(self) -> bool:
-        """Whether waiting longer is of no use."""
+        """Whether the report has ended, so that waiting longer changes nothing."""
         return self.state not in ("queued", "running")
 
     def file(self, file_format: str = "csv") -> ReportFile:
-        """The file of a format. Raises LookupError when there is none, with what to do where the object store has lost it."""
+        """Return the file of a format. Raises LookupError if there is none; the message says what to do."""
         for file in self.files:
             if file.format == file_format:
                 return file
         for lost in self.lost_files:
             if lost.format == file_format:
                 raise LookupError(lost.detail)
-        raise LookupError(f"report {self.id} ({self.state}) has no file of format {file_format}")
+        raise LookupError(
+            f"report {self.id} ({self.state}) has no file of format {file_format}: create a report with it"
+        )
 
 
 @dataclass(frozen=True)
 class Store:
-    """A store as lists show it."""
+    """A store with its latest poll."""
 
     store_id: str
     timezone: str
@@ -98,7 +100,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Interval:
-    """One opening in local time; day 0 is Monday."""
+    """One opening interval in local time, such as `Interval(0, "10:00", "22:00")`. Day 0 is Monday."""
 
     day_of_week: int
     start_time_local: str
@@ -107,7 +109,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class StoreDetail(Store):
-    """One store; without hours it is open around the clock."""
+    """A store with its opening hours. Without hours it is open around the clock."""
 
     hours: Sequence[Interval]
     is_open_24x7: bool
@@ -115,8 +117,8 @@ class StoreDetail(Store):
 
 
 @dataclass(frozen=True)
-class Span:
-    """An unbroken stretch of open time."""
+class TimelineSpan:
+    """Opening time without a break, from `begin` to `end` (exclusive)."""
 
     begin: datetime
     end: datetime
@@ -124,7 +126,7 @@ class Span:
 
 @dataclass(frozen=True)
 class TimelinePoll:
-    """A poll of a timeline; `counts` unless it was taken while the store was closed."""
+    """A poll in a timeline. `counts` is false if the store was closed."""
 
     at: datetime
     status: str
@@ -133,7 +135,7 @@ class TimelinePoll:
 
 @dataclass(frozen=True)
 class Segment:
-    """Open time in one state, and why it begins and ends where it does."""
+    """Opening time in one state (up, down or unknown), with the rules that begin and end it."""
 
     begin: datetime
     end: datetime
@@ -145,7 +147,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a report says of the window, in microseconds."""
+    """The figures of a window, in microseconds. `availability` is a share from 0 to 1, None if nothing is known."""
 
     open_us: int
     up_us: int
@@ -159,7 +161,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Timeline:
-    """One store in one window, moment by moment."""
+    """How the uptime of one store in one window comes about. `segments` cover `spans` and add up to `totals`."""
 
     store_id: str
     timezone: str
@@ -170,7 +172,7 @@ class Timeline:
     as_of: datetime
     begin: datetime
     end: datetime
-    spans: Sequence[Span]
+    spans: Sequence[TimelineSpan]
     polls: Sequence[TimelinePoll]
     segments: Sequence[Segment]
     totals: Totals
@@ -178,7 +180,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of rows that were valid."""
+    """What happened to valid rows. Each row counts once."""
 
     accepted: int
     duplicate: int
@@ -187,7 +189,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class ImportCounts(Counts):
-    """What became of every row."""
+    """What happened to all rows of an import."""
 
     rows_read: int
     rejected: int
@@ -195,7 +197,7 @@ class ImportCounts(Counts):
 
 @dataclass(frozen=True)
 class ImportProgress:
-    """How much of a file has been read; the total is None where it is not known."""
+    """How much of a file has been read. The total is None if unknown."""
 
     bytes_done: int
     bytes_total: int | None
@@ -203,7 +205,7 @@ class ImportProgress:
 
 @dataclass(frozen=True)
 class ImportStatus:
-    """An import as the ingest service shows it."""
+    """An import. `members` are the files of an archive."""
 
     id: str
     state: str
@@ -224,13 +226,13 @@ class ImportStatus:
 
     @property
     def is_final(self) -> bool:
-        """Whether waiting longer is of no use."""
+        """Whether the import has ended, so that waiting longer changes nothing."""
         return self.state not in ("queued", "running")
 
 
 @dataclass(frozen=True)
 class StoreChanged:
-    """What a change of one store did, and the import it is recorded as."""
+    """The result of changing one store. `import_id` is the import that records the change."""
 
     store_id: str
     import_id: str

@@ -1,4 +1,4 @@
-"""The client: one connection pool, a key, and the calls of both services."""
+"""The client: one connection pool, one API key, and the calls of both services."""
 
 from types import TracebackType
 from typing import Self
@@ -14,10 +14,10 @@ from uptill_client.webhooks import WebhookCalls
 
 
 class UptillClient(ReportCalls, ScheduleCalls, StoreCalls, ImportCalls, WebhookCalls):
-    """`with UptillClient(url, key) as uptill: uptill.create_report(policy="strict")`. Every call raises `ApiError`.
+    """A client for both services: `with UptillClient(url, key) as uptill: uptill.create_report()`.
 
-    `ingest_url` is needed for uploads, live polls and changes of stores. Where a service answers 429 or 503 a call is
-    made again, as `Retry-After` says, for up to `patience_s` seconds.
+    Uploads, live polls and changes of stores need `ingest_url`. After status 429 or 503, a call is repeated as
+    `Retry-After` says, for up to `patience_s` seconds. Each call raises `ApiError` on failure.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class UptillClient(ReportCalls, ScheduleCalls, StoreCalls, ImportCalls, WebhookC
     @property
     def _ingest(self) -> Transport:
         if not self._ingest_service:
-            raise ApiError("this client was given no address of the ingest service")
+            raise ApiError("this call needs the ingest service: create the client with ingest_url")
         return self._ingest_service
 
     def __enter__(self) -> Self:

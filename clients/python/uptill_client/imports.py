@@ -1,4 +1,4 @@
-"""The calls that bring data in, and those that tell what became of it."""
+"""Calls for imports: upload files, send live polls, follow and cancel imports."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from uptill_client.answers import Counts, ImportStatus
-from uptill_client.pages import every
+from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
 _BLOCK_BYTES = 1 << 20
@@ -19,7 +19,7 @@ _LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True)
 class Poll:
-    """One look at a store, at an instant with its zone."""
+    """One poll of a store. `observed_at` must be an aware datetime."""
 
     store_id: str
     active: bool
@@ -27,29 +27,29 @@ class Poll:
 
 
 class ImportCalls:
-    """The ingest service: uploads, imports, live polls. Every call raises `ApiError`."""
+    """Calls of the ingest service. Each call raises `ApiError` on failure."""
 
     @property
     def _ingest(self) -> Transport:
         raise NotImplementedError
 
     def upload(self, path: Path, *, name: str | None = None) -> ImportStatus:
-        """Send a CSV, gzip or zip file; it is on the service's disk when this returns, and loaded after that."""
+        """Upload a CSV, gzip or zip file. Returns when the service has stored it; follow the import to see it load."""
         return self._ingest.call(
             ImportStatus,
             "POST",
             "/v1/imports",
             params={"name": name or path.name},
             headers={"Content-Type": "application/octet-stream"},
-            body=lambda: _blocks(path),
+            body=lambda: _read_blocks(path),
         )
 
     def get_import(self, import_id: str) -> ImportStatus:
-        """Return the import; one of an archive has members."""
+        """Return an import. The import of an archive has members."""
         return self._ingest.call(ImportStatus, "GET", f"/v1/imports/{import_id}")
 
     def follow_import(self, import_id: str) -> Iterator[ImportStatus]:
-        """Yield the import's state every half a second until it has ended."""
+        """Yield the import every half second. The last value has ended."""
         while True:
             status = self.get_import(import_id)
             yield status
@@ -58,23 +58,23 @@ class ImportCalls:
             time.sleep(_LOOK_EVERY_S)
 
     def cancel_import(self, import_id: str) -> ImportStatus:
-        """Cancel an import that has not ended; what it has committed stays."""
+        """Cancel an import that has not ended. Committed rows stay."""
         return self._ingest.call(ImportStatus, "DELETE", f"/v1/imports/{import_id}")
 
     def imports(self) -> Iterator[ImportStatus]:
-        """Yield imports, newest first."""
-        return every(self._ingest, ImportStatus, "/v1/imports", "imports", {})
+        """Yield imports, newest first, without members."""
+        return iterate_pages(self._ingest, ImportStatus, "/v1/imports", "imports", {})
 
     def save_rejects(self, import_id: str, target: IO[bytes]) -> None:
-        """Write the rejected rows of an import as CSV."""
+        """Write the rejected rows of an import to `target` as CSV."""
         with self._ingest.stream(f"/v1/imports/{import_id}/rejects") as blocks:
             for block in blocks:
                 target.write(block)
 
     def send_polls(self, polls: Iterable[Poll]) -> Counts:
-        """Send polls, 500 a call; those of a call are committed when it returns. Sent twice they count as duplicates.
+        """Send polls in requests of 500 and return what happened to them. Polls sent twice count as duplicates.
 
-        An `ApiError` refuses one call as a whole; those before it stay.
+        Each request is committed before the next is sent. On an `ApiError`, earlier requests stay committed.
         """
         accepted = duplicate = corrected = 0
         source = iter(polls)
@@ -96,7 +96,7 @@ class ImportCalls:
         return Counts(accepted, duplicate, corrected)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _read_blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             yield block

@@ -1,12 +1,12 @@
-"""The calls about schedules of reports."""
+"""Calls for report schedules, and their answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
-from uptill_client.pages import every
-from uptill_client.reports import report_parameters
+from uptill_client.pages import iterate_pages
+from uptill_client.parameters import ReportOptions, to_json
 from uptill_client.transport import Transport
 
 _PATH = "/v1/report-schedules"
@@ -14,7 +14,7 @@ _PATH = "/v1/report-schedules"
 
 @dataclass(frozen=True)
 class ScheduleDelivery:
-    """Where reports go beside the list of reports."""
+    """Where reports are delivered, in addition to the list of reports."""
 
     webhook_url: str | None
     s3_prefix: str | None
@@ -22,7 +22,7 @@ class ScheduleDelivery:
 
 @dataclass(frozen=True)
 class ScheduleRun:
-    """One due time: its report or why there is none, and the delivery of its files into the bucket."""
+    """One due time: its report, or the `error` why there is none, and the delivery of its files."""
 
     due_at: datetime
     fired_at: datetime
@@ -36,7 +36,7 @@ class ScheduleRun:
 
 @dataclass(frozen=True)
 class ReportSchedule:
-    """A schedule. In a list it has neither parameters nor due times after the next, nor runs."""
+    """A schedule. In a list, `report`, `next_due` and `runs` are missing."""
 
     id: str
     name: str
@@ -54,7 +54,7 @@ class ReportSchedule:
 
 
 class ScheduleCalls:
-    """Schedules of reports. Every call raises `ApiError`."""
+    """Calls for report schedules. Each call raises `ApiError` on failure."""
 
     _api: Transport
 
@@ -67,30 +67,34 @@ class ScheduleCalls:
         webhook_url: str | None = None,
         s3_prefix: str | None = None,
         as_of: Literal["latest", "due"] = "latest",
-        **report: Any,
+        **options: Unpack[ReportOptions],
     ) -> ReportSchedule:
-        """Make one; `report` are parameters of `create_report`: `policy`, `detail`, `windows`, `formats`, `store_ids`, `labels`."""
+        """Create a schedule from a `cron` expression of five fields, in the IANA `timezone`.
+
+        `as_of` ends every window: "latest" (the newest accepted poll) or "due" (the due time). `webhook_url` is called
+        when a report has ended; files are copied to `s3_prefix` in the bucket.
+        """
         body = {
             "name": name,
             "cron": cron,
             "timezone": timezone,
-            "report": report_parameters(as_of=as_of, **report),
+            "report": to_json(as_of, **options),
             "deliver": {"webhook_url": webhook_url, "s3_prefix": s3_prefix},
         }
         return self._api.call(ReportSchedule, "POST", _PATH, json=body)
 
     def schedules(self) -> Iterator[ReportSchedule]:
-        """Yield schedules, newest first."""
-        return every(self._api, ReportSchedule, _PATH, "schedules", {})
+        """Yield schedules, newest first, without parameters and runs."""
+        return iterate_pages(self._api, ReportSchedule, _PATH, "schedules", {})
 
     def get_schedule(self, schedule_id: str) -> ReportSchedule:
-        """Return one with its next due times and newest runs."""
+        """Return a schedule with its parameters, next due times and latest runs."""
         return self._api.call(ReportSchedule, "GET", f"{_PATH}/{schedule_id}")
 
     def change_schedule(self, schedule_id: str, **changes: Any) -> ReportSchedule:
-        """Change what is named, as the body of `PATCH /v1/report-schedules/{id}` has it: `state="paused"`."""
+        """Change the given fields of `PATCH /v1/report-schedules/{id}`, such as `state="paused"`."""
         return self._api.call(ReportSchedule, "PATCH", f"{_PATH}/{schedule_id}", json=changes)
 
     def delete_schedule(self, schedule_id: str) -> None:
-        """Forget one; its reports stay."""
+        """Delete a schedule. Its reports and delivered files stay."""
         self._api.call(type(None), "DELETE", f"{_PATH}/{schedule_id}")

@@ -1,4 +1,4 @@
-"""The calls about stores: reading them, and changing one."""
+"""Calls for stores: list, show, explain, change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from uptill_client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
-from uptill_client.pages import every
+from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
 
 class StoreCalls:
-    """Stores: list, show, timeline; hours, zone and labels on the ingest service. Every call raises `ApiError`."""
+    """Calls for stores. Changes go to the ingest service. Each call raises `ApiError` on failure."""
 
     _api: Transport
 
@@ -21,13 +21,13 @@ class StoreCalls:
         raise NotImplementedError
 
     def stores(self, *, labels: Mapping[str, str] | None = None) -> Iterator[Store]:
-        """Yield the stores that have all the labels, by id."""
+        """Yield stores by id: every store, or those that have all of the labels."""
         chosen = [f"{name}:{value}" for name, value in (labels or {}).items()]
-        return every(self._api, Store, "/v1/stores", "stores", {"label": chosen or None})
+        return iterate_pages(self._api, Store, "/v1/stores", "stores", {"label": chosen or None})
 
     def get_store(self, store_id: str) -> StoreDetail:
-        """Return one store with its hours."""
-        return self._api.call(StoreDetail, "GET", _path(store_id))
+        """Return one store with its opening hours. Raises `ApiError` with code `store_not_found`."""
+        return self._api.call(StoreDetail, "GET", _store_path(store_id))
 
     def timeline(
         self,
@@ -39,7 +39,10 @@ class StoreCalls:
         as_of: datetime | None = None,
         policy: str | None = None,
     ) -> Timeline:
-        """Explain one store in a window of reports, or from `begin` to `end`."""
+        """Explain the uptime of one store in a window, or from `begin` to `end` (exclusive).
+
+        Polls after `as_of` are ignored. Default: the last day before the newest poll of any store.
+        """
         query = {
             "window": window,
             "from": begin and begin.isoformat(),
@@ -48,14 +51,14 @@ class StoreCalls:
             "policy": policy,
         }
         given = {name: value for name, value in query.items() if value is not None}
-        return self._api.call(Timeline, "GET", f"{_path(store_id)}/timeline", params=given)
+        return self._api.call(Timeline, "GET", f"{_store_path(store_id)}/timeline", params=given)
 
     def set_hours(self, store_id: str, hours: Sequence[Interval]) -> StoreChanged:
-        """Replace the hours of a store; none: it is open around the clock."""
+        """Replace the opening hours of a store. With an empty list it is open around the clock."""
         return self._change(store_id, "hours", [asdict(interval) for interval in hours])
 
     def set_timezone(self, store_id: str, timezone: str) -> StoreChanged:
-        """Set the time zone of a store."""
+        """Set the IANA time zone of a store."""
         return self._change(store_id, "timezone", timezone)
 
     def set_labels(self, store_id: str, labels: Mapping[str, str]) -> StoreChanged:
@@ -63,8 +66,8 @@ class StoreCalls:
         return self._change(store_id, "labels", dict(labels))
 
     def _change(self, store_id: str, field: str, value: Any) -> StoreChanged:
-        return self._ingest.call(StoreChanged, "PUT", f"{_path(store_id)}/{field}", json={field: value})
+        return self._ingest.call(StoreChanged, "PUT", f"{_store_path(store_id)}/{field}", json={field: value})
 
 
-def _path(store_id: str) -> str:
+def _store_path(store_id: str) -> str:
     return f"/v1/stores/{quote(store_id, safe='')}"

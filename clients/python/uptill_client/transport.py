@@ -1,4 +1,4 @@
-"""One call of a service: its key, its errors, and waiting where it asks to be asked again."""
+"""HTTP calls to one service: authentication, errors, and retries after 429 and 503."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ import httpx2
 from pydantic import TypeAdapter
 
 TIMEOUT_S = 60.0
-_ASK_AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _DEFAULT_PAUSE_S = 1.0
 
 _LOG = logging.getLogger("uptill_client")
@@ -21,9 +21,10 @@ Body = Callable[[], Iterator[bytes]]
 
 
 class ApiError(Exception):
-    """A service refused or could not be reached; the text says why.
+    """A call failed; the message says why.
 
-    `status` is None when there was no answer; `code` is the last part of the problem's `type`, such as `report_not_found`.
+    `status` is the HTTP status, or None without an answer. `code` is the last part of the problem's `type`, such as
+    `report_not_found`.
     """
 
     def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
@@ -33,13 +34,13 @@ class ApiError(Exception):
 
 
 class NotReachable(ApiError):
-    """A server did not answer at all: wrong address, not running, or too slow."""
+    """A server did not answer: it is not running, too slow, or has another address."""
 
 
 class Transport:
-    """Calls one service. 429 and 503 are asked again as `Retry-After` says, for up to `patience_s` seconds a call.
+    """Calls one service. After 429 and 503, repeats a call as `Retry-After` says, for up to `patience_s` seconds.
 
-    Nothing is asked again that cannot be: a report is created under an Idempotency-Key, polls sent twice count once.
+    Retries are safe: reports are created under an Idempotency-Key, and polls sent twice count once.
     """
 
     def __init__(self, http: httpx2.Client, url: str, api_key: str, patience_s: float) -> None:
@@ -58,7 +59,7 @@ class Transport:
         body: Body | None = None,
         **arguments: Any,
     ) -> T:
-        """Return the answer as a `kind`. Raises `ApiError`. `body` is asked for the bytes of each attempt."""
+        """Return the answer as a `kind`. `body` returns the bytes for each attempt. Raises `ApiError`."""
         deadline = time.monotonic() + self._patience_s
         while True:
             with self.translated_errors():
@@ -73,30 +74,30 @@ class Transport:
             if answer.is_success:
                 return TypeAdapter(kind).validate_json(answer.content or b"null")
             pause_s = _pause_s(answer)
-            if answer.status_code not in _ASK_AGAIN or time.monotonic() + pause_s > deadline:
-                raise _error(answer)
+            if answer.status_code not in _RETRIED or time.monotonic() + pause_s > deadline:
+                raise _make_error(answer)
             time.sleep(pause_s)
 
     @contextmanager
     def stream(self, path: str) -> Iterator[Iterator[bytes]]:
-        """Yield the blocks of an answer. Raises `ApiError`."""
+        """Yield the answer in blocks of bytes. Raises `ApiError`."""
         with (
             self.translated_errors(),
             self._http.stream("GET", f"{self._url}{path}", headers=self._headers) as answer,
         ):
             if not answer.is_success:
                 answer.read()
-                raise _error(answer)
+                raise _make_error(answer)
             yield answer.iter_bytes()
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Turn the library's errors into `ApiError`."""
+        """Turn httpx2's errors into `NotReachable`."""
         try:
             yield
         except httpx2.HTTPError as error:
             raise NotReachable(
-                f"no answer from {self._url} ({type(error).__name__}); is `uptill up` running?"
+                f"no answer from {self._url} ({type(error).__name__}): check the address, and that the service (`uptill up`) runs"
             ) from error
 
 
@@ -105,7 +106,7 @@ def _pause_s(answer: httpx2.Response) -> float:
     return float(asked) if asked.isdigit() else _DEFAULT_PAUSE_S
 
 
-def _error(answer: httpx2.Response) -> ApiError:
+def _make_error(answer: httpx2.Response) -> ApiError:
     try:
         problem = answer.json()
     except ValueError:

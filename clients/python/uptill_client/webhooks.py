@@ -1,4 +1,4 @@
-"""The calls about webhooks."""
+"""Calls for webhooks, and their answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _ENDPOINTS, _DELIVERIES = "/v1/webhook-endpoints", "/v1/webhook-deliveries"
 
 @dataclass(frozen=True)
 class WebhookEndpoint:
-    """An address that is told of reports. `secret` is given once, when the endpoint is made."""
+    """A URL that is called when reports end. `secret` is set only in the answer of `create_endpoint`."""
 
     id: str
     url: str
@@ -26,7 +26,7 @@ class WebhookEndpoint:
 
 @dataclass(frozen=True)
 class WebhookDelivery:
-    """One event to one address; `id` is its webhook-id."""
+    """The delivery of one event to one URL. `id` is sent as the header `webhook-id`."""
 
     id: str
     endpoint_id: str | None
@@ -58,31 +58,31 @@ class _Secret:
 
 
 class WebhookCalls:
-    """Endpoints, the signing secret of the key, deliveries. Every call raises `ApiError`."""
+    """Calls for webhooks. Each call raises `ApiError` on failure."""
 
     _api: Transport
 
     def create_endpoint(
         self, url: str, *, events: Sequence[str] | None = None, description: str = ""
     ) -> WebhookEndpoint:
-        """Register an address; None: it is told of every event."""
+        """Register a URL for the given events; None means every event. The answer has the `secret`."""
         body = {"url": url, "description": description} | ({"events": list(events)} if events else {})
         return self._api.call(WebhookEndpoint, "POST", _ENDPOINTS, json=body)
 
     def endpoints(self) -> Sequence[WebhookEndpoint]:
-        """All of them, oldest first."""
+        """Return all webhook endpoints, oldest first."""
         return self._api.call(_Endpoints, "GET", _ENDPOINTS).endpoints
 
     def delete_endpoint(self, endpoint_id: str) -> None:
-        """Forget an endpoint with its deliveries."""
+        """Delete a webhook endpoint and its deliveries."""
         self._api.call(type(None), "DELETE", f"{_ENDPOINTS}/{endpoint_id}")
 
     def enable_endpoint(self, endpoint_id: str) -> WebhookEndpoint:
-        """Send to a disabled endpoint again."""
+        """Enable a disabled webhook endpoint."""
         return self._api.call(WebhookEndpoint, "POST", f"{_ENDPOINTS}/{endpoint_id}/enable")
 
     def make_webhook_secret(self) -> str:
-        """Make the secret that signs deliveries to the `webhook_url` of this key's reports."""
+        """Create and return the secret that signs calls to the `webhook_url` of this key's reports."""
         return self._api.call(_Secret, "POST", "/v1/webhook-secret").secret
 
     def deliveries(
@@ -93,11 +93,11 @@ class WebhookCalls:
         state: str | None = None,
         limit: int = 100,
     ) -> Sequence[WebhookDelivery]:
-        """The newest deliveries that fit."""
+        """Return up to `limit` deliveries, newest first."""
         chosen = {"endpoint_id": endpoint_id, "report_id": report_id, "state": state, "limit": str(limit)}
         given = {name: value for name, value in chosen.items() if value is not None}
         return self._api.call(_Deliveries, "GET", _DELIVERIES, params=given).deliveries
 
     def resend(self, delivery_id: str) -> WebhookDelivery:
-        """Send a delivery again, under the same webhook-id."""
+        """Send a delivery again, with the same `webhook-id`."""
         return self._api.call(WebhookDelivery, "POST", f"{_DELIVERIES}/{delivery_id}/resend")

@@ -1,5 +1,6 @@
-"""`/trigger_report` and `/get_report`: the two-call contract, thin over the report resource."""
+"""`/trigger_report` and `/get_report`: two simple calls on top of the report resource."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -7,15 +8,16 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from services.api.context import Context
-from services.api.files import how_to_rebuild
-from services.api.routes.reports import Reader, Writer, create, wait_for
-from services.api.schemas import LegacyStatus, Triggered, files_of
+from services.api.download_links import how_to_rebuild
+from services.api.routes.reports import Reader, Writer
+from services.api.schemas.reports import LegacyStatus, Triggered, list_files
+from services.api.use_cases.reports import create_report, wait_for_report
 from shared.errors import FileLost, ReportNotFound, TooManyOpenReports
+from shared.http.auth import refuse_ended
 from shared.http.contract import answers, with_headers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.model import Caller, ReportRequest
-from shared.uptime.policy import DEFAULT_POLICY
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["aliases"])
 _SHOWN_CHARACTERS = 100
@@ -28,16 +30,16 @@ _ACCEPTED = {
 
 
 @router.post("/trigger_report", responses=_ACCEPTED)
-async def trigger(context: Context, key: Writer, response: Response) -> Triggered:
-    """Accept a report with every default."""
-    return await _trigger(context, key, response)
+async def trigger_report(context: Context, key: Writer, response: Response) -> Triggered:
+    """Create a report with default parameters."""
+    return await _create_default(context, key, response)
 
 
 @router.get("/trigger_report", deprecated=True, responses=_ACCEPTED)
-async def trigger_by_get(context: Context, key: Writer, response: Response) -> Triggered:
-    """Accept a report by GET. Deprecated: use POST. GET stays for old scripts, although a GET should change nothing."""
+async def trigger_report_by_get(context: Context, key: Writer, response: Response) -> Triggered:
+    """Create a report by GET. Use POST instead: this call only exists for old scripts."""
     response.headers.update(_DEPRECATED)
-    return await _trigger(context, key, response)
+    return await _create_default(context, key, response)
 
 
 @router.get(
@@ -45,45 +47,57 @@ async def trigger_by_get(context: Context, key: Writer, response: Response) -> T
     response_model=LegacyStatus,
     response_model_exclude_none=True,
     responses={
-        302: {"description": "The finished CSV, where the caller accepts text/csv."},
+        302: {"description": "A redirect to the finished CSV, if `Accept` is `text/csv`."},
         **answers(ReportNotFound, FileLost),
     },
 )
-async def get(
+async def get_report(
     context: Context,
     key: Reader,
     request: Request,
     response: Response,
-    report_id: Annotated[str, Query(json_schema_extra={"format": "uuid"})],
-    accept: Annotated[str, Header()] = "*/*",
+    report_id: Annotated[
+        str, Query(json_schema_extra={"format": "uuid"}, description="The id from `/trigger_report`.")
+    ],
+    accept: Annotated[str, Header(description="`text/csv` redirects to the finished CSV.")] = "*/*",
 ) -> LegacyStatus | RedirectResponse:
-    """Say `Running`, `Complete` with a link, or `Error`; with `Accept: text/csv` redirect to the finished CSV."""
-    report = await wait_for(context, request, _report_id(report_id), key.visible, 0)
-    await context.links.note(key, report)
+    """Show whether a report is `Running`, `Complete` (with a link) or `Error`.
+
+    With `Accept: text/csv`, a finished report redirects to its CSV.
+    """
+    report = await wait_for_report(
+        context, _parse_report_id(report_id), key.visible, 0, partial(refuse_ended, request)
+    )
+    await context.links.record_links(key, report)
     response.headers["Cache-Control"] = "no-store"
     if not report.is_final:
         return LegacyStatus(status="Running")
-    for csv in files_of(report, context.signer)[:1]:
+    for csv in list_files(report, context.signer)[:1]:
         if "text/csv" in accept:
-            await context.files.refuse_lost(report, csv.format)
+            await context.files.require_file(report, csv.format)
             return RedirectResponse(csv.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
-        if csv.format in await context.files.lost(report):
+        if csv.format in await context.files.find_lost(report):
             raise FileLost(how_to_rebuild(report, csv.format))
         return LegacyStatus(status="Complete", download_url=csv.url)
     return LegacyStatus(
-        status="Error", detail=(report.error or {}).get("detail", f"the report is {report.state}")
+        status="Error",
+        detail=(report.error or {}).get(
+            "detail", f"report {report.id} is {report.state}, so it has no file: create a new report"
+        ),
     )
 
 
-def _report_id(given: str) -> UUID:
-    """As in a path: what is no id is the id of no report."""
+def _parse_report_id(given: str) -> UUID:
+    """Parse an id. As in a path, a malformed id names no report."""
     try:
         return UUID(given)
     except ValueError:
-        raise ReportNotFound(f"there is no report {given[:_SHOWN_CHARACTERS]!r}") from None
+        raise ReportNotFound(
+            f"report {given[:_SHOWN_CHARACTERS]!r} does not exist: pass the report_id from /trigger_report"
+        ) from None
 
 
-async def _trigger(context: Context, key: ApiKey, response: Response) -> Triggered:
-    asked = ReportRequest(policy=DEFAULT_POLICY)
-    report = await create(context, asked, Caller(key.prefix, visible=key.visible), response)
-    return Triggered(report_id=report.id)
+async def _create_default(context: Context, key: ApiKey, response: Response) -> Triggered:
+    created = await create_report(context, ReportRequest(), Caller(key.prefix, visible=key.visible))
+    response.headers.update({} if created.quota is None else created.quota.headers())
+    return Triggered(report_id=created.report.id)

@@ -1,6 +1,6 @@
-"""`/livez`: the process runs. `/readyz`: it can accept reports; without Redis or the object store it is ready, but degraded.
+"""`/livez`: the process runs. `/readyz`: it can accept reports; without Redis or the object store it is degraded.
 
-It says no as soon as the process is asked to stop, a moment before it closes its connections.
+Once the process is asked to stop, it is not ready; it closes its connections a moment later.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from shared.lane import Lane
 from shared.storage import Storage
 
 router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
-_STORAGE_LOOK_S = 10.0  # a look ends by itself after this; the store is reported as silent long before
+_STORAGE_LOOK_S = 10.0  # a check ends after this; the store is reported as not answering long before
 
 
 def api_checks(pool: AsyncConnectionPool, redis_url: str, storage: Storage) -> Sequence[Check]:
-    """What the API looks at. Accepting a report and reading about one needs Postgres only."""
+    """Return the checks of the API. Creating and reading reports needs only Postgres."""
     lane = Lane(
         "the object store", StorageUnavailable, threads=1, waiting=1, within_s=_STORAGE_LOOK_S, breaks=False
     )
@@ -38,11 +38,13 @@ def api_checks(pool: AsyncConnectionPool, redis_url: str, storage: Storage) -> S
 
 @router.get("/livez")
 async def livez() -> Health:
-    """Answer while the process runs."""
+    """Return 200 while the process runs."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Health, "description": "Reports cannot be accepted."}})
+@router.get(
+    "/readyz", responses={503: {"model": Health, "description": "The service cannot accept reports."}}
+)
 async def readyz(context: Context, response: Response) -> Health:
-    """Report what the last look at each component saw; looks go on in the background. 503 when reports cannot be accepted."""
+    """Return the health of each component, as checked in the background. The status is 503 while reports cannot be accepted."""
     return context.readiness.answer(response)

@@ -1,116 +1,42 @@
-"""API keys and the audit, for administrators. The acts are few, so each has a connection of its own."""
+"""API keys and the audit log, for administrators. These calls are rare, so each opens its own connection."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from datetime import timedelta
+from typing import Annotated, TypeVar
 
 import psycopg
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.api.context import ApiContext, Context
+from services.api.schemas.keys import AuditPage, AuditRow, KeyBody, KeyCreate, KeyList, KeyRotate, NewKey
+from shared import keys
 from shared.audit import ACTIONS, list_entries
 from shared.db.connect import borrowed_async, connect
 from shared.errors import KeyNotFound, KeyReplaced
-from shared.http.auth import Caller, KeyRing
-from shared.http.bodies import RequestBody
+from shared.http.auth import KeyRing, RequireScope
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, invalid_cursor
 from shared.http.unique_names import UniqueNamesRoute
-from shared.keys import KEY_ID, OVERLAP, ApiKey, create_key, list_keys, revoke_key, rotate_key
+from shared.keys import KEY_ID, ApiKey
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["administration"])
-Admin = Annotated[ApiKey, Depends(Caller("admin"))]
-Prefix = Annotated[str, Path(pattern=KEY_ID, description="The eight characters after `upt_`.")]
+Admin = Annotated[ApiKey, Depends(RequireScope("admin"))]
+Prefix = Annotated[
+    str, Path(pattern=KEY_ID, description="The key's public id: the eight characters after `upt_`.")
+]
 T = TypeVar("T")
 _ACTION = "^[a-z.]{1,40}$"
 _ACTOR = "^[a-z0-9]{1,20}$"
 _NO_STORE = {"Cache-Control": "no-store"}
 _MAX_DIGITS = len(str(2**63))
-_MAX_OVERLAP_S = 30 * 86_400
-
-
-class KeyCreate(RequestBody):
-    """Body of `POST /v1/keys`."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Anna, four stores", "store_labels": {"owner": "anna"}}]},
-    )
-
-    name: str = Field(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00-\x1f]+$",
-        description="Who or what will use the key.",
-    )
-    scopes: list[str] = Field(default=["reports:read", "reports:write"], min_length=1, max_length=10)
-    store_labels: dict[str, str] | None = Field(
-        default=None, description="Labels that a store must have for the key to see it. Default: every store."
-    )
-    expires_at: AwareDatetime | None = None
-
-
-class KeyRotate(RequestBody):
-    """Body of `POST /v1/keys/{prefix}/rotate`."""
-
-    overlap_s: float = Field(
-        default=OVERLAP.total_seconds(),
-        ge=0,
-        le=_MAX_OVERLAP_S,
-        allow_inf_nan=False,
-        description="Seconds for which the old key still works.",
-    )
-
-
-class NewKey(BaseModel):
-    """A key, shown this once; the server keeps its hash only."""
-
-    key: str = Field(examples=["upt_a1b2c3d4_…"])
-    prefix: str
-
-
-class KeyBody(BaseModel):
-    """A key without its secret."""
-
-    prefix: str
-    name: str = Field(examples=["Anna, four stores"])
-    scopes: list[str]
-    store_labels: dict[str, str] | None
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-
-
-class KeyList(BaseModel):
-    """Every key, newest first."""
-
-    keys: list[KeyBody]
-
-
-class AuditRow(BaseModel):
-    """Who did what, and to what."""
-
-    at: datetime
-    actor: str = Field(description="The prefix of a key, or `command`.")
-    action: str = Field(examples=["key.created"])
-    subject: str | None = Field(examples=["a1b2c3d4"])
-    details: dict[str, Any]
-
-
-class AuditPage(BaseModel):
-    """A page, newest first. `next` is the cursor of the page after it; null at the end."""
-
-    entries: list[AuditRow]
-    next: str | None
 
 
 @router.post("/v1/keys", status_code=status.HTTP_201_CREATED)
-async def create(context: Context, key: Admin, body: KeyCreate, response: Response) -> NewKey:
-    """Make a key; this answer is the only one that shows it."""
-    made = await _act(
+async def create_key(context: Context, key: Admin, body: KeyCreate, response: Response) -> NewKey:
+    """Create a key. Only this answer shows it."""
+    made = await _run_with_connection(
         context,
-        lambda conn: create_key(
+        lambda conn: keys.create_key(
             conn,
             name=body.name,
             scopes=body.scopes,
@@ -119,19 +45,19 @@ async def create(context: Context, key: Admin, body: KeyCreate, response: Respon
             actor=key.prefix,
         ),
     )
-    return _shown(made, response)
+    return _show_key(made, response)
 
 
 @router.get("/v1/keys")
 async def read_keys(context: Context, key: Admin) -> KeyList:
-    """List all keys, also those that ended."""
+    """List all keys, including expired and revoked ones."""
     del key
-    keys = await _act(context, list_keys)
-    return KeyList(keys=[KeyBody.model_validate(vars(found)) for found in keys])
+    found = await _run_with_connection(context, keys.list_keys)
+    return KeyList(keys=[KeyBody.model_validate(vars(each)) for each in found])
 
 
 @router.post("/v1/keys/{prefix}/rotate", status_code=status.HTTP_201_CREATED, responses=answers(KeyReplaced))
-async def rotate(
+async def rotate_key(
     context: Context,
     key: Admin,
     request: Request,
@@ -139,35 +65,44 @@ async def rotate(
     prefix: Prefix,
     body: KeyRotate | None = None,
 ) -> NewKey:
-    """Make the key that takes over: it may do the same; the old one ends after the overlap."""
+    """Replace a key by a new one with the same rights. The old key ends after `overlap_s` seconds."""
     overlap = timedelta(seconds=(body or KeyRotate()).overlap_s)
-    made = await _act(context, lambda conn: rotate_key(conn, prefix, overlap=overlap, actor=key.prefix))
-    _ring(request).forget(prefix)
-    return _shown(made, response)
+    made = await _run_with_connection(
+        context, lambda conn: keys.rotate_key(conn, prefix, overlap=overlap, actor=key.prefix)
+    )
+    _key_ring(request).forget(prefix)
+    return _show_key(made, response)
 
 
 @router.delete("/v1/keys/{prefix}", status_code=status.HTTP_204_NO_CONTENT)
-async def revoke(context: Context, key: Admin, request: Request, prefix: Prefix) -> None:
-    """End a key: here at once, in other processes within seconds."""
-    revoked = await _act(context, lambda conn: revoke_key(conn, prefix, actor=key.prefix))
-    _ring(request).forget(prefix)
+async def revoke_key(context: Context, key: Admin, request: Request, prefix: Prefix) -> None:
+    """Revoke a key. It stops working everywhere within 5 seconds."""
+    revoked = await _run_with_connection(
+        context, lambda conn: keys.revoke_key(conn, prefix, actor=key.prefix)
+    )
+    _key_ring(request).forget(prefix)
     if not revoked:
-        raise KeyNotFound(f"there is no live key with the prefix {prefix!r}")
+        raise KeyNotFound(f"no live API key has the prefix {prefix!r}: GET /v1/keys lists the keys")
 
 
 @router.get("/v1/audit")
 async def read_audit(
     context: Context,
     key: Admin,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    actor: Annotated[str | None, Query(pattern=_ACTOR)] = None,
-    action: Annotated[str | None, Query(pattern=_ACTION, description=f"One of {', '.join(ACTIONS)}.")] = None,
+    cursor: Annotated[str | None, Query(description="The `next` value of the previous page.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="The most entries to return.")] = 50,
+    actor: Annotated[str | None, Query(pattern=_ACTOR, description="Only entries of this actor.")] = None,
+    action: Annotated[
+        str | None,
+        Query(pattern=_ACTION, description=f"Only entries with this action: one of {', '.join(ACTIONS)}."),
+    ] = None,
 ) -> AuditPage:
-    """Show who did what, newest first."""
+    """List the entries of the audit log, newest first."""
     del key
     async with borrowed_async(context.pools.reading) as conn:
-        found = await list_entries(conn, before=_before(cursor), limit=limit + 1, actor=actor, action=action)
+        found = await list_entries(
+            conn, before=_read_cursor(cursor), limit=limit + 1, actor=actor, action=action
+        )
     page, last = cut_page(found, limit)
     return AuditPage(
         entries=[AuditRow.model_validate(vars(entry), extra="ignore") for entry in page],
@@ -175,7 +110,7 @@ async def read_audit(
     )
 
 
-def _before(cursor: str | None) -> int | None:
+def _read_cursor(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MAX_DIGITS and int(cursor) < 2**63):
@@ -183,21 +118,21 @@ def _before(cursor: str | None) -> int | None:
     return int(cursor)
 
 
-async def _act(context: ApiContext, act: Callable[[psycopg.Connection], T]) -> T:
-    def run() -> T:
+async def _run_with_connection(context: ApiContext, act: Callable[[psycopg.Connection], T]) -> T:
+    def open_and_act() -> T:
         with connect(
             context.settings.database_url.get_secret_value(), application_name="uptill-api keys"
         ) as conn:
             return act(conn)
 
-    return await context.keys_lane.run(run)
+    return await context.keys_lane.run(open_and_act)
 
 
-def _ring(request: Request) -> KeyRing:
+def _key_ring(request: Request) -> KeyRing:
     ring: KeyRing = request.app.state.keys
     return ring
 
 
-def _shown(key: str, response: Response) -> NewKey:
+def _show_key(key: str, response: Response) -> NewKey:
     response.headers.update(_NO_STORE)
     return NewKey(key=key, prefix=key.split("_")[1])

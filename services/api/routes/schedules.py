@@ -1,13 +1,13 @@
-"""Schedules of reports as resources: create, list, get, change, delete."""
+"""Report schedules as resources: create, list, show, change, delete."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Response, status
 from psycopg import AsyncConnection
 
 from services.api.context import ApiContext, Context
-from services.api.schedule_schemas import (
+from services.api.schemas.schedules import (
     ScheduleBody,
     ScheduleChange,
     ScheduleCreate,
@@ -18,7 +18,7 @@ from services.api.schedule_schemas import (
 from services.api.use_cases import schedules
 from shared.db.connect import borrowed_async
 from shared.errors import LimitReached, WebhookSecretMissing
-from shared.http.auth import Caller
+from shared.http.auth import RequireScope
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.unique_names import UniqueNamesRoute
@@ -27,8 +27,9 @@ from shared.schedules.model import Schedule
 from shared.webhooks.address import check_url
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["schedules"])
-Reader = Annotated[ApiKey, Depends(Caller("reports:read"))]
-Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
+Reader = Annotated[ApiKey, Depends(RequireScope("reports:read"))]
+Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
+ScheduleId = Annotated[UUID, Path(description="The schedule's id.")]
 
 
 @router.post(
@@ -42,11 +43,11 @@ Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
 async def create_schedule(
     context: Context, key: Writer, response: Response, body: ScheduleCreate
 ) -> ScheduleBody:
-    """Make a report at each time that a cron expression names in a time zone, and deliver it.
+    """Create a schedule: a cron expression and a time zone, with report parameters and a delivery.
 
-    Of due times that are missed while no scheduler runs the newest is made up for.
+    If the scheduler misses several due times, it creates one report, for the latest of them.
     """
-    terms = body.terms()
+    terms = body.to_terms()
     _check_address(context, terms.webhook_url)
     async with borrowed_async(context.pools.accepting) as conn:
         schedule = await schedules.create_schedule(
@@ -60,41 +61,41 @@ async def create_schedule(
 async def read_schedules(
     context: Context, key: Reader, chosen: Annotated[ScheduleQuery, Query()]
 ) -> SchedulePage:
-    """List schedules, newest first. Parameters, due times and runs are with each schedule itself."""
+    """List schedules, newest first. Show a single schedule to get its parameters, due times and runs."""
     before_id = read_id_cursor(chosen.cursor)
     async with borrowed_async(context.pools.reading) as conn:
         found = await schedules.list_schedules(conn, key.visible, before_id=before_id, limit=chosen.limit + 1)
     page, last = cut_page(found, chosen.limit)
     return SchedulePage(
-        schedules=[ScheduleSummary.of(schedule) for schedule in page],
+        schedules=[ScheduleSummary.of_schedule(schedule) for schedule in page],
         next=None if last is None else id_cursor(last.id),
     )
 
 
 @router.get("/v1/report-schedules/{schedule_id}")
-async def read_schedule(context: Context, key: Reader, schedule_id: UUID) -> ScheduleBody:
-    """Show a schedule with its next due times and its newest runs: reports, refusals, deliveries."""
+async def read_schedule(context: Context, key: Reader, schedule_id: ScheduleId) -> ScheduleBody:
+    """Show a schedule with its next due times and latest runs."""
     async with borrowed_async(context.pools.reading) as conn:
-        return await _shown(conn, await schedules.get_schedule(conn, schedule_id, key.visible))
+        return await _with_runs(conn, await schedules.get_schedule(conn, schedule_id, key.visible))
 
 
 @router.patch("/v1/report-schedules/{schedule_id}", responses=answers(WebhookSecretMissing))
 async def change_schedule(
-    context: Context, key: Writer, schedule_id: UUID, body: ScheduleChange
+    context: Context, key: Writer, schedule_id: ScheduleId, body: ScheduleChange
 ) -> ScheduleBody:
-    """Pause or resume a schedule, or change its times, its parameters or its delivery."""
-    changes = body.changes()
+    """Change a schedule: pause or resume it, or set new times, parameters or deliveries."""
+    changes = body.list_changes()
     _check_address(context, changes.get("webhook_url"))
     async with borrowed_async(context.pools.accepting) as conn:
         changed = await schedules.change_schedule(
             conn, schedule_id, key.visible, by=key.prefix, state=body.state, **changes
         )
-        return await _shown(conn, changed)
+        return await _with_runs(conn, changed)
 
 
 @router.delete("/v1/report-schedules/{schedule_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_schedule(context: Context, key: Writer, schedule_id: UUID) -> None:
-    """Forget a schedule. Its reports, and what was delivered, stay."""
+async def delete_schedule(context: Context, key: Writer, schedule_id: ScheduleId) -> None:
+    """Delete a schedule. Its reports and delivered files stay."""
     async with borrowed_async(context.pools.accepting) as conn:
         await schedules.delete_schedule(conn, schedule_id, key.visible, by=key.prefix)
 
@@ -104,5 +105,5 @@ def _check_address(context: ApiContext, url: str | None) -> None:
         check_url(url, allow_private=context.settings.webhook_allow_private, field="deliver.webhook_url")
 
 
-async def _shown(conn: AsyncConnection, schedule: Schedule) -> ScheduleBody:
+async def _with_runs(conn: AsyncConnection, schedule: Schedule) -> ScheduleBody:
     return ScheduleBody.with_runs(schedule, await schedules.list_runs(conn, schedule.id))

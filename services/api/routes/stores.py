@@ -1,21 +1,20 @@
-"""Stores: a page, one, its timeline. An id may hold slashes."""
+"""Stores: list, show, timeline. Store ids may contain slashes."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import Context
 from services.api.routes.reports import Reader
-from services.api.store_schemas import (
+from services.api.schemas.stores import (
     StoreBody,
     StoreDetailBody,
     StorePage,
     StoreQuery,
-    TimelineBody,
-    TimelineQuery,
 )
+from services.api.schemas.timeline import TimelineBody, TimelineQuery
 from services.api.use_cases.stores import get_store, list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
@@ -25,18 +24,18 @@ from shared.labels import parse_labels
 from shared.texts import storable
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
-StoreId = Annotated[str, AfterValidator(storable)]
+StoreId = Annotated[str, AfterValidator(storable), Path(description="The store's id.")]
 
 
 @router.get("/v1/stores")
 async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuery, Query()]) -> StorePage:
-    """List stores by id, each with its last poll."""
+    """List stores by id, each with its latest poll."""
     labels, after_id = parse_labels(chosen.label, separator=":"), read_text_cursor(chosen.cursor)
     async with borrowed_async(context.pools.reading) as conn:
         found = await list_stores(conn, labels, key.visible, after_id=after_id, limit=chosen.limit + 1)
     page, last = cut_page(found, chosen.limit)
     return StorePage(
-        stores=[StoreBody.of(store) for store in page],
+        stores=[StoreBody.of_store(store) for store in page],
         next=None if last is None else text_cursor(last.store_id),
     )
 
@@ -45,14 +44,14 @@ async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuer
 async def read_store_timeline(
     context: Context, key: Reader, store_id: StoreId, chosen: Annotated[TimelineQuery, Query()]
 ) -> TimelineBody:
-    """Explain the uptime of one store: its spans, its polls, and its states with the rule behind each border."""
+    """Explain the uptime of one store: its opening times, its polls, and the rule behind every change of state."""
     async with borrowed_async(context.pools.reading) as conn:
-        given = await read_timeline(conn, store_id, chosen.request(), key.visible)
-    return await run_in_threadpool(lambda: TimelineBody.of(given, given.explain()))
+        given = await read_timeline(conn, store_id, chosen.to_request(), key.visible)
+    return await run_in_threadpool(lambda: TimelineBody.of_timeline(given, given.compute_timeline()))
 
 
 @router.get("/v1/stores/{store_id:path}")
 async def read_store(context: Context, key: Reader, store_id: StoreId) -> StoreDetailBody:
-    """Show one store: hours, zone, labels, its last poll and how many it had lately."""
+    """Show one store: opening hours, time zone, labels and latest poll."""
     async with borrowed_async(context.pools.reading) as conn:
         return StoreDetailBody.with_hours(await get_store(conn, store_id, key.visible))

@@ -1,12 +1,12 @@
-"""Webhook endpoints, the signing secret of a key, and deliveries, as resources."""
+"""Webhook endpoints, signing secrets and webhook deliveries as resources."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Path, Query, status
 
 from services.api.context import Context
-from services.api.webhook_schemas import (
+from services.api.schemas.webhooks import (
     DeliveryBody,
     DeliveryList,
     EndpointBody,
@@ -17,7 +17,7 @@ from services.api.webhook_schemas import (
 )
 from shared.db.connect import borrowed_async
 from shared.errors import DeliveryBusy, LimitReached
-from shared.http.auth import Caller
+from shared.http.auth import RequireScope
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
@@ -26,14 +26,16 @@ from shared.webhooks.address import check_url
 from shared.webhooks.model import DeliveryState
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["webhooks"])
-Admin = Annotated[ApiKey, Depends(Caller("admin"))]
-Writer = Annotated[ApiKey, Depends(Caller("reports:write"))]
-_MOST_SHOWN = 1000
+Admin = Annotated[ApiKey, Depends(RequireScope("admin"))]
+Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
+EndpointId = Annotated[UUID, Path(description="The endpoint's id.")]
+DeliveryId = Annotated[UUID, Path(description="The delivery's id, as in the header `webhook-id`.")]
+_MAX_SHOWN = 1000
 
 
 @router.post("/v1/webhook-endpoints", status_code=status.HTTP_201_CREATED, responses=answers(LimitReached))
 async def create_endpoint(context: Context, key: Admin, body: EndpointCreate) -> NewEndpoint:
-    """Register an address that is told of every report's end. Its secret is shown in this answer only."""
+    """Register a URL to call when any report ends. Only this answer shows its secret."""
     url = check_url(body.url, allow_private=context.settings.webhook_allow_private)
     async with borrowed_async(context.pools.accepting) as conn:
         endpoint, secret = await endpoints.create_endpoint(
@@ -49,7 +51,7 @@ async def create_endpoint(context: Context, key: Admin, body: EndpointCreate) ->
 
 @router.get("/v1/webhook-endpoints")
 async def read_endpoints(context: Context, key: Admin) -> EndpointList:
-    """List all endpoints, oldest first."""
+    """List all webhook endpoints, oldest first."""
     del key
     async with borrowed_async(context.pools.reading) as conn:
         return EndpointList(
@@ -58,32 +60,32 @@ async def read_endpoints(context: Context, key: Admin) -> EndpointList:
 
 
 @router.get("/v1/webhook-endpoints/{endpoint_id}")
-async def read_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
-    """Show an endpoint, with why it is disabled if it is."""
+async def read_endpoint(context: Context, key: Admin, endpoint_id: EndpointId) -> EndpointBody:
+    """Show a webhook endpoint."""
     del key
     async with borrowed_async(context.pools.reading) as conn:
         return EndpointBody(**vars(await endpoints.get_endpoint(conn, endpoint_id)))
 
 
 @router.delete("/v1/webhook-endpoints/{endpoint_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> None:
-    """Forget an endpoint with its deliveries."""
+async def delete_endpoint(context: Context, key: Admin, endpoint_id: EndpointId) -> None:
+    """Delete a webhook endpoint and its deliveries."""
     async with borrowed_async(context.pools.accepting) as conn:
         await endpoints.delete_endpoint(conn, endpoint_id, by=key.prefix)
 
 
 @router.post("/v1/webhook-endpoints/{endpoint_id}/enable")
-async def enable_endpoint(context: Context, key: Admin, endpoint_id: UUID) -> EndpointBody:
-    """Send to a disabled endpoint again, also what has been waiting for less than a day."""
+async def enable_endpoint(context: Context, key: Admin, endpoint_id: EndpointId) -> EndpointBody:
+    """Enable a disabled webhook endpoint. Deliveries that have waited less than a day are sent too."""
     async with borrowed_async(context.pools.accepting) as conn:
         return EndpointBody(**vars(await endpoints.enable_endpoint(conn, endpoint_id, by=key.prefix)))
 
 
 @router.post("/v1/webhook-secret", status_code=status.HTTP_201_CREATED)
 async def replace_secret(context: Context, key: Writer) -> NewSecret:
-    """Make the secret that signs deliveries to the `webhook_url` of this key's reports; shown in this answer only.
+    """Create the secret that signs calls to the `webhook_url` of this key's reports. Only this answer shows it.
 
-    A secret that it replaces signs along for 24 hours.
+    If it replaces a secret, calls are signed with both for 24 hours.
     """
     async with borrowed_async(context.pools.accepting) as conn:
         return NewSecret(secret=await endpoints.replace_secret(conn, key.prefix))
@@ -93,12 +95,12 @@ async def replace_secret(context: Context, key: Writer) -> NewSecret:
 async def read_deliveries(
     context: Context,
     key: Admin,
-    endpoint_id: UUID | None = None,
-    report_id: UUID | None = None,
-    state: DeliveryState | None = None,
-    limit: Annotated[int, Query(ge=1, le=_MOST_SHOWN)] = 100,
+    endpoint_id: Annotated[UUID | None, Query(description="Only deliveries to this endpoint.")] = None,
+    report_id: Annotated[UUID | None, Query(description="Only deliveries about this report.")] = None,
+    state: Annotated[DeliveryState | None, Query(description="Only deliveries in this state.")] = None,
+    limit: Annotated[int, Query(ge=1, le=_MAX_SHOWN, description="The most deliveries to return.")] = 100,
 ) -> DeliveryList:
-    """List the newest deliveries: to one endpoint, of one report, in one state, or all."""
+    """List webhook deliveries, newest first."""
     del key
     chosen: dict[str, Any] = {"endpoint_id": endpoint_id, "report_id": report_id, "state": state}
     async with borrowed_async(context.pools.reading) as conn:
@@ -111,7 +113,7 @@ async def read_deliveries(
     status_code=status.HTTP_202_ACCEPTED,
     responses=answers(DeliveryBusy),
 )
-async def resend_delivery(context: Context, key: Admin, delivery_id: UUID) -> DeliveryBody:
-    """Send a delivery again, under the same `webhook-id`, and keep trying for 24 hours."""
+async def resend_delivery(context: Context, key: Admin, delivery_id: DeliveryId) -> DeliveryBody:
+    """Send a webhook delivery again, with the same `webhook-id`. Failed attempts are repeated for 24 hours."""
     async with borrowed_async(context.pools.accepting) as conn:
         return DeliveryBody(**vars(await endpoints.resend_delivery(conn, delivery_id, by=key.prefix)))

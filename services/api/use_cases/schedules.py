@@ -1,4 +1,4 @@
-"""Making, changing and looking at schedules: what callers of the API do. They see those within their stores."""
+"""Create, read, change and delete schedules. A caller sees only schedules within its stores."""
 
 import re
 import sys
@@ -23,7 +23,7 @@ from shared.schedules.model import Run, Schedule, ScheduleState, ScheduleTerms
 from shared.webhooks.endpoints import require_secret
 
 MAX_PREFIX = 200
-OWNERS_PREFIX = "keys/"  # below it each line of limited keys has a prefix of its own
+OWNERS_PREFIX = "keys/"  # below it, each line of limited keys has its own prefix
 _RUNS_SHOWN = 20
 _SEGMENTS = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 _SQL = queries("schedules")
@@ -32,10 +32,10 @@ _TERMS = tuple(field.name for field in fields(ScheduleTerms))
 
 
 def check_prefix(prefix: str) -> str:
-    """Return a prefix of objects. Raises `InvalidRequest` for what could lead elsewhere."""
+    """Return the prefix. Raises `InvalidRequest` if it is malformed or could escape its folder."""
     if len(prefix) > MAX_PREFIX or not _SEGMENTS.fullmatch(prefix) or {".", ".."} & set(prefix.split("/")):
         raise InvalidRequest(
-            "letters, digits, `.`, `_`, `-`, and `/` between them; no part is `.` or `..`",
+            f"invalid s3_prefix {prefix!r}: use letters, digits, `.`, `_`, `-` and `/` between parts; no part may be `.` or `..`",
             field="deliver.s3_prefix",
         )
     return prefix
@@ -49,26 +49,26 @@ async def create_schedule(
     visible: StoreScope,
     most: int = sys.maxsize,
 ) -> Schedule:
-    """Keep a schedule; it is due at the next time that its cron expression names.
+    """Create a schedule. It is first due at the next time its cron expression matches.
 
-    Raises `InvalidRequest`, `LimitReached` for a key that has `most` schedules, and `WebhookSecretMissing` where its
-    events could not be signed.
+    Raises `InvalidRequest`, `LimitReached` if the key has `most` schedules, and `WebhookSecretMissing` if it has a
+    webhook URL but the key has no secret to sign calls.
     """
-    ((made,),) = await _all(conn, "count_of_maker", {"created_by": created_by})
+    ((made,),) = await _fetch_all(conn, "count_of_maker", {"created_by": created_by})
     if made >= most:
-        raise LimitReached(f"this key has {made} schedules and may have {most}: delete one first")
+        raise LimitReached(f"this key has {made} schedules, and its limit is {most}: delete one first")
     schedule_id = new_id()
-    terms = await _placed(conn, terms, created_by, visible)
-    await _check(conn, terms, created_by)
+    terms = await _place_files(conn, terms, created_by, visible)
+    await _check_delivery(conn, terms, created_by)
     await refuse_unknown(conn, terms.stores, visible, "report.stores.ids")
     await conn.execute(
         _SQL["insert"],
         {
-            **_row(terms),
+            **_as_row(terms),
             "id": schedule_id,
             "scope": scope_json(visible),
             "created_by": created_by,
-            "due_at": next_due(terms.cron, terms.timezone, await _now(conn, schedule_id)),
+            "due_at": next_due(terms.cron, terms.timezone, await _read_clock(conn, schedule_id)),
         },
     )
     await record_async(conn, created_by, "schedule.created", str(schedule_id), name=terms.name)
@@ -78,20 +78,20 @@ async def create_schedule(
 async def list_schedules(
     conn: AsyncConnection, visible: StoreScope, *, before_id: UUID | None = None, limit: int
 ) -> list[Schedule]:
-    """Return up to `limit` schedules, newest first, from behind `before_id` on."""
-    return await _schedules(conn, None, visible, before_id, limit)
+    """Return up to `limit` schedules, newest first, beginning after `before_id`."""
+    return await _select_schedules(conn, None, visible, before_id, limit)
 
 
 async def get_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> Schedule:
-    """Return one. Raises `ScheduleNotFound`, also for one with stores beyond what is visible."""
-    found = await _schedules(conn, schedule_id, visible, None, 1)
+    """Return one schedule. Raises `ScheduleNotFound`, also if its stores are not all visible."""
+    found = await _select_schedules(conn, schedule_id, visible, None, 1)
     if not found:
-        raise ScheduleNotFound(f"there is no schedule {schedule_id}")
+        raise _not_found(schedule_id)
     return found[0]
 
 
 async def list_runs(conn: AsyncConnection, schedule_id: UUID) -> list[Run]:
-    """Return the newest runs, newest first."""
+    """Return the latest runs, newest first."""
     async with conn.cursor(row_factory=class_row(Run)) as cursor:
         await cursor.execute(_SQL["list_runs"], {"id": schedule_id, "limit": _RUNS_SHOWN})
         return await cursor.fetchall()
@@ -106,24 +106,24 @@ async def change_schedule(
     state: ScheduleState | None,
     **changes: Any,
 ) -> Schedule:
-    """Change what is named. Whatever was due meanwhile of a paused schedule is not made up for.
+    """Change the given terms. A resumed schedule skips the due times of its pause.
 
     Raises `ScheduleNotFound`, and what `create_schedule` raises.
     """
-    await _lock(conn, schedule_id, visible)
+    await _lock_schedule(conn, schedule_id, visible)
     before = await get_schedule(conn, schedule_id, visible)
     after = replace(before, **changes, state=state or before.state)
     if after.s3_prefix != before.s3_prefix:
-        after = await _placed(conn, after, before.created_by, before.visible)
-    await _check(conn, after, before.created_by)
+        after = await _place_files(conn, after, before.created_by, before.visible)
+    await _check_delivery(conn, after, before.created_by)
     if "report" in changes:
         await refuse_unknown(conn, after.stores, after.visible, "report.stores.ids")
     timing = ("cron", "timezone", "state")
     if any(getattr(before, name) != getattr(after, name) for name in timing):
-        now = await _now(conn, schedule_id)
+        now = await _read_clock(conn, schedule_id)
         after = replace(after, due_at=next_due(after.cron, after.timezone, now))
     await conn.execute(
-        _SQL["change"], {**_row(after), "id": schedule_id, "state": after.state, "due_at": after.due_at}
+        _SQL["change"], {**_as_row(after), "id": schedule_id, "state": after.state, "due_at": after.due_at}
     )
     named = [*changes, *(["state"] if state else [])]
     await record_async(conn, by, "schedule.changed", str(schedule_id), changed=sorted(named))
@@ -131,16 +131,16 @@ async def change_schedule(
 
 
 async def delete_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope, *, by: str) -> None:
-    """Forget a schedule; its reports and what was delivered stay. Raises `ScheduleNotFound`."""
-    await _lock(conn, schedule_id, visible)
+    """Delete a schedule; its reports and delivered files stay. Raises `ScheduleNotFound`."""
+    await _lock_schedule(conn, schedule_id, visible)
     await conn.execute(_SQL["delete"], {"id": schedule_id})
     await record_async(conn, by, "schedule.deleted", str(schedule_id))
 
 
-async def _placed(conn: AsyncConnection, terms: T, maker: str, visible: StoreScope) -> T:
-    """Return the terms with the files of a limited key below the prefix of its line, where no other key delivers.
+async def _place_files(conn: AsyncConnection, terms: T, maker: str, visible: StoreScope) -> T:
+    """Return the terms, with the files of a limited key below its own prefix, which no other key can use.
 
-    Raises `InvalidRequest` for a prefix that could lead elsewhere, or into the prefix of a limited key.
+    Raises `InvalidRequest` for a malformed prefix, or for one reserved for limited keys.
     """
     if terms.s3_prefix is None:
         return terms
@@ -148,41 +148,47 @@ async def _placed(conn: AsyncConnection, terms: T, maker: str, visible: StoreSco
     if visible.labels is None:
         if f"{terms.s3_prefix}/".startswith(OWNERS_PREFIX):
             raise InvalidRequest(
-                f'"{OWNERS_PREFIX}" is for the schedules of keys that are limited to some stores: use another prefix',
+                f's3_prefix begins with "{OWNERS_PREFIX}", which is reserved for keys limited to some stores: use another prefix',
                 field="deliver.s3_prefix",
             )
         return terms
-    ((line,),) = await _all(conn, "line_of_maker", {"created_by": maker})
+    ((line,),) = await _fetch_all(conn, "line_of_maker", {"created_by": maker})
     own = f"{OWNERS_PREFIX}{line}"
     if f"{terms.s3_prefix}/".startswith(f"{own}/"):
         return terms
     return replace(terms, s3_prefix=check_prefix(f"{own}/{terms.s3_prefix}"))
 
 
-async def _check(conn: AsyncConnection, terms: ScheduleTerms, maker: str) -> None:
+async def _check_delivery(conn: AsyncConnection, terms: ScheduleTerms, maker: str) -> None:
     if terms.s3_prefix is not None:
         check_prefix(terms.s3_prefix)
     if terms.webhook_url is not None:
         await require_secret(conn, maker)
 
 
-async def _lock(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> None:
+async def _lock_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> None:
     locked = await conn.execute(_SQL["lock"], {"id": schedule_id, "scope": scope_json(visible)})
     if locked.rowcount == 0:
-        raise ScheduleNotFound(f"there is no schedule {schedule_id}")
+        raise _not_found(schedule_id)
 
 
-async def _now(conn: AsyncConnection, schedule_id: UUID) -> datetime:
-    ((now,),) = await _all(conn, "now", {"id": schedule_id})
-    assert isinstance(now, datetime)  # noqa: S101 - the clock's
+def _not_found(schedule_id: UUID) -> ScheduleNotFound:
+    return ScheduleNotFound(
+        f"schedule {schedule_id} does not exist, or its stores are not visible to this key: check the id"
+    )
+
+
+async def _read_clock(conn: AsyncConnection, schedule_id: UUID) -> datetime:
+    ((now,),) = await _fetch_all(conn, "now", {"id": schedule_id})
+    assert isinstance(now, datetime)  # noqa: S101  the clock of the database
     return now
 
 
-async def _all(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+async def _fetch_all(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     return await (await conn.execute(_SQL[name], parameters)).fetchall()
 
 
-async def _schedules(
+async def _select_schedules(
     conn: AsyncConnection, schedule_id: UUID | None, visible: StoreScope, before_id: UUID | None, limit: int
 ) -> list[Schedule]:
     async with conn.cursor(row_factory=class_row(Schedule)) as cursor:
@@ -193,5 +199,5 @@ async def _schedules(
         return await cursor.fetchall()
 
 
-def _row(terms: ScheduleTerms) -> dict[str, Any]:
+def _as_row(terms: ScheduleTerms) -> dict[str, Any]:
     return {**{name: getattr(terms, name) for name in _TERMS}, "report": Jsonb(dict(terms.report))}

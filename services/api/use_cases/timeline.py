@@ -1,4 +1,4 @@
-"""The use case of a timeline: which window, read in one snapshot, explained by the accounting."""
+"""Explain the uptime of one store: resolve the window, read one snapshot, run the accounting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from psycopg import AsyncConnection, IsolationLevel
 
-from services.api.use_cases.stores import Store, find_store, hours_of, latest_poll
+from services.api.use_cases.stores import StoreRow, find_store, read_hours, read_latest_poll
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
@@ -17,7 +17,7 @@ from shared.uptime.calendar import Hours
 from shared.uptime.policy import POLICIES, history_us
 from shared.uptime.states import Polls
 from shared.uptime.timeline import Timeline, timeline_of
-from shared.uptime.window import parse_window
+from shared.uptime.window import NAMED_WINDOWS, Window
 
 MAX_RANGE = timedelta(days=62)
 MAX_POLLS = 50_000
@@ -26,13 +26,13 @@ _SQL = queries("stores")
 
 @dataclass(frozen=True)
 class TimelineRequest:
-    """A window by its text, or from and to. `as_of`: polls after it are not known; default: the window's end.
+    """A window, or from and to; polls after `as_of` are ignored.
 
-    Without any of them: the last day up to the newest poll of any store.
+    `as_of` defaults to the window's end, and everything else to the last day before the newest poll of any store.
     """
 
     policy: str
-    window: str | None = None
+    window: Window | None = None
     from_time: datetime | None = None
     to_time: datetime | None = None
     as_of: datetime | None = None
@@ -40,9 +40,9 @@ class TimelineRequest:
 
 @dataclass(frozen=True)
 class TimelineInput:
-    """All that the accounting needs, read in one snapshot."""
+    """The input of the accounting, read in one snapshot."""
 
-    store: Store
+    store: StoreRow
     policy: str
     as_of_us: int
     window_us: tuple[int, int]
@@ -50,8 +50,8 @@ class TimelineInput:
     at_us: Sequence[int]
     active: Sequence[bool]
 
-    def explain(self) -> Timeline:
-        """Compute the timeline; a matter of milliseconds, in which nothing waits."""
+    def compute_timeline(self) -> Timeline:
+        """Compute the timeline. It takes milliseconds of processor time and no I/O."""
         hours = np.array(self.hours, dtype=np.int64).reshape(-1, 3)
         return timeline_of(
             self.store.timezone,
@@ -75,40 +75,53 @@ async def read_timeline(
     try:
         async with conn.transaction():
             store = await find_store(conn, store_id, visible)
-            as_of_us, window_us = _window(request, store, await latest_poll(conn))
-            hours = await hours_of(conn, store)
-            at_us, active = await _polls(conn, store, as_of_us, window_us, request.policy)
+            as_of_us, window_us = _resolve_window(request, store, await read_latest_poll(conn))
+            hours = await read_hours(conn, store)
+            at_us, active = await _read_polls(conn, store, as_of_us, window_us, request.policy)
     finally:
         await conn.set_isolation_level(None)
     return TimelineInput(store, request.policy, as_of_us, window_us, hours, at_us, active)
 
 
-def _window(request: TimelineRequest, store: Store, latest: datetime | None) -> tuple[int, tuple[int, int]]:
-    """As_of and the window. Raises `InvalidRequest`."""
+def _resolve_window(
+    request: TimelineRequest, store: StoreRow, latest: datetime | None
+) -> tuple[int, tuple[int, int]]:
+    """Return as_of and the window in microseconds. Raises `InvalidRequest`."""
     as_of = request.as_of or request.to_time or latest
     if as_of is None:
-        raise InvalidRequest("no poll was ever accepted; name the time with from and to", field="to")
+        raise InvalidRequest(
+            "no poll was accepted yet, so there is no last day: give from and to", field="to"
+        )
     as_of_us = to_us(as_of)
     if request.window is not None or (request.from_time is None and request.to_time is None):
         if request.from_time is not None or request.to_time is not None:
-            raise InvalidRequest("name a window, or from and to, not both", field="window")
+            raise InvalidRequest(
+                "window was given together with from or to: give either window, or from and to",
+                field="window",
+            )
         starts_us, ends_us = bounds_us(
-            [parse_window(request.window or "last_day")], as_of_us, [store.timezone]
+            [request.window or NAMED_WINDOWS["last_day"]], as_of_us, [store.timezone]
         )
         start_us, end_us = int(starts_us[0, 0]), int(ends_us[0, 0])
     else:
         end_us = to_us(request.to_time or as_of)
         start_us = to_us(request.from_time) if request.from_time else end_us - 86_400_000_000
     if not start_us <= end_us <= as_of_us:
-        raise InvalidRequest("from, to and as_of must follow each other in this order", field="from")
+        raise InvalidRequest(
+            "from, to and as_of are out of order: from must not be after to, and to not after as_of",
+            field="from",
+        )
     longest_us = MAX_RANGE // timedelta(microseconds=1)
     if end_us - start_us > longest_us or as_of_us - end_us > longest_us:
-        raise InvalidRequest(f"a timeline covers at most {MAX_RANGE.days} days", field="from")
+        raise InvalidRequest(
+            f"the window is too long: a timeline covers at most {MAX_RANGE.days} days up to as_of; choose a shorter one",
+            field="from",
+        )
     return as_of_us, (start_us, end_us)
 
 
-async def _polls(
-    conn: AsyncConnection, store: Store, as_of_us: int, window_us: tuple[int, int], policy: str
+async def _read_polls(
+    conn: AsyncConnection, store: StoreRow, as_of_us: int, window_us: tuple[int, int], policy: str
 ) -> tuple[list[int], list[bool]]:
     within = {
         "store_key": store.store_key,
@@ -120,6 +133,7 @@ async def _polls(
     at_us, active = row or ([], [])
     if len(at_us) > MAX_POLLS:
         raise InvalidRequest(
-            f"more than {MAX_POLLS:,} polls lie in that time; ask for less of it", field="from"
+            f"the window holds more than {MAX_POLLS:,} polls, the limit of a timeline: choose a shorter window",
+            field="from",
         )
     return at_us, active

@@ -33,8 +33,8 @@ def announced_bytes(request: Request) -> int:
 
 
 def too_large(limit_bytes: int) -> BodyTooLarge:
-    """Return the error that names the limit."""
-    return BodyTooLarge(f"the body is longer than {limit_bytes:,} bytes")
+    """The error that names the limit."""
+    return BodyTooLarge(f"the body is longer than the limit of {limit_bytes:,} bytes: send a smaller one")
 
 
 async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: int) -> T:
@@ -43,7 +43,9 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
     Raise `UnsupportedMediaType`, `BodyTooLarge`, and RequestValidationError if the body is not valid.
     """
     if media_type(request) != "application/json":
-        raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
+        raise UnsupportedMediaType(
+            "the body is not declared as JSON: send JSON with Content-Type: application/json"
+        )
     refuse_longer(request, limit_bytes)
     body = bytearray()
     async for block in request.stream():

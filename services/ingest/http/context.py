@@ -11,7 +11,7 @@ from services.ingest.http.importer import Importer
 from services.ingest.http.spool import Spool
 from shared.db.pools import Pools
 from shared.errors import ImportNotFound
-from shared.http.auth import Caller
+from shared.http.auth import RequireScope
 from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
 from shared.keys import ApiKey
@@ -43,13 +43,15 @@ async def _get_context(request: Request) -> IngestContext:
 
 
 async def _parse_import_id(import_id: str) -> UUID:
-    """Return the id. Raise `ImportNotFound` if it is not a UUID."""
+    """Parse an id. A malformed id names no import."""
     try:
         return UUID(import_id)
     except ValueError:
-        raise ImportNotFound(f"there is no import {import_id!r}") from None
+        raise ImportNotFound(
+            f"import {import_id!r} does not exist: GET /v1/imports lists the imports"
+        ) from None
 
 
 Context = Annotated[IngestContext, Depends(_get_context)]
-Writer = Annotated[ApiKey, Depends(Caller("ingest:write"))]
+Writer = Annotated[ApiKey, Depends(RequireScope("ingest:write"))]
 ImportId = Annotated[UUID, Depends(_parse_import_id)]

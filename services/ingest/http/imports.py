@@ -99,11 +99,7 @@ async def cancel_import(pool: AsyncConnectionPool, import_id: UUID, canceled_by:
                 f"import {import_id} cannot be canceled: it is {_ORIGINS[origin]}, not a load of files"
             )
         if not is_open:
-            raise ImportEnded(
-                f"import {import_id} cannot be canceled: it has {state}"
-                if state != "canceled"
-                else f"import {import_id} is already canceled"
-            )
+            raise ImportEnded(f"import {import_id} cannot be canceled: it has already ended, and is {state}")
         await conn.execute(_SQL["cancel_import"], {"id": import_id})
         await record_async(conn, canceled_by, "import.canceled", str(import_id))
 

@@ -1,4 +1,4 @@
-"""Bodies of requests and responses. Unknown fields of a request are refused."""
+"""Request and answer bodies of the ingest service. Requests with unknown fields are refused."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -15,15 +15,15 @@ MAX_INTERVALS = 7 * 24 * 4
 
 
 class Observation(BaseModel):
-    """One poll. The instant may also be named `timestamp_utc`, and may have any form that is valid in a file."""
+    """One poll. `observed_at` may also be named `timestamp_utc`, and accepts every format that files accept."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    store_id: str
+    store_id: str = Field(description="The store's id. An unknown store is added.")
     status: str = Field(description="`active` or `inactive`.", examples=["active"])
     observed_at: str = Field(
         validation_alias=AliasChoices("observed_at", "timestamp_utc"),
-        description="An instant with a time zone, such as `2024-10-14T18:00:00Z`.",
+        description="When the store was polled: an instant with a UTC offset, such as `2024-10-14T18:00:00Z`.",
     )
 
 
@@ -32,33 +32,38 @@ class ObservationsCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    observations: list[Observation] = Field(min_length=1, max_length=MAX_POLLS)
+    observations: list[Observation] = Field(
+        min_length=1, max_length=MAX_POLLS, description="The polls, in any order."
+    )
 
 
 class CountsBody(BaseModel):
-    """The outcome of rows. Every row is in exactly one of these counts."""
+    """What happened to valid rows. Each row counts once."""
 
-    accepted: int
-    duplicate: int
-    corrected: int
+    accepted: int = Field(description="New rows.")
+    duplicate: int = Field(description="Rows that were stored before and changed nothing.")
+    corrected: int = Field(description="Rows that replaced a stored row with another value.")
 
 
 class IntervalBody(BaseModel):
-    """One opening, in local time. If the end is not after the start, it is on the next day."""
+    """One opening interval in local time. If the end is not after the start, it ends on the next day."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    day_of_week: int = Field(ge=0, le=6, description="0 is Monday.")
-    start_time_local: str
-    end_time_local: str
+    day_of_week: int = Field(ge=0, le=6, description="0 is Monday, 6 is Sunday.")
+    start_time_local: str = Field(description="The local time at which the store opens.")
+    end_time_local: str = Field(description="The local time at which the store closes.")
 
 
 class HoursChange(BaseModel):
-    """Body of `PUT /v1/stores/{store_id}/hours`. Without intervals the store is open 24x7."""
+    """Body of `PUT /v1/stores/{store_id}/hours`. With an empty list the store is open around the clock."""
 
     model_config = ConfigDict(extra="forbid")
 
-    hours: list[IntervalBody] = Field(max_length=MAX_INTERVALS)
+    hours: list[IntervalBody] = Field(
+        max_length=MAX_INTERVALS,
+        description="All opening intervals of the week; they replace the stored ones.",
+    )
 
 
 class TimezoneChange(BaseModel):
@@ -66,66 +71,70 @@ class TimezoneChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    timezone: str = Field(description="An IANA time zone name, such as `America/Chicago`.")
+    timezone: str = Field(description="An IANA time zone, such as `America/Chicago`.")
 
 
 class LabelsChange(BaseModel):
-    """Body of `PUT /v1/stores/{store_id}/labels`. Labels that are not in it are removed."""
+    """Body of `PUT /v1/stores/{store_id}/labels`. Labels that are left out are removed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     labels: Annotated[dict[str, str], AfterValidator(checked_labels)] = Field(
-        max_length=MAX_LABELS, examples=[{"region": "north", "owner": "Acme"}]
+        max_length=MAX_LABELS,
+        description="All labels of the store, by name.",
+        examples=[{"region": "north", "owner": "Acme"}],
     )
 
 
 class StoreChangedBody(BaseModel):
-    """The outcome of a change of one store, and the import that records it."""
+    """The result of changing one store."""
 
     store_id: str
-    import_id: UUID
+    import_id: UUID = Field(description="The import that records the change.")
     counts: CountsBody
 
 
 class ImportCountsBody(CountsBody):
-    """The counts of an import. Those of an archive are the sums of its members'."""
+    """What happened to the rows of an import; for an archive, the sum over its members."""
 
-    rows_read: int
-    rejected: int
+    rows_read: int = Field(description="All data rows read so far.")
+    rejected: int = Field(description="Invalid rows; `GET /v1/imports/{import_id}/rejects` lists them.")
 
 
 class ImportProgressBody(BaseModel):
-    """How much of the import is loaded. `bytes_total` is null if unknown: for gzip and archives, and before it runs."""
+    """How much of the file has been read."""
 
     bytes_done: int
-    bytes_total: int | None
+    bytes_total: int | None = Field(
+        description="Null if unknown: for gzip, for archives, and before the import runs."
+    )
 
 
 class ImportBody(BaseModel):
-    """An import. An archive has `members`, each an import of its own."""
+    """An import. The members of an archive are imports too."""
 
     id: UUID
-    parent_id: UUID | None
+    parent_id: UUID | None = Field(description="The archive that contains this file; null for other imports.")
     state: ImportState = Field(examples=["succeeded"])
     kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
     origin: Literal["upload", "command", "live", "change", "retention"] = Field(
-        description="`POST /v1/imports`, `uptill ingest`, the live polls of a day, a change of one store, or the removal of old polls."
+        description="Where the rows come from: `upload` (`POST /v1/imports`), `command` (`uptill ingest`), `live` (the live polls of one day), `change` (a change of one store) or `retention` (old polls that were removed)."
     )
-    source: str
+    source: str = Field(description="The name of the file or upload.")
     counts: ImportCountsBody
     progress: ImportProgressBody
-    sha256: str | None
-    same_as: UUID | None
-    quality: dict[str, Any] | None
-    error: dict[str, Any] | None
+    sha256: str | None = Field(description="SHA-256 of the file, in hex; null until it is known.")
+    same_as: UUID | None = Field(description="The earlier import of the same bytes, if there is one.")
+    quality: dict[str, Any] | None = Field(description="The quality report; null until the import has ended.")
+    error: dict[str, Any] | None = Field(description="Why the import failed or stopped; otherwise null.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    members: list["ImportBody"] = []
+    members: list["ImportBody"] = Field(default=[], description="The files of an archive.")
 
     @classmethod
     def from_row(cls, row: ImportRow, members: list[ImportRow] | None = None) -> Self:
-        """Make the body from a row of the database."""
+        """Build the answer for an import."""
         return cls(
             id=row.id,
             parent_id=row.parent_id,
@@ -156,7 +165,7 @@ class ImportBody(BaseModel):
 
 
 class ImportPage(BaseModel):
-    """A page of imports, newest first. `next` is the cursor of the next page, or null on the last page."""
+    """A page of imports, newest first."""
 
     imports: list[ImportBody]
-    next: str | None
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")

@@ -78,7 +78,7 @@ def test_a_report_from_trigger_to_link(api: TestClient, worker: WorkerContext, e
     problem(api.get(f"/v1/reports/{body['id']}/files/other.csv"), 404, "file_not_found")
 
 
-def test_detail_adds_what_is_not_known(api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
+def test_detail_adds_columns(api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
     load_fleet(env["UPTILL_DATABASE_URL"], {"three-polls": FLEET["three-polls"]})
     report = api.post(
         "/v1/reports", json={"as_of": "2024-10-14T18:00:00Z", "detail": True, "policy": "hold"}
@@ -119,7 +119,7 @@ def test_the_two_call_contract(api: TestClient, worker: WorkerContext, env: dict
     assert api.get("/trigger_report").json() == asked, "the same question about the same data"
 
 
-def test_progress_comes_as_events_until_the_end(
+def test_events_show_progress_until_the_end(
     api: TestClient, worker: WorkerContext, env: dict[str, str]
 ) -> None:
     load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
@@ -142,7 +142,7 @@ def test_progress_comes_as_events_until_the_end(
 
 
 class TestSameQuestion:
-    def test_it_has_one_report_until_the_data_changes_or_the_caller_insists(
+    def test_one_report_is_shared_until_the_data_changes_or_force_is_set(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]
     ) -> None:
         load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
@@ -156,7 +156,7 @@ class TestSameQuestion:
         different.append(api.post("/v1/reports").json()["id"])
         assert len({first["id"], *different}) == 6
 
-    def test_an_idempotency_key_stands_for_one_request(self, api: TestClient) -> None:
+    def test_an_idempotency_key_belongs_to_one_request(self, api: TestClient) -> None:
         headers = {"Idempotency-Key": "nightly-2024-10-14"}
         first = api.post("/v1/reports", json={"force": True}, headers=headers)
         again = api.post("/v1/reports", json={"force": True}, headers=headers)
@@ -166,7 +166,7 @@ class TestSameQuestion:
         for key in ("", "k" * 256):
             problem(api.post("/v1/reports", headers={"Idempotency-Key": key}), 400, "bad_header")
 
-    def test_after_a_day_the_key_is_free(self, api: TestClient, env: dict[str, str]) -> None:
+    def test_an_idempotency_key_expires_after_a_day(self, api: TestClient, env: dict[str, str]) -> None:
         headers = {"Idempotency-Key": "k"}
         first = api.post("/v1/reports", json={"force": True}, headers=headers).json()
         with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
@@ -200,7 +200,7 @@ class TestSameQuestion:
         with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
             assert conn.execute("select count(*) from report").fetchone() == (reports,)
 
-    def test_the_keys_of_two_callers_are_two(self, api: TestClient, env: dict[str, str]) -> None:
+    def test_two_callers_can_use_the_same_idempotency_key(self, api: TestClient, env: dict[str, str]) -> None:
         with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
             other = create_key(conn, name="other", scopes=["reports:write"])
         ids = {
@@ -213,7 +213,7 @@ class TestSameQuestion:
 
 
 class TestEnds:
-    def test_a_canceled_report_gives_no_more_work_and_stays_canceled(
+    def test_a_canceled_report_has_no_work_left_and_stays_canceled(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]
     ) -> None:
         load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
@@ -234,7 +234,7 @@ class TestEnds:
         problem(api.delete(f"/v1/reports/{report['id']}"), 409, "report_ended")
         problem(api.delete(f"/v1/reports/{new_id()}"), 404, "report_not_found")
 
-    def test_an_expired_report_says_so(
+    def test_an_expired_report_answers_410(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]
     ) -> None:
         report = api.post("/v1/reports").json()
@@ -246,7 +246,7 @@ class TestEnds:
         assert api.get("/get_report", params={"report_id": report["id"]}).json()["status"] == "Error"
         assert api.post("/v1/reports").json()["id"] != report["id"]
 
-    def test_a_failed_report_is_tried_again_where_it_stopped(
+    def test_a_retried_report_keeps_its_finished_batches(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]
     ) -> None:
         load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
@@ -267,7 +267,7 @@ class TestEnds:
         assert api.get(f"/v1/reports/{report['id']}").json()["state"] == "succeeded"
 
 
-def test_a_failed_report_says_why(api: TestClient, env: dict[str, str]) -> None:
+def test_a_failed_report_shows_the_cause(api: TestClient, env: dict[str, str]) -> None:
     load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
     report_id = api.post("/trigger_report").json()["report_id"]
     with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
@@ -291,7 +291,7 @@ def test_a_failed_report_says_why(api: TestClient, env: dict[str, str]) -> None:
         ([], "body"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_field(api: TestClient, body: Any, field: str) -> None:
+def test_an_invalid_body_is_refused_with_the_field(api: TestClient, body: Any, field: str) -> None:
     refused = problem(api.post("/v1/reports", json=body), 422, "invalid_request")
     assert refused["errors"][0]["field"].startswith(field)
 
@@ -306,7 +306,7 @@ def test_unknown_and_malformed_ids(api: TestClient) -> None:
 
 
 class TestKeys:
-    def test_without_a_live_key_nothing_is_answered(self, api: TestClient, env: dict[str, str]) -> None:
+    def test_without_a_live_key_every_call_is_refused(self, api: TestClient, env: dict[str, str]) -> None:
         url = env["UPTILL_DATABASE_URL"]
         with psycopg.connect(url) as conn:
             expired = create_key(
@@ -329,7 +329,7 @@ class TestKeys:
             assert answer.headers["www-authenticate"] == "Bearer"
             assert not key or key not in answer.text
 
-    def test_a_key_does_only_what_its_scopes_allow(self, api: TestClient, env: dict[str, str]) -> None:
+    def test_a_key_is_limited_to_its_scopes(self, api: TestClient, env: dict[str, str]) -> None:
         with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
             reader = create_key(conn, name="reader", scopes=["reports:read"])
         report = api.post("/v1/reports").json()
@@ -338,9 +338,7 @@ class TestKeys:
         problem(api.post("/trigger_report", headers=headers), 403, "forbidden")
         assert api.get(f"/v1/reports/{report['id']}", headers=headers).status_code == 200
 
-    def test_a_key_may_come_in_its_own_header_and_its_use_is_noted(
-        self, api: TestClient, env: dict[str, str]
-    ) -> None:
+    def test_x_api_key_works_and_the_use_is_recorded(self, api: TestClient, env: dict[str, str]) -> None:
         key = env["UPTILL_API_KEY"]
         del api.headers["Authorization"]
         assert api.post("/trigger_report", headers={"X-API-Key": key}).status_code == 200
@@ -349,7 +347,7 @@ class TestKeys:
 
 
 class TestHealth:
-    def test_all_is_well(self, api: TestClient) -> None:
+    def test_every_component_is_ok(self, api: TestClient) -> None:
         del api.headers["Authorization"]
         assert api.get("/livez").json()["status"] == "ok"
         ready = api.get("/readyz").json()

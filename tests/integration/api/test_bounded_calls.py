@@ -1,4 +1,4 @@
-"""What an HTTP service waits for has an end, though the server that it waits for says nothing."""
+"""Every wait of an HTTP service ends, even if the server it waits for never answers."""
 
 import asyncio
 import threading
@@ -107,7 +107,7 @@ def polls() -> LivePolls:
     return checked
 
 
-def test_live_polls_that_nobody_waits_for_any_more_are_dropped_and_make_room(
+def test_live_polls_without_a_waiting_caller_are_dropped(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "ANSWERED_S", 0.2)

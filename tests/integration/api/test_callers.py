@@ -1,4 +1,4 @@
-"""Who calls is settled by the headers, before a body, and as long as an answer lasts."""
+"""The key is checked before the body is read, and again while a long answer lasts."""
 
 import socket
 import time

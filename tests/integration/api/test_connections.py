@@ -1,4 +1,4 @@
-"""What the other end of a connection may do: over real sockets, with limits of seconds turned into moments."""
+"""How connections behave, over real sockets, with the deadlines shortened."""
 
 import json
 import socket
@@ -222,12 +222,12 @@ class TestBodies:
         assert refused.body == b"0"
         assert is_closed(asked)
 
-    def test_what_was_sent_without_a_question_is_not_taken_in(self, served: Served) -> None:
+    def test_a_body_is_not_read_before_the_application_asks(self, served: Served) -> None:
         asked = served.open(post("/refuse", f"Content-Length: {1 << 40}", "Expect: 100-continue"))
         assert answer(asked).status == 401, "no 100 comes before it"
         assert is_closed(asked)
 
-    def test_one_who_may_send_is_told_to_go_on(self, served: Served) -> None:
+    def test_an_allowed_sender_gets_100_continue(self, served: Served) -> None:
         asked = served.open(post("/read", "Content-Length: 3", "Expect: 100-continue"))
         assert asked.recv(100).startswith(b"HTTP/1.1 100 ")
         asked.sendall(b"abc")
@@ -254,14 +254,14 @@ class TestBodies:
             assert b"1,024 bytes a second" in refused.body
 
     @pytest.mark.usefixtures("moments")
-    def test_headers_that_never_end_are_given_up(self) -> None:
+    def test_endless_headers_time_out(self) -> None:
         with serving() as served:
             assert is_closed(served.open(b"GET / HTTP/1.1\r\nX: y"))
 
 
 class TestAnswers:
     @pytest.mark.usefixtures("moments")
-    def test_one_that_is_not_read_ends(self) -> None:
+    def test_an_unread_answer_is_dropped(self) -> None:
         with serving() as served:
             asked = served.open(get("/big"))
             wait_until(lambda: len(served.crowd) == 0, "the connection to be dropped")
@@ -277,10 +277,10 @@ class TestAnswers:
                     asked.sendall(get("/big") * 1000)
             wait_until(lambda: len(served.crowd) == 0, "the connection to be dropped")
 
-    def test_one_that_is_read_comes_whole(self, served: Served) -> None:
+    def test_an_answer_that_is_read_arrives_whole(self, served: Served) -> None:
         assert len(served.ask(get("/big")).body) == _BIG
 
-    def test_an_upgrade_is_not_made(self, served: Served) -> None:
+    def test_an_upgrade_is_ignored(self, served: Served) -> None:
         upgrade = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
         assert served.ask(upgrade).status == 200
         assert served.ask(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n").status in (200, 400)
@@ -298,7 +298,7 @@ class TestRoom:
                 other.sendall(get("/livez"))
                 assert answer(other).status == 200
 
-    def test_one_with_a_key_counts_for_no_address(self) -> None:
+    def test_a_connection_with_a_key_does_not_count_for_its_address(self) -> None:
         with serving(EdgeLimits(connections_per_address=1)) as served:
             admitted = [served.open(post("/read", "Content-Length: 0")) for _ in range(1)]
             assert answer(admitted[0]).status == 200
@@ -307,7 +307,7 @@ class TestRoom:
             admitted[0].sendall(get("/livez"))
             assert answer(admitted[0]).status == 200
 
-    def test_a_proxy_stands_for_many(self) -> None:
+    def test_a_proxy_has_no_limit_per_address(self) -> None:
         proxies = {"connections_per_address": 1, "trusted_proxies": "127.0.0.0/8, ::1"}
         edge = EdgeLimits.of(Settings.model_validate(proxies))
         with serving(edge) as served:

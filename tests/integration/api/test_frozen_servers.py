@@ -68,7 +68,7 @@ def queue(tmp_path: Path) -> Iterator[PrivateQueue]:
 
 @contextmanager
 def silent_server() -> Iterator[int]:
-    """The port of a server that is frozen: the kernel takes connections for it, and nobody answers."""
+    """Return the port of a frozen server: the kernel accepts connections, but no answer comes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""What stands before every route of both HTTP services: hosts, headers, limits of bodies, error answers, docs pages."""
+"""What both HTTP services do around every route: hosts, headers, body limits, error answers, docs pages."""
 
 import hashlib
 import http.client
@@ -62,7 +62,7 @@ class TestHosts:
     @pytest.mark.parametrize(
         "host", ["evil.example", "evil.example:8000", "stores.example", "", "[", "a b", "*"]
     )
-    def test_a_strangers_name_is_refused(self, service: TestClient, host: str) -> None:
+    def test_an_unknown_host_is_refused(self, service: TestClient, host: str) -> None:
         answer = service.get("/version", headers={"Host": host})
         assert answer.status_code == 400
         assert answer.json()["type"] == "urn:uptill:error:unknown_host"
@@ -71,13 +71,13 @@ class TestHosts:
     @pytest.mark.parametrize(
         "host", ["localhost", "LOCALHOST:8000", "127.0.0.1:9", "[::1]:80", "eu.stores.example"]
     )
-    def test_our_own_names_are_taken(self, service: TestClient, host: str) -> None:
+    def test_known_hosts_are_accepted(self, service: TestClient, host: str) -> None:
         assert service.get("/version", headers={"Host": host}).status_code == 200
 
-    def test_a_probe_comes_by_address(self, service: TestClient) -> None:
+    def test_probes_may_use_any_host(self, service: TestClient) -> None:
         assert service.get("/livez", headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
-    def test_the_names_in_our_own_addresses_are_known(self) -> None:
+    def test_the_hosts_of_the_service_urls_are_allowed(self) -> None:
         settings = Settings.model_validate(
             {"api_url": "https://Uptime.example/base", "allowed_hosts": " A.example ,"}
         )
@@ -86,14 +86,14 @@ class TestHosts:
 
 class TestHeaders:
     @pytest.mark.parametrize("path", ["/livez", "/version", "/nowhere", "/docs", "/openapi.json"])
-    def test_every_answer_carries_them(self, service: TestClient, path: str) -> None:
+    def test_every_answer_has_the_security_headers(self, service: TestClient, path: str) -> None:
         headers = service.get(path).headers
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
         assert headers["cache-control"]
         assert headers["x-request-id"]
 
-    def test_a_page_of_another_site_may_not_call_unless_it_is_named(self, service: TestClient) -> None:
+    def test_cors_allows_only_configured_origins(self, service: TestClient) -> None:
         def preflight(origin: str) -> httpx2.Response:
             wish = {"Origin": origin, "Access-Control-Request-Method": "GET"}
             answer: httpx2.Response = service.options("/version", headers=wish)
@@ -107,13 +107,13 @@ class TestHeaders:
 
 
 class TestErrors:
-    def test_an_error_names_its_request(self, service: TestClient) -> None:
+    def test_an_error_has_the_request_id(self, service: TestClient) -> None:
         answer = service.get("/nowhere", headers={"X-Request-Id": "mine-1"})
         assert answer.status_code == 404
         assert answer.json()["request_id"] == answer.headers["x-request-id"] == "mine-1"
         assert answer.json()["type"] == "urn:uptill:error:not_found"
 
-    def test_a_method_that_is_not_there(self, service: TestClient) -> None:
+    def test_an_unsupported_method_answers_405(self, service: TestClient) -> None:
         answer = service.put("/version")
         assert answer.status_code == 405
         assert answer.json()["type"] == "urn:uptill:error:method_not_allowed"
@@ -129,16 +129,22 @@ class TestErrors:
                 "/v1/reports",
                 {"content": '{"policy"', "headers": _JSON},
                 422,
-                "no JSON: Expecting ':'",
+                "invalid JSON: Expecting ':'",
             ),
-            ("POST", "/v1/reports", {"json": []}, 422, "body: must be an object"),
-            ("POST", "/v1/reports", {"json": {"polcy": "x"}}, 422, "body.polcy: there is no such field"),
-            ("GET", "/v1/reports", {"params": {"x": 1}}, 422, "query.x: there is no such parameter"),
+            ("POST", "/v1/reports", {"json": []}, 422, "body: must be a JSON object"),
+            ("POST", "/v1/reports", {"json": {"polcy": "x"}}, 422, "body.polcy: unknown field"),
+            ("GET", "/v1/reports", {"params": {"x": 1}}, 422, "query.x: unknown parameter"),
             ("POST", "/v1/reports", {"json": {"windows": ["P1M"]}}, 422, "such as PT6H or P30D"),
             ("POST", "/v1/reports", {"json": {"as_of": "soon"}}, 422, "such as 2024-10-14T18:00:00Z"),
-            ("POST", "/v1/reports", {"json": {"policy": "x"}}, 422, "there are classic, strict"),
-            ("GET", "/v1/report", {}, 404, "/docs shows what there is"),
-            ("DELETE", "/v1/reports", {}, 405, "does not take DELETE, but "),
+            (
+                "POST",
+                "/v1/reports",
+                {"json": {"policy": "x"}},
+                422,
+                "unknown policy 'x': use one of classic, strict",
+            ),
+            ("GET", "/v1/report", {}, 404, "see /docs for all paths"),
+            ("DELETE", "/v1/reports", {}, 405, "does not support DELETE: use "),
         ],
     )
     def test_an_error_says_what_to_change(
@@ -148,18 +154,18 @@ class TestErrors:
         assert answer.status_code == status
         assert words in answer.json()["detail"]
 
-    def test_no_two_problems_share_a_code(self) -> None:
+    def test_every_problem_has_its_own_code(self) -> None:
         codes = [problem.code for problem in REGISTRY]
         assert len(codes) == len(set(codes))
 
 
 class TestBodies:
-    def test_too_long_a_body_is_not_read(self, api: TestClient, settings: Settings) -> None:
+    def test_a_body_above_the_limit_is_not_read(self, api: TestClient, settings: Settings) -> None:
         answer = api.post("/v1/reports", content=b" " * (settings.max_body_bytes + 1), headers=_JSON)
         assert answer.status_code == 413
         assert answer.json()["type"] == "urn:uptill:error:body_too_large"
 
-    def test_the_length_counts_that_comes_not_the_one_announced(
+    def test_the_received_length_counts_not_the_announced_one(
         self, api: TestClient, settings: Settings
     ) -> None:
         blocks = (b" " * 65_536 for _ in range(settings.max_body_bytes // 65_536 + 1))
@@ -178,7 +184,7 @@ class TestBodies:
         else:
             pytest.fail("no path takes a body")
 
-    def test_a_pages_length_is_limited(self, service: TestClient) -> None:
+    def test_page_size_is_limited(self, service: TestClient) -> None:
         paged = [
             path
             for path, operations in service.get("/openapi.json").json()["paths"].items()
@@ -189,7 +195,7 @@ class TestBodies:
             statuses = [service.get(path, params={"limit": limit}).status_code for limit in (0, 1, 200, 1001)]
             assert statuses == [422, 200, 200, 422], path
 
-    def test_many_faults_are_told_in_part(self, api: TestClient) -> None:
+    def test_an_error_lists_a_limited_number_of_faults(self, api: TestClient) -> None:
         answer = api.post("/v1/reports", json={f"field{number}": 1 for number in range(1000)})
         assert answer.status_code == 422
         assert len(answer.json()["errors"]) == 20
@@ -197,7 +203,7 @@ class TestBodies:
 
 class TestTime:
     @pytest.mark.timeout(120)
-    def test_nobody_waits_longer_than_the_service_lets(self, settings: Settings) -> None:
+    def test_waiting_is_capped_by_the_service(self, settings: Settings) -> None:
         impatient = settings.model_copy(update={"max_wait_s": 0.2})
         headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
         with TestClient(create_api(impatient), headers=headers) as api:
@@ -207,7 +213,7 @@ class TestTime:
             assert answer.headers["retry-after"] == "1"
             assert api.get(location, params={"wait": -1}).status_code == 422
 
-    def test_a_statement_that_takes_long_is_broken_off(self, settings: Settings) -> None:
+    def test_a_slow_statement_is_canceled(self, settings: Settings) -> None:
         impatient = settings.model_copy(update={"statement_timeout_s": 0.2})
         headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
         with (
@@ -225,9 +231,9 @@ class TestTime:
 
 
 class TestBeforeTheApplication:
-    """What the server refuses by itself, over a real connection."""
+    """What the server itself refuses, over a real connection."""
 
-    def test_no_http_is_answered_with_a_problem(self, env: dict[str, str], tmp_path: Path) -> None:
+    def test_bytes_that_are_not_http_get_a_problem(self, env: dict[str, str], tmp_path: Path) -> None:
         with Services(env, tmp_path) as services:
             services.serve("services.api")
             for request in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 40_000):
@@ -236,7 +242,7 @@ class TestBeforeTheApplication:
                 assert headers["content-type"] == "application/problem+json"
                 assert headers["x-content-type-options"] == "nosniff"
 
-    def test_too_many_connections(self, env: dict[str, str], tmp_path: Path) -> None:
+    def test_connections_above_the_limit_get_503(self, env: dict[str, str], tmp_path: Path) -> None:
         address = urlsplit(env["UPTILL_API_URL"])
         with Services(env, tmp_path) as services, ExitStack() as stack:
             services.start("services.api", f"--port={address.port}", "--connections=3")
@@ -257,8 +263,23 @@ class TestBeforeTheApplication:
             wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "room for another connection")
 
 
+class TestRoot:
+    @pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"])
+    def test_a_browser_is_sent_to_the_docs(self, service: TestClient, accept: str) -> None:
+        headers = {"Accept": accept, "Authorization": ""}
+        answer = service.get("/", headers=headers, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (307, "docs")
+        assert '<div id="docs">' in service.get("/", headers=headers).text
+
+    @pytest.mark.parametrize("accept", ["*/*", "application/json"])
+    def test_a_program_gets_a_problem(self, service: TestClient, accept: str) -> None:
+        answer = service.get("/", headers={"Accept": accept}, follow_redirects=False)
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "urn:uptill:error:not_found"
+
+
 class TestDocs:
-    def test_the_page_loads_nothing_from_elsewhere(self, service: TestClient) -> None:
+    def test_the_docs_page_loads_no_foreign_files(self, service: TestClient) -> None:
         page = service.get("/docs", headers={"Authorization": ""})
         sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
         assert len(sources) == 4
@@ -269,23 +290,23 @@ class TestDocs:
             assert service.get(f"/{source}").status_code == 200
 
     @pytest.mark.parametrize("accepted", ["gzip, br", "identity", "gzip;q=0, *"])
-    def test_the_files_are_what_swagger_ui_published(self, service: TestClient, accepted: str) -> None:
+    def test_the_docs_files_match_the_published_hashes(self, service: TestClient, accepted: str) -> None:
         for name, digest in SWAGGER.items():
             answer = service.get(f"/docs/{name}", headers={"Accept-Encoding": accepted})
             assert hashlib.sha256(answer.content).hexdigest() == digest
             assert ("content-encoding" in answer.headers) is accepted.startswith("gzip, ")
             assert "Accept-Encoding" in answer.headers["vary"]
 
-    def test_nothing_else_of_the_folder_is_served(self, service: TestClient) -> None:
+    def test_other_files_of_the_folder_are_not_served(self, service: TestClient) -> None:
         for name in ("swagger-ui-bundle.js.gz", "LICENSE", "README.md"):
             assert service.get(f"/docs/{name}").status_code == 404
         assert service.get("/docs/..%2f__init__.py").status_code == 404
 
-    def test_the_script_asks_for_the_description_beside_the_page(self, service: TestClient) -> None:
+    def test_the_docs_page_loads_openapi_by_a_relative_url(self, service: TestClient) -> None:
         assert '"openapi.json"' in service.get("/docs/start.js").text
         assert json.loads(service.get("/openapi.json").text)["openapi"].startswith("3.1")
 
-    def test_the_version_says_what_runs(self, service: TestClient) -> None:
+    def test_version_names_the_service(self, service: TestClient) -> None:
         body = service.get("/version").json()
         assert body["service"] in ("api", "ingest")
         assert body["version"]
@@ -303,7 +324,7 @@ def _is_served(url: str) -> bool:
 
 
 def _spoken(url: str, request: bytes) -> tuple[int, http.client.HTTPMessage, Any]:
-    """Send these bytes, whatever they are; the answer's status, headers and JSON."""
+    """Send raw bytes; return the answer's status, headers and JSON."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
         connection.sendall(request)

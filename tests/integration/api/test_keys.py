@@ -1,4 +1,4 @@
-"""API keys: what they may do and see, rotation, revocation within the promised time, and the audit of all that."""
+"""API keys: rights, rotation, revocation within the promised time, and the audit log."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def conn(database_url: str) -> Iterator[psycopg.Connection]:
 
 
 def status(api: TestClient, key: str) -> int:
-    """404: the key is good and the report is not there; 401: the key is refused."""
+    """Return 404 if the key works (the report does not exist), 401 if it is refused."""
     return int(api.get(SOMEWHERE, headers={"Authorization": f"Bearer {key}"}).status_code)
 
 
@@ -53,7 +53,7 @@ def test_a_limited_key_is_for_reports_only(conn: psycopg.Connection) -> None:
 
 
 class TestRotation:
-    def test_both_keys_live_until_the_overlap_ends(self, api: TestClient, conn: psycopg.Connection) -> None:
+    def test_both_keys_work_until_the_overlap_ends(self, api: TestClient, conn: psycopg.Connection) -> None:
         old = create_key(conn, name="shop", scopes=["reports:read"], store_labels={"owner": "anna"})
         new = rotate_key(conn, id_of(old), overlap=timedelta(seconds=1))
         assert (status(api, old), status(api, new)) == (404, 404)
@@ -64,7 +64,7 @@ class TestRotation:
         time.sleep(1 + REMEMBERED_S)
         assert (status(api, old), status(api, new)) == (401, 404)
 
-    def test_at_most_two_live(self, conn: psycopg.Connection) -> None:
+    def test_at_most_two_keys_of_a_line_work(self, conn: psycopg.Connection) -> None:
         first = create_key(conn, name="shop", scopes=["reports:read"])
         second = rotate_key(conn, id_of(first))
         with pytest.raises(KeyReplaced):
@@ -74,7 +74,7 @@ class TestRotation:
         assert live >= {id_of(second), id_of(third)}
         assert id_of(first) not in live
 
-    def test_a_successor_lives_no_longer_than_was_meant(self, conn: psycopg.Connection) -> None:
+    def test_a_successor_keeps_the_expiry(self, conn: psycopg.Connection) -> None:
         expires = datetime.now(UTC) + timedelta(hours=2)
         first = create_key(conn, name="shop", scopes=["reports:read"], expires_at=expires)
         rotate_key(conn, id_of(first), overlap=timedelta(days=1))
@@ -84,7 +84,7 @@ class TestRotation:
         assert second.expires_at is not None
         assert second.expires_at - second.created_at <= timedelta(hours=2)
 
-    def test_what_is_not_live_cannot_be_rotated(self, conn: psycopg.Connection) -> None:
+    def test_only_live_keys_can_be_rotated(self, conn: psycopg.Connection) -> None:
         key = create_key(conn, name="shop", scopes=["reports:read"])
         assert revoke_key(conn, id_of(key))
         for prefix in (id_of(key), "unknown1"):
@@ -103,7 +103,7 @@ class TestRemembering:
         assert REMEMBERED_S < PROMISED_S
         assert status(api, key) == 401
 
-    def test_the_right_prefix_with_a_wrong_secret_is_nothing(
+    def test_a_known_prefix_with_a_wrong_secret_is_refused(
         self, api: TestClient, conn: psycopg.Connection
     ) -> None:
         key = create_key(conn, name="shop", scopes=["reports:read"])
@@ -114,7 +114,7 @@ class TestRemembering:
         assert status(api, forged) == 401
         assert list_keys(conn)[0].last_used_at is not None
 
-    def test_a_key_that_is_made_after_it_was_guessed_works(
+    def test_a_new_key_works_although_its_prefix_was_tried_before(
         self, api: TestClient, conn: psycopg.Connection
     ) -> None:
         key = create_key(conn, name="shop", scopes=["reports:read"])
@@ -124,7 +124,7 @@ class TestRemembering:
         time.sleep(REMEMBERED_S)
         assert status(api, key) == 404
 
-    def test_what_is_remembered_is_bounded(
+    def test_the_cache_of_keys_is_bounded(
         self, api: TestClient, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("shared.http.auth.MOST_REMEMBERED", 5)
@@ -136,7 +136,7 @@ class TestRemembering:
 
 
 class TestByHttp:
-    def test_from_making_to_revoking(self, api: TestClient) -> None:
+    def test_the_life_of_a_key(self, api: TestClient) -> None:
         made = api.post("/v1/keys", json={"name": "Anna", "store_labels": {"owner": "anna"}})
         assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
         key, prefix = made.json()["key"], made.json()["prefix"]
@@ -151,7 +151,7 @@ class TestByHttp:
         assert api.delete(f"/v1/keys/{prefix}").status_code == 404
         assert api.post(f"/v1/keys/{prefix}/rotate").status_code == 404
 
-    def test_what_cannot_be_is_refused(self, api: TestClient) -> None:
+    def test_invalid_terms_are_refused(self, api: TestClient) -> None:
         for body in (
             {"name": "x", "scopes": ["admim"]},
             {"name": "x", "scopes": ["admin"], "store_labels": {"owner": "anna"}},
@@ -161,7 +161,7 @@ class TestByHttp:
         ):
             assert api.post("/v1/keys", json=body).status_code == 422, body
 
-    def test_only_an_administrator_may(self, api: TestClient, conn: psycopg.Connection) -> None:
+    def test_only_administrators_manage_keys(self, api: TestClient, conn: psycopg.Connection) -> None:
         key = create_key(conn, name="x", scopes=["reports:read", "reports:write", "ingest:write"])
         headers = {"Authorization": f"Bearer {key}"}
         assert api.get("/v1/keys", headers=headers).status_code == 403
@@ -170,9 +170,7 @@ class TestByHttp:
 
 
 class TestAudit:
-    def test_acts_are_there_and_a_day_of_use_is_one_row(
-        self, api: TestClient, conn: psycopg.Connection
-    ) -> None:
+    def test_actions_are_recorded_and_use_once_a_day(self, api: TestClient, conn: psycopg.Connection) -> None:
         by_test = list_keys(conn)[0].prefix
         key = api.post("/v1/keys", json={"name": "Anna"}).json()["key"]
         for _ in range(3):
@@ -189,7 +187,7 @@ class TestAudit:
             (by_test, "key.revoked", successor),
         ]
 
-    def test_it_is_read_page_by_page(self, api: TestClient, conn: psycopg.Connection) -> None:
+    def test_the_audit_is_paged(self, api: TestClient, conn: psycopg.Connection) -> None:
         keys = [create_key(conn, name=str(n), scopes=["reports:read"]) for n in range(5)]
         seen: list[str] = []
         query = "/v1/audit?limit=2&action=key.created&actor=command"

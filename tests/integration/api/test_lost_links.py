@@ -1,4 +1,4 @@
-"""Links to files that were changed in the bucket: none is given, and whoever asks again gets a new report."""
+"""No links to files that were changed in the bucket; the same request creates a new report."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What no caller should send, and some will: no list, body or instant of either service is answered with a 5xx."""
+"""Malformed requests: no cursor, body or instant makes a service answer with a 5xx."""
 
 import base64
 import json
@@ -128,15 +128,17 @@ CURSORS = st.one_of(
 class TestCursors:
     @with_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(cursor=CURSORS)
-    def test_any_text_is_a_page_or_a_refusal(self, services: Mapping[str, TestClient], cursor: str) -> None:
+    def test_any_cursor_gets_a_page_or_a_refusal(
+        self, services: Mapping[str, TestClient], cursor: str
+    ) -> None:
         for service, path in _lists(services):
             answer = services[service].get(path, params={"cursor": cursor})
             assert answer.status_code in (200, 422), (path, cursor, answer.text)
 
-    def test_another_lists_cursor_never_breaks_one(self, services: Mapping[str, TestClient]) -> None:
+    def test_a_cursor_of_another_list_never_causes_an_error(self, services: Mapping[str, TestClient]) -> None:
         assert len(list(_lists(services))) >= 5
 
-    def test_a_refusal_says_what_to_pass(self, api: TestClient) -> None:
+    def test_a_refused_cursor_names_the_fix(self, api: TestClient) -> None:
         for cursor in ["AAE=", "7aCA", "x", "9223372036854775808"]:
             answer = api.get("/v1/audit" if cursor.isdigit() else "/v1/stores", params={"cursor": cursor})
             assert answer.status_code == 422
@@ -147,9 +149,7 @@ class TestCursors:
 
 
 class TestTexts:
-    def test_what_cannot_be_stored_is_refused_wherever_it_stands(
-        self, services: Mapping[str, TestClient]
-    ) -> None:
+    def test_unstorable_text_is_refused_in_any_place(self, services: Mapping[str, TestClient]) -> None:
         for text in [r"\ud800", r"\udfff\ud800", r"\u0000", "\\u0000x"]:
             for method, path, body in _BODIES:
                 is_ingest = "observations" in path or method == "PUT"
@@ -186,7 +186,7 @@ class TestTexts:
             answer = services["ingest"].post(f"/v1/imports?name={text}", content=b"")
             assert answer.status_code in (202, 422)
 
-    def test_a_character_nobody_sees_is_in_no_name(self, services: Mapping[str, TestClient]) -> None:
+    def test_invisible_characters_are_refused_in_names(self, services: Mapping[str, TestClient]) -> None:
         for char in _UNSEEN:
             name = f"a{char}b"
             poll = {"store_id": name, "status": "active", "observed_at": "2024-10-14T18:00:00Z"}

@@ -1,4 +1,4 @@
-"""Limits of calls by key, over a real Redis, and what is left of them while it is away."""
+"""Rate limits per key, with a real Redis and while it is unavailable."""
 
 import asyncio
 import re
@@ -22,14 +22,14 @@ def limits(text: str) -> Mapping[Work, RateLimitItem]:
 
 
 async def calls(rates: Rates, count: int, key: str = "aaaaaaaa", work: Work = Work.REPORT) -> int:
-    """How many of so many calls at once are let through."""
+    """Return how many concurrent calls are admitted."""
     outcomes = await asyncio.gather(*(rates.admit(key, work) for _ in range(count)), return_exceptions=True)
     refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     assert all(isinstance(outcome, RateLimited) and outcome.retry_after_s > 0 for outcome in refused)
     return count - len(refused)
 
 
-def test_as_many_calls_as_the_limit_says(redis_url: str) -> None:
+def test_the_limit_is_exact(redis_url: str) -> None:
     async def act() -> None:
         rates = Rates(redis_url, limits("100/hour"))
         try:
@@ -88,7 +88,7 @@ def test_a_window_ends(redis_url: str) -> None:
     asyncio.run(act())
 
 
-def test_without_redis_reads_go_on_and_new_work_is_counted_here() -> None:
+def test_without_redis_reads_continue_and_new_work_is_limited_per_process() -> None:
     async def act() -> None:
         rates = Rates(NOBODY, limits("20/hour"))
         assert await calls(rates, 300, work=Work.READ) == 300
@@ -111,7 +111,7 @@ def test_the_service_answers_429_with_the_time_to_wait(env: dict[str, str]) -> N
         assert api.get("/v1/reports").status_code == 200
 
 
-def test_every_answer_says_what_is_left(env: dict[str, str]) -> None:
+def test_every_answer_shows_what_is_left(env: dict[str, str]) -> None:
     values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
     settings = Settings.model_validate({**values, "rate_read": "1000/hour", "rate_report": "3/hour"})
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
@@ -133,7 +133,7 @@ def test_every_answer_says_what_is_left(env: dict[str, str]) -> None:
         assert "ratelimit" not in api.get("/version").headers
 
 
-def test_old_work_that_nobody_takes_stops_new_work(env: dict[str, str]) -> None:
+def test_an_old_backlog_refuses_new_reports(env: dict[str, str]) -> None:
     values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
     settings = Settings.model_validate({**values, "max_queue_age_s": 0.001, "rate_report": "100000/minute"})
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}

@@ -1,4 +1,4 @@
-"""Those who wait for a report are woken by the database, also after it ended the listener's connection."""
+"""The database wakes waiters of a report, even after it closed the listener's connection."""
 
 import asyncio
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from services.api.changes import ReportChanges, Waiter
+from services.api.changes import ReportChanges, ReportWaiter
 from shared.ids import new_id
 
 _PATIENCE_S = 30.0
@@ -23,7 +23,7 @@ def execute(database_url: str, statement: str, report_id: UUID) -> None:
         conn.execute(statement.encode(), {"id": report_id, "error": Jsonb({})})
 
 
-async def woken(waiter: Waiter) -> None:
+async def woken(waiter: ReportWaiter) -> None:
     await asyncio.wait_for(waiter.changed.wait(), _PATIENCE_S)
     waiter.changed.clear()
 
@@ -42,7 +42,7 @@ async def _listeners(conn: psycopg.AsyncConnection) -> list[int]:
     return [pid for (pid,) in await cursor.fetchall()]
 
 
-def test_progress_and_the_end_wake_whom_they_concern(database_url: str) -> None:
+def test_progress_and_end_wake_the_right_waiters(database_url: str) -> None:
     report_id, other_id = new_id(), new_id()
     for one in (report_id, other_id):
         execute(database_url, _INSERT, one)
@@ -50,12 +50,12 @@ def test_progress_and_the_end_wake_whom_they_concern(database_url: str) -> None:
 
     async def scenario() -> None:
         changes = ReportChanges(database_url)
-        async with changes.listening():
+        async with changes.keep_listening():
             await listener_is_there(database_url)
             with (
-                changes.waiter(report_id, progress=True) as progress,
-                changes.waiter(report_id) as end,
-                changes.waiter(other_id, progress=True) as other,
+                changes.watch_report(report_id, progress=True) as progress,
+                changes.watch_report(report_id) as end,
+                changes.watch_report(other_id, progress=True) as other,
             ):
                 await asyncio.to_thread(execute, database_url, _DONE, report_id)
                 await woken(progress)
@@ -68,15 +68,15 @@ def test_progress_and_the_end_wake_whom_they_concern(database_url: str) -> None:
     asyncio.run(scenario())
 
 
-def test_a_listener_that_was_cut_off_comes_back_and_has_everybody_look(database_url: str) -> None:
+def test_a_listener_reconnects_and_wakes_every_waiter(database_url: str) -> None:
     report_id = new_id()
     execute(database_url, _INSERT, report_id)
 
     async def scenario() -> None:
         changes = ReportChanges(database_url)
-        async with changes.listening():
+        async with changes.keep_listening():
             await listener_is_there(database_url)
-            with changes.waiter(report_id) as waiter:
+            with changes.watch_report(report_id) as waiter:
                 async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn:
                     for pid in await _listeners(conn):
                         await conn.execute("select pg_terminate_backend(%s)", [pid])
@@ -87,8 +87,8 @@ def test_a_listener_that_was_cut_off_comes_back_and_has_everybody_look(database_
     asyncio.run(scenario())
 
 
-def test_whom_nobody_waits_for_any_more_is_forgotten() -> None:
+def test_a_report_without_waiters_is_forgotten() -> None:
     changes = ReportChanges("postgresql://unused")
-    with changes.waiter(new_id()):
+    with changes.watch_report(new_id()):
         pass
     assert not changes._waiters

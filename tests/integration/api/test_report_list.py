@@ -1,4 +1,4 @@
-"""Reports are listed newest first, a page at a time, and chosen by state, policy and time."""
+"""Reports are listed newest first, in pages, filtered by state, policy and time."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ def triggered(api: TestClient, **request: Any) -> str:
 
 
 def listed(api: TestClient, **query: Any) -> list[str]:
-    """The ids of all pages."""
+    """Return the ids of all pages."""
     ids: list[str] = []
     while True:
         answer = api.get("/v1/reports", params=query)
@@ -30,12 +30,12 @@ def listed(api: TestClient, **query: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 200])
-def test_pages_hold_every_report_once_newest_first(api: TestClient, limit: int) -> None:
+def test_pages_have_each_report_once_newest_first(api: TestClient, limit: int) -> None:
     made = [triggered(api) for _ in range(4)]
     assert listed(api, limit=limit) == sorted(made, reverse=True)
 
 
-def test_a_page_stays_where_it_was_when_newer_reports_come(api: TestClient) -> None:
+def test_newer_reports_do_not_shift_later_pages(api: TestClient) -> None:
     made = sorted((triggered(api) for _ in range(3)), reverse=True)
     first = api.get("/v1/reports", params={"limit": 2}).json()
     triggered(api)
@@ -43,7 +43,7 @@ def test_a_page_stays_where_it_was_when_newer_reports_come(api: TestClient) -> N
     assert [report["id"] for report in (*first["reports"], *second["reports"])] == made
 
 
-def test_they_are_chosen_by_state_policy_and_time(
+def test_filters_by_state_policy_and_time(
     api: TestClient, worker: WorkerContext, env: dict[str, str]
 ) -> None:
     done, strict = triggered(api), triggered(api, policy="strict")
@@ -80,12 +80,12 @@ def test_a_listed_report_is_the_report_without_links(api: TestClient, worker: Wo
         ({"colour": "red"}, "query.colour"),
     ],
 )
-def test_what_cannot_be_is_refused(api: TestClient, query: dict[str, Any], field: str) -> None:
+def test_invalid_queries_are_refused(api: TestClient, query: dict[str, Any], field: str) -> None:
     refused = problem(api.get("/v1/reports", params=query), 422, "invalid_request")
     assert refused["errors"][0]["field"] == field
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", "A" * 23 + "=", "A" * 5000])
-def test_a_cursor_of_no_page_is_refused(api: TestClient, cursor: str) -> None:
+def test_invalid_cursors_are_refused(api: TestClient, cursor: str) -> None:
     refused = problem(api.get("/v1/reports", params={"cursor": cursor}), 422, "invalid_request")
     assert refused["field"] == "query.cursor"

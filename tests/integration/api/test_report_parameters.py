@@ -85,7 +85,9 @@ def ids(report: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("policy", ["classic", "strict", "carry", "backfill-1m", "hold-scaled"])
-def test_any_windows_are_the_oracles_to_the_byte(api: TestClient, worker: WorkerContext, policy: str) -> None:
+def test_any_windows_match_the_oracle_byte_for_byte(
+    api: TestClient, worker: WorkerContext, policy: str
+) -> None:
     report = made(api, worker, windows=list(WINDOWS), policy=policy)
     assert report["windows"] == list(WINDOWS)
     names = [name for name, _ in WINDOWS.values()]
@@ -129,7 +131,7 @@ def test_longer_windows_make_smaller_batches(
     assert batches(windows=["P30D"]) == 2
 
 
-def test_every_format_says_the_same(api: TestClient, worker: WorkerContext) -> None:
+def test_all_formats_have_the_same_content(api: TestClient, worker: WorkerContext) -> None:
     report = made(
         api, worker, formats=["xlsx", "parquet", "json"], detail=True, windows=["last_hour", "previous_day"]
     )
@@ -161,7 +163,7 @@ def test_every_format_says_the_same(api: TestClient, worker: WorkerContext) -> N
     assert report["files"][0]["sha256"] in provenance
 
 
-def test_a_sheet_that_cannot_hold_the_stores_is_refused_at_once(
+def test_too_many_stores_for_xlsx_are_refused_at_once(
     api: TestClient, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trigger, "MAX_XLSX_ROWS", 3)
@@ -173,7 +175,7 @@ def test_a_sheet_that_cannot_hold_the_stores_is_refused_at_once(
 
 
 class TestStores:
-    def test_by_id(self, api: TestClient, worker: WorkerContext) -> None:
+    def test_stores_by_id(self, api: TestClient, worker: WorkerContext) -> None:
         report = made(api, worker, stores={"ids": ["south", "=north", "silent", "south"]})
         assert report["stores"] == {"ids_given": 3, "labels": None}
         assert report["progress"] == {"stores_done": 2, "stores_total": 2}
@@ -181,7 +183,7 @@ class TestStores:
         everything = content(made(api, worker)).decode().splitlines()
         assert set(content(report).decode().splitlines()) < set(everything)
 
-    def test_by_label(self, api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
+    def test_stores_by_label(self, api: TestClient, worker: WorkerContext, env: dict[str, str]) -> None:
         label(env, "south", region="asia", brand="a")
         label(env, "west", region="asia", brand="b")
         label(env, "=north", region="america", brand="a")
@@ -191,7 +193,7 @@ class TestStores:
         assert (ids(both), both["stores"]) == (["south"], {"ids_given": 2, "labels": {"brand": "a"}})
         assert ids(made(api, worker, stores={"labels": {"region": "mars"}})) == []
 
-    def test_the_stores_are_those_of_the_moment_it_was_accepted(
+    def test_the_stores_are_fixed_when_the_report_is_accepted(
         self, api: TestClient, worker: WorkerContext, env: dict[str, str]
     ) -> None:
         label(env, "south", region="asia")
@@ -216,12 +218,13 @@ class TestStores:
             ("south", "west", 2, ["south", "west"]),
         ]
 
-    def test_an_id_that_is_not_known_is_named(self, api: TestClient) -> None:
+    def test_unknown_ids_are_named(self, api: TestClient) -> None:
         asked = ["south", *(f"nobody-{n}" for n in range(7))]
         refused = problem(api.post("/v1/reports", json={"stores": {"ids": asked}}), 422, "invalid_request")
         assert refused["field"] == "stores.ids"
         assert refused["detail"] == (
-            "7 of 8 store ids are not known: 'nobody-0', 'nobody-1', 'nobody-2', 'nobody-3', 'nobody-4', …"
+            "7 of 8 store ids are unknown: 'nobody-0', 'nobody-1', 'nobody-2', 'nobody-3', 'nobody-4', …;"
+            " remove them or import the stores first"
         )
 
 
@@ -238,16 +241,14 @@ class TestStores:
         {"stores": {"labels": {"region": "asia"}}},
     ],
 )
-def test_another_question_is_another_report_and_the_same_is_not(
-    api: TestClient, other: dict[str, Any]
-) -> None:
+def test_only_equal_parameters_share_a_report(api: TestClient, other: dict[str, Any]) -> None:
     plain, again = (api.post("/v1/reports", json=body).json()["id"] for body in ({}, {"formats": ["csv"]}))
     first, second = (api.post("/v1/reports", json=other).json()["id"] for _ in range(2))
     assert plain == again
     assert first == second != plain
 
 
-def test_an_idempotency_key_stands_for_all_of_the_question(api: TestClient) -> None:
+def test_an_idempotency_key_covers_all_parameters(api: TestClient) -> None:
     headers = {"Idempotency-Key": "k"}
     asked = {"stores": {"ids": ["west", "south"]}, "formats": ["json", "csv"], "windows": ["PT6H"]}
     same = {"stores": {"ids": ["south", "west", "west"]}, "formats": ["json"], "windows": ["PT6H"]}
@@ -281,7 +282,7 @@ def test_an_idempotency_key_stands_for_all_of_the_question(api: TestClient) -> N
         ({"stores": ["a"]}, "body.stores"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_field(api: TestClient, body: Any, field: str) -> None:
+def test_invalid_parameters_are_refused_with_the_field(api: TestClient, body: Any, field: str) -> None:
     refused = problem(api.post("/v1/reports", json=body), 422, "invalid_request")
     assert refused["errors"][0]["field"] == field
 
@@ -303,7 +304,7 @@ def test_the_files_of_a_report_are_kept_and_retired_together(api: TestClient, wo
         assert (damage.object.report_id, damage.object.key) == (UUID(lost.split("/")[1]), lost)
 
 
-def test_one_batch_of_csv_is_its_own_file_also_beside_others(
+def test_a_single_csv_batch_becomes_the_file_with_other_formats_too(
     api: TestClient, worker: WorkerContext, env: dict[str, str]
 ) -> None:
     report = made(api, worker, stores={"ids": ["south"]}, formats=["json"])

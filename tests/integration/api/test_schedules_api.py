@@ -1,4 +1,4 @@
-"""`/v1/report-schedules` over the real API: their life, their limits, what is refused, what is audited."""
+"""`/v1/report-schedules` on the real API: life cycle, limits, refusals and audit."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -89,7 +89,7 @@ def test_the_life_of_a_schedule(api: TestClient, database_url: str, env: dict[st
     ]
 
 
-def test_a_list_comes_in_pages_newest_first(api: TestClient) -> None:
+def test_the_list_is_paged_newest_first(api: TestClient) -> None:
     ids = [made(api, name=f"number {number}")["id"] for number in range(5)]
     found, query = [], {"limit": "2"}
     while True:
@@ -113,7 +113,7 @@ def test_a_list_comes_in_pages_newest_first(api: TestClient) -> None:
         ({"timezone": "posix/America/Chicago"}, "timezone", "unknown time zone"),
         ({"timezone": "Chicago"}, "timezone", "unknown time zone 'Chicago': use an IANA name"),
         ({"timezone": "right/UTC"}, "timezone", "unknown time zone"),
-        ({"deliver": {"s3_prefix": "../reports"}}, "deliver.s3_prefix", "no part is"),
+        ({"deliver": {"s3_prefix": "../reports"}}, "deliver.s3_prefix", "no part may be"),
         ({"deliver": {"webhook_url": "http://example.com"}}, "deliver.webhook_url", "https://"),
         ({"deliver": {"webhook_url": "https://10.0.0.1/"}}, "deliver.webhook_url", "not public"),
         ({"report": {"stores": {"ids": ["a", "nobody"]}}}, "report.stores.ids", "'nobody'"),
@@ -125,7 +125,7 @@ def test_a_list_comes_in_pages_newest_first(api: TestClient) -> None:
         ({"until": "2030-01-01"}, None, "body.until"),
     ],
 )
-def test_a_wrong_one_is_refused_and_says_what_is_wrong(
+def test_an_invalid_schedule_is_refused_with_the_reason(
     api: TestClient, change: dict[str, Any], field: str | None, told: str
 ) -> None:
     made(api)
@@ -149,14 +149,14 @@ def test_a_webhook_needs_the_secret_that_signs_it(api: TestClient) -> None:
     assert made(api, **deliver)["deliver"]["s3_prefix"] is None
 
 
-def test_a_key_makes_a_hundred_and_not_one_more(api: TestClient) -> None:
+def test_a_key_has_at_most_a_hundred_schedules(api: TestClient) -> None:
     ids = [made(api)["id"] for _ in range(100)]
     assert "100" in problem(api.post(PATH, json=BODY), 409, "limit_reached")["detail"]
     assert api.delete(f"{PATH}/{ids[0]}").status_code == 204
     made(api)
 
 
-def test_an_owner_makes_and_sees_those_of_the_owners_stores(api: TestClient, database_url: str) -> None:
+def test_a_limited_key_creates_and_sees_schedules_of_its_stores(api: TestClient, database_url: str) -> None:
     scopes = ["reports:read", "reports:write"]
     with psycopg.connect(database_url) as conn:
         anna, ben = (

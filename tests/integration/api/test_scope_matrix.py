@@ -1,4 +1,4 @@
-"""Every route of both services: without a key, with every wrong scope, for another's store, with an id that is none (promise 19)."""
+"""Every route of both services: without a key, with each wrong scope, for foreign stores, with malformed ids (promise 19)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Operation:
         return security[0]["ApiKey"][0] if security else None
 
     def with_ids(self, value: str) -> str:
-        """The path with this value for each parameter; a file's name is no id."""
+        """Return the path with this value for each id; a file's name is not an id."""
         path = self.path.replace("{name}", "report.csv")
         for parameter in (
             *("report_id", "import_id", "store_id", "prefix", "endpoint_id", "delivery_id", "schedule_id"),
@@ -111,7 +111,7 @@ def test_no_key_and_every_wrong_scope(clients: dict[str, TestClient], database_u
             )
 
 
-def test_what_is_no_id_is_the_id_of_nothing(clients: dict[str, TestClient], env: dict[str, str]) -> None:
+def test_malformed_ids_answer_404(clients: dict[str, TestClient], env: dict[str, str]) -> None:
     for operation in OPERATIONS:
         if "{" not in operation.path or operation.method == "put":
             continue
@@ -155,7 +155,7 @@ def test_a_store_is_made_by_naming_it_but_not_by_every_name(
 def test_only_administrators_reach_what_belongs_to_no_store(
     clients: dict[str, TestClient], database_url: str
 ) -> None:
-    """A key limited to stores has no scope beside those of reports, so all else is 403 for it."""
+    """A limited key has only the scopes of reports, so every other call answers 403."""
     with psycopg.connect(database_url) as conn:
         with pytest.raises(InvalidRequest):
             create_key(conn, name="x", scopes=["ingest:write"], store_labels={"owner": "anna"})
@@ -171,7 +171,7 @@ def test_only_administrators_reach_what_belongs_to_no_store(
         assert answer.status_code == 403, (operation, answer.text)
 
 
-def test_what_is_others_is_not_there(
+def test_other_owners_resources_answer_404(
     clients: dict[str, TestClient], env: dict[str, str], database_url: str
 ) -> None:
     load_fleet(database_url, {"foreign": Store(polls=[(datetime(2024, 10, 14, 18, tzinfo=UTC), True)])})

@@ -1,4 +1,4 @@
-"""One report that several keys asked for: a cancel withdraws the caller, and only the last one cancels the report."""
+"""A report that several keys requested: each cancel withdraws one key, and the last cancels the report."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ def actions(database_url: str, report_id: str) -> list[tuple[str, str]]:
         ).fetchall()
 
 
-def test_it_is_canceled_when_nobody_wants_it_any_more(keys: Keys, database_url: str) -> None:
+def test_a_report_is_canceled_when_the_last_key_withdraws(keys: Keys, database_url: str) -> None:
     one, other, _ = keys
     report_id = one.ask()
     assert other.ask() == report_id
@@ -49,7 +49,7 @@ def test_it_is_canceled_when_nobody_wants_it_any_more(keys: Keys, database_url: 
     ]
 
 
-def test_who_only_joined_can_withdraw_too(keys: Keys) -> None:
+def test_a_key_that_joined_later_can_withdraw(keys: Keys) -> None:
     one, other, _ = keys
     report_id = one.ask()
     other.ask()
@@ -64,7 +64,7 @@ def test_a_key_that_did_not_ask_for_it_changes_nothing(keys: Keys) -> None:
     assert one.state(report_id) == "queued"
 
 
-def test_an_administrator_cancels_it_for_everybody(keys: Keys, database_url: str) -> None:
+def test_an_administrator_cancels_it_for_all_keys(keys: Keys, database_url: str) -> None:
     one, other, admin = keys
     report_id = one.ask()
     other.ask()
@@ -72,7 +72,7 @@ def test_an_administrator_cancels_it_for_everybody(keys: Keys, database_url: str
     assert (admin.prefix, "report.canceled") in actions(database_url, report_id)
 
 
-def test_who_withdrew_and_asks_again_wants_it_again(keys: Keys) -> None:
+def test_a_key_that_withdrew_can_request_it_again(keys: Keys) -> None:
     one, other, _ = keys
     report_id = one.ask()
     other.ask()
@@ -82,7 +82,7 @@ def test_who_withdrew_and_asks_again_wants_it_again(keys: Keys) -> None:
     assert one.state(report_id) == "queued"
 
 
-def test_an_idempotency_key_is_never_answered_with_what_somebody_else_canceled(keys: Keys) -> None:
+def test_an_idempotency_key_never_returns_a_report_another_key_canceled(keys: Keys) -> None:
     one, other, admin = keys
     report_id = one.ask("mine")
     assert one.ask("mine") == report_id
@@ -97,7 +97,7 @@ def test_an_idempotency_key_is_never_answered_with_what_somebody_else_canceled(k
     assert other.ask("theirs") != joined
 
 
-def test_an_idempotency_key_is_answered_with_what_its_own_caller_canceled(keys: Keys) -> None:
+def test_an_idempotency_key_returns_a_report_its_own_key_canceled(keys: Keys) -> None:
     one, _, _ = keys
     report_id = one.ask("mine")
     assert one.cancel(report_id) == "canceled"
@@ -105,8 +105,8 @@ def test_an_idempotency_key_is_answered_with_what_its_own_caller_canceled(keys: 
     assert one.ask("another") != report_id
 
 
-def test_two_requests_of_one_key_are_not_told_apart_when_it_cancels(keys: Keys) -> None:
-    """Whose request was meant cannot be told, so neither Idempotency-Key stands for the canceled report."""
+def test_a_cancel_covers_all_requests_of_the_key(keys: Keys) -> None:
+    """A cancel does not name a request, so neither Idempotency-Key returns the canceled report."""
     one, _, _ = keys
     report_id = one.ask("first")
     assert one.ask("second") == report_id
@@ -116,7 +116,7 @@ def test_two_requests_of_one_key_are_not_told_apart_when_it_cancels(keys: Keys) 
     assert one.ask("first") == renewed
 
 
-def test_a_repeated_request_is_an_interest_again(keys: Keys) -> None:
+def test_a_repeated_request_counts_as_a_new_request(keys: Keys) -> None:
     one, other, _ = keys
     report_id = one.ask("mine")
     other.ask()
@@ -133,7 +133,7 @@ def test_the_successor_of_a_key_withdraws_for_it(keys: Keys, database_url: str) 
     assert successor.cancel(report_id) == "canceled"
 
 
-def test_who_withdrew_is_told_nothing_and_the_other_is(keys: Keys, database_url: str) -> None:
+def test_only_keys_that_did_not_withdraw_get_the_webhook(keys: Keys, database_url: str) -> None:
     one, other, _ = keys
     for holder in (one, other):
         assert holder.post("/v1/webhook-secret").status_code == 201
@@ -159,7 +159,7 @@ def test_a_report_of_the_release_before_is_canceled_by_its_creator_alone(
     assert one.cancel(report_id) == "canceled"
 
 
-def test_what_has_ended_is_not_canceled(keys: Keys, database_url: str) -> None:
+def test_an_ended_report_is_not_canceled(keys: Keys, database_url: str) -> None:
     one, _, admin = keys
     report_id = one.ask()
     with psycopg.connect(database_url) as conn:
@@ -168,7 +168,7 @@ def test_what_has_ended_is_not_canceled(keys: Keys, database_url: str) -> None:
         problem(holder.delete(f"/v1/reports/{report_id}"), 409, "report_ended")
 
 
-def test_who_tries_a_failed_report_again_wants_it(keys: Keys, database_url: str) -> None:
+def test_a_key_that_retries_a_report_counts_as_requesting_it(keys: Keys, database_url: str) -> None:
     one, other, _ = keys
     report_id = one.ask()
     one.cancel(one.ask(force=True))  # something else

@@ -1,4 +1,4 @@
-"""Stores by HTTP: lists, one store, and a timeline whose numbers are the report's."""
+"""Stores by HTTP: lists, one store, and a timeline that adds up to the report."""
 
 import asyncio
 import csv
@@ -66,11 +66,11 @@ def shown(api: TestClient, store_id: str, **query: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 4, 200])
-def test_pages_hold_every_store_once_in_the_order_of_ids(api: TestClient, limit: int) -> None:
+def test_pages_have_each_store_once_ordered_by_id(api: TestClient, limit: int) -> None:
     assert listed(api, limit=limit) == ["0042", "a/b c", "silent", "É"]
 
 
-def test_labels_choose(api: TestClient) -> None:
+def test_filters_by_label(api: TestClient) -> None:
     assert listed(api, label="region:n") == ["0042", "silent"]
     assert listed(api, label=["region:n", "owner:x"]) == ["0042"]
     assert listed(api, label="region:s") == []
@@ -136,7 +136,7 @@ def test_a_timeline_adds_up_to_the_report(api: TestClient, worker: WorkerContext
 
 
 class TestWindow:
-    def test_by_default_it_is_the_day_up_to_the_newest_poll(self, api: TestClient) -> None:
+    def test_the_default_is_the_day_before_the_newest_poll(self, api: TestClient) -> None:
         body = shown(api, "0042")
         assert (body["begin"], body["end"], body["as_of"]) == (
             "2024-11-03T18:00:00Z", "2024-11-04T18:00:00Z", "2024-11-04T18:00:00Z"
@@ -145,7 +145,7 @@ class TestWindow:
         assert [segment["state"] for segment in body["segments"]] == ["unknown"]
         assert body["segments"][0]["begin_rule"] == "window"
 
-    def test_from_and_to_are_seen_from_to(self, api: TestClient) -> None:
+    def test_to_is_the_default_as_of(self, api: TestClient) -> None:
         body = shown(api, "a/b c", **{"from": "2024-11-02T00:00:00-04:00", "to": "2024-11-03T00:00:00-04:00"})
         assert (body["begin"], body["as_of"]) == ("2024-11-02T04:00:00Z", "2024-11-03T04:00:00Z")
         assert body["spans"] == [{"begin": "2024-11-02T14:00:00Z", "end": "2024-11-03T02:00:30Z"}]
@@ -167,7 +167,7 @@ class TestWindow:
             ({"colour": "red"}, "query.colour"),
         ],
     )
-    def test_what_cannot_be_is_refused(self, api: TestClient, query: dict[str, str], field: str) -> None:
+    def test_invalid_queries_are_refused(self, api: TestClient, query: dict[str, str], field: str) -> None:
         refused = problem(api.get("/v1/stores/0042/timeline", params=query), 422, "invalid_request")
         assert field in {refused.get("field"), *(found["field"] for found in refused.get("errors", []))}
 
@@ -190,12 +190,12 @@ def test_without_any_poll_a_timeline_needs_a_time(api: TestClient, env: dict[str
     [({"label": "region"}, "query.label"), ({"limit": 201}, "query.limit"), ({"region": "n"}, "query.region"),
      ({"label": ["a:1", "a:2"]}, "query.label"), ({"cursor": "/w=="}, "query.cursor")],
 )  # fmt: skip
-def test_what_cannot_be_listed_is_refused(api: TestClient, query: dict[str, Any], field: str) -> None:
+def test_invalid_list_queries_are_refused(api: TestClient, query: dict[str, Any], field: str) -> None:
     refused = problem(api.get("/v1/stores", params=query), 422, "invalid_request")
     assert field in {refused.get("field"), *(found["field"] for found in refused.get("errors", []))}
 
 
-def test_whoever_is_limited_to_labels_sees_those_stores_and_reports_only(env: dict[str, str]) -> None:
+def test_a_limited_key_sees_only_its_stores_and_reports(env: dict[str, str]) -> None:
     asyncio.run(_look_with_a_limited_scope(env["UPTILL_DATABASE_URL"]))
 
 

@@ -1,4 +1,4 @@
-"""The typed client and the commands on it, over real processes: all calls, pages, waiting where it is asked to."""
+"""The typed client and the commands, against real processes: every call, pages, retries."""
 
 import csv
 import gzip
@@ -123,7 +123,7 @@ def test_a_file_that_somebody_removed_is_said_to_be(
     storage = make_storage(Settings.model_validate(values))
     for item in list(storage.list("reports/")):
         storage.delete(item.key)
-    with pytest.raises(ApiError, match=r"somebody removed report\.csv from the object store") as caught:
+    with pytest.raises(ApiError, match=r"report\.csv was removed from the object store") as caught:
         client.save(status.file("csv"), tmp_path / "report.csv")
     assert caught.value.code == "file_lost"
     assert not (tmp_path / "report.csv").exists()
@@ -179,11 +179,11 @@ def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) 
     assert "uptill_client: GET /v1/stores/a%2Fb: 200" in services.run("-v", "stores", "show", "a/b").stderr
 
     for arguments, code, message in (
-        (("report", "--store", "nobody"), 2, "1 of 1 store ids are not known: 'nobody'"),
+        (("report", "--store", "nobody"), 2, "1 of 1 store ids are unknown: 'nobody'"),
         (("report", "--window", "P1M"), 2, "'P1M' is no window"),
-        (("report", "--label", "region"), 2, "write a label as NAME=VALUE"),
+        (("report", "--label", "region"), 2, "write it as NAME=VALUE"),
         (("report", "--format", "csv", "--format", "json"), 2, "several formats need -o"),
-        (("stores", "show", "nobody"), 1, "there is no store 'nobody'"),
+        (("stores", "show", "nobody"), 1, "store 'nobody' does not exist"),
         (("stores", "timeline", "a/b", "--from", "yesterday"), 2, "is no time"),
     ):
         refused = services.run(*arguments)
@@ -258,7 +258,7 @@ class TestPages:
 
 
 class TestWaiting:
-    """A server that answers 503 and 429 before it answers; no real one does so on demand."""
+    """Retries, against a server that answers 503 and 429 first; no real server does so on demand."""
 
     @pytest.fixture
     def busy(self) -> Iterator[Busy]:

@@ -51,4 +51,4 @@ def test_every_subcommand(env: dict[str, str], tmp_path: Path) -> None:
         assert endpoint not in run("list")
         refused = services.run("webhooks", "create", "http://example.com")
         assert refused.returncode == 2
-        assert "must begin with https://" in refused.stderr
+        assert "begin it with https://" in refused.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from services.ingest.http.main import create_app
-from shared.http.auth import Caller, public
+from shared.http.auth import RequireScope, public
 from shared.settings import Settings
 from tests.architecture.test_routes import calls
 from tests.integration.ingest.database import check_ledger
@@ -34,7 +34,7 @@ def test_every_route_declares_its_scope_or_is_public_on_purpose() -> None:
     assert len(routes) >= 10
     for route in routes:
         called = list(calls(route.dependant))
-        scopes = [call.scope for call in called if isinstance(call, Caller)]
+        scopes = [call.scope for call in called if isinstance(call, RequireScope)]
         assert (scopes, public in called) in [
             (["ingest:write"], False),
             (["metrics:read"], False),

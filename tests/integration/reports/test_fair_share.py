@@ -24,6 +24,7 @@ from shared.reports.due import take_due
 from shared.reports.model import BatchLease, Caller, ReportRequest, StoreFilter
 from shared.reports.trigger import Accepted, BatchTerms, trigger_report
 from shared.settings import Settings
+from shared.uptime.window import parse_windows
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem
 from tests.fixtures.receiver import receiver
@@ -58,7 +59,7 @@ def ask(
     async def run() -> Accepted:
         url = conn.info.dsn + f" password={conn.info.password}"
         chosen = StoreFilter(ids=tuple(f"{n:02d}" for n in range(stores)))
-        request = ReportRequest(policy="classic", force=True, windows=windows, stores=chosen)
+        request = ReportRequest(policy="classic", force=True, windows=parse_windows(windows), stores=chosen)
         terms = BatchTerms(batch_stores, 60, limits=limits or KeyLimits())
         async with await AsyncConnection.connect(url) as session:
             return await trigger_report(session, request, Caller(key), terms)

@@ -22,7 +22,7 @@ _SPOOL_CHECK_S = 30.0  # a silent disk is reported long before
 def ingest_checks(
     pool: AsyncConnectionPool, redis_url: str, spool: Spool, importer: Importer
 ) -> Sequence[Check]:
-    """Return the checks of `/readyz`. Redis, if configured, only counts calls."""
+    """Return the checks of the ingest service. Redis is checked only if it is configured; it just counts calls."""
     checks = [
         database_check(pool),
         _make_spool_check(spool),
@@ -50,13 +50,17 @@ def _make_imports_check(pool: AsyncConnectionPool) -> Check:
         age_s = await oldest_wait_s(pool)
         if age_s is None or age_s <= LONG_WAIT_S:
             return OK
-        return f"the oldest upload has waited {age_s:,.0f} s to be loaded; see the log of the service"
+        return f"the oldest upload has waited {age_s:,.0f} s to be loaded: see the log of the ingest service"
 
     return Check("imports", check_imports, needed=False, within_s=DATABASE_WITHIN_S)
 
 
 async def _check_importer(importer: Importer) -> str:
-    return OK if importer.is_alive else "its thread has ended; see the log of the service"
+    return (
+        OK
+        if importer.is_alive
+        else "the importer's thread has ended: see the log, then restart the ingest service"
+    )
 
 
 @router.get("/livez")
@@ -67,8 +71,8 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "The service cannot accept data."}})
 async def readyz(context: Context, response: Response) -> Health:
-    """Report the last check of each component; checks run in the background. 503 if the service cannot accept data.
+    """Return the health of each component, as checked in the background. The status is 503 while data cannot be accepted.
 
-    An upload that waits long only degrades the service, which still accepts live polls and other uploads.
+    An upload that has waited long only degrades the service: it still accepts live polls and other uploads.
     """
     return context.readiness.answer(response)

@@ -1,4 +1,4 @@
-"""Imports: upload, follow, list, cancel, fetch the rejected rows."""
+"""Imports as resources: upload, show, list, cancel, download rejected rows."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -50,11 +50,14 @@ async def create_import(
             min_length=1,
             max_length=MAX_NAME_CHARACTERS,
             pattern=r"^[^\x00-\x1f\x7f]+$",
-            description="Name of the upload: at most 255 characters and 1 KB.",
+            description="A name for the upload: at most 255 characters and 1 KB in UTF-8.",
         ),
     ] = "upload",
 ) -> ImportBody:
-    """Upload a CSV, gzip or zip file, or a form with files. The upload is on disk when this returns, and is then loaded."""
+    """Upload a CSV, gzip or zip file, or a form with files.
+
+    The answer comes when the upload is on disk. Loading it follows: poll `GET /v1/imports/{import_id}`.
+    """
     if fault := find_name_fault(name):
         raise InvalidRequest(fault, field="query.name")
     import_id = new_id()
@@ -68,7 +71,7 @@ async def create_import(
                 partial(context.spool.room.take, import_id),
             )
     except ClientDisconnect:
-        raise InvalidRequest("the upload was cut off and nothing of it was kept; send it again") from None
+        raise InvalidRequest("the upload was interrupted and nothing was kept: upload it again") from None
     try:
         await queue_import(
             context.pools.accepting,
@@ -92,10 +95,10 @@ async def create_import(
 async def read_imports(
     context: Context,
     key: Writer,
-    cursor: Annotated[str | None, Query(description="`next` of the previous page.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="The `next` value of the previous page.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="The most imports to return.")] = 50,
 ) -> ImportPage:
-    """List imports, newest first. The members of an archive are listed only with their archive."""
+    """List imports, newest first. Members of an archive are shown with the archive."""
     del key
     rows, following = await list_imports(context.pools.reading, cursor, limit)
     return ImportPage(imports=[ImportBody.from_row(row) for row in rows], next=following)
@@ -103,7 +106,7 @@ async def read_imports(
 
 @router.get("/v1/imports/{import_id}", responses=with_headers(status.HTTP_200_OK, "Retry-After"))
 async def read_import(context: Context, key: Writer, import_id: ImportId, response: Response) -> ImportBody:
-    """Show an import: its state, its progress, the counts of its rows, and at its end the quality report."""
+    """Show an import: its state, its progress, the counts of its rows, and, when it has ended, its quality report."""
     del key
     row, members = await get_import(context.pools.reading, import_id)
     if row.state in ("queued", "running"):
@@ -114,7 +117,7 @@ async def read_import(context: Context, key: Writer, import_id: ImportId, respon
 
 @router.delete("/v1/imports/{import_id}", responses=answers(ImportEnded))
 async def delete_import(context: Context, key: Writer, import_id: ImportId) -> ImportBody:
-    """Cancel an import that has not ended; an archive with its members. What it has committed stays."""
+    """Cancel an import, or an archive with its members. Rows that are already committed stay."""
     await cancel_import(context.pools.accepting, import_id, key.prefix)
     context.importer.notify()
     row, members = await get_import(context.pools.accepting, import_id)
@@ -123,7 +126,7 @@ async def delete_import(context: Context, key: Writer, import_id: ImportId) -> I
 
 @router.get("/v1/imports/{import_id}/rejects", response_class=StreamingResponse)
 async def read_rejects(context: Context, key: Writer, import_id: ImportId) -> StreamingResponse:
-    """Send the rejected rows as CSV: line, byte offset, reason, raw text, source."""
+    """Download the rejected rows as CSV: line, byte offset, reason, raw text and source."""
     del key
     await get_import(context.pools.reading, import_id)
     return StreamingResponse(

@@ -1,4 +1,4 @@
-"""Live polls: checked as a whole, and committed before the response."""
+"""Live polls: validated together, answered once they are committed."""
 
 from typing import Any
 
@@ -29,7 +29,10 @@ _DOCUMENTED: dict[str, Any] = {
 
 @router.post("/v1/observations", openapi_extra=_DOCUMENTED)
 async def create_observations(context: Context, key: Writer, request: Request) -> CountsBody:
-    """Write up to 10,000 polls. If one is invalid, none is written. The polls are committed when this returns."""
+    """Send up to 10,000 live polls.
+
+    If one is invalid, all are refused. The answer comes when the polls are committed. Polls sent twice count as duplicates.
+    """
     del key
     body = await read_json(request, _BODY, limit_bytes=_MAX_BODY_BYTES)
     counts = await context.live.submit(_check_body(body))

@@ -38,7 +38,7 @@ def _describe_body(model: type[BaseModel]) -> dict[str, Any]:
 
 @router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_describe_body(HoursChange))
 async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
-    """Replace the opening hours of one store. An unknown store is added."""
+    """Replace the opening hours of one store. Adds the store if it is unknown."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
         LocalInterval(str(given.day_of_week), given.start_time_local, given.end_time_local)
@@ -52,7 +52,7 @@ async def put_hours(context: Context, key: Writer, request: Request, store_id: s
 
 @router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_describe_body(TimezoneChange))
 async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
-    """Set the time zone of one store. An unknown store is added."""
+    """Set the time zone of one store. Adds the store if it is unknown."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
     return _make_body(
@@ -64,7 +64,7 @@ async def put_timezone(context: Context, key: Writer, request: Request, store_id
 
 @router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_describe_body(LabelsChange))
 async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
-    """Replace the labels of one store. An unknown store is added."""
+    """Replace the labels of one store. Adds the store if it is unknown."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
     return _make_body(

@@ -1,4 +1,4 @@
-"""Callers who ask for reports at once share round trips, and each gets what is for it alone."""
+"""Concurrent callers share database round trips, and each gets only what it may see."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
-from services.api.report_reads import ReportLooks
+from services.api.report_reads import ReportReads
 from shared.db.connect import make_async_pool
 from shared.errors import DatabaseUnavailable, ReportNotFound
 from shared.ids import new_id
@@ -24,7 +24,7 @@ _INSERT = """
 """
 _BLOCKED = """
     select pid from pg_stat_activity
-    where datname = current_database() and application_name = 'test-looks' and wait_event_type = 'Lock'
+    where datname = current_database() and application_name = 'test-reads' and wait_event_type = 'Lock'
 """
 
 
@@ -36,36 +36,36 @@ async def insert(conn: psycopg.AsyncConnection, labels: dict[str, str] | None = 
 
 @asynccontextmanager
 async def opened(database_url: str) -> AsyncIterator[tuple[AsyncConnectionPool, psycopg.AsyncConnection]]:
-    """The looks' pool and a session beside it."""
-    pool = make_async_pool(database_url, application_name="test-looks", max_size=4, statement_timeout_s=60)
+    """Yield the pool of the reads, and another session."""
+    pool = make_async_pool(database_url, application_name="test-reads", max_size=4, statement_timeout_s=60)
     async with pool, await psycopg.AsyncConnection.connect(database_url, autocommit=True) as beside:
         yield pool, beside
 
 
 @asynccontextmanager
 async def held_up(
-    looks: ReportLooks, database_url: str, report_id: UUID
+    reads: ReportReads, database_url: str, report_id: UUID
 ) -> AsyncIterator[tuple[psycopg.AsyncConnection, asyncio.Task[Report], int]]:
-    """A look is under way until the end of the block: the session that holds it up, its caller, the backend that waits."""
+    """Block a query until the block ends. Yield the blocking session, the query's caller, and its backend."""
     async with await psycopg.AsyncConnection.connect(database_url) as holding:
         await holding.execute("lock table report in access exclusive mode")
-        first = asyncio.create_task(looks.report(report_id, EVERY_STORE))
+        first = asyncio.create_task(reads.read_report(report_id, EVERY_STORE))
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as beside:
             while (waiting := await (await beside.execute(_BLOCKED)).fetchone()) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         yield holding, first, waiting[0]
 
 
-def test_who_asks_during_a_look_shares_the_next_one_and_sees_what_was_committed_by_then(
+def test_callers_during_a_query_share_the_next_one_and_see_the_latest_commit(
     database_url: str,
 ) -> None:
     async def scenario() -> None:
         async with opened(database_url) as (pool, beside):
-            looks = ReportLooks(pool)
+            reads = ReportReads(pool)
             ids = [await insert(beside) for _ in range(3)]
             before = pool.get_stats().get("requests_num", 0)
-            async with held_up(looks, database_url, ids[0]) as (holding, _, _):
-                later = [asyncio.create_task(looks.report(ids[n % 3], EVERY_STORE)) for n in range(30)]
+            async with held_up(reads, database_url, ids[0]) as (holding, _, _):
+                later = [asyncio.create_task(reads.read_report(ids[n % 3], EVERY_STORE)) for n in range(30)]
                 await asyncio.sleep(0)
                 await holding.execute("update report set state = 'canceled'")
             found = await asyncio.gather(*later)
@@ -79,23 +79,25 @@ def test_who_asks_during_a_look_shares_the_next_one_and_sees_what_was_committed_
 def test_each_caller_sees_what_its_scope_allows(database_url: str) -> None:
     async def scenario() -> None:
         async with opened(database_url) as (pool, beside):
-            looks = ReportLooks(pool)
+            reads = ReportReads(pool)
             of_north, of_all = await insert(beside, {"region": "n"}), await insert(beside)
             asked = [(each, scope) for each in (of_north, of_all) for scope in (EVERY_STORE, _NORTH, _SOUTH)]
-            found = await asyncio.gather(*(looks.report(*each) for each in asked), return_exceptions=True)
+            found = await asyncio.gather(
+                *(reads.read_report(*each) for each in asked), return_exceptions=True
+            )
             seen = [None if isinstance(each, ReportNotFound) else each.id for each in found]  # type: ignore[union-attr]
             assert seen == [of_north, of_north, None, of_all, None, None]
 
     asyncio.run(scenario())
 
 
-def test_an_outage_reaches_who_waits_and_nobody_after_it(database_url: str) -> None:
+def test_an_outage_fails_waiting_callers_but_no_later_ones(database_url: str) -> None:
     async def scenario() -> None:
         async with opened(database_url) as (pool, beside):
-            looks = ReportLooks(pool)
+            reads = ReportReads(pool)
             report_id = await insert(beside)
-            async with held_up(looks, database_url, report_id) as (_, first, waiting):
-                later = asyncio.create_task(looks.report(report_id, EVERY_STORE))
+            async with held_up(reads, database_url, report_id) as (_, first, waiting):
+                later = asyncio.create_task(reads.read_report(report_id, EVERY_STORE))
                 await beside.execute("select pg_terminate_backend(%s)", [waiting])
                 with pytest.raises(DatabaseUnavailable):
                     await first

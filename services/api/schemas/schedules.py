@@ -1,4 +1,4 @@
-"""The bodies of requests and answers about schedules. Unknown fields of a request are refused."""
+"""Request and answer bodies for schedules. Requests with unknown fields are refused."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.api.schemas import ReportParameters
+from services.api.schemas.parameters import ReportParametersBody
 from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
@@ -18,14 +18,17 @@ from shared.webhooks.address import MAX_URL
 
 NEXT_SHOWN = 5
 Name = Field(
-    min_length=1, max_length=100, pattern=r"^[^\x00]*$", description="For people, and in the names of files."
+    min_length=1,
+    max_length=100,
+    pattern=r"^[^\x00]*$",
+    description="A name for people; it also appears in the names of delivered files.",
 )
 Cron = Field(
     max_length=100,
-    description="Five fields: minute, hour, day of the month, month, weekday (0 or 7 is Sunday); local time of `timezone`.",
+    description="Minute, hour, day of month, month and weekday (0 or 7 is Sunday), in the local time of `timezone`.",
     examples=["0 6 * * 1-5"],
 )
-Zone = Field(max_length=64, description="An IANA time zone.", examples=["America/Chicago"])
+Zone = Field(max_length=64, description="An IANA time zone name.", examples=["America/Chicago"])
 
 _EXAMPLE: dict[str, Any] = {
     "name": "weekdays, north",
@@ -36,42 +39,34 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class ScheduledReport(ReportParameters):
-    """What each of its reports holds; every field has a default."""
+class ScheduledReport(ReportParametersBody):
+    """The parameters of each scheduled report. Every field has a default."""
 
     as_of: Literal["latest", "due"] = Field(
         default="latest",
-        description="End of every window: `latest` (the newest accepted poll when it is made) or `due` (its due time).",
+        description="The end of every window: `latest` (the newest poll accepted by then) or `due` (the due time).",
     )
 
-    def parameters(self) -> dict[str, Any]:
-        """The same, as a schedule keeps it."""
-        stores = self.store_filter
-        return {
-            "policy": self.policy,
-            "detail": self.detail,
-            "windows": self.windows,
-            "formats": list(self.files_made),
-            "stores": None if stores is None else stores.as_json(),
-            "as_of": self.as_of,
-        }
+    def as_json(self) -> dict[str, Any]:
+        """Return the parameters as a schedule stores them."""
+        return {**self.parameters().as_json(), "as_of": self.as_of}
 
 
 class Deliver(BaseModel):
-    """Where reports go beside `GET /v1/reports`; both, one or none. Registered webhook endpoints are told in any case."""
+    """Where to deliver reports, in addition to `GET /v1/reports` and the registered webhook endpoints."""
 
     model_config = ConfigDict(extra="forbid")
 
     webhook_url: str | None = Field(
         default=None,
         max_length=MAX_URL,
-        description="An https address to call when a report has ended; signed like the one of a single report.",
+        description="An https URL to call when a report has ended. Calls are signed with the secret from `POST /v1/webhook-secret`.",
     )
     s3_prefix: str | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_PREFIX,
-        description="Files are copied below `deliveries/` and this, within the bucket, and stay there.",
+        description="Copy the files to `deliveries/` and this prefix in the bucket. Retention does not remove them.",
         examples=["finance/daily"],
     )
 
@@ -87,26 +82,26 @@ class ScheduleCreate(RequestBody):
     report: ScheduledReport = ScheduledReport()
     deliver: Deliver = Deliver()
 
-    def terms(self) -> ScheduleTerms:
-        """The same, as the engine takes it."""
+    def to_terms(self) -> ScheduleTerms:
+        """Return the terms as a value."""
         return ScheduleTerms(
             name=self.name,
             cron=self.cron,
             timezone=self.timezone,
-            report=self.report.parameters(),
+            report=self.report.as_json(),
             webhook_url=self.deliver.webhook_url,
             s3_prefix=self.deliver.s3_prefix,
         )
 
 
 class ScheduleChange(RequestBody):
-    """Body of `PATCH /v1/report-schedules/{id}`: what is left out, or null, stays; `report` and `deliver` are replaced whole."""
+    """Body of `PATCH /v1/report-schedules/{id}`. Missing and null fields stay; `report` and `deliver` are replaced as a whole."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"state": "paused"}]})
 
     state: ScheduleState | None = Field(
         default=None,
-        description="A `paused` schedule makes no reports, and none for that time once it is active again.",
+        description="A `paused` schedule creates no reports. Due times during a pause are skipped for good.",
     )
     name: Annotated[str, AfterValidator(seen)] | None = Field(
         default=None, min_length=1, max_length=100, pattern=r"^[^\x00]*$"
@@ -116,38 +111,40 @@ class ScheduleChange(RequestBody):
     report: ScheduledReport | None = None
     deliver: Deliver | None = None
 
-    def changes(self) -> dict[str, Any]:
-        """The terms that it names, as the engine takes them."""
+    def list_changes(self) -> dict[str, Any]:
+        """Return only the terms that the request changes."""
         named: dict[str, Any] = {"name": self.name, "cron": self.cron, "timezone": self.timezone}
         found = {name: value for name, value in named.items() if value is not None}
         if self.report is not None:
-            found["report"] = self.report.parameters()
+            found["report"] = self.report.as_json()
         if self.deliver is not None:
             found.update(webhook_url=self.deliver.webhook_url, s3_prefix=self.deliver.s3_prefix)
         return found
 
 
 class ScheduleQuery(BaseModel):
-    """From where on to list."""
+    """Position in the list of schedules."""
 
     model_config = ConfigDict(extra="forbid")
 
-    cursor: str | None = Field(default=None, description="`next` of the page before.")
-    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
+    limit: int = Field(default=50, ge=1, le=200, description="The most schedules to return.")
 
 
 class RunBody(BaseModel):
-    """One due time: its report or why there is none, and what became of the delivery of its files into the bucket."""
+    """One due time with its report and the delivery of its files."""
 
     due_at: datetime
-    fired_at: datetime
-    report_id: UUID | None
+    fired_at: datetime = Field(description="When the scheduler handled the due time.")
+    report_id: UUID | None = Field(description="The report; null if it was refused.")
     report_state: ReportState | None = Field(examples=["succeeded"])
-    error: str | None
-    delivery: DeliveryState = Field(examples=["delivered"])
-    delivery_error: str | None
+    error: str | None = Field(description="Why there is no report; otherwise null.")
+    delivery: DeliveryState = Field(
+        examples=["delivered"], description="The copy to the bucket; `none` without `s3_prefix`."
+    )
+    delivery_error: str | None = Field(description="Why the last copy failed; otherwise null.")
     objects: list[str] = Field(
-        description="Keys of what was delivered.", examples=[["deliveries/finance/daily/…"]]
+        description="The object keys of the delivered files.", examples=[["deliveries/finance/daily/…"]]
     )
 
 
@@ -162,17 +159,17 @@ class ScheduleSummary(BaseModel):
     state: ScheduleState
     next_due_at: datetime | None = Field(
         examples=["2024-10-15T11:00:00Z"],
-        description="Null while it is paused. It lies in the past while the scheduler is away, or is about to fire.",
+        description="The next due time; null while paused. It is in the past if the scheduler is late or not running.",
     )
     store_labels: Mapping[str, str] | None = Field(
-        description="Its reports hold stores with all of these labels, as its maker's key; null: every store."
+        description="The stores that the creating key may see: those with all of these labels; null for every store."
     )
-    created_by: str
+    created_by: str = Field(description="The prefix of the key that created it.")
     created_at: datetime
 
     @classmethod
-    def of(cls, schedule: Schedule, **more: Any) -> Self:
-        """Show a schedule."""
+    def of_schedule(cls, schedule: Schedule, **more: Any) -> Self:
+        """Build the answer for a schedule."""
         return cls(
             id=schedule.id,
             name=schedule.name,
@@ -189,17 +186,20 @@ class ScheduleSummary(BaseModel):
 
 
 class ScheduleBody(ScheduleSummary):
-    """A schedule as a resource, with its next due times and its newest runs, newest first."""
+    """A schedule with its report parameters, next due times and latest runs."""
 
     report: ScheduledReport
-    next_due: list[datetime] = Field(examples=[["2024-10-15T11:00:00Z", "2024-10-16T11:00:00Z"]])
-    runs: list[RunBody]
+    next_due: list[datetime] = Field(
+        description="The next due times; empty while paused.",
+        examples=[["2024-10-15T11:00:00Z", "2024-10-16T11:00:00Z"]],
+    )
+    runs: list[RunBody] = Field(description="The latest runs, newest first.")
 
     @classmethod
     def with_runs(cls, schedule: Schedule, runs: Sequence[Run]) -> "ScheduleBody":
-        """Show all of a schedule."""
+        """Build the answer with due times and runs."""
         times = following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
-        return cls.of(
+        return cls.of_schedule(
             schedule,
             report=ScheduledReport.model_validate(schedule.report),
             next_due=times if schedule.state == "active" else [],
@@ -208,7 +208,7 @@ class ScheduleBody(ScheduleSummary):
 
 
 class SchedulePage(BaseModel):
-    """A page of schedules, newest first. `next` is the cursor of the page after it; null at the end."""
+    """A page of schedules, newest first."""
 
     schedules: list[ScheduleSummary]
-    next: str | None
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")

@@ -1,0 +1,217 @@
+"""Request and answer bodies for reports. Requests with unknown fields are refused."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.api.download_links import LinkSigner, how_to_rebuild
+from services.api.schemas.parameters import AsOf, Instant, KnownPolicy, ReportParametersBody
+from shared.reports.model import FileFormat, Report, ReportRequest, ReportState, file_name
+from shared.reports.read import ReportChoice
+from shared.webhooks.address import MAX_URL
+
+
+class ReportCreate(ReportParametersBody):
+    """Body of `POST /v1/reports`. Every field has a default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"windows": ["last_day", "P30D"], "formats": ["xlsx"]}]}
+    )
+
+    as_of: AsOf = Field(
+        default="latest",
+        description="The end of every window: an instant, `latest` (the newest accepted poll) or `now`.",
+    )
+    force: bool = Field(
+        default=False,
+        description="Compute a new report even if one exists for the same parameters and data.",
+    )
+    webhook_url: str | None = Field(
+        default=None,
+        max_length=MAX_URL,
+        description="An https URL to call when the report has ended. Calls are signed with the secret from `POST /v1/webhook-secret`.",
+    )
+
+    def to_request(self) -> ReportRequest:
+        """Return the request as a value. Requests that ask the same compare equal."""
+        return ReportRequest(
+            **vars(self.parameters()), as_of=self.as_of, force=self.force, webhook_url=self.webhook_url
+        )
+
+
+class ReportQuery(BaseModel):
+    """Filters and position in the list of reports."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: ReportState | None = Field(default=None, description="Only reports in this state.")
+    policy: KnownPolicy | None = Field(default=None, description="Only reports with this policy.")
+    created_after: Instant | None = Field(
+        default=None, description="Only reports created at or after this instant."
+    )
+    created_before: Instant | None = Field(
+        default=None, description="Only reports created before this instant."
+    )
+    cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
+    limit: int = Field(default=50, ge=1, le=200, description="The most reports to return.")
+
+    def filters(self) -> ReportChoice:
+        """Return the filters without the position."""
+        return ReportChoice(self.state, self.policy, self.created_after, self.created_before)
+
+
+class ProgressBody(BaseModel):
+    """How much of the report is computed."""
+
+    stores_done: int = Field(description="Stores whose batch is done.")
+    stores_total: int = Field(description="All stores of the report.")
+
+    @classmethod
+    def of_report(cls, report: Report) -> Self:
+        """Build the progress of a report."""
+        return cls(stores_done=report.stores_done, stores_total=report.stores_total)
+
+
+class FileBody(BaseModel):
+    """A finished file with its download link."""
+
+    name: str = Field(examples=["report.csv"])
+    format: FileFormat
+    url: str = Field(description="A link that works without an API key until `expires_at`.")
+    expires_at: datetime = Field(
+        description="When the link ends: at least half of `UPTILL_PRESIGN_S` from now. Show the report again for a new link."
+    )
+    size_bytes: int
+    sha256: str = Field(description="SHA-256 of the file, in hex.")
+    rows: int = Field(description="Rows without the header: one per store.")
+
+
+class LostFileBody(BaseModel):
+    """A file that was removed from or changed in the object store."""
+
+    name: str = Field(examples=["report.csv"])
+    format: FileFormat
+    detail: str = Field(description="How to get the file back.")
+
+
+class StoreFilterBody(BaseModel):
+    """How the stores of a report were chosen."""
+
+    ids_given: int | None = Field(description="How many ids were given; null if none were.")
+    labels: Mapping[str, str] | None = Field(description="The labels that stores had to have; null if none.")
+
+
+class ReportSummary(BaseModel):
+    """A report in a list, without its files."""
+
+    id: UUID
+    state: ReportState = Field(examples=["succeeded"])
+    as_of: datetime = Field(description="The end of every window, fixed when the report was created.")
+    policy: str
+    policy_version: int = Field(
+        description="The version of the policies' rules; see docs/explanation/accounting.md."
+    )
+    detail: bool
+    windows: list[str]
+    formats: list[FileFormat]
+    stores: StoreFilterBody | None = Field(description="How the stores were chosen; null for every store.")
+    data_cut: int = Field(
+        description="The number of the last data change accepted before the report was created."
+    )
+    tzdata_version: str | None = Field(
+        description="The time zone database used; null until the report has succeeded."
+    )
+    progress: ProgressBody
+    error: dict[str, Any] | None = Field(
+        description="Why the report failed; null unless `state` is `failed`."
+    )
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of_report(cls, report: Report, **more: Any) -> Self:
+        """Build the answer for a report."""
+        has_filter = report.ids_given is not None or report.labels is not None
+        return cls(
+            id=report.id,
+            state=report.state,
+            as_of=report.as_of,
+            policy=report.policy,
+            policy_version=report.policy_version,
+            detail=report.detail,
+            windows=list(report.windows),
+            formats=list(report.formats),
+            stores=StoreFilterBody(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
+            data_cut=report.data_cut,
+            tzdata_version=report.tzdata_version,
+            progress=ProgressBody.of_report(report),
+            error=report.error if report.state == "failed" else None,
+            created_at=report.created_at,
+            started_at=report.started_at,
+            finished_at=report.finished_at,
+            **more,
+        )
+
+
+class ReportBody(ReportSummary):
+    """A report with links to its files."""
+
+    files: list[FileBody] = Field(
+        description="The finished files, CSV first. Empty until the report has succeeded."
+    )
+    lost_files: list[LostFileBody] = Field(
+        description="Files that are missing from the object store, or have another size there. They have no link. Normally empty."
+    )
+
+    @classmethod
+    def with_links(cls, report: Report, signer: LinkSigner, lost: Collection[FileFormat]) -> "ReportBody":
+        """Build the answer with a link to each file that is not lost."""
+        lost_files = [
+            LostFileBody(name=file_name(each), format=each, detail=how_to_rebuild(report, each))
+            for each in lost
+        ]
+        files = [file for file in list_files(report, signer) if file.format not in lost]
+        return cls.of_report(report, files=files, lost_files=lost_files)
+
+
+class ReportPage(BaseModel):
+    """A page of reports, newest first."""
+
+    reports: list[ReportSummary]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
+
+
+def list_files(report: Report, signer: LinkSigner) -> list[FileBody]:
+    """Return the files of a succeeded report with links, the CSV first."""
+    if report.state != "succeeded":
+        return []
+    return [
+        FileBody(
+            name=file_name(file.format),
+            format=file.format,
+            url=link.url,
+            expires_at=link.expires_at,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
+            rows=file.rows,
+        )
+        for file, link in ((file, signer.get_link(file)) for file in report.files)
+    ]
+
+
+class Triggered(BaseModel):
+    """Answer of `/trigger_report`."""
+
+    report_id: UUID = Field(description="Pass it to `/get_report`.")
+
+
+class LegacyStatus(BaseModel):
+    """Answer of `/get_report`."""
+
+    status: Literal["Running", "Complete", "Error"] = Field(examples=["Complete"])
+    download_url: str | None = Field(default=None, description="A link to the CSV, when `Complete`.")
+    detail: str | None = Field(default=None, description="What went wrong, when `Error`.")
