@@ -17,7 +17,7 @@ _BLOCK_ROWS: Final = 9_000
 # Measured: one row in twenty is late, by up to 2.5 s.
 _LATE_SHARE: Final = 0.05
 _LAG_US: Final = 2_500_000
-# Chosen: small sets are cut into so many blocks, if they have as many sweeps.
+# Chosen: a small set is cut into at least this many blocks, if it has that many sweeps.
 _MIN_BLOCKS: Final = 8
 # Chosen, few: rows that come again in a later block, with the same or (a correction) with the other status.
 _DUPLICATE_SHARE: Final = 1 / 5_000

@@ -38,7 +38,8 @@ _DARK: Final = 423  # polled in the last week, and never up in it
 # Measured: the share of open time that stores which are not dark were up: 76 % to 86 %, or (one in four) 92 % to 99 %.
 _USUAL_UP, _GOOD_UP = (0.76, 0.86), (0.92, 0.99)
 _GOOD_SHARE: Final = 0.24
-_RARITIES_FROM: Final = 100  # chosen: so many stores or more show every rarity at least once
+# Chosen: a fleet of at least this many stores shows every rarity at least once.
+_RARITIES_FROM: Final = 100
 
 
 @dataclass(frozen=True)

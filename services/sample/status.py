@@ -24,7 +24,7 @@ _EPOCH_MINUTE_OF_WEEK: Final = 3 * 24 * 60  # 1970-01-01 was a Thursday
 
 # Measured: 4 % of the polls that follow another within minutes contradict it, so one in fifty is misread.
 _MISREAD_SHARE: Final = 0.02
-# Chosen: on so many days a store has an outage, longer ones for stores that are down more.
+# Chosen: the share of days on which a store has an outage. Stores that are down more have longer ones.
 _OUTAGE_DAYS_SHARE: Final = 0.6
 
 

@@ -24,8 +24,13 @@ def pins(lock: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 def test_each_extra_is_locked_to_the_versions_that_are_tested(lock: Path) -> None:
     tested = pins(ROOT / "requirements" / "dev.txt")
-    assert pins(lock)
-    assert pins(lock) - tested == set()
+    locked = pins(lock)
+    if lock.stem == "docs":
+        # The site's generator is not part of the tests; what both use has one version.
+        names = {name for name, _ in tested}
+        locked = {(name, version) for name, version in locked if name in names}
+    assert locked
+    assert locked - tested == set()
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.parent.name)

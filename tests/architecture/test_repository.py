@@ -33,6 +33,7 @@ def test_every_extra_is_locked() -> None:
         "api",
         "build",
         "dev",
+        "docs",
         "ingest",
         "local",
         "trace",
