@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import calls, fairness, imports, report
 from bench.figures import Figure, keep, table
-from bench.stand import REFERENCE_STORES, Fleet, Stand, prepared
+from bench.stand import REFERENCE_STORES, BenchFleet, Stand, prepared
 
 _DAYS = 45
 _LARGEST_WITH_DUCKDB = 10  # beyond, the comparison costs minutes and says nothing new
@@ -38,7 +38,7 @@ def main() -> None:
     given = options.parse_args()
     if unknown := set(given.parts) - set(_PARTS):
         options.error(f"no such part: {', '.join(sorted(unknown))}")
-    fleet = Fleet(given.scale * REFERENCE_STORES, given.days)
+    fleet = BenchFleet(given.scale * REFERENCE_STORES, given.days)
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
         prepared(given.data or Path(folder), fleet) as stand,

@@ -66,29 +66,32 @@ async def _send(
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for _ in range(connections):
-            group.create_task(_connection(port, request, numbers, began, seconds, per_s, outcome))
+            group.create_task(_connection(port, request, _due_times(numbers, began, seconds, per_s), outcome))
     outcome.elapsed_s = time.perf_counter() - began
     return outcome
+
+
+def _due_times(
+    numbers: Iterator[int], began: float, seconds: float, per_s: float | None
+) -> Iterator[tuple[int, float]]:
+    """Yield each request's number and when it is due: at a fixed rate, or at once until the time is over."""
+    for number in numbers:
+        due = began + number / per_s if per_s else time.perf_counter()
+        if not per_s and due > began + seconds:
+            return
+        yield number, due
 
 
 async def _connection(
     port: int,
     request: Callable[[int], bytes],
-    numbers: Iterator[int],
-    began: float,
-    seconds: float,
-    per_s: float | None,
+    due_times: Iterator[tuple[int, float]],
     outcome: Outcome,
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for number in numbers:
-        if per_s:
-            due = began + number / per_s
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        else:
-            due = time.perf_counter()
-            if due > began + seconds:
-                break
+    for number, due in due_times:
+        if (early_s := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early_s)
         writer.write(request(number))
         head = await reader.readuntil(b"\r\n\r\n")
         lower = head.lower()

@@ -34,7 +34,7 @@ _RUN = (
 
 
 @dataclass(frozen=True)
-class Load:
+class FileLoad:
     """One import by a process of its own."""
 
     seconds: float
@@ -55,19 +55,19 @@ class Load:
 class LargeRound:
     """The reference set, and ten times as many stores, each into an empty database."""
 
-    usual: Load
-    first: Load
+    usual: FileLoad
+    first: FileLoad
 
 
 @dataclass(frozen=True)
-class Round:
+class IngestRound:
     """Everything of one round, in this order."""
 
     raw_s: float
-    first: Load
-    same: Load
-    again: Load
-    day: Load
+    first: FileLoad
+    same: FileLoad
+    again: FileLoad
+    day: FileLoad
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def main() -> None:
             run_large(given.database_url, file, Path(directory, "large"), given.rounds)
 
 
-def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[Round]:
+def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[IngestRound]:
     """Measure and print; returns the rounds."""
     with tempfile.TemporaryDirectory() as directory:
         again, day = Path(directory, "again.csv"), Path(directory, "day")
@@ -123,7 +123,9 @@ def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[Round]:
     return done
 
 
-def run_large(server_url: str, file: Path, directory: Path, rounds: int) -> tuple[Sequence[LargeRound], Load]:
+def run_large(
+    server_url: str, file: Path, directory: Path, rounds: int
+) -> tuple[Sequence[LargeRound], FileLoad]:
     """Load `file` and then ten times as many stores, written to `directory`, round by round; at last these again.
 
     Prints, and returns the rounds and the load that found all its rows there.
@@ -175,20 +177,20 @@ def raw_copy_s(url: str, file: Path) -> float:
     return seconds
 
 
-def ingest(url: str, file: Path) -> Load:
+def ingest(url: str, file: Path) -> FileLoad:
     """Import one file."""
     done = subprocess.run(
         [sys.executable, "-c", _RUN, url, str(file)], capture_output=True, check=True, text=True
     )
     seconds, rows_read, accepted, peak_kb = done.stdout.split()
-    return Load(float(seconds), int(rows_read), int(accepted), int(peak_kb))
+    return FileLoad(float(seconds), int(rows_read), int(accepted), int(peak_kb))
 
 
-def _round(server_url: str, file: Path, again: Path, day: Path) -> Round:
+def _round(server_url: str, file: Path, again: Path, day: Path) -> IngestRound:
     url = psycopg.conninfo.make_conninfo(server_url, dbname=_DATABASE)
     _recreate(server_url)
     migrate(url)
-    done = Round(raw_copy_s(url, file), *(ingest(url, source) for source in (file, file, again, day)))
+    done = IngestRound(raw_copy_s(url, file), *(ingest(url, source) for source in (file, file, again, day)))
     _recreate(server_url, drop_only=True)
     assert done.same.accepted == done.again.accepted == 0, "a later load accepted rows that were there"
     assert done.day.accepted > 0, "the new day is not new"

@@ -26,7 +26,7 @@ _NO_LIMIT = "1000000/second"
 
 
 @dataclass(frozen=True)
-class Fleet:
+class BenchFleet:
     """A sample of `uptill sample`: its size."""
 
     stores: int
@@ -41,7 +41,7 @@ class Stand:
     """The servers, the loaded sample, and the settings of services that use them. `folder` is of this fleet alone."""
 
     folder: Path
-    fleet: Fleet
+    fleet: BenchFleet
     endpoints: Endpoints
     env: dict[str, str]
 
@@ -56,7 +56,7 @@ class Stand:
 
 
 @contextmanager
-def prepared(data: Path, fleet: Fleet) -> Iterator[Stand]:
+def prepared(data: Path, fleet: BenchFleet) -> Iterator[Stand]:
     """Servers for this fleet; what an earlier run left in `data` is used again."""
     folder = data / f"{fleet.stores}x{fleet.days}"
     servers, loaded = folder / "servers", folder / "loaded"

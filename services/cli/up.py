@@ -10,7 +10,7 @@ import typer
 from services.cli.console import note, print_error
 from services.cli.up_summary import show_summary
 from services.local.stack import StackOptions, run_stack
-from services.local.stop_signals import StopRequested, StopSignals
+from services.local.stop_signals import StopFlag, StopRequested
 from shared.errors import UptillError
 from shared.exit_codes import ExitCode
 from shared.settings import DEFAULT_DATA_DIR
@@ -48,7 +48,7 @@ def run_up(options: StackOptions) -> int:
     def say_ready(settings: Mapping[str, str]) -> None:
         show_summary(options.data.resolve(), settings, time.monotonic() - began_s)
 
-    with StopSignals() as stop:
+    with StopFlag() as stop:
         try:
             run_stack(options, stop, note, say_ready)
         except StopRequested:

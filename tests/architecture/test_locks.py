@@ -1,4 +1,4 @@
-"""The locked packages: every extra gets what the tests ran on, and pyproject.toml asks for no less."""
+"""Each extra is locked to the tested versions, and the floors in pyproject.toml match them."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ PROJECTS = [ROOT / "pyproject.toml", ROOT / "clients" / "python" / "pyproject.to
 
 
 def pins(lock: Path) -> set[tuple[str, str]]:
-    """Names and versions, several where they depend on the interpreter."""
+    """Return names and versions. A package has several if they depend on the interpreter."""
     return set(re.findall(r"^([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)", lock.read_text(), re.MULTILINE))
 
 
