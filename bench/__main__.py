@@ -25,7 +25,7 @@ _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = 
 
 
 def main() -> None:
-    """Run the parts that are asked for; all of them without a name."""
+    """Run the named parts, or all of them."""
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; default: all")
     options.add_argument("--scale", type=int, default=1, help="times the 3,678 stores of the reference set")

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 load generator: keep-alive connections, as fast as they go or at a fixed rate. Loopback, JSON answers."""
+"""A small HTTP/1.1 load generator for loopback and JSON: keep-alive connections, unlimited or at a fixed rate."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _LENGTH = b"content-length:"
 
 @dataclass
 class Outcome:
-    """What came back: seconds of each answer, and how many had each status."""
+    """The answers: seconds of each, and the number per status."""
 
     elapsed_s: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
@@ -46,12 +46,12 @@ def send(
 
 
 def get(path: str, key: str) -> bytes:
-    """A GET."""
+    """Return the bytes of a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
 
 
 def post(path: str, key: str, body: str) -> bytes:
-    """A POST of JSON."""
+    """Return the bytes of a POST request with JSON."""
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"

@@ -1,4 +1,4 @@
-"""How fast ingest is beside a raw COPY of the same bytes: `python -m bench.ingest --database-url URL [--csv FILE]`.
+"""Compare the speed of ingest with a raw COPY of the same bytes: `python -m bench.ingest --database-url URL [--csv FILE]`.
 
 Makes and drops databases of its own on that server. All times are of one run, alternating; medians of the rounds.
 """
@@ -35,7 +35,7 @@ _RUN = (
 
 @dataclass(frozen=True)
 class FileLoad:
-    """One import by a process of its own."""
+    """One import by its own process."""
 
     seconds: float
     rows_read: int
@@ -61,7 +61,7 @@ class LargeRound:
 
 @dataclass(frozen=True)
 class IngestRound:
-    """Everything of one round, in this order."""
+    """The measurements of one round, in this order."""
 
     raw_s: float
     first: FileLoad
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[IngestRound]:
-    """Measure and print; returns the rounds."""
+    """Measure, print and return the rounds."""
     with tempfile.TemporaryDirectory() as directory:
         again, day = Path(directory, "again.csv"), Path(directory, "day")
         shutil.copyfile(file, again)
@@ -126,7 +126,7 @@ def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[IngestRound
 def run_large(
     server_url: str, file: Path, directory: Path, rounds: int
 ) -> tuple[Sequence[LargeRound], FileLoad]:
-    """Load `file` and then ten times as many stores, written to `directory`, round by round; at last these again.
+    """Load `file` and then ten times as many stores, written to `directory`, round by round, and finally these again.
 
     Prints, and returns the rounds and the load that found all its rows there.
     """
@@ -159,7 +159,7 @@ def run_large(
 
 
 def raw_copy_s(url: str, file: Path) -> float:
-    """Seconds of COPY into a bare typed table, without index or checks."""
+    """Return the seconds of COPY into a bare typed table, without index or checks."""
     with psycopg.connect(url) as conn:
         conn.execute("drop table if exists bare")
         conn.execute("create table bare (store_id uuid, status text, at timestamptz)")

@@ -75,7 +75,7 @@ def _record(pid: int, file: Path) -> None:
 
 
 def _busiest(pid: int) -> int:
-    """The process of a service that did most of its work."""
+    """Return the process of a service that used the most CPU."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return max(processes, key=lambda process: process.cpu_times().user).pid
 

@@ -1,4 +1,4 @@
-"""Where benchmarks run: durable embedded servers with a sample that was loaded once, in a folder that may be kept."""
+"""The servers of the benchmarks: durable, embedded, with a loaded sample, in a folder that can be kept."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ _NO_LIMIT = "1000000/second"
 
 @dataclass(frozen=True)
 class BenchFleet:
-    """A sample of `uptill sample`: its size."""
+    """The size of a sample."""
 
     stores: int
     days: int
@@ -38,7 +38,7 @@ class BenchFleet:
 
 @dataclass(frozen=True)
 class Stand:
-    """The servers, the loaded sample, and the settings of services that use them. `folder` is of this fleet alone."""
+    """The servers, the loaded sample, and the settings of services that use them. `folder` belongs to this fleet only."""
 
     folder: Path
     fleet: BenchFleet
@@ -57,7 +57,7 @@ class Stand:
 
 @contextmanager
 def prepared(data: Path, fleet: BenchFleet) -> Iterator[Stand]:
-    """Servers for this fleet; what an earlier run left in `data` is used again."""
+    """Yield servers for this fleet, reusing what an earlier run left in `data`."""
     folder = data / f"{fleet.stores}x{fleet.days}"
     servers, loaded = folder / "servers", folder / "loaded"
     servers.mkdir(parents=True, exist_ok=True)
