@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom reference test-api help setup demo test test-unit test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom docs reference test-api help setup demo test test-unit test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,6 +9,7 @@ READY := $(VENV)/.ready
 # What the command and the embedded stack need, without what tests and checks need.
 LOCAL := $(VENV)/.local
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+DOCS_VENV := .venv-docs
 WORKERS ?= 2
 APT_DOWNLOAD := apt-get download -qq -o APT::Sandbox::User=root
 # Without what has no schema: kustomizations and the autoscaler's kinds.
@@ -102,17 +103,29 @@ bench: $(READY) ## benchmarks, as ratios within one run; SCALE=10, ARGS='report 
 profile: $(READY) ## flame graphs of a worker and of the API under load, into profiles/
 	$(BIN)/python -m bench.profile
 
+docs: $(DOCS_VENV)/.ready ## the documentation site, into site/; a broken link fails; needs no network after the first time
+	$(DOCS_VENV)/bin/zensical build --clean --strict --config-file mkdocs.yml
+	@! grep -rnoE '<(script|link|img|iframe)[^>]+(src|href)="?(https?:)?//[^" >]*' site --include='*.html' \
+	  || { echo 'these pages load files from other hosts' >&2; exit 1; }
+
+$(DOCS_VENV)/.ready: requirements/docs.txt
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
 reference: $(READY) ## write the reference pages that the code makes
 	$(BIN)/python -m tests.reference
 
 # The development set is resolved first and constrains the others: what is tested is what each image and extra gets.
-LOCK := uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+LOCK_CONSTRAINED := $(LOCK) --constraint requirements/dev.txt
 requirements: ## lock the packages again (needs uv); a pin moves only with ARGS=--upgrade
-	@$(LOCK) $(ARGS) --extra dev --output-file requirements/dev.txt
+	@$(LOCK) $(ARGS) pyproject.toml --extra dev --output-file requirements/dev.txt
 	@for extra in trace local build; do \
-	  $(LOCK) --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt || exit 1; done
+	  $(LOCK_CONSTRAINED) pyproject.toml --extra $$extra --output-file requirements/$$extra.txt || exit 1; done
 	@for image in api worker ingest; do \
-	  $(LOCK) --extra $$image --extra trace --constraint requirements/dev.txt --output-file requirements/$$image.txt || exit 1; done
+	  $(LOCK_CONSTRAINED) pyproject.toml --extra $$image --extra trace --output-file requirements/$$image.txt || exit 1; done
+	@$(LOCK_CONSTRAINED) --group docs --output-file requirements/docs.txt
 
 secrets: ## the passwords of the docker-compose stack, made once
 	@deploy/compose/secrets.sh $(SECRETS_DIR)
@@ -142,4 +155,4 @@ test-image: $(READY) ## build the image of SERVICE (worker, api, ingest) twice w
 	@$(BIN)/python -m tests.stack.twice $(SERVICE)
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

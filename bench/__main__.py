@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import calls, fairness, imports, report
 from bench.figures import Figure, keep, table
-from bench.stand import REFERENCE_STORES, Fleet, Stand, prepared
+from bench.stand import REFERENCE_STORES, BenchFleet, Stand, prepared
 
 _DAYS = 45
 _LARGEST_WITH_DUCKDB = 10  # beyond, the comparison costs minutes and says nothing new
@@ -25,7 +25,7 @@ _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = 
 
 
 def main() -> None:
-    """Run the parts that are asked for; all of them without a name."""
+    """Run the named parts, or all of them."""
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; default: all")
     options.add_argument("--scale", type=int, default=1, help="times the 3,678 stores of the reference set")
@@ -38,7 +38,7 @@ def main() -> None:
     given = options.parse_args()
     if unknown := set(given.parts) - set(_PARTS):
         options.error(f"no such part: {', '.join(sorted(unknown))}")
-    fleet = Fleet(given.scale * REFERENCE_STORES, given.days)
+    fleet = BenchFleet(given.scale * REFERENCE_STORES, given.days)
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
         prepared(given.data or Path(folder), fleet) as stand,

@@ -1,4 +1,4 @@
-"""HTTP calls: status polls beside a bare FastAPI route, reports accepted at 100 a second, and how soon an idle worker begins."""
+"""HTTP calls: status polls next to a bare FastAPI route, 100 accepted reports a second, and the pick-up by an idle worker."""
 
 import random
 import time
@@ -21,7 +21,7 @@ _IDLE_REPORTS = 30
 
 
 def run(stand: Stand, rounds: int) -> Sequence[Figure]:
-    """Measure all of it, with one worker."""
+    """Measure all calls, with one worker."""
     with Services(stand.env, stand.folder / "logs") as services:
         services.api()
         services.scheduler()
@@ -57,7 +57,7 @@ def _status_polls(port: int, bare_port: int, poll: bytes, bare: bytes, rounds: i
 
 
 def _pick_up(stand: Stand, services: Services) -> list[Figure]:
-    """From the report's row to its first claim, by the database's clock, while nothing else happens."""
+    """Measure the time from the report's row to its first claim by the database's clock, on an idle system."""
     with (
         services.client() as client,
         psycopg.connect(stand.database_url) as conn,
@@ -87,7 +87,7 @@ def _pick_up(stand: Stand, services: Services) -> list[Figure]:
 
 
 def _accepting(stand: Stand, port: int, key: str, rounds: int) -> list[Figure]:
-    """The same question (one report answers) and distinct ones (each a report; the worker falls behind, as it must)."""
+    """Send identical requests, which share one report, and distinct ones, which outrun the worker."""
     same = post("/v1/reports", key, "{}")
     distinct = post("/v1/reports", key, '{"force": true}')
     same_ms = [_paced(port, same, _POSTS_PER_S).assert_only(202).p99_ms for _ in range(rounds)]
@@ -114,7 +114,7 @@ def _count(conn: psycopg.Connection, condition: str) -> int:
 
 
 def _await_empty(stand: Stand) -> None:
-    """Messages for canceled reports are passed over within seconds."""
+    """Cancel the reports, whose messages workers then skip within seconds."""
     with redis.Redis.from_url(stand.env["UPTILL_REDIS_URL"]) as queue:
         wait_until(lambda: queue.llen("dramatiq:reports") == 0, "an empty queue")
 

@@ -34,7 +34,7 @@ _UNITS_US = {"hour": 60_000_000, "day": 3_600_000_000, "week": 3_600_000_000}
 
 
 class Duck:
-    """The loaded engine. `file` keeps its tables between runs."""
+    """DuckDB with the data loaded. `file` keeps its tables between runs."""
 
     def __init__(self, file: Path, database_url: str) -> None:
         is_new = not file.exists()
@@ -52,7 +52,7 @@ class Duck:
         self._conn.close()
 
     def report(self, as_of: datetime) -> tuple[float, Mapping[str, Any]]:
-        """Seconds, and the columns in microseconds."""
+        """Return the seconds it took, and the columns in microseconds."""
         began = time.perf_counter()
         self._conn.execute("set variable as_of = $1::timestamp", [as_of.replace(tzinfo=None)])
         columns = self._conn.execute(_QUERY).fetchnumpy()
@@ -81,7 +81,7 @@ class Duck:
         )
 
     def _copy_from(self, database_url: str) -> None:
-        """What Postgres holds, by way of CSV files."""
+        """Load the data from Postgres, through CSV files."""
         with tempfile.TemporaryDirectory() as folder, psycopg.connect(database_url) as conn:
             for table, (columns, query) in _TABLES.items():
                 file = Path(folder, f"{table}.csv")

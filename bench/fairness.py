@@ -1,4 +1,4 @@
-"""One key beside a greedy one: its small report while long reports wait, its webhook while a tarpit holds others."""
+"""One key next to a greedy one: its small report behind long reports, and its webhook behind a receiver that hangs."""
 
 import socket
 import threading
@@ -24,7 +24,7 @@ _MEASURED_S = 20.0
 
 
 def run(stand: Stand, rounds: int) -> Sequence[Figure]:
-    """Measure an owner's report of one store, and another key's delivery, idle and beside the greedy key's load."""
+    """Measure an owner's report of one store, and another key's delivery, idle and under the greedy key's load."""
     owner, greedy = _keys(stand)
     more = {"UPTILL_WEBHOOK_ALLOW_PRIVATE": "true"}
     figures: list[Figure] = []
@@ -83,7 +83,7 @@ def _delivered(client: UptillClient, hook: Receiver) -> float:
 
 
 class _Tarpit:
-    """Takes connections and what comes, and never answers."""
+    """A receiver that accepts connections, reads everything, and never answers."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -118,7 +118,7 @@ def _tarpit() -> Iterator[_Tarpit]:
 
 
 def _small_reports(client: UptillClient, count: int) -> list[float]:
-    """Seconds from the trigger to the link, one after another, for a while at most."""
+    """Return seconds from trigger to link of consecutive reports, within a time limit."""
     seconds: list[float] = []
     until = time.perf_counter() + _MEASURED_S
     while len(seconds) < count and (not seconds or time.perf_counter() < until):
@@ -129,7 +129,7 @@ def _small_reports(client: UptillClient, count: int) -> list[float]:
 
 
 def _keys(stand: Stand) -> tuple[str, str]:
-    """A key of one store's owner, and one that sees all."""
+    """Return a key limited to one store, and a key for all stores."""
     writes = ["reports:read", "reports:write"]
     with psycopg.connect(stand.database_url) as conn:
         conn.execute('update store set labels = labels || \'{"owner": "anna"}\' where store_key = 1')

@@ -1,4 +1,4 @@
-"""What was measured, as values, as the table `make bench` prints, and as `bench/results.json`."""
+"""Figures of the benchmarks: as values, as the printed table, and in `bench/results.json`."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _HEAD = ("metric", "ours", "yardstick", "ratio", "target", "spread", "n", "")
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on the ratio where there is a yardstick, else on the value: `Target("<=", 2)`."""
+    """A bound on the ratio, or on the value if there is no yardstick: `Target("<=", 2)`."""
 
     sign: str
     bound: float
@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line: a value a round and, where there is a yardstick, its value in the same round."""
+    """One line: a value per round, and the yardstick's value in the same round if there is one."""
 
     metric: str
     unit: str
@@ -42,21 +42,21 @@ class Figure:
 
     @property
     def ratios(self) -> list[float]:
-        """Ours by theirs, a round."""
+        """Our value divided by the yardstick's, per round."""
         return [one / other for one, other in zip(self.ours, self.theirs, strict=True)] if self.theirs else []
 
     @property
     def judged(self) -> Sequence[float]:
-        """What the target is about."""
+        """The median that the target bounds."""
         return self.ratios or self.ours
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the median meets the target; None where there is none."""
+        """Whether the median meets the target; None without a target."""
         return self.target.is_met(statistics.median(self.judged)) if self.target else None
 
     def cells(self) -> tuple[str, ...]:
-        """The line of the table."""
+        """Return the line of the table."""
         theirs = (
             f"{self.yardstick} {_shown(statistics.median(self.theirs))}" if self.theirs else self.yardstick
         )
@@ -72,7 +72,7 @@ class Figure:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The line of the file."""
+        """Return the entry of the file."""
         median = statistics.median
         return {
             "metric": self.metric,
@@ -89,7 +89,7 @@ class Figure:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """The lines in columns; the spread is that of the ratio where there is one."""
+    """Align the lines in columns. The spread is that of the ratio, if there is one."""
     rows = [_HEAD, *(figure.cells() for figure in figures)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
     return "\n".join(
@@ -98,7 +98,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def keep(part: str, figures: Sequence[Figure], facts: Mapping[str, object]) -> None:
-    """Put the figures of one part in the place of its earlier ones in the file."""
+    """Replace the figures of one part in the file."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     kept[part] = {
         "measured_at": f"{datetime.now(UTC):%Y-%m-%d}",

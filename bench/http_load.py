@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 load generator: keep-alive connections, as fast as they go or at a fixed rate. Loopback, JSON answers."""
+"""A small HTTP/1.1 load generator for loopback and JSON: keep-alive connections, unlimited or at a fixed rate."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _LENGTH = b"content-length:"
 
 @dataclass
 class Outcome:
-    """What came back: seconds of each answer, and how many had each status."""
+    """The answers: seconds of each, and the number per status."""
 
     elapsed_s: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
@@ -46,12 +46,12 @@ def send(
 
 
 def get(path: str, key: str) -> bytes:
-    """A GET."""
+    """Return the bytes of a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
 
 
 def post(path: str, key: str, body: str) -> bytes:
-    """A POST of JSON."""
+    """Return the bytes of a POST request with JSON."""
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
@@ -66,29 +66,32 @@ async def _send(
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for _ in range(connections):
-            group.create_task(_connection(port, request, numbers, began, seconds, per_s, outcome))
+            group.create_task(_connection(port, request, _due_times(numbers, began, seconds, per_s), outcome))
     outcome.elapsed_s = time.perf_counter() - began
     return outcome
+
+
+def _due_times(
+    numbers: Iterator[int], began: float, seconds: float, per_s: float | None
+) -> Iterator[tuple[int, float]]:
+    """Yield each request's number and when it is due: at a fixed rate, or at once until the time is over."""
+    for number in numbers:
+        due = began + number / per_s if per_s else time.perf_counter()
+        if not per_s and due > began + seconds:
+            return
+        yield number, due
 
 
 async def _connection(
     port: int,
     request: Callable[[int], bytes],
-    numbers: Iterator[int],
-    began: float,
-    seconds: float,
-    per_s: float | None,
+    due_times: Iterator[tuple[int, float]],
     outcome: Outcome,
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for number in numbers:
-        if per_s:
-            due = began + number / per_s
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        else:
-            due = time.perf_counter()
-            if due > began + seconds:
-                break
+    for number, due in due_times:
+        if (early_s := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early_s)
         writer.write(request(number))
         head = await reader.readuntil(b"\r\n\r\n")
         lower = head.lower()

@@ -10,7 +10,7 @@ _MEMORY_MB = Target("<=", 256)
 
 
 def run(stand: Stand, rounds: int) -> Sequence[Figure]:
-    """Load the sample's polls again and again, beside a raw COPY of the same bytes, each in a database of its own."""
+    """Load the sample's polls repeatedly, next to a raw COPY of the same bytes, each into its own database."""
     server_url, file = stand.endpoints.database_url, stand.sample / "store_status.csv"
     done = ingest.run_rounds(server_url, file, rounds)
     first_s, again_s = [one.first.seconds for one in done], [one.again.seconds for one in done]
@@ -55,7 +55,7 @@ def _large(stand: Stand, rounds: int) -> Sequence[Figure]:
 
 
 def run_live(stand: Stand, rounds: int) -> Sequence[Figure]:
-    """Live polls through an ingest service, as fast as it takes them and at the rate it has to keep."""
+    """Send live polls through an ingest service, as fast as possible and at the target rate."""
     done = live.run(stand.endpoints.database_url, stand.folder, rounds)
     return [
         Figure(

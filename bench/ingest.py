@@ -1,4 +1,4 @@
-"""How fast ingest is beside a raw COPY of the same bytes: `python -m bench.ingest --database-url URL [--csv FILE]`.
+"""Compare the speed of ingest with a raw COPY of the same bytes: `python -m bench.ingest --database-url URL [--csv FILE]`.
 
 Makes and drops databases of its own on that server. All times are of one run, alternating; medians of the rounds.
 """
@@ -34,8 +34,8 @@ _RUN = (
 
 
 @dataclass(frozen=True)
-class Load:
-    """One import by a process of its own."""
+class FileLoad:
+    """One import by its own process."""
 
     seconds: float
     rows_read: int
@@ -55,19 +55,19 @@ class Load:
 class LargeRound:
     """The reference set, and ten times as many stores, each into an empty database."""
 
-    usual: Load
-    first: Load
+    usual: FileLoad
+    first: FileLoad
 
 
 @dataclass(frozen=True)
-class Round:
-    """Everything of one round, in this order."""
+class IngestRound:
+    """The measurements of one round, in this order."""
 
     raw_s: float
-    first: Load
-    same: Load
-    again: Load
-    day: Load
+    first: FileLoad
+    same: FileLoad
+    again: FileLoad
+    day: FileLoad
 
 
 def main() -> None:
@@ -90,8 +90,8 @@ def main() -> None:
             run_large(given.database_url, file, Path(directory, "large"), given.rounds)
 
 
-def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[Round]:
-    """Measure and print; returns the rounds."""
+def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[IngestRound]:
+    """Measure, print and return the rounds."""
     with tempfile.TemporaryDirectory() as directory:
         again, day = Path(directory, "again.csv"), Path(directory, "day")
         shutil.copyfile(file, again)
@@ -123,8 +123,10 @@ def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[Round]:
     return done
 
 
-def run_large(server_url: str, file: Path, directory: Path, rounds: int) -> tuple[Sequence[LargeRound], Load]:
-    """Load `file` and then ten times as many stores, written to `directory`, round by round; at last these again.
+def run_large(
+    server_url: str, file: Path, directory: Path, rounds: int
+) -> tuple[Sequence[LargeRound], FileLoad]:
+    """Load `file` and then ten times as many stores, written to `directory`, round by round, and finally these again.
 
     Prints, and returns the rounds and the load that found all its rows there.
     """
@@ -157,7 +159,7 @@ def run_large(server_url: str, file: Path, directory: Path, rounds: int) -> tupl
 
 
 def raw_copy_s(url: str, file: Path) -> float:
-    """Seconds of COPY into a bare typed table, without index or checks."""
+    """Return the seconds of COPY into a bare typed table, without index or checks."""
     with psycopg.connect(url) as conn:
         conn.execute("drop table if exists bare")
         conn.execute("create table bare (store_id uuid, status text, at timestamptz)")
@@ -175,20 +177,20 @@ def raw_copy_s(url: str, file: Path) -> float:
     return seconds
 
 
-def ingest(url: str, file: Path) -> Load:
+def ingest(url: str, file: Path) -> FileLoad:
     """Import one file."""
     done = subprocess.run(
         [sys.executable, "-c", _RUN, url, str(file)], capture_output=True, check=True, text=True
     )
     seconds, rows_read, accepted, peak_kb = done.stdout.split()
-    return Load(float(seconds), int(rows_read), int(accepted), int(peak_kb))
+    return FileLoad(float(seconds), int(rows_read), int(accepted), int(peak_kb))
 
 
-def _round(server_url: str, file: Path, again: Path, day: Path) -> Round:
+def _round(server_url: str, file: Path, again: Path, day: Path) -> IngestRound:
     url = psycopg.conninfo.make_conninfo(server_url, dbname=_DATABASE)
     _recreate(server_url)
     migrate(url)
-    done = Round(raw_copy_s(url, file), *(ingest(url, source) for source in (file, file, again, day)))
+    done = IngestRound(raw_copy_s(url, file), *(ingest(url, source) for source in (file, file, again, day)))
     _recreate(server_url, drop_only=True)
     assert done.same.accepted == done.again.accepted == 0, "a later load accepted rows that were there"
     assert done.day.accepted > 0, "the new day is not new"

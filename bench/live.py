@@ -37,8 +37,8 @@ _START = datetime(2024, 9, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Round:
-    """As fast as possible, and at the target's rate: polls acknowledged a second, and how long a call took."""
+class LiveRound:
+    """Acknowledged polls per second, unlimited and at the target rate, and the time of a call."""
 
     highest_polls_per_s: float
     paced_polls_per_s: float
@@ -46,8 +46,8 @@ class Round:
     p99_ms: float
 
 
-class Load:
-    """Prepared calls, sent by several connections; `latencies_s` of those that were acknowledged."""
+class LiveLoad:
+    """Prepared calls, sent over several connections. `latencies_s` holds those of acknowledged calls."""
 
     def __init__(self, port: int, key: str) -> None:
         self._port = port
@@ -56,7 +56,7 @@ class Load:
         self.latencies_s: list[float] = []
 
     def run(self, seconds: float, polls_per_s: int | None) -> float:
-        """Send for a while, as fast as possible or at a fixed rate; returns polls acknowledged a second."""
+        """Send for some seconds, unlimited or at a fixed rate. Return the acknowledged polls per second."""
         planned = int(seconds * (polls_per_s or 3 * TARGET_POLLS_PER_S) / CALL_POLLS)
         bodies = [call_body(next(self._numbers)) for _ in range(planned)]
         self.latencies_s = []
@@ -90,7 +90,7 @@ class Load:
 
 
 def call_body(number: int) -> bytes:
-    """The polls of call `number`: all stores in turn, each poll a minute after the store's last one."""
+    """Return the body of call `number`: all stores in turn, each poll a minute after the store's last one."""
     polls = range(number * CALL_POLLS, (number + 1) * CALL_POLLS)
     return json.dumps(
         {
@@ -108,7 +108,7 @@ def call_body(number: int) -> bytes:
 
 @contextmanager
 def service(database_url: str, folder: Path) -> Iterator[int]:
-    """The port of an ingest service of its own process."""
+    """Run an ingest service as its own process, and yield its port."""
     (port,) = free_ports(1)
     env = os.environ | {"UPTILL_DATABASE_URL": database_url, "UPTILL_SPOOL_DIR": str(folder / "spool")}
     command = [
@@ -127,8 +127,8 @@ def service(database_url: str, folder: Path) -> Iterator[int]:
         process.wait()
 
 
-def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) -> Sequence[Round]:
-    """Measure on a database of its own, and print."""
+def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) -> Sequence[LiveRound]:
+    """Measure on a separate database, and print."""
     with psycopg.connect(server_url, autocommit=True) as conn:
         conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
         conn.execute(f"create database {_DATABASE}".encode())
@@ -138,7 +138,7 @@ def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) ->
         key = create_key(conn, name="bench", scopes=["ingest:write"])
     done, acknowledged = [], 0
     with service(database_url, folder) as port:
-        load = Load(port, key)
+        load = LiveLoad(port, key)
         load.run(2.0, None)
         acknowledged += len(load.latencies_s)
         for number in range(rounds):
@@ -146,7 +146,7 @@ def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) ->
             acknowledged += len(load.latencies_s)
             paced = load.run(seconds, TARGET_POLLS_PER_S)
             acknowledged += len(load.latencies_s)
-            done.append(one := Round(highest, paced, *percentiles_ms(load)))
+            done.append(one := LiveRound(highest, paced, *percentiles_ms(load)))
             print(
                 f"round {number + 1}: at most {highest:,.0f} polls/s; of {TARGET_POLLS_PER_S:,} offered"
                 f" {paced:,.0f}, a call p50 {one.p50_ms:.0f} ms, p99 {one.p99_ms:.0f} ms",
@@ -161,8 +161,8 @@ def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) ->
     return done
 
 
-def percentiles_ms(load: Load) -> tuple[float, float]:
-    """The 50th and the 99th of the last run."""
+def percentiles_ms(load: LiveLoad) -> tuple[float, float]:
+    """Return the 50th and 99th percentile of the last run."""
     percentiles = statistics.quantiles((1000 * latency for latency in load.latencies_s), n=100)
     return percentiles[49], percentiles[98]
 
@@ -179,7 +179,7 @@ def _answers(port: int) -> bool:
 
 
 def main() -> None:
-    """On durable embedded servers of its own."""
+    """Run on separate durable embedded servers."""
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as name,
         ProcessSet(Path(name, "logs")) as processes,

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from bench.http_load import get, send
-from bench.stand import Fleet, prepared
+from bench.stand import BenchFleet, prepared
 from tests.fixtures.services import Services
 from uptill_client import UptillClient
 
@@ -26,7 +26,7 @@ def main() -> None:
     given.out.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
-        prepared(given.data or Path(folder), Fleet(given.stores, 45)) as stand,
+        prepared(given.data or Path(folder), BenchFleet(given.stores, 45)) as stand,
         Services(stand.env, stand.folder / "logs") as services,
     ):
         api, worker = services.api(), services.worker()
@@ -75,7 +75,7 @@ def _record(pid: int, file: Path) -> None:
 
 
 def _busiest(pid: int) -> int:
-    """The process of a service that did most of its work."""
+    """Return the process of a service that used the most CPU."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return max(processes, key=lambda process: process.cpu_times().user).pid
 

@@ -1,4 +1,4 @@
-"""Trigger to presigned link over HTTP, warm, beside DuckDB, which only computes; and what the processes take of memory."""
+"""Time from trigger to presigned link over HTTP, warm, next to DuckDB, which only computes; and memory of the processes."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ _POLICIES = ("carry", "classic")
 
 
 def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
-    """Measure one worker, as it is, an hour of polls later each time, and without memory; and two workers.
+    """Measure one worker (unchanged data, an hour of polls later, nothing remembered) and two workers.
 
     One and two also of one thread each: as they are, one takes both cores by itself.
     """
@@ -77,7 +77,7 @@ def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
 
 
 class _HourOfPolls:
-    """Brings the next poll of every store, as ingest does each hour, and the yardstick the same ones."""
+    """Ingest the next poll of every store, as happens each hour, and give the yardstick the same polls."""
 
     def __init__(self, stand: Stand, yardstick: Duck | None) -> None:
         self._stand = stand
@@ -135,7 +135,7 @@ def _compare(yardstick: Duck, client: UptillClient) -> None:
 def _rounds(
     client: UptillClient, yardstick: Duck | None, rounds: int, before: Callable[[], None] = lambda: None
 ) -> dict[str, list[float]]:
-    """Seconds of DuckDB and of each policy, once a round; `before` each of them what is not timed."""
+    """Measure DuckDB and each policy once per round. `before` runs untimed before each."""
     seconds: dict[str, list[float]] = {name: [] for name in _POLICIES}
     if yardstick:
         seconds["duckdb"] = []
@@ -151,7 +151,7 @@ def _rounds(
 
 
 def _report(client: UptillClient, policy: str) -> ReportStatus:
-    """Trigger and wait for the link."""
+    """Trigger a report and wait for its link."""
     *_, status = client.follow(client.create_report(force=True, policy=policy).id)
     assert status.state == "succeeded", json.dumps(status.error)
     return status
@@ -164,7 +164,7 @@ def _stop(workers: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def _peak_mb(pid: int) -> float:
-    """High-water mark of the resident memory, which Linux keeps, of the largest process of the service."""
+    """Return the peak resident memory, as Linux records it, of the service's largest process."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     texts = [Path(f"/proc/{process.pid}/status").read_text() for process in processes]
     return max(int(text.partition("VmHWM:")[2].split()[0]) / 1024 for text in texts)

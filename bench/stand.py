@@ -1,4 +1,4 @@
-"""Where benchmarks run: durable embedded servers with a sample that was loaded once, in a folder that may be kept."""
+"""The servers of the benchmarks: durable, embedded, with a loaded sample, in a folder that can be kept."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +26,8 @@ _NO_LIMIT = "1000000/second"
 
 
 @dataclass(frozen=True)
-class Fleet:
-    """A sample of `uptill sample`: its size."""
+class BenchFleet:
+    """The size of a sample."""
 
     stores: int
     days: int
@@ -38,10 +38,10 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Stand:
-    """The servers, the loaded sample, and the settings of services that use them. `folder` is of this fleet alone."""
+    """The servers, the loaded sample, and the settings of services that use them. `folder` belongs to this fleet only."""
 
     folder: Path
-    fleet: Fleet
+    fleet: BenchFleet
     endpoints: Endpoints
     env: dict[str, str]
 
@@ -56,8 +56,8 @@ class Stand:
 
 
 @contextmanager
-def prepared(data: Path, fleet: Fleet) -> Iterator[Stand]:
-    """Servers for this fleet; what an earlier run left in `data` is used again."""
+def prepared(data: Path, fleet: BenchFleet) -> Iterator[Stand]:
+    """Yield servers for this fleet, reusing what an earlier run left in `data`."""
     folder = data / f"{fleet.stores}x{fleet.days}"
     servers, loaded = folder / "servers", folder / "loaded"
     servers.mkdir(parents=True, exist_ok=True)

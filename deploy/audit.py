@@ -1,6 +1,6 @@
-"""`make audit`: asks for known vulnerabilities of every locked package, and fails also for one that it could not ask about.
+"""`make audit`: check every locked package for known vulnerabilities, and fail if one could not be checked.
 
-pip-audit alone ends with status 0 when it skipped every package, as it does behind an index that answers nothing.
+pip-audit alone exits with 0 even if it skipped every package, as it does behind an index without that data.
 """
 
 import json
@@ -12,7 +12,7 @@ LOCKED = Path(__file__).resolve().parents[1] / "requirements"
 
 
 def main() -> int:
-    """Audit the packages of each service; returns the exit status."""
+    """Audit the packages of each service, and return the exit status."""
     is_well = True
     for file in (LOCKED / f"{name}.txt" for name in ("api", "worker", "ingest")):
         command = [

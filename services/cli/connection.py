@@ -1,4 +1,4 @@
-"""The API, for a command: a client with the address and key from the settings, and the exit code of each refusal."""
+"""Connect a command to the API, and map each refusal to an exit code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,10 @@ _CODES = {
 
 @contextmanager
 def api_client() -> Iterator[UptillClient]:
-    """Yield a client of the API; ends the command with the API's message when it refuses."""
+    """Yield an API client with the address and key of the settings.
+
+    Ends the command with the API's message if the API refuses a call.
+    """
     settings = settings_for_command("api_url", "api_key")
     with UptillClient(
         settings.api_url, settings.api_key.get_secret_value(), ingest_url=settings.ingest_url

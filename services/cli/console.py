@@ -1,6 +1,7 @@
-"""What the commands print with: results on standard output, everything about them on standard error."""
+"""Output of the commands: results on standard output, notes, progress and errors on standard error."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,31 +16,69 @@ stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 _silenced = False
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, with the field names of the API.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON with the field names of the API.")]
 
 
 def silence() -> None:
     """Print no notes and no progress from now on (`uptill -q`)."""
-    global _silenced  # noqa: PLW0603  one per process, as standard error is
+    # One flag per process, as there is one standard error.
+    global _silenced  # noqa: PLW0603
     _silenced = True
 
 
 def shows_progress() -> bool:
-    """Return whether somebody watches standard error and wants to see progress."""
+    """Return whether to show progress: standard error is a terminal, and the user did not pass `-q`."""
     return stderr.is_terminal and not _silenced
 
 
 def print_json(value: object) -> None:
-    """Print dataclasses as one JSON document, with the field names of the API."""
+    """Print dataclasses as one JSON document with the field names of the API."""
     print(TypeAdapter(Any).dump_json(value, indent=2).decode())
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A line a row, however narrow the terminal is: ids stay whole, and other programs can read it."""
-    lines = [titles, *([_printable(cell) for cell in row] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    """Print one line per row, cut to the terminal's width. In a pipe, lines are whole."""
+    lines = table_lines(titles, rows)
     for line in lines:
-        print("  ".join(map(set_cell_size, line, widths)).rstrip())
+        print(_cut(line))
+    if len(lines) == 1:
+        note("(none)")
+
+
+def table_lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Align titles and rows in columns. Return one line for the titles and one per row."""
+    cells = [titles, *([_printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in cells]
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print one line per field, its name and its value. Values are not cut."""
+    named = [(name, _printable(value)) for name, value in fields]
+    width = max(len(name) for name, _ in named)
+    for name, value in named:
+        print(f"{name:{width}}  {value}".rstrip())
+
+
+def minute(at: datetime | None) -> str:
+    """Format an instant in UTC to the minute; `-` for None."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "-"
+
+
+def instant(at: datetime) -> str:
+    """Format an instant exactly, as the API does and as `--as-of` accepts it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Format labels as they are given on the command line."""
+    return " ".join(f"{name}={value}" for name, value in labels.items())
+
+
+def _cut(line: str) -> str:
+    if not stdout.is_terminal or cell_len(line) <= stdout.width:
+        return line
+    return set_cell_size(line, stdout.width - 1) + "…"
 
 
 def _printable(text: str) -> str:
@@ -47,18 +86,18 @@ def _printable(text: str) -> str:
 
 
 def note(message: str) -> None:
-    """Say something beside the result."""
+    """Print a remark about the result to standard error, unless the user passed `-q`."""
     if _silenced:
         return
     stderr.print(escape(message), style="dim", soft_wrap=True)
 
 
 def print_error(message: str) -> None:
-    """Print what went wrong."""
+    """Print an error to standard error."""
     stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
 def fail(message: str, *, code: ExitCode = ExitCode.FAILED) -> NoReturn:
-    """Print what went wrong and end the command with an exit code."""
+    """Print an error and end the command with an exit code."""
     print_error(message)
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""`uptill demo`: the main job once, with the commands a user would type, in a folder that is removed afterwards."""
+"""`uptill demo`: run the commands that a user would type, in a temporary folder."""
 
 import os
 import shlex
@@ -28,10 +28,13 @@ _STOP_WITHIN_S = 60
 
 
 def demo(
-    stores: Annotated[int, typer.Option(help="Stores of the sample.")] = 3678,
-    days: Annotated[int, typer.Option(help="Days of polls.")] = 45,
+    stores: Annotated[int, typer.Option(help="Number of stores in the sample.")] = 3678,
+    days: Annotated[int, typer.Option(help="Number of days of polls.")] = 45,
 ) -> None:
-    """Run the main job once: sample, stack, ingest, report, download. Leaves nothing behind."""
+    """Run the main job once: sample, stack, ingest, report, download.
+
+    Then stops the stack and removes all files.
+    """
     with tempfile.TemporaryDirectory(prefix="uptill-demo-") as folder:
         data, sample, output = Path(folder, "stack"), Path(folder, "sample"), Path(folder, "report.csv")
         _step(["sample", str(sample), "--stores", str(stores), "--days", str(days)])
@@ -42,7 +45,9 @@ def demo(
             with output.open() as lines:
                 stdout.print(escape("".join(islice(lines, _HEAD_LINES)).rstrip()), soft_wrap=True)
             _show_link(data)
-    stdout.print("[green]Everything ran, and was stopped and removed.[/] Next: `uptill up`, then the README.")
+    stdout.print(
+        "[green]Done. The stack is stopped and its files are removed.[/] Next: `uptill up`; see docs/quickstart.md."
+    )
 
 
 def _step(arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
@@ -50,12 +55,12 @@ def _step(arguments: Sequence[str], environment: dict[str, str] | None = None) -
     stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))}[/]", soft_wrap=True)
     began = time.monotonic()
     if subprocess.run([*_command(), *arguments], env=environment, check=False).returncode != 0:
-        fail(f"`uptill {arguments[0]}` failed; its message is above")
+        fail(f"`uptill {arguments[0]}` failed; see its message above")
     stdout.print(f"[dim]{time.monotonic() - began:.1f} s[/]")
 
 
 def _show_link(data: Path) -> None:
-    """Make a report once more, warm, and open its link as a stranger would: without a key."""
+    """Make the report again with warm caches, and open its link without a key."""
     settings = load_settings(data / "env")
     with UptillClient(settings.api_url, settings.api_key.get_secret_value()) as client:
         began = time.monotonic()
@@ -64,31 +69,30 @@ def _show_link(data: Path) -> None:
     url = status.file().url
     answer = httpx2.get(url)
     stdout.print(
-        f"[bold]Triggered over HTTP: link after {took_s:.2f} s[/] (HTTP {answer.status_code}, {len(answer.content)} bytes)"
+        f"[bold]The same report over HTTP: link after {took_s:.2f} s[/]"
+        f" (HTTP {answer.status_code}, {len(answer.content):,} bytes)"
     )
     print(url)
     if answer.status_code != httpx2.codes.OK:
-        fail("the link did not open")
+        fail("the download link did not open")
 
 
 @contextmanager
 def _stack(data: Path) -> Iterator[None]:
-    """Run `uptill up` for the time of the block."""
+    """Run `uptill up` while the block runs."""
     port, ingest_port = free_ports(2)
     arguments = ["up", "--data", str(data), "--port", str(port), "--ingest-port", str(ingest_port)]
     stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))} &[/]", soft_wrap=True)
-    said = data.with_suffix(
-        ".said"
-    )  # a file: nobody would read a pipe, and a full one would hold the stack up
+    # A file, because nothing reads a pipe here, and a full pipe would block the stack.
+    said = data.with_suffix(".said")
     with said.open("wb") as output:
         process = subprocess.Popen([*_command(), *arguments], stdout=subprocess.DEVNULL, stderr=output)
     try:
         deadline = time.monotonic() + _START_WITHIN_S
         while not (data / "ready").exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                fail(
-                    f"the stack did not start: {said.read_text() if process.poll() is not None else 'too slow'}"
-                )
+                why = f"not ready after {_START_WITHIN_S} s" if process.poll() is None else said.read_text()
+                fail(f"the stack did not start: {why}")
             time.sleep(0.05)
         yield
     finally:

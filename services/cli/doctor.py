@@ -1,4 +1,4 @@
-"""`uptill doctor`: checks every component from here and says what to do about what is wrong."""
+"""`uptill doctor`: check every component from this machine, and say how to fix what is wrong."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -9,9 +9,10 @@ from typing import Annotated
 import httpx2
 import psycopg
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
-from services.cli.console import fail, stdout
+from services.cli.console import Json, fail, print_json, stdout
 from services.cli.environment import settings_for_command
 from services.cli.reconcile_files import Damage, Discrepancies, reconcile
 from shared.db.connect import connect, count_processes
@@ -28,18 +29,21 @@ from shared.uploads import LONG_WAIT_S
 _OLDEST_POSTGRES = 150_000
 _TIMEOUT_S = 5.0
 _MOST_UNREFERENCED_SHOWN = 20
+# A report's id and a comma: never cut, however narrow the terminal is.
+_ADVICE_WIDTH = 37
+_FIX_CONNECTION = "start it, or correct its UPTILL_* setting"
 Check = Callable[[Settings], tuple[str, str] | tuple[str, str, Sequence[str]]]
-_ADVICE_WIDTH = 37  # a report's id and a comma: never cut, however little room there is
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check; `advice` is empty when all is well. `lines` name what was found, one each."""
+    """The result of one check. `advice` is empty if the component is fine; `details` has one line per problem."""
 
     component: str
+    ok: bool
     state: str
     advice: str = ""
-    lines: Sequence[str] = ()
+    details: Sequence[str] = ()
 
 
 def doctor(
@@ -47,49 +51,64 @@ def doctor(
         bool,
         typer.Option(
             "--reconcile",
-            help="Also compare the reports with the bucket: objects that are gone, have another length, or belong to none.",
+            help="Also compare the reports with the bucket: find missing objects, wrong lengths, and objects of no report.",
         ),
     ] = False,
     deep: Annotated[
-        bool, typer.Option("--deep", help="With that, read every object and verify its SHA-256.")
+        bool, typer.Option("--deep", help="With --reconcile: also read every object and verify its SHA-256.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Check the database, the queue, the object store, the API and the workers. Exit status 1 when one is not well."""
+    """Check every component and say what to fix.
+
+    Checks the database and its schema, the queue, the object store, the API, the API key, the workers and the
+    uploads. Exits with status 1 if a check fails.
+    """
     if deep and not compare:
-        fail("--deep needs --reconcile: give both", code=ExitCode.WRONG_USE)
+        fail("--deep works only with --reconcile: pass both", code=ExitCode.WRONG_USE)
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
     checks: dict[str, Check] = {
         "database": _check_database,
         "schema": _check_schema,
         "queue": _check_queue,
         "object store": _check_storage,
-        "api": _check_api,
-        "api key": _check_key,
+        "API": _check_api,
+        "API key": _check_key,
         "workers": _check_workers,
         "uploads": _check_uploads,
     }
     if compare:
         checks["files"] = partial(_check_files, deep=deep)
     findings = [_run(component, check, settings) for component, check in checks.items()]
+    if as_json:
+        print_json(findings)
+    else:
+        _show(findings)
+    failed = [finding.component for finding in findings if not finding.ok]
+    if failed:
+        fail(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
+
+
+def _show(findings: Sequence[Finding]) -> None:
     table = Table("component", "state", Column("what to do", width=_ADVICE_WIDTH))
     for finding in findings:
-        table.add_row(
-            finding.component, f"[{'red' if finding.advice else 'green'}]{finding.state}", finding.advice
-        )
+        state = f"[{'green' if finding.ok else 'red'}]{escape(finding.state)}"
+        table.add_row(finding.component, state, escape(finding.advice))
     stdout.print(table)
-    for line in (line for finding in findings for line in finding.lines):
-        print(line)  # not through rich: keys stay whole
-    if any(finding.advice for finding in findings):
-        fail("not everything is well")
+    for finding in findings:
+        for line in finding.details:
+            # Not through rich, which would wrap object keys.
+            print(line)
 
 
 def _run(component: str, check: Check, settings: Settings) -> Finding:
     try:
-        return Finding(component, *check(settings))
+        state, advice, *details = check(settings)
     except UptillError as error:
-        return Finding(component, str(error), "start it, or correct its UPTILL_* setting")
+        return Finding(component, ok=False, state=str(error), advice=_FIX_CONNECTION)
     except (psycopg.Error, httpx2.HTTPError) as error:
-        return Finding(component, type(error).__name__, "start it, or correct its UPTILL_* setting")
+        return Finding(component, ok=False, state=type(error).__name__, advice=_FIX_CONNECTION)
+    return Finding(component, not advice, state, advice, *details)
 
 
 def _check_database(settings: Settings) -> tuple[str, str]:
@@ -103,7 +122,7 @@ def _check_database(settings: Settings) -> tuple[str, str]:
 def _check_schema(settings: Settings) -> tuple[str, str]:
     with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
         pending = pending_migrations(conn)
-    return (f"{len(pending)} migrations missing", "run `uptill migrate`") if pending else ("up to date", "")
+    return (f"{len(pending)} migrations to apply", "run `uptill migrate`") if pending else ("up to date", "")
 
 
 def _check_queue(settings: Settings) -> tuple[str, str]:
@@ -114,7 +133,7 @@ def _check_queue(settings: Settings) -> tuple[str, str]:
     if not seen.takes_messages:
         what, _, to_do = seen.detail.partition(": ")
         return what, to_do or "start it, or correct UPTILL_REDIS_URL"
-    return "answers, takes messages and keeps them", ""
+    return "accepts and keeps messages", ""
 
 
 def _check_storage(settings: Settings) -> tuple[str, str]:
@@ -129,17 +148,17 @@ def _check_storage(settings: Settings) -> tuple[str, str]:
     finally:
         storage.delete(key)
     if signed.content != b"ok":
-        return "signed links do not open", "check UPTILL_S3_PUBLIC_ENDPOINT and the clocks"
+        return "signed links do not open", "check UPTILL_S3_PUBLIC_ENDPOINT, and the clocks of both machines"
     if unsigned.is_success:
-        return "the bucket is public", "make it private: anyone can read the reports"
-    return "answers, signed links open, unsigned do not", ""
+        return "the bucket is public", "make it private: anyone can read the reports now"
+    return "signed links open, unsigned links do not", ""
 
 
 def _check_api(settings: Settings) -> tuple[str, str]:
     with httpx2.Client(timeout=_TIMEOUT_S) as http:
         body = http.get(f"{settings.api_url}/readyz").json()
     unwell = [f"{name}: {state}" for name, state in body["components"].items() if state != "ok"]
-    return body["status"], f"the API says {'; '.join(unwell)}" if unwell else ""
+    return body["status"], f"the API reports {'; '.join(unwell)}" if unwell else ""
 
 
 def _check_key(settings: Settings) -> tuple[str, str]:
@@ -150,7 +169,7 @@ def _check_key(settings: Settings) -> tuple[str, str]:
         )
     if answer.status_code == httpx2.codes.NOT_FOUND:
         return "accepted", ""
-    return f"refused ({answer.status_code})", "create one with `uptill keys create`, set UPTILL_API_KEY"
+    return f"refused ({answer.status_code})", "create a key with `uptill keys create` and set UPTILL_API_KEY"
 
 
 def _check_workers(settings: Settings) -> tuple[str, str]:
@@ -163,12 +182,12 @@ def _check_uploads(settings: Settings) -> tuple[str, str]:
     with connect(settings.database_url.get_secret_value(), application_name="uptill-doctor") as conn:
         row = conn.execute("select id, waited_s from upload_wait order by waited_s desc limit 1").fetchone()
     if row is None:
-        return "none waits", ""
+        return "none waiting", ""
     import_id, waited_s = row
-    state = f"the oldest has waited {waited_s:,.0f} s"
+    state = f"the oldest has been waiting for {waited_s:,.0f} s"
     if waited_s <= LONG_WAIT_S:
         return state, ""
-    return state, f"see the ingest service's log, or cancel it: DELETE /v1/imports/{import_id}"
+    return state, f"read the ingest service's log, or cancel the upload: DELETE /v1/imports/{import_id}"
 
 
 def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[str]]:
@@ -177,25 +196,25 @@ def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[
     ) as conn:
         found = reconcile(conn, make_storage(settings), settings.report_ttl_s, deep=deep)
     reports = list(dict.fromkeys(damage.object.report_id for damage in found.files))
-    state = f"{len(reports)} reports without a whole file, {len(found.unreferenced)} objects without a report"
+    state = f"{len(reports)} reports with damaged files, {len(found.unreferenced)} objects without a report"
     if deep:
         state += f", {found.read} objects read"
-    advice = f"make new reports instead of {', '.join(map(str, reports[:3]))}" if reports else ""
+    advice = f"create these reports again: {', '.join(map(str, reports[:3]))}" if reports else ""
     return state, advice, list(_lines(found))
 
 
 def _lines(found: Discrepancies) -> Iterator[str]:
     for damage in found.files:
         yield (
-            f"{_named(damage)}; to make it again, POST /v1/reports with the report's parameters,"
+            f"{_named(damage)}; to create it again, POST /v1/reports with the report's parameters,"
             f' "as_of": "{damage.object.as_of.isoformat()}" and "force": true'
         )
     for damage in found.parts:
-        yield f"{_named(damage)}; nothing to do: it is computed again when the report is finished"
+        yield f"{_named(damage)}; nothing to do: the batch is computed again when the report is finished"
     for key in found.unreferenced[:_MOST_UNREFERENCED_SHOWN]:
-        yield f"no report: {key}; nothing to do: the scheduler removes it when it is older than an hour"
+        yield f"no report: {key}; nothing to do: the janitor removes it when it is an hour old"
     if len(found.unreferenced) > _MOST_UNREFERENCED_SHOWN:
-        yield f"no report: {len(found.unreferenced) - _MOST_UNREFERENCED_SHOWN} more such objects"
+        yield f"no report: {len(found.unreferenced) - _MOST_UNREFERENCED_SHOWN} more objects"
 
 
 def _named(damage: Damage) -> str:

@@ -1,4 +1,4 @@
-"""The settings of a command: the environment, then the `env` file of a stack started in this folder."""
+"""Settings of a command: environment variables first, then the `env` file of a stack in this folder."""
 
 from services.cli.console import fail
 from shared.errors import ConfigurationError
@@ -7,7 +7,7 @@ from shared.settings import Settings, load_settings, stack_env_file
 
 
 def settings_for_command(*needed: str) -> Settings:
-    """Load the settings; ends the command with a message when one that it needs is not set."""
+    """Load the settings. Ends the command with a message if one of the `needed` settings is missing."""
     try:
         return load_settings(stack_env_file()).require(*needed)
     except ConfigurationError as error:

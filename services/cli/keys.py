@@ -1,11 +1,11 @@
-"""`uptill keys`: create, list, rotate and revoke API keys, straight in the database."""
+"""`uptill keys`: create, list, rotate and revoke API keys, directly in the database."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from services.cli.console import Json, fail, note, print_json, print_table
+from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_table
 from services.cli.environment import settings_for_command
 from shared.db.connect import connect
 from shared.errors import UptillError
@@ -13,7 +13,12 @@ from shared.exit_codes import ExitCode, exit_code_of
 from shared.keys import OVERLAP, SCOPES, create_key, list_keys, revoke_key, rotate_key
 from shared.labels import parse_labels
 
-app = typer.Typer(no_args_is_help=True, help="API keys: create, list, rotate, revoke.")
+app = typer.Typer(no_args_is_help=True, help="Manage API keys: create, list, rotate, revoke.")
+
+Prefix = Annotated[
+    str,
+    typer.Argument(metavar="PREFIX", help="The eight characters after `upt_`, as `uptill keys list` shows."),
+]
 
 
 def _database_url() -> str:
@@ -22,18 +27,22 @@ def _database_url() -> str:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Who or what will use the key.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what uses the key.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help=f"Repeatable: {', '.join(SCOPES)}. Default: read and write reports."),
+        typer.Option(help=f"Repeatable: {', '.join(SCOPES)}. Default: reports:read and reports:write."),
     ] = None,
     stores: Annotated[
         list[str] | None,
-        typer.Option(help="Repeatable: NAME=VALUE, a label that a store must have for the key to see it."),
+        typer.Option(
+            help="Repeatable, NAME=VALUE: limit the key to stores that have this label. Default: all stores."
+        ),
     ] = None,
-    expires: Annotated[datetime | None, typer.Option(help="UTC time from which the key is refused.")] = None,
+    expires: Annotated[
+        datetime | None, typer.Option(help="UTC time after which the key is refused. Default: never.")
+    ] = None,
 ) -> None:
-    """Create a key and print it; it cannot be shown again."""
+    """Create a key and print it. It cannot be shown again."""
     try:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             key = create_key(
@@ -52,12 +61,12 @@ def create(
 
 @app.command()
 def rotate(
-    prefix: Annotated[str, typer.Argument(help="The eight characters after `upt_`.")],
+    prefix: Prefix,
     overlap_hours: Annotated[
-        float, typer.Option(min=0, max=720, help="How long the old key still works.")
+        float, typer.Option(min=0, max=720, help="Hours that the old key keeps working.")
     ] = OVERLAP.total_seconds() / 3600,
 ) -> None:
-    """Print a new key that may do what the old one may; the old one ends after the overlap."""
+    """Replace a key and print the new one. The old key stops working after the overlap."""
     try:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             key = rotate_key(conn, prefix, overlap=timedelta(hours=overlap_hours))
@@ -67,13 +76,13 @@ def rotate(
 
 
 def _show(key: str) -> None:
-    note("Keep this key now; only its hash is stored.")
+    note("Save this key now: it cannot be shown again.")
     print(key)
 
 
 @app.command("list")
 def list_(*, as_json: Json = False) -> None:
-    """Show all keys, newest first, without their secrets."""
+    """List all keys, newest first, without their secrets."""
     try:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             keys = list_keys(conn)
@@ -83,15 +92,12 @@ def list_(*, as_json: Json = False) -> None:
         print_json(keys)
         return
     print_table(
-        ("prefix", "name", "scopes", "stores", "created", "expires", "last used", "revoked"),
+        ("prefix", "name", "revoked", "expires", "last used", "scopes", "stores", "created (UTC)"),
         [
             (
-                *(key.prefix, key.name, " ".join(key.scopes)),
-                " ".join(f"{name}={value}" for name, value in (key.store_labels or {}).items()) or "all",
-                *(
-                    f"{at:%Y-%m-%d %H:%M}" if at else "-"
-                    for at in (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
-                ),
+                *(key.prefix, key.name),
+                *map(minute, (key.revoked_at, key.expires_at, key.last_used_at)),
+                *(" ".join(key.scopes), labels_text(key.store_labels or {}) or "all", minute(key.created_at)),
             )
             for key in keys
         ],
@@ -99,16 +105,16 @@ def list_(*, as_json: Json = False) -> None:
 
 
 @app.command()
-def revoke(prefix: Annotated[str, typer.Argument(help="The eight characters after `upt_`.")]) -> None:
-    """End a key now."""
+def revoke(prefix: Prefix) -> None:
+    """Revoke a key. It stops working at once."""
     try:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             revoked = revoke_key(conn, prefix)
     except UptillError as error:
         fail(str(error), code=exit_code_of(error))
     if not revoked:
-        fail(f"there is no live key with the prefix {prefix!r}; `uptill keys list` shows them")
-    note(f"key {prefix} is revoked")
+        fail(f"there is no active key with the prefix {prefix!r}; run `uptill keys list` to see the keys")
+    note(f"revoked key {prefix}")
 
 
 def _utc(instant: datetime | None) -> datetime | None:

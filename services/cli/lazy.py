@@ -1,4 +1,4 @@
-"""A command group that imports a subcommand only when it runs: `uptill --help` needs no more than names and summaries."""
+"""A command group that imports a subcommand only when it runs, so that `uptill --help` stays fast."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ _OURS = ("services", "shared", "uptill_client")
 
 
 class LazyGroup(TyperGroup):
-    """Lists every subcommand of `COMMANDS`, and loads the one that is called."""
+    """List every subcommand of `COMMANDS`, and load the one that is called."""
 
     def __init__(self, **attributes: Any) -> None:
         names = {name: TyperCommand(name, help=one.summary) for name, one in COMMANDS.items()}
@@ -28,7 +28,7 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str, subcommand: Subcommand) -> Any:
-    """Import a subcommand and return it. Ends the program with what to install if its extra is missing."""
+    """Import a subcommand and return it. If its extra is missing, end the program and say what to install."""
     try:
         target = _import(subcommand)
     except ModuleNotFoundError as error:
@@ -53,8 +53,9 @@ def _import(subcommand: Subcommand) -> Any:
 
 
 def _fail_without_extra(name: str, package: str, extra: str) -> NoReturn:
-    from services.cli.console import fail  # noqa: PLC0415  rich is slow to import, and --help needs none of it
-    from shared.exit_codes import ExitCode  # noqa: PLC0415  likewise
+    # Imported here because rich is slow to import and --help does not need it.
+    from services.cli.console import fail  # noqa: PLC0415
+    from shared.exit_codes import ExitCode  # noqa: PLC0415
 
     fail(
         f"`uptill {name}` needs {package}, which is not installed; run: pip install 'uptill[{extra}]'",

@@ -1,4 +1,4 @@
-"""The `uptill` command. Subcommands are listed in `commands.py` and imported when they are called."""
+"""The `uptill` command. `commands.py` lists the subcommands; each is imported when it is called."""
 
 from typing import Annotated
 
@@ -10,15 +10,16 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Help as plain text: with rich it takes four times as long.
+    # Plain-text help: rich takes four times as long.
     rich_markup_mode=None,
-    help="How long was each store up and down within its opening hours?",
+    help="Measure how long each store was up and down within its opening hours.",
 )
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415  slow
+        # Slow to import, and only this option needs it.
+        from importlib.metadata import version  # noqa: PLC0415
 
         print(f"uptill {version('uptill')}")
         raise typer.Exit
@@ -28,22 +29,23 @@ def _print_version(wanted: bool) -> None:
 def options(
     *,
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Print results and errors only: no notes, no progress.")
+        bool, typer.Option("-q", "--quiet", help="Print only results and errors: no notes, no progress.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Also log each HTTP call, and debug messages, to stderr.")
+        bool, typer.Option("-v", "--verbose", help="Also log HTTP calls and debug messages to stderr.")
     ] = False,
     version: Annotated[
         bool,
         typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
-    """Set what all commands share."""
+    """Apply the options that all commands share."""
     del version
     if quiet and verbose:
-        raise typer.BadParameter("-q and -v exclude each other")
+        raise typer.BadParameter("-q and -v cannot be used together")
     if quiet or verbose:
-        from services.cli.verbosity import set_verbosity  # noqa: PLC0415  --help needs none of it
+        # Imported here because --help does not need it.
+        from services.cli.verbosity import set_verbosity  # noqa: PLC0415
 
         set_verbosity(quiet=quiet)
 

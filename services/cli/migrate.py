@@ -1,4 +1,4 @@
-"""`uptill migrate`: the schema of this release, and the logins of the services."""
+"""`uptill migrate`: apply the schema of this release and create the logins of the services."""
 
 from services.cli.console import fail, note
 from services.cli.environment import settings_for_command
@@ -9,9 +9,10 @@ from shared.exit_codes import exit_code_of
 
 
 def migrate() -> None:
-    """Bring the database to this release's schema.
+    """Update the database to this release's schema.
 
-    Also creates the logins that UPTILL_API_DATABASE_URL and its siblings name.
+    Also creates the logins named by UPTILL_API_DATABASE_URL, UPTILL_INGEST_DATABASE_URL,
+    UPTILL_WORKER_DATABASE_URL and UPTILL_READONLY_DATABASE_URL, if these are set.
     """
     settings = settings_for_command("database_url")
     url = settings.database_url.get_secret_value()
@@ -22,4 +23,4 @@ def migrate() -> None:
         fail(str(error), code=exit_code_of(error))
     note(f"applied {', '.join(applied)}" if applied else "the schema is up to date")
     if logins:
-        note(f"logins of the services: {', '.join(logins)}")
+        note(f"service logins are ready: {', '.join(logins)}")

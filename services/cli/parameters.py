@@ -1,4 +1,4 @@
-"""What a report is asked for, as options of the commands that ask, now or by a schedule."""
+"""Options that `uptill report` and `uptill schedules create` share: what the report covers."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -13,23 +13,31 @@ from shared.uptime.policy import POLICIES
 from shared.uptime.window import NAMED_WINDOWS
 from uptill_client import FORMATS
 
-PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc] # made from the registry
-Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc] # as the line above
+# mypy cannot see the members of an enum made from a registry.
+PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc]
+Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc]
 
-Policy = Annotated[PolicyName, typer.Option(help="How polls become uptime.")]
+Policy = Annotated[PolicyName, typer.Option(help="Rule that turns polls into uptime.")]
 Windows = Annotated[
     list[str] | None,
-    typer.Option(help=f"Repeatable: {', '.join(NAMED_WINDOWS)}, or a duration such as PT6H, P30D."),
+    typer.Option(
+        help=f"Repeatable: {', '.join(NAMED_WINDOWS)}, or a duration such as PT6H or P30D. Default: last_hour, last_day and last_week."
+    ),
 ]
-Stores = Annotated[list[str] | None, typer.Option(help="Repeatable: only stores with these ids.")]
+Stores = Annotated[
+    list[str] | None, typer.Option(help="Repeatable: only the stores with these ids. Default: all stores.")
+]
 Labels = Annotated[
-    list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all of them.")
+    list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all these labels.")
 ]
-Detail = Annotated[bool, typer.Option("--detail", help="Also unknown time, bounds, polls, time zones.")]
+Detail = Annotated[
+    bool,
+    typer.Option("--detail", help="Add columns: unknown time, bounds of uptime, number of polls, time zone."),
+]
 
 
 def labels_of(texts: list[str] | None) -> Mapping[str, str] | None:
-    """The labels; None for none. Ends the command with what is wrong with one."""
+    """Parse labels; None if there are none. Ends the command with a message if a label is invalid."""
     try:
         return parse_labels(texts, separator="=") if texts else None
     except ValueError as error:

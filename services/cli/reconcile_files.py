@@ -1,4 +1,4 @@
-"""Comparing the rows with the bucket, both ways: what is lost, what was changed, what nobody needs. Changes nothing."""
+"""Compare the reports in Postgres with the objects in the bucket, in both directions. Changes nothing."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +22,9 @@ _READ_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class KeptObject:
-    """An object that a row points to: a file of a succeeded report, or the part of a batch of one that is not finished.
+    """An object that a row points to: a file of a succeeded report, or the part of a batch of an unfinished one.
 
-    `key` is empty where a report succeeded without a file, which only a hand can bring about.
+    `key` is empty if a succeeded report has no file, which only a manual change of the database can cause.
     """
 
     report_id: UUID
@@ -37,7 +37,7 @@ class KeptObject:
 
     @property
     def name(self) -> str:
-        """What it is to its report."""
+        """What the object is in its report, for people."""
         return f"the part of batch {self.batch_no}" if self.format is None else file_name(self.format)
 
     @property
@@ -47,7 +47,7 @@ class KeptObject:
 
 @dataclass(frozen=True)
 class Damage:
-    """An object that is not in the bucket as it was written, and what is wrong with it."""
+    """An object that is missing from the bucket or was changed there, and what is wrong with it."""
 
     object: KeptObject
     detail: str
@@ -55,7 +55,10 @@ class Damage:
 
 @dataclass(frozen=True)
 class Discrepancies:
-    """`files` of succeeded reports, and `parts` of others, that are damaged; objects that nothing points to; how many were read."""
+    """Damaged `files` of succeeded reports, damaged `parts` of others, and keys of objects without a report.
+
+    `read` is the number of objects whose bytes were verified.
+    """
 
     files: list[Damage]
     parts: list[Damage]
@@ -70,9 +73,9 @@ class Discrepancies:
 def reconcile(
     conn: psycopg.Connection, storage: Storage, ttl_s: float, *, deep: bool = False
 ) -> Discrepancies:
-    """Look whether every object is there in its length and, if `deep`, whether its bytes have the stored SHA-256.
+    """Check that every object exists with the stored length and, if `deep`, with the stored SHA-256.
 
-    `conn` must be outside a transaction: the look takes as long as the store. Raises `StorageUnavailable`.
+    `conn` must be outside a transaction, because listing the bucket may take minutes. Raises `StorageUnavailable`.
     """
     listed = {item.key: item for item in storage.list(PREFIX)}
     kept = _kept(conn, ttl_s)
@@ -80,7 +83,8 @@ def reconcile(
     known = {damage.object for damage in damages}
     whole = [each for each in kept if each not in known] if deep else []
     damages += _changed(storage, whole)
-    still = set(_kept(conn, ttl_s)) if damages else set()  # some have ended, or were computed again, since
+    # Reports may have expired, and batches may have been computed again, since the first query.
+    still = set(_kept(conn, ttl_s)) if damages else set()
     damages = [damage for damage in damages if damage.object in still]
     return Discrepancies(
         [damage for damage in damages if not damage.object.is_part],

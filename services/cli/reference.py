@@ -1,4 +1,4 @@
-"""docs/reference/cli.md, from the commands themselves."""
+"""Generate docs/reference/cli.md from the commands."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +14,12 @@ from shared.exit_codes import EXIT_CODE_MEANINGS
 
 _HEAD = """# The `uptill` command
 
-Made from the code by `make reference`. Results go to standard output, everything else to standard error.
-`uptill --install-completion` installs completion for your shell. Each command that lists or shows something takes
-`--json`: one document, with the field names of the [HTTP API](openapi.json).
+Generated from the code by `make reference`. Results go to standard output, everything else to standard
+error. `uptill --install-completion` installs completion for your shell. Each command that lists or shows
+something takes `--json` and then prints one document with the field names of the [HTTP API](openapi.json).
+In a terminal, tables are cut to its width; in a pipe they are not.
 
-`-q` and `-v` stand before the command: `uptill -q report -o report.csv`.
+Write `-q` and `-v` before the command: `uptill -q report -o report.csv`.
 """
 _CODES_HEAD = """
 ## Exit codes

@@ -1,4 +1,4 @@
-"""`uptill report`: trigger by HTTP, follow the progress, download."""
+"""`uptill report`: create a report through the API, follow its progress, download it."""
 
 import io
 import sys
@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.connection import api_client
-from services.cli.console import fail, note, shows_progress, stderr, stdout
+from services.cli.console import fail, instant, note, shows_progress, stderr, stdout
 from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
 from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
@@ -22,7 +22,9 @@ _PROGRESS_EVERY_S = 0.5
 def report(
     as_of: Annotated[
         str,
-        typer.Option(help="End of the windows: an instant such as 2024-10-14T18:00:00Z, `latest` or `now`."),
+        typer.Option(
+            help="End of the windows: an instant such as 2024-10-14T18:00:00Z, `now`, or `latest` (the newest poll)."
+        ),
     ] = "latest",
     policy: Policy = PolicyName(DEFAULT_POLICY),
     window: Windows = None,
@@ -30,23 +32,24 @@ def report(
     label: Labels = None,
     detail: Detail = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Compute again even if nothing has changed since the last report.")
+        bool, typer.Option("--force", help="Compute the report again even if its data has not changed.")
     ] = False,
     file_format: Annotated[
-        list[Format] | None, typer.Option("--format", help="Repeatable. Default: as -o ends, else csv.")
+        list[Format] | None,
+        typer.Option("--format", help="Repeatable. Default: the ending of the -o file, or csv."),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            help="File to write, for several formats with each one's ending; `-` for standard output.",
+            help="File to write, or `-` for standard output. With several formats, each gets its own ending.",
         ),
     ] = None,
 ) -> None:
     """Make a report and download it.
 
-    Without -o a terminal shows the first rows and a link; anything else receives the file.
+    Without -o, a terminal shows the first rows and a download link; a pipe or a file gets the whole report.
     """
     formats = _formats(file_format, output)
     labels = labels_of(label)
@@ -63,8 +66,8 @@ def report(
             force=force,
         )
         if status.state != "succeeded":
-            cause = (status.error or {}).get("detail", "no cause was given")
-            fail(f"report {status.id} {status.state}: {cause}")
+            cause = (status.error or {}).get("detail", "the API gave no reason")
+            fail(f"report {status.id} is {status.state}: {cause}")
         for lost in status.lost_files:
             fail(lost.detail)
         for name in formats:
@@ -81,7 +84,9 @@ def _formats(given: list[Format] | None, output: Path | None) -> list[str]:
     ending = output.suffix.removeprefix(".") if output is not None else ""
     chosen = [each.value for each in given or []] or [ending if ending in FORMATS else "csv"]
     if len(chosen) > 1 and (output is None or str(output) == "-"):
-        fail("several formats need -o with the name of a file", code=ExitCode.WRONG_USE)
+        fail(
+            "several formats need -o FILE, because standard output can hold only one", code=ExitCode.WRONG_USE
+        )
     return list(dict.fromkeys(chosen))
 
 
@@ -104,7 +109,7 @@ def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
 def _deliver(client: UptillClient, status: ReportStatus, file: ReportFile, output: Path | None) -> None:
     if output is not None and str(output) != "-":
         size_bytes = client.save(file, output)
-        note(f"{output}: {file.rows} stores, {size_bytes} bytes, {_seen_from(status)}")
+        note(f"wrote {output}: {file.rows:,} stores, {size_bytes:,} bytes, {_seen_from(status)}")
     elif output is None and stdout.is_terminal:
         _show(client, status, file)
     else:
@@ -116,11 +121,14 @@ def _show(client: UptillClient, status: ReportStatus, file: ReportFile) -> None:
         buffer = io.BytesIO()
         client.download(file, buffer)
         for line in buffer.getvalue().decode().splitlines()[: _HEAD_ROWS + 1]:
-            print(line)  # not through rich: neither rows nor a link may be wrapped
-        note(f"{min(_HEAD_ROWS, file.rows)} of {file.rows} stores, {_seen_from(status)}")
-    note(f"all of them: `uptill report -o {file.name}`, or until {file.expires_at.isoformat()}:")
+            # Not through rich, which would wrap rows and links.
+            print(line)
+        note(f"first {min(_HEAD_ROWS, file.rows)} of {file.rows:,} stores, {_seen_from(status)}")
+    note(
+        f"whole report: `uptill report -o {file.name}`, or this link (valid until {instant(file.expires_at)}):"
+    )
     print(file.url)
 
 
 def _seen_from(status: ReportStatus) -> str:
-    return f"as of {status.as_of.isoformat()}, policy {status.policy}"
+    return f"as of {instant(status.as_of)}, policy {status.policy}"

@@ -1,5 +1,6 @@
-"""`uptill reports`: what was triggered before, and what can be done to it."""
+"""`uptill reports`: list and show reports, cancel or retry one."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
@@ -7,23 +8,26 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, note, print_json, print_table
+from services.cli.console import Json, instant, minute, note, print_fields, print_json, print_table
 from uptill_client import ReportStatus
 
-app = typer.Typer(no_args_is_help=True, help="Reports triggered before: list, show, cancel, retry.")
+app = typer.Typer(no_args_is_help=True, help="Manage reports: list, show, cancel, retry.")
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]
 
 
 @app.command("list")
 def list_(
-    state: Annotated[str | None, typer.Option(help="Only of this state.")] = None,
-    policy: Annotated[str | None, typer.Option(help="Only of this policy.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="Only this state: queued, running, succeeded, failed, canceled or expired."),
+    ] = None,
+    policy: Annotated[str | None, typer.Option(help="Only this policy.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only created since then, in local time.")] = None,
     limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 20,
     *,
     as_json: Json = False,
 ) -> None:
-    """Show reports, newest first."""
+    """List reports, newest first."""
     since = None if since is None else since.astimezone()
     with api_client() as client:
         found = list(islice(client.reports(state=state, policy=policy, created_after=since), limit))
@@ -31,13 +35,11 @@ def list_(
         print_json(found)
         return
     print_table(
-        ("id", "state", "created", "as of", "policy", "windows", "stores", "formats"),
+        ("id", "state", "created (UTC)", "stores", "policy", "as of (UTC)", "formats", "windows"),
         [
             (
-                *(report.id, report.state, f"{report.created_at:%Y-%m-%d %H:%M}"),
-                *(f"{report.as_of:%Y-%m-%d %H:%M}", report.policy, " ".join(report.windows)),
-                f"{report.progress.stores_done}/{report.progress.stores_total}",
-                " ".join(report.formats),
+                *(report.id, report.state, minute(report.created_at), _progress(report), report.policy),
+                *(minute(report.as_of), " ".join(report.formats), " ".join(report.windows)),
             )
             for report in found
         ],
@@ -46,38 +48,49 @@ def list_(
 
 @app.command()
 def show(report_id: ReportId, *, as_json: Json = False) -> None:
-    """Say how far a report is and, if it failed, why."""
+    """Show a report: its state, its progress, the links to its files, and why it failed if it did."""
     with api_client() as client:
         status = client.get_report(report_id)
     if as_json:
         print_json(status)
         return
-    _say(status)
+    print_fields(_fields(status))
 
 
 @app.command()
 def cancel(report_id: ReportId) -> None:
-    """Withdraw from a report that has not ended; it is canceled if no other key wants it."""
+    """Cancel a report that has not ended. It goes on if another key has requested the same report."""
     with api_client() as client:
-        _say(client.cancel_report(report_id))
+        status = client.cancel_report(report_id)
+    if status.state == "canceled":
+        note(f"canceled report {status.id}")
+    else:
+        note(f"report {status.id} is still {status.state}, because another key has requested it too")
 
 
 @app.command()
 def retry(report_id: ReportId) -> None:
-    """Try a failed report again; what was done stays done."""
+    """Run a failed report again. Finished batches are kept."""
     with api_client() as client:
-        _say(client.retry_report(report_id))
+        status = client.retry_report(report_id)
+    note(f"report {status.id} is {status.state}: {_progress(status)} stores done")
 
 
-def _say(status: ReportStatus) -> None:
-    progress = status.progress
-    note(
-        f"{status.id} {status.state}: {progress.stores_done} of {progress.stores_total} stores,"
-        f" as of {status.as_of.isoformat()}"
-    )
+def _fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
+    yield "id", status.id
+    yield "state", status.state
+    yield "stores", f"{_progress(status)} done"
+    yield "as of", instant(status.as_of)
+    yield "policy", f"{status.policy} (version {status.policy_version})"
+    yield "windows", " ".join(status.windows)
+    yield "created", f"{minute(status.created_at)} UTC"
     if status.error:
-        note(str(status.error.get("detail", status.error)))
+        yield "error", str(status.error.get("detail", status.error))
     for lost in status.lost_files:
-        note(lost.detail)
+        yield "lost", lost.detail
     for file in status.files:
-        print(file.url)
+        yield file.name, file.url
+
+
+def _progress(status: ReportStatus) -> str:
+    return f"{status.progress.stores_done}/{status.progress.stores_total}"

@@ -1,6 +1,6 @@
-"""`uptill sample`: writes the data set and shows its progress.
+"""`uptill sample`: write a sample data set and show the progress.
 
-`python -m services.cli.sample DIR` does the same in an image that lacks the rest of the command.
+`python -m services.cli.sample DIR` does the same in images that do not have the other commands.
 """
 
 from pathlib import Path
@@ -14,10 +14,13 @@ from services.sample.write_sample import write_sample
 
 
 def sample(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the three CSV files.")],
-    stores: Annotated[int, typer.Option(help="Stores that are polled.")] = 3678,
-    days: Annotated[int, typer.Option(help="Days of polls.")] = 45,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder for the three CSV files; created if it does not exist."),
+    ],
+    stores: Annotated[int, typer.Option(help="Number of polled stores.")] = 3678,
+    days: Annotated[int, typer.Option(help="Number of days of polls.")] = 45,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 7,
 ) -> None:
     """Write a realistic data set: polls, opening hours, time zones."""
     try:

@@ -1,17 +1,16 @@
-"""`uptill schedules`: reports by the calendar."""
+"""`uptill schedules`: create, list, show, pause, resume and delete report schedules."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from services.cli.connection import api_client
-from services.cli.console import Json, note, print_json, print_table, stdout
+from services.cli.console import Json, labels_text, note, print_fields, print_json, print_table
 from services.cli.parameters import (
     Detail,
     Format,
@@ -25,12 +24,12 @@ from services.cli.parameters import (
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import ReportSchedule
 
-app = typer.Typer(no_args_is_help=True, help="Reports by the calendar: create, list, show, pause, delete.")
+app = typer.Typer(no_args_is_help=True, help="Manage report schedules: create, list, show, pause, delete.")
 ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")]
 
 
 class AsOf(StrEnum):
-    """Where the windows of a scheduled report end."""
+    """The end of the windows of a scheduled report."""
 
     latest = "latest"
     due = "due"
@@ -38,11 +37,15 @@ class AsOf(StrEnum):
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="For people, and in the names of files.")],
-    cron: Annotated[str, typer.Option(help='Minute, hour, day, month, weekday, as "30 6 * * 1-5".')],
-    zone: Annotated[str, typer.Option(help="The IANA time zone of these, as America/Chicago.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name for people. Names of delivered files contain it.")
+    ],
+    cron: Annotated[
+        str, typer.Option(help='Due times as minute, hour, day, month and weekday, such as "30 6 * * 1-5".')
+    ],
+    zone: Annotated[str, typer.Option(help="IANA time zone of the due times, such as America/Chicago.")],
     as_of: Annotated[
-        AsOf, typer.Option(help="End of the windows: the newest accepted poll, or the due time.")
+        AsOf, typer.Option(help="End of the windows: the newest poll (latest), or the due time (due).")
     ] = AsOf.latest,
     policy: Policy = PolicyName(DEFAULT_POLICY),
     window: Windows = None,
@@ -53,13 +56,13 @@ def create(
         list[Format] | None, typer.Option("--format", help="Repeatable. Default: csv.")
     ] = None,
     webhook_url: Annotated[
-        str | None, typer.Option(help="An https address to call when a report has ended.")
+        str | None, typer.Option(help="A public https URL that gets an event when a report ends.")
     ] = None,
     s3_prefix: Annotated[
-        str | None, typer.Option(help="Copy the files below deliveries/ and this, within the bucket.")
+        str | None, typer.Option(help="Copy the files to deliveries/PREFIX in the bucket.")
     ] = None,
 ) -> None:
-    """Make a report at each time that a cron expression names; prints the schedule's id."""
+    """Create a schedule that makes a report at each due time. Prints the schedule's id."""
     labels = labels_of(label)
     with api_client() as client:
         made = client.create_schedule(
@@ -76,7 +79,7 @@ def create(
             store_ids=store,
             labels=labels,
         )
-    note(f"{made.name}: due {_local(made, made.next_due_at)} for the first time")
+    note(f"created schedule {made.name}; first due {_local(made, made.next_due_at)} ({made.timezone})")
     print(made.id)
 
 
@@ -84,18 +87,18 @@ def create(
 def list_(
     limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 50, *, as_json: Json = False
 ) -> None:
-    """Show schedules, newest first."""
+    """List schedules, newest first."""
     with api_client() as client:
         found = list(islice(client.schedules(), limit))
     if as_json:
         print_json(found)
         return
     print_table(
-        ("id", "name", "cron", "zone", "state", "next due", "webhook", "prefix"),
+        ("id", "state", "next due", "zone", "cron", "name", "prefix", "webhook"),
         [
             (
-                *(one.id, one.name, one.cron, one.timezone, one.state, _local(one, one.next_due_at)),
-                *(one.deliver.webhook_url or "-", one.deliver.s3_prefix or "-"),
+                *(one.id, one.state, _local(one, one.next_due_at), one.timezone, one.cron, one.name),
+                *(one.deliver.s3_prefix or "-", one.deliver.webhook_url or "-"),
             )
             for one in found
         ],
@@ -104,26 +107,26 @@ def list_(
 
 @app.command()
 def show(schedule_id: ScheduleId, *, as_json: Json = False) -> None:
-    """Show a schedule, its next due times, and what came of the last ones."""
+    """Show a schedule, its next due times, and its last runs."""
     with api_client() as client:
         schedule = client.get_schedule(schedule_id)
     if as_json:
         print_json(schedule)
         return
-    terms = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("name", schedule.name),
-        ("due", f"{schedule.cron} in {schedule.timezone}"),
-        ("state", schedule.state),
-        ("report", ", ".join(f"{name}={value}" for name, value in (schedule.report or {}).items())),
-        ("webhook", schedule.deliver.webhook_url or "-"),
-        ("prefix", schedule.deliver.s3_prefix or "-"),
-        ("next", ", ".join(_local(schedule, at) for at in schedule.next_due) or "-"),
-    ):
-        terms.add_row(name, escape(value))
-    stdout.print(terms)
+    print_fields(
+        (
+            ("name", schedule.name),
+            ("due", f"{schedule.cron} in {schedule.timezone}"),
+            ("state", schedule.state),
+            ("report", _parameters(schedule)),
+            ("webhook", schedule.deliver.webhook_url or "-"),
+            ("prefix", schedule.deliver.s3_prefix or "-"),
+            ("next due", ", ".join(_local(schedule, at) for at in schedule.next_due) or "-"),
+        )
+    )
+    print()
     print_table(
-        ("due", "report", "state", "delivery", "because"),
+        ("last due", "report", "state", "delivery", "error"),
         [
             (
                 *(_local(schedule, run.due_at), run.report_id or "-", run.report_state or "-"),
@@ -136,26 +139,40 @@ def show(schedule_id: ScheduleId, *, as_json: Json = False) -> None:
 
 @app.command()
 def pause(schedule_id: ScheduleId) -> None:
-    """Make no reports until it is resumed."""
+    """Pause a schedule: make no reports until it is resumed."""
     with api_client() as client:
         client.change_schedule(schedule_id, state="paused")
-    note(f"schedule {schedule_id} is paused")
+    note(f"paused schedule {schedule_id}")
 
 
 @app.command()
 def resume(schedule_id: ScheduleId) -> None:
-    """Go on with the next due time; what was due meanwhile is not made up for."""
+    """Resume a schedule at its next due time. Due times during the pause are skipped."""
     with api_client() as client:
         schedule = client.change_schedule(schedule_id, state="active")
-    note(f"schedule {schedule_id} is due {_local(schedule, schedule.next_due_at)}")
+    note(
+        f"resumed schedule {schedule_id}; next due {_local(schedule, schedule.next_due_at)} ({schedule.timezone})"
+    )
 
 
 @app.command()
 def delete(schedule_id: ScheduleId) -> None:
-    """Forget a schedule; its reports, and what was delivered, stay."""
+    """Delete a schedule. Its reports and delivered files are kept."""
     with api_client() as client:
         client.delete_schedule(schedule_id)
-    note(f"schedule {schedule_id} is deleted")
+    note(f"deleted schedule {schedule_id}")
+
+
+def _parameters(schedule: ReportSchedule) -> str:
+    """Format the parameters of the schedule's reports, without those that are not set."""
+    given = {name: value for name, value in (schedule.report or {}).items() if value not in (None, False)}
+    return ", ".join(f"{name}={_value(value)}" for name, value in given.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return labels_text({name: _value(each) for name, each in value.items() if each is not None})
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _local(schedule: ReportSchedule, at: datetime | None) -> str:

@@ -1,24 +1,30 @@
-"""`uptill stores`: which there are, what is known of one, and where each of its minutes comes from."""
+"""`uptill stores`: list stores, show or label one, and explain its uptime minute by minute."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, note, print_json, print_table, stdout
+from services.cli.console import (
+    Json,
+    fail,
+    labels_text,
+    minute,
+    note,
+    print_fields,
+    print_json,
+    print_table,
+)
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of
 from services.cli.timeline import show_timeline
 from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail
 
-app = typer.Typer(no_args_is_help=True, help="Stores: list, show, label, timeline.")
+app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, label, timeline.")
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -30,7 +36,7 @@ def list_(
     *,
     as_json: Json = False,
 ) -> None:
-    """Show stores by id, with their last polls."""
+    """List stores by id, with their last polls."""
     labels = labels_of(label)
     with api_client() as client:
         found = list(islice(client.stores(labels=labels), limit))
@@ -38,11 +44,11 @@ def list_(
         print_json(found)
         return
     print_table(
-        ("id", "zone", "labels", "last poll", "status"),
+        ("id", "zone", "last poll (UTC)", "status", "labels"),
         [
             (
-                *(store.store_id, _zone(store), _written(store.labels)),
-                *(_minute(store.last_polled_at), store.last_status or "-"),
+                *(store.store_id, _zone(store), minute(store.last_polled_at)),
+                *(store.last_status or "-", labels_text(store.labels) or "-"),
             )
             for store in found
         ],
@@ -51,54 +57,59 @@ def list_(
 
 @app.command()
 def show(store_id: StoreId, *, as_json: Json = False) -> None:
-    """Show what is known of one store."""
+    """Show a store: its zone, labels, hours and last poll."""
     with api_client() as client:
         store = client.get_store(store_id)
     if as_json:
         print_json(store)
         return
-    table = Table.grid(padding=(0, 2))
-    for name, value in (
+    fields = (
         ("id", store.store_id),
         ("zone", _zone(store)),
-        ("labels", _written(store.labels)),
-        ("first poll", _minute(store.first_polled_at)),
-        ("last poll", f"{_minute(store.last_polled_at)} {store.last_status or ''}"),
+        ("labels", labels_text(store.labels) or "-"),
+        ("first poll", _poll(store.first_polled_at)),
+        ("last poll", _poll(store.last_polled_at, store.last_status)),
         ("last day", f"{store.polls_last_day} polls"),
-        *_hours(store),
-    ):
-        table.add_row(name, escape(value))
-    stdout.print(table)
+    )
+    print_fields((*fields, *_hours(store)))
 
 
 @app.command()
 def label(
     store_id: StoreId,
     labels: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="All labels it is to have.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="All labels of the store from now on."),
     ] = None,
 ) -> None:
-    """Replace the labels of a store; none: remove them."""
+    """Replace the labels of a store. Without labels, remove them all."""
     given = labels_of(labels) or {}
     with api_client() as client:
         changed = client.set_labels(store_id, given)
-    note(f"{changed.store_id}: {len(given)} labels, {changed.counts.duplicate} of them as before")
+    note(f"labels of store {changed.store_id}: {labels_text(given) or 'none'}")
 
 
 @app.command()
 def timeline(
     store_id: StoreId,
-    window: Annotated[str | None, typer.Option(help="As in reports: last_week, PT6H, previous_day.")] = None,
-    begin: Annotated[
-        str | None, typer.Option("--from", help="Begin, as 2024-10-14T08:00; local time of the store.")
+    window: Annotated[
+        str | None,
+        typer.Option(
+            help="A window as in reports, such as last_week, previous_day or PT6H. Default: the last day."
+        ),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="End, likewise.")] = None,
-    as_of: Annotated[str | None, typer.Option(help="Later polls are not known. Default: the end.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Start, such as 2024-10-14T08:00, in the store's local time.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End, in the same form.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Ignore polls after this instant. Default: the end.")
+    ] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),
     *,
     as_json: Json = False,
 ) -> None:
-    """Show where every minute of a store's uptime comes from; default: the day up to the newest poll."""
+    """Show where every minute of a store's uptime comes from, by default for the day up to the newest poll."""
     with api_client() as client:
         given = [text for text in (begin, end, as_of) if text is not None]
         zone = client.get_store(store_id).timezone if given else ""
@@ -117,14 +128,15 @@ def timeline(
 
 
 def _instant(text: str | None, zone: str) -> datetime | None:
-    """The instant; without a zone of its own in that of the store."""
+    """Parse an instant. Without an offset, it is in the store's zone."""
     if text is None:
         return None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         fail(
-            f"{text!r} is no time; write it as 2024-10-14T08:00 or 2024-10-14T08:00Z", code=ExitCode.WRONG_USE
+            f"invalid time {text!r}: write it as 2024-10-14T08:00 or 2024-10-14T08:00Z",
+            code=ExitCode.WRONG_USE,
         )
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=ZoneInfo(zone))
 
@@ -133,13 +145,9 @@ def _zone(store: Store) -> str:
     return f"{store.timezone}{' (default)' if store.timezone_is_default else ''}"
 
 
-def _written(labels: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in labels.items()) or "-"
-
-
 def _hours(store: StoreDetail) -> list[tuple[str, str]]:
     if store.is_open_24x7:
-        return [("hours", "open around the clock: none were delivered")]
+        return [("hours", "open around the clock, because no hours were imported")]
     return [
         (
             name,
@@ -154,5 +162,5 @@ def _hours(store: StoreDetail) -> list[tuple[str, str]]:
     ]
 
 
-def _minute(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "-"
+def _poll(at: datetime | None, status: str | None = None) -> str:
+    return f"{minute(at)} UTC {status or ''}".rstrip() if at else "-"

@@ -1,67 +1,73 @@
-"""A timeline on a terminal, in the store's local time: each segment, how long it is, which poll and which rule made it."""
+"""Print a store's timeline in its local time: each segment, its length, the poll behind it and the rules of its ends."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from rich.markup import escape
-from rich.table import Column, Table
+from rich.text import Text
 
-from services.cli.console import note, stdout
+from services.cli.console import instant, note, stdout, table_lines
 from uptill_client import Segment, Timeline
 
 _COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
+_TITLES = ("from", "to", "length", "state", "poll", "begins there because", "ends there because")
+# The reason for the begin, and for the end. docs/how-to/stores.md explains each rule.
 _RULES = {
     "edge": ("the store opens", "the store closes"),
-    "midpoint": ("halfway from the poll before", "halfway to the next poll"),
+    "midpoint": ("halfway from last poll", "halfway to next poll"),
     "poll": ("a poll", "a poll"),
     "slot": ("rounded to the grid", "rounded to the grid"),
-    "stale": ("a poll speaks back no farther", "a poll speaks on no farther"),
-    "as_of": ("nothing later is known", "nothing later is known"),
+    "stale": ("limit of a poll's reach", "limit of a poll's reach"),
+    "as_of": ("nothing known after this", "nothing known after this"),
     "window": ("the window begins", "the window ends"),
 }
 
 
 def show_timeline(timeline: Timeline) -> None:
-    """Print one line a segment, then the totals."""
+    """Print one line per segment, then the totals."""
     zone = ZoneInfo(timeline.timezone)
-    titles = ("from", "to", "length", "state", "poll", "because it begins at", "and ends at")
-    table = Table(*(Column(title, overflow="fold") for title in titles), title_justify="left")
-    table.title = f"{escape(timeline.store_id)}, local time of {timeline.timezone}"
-    by_day = groupby(timeline.segments, key=lambda segment: segment.begin.astimezone(zone).date())
-    for day, segments in by_day:
-        table.add_row(f"[bold]{day:%a %Y-%m-%d}")
-        for segment in segments:
-            table.add_row(*_row(segment, zone))
-        table.add_section()
-    stdout.print(table)
+    stdout.print(Text(f"store {timeline.store_id}, local time of {timeline.timezone}"), soft_wrap=True)
+    _show_segments(timeline.segments, zone)
     totals = timeline.totals
-    shown = (
+    times = (
         ("open", totals.open_us),
         ("up", totals.up_us),
         ("down", totals.down_us),
         ("unknown", totals.unknown_us),
     )
-    stdout.print("  ".join(f"[{_COLOURS.get(name, 'bold')}]{name} {_length(us)}[/]" for name, us in shown))
+    stdout.print("  ".join(f"[{_COLOURS.get(name, 'bold')}]{name} {_length(us)}[/]" for name, us in times))
     stdout.print(
-        f"surely up {_length(totals.up_min_us)} to {_length(totals.up_max_us)}; {totals.polls} polls count;"
-        f" availability {_percent(totals.up_us, totals.up_us + totals.down_us)}"
+        f"up at least {_length(totals.up_min_us)}, at most {_length(totals.up_max_us)};"
+        f" availability {_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls"
     )
-    left_out = sum(not poll.counts for poll in timeline.polls)
-    if left_out:
-        note(f"{left_out} polls were taken while the store was closed, and decide nothing")
+    ignored = sum(not poll.counts for poll in timeline.polls)
+    if ignored:
+        note(f"{ignored} polls were taken while the store was closed and do not count")
     note(
         f"{timeline.begin.astimezone(zone).isoformat()} to {timeline.end.astimezone(zone).isoformat()},"
-        f" policy {timeline.policy} (version {timeline.policy_version}), seen from {timeline.as_of.isoformat()}"
+        f" policy {timeline.policy} (version {timeline.policy_version}), as of {instant(timeline.as_of)}"
     )
+    note("Times of segments are cut to whole seconds; --json has the microseconds.")
+
+
+def _show_segments(segments: Sequence[Segment], zone: ZoneInfo) -> None:
+    titles, *lines = table_lines(_TITLES, [_row(segment, zone) for segment in segments])
+    stdout.print(Text(titles, "dim"), soft_wrap=True)
+    days = groupby(zip(segments, lines, strict=True), key=lambda pair: pair[0].begin.astimezone(zone).date())
+    for day, pairs in days:
+        stdout.print(f"[bold]{day:%a %Y-%m-%d}")
+        for segment, line in pairs:
+            stdout.print(Text(line, _COLOURS[segment.state]), soft_wrap=True)
 
 
 def _row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
+    length_s = int(segment.end.timestamp()) - int(segment.begin.timestamp())
     return (
         _clock(segment.begin, zone),
         _clock(segment.end, zone),
-        _length((segment.end - segment.begin) // timedelta(microseconds=1)),
-        f"[{_COLOURS[segment.state]}]{segment.state}",
+        _length(length_s * 1_000_000),
+        segment.state,
         _clock(segment.poll, zone) if segment.poll else "none",
         _RULES[segment.begin_rule][0],
         _RULES[segment.end_rule][1],
@@ -69,17 +75,16 @@ def _row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:
-    """Time of day, with as much of the second as it has."""
-    return at.astimezone(zone).time().isoformat()
+    return f"{at.astimezone(zone):%H:%M:%S}"
 
 
 def _length(us: int) -> str:
-    """Hours, minutes, seconds; exact."""
+    """Format a duration as hours, minutes and seconds; exact."""
     seconds, rest_us = divmod(us, 1_000_000)
     exact = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"{exact}.{rest_us:06}" if rest_us else exact
 
 
 def _percent(part_us: int, whole_us: int) -> str:
-    """Two decimals, never rounded up."""
+    """Format a share with two decimals, never rounded up."""
     return f"{part_us * 10_000 // whole_us / 100:.2f} %" if whole_us else "not known"

@@ -10,31 +10,30 @@ import typer
 from services.cli.console import note, print_error
 from services.cli.up_summary import show_summary
 from services.local.stack import StackOptions, run_stack
-from services.local.stop_signals import StopRequested, StopSignals
+from services.local.stop_signals import StopFlag, StopRequested
 from shared.errors import UptillError
 from shared.exit_codes import ExitCode
 from shared.settings import DEFAULT_DATA_DIR
 
 
 def up(
-    data: Annotated[
-        Path, typer.Option(help="Folder for the data, the logs and the settings.")
-    ] = DEFAULT_DATA_DIR,
+    data: Annotated[Path, typer.Option(help="Folder for data, logs and settings.")] = DEFAULT_DATA_DIR,
     port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
     ingest_port: Annotated[int, typer.Option(help="Port of the ingest service.")] = 8001,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
     metrics_port: Annotated[
         int | None,
         typer.Option(
             min=1,
             max=65_000,
-            help="Serve metrics: the API here, and on the next ports ingest, scheduler, each worker.",
+            help="Serve metrics: the API on this port, then the ingest service, the scheduler and each worker on the next ones. Default: none.",
         ),
     ] = None,
 ) -> None:
-    """Run the whole stack here on embedded servers, until Ctrl-C.
+    """Run the whole stack on this machine until Ctrl-C.
 
-    The servers are PostgreSQL, Valkey and SeaweedFS; their data stays in the folder.
+    Starts embedded PostgreSQL, Valkey and SeaweedFS servers, the API, the ingest service, a scheduler and the
+    workers. The data stays in the folder for the next start.
     """
     options = StackOptions(
         data=data, port=port, ingest_port=ingest_port, workers=workers, metrics_port=metrics_port
@@ -43,13 +42,13 @@ def up(
 
 
 def run_up(options: StackOptions) -> int:
-    """Run the stack until asked to stop, saying what happens. Return the exit code."""
+    """Run the stack until asked to stop, and print what happens. Return the exit code."""
     began_s = time.monotonic()
 
     def say_ready(settings: Mapping[str, str]) -> None:
         show_summary(options.data.resolve(), settings, time.monotonic() - began_s)
 
-    with StopSignals() as stop:
+    with StopFlag() as stop:
         try:
             run_stack(options, stop, note, say_ready)
         except StopRequested:

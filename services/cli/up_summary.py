@@ -1,4 +1,4 @@
-"""What `uptill up` says once everything runs."""
+"""What `uptill up` prints once everything runs."""
 
 import os
 from collections.abc import Mapping
@@ -12,19 +12,18 @@ from shared.settings import DEFAULT_DATA_DIR
 
 
 def show_summary(directory: Path, settings: Mapping[str, str], took_s: float) -> None:
-    """Print where everything is and what to type next."""
+    """Print the addresses and folders of the stack, and what to type next."""
     table = Table.grid(padding=(0, 2))
     table.add_row("API", f"{settings['UPTILL_API_URL']}/docs")
     table.add_row("ingest", f"{settings['UPTILL_INGEST_URL']}/docs")
     table.add_row("settings", escape(str(_relative(directory / "env"))))
     table.add_row("logs", escape(str(_relative(directory / "logs"))))
-    stderr.print(f"[bold green]Uptill is up[/] after {took_s:.1f} s.")
+    stderr.print(f"[bold green]Uptill is up[/] after {took_s:.1f} s. Press Ctrl-C to stop it.")
     stderr.print(table)
     stderr.print("Next, in another terminal:")
     if directory != DEFAULT_DATA_DIR.resolve():
         stderr.print(f"  export UPTILL_DATA={escape(str(directory))}", soft_wrap=True)
     stderr.print("  uptill sample sample-data && uptill ingest sample-data\n  uptill report -o report.csv")
-    stderr.print("Ctrl-C stops everything.")
 
 
 def _relative(path: Path) -> Path:

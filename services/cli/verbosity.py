@@ -1,4 +1,4 @@
-"""What `-q` and `-v` change: the notes of this process, and the log level of what it starts."""
+"""`-q` and `-v`: the notes of this process, and the log level of the processes it starts."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from shared.settings import PREFIX
 
 
 def set_verbosity(*, quiet: bool) -> None:
-    """Say no more than results and errors, or log everything."""
+    """Print only results and errors if `quiet`, else log everything."""
     os.environ[f"{PREFIX}LOG_LEVEL"] = "ERROR" if quiet else "DEBUG"
     if quiet:
         silence()

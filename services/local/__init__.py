@@ -1,4 +1,4 @@
-"""Uptill's own small machine: Postgres, Valkey and SeaweedFS from their wheels, and the services over them.
+"""The embedded stack: Postgres, Valkey and SeaweedFS from their wheels, and Uptill's services on top.
 
-The server modules know nothing of Uptill's schema or settings; `stack` puts them together for `uptill up`.
+The server modules must not know Uptill's schema or settings. `stack` combines everything for `uptill up`.
 """

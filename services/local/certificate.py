@@ -1,4 +1,4 @@
-"""A key pair by which the parts of one server know each other, and everyone else is a stranger."""
+"""Create the certificate with which the parts of one server authenticate to each other."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +10,15 @@ from cryptography.x509.oid import NameOID
 
 from services.local.private_file import write_private
 
-_VALID_FOR = timedelta(days=3650)  # a server that runs for years keeps the one that it started with
+# A server that runs for years keeps the certificate that it started with.
+_VALID_FOR = timedelta(days=3650)
 _CLOCK_SKEW = timedelta(days=1)
 
 
 def write_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a key and a certificate that it signs itself, as `NAME.crt` and `NAME.key`, in place of earlier ones.
+    """Write a key and a self-signed certificate as `NAME.key` and `NAME.crt`, replacing earlier ones. Return both paths.
 
-    The certificate is its own authority: whoever trusts it trusts the holder of this key and nobody else.
+    The certificate is its own authority, so trusting it means trusting only the holder of this key.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

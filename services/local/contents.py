@@ -1,4 +1,4 @@
-"""What the stack needs inside its servers before the services start: a database, its schema and logins, a bucket, an API key."""
+"""Prepare the servers for the services: the database, its schema and logins, the bucket, an API key."""
 
 import secrets
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _BUCKET = "uptill"
 
 
 def prepare_database(endpoints: Endpoints) -> str:
-    """Make the database if it is new, bring its schema up to date, and return its address."""
+    """Create the database if it does not exist, apply the schema, and return the database's URL."""
     with psycopg.connect(endpoints.database_url, autocommit=True) as conn:
         if not conn.execute("select from pg_database where datname = %s", [_DATABASE]).rowcount:
             conn.execute(sql.SQL("create database {}").format(sql.Identifier(_DATABASE)))
@@ -31,9 +31,9 @@ def prepare_database(endpoints: Endpoints) -> str:
 
 
 def prepare_logins(owner_url: str) -> Mapping[str, str]:
-    """Give each group role a login with a new password; returns their addresses by role.
+    """Give each group role a login with a new password. Return the URLs by role.
 
-    Only the services of this start know the passwords, so nothing is kept.
+    The passwords are not stored, because only the services of this start need them.
     """
     url = urlsplit(owner_url)
     at = url.netloc.rpartition("@")[2]
@@ -45,7 +45,7 @@ def prepare_logins(owner_url: str) -> Mapping[str, str]:
 
 
 def prepare_bucket(endpoints: Endpoints) -> str:
-    """Make the bucket if it is new; returns its name."""
+    """Create the bucket if it does not exist, and return its name."""
     settings = Settings.model_validate(
         {
             "s3_endpoint": endpoints.s3_endpoint,
@@ -59,7 +59,7 @@ def prepare_bucket(endpoints: Endpoints) -> str:
 
 
 def prepare_key(database_url: str, known: str | None) -> str:
-    """The known API key if it is still good, else a new one that may do everything."""
+    """Return the known API key if it is still valid, else a new one with the scope `admin`."""
     with psycopg.connect(database_url) as conn:
         if known is not None and (prefix := prefix_of(known)) is not None:
             row = (

@@ -1,7 +1,7 @@
-"""The one error of the local stack."""
+"""The error of the embedded stack."""
 
 from shared.errors import UptillError
 
 
 class LocalStackError(UptillError):
-    """The local stack cannot start or go on; the text says why and what to do."""
+    """The stack cannot start or continue. The message explains why and what to do."""

@@ -1,4 +1,4 @@
-"""The passwords and ports of one data directory, kept in `credentials.json` (mode 0600) from start to start."""
+"""Passwords and ports of one data directory, stored in `credentials.json` (mode 0600) for the next start."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ _FILE_NAME = "credentials.json"
 
 @dataclass(frozen=True)
 class Identity:
-    """Generated once; ports change only when another program took one meanwhile."""
+    """Generated once. A port changes only if another program has taken it in the meantime."""
 
     postgres_password: str = field(repr=False)
     valkey_password: str = field(repr=False)
@@ -25,16 +25,16 @@ class Identity:
 
 
 def claim_identity(directory: Path, port_names: Iterable[str]) -> tuple[Identity, PortReservation]:
-    """The directory's identity, made on the first call, and its ports, held until the reservation is closed.
+    """Return the directory's identity, and its ports reserved until the reservation is closed.
 
-    Raises `LocalStackError` when there is data but the passwords to it are gone.
+    The first call creates the identity. Raises `LocalStackError` if there is data but its passwords are missing.
     """
     path = directory / _FILE_NAME
     if path.exists():
         known = Identity(**json.loads(path.read_text(encoding="utf-8")))
     elif (directory / "postgres").exists():
         raise LocalStackError(
-            f"{path} is gone, and with it the password to the data. Put it back, or remove {directory}."
+            f"{path} is missing, and it holds the passwords to the data. Restore the file, or remove {directory}."
         )
     else:
         known = _new_identity()

@@ -1,8 +1,8 @@
-"""The keeper: a process that stops what its owner started, should the owner die without doing so itself.
+"""The keeper: a process that stops the stack's processes if the stack dies without stopping them.
 
-It reads one registration a line from standard input; each child writes its own before it becomes the program it is
-for, so none is ever unknown here. The end of input is the owner's end, be it a normal exit or SIGKILL. It must not
-know what the processes are. Arguments: files to remove at the end.
+It reads one registration per line from standard input. Each child writes its own registration before it executes its
+program, so the keeper misses none. Standard input ends when the stack ends, whether by a normal exit or by SIGKILL.
+The keeper must not know what the processes are. Arguments: files to remove at the end.
 """
 
 import json
@@ -17,12 +17,12 @@ import psutil
 
 from services.local.stopping import Running, Stage, stop_all
 
-# Shorter than a regular stop: the owner was killed, and someone may be waiting to start again.
+# Shorter than a regular stop, because the next start may be waiting for it.
 _GRACE_S = {Stage.SERVICE: 5.0, Stage.SERVER: 20.0}
 
 
 def registration(stage: Stage, stop_signal: int, leaves: Sequence[Path]) -> bytes:
-    """The line that puts the calling process into the keeper's care; short enough to be written at once (PIPE_BUF)."""
+    """Return the line that registers the calling process. It is shorter than PIPE_BUF, so writing it is atomic."""
     return json.dumps([os.getpid(), int(stage), int(stop_signal), *map(str, leaves)]).encode() + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""One process that is kept running: started again when it ends or stops answering, after a pause that grows."""
+"""Keep one process running: restart it after a growing pause when it ends or stops answering."""
 
 import time
 from collections.abc import Callable
@@ -10,32 +10,34 @@ from shared.errors import UptillError
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-_STEADY_AFTER_S = 60.0  # what ran this long starts again with the first pause
+# A process that ran this long is restarted after the first pause again.
+_STEADY_AFTER_S = 60.0
 _LOOK_EVERY_S = 5.0
-_RECOVERS_WITHIN_S = 600.0  # after a crash Postgres may have gigabytes of log to replay
+# After a crash, Postgres may have gigabytes of log to replay.
+_RECOVERS_WITHIN_S = 600.0
 
 
 class Program(Protocol):
-    """What can be kept running."""
+    """A program that can be kept running."""
 
     @property
     def name(self) -> str:
-        """What its process and its log are called."""
+        """The name of its process and its log."""
 
     def start(self, processes: ProcessSet) -> Child:
         """Start the process."""
 
     def is_ready(self) -> bool:
-        """Whether it does its work."""
+        """Return whether it does its work."""
 
     def answers(self) -> bool:
-        """Whether it says anything at all, be it that it is busy."""
+        """Return whether it answers at all, even if it is busy."""
 
 
 class Kept:
-    """`say` gets a line for the user about each end, failure and return.
+    """One process and its restarts. `say` gets a line for the user about each end, failure and return.
 
-    `hung_after_s`: a running process that was silent for so long is killed and started again; None: it never is.
+    A running process that is silent for `hung_after_s` is killed and restarted; None: it never is.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Kept:
         self._started_s = self._answered_s = self._looked_s = time.monotonic()
 
     def tend(self) -> None:
-        """Notice what has happened to it, and do what is due. Does not wait, save for the answer to a question."""
+        """Check the process once, and restart it if that is due. Waits only for the answer to a probe."""
         now_s = time.monotonic()
         if self._restart_s is not None:
             if now_s >= self._restart_s:
@@ -83,7 +85,7 @@ class Kept:
             self._wait_for_answer(now_s, self._hung_after_s)
 
     def _wait_for_answer(self, now_s: float, hung_after_s: float) -> None:
-        """It has not answered: first it is not up, later it is killed. One that has just started gets more time."""
+        """Mark a silent process as down, and later kill it. A process that has just started gets more time."""
         silent_s = now_s - self._answered_s
         if self.is_up and silent_s > 2 * _LOOK_EVERY_S:
             self.is_up, self._away_since_s = False, self._answered_s

@@ -1,4 +1,4 @@
-"""One stack at a time in a data directory, and no process of an earlier one."""
+"""Allow one stack at a time in a data directory, and end processes of an earlier one."""
 
 import fcntl
 import os
@@ -13,16 +13,17 @@ from services.local.errors import LocalStackError
 from services.local.stopping import Running, Stage, stop_all
 
 _POLL_S = 0.1
-_PREDECESSOR_STOPS_WITHIN_S = 60.0  # the keeper's graces and some more
+# The keeper's grace periods, and some more.
+_PREDECESSOR_STOPS_WITHIN_S = 60.0
 _GRACE_S = {Stage.SERVER: 20.0, Stage.SERVICE: 0.0}
 
 
 @contextmanager
 def locked(directory: Path, wait: Callable[[float], None]) -> Iterator[int]:
-    """Hold `directory/lock`, which names this process; yields its descriptor, for the keeper to hold too.
+    """Hold `directory/lock` and yield its descriptor, which the keeper holds too.
 
-    While the keeper of a killed predecessor still stops servers, this waits for it with `wait(seconds)`. Raises
-    `LocalStackError` when a live stack holds the lock.
+    If the keeper of a killed stack is still stopping servers, wait for it with `wait(seconds)`. Raises
+    `LocalStackError` if a running stack holds the lock.
     """
     with os.fdopen(os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
         deadline = time.monotonic() + _PREDECESSOR_STOPS_WITHIN_S
@@ -31,11 +32,13 @@ def locked(directory: Path, wait: Callable[[float], None]) -> Iterator[int]:
             holder = file.read().strip()
             if holder and psutil.pid_exists(int(holder)):
                 raise LocalStackError(
-                    f"another `uptill up` (process {holder}) is running on {directory}. "
-                    "Stop that one, or give this one another folder with --data."
+                    f"another `uptill up` (process {holder}) uses {directory}. "
+                    "Stop it, or choose another folder with --data."
                 )
             if time.monotonic() > deadline:
-                raise LocalStackError(f"processes of an earlier `uptill up` still hold {directory}/lock")
+                raise LocalStackError(
+                    f"processes of an earlier `uptill up` still hold {directory}/lock; stop them and try again"
+                )
             wait(_POLL_S)
         file.seek(0)
         file.truncate()
@@ -45,7 +48,10 @@ def locked(directory: Path, wait: Callable[[float], None]) -> Iterator[int]:
 
 
 def stop_strays(stop_signals: Mapping[Path, int]) -> None:
-    """End processes that outlived both their stack and its keeper: those whose working folder is a key, by its signal."""
+    """End processes that outlived their stack and its keeper.
+
+    `stop_signals` maps the working folder of such a process to the signal that stops it.
+    """
     strays: list[Running] = []
     for process in psutil.process_iter(["cwd", "terminal"]):
         cwd = process.info["cwd"]

@@ -1,4 +1,4 @@
-"""TCP ports of 127.0.0.1: which are free, and keeping them so until the server they are meant for has started."""
+"""Find free TCP ports on 127.0.0.1 and reserve them until their servers have started."""
 
 import socket
 import sys
@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on `port` of 127.0.0.1 now (connections of an earlier one do not count)."""
+    """Return whether a server could listen on this port now. Old connections to it do not matter."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -22,10 +22,10 @@ def is_free(port: int) -> bool:
 
 
 class PortReservation:
-    """One free port for each name. Several reservations made at the same time never share a port.
+    """One free port per name. Reservations made at the same time never share a port.
 
-    On Linux a bound socket that does not listen keeps a port from everyone who asks the kernel for any free port, but
-    not from a server told to use this very one (such servers set SO_REUSEADDR). Elsewhere the port is only likely free.
+    On Linux, a bound socket that does not listen keeps the kernel from handing out its port. A server that is told to
+    use this port can still take it, because it sets SO_REUSEADDR. On other systems the port is only probably free.
     """
 
     def __init__(self, names: Iterable[str], preferred: Mapping[str, int]) -> None:
@@ -52,11 +52,11 @@ class PortReservation:
         self.release()
 
     def release(self) -> None:
-        """Keep the ports no longer: their servers listen by now."""
+        """Release the ports; their servers are listening by now."""
         self._sockets.close()
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that are free now; another program may take one before they are used."""
+    """Return distinct ports that are free now. Another program may take one before it is used."""
     with PortReservation(map(str, range(count)), {}) as reservation:
         return list(reservation.ports.values())

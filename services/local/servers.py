@@ -1,4 +1,4 @@
-"""Postgres, Valkey and SeaweedFS of one directory, started together. Knows nothing of what is kept in them."""
+"""Start Postgres, Valkey and SeaweedFS of one directory together. Must not know what they hold."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,12 +19,13 @@ STOP_SIGNALS = {
 }
 _POLL_S = 0.05
 PORT_NAMES = ("postgres", "valkey", *seaweedfs.PORT_NAMES)
-_START_TIMEOUT_S = 600.0  # after a crash Postgres may have gigabytes of log to replay
+# After a crash, Postgres may have gigabytes of log to replay.
+_START_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the three servers are, and what opens them. `database_url` is the superuser's, at `postgres`."""
+    """Addresses and credentials of the three servers. `database_url` is the superuser's, for the database `postgres`."""
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
@@ -35,7 +36,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class RunningServers:
-    """The servers' addresses and processes, and the servers themselves: `start` brings one back that ended."""
+    """The servers' addresses, their processes, and the programs that can start them again."""
 
     endpoints: Endpoints
     children: Sequence[Child]
@@ -43,9 +44,9 @@ class RunningServers:
 
 
 def reserve_ports(directory: Path) -> PortReservation:
-    """Hold the servers' ports until it is closed, so that one that ended finds its own when it comes back.
+    """Reserve the servers' ports, so that a restarted server gets its own port again.
 
-    Else the kernel may give the port to any program, even to a client that tries to reach the server.
+    Without this the kernel may give the port to any program, even to a client that tries to reach the server.
     """
     return claim_identity(directory, PORT_NAMES)[1]
 
@@ -60,8 +61,8 @@ def start_servers(
 ) -> RunningServers:
     """Start the servers whose data is in `directory` and wait until all of them answer.
 
-    `checkpoint` is called over and over while waiting and may raise to give up. Raises `LocalStackError` when a server
-    ends or does not answer; `processes` then still holds the others.
+    `checkpoint` is called repeatedly while waiting and may raise to give up. Raises `LocalStackError` if a server ends
+    or does not answer; `processes` then still holds the others.
     """
     identity, reservation = claim_identity(directory, PORT_NAMES)
     ports = identity.ports
@@ -69,7 +70,8 @@ def start_servers(
     queue = valkey.Valkey(directory, ports["valkey"], identity.valkey_password, redis_databases)
     database = postgres.Postgres(directory, ports["postgres"], identity.postgres_password, durable)
     with reservation:
-        servers: list[Program] = [objects, queue, database]  # the slowest to start is first
+        # The slowest to start is first.
+        servers: list[Program] = [objects, queue, database]
         started = [(server, server.start(processes)) for server in servers]
         _await_ready(started, checkpoint)
     endpoints = Endpoints(

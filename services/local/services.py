@@ -1,4 +1,4 @@
-"""The services of the stack as data: what to run, and how to tell that it is ready."""
+"""The services of the stack: the command, ports and login of each."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from services.local.ports import HOST
 
-_PYTHON = (sys.executable, "-P", "-m")  # -P: nothing in the working folder can stand in for our packages
+# -P: packages in the working folder cannot replace ours.
+_PYTHON = (sys.executable, "-P", "-m")
 _REQUESTS_END_WITHIN_S = 10
 DATABASE_URL = "UPTILL_DATABASE_URL"
 METRICS_PORT = "UPTILL_METRICS_PORT"
@@ -15,9 +16,9 @@ METRICS_OPTION = "--metrics-port"
 
 @dataclass(frozen=True)
 class Service:
-    """One process that is started again when it ends. `port_option` is how a user moves it to another port.
+    """One process that is restarted when it ends. `port_option` is the option that changes its port.
 
-    `metrics_port`: where it is to serve its metrics; None: nowhere. `role`: the group role of its login to the database.
+    `metrics_port` is None if it serves no metrics. `role` is the group role of its database login.
     """
 
     name: str
@@ -33,9 +34,9 @@ class Service:
 def uptill_services(
     *, port: int, ingest_port: int, workers: int, metrics_port: int | None = None
 ) -> tuple[Service, ...]:
-    """The API on `port`, the ingest service on `ingest_port`, the scheduler and the workers.
+    """Return the API on `port`, the ingest service on `ingest_port`, the scheduler and the workers.
 
-    In this order they serve their metrics on `metrics_port` and the ports after it.
+    They serve their metrics on `metrics_port` and the ports after it, in this order.
     """
     worker = (*_PYTHON, "services.worker")
     services = (
@@ -53,7 +54,7 @@ def uptill_services(
 
 
 def with_logins(services: Sequence[Service], logins: Mapping[str, str]) -> list[Service]:
-    """Give each service that has a role the address of that role's login, in place of the owner's."""
+    """Give each service with a role the database URL of that role's login instead of the owner's."""
     return [
         replace(service, env={**service.env, DATABASE_URL: logins[service.role]})
         if service.role is not None

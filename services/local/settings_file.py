@@ -1,4 +1,4 @@
-"""`DIR/env`: every setting of the stack as `UPTILL_X=value` lines, for a shell, for the commands and for the services."""
+"""`DIR/env`: the stack's settings as `UPTILL_X=value` lines, for shells, commands and services."""
 
 import os
 import shlex
@@ -14,7 +14,7 @@ def write_settings(path: Path, settings: Mapping[str, str]) -> None:
 
 
 def read_settings(path: Path) -> dict[str, str]:
-    """What the file says; nothing when there is none."""
+    """Return the settings in the file; none if it does not exist."""
     if not path.exists():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -23,6 +23,6 @@ def read_settings(path: Path) -> dict[str, str]:
 
 
 def service_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The environment of this process with the stack's settings, which win over both ways of setting them outside."""
+    """Return this process's environment with the stack's settings, which override `UPTILL_X` and `UPTILL_X_FILE`."""
     overridden = {*settings, *(f"{name}_FILE" for name in settings)}
     return {name: value for name, value in os.environ.items() if name not in overridden} | dict(settings)

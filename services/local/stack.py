@@ -1,4 +1,4 @@
-"""The local stack: locks the folder, starts servers and services, watches them, stops them in reverse order."""
+"""The embedded stack: lock the folder, start servers and services, watch them, stop them in reverse order."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from services.local.processes import ProcessSet
 from services.local.servers import STOP_SIGNALS, Endpoints, reserve_ports, start_servers
 from services.local.services import DATABASE_URL, METRICS_OPTION, Service, uptill_services, with_logins
 from services.local.settings_file import read_settings, service_environment, write_settings
-from services.local.stop_signals import StopSignals
+from services.local.stop_signals import StopFlag
 from services.local.supervision import ServiceProgram, Supervision
 
 _WATCH_EVERY_S = 0.2
@@ -36,14 +36,14 @@ class StackOptions:
 
 def run_stack(
     options: StackOptions,
-    stop: StopSignals,
+    stop: StopFlag,
     note: Callable[[str], None],
     on_ready: Callable[[Mapping[str, str]], None],
 ) -> None:
-    """Run until `stop` raises StopRequested. Leaves no process behind.
+    """Run until `stop` raises `StopRequested`. Leaves no process behind.
 
-    `on_ready` gets the settings once everything runs; `note` gets each event worth a line.
-    Raises LocalStackError, or another UptillError, when something cannot start.
+    `on_ready` gets the settings once everything runs; `note` gets one line per event. Raises `LocalStackError` or
+    another `UptillError` if something cannot start.
     """
     directory = options.data.resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,10 +81,10 @@ def _start(
     services: Sequence[Service],
     directory: Path,
     processes: ProcessSet,
-    stop: StopSignals,
+    stop: StopFlag,
     note: Callable[[str], None],
 ) -> tuple[Supervision, dict[str, str]]:
-    """Start the servers, prepare what is in them, start the services. Returns what keeps all of it running, and the settings."""
+    """Start and prepare the servers, then start the services. Return their supervision and the settings."""
     note("starting Postgres, Valkey and SeaweedFS …")
     servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
     supervision = Supervision(processes, note)
@@ -113,11 +113,12 @@ def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
                 continue
             if port in wanted.values() or not is_free(port):
                 raise LocalStackError(
-                    f"port {port}, where the {name} should listen, is taken by another program. "
+                    f"port {port}, needed for the {name}, is taken by another program. "
                     f"Choose another port with {option}."
                 )
             wanted[name] = port
-    return PortReservation(wanted, wanted)  # or one of our own servers might be given such a port
+    # Without the reservation, one of our own servers might get such a port.
+    return PortReservation(wanted, wanted)
 
 
 def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, str]) -> dict[str, str]:
@@ -136,19 +137,19 @@ def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, st
     }
 
 
-def _watch(processes: ProcessSet, supervision: Supervision, ready: Path, stop: StopSignals) -> None:
+def _watch(processes: ProcessSet, supervision: Supervision, ready: Path, stop: StopFlag) -> None:
     while True:
         stop.wait(_WATCH_EVERY_S)
         if not processes.keeper_is_alive():
             raise LocalStackError(
-                "the process that would clean up after a crash is gone; the stack was stopped"
+                "the process that cleans up after a crash has ended, so the stack was stopped; start it again"
             )
         supervision.tend()
         _show_whether(ready, is_ready=supervision.is_whole)
 
 
 def _show_whether(ready: Path, *, is_ready: bool) -> None:
-    """Keep the file only while everything runs. A full disk must not end the stack: the next look tries again."""
+    """Keep the file only while everything runs. If the disk is full, the next round tries again."""
     with suppress(OSError):
         if not is_ready:
             ready.unlink(missing_ok=True)

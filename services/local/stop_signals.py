@@ -1,4 +1,4 @@
-"""Being asked to stop: Ctrl-C, SIGTERM and SIGHUP set a flag that the stack looks at where it can stop cleanly."""
+"""Ctrl-C, SIGTERM and SIGHUP set a flag, which the stack checks where it can stop cleanly."""
 
 import signal
 import threading
@@ -8,22 +8,22 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequested(Exception):
-    """The user or the system wants the stack to end."""
+    """The user or the system asked the stack to stop."""
 
 
-class StopSignals:
-    """While entered, the signals set the flag instead of ending the process."""
+class StopFlag:
+    """A context in which the signals set a flag instead of ending the process."""
 
     def __init__(self) -> None:
         self._received = threading.Event()
 
     def checkpoint(self) -> None:
-        """Raise `StopRequested` once a signal has come."""
+        """Raise `StopRequested` if a signal has arrived."""
         if self._received.is_set():
             raise StopRequested
 
     def wait(self, seconds: float) -> None:
-        """Sleep, or raise `StopRequested` as soon as a signal comes."""
+        """Sleep, but raise `StopRequested` as soon as a signal arrives."""
         self._received.wait(seconds)
         self.checkpoint()
 

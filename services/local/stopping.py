@@ -1,4 +1,4 @@
-"""How processes are ended, in order and for certain. Used by the stack and, after its death, by the keeper."""
+"""Stop processes in order, and kill those that do not stop. Used by the stack and the keeper."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class Running:
-    """A process that leads its own process group, the signal that asks it to stop, and files it leaves if killed."""
+    """A leader of its own process group, the signal that stops it, and the files it leaves if it is killed."""
 
     process: psutil.Process
     stage: Stage
@@ -31,7 +31,7 @@ class Running:
     leaves: tuple[Path, ...] = ()
 
     def is_alive(self) -> bool:
-        """Whether it still runs; a process that ended but was not waited for yet is not alive."""
+        """Return whether the process still runs. A zombie does not count."""
         try:
             return bool(self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
@@ -39,7 +39,7 @@ class Running:
 
 
 def stop_all(running: Iterable[Running], grace_s: dict[Stage, float]) -> None:
-    """Stop stage after stage: ask, wait up to the stage's grace, then kill what is left with all its descendants."""
+    """Stop stage by stage: send the stop signal, wait for the grace period, then kill the rest with all descendants."""
     everything = list(running)
     for stage in sorted(Stage, reverse=True):
         _stop([one for one in everything if one.stage == stage], grace_s[stage])
@@ -60,10 +60,11 @@ def _stop(group: list[Running], grace_s: float) -> None:
 
 
 def kill(one: Running) -> None:
-    """End a process and everything under it at once; one that is frozen too."""
+    """Kill a process and all its descendants at once, even if it is frozen."""
     descendants: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        descendants = one.process.children(recursive=True)  # Postgres gives each backend a session of its own
+        # Postgres gives each backend a session of its own.
+        descendants = one.process.children(recursive=True)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(one.process.pid, signal.SIGKILL)
     for process in descendants:

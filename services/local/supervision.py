@@ -1,4 +1,4 @@
-"""Keeps servers and services running, and says whether all of them do their work."""
+"""Keep servers and services running, and report whether all of them work."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _PROBE_TIMEOUT_S = 5.0
 
 
 class Supervision:
-    """Everything that one stack runs. `say` gets a line for the user about each process that ended."""
+    """All processes of one stack. `say` gets a line for the user about each process that ended."""
 
     def __init__(self, processes: ProcessSet, say: Callable[[str], None]) -> None:
         self._processes = processes
@@ -33,7 +33,7 @@ class Supervision:
         return all(one.is_up for one in self._kept)
 
     def adopt(self, running: Iterable[tuple[Program, Child]], hung_after_s: float) -> None:
-        """Take over servers that answer already. One that is silent for `hung_after_s` is killed and started again."""
+        """Take over servers that already answer. A server that is silent for `hung_after_s` is killed and restarted."""
         self._kept += [
             Kept(program, self._processes, self._say, child=child, hung_after_s=hung_after_s)
             for program, child in running
@@ -57,14 +57,14 @@ class Supervision:
         self._kept += fresh
 
     def tend(self) -> None:
-        """Notice what ended or fell silent, and start it again when it is due."""
+        """Check each process, and restart those that ended or hang when their pause is over."""
         for one in self._kept:
             one.tend()
 
 
 @dataclass(frozen=True)
 class ServiceProgram:
-    """A service as a program to be kept running, with `env` of the stack and what is the service's own."""
+    """A service as a program to keep running. `env` is the stack's environment."""
 
     service: Service
     folder: Path
@@ -72,7 +72,7 @@ class ServiceProgram:
 
     @property
     def name(self) -> str:
-        """As the service's."""
+        """The service's name."""
         return self.service.name
 
     def start(self, processes: ProcessSet) -> Child:
@@ -86,7 +86,7 @@ class ServiceProgram:
         )
 
     def is_ready(self) -> bool:
-        """As `is_ready` of the service."""
+        """Return whether the service is ready."""
         return is_ready(self.service)
 
     def answers(self) -> bool:

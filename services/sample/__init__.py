@@ -1,4 +1,4 @@
-"""The sample data set: three CSV files that are made up, seeded, and as awkward as real ones."""
+"""Generate the sample data set: three CSV files from a seed, with the oddities of real ones."""
 
 from services.sample.write_sample import SampleFile, SampleSummary, write_sample
 

@@ -1,6 +1,7 @@
-"""Random numbers as pure functions of (seed, purpose, index); knows nothing of stores or polls.
+"""Random numbers as pure functions of seed, purpose and index. Must not know stores or polls.
 
-Only integer arithmetic and exact float operations: the same on every machine and in every version of numpy.
+It uses only integer arithmetic and exact float operations, so the numbers are the same on every machine and with every
+version of numpy.
 """
 
 import hashlib
@@ -18,12 +19,12 @@ _UNIT = 2.0**-53
 
 @dataclass(frozen=True)
 class Draws:
-    """All random numbers of one data set, addressed by purpose and index instead of by order of use."""
+    """All random numbers of one data set, addressed by purpose and index, not by order of use."""
 
     seed: int
 
     def bits(self, purpose: str, index: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """64 independent bits for each index (>= 0, any shape)."""
+        """Return 64 independent bits for each index (>= 0, any shape)."""
         digest = hashlib.sha256(f"{self.seed}:{purpose}".encode()).digest()
         state = np.atleast_1d(index).astype(np.uint64)
         state *= _GOLDEN
@@ -36,18 +37,18 @@ class Draws:
         return state
 
     def uniform(self, purpose: str, index: NDArray[np.int64]) -> NDArray[np.float64]:
-        """One number in [0, 1) for each index."""
+        """Return a number in [0, 1) for each index."""
         return (self.bits(purpose, index) >> np.uint64(11)).astype(np.float64) * _UNIT
 
     def ranks(self, purpose: str, count: int) -> NDArray[np.int64]:
-        """A random permutation of 0 .. count - 1."""
+        """Return a random permutation of 0 .. count - 1."""
         order = np.argsort(self.bits(purpose, np.arange(count)), kind="stable")
         ranks = np.empty(count, np.int64)
         ranks[order] = np.arange(count)
         return ranks
 
     def categories(self, purpose: str, count: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A category for each of `count` items, in the proportions of `weights` to within one item."""
+        """Return a category for each of `count` items. The proportions match `weights` to within one item."""
         total = int(weights.sum())
         position = (2 * self.ranks(purpose, count) + 1) * total // (2 * count)
         return np.searchsorted(np.cumsum(weights), position, side="right").astype(np.int64)

@@ -1,4 +1,4 @@
-"""The stores of a sample: ids, zones, opening weeks and how each of them behaves. Knows no poll and no file."""
+"""The stores of a sample: ids, zones, opening weeks, behaviour. Must not know polls or files."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,8 @@ ZONES: Final[dict[str, int]] = {
     "America/Phoenix": 59,
     "Pacific/Honolulu": 2,
 }
-DEFAULT_ZONE: Final = "America/Chicago"  # where a store without a zone is taken to be
+# The zone of a store without one.
+DEFAULT_ZONE: Final = "America/Chicago"
 NONE: Final = -1  # no zone, or no opening week
 
 # Measured on 3,678 polled stores and on the 882 that have a zone but were never polled.
@@ -35,15 +36,16 @@ _SILENT_IN_LAST_WEEK: Final = 893
 _POLLED_THREEFOLD: Final = 735  # one in five
 _DARK: Final = 423  # polled in the last week, and never up in it
 
-# Measured: the share of open time that stores which are not dark were up: 76 % to 86 %, or (one in four) 92 % to 99 %.
+# Measured: the share of open time that stores were up, dark ones excepted: 76 % to 86 %, or (one in four) 92 % to 99 %.
 _USUAL_UP, _GOOD_UP = (0.76, 0.86), (0.92, 0.99)
 _GOOD_SHARE: Final = 0.24
-_RARITIES_FROM: Final = 100  # chosen: so many stores or more show every rarity at least once
+# Chosen: a fleet of at least this many stores shows every rarity at least once.
+_RARITIES_FROM: Final = 100
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Stores by index, the polled ones first. Arrays of one entry a store."""
+    """Stores by index, the polled ones first. Each array has one entry per store."""
 
     store_ids: pl.Series
     zone: NDArray[np.int64]  # index into ZONES, or NONE
@@ -55,7 +57,7 @@ class Fleet:
 
 
 def build_fleet(draws: Draws, stores: int) -> Fleet:
-    """Make `stores` polled stores, and as many that only have hours and zones as real data would."""
+    """Make `stores` polled stores, and stores with only hours and a zone in the proportion of real data."""
     extra = round(stores * _NEVER_POLLED / _POLLED)
     total = stores + extra
     index = np.arange(total)
@@ -89,7 +91,7 @@ def build_fleet(draws: Draws, stores: int) -> Fleet:
 
 
 def _chosen(rank: NDArray[np.int64], measured: int, stores: int) -> NDArray[np.bool_]:
-    """Choose as many of the ranked stores as `measured` is among the real ones."""
+    """Choose ranked stores in the proportion that `measured` has among the real ones."""
     count = round(stores * measured / _POLLED)
     return rank < max(count, int(stores >= _RARITIES_FROM))
 

@@ -1,4 +1,4 @@
-"""The polls of some sweeps: which stores, at what instants, in what order. Knows no status and no text."""
+"""Generate the polls of sweeps: which stores, at which instants. Must not know statuses or text."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,8 +28,8 @@ _WHOLE_SECOND_SHARE: Final = 1 / 20_000
 
 
 @dataclass(frozen=True)
-class Polls:
-    """Polls in no particular order. Arrays of one entry a poll."""
+class SweepPolls:
+    """SweepPolls in no particular order. Each array has one entry per poll."""
 
     number: NDArray[np.int64]  # names the poll within the data set: the index of its random draws
     store: NDArray[np.int64]  # index into the fleet
@@ -38,7 +38,7 @@ class Polls:
 
 @dataclass(frozen=True)
 class Poller:
-    """Polls a fleet on a schedule; any sweep can be asked for at any time, and is always the same."""
+    """SweepPolls a fleet on a schedule. Sweeps can be generated in any order, and are the same each time."""
 
     draws: Draws
     fleet: Fleet
@@ -46,18 +46,18 @@ class Poller:
 
     @cached_property
     def _slot_store(self) -> NDArray[np.int64]:
-        """A sweep is a row of slots: one for each store, three for a store polled threefold."""
+        """The store of each slot of a sweep: one slot per store, three for a store that is polled threefold."""
         return np.repeat(np.arange(len(self.fleet.polls_per_sweep)), self.fleet.polls_per_sweep)
 
     @cached_property
     def _slot_repeat(self) -> NDArray[np.int64]:
-        """Shape of the slots: 0, 1, 2 for the first, second and third poll of a store in a sweep."""
+        """For each slot: 0, 1 or 2 for the first, second or third poll of its store in a sweep."""
         first = np.cumsum(self.fleet.polls_per_sweep) - self.fleet.polls_per_sweep
         return np.arange(self.slots) - first[self._slot_store]
 
     @cached_property
     def _sweeps(self) -> NDArray[np.int64]:
-        """How many sweeps poll each store: all, or those before it falls silent, but one at least."""
+        """The number of sweeps that poll each store: all, or those before it falls silent, but at least one."""
         before = self.schedule.sweeps_before_last_week
         silent = (self.fleet.silent_after < 1) & (before > 0)
         until = 1 + (self.fleet.silent_after * max(before - 1, 0)).astype(np.int64)
@@ -65,11 +65,11 @@ class Poller:
 
     @property
     def slots(self) -> int:
-        """The most polls that a sweep can have."""
+        """The largest number of polls in a sweep."""
         return int(self.fleet.polls_per_sweep.sum())
 
-    def polls(self, first_sweep: int, last_sweep: int) -> Polls:
-        """The polls of sweeps `first_sweep` .. `last_sweep` - 1."""
+    def polls(self, first_sweep: int, last_sweep: int) -> SweepPolls:
+        """Return the polls of the sweeps `first_sweep` .. `last_sweep` - 1."""
         numbers = np.arange(first_sweep * self.slots, last_sweep * self.slots)
         sweeps, slots = np.divmod(numbers, self.slots)
         polled = sweeps < self._sweeps[self._slot_store[slots]]
@@ -78,7 +78,7 @@ class Poller:
         store = self._slot_store[slot]
         at_us = self.schedule.sweep_us[sweep] + self._offset_us(store, sweep, self._slot_repeat[slot])
         whole = self.draws.uniform("whole second", number) < _WHOLE_SECOND_SHARE
-        return Polls(number, store, np.where(whole, at_us // _SECOND_US * _SECOND_US, at_us))
+        return SweepPolls(number, store, np.where(whole, at_us // _SECOND_US * _SECOND_US, at_us))
 
     def _offset_us(
         self,
@@ -86,7 +86,7 @@ class Poller:
         sweep: NDArray[np.int64],
         repeat: NDArray[np.int64],
     ) -> NDArray[np.int64]:
-        """Microseconds into the sweep."""
+        """Return the microseconds from the start of the sweep to each poll."""
         visit = sweep * len(self.fleet.polls_per_sweep) + store  # one for the threefold polls of a store
         place = self.draws.uniform("place", store) * _OFFSET_RANGE_US
         jitter = (self.draws.uniform("early", visit) - self.draws.uniform("late", visit)) * _JITTER_US

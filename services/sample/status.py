@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.sample.draws import Draws
 from services.sample.fleet import DEFAULT_ZONE, ZONES, Fleet
-from services.sample.polling import Polls
+from services.sample.polling import SweepPolls
 from services.sample.schedule import DAY_US, HOUR_US, Schedule
 from services.sample.weeks import ALWAYS_OPEN, WEEKS
 
@@ -24,46 +24,46 @@ _EPOCH_MINUTE_OF_WEEK: Final = 3 * 24 * 60  # 1970-01-01 was a Thursday
 
 # Measured: 4 % of the polls that follow another within minutes contradict it, so one in fifty is misread.
 _MISREAD_SHARE: Final = 0.02
-# Chosen: on so many days a store has an outage, longer ones for stores that are down more.
+# Chosen: the share of days on which a store has an outage. Stores that are down more have longer ones.
 _OUTAGE_DAYS_SHARE: Final = 0.6
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Decides the status of any poll of a fleet."""
+    """Decides the status of each poll of a fleet."""
 
     draws: Draws
     fleet: Fleet
     schedule: Schedule
 
-    def is_active(self, polls: Polls) -> NDArray[np.bool_]:
-        """One entry a poll."""
+    def is_active(self, polls: SweepPolls) -> NDArray[np.bool_]:
+        """Return the status of each poll."""
         misread = self.draws.uniform("misread", polls.number) < _MISREAD_SHARE
         up = self._is_open(polls) & ~self._in_outage(polls)
         return (up ^ misread) & ~self.fleet.dark[polls.store]
 
     @cached_property
     def _open_minutes(self) -> NDArray[np.bool_]:
-        """Shape (weeks + 1, 10080); the last row belongs to stores without hours, whose week is -1."""
+        """Open minutes, shape (weeks + 1, 10080). The last row is for stores without hours, whose week is -1."""
         return np.stack([week.open_minutes() for week in (*WEEKS, ALWAYS_OPEN)])
 
     @cached_property
     def _offsets_us(self) -> NDArray[np.int64]:
-        """Shape (hours, zones + 1): local minus UTC time in each hour; the last zone is that of stores without one."""
+        """Local minus UTC time in each hour, shape (hours, zones + 1). The last zone is for stores without one."""
         hours = range(self.schedule.start_us, self.schedule.end_us + HOUR_US, HOUR_US)
         instants = [datetime.fromtimestamp(hour // 1_000_000, UTC) for hour in hours]
         zones = [ZoneInfo(name) for name in (*ZONES, DEFAULT_ZONE)]
         return np.array([[_utc_offset_us(instant, zone) for zone in zones] for instant in instants])
 
-    def _is_open(self, polls: Polls) -> NDArray[np.bool_]:
+    def _is_open(self, polls: SweepPolls) -> NDArray[np.bool_]:
         hour = (polls.at_us - self.schedule.start_us) // HOUR_US
         local_us = polls.at_us + self._offsets_us[hour, self.fleet.zone[polls.store]]
         minute = (local_us // _MINUTE_US + _EPOCH_MINUTE_OF_WEEK) % _WEEK_MIN
         is_open: NDArray[np.bool_] = self._open_minutes[self.fleet.week[polls.store], minute]
         return is_open
 
-    def _in_outage(self, polls: Polls) -> NDArray[np.bool_]:
-        """At most one outage in each day of a store, whose days begin at an hour of its own."""
+    def _in_outage(self, polls: SweepPolls) -> NDArray[np.bool_]:
+        """Return whether each poll is in an outage. A store has at most one a day, and its days begin at its own hour."""
         phase = self.draws.uniform("day", polls.store)
         time = (polls.at_us - self.schedule.start_us) / DAY_US + phase
         day = time.astype(np.int64)

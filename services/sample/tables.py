@@ -1,4 +1,4 @@
-"""The rows of the three files as text columns; knows the stores and the formats, but no file."""
+"""Format the rows of the three files as text columns. Must not know files."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,11 +10,12 @@ from services.sample.draws import Draws
 from services.sample.fleet import NONE, ZONES, Fleet
 from services.sample.weeks import WEEKS
 
-_HOURS_STORES: Final = 20_000  # stores of one frame of the hours file
+# Stores per frame of the hours file.
+_HOURS_STORES: Final = 20_000
 
 
 def status_table(fleet: Fleet, rows: pl.DataFrame) -> pl.DataFrame:
-    """Text of the poll file from rows of (store, is_active, at_us); trailing zeros of a second's fraction go."""
+    """Format polls (store, is_active, at_us), without trailing zeros in the fractions of a second."""
     instant = pl.from_epoch("at_us", time_unit="us").dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
     return rows.select(
         fleet.store_ids.gather(rows["store"]).alias("store_id"),
@@ -24,7 +25,7 @@ def status_table(fleet: Fleet, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def hours_tables(fleet: Fleet, draws: Draws) -> Iterator[pl.DataFrame]:
-    """Text of the hours file, bounded numbers of stores at a time; the rows of a store are not together."""
+    """Yield the rows of the hours file for a limited number of stores at a time. A store's rows are not adjacent."""
     weeks = pl.DataFrame(
         [
             (number, row.day_of_week, row.opens, row.closes)
@@ -43,7 +44,7 @@ def hours_tables(fleet: Fleet, draws: Draws) -> Iterator[pl.DataFrame]:
 
 
 def zones_table(fleet: Fleet) -> pl.DataFrame:
-    """Text of the zones file, zone by zone as real ones are."""
+    """Format the zones file, sorted by zone as real ones are."""
     zoned = np.flatnonzero(fleet.zone != NONE)
     zoned = zoned[np.argsort(fleet.zone[zoned], kind="stable")]
     names = pl.Series(list(ZONES), dtype=pl.String)

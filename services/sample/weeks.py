@@ -1,4 +1,4 @@
-"""Opening weeks: the catalogue, its rows of an hours file, its minutes. Knows no store, zone or date.
+"""The catalogue of opening weeks, their rows in an hours file and their minutes. Must not know stores, zones or dates.
 
 A week is written `days*opens-closes`, Monday first; `+` adds a second shift, `-` is a closed day, and a close of 25:00
 is 01:00 on the next day, which an hours file splits into two rows that meet at midnight.
@@ -17,7 +17,7 @@ _WEEK_MIN: Final = 7 * _DAY_MIN
 
 @dataclass(frozen=True)
 class HoursRow:
-    """One row of an hours file; `closes` of a row that touches midnight is the seam, 23:59:59 or 23:59:00."""
+    """One row of an hours file. If it ends at midnight, `closes` is the seam: 23:59:59 or 23:59:00."""
 
     day_of_week: int
     opens: str
@@ -26,7 +26,7 @@ class HoursRow:
 
 @dataclass(frozen=True)
 class Week:
-    """The hours of `stores` real stores; `seam_s` is the second at which their files let 23:59 end."""
+    """The hours of `stores` real stores. `seam_s` is the second that their files write for midnight (23:59:SS)."""
 
     stores: int
     seam_s: int
@@ -34,7 +34,7 @@ class Week:
 
     @cached_property
     def _shifts(self) -> list[tuple[int, int, int]]:
-        """(day, opens, closes), minutes of the opening day."""
+        """Tuples of day, opening and closing; times in minutes of the opening day."""
         days = [day for part in self.text.split() for day in [part[2:]] * int(part[0])]
         return [
             (number, _minute(shift[:5]), _minute(shift[6:]))
@@ -44,7 +44,7 @@ class Week:
         ]
 
     def rows(self) -> list[HoursRow]:
-        """The week as an hours file holds it."""
+        """Return the week's rows in an hours file."""
         rows = []
         for day, opens, closes in self._shifts:
             seam = f"23:59:{self.seam_s:02}"
@@ -54,7 +54,7 @@ class Week:
         return rows
 
     def open_minutes(self) -> NDArray[np.bool_]:
-        """Shape (10080,): whether the store is open in each minute of the local week."""
+        """Return whether the store is open in each minute of the local week; shape (10080,)."""
         minutes = np.zeros(_WEEK_MIN, np.bool_)
         for day, opens, closes in self._shifts:
             minutes[np.arange(day * _DAY_MIN + opens, day * _DAY_MIN + closes) % _WEEK_MIN] = True

@@ -1,4 +1,4 @@
-"""Writes the three files of a sample; none appears under its name before all of them are complete."""
+"""Write the three files of a sample. They appear under their names only when all are complete."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,22 +10,23 @@ from typing import Final
 
 import polars as pl
 
-from services.sample.delivery import Delivery
 from services.sample.draws import Draws
 from services.sample.fleet import build_fleet
+from services.sample.poll_rows import PollRows
 from services.sample.polling import Poller
 from services.sample.schedule import plan_sweeps
 from services.sample.status import Watch
 from services.sample.tables import hours_tables, status_table, zones_table
 
 DEFAULT_END: Final = datetime(2024, 10, 15, tzinfo=UTC)
-_FIRST_YEAR, _LAST_YEAR = 2000, 2100  # what ingest accepts
+# The years that ingest accepts.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
 _NAMES: Final = ("store_status.csv", "menu_hours.csv", "timezones.csv")
 
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One file written: `rows` without the header."""
+    """A written file. `rows` does not count the header."""
 
     path: Path
     rows: int
@@ -44,7 +45,7 @@ class SampleSummary:
         return sum(file.size_bytes for file in self.files)
 
     def __str__(self) -> str:
-        """One line a file, for people."""
+        """Return one line per file, for people."""
         return "\n".join(f"{file.path}: {file.rows:,} rows, {file.size_bytes:,} bytes" for file in self.files)
 
 
@@ -57,18 +58,18 @@ def write_sample(
     end: datetime | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SampleSummary:
-    """Write `store_status.csv`, `menu_hours.csv` and `timezones.csv` to `directory`, which is made if need be.
+    """Write `store_status.csv`, `menu_hours.csv` and `timezones.csv` to `directory`, which is created if needed.
 
-    `stores` stores are polled in the `days` days before `end` (aware; 2024-10-15 00:00 UTC if not given); a quarter
-    as many again have hours and a zone but no poll. The same arguments give the same bytes on any machine.
-    `on_progress(done, total)` counts sweeps of the fleet. Files that exist are replaced, each in one step. Raises
-    ValueError for arguments out of range and OSError if a file cannot be written; then nothing is replaced.
+    `stores` stores are polled in the `days` days before `end` (aware; 2024-10-15 00:00 UTC by default). A quarter as
+    many more have hours and a zone but no poll. The same arguments give the same bytes on any machine.
+    `on_progress(done, total)` counts sweeps of the fleet. Existing files are replaced, each in one step. Raises
+    ValueError for arguments out of range, and OSError if a file cannot be written; then nothing is replaced.
     """
     end = _checked(stores, days, seed, DEFAULT_END if end is None else end)
     draws = Draws(seed)
     fleet = build_fleet(draws, stores)
     schedule = plan_sweeps(draws, end, days)
-    delivery = Delivery(draws, Poller(draws, fleet, schedule), Watch(draws, fleet, schedule))
+    delivery = PollRows(draws, Poller(draws, fleet, schedule), Watch(draws, fleet, schedule))
 
     def status_tables() -> Iterator[pl.DataFrame]:
         done = 0
@@ -112,7 +113,7 @@ def _checked(stores: int, days: int, seed: int, end: datetime) -> datetime:
 
 @contextmanager
 def _replacing(directory: Path) -> Iterator[list[Path]]:
-    """Temporary files that take their names when the block ends well, and vanish when it does not."""
+    """Yield temporary files. They get their names if the block succeeds, and are removed if it fails."""
     parts = [directory / f".{name}.{os.getpid()}.part" for name in _NAMES]
     try:
         yield parts
@@ -124,7 +125,7 @@ def _replacing(directory: Path) -> Iterator[list[Path]]:
 
 
 def _write(path: Path, tables: Iterable[pl.DataFrame]) -> int:
-    """Write the tables below one header; returns the number of rows."""
+    """Write the tables below one header, and return the number of rows."""
     rows = 0
     with path.open("wb") as file:
         for number, table in enumerate(tables):

@@ -108,9 +108,9 @@ def test_both_distributions_have_one_version() -> None:
 
 def test_the_client_is_typed_and_works_beside_foreign_packages_of_our_names(tmp_path: Path) -> None:
     """With nothing of Uptill on the path but the client, as `pip install uptill-client` leaves it."""
-    for name in ("services", "shared"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(f"OWNER = 'the user, {name}'\n")
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "__init__.py").write_text("OWNER = 'the user, services'\n")
+    (tmp_path / "shared.py").write_text("OWNER = 'the user, shared'\n")
     (example,) = re.findall(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
     indented = "".join(f"    {line}\n" for line in example.splitlines())
     script = f"""

@@ -1,4 +1,4 @@
-"""What the Compose schema cannot tell of docker-compose.yml, its overrides, its secrets and its Dockerfile."""
+"""docker-compose.yml, its overrides, its secrets and its Dockerfile: rules that the schema does not check."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_a_container_has_a_memory_limit(name: str) -> None:
 
 
 @each_service
-def test_a_container_is_checked_or_ends_by_itself(name: str) -> None:
+def test_a_container_has_a_health_check_or_ends_on_its_own(name: str) -> None:
     service = SERVICES[name]
     if name in ONE_SHOTS:
         assert service["healthcheck"] == {"disable": True}
@@ -125,7 +125,7 @@ def test_every_setting_of_the_stack_exists() -> None:
     assert {key.removesuffix("_FILE") for key in used} <= known
 
 
-def test_no_secret_stands_in_a_file_of_the_repository() -> None:
+def test_no_file_of_the_repository_contains_a_secret() -> None:
     secret_name = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|DATABASE_URL|REDIS_URL|API_KEY|ROOT_USER")
     for stack in (STACK, *OVERRIDES.values()):
         for service in stack["services"].values():
@@ -193,7 +193,7 @@ def test_a_service_holds_the_login_of_its_role_and_no_other() -> None:
             assert SERVICES[name]["environment"]["UPTILL_DATABASE_URL_FILE"] == f"/run/secrets/{held[0]}"
 
 
-def test_an_older_folder_of_secrets_gets_what_is_new(secrets: Path) -> None:
+def test_an_older_folder_of_secrets_gets_new_secrets(secrets: Path) -> None:
     new = [*secrets.glob("*_database_url"), secrets / "s3_grpc"]
     kept = {path.name: path.read_bytes() for path in secrets.iterdir() if path not in new}
     for path in new:
@@ -204,7 +204,7 @@ def test_an_older_folder_of_secrets_gets_what_is_new(secrets: Path) -> None:
     assert {name: (secrets / name).read_bytes() for name in kept} == kept
 
 
-def test_the_parts_of_the_object_store_know_each_other_by_a_key(secrets: Path) -> None:
+def test_the_parts_of_the_object_store_share_a_key(secrets: Path) -> None:
     used = {
         key: value for key, value in SERVICES["s3"]["environment"].items() if key.startswith("WEED_GRPC_")
     }
@@ -219,7 +219,7 @@ def test_the_parts_of_the_object_store_know_each_other_by_a_key(secrets: Path) -
     trust.load_verify_locations(secrets / "s3_grpc")
 
 
-def test_workers_get_the_time_they_were_promised() -> None:
+def test_workers_get_their_stop_grace() -> None:
     grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
     assert grace_s == Settings.model_fields["stop_grace_s"].default + 10
     assert 'CMD ["python", "-m", "services.worker"]' in _dockerfile()
@@ -281,7 +281,7 @@ def _is_pinned_variable(image: str, variable: str) -> bool:
     return re.fullmatch(rf"\$\{{{variable}:-[a-z0-9./-]+:v?\d+\.\d+[a-z0-9.-]*\}}", image) is not None
 
 
-def test_the_object_store_is_well_only_once_it_writes_durably() -> None:
+def test_the_object_store_is_healthy_only_once_it_writes_durably() -> None:
     script = SERVICES["s3"]["entrypoint"][2]
     assert "fs.configure -locationPrefix=/buckets/ -fsync -apply" in script
     assert "&& touch /tmp/syncs-writes" in script

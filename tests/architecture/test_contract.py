@@ -1,4 +1,4 @@
-"""The committed descriptions are what the services say, and say enough."""
+"""The committed reference pages and OpenAPI documents match the code and are complete."""
 
 import jsonschema
 import pytest
@@ -18,12 +18,14 @@ def test_every_reference_page_is_made_from_the_code() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(pages()))
-def test_the_page_is_what_the_code_says(name: str) -> None:
+def test_the_page_matches_the_code(name: str) -> None:
     assert (FOLDER / name).read_text() == pages()[name](), "run `make reference`"
 
 
 @pytest.mark.parametrize(("document", "method", "path"), EVERY_OPERATION)
-def test_an_operation_says_who_may_call_it_and_how_it_fails(document: str, method: str, path: str) -> None:
+def test_an_operation_documents_who_may_call_it_and_how_it_fails(
+    document: str, method: str, path: str
+) -> None:
     app = applications()[document]
     operation = app.openapi()["paths"][path][method]
     assert operation["summary"]
@@ -43,9 +45,7 @@ def test_an_operation_says_who_may_call_it_and_how_it_fails(document: str, metho
 
 
 @pytest.mark.parametrize(("document", "method", "path"), EVERY_OPERATION)
-def test_json_comes_and_goes_with_an_example_that_its_schema_allows(
-    document: str, method: str, path: str
-) -> None:
+def test_json_bodies_and_answers_have_valid_examples(document: str, method: str, path: str) -> None:
     description = applications()[document].openapi()
     operation = description["paths"][path][method]
     holders = [operation.get("requestBody", {}), *operation["responses"].values()]

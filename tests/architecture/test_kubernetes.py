@@ -1,7 +1,4 @@
-"""What the Kubernetes schema cannot tell of deploy/k8s. With `kubectl` at hand the overlays are also rendered, as it would.
-
-Without a cluster it is not tried that the pods start; KEDA's own kinds have no schema here.
-"""
+"""deploy/k8s: rules that the schema does not check. If `kubectl` is installed, the overlays are rendered too."""
 
 import ipaddress
 import re
@@ -107,7 +104,7 @@ def test_a_pod_is_restricted(pod: dict[str, Any]) -> None:
 
 
 @each_pod
-def test_a_pod_asks_for_what_it_uses_and_has_the_limit_of_compose(pod: dict[str, Any]) -> None:
+def test_a_pod_requests_what_it_uses_and_has_the_limit_of_compose(pod: dict[str, Any]) -> None:
     (container,) = pod["spec"]["containers"]
     assert set(container["resources"]["requests"]) == {"cpu", "memory"}
     limit = container["resources"]["limits"]["memory"]
@@ -253,7 +250,7 @@ def test_what_is_opened_leaves_out_the_networks_that_webhooks_leave_out() -> Non
                 assert not any(is_public(str(one[1])) for one in left_out)
 
 
-def test_names_are_asked_of_the_cluster_only_and_data_servers_serve_their_protocol_only() -> None:
+def test_names_resolve_in_the_cluster_only_and_data_servers_serve_their_protocol_only() -> None:
     policies = {
         (one["metadata"]["name"], len(one["spec"].get("egress", []))): one["spec"]
         for one in ALL
@@ -298,7 +295,7 @@ def test_a_pod_holds_the_secrets_that_it_uses_and_no_other_login(name: str) -> N
         assert logins[0]["key"] != "database_url", "the owner's is for migrations alone"
 
 
-def test_no_secret_stands_in_the_manifests() -> None:
+def test_the_manifests_contain_no_secret() -> None:
     assert [resource for resource in ALL if resource["kind"] == "Secret"] == []
 
 

@@ -1,4 +1,4 @@
-"""docs/explanation/life-of-a-report.md shows the states and the updates that the code has, and none that it has not."""
+"""docs/explanation/life-of-a-report.md shows exactly the states and updates that the code has."""
 
 import re
 from pathlib import Path
@@ -16,13 +16,13 @@ _BATCH_STATES = {"pending", "leased", "done", "dead"}
 
 
 def diagrams() -> list[set[tuple[str, str]]]:
-    """The arrows of the report's diagram and of the batch's."""
+    """Return the arrows of the report's diagram and of the batch's diagram."""
     blocks = re.findall(r"```mermaid\nstateDiagram-v2\n(.*?)```", _PAGE, re.DOTALL)
     return [{(a, b) for a, b in re.findall(r"(\w+) --> (\w+)", block)} for block in blocks]
 
 
 def tables() -> list[list[tuple[set[str], str, set[str]]]]:
-    """Of each table the rows: from which states, to which, by which queries."""
+    """Return the rows of each table: from which states, to which, by which queries."""
     found = []
     for block in re.findall(r"\| from \| to \|.*?\n\|[-|]+\n((?:\|.*\n)+)", _PAGE):
         rows = [[cell.strip() for cell in row.split(" | ")] for row in block.strip().splitlines()]

@@ -1,4 +1,4 @@
-"""The locked packages: every extra gets what the tests ran on, and pyproject.toml asks for no less."""
+"""Each extra is locked to the tested versions, and the floors in pyproject.toml match them."""
 
 import re
 import tomllib
@@ -17,15 +17,20 @@ PROJECTS = [ROOT / "pyproject.toml", ROOT / "clients" / "python" / "pyproject.to
 
 
 def pins(lock: Path) -> set[tuple[str, str]]:
-    """Names and versions, several where they depend on the interpreter."""
+    """Return names and versions. A package has several if they depend on the interpreter."""
     return set(re.findall(r"^([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)", lock.read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 def test_each_extra_is_locked_to_the_versions_that_are_tested(lock: Path) -> None:
     tested = pins(ROOT / "requirements" / "dev.txt")
-    assert pins(lock)
-    assert pins(lock) - tested == set()
+    locked = pins(lock)
+    if lock.stem == "docs":
+        # The site's generator is not part of the tests; what both use has one version.
+        names = {name for name, _ in tested}
+        locked = {(name, version) for name, version in locked if name in names}
+    assert locked
+    assert locked - tested == set()
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.parent.name)

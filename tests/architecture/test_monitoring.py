@@ -1,4 +1,4 @@
-"""Alerts and dashboards speak of metrics that exist, and each alert has its test and its page in the runbook."""
+"""Alerts and dashboards use metrics that exist, and each alert has a test and a section in the runbook."""
 
 import json
 import re
@@ -100,7 +100,7 @@ def test_prometheus_scrapes_every_service_that_counts() -> None:
 
 
 def test_in_kubernetes_every_pod_with_a_metrics_port_is_scraped_under_its_name() -> None:
-    """A service's job is the name that its pods have; jobs of the one configuration are names of the other."""
+    """A service's job is the name of its pods, so both configurations use the same jobs."""
     (job,) = yaml.safe_load((DEPLOY / "prometheus" / "kubernetes.yml").read_text())["scrape_configs"]
     rules = {rule["target_label"]: rule for rule in job["relabel_configs"] if "target_label" in rule}
     assert rules["job"]["source_labels"] == ["__meta_kubernetes_pod_label_app_kubernetes_io_name"]

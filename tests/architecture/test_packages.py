@@ -1,4 +1,4 @@
-"""The packages are ours, and each service starts with no more than it needs."""
+"""Our package names are not shadowed, and each service imports only what it needs."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ def run_isolated(code: str, folder: Path) -> str:
     ).stdout
 
 
-def test_no_stranger_shadows_our_package_names(tmp_path: Path) -> None:
+def test_no_other_package_shadows_ours(tmp_path: Path) -> None:
     """Two flat names, `shared` and `services`: a package of that name in site-packages would win over an editable install."""
     printed = run_isolated(
         "import shared, services; print(shared.__file__); print(services.__file__)", tmp_path

@@ -1,4 +1,4 @@
-"""Every promise and fault of docs/explanation/reliability.md names its proof, and every proof named there exists."""
+"""Each promise and fault in docs/explanation/reliability.md names a proof, and each named proof exists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the repository promises about itself."""
+"""The repository: locked requirements, README, docstrings, links, hooks and CI."""
 
 import re
 import subprocess
@@ -33,6 +33,7 @@ def test_every_extra_is_locked() -> None:
         "api",
         "build",
         "dev",
+        "docs",
         "ingest",
         "local",
         "trace",
@@ -47,7 +48,7 @@ def test_readme_is_short_and_its_make_targets_exist() -> None:
     assert set(re.findall(r"`?make ([a-z-]+)", readme)) <= targets
 
 
-def test_every_module_says_what_it_is() -> None:
+def test_every_module_has_a_docstring() -> None:
     silent = [
         path
         for path in tracked_files()
@@ -59,7 +60,7 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
-def test_hooks_and_hosted_ci_run_what_everybody_runs() -> None:
+def test_hooks_and_hosted_ci_run_the_same_commands() -> None:
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert repository["repo"] == "local"
     assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]

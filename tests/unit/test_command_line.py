@@ -53,12 +53,12 @@ def test_every_list_and_show_prints_json_on_request() -> None:
     shown = {
         path
         for path, command in EVERY_COMMAND
-        if path.rpartition(" ")[2] in ("list", "show", "timeline", "deliveries")
+        if path.rpartition(" ")[2] in ("list", "show", "timeline", "deliveries", "doctor")
     }
     with_json = {
         path for path, command in EVERY_COMMAND for option in command.params if "--json" in option.opts
     }
-    assert len(shown) == 10
+    assert len(shown) == 11
     assert shown <= with_json
 
 
@@ -99,7 +99,7 @@ def test_an_api_that_does_not_answer() -> None:
 def test_wrong_use_is_code_2(tmp_path: Path) -> None:
     refused = uptill("-q", "-v", "reports", "list")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "-q and -v exclude each other" in refused.stderr
+    assert "-q and -v cannot be used together" in refused.stderr
     missing = uptill("reports", "list", UPTILL_DATA=str(tmp_path))
     assert (missing.returncode, missing.stdout) == (2, "")
 

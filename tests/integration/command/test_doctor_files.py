@@ -48,7 +48,7 @@ def test_a_changed_file_is_found(
     assert (shallow.read, deep.read) == (0, 1 if deep_only else 0)
 
 
-def test_the_command_names_the_report_and_the_file_and_what_to_do(
+def test_the_command_names_the_report_the_file_and_the_fix(
     env: dict[str, str], worker: WorkerContext, database_url: str, file_key: str, tmp_path: Path
 ) -> None:
     unfinished = trigger(database_url, batch_stores=1).report_id

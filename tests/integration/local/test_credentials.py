@@ -1,4 +1,4 @@
-"""The embedded servers check who asks: passwords, signatures and the end of a presigned link."""
+"""The embedded servers check credentials: passwords, signatures, and the expiry of presigned links."""
 
 import http.client
 import time

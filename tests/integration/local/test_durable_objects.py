@@ -1,4 +1,4 @@
-"""The embedded object store writes to disk before it acknowledges, also after a restart with its old data."""
+"""The embedded object store writes to disk before it acknowledges, even after a restart with old data."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.fixtures.local_stack import eventually
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_its_rules_say_that_it_syncs_writes_below_buckets(durable: bool, tmp_path: Path) -> None:
+def test_its_rules_sync_writes_below_buckets(durable: bool, tmp_path: Path) -> None:
     ports = dict(zip(PORT_NAMES, free_ports(len(PORT_NAMES)), strict=True))
     store = SeaweedFS(tmp_path, ports, "access", "secret-of-a-test", durable)
     for start in ("first", "second") if durable else ("only",):

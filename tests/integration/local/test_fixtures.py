@@ -1,4 +1,4 @@
-"""The fixtures that other tests stand on: really separate, and private to each test."""
+"""The fixtures of other tests are separate and private to each test."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""SIGKILL of the stack: nothing is left running, nothing acknowledged is lost, and the next start needs no hand."""
+"""After SIGKILL of the stack, no process is left, no acknowledged write is lost, and the next start works."""
 
 import os
 import signal
@@ -73,7 +73,7 @@ def test_after_a_kill_nothing_is_left_running(tmp_path: Path) -> None:
         assert not (tmp_path / "data" / "ready").exists()
 
 
-def test_what_survived_both_the_stack_and_its_keeper_is_ended_by_the_next_start(tmp_path: Path) -> None:
+def test_the_next_start_ends_what_outlived_the_stack_and_its_keeper(tmp_path: Path) -> None:
     [port] = free_ports(1)
     with started(tmp_path / "data", port) as first:
         everything = first.await_ready().everything()
@@ -88,7 +88,7 @@ def test_what_survived_both_the_stack_and_its_keeper_is_ended_by_the_next_start(
         assert read(endpoints(second)) == (("row",), b"value", b"object")
 
 
-def test_a_stale_postmaster_file_that_names_another_program_is_no_obstacle(tmp_path: Path) -> None:
+def test_a_stale_postmaster_file_of_another_program_does_not_prevent_a_start(tmp_path: Path) -> None:
     cluster = tmp_path / "data" / "postgres"
     pid_file = cluster / "postmaster.pid"
     with started(tmp_path / "data") as first:

@@ -1,4 +1,4 @@
-"""The whole of `uptill up`: each service has its own login, all of them are enough for a report, and a killed Postgres heals."""
+"""`uptill up` as a whole: each service has its own login, which suffices for a report, and a killed Postgres heals."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`uptill up --metrics-port`: each process of the stack serves its own metrics, on the ports from there on."""
+"""`uptill up --metrics-port`: each process serves its metrics, on consecutive ports."""
 
 import random
 import signal
@@ -78,5 +78,5 @@ def test_a_port_that_is_taken_is_named_with_its_option(tmp_path: Path) -> None:
         stack = up(tmp_path / "data", first)
         assert stack.wait(60) == 1
     told = " ".join((tmp_path / "output").read_text().split())
-    assert f"port {first + 2}, where the metrics of scheduler should listen" in told
+    assert f"port {first + 2}, needed for the metrics of scheduler, is taken" in told
     assert "--metrics-port" in told

@@ -1,16 +1,16 @@
-"""Port reservations: several at the same time never share a port, and the server it is meant for can still listen."""
+"""Port reservations never share a port, and the intended server can still listen on it."""
 
 import socket
 
 from services.local.ports import HOST, PortReservation, free_ports, is_free
 
 
-def test_a_reserved_port_is_given_to_no_one_else() -> None:
+def test_a_reserved_port_is_not_given_out_again() -> None:
     with PortReservation(["a", "b"], {}) as first, PortReservation(map(str, range(200)), {}) as second:
         assert len({*first.ports.values(), *second.ports.values()}) == 202
 
 
-def test_the_server_it_is_meant_for_can_listen() -> None:
+def test_its_server_can_listen_on_a_reserved_port() -> None:
     with PortReservation(["web"], {}) as reservation:
         port = reservation.ports["web"]
         with socket.create_server((HOST, port)):

@@ -1,4 +1,4 @@
-"""The running stack is open to nobody else: files, addresses, command lines."""
+"""The running stack is closed to other users: files, addresses, command lines."""
 
 import http.client
 import json
@@ -65,7 +65,7 @@ def test_everything_listens_on_the_loopback_address_only(stack: LocalStack) -> N
         ("master", "/col/delete?collection=uptill", 404),  # without -disableHttp: every report is gone
     ],
 )
-def test_the_inner_parts_of_the_object_store_serve_no_stranger(
+def test_the_inner_parts_of_the_object_store_refuse_strangers(
     stack: LocalStack, part: str, path: str, status: int
 ) -> None:
     servers = endpoints(stack)
@@ -81,7 +81,7 @@ def test_the_inner_parts_of_the_object_store_serve_no_stranger(
 
 
 @pytest.mark.parametrize("part", ["master", "volume", "filer", "s3"])
-def test_the_parts_of_the_object_store_talk_to_nobody_without_their_key(stack: LocalStack, part: str) -> None:
+def test_the_parts_of_the_object_store_require_their_certificate(stack: LocalStack, part: str) -> None:
     port = json.loads((stack.data / "credentials.json").read_text())["ports"][f"{part}_grpc"]
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""What the stack refuses to do: with a message that says what is wrong and what to do, and nothing touched."""
+"""The stack refuses to start with a message that names the problem and the fix, and changes nothing."""
 
 import http.client
 import socket
@@ -42,7 +42,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_data_without_the_passwords_to_it(tmp_path: Path) -> None:
     (tmp_path / "data" / "postgres").mkdir(parents=True)
     with started(tmp_path / "data") as stack:
-        assert "credentials.json is gone" in _refusal(stack)
+        assert "credentials.json is missing" in _refusal(stack)
     assert list((tmp_path / "data" / "postgres").iterdir()) == []
 
 

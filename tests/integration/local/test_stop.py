@@ -1,4 +1,4 @@
-"""Being asked to stop: the stack ends well, and nothing of it is left running."""
+"""A signal stops the stack cleanly, and no process is left."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A process that is asked to stop hears it, whatever its threads do at that moment."""
+"""A stop signal is noticed, whatever the threads of the process are doing."""
 
 import signal
 import subprocess

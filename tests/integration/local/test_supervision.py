@@ -1,4 +1,4 @@
-"""What ends or falls silent is started again, services and servers alike; the rest goes on meanwhile."""
+"""Servers and services that end or hang are restarted, while the others keep running."""
 
 import signal
 import socket
@@ -29,7 +29,7 @@ def test_a_service_that_is_killed_runs_again(tmp_path: Path) -> None:
     assert "web was killed by SIGKILL" in stack.output
 
 
-def test_a_service_that_cannot_start_ends_the_stack_with_its_last_words(tmp_path: Path) -> None:
+def test_a_service_that_cannot_start_ends_the_stack_and_shows_its_log(tmp_path: Path) -> None:
     with started(tmp_path / "data", service="broken_service") as stack:
         assert stack.process.wait(60) == 1
     assert "web exited with code 1" in stack.output
@@ -71,7 +71,7 @@ def test_a_server_that_falls_silent_is_killed_and_started_again(tmp_path: Path) 
         assert read(endpoints(stack)) == (("row",), b"value", b"object")
 
 
-def test_a_server_that_cannot_start_again_is_tried_less_and_less_often_and_ctrl_c_still_stops(
+def test_restarts_of_a_server_that_cannot_start_slow_down_and_ctrl_c_still_stops(
     tmp_path: Path,
 ) -> None:
     with started(tmp_path / "data") as stack:

@@ -1,4 +1,4 @@
-"""What is set up so that it would lose or show what it holds does not start (promise 21); against real servers."""
+"""A service with a configuration that could lose or expose data does not start (promise 21)."""
 
 import json
 import subprocess
@@ -64,7 +64,7 @@ def refused(env: Mapping[str, str], folder: Path, module: str, *words: str) -> N
         (("--appendonly", "no"), "keeps nothing over a restart"),
     ],
 )
-def test_a_queue_that_forgets(
+def test_a_queue_that_evicts(
     env: Mapping[str, str], tmp_path: Path, module: str, options: tuple[str, ...], words: str
 ) -> None:
     with valkey(tmp_path, *options) as url:
@@ -72,7 +72,7 @@ def test_a_queue_that_forgets(
 
 
 @pytest.mark.parametrize("module", [*SERVICES, "services.ingest.http"])
-def test_a_password_that_everybody_tries_first(env: Mapping[str, str], tmp_path: Path, module: str) -> None:
+def test_a_well_known_password(env: Mapping[str, str], tmp_path: Path, module: str) -> None:
     unsafe = {**env, "UPTILL_DATABASE_URL": "postgresql://uptill:changeme@127.0.0.1:1/uptill"}
     refused(unsafe, tmp_path, module, "UPTILL_DATABASE_URL has a password that everybody tries first")
     assert not any("changeme" in log.read_text() for log in tmp_path.glob("*.log"))
@@ -87,19 +87,19 @@ def test_a_password_that_everybody_tries_first(env: Mapping[str, str], tmp_path:
         ("s3_secret_key", "minioadmin"),
     ],
 )
-def test_each_secret_is_looked_at(name: str, value: str) -> None:
+def test_each_secret_is_checked(name: str, value: str) -> None:
     settings = Settings.model_validate({name: value})
     with pytest.raises(ConfigurationError, match=f"UPTILL_{name.upper()}"):
         settings.require()
 
 
-def test_random_passwords_and_none_at_all_are_taken() -> None:
+def test_random_and_missing_passwords_are_accepted() -> None:
     urls = {"database_url": "postgresql://uptill:b7f0c3d1@db/uptill", "redis_url": "redis://redis:6379/0"}
     assert Settings.model_validate(urls).require("database_url").redis_url
 
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:ListBucket"])
-def test_a_bucket_that_strangers_can_read(
+def test_a_public_bucket(
     env: Mapping[str, str], s3: S3Client, bucket: str, tmp_path: Path, action: str
 ) -> None:
     values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
@@ -121,7 +121,7 @@ def test_a_bucket_that_strangers_can_read(
     s3.delete_bucket_policy(Bucket=bucket)
 
 
-def test_a_missing_setting_is_said_without_a_trace(env: Mapping[str, str]) -> None:
+def test_a_missing_setting_is_reported_without_a_traceback(env: Mapping[str, str]) -> None:
     without = {name: value for name, value in env.items() if name != "UPTILL_S3_BUCKET"}
     ended = subprocess.run(
         [sys.executable, "-m", "services.api"],

@@ -1,4 +1,4 @@
-"""The poll file's rows in the order of a real file: blocks in time order, shuffled, some rows delivered twice."""
+"""Put polls in the order of a real file: blocks in time order, shuffled, with some rows twice."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from services.sample.draws import Draws
-from services.sample.polling import Poller, Polls
+from services.sample.polling import Poller, SweepPolls
 from services.sample.status import Watch
 
 # Measured: the distance from one step back in time to the next, in rows.
@@ -17,23 +17,23 @@ _BLOCK_ROWS: Final = 9_000
 # Measured: one row in twenty is late, by up to 2.5 s.
 _LATE_SHARE: Final = 0.05
 _LAG_US: Final = 2_500_000
-# Chosen: small sets are cut into so many blocks, if they have as many sweeps.
+# Chosen: a small set is cut into at least this many blocks, if it has that many sweeps.
 _MIN_BLOCKS: Final = 8
-# Chosen, few: rows that come again in a later block, with the same or (a correction) with the other status.
+# Chosen: the few rows that a later block repeats, with the same status or (a correction) with the other one.
 _DUPLICATE_SHARE: Final = 1 / 5_000
 _CORRECTION_SHARE: Final = 1 / 20_000
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """Yields the rows of the poll file, about a block at a time; memory grows with the stores, not with the rows."""
+class PollRows:
+    """The rows of the poll file, about a block at a time. Memory grows with the stores, not with the rows."""
 
     draws: Draws
     poller: Poller
     watch: Watch
 
     def frames(self) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Pairs of the number of sweeps in the frame and the frame: store index, is_active, at_us."""
+        """Yield frames with the columns store (index), is_active and at_us, each with its number of sweeps."""
         sweeps = len(self.poller.schedule.sweep_us)
         step = min(max(round(_BLOCK_ROWS / self.poller.slots), 1), max(sweeps // _MIN_BLOCKS, 1))
         firsts = np.arange(0, sweeps, step)
@@ -50,8 +50,8 @@ class Delivery:
         if len(again):
             yield 0, again
 
-    def _order(self, polls: Polls) -> NDArray[np.int64]:
-        """Time order, but for the late ones; sweeps larger than a block are cut into blocks and shuffled."""
+    def _order(self, polls: SweepPolls) -> NDArray[np.int64]:
+        """Return the order of the polls: by time except for late ones. Large sweeps are shuffled in blocks."""
         lag = np.maximum(1 - self.draws.uniform("lag", polls.number) / _LATE_SHARE, 0.0)
         order = np.argsort(polls.at_us + (lag * _LAG_US).astype(np.int64), kind="stable")
         if len(order) < 2 * _BLOCK_ROWS:
@@ -60,7 +60,7 @@ class Delivery:
         shuffled = self.draws.ranks(f"part {polls.number[0]}", len(blocks))
         return np.concatenate([blocks[number] for number in shuffled])
 
-    def _again(self, polls: Polls, rows: pl.DataFrame) -> pl.DataFrame:
+    def _again(self, polls: SweepPolls, rows: pl.DataFrame) -> pl.DataFrame:
         luck = self.draws.uniform("again", polls.number)
         corrected = luck < _CORRECTION_SHARE
         return rows.with_columns(pl.col("is_active") ^ pl.Series(corrected)).filter(
