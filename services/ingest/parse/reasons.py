@@ -38,7 +38,7 @@ FILE_REASONS = {
 FAULT_REASONS = {
     "fault": "its process or its database failed; it goes on when it is loaded again, an upload by itself",
     "attempts": "5 attempts to load it failed without committing anything more; the log of the ingest service says why",
-    "upload_lost": "the files of the upload were gone from the spool before they were loaded; send them again",
+    "upload_lost": "the files of the upload were gone from the spool, or had changed, before they were loaded; send them again",
     "canceled": "it was canceled; what was committed before stays",
 }
 
