@@ -51,10 +51,10 @@ def replace_hours(
         parsed.append(fields)
     days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
 
-    def change(conn: psycopg.Connection, store_key: int) -> Counts:
+    def change(conn: psycopg.Connection, store_key: int) -> tuple[Counts, bool]:
         values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes}
-        ((added,),) = conn.execute(_SQL["replace_hours"], values)
-        return Counts(accepted=added, duplicate=len(parsed) - added)
+        ((added, changed),) = conn.execute(_SQL["replace_hours"], values)
+        return Counts(accepted=added, duplicate=len(parsed) - added), changed
 
     return _change(database_url, store_id, "hours", created_by, change)
 
@@ -66,9 +66,10 @@ def replace_timezone(database_url: str, store_id: str, timezone: str, created_by
         raise InvalidRequest(ROW_REASONS[fields], field="timezone")
     (name,) = fields
 
-    def change(conn: psycopg.Connection, store_key: int) -> Counts:
+    def change(conn: psycopg.Connection, store_key: int) -> tuple[Counts, bool]:
         ((before,),) = conn.execute(_SQL["replace_timezone"], {"store_key": store_key, "timezone": name})
-        return Counts(int(before is None), int(before == name), int(before not in {None, name}))
+        counts = Counts(int(before is None), int(before == name), int(before not in {None, name}))
+        return counts, before != name
 
     return _change(database_url, store_id, "timezones", created_by, change)
 
@@ -78,12 +79,13 @@ def replace_labels(
 ) -> StoreChange:
     """Set the labels, which are valid, in the place of those it had. Raises `InvalidRequest` and `DatabaseUnavailable`."""
 
-    def change(conn: psycopg.Connection, store_key: int) -> Counts:
+    def change(conn: psycopg.Connection, store_key: int) -> tuple[Counts, bool]:
         values = {"store_key": store_key, "labels": Jsonb(dict(labels))}
         ((before,),) = conn.execute(_SQL["replace_labels"], values)
         same = sum(before.get(name) == value for name, value in labels.items())
         known = sum(name in before for name in labels)
-        return Counts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
+        counts = Counts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
+        return counts, before != dict(labels)
 
     return _change(database_url, store_id, "labels", created_by, change)
 
@@ -93,8 +95,9 @@ def _change(
     store_id: str,
     kind: Literal["hours", "timezones", "labels"],
     created_by: str,
-    change: Callable[[psycopg.Connection, int], Counts],
+    change: Callable[[psycopg.Connection, int], tuple[Counts, bool]],
 ) -> StoreChange:
+    """`change` returns the counts, and whether anything is different now."""
     store_id = store_id.strip(" ")
     if reason := store_id_fault(store_id):
         raise InvalidRequest(ROW_REASONS[reason], field="store_id")
@@ -104,8 +107,8 @@ def _change(
             conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
             row = {"id": import_id, "kind": kind, "source": f"store {store_id}", "created_by": created_by}
             conn.execute(_SQL["insert_store_change"], row)
-            counts = change(conn, store_keys_of(conn, [store_id])[store_id])
-            record_change(conn, import_id, counts, Stretch(0, 0))
+            counts, changed = change(conn, store_keys_of(conn, [store_id])[store_id])
+            record_change(conn, import_id, counts, Stretch(0, 0), changed=changed)
             conn.execute(_SQL["finish_store_change"], {"id": import_id})
     except (TableLocked, psycopg.errors.QueryCanceled) as error:
         raise DatabaseUnavailable(

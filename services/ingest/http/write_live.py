@@ -94,7 +94,8 @@ class LiveWriter:
             if changed.size
             else _NOTHING
         )
-        record_change(self._conn, live_import_id(self._conn), sum(counts, Counts()), stretch)
+        import_id = live_import_id(self._conn)
+        record_change(self._conn, import_id, sum(counts, Counts()), stretch, changed=changed.size > 0)
         return counts, learnt
 
     def _keys_of(self, ids: Sequence[str]) -> tuple[NDArray[np.int32], dict[str, int]]:

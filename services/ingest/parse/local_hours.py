@@ -74,7 +74,7 @@ class LocalHoursWriter:
                     copy.write_row((self._ledger.import_id, *values))
             self._ledger.reject(hours.rejects)
             stretch = Stretch(hours.chunk.first_byte, hours.chunk.end_byte)
-            self._ledger.advance(stretch, Counts(rejected=len(hours.rejects)))
+            self._ledger.advance(stretch, Counts(rejected=len(hours.rejects)), changed=False)
 
     def finish(self, end_byte: int) -> None:
         """Commit all that is staged as one change; a second time nothing is."""
@@ -87,9 +87,9 @@ class LocalHoursWriter:
             if not ids:
                 return
             add_stores(self._conn, ids)
-            ((accepted, duplicate, corrected),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
+            ((*counts, changed),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
             self._conn.execute(_SQL["drop_staged"], import_id)
-            self._ledger.advance(Stretch(end_byte, end_byte), Counts(accepted, duplicate, corrected))
+            self._ledger.advance(Stretch(end_byte, end_byte), Counts(*counts), changed=changed)
 
     def _prepare_hours(self) -> None:
         """Do what needs no lock: distinct rows, and statistics that let the planner see how many there are."""

@@ -78,16 +78,19 @@ def record_change(
     stretch: Stretch,
     place: Checkpoint | None = None,
     *,
+    changed: bool,
     settling: bool = False,
 ) -> int:
-    """Count rows for an import and record the change under the next ledger number, which is returned.
+    """Count rows for an import and record the stretch under the next ledger number, which is returned.
 
+    It becomes the data cut if the transaction `changed` data: duplicates and rejected rows leave the cut where it is.
     Raises `ImportCanceled`, unless `settling`; the caller's transaction must then not be committed.
     """
     values = {
         "id": import_id,
         "end_line": place.end_line if place else 0,
         "prefix_sha256": place.prefix_sha256 if place else None,
+        "changed": changed,
         "settling": settling,
         **vars(counts),
         **vars(stretch),
@@ -192,10 +195,12 @@ class ImportLedger:
             for reject in rejects:
                 copy.write_row((self.import_id, reject.line, reject.byte_offset, reject.reason, reject.raw))
 
-    def advance(self, stretch: Stretch, counts: Counts = _NO_ROWS) -> int:
+    def advance(self, stretch: Stretch, counts: Counts = _NO_ROWS, *, changed: bool) -> int:
         """Count, and record the stretch under the next ledger number, which is returned. To COMMIT no other commits."""
         place = self._reading
-        seq = record_change(self.conn, self.import_id, counts, stretch, place, settling=self._settling)
+        seq = record_change(
+            self.conn, self.import_id, counts, stretch, place, changed=changed, settling=self._settling
+        )
         self.checkpoint = place
         return seq
 

@@ -202,7 +202,8 @@ class PollWriter:
             self._ledger.count(import_id, count)
         earliest = min((change.earliest for change in changes if change.earliest), default=None)
         latest = max((change.latest for change in changes if change.latest), default=None)
-        seq = self._ledger.advance(Stretch(first_byte, end_byte, earliest, latest), own)
+        stretch = Stretch(first_byte, end_byte, earliest, latest)
+        seq = self._ledger.advance(stretch, own, changed=earliest is not None)
         for change in changes:
             for start in range(0, len(change.first_keys), _STORES_AT_ONCE):
                 part = slice(start, start + _STORES_AT_ONCE)
