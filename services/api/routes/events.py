@@ -67,7 +67,8 @@ async def _stream(context: ApiContext, request: Request, report: Report) -> Asyn
                 yield ": still here\n\n"
             if report.is_final or await request.is_disconnected():
                 return
-            if await context.stopping.pause(LOOK_S, waiter.changed):
+            pace_s = context.changes.pace_s  # changes that follow each other closely are one event
+            if await context.stopping.pause(pace_s) or await context.stopping.pause(LOOK_S, waiter.changed):
                 return
             waiter.changed.clear()
             try:
