@@ -47,6 +47,7 @@ from shared.webhooks.deliveries import Bounds
 _ANSWERS_WITHIN_S = (
     3.0  # when stopping: what has not been answered by then is sent again by another scheduler
 )
+_ENDS_WITHIN_S = 9.5  # 0.5 s before supervisors kill it; reached only while a server is frozen
 _log = structlog.get_logger()
 
 
@@ -137,6 +138,7 @@ def main() -> None:
     """Entry point."""
     configure_logging("scheduler", "INFO")
     stop = StopSignals()
+    stop.end_within(_ENDS_WITHIN_S)
     try:
         settings = load_settings().require("database_url", "redis_url", "s3_bucket")
         configure_logging("scheduler", settings.log_level)
