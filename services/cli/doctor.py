@@ -54,7 +54,7 @@ def doctor(
         bool, typer.Option("--deep", help="With that, read every object and verify its SHA-256.")
     ] = False,
 ) -> None:
-    """Check the database, the queue, the object store, the API and the workers. Exit status 1 when one is not well."""
+    """Check the database, the queue, the object store, the API, the ingest service and the workers. Exit status 1 when one is not well."""
     if deep and not compare:
         fail("--deep needs --reconcile: give both", code=ExitCode.WRONG_USE)
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
@@ -66,6 +66,7 @@ def doctor(
         "api": _check_api,
         "api key": _check_key,
         "workers": _check_workers,
+        "ingest": _check_ingest,
         "uploads": _check_uploads,
     }
     if compare:
@@ -142,6 +143,18 @@ def _check_api(settings: Settings) -> tuple[str, str]:
     return body["status"], f"the API says {'; '.join(unwell)}" if unwell else ""
 
 
+def _check_ingest(settings: Settings) -> tuple[str, str]:
+    try:
+        with httpx2.Client(timeout=_TIMEOUT_S) as http:
+            body = http.get(f"{settings.ingest_url}/readyz").json()
+    except httpx2.HTTPError as error:
+        if "ingest_url" in settings.model_fields_set:
+            return type(error).__name__, "start it, or correct UPTILL_INGEST_URL"
+        return f"none at {settings.ingest_url}", ""  # files may all come by the command
+    unwell = [f"{name}: {state}" for name, state in body["components"].items() if state != "ok"]
+    return body["status"], f"the ingest service says {'; '.join(unwell)}" if unwell else ""
+
+
 def _check_key(settings: Settings) -> tuple[str, str]:
     with httpx2.Client(timeout=_TIMEOUT_S) as http:
         answer = http.get(
@@ -178,6 +191,8 @@ def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[
         found = reconcile(conn, make_storage(settings), settings.report_ttl_s, deep=deep)
     reports = list(dict.fromkeys(damage.object.report_id for damage in found.files))
     state = f"{len(reports)} reports without a whole file, {len(found.unreferenced)} objects without a report"
+    if found.left_parts:
+        state += f", {len(found.left_parts)} parts of ended reports that the scheduler removes after an hour"
     if deep:
         state += f", {found.read} objects read"
     advice = f"make new reports instead of {', '.join(map(str, reports[:3]))}" if reports else ""

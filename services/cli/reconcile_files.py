@@ -55,16 +55,20 @@ class Damage:
 
 @dataclass(frozen=True)
 class Discrepancies:
-    """`files` of succeeded reports, and `parts` of others, that are damaged; objects that nothing points to; how many were read."""
+    """`files` of succeeded reports, and `parts` of others, that are damaged; and how many objects were read.
+
+    `unreferenced`: objects that nothing points to. `left_parts`: parts of ended reports, until the scheduler removes them.
+    """
 
     files: list[Damage]
     parts: list[Damage]
     unreferenced: list[str]
+    left_parts: list[str]
     read: int
 
     @property
     def is_clean(self) -> bool:
-        return not (self.files or self.parts or self.unreferenced)
+        return not (self.files or self.parts or self.unreferenced or self.left_parts)
 
 
 def reconcile(
@@ -82,10 +86,12 @@ def reconcile(
     damages += _changed(storage, whole)
     still = set(_kept(conn, ttl_s)) if damages else set()  # some have ended, or were computed again, since
     damages = [damage for damage in damages if damage.object in still]
+    unreferenced, left_parts = unreferenced_objects(conn, listed.values(), ttl_s)
     return Discrepancies(
         [damage for damage in damages if not damage.object.is_part],
         [damage for damage in damages if damage.object.is_part],
-        unreferenced_objects(conn, listed.values(), ttl_s),
+        unreferenced,
+        left_parts,
         len(whole),
     )
 

@@ -19,6 +19,13 @@ from shared.lane import Lane
 from shared.settings import Settings
 
 
+@dataclass
+class UploadWait:
+    """How long the oldest waiting upload had waited at the last look; None until there was one."""
+
+    oldest_s: float | None = None
+
+
 @dataclass(frozen=True)
 class IngestContext:
     """The service's servers, threads and settings. One that is stopping should get no new work.
@@ -34,6 +41,7 @@ class IngestContext:
     stopping: Stopping
     changes_lane: Lane
     readiness: Readiness
+    upload_wait: UploadWait
 
 
 async def _context(
