@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared import errors
+from shared.http.faults import fault
 from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
 from shared.http.quotas import Quota
 from shared.redact import redacted
@@ -197,22 +198,9 @@ async def _on_validation_error(request: Request, error: Exception) -> ProblemRes
         return _answer(
             request, PROBLEMS[errors.UnsupportedMediaType], "send JSON, with Content-Type: application/json"
         )
-    found = [_fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
+    found = [fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
     return _answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
-
-
-def _fault(item: Mapping[str, Any]) -> Mapping[str, str]:
-    """Where it is and what it must be; in words of ours where pydantic's are about its own classes."""
-    field, message = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
-    match item.get("type"):
-        case "json_invalid" if "ctx" in item:
-            field, message = "body", f"no JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
-        case "extra_forbidden":
-            message = f"there is no such {'field' if item['loc'][0] == 'body' else 'parameter'}"
-        case "model_attributes_type" | "model_type":
-            message = "must be an object"
-    return {"field": field, "message": message}
 
 
 async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:

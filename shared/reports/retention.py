@@ -96,7 +96,8 @@ def unreferenced_objects(
 
     `items` is a listing, ordered by key.
     """
-    unreferenced, left_parts = [], []
+    unreferenced: list[str] = []
+    left_parts: list[str] = []
     for report_id, some in _by_report(items):
         wanted = _wanted(conn, [report_id], ttl_s)
         for item in _unwanted(some, wanted.get(report_id, frozenset())):

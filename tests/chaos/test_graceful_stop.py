@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -184,11 +185,12 @@ def test_a_stop_ends_within_its_grace_while_postgres_is_frozen(
             "UPTILL_STOP_GRACE_S": "5",
             "UPTILL_SPOOL_DIR": str(tmp_path / "spool"),
         }
-        process = {
+        starts: Mapping[str, Callable[..., subprocess.Popen[bytes]]] = {
             "worker": services.worker,
             "scheduler": services.scheduler,
-            "ingest": lambda **extra: services.serve("services.ingest.http", UPTILL_REDIS_URL="", **extra),
-        }[name](**settings)
+            "ingest": partial(services.serve, "services.ingest.http", UPTILL_REDIS_URL=""),
+        }
+        process = starts[name](**settings)
         with psycopg.connect(env["UPTILL_DATABASE_URL"], autocommit=True) as conn:
             if name == "ingest":
                 conn.execute("select pg_advisory_lock(hashtextextended('uptill.ingest', 0))")

@@ -51,7 +51,7 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
     try:
         return adapter.validate_json(bytes(body))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False)
         raise RequestValidationError(
             [{**item, "loc": ("body", *item["loc"])} for item in found[:_SHOWN_ERRORS]]
         ) from None
