@@ -4,11 +4,17 @@ A signal to a whole process group, or a supervisor that passes on what its child
 """
 
 import atexit
+import os
 import select
 import signal
 import socket
+import threading
+import time
 from types import FrameType
 
+import structlog
+
+_log = structlog.get_logger()
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _asked: list[int] = []
 
@@ -56,5 +62,24 @@ class StopSignals:
             select.select([self._woken], [], [], seconds)
         return self.requested
 
+    def end_within(self, seconds: float) -> None:
+        """End this process at the latest `seconds` after it was asked to stop, whatever still waits for a frozen server."""
+
+        def watch() -> None:
+            select.select([self._woken], [], [])
+            end_after(seconds)
+
+        threading.Thread(target=watch, name="stop-limit", daemon=True).start()
+
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
+
+
+def end_after(seconds: float) -> None:
+    """Wait that long and end the process at once, with status 0. Run it in a daemon thread, once the stop was asked for.
+
+    A thread that waits for a frozen server cannot be ended. Nothing is lost: all that counts is committed, or done again.
+    """
+    time.sleep(seconds)
+    _log.warning("stop_cut_short", after_s=seconds)
+    os._exit(0)

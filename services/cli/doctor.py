@@ -61,8 +61,8 @@ def doctor(
 ) -> None:
     """Check every component and say what to fix.
 
-    Checks the database and its schema, the queue, the object store, the API, the API key, the workers and the
-    uploads. Exits with status 1 if a check fails.
+    Checks the database and its schema, the queue, the object store, the API, the API key, the workers, the ingest
+    service and the uploads. Exits with status 1 if a check fails.
     """
     if deep and not compare:
         fail("--deep works only with --reconcile: pass both", code=ExitCode.WRONG_USE)
@@ -75,6 +75,7 @@ def doctor(
         "API": _check_api,
         "API key": _check_key,
         "workers": _check_workers,
+        "ingest": _check_ingest,
         "uploads": _check_uploads,
     }
     if compare:
@@ -161,6 +162,18 @@ def _check_api(settings: Settings) -> tuple[str, str]:
     return body["status"], f"the API reports {'; '.join(unwell)}" if unwell else ""
 
 
+def _check_ingest(settings: Settings) -> tuple[str, str]:
+    try:
+        with httpx2.Client(timeout=_TIMEOUT_S) as http:
+            body = http.get(f"{settings.ingest_url}/readyz").json()
+    except httpx2.HTTPError as error:
+        if "ingest_url" in settings.model_fields_set:
+            return type(error).__name__, "start it, or correct UPTILL_INGEST_URL"
+        return f"none at {settings.ingest_url}", ""  # files may all come by the command
+    unwell = [f"{name}: {state}" for name, state in body["components"].items() if state != "ok"]
+    return body["status"], f"the ingest service reports {'; '.join(unwell)}" if unwell else ""
+
+
 def _check_key(settings: Settings) -> tuple[str, str]:
     with httpx2.Client(timeout=_TIMEOUT_S) as http:
         answer = http.get(
@@ -197,6 +210,8 @@ def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[
         found = reconcile(conn, make_storage(settings), settings.report_ttl_s, deep=deep)
     reports = list(dict.fromkeys(damage.object.report_id for damage in found.files))
     state = f"{len(reports)} reports with damaged files, {len(found.unreferenced)} objects without a report"
+    if found.left_parts:
+        state += f", {len(found.left_parts)} parts of ended reports that the scheduler will remove"
     if deep:
         state += f", {found.read} objects read"
     advice = f"create these reports again: {', '.join(map(str, reports[:3]))}" if reports else ""

@@ -57,17 +57,19 @@ class Damage:
 class Discrepancies:
     """Damaged `files` of succeeded reports, damaged `parts` of others, and keys of objects without a report.
 
-    `read` is the number of objects whose bytes were verified.
+    `left_parts` are parts of ended reports, which the scheduler removes later. `read` is the number of objects whose
+    bytes were verified.
     """
 
     files: list[Damage]
     parts: list[Damage]
     unreferenced: list[str]
+    left_parts: list[str]
     read: int
 
     @property
     def is_clean(self) -> bool:
-        return not (self.files or self.parts or self.unreferenced)
+        return not (self.files or self.parts or self.unreferenced or self.left_parts)
 
 
 def reconcile(
@@ -86,10 +88,12 @@ def reconcile(
     # Reports may have expired, and batches may have been computed again, since the first query.
     still = set(_kept(conn, ttl_s)) if damages else set()
     damages = [damage for damage in damages if damage.object in still]
+    unreferenced, left_parts = unreferenced_objects(conn, listed.values(), ttl_s)
     return Discrepancies(
         [damage for damage in damages if not damage.object.is_part],
         [damage for damage in damages if damage.object.is_part],
-        unreferenced_objects(conn, listed.values(), ttl_s),
+        unreferenced,
+        left_parts,
         len(whole),
     )
 

@@ -61,6 +61,10 @@ class Kept:
         self._restart_s: float | None = None  # on the monotonic clock; None while it runs
         self._started_s = self._answered_s = self._looked_s = time.monotonic()
 
+    def note_ready(self) -> None:
+        """Say that it does its work: from now on silence means that it hangs, not that it starts."""
+        self.is_up = self._was_up = True
+
     def tend(self) -> None:
         """Check the process once, and restart it if that is due. Waits only for the answer to a probe."""
         now_s = time.monotonic()
@@ -75,11 +79,11 @@ class Kept:
     def _look(self, now_s: float) -> None:
         self._looked_s = now_s
         if not self.is_up and self.program.is_ready():
-            self.is_up = self._was_up = True
+            self.note_ready()
             if self._away_since_s is not None:
                 self._say(f"{self.program.name} is back after {now_s - self._away_since_s:.1f} s.")
                 self._away_since_s = None
-        if self.program.answers():
+        if not self.child.is_stopped() and self.program.answers():
             self._answered_s = now_s
         elif self._hung_after_s is not None:
             self._wait_for_answer(now_s, self._hung_after_s)

@@ -32,6 +32,13 @@ class Child:
         """Whether it exited or was killed."""
         return self.popen.poll() is not None
 
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped it: it runs no more until another lets it."""
+        try:
+            return bool(self.running.process.status() == psutil.STATUS_STOPPED)
+        except psutil.NoSuchProcess:
+            return False
+
     def obituary(self) -> str:
         """Describe how the process ended, with the last lines of its log."""
         code = self.popen.returncode

@@ -26,6 +26,7 @@ class Service:
     port: int | None = None
     port_option: str = ""
     ready_path: str | None = None
+    live_path: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     metrics_port: int | None = None
     role: str | None = None
@@ -71,4 +72,12 @@ def _web_service(name: str, module: str, port: int, port_option: str, role: str)
         f"--port={port}",
         f"--stop-within={_REQUESTS_END_WITHIN_S}",
     )
-    return Service(name, command, port=port, port_option=port_option, ready_path="/readyz", role=role)
+    return Service(
+        name,
+        command,
+        port=port,
+        port_option=port_option,
+        ready_path="/readyz",
+        live_path="/livez",
+        role=role,
+    )

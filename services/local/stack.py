@@ -23,7 +23,7 @@ _WATCH_EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class StackOptions:
-    """`services` replaces Uptill's own. A server that was silent for `hung_after_s` is killed and started again."""
+    """`services` replaces Uptill's own. What was silent for `hung_after_s` is killed and started again."""
 
     data: Path
     port: int = 8000
@@ -98,7 +98,7 @@ def _start(
     programs = [
         ServiceProgram(service, directory / "services", env) for service in with_logins(services, logins)
     ]
-    supervision.start(programs, stop.wait)
+    supervision.start(programs, stop.wait, options.hung_after_s)
     return supervision, settings
 
 

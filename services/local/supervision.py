@@ -39,12 +39,15 @@ class Supervision:
             for program, child in running
         ]
 
-    def start(self, programs: Sequence[Program], wait: Callable[[float], None]) -> None:
+    def start(
+        self, programs: Sequence[Program], wait: Callable[[float], None], hung_after_s: float | None = None
+    ) -> None:
         """Start all, and wait with `wait(seconds)` until they are ready; meanwhile tend to what runs already.
 
-        Raises `LocalStackError` when one of them ends, or does not answer, before it was ready.
+        One that is silent for `hung_after_s` later is killed and started again. Raises `LocalStackError` when one of
+        them ends, or does not answer, before it was ready.
         """
-        fresh = [Kept(program, self._processes, self._say) for program in programs]
+        fresh = [Kept(program, self._processes, self._say, hung_after_s=hung_after_s) for program in programs]
         deadline = time.monotonic() + _READY_TIMEOUT_S
         for one in fresh:
             while not one.program.is_ready():
@@ -54,6 +57,7 @@ class Supervision:
                     raise LocalStackError(f"{one.program.name} is not ready; see {one.child.log}")
                 wait(_POLL_S)
                 self.tend()
+            one.note_ready()
         self._kept += fresh
 
     def tend(self) -> None:
@@ -90,19 +94,24 @@ class ServiceProgram:
         return is_ready(self.service)
 
     def answers(self) -> bool:
-        """Services are started again when they end, not when they are slow."""
-        return True
+        """Whether its `live_path` is answered, however; a service without one is taken to answer."""
+        return self.service.live_path is None or _status(self.service, self.service.live_path) is not None
 
 
 def is_ready(service: Service) -> bool:
     """Whether it answers its `ready_path`; one that has none is taken for ready."""
-    if service.port is None or service.ready_path is None:
-        return True
+    return service.ready_path is None or _status(service, service.ready_path) == HTTPStatus.OK
+
+
+def _status(service: Service, path: str) -> int | None:
+    """Return the status of the answer to a GET; None without an answer."""
+    if service.port is None:
+        return None
     connection = HTTPConnection(HOST, service.port, timeout=_PROBE_TIMEOUT_S)
     try:
-        connection.request("GET", service.ready_path)
-        return connection.getresponse().status == HTTPStatus.OK
+        connection.request("GET", path)
+        return connection.getresponse().status
     except (OSError, HTTPException):
-        return False
+        return None
     finally:
         connection.close()

@@ -29,7 +29,14 @@ from shared.metrics.registry import (
     SWEEPS,
 )
 from shared.queue import check_queue, make_brief_client, make_broker, publish, queue_depth
-from shared.reports.due import bury_poison, count_pending, due_finalisations, expire_leases, take_due
+from shared.reports.due import (
+    bury_poison,
+    count_pending,
+    due_finalisations,
+    expire_leases,
+    take_due,
+    take_due_finalisations,
+)
 from shared.reports.presence import forget_missed_claims
 from shared.settings import Settings, load_settings
 from shared.stop_signals import StopSignals
@@ -40,14 +47,15 @@ from shared.webhooks.deliveries import Bounds
 _ANSWERS_WITHIN_S = (
     3.0  # when stopping: what has not been answered by then is sent again by another scheduler
 )
+_ENDS_WITHIN_S = 9.5  # 0.5 s before supervisors kill it; reached only while a server is frozen
 _log = structlog.get_logger()
 
 
 def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
     """End leases, bury poison and publish what nobody has claimed; returns the number of messages published.
 
-    While Redis holds a message for each batch that waits, the workers are merely busy and nothing is added. All that
-    wait are compared, also those not due yet: their messages must not hide that those of others were lost.
+    While Redis holds a message for each batch and merge that waits, the workers are merely busy and nothing is published
+    again. All that wait are compared, also batches not due yet: their messages must not hide that those of others were lost.
     """
     with borrowed(pool) as conn:
         if expired := expire_leases(conn):
@@ -59,13 +67,15 @@ def sweep(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
             REPORTS_BURIED.inc()
             _log.error("report_failed", report_id=str(report_id))
     with borrowed(pool) as conn:
-        pending = count_pending(conn)
+        waiting = count_pending(conn) + len(due_finalisations(conn, settings.max_attempts))
+    is_lacking = waiting > queue_depth(broker)
     wakes: list[Wake] = []
-    if pending > queue_depth(broker):
-        with borrowed(pool) as conn:
-            wakes += take_due(conn, republish_s=settings.republish_s)
     with borrowed(pool) as conn:
-        finalisations = due_finalisations(conn, settings.max_attempts)
+        finalisations = take_due_finalisations(
+            conn, max_attempts=settings.max_attempts, republish_s=settings.republish_s, again=is_lacking
+        )
+        if is_lacking:
+            wakes += take_due(conn, republish_s=settings.republish_s)
     if wakes or finalisations:
         failpoints.hit("sweep.before_publish")
         publish(
@@ -128,6 +138,7 @@ def main() -> None:
     """Entry point."""
     configure_logging("scheduler", "INFO")
     stop = StopSignals()
+    stop.end_within(_ENDS_WITHIN_S)
     try:
         settings = load_settings().require("database_url", "redis_url", "s3_bucket")
         configure_logging("scheduler", settings.log_level)

@@ -55,6 +55,10 @@ class KeyRing:
         self._live: OrderedDict[str, tuple[float, _KnownKey | None]] = OrderedDict()
         self._unknown: OrderedDict[str, tuple[float, _KnownKey | None]] = OrderedDict()
         self._unknown_at_once = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
+        self._looking: dict[
+            str, asyncio.Task[_KnownKey | None]
+        ] = {}  # one lookup for all calls of a live key
+        self._changes = 0  # of keys, made here: a lookup from before is not remembered
 
     async def live_key(self, presented: str) -> ApiKey:
         """Return the key. Raises `AuthenticationError` if it is malformed, unknown, expired or revoked."""
@@ -71,22 +75,45 @@ class KeyRing:
         """Drop a key that was changed here; the next call reads it from the database."""
         self._live.pop(prefix, None)
         self._unknown.pop(prefix, None)
+        self._looking.pop(prefix, None)
+        self._changes += 1
 
     async def _known(self, prefix: str) -> _KnownKey | None:
-        """Look up known keys at once. Unknown ones share a few connections and never evict a live key."""
+        """Look up a key. Calls of a known key share one lookup; unknown keys share a few connections and evict no live key."""
         was_live = prefix in self._live
         until_s, known = (self._live if was_live else self._unknown).get(prefix, (0.0, None))
-        now_s = time.monotonic()
-        if now_s < until_s:
+        if time.monotonic() < until_s:
             return known
         if was_live:
-            known = await self._look_up(prefix)
-        else:
-            async with self._unknown_at_once:
-                known = await self._look_up(prefix)
-        self.forget(prefix)
+            # Each stream of a key asks again every few seconds: all of them at once would fill the pool.
+            return await asyncio.shield(self._looking.get(prefix) or self._start_look(prefix))
+        async with self._unknown_at_once:
+            until_s, known = self._live.get(prefix) or self._unknown.get(prefix, (0.0, None))
+            if time.monotonic() < until_s:  # another call has asked meanwhile
+                return known
+            return await self._look(prefix)
+
+    def _start_look(self, prefix: str) -> "asyncio.Task[_KnownKey | None]":
+        task = asyncio.create_task(self._look(prefix))
+        self._looking[prefix] = task
+        task.add_done_callback(lambda ended: self._end_look(prefix, ended))
+        return task
+
+    def _end_look(self, prefix: str, task: "asyncio.Task[_KnownKey | None]") -> None:
+        if self._looking.get(prefix) is task:
+            del self._looking[prefix]
+        if not task.cancelled():
+            task.exception()  # its callers have it, or have left
+
+    async def _look(self, prefix: str) -> _KnownKey | None:
+        began_s, changes = time.monotonic(), self._changes
+        known = await self._look_up(prefix)
+        if changes != self._changes:
+            return known
+        self._live.pop(prefix, None)
+        self._unknown.pop(prefix, None)
         remembered = self._unknown if known is None else self._live
-        remembered[prefix] = (now_s + self._remembered_s, known)  # from before it was asked
+        remembered[prefix] = (began_s + self._remembered_s, known)
         if len(remembered) > MOST_REMEMBERED:
             remembered.popitem(last=False)
         return known

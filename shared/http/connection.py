@@ -20,7 +20,8 @@ from shared.http.headers import SECURITY_HEADERS
 from shared.http.problems import BAD_REQUEST, PROBLEMS, RETRY_AFTER_S, problem_response
 
 HEADER_S = 10.0
-BODY_WINDOW_S = 20.0  # the pace of a body is measured over this period
+BODY_WINDOW_S = 20.0  # the pace of a body is measured over this period, without the parts in which this service did not read
+_PARTS = 10
 UNREAD_S = 30.0  # drop an answer if nothing of it is read for this long
 LINGER_S = 2.0
 _BUFFER = memoryview(bytearray(64 << 10))  # shared: what is received is taken out at once
@@ -43,7 +44,8 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
     _unread: asyncio.TimerHandle | None = None
     _unread_bytes = 0
     _came_bytes = 0  # in the current window
-    _was_paused = False  # in the current window, this service did not read
+    _read_parts = 0  # of the current window
+    _was_paused = False  # in the current part, this service did not read
     _is_admitted = False
     _is_too_slow = False
     _is_lingering = False
@@ -215,14 +217,20 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         return f"the body arrived with less than {pace:,} bytes per second over {BODY_WINDOW_S:g} s: send it faster or split it"
 
     def _begin_window(self) -> None:
-        self._came_bytes, self._was_paused = 0, self.flow.read_paused
-        self._stop_waiting()
-        self._deadline = self.loop.call_later(BODY_WINDOW_S, self._end_window)
+        self._came_bytes = self._read_parts = 0
+        self._begin_part()
 
-    def _end_window(self) -> None:
+    def _begin_part(self) -> None:
+        self._was_paused = self.flow.read_paused
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(BODY_WINDOW_S / _PARTS, self._end_part)
+
+    def _end_part(self) -> None:
         """Judge the pace of a body. A sender is not slow while this service itself does not read."""
-        is_quick = self._came_bytes >= self._limits.body_bytes_per_s * BODY_WINDOW_S
-        if is_quick or self._was_paused or self.flow.read_paused:
+        self._read_parts += not (self._was_paused or self.flow.read_paused)
+        if self._read_parts < _PARTS:
+            self._begin_part()
+        elif self._came_bytes >= self._limits.body_bytes_per_s * BODY_WINDOW_S:
             self._begin_window()
         elif self.cycle.response_started or self._is_too_slow:
             self.drop()

@@ -14,9 +14,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared import errors
+from shared.http.faults import fault
 from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
 from shared.http.quotas import Quota
-from shared.http.unique_names import REPEATED
 from shared.redact import redacted
 
 _log = structlog.get_logger()
@@ -196,26 +196,9 @@ async def _on_validation_error(request: Request, error: Exception) -> ProblemRes
             PROBLEMS[errors.UnsupportedMediaType],
             "the body is not declared as JSON: send JSON with Content-Type: application/json",
         )
-    found = [_fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
+    found = [fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
     return _answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
-
-
-def _fault(item: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the field and the message; replace messages in which pydantic mentions its own classes."""
-    field, message = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
-    match item.get("type"):
-        case "json_invalid" if REPEATED in item["ctx"]["error"]:
-            field, message = "body", item["ctx"]["error"]
-        case "json_invalid" if "ctx" in item:
-            field, message = "body", f"invalid JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
-        case "extra_forbidden":
-            message = (
-                f"unknown {'field' if item['loc'][0] == 'body' else 'parameter'}: check the name or remove it"
-            )
-        case "model_attributes_type" | "model_type":
-            message = "must be a JSON object"
-    return {"field": field, "message": message}
 
 
 async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import uvicorn
 
-from shared.stop_signals import ignore_signals
+from shared.stop_signals import end_after, ignore_signals
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _NOTICE_S = 1.0  # lets load balancers check once more
+_ENDS_WITHIN_S = 25.0  # 5 s before supervisors kill the process; reached only while a server is frozen
 
 
 class Stopping:
@@ -44,6 +45,7 @@ def announce_stop(stopping: Stopping, on_request: Callable[[], None] = lambda: N
     def announce() -> None:
         if not stopping.requested:
             stopping.requested = True
+            threading.Thread(target=end_after, args=[_ENDS_WITHIN_S], name="stop-limit", daemon=True).start()
             on_request()
             loop.call_later(_NOTICE_S, close)
 

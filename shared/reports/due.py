@@ -82,3 +82,20 @@ def due_finalisations(conn: psycopg.Connection, max_attempts: int) -> list[Final
     """Return a message for each report whose batches are done and that nobody is finishing."""
     rows = conn.execute(_SQL["due_finalisations"], {"max_attempts": max_attempts})
     return [FinaliseReport(report_id=report_id) for (report_id,) in rows]
+
+
+def take_due_finalisations(
+    conn: psycopg.Connection, *, max_attempts: int, republish_s: float, again: bool
+) -> list[FinaliseReport]:
+    """Return a message for each report that became due to be finished since it last had one.
+
+    With `again` also for those whose message was published more than `republish_s` seconds ago.
+    """
+    parameters = {
+        "max_attempts": max_attempts,
+        "republish": timedelta(seconds=republish_s),
+        "again": again,
+        "limit": _MOST_AT_ONCE,
+    }
+    rows = conn.execute(_SQL["take_due_finalisations"], parameters)
+    return [FinaliseReport(report_id=report_id) for (report_id,) in rows]

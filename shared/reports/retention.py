@@ -89,13 +89,21 @@ def sweep_bucket(
     return Swept(objects, uploads, strangers, lost)
 
 
-def unreferenced_objects(conn: psycopg.Connection, items: Iterable[ListedObject], ttl_s: float) -> list[str]:
-    """Return the keys of objects that no row points to, of a listing ordered by key."""
-    unreferenced = []
+def unreferenced_objects(
+    conn: psycopg.Connection, items: Iterable[ListedObject], ttl_s: float
+) -> tuple[list[str], list[str]]:
+    """Return the keys of objects that no row points to, and those of parts that ended reports have left.
+
+    `items` is a listing, ordered by key.
+    """
+    unreferenced: list[str] = []
+    left_parts: list[str] = []
     for report_id, some in _by_report(items):
         wanted = _wanted(conn, [report_id], ttl_s)
-        unreferenced += [item.key for item in _unwanted(some, wanted.get(report_id, frozenset()))]
-    return unreferenced
+        for item in _unwanted(some, wanted.get(report_id, frozenset())):
+            is_left = report_id in wanted and item.key.startswith(f"{PREFIX}{report_id}/parts/")
+            (left_parts if is_left else unreferenced).append(item.key)
+    return unreferenced, left_parts
 
 
 def _files(conn: psycopg.Connection) -> set[tuple[str, int]]:

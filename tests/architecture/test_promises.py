@@ -9,12 +9,12 @@ _CHECKOUT = Path(__file__).parents[2]
 _PAGE = (_CHECKOUT / "docs/explanation/reliability.md").read_text(encoding="utf-8")
 _ROWS = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", _PAGE, re.MULTILINE)
 _SECTION = _PAGE.partition("\n## What each part does")[2].partition("\n## ")[0]
-_FAULTS = re.findall(r"^\| ([a-z][^|]+) \| [^|]+ \| (.*) \|$", _SECTION, re.MULTILINE)[1:]
+_FAULTS = re.findall(r"^\| ([^|]+) \| [^|]+ \| (.*) \|$", _SECTION, re.MULTILINE)[1:]
 _PROMISES = range(1, 29)
 
 
 def test_every_promise_is_there() -> None:
-    assert _FAULTS
+    assert len(_FAULTS) == _SECTION.count("\n| ") - 1, "a row that is not read"
     numbers = [int(number) for number, _ in _ROWS]
     assert numbers == sorted(set(numbers))
     assert set(_PROMISES) <= set(numbers)

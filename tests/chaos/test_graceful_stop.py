@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,11 +16,14 @@ import pytest
 
 from shared.failpoints import CONFIRMATION
 from tests.fixtures.private_queue import PrivateQueue
+from tests.fixtures.proxy import PostgresProxy
 from tests.fixtures.services import Services, kill_group, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success
 from uptill_client import ApiError
 
 GRACE_S = 30  # what compose and Kubernetes give
+POLLS = b"store_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC\n"
+LOADING = "select from pg_stat_activity where application_name = 'uptill-ingest import' and wait_event_type = 'Lock'"
 ROUNDS = {"ordinary": 4, "all": 50}
 
 
@@ -168,6 +172,35 @@ def test_a_worker_stops_while_redis_is_away(
             queue.kill()
             await_success(services, report_id, small_fleet.expected, tmp_path)
         assert stop_twice(worker) == 0
+
+
+@pytest.mark.parametrize("name", ["worker", "scheduler", "ingest"])
+def test_a_stop_ends_within_its_grace_while_postgres_is_frozen(
+    name: str, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    """The server's kernel still answers, so neither the statement timeout nor TCP ends what waits for it."""
+    with PostgresProxy(env["UPTILL_DATABASE_URL"]) as proxy, Services(dict(env), tmp_path) as services:
+        settings = {
+            "UPTILL_DATABASE_URL": proxy.url,
+            "UPTILL_STOP_GRACE_S": "5",
+            "UPTILL_SPOOL_DIR": str(tmp_path / "spool"),
+        }
+        starts: Mapping[str, Callable[..., subprocess.Popen[bytes]]] = {
+            "worker": services.worker,
+            "scheduler": services.scheduler,
+            "ingest": partial(services.serve, "services.ingest.http", UPTILL_REDIS_URL=""),
+        }
+        process = starts[name](**settings)
+        with psycopg.connect(env["UPTILL_DATABASE_URL"], autocommit=True) as conn:
+            if name == "ingest":
+                conn.execute("select pg_advisory_lock(hashtextextended('uptill.ingest', 0))")
+                key = {"X-API-Key": env["UPTILL_API_KEY"]}
+                httpx2.post(f"{env['UPTILL_API_URL']}/v1/imports", content=POLLS, headers=key)
+                wait_until(lambda: conn.execute(LOADING).rowcount, "the import to wait for its turn")
+            proxy.stall_at = 0  # also for new connections
+            assert proxy.stalled.wait(30)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(GRACE_S) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

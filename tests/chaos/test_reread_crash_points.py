@@ -82,5 +82,5 @@ def test_a_worker_fails_at(
     services.worker()
     await_success(services, str(report_id), expected, tmp_path)
     with psycopg.connect(url) as conn:
-        newest = conn.execute("select read_cut = (select seq from ledger_head) from report").fetchone()
+        newest = conn.execute("select read_cut = (select data_cut from ledger_head) from report").fetchone()
     assert newest == (True,)

@@ -1,5 +1,7 @@
 """The spool: unknown files, lists of files, failed uploads, and limits of its size."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +11,9 @@ from uuid import UUID
 import pytest
 
 from services.ingest.http import spool as spool_module
-from services.ingest.http.spool import Spool, file_name, list_files
+from services.ingest.http.spool import Spool
 from services.ingest.http.spool_room import SpoolRoom
+from services.ingest.http.spooled_files import file_name, list_files
 from shared.errors import SpoolUnavailable, StorageFull, UploadLost
 from shared.ids import new_id
 
@@ -28,7 +31,7 @@ def put(spool: Spool, *names: str, body: bytes = b"x") -> UUID:
     with spool.receiving(import_id) as folder:
         for number, name in enumerate(names):
             (folder / file_name(number, name)).write_bytes(body)
-        list_files(folder, list(names))
+        list_files(folder, names, [hashlib.sha256(body).digest()] * len(names))
     return import_id
 
 
@@ -82,6 +85,30 @@ def test_an_upload_with_changed_files_is_lost(spool: Spool) -> None:
     assert not spool.holds(upload)
     with pytest.raises(UploadLost):
         spool.files(upload)
+
+
+def test_a_file_that_changed_and_kept_its_length_is_lost(spool: Spool) -> None:
+    upload = put(spool, "a.csv", "b.csv", body=b"0123456789" * 200_000)
+    file = folder_of(spool) / str(upload) / file_name(1, "b.csv")
+    blocks: list[None] = []
+    spool.files(upload, lambda: blocks.append(None))
+    read_once = len(blocks)
+    spool.files(upload, lambda: blocks.append(None))
+    assert read_once == len(blocks) == 4  # what did not change is not read again
+    with file.open("r+b") as opened:
+        opened.seek(1_500_000)
+        opened.write(b"x")
+    with pytest.raises(UploadLost, match=r"b\.csv.*SHA-256"):
+        spool.files(upload)
+
+
+def test_a_list_of_the_release_before_has_no_digests(spool: Spool) -> None:
+    upload = put(spool, "a.csv")
+    listed = folder_of(spool) / f"{upload}.json"
+    (entry,) = json.loads(listed.read_bytes())
+    del entry["sha256"]
+    listed.write_text(json.dumps([entry]), encoding="utf-8")
+    assert [file.name for file in spool.files(upload)] == ["a.csv"]
 
 
 def test_failed_uploads_are_kept_for_a_while(spool: Spool) -> None:

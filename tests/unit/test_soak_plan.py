@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.soak.plan import HABITS, Fault, plan
 
 SEEDS = [str(seed) for seed in range(20)]
-TARGETS = ["worker-1", "worker-2", "api", "ingest", "scheduler", "valkey", "postgres", "seaweedfs"]
+TARGETS = ["worker-1", "worker-2", "api", "ingest", "scheduler", "valkey", "postgres", "seaweedfs", "parts"]
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:

@@ -58,7 +58,7 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
     except json.JSONDecodeError as error:
         raise RequestValidationError([{"loc": ("body",), "msg": error.msg}]) from None
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False)
         raise RequestValidationError(
             [{**item, "loc": ("body", *item["loc"])} for item in found[:_SHOWN_ERRORS]]
         ) from None

@@ -53,10 +53,10 @@ def replace_hours(
         parsed.append(fields)
     days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
 
-    def write_hours(conn: psycopg.Connection, store_key: int) -> RowCounts:
+    def write_hours(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
         values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes}
-        ((added,),) = conn.execute(_SQL["replace_hours"], values)
-        return RowCounts(accepted=added, duplicate=len(parsed) - added)
+        ((added, changed),) = conn.execute(_SQL["replace_hours"], values)
+        return RowCounts(accepted=added, duplicate=len(parsed) - added), changed
 
     return _change_store(database_url, store_id, "hours", created_by, write_hours)
 
@@ -68,9 +68,10 @@ def replace_timezone(database_url: str, store_id: str, timezone: str, created_by
         raise InvalidRequest(ROW_REASONS[fields], field="timezone")
     (name,) = fields
 
-    def write_timezone(conn: psycopg.Connection, store_key: int) -> RowCounts:
+    def write_timezone(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
         ((before,),) = conn.execute(_SQL["replace_timezone"], {"store_key": store_key, "timezone": name})
-        return RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
+        counts = RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
+        return counts, before != name
 
     return _change_store(database_url, store_id, "timezones", created_by, write_timezone)
 
@@ -80,12 +81,13 @@ def replace_labels(
 ) -> StoreChange:
     """Replace all labels by these valid ones. Raise `InvalidRequest` and `DatabaseUnavailable`."""
 
-    def write_labels(conn: psycopg.Connection, store_key: int) -> RowCounts:
+    def write_labels(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
         values = {"store_key": store_key, "labels": Jsonb(dict(labels))}
         ((before,),) = conn.execute(_SQL["replace_labels"], values)
         same = sum(before.get(name) == value for name, value in labels.items())
         known = sum(name in before for name in labels)
-        return RowCounts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
+        counts = RowCounts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
+        return counts, before != dict(labels)
 
     return _change_store(database_url, store_id, "labels", created_by, write_labels)
 
@@ -95,8 +97,9 @@ def _change_store(
     store_id: str,
     kind: Literal["hours", "timezones", "labels"],
     created_by: str,
-    write_change: Callable[[psycopg.Connection, int], RowCounts],
+    write_change: Callable[[psycopg.Connection, int], tuple[RowCounts, bool]],
 ) -> StoreChange:
+    """Make one change. `write_change` returns the counts, and whether anything is different now."""
     store_id = store_id.strip(" ")
     if reason := check_store_id(store_id):
         raise InvalidRequest(ROW_REASONS[reason], field="store_id")
@@ -107,8 +110,8 @@ def _change_store(
             row = {"id": import_id, "kind": kind, "source": f"store {store_id}", "created_by": created_by}
             conn.execute(_SQL["insert_store_change"], row)
             store_key, _ = add_stores(conn, [store_id])[store_id]
-            counts = write_change(conn, store_key)
-            ImportLedger(conn, import_id).record_progress(Stretch(0, 0), counts)
+            counts, changed = write_change(conn, store_key)
+            ImportLedger(conn, import_id).record_progress(Stretch(0, 0), counts, changed=changed)
             conn.execute(_SQL["finish_store_change"], {"id": import_id})
     except (TableLocked, psycopg.errors.QueryCanceled) as error:
         raise DatabaseUnavailable(

@@ -19,6 +19,13 @@ from shared.lane import Lane
 from shared.settings import Settings
 
 
+@dataclass
+class UploadWait:
+    """How long the oldest waiting upload had waited at the last look; None until there was one."""
+
+    oldest_s: float | None = None
+
+
 @dataclass(frozen=True)
 class IngestContext:
     """The service's connections, threads and settings.
@@ -34,6 +41,7 @@ class IngestContext:
     stopping: Stopping
     changes_lane: Lane
     readiness: Readiness
+    upload_wait: UploadWait
 
 
 # Not a plain function: FastAPI would run it in a thread at each call.

@@ -115,8 +115,7 @@ class Importer:
         while import_id := self._turns.next(
             [one for one in self._spooled() if one not in tried and self._is_due(one)]
         ):
-            if self._stop.is_set():
-                raise _Stopping
+            self._go_on()
             tried.add(import_id)
             self._try(import_id)
 
@@ -185,7 +184,7 @@ class Importer:
 
     def _load_files(self, import_id: UUID) -> None:
         with self._attempts.attempt(import_id):
-            files = self._spool.files(import_id)
+            files = self._spool.files(import_id, self._go_on)
             sources = [source for file in files for source in unpack(FileSource(file.path, label=file.name))]
             if len(files) == 1 and not is_archive(sources):
                 self._load(import_id, sources[0])
@@ -217,8 +216,7 @@ class Importer:
         return any(other != import_id for other in self._spooled())
 
     def _load(self, import_id: UUID, source: Source) -> None:
-        if self._stop.is_set():
-            raise _Stopping
+        self._go_on()
         begun = False
 
         def go_on(progress: Progress) -> None:
@@ -228,11 +226,15 @@ class Importer:
                 begun = True
                 self._attempts.progressed(import_id)
             self._be_seen()
-            if self._stop.is_set():
-                raise _Stopping
+            self._go_on()
 
         with self._connect() as conn:
             ingest_source(conn, source, on_progress=go_on, limits=self._limits, import_id=import_id)
+
+    def _go_on(self) -> None:
+        """Raise `_Stopping` if the importer was asked to stop."""
+        if self._stop.is_set():
+            raise _Stopping
 
     def _be_seen(self) -> None:
         if time.monotonic() - self._seen_s > _LOOK_S:

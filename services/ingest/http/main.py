@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from services.ingest.http.context import IngestContext
+from services.ingest.http.context import IngestContext, UploadWait
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.importer import Importer
 from services.ingest.http.routes import health, imports, observations, stores
@@ -50,8 +50,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.rates = rates = make_rates(settings)
         stopping = Stopping()
         redis_url = settings.redis_url.get_secret_value()
+        upload_wait = UploadWait()
         readiness = Readiness(
-            ingest_checks(pools.keys, redis_url, spool, importer), lambda: stopping.requested
+            ingest_checks(pools.keys, redis_url, spool, importer, upload_wait), lambda: stopping.requested
         )
         app.state.context = IngestContext(
             settings=settings,
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "the database", DatabaseUnavailable, threads=4, waiting=64, within_s=30.0, breaks=False
             ),
             readiness=readiness,
+            upload_wait=upload_wait,
         )
         importer.start()
         live.start()

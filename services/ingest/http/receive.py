@@ -16,7 +16,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from services.ingest.http.bodies import announced_bytes, media_type, refuse_longer, too_large
-from services.ingest.http.spool import file_name, list_files, spool_errors_named
+from services.ingest.http.spool import spool_errors_named
+from services.ingest.http.spooled_files import file_name, list_files
 from services.ingest.sources.file_names import find_name_fault as name_fault
 from shared.errors import InvalidRequest, UnsupportedMediaType
 
@@ -50,28 +51,38 @@ class Received:
 
 @dataclass
 class _Files:
-    """The files of one upload, written one after the other."""
+    """The files of one upload, written one after the other. `digest` is of all of them, `digests` of each."""
 
     folder: Path
     take: Callable[[int], None]  # the room for so many bytes, or raise `StorageFull`
     names: list[str] = field(default_factory=list)
     size_bytes: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    digests: "list[hashlib._Hash]" = field(default_factory=list)
     _file: BinaryIO | None = None
 
     def begin(self, name: str) -> None:
         path = self.folder / file_name(len(self.names), name)
         self.names.append(name)
+        if self.digests:  # a second file: until now one digest served as both
+            self.digest = self.digest.copy()
+        self.digests.append(hashlib.sha256() if self.digests else self.digest)
         self._file = path.open("xb", buffering=0)  # the folder is private
 
     def write(self, data: bytes | memoryview) -> None:
         assert self._file is not None  # noqa: S101 - begin comes first
         self.size_bytes += len(data)
         self.take(self.size_bytes)
-        self.digest.update(data)
+        self.digests[-1].update(data)
+        if self.digests[-1] is not self.digest:
+            self.digest.update(data)
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]
+
+    @property
+    def sha256s(self) -> list[bytes]:
+        return [digest.digest() for digest in self.digests]
 
     def end(self) -> None:
         if self._file is not None:
@@ -107,7 +118,7 @@ async def receive(
                 files.begin(name)
                 await _stream(request, files.write, limit_bytes)
                 await run_in_threadpool(files.end)
-            await run_in_threadpool(list_files, folder, files.names)
+            await run_in_threadpool(list_files, folder, files.names, files.sha256s)
     finally:
         files.end()
     return Received(files.names, files.size_bytes, files.digest.digest())

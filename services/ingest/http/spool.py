@@ -6,40 +6,28 @@ Whatever else lies in the folder is left alone.
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote, unquote
 from uuid import UUID, uuid4
 
 import structlog
 
 from services.ingest.http.spool_room import SpoolRoom
+from services.ingest.http.spooled_files import LIST, SpooledFile, Version, listed_files, verify
 from shared.errors import ConfigurationError, SpoolUnavailable, StorageFull, UploadLost
 
 FAILED_KEEP_S = 7 * 86_400.0
-_PARTIAL, _LISTED, _FAILED = ".part", ".json", ".failed"
+_PARTIAL, _FAILED = ".part", ".failed"
 _LOCK, _IDENTITY = ".lock", ".id"
-_NUMBER_DIGITS = 4
-_NAME_BYTES = 200  # of a file name, number and all
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class SpooledFile:
-    """One uploaded file, and the name its sender gave it."""
-
-    path: Path
-    name: str
 
 
 class Spool:
@@ -51,6 +39,7 @@ class Spool:
         self.spool_id = spool_id
         self.room = room
         self._strangers: set[str] = set()
+        self._verified: dict[UUID, list[Version]] = {}
 
     @classmethod
     def open(cls, folder: str, *, reserve_bytes: int = 0, quota_bytes: int = 0) -> Self:
@@ -108,42 +97,38 @@ class Spool:
         """Whether the upload has a folder."""
         return _is_folder(self._folder / str(import_id))
 
-    def files(self, import_id: UUID) -> list[SpooledFile]:
-        """The files of one upload, in their order. Raises `UploadLost` for a file that is gone or has another size, and OSError."""
-        folder = self._folder / str(import_id)
+    def files(
+        self, import_id: UUID, before_each_block: Callable[[], None] = lambda: None
+    ) -> list[SpooledFile]:
+        """Return the files of one upload in their order, after comparing them with what was received.
+
+        Raises `UploadLost` for a file that is gone or has changed, what `before_each_block` raises, and OSError.
+        """
         if not self.holds(import_id):
             raise UploadLost("the folder of the upload is gone from the spool")
-        try:
-            listed = json.loads((self._folder / f"{import_id}{_LISTED}").read_bytes())
-        except FileNotFoundError:  # of a release that made no list
-            paths = sorted(folder.iterdir())
-            if not paths:
-                raise UploadLost("the spool holds no file of the upload") from None
-            return [SpooledFile(path, unquote(path.name[_NUMBER_DIGITS + 1 :])) for path in paths]
-        files = []
-        for entry in listed:
-            path = folder / entry["file"]
-            found = path.stat().st_size if path.is_file() and not path.is_symlink() else None
-            if found != entry["size_bytes"]:
-                what = "is gone" if found is None else f"has {found:,} bytes, not {entry['size_bytes']:,}"
-                raise UploadLost(f"{entry['name']!r} {what} in the spool")
-            files.append(SpooledFile(path, entry["name"]))
+        files = listed_files(self._folder / str(import_id), self._folder / f"{import_id}{LIST}")
+        versions = [file.version for file in files]
+        # An archive comes back for each of its turns; it is read again only if it was written to.
+        if self._verified.get(import_id) != versions:
+            for file in files:
+                verify(file, before_each_block)
+            self._verified[import_id] = versions
         return files
 
     def remove(self, import_id: UUID) -> None:
         """Forget one upload."""
         shutil.rmtree(self._folder / str(import_id), ignore_errors=True)
-        (self._folder / f"{import_id}{_LISTED}").unlink(missing_ok=True)
-        self.room.free(import_id)
+        (self._folder / f"{import_id}{LIST}").unlink(missing_ok=True)
+        self._let_go(import_id)
 
     def put_aside(self, import_id: UUID) -> Path:
         """Take an upload out of the queue and keep its files, for `FAILED_KEEP_S`; returns where. Raises OSError."""
         aside = self._folder / f"{import_id}{_FAILED}"
         (self._folder / str(import_id)).rename(aside)
         with suppress(FileNotFoundError):
-            (self._folder / f"{import_id}{_LISTED}").rename(aside / "files.json")
+            (self._folder / f"{import_id}{LIST}").rename(aside / "files.json")
         os.utime(aside)
-        self.room.free(import_id)
+        self._let_go(import_id)
         return aside
 
     def forget_failed(self, keep_s: float = FAILED_KEEP_S) -> None:
@@ -166,14 +151,14 @@ class Spool:
         The block leaves the list of its files there with `list_files`. Raises `StorageFull` and `SpoolUnavailable`.
         """
         final = self._folder / str(import_id)
-        partial, listed = final.with_suffix(_PARTIAL), final.with_suffix(_LISTED)
+        partial, listed = final.with_suffix(_PARTIAL), final.with_suffix(LIST)
         try:
             with spool_errors_named():
                 self._make_again()
                 partial.mkdir(mode=0o700)
             yield partial
             with spool_errors_named():
-                (partial / _LISTED).rename(listed)
+                (partial / LIST).rename(listed)
                 _sync_folder(partial)
                 partial.rename(final)
                 _sync_folder(self._folder)
@@ -196,28 +181,14 @@ class Spool:
         (self._folder / _IDENTITY).write_text(f"{self.spool_id}\n", encoding="ascii")
         _log.error("spool_made_again", folder=str(self._folder))
 
+    def _let_go(self, import_id: UUID) -> None:
+        self.room.free(import_id)
+        self._verified.pop(import_id, None)
+
     def _tell_of(self, stranger: str) -> None:
         if stranger not in self._strangers:
             self._strangers.add(stranger)
             _log.warning("stranger_in_spool", name=stranger)
-
-
-def list_files(folder: Path, names: list[str]) -> None:
-    """Write down which files an upload consists of: their names, which may be longer than those on disk, and sizes."""
-    entries = []
-    for number, name in enumerate(names):
-        file = file_name(number, name)
-        entries.append({"file": file, "name": name, "size_bytes": (folder / file).stat().st_size})
-    with (folder / _LISTED).open("x", encoding="utf-8") as listed:
-        json.dump(entries, listed)
-        listed.flush()
-        os.fsync(listed.fileno())
-
-
-def file_name(number: int, name: str) -> str:
-    """The name in the spool of the upload's file `number`, called `name` by its sender."""
-    quoted = quote(name, safe="")[: _NAME_BYTES - _NUMBER_DIGITS - 1]
-    return f"{number:0{_NUMBER_DIGITS}}-{quoted}"
 
 
 @contextmanager

@@ -38,7 +38,7 @@ FILE_REASONS = {
 FAULT_REASONS = {
     "fault": "its process or its database failed; load it again and it resumes (an upload resumes on its own)",
     "attempts": "5 attempts to load it failed without committing anything more; the log of the ingest service has the cause",
-    "upload_lost": "the files of the upload disappeared from the spool before they were loaded; send them again",
+    "upload_lost": "the files of the upload disappeared from the spool, or were changed there, before they were loaded; send them again",
     "canceled": "it was canceled; committed chunks stay",
 }
 

@@ -40,7 +40,9 @@ def record_changes(
         ledger.count_for(import_id, count)
     earliest = min((change.earliest for change in changes if change.earliest), default=None)
     latest = max((change.latest for change in changes if change.latest), default=None)
-    seq = ledger.record_progress(Stretch(first_byte, end_byte, earliest, latest), own)
+    seq = ledger.record_progress(
+        Stretch(first_byte, end_byte, earliest, latest), own, changed=earliest is not None
+    )
     for change in changes:
         for start in range(0, len(change.first_keys), _STORES_AT_ONCE):
             part = slice(start, start + _STORES_AT_ONCE)

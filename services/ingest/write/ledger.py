@@ -106,9 +106,10 @@ class ImportLedger:
             for reject in rejects:
                 copy.write_row((self.import_id, reject.line, reject.byte_offset, reject.reason, reject.raw))
 
-    def record_progress(self, stretch: Stretch, counts: RowCounts = NO_ROWS) -> int:
+    def record_progress(self, stretch: Stretch, counts: RowCounts = NO_ROWS, *, changed: bool) -> int:
         """Count rows, and record the stretch under the next ledger number. Return that number.
 
+        The number becomes the data cut if the transaction `changed` data: duplicates and rejected rows do not move it.
         No other change commits between this call and COMMIT. Raise `ImportCanceled`: then do not commit.
         """
         place = self._chunk_end
@@ -116,6 +117,7 @@ class ImportLedger:
             "id": self.import_id,
             "end_line": place.end_line if place else 0,
             "prefix_sha256": place.prefix_sha256 if place else None,
+            "changed": changed,
             "even_if_canceled": self._ignores_cancellation,
             **vars(counts),
             **vars(stretch),

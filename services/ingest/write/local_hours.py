@@ -34,7 +34,7 @@ class LocalHoursWriter:
                     copy.write_row((self._ledger.import_id, *values))
             self._ledger.add_rejects(hours.rejects)
             stretch = Stretch(hours.chunk.first_byte, hours.chunk.end_byte)
-            self._ledger.record_progress(stretch, RowCounts(rejected=len(hours.rejects)))
+            self._ledger.record_progress(stretch, RowCounts(rejected=len(hours.rejects)), changed=False)
 
     def finish_table(self, end_byte: int) -> None:
         """Commit all staged rows as one change. A second call finds nothing staged and does nothing."""
@@ -47,11 +47,9 @@ class LocalHoursWriter:
             if not ids:
                 return
             add_stores(self._conn, ids)
-            ((accepted, duplicate, corrected),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
+            ((*counts, changed),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
             self._conn.execute(_SQL["drop_staged"], import_id)
-            self._ledger.record_progress(
-                Stretch(end_byte, end_byte), RowCounts(accepted, duplicate, corrected)
-            )
+            self._ledger.record_progress(Stretch(end_byte, end_byte), RowCounts(*counts), changed=changed)
 
     def _prepare_hours(self) -> None:
         """Do what needs no lock: find distinct rows, and analyze them so that the planner knows their number."""

@@ -109,10 +109,11 @@ copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 -- name: commit_change
 -- Adds to the counts, and records the chunk under the next ledger number. The lock on the number lasts until COMMIT.
 -- Returns no row if the import was canceled: its transaction must not commit. `even_if_canceled`: a canceled import may
--- still finish what it has committed.
+-- still finish what it has committed. The data cut moves only if the transaction `changed` data.
 with head as (
     update ledger_head
-    set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz)
+    set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz),
+        unchanged_commits = unchanged_commits + (not %(changed)s)::integer
     returning seq
 ), counted as (
     update import
@@ -291,6 +292,7 @@ with wanted as materialized (
     where old.store_key = named.store_key
         and not exists (select from wanted where wanted.store_key = old.store_key
             and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens and wanted.closes = old.closes)
+    returning 1
 ), added as (
     insert into business_hours (store_key, day_of_week, opens, closes)
     select store_key, day_of_week, opens, closes from wanted
@@ -300,7 +302,8 @@ with wanted as materialized (
 )
 select (select count(*) from added) as accepted,
     (select sum(times) from wanted)::bigint - (select count(*) from added) as duplicate,
-    0::bigint as corrected
+    0::bigint as corrected,
+    exists (select from added) or exists (select from dropped) as changed
 
 -- name: apply_timezones
 with chain as (
@@ -316,5 +319,6 @@ with chain as (
 )
 select count(*) filter (where before is null) as accepted,
     count(*) filter (where before = timezone) as duplicate,
-    count(*) filter (where before <> timezone) as corrected
+    count(*) filter (where before <> timezone) as corrected,
+    count(*) filter (where before is distinct from timezone) > 0 as changed
 from chain

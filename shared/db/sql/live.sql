@@ -25,6 +25,7 @@ values (%(id)s, 'change', %(kind)s, %(source)s, 'running', %(created_by)s)
 update import set state = 'succeeded', finished_at = clock_timestamp() where id = %(id)s
 
 -- name: replace_hours
+-- How many were added, and whether any were added or dropped.
 with wanted as (
     select distinct day_of_week, opens, closes
     from unnest(%(days)s::smallint[], %(opens)s::integer[], %(closes)s::integer[]) as given (day_of_week, opens, closes)
@@ -32,6 +33,7 @@ with wanted as (
     delete from business_hours old
     where store_key = %(store_key)s
         and not exists (select from wanted where (wanted.*) = (old.day_of_week, old.opens, old.closes))
+    returning 1
 ), added as (
     insert into business_hours (store_key, day_of_week, opens, closes)
     select %(store_key)s, wanted.* from wanted
@@ -39,7 +41,7 @@ with wanted as (
         and (old.day_of_week, old.opens, old.closes) = (wanted.*))
     returning 1
 )
-select count(*) from added
+select (select count(*) from added), exists (select from added) or exists (select from dropped) as changed
 
 -- name: replace_labels
 -- Returns the labels that the store had before.

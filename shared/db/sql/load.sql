@@ -1,8 +1,8 @@
 -- The input of one batch.
 
 -- name: moment
-select head.seq, chunk.import_id, chunk.committed_at, head.latest_observed_at as newest_poll
-from ledger_head head left join import_chunk chunk on chunk.commit_seq = head.seq
+select head.data_cut as seq, chunk.import_id, chunk.committed_at, head.latest_observed_at as newest_poll
+from ledger_head head left join import_chunk chunk on chunk.commit_seq = head.data_cut
 
 -- name: changes_since
 -- No row where the ledger does not hold the moment, or has forgotten changes after it. The same rule as that of

@@ -2,7 +2,7 @@
 
 -- name: resolve_cut
 -- One snapshot with the batches: the data cut, and as_of where the caller gave none.
-select seq as data_cut,
+select data_cut,
        case %(as_of_mode)s
            when 'latest' then coalesce(latest_observed_at, clock_timestamp())
            when 'now' then clock_timestamp()
@@ -456,6 +456,26 @@ where r.state = 'running'
   and (r.finalise_lease_until is null or r.finalise_lease_until < clock_timestamp())
   and r.finalise_burnt < %(max_attempts)s
   and not exists (select from report_batch b where b.report_id = r.id and b.state <> 'done')
+
+-- name: take_due_finalisations
+-- Those that became due since a message was published for them; with `again` also those whose message is older than
+-- `republish`. Two schedulers share the rows.
+update report r
+set finalise_published_at = clock_timestamp()
+from (
+    select d.id from report d
+    where d.state = 'running'
+      and (d.finalise_lease_until is null or d.finalise_lease_until < clock_timestamp())
+      and d.finalise_burnt < %(max_attempts)s
+      and not exists (select from report_batch b where b.report_id = d.id and b.state <> 'done')
+      and (d.finalise_published_at is null or d.finalise_published_at < d.finalise_lease_until
+           or (%(again)s and d.finalise_published_at < clock_timestamp() - %(republish)s))
+    order by d.id
+    limit %(limit)s
+    for update of d skip locked
+) due
+where r.id = due.id
+returning r.id
 
 -- name: expire_reports
 update report set state = 'expired', expired_at = clock_timestamp()

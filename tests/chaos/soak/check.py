@@ -174,7 +174,7 @@ def _check_bucket(conn: psycopg.Connection, storage: Storage) -> Iterator[str]:
     sweep_bucket(conn, storage, _TTL_S, grace=timedelta(0), now=datetime.now(EPOCH.tzinfo) + _LATER)
     found = reconcile(conn, storage, _TTL_S, deep=True)
     yield from (f"report {damage.object.report_id}: {damage.detail}" for damage in found.files)
-    yield from (f"nothing points to {key}" for key in found.unreferenced)
+    yield from (f"nothing points to {key}" for key in (*found.unreferenced, *found.left_parts))
     yield from (f"the upload of {upload.key} is still open" for upload in storage.open_uploads(PREFIX))
 
 

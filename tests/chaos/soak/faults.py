@@ -12,8 +12,9 @@ from functools import partial
 import psycopg
 import redis
 
+from tests.chaos.soak.damage import PartDamage
 from tests.chaos.soak.leases import LeaseWatch
-from tests.chaos.soak.plan import Fault
+from tests.chaos.soak.plan import PARTS, Fault
 from tests.fixtures.private_stack import PrivateStack
 
 _CONNECT_TIMEOUT_S = 2
@@ -40,6 +41,8 @@ class Tormentor:
         self._due: list[_Due] = []
         self._down: set[str] = set()  # ended on purpose, and to be started by what is due
         self.counts: Counter[str] = Counter()
+        self._damage = PartDamage(stack.settings, self.counts)
+        self._damage.start()
         self.ended_alone: Counter[str] = Counter()
         self.returns: list[tuple[str, float]] = []  # what was down, and when it was started again
         for fault in faults:
@@ -63,6 +66,7 @@ class Tormentor:
         while not self.is_done:
             self.tick()
             time.sleep(0.02)
+        self._damage.end()
         for name in (*self._stack.servers, *self._stack.services):
             self._stack.signal(name, signal.SIGCONT)
         self._stack.await_ready(*self._stack.servers, *self._stack.services)
@@ -70,6 +74,9 @@ class Tormentor:
     def _begin(self, fault: Fault, until_s: float) -> None:
         """A worker is hit while it has a batch, if it gets one before long."""
         name, kind = fault.target, fault.kind
+        if name == PARTS:
+            self._damage.begin(kind)
+            return
         if name in self._down or self._stack.has_ended(name):
             return  # by an earlier fault that came late, or by itself just now
         idle = name.startswith("worker") and not self._watch.are_at_work(self._stack.process_ids(name))

@@ -14,6 +14,7 @@ _FIELD = {
     "report_failed": "report_id",
     "batch_released": "report_id",
     "lease_lost": "report_id",
+    "parts_lost": "batches",
 }
 
 

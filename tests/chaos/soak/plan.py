@@ -23,6 +23,7 @@ class Habit:
     kinds: Mapping[str, tuple[float, float]]
 
 
+PARTS = "parts"  # of reports under way, in the bucket
 _PROCESS = {"kill": (0.2, 3.0), "term": (0.2, 3.0), "stop": (1.0, 40.0)}
 HABITS: Mapping[str, Habit] = {
     "worker": Habit((6.0, 15.0), _PROCESS),
@@ -32,6 +33,7 @@ HABITS: Mapping[str, Habit] = {
     "valkey": Habit((8.0, 25.0), {"kill": (0.2, 8.0), "flush": (0.0, 0.0)}),
     "postgres": Habit((12.0, 30.0), {"immediate": (0.2, 6.0), "backends": (0.0, 0.0)}),
     "seaweedfs": Habit((12.0, 35.0), {"kill": (0.2, 5.0), "stop": (1.0, 12.0)}),
+    PARTS: Habit((2.0, 6.0), dict.fromkeys(("garbage", "half", "empty", "exchanged"), (0.0, 0.0))),
 }
 _LONG_STOP_SHARE = 0.2  # most freezes are short, so that work goes on between them
 _SHORT_STOP_S = 8.0

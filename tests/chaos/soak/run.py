@@ -26,7 +26,7 @@ from tests.chaos.soak.figures import check_figures
 from tests.chaos.soak.journal import read_journal
 from tests.chaos.soak.leases import LeaseWatch
 from tests.chaos.soak.outcome import Outcome, logged
-from tests.chaos.soak.plan import plan
+from tests.chaos.soak.plan import PARTS, plan
 from tests.fixtures.private_stack import PrivateStack, private_stack
 
 STORES, DAYS, BATCH_STORES = 24, 9, 6
@@ -43,7 +43,11 @@ SETTINGS = {
 }
 REST_S = 60.0  # from the moment when everything runs again until every accepted report has ended
 _MUST_HAPPEN = ("kills", "reports succeeded", "client file_loaded")
-_MUST_HAPPEN_IN_A_MINUTE = ("leases that ran out", "messages published again")
+_MUST_HAPPEN_IN_A_MINUTE = (
+    "leases that ran out",
+    "messages published again",
+    "damaged parts",
+)
 _TICK_S = 0.02
 _LATE_S = 180.0  # on a busy machine the faults come late, and what is asked to end does not at once
 _LOOK_EVERY_S = 0.1
@@ -84,7 +88,7 @@ def soak(options: Options) -> Outcome:
 
 def _torment(stack: PrivateStack, options: Options, watch: LeaseWatch) -> Tormentor:
     """Until all faults are over and everything runs."""
-    faults = plan(options.seed, options.seconds, [*stack.services, *stack.servers])
+    faults = plan(options.seed, options.seconds, [*stack.services, *stack.servers, PARTS])
     parent = os.getppid()
     tormentor = Tormentor(stack, faults, watch)
     look_at_s, until_s = 0.0, time.monotonic() + options.seconds + _LATE_S
@@ -173,7 +177,11 @@ def _judge(
             "batches of killed workers": len(watch.waits_s) + watch.waiting
         }
         did["leases that ran out"] = did["leases expired"] + len(watch.waits_s)
-    kills = {"kills": sum(count for name, count in tormentor.counts.items() if "kill" in name)}
+    counts = tormentor.counts.items()
+    kills = {
+        "kills": sum(count for name, count in counts if "kill" in name),
+        "damaged parts": sum(count for name, count in counts if name.startswith(PARTS)),
+    }
     expected = _MUST_HAPPEN + (_MUST_HAPPEN_IN_A_MINUTE if options.seconds >= 60 else ())
     breaches += [f"no {name}: this soak proves nothing" for name in expected if not (kills | did).get(name)]
     return Outcome(
@@ -207,6 +215,7 @@ def _did(
         "batches read again for one data cut": rounds[0],
         "reports that failed on the way": len(events["report_failed"]),
         "batches that came too late": len(events["lease_lost"]),
+        "times that damaged parts were found": len(events["parts_lost"]),
     }
 
 

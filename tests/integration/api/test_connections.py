@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -233,10 +234,13 @@ class TestBodies:
         asked.sendall(b"abc")
         assert answer(asked).body == b"3"
 
-    @pytest.mark.usefixtures("moments")
-    def test_one_that_comes_too_slowly_gets_408_however_often_a_byte_comes(self) -> None:
+    def test_one_that_comes_too_slowly_gets_408_after_one_window_however_often_a_byte_comes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connection, "BODY_WINDOW_S", 2.0)
         with serving() as served:
             asked = served.open(post("/read", "Content-Length: 5000"))
+            began_s = time.monotonic()
             stop = threading.Event()
 
             def drip() -> None:
@@ -251,6 +255,7 @@ class TestBodies:
                 stop.set()
                 thread.join()
             assert refused.status == 408
+            assert 2.0 <= time.monotonic() - began_s < 3.5, "not after a second window"
             assert b"1,024 bytes a second" in refused.body
 
     @pytest.mark.usefixtures("moments")

@@ -126,6 +126,7 @@ def test_one_bad_poll_refuses_the_call(
     refused = problem(service.post("/v1/observations", json=body), 422, "invalid_request")
     assert refused["errors"][0]["field"] == field
     assert refused["errors"][0]["message"]
+    assert "Input should" not in refused["detail"], "the words are ours"
     assert observations(database_url) == {}
 
 

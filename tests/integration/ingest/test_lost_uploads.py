@@ -68,6 +68,17 @@ def test_one_file(database_url: str, spool: Path, one_and_form: tuple[Any, Any])
         wait_until(lambda: not folder_of(spool, form).exists(), "the rest of it to be removed")
 
 
+def test_a_file_that_kept_its_length(database_url: str, spool: Path, one_and_form: tuple[Any, Any]) -> None:
+    """Each file of a form is compared with its own bytes, not only the upload with all of them."""
+    one, form = one_and_form
+    changed = next(folder_of(spool, form).glob("0001-*"))
+    changed.write_bytes(changed.read_bytes().replace(b"active", b"ACTIVE"))
+    with ingest_service(database_url, spool) as service:
+        is_lost(service, form, "'b.csv' has changed in the spool")
+        is_loaded(service, one)
+        wait_until(lambda: not folder_of(spool, form).exists(), "the rest of it to be removed")
+
+
 def test_the_whole_spool(database_url: str, spool: Path, one_and_form: tuple[Any, Any]) -> None:
     """Another spool takes its place. If the old one comes back, its uploads resume."""
     away = spool.with_name("away")

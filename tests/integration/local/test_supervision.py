@@ -71,6 +71,26 @@ def test_a_server_that_falls_silent_is_killed_and_started_again(tmp_path: Path) 
         assert read(endpoints(stack)) == (("row",), b"value", b"object")
 
 
+def test_a_service_that_falls_silent_is_killed_and_started_again(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    with started(tmp_path / "data", port, hung_after_s=6) as stack:
+        hung = stack.await_ready().named("do_GET")
+        with socket.create_connection((HOST, port)) as caller:
+            caller.sendall(b"GET /hang HTTP/1.1\r\n\r\n")
+            eventually(lambda: not is_ready(stack))
+            eventually(lambda: "web runs and has not answered for" in stack.output)
+        eventually(lambda: "web is back after" in stack.output)
+        assert all_gone([hung])
+
+
+def test_a_service_without_a_port_that_is_stopped_is_killed_and_started_again(tmp_path: Path) -> None:
+    with started(tmp_path / "data", service="quiet_service", hung_after_s=6) as stack:
+        stopped = stack.await_ready().named("sleep(3600)")
+        stopped.suspend()
+        eventually(lambda: "quiet is back after" in stack.output)
+        assert all_gone([stopped])
+
+
 def test_restarts_of_a_server_that_cannot_start_slow_down_and_ctrl_c_still_stops(
     tmp_path: Path,
 ) -> None:

@@ -156,7 +156,8 @@ def test_reconcile_finds_a_pointer_without_object_and_objects_without_pointer(wo
     world.storage.delete(f"reports/{report_id}/final-1/report.csv")
     found = reconcile(world.conn, world.storage, WEEK_S)
     assert [damage.object.report_id for damage in found.files] == [report_id]
-    assert sorted(key.split("/")[3] for key in found.unreferenced) == ["000000-1", "000001-1", "000002-1"]
+    assert sorted(key.split("/")[3] for key in found.left_parts) == ["000000-1", "000001-1", "000002-1"]
+    assert found.unreferenced == [], "parts of a report are not objects without a report"
 
 
 def test_idempotency_keys_and_interests_go_once_nothing_asks_for_them(world: World) -> None:

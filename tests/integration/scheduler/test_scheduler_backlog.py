@@ -63,3 +63,25 @@ def test_nothing_is_added_while_the_workers_are_merely_busy(
     due(settings)
     assert sweep(pool, broker, settings) == 0
     assert queue_depth(broker) == 3
+
+
+def test_a_finalisation_is_published_once_while_no_worker_takes_it(
+    settings: Settings, pool: ConnectionPool, broker: RedisBroker
+) -> None:
+    settings = settings.model_copy(update={"republish_s": 0.01})
+    url = settings.database_url.get_secret_value()
+    trigger(url)
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(
+            "update report_batch set state = 'done', part = 'part', size_bytes = 1, sha256 = %s, data_cut = 1",
+            ["11" * 32],
+        )
+        conn.execute("update report set state = 'running'")
+        assert [sweep(pool, broker, settings) for _ in range(4)] == [1, 0, 0, 0]
+        assert queue_depth(broker) == 1
+        broker.flush_all()  # Redis lost it
+        assert [sweep(pool, broker, settings) for _ in range(2)] == [1, 0]
+        conn.execute(
+            "update report set finalise_lease_until = clock_timestamp()"
+        )  # a worker took it and died
+        assert [sweep(pool, broker, settings) for _ in range(2)] == [1, 0]

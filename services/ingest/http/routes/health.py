@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, Response
 from psycopg_pool import AsyncConnectionPool
+from pydantic import Field
 
-from services.ingest.http.context import Context
+from services.ingest.http.context import Context, UploadWait
 from services.ingest.http.importer import Importer
 from services.ingest.http.imports import oldest_wait_s
 from services.ingest.http.spool import Spool
@@ -20,14 +21,14 @@ _SPOOL_CHECK_S = 30.0  # a silent disk is reported long before
 
 
 def ingest_checks(
-    pool: AsyncConnectionPool, redis_url: str, spool: Spool, importer: Importer
+    pool: AsyncConnectionPool, redis_url: str, spool: Spool, importer: Importer, wait: UploadWait
 ) -> Sequence[Check]:
     """Return the checks of the ingest service. Redis is checked only if it is configured; it just counts calls."""
     checks = [
         database_check(pool),
         _make_spool_check(spool),
         Check("importer", lambda: _check_importer(importer), needed=True),
-        _make_imports_check(pool),
+        _make_imports_check(pool, wait),
     ]
     return [*checks, queue_check(redis_url)] if redis_url else checks
 
@@ -45,10 +46,10 @@ def _make_spool_check(spool: Spool) -> Check:
     return Check("spool", lambda: lane.run(check_spool), needed=True, within_s=2.0, close=lane.close)
 
 
-def _make_imports_check(pool: AsyncConnectionPool) -> Check:
+def _make_imports_check(pool: AsyncConnectionPool, wait: UploadWait) -> Check:
     async def check_imports() -> str:
-        age_s = await oldest_wait_s(pool)
-        if age_s is None or age_s <= LONG_WAIT_S:
+        wait.oldest_s = age_s = await oldest_wait_s(pool)
+        if age_s <= LONG_WAIT_S:
             return OK
         return f"the oldest upload has waited {age_s:,.0f} s to be loaded: see the log of the ingest service"
 
@@ -69,10 +70,22 @@ async def livez() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Health, "description": "The service cannot accept data."}})
-async def readyz(context: Context, response: Response) -> Health:
+class IngestHealth(Health):
+    """Answer of `/readyz` of the ingest service."""
+
+    oldest_queued_import_age_s: float | None = Field(
+        description="Seconds that the oldest waiting upload has waited to be loaded, or to go on; 0 if none waits, "
+        "null until the database has answered."
+    )
+
+
+@router.get(
+    "/readyz", responses={503: {"model": IngestHealth, "description": "The service cannot accept data."}}
+)
+async def readyz(context: Context, response: Response) -> IngestHealth:
     """Return the health of each component, as checked in the background. The status is 503 while data cannot be accepted.
 
     An upload that has waited long only degrades the service: it still accepts live polls and other uploads.
     """
-    return context.readiness.answer(response)
+    health = context.readiness.answer(response)
+    return IngestHealth(**health.model_dump(), oldest_queued_import_age_s=context.upload_wait.oldest_s)

@@ -1,0 +1,93 @@
+"""Messages for invalid fields of a request: what is wrong, with the value, and what to send instead."""
+
+import json
+from collections.abc import Mapping, Sized
+from typing import Any
+
+from shared.http.unique_names import REPEATED
+
+_SHOWN_CHARACTERS = 60
+_TIME = "a time with its offset, such as 2024-10-14T18:00:00Z"
+_MUST_BE = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "datetime_from_date_parsing": _TIME,
+    "datetime_object_invalid": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_type": _TIME,
+    "dict_type": "a JSON object",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_attributes_type": "a JSON object",
+    "model_type": "a JSON object",
+    "string_type": "a string",
+    "timezone_aware": _TIME,
+    "uuid_parsing": "a UUID",
+    "uuid_type": "a UUID",
+}
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+_LENGTHS = {
+    "string_too_long": ("at most", "max_length", "characters"),
+    "string_too_short": ("at least", "min_length", "characters"),
+    "too_long": ("at most", "max_length", "items"),
+    "too_short": ("at least", "min_length", "items"),
+}
+
+
+def fault(item: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the `field` and the `message` of one of pydantic's errors."""
+    if item.get("type") == "json_invalid" and REPEATED in item["ctx"]["error"]:
+        return {"field": "body", "message": item["ctx"]["error"]}
+    if item.get("type") == "json_invalid":
+        place = item["loc"][-1] if item["loc"] else None
+        where = f" at character {place}" if isinstance(place, int) else ""
+        return {"field": "body", "message": f"invalid JSON: {item['ctx']['error']}{where}"}
+    return {"field": ".".join(map(str, item["loc"])), "message": _message(item)}
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    kind, context = item.get("type"), item.get("ctx", {})
+    given = f", not {_shown(item['input'])}" if "input" in item else ""
+    message = str(item["msg"]).removeprefix("Value error, ")
+    match kind:
+        case "missing":
+            message = "is missing; send it"
+        case "extra_forbidden":
+            message = (
+                f"unknown {'field' if item['loc'][0] == 'body' else 'parameter'}: check the name or remove it"
+            )
+        case "literal_error" | "enum":
+            message = f"must be {context['expected']}{given}"
+        case _ if kind in _MUST_BE:
+            message = f"must be {_MUST_BE[kind]}{given}"
+        case _ if kind in _BOUNDS:
+            words, limit = _BOUNDS[kind]
+            message = f"must be {words} {context[limit]}{given}"
+        case _ if kind in _LENGTHS:
+            words, limit, what = _LENGTHS[kind]
+            has = f", not {len(item['input']):,}" if isinstance(item.get("input"), Sized) else ""
+            message = f"must have {words} {context[limit]:,} {what}{has}"
+    return message
+
+
+def _shown(value: object) -> str:
+    """The value as JSON, cut; a list or an object only by its kind."""
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "a JSON object"
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # thousands of digits
+        return "a number that is too long"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
