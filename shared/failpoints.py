@@ -35,7 +35,7 @@ NAMES = (
     "ack.before",
     "sweep.before_publish",
     "bury.before_commit",
-    "retire.after_commit",
+    "expire.after_commit",
     "webhook.after_send",
     "schedule.before_commit",
     "schedule.after_commit",

@@ -76,7 +76,7 @@ class QueueProbe:
             retry=Retry(NoBackoff(), retries=0),
         )
 
-    def look(self) -> QueueState:
+    def check_state(self) -> QueueState:
         """Ask now. Each round trip takes at most half a second."""
         try:
             self._client.set(_PROBE_KEY, "", ex=_PROBE_EXPIRES_S)
@@ -86,7 +86,7 @@ class QueueProbe:
 
     def takes_messages(self) -> bool:
         """Return whether a message would be stored."""
-        return self.look().takes_messages
+        return self.check_state().takes_messages
 
     def close(self) -> None:
         """Close the connection."""

@@ -12,7 +12,7 @@ from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
 from shared.schedules.cron import following
-from shared.schedules.model import DeliveryState, Run, Schedule, ScheduleState, ScheduleTerms
+from shared.schedules.model import DeliveryState, ReportSchedule, Run, ScheduleState, ScheduleTerms
 from shared.texts import seen
 from shared.webhooks.address import MAX_URL
 
@@ -171,7 +171,7 @@ class ScheduleSummary(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, schedule: Schedule, **more: Any) -> Self:
+    def of(cls, schedule: ReportSchedule, **more: Any) -> Self:
         """Show a schedule."""
         return cls(
             id=schedule.id,
@@ -196,7 +196,7 @@ class ScheduleBody(ScheduleSummary):
     runs: list[RunBody]
 
     @classmethod
-    def with_runs(cls, schedule: Schedule, runs: Sequence[Run]) -> "ScheduleBody":
+    def with_runs(cls, schedule: ReportSchedule, runs: Sequence[Run]) -> "ScheduleBody":
         """Show all of a schedule."""
         times = following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
         return cls.of(

@@ -18,7 +18,7 @@ _GRACE = timedelta(hours=1)  # a part is uploaded before the row that points to 
 
 
 @dataclass(frozen=True)
-class Swept:
+class BucketSweep:
     """What a look through the bucket removed, and how many objects belong to reports that this database does not know.
 
     `lost`: files of succeeded reports that are not there in their size; None when the look ended early.
@@ -51,20 +51,20 @@ def sweep_bucket(
     *,
     grace: timedelta = _GRACE,
     now: datetime | None = None,
-    keep_going: Callable[[], bool] = lambda: True,
-) -> Swept:
+    may_continue: Callable[[], bool] = lambda: True,
+) -> BucketSweep:
     """Remove objects that no row points to, and multipart uploads that nobody will end.
 
     Nothing younger than `grace` is touched, nothing of a report under way, and nothing of reports that this database
     does not know: another database may share the bucket. `now` is this process's clock; only the grace depends on it.
-    The look ends early once `keep_going` says no.
+    The look ends early once `may_continue` says no.
     """
     before = (now or datetime.now(UTC)) - grace
     objects = uploads = strangers = 0
     unseen = _files(conn)
     for report_id, items in _by_report(storage.list(PREFIX)):
-        if not keep_going():
-            return Swept(objects, uploads, strangers, lost=None)
+        if not may_continue():
+            return BucketSweep(objects, uploads, strangers, lost=None)
         unseen.difference_update((item.key, item.size_bytes) for item in items)
         wanted = _wanted(conn, [report_id], ttl_s)
         if report_id not in wanted:
@@ -75,7 +75,7 @@ def sweep_bucket(
                 storage.delete(item.key)
                 objects += 1
     for upload in storage.open_uploads(PREFIX):
-        if not keep_going():
+        if not may_continue():
             break
         owner = _report_of(upload.key)
         if (
@@ -86,7 +86,7 @@ def sweep_bucket(
             storage.abort(upload)
             uploads += 1
     lost = len(unseen & _files(conn)) if unseen else 0  # some have expired since
-    return Swept(objects, uploads, strangers, lost)
+    return BucketSweep(objects, uploads, strangers, lost)
 
 
 def unreferenced_objects(conn: psycopg.Connection, items: Iterable[ListedObject], ttl_s: float) -> list[str]:

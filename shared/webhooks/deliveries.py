@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from shared.db.queries import queries
-from shared.webhooks.model import DeliveryLease, Outcome
+from shared.webhooks.model import AttemptOutcome, DeliveryLease
 
 _SQL = queries("webhooks")
 KEEP_TRYING = timedelta(hours=24)
@@ -45,7 +45,7 @@ def claim_delivery(
         return cursor.execute(_SQL["claim_delivery"], values).fetchone()
 
 
-def record_outcome(conn: psycopg.Connection, lease: DeliveryLease, outcome: Outcome) -> UUID | None:
+def record_outcome(conn: psycopg.Connection, lease: DeliveryLease, outcome: AttemptOutcome) -> UUID | None:
     """Record an attempt; nothing changes if the lease was lost. Returns the endpoint if this disabled it.
 
     An endpoint is disabled that answers 410, or that has failed for five days without a success between.

@@ -65,7 +65,7 @@ class DeliveryLease:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttemptOutcome:
     """What came of an attempt: the status of an answer, or why there was none."""
 
     status: int | None
