@@ -15,6 +15,7 @@ from services.scheduler.metric_facts import FactCollector
 from services.scheduler.recovery import Recovery
 from services.scheduler.schedules.due import fire_due
 from services.scheduler.sweep import sweep
+from services.scheduler.webhooks.deliveries import DeliveryLimits
 from services.scheduler.webhooks.dial import Dialer
 from services.scheduler.webhooks.sender import WebhookSender
 from shared.db.connect import make_pool
@@ -27,7 +28,6 @@ from shared.settings import Settings, load_settings
 from shared.stop_signals import StopSignals
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
-from shared.webhooks.deliveries import Bounds
 
 # At a stop. What has no answer by then is sent again by another scheduler.
 _ANSWERS_WITHIN_S = 3.0
@@ -70,7 +70,7 @@ def _make_sender(pool: ConnectionPool, settings: Settings) -> WebhookSender:
         pool,
         Dialer(settings.webhook_allow_private, settings.webhook_timeout_s),
         settings.webhook_threads,
-        Bounds(settings.webhook_per_key, settings.webhook_per_receiver),
+        DeliveryLimits(settings.webhook_per_key, settings.webhook_per_receiver),
     )
 
 

@@ -33,9 +33,7 @@ class Storage:
     ) -> None:
         self._client = client
         self.bucket = bucket
-        self.presign = LinkTarget(
-            public_endpoint.rstrip("/"), bucket, client.meta.region_name, credentials
-        ).sign_link
+        self._links = LinkTarget(public_endpoint.rstrip("/"), bucket, client.meta.region_name, credentials)
 
     def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
         """Write an object in one call. Raises `StorageUnavailable`."""
@@ -122,6 +120,10 @@ class Storage:
         """Delete an object; a missing one is no error. Raises `StorageUnavailable`."""
         with translated_errors():
             self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def presign(self, key: str, *, file_name: str, content_type: str, expires_s: int) -> str:
+        """Return a link that downloads one object as `file_name`. Needs no call to the store."""
+        return self._links.sign_link(key, file_name=file_name, content_type=content_type, expires_s=expires_s)
 
     def check(self) -> None:
         """Raise `StorageUnavailable` or `ConfigurationError` unless the bucket answers to these credentials."""

@@ -7,8 +7,8 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from services.scheduler.webhooks.dial import AddressRefused, Dialer
+from services.scheduler.webhooks.signing import signed_headers
 from shared.webhooks.model import AttemptOutcome, DeliveryLease
-from shared.webhooks.signing import signed_headers
 
 _MOST_ANSWER_BYTES = 64 << 10
 _SHOWN_CHARACTERS = 200

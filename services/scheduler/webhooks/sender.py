@@ -8,19 +8,19 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from services.scheduler.webhooks.attempt import attempt_delivery
-from services.scheduler.webhooks.dial import Dialer
-from shared import failpoints
-from shared.db.connect import borrowed
-from shared.errors import InfrastructureError
-from shared.metrics.registry import WEBHOOK_ATTEMPTS
-from shared.webhooks.deliveries import (
-    USUAL_BOUNDS,
-    Bounds,
+from services.scheduler.webhooks.deliveries import (
+    USUAL_LIMITS,
+    DeliveryLimits,
     claim_delivery,
     record_outcome,
     release_deliveries,
     tidy_deliveries,
 )
+from services.scheduler.webhooks.dial import Dialer
+from shared import failpoints
+from shared.db.connect import borrowed
+from shared.errors import InfrastructureError
+from shared.metrics.registry import WEBHOOK_ATTEMPTS
 from shared.webhooks.model import DeliveryLease
 
 _log = structlog.get_logger()
@@ -34,10 +34,10 @@ class WebhookSender:
     """Sends deliveries in threads between `start` and `stop`. A stop makes what is being sent due again at once."""
 
     def __init__(
-        self, pool: ConnectionPool, dialer: Dialer, threads: int, bounds: Bounds = USUAL_BOUNDS
+        self, pool: ConnectionPool, dialer: Dialer, threads: int, limits: DeliveryLimits = USUAL_LIMITS
     ) -> None:
         self._pool = pool
-        self._bounds = bounds
+        self._bounds = limits
         self._dialer = dialer
         self._lease_s = 2 * dialer.timeout_s + _RESOLVER_S
         self._stopping = threading.Event()

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 
 from services.api.main import create_app
 from services.scheduler.webhooks.attempt import attempt_delivery
+from services.scheduler.webhooks.deliveries import claim_delivery, record_outcome
 from services.scheduler.webhooks.dial import Dialer
 from services.scheduler.webhooks.sender import WebhookSender
 from services.worker.compute_batch import compute_batch
@@ -29,7 +30,6 @@ from shared.reports.claim import LeaseTerms
 from shared.reports.due import bury_poison
 from shared.settings import Settings
 from shared.storage import make_storage
-from shared.webhooks.deliveries import claim_delivery, record_outcome
 from shared.webhooks.model import AttemptOutcome, DeliveryLease
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.logins import with_login
