@@ -258,7 +258,7 @@ class ReportSummary(BaseModel):
             windows=list(report.windows),
             formats=list(report.formats),
             stores=StoresHeld(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
-            data_cut=report.data_cut,
+            data_cut=report.accepted_seq,
             tzdata_version=report.tzdata_version,
             progress=Progress(stores_done=report.stores_done, stores_total=report.stores_total),
             error=report.error if report.state == "failed" else None,

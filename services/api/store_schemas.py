@@ -13,7 +13,7 @@ from shared.clock import from_us
 from shared.labels import parse_labels
 from shared.uptime.borders import Rule
 from shared.uptime.policy import DEFAULT_POLICY, POLICY_VERSION
-from shared.uptime.timeline import State, Timeline
+from shared.uptime.timeline import State, StoreTimeline
 from shared.uptime.window import parse_window
 from shared.uptime.zones import DEFAULT_TIMEZONE, tzdata_version
 
@@ -182,7 +182,7 @@ class TimelineBody(BaseModel):
     totals: Totals
 
     @classmethod
-    def of(cls, given: TimelineInput, timeline: Timeline) -> Self:
+    def of(cls, given: TimelineInput, timeline: StoreTimeline) -> Self:
         """Show a timeline."""
         start_us, end_us = given.window_us
         return cls(
@@ -219,7 +219,7 @@ class TimelineBody(BaseModel):
         )
 
 
-def _totals(timeline: Timeline) -> Totals:
+def _totals(timeline: StoreTimeline) -> Totals:
     measures = timeline.measures
     numbers = {name: int(getattr(measures, name)[0, 0]) for name in measures.__slots__}
     known_us = numbers["up_us"] + numbers["down_us"]

@@ -13,7 +13,7 @@ from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
 from shared.contracts import Wake
 from shared.db.connect import make_pool
-from shared.reports.agree import MAX_ROUNDS
+from shared.reports.consistency import MAX_ROUNDS
 from shared.reports.claim import LeaseTerms
 from shared.settings import Settings
 from shared.storage import make_storage

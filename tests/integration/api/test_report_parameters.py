@@ -221,7 +221,7 @@ class TestStores:
         refused = problem(api.post("/v1/reports", json={"stores": {"ids": asked}}), 422, "invalid_request")
         assert refused["field"] == "stores.ids"
         assert refused["detail"] == (
-            "7 of 8 store ids are not known: 'nobody-0', 'nobody-1', 'nobody-2', 'nobody-3', 'nobody-4', …"
+            "7 of 8 store ids are unknown: 'nobody-0', 'nobody-1', 'nobody-2', 'nobody-3', 'nobody-4', …"
         )
 
 

@@ -179,8 +179,8 @@ def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) 
     assert "uptill_client: GET /v1/stores/a%2Fb: 200" in services.run("-v", "stores", "show", "a/b").stderr
 
     for arguments, code, message in (
-        (("report", "--store", "nobody"), 2, "1 of 1 store ids are not known: 'nobody'"),
-        (("report", "--window", "P1M"), 2, "'P1M' is no window"),
+        (("report", "--store", "nobody"), 2, "1 of 1 store ids are unknown: 'nobody'"),
+        (("report", "--window", "P1M"), 2, "'P1M' is not a window"),
         (("report", "--label", "region"), 2, "write a label as NAME=VALUE"),
         (("report", "--format", "csv", "--format", "json"), 2, "several formats need -o"),
         (("stores", "show", "nobody"), 1, "there is no store 'nobody'"),

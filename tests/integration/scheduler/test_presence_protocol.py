@@ -61,7 +61,7 @@ def claim_end(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms = TER
 
 def complete(conn: psycopg.Connection, lease: BatchLease) -> bool:
     part = StoredObject(lease.part_key, 10, "00" * 32)
-    return complete_batch(conn, lease, part, replace(TERMS, max_attempts=0), data_cut=1).accepted
+    return complete_batch(conn, lease, part, replace(TERMS, max_attempts=0), read_seq=1).accepted
 
 
 def glance(conn: psycopg.Connection) -> PresenceCheck:

@@ -170,4 +170,4 @@ def _complete(conn: psycopg.Connection, report_id: UUID) -> None:
     lease = claim_batch(conn, report_id, 0, TERMS)
     assert lease is not None
     part = StoredObject(lease.part_key, 10, "00" * 32)
-    assert complete_batch(conn, lease, part, TERMS, data_cut=1).finalise is not None
+    assert complete_batch(conn, lease, part, TERMS, read_seq=1).finalise is not None
