@@ -1,4 +1,4 @@
-"""Labels of stores, `region: north`: what may be one, and how a filter is written."""
+"""Labels of stores such as `region: north`: which are valid, and how a filter is written."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,18 +9,18 @@ _MAX_VALUE = 255
 
 
 def label_fault(name: str, value: str) -> str | None:
-    """What is wrong with a label, or None."""
+    """Return what is wrong with a label, or None."""
     if not _NAME.fullmatch(name):
-        return f"{name!r}: a label's name is 1 to 63 letters, digits and _ . / -, the first a letter, a digit or _"
+        return f"{name!r}: a label name must have 1 to 63 letters, digits and _ . / -, and begin with a letter, a digit or _"
     if not 1 <= len(value) <= _MAX_VALUE or not value.isprintable():
-        return f"{name}: a label's value is 1 to {_MAX_VALUE} printable characters"
+        return f"{name}: a label value must have 1 to {_MAX_VALUE} printable characters"
     return None
 
 
 def checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """The labels. Raises ValueError that says what is wrong with one, or that they are too many."""
+    """Return the labels. Raises ValueError for an invalid label, or for too many."""
     if len(labels) > MAX_LABELS:
-        raise ValueError(f"at most {MAX_LABELS} labels")
+        raise ValueError(f"at most {MAX_LABELS} labels are allowed")
     for fault in (label_fault(name, value) for name, value in labels.items()):
         if fault is not None:
             raise ValueError(fault)
@@ -28,13 +28,13 @@ def checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def parse_labels(texts: Iterable[str], *, separator: str) -> Mapping[str, str]:
-    """Labels written as `NAME<separator>VALUE`. Raises ValueError, also for a name that comes twice."""
+    """Parse labels written as `NAME<separator>VALUE`. Raises ValueError, also for a name that occurs twice."""
     labels: dict[str, str] = {}
     for text in texts:
         name, found, value = text.partition(separator)
         if not found:
             raise ValueError(f"{text!r}: write a label as NAME{separator}VALUE")
         if name in labels:
-            raise ValueError(f"the label {name} comes twice")
+            raise ValueError(f"the label {name} occurs twice")
         labels[name] = value
     return checked_labels(labels)

@@ -11,7 +11,7 @@ from services.api.schemas import ReportParameters
 from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
-from shared.schedules.cron import following
+from shared.schedules.cron import list_following
 from shared.schedules.model import DeliveryState, ReportSchedule, Run, ScheduleState, ScheduleTerms
 from shared.texts import seen
 from shared.webhooks.address import MAX_URL
@@ -198,7 +198,7 @@ class ScheduleBody(ScheduleSummary):
     @classmethod
     def with_runs(cls, schedule: ReportSchedule, runs: Sequence[Run]) -> "ScheduleBody":
         """Show all of a schedule."""
-        times = following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
+        times = list_following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
         return cls.of(
             schedule,
             report=ScheduledReport.model_validate(schedule.report),

@@ -25,7 +25,7 @@ from shared.metrics.exposition import serve_metrics
 from shared.metrics.registry import LAST_SWEEP, SWEEPS
 from shared.queue import check_queue, make_brief_client, make_broker
 from shared.settings import Settings, load_settings
-from shared.stop_signals import StopSignals
+from shared.stop_signals import ShutdownSignals
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
 
@@ -34,7 +34,7 @@ _ANSWERS_WITHIN_S = 3.0
 _log = structlog.get_logger()
 
 
-def run_scheduler(settings: Settings, stop: StopSignals) -> None:
+def run_scheduler(settings: Settings, stop: ShutdownSignals) -> None:
     """Sweep every `sweep_s` seconds until asked to stop. An outage costs one step of a sweep, not the process.
 
     The object store must not hold up a sweep, so the `Janitor` has a thread of its own. So has `Recovery`, which
@@ -89,7 +89,7 @@ def _run_round(
 def main() -> None:
     """Run the scheduler; exit with status 1 and a logged reason if its settings cannot be used."""
     configure_logging("scheduler", "INFO")
-    stop = StopSignals()
+    stop = ShutdownSignals()
     try:
         settings = load_settings().require("database_url", "redis_url", "s3_bucket")
         configure_logging("scheduler", settings.log_level)

@@ -17,7 +17,7 @@ from shared.contracts import REPORT_QUEUE, SHORT_QUEUE
 from shared.errors import ConfigurationError
 from shared.queue import check_queue, make_broker
 from shared.settings import Settings
-from shared.stop_signals import StopSignals
+from shared.stop_signals import ShutdownSignals
 from shared.telemetry import configure_logging
 
 _log = structlog.get_logger()
@@ -25,7 +25,7 @@ _log = structlog.get_logger()
 IDLE_MS = 20
 
 
-def run_worker(settings: Settings, stop: StopSignals) -> None:
+def run_worker(settings: Settings, stop: ShutdownSignals) -> None:
     """Work until asked to stop, then finish what is in hand. Raises `ConfigurationError` for an unsafe Redis or bucket."""
     redis_url = settings.redis_url.get_secret_value()
     # A server that is away does not keep the worker from starting: Postgres has the work too.
@@ -62,7 +62,7 @@ def make_worker(broker: RedisBroker, queue: str, threads: int) -> dramatiq.Worke
 def main() -> None:
     """Run a worker; exit with status 1 and a logged reason if its settings cannot be used."""
     configure_logging("worker", "INFO")
-    stop = StopSignals()
+    stop = ShutdownSignals()
     try:
         settings = load_worker_settings()
         configure_logging("worker", settings.log_level)
