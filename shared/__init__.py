@@ -1,4 +1,4 @@
-"""What the services have in common: settings, contracts, database, queue, storage and the accounting."""
+"""What the services share: settings, messages, database, queue, storage, the report state machine and the accounting."""
 
 from zoneinfo import reset_tzpath
 

@@ -1,4 +1,4 @@
-"""The audit: who did what to what, as rows that nothing updates. `actor` is the prefix of an API key, or `command`."""
+"""The audit log: who did what to what, in rows that are never updated. `actor` is the prefix of an API key, or `command`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from shared.db.queries import queries
 
 _SQL = queries("audit")
 
-# Every action with what it means; `docs/reference/audit.md` is made from it.
+# Every action with its meaning. `docs/reference/audit.md` is generated from it.
 ACTIONS: Mapping[str, str] = {
-    "key.created": "A key was made; the details have its name and scopes.",
-    "key.rotated": "A key got a successor, named in the details, and ends after the overlap.",
-    "key.revoked": "A key was ended.",
+    "key.created": "A key was created; the details have its name and scopes.",
+    "key.rotated": "A key got a successor, named in the details, and expires after the overlap.",
+    "key.revoked": "A key was revoked.",
     "key.used": "A key was used for the first time on a UTC day.",
-    "report.created": "A report was asked for; `shared` says that it was there already.",
+    "report.created": "A report was requested; `shared` is true if it existed already.",
     "report.canceled": "A report was canceled.",
-    "report.withdrawn": "A key withdrew from a report that was not canceled, as another key still wants it.",
-    "report.retried": "A failed report was tried again.",
-    "report.linked": "Links to a report's files were handed out, for the first time within an hour.",
+    "report.withdrawn": "A key withdrew from a report, which continues because another key still wants it.",
+    "report.retried": "A failed report was retried.",
+    "report.linked": "Links to a report's files were given out, for the first time within an hour.",
     "import.canceled": "An import was canceled.",
     "webhook.created": "A webhook endpoint was registered; the details have its address.",
     "webhook.deleted": "A webhook endpoint was deleted.",
     "webhook.enabled": "A disabled webhook endpoint was enabled.",
-    "webhook.secret_made": "A key got a new secret for its webhooks.",
+    "webhook.secret_made": "A key got a new webhook secret.",
     "webhook.resent": "A webhook delivery was sent again by hand.",
-    "schedule.created": "A report schedule was made; the details have its name.",
-    "schedule.changed": "A report schedule was changed, paused or resumed; the details name what was changed.",
+    "schedule.created": "A report schedule was created; the details have its name.",
+    "schedule.changed": "A report schedule was changed, paused or resumed; the details list what was changed.",
     "schedule.deleted": "A report schedule was deleted.",
 }
 
@@ -49,21 +49,21 @@ class AuditEntry:
 
 
 def record(conn: psycopg.Connection, actor: str, action: str, subject: str, **details: Any) -> None:
-    """Write a row in the caller's transaction: it is there if and only if the act is."""
-    conn.execute(_SQL["record"], _row(actor, action, subject, details))
+    """Write a row in the caller's transaction, so it exists if and only if the action was committed."""
+    conn.execute(_SQL["record"], _make_row(actor, action, subject, details))
 
 
 async def record_async(
     conn: psycopg.AsyncConnection, actor: str, action: str, subject: str, **details: Any
 ) -> None:
-    """The same for asyncio."""
-    await conn.execute(_SQL["record"], _row(actor, action, subject, details))
+    """Like `record`, for asyncio."""
+    await conn.execute(_SQL["record"], _make_row(actor, action, subject, details))
 
 
 async def list_entries(
     conn: psycopg.AsyncConnection, *, before: int | None, limit: int, actor: str | None, action: str | None
 ) -> list[AuditEntry]:
-    """A page, newest first: the rows with an id below `before`."""
+    """Return a page of rows with ids below `before`, newest first."""
     async with conn.cursor(row_factory=class_row(AuditEntry)) as cursor:
         values = {"before": before, "limit": limit, "actor": actor, "action": action}
         return await (await cursor.execute(_SQL["list_entries"], values)).fetchall()
@@ -77,7 +77,7 @@ def audit_reference() -> str:
             "# Audit",
             "",
             "`GET /v1/audit` shows who did what, newest first, to keys with the scope `admin`. The actor is the prefix of a",
-            "key, or `command` for the `uptill` command. Each row is written in the transaction of what it tells of.",
+            "key, or `command` for the `uptill` command. Each row is written in the transaction of the action itself.",
             "",
             "| action | meaning |",
             "|---|---|",
@@ -87,7 +87,7 @@ def audit_reference() -> str:
     )
 
 
-def _row(actor: str, action: str, subject: str, details: Mapping[str, Any]) -> Mapping[str, Any]:
+def _make_row(actor: str, action: str, subject: str, details: Mapping[str, Any]) -> Mapping[str, Any]:
     if action not in ACTIONS:
         raise ValueError(f"{action!r} is not registered")
     return {"actor": actor, "action": action, "subject": subject, "details": Jsonb(dict(details))}

@@ -1,4 +1,4 @@
-"""A circuit breaker: after a few failures in a row a server is left alone, and one call at a time tries it again."""
+"""A circuit breaker: after a few failures in a row it refuses calls, except for a probe now and then."""
 
 import threading
 import time
@@ -10,10 +10,11 @@ _log = structlog.get_logger()
 
 
 class Breaker:
-    """Ask `admits` before each call to the server, then say how it went. Thread-safe.
+    """Call `admits` before each call to the server, and `succeeded` or `failed` after it. Thread-safe.
 
-    Closed, it admits every call. After `failures` failures in a row it opens and admits one call every `pause_s` seconds.
-    The first success closes it. A call that never says how it went blocks nobody: the next probe is due all the same.
+    A closed breaker admits every call. After `failures` failures in a row it opens and admits one call every `pause_s`
+    seconds. The first success closes it. A call that never reports its result blocks no other: the next probe is due
+    after the pause.
     """
 
     def __init__(

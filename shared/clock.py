@@ -1,4 +1,4 @@
-"""Between aware datetimes (the edges) and integer UTC microseconds since 1970 (everything inside)."""
+"""Convert between aware datetimes (at the edges) and integer UTC microseconds since 1970 (everywhere else)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,12 +7,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_us(instant: datetime) -> int:
-    """Microseconds since the epoch. Raises ValueError for a datetime without a zone."""
+    """Return microseconds since the epoch. Raises ValueError for a datetime without a time zone."""
     if instant.tzinfo is None:
-        raise ValueError("a datetime without a time zone is no instant")
+        raise ValueError("a datetime without a time zone is not an instant")
     return (instant - _EPOCH) // _MICROSECOND
 
 
 def from_us(us: int) -> datetime:
-    """The instant, in UTC."""
+    """Return the instant as a UTC datetime."""
     return _EPOCH + timedelta(microseconds=us)

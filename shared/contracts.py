@@ -1,15 +1,16 @@
-"""What travels through Redis: names and numbers only. Postgres holds every fact; a message merely wakes a worker."""
+"""The messages in Redis: names and numbers only. Postgres has all facts; a message only wakes a worker."""
 
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 REPORT_QUEUE = "reports"
-SHORT_QUEUE = "short"  # of the one thread of each worker that is kept for short work
+# For the one thread of each worker that only takes short work.
+SHORT_QUEUE = "short"
 
 
 class Wake(BaseModel):
-    """Base of the messages. Unknown fields are refused: a message of another release is not guessed at."""
+    """Base of the messages. Unknown fields are refused, so a message of another release is never misread."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,11 +24,11 @@ class ComputeBatch(Wake):
 
 
 class ShortBatch(ComputeBatch):
-    """The only batch of a small report. It travels through both queues; whoever is free first takes it."""
+    """The only batch of a small report. It goes through both queues, and the first free thread takes it."""
 
 
 class FinaliseReport(Wake):
-    """Every batch of a report is done and nobody merges them."""
+    """Every batch of a report is done, and no worker is merging them."""
 
 
 ACTOR_NAMES: dict[type[Wake], str] = {

@@ -1,8 +1,8 @@
-"""The errors of the domain. Only `shared/http/problems.py` knows what they mean in HTTP."""
+"""The errors of the domain. `shared/http/problems.py` maps them to HTTP."""
 
 
 class UptillError(Exception):
-    """Base of everything that Uptill raises on purpose; its text may be shown to the user."""
+    """Base of all errors that Uptill raises on purpose. Their texts may be shown to users."""
 
 
 class ConfigurationError(UptillError):
@@ -10,11 +10,11 @@ class ConfigurationError(UptillError):
 
 
 class MigrationError(UptillError):
-    """The database's schema and this release's migrations contradict each other."""
+    """The database's schema does not match this release's migrations."""
 
 
 class InfrastructureError(UptillError):
-    """A server that Uptill stands on did not answer; the same call may succeed later."""
+    """A server that Uptill needs did not answer. The same call may succeed later."""
 
 
 class DatabaseUnavailable(InfrastructureError):
@@ -22,11 +22,11 @@ class DatabaseUnavailable(InfrastructureError):
 
 
 class TableLocked(DatabaseUnavailable):
-    """Another transaction holds a lock on a table for long; waiting for it costs no attempt."""
+    """Another transaction has held a lock on a table for long. Waiting for it does not count as a failed claim."""
 
 
 class SchemaBehind(InfrastructureError):
-    """The database lacks migrations of this release; they may be about to come."""
+    """The database lacks migrations of this release. They may be applied soon."""
 
 
 class PooledSessions(InfrastructureError):
@@ -34,15 +34,15 @@ class PooledSessions(InfrastructureError):
 
 
 class StatementTimedOut(DatabaseUnavailable):
-    """Postgres did not finish a statement within the time that a call may take."""
+    """Postgres did not finish a statement within the time limit of a call."""
 
 
 class QueueUnavailable(InfrastructureError):
-    """Redis cannot be reached or refuses to store."""
+    """Redis cannot be reached, or refuses writes."""
 
 
 class StorageUnavailable(InfrastructureError):
-    """The object store cannot be reached or answers with an error of its own."""
+    """The object store cannot be reached, or answers with an error."""
 
 
 class ObjectLost(UptillError):
@@ -50,23 +50,23 @@ class ObjectLost(UptillError):
 
 
 class ObjectGone(ObjectLost):
-    """The object is not in the store: somebody else removed it."""
+    """The object is not in the store. Something other than Uptill removed it."""
 
 
 class ObjectCorrupt(ObjectLost):
-    """The object's size, SHA-256 or rows are not those that were stored: somebody or something changed it."""
+    """The object's size, SHA-256 or rows differ from what was stored. Something changed it."""
 
 
 class DiskFull(InfrastructureError):
-    """The disk of the process has no room for temporary files."""
+    """The disk has no room for temporary files of this process."""
 
 
 class LimitReached(UptillError):
-    """The key has as many subscriptions of a kind as it may have; it can delete one."""
+    """The key has reached its limit of schedules or endpoints. It can delete one."""
 
 
 class TooManyOpen(UptillError):
-    """The key has as much unfinished work as it may have; some of it will end without the caller's help."""
+    """The key has reached its limit of unfinished work. Some of it will end without the caller's help."""
 
     quota = ""
     what = ""
@@ -79,13 +79,13 @@ class TooManyOpen(UptillError):
 
 
 class TooManyOpenReports(TooManyOpen):
-    """The key has as many unfinished reports as it may have."""
+    """The key has reached its limit of unfinished reports."""
 
     quota, what = "open-reports", "unfinished reports"
 
 
 class TooManyPendingWebhooks(TooManyOpen):
-    """The key has as many deliveries to the `webhook_url` of its reports waiting as it may have."""
+    """The key has reached its limit of waiting deliveries to the `webhook_url` of its reports."""
 
     quota, what = "pending-webhooks", "pending deliveries to a webhook_url"
 
@@ -99,15 +99,15 @@ class StoreNotFound(UptillError):
 
 
 class FileNotReady(UptillError):
-    """The report has no file yet, and may get one."""
+    """The report has no file yet, and may still get one."""
 
 
 class FileNotFound(UptillError):
-    """The report has no file of this name, and will not get one."""
+    """The report has no file of this format, and will not get one."""
 
 
 class InvalidRequest(UptillError):
-    """The caller asked for something that cannot be; `field` names the parameter."""
+    """The request is invalid; `field` names the parameter."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -115,11 +115,11 @@ class InvalidRequest(UptillError):
 
 
 class BadHeader(InvalidRequest):
-    """A request header cannot be used."""
+    """A request header is invalid."""
 
 
 class AuthenticationError(UptillError):
-    """No valid API key came with the request."""
+    """The request has no valid API key."""
 
 
 class ForbiddenError(UptillError):
@@ -127,7 +127,7 @@ class ForbiddenError(UptillError):
 
 
 class BadInputFile(UptillError):
-    """A file refused as a whole. `reason` is a code of `services.ingest.parse.reasons`."""
+    """A file was refused as a whole. `reason` is a code of `services.ingest.parse.reasons`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -135,7 +135,7 @@ class BadInputFile(UptillError):
 
 
 class Overloaded(InfrastructureError):
-    """More work waits than this process may hold; the same call may succeed later."""
+    """The process already holds as much waiting work as it may. The same call may succeed later."""
 
 
 class ImportNotFound(UptillError):
@@ -143,15 +143,15 @@ class ImportNotFound(UptillError):
 
 
 class ImportCanceled(UptillError):
-    """The import was canceled while it was loaded."""
+    """The import was canceled while it was running."""
 
 
 class ImportEnded(UptillError):
-    """The import has ended, or is no upload and no load of files, so it cannot be canceled."""
+    """The import has ended, or is neither an upload nor a load of files, so it cannot be canceled."""
 
 
 class UploadLost(UptillError):
-    """The files of an upload are not in the spool any more, or not as they were received."""
+    """The files of an upload are missing from the spool, or differ from what was received."""
 
 
 class SpoolUnavailable(InfrastructureError):
@@ -163,19 +163,19 @@ class BodyTooLarge(UptillError):
 
 
 class UnsupportedMediaType(UptillError):
-    """The body's type or coding is none that the call takes."""
+    """The call does not accept this content type or encoding."""
 
 
 class StorageFull(UptillError):
-    """The disk has no room for what is being uploaded."""
+    """The disk has no room for the upload."""
 
 
 class ReportEnded(UptillError):
-    """The report is in a state in which this cannot be done to it any more."""
+    """The report's state does not allow this any more."""
 
 
 class IdempotencyKeyReused(UptillError):
-    """The Idempotency-Key came with another request before."""
+    """The Idempotency-Key was already used for another request."""
 
 
 class ImportBusy(UptillError):
@@ -183,11 +183,11 @@ class ImportBusy(UptillError):
 
 
 class ReportExpired(UptillError):
-    """The report's files were removed after their time; the same request makes a new one."""
+    """The report's files were removed after their retention time. The same request makes a new report."""
 
 
 class FileLost(UptillError):
-    """The file of a succeeded report is not in the object store any more; a new report makes it anew."""
+    """The file of a succeeded report is missing from the object store. A new report makes it again."""
 
 
 class EndpointNotFound(UptillError):
@@ -199,11 +199,11 @@ class DeliveryNotFound(UptillError):
 
 
 class DeliveryBusy(UptillError):
-    """The webhook delivery is being sent at this moment."""
+    """The webhook delivery is being sent right now."""
 
 
 class WebhookSecretMissing(UptillError):
-    """The API key has no secret to sign deliveries to a `webhook_url` with."""
+    """The API key has no secret for signing deliveries to a `webhook_url`."""
 
 
 class ScheduleNotFound(UptillError):
@@ -215,11 +215,11 @@ class KeyNotFound(UptillError):
 
 
 class KeyReplaced(UptillError):
-    """The API key has a successor already."""
+    """The API key already has a successor."""
 
 
 class RateLimited(UptillError):
-    """The key made more calls than it may; another will be taken after `retry_after_s` seconds."""
+    """The key has exceeded its rate. The next call is accepted after `retry_after_s` seconds."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The exit codes of the commands, and which error ends a command with which. docs/reference/cli.md lists them."""
+"""The exit codes of the commands, and the errors that lead to them. docs/reference/cli.md lists them."""
 
 from enum import IntEnum
 
@@ -15,7 +15,7 @@ from shared.errors import (
 
 
 class ExitCode(IntEnum):
-    """Why a command ended; 0 means that it did its work, 130 that Ctrl-C stopped it."""
+    """Why a command ended. 0 means success, 130 that Ctrl-C stopped it."""
 
     FAILED = 1
     WRONG_USE = 2

@@ -1,7 +1,7 @@
-"""Named places where a test lets a process die, fail or fall asleep. Off unless two variables say so, and then loudly.
+"""Named places where a test can make a process die, fail or sleep. Off unless two variables turn them on.
 
-`UPTILL_FAILPOINTS="upload.after=kill"` (or `raise`, `sleep:5`) acts at the first hit in the process, and only together
-with `UPTILL_FAILPOINTS_CONFIRM="I want this process to fail"`. When off, a hit is the call of an empty function.
+`UPTILL_FAILPOINTS="upload.after=kill"` (or `raise`, `sleep:5`) acts at the first hit in the process. It also needs
+`UPTILL_FAILPOINTS_CONFIRM="I want this process to fail"`. When off, a hit calls an empty function.
 """
 
 import os
@@ -35,7 +35,7 @@ NAMES = (
     "ack.before",
     "sweep.before_publish",
     "bury.before_commit",
-    "retire.after_commit",
+    "expire.after_commit",
     "webhook.after_send",
     "schedule.before_commit",
     "schedule.after_commit",
@@ -69,14 +69,14 @@ class _Armed:
 
 
 class _Off:
-    """What a hit is in production."""
+    """What a hit calls in production."""
 
     def __call__(self, name: str) -> None:
         pass
 
 
 def parse(environment: Mapping[str, str]) -> _Armed | _Off:
-    """Read what to arm. Raises `ConfigurationError` for an unknown name or action, or without the confirmation."""
+    """Read which failpoint to arm. Raises `ConfigurationError` for an unknown name or action, or without confirmation."""
     text = environment.get("UPTILL_FAILPOINTS", "")
     if not text:
         return _Off()
@@ -86,7 +86,9 @@ def parse(environment: Mapping[str, str]) -> _Armed | _Off:
     kind, _, argument = action.partition(":")
     known = kind in {"kill", "raise"} or (kind == "sleep" and argument.replace(".", "", 1).isdigit())
     if name not in NAMES or not known:
-        raise ConfigurationError(f"UPTILL_FAILPOINTS {text!r}: NAME=kill, NAME=raise or NAME=sleep:SECONDS")
+        raise ConfigurationError(
+            f"invalid UPTILL_FAILPOINTS {text!r}: use NAME=kill, NAME=raise or NAME=sleep:SECONDS"
+        )
     return _Armed(name, action)
 
 

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562, section 5.7), sortable by the millisecond of their making."""
+"""Identifiers: UUID version 7 (RFC 9562, section 5.7), which sort by the millisecond of their creation."""
 
 import secrets
 import time
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7: 48 bits of Unix milliseconds, 74 random bits."""
+    """Return a new UUIDv7: 48 bits of Unix milliseconds, 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
     random = secrets.randbits(80)
     value = (milliseconds & (1 << 48) - 1) << 80 | random

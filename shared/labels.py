@@ -1,4 +1,4 @@
-"""Labels of stores, `region: north`: what may be one, and how a filter is written."""
+"""Labels of stores such as `region: north`: which are valid, and how a filter is written."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ _MAX_VALUE = 255
 
 
 def label_fault(name: str, value: str) -> str | None:
-    """What is wrong with a label, or None."""
+    """Return what is wrong with a label, or None."""
     if not _NAME.fullmatch(name):
         return f"invalid label name {name!r}: use 1 to 63 letters, digits, _ . / -, beginning with a letter, a digit or _"
     if not 1 <= len(value) <= _MAX_VALUE or not value.isprintable():
@@ -18,7 +18,7 @@ def label_fault(name: str, value: str) -> str | None:
 
 
 def checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """The labels. Raises ValueError that says what is wrong with one, or that they are too many."""
+    """Return the labels. Raises ValueError for an invalid label, or for too many."""
     if len(labels) > MAX_LABELS:
         raise ValueError(f"{len(labels)} labels are too many: use at most {MAX_LABELS}")
     for fault in (label_fault(name, value) for name, value in labels.items()):
@@ -28,7 +28,7 @@ def checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def parse_labels(texts: Iterable[str], *, separator: str) -> Mapping[str, str]:
-    """Labels written as `NAME<separator>VALUE`. Raises ValueError, also for a name that comes twice."""
+    """Parse labels written as `NAME<separator>VALUE`. Raises ValueError, also for a name that occurs twice."""
     labels: dict[str, str] = {}
     for text in texts:
         name, found, value = text.partition(separator)

@@ -1,4 +1,4 @@
-"""Threads for blocking calls to one server. Each server has its own, so that one that hangs holds up nobody else's calls."""
+"""Threads for blocking calls to one server. Each server has its own, so a hanging server does not delay other calls."""
 
 import asyncio
 import contextvars
@@ -19,8 +19,8 @@ _NEVER = 1 << 62
 class Lane:
     """Runs calls in `threads` daemon threads. At most `waiting` more calls queue; a caller waits `within_s` seconds.
 
-    A call that outlasts its caller keeps its thread until it ends, so the calls need time limits of their own. A lane that
-    `breaks` refuses calls at once after three failures in a row, except for one a second.
+    A call that outlasts its caller keeps its thread until it ends, so calls need time limits of their own. A lane that
+    `breaks` refuses calls at once after three failures in a row, except for one per second.
     """
 
     def __init__(
@@ -36,14 +36,15 @@ class Lane:
         self._server, self._unavailable, self._within_s = server, unavailable, within_s
         self._threads, self._most = threads, threads + waiting
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._held = 0  # calls that run or wait; changed in the loop's thread only
+        # Calls that run or wait. Only the event loop's thread changes it.
+        self._held = 0
         self._started = 0
         self._breaker = Breaker(server) if breaks else Breaker(server, failures=_NEVER)
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Return what `call` returns. Raises the lane's error when the server is silent, was silent, or has too many calls."""
+        """Return what `call` returns. Raises the lane's error if the server does not answer, did not lately, or has too many calls."""
         if self._held >= self._most:
-            raise self._unavailable(f"too many calls wait for {self._server}; try again")
+            raise self._unavailable(f"too many calls are waiting for {self._server}; try again")
         if not self._breaker.admits():
             raise self._unavailable(f"{self._server} has not answered lately; try again")
         outcome = self._enqueue(call)
@@ -57,13 +58,14 @@ class Lane:
             raise
         except BaseException as error:
             if isinstance(error, Exception):
-                self._breaker.succeeded()  # it answered, and said no
+                # It answered, with an error.
+                self._breaker.succeeded()
             raise
         self._breaker.succeeded()
         return result
 
     def close(self) -> None:
-        """End the threads that are idle; the others end with their calls, or with the process."""
+        """End the idle threads. The others end with their calls, or with the process."""
         for _ in range(self._started):
             self._calls.put(None)
 
@@ -71,25 +73,27 @@ class Lane:
         loop, outcome = asyncio.get_running_loop(), Future[T]()
         context = contextvars.copy_context()
 
-        def work() -> None:
-            if outcome.set_running_or_notify_cancel():  # its caller still waits
+        def run_call() -> None:
+            # False if the caller has stopped waiting.
+            if outcome.set_running_or_notify_cancel():
                 try:
                     outcome.set_result(context.run(call))
-                except BaseException as error:  # noqa: BLE001 (the caller gets it)
+                except BaseException as error:  # noqa: BLE001 - the caller gets it
                     outcome.set_exception(error)
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._free)
+            # The loop may have ended.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._free_place)
 
         self._held += 1
-        self._calls.put(work)
+        self._calls.put(run_call)
         if self._started < min(self._threads, self._held):
             self._started += 1
-            Thread(target=self._work, name=f"lane {self._server}", daemon=True).start()
+            Thread(target=self._run_calls, name=f"lane {self._server}", daemon=True).start()
         return outcome
 
-    def _free(self) -> None:
+    def _free_place(self) -> None:
         self._held -= 1
 
-    def _work(self) -> None:
-        while (work := self._calls.get()) is not None:
-            work()
+    def _run_calls(self) -> None:
+        while (run_call := self._calls.get()) is not None:
+            run_call()

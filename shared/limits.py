@@ -1,4 +1,4 @@
-"""What one line of keys may have open at a time, so that no caller fills what all of them share."""
+"""How much one line of keys may have open at the same time, so that no caller uses up what all share."""
 
 import sys
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from shared.settings import Settings
 
 @dataclass(frozen=True)
 class KeyLimits:
-    """Counts for each line of keys. A key and those that it was rotated from are one line.
+    """Limits for each line of keys. A key and the keys that it replaced are one line.
 
-    Calls that are answered at the same moment do not see each other, so a limit may be exceeded by as many.
+    Concurrent calls do not see each other, so they may exceed a limit by their number.
     """
 
     open_reports: int = sys.maxsize
@@ -20,7 +20,7 @@ class KeyLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> "KeyLimits":
-        """Return the limits that the settings name."""
+        """Return the limits of the settings."""
         return cls(
             open_reports=settings.max_open_reports,
             pending_webhooks=settings.max_pending_webhooks,

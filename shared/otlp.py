@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry's SDK to an OTLP endpoint over HTTP. Only `shared/tracing.py` imports it, and only when asked to."""
+"""Export spans with OpenTelemetry's SDK by OTLP over HTTP. Only `shared/tracing.py` imports this, and only if needed."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ _TIMEOUTS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _W3C = TraceContextTextMapPropagator()
 
 
-class Exporting:
-    """One process's exporter; spans leave it in a thread, in groups, and are dropped when nobody takes them."""
+class SpanExport:
+    """The exporter of one process. A thread sends spans in groups, and drops them if the endpoint does not take them."""
 
     def __init__(self, service: str, endpoint: str) -> None:
         named = Resource({SERVICE_NAME: f"uptill-{service}"})
-        # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
         self._provider = TracerProvider(resource=Resource.create().merge(named.merge(_from_environment())))
         exporter = OTLPSpanExporter(
             endpoint=f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None, timeout=_timeout_s()
@@ -34,8 +34,8 @@ class Exporting:
     @contextmanager
     def span(
         self, name: str, kind: tracing.Kind, parent: str | None, attributes: Mapping[str, tracing.Value]
-    ) -> Iterator[tracing.Span]:
-        """Trace the block; an error that leaves it is recorded by its type alone, as its text may hold data."""
+    ) -> Iterator[tracing.TraceSpan]:
+        """Trace the block. An error is recorded only by its type, because its text may contain data."""
         around = trace.get_current_span().get_span_context().is_valid
         context = _W3C.extract({"traceparent": parent}) if parent and not around else None
         with self._tracer.start_as_current_span(
@@ -47,13 +47,13 @@ class Exporting:
             set_status_on_exception=False,
         ) as made:
             try:
-                yield _Span(made)
+                yield _ExportedSpan(made)
             except Exception as error:
                 made.set_status(trace.StatusCode.ERROR, type(error).__name__)
                 raise
 
     def close(self) -> None:
-        """Send what is waiting."""
+        """Send the waiting spans."""
         self._provider.shutdown()
 
 
@@ -62,11 +62,11 @@ def _from_environment() -> Resource:
 
 
 def _timeout_s() -> float | None:
-    """Ours, unless a variable of OpenTelemetry's sets one: the exporter reads that itself."""
+    """Return our timeout, unless a variable of OpenTelemetry sets one, which the exporter reads itself."""
     return None if any(map(os.environ.get, _TIMEOUTS)) else _TIMEOUT_S
 
 
-class _Span(tracing.Span):
+class _ExportedSpan(tracing.TraceSpan):
     def __init__(self, span: trace.Span) -> None:
         self._span = span
         carrier: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""Publishes messages in a background thread, so that a caller who is promised a report does not wait for Redis.
+"""Publish messages in a background thread, so that a caller's answer does not wait for Redis.
 
-The rows are the outbox. A message that is dropped here is published by the scheduler once its batch is due again.
+The rows in Postgres are the outbox. If a message is dropped here, the scheduler publishes it once its batch is due.
 """
 
 import threading
@@ -17,15 +17,16 @@ from shared.errors import QueueUnavailable
 from shared.metrics.registry import WAKES
 from shared.queue import make_brief_client, make_broker, publish
 
-_MOST_WAITING = 20_000  # messages; a report on a million stores has 250
+# Messages. A report on a million stores has 250.
+_MOST_WAITING = 20_000
 _log = structlog.get_logger()
 
 
 class Publisher:
-    """`start` it after the fork, `offer` messages from any thread, `close` it. Messages leave in the order of offers.
+    """`start` it after a fork, `offer` messages from any thread, then `close` it. Messages leave in order.
 
-    A call to Redis takes at most `PUBLISH_S` seconds. After three that failed, messages are dropped, except for one offer
-    a second that tries again.
+    A call to Redis takes at most `PUBLISH_S` seconds. After three failed calls, messages are dropped, except for one
+    offer per second that tries again.
     """
 
     def __init__(self, redis_url: str) -> None:
@@ -38,11 +39,11 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; it connects with the first message."""
+        """Start the thread. It connects with the first message."""
         self._thread.start()
 
     def offer(self, wakes: Sequence[Wake]) -> None:
-        """Have the messages published soon, and return at once. Drops them if too many wait."""
+        """Queue messages to be published, and return at once. Drops them if too many wait."""
         if not wakes:
             return
         with self._lock:
@@ -51,10 +52,10 @@ class Publisher:
         if has_room:
             self._offers.put(wakes)
         else:
-            _leave(wakes)
+            _count_left(wakes)
 
     def close(self, within_s: float) -> None:
-        """Publish what waits, for at most `within_s` seconds, and drop the rest."""
+        """Publish the waiting messages for at most `within_s` seconds, and drop the rest."""
         self._offers.put(None)
         deadline_s = time.monotonic() + within_s
         if self._thread.is_alive():
@@ -68,13 +69,13 @@ class Publisher:
     def _run(self) -> None:
         while (wakes := self._offers.get()) is not None:
             if self._given_up or not self._breaker.admits():
-                _leave(wakes)
+                _count_left(wakes)
             else:
-                self._publish(wakes)
+                self._try_publish(wakes)
             with self._lock:
                 self._waiting -= len(wakes)
 
-    def _publish(self, wakes: Sequence[Wake]) -> None:
+    def _try_publish(self, wakes: Sequence[Wake]) -> None:
         try:
             publish(self._broker, wakes)
             self._breaker.succeeded()
@@ -82,9 +83,9 @@ class Publisher:
         except QueueUnavailable as error:
             self._breaker.failed()
             _log.warning("publish_failed", error=str(error))
-        except Exception:  # noqa: BLE001 (logged; the thread serves the next offer, and the scheduler this one)
+        except Exception:  # noqa: BLE001 - logged; the scheduler publishes these messages
             _log.exception("publish_failed")
 
 
-def _leave(wakes: Sequence[Wake]) -> None:
+def _count_left(wakes: Sequence[Wake]) -> None:
     WAKES.labels("left").inc(len(wakes))

@@ -1,4 +1,4 @@
-"""The Dramatiq broker on Redis, set up so that losing it loses time and nothing else, and publishing to it."""
+"""The Dramatiq broker on Redis and publishing to it. It is set up so that losing Redis costs time and nothing else."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -20,17 +20,18 @@ from shared.errors import ConfigurationError, QueueUnavailable
 from shared.metrics.registry import WAKES
 
 _log = structlog.get_logger()
-_HEARTBEAT_TIMEOUT_MS = (
-    15_000  # measured: a killed worker's messages come back after 15.2 s instead of 17 minutes
-)
-_MAINTENANCE_CHANCE = 1_000_000  # of a million: maintenance at every fetch; measured: no cost in throughput
+# Measured: a killed worker's messages come back after 15.2 s instead of 17 minutes.
+_HEARTBEAT_TIMEOUT_MS = 15_000
+# In a million: maintenance at every fetch. Measured: it costs no throughput.
+_MAINTENANCE_CHANCE = 1_000_000
 _SOCKET_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 2.0
-PUBLISH_S = 0.5  # for a call of somebody who has other work than to wait for Redis
+# The time limit of a call for callers that must not wait for Redis.
+PUBLISH_S = 0.5
 
 
 def make_broker(redis_url: str, client: redis.Redis | None = None) -> RedisBroker:
-    """A broker without Dramatiq's retries, results and groups: those lose messages (docs/decisions/0001)."""
+    """Return a broker without Dramatiq's retries, results and groups, which can lose messages (docs/decisions/0001)."""
     broker = RedisBroker(
         client=client or make_client(redis_url),
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
@@ -43,7 +44,7 @@ def make_broker(redis_url: str, client: redis.Redis | None = None) -> RedisBroke
 
 
 def make_client(redis_url: str) -> redis.Redis:
-    """Return a client that gives up on a silent server after seconds, not minutes."""
+    """Return a client that gives up on a silent server after seconds instead of minutes."""
     return redis.Redis.from_url(
         redis_url,
         socket_timeout=_SOCKET_TIMEOUT_S,
@@ -54,26 +55,26 @@ def make_client(redis_url: str) -> redis.Redis:
 
 
 def make_brief_client(redis_url: str) -> redis.Redis:
-    """Return a client that gives up after `PUBLISH_S` seconds, for all who can do without Redis."""
+    """Return a client that gives up after `PUBLISH_S` seconds, for callers that can do without Redis."""
     return redis.Redis.from_url(
         redis_url,
         socket_timeout=PUBLISH_S,
         socket_connect_timeout=PUBLISH_S,
-        # Once more at once, on another connection: the server closed this one while it was idle. Not after a timeout.
+        # Try once more on a new connection if the server closed an idle one. Do not retry after a timeout.
         retry=Retry(NoBackoff(), retries=1, supported_errors=(redis.ConnectionError,)),
     )
 
 
 def publish(broker: RedisBroker, wakes: Sequence[Wake], *, ahead: bool = False) -> int:
-    """Enqueue a message for each wake; returns how many. Raises `QueueUnavailable` at the first that Redis does not take.
+    """Enqueue the messages of each wake and return how many wakes. Raises `QueueUnavailable` if Redis refuses one.
 
-    `ahead`: in front of all that waits in the queue.
+    With `ahead` they go in front of everything that waits.
     """
     enqueue = partial(_enqueue_ahead, broker) if ahead else broker.enqueue
     published = 0
     try:
         for wake in wakes:
-            for message in _messages(wake):
+            for message in _make_messages(wake):
                 enqueue(message)
             published += 1
             failpoints.hit("publish.partial")
@@ -86,7 +87,7 @@ def publish(broker: RedisBroker, wakes: Sequence[Wake], *, ahead: bool = False) 
 
 
 def _enqueue_ahead(broker: RedisBroker, message: dramatiq.Message[None]) -> None:
-    """What Dramatiq's `enqueue` does, at the end of the list that workers take from."""
+    """Do what Dramatiq's `enqueue` does, at the end of the list from which workers take."""
     message_id = str(uuid4())
     queue = f"{broker.namespace}:{message.queue_name}"
     data = message.copy(options={"redis_message_id": message_id}).encode()
@@ -96,8 +97,8 @@ def _enqueue_ahead(broker: RedisBroker, message: dramatiq.Message[None]) -> None
         both.execute()
 
 
-def _messages(wake: Wake) -> Iterator[dramatiq.Message[None]]:
-    """Yield the messages of a wake. A short batch has two: either queue may be the faster one."""
+def _make_messages(wake: Wake) -> Iterator[dramatiq.Message[None]]:
+    """Yield the messages of a wake. A short batch has two, because either queue may be faster."""
     kwargs = wake.model_dump(mode="json")
     if isinstance(wake, ShortBatch):
         yield dramatiq.Message(SHORT_QUEUE, ACTOR_NAMES[ShortBatch], (), kwargs, {})
@@ -106,7 +107,7 @@ def _messages(wake: Wake) -> Iterator[dramatiq.Message[None]]:
 
 
 def publish_or_leave(broker: RedisBroker, wakes: Sequence[Wake]) -> None:
-    """Publish if Redis is there; what it does not take is left to the scheduler."""
+    """Publish if Redis takes messages. Otherwise the scheduler publishes them later."""
     try:
         publish(broker, wakes)
     except QueueUnavailable as error:
@@ -114,7 +115,7 @@ def publish_or_leave(broker: RedisBroker, wakes: Sequence[Wake]) -> None:
 
 
 def queue_depth(broker: RedisBroker) -> int:
-    """Messages that wait for a worker. Raises `QueueUnavailable`."""
+    """Return how many messages wait for a worker. Raises `QueueUnavailable`."""
     try:
         return int(broker.client.llen(f"{broker.namespace}:{REPORT_QUEUE}"))
     except redis.RedisError as error:
@@ -122,7 +123,7 @@ def queue_depth(broker: RedisBroker) -> int:
 
 
 def dead_messages(broker: RedisBroker) -> int:
-    """Messages that no actor could read; Dramatiq keeps them for a week. Raises `QueueUnavailable`."""
+    """Return how many messages no actor could read. Dramatiq keeps them for a week. Raises `QueueUnavailable`."""
     try:
         return sum(
             int(broker.client.zcard(f"{broker.namespace}:{xq_name(queue)}"))
@@ -133,9 +134,9 @@ def dead_messages(broker: RedisBroker) -> int:
 
 
 def check_queue(redis_url: str) -> None:
-    """Raise `ConfigurationError` for a Redis that evicts or forgets, `QueueUnavailable` for one that does not answer.
+    """Raise `ConfigurationError` for a Redis that may lose messages, `QueueUnavailable` for one that does not answer.
 
-    A managed Redis that hides CONFIG passes: its operator has to know.
+    A managed Redis that hides CONFIG passes the check.
     """
     with closing(make_brief_client(redis_url)) as client:
         try:
@@ -150,4 +151,4 @@ def check_queue(redis_url: str) -> None:
             f"Redis may evict messages (maxmemory-policy {policy}); set maxmemory-policy noeviction"
         )
     if append_only not in (None, "yes"):
-        raise ConfigurationError("Redis keeps nothing over a restart (appendonly no); set appendonly yes")
+        raise ConfigurationError("Redis loses its data at a restart (appendonly no); set appendonly yes")

@@ -1,4 +1,4 @@
-"""Whether Redis takes messages, and in words why not. A server that is full or read-only still answers a ping."""
+"""Find out whether Redis takes messages, and why not. A full or read-only server still answers a ping."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ _PROBE_TIMEOUT_S = 0.5
 _PROBE_KEY = "uptill:probe"
 _PROBE_EXPIRES_S = 60
 OK = "ok"
-# By the first word of the server's answer.
+# By the first word of the server's error.
 _REFUSALS = {
     "OOM": (
         "full",
-        "Redis is full (maxmemory is reached): raise maxmemory, or remove keys that are not Uptill's",
+        "Redis is full (maxmemory is reached): raise maxmemory, or remove keys of other programs",
     ),
     "READONLY": ("read_only", "Redis is a read-only replica: set UPTILL_REDIS_URL to the primary"),
-    "LOADING": ("loading", "Redis is still loading its data: wait until it has"),
+    "LOADING": ("loading", "Redis is still loading its data: wait until it has finished"),
     "MISCONF": ("cannot_save", "Redis cannot save to its disk and refuses writes: free space on it"),
     "MASTERDOWN": (
         "read_only",
@@ -28,7 +28,7 @@ _REFUSALS = {
     "WRONGPASS": ("refuses", "Redis refuses the password: correct it in UPTILL_REDIS_URL"),
     "NOPERM": ("refuses", "Redis does not let this user write: change its ACL"),
 }
-# The driver has classes for some answers, and keeps their first word to itself.
+# The driver has classes for some errors, and removes their first word.
 _CLASSES = (
     (redis.exceptions.OutOfMemoryError, "OOM"),
     (redis.exceptions.ReadOnlyError, "READONLY"),
@@ -42,7 +42,7 @@ STATES = (OK, "silent", "full", "read_only", "loading", "cannot_save", "refuses"
 
 @dataclass(frozen=True)
 class QueueState:
-    """One of `STATES`, and what to tell an operator: "ok", or what is wrong and what to do."""
+    """One of `STATES`, and a text for the operator: "ok", or what is wrong and what to do."""
 
     state: str
     detail: str
@@ -54,7 +54,7 @@ class QueueState:
 
 
 def state_of(error: redis.RedisError) -> QueueState:
-    """Return what an error of the driver says about the server."""
+    """Return the state of the server that a driver error implies."""
     text = str(error)
     named = (word for kind, word in _CLASSES if isinstance(error, kind))
     word = next(named, text.split(" ", 1)[0])
@@ -66,7 +66,7 @@ def state_of(error: redis.RedisError) -> QueueState:
 
 
 class QueueProbe:
-    """Asks Redis by a write, on a connection of its own. One thread at a time."""
+    """Checks Redis with a write, on a connection of its own. Use it from one thread at a time."""
 
     def __init__(self, redis_url: str) -> None:
         self._client = redis.Redis.from_url(
@@ -76,8 +76,8 @@ class QueueProbe:
             retry=Retry(NoBackoff(), retries=0),
         )
 
-    def look(self) -> QueueState:
-        """Ask now. Each round trip takes at most half a second."""
+    def check_state(self) -> QueueState:
+        """Check now. Each round trip takes at most half a second."""
         try:
             self._client.set(_PROBE_KEY, "", ex=_PROBE_EXPIRES_S)
         except redis.RedisError as error:
@@ -86,7 +86,7 @@ class QueueProbe:
 
     def takes_messages(self) -> bool:
         """Return whether a message would be stored."""
-        return self.look().takes_messages
+        return self.check_state().takes_messages
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,4 +1,4 @@
-"""Secrets that callers put where they do not belong, such as a key in a path: what may be shown of them."""
+"""Shorten secrets that callers put in the wrong place, such as a key in a path."""
 
 import re
 
@@ -7,5 +7,5 @@ _MARKS = ("upt_", "whsec_")
 
 
 def redacted(text: str) -> str:
-    """The text with API keys cut to their public part, and webhook secrets to their kind."""
+    """Return the text with API keys cut to their public part and webhook secrets to their prefix."""
     return _SECRET.sub(r"\1…", text) if any(mark in text for mark in _MARKS) else text

@@ -1,4 +1,4 @@
-"""All settings, from `UPTILL_*` environment variables. Built once in each service's main module and passed down."""
+"""All settings, from `UPTILL_*` environment variables. Each service's main module reads them once and passes them on."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ DEFAULT_DATA_DIR = Path(".uptill")
 
 
 class Settings(BaseSettings):
-    """Every setting with its default. `UPTILL_NAME_FILE` names a file that holds the value of `UPTILL_NAME`."""
+    """Every setting with its default. `UPTILL_NAME_FILE` is the path of a file with the value of `UPTILL_NAME`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
@@ -35,43 +35,48 @@ class Settings(BaseSettings):
     )
     api_database_url: SecretStr = Field(
         default=SecretStr(""),
-        description="Login of the API to Postgres, as a URL. `uptill migrate` creates it; give it to the API as its `UPTILL_DATABASE_URL`.",
+        description="Postgres login of the API, as a URL. `uptill migrate` creates it. Give it to the API as `UPTILL_DATABASE_URL`.",
     )
     ingest_database_url: SecretStr = Field(
-        default=SecretStr(""), description="The same for the ingest service and `uptill ingest`."
+        default=SecretStr(""), description="Postgres login of the ingest service and `uptill ingest`."
     )
     worker_database_url: SecretStr = Field(
-        default=SecretStr(""), description="The same for workers and schedulers."
+        default=SecretStr(""), description="Postgres login of workers and schedulers."
     )
     readonly_database_url: SecretStr = Field(
-        default=SecretStr(""), description="The same for an autoscaler or a dashboard, which only read."
+        default=SecretStr(""), description="Postgres login of an autoscaler or a dashboard, which only read."
     )
     redis_url: SecretStr = Field(
         default=SecretStr(""), description="Redis or Valkey, as `redis://:password@host:6379/0`."
     )
-    s3_endpoint: str = Field(
-        default="", description="S3 endpoint that the services use, as `http://s3:8333`."
-    )
+    s3_endpoint: str = Field(default="", description="S3 endpoint for the services, as `http://s3:8333`.")
     s3_public_endpoint: str = Field(
-        default="", description="S3 endpoint as clients reach it; used only to sign links. Default: the same."
+        default="",
+        description="S3 endpoint for clients, used only in download links. Default: `UPTILL_S3_ENDPOINT`.",
     )
-    s3_bucket: str = Field(default="uptill", description="Bucket that holds the reports. It must be private.")
+    s3_bucket: str = Field(default="uptill", description="Bucket for the reports. It must be private.")
     s3_region: str = Field(default="us-east-1", description="Region used for signing.")
-    s3_access_key: str = Field(default="", description="S3 access key. Default: what boto3 finds.")
+    s3_access_key: str = Field(
+        default="", description="S3 access key. Default: the credentials that boto3 finds."
+    )
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="S3 secret key.")
     api_url: str = Field(
-        default="http://127.0.0.1:8000", description="The API, as the `uptill` command reaches it."
+        default="http://127.0.0.1:8000", description="URL of the API for the `uptill` command."
     )
     ingest_url: str = Field(
-        default="http://127.0.0.1:8001", description="The ingest service, as clients reach it."
+        default="http://127.0.0.1:8001", description="URL of the ingest service for clients."
     )
     api_key: SecretStr = Field(default=SecretStr(""), description="API key that the `uptill` command sends.")
 
     batch_stores: int = Field(default=4000, ge=1, le=100_000, description="Stores in one batch of a report.")
     lease_s: float = Field(
-        default=20.0, gt=0, description="Seconds until a batch whose worker went silent is given to another."
+        default=20.0,
+        gt=0,
+        description="Seconds until a batch of a silent worker may be claimed by another worker.",
     )
-    max_attempts: int = Field(default=5, ge=1, description="Claims of a batch before it is declared dead.")
+    max_attempts: int = Field(
+        default=5, ge=1, description="Failed claims of a batch, or of a merge, after which the report fails."
+    )
     sweep_s: float = Field(default=2.0, gt=0, description="Seconds between two sweeps of the scheduler.")
     republish_s: float = Field(
         default=10.0, gt=0, description="Seconds until an unclaimed batch is published again."
@@ -80,22 +85,22 @@ class Settings(BaseSettings):
         default=3,
         ge=1,
         le=64,
-        description="Batches that one worker process computes at a time, beside one short batch.",
+        description="Batches that one worker process computes at the same time, in addition to one short batch.",
     )
     cache_mb: int = Field(
         default=64,
         ge=0,
-        description="Megabytes of polls and hours that one worker process keeps for the next report about the same stores; 0: none.",
+        description="Megabytes of polls and hours that one worker process caches for the next report about the same stores. 0: no cache.",
     )
     look_s: float = Field(
         default=1.0,
         gt=0,
-        description="Seconds between two questions of a worker whether Redis takes messages; while it does not, the worker looks for due batches in Postgres as often.",
+        description="Seconds between a worker's checks whether Redis takes messages. While it does not, the worker finds due batches in Postgres at the same interval.",
     )
     stop_grace_s: float = Field(
         default=20.0,
         ge=0,
-        description="Seconds that a worker asked to stop may take to finish its batches; what is left then is given back. Keep it 10 below the time after which the process is killed.",
+        description="Seconds that a stopping worker may take to finish its batches. Then it gives back the rest. Set it at least 10 s below the time after which the process is killed.",
     )
     webhook_allow_private: bool = Field(
         default=False,
@@ -105,105 +110,114 @@ class Settings(BaseSettings):
         default=10.0, gt=0, le=60, description="Seconds that one attempt to deliver a webhook may take."
     )
     webhook_threads: int = Field(
-        default=8, ge=0, le=64, description="Webhooks that a scheduler sends at a time; 0: it sends none."
+        default=8, ge=0, le=64, description="Webhooks that one scheduler sends at the same time. 0: none."
     )
     webhook_per_key: int = Field(
-        default=2, ge=1, description="Webhooks of one key that all schedulers send at a time."
+        default=2, ge=1, description="Webhooks of one key that all schedulers together send at the same time."
     )
     webhook_per_receiver: int = Field(
-        default=2, ge=1, description="Webhooks to one host and port that all schedulers send at a time."
+        default=2,
+        ge=1,
+        description="Webhooks to one host and port that all schedulers together send at the same time.",
     )
     report_ttl_s: float = Field(
-        default=7 * 86_400.0, gt=0, description="Seconds after its end until a report's files are removed."
+        default=7 * 86_400.0, gt=0, description="Seconds after a report's end until its files are removed."
     )
     janitor_s: float = Field(
-        default=3600.0, gt=0, description="Seconds between two looks for objects that nothing points to."
+        default=3600.0,
+        gt=0,
+        description="Seconds between two rounds of the janitor, which deletes old data and objects that no row points to.",
     )
     polls_keep_days: int = Field(
-        default=0, ge=0, description="Days until a week of polls is dropped, counted from its end; 0: never."
+        default=0, ge=0, description="Days after its end until a week of polls is deleted. 0: never."
     )
     reports_keep_days: int = Field(
         default=0,
         ge=0,
-        description="Days until an ended report is forgotten, counted from the expiry of its files; 0: never.",
+        description="Days after its files have expired until an ended report is deleted. 0: never.",
     )
     rejects_keep_days: int = Field(
-        default=0, ge=0, description="Days until the rejected rows of an import are removed; 0: never."
+        default=0,
+        ge=0,
+        description="Days after an import's end until its rejected rows are deleted. 0: never.",
     )
     imports_keep_days: int = Field(
         default=0,
         ge=0,
-        description="Days until an import that ended is forgotten, with its rejected rows; 0: never.",
+        description="Days after its end until an import is deleted, with its rejected rows. 0: never.",
     )
     presign_s: int = Field(
         default=MAX_PRESIGN_S,
         ge=1,
         le=MAX_PRESIGN_S,
-        description="Seconds a download link is valid; it is given out again until half of them are left.",
+        description="Seconds that a download link is valid. The same link is returned again until half of that time is left.",
     )
     max_wait_s: float = Field(default=30.0, ge=0, description="Longest `?wait=` of `GET /v1/reports/{id}`.")
     spool_dir: str = Field(
         default="",
-        description="Folder where one ingest service keeps uploads until they are loaded. Default: `uptill-spool` in the temporary folder.",
+        description="Folder where an ingest service keeps uploads until they are loaded. Default: `uptill-spool` in the temporary folder.",
     )
     spool_reserve_bytes: int = Field(
         default=1 << 30,
         ge=0,
-        description="Bytes of the spool's file system that uploads leave free, beside three times what waits in the spool; else an upload gets 507 `storage_full`.",
+        description="Bytes that uploads leave free on the spool's file system, in addition to three times the size of what waits in the spool. Otherwise an upload gets 507 `storage_full`.",
     )
     spool_max_bytes: int = Field(
         default=0,
         ge=0,
-        description="Bytes that uploads may take in the spool until they are loaded; more get 507 `storage_full`. 0: as many as the file system has room for.",
+        description="Bytes that waiting uploads may take in the spool. Further uploads get 507 `storage_full`. 0: limited only by the file system.",
     )
     max_upload_bytes: int = Field(default=4 << 30, ge=1, description="Longest body of `POST /v1/imports`.")
     statement_timeout_s: float = Field(
         default=15.0,
         gt=0,
         le=60,
-        description="Seconds that Postgres may take for one statement of an HTTP call; the call then gets 503 `timed_out`.",
+        description="Seconds that Postgres may take for one statement of an HTTP call. After that the call gets 503 `timed_out`.",
     )
     lock_timeout_s: float = Field(
         default=10.0,
         gt=0,
         le=60,
-        description="Seconds that a batch of a report, or a chunk of an import, waits for a lock on a table of Postgres; after that it is tried again later, which costs no attempt.",
+        description="Seconds that a batch of a report, or a chunk of an import, waits for a table lock in Postgres. After that it is tried again later, which does not count as a failed claim.",
     )
     pool_size: int = Field(
         default=8,
         ge=1,
-        description="Database connections of one process, at most. An HTTP service shares them out among looking up keys, accepting and reading, at least 1 each.",
+        description="Most database connections of one process. An HTTP service divides them among key lookups, writes and lists, at least 1 each.",
     )
     reject_limit: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Share of a chunk's rows that may be rejected before an import stops.",
+        description="Share of a chunk's rows above which rejected rows stop an import.",
     )
     chunk_bytes: int = Field(
-        default=4 << 20,  # measured: as fast as 8 and 16 MB, with 195 MB of memory for 250 and 340
+        # Measured: as fast as 8 and 16 MB, with 195 MB of memory instead of 250 and 340.
+        default=4 << 20,
         ge=4096,
-        description="Bytes of a file that ingest commits at once; memory grows with it.",
+        description="Bytes of a file that ingest commits at once. Memory grows with it.",
     )
     silent_after_s: float = Field(
         default=10_800.0,
         gt=0,
-        description="Seconds without a poll, before the newest poll of all, after which a store counts as silent.",
+        description="A store counts as silent if its last poll is this many seconds older than the newest poll of all stores.",
     )
     metrics_port: int = Field(
         default=0,
         ge=0,
         le=65_535,
-        description="Port on which a process serves its metrics without a key; 0: none.",
+        description="Port on which a process serves its metrics without a key. 0: none.",
     )
     otlp_endpoint: str = Field(
         default="",
-        description="Where traces go, by OTLP over HTTP, as `http://collector:4318`. Default: what `OTEL_EXPORTER_OTLP_ENDPOINT` says, else no traces. Needs `uptill[trace]`, which the images have.",
+        description="Endpoint for traces, by OTLP over HTTP, as `http://collector:4318`. Default: `OTEL_EXPORTER_OTLP_ENDPOINT`, otherwise no traces. Needs `uptill[trace]`, which the images have.",
     )
-    metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address that `UPTILL_METRICS_PORT` listens on."
+    )
     allowed_hosts: str = Field(
         default="",
-        description="Names that requests may give in `Host` beside those of this machine and of the two URLs above, separated by commas; `*.example.com` and `*` are understood.",
+        description="Names allowed in the `Host` header, in addition to those of this machine, `UPTILL_API_URL` and `UPTILL_INGEST_URL`. Separated by commas; may contain `*.example.com` and `*`.",
     )
     cors_origins: str = Field(
         default="",
@@ -212,52 +226,50 @@ class Settings(BaseSettings):
     rate_read: str = Field(
         default="1000/second",
         pattern=_RATE,
-        description="Calls that read, of one key; `AMOUNT/second`, `/minute` or `/hour`.",
+        description="Read calls of one key: `AMOUNT/second`, `/minute` or `/hour`.",
     )
     rate_report: str = Field(
-        default="200/second", pattern=_RATE, description="Calls that make or change reports, of one key."
+        default="200/second", pattern=_RATE, description="Calls of one key that create or change reports."
     )
     rate_ingest: str = Field(
-        default="500/second", pattern=_RATE, description="Calls of the ingest service, of one key."
+        default="500/second", pattern=_RATE, description="Calls of one key to the ingest service."
     )
-    max_open_reports: int = Field(
-        default=200, ge=1, description="Unfinished reports of one key, above which it gets no new one."
-    )
+    max_open_reports: int = Field(default=200, ge=1, description="Most unfinished reports of one key.")
     max_pending_webhooks: int = Field(
         default=1000,
         ge=1,
-        description="Deliveries to a `webhook_url` of one key that wait, above which it gets no report with one.",
+        description="Most waiting deliveries to a `webhook_url` of one key's reports.",
     )
-    max_schedules: int = Field(default=100, ge=1, description="Report schedules of one key.")
-    max_webhook_endpoints: int = Field(default=50, ge=1, description="Webhook endpoints of one key.")
+    max_schedules: int = Field(default=100, ge=1, description="Most report schedules of one key.")
+    max_webhook_endpoints: int = Field(default=50, ge=1, description="Most webhook endpoints of one key.")
     open_calls_per_key: int = Field(
         default=128,
         ge=1,
-        description="Calls of one key that one process answers at the same time, streams, long polls and uploads among them; more get 429.",
+        description="Calls of one key that one process answers at the same time, including streams, long polls and uploads. Further calls get 429.",
     )
     connections_per_address: int = Field(
         default=256,
         ge=1,
-        description="Connections of one address to one process that have not shown a valid key yet; of more, the oldest is closed.",
+        description="Connections of one address to one process that have not shown a valid key yet. Above that, the oldest is closed.",
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses or networks of your reverse proxies, separated by commas: they are exempt from `UPTILL_CONNECTIONS_PER_ADDRESS`.",
+        description="Addresses or networks of your reverse proxies, separated by commas. They are exempt from `UPTILL_CONNECTIONS_PER_ADDRESS`.",
     )
     body_bytes_per_s: int = Field(
         default=1024,
         ge=1,
-        description="Slowest pace of a body in bytes a second, over each 20 s; a slower sender gets 408.",
+        description="Slowest allowed rate of a request body, in bytes per second over each 20 s. A slower sender gets 408.",
     )
     max_queue_age_s: float = Field(
         default=900.0,
         gt=0,
-        description="Age of a key's oldest batch that no worker has taken, in seconds, above which the key gets no new report.",
+        description="A key gets no new report while its oldest unclaimed batch is older than this many seconds.",
     )
     max_body_bytes: int = Field(
         default=4 << 20,
         ge=1024,
-        description="Longest body of a call of the API; uploads have their own limit.",
+        description="Longest body of an API call. Uploads have their own limit.",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
 
@@ -280,11 +292,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _FileVariables(settings_cls), dotenv_settings
 
     def require(self, *names: str) -> "Settings":
-        """Return these settings. Raises `ConfigurationError` that names what is needed and empty, or a default password."""
-        missing = [f"{PREFIX}{name.upper()}" for name in names if not _plain(getattr(self, name))]
+        """Return these settings. Raises `ConfigurationError` for a required setting that is empty, or a default password."""
+        missing = [f"{PREFIX}{name.upper()}" for name in names if not _reveal(getattr(self, name))]
         if missing:
             raise ConfigurationError(
-                f"{', '.join(missing)} not set; set it, or set UPTILL_DATA to the folder of `uptill up`, which is .uptill where it was started"
+                f"{', '.join(missing)} not set; set it, or set UPTILL_DATA to the folder of `uptill up` (.uptill where it was started)"
             )
         for name in ("database_url", "redis_url", "s3_secret_key"):
             refuse_default_password(f"{PREFIX}{name.upper()}", getattr(self, name).get_secret_value())
@@ -292,12 +304,13 @@ class Settings(BaseSettings):
 
 
 class _FileVariables(EnvSettingsSource):
-    """`UPTILL_X_FILE=/path`: the value of x is the text of the file, without its final newline."""
+    """Reads `UPTILL_X_FILE=/path`: the value of x is the text of the file, without its final newline."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if not path:  # an empty one says that this process is to have no such secret
+        # An empty variable means that this process must not have the secret.
+        if not path:
             return None, field_name, False
         try:
             return Path(path).read_text().rstrip("\r\n"), field_name, False
@@ -308,13 +321,13 @@ class _FileVariables(EnvSettingsSource):
 
 
 def stack_env_file() -> Path | None:
-    """Return the file that `uptill up` wrote for commands: in the folder UPTILL_DATA names, or in `.uptill` here."""
+    """Return the file that `uptill up` wrote for commands, in the folder UPTILL_DATA or in `.uptill` here."""
     path = Path(os.environ.get(f"{PREFIX}DATA", DEFAULT_DATA_DIR)) / "env"
     return path if path.is_file() else None
 
 
 def load_settings(env_file: Path | None = None) -> Settings:
-    """Read the environment, then `env_file` for what it does not set. Raises `ConfigurationError` that names the variable."""
+    """Read the environment, then `env_file` for variables not set there. Raises `ConfigurationError`."""
     try:
         return Settings(_env_file=env_file)
     except SettingsError as error:
@@ -326,21 +339,21 @@ def load_settings(env_file: Path | None = None) -> Settings:
         raise ConfigurationError(problems) from None
 
 
-def _plain(value: object) -> object:
+def _reveal(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def settings_reference() -> str:
     """Return the page `docs/reference/settings.md`: every variable with its default and meaning."""
     rows = [
-        f"| `{PREFIX}{name.upper()}` | {_shown_default(field)} | {field.description} |"
+        f"| `{PREFIX}{name.upper()}` | {_format_default(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(
         [
             "# Settings",
             "",
-            "Environment variables. Each also as `…_FILE`: the path of a file that holds the value, for secrets.",
+            "Environment variables. Each can also be given as `…_FILE`: the path of a file with the value, for secrets.",
             "",
             "| variable | default | meaning |",
             "|---|---|---|",
@@ -350,6 +363,6 @@ def settings_reference() -> str:
     )
 
 
-def _shown_default(field: FieldInfo) -> str:
-    default = _plain(field.default)
+def _format_default(field: FieldInfo) -> str:
+    default = _reveal(field.default)
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if default else "-"

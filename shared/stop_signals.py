@@ -1,6 +1,6 @@
-"""Being asked to stop: SIGTERM, SIGINT and SIGHUP, once. A repeat changes nothing.
+"""Stop at SIGTERM, SIGINT or SIGHUP. A repeated signal changes nothing.
 
-A signal to a whole process group, or a supervisor that passes on what its child got already, brings the same one twice.
+The same signal may come twice: to the whole process group, or from a supervisor that forwards it.
 """
 
 import atexit
@@ -20,50 +20,51 @@ _asked: list[int] = []
 
 
 def leave_when_asked() -> None:
-    """End with status 0 at the first SIGTERM or SIGINT, unless a server takes them over."""
+    """Exit with status 0 at the first SIGTERM or SIGINT, unless a server installs its own handlers."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit_once)
     atexit.register(ignore_signals)
 
 
 def ignore_signals() -> None:
-    """Let no signal do anything any more, also where a server gives the handlers back that it found.
+    """Ignore all further signals, even if a server restores the handlers that it found.
 
-    The interpreter takes handlers away before it ends, and a repeat would end it in the place of its status.
+    The interpreter removes handlers before it exits. A repeated signal would then kill it and change its exit status.
     """
     _asked.append(0)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    if not _asked:  # a repeat must not break off what the first has begun
+def _exit_once(number: int, _frame: FrameType | None) -> None:
+    # A repeat must not interrupt what the first has begun.
+    if not _asked:
         _asked.append(number)
         raise SystemExit(0)
 
 
-class StopSignals:
-    """Takes over the signals of this process; must be made in the main thread."""
+class ShutdownSignals:
+    """Handles the stop signals of this process. Create it in the main thread."""
 
     def __init__(self) -> None:
         self.requested = False
-        # A thread that starts another one at that moment may take the signal in the main thread's place, which then
-        # sleeps on: only this socket wakes it. It is never read, as nothing comes after the first signal.
+        # Another thread may receive the signal instead of the main thread, which then keeps sleeping. This socket wakes
+        # it. It is never read, because nothing follows the first signal.
         self._woken, self._wakes = socket.socketpair()
         self._wakes.settimeout(0)
         signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
-            signal.signal(number, self._ask)
+            signal.signal(number, self._request_stop)
         atexit.register(ignore_signals)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Return whether the process was asked to stop; at the latest after `seconds`."""
+        """Wait up to `seconds` for a stop signal, and return whether there was one."""
         if not self.requested:
             select.select([self._woken], [], [], seconds)
         return self.requested
 
     def end_within(self, seconds: float) -> None:
-        """End this process at the latest `seconds` after it was asked to stop, whatever still waits for a frozen server."""
+        """End this process at most `seconds` after it was asked to stop, even if a thread waits for a frozen server."""
 
         def watch() -> None:
             select.select([self._woken], [], [])
@@ -71,7 +72,7 @@ class StopSignals:
 
         threading.Thread(target=watch, name="stop-limit", daemon=True).start()
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+    def _request_stop(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
 
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, with what was bound to the context; also for the libraries' logs."""
+"""Log one JSON object per line on standard error, with the bound context. Includes the logs of libraries."""
 
 import logging
 import sys
@@ -36,34 +36,36 @@ def configure_logging(service: str, level: str) -> None:
                 _add_service(service),
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
-                _redact,
+                _redact_line,
             ],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # they come with handlers of their own
+    # These come with handlers of their own.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    logging.getLogger("uvicorn.access").disabled = True  # shared/http/observe.py writes the line of a request
+    # shared/http/observe.py logs each request.
+    logging.getLogger("uvicorn.access").disabled = True
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _redact(logger: structlog.typing.WrappedLogger, method: str, line: Any) -> str:
-    """Redact the rendered line; structlog's types know only what comes before rendering."""
+def _redact_line(logger: structlog.typing.WrappedLogger, method: str, line: Any) -> str:
+    """Redact the rendered line. structlog's types only cover the steps before rendering."""
     del logger, method
     return redacted(line)
 
 
 def _add_service(service: str) -> structlog.typing.Processor:
-    def add(
+    def add_service(
         logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict
     ) -> structlog.typing.EventDict:
         del logger, method
         event["service"] = service
         return event
 
-    return add
+    return add_service

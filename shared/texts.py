@@ -1,11 +1,12 @@
-"""Characters that nobody sees: controls, formats (among them those that turn text around), line separators, surrogates.
+"""Invisible characters: controls, formats (including those that reverse text), line separators, surrogates.
 
-An id or a name with one looks like another, and some of them cannot be stored.
+An id or name with one of them looks like another one, and some of them cannot be stored.
 """
 
 import re
 
-# Unicode's categories Cc, Cf, Zl, Zp and Cs, up to version 16: first and last; tests/unit/test_texts.py compares.
+# First and last character of the ranges in Unicode's categories Cc, Cf, Zl, Zp and Cs, up to version 16.
+# tests/unit/test_texts.py compares them.
 UNSEEN_RANGES = (
     (0x00, 0x1F),
     (0x7F, 0x9F),
@@ -37,21 +38,21 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def seen(text: str) -> str:
-    """The text. Raises ValueError that names a character in it that nobody sees."""
+    """Return the text. Raises ValueError for an invisible character in it."""
     if found := UNSEEN.search(text):
         raise ValueError(f"holds U+{ord(found[0]):04X}, a control or invisible character; leave it out")
     return text
 
 
 def storable(text: str) -> str:
-    """The text. Raises ValueError for NUL and for half of a surrogate pair, which Postgres does not store."""
+    """Return the text. Raises ValueError for NUL and for half a surrogate pair, which Postgres does not store."""
     if found := _UNSTORABLE.search(text):
         raise ValueError(f"holds U+{ord(found[0]):04X}, which is not text; leave it out")
     return text
 
 
 def storable_throughout(value: object) -> None:
-    """Check every text in a JSON value, names too. Raises ValueError as `storable` does, with the place of the text."""
+    """Check every text in a JSON value, including names. Raises ValueError like `storable`, with the place of the text."""
     waiting: list[tuple[str, object]] = [("", value)]
     while waiting:
         place, found = waiting.pop()

@@ -1,6 +1,6 @@
-"""Traces. Without an OTLP endpoint a span is an empty context, and nothing of OpenTelemetry is imported.
+"""Traces. Without an OTLP endpoint a span does nothing, and OpenTelemetry is not imported.
 
-The trace of a report goes on from the request that made it: its W3C traceparent lies on the report's row.
+The trace of a report continues the trace of the request that made it: the report's row has its W3C traceparent.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from shared.otlp import Exporting
+    from shared.otlp import SpanExport
 
 Kind = Literal["internal", "server", "client", "consumer"]
 Value = str | int
@@ -20,16 +20,16 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 _PROTOCOL = "http/protobuf"
 
 
-class Span:
-    """What can be said of a span while it lasts; here, of none."""
+class TraceSpan:
+    """A span while it lasts. This base class does nothing."""
 
     traceparent: str | None = None
 
     def describe(self, name: str, attributes: Mapping[str, Value]) -> None:
-        """Name it anew and add attributes."""
+        """Rename the span and add attributes."""
 
 
-_exporting: "Exporting | None" = None
+_export: "SpanExport | None" = None
 
 
 def start_tracing(service: str, endpoint: str) -> None:
@@ -38,7 +38,7 @@ def start_tracing(service: str, endpoint: str) -> None:
     An empty endpoint leaves the choice to OpenTelemetry's own variables; without any endpoint this does nothing.
     Raises `ConfigurationError` if the extra `trace` is not installed, or if the variables ask for another protocol.
     """
-    global _exporting  # noqa: PLW0603  one per process, as OpenTelemetry's own
+    global _export  # noqa: PLW0603 - one per process, like OpenTelemetry's own
     source = "UPTILL_OTLP_ENDPOINT" if endpoint else next(filter(os.environ.get, _ENDPOINTS), None)
     if source is None or _is_off():
         return
@@ -46,12 +46,12 @@ def start_tracing(service: str, endpoint: str) -> None:
     if protocol != _PROTOCOL:
         raise ConfigurationError(f"OTLP protocol {protocol!r} is not supported; use {_PROTOCOL}")
     try:
-        from shared.otlp import Exporting  # noqa: PLC0415  the point of this module
+        from shared.otlp import SpanExport  # noqa: PLC0415 - the point of this module
     except ImportError as error:
         raise ConfigurationError(
             f"{source} is set, but OpenTelemetry is not installed; run: pip install 'uptill[trace]'"
         ) from error
-    _exporting = Exporting(service, endpoint)
+    _export = SpanExport(service, endpoint)
 
 
 def _is_off() -> bool:
@@ -63,20 +63,20 @@ def _is_off() -> bool:
 
 
 def stop_tracing() -> None:
-    """Send what is waiting, and export no more."""
-    global _exporting
-    exporting, _exporting = _exporting, None
-    if exporting is not None:
-        exporting.close()
+    """Send the waiting spans, and export no more."""
+    global _export
+    export, _export = _export, None
+    if export is not None:
+        export.close()
 
 
 @contextmanager
 def span(
     name: str, attributes: Mapping[str, Value], *, kind: Kind = "internal", parent: str | None = None
-) -> Iterator[Span]:
-    """Trace the block, below the span around it, or below `parent` (a traceparent) where there is none."""
-    if _exporting is None:
-        yield Span()
+) -> Iterator[TraceSpan]:
+    """Trace the block as a child of the current span, or of `parent` (a traceparent) if there is none."""
+    if _export is None:
+        yield TraceSpan()
         return
-    with _exporting.span(name, kind, parent, attributes) as made:
+    with _export.span(name, kind, parent, attributes) as made:
         yield made

@@ -1,4 +1,4 @@
-"""Passwords that every attacker tries first: nothing of Uptill starts with one of them."""
+"""Well-known passwords. No service of Uptill starts with one."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -34,7 +34,7 @@ _TRIED_FIRST = frozenset(
 
 
 def refuse_default_password(variable: str, value: str) -> None:
-    """Raise `ConfigurationError` that names the variable, not the value; `value` is a URL or the secret itself."""
+    """Raise `ConfigurationError` for a well-known password. `value` is a URL or the secret itself, and is not shown."""
     user, password = "", value
     if "://" in value:
         try:
@@ -43,4 +43,4 @@ def refuse_default_password(variable: str, value: str) -> None:
         except ValueError:
             return
     if password and (password.lower() in _TRIED_FIRST or password == user):
-        raise ConfigurationError(f"{variable} has a password that everybody tries first; choose a random one")
+        raise ConfigurationError(f"{variable} uses a well-known password; set a random one")

@@ -3,7 +3,7 @@
 from typing import Final
 from zoneinfo import available_timezones
 
-# `localtime` is whatever the machine is set to, `Factory` means that nobody set it, and the two folders hold other rules.
+# `localtime` depends on the machine, `Factory` means that no zone was set, and the two folders have other rules.
 _REFUSED: Final = frozenset({"localtime", "Factory"})
 _REFUSED_FOLDERS: Final = ("posix/", "right/")
 

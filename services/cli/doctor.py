@@ -130,7 +130,7 @@ def _check_queue(settings: Settings) -> tuple[str, str]:
     redis_url = settings.redis_url.get_secret_value()
     check_queue(redis_url)
     with closing(QueueProbe(redis_url)) as probe:
-        seen = probe.look()
+        seen = probe.check_state()
     if not seen.takes_messages:
         what, _, to_do = seen.detail.partition(": ")
         return what, to_do or "start it, or correct UPTILL_REDIS_URL"

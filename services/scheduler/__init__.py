@@ -1,1 +1,1 @@
-"""The scheduler: recovers work of dead workers, fires schedules, sends webhooks and removes what has expired."""
+"""The scheduler: recovers the work of dead workers, fires schedules, sends webhooks and removes what has expired."""

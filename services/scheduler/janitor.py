@@ -1,55 +1,86 @@
-"""What the scheduler does beside its sweeps, since it takes as long as the object store does: files come and go.
+"""The janitor: deliver finished files, remove expired ones, delete old data, and clean the bucket.
 
-Everything here may be done twice or broken off: the rows are changed first, or last, so that the next round makes good.
+It has a thread of its own, because these steps take as long as the object store does. Each step can be repeated or
+interrupted: its rows change first or last, so the next round completes it.
 """
 
 import time
 from collections.abc import Callable
-from threading import Event, Thread
 
-import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
-from services.scheduler.forget_reports import (
+from services.scheduler.duty import Duty, try_step
+from services.scheduler.retention import (
     drop_old_weeks,
     forget_imports,
     forget_rejects,
     forget_reports,
     forget_requests,
 )
-from services.scheduler.schedules.due import deliver
+from services.scheduler.schedules.deliver import deliver_files
 from shared import failpoints
 from shared.db.connect import borrowed
-from shared.errors import InfrastructureError
 from shared.metrics.registry import FILES_LOST, IDEMPOTENCY_FORGOTTEN, REPORTS_EXPIRED
-from shared.reports.retention import Swept, expire_reports, remove_files, sweep_bucket
+from shared.reports.retention import BucketSweep, expire_reports, remove_files, sweep_bucket
 from shared.settings import Settings
 from shared.storage import Storage
 
 _log = structlog.get_logger()
 
 
-def retire(pool: ConnectionPool, storage: Storage, settings: Settings) -> int:
-    """Expire reports whose time is over and remove their files; returns how many."""
+class Janitor(Duty):
+    """Delivers and removes files every `sweep_s` seconds; deletes old data and cleans the bucket every `janitor_s`."""
+
+    def __init__(self, pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
+        super().__init__("janitor")
+        self._pool, self._storage, self._settings = pool, storage, settings
+        self._clean_at_s = time.monotonic() + settings.janitor_s
+
+    def perform(self) -> None:
+        while not self._stopping.is_set():
+            self._was_healthy = self._run_round()
+            self._stopping.wait(self._settings.sweep_s)
+
+    def _run_round(self) -> bool:
+        pool, storage, settings = self._pool, self._storage, self._settings
+        healthy = try_step(lambda: deliver_files(pool, storage, self._may_continue))
+        healthy &= try_step(lambda: remove_expired_files(pool, storage, settings))
+        if time.monotonic() >= self._clean_at_s and self._may_continue():
+            self._clean_at_s = time.monotonic() + settings.janitor_s
+            healthy &= try_step(lambda: delete_old_data(pool, storage, settings))
+            healthy &= try_step(lambda: clean_bucket(pool, storage, settings, self._may_continue))
+        return healthy
+
+    def _may_continue(self) -> bool:
+        return not self._stopping.is_set()
+
+
+def remove_expired_files(pool: ConnectionPool, storage: Storage, settings: Settings) -> int:
+    """Mark reports as expired after `report_ttl_s` and remove their files; return how many reports."""
     with borrowed(pool) as conn:
         expired = expire_reports(conn, settings.report_ttl_s)
     if expired:
-        failpoints.hit("retire.after_commit")
+        failpoints.hit("expire.after_commit")
     REPORTS_EXPIRED.inc(len(expired))
-    for report_id in expired:  # the mark is committed: what fails from here on is the janitor's
+    # The reports are committed as expired: files that cannot be removed now are left to `clean_bucket`.
+    for report_id in expired:
         _log.info("report_expired", report_id=str(report_id), objects=remove_files(storage, report_id))
     return len(expired)
 
 
-def clean(
-    pool: ConnectionPool, storage: Storage, settings: Settings, keep_going: Callable[[], bool] = lambda: True
-) -> Swept:
-    """Look through the bucket for what nothing points to, and remove it; ends early once `keep_going` says no."""
+def clean_bucket(
+    pool: ConnectionPool,
+    storage: Storage,
+    settings: Settings,
+    may_continue: Callable[[], bool] = lambda: True,
+) -> BucketSweep:
+    """Remove objects that no row points to. Ends early once `may_continue` returns False."""
     with borrowed(pool) as conn:
-        conn.autocommit = True  # a look takes as long as the store; it must not hold a snapshot
+        # Listing takes as long as the store does, and must not hold a snapshot for that time.
+        conn.autocommit = True
         try:
-            swept = sweep_bucket(conn, storage, settings.report_ttl_s, keep_going=keep_going)
+            swept = sweep_bucket(conn, storage, settings.report_ttl_s, may_continue=may_continue)
         finally:
             conn.autocommit = False
     _log.info("bucket_swept", **vars(swept))
@@ -58,10 +89,11 @@ def clean(
     return swept
 
 
-def forget(pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
-    """Drop weeks of polls, and remove rejected rows, imports, reports and Idempotency-Keys, that are older than they are kept."""
+def delete_old_data(pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
+    """Delete weeks of polls, rejected rows, imports, reports and Idempotency-Keys older than the settings keep them."""
     with borrowed(pool) as conn:
-        conn.autocommit = True  # each step is a transaction of its own
+        # Each step is a transaction of its own.
+        conn.autocommit = True
         try:
             weeks = list(drop_old_weeks(conn, settings.polls_keep_days))
             rejects = forget_rejects(conn, settings.rejects_keep_days)
@@ -80,57 +112,3 @@ def forget(pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
             reports=reports,
             idempotency_keys=keys,
         )
-
-
-class Housekeeper(Thread):
-    """Delivers and removes files every `sweep_s` seconds; every `janitor_s` it forgets what is old and looks through the bucket."""
-
-    def __init__(self, pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
-        super().__init__(name="housekeeper", daemon=True)
-        self._pool, self._storage, self._settings = pool, storage, settings
-        self._clean_at_s = time.monotonic() + settings.janitor_s
-        self._stopping = Event()
-        self._was_well = True
-        self._error: BaseException | None = None
-
-    def is_well(self) -> bool:
-        """Whether every server was there in the last round. Raises what ended the rounds."""
-        if self._error is not None:
-            raise self._error
-        return self._was_well
-
-    def stop(self, grace_s: float) -> None:
-        """Begin nothing new, and wait a little for what is under way; the next scheduler makes good what is not done then."""
-        self._stopping.set()
-        self.join(grace_s)
-
-    def run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._was_well = self._round()
-                self._stopping.wait(self._settings.sweep_s)
-        except BaseException as error:  # noqa: BLE001 - told by `is_well`
-            self._error = error
-
-    def _round(self) -> bool:
-        pool, storage, settings = self._pool, self._storage, self._settings
-        well = attempt(lambda: deliver(pool, storage, self._goes_on))
-        well &= attempt(lambda: retire(pool, storage, settings))
-        if time.monotonic() >= self._clean_at_s and self._goes_on():
-            self._clean_at_s = time.monotonic() + settings.janitor_s
-            well &= attempt(lambda: forget(pool, storage, settings))
-            well &= attempt(lambda: clean(pool, storage, settings, self._goes_on))
-        return well
-
-    def _goes_on(self) -> bool:
-        return not self._stopping.is_set()
-
-
-def attempt(step: Callable[[], object]) -> bool:
-    """Whether the step could be done: not without its servers, nor when Postgres broke off a statement or a deadlock."""
-    try:
-        step()
-    except (InfrastructureError, psycopg.OperationalError) as error:
-        _log.warning("sweep_skipped", error=str(error))
-        return False
-    return True

@@ -1,12 +1,12 @@
-"""Facts for the metrics, looked up in Postgres and Redis when they are scraped, and not more often than they may be.
+"""Metrics that are looked up in Postgres and Redis when they are scraped, at most once per interval.
 
-A server that does not answer leaves its facts out: an old number must not look like a new one.
+If a server does not answer, its metrics are missing: an old number must not look like a new one.
 """
 
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -32,51 +32,53 @@ from shared.queue_state import STATES, QueueProbe
 _SQL = queries("facts")
 _FRESH_S = 5.0
 _SLOW_FRESH_S = 300.0
-_STATEMENT_TIMEOUT_S = 10.0  # a scrape waits no longer; Prometheus' own patience is 10 s by default
+# A scrape waits no longer. Prometheus gives up after 10 s by default.
+_STATEMENT_TIMEOUT_S = 10.0
 _log = structlog.get_logger()
 Row = tuple[Any, ...]
 
 
 @dataclass
-class _Looked:
-    """What the last look at some facts brought, and when; None: the database did not answer."""
+class _CachedFamilies:
+    """The result of the last query for some metrics, and when it ran. None: the database did not answer."""
 
     families: list[Family] | None = None
-    at_s: float = field(default=float("-inf"))
+    at_s: float = float("-inf")
 
 
-class Facts(Collector):
-    """Register it once, in the scheduler. Each look has a connection of its own: sweeps go on beside it."""
+class FactCollector(Collector):
+    """Register it once, in the scheduler. Each query has a connection of its own, so sweeps do not wait for it."""
 
     def __init__(self, database_url: str, broker: RedisBroker, redis_url: str, silent_after_s: float) -> None:
         self._database_url = database_url
         self._broker = broker
         self._probe = QueueProbe(redis_url)
         self._parameters = {"silent_after": timedelta(seconds=silent_after_s)}
-        self._fast, self._slow = _Looked(), _Looked()
+        self._fast, self._slow = _CachedFamilies(), _CachedFamilies()
         self._lock = threading.Lock()
 
     def describe(self) -> Iterator[Family]:
-        """Nothing: to be registered needs no look."""
+        """Return nothing, so that registering does not query the database."""
         return iter(())
 
     def collect(self) -> Iterator[Family]:
-        """Yield the facts; two scrapes at once share one look."""
+        """Yield the metrics. Concurrent scrapes share one query."""
         with self._lock:
             self._refresh(self._fast, FACTS, _FRESH_S)
             self._refresh(self._slow, SLOW_FACTS, _SLOW_FRESH_S)
             yield from self._fast.families or []
             yield from self._slow.families or []
-            state = self._probe.look().state
-        yield _family(QUEUE_STATE, [(known, known == state) for known in STATES])
-        queue = self._queue()
+            state = self._probe.check_state().state
+        yield _make_family(QUEUE_STATE, [(known, known == state) for known in STATES])
+        queue = self._count_messages()
         yield from queue
-        yield _family(SOURCE_UP, [("postgres", self._fast.families is not None), ("redis", bool(queue))])
+        up = [("postgres", self._fast.families is not None), ("redis", bool(queue))]
+        yield _make_family(SOURCE_UP, up)
 
-    def _refresh(self, looked: _Looked, facts: Sequence[Metric], fresh_s: float) -> None:
-        if looked.families is not None and time.monotonic() - looked.at_s < fresh_s:
+    def _refresh(self, cached: _CachedFamilies, facts: Sequence[Metric], fresh_s: float) -> None:
+        if cached.families is not None and time.monotonic() - cached.at_s < fresh_s:
             return
-        looked.at_s = time.monotonic()
+        cached.at_s = time.monotonic()
         try:
             with (
                 connect(
@@ -88,26 +90,26 @@ class Facts(Collector):
                 conn.transaction(),
             ):
                 conn.execute("set transaction isolation level repeatable read, read only")
-                looked.families = [_family(fact, self._rows(conn, fact)) for fact in facts]
+                cached.families = [_make_family(fact, self._query_rows(conn, fact)) for fact in facts]
         except (DatabaseUnavailable, psycopg.errors.QueryCanceled) as error:
-            looked.families = None
-            _log.warning("facts_not_looked_up", error=str(error))
+            cached.families = None
+            _log.warning("facts_unavailable", error=str(error))
 
-    def _rows(self, conn: psycopg.Connection, fact: Metric) -> list[Row]:
+    def _query_rows(self, conn: psycopg.Connection, fact: Metric) -> list[Row]:
         parameters = self._parameters | {"buckets": [0.0, *fact.buckets]}
         return conn.execute(_SQL[fact.name.removeprefix(PREFIX)], parameters).fetchall()
 
-    def _queue(self) -> list[Family]:
+    def _count_messages(self) -> list[Family]:
         try:
             rows = [("waiting", queue_depth(self._broker)), ("dead", dead_messages(self._broker))]
         except QueueUnavailable:
             return []
-        return [_family(QUEUE_MESSAGES, rows)]
+        return [_make_family(QUEUE_MESSAGES, rows)]
 
 
-def _family(fact: Metric, rows: Sequence[Row]) -> Family:
+def _make_family(fact: Metric, rows: Sequence[Row]) -> Family:
     if fact.kind == "histogram":
-        return _histogram(fact, rows)
+        return _make_histogram(fact, rows)
     kind = CounterMetricFamily if fact.kind == "counter" else GaugeMetricFamily
     family = kind(fact.name, fact.help, labels=list(fact.labels))
     for *labels, number in rows:
@@ -115,8 +117,8 @@ def _family(fact: Metric, rows: Sequence[Row]) -> Family:
     return family
 
 
-def _histogram(fact: Metric, rows: Sequence[Row]) -> Family:
-    """From counts by bucket, the first of which begins at 0, to the cumulative ones that Prometheus wants."""
+def _make_histogram(fact: Metric, rows: Sequence[Row]) -> Family:
+    """Turn counts per bucket, the first of which begins at 0, into the cumulative counts that Prometheus expects."""
     counts = {bucket: (count, seconds) for bucket, count, seconds in rows}
     total, cumulative = 0, []
     bounds = [*map(str, fact.buckets), "+Inf"]

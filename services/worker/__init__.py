@@ -1,1 +1,1 @@
-"""Workers that compute report batches, and the scheduler that re-publishes what is due."""
+"""Workers compute the batches of reports and merge them into files."""

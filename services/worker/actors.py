@@ -23,7 +23,7 @@ from shared.contracts import (
 
 
 def register_actors(broker: RedisBroker, context: Callable[[], WorkerContext]) -> None:
-    """Declare the actors; `context` is asked at each message, since it exists only after the fork."""
+    """Declare the actors. Each message calls `context`, which the process opens only after the actors exist."""
 
     def on_compute_batch(**message: object) -> None:
         ComputeBatch.model_validate(message)
@@ -43,3 +43,5 @@ def register_actors(broker: RedisBroker, context: Callable[[], WorkerContext]) -
         (on_finalise_report, FinaliseReport, REPORT_QUEUE),
     ):
         dramatiq.actor(broker=broker, queue_name=queue, actor_name=ACTOR_NAMES[message_type])(actor)
+    # Uptill never delays a message, and a worker polls each delay queue as often as the queue itself.
+    broker.delay_queues.clear()

@@ -1,4 +1,4 @@
-"""The columns of a report, in their order: what each is called, measures, and in which unit. Knows no formats."""
+"""The columns of a report in their order: name, measure and unit. Must not know the formats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Literal
 from shared.uptime.window import Window
 
 Unit = Literal["text", "minutes", "hours", "polls"]
-_SHOWN = {"uptime": "up_us", "downtime": "down_us"}
-_SHOWN_IN_DETAIL = _SHOWN | {
+_TIMES = {"uptime": "up_us", "downtime": "down_us"}
+_DETAIL_TIMES = _TIMES | {
     "unknown": "unknown_us",
     "uptime_min": "up_min_us",
     "uptime_max": "up_max_us",
@@ -17,7 +17,7 @@ _SHOWN_IN_DETAIL = _SHOWN | {
 
 @dataclass(frozen=True)
 class Column:
-    """`measure` is a field of `Measures`, in the window of this number; empty for a column of text."""
+    """One column. `measure` is a field of `Measures`, for window `window_no`; empty for a column of text."""
 
     name: str
     unit: Unit
@@ -30,10 +30,10 @@ TIMEZONE = Column("timezone", "text")
 
 
 def report_columns(windows: Sequence[Window], *, detail: bool) -> tuple[Column, ...]:
-    """Uptime of every window, then downtime; with `detail` also what is not known, the bounds, the polls, the zone."""
+    """Return uptime of every window, then downtime. `detail` adds unknown time, the bounds, the polls and the zone."""
     times = (
         Column(f"{label}_{window.name}", "minutes" if window.in_minutes else "hours", measure, number)
-        for label, measure in (_SHOWN_IN_DETAIL if detail else _SHOWN).items()
+        for label, measure in (_DETAIL_TIMES if detail else _TIMES).items()
         for number, window in enumerate(windows)
     )
     if not detail:

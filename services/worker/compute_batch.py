@@ -1,4 +1,4 @@
-"""The use case of one batch: claim, load, measure, render, upload, complete. Takes its servers as arguments."""
+"""The use case of one batch: claim, load, compute, upload, complete. Takes its servers as arguments."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
-from services.worker.lease_renewal import Keeper
+from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import one_snapshot
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
@@ -28,7 +28,7 @@ from shared.reports.claim import (
     return_claim,
     undo_claim,
 )
-from shared.reports.complete import complete_batch
+from shared.reports.complete import Completion, complete_batch
 from shared.reports.finalise import undo_finalise_claim
 from shared.reports.model import STORED_CSV_TYPE, BatchLease
 from shared.tracing import Value, span
@@ -39,24 +39,27 @@ _FAILURE_PAUSE_S = 1.0
 
 
 def compute_batch(context: WorkerContext, report_id: UUID, batch_no: int) -> bool:
-    """Compute one batch if nobody else does; True when its result was accepted.
+    """Compute one batch unless another worker does. Return True if the result was accepted.
 
-    A fault of a server gives the attempt back; any other error burns it. Both leave the batch to the scheduler.
+    If a server fails, the claim is returned. After any other error it counts as a failed claim. The scheduler sees to
+    the batch in both cases.
     """
     return (
-        _compute(context, lambda conn, claim: claim_batch(conn, report_id, batch_no, context.terms, claim))
+        _claim_and_compute(
+            context, lambda conn, claim: claim_batch(conn, report_id, batch_no, context.terms, claim)
+        )
         is True
     )
 
 
 def compute_next(context: WorkerContext, *, only_short: bool = False) -> bool | None:
-    """Compute the batch whose turn it is, as `compute_batch` does; None when no batch is due."""
-    return _compute(
+    """Compute the batch whose turn it is, as `compute_batch` does. Return None if no batch is due."""
+    return _claim_and_compute(
         context, lambda conn, claim: claim_next(conn, context.terms, claim, only_short=only_short)
     )
 
 
-def _compute(
+def _claim_and_compute(
     context: WorkerContext, claim: Callable[[psycopg.Connection, UUID], BatchLease | None]
 ) -> bool | None:
     claim_id = new_id()
@@ -64,7 +67,8 @@ def _compute(
         with borrowed(context.pool) as conn:
             lease = claim(conn, claim_id)
             failpoints.hit("claim.before_commit")
-    except DatabaseUnavailable as error:  # perhaps only the answer was lost
+    except DatabaseUnavailable as error:
+        # Perhaps the claim was made and only the answer was lost.
         _log.warning("claim_unanswered", error=str(error))
         give_back(context, partial(undo_claim, claim_id=claim_id), patient=True)
         return False
@@ -93,7 +97,7 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
         BATCHES_ENDED.labels("released").inc()
         _log.warning("batch_released", error=str(error))
         give_back(context, partial(_release_after_outage, lease=lease, error=str(error)), patient=True)
-    except Exception as error:  # noqa: BLE001  whatever it is, it burns the attempt
+    except Exception as error:  # noqa: BLE001 - any error counts as a failed claim
         BATCHES_ENDED.labels("failed").inc()
         _log.exception("batch_failed")
         cause = f"{type(error).__name__}: {error}"
@@ -103,47 +107,52 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
 
 
 def _release_after_outage(conn: psycopg.Connection, lease: BatchLease, error: str) -> None:
-    """Release the batch, or, if only the answer to its completion was lost, the finalisation that came with it."""
+    """Release the batch. If only the answer to its completion was lost, release the finalisation that came with it."""
     release_batch(conn, lease, error=error, pause_s=_OUTAGE_PAUSE_S, give_back=True)
     undo_finalise_claim(conn, lease.batch.report_id, lease.claim_id)
 
 
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     renew = partial(renew_batch, lease=lease, terms=context.terms)
-    keeper = Keeper(context, renew, partial(return_claim, lease=lease))
+    renewal = LeaseRenewal(context, renew, partial(return_claim, lease=lease))
     with (
         borrowed(context.pool) as conn,
-        keeper.during(),
+        renewal.renewing(),
         stage("load"),
-        one_snapshot(conn) as moment,
+        one_snapshot(conn) as snapshot,
     ):
-        given = context.inputs.load(conn, lease.batch, moment)
+        given = context.inputs.load_input(conn, lease.batch, snapshot)
     failpoints.hit("load.after")
-    if not keeper.holds():
+    if not renewal.is_held():
         BATCHES_ENDED.labels("lost").inc()
         _log.warning("lease_lost", stage="load")
         return False
-    with keeper.during(), stage("compute"):
+    with renewal.renewing(), stage("compute"):
         data = render_part(lease.batch, given)
     failpoints.hit("compute.after")
-    with keeper.during(), stage("upload"):
+    with renewal.renewing(), stage("upload"):
         part = context.storage.put(lease.part_key, data, STORED_CSV_TYPE)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
-        completion = complete_batch(conn, lease, part, context.terms, data_cut=moment.seq)
+        completion = complete_batch(conn, lease, part, context.terms, read_seq=snapshot.seq)
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
     if not completion.accepted:
         _log.warning("lease_lost", stage="complete")
-        give_back(context, keeper.report_alive, patient=True)
+        give_back(context, renewal.return_lost_claim, patient=True)
         return False
     _log.info(
         "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes
     )
+    _follow_up(context, completion)
+    return True
+
+
+def _follow_up(context: WorkerContext, completion: Completion) -> None:
+    """Wake workers for stale batches, or finish the report, if this completion was the last."""
     if completion.again:
         BATCHES_SENT_AGAIN.inc(len(completion.again))
         _log.info("batches_sent_again", batches=len(completion.again))
         context.wake(completion.again)
     if completion.finalise is not None:
         finish_claimed(context, completion.finalise)
-    return True

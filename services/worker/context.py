@@ -1,4 +1,4 @@
-"""What the use cases of a worker work with."""
+"""What a worker's use cases need: servers, lease terms, a way to wake other workers, and the input cache."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,7 @@ from shared.storage import Storage
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """The worker's database, its bucket, the terms on which it takes leases, a way to wake others, and what it remembers.
-
-    `wake` may lose what it is given: the scheduler publishes whatever stays due.
-    """
+    """One worker process. `wake` may lose messages: the scheduler publishes whatever stays due."""
 
     pool: ConnectionPool
     storage: Storage

@@ -1,4 +1,4 @@
-"""Keeping a lease while the work takes long: a slow server must not look like a dead worker."""
+"""Renew a lease while its work takes long: a slow server must not look like a dead worker."""
 
 import threading
 import time
@@ -13,15 +13,18 @@ from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable
 from shared.metrics.registry import CLAIMS_RETURNED
 
-_PARTS = 3  # of the lease: a renewal that fails has a second try
-_AT_MOST_S = 300.0  # a stage that takes longer hangs: its work is for another worker
+# Renew after a third of the lease: a renewal that fails has a second try.
+_PARTS = 3
+# A stage that takes longer hangs, and its work is for another worker.
+_AT_MOST_S = 300.0
 
 
-class Keeper:
-    """Renews a lease that was just given, by `renew`, which says whether it was still held, each time a third has passed.
+class LeaseRenewal:
+    """Renews a fresh lease each time a third of it has passed.
 
-    A lease that was lost stays lost, and a frozen process renews nothing. `return_claim` is called at a renewal that
-    finds the lease lost: this worker lives, so the claim must not count, unless the work itself hangs.
+    `renew` returns whether the lease was still held. A lost lease stays lost, and a frozen process renews nothing.
+    `return_claim` is called when a renewal finds the lease lost: this worker is alive, so its claim must not count,
+    unless the work itself hangs.
     """
 
     def __init__(
@@ -38,26 +41,29 @@ class Keeper:
         self._is_lost = False
         self._hangs = False
 
-    def holds(self) -> bool:
-        """Whether the lease is held: asks the database, and renews it, where that is due. Raises `DatabaseUnavailable`."""
+    def is_held(self) -> bool:
+        """Return whether the lease is held; renew it if that is due. Raises `DatabaseUnavailable`."""
         if not self._is_lost and time.monotonic() >= self._due_s:
             self._due_s = time.monotonic() + self._every_s
             with borrowed(self._pool) as conn:
                 self._is_lost = not self._renew(conn)
                 if self._is_lost:
-                    self.report_alive(conn)
+                    self.return_lost_claim(conn)
         return not self._is_lost
 
-    def report_alive(self, conn: psycopg.Connection) -> None:
-        """Give the claim of a lost lease back. A stage that hung has deserved to lose it: its claim counts."""
+    def return_lost_claim(self, conn: psycopg.Connection) -> None:
+        """Return the claim of a lost lease, unless a stage hung: then the claim counts."""
         if not self._hangs and self._return_claim(conn):
             CLAIMS_RETURNED.inc()
 
     @contextmanager
-    def during(self) -> Iterator[None]:
-        """Renew the lease while the block runs. Failpoints are hit outside: one that sleeps is a process that does nothing."""
+    def renewing(self) -> Iterator[None]:
+        """Renew the lease while the block runs.
+
+        Failpoints are hit outside such blocks, so a sleeping one acts like a process that does nothing.
+        """
         ended = threading.Event()
-        threading.Thread(target=self._run, args=(ended,), name="keeper", daemon=True).start()
+        threading.Thread(target=self._run, args=(ended,), name="lease-renewal", daemon=True).start()
         try:
             yield
         finally:
@@ -67,8 +73,9 @@ class Keeper:
         until_s = time.monotonic() + _AT_MOST_S
         while not ended.wait(self._due_s - time.monotonic()) and time.monotonic() < until_s:
             try:
-                if not self.holds():
+                if not self.is_held():
                     return
             except (DatabaseUnavailable, QueryCanceled):
-                continue  # perhaps the next one gets through
+                # The next renewal may succeed.
+                continue
         self._hangs |= not ended.is_set()

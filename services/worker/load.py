@@ -1,4 +1,4 @@
-"""Reading the input of batches from Postgres, in one snapshot. Knows no accounting."""
+"""Read the input of batches from Postgres, in one snapshot. Must not know the accounting."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,23 +13,25 @@ import psycopg
 from psycopg import IsolationLevel
 
 from shared.db.queries import queries
-from shared.reports.agree import DataRange
+from shared.reports.consistency import DataRange
 from shared.reports.model import Batch
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Polls
 
 _SQL = queries("load")
-_POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, from which Postgres counts
+# 2000-01-01, from which Postgres counts.
+_POSTGRES_EPOCH_US = 946_684_800_000_000
 _POLL = np.dtype([("store_key", ">i4"), ("at_us", ">i8"), ("active", "?")])
-_DENSE = 64  # a table of so many places a store is faster than a search for each poll
 _HOURS = np.dtype([("store_key", ">i4"), ("day_of_week", ">i2"), ("opens_s", ">i4"), ("closes_s", ">i4")])
+# Up to this many table entries per store, a lookup table is faster than a search for each poll.
+_DENSE = 64
 
 
-class Moment(NamedTuple):
-    """The data that a snapshot sees: its ledger number, and the import and time of the change that has this number.
+class Snapshot(NamedTuple):
+    """What a database snapshot sees: its ledger number, and the import and time of the change with this number.
 
-    A number alone could be given twice: after a restore, or by a standby that had missed the last commits.
+    The number alone could be given twice: after a restore, or by a standby that missed the last commits.
     """
 
     seq: int
@@ -39,7 +41,7 @@ class Moment(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What was changed between two moments: hours, zones, and polls from which instant on (None: none that matter)."""
+    """What changed between two snapshots: hours, zones, and polls from `polls_from` on. None: no poll that matters."""
 
     hours: bool
     zones: bool
@@ -48,7 +50,7 @@ class Changes(NamedTuple):
 
 @dataclass(frozen=True)
 class Stores:
-    """The stores of a batch in the order of the file: keys, ids, and time zones (None: the default)."""
+    """The stores of a batch in the order of the file: keys, ids and time zones. A zone of None is the default."""
 
     keys: Int64s
     ids: Sequence[str]
@@ -56,38 +58,38 @@ class Stores:
 
 
 @contextmanager
-def one_snapshot(conn: psycopg.Connection) -> Iterator[Moment]:
-    """Read everything of the block at one moment, and yield it. `conn` must be outside a transaction."""
+def one_snapshot(conn: psycopg.Connection) -> Iterator[Snapshot]:
+    """Run the block in one read-only snapshot and yield which one. `conn` must be outside a transaction."""
     conn.isolation_level = IsolationLevel.REPEATABLE_READ
     try:
         with conn.transaction():
             conn.execute("set transaction read only")
-            row = conn.execute(_SQL["moment"]).fetchone()
-            yield Moment(*row) if row else Moment(0, None, None, None)
+            row = conn.execute(_SQL["snapshot"]).fetchone()
+            yield Snapshot(*row) if row else Snapshot(0, None, None, None)
     finally:
         conn.isolation_level = None
 
 
-def changes_since(conn: psycopg.Connection, moment: Moment, within: DataRange) -> Changes | None:
-    """What the snapshot of the caller's transaction sees and that moment did not, of polls within that time.
+def changes_since(conn: psycopg.Connection, snapshot: Snapshot, within: DataRange) -> Changes | None:
+    """Return what the current transaction sees and `snapshot` did not, for polls within this range.
 
-    None where nobody can tell: the ledger does not know the moment.
+    None if that cannot be known: the ledger does not have the snapshot, or has forgotten later changes.
     """
     row = conn.execute(
         _SQL["changes_since"],
-        {**moment._asdict(), "from_time": within.from_time, "to_time": within.to_time},
+        {**snapshot._asdict(), "from_time": within.from_time, "to_time": within.to_time},
     ).fetchone()
     return Changes(*row) if row else None
 
 
 def read_stores(conn: psycopg.Connection, batch: Batch) -> Stores:
-    """Read the stores of a batch. Raises RuntimeError where they are not as many as it was made of."""
+    """Read the stores of a batch. Raises RuntimeError unless there are as many as when the batch was made."""
     rows = conn.execute(
         _SQL["stores" if batch.store_keys is None else "stores_by_key"],
         {
             "first_id": batch.first_id,
             "last_id": batch.last_id,
-            "data_cut": batch.data_cut,
+            "accepted_seq": batch.accepted_seq,
             "store_keys": batch.store_keys,
         },
     ).fetchall()
@@ -96,51 +98,51 @@ def read_stores(conn: psycopg.Connection, batch: Batch) -> Stores:
             f"batch {batch.batch_no} holds {len(rows)} stores, not the {batch.stores} it was made of"
         )
     keys, ids, zones = zip(*rows, strict=True) if rows else ((), (), ())
-    # Many stores share a zone, and may share its name.
+    # Many stores share a zone, so they share its name in memory.
     return Stores(np.array(keys, dtype=np.int64), ids, [zone and sys.intern(zone) for zone in zones])
 
 
 def read_hours(conn: psycopg.Connection, stores: Stores) -> Hours:
     """Read the opening hours of stores."""
-    records = _records(conn, "hours", stores, {}, _HOURS)
+    records = _read_records(conn, "hours", stores, {}, _HOURS)
     return Hours(
-        _places(stores, records["store_key"]),
+        _find_places(stores, records["store_key"]),
         *(records[name].astype(np.int64) for name in ("day_of_week", "opens_s", "closes_s")),
     )
 
 
 def read_polls(conn: psycopg.Connection, stores: Stores, needed: DataRange) -> Polls:
-    """Read the polls of stores that can matter."""
-    return _polls(stores, _records(conn, "polls", stores, needed._asdict(), _POLL))
+    """Read the polls of stores that a report over this range needs."""
+    return _parse_polls(stores, _read_records(conn, "polls", stores, needed._asdict(), _POLL))
 
 
 def read_polls_after(conn: psycopg.Connection, stores: Stores, after: datetime, to_time: datetime) -> Polls:
-    """Read each poll of stores later than `after`, up to `to_time`."""
+    """Read each poll of stores later than `after`, up to and including `to_time`."""
     within = {"after": after, "to_time": to_time}
-    return _polls(stores, _records(conn, "polls_after", stores, within, _POLL))
+    return _parse_polls(stores, _read_records(conn, "polls_after", stores, within, _POLL))
 
 
-def _records(
+def _read_records(
     conn: psycopg.Connection,
     query: str,
     stores: Stores,
     parameters: Mapping[str, object],
     layout: np.dtype[np.void],
 ) -> np.ndarray:
-    """Run a query of one value, big-endian records in a row, and view it as they are laid out."""
-    # In order of the keys the index of a partition is read once from left to right.
+    """Run a query whose one value is a row of big-endian records, and view it in this layout."""
+    # With sorted keys, the index of a partition is read once from left to right.
     given = {"store_keys": np.sort(stores.keys).tolist(), **parameters}
     packed = conn.execute(_SQL[query], given, binary=True).fetchone()
     return np.frombuffer(packed[0] if packed and packed[0] else b"", dtype=layout)
 
 
-def _polls(stores: Stores, records: np.ndarray) -> Polls:
+def _parse_polls(stores: Stores, records: np.ndarray) -> Polls:
     at_us = records["at_us"].astype(np.int64) + _POSTGRES_EPOCH_US
-    return Polls(_places(stores, records["store_key"]), at_us, records["active"])
+    return Polls(_find_places(stores, records["store_key"]), at_us, records["active"])
 
 
-def _places(stores: Stores, wanted: np.ndarray) -> Int64s:
-    """Indices of the stores with the keys `wanted`; every one is there."""
+def _find_places(stores: Stores, wanted: np.ndarray) -> Int64s:
+    """Return the index in `stores` of each wanted key. Every key must be there."""
     keys, order = stores.keys, np.argsort(stores.keys)
     first = int(keys[order[0]]) if len(order) else 0
     if len(order) and int(keys[order[-1]]) - first <= _DENSE * len(order):

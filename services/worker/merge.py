@@ -1,4 +1,4 @@
-"""The parts of a report become its CSV, each verified before its first byte is written. Knows no database."""
+"""Merge the parts of a report into its CSV, each verified before its first byte is written. Must not know the database."""
 
 import csv
 import io
@@ -10,27 +10,29 @@ from shared.errors import ObjectCorrupt, ObjectLost
 from shared.reports.model import STORED_CSV_TYPE, Part
 from shared.storage import Storage, StoredObject
 
-_AHEAD = 3  # parts that a merge reads at a time, and holds
-Keep = Callable[[], None]
+# Parts that a merge reads at the same time and holds in memory.
+_AHEAD = 3
 
 
-def merge_parts(storage: Storage, key: str, parts: Sequence[Part], keep: Keep) -> StoredObject:
-    """Write the CSV to `key`; the only part of a report is its CSV already, and is read to verify it.
+def merge_parts(
+    storage: Storage, key: str, parts: Sequence[Part], before_part: Callable[[], None]
+) -> StoredObject:
+    """Write the CSV to `key`. A single part already is the CSV, and is only verified.
 
-    `keep` is called before each part and may raise to stop the merge. Raises `StorageUnavailable`, and `ObjectLost` for a
-    part that is gone, was changed, or does not have exactly one row for each of its stores.
+    `before_part` is called before each part and may raise to stop the merge. Raises `StorageUnavailable`, and
+    `ObjectLost` for a part that is missing, was changed, or does not have exactly one row for each of its stores.
     """
     if len(parts) == 1:
         read_part(storage, parts[0])
         return StoredObject(parts[0].key, parts[0].size_bytes, parts[0].sha256)
-    return storage.put_stream(key, _verified(storage, parts, keep), STORED_CSV_TYPE)
+    return storage.put_stream(key, _read_verified(storage, parts, before_part), STORED_CSV_TYPE)
 
 
-def damaged_parts(storage: Storage, parts: Sequence[Part], keep: Keep) -> list[str]:
+def damaged_parts(storage: Storage, parts: Sequence[Part], before_part: Callable[[], None]) -> list[str]:
     """Return the keys of the parts that `merge_parts` would refuse. Raises `StorageUnavailable`."""
     damaged = []
     for part in parts:
-        keep()
+        before_part()
         try:
             read_part(storage, part)
         except ObjectLost:
@@ -44,13 +46,14 @@ def read_part(storage: Storage, part: Part) -> bytes:
     rows, stores = count_rows(data, header=part.batch_no == 0)
     if not rows == stores == part.stores:
         raise ObjectCorrupt(
-            f"the part {part.key} has {rows:,} rows of {stores:,} stores instead of {part.stores:,} of as many"
+            f"the part {part.key} has {rows:,} rows for {stores:,} stores; it must have one row for each of"
+            f" {part.stores:,} stores"
         )
     return data
 
 
 def count_rows(data: bytes, *, header: bool) -> tuple[int, int]:
-    """Return how many rows some CSV has, and how many different stores they name first."""
+    """Return the number of rows of a CSV, and the number of different ids in its first column."""
     if b'"' in data:
         ids = [row[0] for row in csv.reader(io.StringIO(data.decode(), newline="")) if row]
     else:
@@ -59,16 +62,18 @@ def count_rows(data: bytes, *, header: bool) -> tuple[int, int]:
     return len(ids), len(set(ids))
 
 
-def _verified(storage: Storage, parts: Sequence[Part], keep: Keep) -> Iterator[bytes]:
-    """The parts in their order, each while the next ones are under way."""
+def _read_verified(
+    storage: Storage, parts: Sequence[Part], before_part: Callable[[], None]
+) -> Iterator[bytes]:
+    """Yield the parts in their order; read the next ones meanwhile."""
     with ThreadPoolExecutor(_AHEAD, "merge") as readers:
         coming = deque(readers.submit(read_part, storage, part) for part in parts[:_AHEAD])
         try:
             for following in [*parts[_AHEAD:], *[None] * len(coming)]:
-                keep()
+                before_part()
                 yield coming.popleft().result()
                 if following:
                     coming.append(readers.submit(read_part, storage, following))
         finally:
             readers.shutdown(cancel_futures=True)
-    keep()
+    before_part()

@@ -1,22 +1,20 @@
-"""From the input of a batch to the bytes of its part. Knows no database and no storage."""
+"""Turn the input of a batch into the bytes of its part. Must not know the database or the storage."""
 
 from services.worker.columns import report_columns
 from services.worker.inputs import BatchInput
 from services.worker.render import render_csv, report_values
 from shared.clock import to_us
 from shared.reports.model import Batch
-from shared.uptime.batch import measure_batch
+from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.policy import POLICIES
 from shared.uptime.window import parse_windows
 
 
 def render_part(batch: Batch, given: BatchInput) -> bytes:
-    """Measure and render; the first part of a report has the header, so that the file is all parts in a row."""
+    """Measure and render. The first part of a report has the header, so the file is the concatenation of its parts."""
     windows = parse_windows(batch.windows)
     measures = measure_batch(
-        given.zones,
-        given.hours,
-        given.polls,
+        StoreHistory(given.zones, given.hours, given.polls),
         to_us(batch.as_of),
         windows,
         POLICIES[batch.policy],

@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: what a file says about itself, so that it needs no report to be understood."""
+"""Where the numbers of a report come from. Each file carries it, so that it can be understood without the report."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,31 +12,34 @@ from shared.uptime.zones import tzdata_version
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a file holds and says about it."""
+class FileContents:
+    """What a file holds: its columns, its provenance, and how many rows."""
 
     columns: Sequence[Column]
     provenance: Mapping[str, str | int]
+    rows: int
 
 
-def provenance(report_id: UUID, facts: ReportFacts, csv: StoredObject, rows: int) -> Mapping[str, str | int]:
-    """The report's facts by name, and the CSV that the other files were made from."""
+def describe_provenance(
+    report_id: UUID, facts: ReportFacts, csv: StoredObject, rows: int
+) -> Mapping[str, str | int]:
+    """Return the report's facts by name, with the CSV that the other files are made from."""
     return {
         "report_id": str(report_id),
         "as_of": facts.as_of.isoformat(),
         "policy": facts.policy,
         "policy_version": facts.policy_version,
         "windows": " ".join(facts.windows),
-        "stores": json.dumps(_stores(facts), ensure_ascii=False, sort_keys=True),
-        "data_cut": facts.data_cut,
+        "stores": json.dumps(_describe_stores(facts), ensure_ascii=False, sort_keys=True),
+        "data_cut": facts.read_seq,
         "tzdata_version": tzdata_version(),
         "rows": rows,
         "csv_sha256": csv.sha256,
     }
 
 
-def _stores(facts: ReportFacts) -> str | Mapping[str, object]:
-    """Which stores; of a list of ids only its length."""
+def _describe_stores(facts: ReportFacts) -> str | Mapping[str, object]:
+    """Return which stores the report holds. A list of ids is shown only by its length."""
     if facts.stores is None and facts.scope is None:
         return "all"
     asked = facts.stores or {}

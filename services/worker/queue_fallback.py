@@ -1,4 +1,4 @@
-"""While Redis is away, a worker finds what is due in Postgres itself; the use cases and their claims are the same."""
+"""While Redis is away, a worker finds due work in Postgres itself. The use cases and their claims are the same."""
 
 import random
 import threading
@@ -16,12 +16,12 @@ from shared.queue_state import QueueProbe
 from shared.reports.due import due_finalisations
 
 _log = structlog.get_logger()
-# Work that long before asking Redis again: asking takes half a second where it does not even refuse.
+# Work for this long before asking Redis again: a Redis that does not answer costs half a second.
 _PASS_S = 5.0
 
 
-class Lookout:
-    """Threads that ask Redis every `every_s` seconds whether it takes messages, and where it does not, do its part."""
+class QueueFallback:
+    """Threads that check every `every_s` seconds whether Redis takes messages, and process due work while it does not."""
 
     def __init__(self, context: WorkerContext, redis_url: str, *, threads: int, every_s: float) -> None:
         self._context = context
@@ -29,12 +29,12 @@ class Lookout:
         self._every_s = every_s
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, name=f"lookout-{number}", daemon=True)
+            threading.Thread(target=self._run, name=f"queue-fallback-{number}", daemon=True)
             for number in range(threads)
         ]
 
     def start(self) -> None:
-        """Start looking."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -46,21 +46,21 @@ class Lookout:
         with closing(QueueProbe(self._redis_url)) as probe:
             while not self._stopping.wait(self._every_s):
                 if not probe.takes_messages():
-                    self._work()
+                    self._process_due_work()
 
-    def _work(self) -> None:
-        """Do what is due until nothing is, or for a while."""
+    def _process_due_work(self) -> None:
+        """Process due work until none is left or the time limit is reached."""
         until = time.monotonic() + _PASS_S
         try:
-            while not self._stopping.is_set() and time.monotonic() < until and self._work_once():
+            while not self._stopping.is_set() and time.monotonic() < until and self._process_next():
                 pass
         except InfrastructureError as error:
-            _log.warning("look_skipped", error=str(error))
-        except Exception:  # noqa: BLE001 - it is logged, and the next look may fare better
-            _log.exception("look_failed")
+            _log.warning("fallback_skipped", error=str(error))
+        except Exception:  # noqa: BLE001 - it is logged, and the next pass may succeed
+            _log.exception("fallback_failed")
 
-    def _work_once(self) -> bool:
-        """Take the batch whose turn it is, or a report that nobody finishes; False when there is neither."""
+    def _process_next(self) -> bool:
+        """Compute the next batch, or finish a report that no worker is finishing. Return False if nothing is due."""
         if compute_next(self._context) is not None:
             return True
         with borrowed(self._context.pool) as conn:

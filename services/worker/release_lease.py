@@ -1,4 +1,4 @@
-"""Giving a lease back; through an outage of the database too, since a claim must not count because of that."""
+"""Release a lease, if necessary after an outage of the database: a claim must not count because of an outage."""
 
 import time
 from collections.abc import Callable
@@ -12,13 +12,14 @@ from shared.errors import DatabaseUnavailable
 
 _log = structlog.get_logger()
 _EVERY_S = 0.5
-_WITHIN_S = 600.0  # twice the longest outage that is rehearsed; after that the claim counts
+# Twice the longest outage that is rehearsed. After that the claim counts.
+_WITHIN_S = 600.0
 
 
 def give_back(
     context: WorkerContext, release: Callable[[psycopg.Connection], object], *, patient: bool
 ) -> None:
-    """Call `release` once the database lets it; not `patient`: if it does so now. A lease not given back runs out."""
+    """Call `release`; if `patient`, repeat it until the database is back. A lease that stays unreleased expires."""
     until_s = time.monotonic() + (_WITHIN_S if patient else 0)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Measures to the report's columns and bytes. Knows no database and no storage."""
+"""Turn measures into the report's columns and bytes. Must not know the database or the storage."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.worker.columns import STORE_ID, TIMEZONE, Column
-from services.worker.rounding import PER_UNIT, printed
+from services.worker.rounding import PER_UNIT, round_times
 from shared.formulas import all_inert
 from shared.uptime.kernel import Measures
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -19,27 +19,26 @@ Values = Sequence[str] | Numbers
 _UNITS_US = {"minutes": 60_000_000, "hours": 3_600_000_000}
 _DECIMALS = 4
 _UINT32_DIGITS = 9
-_SPECIAL = re.compile(
-    "[\",\r\n]|[;\t] *'*[=+\\-@]"
-)  # by RFC 4180; and what would be a formula in a second cell
+# What RFC 4180 quotes, and what could be a formula in a second cell.
+_SPECIAL = re.compile("[\",\r\n]|[;\t] *'*[=+\\-@]")
 
 
 def report_values(
     store_ids: Sequence[str], zones: Sequence[str | None], measures: Measures, columns: Sequence[Column]
 ) -> Mapping[str, Values]:
-    """One value per store in each column: times as numbers in the column's unit, text made safe for spreadsheets."""
+    """Return one value per store in each column: times in the column's unit, text made safe for spreadsheets."""
     texts = {
         STORE_ID: lambda: all_inert(store_ids),
         TIMEZONE: lambda: all_inert([zone or DEFAULT_TIMEZONE for zone in zones]),
     }
     units_us = {column.window_no: _UNITS_US[column.unit] for column in columns if column.unit in _UNITS_US}
-    times = {window_no: printed(measures, window_no, unit_us) for window_no, unit_us in units_us.items()}
+    times = {window_no: round_times(measures, window_no, unit_us) for window_no, unit_us in units_us.items()}
     values: dict[str, Values] = {}
     for column in columns:
         if column.unit == "text":
             values[column.name] = texts[column]()
         elif column.unit in _UNITS_US:
-            # The float nearest to a number of four decimals prints as that number.
+            # The float nearest to a number with four decimals prints as that number.
             values[column.name] = times[column.window_no][column.measure] / PER_UNIT
         else:
             values[column.name] = getattr(measures, column.measure)[:, column.window_no]
@@ -47,49 +46,50 @@ def report_values(
 
 
 def render_csv(columns: Mapping[str, Values], *, header: bool) -> bytes:
-    """RFC 4180 with LF line ends, UTF-8, times with four decimals. The same columns give the same bytes.
+    """Render RFC 4180 with LF line ends, in UTF-8, times with four decimals. The same columns give the same bytes.
 
-    What pandas' `to_csv` writes, 8 times faster: digits come from integers, for all numbers side by side at once.
+    Equals the output of pandas' `to_csv`, 8 times faster: it computes the digits of all numbers at once, from integers.
     """
-    names = [",".join(map(_quoted, columns)).encode()] if header else []
-    fields = list(_fields(list(columns.values())))
+    names = [",".join(map(_quote, columns)).encode()] if header else []
+    fields = list(_render_fields(list(columns.values())))
     return b"".join(line + b"\n" for line in [*names, *map(b",".join, zip(*fields, strict=True))])
 
 
-def _fields(columns: Sequence[Values]) -> Iterator[list[bytes]]:
-    """The lines of each text column, and of each run of adjacent numbers of one kind."""
-    for kind, alike in groupby(columns, _kind):
+def _render_fields(columns: Sequence[Values]) -> Iterator[list[bytes]]:
+    """Yield the lines of each text column, and of each run of adjacent number columns of one kind."""
+    for kind, alike in groupby(columns, _kind_of):
         if kind == "text":
-            yield from (_texts(values) for values in alike if not isinstance(values, np.ndarray))
+            yield from (_render_texts(values) for values in alike if not isinstance(values, np.ndarray))
         else:
-            yield _numbers(np.column_stack(list(alike)))
+            yield _render_numbers(np.column_stack(list(alike)))
 
 
-def _kind(values: Values) -> str:
+def _kind_of(values: Values) -> str:
     return values.dtype.kind if isinstance(values, np.ndarray) else "text"
 
 
-def _texts(texts: Sequence[str]) -> list[bytes]:
+def _render_texts(texts: Sequence[str]) -> list[bytes]:
     together = "\n".join(texts)
     if together.count("\n") >= len(texts) or any(special in together for special in '",\r;\t'):
-        return [_quoted(text).encode() for text in texts]
+        return [_quote(text).encode() for text in texts]
     return together.encode().split(b"\n")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     if not _SPECIAL.search(text):
         return text
     return '"' + text.replace('"', '""') + '"'
 
 
-def _numbers(values: np.ndarray) -> list[bytes]:
-    """The lines of a table of non-negative numbers: floats with their decimals, integers without."""
+def _render_numbers(values: np.ndarray) -> list[bytes]:
+    """Return the lines of a table of non-negative numbers: floats with decimals, integers without."""
     if not len(values):
         return []
     decimals = _DECIMALS if values.dtype.kind == "f" else 0
     rest = np.rint(values * 10**decimals)
     digits = max(len(str(int(rest.max()))), decimals + 1)
-    rest = rest.astype(np.uint32 if digits <= _UINT32_DIGITS else np.uint64)  # the narrower divide faster
+    # Narrower integers divide faster.
+    rest = rest.astype(np.uint32 if digits <= _UINT32_DIGITS else np.uint64)
     text = np.zeros((*values.shape, digits + (decimals > 0) + 1), dtype=np.uint8)
     text[:, :, -1] = ord(",")
     text[:, -1, -1] = ord("\n")

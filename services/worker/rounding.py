@@ -1,4 +1,4 @@
-"""Microseconds to printed ten-thousandths whose parts add up to the printed whole. Knows arrays only."""
+"""Round microseconds to ten-thousandths of a unit so that the parts add up to the whole. Works on arrays only."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,11 @@ _PARTS = ("up_us", "down_us", "unknown_us")
 _TIMES = ("open_us", *_PARTS, "up_min_us", "up_max_us")
 
 
-def printed(measures: Measures, window_no: int, unit_us: int) -> Mapping[str, Int64s]:
-    """Return the times of one window in ten-thousandths of the unit, by measure; each array has one element a store.
+def round_times(measures: Measures, window_no: int, unit_us: int) -> Mapping[str, Int64s]:
+    """Return the times of one window in ten-thousandths of the unit, by measure. Each array has one element per store.
 
-    Open time is rounded half up. Up, down and unknown time are rounded by largest remainder (Hamilton's method), so that
-    they add up to it. The bounds are rounded outwards and stay within the open time.
+    Open time is rounded half up. Up, down and unknown time are rounded by largest remainder (Hamilton's method), so
+    they add up to the open time. The bounds are rounded outwards and stay within the open time.
     """
     times_us = {name: getattr(measures, name)[:, window_no] * PER_UNIT for name in _TIMES}
     open_time = (times_us["open_us"] + unit_us // 2) // unit_us
@@ -31,14 +31,14 @@ def printed(measures: Measures, window_no: int, unit_us: int) -> Mapping[str, In
 
 
 def _apportion(parts: Sequence[Int64s], unit: int, whole: Int64s) -> list[Int64s]:
-    """Divide each part by the unit; those with the largest remainders, the earlier of equal ones, are rounded up."""
+    """Divide each part by the unit. The largest remainders are rounded up; of equal ones, the earlier."""
     floors, remainders = zip(*(np.divmod(part, unit) for part in parts), strict=True)
     left = whole - sum(floors)
-    return [floors[this] + (_rank(remainders, this) < left) for this in range(len(parts))]
+    return [floors[this] + (_rank_of(remainders, this) < left) for this in range(len(parts))]
 
 
-def _rank(remainders: Sequence[Int64s], this: int) -> Int64s:
-    """How many remainders come before this one."""
+def _rank_of(remainders: Sequence[Int64s], this: int) -> Int64s:
+    """Return how many remainders rank before this one."""
     before: Int64s = np.zeros_like(remainders[this])
     for other, remainder in enumerate(remainders):
         if other < this:

@@ -1,4 +1,4 @@
-"""The stages of a worker's work, as metrics and traces show them."""
+"""Stages of a worker's work, as metrics and traces show them."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Stage = Literal["load", "compute", "upload", "complete", "merge", "convert", "fi
 
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
-    """Observe and trace the block; one that fails is no observation."""
+    """Measure and trace the block. A block that raises is not measured."""
     began = time.perf_counter()
     with span(name, {}, kind="client" if name == "upload" else "internal"):
         yield

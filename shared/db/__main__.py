@@ -1,6 +1,6 @@
 """`python -m shared.db`: bring the database to this release's schema and create the services' logins.
 
-What a container runs; people use `uptill migrate`.
+Containers run this; people use `uptill migrate`.
 """
 
 import structlog
@@ -13,7 +13,7 @@ from shared.telemetry import configure_logging
 
 
 def main() -> None:
-    """Entry point; ends with status 1 and a logged reason when the schema or a login could not be made."""
+    """Migrate; exit with status 1 and a logged reason if the schema or a login could not be made."""
     log = structlog.get_logger()
     configure_logging("migrate", "INFO")
     try:
@@ -22,7 +22,8 @@ def main() -> None:
         applied = migrate(owner_url)
         logins = ensure_logins(owner_url, login_settings(settings))
     except UptillError as error:
-        log.error("migration_failed", error=str(error))  # noqa: TRY400  the text says it; a trace adds nothing
+        # The text says it; a traceback adds nothing.
+        log.error("migration_failed", error=str(error))  # noqa: TRY400
         raise SystemExit(1) from None
     log.info("migrated", applied=applied, logins=logins)
 

@@ -1,4 +1,4 @@
-"""Connections and pools: every session in UTC, with time limits, and driver errors translated into the domain's."""
+"""Connections and pools: sessions in UTC with time limits, and driver errors translated into the domain's errors."""
 
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,9 +17,12 @@ from shared.errors import DatabaseUnavailable, StatementTimedOut, TableLocked
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
 _CHECKED_WITHIN_S = 2.0
-_ANSWERED_WITHIN_S = 1.0  # beyond the statement timeout, which a frozen server does not keep
-_RESTED_S = 1.0  # a connection that was in use until then is taken for alive; if it is not, one call gets 503
-_TCP_USER_TIMEOUT_S = 15  # a peer that vanished without a word is noticed after this
+# On top of the statement timeout, which a frozen server does not enforce.
+_ANSWERED_WITHIN_S = 1.0
+# A connection used within this time counts as alive. If it is not, one call gets 503.
+_RESTED_S = 1.0
+# After this a vanished peer is noticed.
+_TCP_USER_TIMEOUT_S = 15
 
 _POOL: dict[str, Any] = {
     "min_size": 1,
@@ -28,17 +31,18 @@ _POOL: dict[str, Any] = {
     "open": False,
 }
 
-# What an operator mends outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a
-# read-only server (25006), I/O errors (58); and a session that was ended as its process had been frozen (25P03).
+# Faults to be fixed outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a read-only
+# server (25006), I/O errors (58). Also a session that was ended because its process was frozen (25P03).
 _OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006", "25P03")
-_LOCKED = "55P03"  # lock_timeout: somebody else works on the table, which is no fault of the statement
+# lock_timeout: another transaction works on the table. The statement is not at fault.
+_LOCKED = "55P03"
 _OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
 
 
 def session_arguments(
     application_name: str, statement_timeout_s: float = STATEMENT_TIMEOUT_S, lock_timeout_s: float = 0
 ) -> dict[str, Any]:
-    """Parameters of every Uptill session. A time limit of 0 means none."""
+    """Return the parameters of an Uptill session. A time limit of 0 means none."""
     options = (
         f"-c timezone=UTC -c statement_timeout={int(statement_timeout_s * 1000)}"
         f" -c lock_timeout={int(lock_timeout_s * 1000)}"
@@ -54,9 +58,9 @@ def session_arguments(
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn the driver's errors that mean "the database is away" into `DatabaseUnavailable`; let bugs through.
+    """Turn driver errors that mean "the database is away" into `DatabaseUnavailable`. Other errors pass through.
 
-    A lock that was not granted within the session's time limit becomes `TableLocked`, which is one of these.
+    A lock that was not granted in time becomes `TableLocked`, a kind of `DatabaseUnavailable`.
     """
     try:
         yield
@@ -64,14 +68,14 @@ def translated_errors() -> Iterator[None]:
         if not is_outage(error):
             raise
         if isinstance(error, psycopg.Error) and error.sqlstate == _LOCKED:
-            raise TableLocked("another transaction holds a lock on a table that this work needs") from error
+            raise TableLocked("another transaction holds a lock on a table that is needed here") from error
         if isinstance(error, PoolTimeout):
             refuse_pooled()
         raise DatabaseUnavailable("the database did not answer") from error
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether this driver error says that the database is away or locked, rather than that a statement is wrong."""
+    """Return whether a driver error means that the database is away or locked, and not that a statement is wrong."""
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
         return error.sqlstate.startswith((*_OUTAGE_SQLSTATES, _LOCKED))
     return isinstance(error, _OUTAGES)
@@ -86,7 +90,7 @@ def connect(
     lock_timeout_s: float = 0,
     autocommit: bool = False,
 ) -> Iterator[psycopg.Connection]:
-    """One connection for the time of a block; commits at its end, rolls back when it raises."""
+    """Open a connection for a block. It commits at the end, and rolls back if the block raises."""
     with (
         translated_errors(),
         psycopg.connect(
@@ -103,7 +107,7 @@ def connect(
 async def connect_async(
     database_url: str, *, application_name: str
 ) -> AsyncIterator[psycopg.AsyncConnection]:
-    """The same for asyncio."""
+    """Like `connect`, for asyncio."""
     with translated_errors():
         async with await psycopg.AsyncConnection.connect(
             database_url, **session_arguments(application_name)
@@ -115,7 +119,7 @@ async def connect_async(
 def make_pool(
     database_url: str, *, application_name: str, max_size: int, lock_timeout_s: float = 0
 ) -> ConnectionPool:
-    """A pool, not yet opened (open it after the fork)."""
+    """Return a pool that is not open yet. Open it after a fork."""
     return ConnectionPool(
         database_url,
         kwargs=session_arguments(application_name, lock_timeout_s=lock_timeout_s),
@@ -127,7 +131,7 @@ def make_pool(
 
 
 class CallPool(AsyncConnectionPool):
-    """A pool for calls that somebody waits for. A block that borrows from it is cut off after `within_s` seconds."""
+    """A pool for HTTP calls. A block that borrows from it is cut off after `within_s` seconds."""
 
     within_s: float | None = None
 
@@ -140,7 +144,7 @@ def make_async_pool(
     statement_timeout_s: float,
     max_waiting: int = 0,
 ) -> CallPool:
-    """The same for asyncio, for calls that somebody waits for; beyond `max_waiting` of them the next is refused."""
+    """Return an asyncio pool for HTTP calls. If `max_waiting` calls wait for a connection, further ones are refused."""
     pool = CallPool(
         database_url,
         kwargs=session_arguments(application_name, statement_timeout_s),
@@ -155,13 +159,13 @@ def make_async_pool(
 
 
 class _RestedOnly:
-    """Asks the server whether a connection lives only after it has rested: one round trip less where they are busy."""
+    """Checks a connection only if it was idle for a while, which saves a round trip on busy ones."""
 
     def __init__(self) -> None:
         self._handed_out_s: WeakKeyDictionary[psycopg.AsyncConnection, float] = WeakKeyDictionary()
 
     async def __call__(self, conn: psycopg.AsyncConnection) -> None:
-        """Raise the driver's error for a dead connection; the pool then takes another."""
+        """Raise the driver's error for a dead connection. The pool then takes another one."""
         now_s = time.monotonic()
         if now_s - self._handed_out_s.get(conn, 0.0) > _RESTED_S:
             with cut_after(conn, _CHECKED_WITHIN_S):
@@ -171,7 +175,7 @@ class _RestedOnly:
 
 @contextmanager
 def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
-    """A pooled connection for one transaction, with translated errors."""
+    """Borrow a pooled connection for one transaction, with translated errors."""
     refuse_pooled()
     with translated_errors(), pool.connection() as conn:
         yield conn
@@ -179,7 +183,7 @@ def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
 
 @asynccontextmanager
 async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """The same for asyncio, for as long as the pool lets a block take. Raises `StatementTimedOut` too."""
+    """Like `borrowed`, for asyncio, with the pool's time limit for a block. Also raises `StatementTimedOut`."""
     refuse_pooled()
     within_s = pool.within_s if isinstance(pool, CallPool) else None
     with translated_errors():
@@ -188,19 +192,20 @@ async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.Asy
                 with cut_after(conn, within_s):
                     yield conn
         except psycopg.errors.QueryCanceled as error:
-            raise StatementTimedOut("the database took longer than a call may take") from error
+            raise StatementTimedOut("the database took longer than the time limit of a call") from error
 
 
 @asynccontextmanager
 async def autocommitting_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """A pooled connection on which each statement is its own transaction: without BEGIN and COMMIT, two round trips less."""
+    """Borrow a connection in autocommit mode. Without BEGIN and COMMIT it saves two round trips."""
     async with borrowed_async(pool) as conn:
-        await conn.set_autocommit(True)  # until it is taken back
+        # Reset when the connection goes back to the pool.
+        await conn.set_autocommit(True)
         yield conn
 
 
 def count_processes(conn: psycopg.Connection, service: str) -> int:
-    """Count the processes whose sessions are named `SERVICE …`, as every worker's are."""
+    """Count the processes whose sessions are named `SERVICE …`, as those of workers are."""
     row = conn.execute(
         "select count(distinct application_name) from pg_stat_activity"
         " where datname = current_database() and starts_with(application_name, %s)",

@@ -1,6 +1,6 @@
-"""A time limit that also holds where Postgres is frozen: its statement timeout is kept by the server, so not then.
+"""A time limit that also works if Postgres is frozen. A frozen server does not enforce its statement timeout.
 
-The socket is shut down, and the driver sees a lost connection at once. Cancelling the task would wait for the server.
+Shutting down the socket makes the driver see a lost connection at once. Cancelling the task would wait for the server.
 """
 
 import asyncio
@@ -14,17 +14,18 @@ import psycopg
 
 @contextmanager
 def cut_after(conn: psycopg.AsyncConnection, seconds: float | None) -> Iterator[None]:
-    """Shut the connection down if the block has not ended after `seconds`; the driver then raises `OperationalError`."""
+    """Shut down the connection if the block takes longer than `seconds`. The driver then raises `OperationalError`."""
     if seconds is None:
         yield
         return
-    timer = asyncio.get_running_loop().call_later(seconds, _cut, conn)
+    timer = asyncio.get_running_loop().call_later(seconds, _shut_down, conn)
     try:
         yield
     finally:
         timer.cancel()
 
 
-def _cut(conn: psycopg.AsyncConnection) -> None:
+def _shut_down(conn: psycopg.AsyncConnection) -> None:
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(conn.fileno())) as same:
-        same.shutdown(socket.SHUT_RDWR)  # unless it is closed already
+        # It may be closed already.
+        same.shutdown(socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
-"""Lends connections of an asyncio pool so that each comes back, whatever happens to its borrower.
+"""Lend connections of an asyncio pool so that each one comes back, whatever happens to the borrower.
 
-A caller who hangs up is cancelled again at every await. The pool's own `connection()` then loses the connection that it was
-checking or taking back, and a pool that has lost all of them answers nothing for ever.
+When a caller hangs up, its task is cancelled again at every await. The pool's own `connection()` then loses the
+connection that it was checking or taking back. A pool that has lost all connections never answers again.
 """
 
 import asyncio
@@ -13,24 +13,25 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 T = TypeVar("T")
-_under_way: set[asyncio.Task[Any]] = set()  # the event loop itself holds tasks only weakly
+# The event loop itself holds tasks only weakly.
+_running: set[asyncio.Task[Any]] = set()
 
 
 @asynccontextmanager
 async def lent(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """Lend a connection for one transaction: committed at the end of the block, rolled back if it raises."""
-    getting = _start(pool.getconn())
+    """Lend a connection for one transaction. It commits at the end of the block, and rolls back if the block raises."""
+    getting = _start_task(pool.getconn())
     try:
         conn = await asyncio.shield(getting)
     except asyncio.CancelledError:
-        _start(_return_unused(pool, getting))
+        _start_task(_return_unused(pool, getting))
         raise
     try:
         yield conn
     except BaseException as error:
-        await asyncio.shield(_start(_take_back(pool, conn, error)))
+        await asyncio.shield(_start_task(_take_back(pool, conn, error)))
         raise
-    await asyncio.shield(_start(_take_back(pool, conn, None)))
+    await asyncio.shield(_start_task(_take_back(pool, conn, None)))
 
 
 async def _take_back(
@@ -50,14 +51,15 @@ async def _return_unused(pool: AsyncConnectionPool, getting: "asyncio.Task[psyco
         await pool.putconn(getting.result())
 
 
-def _start(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+def _start_task(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     task = asyncio.ensure_future(work)
-    _under_way.add(task)
-    task.add_done_callback(_end)
+    _running.add(task)
+    task.add_done_callback(_forget_task)
     return task
 
 
-def _end(task: "asyncio.Task[Any]") -> None:
-    _under_way.discard(task)
+def _forget_task(task: "asyncio.Task[Any]") -> None:
+    _running.discard(task)
     if not task.cancelled():
-        task.exception()  # its borrower has it, or has left
+        # Mark it as retrieved: the borrower has it, or has left.
+        task.exception()

@@ -1,7 +1,7 @@
-"""Logins of the services: each is a member of one group role, and may do no more than it.
+"""Create the services' database logins. Each is a member of one group role and has only the rights of that role.
 
-A login is named by its URL, user and password, which the service gets as its `UPTILL_DATABASE_URL`. Must not know
-which service uses it.
+A login comes as a URL with user and password, which the service gets as `UPTILL_DATABASE_URL`. Must not know which
+service uses it.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from shared.errors import ConfigurationError
 from shared.settings import PREFIX, Settings
 from shared.weak_passwords import refuse_default_password
 
-# The share of the server's connections that a login may hold. Together 92 %: the rest is always there for an operator.
+# The share of the server's connections that a login may hold. Together 92 %: the rest stays free for operators.
 SHARES: Mapping[str, float] = {
     "uptill_api": 0.30,
     "uptill_ingest": 0.15,
@@ -25,23 +25,22 @@ SHARES: Mapping[str, float] = {
 
 
 def login_settings(settings: Settings) -> dict[str, str]:
-    """The URLs that `UPTILL_API_DATABASE_URL` and its siblings name, by group role; those not set are left out."""
-    given = {role: getattr(settings, _setting(role)).get_secret_value() for role in SHARES}
+    """Return the URLs in `UPTILL_API_DATABASE_URL` and the like, by group role, without unset ones."""
+    given = {role: getattr(settings, _setting_of(role)).get_secret_value() for role in SHARES}
     return {role: url for role, url in given.items() if url}
 
 
 def ensure_logins(owner_url: str, logins: Mapping[str, str]) -> list[str]:
-    """Make each login, or give one that is there this password and these rights. Return their names.
+    """Create each login, or update the password and rights of an existing one. Return their names.
 
-    `logins` maps a group role to the login's URL. Safe to run again, and while services are connected.
-    Raises `ConfigurationError` for a URL that cannot be a service's login or an owner that may not create one, and
-    `DatabaseUnavailable`.
+    `logins` maps a group role to the login's URL. Safe to repeat, also while services are connected. Raises
+    `DatabaseUnavailable`, and `ConfigurationError` for an unusable URL or an owner without CREATEROLE.
     """
     names = {role: _user_and_password(role, url) for role, url in logins.items()}
     try:
         with connect(owner_url, application_name="uptill-logins") as conn:
             for role, (name, password) in names.items():
-                _ensure(conn, role, name, password)
+                _ensure_login(conn, role, name, password)
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
             f"the database's owner cannot create the services' logins ({error.diag.message_primary});"
@@ -50,12 +49,12 @@ def ensure_logins(owner_url: str, logins: Mapping[str, str]) -> list[str]:
     return [name for name, _ in names.values()]
 
 
-def _ensure(conn: psycopg.Connection, role: str, name: str, password: str) -> None:
+def _ensure_login(conn: psycopg.Connection, role: str, name: str, password: str) -> None:
     row = conn.execute("select rolsuper or rolname = current_user from pg_roles where rolname = %s", [name])
     known = row.fetchone()
     if known == (True,):
         raise ConfigurationError(
-            f"{PREFIX}{_setting(role).upper()} names {name!r}, which owns the database or is a superuser;"
+            f"{PREFIX}{_setting_of(role).upper()} names {name!r}, which owns the database or is a superuser;"
             " give the service a user of its own"
         )
     login = sql.Identifier(name)
@@ -84,21 +83,21 @@ def _is_member(conn: psycopg.Connection, name: str, role: str) -> bool:
     return bool(
         conn.execute(
             "select from pg_auth_members where roleid = %s::regrole and member = %s::regrole",
-            [_quoted(role), _quoted(name)],
+            [_quote_name(role), _quote_name(name)],
         ).rowcount
     )
 
 
-def _quoted(name: str) -> str:
+def _quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _setting(role: str) -> str:
+def _setting_of(role: str) -> str:
     return f"{role.removeprefix('uptill_')}_database_url"
 
 
 def _user_and_password(role: str, url: str) -> tuple[str, str]:
-    variable = f"{PREFIX}{_setting(role).upper()}"
+    variable = f"{PREFIX}{_setting_of(role).upper()}"
     refuse_default_password(variable, url)
     try:
         parts = urlsplit(url)

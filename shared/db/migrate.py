@@ -1,6 +1,6 @@
-"""Applies the numbered SQL files of `shared/db/migrations`, each once, in order, in a transaction of its own.
+"""Apply the numbered SQL files of `shared/db/migrations`: each once, in order, in a transaction of its own.
 
-One migration runs at a time (advisory lock); an applied file that was edited afterwards is refused.
+An advisory lock lets one migration run at a time. An applied file that was edited afterwards is refused.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ import psycopg
 from shared.db.connect import connect
 from shared.errors import MigrationError
 
-_LOCK_ID = 0x5570_7469_6C6C  # "Uptill" in ASCII: one advisory lock a database
-_LOCK_TIMEOUT = (
-    "10s"  # a migration that waits longer than this for a table would block the services behind it
-)
+# "Uptill" in ASCII, as the advisory lock of a database.
+_LOCK_ID = 0x5570_7469_6C6C
+# A migration that waits longer for a table would block the services behind it.
+_LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT = "15min"
 _FILE_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
@@ -35,7 +35,7 @@ class Migration:
 
 
 def known_migrations() -> list[Migration]:
-    """The migrations this release ships, by version."""
+    """Return the migrations of this release, by version."""
     return sorted(
         (
             Migration(int(match[1]), entry.name.removesuffix(".sql"), entry.read_text())
@@ -47,10 +47,9 @@ def known_migrations() -> list[Migration]:
 
 
 def migrate(database_url: str) -> list[str]:
-    """Bring the database to this release's schema; returns the names applied now (none: it was up to date).
+    """Bring the database to this release's schema and return the names of the migrations applied now.
 
-    Raises `MigrationError` when an applied migration differs from the file of this release, and
-    `DatabaseUnavailable` when the database cannot be reached.
+    Raises `MigrationError` if an applied migration differs from the file of this release, and `DatabaseUnavailable`.
     """
     with connect(
         database_url, application_name="uptill-migrate", statement_timeout_s=0, autocommit=True
@@ -61,11 +60,11 @@ def migrate(database_url: str) -> list[str]:
             " version integer primary key, name text not null, digest text not null,"
             " applied_at timestamptz not null default clock_timestamp())"
         )
-        return [migration.name for migration in pending_migrations(conn) if _apply(conn, migration)]
+        return [migration.name for migration in pending_migrations(conn) if _apply_one(conn, migration)]
 
 
 def pending_migrations(conn: psycopg.Connection) -> list[Migration]:
-    """What `migrate` would apply. Raises `MigrationError` for an applied migration that was edited."""
+    """Return what `migrate` would apply. Raises `MigrationError` for an applied migration that was edited."""
     if conn.execute("select to_regclass('schema_migration') is null").fetchone() == (True,):
         return known_migrations()
     applied = {v: (n, d) for v, n, d in conn.execute("select version, name, digest from schema_migration")}
@@ -75,13 +74,13 @@ def pending_migrations(conn: psycopg.Connection) -> list[Migration]:
             pending.append(migration)
         elif applied[migration.version] != (migration.name, migration.digest):
             raise MigrationError(
-                f"migration {applied[migration.version][0]} was applied with another text than this release ships; "
-                "restore the file, and put the change into a new migration"
+                f"migration {applied[migration.version][0]} differs from the file of this release; "
+                "restore the file and put the change into a new migration"
             )
     return pending
 
 
-def _apply(conn: psycopg.Connection, migration: Migration) -> bool:
+def _apply_one(conn: psycopg.Connection, migration: Migration) -> bool:
     with conn.transaction():
         conn.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
         conn.execute(f"set local statement_timeout = '{_STATEMENT_TIMEOUT}'")

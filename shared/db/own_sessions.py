@@ -7,13 +7,15 @@ import structlog
 
 from shared.errors import PooledSessions
 
-IDLE_IN_TRANSACTION_S = 10  # a frozen process must not hold the others up for longer
+# A frozen process must not block others for longer.
+IDLE_IN_TRANSACTION_S = 10
 _ASK = "show idle_in_transaction_session_timeout"
 _POOLED = (
     "the database's sessions lack the settings that Uptill asked for, so a connection pooler is between:"
     " set UPTILL_DATABASE_URL to Postgres itself, or to a pooler in session mode that passes on `options`"
 )
-_REMEMBERED_S = 5.0  # a pool that cannot get its own session says why, instead of waiting for one
+# For this long, a pool that cannot get its own session raises the reason instead of waiting.
+_REMEMBERED_S = 5.0
 _log = structlog.get_logger()
 _refused_until_s = 0.0
 

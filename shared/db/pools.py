@@ -1,4 +1,4 @@
-"""The pools of an HTTP service: slow reading leaves connections for accepting, and both leave some for keys."""
+"""The pools of an HTTP service, so that slow lists leave connections for writes, and both leave some for API keys."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,38 +7,41 @@ from shared.db.connect import CallPool, make_async_pool
 from shared.settings import Settings
 
 _KEY_CONNECTIONS = 2
-_KEY_STATEMENT_S = 2.0  # one row by its primary key
-_MOST_WAITING = 256  # calls for a connection of one pool; the next one is refused at once
+# One row by its primary key.
+_KEY_STATEMENT_S = 2.0
+# Calls that wait for a connection of one pool. The next one is refused at once.
+_MOST_WAITING = 256
 
 
 @dataclass(frozen=True)
 class Pools:
-    """`keys` looks API keys up and answers `/readyz`, `accepting` writes and reads single things, `reading` lists."""
+    """`keys` serves API key lookups and `/readyz`; `accepting` serves writes and single reads; `reading` serves lists."""
 
     keys: CallPool
     accepting: CallPool
     reading: CallPool
 
     async def open(self) -> None:
-        """Begin to connect. Does not wait: a service starts, and says so on `/readyz`, while the database is away."""
-        for pool in self._all():
+        """Begin to connect without waiting. A service starts while the database is away, and reports it on `/readyz`."""
+        for pool in self._all_pools():
             await pool.open()
 
     async def close(self) -> None:
         """Close the connections."""
-        await asyncio.gather(*(pool.close() for pool in self._all()))  # each waits for a frozen server
+        # Together, because each waits for a frozen server.
+        await asyncio.gather(*(pool.close() for pool in self._all_pools()))
 
-    def _all(self) -> tuple[CallPool, ...]:
+    def _all_pools(self) -> tuple[CallPool, ...]:
         return self.keys, self.accepting, self.reading
 
 
 def make_pools(settings: Settings, *, application_name: str) -> Pools:
-    """Share `pool_size` connections out, at least one to each pool; not opened yet."""
+    """Divide `pool_size` connections among the pools, at least one each. They are not open yet."""
     keys = min(_KEY_CONNECTIONS, max(1, settings.pool_size // 4))
     reading = max(1, (settings.pool_size - keys) // 2)
     accepting = max(1, settings.pool_size - keys - reading)
 
-    def pool(max_size: int, statement_timeout_s: float) -> CallPool:
+    def make_one(max_size: int, statement_timeout_s: float) -> CallPool:
         return make_async_pool(
             settings.database_url.get_secret_value(),
             application_name=application_name,
@@ -48,4 +51,4 @@ def make_pools(settings: Settings, *, application_name: str) -> Pools:
         )
 
     patient = settings.statement_timeout_s
-    return Pools(pool(keys, _KEY_STATEMENT_S), pool(accepting, patient), pool(reading, patient))
+    return Pools(make_one(keys, _KEY_STATEMENT_S), make_one(accepting, patient), make_one(reading, patient))

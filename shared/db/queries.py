@@ -1,4 +1,4 @@
-"""Named queries: `shared/db/sql/FILE.sql` holds statements, each below a line `-- name: NAME`."""
+"""Named queries: `shared/db/sql/FILE.sql` has statements, each under a line `-- name: NAME`."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _NAME_LINE = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 @cache
 def queries(file: str) -> Mapping[str, bytes]:
-    """The statements of `shared/db/sql/{file}.sql` by name, as psycopg takes them. Raises KeyError for no such name."""
+    """Return the statements of `shared/db/sql/{file}.sql` by name, as psycopg takes them."""
     text = files("shared.db.sql").joinpath(f"{file}.sql").read_text()
     _preamble, *rest = _NAME_LINE.split(text)
     return dict(zip(rest[::2], (body.strip().encode() for body in rest[1::2]), strict=True))

@@ -1,4 +1,4 @@
-"""The schema that a process needs before it works: that of its release, or a later one."""
+"""Check that the database has the schema of this release, or a later one."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,11 +12,9 @@ from shared.db.migrate import known_migrations
 from shared.errors import InfrastructureError, SchemaBehind
 
 _APPLIED = "select coalesce(max(version), 0) from schema_migration"
-_NOT_THERE = (
-    errors.UndefinedTable,
-    errors.InsufficientPrivilege,
-)  # it, or the migration that lets roles see it
-_LOOK_AGAIN_S = 0.5
+# The table does not exist, or the migration that lets roles read it was not applied.
+_NOT_THERE = (errors.UndefinedTable, errors.InsufficientPrivilege)
+_CHECK_AGAIN_S = 0.5
 _log = structlog.get_logger()
 
 
@@ -26,12 +24,12 @@ async def require_schema(conn: AsyncConnection) -> None:
         row = await (await conn.execute(_APPLIED)).fetchone()
     except _NOT_THERE:
         row = None
-    _compare(row)
+    _require_newest(row)
 
 
 def await_schema(pool: ConnectionPool, wait: Callable[[float], bool]) -> None:
-    """Return once the schema is there, or as soon as `wait(seconds)` says that the process is to stop."""
-    told = ""
+    """Return once the database has the schema, or once `wait(seconds)` returns True."""
+    logged = ""
     while True:
         try:
             with borrowed(pool) as conn:
@@ -39,19 +37,19 @@ def await_schema(pool: ConnectionPool, wait: Callable[[float], bool]) -> None:
                     row = conn.execute(_APPLIED).fetchone()
                 except _NOT_THERE:
                     row = None
-            _compare(row)
+            _require_newest(row)
         except InfrastructureError as error:
-            if told != str(error):
-                told = str(error)
-                _log.warning("waiting_for_schema", error=told)
+            if logged != str(error):
+                logged = str(error)
+                _log.warning("waiting_for_schema", error=logged)
         else:
             return
-        if wait(_LOOK_AGAIN_S):
+        if wait(_CHECK_AGAIN_S):
             return
 
 
-def _compare(row: tuple[int] | None) -> None:
-    applied, needed = row[0] if row else 0, _newest()
+def _require_newest(row: tuple[int] | None) -> None:
+    applied, needed = row[0] if row else 0, _newest_version()
     if applied < needed:
         raise SchemaBehind(
             f"the database's schema is {applied:04}, and this release needs {needed:04}: run `uptill migrate`"
@@ -59,5 +57,5 @@ def _compare(row: tuple[int] | None) -> None:
 
 
 @cache
-def _newest() -> int:
+def _newest_version() -> int:
     return known_migrations()[-1].version

@@ -17,7 +17,7 @@ from shared.ids import new_id
 from shared.metrics.registry import REQUEST_DURATION
 from shared.redact import redacted
 from shared.reports.model import NOWHERE, Origin
-from shared.tracing import Span, span
+from shared.tracing import TraceSpan, span
 
 _SENDER_MAY_CHOOSE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -79,9 +79,9 @@ def current_origin() -> Origin:
     return _origin.get()
 
 
-def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[Span]:
+def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[TraceSpan]:
     if scope["path"] in _ASKED_BY_MACHINES:
-        return nullcontext(Span())
+        return nullcontext(TraceSpan())
     method = {"http.request.method": _names(scope)[0]}
     return span("request", method, kind="server", parent=headers.get("traceparent"))
 

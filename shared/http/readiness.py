@@ -156,7 +156,7 @@ def queue_check(redis_url: str) -> Check:
     lane = Lane("Redis", QueueUnavailable, threads=1, waiting=1, within_s=_QUEUE_LOOK_S, breaks=False)
 
     async def look() -> str:
-        return (await lane.run(probe.look)).detail
+        return (await lane.run(probe.check_state)).detail
 
     def close() -> None:
         lane.close()

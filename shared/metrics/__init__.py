@@ -2,4 +2,5 @@
 
 from shared.metrics.processes import share_between_siblings
 
-share_between_siblings()  # before any module of this package imports `prometheus_client`
+# Before any module of this package imports `prometheus_client`.
+share_between_siblings()

@@ -1,4 +1,4 @@
-"""How a metric is declared. What is not declared in `registry` cannot be emitted: there is no object to emit it with."""
+"""Declare metrics. Only metrics declared in `registry` can be emitted, because only they have an object."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,14 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 PREFIX = "uptill_"
 FACT = "looked up"
-disable_created_metrics()  # a second series for each counter, which nothing reads
+# They would be a second series for each counter, which nothing reads.
+disable_created_metrics()
 Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What the reference says of a metric. `sources`: the services that count it."""
+    """A metric as the reference describes it. `sources`: the services that count it."""
 
     name: str
     kind: Kind
@@ -33,10 +34,10 @@ class Metric:
 
 
 class Registry:
-    """Every metric by its name, in the order of declaration. A name can be declared once.
+    """Every metric by its name, in the order of declaration. A name can be declared only once.
 
-    `labels` gives the values of each label that are known beforehand; their series exist from the start, at zero, so
-    that the first event is an increase. A label whose values come from outside has none.
+    `labels` lists the known values of each label. Their series exist from the start, at zero, so the first event is an
+    increase. A label whose values come from outside has no known values.
     """
 
     def __init__(self) -> None:
@@ -50,15 +51,15 @@ class Registry:
         sources: Sequence[str],
         labels: Mapping[str, Sequence[str]] | None = None,
     ) -> Counter:
-        """Declare what only grows."""
+        """Declare a number that only grows."""
         metric = self._declare(Metric(f"{PREFIX}{name}", "counter", text, sources, labels or {}))
         made = Counter(metric.name, metric.help, list(metric.labels))
-        for values in _known(metric):
+        for values in _known_labels(metric):
             made.labels(*values)
         return made
 
     def gauge(self, name: str, text: str, *, sources: Sequence[str]) -> Gauge:
-        """Declare a value of the moment; of several processes the newest counts."""
+        """Declare a current value. Of several processes the newest value counts."""
         metric = self._declare(Metric(f"{PREFIX}{name}", "gauge", text, sources))
         return Gauge(metric.name, metric.help, multiprocess_mode="mostrecent")
 
@@ -71,17 +72,17 @@ class Registry:
         buckets: Sequence[float],
         labels: Mapping[str, Sequence[str]] | None = None,
     ) -> Histogram:
-        """Declare a distribution, in seconds."""
+        """Declare a distribution in seconds."""
         metric = self._declare(Metric(f"{PREFIX}{name}", "histogram", text, sources, labels or {}, buckets))
         made = Histogram(metric.name, metric.help, list(metric.labels), buckets=buckets)
-        for values in _known(metric):
+        for values in _known_labels(metric):
             made.labels(*values)
         return made
 
     def fact(
         self, name: str, kind: Kind, text: str, *, labels: Sequence[str] = (), buckets: Sequence[float] = ()
     ) -> Metric:
-        """Declare what the statement `name` of `shared/db/sql/facts.sql` computes: rows of label values and a number."""
+        """Declare a metric that the statement `name` of `shared/db/sql/facts.sql` computes: label values and a number."""
         return self._declare(
             Metric(f"{PREFIX}{name}", kind, text, (FACT,), dict.fromkeys(labels, ()), buckets)
         )
@@ -93,7 +94,7 @@ class Registry:
         return metric
 
 
-def _known(metric: Metric) -> Iterator[tuple[str, ...]]:
-    """Combinations of the known values: for one label, which is all that is needed so far."""
+def _known_labels(metric: Metric) -> Iterator[tuple[str, ...]]:
+    """Yield the known values of a metric with one label. No metric needs more so far."""
     if len(metric.labels) == 1:
         yield from ((value,) for value in next(iter(metric.labels.values())))

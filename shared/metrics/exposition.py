@@ -1,4 +1,4 @@
-"""What a scrape gets, and the port it comes to. Knows no framework."""
+"""Answer scrapes of Prometheus. Must not know a web framework."""
 
 import os
 import threading
@@ -20,35 +20,36 @@ _log = structlog.get_logger()
 
 
 def exposition(service: str) -> bytes:
-    """Return everything that this process and its siblings have counted, in Prometheus' text format."""
-    return generate_latest(_counted(service))
+    """Return all metrics of this process and its siblings in Prometheus' text format."""
+    return generate_latest(_make_registry(service))
 
 
 def serve_metrics(settings: Settings, service: str, *facts: Collector) -> None:
-    """Answer scrapes in a thread on `metrics_port`, unless it is 0; of several siblings one does it for all."""
+    """Answer scrapes in a thread on `metrics_port`, unless it is 0. One of several siblings answers for all."""
     if settings.metrics_port:
-        registry = _counted(service)
+        registry = _make_registry(service)
         for collector in facts:
             registry.register(collector)
-        threading.Thread(target=_serve, args=(settings, registry), name="metrics", daemon=True).start()
+        threading.Thread(target=_serve_port, args=(settings, registry), name="metrics", daemon=True).start()
 
 
-def _serve(settings: Settings, registry: CollectorRegistry) -> None:
+def _serve_port(settings: Settings, registry: CollectorRegistry) -> None:
     wait_for_turn()
     try:
         start_http_server(settings.metrics_port, settings.metrics_host, registry)
-    except OSError as error:  # the service matters more than its figures; Prometheus sees that it is gone
+    except OSError as error:
+        # The service goes on without metrics. Prometheus sees that they are missing.
         _log.error("metrics_port_unusable", port=settings.metrics_port, error=str(error))
 
 
-def _counted(service: str) -> CollectorRegistry:
+def _make_registry(service: str) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(_Of(service))
+    registry.register(_ServiceCollector(service))
     return registry
 
 
-class _Of(Collector):
-    """What one service counts, of all that is declared: zeros of the others would look like facts."""
+class _ServiceCollector(Collector):
+    """The metrics that one service counts. Zeros of the others would look like facts."""
 
     def __init__(self, service: str) -> None:
         self._service = service

@@ -1,8 +1,8 @@
-"""Several processes of one service answer with one set of metrics: siblings share a folder of memory-mapped counters.
+"""Let the processes of one service answer with one set of metrics, in a shared folder of memory-mapped counters.
 
-`prometheus_client` reads the folder's name from the environment when it is imported, so the package's first act is to
-set it. It can only once Python has told a sibling that it is one: what `shared.http.serve` imports, which a sibling loads
-before that, does not count.
+`prometheus_client` reads the folder's name from the environment at import, so this package sets it first. That works
+only after Python has told a child process that it is one. `shared.http.serve` is imported before that, so it must not
+import this package.
 """
 
 import fcntl
@@ -18,9 +18,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def share_between_siblings() -> None:
-    """Choose the folder, unless the operator has, for a process that a master of uvicorn has started.
+    """Set the folder for a process that a master started (uvicorn's or Dramatiq's), unless the operator has set it.
 
-    A process that stands alone keeps its counters in its own memory.
+    A single process keeps its counters in its own memory.
     """
     if VARIABLE in os.environ or multiprocessing.parent_process() is None:
         return
@@ -28,26 +28,25 @@ def share_between_siblings() -> None:
     base.mkdir(mode=0o700, exist_ok=True)
     if base.stat().st_uid != os.getuid() or base.is_symlink():
         raise ConfigurationError(
-            f"{base} belongs to somebody else; set {VARIABLE} to a folder of this service"
+            f"{base} belongs to another user; set {VARIABLE} to a folder of this service"
         )
     _remove_orphans(base)
-    folder = base / _identity(os.getppid())
+    folder = base / _identify_process(os.getppid())
     folder.mkdir(mode=0o700, exist_ok=True)
     os.environ[VARIABLE] = str(folder)
 
 
 def wait_for_turn() -> None:
-    """Return once this process is the one of its siblings that serves the port; the others wait until it has ended."""
+    """Return once this process is the sibling that serves the port. The others wait until it has ended."""
     folder = os.environ.get(VARIABLE)
     if folder:
         descriptor = os.open(Path(folder) / "port.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(
-            descriptor, fcntl.LOCK_EX
-        )  # held by the open file until this process ends, however it ends
+        # The open file holds the lock until this process ends, however it ends.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _identity(pid: int) -> str:
-    """The process, told apart from an earlier one with the same number, as each first process of a container has."""
+def _identify_process(pid: int) -> str:
+    """Identify a process by number and start time. In containers, every first process has the same number."""
     try:
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -59,11 +58,12 @@ def _remove_orphans(base: Path) -> None:
     """Remove the folders of masters that have ended."""
     for folder in base.iterdir():
         pid = int(folder.name.partition("-")[0])
-        if folder.name == _identity(pid) and _is_alive(pid):
+        if folder.name == _identify_process(pid) and _is_alive(pid):
             continue
         for file in folder.iterdir():
             file.unlink(missing_ok=True)
-        with suppress(OSError):  # a sibling is doing the same
+        # A sibling may be doing the same.
+        with suppress(OSError):
             folder.rmdir()
 
 

@@ -1,4 +1,4 @@
-"""Every metric of Uptill: name, kind, meaning, labels, source. `docs/reference/metrics.md` is made from it."""
+"""Every metric of Uptill: name, kind, meaning, labels, source. `docs/reference/metrics.md` is generated from it."""
 
 from shared.metrics.definition import Metric, Registry
 
@@ -9,99 +9,103 @@ _LATENCY_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600
 
 REQUEST_DURATION = REGISTRY.histogram(
     "http_request_duration_seconds",
-    "Time from a request's arrival to the end of its answer; waits that the caller asked for are in it.",
+    "Time from a request's arrival to the end of its answer, including waits that the caller asked for.",
     sources=["api", "ingest"],
     labels={"route": (), "method": (), "status": ()},
     buckets=_REQUEST_S,
 )
 WAKES = REGISTRY.counter(
     "wakes_total",
-    "Messages for workers: published, or left to the scheduler as Redis did not take them.",
+    "Messages for workers: published, or left to the scheduler because Redis did not take them.",
     sources=["api", "worker", "scheduler"],
     labels={"result": ("published", "left")},
 )
 
 BATCHES_CLAIMED = REGISTRY.counter(
-    "batches_claimed_total", "Attempts at a batch: claims that were granted.", sources=["worker"]
+    "batches_claimed_total", "Claims of batches that were granted.", sources=["worker"]
 )
 BATCHES_ENDED = REGISTRY.counter(
     "batches_ended_total",
-    "Ends of attempts: done; lost, another worker had taken it over; released, a server was away and the attempt was given back; failed, the attempt is burnt.",
+    "Ends of claims: done; lost, another worker took over; released, a server was away and the claim does not count; failed, the claim counts.",
     sources=["worker"],
     labels={"result": ("done", "lost", "released", "failed")},
 )
 BATCHES_SENT_AGAIN = REGISTRY.counter(
-    "batches_sent_again_total", "Done batches due once more, as data changed below them.", sources=["worker"]
+    "batches_sent_again_total",
+    "Finished batches that run again because they missed a change of data.",
+    sources=["worker"],
 )
 BATCH_INPUTS = REGISTRY.counter(
     "batch_inputs_total",
-    "Inputs of batches, by where their polls came from: the worker's memory, the database, or both (newer polls only).",
+    "Inputs of batches, by the source of their polls: the worker's cache (memory), the database, or both (only newer polls were read).",
     sources=["worker"],
     labels={"source": ("memory", "both", "database")},
 )
 STAGE_DURATION = REGISTRY.histogram(
     "batch_stage_duration_seconds",
-    "Time of each stage of a batch (load, compute, upload, complete) and of a report's end (merge, convert, finish).",
+    "Time of each stage of a batch (load, compute, upload, complete) and of finishing a report (merge, convert, finish).",
     sources=["worker"],
     labels={"stage": ("load", "compute", "upload", "complete", "merge", "convert", "finish")},
     buckets=_STAGE_S,
 )
 FINALISATIONS_CLAIMED = REGISTRY.counter(
-    "finalisations_claimed_total", "Attempts to finish a report.", sources=["worker"]
+    "finalisations_claimed_total", "Claims to finish a report that were granted.", sources=["worker"]
 )
 FINALISATIONS_ENDED = REGISTRY.counter(
     "finalisations_ended_total",
-    "Ends of those attempts, as for batches.",
+    "Ends of these claims, as for batches.",
     sources=["worker"],
     labels={"result": ("done", "lost", "released", "failed")},
 )
 OBJECTS_REFUSED = REGISTRY.counter(
     "objects_refused_total",
-    "Objects that were gone or not as they were written when they were needed: merge, the batches were computed again; delivery, the files were not copied; link, the caller got none.",
+    "Objects that were missing or changed when they were needed: merge, the batches were computed again; delivery, the files were not copied; link, the caller got no link.",
     sources=["api", "worker", "scheduler"],
     labels={"needed_for": ("merge", "delivery", "link")},
 )
 
 LEASES_EXPIRED = REGISTRY.counter(
     "leases_expired_total",
-    "Leases that ran out because their worker died or went silent.",
+    "Leases that expired because their worker died or went silent.",
     sources=["scheduler"],
 )
 LEASES_TAKEN_BACK = REGISTRY.counter(
     "leases_taken_back_total",
-    "Leases that were ended early because their worker had lost its session: of batches and of finalisations.",
+    "Leases of batches and finalisations that were ended early because their worker had lost its session.",
     sources=["scheduler"],
     labels={"step": ("batch", "finalisation")},
 )
 CLAIMS_RETURNED = REGISTRY.counter(
     "claims_returned_total",
-    "Claims given back because the worker of a lost lease turned out to be alive; they do not count as attempts.",
+    "Claims that were returned because the worker of a lost lease was alive. They do not count.",
     sources=["worker", "scheduler"],
 )
 REPUBLISHED = REGISTRY.counter(
     "republished_total",
-    "Messages published again for work that nobody had claimed in time.",
+    "Messages published again for work that no worker had claimed in time.",
     sources=["scheduler"],
 )
 REPORTS_BURIED = REGISTRY.counter(
-    "reports_buried_total", "Reports failed because a step used up its attempts.", sources=["scheduler"]
+    "reports_buried_total", "Reports that failed because a step used up its claims.", sources=["scheduler"]
 )
 REPORTS_EXPIRED = REGISTRY.counter(
-    "reports_expired_total", "Reports whose files were removed after their time.", sources=["scheduler"]
+    "reports_expired_total",
+    "Reports whose files were removed after their retention time.",
+    sources=["scheduler"],
 )
 IDEMPOTENCY_FORGOTTEN = REGISTRY.counter(
     "idempotency_keys_forgotten_total",
-    "Idempotency-Keys removed after their 24 hours.",
+    "Idempotency-Keys deleted after 24 hours.",
     sources=["scheduler"],
 )
 FILES_LOST = REGISTRY.gauge(
     "files_lost",
-    "Files of succeeded reports that were not in the bucket at the janitor's last look.",
+    "Files of succeeded reports that were missing from the bucket in the janitor's last round.",
     sources=["scheduler"],
 )
 SCHEDULES_FIRED = REGISTRY.counter(
     "schedules_fired_total",
-    "Due times of schedules: accepted, a report was made; refused, the run says why none was.",
+    "Runs of schedules: accepted, a report was made; refused, the run has the reason why not.",
     sources=["scheduler"],
     labels={"result": ("accepted", "refused")},
 )
@@ -113,13 +117,13 @@ WEBHOOK_ATTEMPTS = REGISTRY.counter(
 )
 SWEEPS = REGISTRY.counter(
     "sweeps_total",
-    "Rounds of the scheduler: done, or skipped since a server was away.",
+    "Rounds of the scheduler: done, or skipped because a server was away.",
     sources=["scheduler"],
     labels={"result": ("done", "skipped")},
 )
 LAST_SWEEP = REGISTRY.gauge(
     "last_sweep_timestamp_seconds",
-    "When the scheduler last ended a round, as Unix time.",
+    "When the scheduler last finished a round, as Unix time.",
     sources=["scheduler"],
 )
 
@@ -135,34 +139,36 @@ FACTS: tuple[Metric, ...] = (
     REGISTRY.fact(
         "oldest_open_report_age_seconds",
         "gauge",
-        "Age of the oldest report that has not ended; 0 without one.",
+        "Age of the oldest unfinished report; 0 if there is none.",
     ),
-    REGISTRY.fact("batches", "gauge", "Batches of reports under way, by state.", labels=["state"]),
+    REGISTRY.fact("batches", "gauge", "Batches of unfinished reports, by state.", labels=["state"]),
     REGISTRY.fact(
-        "present_workers", "gauge", "Worker processes whose presence session is open; none behind a pooler."
+        "present_workers",
+        "gauge",
+        "Worker processes with an open presence session. Workers behind a connection pooler have none.",
     ),
     REGISTRY.fact("due_batches", "gauge", "Batches that wait for a worker."),
     REGISTRY.fact(
         "oldest_due_batch_age_seconds",
         "gauge",
-        "How long the oldest waiting batch has waited; 0 without one.",
+        "How long the oldest waiting batch has waited; 0 if there is none.",
     ),
     REGISTRY.fact(
         "imports_total",
         "counter",
-        "Ended imports by kind and result; archives are counted by their members.",
+        "Ended imports by kind and result. Archives count by their members.",
         labels=["kind", "result"],
     ),
     REGISTRY.fact(
         "open_imports",
         "gauge",
-        "Imports that have not ended, by state; interrupted ones go on later.",
+        "Unfinished imports by state. Interrupted ones continue later.",
         labels=["state"],
     ),
     REGISTRY.fact(
         "oldest_queued_import_age_seconds",
         "gauge",
-        "How long the upload that has waited longest has waited to be loaded, or for its next chunk; 0 without one.",
+        "Longest time that an upload has waited to be loaded, or for its next chunk; 0 if none waits.",
     ),
     REGISTRY.fact(
         "import_rows_total",
@@ -171,30 +177,30 @@ FACTS: tuple[Metric, ...] = (
         labels=["kind", "outcome"],
     ),
     REGISTRY.fact(
-        "newest_poll_age_seconds", "gauge", "Age of the newest accepted poll; absent before the first."
+        "newest_poll_age_seconds", "gauge", "Age of the newest accepted poll; absent before the first poll."
     ),
-    REGISTRY.fact("stores", "gauge", "Stores that were ever polled."),
-    REGISTRY.fact("schedules", "gauge", "Schedules of reports by state.", labels=["state"]),
+    REGISTRY.fact("stores", "gauge", "Stores with at least one poll."),
+    REGISTRY.fact("schedules", "gauge", "Report schedules by state.", labels=["state"]),
     REGISTRY.fact(
         "oldest_due_schedule_age_seconds",
         "gauge",
-        "How long the schedule that is longest due has been so; 0 without one.",
+        "Longest time that a schedule has been due; 0 if none is.",
     ),
     REGISTRY.fact(
         "file_deliveries",
         "gauge",
-        "Deliveries of scheduled reports into the bucket, by state; waiting: the report has succeeded.",
+        "File deliveries of scheduled reports by state. Waiting ones are those whose report has succeeded.",
         labels=["state"],
     ),
     REGISTRY.fact(
         "oldest_file_delivery_age_seconds",
         "gauge",
-        "How long ago the oldest report succeeded whose files wait to be delivered; 0 without one.",
+        "Time since the success of the oldest report whose files wait for delivery; 0 if there is none.",
     ),
     REGISTRY.fact(
         "webhook_endpoints",
         "gauge",
-        "Webhook endpoints: working, failing since their last success, disabled.",
+        "Webhook endpoints by state: working, failing (since the last success), disabled.",
         labels=["state"],
     ),
     REGISTRY.fact(
@@ -203,32 +209,32 @@ FACTS: tuple[Metric, ...] = (
     REGISTRY.fact(
         "oldest_webhook_age_seconds",
         "gauge",
-        "Age of the oldest delivery that has not ended, but for those to disabled endpoints; 0 without one.",
+        "Age of the oldest unfinished delivery to an endpoint that is not disabled; 0 if there is none.",
     ),
 )
 SLOW_FACTS: tuple[Metric, ...] = (
     REGISTRY.fact(
         "silent_stores",
         "gauge",
-        "Stores without a poll in the UPTILL_SILENT_AFTER_S before the newest poll of all.",
+        "Stores whose last poll is more than UPTILL_SILENT_AFTER_S older than the newest poll of all stores.",
     ),
 )
 QUEUE_MESSAGES = REGISTRY.fact(
     "queue_messages",
     "gauge",
-    "Messages in Redis: waiting for a worker, or dead (nobody could read them).",
+    "Messages in Redis: waiting for a worker, or dead (no worker could read them).",
     labels=["state"],
 )
 QUEUE_STATE = REGISTRY.fact(
     "queue_state",
     "gauge",
-    "1 for the state of Redis at the last write to it, else 0: ok, silent, full, read_only, loading, cannot_save, refuses.",
+    "1 for the state of Redis at the last test write, else 0: ok, silent, full, read_only, loading, cannot_save, refuses.",
     labels=["state"],
 )
 SOURCE_UP = REGISTRY.fact(
     "source_up",
     "gauge",
-    "1 where the last look for facts succeeded (postgres, redis), else 0 and they are absent.",
+    "1 if the last query to this server (postgres, redis) succeeded, else 0; then its metrics are absent.",
     labels=["source"],
 )
 
@@ -253,12 +259,11 @@ def metrics_reference() -> str:
 
 _INTRODUCTION = """# Metrics
 
-Each process serves them to Prometheus on a port of its own, `UPTILL_METRICS_PORT` on `UPTILL_METRICS_HOST`, without a
-key: this port is for the inner network and is off by default. The HTTP services also answer `GET /metrics` to a key
-with the scope `metrics:read`. Several processes below one master (`--workers`) share
-their counters, and any of them answers for all.
+Each process serves its metrics to Prometheus on `UPTILL_METRICS_PORT` of `UPTILL_METRICS_HOST`, without a key. This port is
+for the internal network and is off by default. The HTTP services also answer `GET /metrics` to a key with the scope
+`metrics:read`. Processes under one master (`--workers`) share their counters, and any of them answers for all.
 
-What is *looked up* is in Postgres or Redis: the scheduler asks when it is scraped, at most every 5 seconds (for silent
-stores: every 5 minutes). These numbers survive every restart; of several schedulers take the `max`, not the `sum`. The
-others count what happened in their process, and begin at 0 with it.
+Metrics that are *looked up* come from Postgres or Redis. The scheduler queries them when it is scraped, at most every 5
+seconds (silent stores: every 5 minutes). They survive restarts. With several schedulers take the `max`, not the `sum`.
+All other metrics count what happened in their process, and start at 0 with it.
 """

@@ -1,1 +1,1 @@
-"""The state machine of a report: trigger, claim, complete, finalise."""
+"""The state machine of a report: trigger, claim, complete, finalise, end."""

@@ -1,4 +1,4 @@
-"""Taking, keeping and giving back a batch. A lease runs by the database's clock; its attempt number is the fence."""
+"""Claim, renew and release batches. A lease runs by the database's clock; its attempt number is the fence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ _PRESENCE_SQL = queries("presence")
 
 @dataclass(frozen=True)
 class LeaseTerms:
-    """How leases are given: for `lease_s` seconds, at most `max_attempts` times a batch, to `worker`.
+    """The terms of leases: `lease_s` seconds each, at most `max_attempts` claims per batch, for `worker`.
 
-    `presence` returns the number whose lock the worker holds at this moment. None: only time ends its leases.
+    `presence` returns the number whose lock the worker holds right now. None: its leases only expire.
     """
 
     worker: str
@@ -34,16 +34,16 @@ class LeaseTerms:
 def claim_batch(
     conn: psycopg.Connection, report_id: UUID, batch_no: int, terms: LeaseTerms, claim_id: UUID | None = None
 ) -> BatchLease | None:
-    """Claim a batch that nobody holds; counts the attempt now, so that a batch that kills its worker is counted too.
+    """Claim a batch that no worker holds. The claim counts at once, so a batch that kills its worker counts too.
 
-    `claim_id` is for `undo_claim`. None when it is done, dead, held by another, or its report has ended.
+    `claim_id` is for `undo_claim`. Return None if the batch is done, dead or held, or if its report has ended.
     """
     claim_id = claim_id or new_id()
     row = conn.execute(
         _SQL["claim_batch"],
-        {"report_id": report_id, "batch_no": batch_no, **_claim(terms, claim_id)},
+        {"report_id": report_id, "batch_no": batch_no, **_claim_values(terms, claim_id)},
     ).fetchone()
-    return None if row is None else _started(conn, claim_id, report_id, batch_no, *row)
+    return None if row is None else _start_lease(conn, claim_id, report_id, batch_no, *row)
 
 
 def claim_next(
@@ -51,14 +51,16 @@ def claim_next(
 ) -> BatchLease | None:
     """Claim the batch whose turn it is: of the key with the least work in hand, then of its oldest report.
 
-    `only_short`: only the batches of small reports. None when no batch is due.
+    `only_short` limits it to the batches of small reports. Return None if no batch is due.
     """
     claim_id = claim_id or new_id()
-    row = conn.execute(_SQL["claim_next"], {"only_short": only_short, **_claim(terms, claim_id)}).fetchone()
-    return None if row is None else _started(conn, claim_id, *row)
+    row = conn.execute(
+        _SQL["claim_next"], {"only_short": only_short, **_claim_values(terms, claim_id)}
+    ).fetchone()
+    return None if row is None else _start_lease(conn, claim_id, *row)
 
 
-def _claim(terms: LeaseTerms, claim_id: UUID) -> dict[str, object]:
+def _claim_values(terms: LeaseTerms, claim_id: UUID) -> dict[str, object]:
     return {
         "worker": terms.worker,
         "presence": terms.presence(),
@@ -68,7 +70,7 @@ def _claim(terms: LeaseTerms, claim_id: UUID) -> dict[str, object]:
     }
 
 
-def _started(
+def _start_lease(
     conn: psycopg.Connection, claim_id: UUID, report_id: UUID, batch_no: int, *row: Any
 ) -> BatchLease:
     conn.execute(_SQL["start_report"], {"id": report_id})
@@ -79,24 +81,26 @@ def _started(
 
 
 def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:
-    """Extend the lease; False when it was lost, and nothing that follows can count."""
-    renewed = conn.execute(_SQL["renew_batch"], {**_fence(lease), "lease": timedelta(seconds=terms.lease_s)})
+    """Extend the lease. Return False if it was lost: then no later result counts."""
+    renewed = conn.execute(
+        _SQL["renew_batch"], {**_fence_of(lease), "lease": timedelta(seconds=terms.lease_s)}
+    )
     return renewed.rowcount == 1
 
 
 def release_batch(
     conn: psycopg.Connection, lease: BatchLease, *, error: str, pause_s: float, give_back: bool
 ) -> bool:
-    """Let others have the batch after `pause_s`; False when another has claimed it, or it is done.
+    """Release the batch so that another worker can claim it after `pause_s`. Return False if it was claimed or finished.
 
-    `give_back` when a server was away: the claim then does not count against the batch. Otherwise it counts, and the
-    batch waits longer after each such claim.
+    With `give_back` the claim does not count, as after an outage. Otherwise it counts, and the batch waits longer after
+    each such claim.
     """
-    conn.execute(_PRESENCE_SQL["return_batch_claim" if give_back else "count_batch_claim"], _fence(lease))
+    conn.execute(_PRESENCE_SQL["return_batch_claim" if give_back else "count_batch_claim"], _fence_of(lease))
     released = conn.execute(
         _SQL["release_batch"],
         {
-            **_fence(lease),
+            **_fence_of(lease),
             "error": Jsonb({"detail": error}),
             "pause": timedelta(seconds=pause_s),
             "give_back": give_back,
@@ -106,12 +110,12 @@ def release_batch(
 
 
 def return_claim(conn: psycopg.Connection, lease: BatchLease) -> bool:
-    """Give back the claim of a lease that was lost though its worker lives; False when that was done, or is not due."""
-    return conn.execute(_PRESENCE_SQL["return_batch_claim"], _fence(lease)).rowcount == 1
+    """Return the claim of a lost lease whose worker is alive. Return False if there is no such claim any more."""
+    return conn.execute(_PRESENCE_SQL["return_batch_claim"], _fence_of(lease)).rowcount == 1
 
 
 def undo_claim(conn: psycopg.Connection, claim_id: UUID) -> None:
-    """Undo a claim whose answer was lost, if the database has it."""
+    """Undo a claim whose answer was lost, if it was made."""
     row = conn.execute(_PRESENCE_SQL["claimed_batch"], {"claim_id": claim_id}).fetchone()
     if row is not None:
         report_id, batch_no = row
@@ -120,15 +124,15 @@ def undo_claim(conn: psycopg.Connection, claim_id: UUID) -> None:
 
 
 def holds_leases(conn: psycopg.Connection, worker: str) -> bool:
-    """Whether this worker has a batch or a finalisation in hand."""
+    """Return whether this worker holds a batch or a finalisation."""
     row = conn.execute(_SQL["holds_leases"], {"worker": worker}).fetchone()
     return row is not None and row[0]
 
 
 def release_all(conn: psycopg.Connection, worker: str) -> list[Wake]:
-    """Give back all that a worker holds, for others to have at once, and its attempts; returns their messages.
+    """Release everything that a worker holds, without counting the claims; return the messages for other workers.
 
-    A thread that is still at work on a batch finds its lease lost, and one on a merge as soon as another has claimed it.
+    A thread that still works on a batch finds its lease lost. One that merges does so once another worker has claimed.
     """
     batches = conn.execute(_SQL["release_batches_of"], {"worker": worker}).fetchall()
     merges = conn.execute(_SQL["release_finalisations_of"], {"worker": worker}).fetchall()
@@ -138,5 +142,5 @@ def release_all(conn: psycopg.Connection, worker: str) -> list[Wake]:
     ]
 
 
-def _fence(lease: BatchLease) -> dict[str, object]:
+def _fence_of(lease: BatchLease) -> dict[str, object]:
     return {"report_id": lease.batch.report_id, "batch_no": lease.batch.batch_no, "attempt": lease.attempt}

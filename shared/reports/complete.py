@@ -1,4 +1,4 @@
-"""Completing a batch, fenced. The completion that leaves no open batch claims the finalisation in its own transaction."""
+"""Complete a batch, fenced by its attempt. The last completion also claims the finalisation, in its own transaction."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import psycopg
 from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
-from shared.reports.agree import send_disagreeing_again
 from shared.reports.claim import LeaseTerms
-from shared.reports.finalise import claim_finalise, open_batches
+from shared.reports.consistency import requeue_stale_batches
+from shared.reports.finalise import claim_finalise, count_open_batches
 from shared.reports.model import BatchLease, FinaliseLease
 from shared.storage import StoredObject
 
@@ -18,9 +18,9 @@ _SQL = queries("reports")
 
 @dataclass(frozen=True)
 class Completion:
-    """`accepted`: the fence let it through. `finalise`: this caller is to finish the report now.
+    """`accepted`: the attempt was still the current one. `finalise`: this caller must finish the report now.
 
-    `again`: batches that are due once more, since they were read before a change that another batch has seen.
+    `again`: batches that must run again, because they missed a change that another batch may have seen.
     """
 
     accepted: bool
@@ -29,20 +29,20 @@ class Completion:
 
 
 def complete_batch(
-    conn: psycopg.Connection, lease: BatchLease, part: StoredObject, terms: LeaseTerms, *, data_cut: int
+    conn: psycopg.Connection, lease: BatchLease, part: StoredObject, terms: LeaseTerms, *, read_seq: int
 ) -> Completion:
-    """Record the part; `data_cut` is the ledger's number in the snapshot that the polls were read in.
+    """Record the part of a batch. `read_seq` is the ledger number of the snapshot in which its polls were read.
 
-    The report's row is locked first: completions of one report follow each other, so exactly one is the last.
+    The report's row is locked first. So the completions of one report follow each other, and exactly one is the last.
     """
     with conn.transaction():
-        completion = _complete(conn, lease, part, terms, data_cut)
+        completion = _complete_locked(conn, lease, part, terms, read_seq)
         failpoints.hit("complete.before_commit")
     return completion
 
 
-def _complete(
-    conn: psycopg.Connection, lease: BatchLease, part: StoredObject, terms: LeaseTerms, data_cut: int
+def _complete_locked(
+    conn: psycopg.Connection, lease: BatchLease, part: StoredObject, terms: LeaseTerms, read_seq: int
 ) -> Completion:
     report_id = lease.batch.report_id
     conn.execute(_SQL["lock_report"], {"report_id": report_id})
@@ -55,14 +55,14 @@ def _complete(
             "part": part.key,
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
-            "data_cut": data_cut,
+            "read_seq": read_seq,
         },
     )
     if completed.rowcount != 1:
         return Completion(accepted=False)
-    if open_batches(conn, report_id) > 0:
+    if count_open_batches(conn, report_id) > 0:
         return Completion(accepted=True)
-    if again := send_disagreeing_again(conn, report_id):
+    if again := requeue_stale_batches(conn, report_id):
         wakes = tuple(ComputeBatch(report_id=report_id, batch_no=batch_no) for batch_no in again)
         return Completion(accepted=True, again=wakes)
     return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms, lease.claim_id))

@@ -1,4 +1,4 @@
-"""What time alone makes due: silent workers' leases end, unclaimed batches are published again, poison is buried."""
+"""Time-driven maintenance: expire leases of silent workers, republish unclaimed batches, fail poison batches."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,16 +16,16 @@ _MOST_AT_ONCE = 1000
 
 
 def expire_leases(conn: psycopg.Connection) -> int:
-    """End every lease that is over; returns how many. Their batches are due at once."""
+    """End every expired lease; return how many. Their batches are due at once."""
     return conn.execute(_SQL["expire_leases"]).rowcount
 
 
 def bury_poison(conn: psycopg.Connection, max_attempts: int) -> list[UUID]:
-    """Fail each report of which a batch, or the merge, used up its attempts; returns their ids."""
+    """Fail each report whose batch, or whose merge, used up its claims; return their ids."""
     failed = []
     limit = {"max_attempts": max_attempts}
     with conn.transaction():
-        for report_id, batch_no, burnt, first_id, last_id, stores, error in conn.execute(
+        for report_id, batch_no, failed_claims, first_id, last_id, stores, error in conn.execute(
             _SQL["bury_batches"], limit
         ):
             scope = {
@@ -34,16 +34,16 @@ def bury_poison(conn: psycopg.Connection, max_attempts: int) -> list[UUID]:
                 "last_store_id": last_id,
                 "stores": stores,
             }
-            _fail(conn, report_id, f"batch {batch_no}", burnt, error, scope)
+            _fail_report(conn, report_id, f"batch {batch_no}", failed_claims, error, scope)
             failed.append(report_id)
-        for report_id, burnt, error in conn.execute(_SQL["unfinishable_reports"], limit):
-            _fail(conn, report_id, "the merge of its parts", burnt, error, {})
+        for report_id, failed_claims, error in conn.execute(_SQL["unfinishable_reports"], limit):
+            _fail_report(conn, report_id, "the merge of its parts", failed_claims, error, {})
             failed.append(report_id)
         failpoints.hit("bury.before_commit")
     return failed
 
 
-def _fail(
+def _fail_report(
     conn: psycopg.Connection,
     report_id: UUID,
     step: str,
@@ -53,8 +53,8 @@ def _fail(
 ) -> None:
     cause = (error or {}).get("detail", "the worker died or went silent")
     problem = {
-        "title": "A step of the report failed again and again",
-        "detail": f"{step} was tried {attempts} times; the last time: {cause}",
+        "title": "A step of the report failed at every attempt",
+        "detail": f"{step} was tried {attempts} times; the last error: {cause}",
         "cause": cause,
         **scope,
     }
@@ -62,13 +62,13 @@ def _fail(
 
 
 def count_pending(conn: psycopg.Connection) -> int:
-    """Count the batches that wait for a worker: each should have a message in Redis."""
+    """Count the batches that wait for a worker. Each should have a message in Redis."""
     row = conn.execute(_SQL["count_pending"]).fetchone()
     return row[0] if row else 0
 
 
 def take_due(conn: psycopg.Connection, *, republish_s: float) -> list[ComputeBatch]:
-    """Return the messages of due batches, oldest first; they are not due again for `republish_s` seconds."""
+    """Return the messages of due batches, oldest first. They are not due again for `republish_s` seconds."""
     rows = conn.execute(
         _SQL["take_due"], {"republish": timedelta(seconds=republish_s), "limit": _MOST_AT_ONCE}
     )
@@ -79,7 +79,7 @@ def take_due(conn: psycopg.Connection, *, republish_s: float) -> list[ComputeBat
 
 
 def due_finalisations(conn: psycopg.Connection, max_attempts: int) -> list[FinaliseReport]:
-    """Return a message for each report whose batches are done and that nobody is finishing."""
+    """Return a message for each report whose batches are all done and that no worker is finishing."""
     rows = conn.execute(_SQL["due_finalisations"], {"max_attempts": max_attempts})
     return [FinaliseReport(report_id=report_id) for (report_id,) in rows]
 

@@ -1,4 +1,4 @@
-"""What a caller may do to a report that is under way, or that failed: withdraw, cancel it, try it again."""
+"""What a caller may do to an open or failed report: withdraw from it, cancel it, retry it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,11 +26,10 @@ async def withdraw(
     by: str,
     for_all: bool = False,
 ) -> bool:
-    """End the interest of the key `by`; cancel the report if no other key wants it. Return whether it is canceled.
+    """End the interest of the key `by`, and cancel the report if no other key wants it. Return whether it is canceled.
 
-    A key that never wanted the report changes nothing. `for_all` cancels the report whoever wants it. In the caller's
-    transaction, which locks the row of the report first, so nobody joins it meanwhile. Raises `ReportNotFound` and
-    `ReportEnded`.
+    A key that never wanted the report changes nothing. `for_all` cancels the report even if other keys want it. Locks
+    the report's row in the caller's transaction, so no key joins meanwhile. Raises `ReportNotFound` and `ReportEnded`.
     """
     who = {"id": report_id, "by": by, "scope": scope_json(visible)}
     if (await conn.execute(_SQL["lock_cancelable"], who)).rowcount == 1:
@@ -44,15 +43,17 @@ async def withdraw(
 
 
 async def cancel_report(conn: AsyncConnection, report_id: UUID, visible: StoreScope = EVERY_STORE) -> None:
-    """Cancel whoever wants it, unless the report has ended: this update wins or loses against the one that finishes it.
+    """Cancel a report for every key, unless it has ended: this update races the one that finishes the report.
 
-    Canceling twice is the same as once. Raises `ReportNotFound` and `ReportEnded`.
+    Canceling a canceled report does nothing. Raises `ReportNotFound` and `ReportEnded`.
     """
     canceled = await conn.execute(_SQL["cancel_report"], {"id": report_id, "scope": scope_json(visible)})
     if canceled.rowcount == 0:
         report = await get_report(conn, report_id, visible)
         if report.state != "canceled":
-            raise ReportEnded(f"report {report_id} is {report.state}: there is nothing left to cancel")
+            raise ReportEnded(
+                f"report {report_id} is {report.state}: only a queued or running report can be canceled"
+            )
 
 
 async def retry_report(
@@ -64,16 +65,16 @@ async def retry_report(
     by: str | None = None,
     limits: KeyLimits = NO_LIMITS,
 ) -> Sequence[Wake]:
-    """Give a failed report's open batches all their attempts again; returns the messages to publish.
+    """Give the open batches of a failed report all their claims again; return the messages to publish.
 
-    What was done stays done. The key `by` wants the report from now on; it counts against the limit of the key that
-    created it. Raises `ReportNotFound`, `TooManyOpenReports`, and `ReportEnded` for a report that did not fail.
+    Finished batches stay done. The key `by` wants the report from now on. The report counts towards the limit of the
+    key that created it. Raises `ReportNotFound`, `TooManyOpenReports`, and `ReportEnded` if the report did not fail.
     """
     async with conn.transaction():
         reopened = await conn.execute(_SQL["reopen_report"], {"id": report_id, "scope": scope_json(visible)})
         if reopened.rowcount == 0:
             report = await get_report(conn, report_id, visible)
-            raise ReportEnded(f"report {report_id} is {report.state}: only a failed one can be tried again")
+            raise ReportEnded(f"report {report_id} is {report.state}: only a failed report can be retried")
         ((line,),) = await reopened.fetchall()
         if (before := await count_open(conn, line) - 1) >= limits.open_reports:
             raise TooManyOpenReports(before, limits.open_reports)
@@ -85,6 +86,7 @@ async def retry_report(
         wakes = [
             ComputeBatch(report_id=report_id, batch_no=batch_no) for (batch_no,) in await revived.fetchall()
         ]
-        if not wakes:  # every batch was done: only the merge failed
+        # Every batch was done: only the merge failed.
+        if not wakes:
             await conn.execute(_SQL["start_report"], {"id": report_id})
     return wakes or [FinaliseReport(report_id=report_id)]

@@ -1,4 +1,4 @@
-"""Finishing a report, fenced: claimed in the database by one worker, committed with the pointers to its files."""
+"""Finish a report, fenced by an attempt: one worker claims it, and commits it with the pointers to its files."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -21,13 +21,14 @@ _PRESENCE_SQL = queries("presence")
 def claim_finalise(
     conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms, claim_id: UUID | None = None
 ) -> FinaliseLease | None:
-    """Claim the finalisation of a report whose batches are all done; None when some are not, or another holds it.
+    """Claim the finalisation of a report whose batches are all done. Return None if some are not, or if it is held.
 
-    `claim_id` is for `undo_finalise_claim`. Locks the report's row until the transaction ends, so the count of open batches cannot be overtaken.
+    `claim_id` is for `undo_finalise_claim`. Locks the report's row until the transaction ends, so that the count of
+    open batches stays true.
     """
     with conn.transaction():
         conn.execute(_SQL["lock_report"], {"report_id": report_id})
-        if open_batches(conn, report_id) > 0:
+        if count_open_batches(conn, report_id) > 0:
             return None
         row = conn.execute(
             _SQL["claim_finalise"],
@@ -43,7 +44,7 @@ def claim_finalise(
     return None if row is None else FinaliseLease(report_id, row[0], Origin(*row[1:]))
 
 
-def open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
+def count_open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
     """Count the batches of a report that are not done."""
     row = conn.execute(_SQL["open_batches"], {"report_id": report_id}).fetchone()
     return row[0] if row else 0
@@ -55,7 +56,7 @@ def list_parts(conn: psycopg.Connection, report_id: UUID) -> list[Part]:
 
 
 def read_facts(conn: psycopg.Connection, report_id: UUID) -> ReportFacts:
-    """Return what the files of a report whose batches are done say about it."""
+    """Return what the files of a report say about it. All batches must be done."""
     with conn.cursor(row_factory=class_row(ReportFacts)) as cursor:
         facts = cursor.execute(_SQL["report_facts"], {"report_id": report_id}).fetchone()
     assert facts is not None  # noqa: S101 - reports are never deleted
@@ -63,11 +64,11 @@ def read_facts(conn: psycopg.Connection, report_id: UUID) -> ReportFacts:
 
 
 def renew_finalise(conn: psycopg.Connection, lease: FinaliseLease, terms: LeaseTerms) -> bool:
-    """Extend the lease; False when it was lost."""
+    """Extend the lease. Return False if it was lost."""
     renewed = conn.execute(
         _SQL["renew_finalise"],
         {
-            **_fence(lease),
+            **_fence_of(lease),
             "worker": terms.worker,
             "presence": terms.presence(),
             "lease": timedelta(seconds=terms.lease_s),
@@ -77,33 +78,33 @@ def renew_finalise(conn: psycopg.Connection, lease: FinaliseLease, terms: LeaseT
 
 
 def release_finalise(conn: psycopg.Connection, lease: FinaliseLease, *, error: str, give_back: bool) -> None:
-    """Let the scheduler give the finalisation to another worker; `give_back` as for a batch."""
+    """Release the finalisation for another worker; `give_back` as in `release_batch`."""
     conn.execute(
-        _PRESENCE_SQL["return_finalise_claim" if give_back else "count_finalise_claim"], _fence(lease)
+        _PRESENCE_SQL["return_finalise_claim" if give_back else "count_finalise_claim"], _fence_of(lease)
     )
     conn.execute(
         _SQL["release_finalise"],
-        {**_fence(lease), "error": Jsonb({"detail": error}), "give_back": give_back},
+        {**_fence_of(lease), "error": Jsonb({"detail": error}), "give_back": give_back},
     )
 
 
 def return_finalise_claim(conn: psycopg.Connection, lease: FinaliseLease) -> bool:
-    """As `return_claim`, for the finalisation."""
-    return conn.execute(_PRESENCE_SQL["return_finalise_claim"], _fence(lease)).rowcount == 1
+    """Like `return_claim`, for the finalisation."""
+    return conn.execute(_PRESENCE_SQL["return_finalise_claim"], _fence_of(lease)).rowcount == 1
 
 
 def undo_finalise_claim(conn: psycopg.Connection, report_id: UUID, claim_id: UUID) -> None:
-    """As `undo_claim`, for the finalisation; a completion claims it under the id of the batch's own claim."""
+    """Like `undo_claim`, for the finalisation. A completion claims it with the id of the batch's claim."""
     conn.execute(_SQL["lock_report"], {"report_id": report_id})
     conn.execute(_PRESENCE_SQL["undo_finalise_claim"], {"report_id": report_id, "claim_id": claim_id})
 
 
 def reopen_lost(conn: psycopg.Connection, lease: FinaliseLease, parts: Sequence[str], *, because: str) -> int:
-    """Have the batches of these parts, which are gone or were changed, computed again; returns how many.
+    """Requeue the batches of these parts, which are missing or were changed; return how many.
 
-    Gives the finalisation up. Its claim counts, so that a store that loses everything ends the report at last.
+    Also releases the finalisation. Its claim counts, so a store that loses every part ends the report eventually.
     """
-    reopened = conn.execute(_SQL["reopen_lost"], {**_fence(lease), "parts": list(parts)}).rowcount
+    reopened = conn.execute(_SQL["reopen_lost"], {**_fence_of(lease), "parts": list(parts)}).rowcount
     release_finalise(conn, lease, error=because, give_back=False)
     return reopened
 
@@ -116,11 +117,11 @@ def finish_report(
     rows: int,
     tzdata_version: str,
 ) -> bool:
-    """Commit the pointers to the files with `succeeded`; False when the lease was lost, and the files are garbage."""
+    """Commit the pointers to the files together with `succeeded`. Return False if the lease was lost."""
     finished = conn.execute(
         _SQL["finish_report"],
         {
-            **_fence(lease),
+            **_fence_of(lease),
             "formats": list(files),
             "objects": [file.key for file in files.values()],
             "sizes_bytes": [file.size_bytes for file in files.values()],
@@ -132,5 +133,5 @@ def finish_report(
     return finished.rowcount == len(files)
 
 
-def _fence(lease: FinaliseLease) -> dict[str, object]:
+def _fence_of(lease: FinaliseLease) -> dict[str, object]:
     return {"report_id": lease.report_id, "attempt": lease.attempt}

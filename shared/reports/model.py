@@ -1,4 +1,4 @@
-"""A report, its batches and the leases on them, as values. What they may do is in the modules beside this one."""
+"""A report, its batches and their leases as values. The other modules of this package change them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -13,36 +13,38 @@ from shared.uptime.window import DEFAULT_WINDOWS, Window, parse_windows
 
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 FileFormat = Literal["csv", "json", "parquet", "xlsx"]
-OPEN_STATES: tuple[ReportState, ...] = ("queued", "running")  # the work of a worker may still change them
+# A worker may still change reports in these states.
+OPEN_STATES: tuple[ReportState, ...] = ("queued", "running")
 
-# In the order in which a report shows its files. CSV is always among them: the others are made from it.
+# In the order in which a report shows its files. CSV is always there, because the others are made from it.
 CONTENT_TYPES: Mapping[FileFormat, str] = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# What CSV lies under in the bucket; a link and a delivery say what it is. Of text SeaweedFS makes gzip, and text again of that
-# for each reader: 2 to 3 times the work of a part, which is read once, and of a report's file.
+# The type of CSV objects in the bucket; links and deliveries name the real one. SeaweedFS compresses text and unpacks it
+# for each reader, which takes 2 to 3 times the work.
 STORED_CSV_TYPE = "binary/octet-stream"
-MAX_XLSX_ROWS = 1_048_575  # of a sheet, below its header
+# Rows of a sheet below its header.
+MAX_XLSX_ROWS = 1_048_575
 
 
 def file_name(file_format: FileFormat) -> str:
-    """What a file of a report is called."""
+    """Return the name of a report's file."""
     return f"report.{file_format}"
 
 
 @dataclass(frozen=True)
 class StoreFilter:
-    """The stores a report is to hold: those with one of the ids, and with all of the labels. None: any."""
+    """Which stores a report holds: those with one of the ids and all of the labels. None: no limit."""
 
     ids: tuple[str, ...] | None = None
     labels: tuple[tuple[str, str], ...] | None = None
 
     @classmethod
     def of(cls, ids: Sequence[str] | None, labels: Mapping[str, str] | None) -> "StoreFilter | None":
-        """The same filter for the same stores, whatever the order; None when neither is given."""
+        """Return the filter for these stores, equal for any order. None if neither is given."""
         if ids is None and labels is None:
             return None
         return cls(
@@ -51,7 +53,7 @@ class StoreFilter:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """As the row of a report keeps it."""
+        """Return the filter as the row of a report stores it."""
         given = {"ids": self.ids, "labels": None if self.labels is None else dict(self.labels)}
         return {name: value for name, value in given.items() if value is not None}
 
@@ -105,13 +107,13 @@ class ReportRequest(ReportParameters):
 
     @property
     def sha256(self) -> bytes:
-        """A digest that equal requests share."""
+        """A hash that equal requests share."""
         return hashlib.sha256(repr(self).encode()).digest()
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the prefix of an API key, the Idempotency-Key that came with the request, the stores it may see."""
+    """Who asks: the prefix of the API key, the Idempotency-Key of the request, and the stores that the key may see."""
 
     key_prefix: str
     idempotency_key: str | None = None
@@ -120,7 +122,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class FileOfReport:
-    """A file of a succeeded report, where it lies and what it holds; `sha256` in hex."""
+    """A file of a succeeded report: its object and its content; `sha256` in hex."""
 
     format: FileFormat
     object: str
@@ -131,14 +133,14 @@ class FileOfReport:
 
 @dataclass(frozen=True)
 class Origin:
-    """The HTTP request that a report came from, and the W3C traceparent of its trace; none is known of old reports."""
+    """The HTTP request that made a report, and the W3C traceparent of its trace. Old reports have neither."""
 
     request_id: str | None = None
     traceparent: str | None = None
 
     @property
     def log_context(self) -> dict[str, str]:
-        """What log lines about the report carry."""
+        """The fields of log lines about the report."""
         return {"request_id": self.request_id} if self.request_id else {}
 
 
@@ -149,7 +151,8 @@ NOWHERE = Origin()
 class Report:
     """A row of `report`, with its progress counted from the batches.
 
-    `ids_given` and `labels` are its filter of stores; both None: it holds every store that its caller may see.
+    `ids_given` and `labels` are its filter of stores. If both are None, it holds every store that its caller may see.
+    `accepted_seq` is the ledger number at which it was accepted: it decides which stores are in the report.
     """
 
     id: UUID
@@ -162,7 +165,7 @@ class Report:
     formats: Sequence[FileFormat]
     ids_given: int | None
     labels: Mapping[str, str] | None
-    data_cut: int
+    accepted_seq: int
     tzdata_version: str | None
     created_at: datetime
     started_at: datetime | None
@@ -174,15 +177,15 @@ class Report:
 
     @property
     def is_final(self) -> bool:
-        """Whether the state will not change by the work of a worker any more."""
+        """Whether no worker can change the state any more."""
         return self.state not in OPEN_STATES
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one batch is to compute: the stores of a range of ids, as many as `stores`, that the data cut knows.
+    """What one batch computes: a range of store ids, with the `stores` stores that existed at `accepted_seq`.
 
-    Of a report that does not hold every store `store_keys` names those of the batch.
+    If the report does not hold every store, `store_keys` lists the stores of the batch.
     """
 
     report_id: UUID
@@ -195,16 +198,16 @@ class Batch:
     policy: str
     detail: bool
     windows: Sequence[str]
-    data_cut: int
+    accepted_seq: int
 
     def part_key(self, attempt: str) -> str:
-        """Where this attempt, and no other, writes."""
+        """Return the key that only this attempt writes."""
         return f"reports/{self.report_id}/parts/{self.batch_no:06d}-{attempt}/{file_name('csv')}"
 
 
 @dataclass(frozen=True)
 class BatchLease:
-    """The right to complete one batch, until another worker gets a higher attempt."""
+    """The right to complete one batch until another worker gets a higher attempt."""
 
     batch: Batch
     attempt: int
@@ -218,20 +221,23 @@ class BatchLease:
 
 @dataclass(frozen=True)
 class FinaliseLease:
-    """The right to finish one report, until another worker gets a higher attempt."""
+    """The right to finish one report until another worker gets a higher attempt."""
 
     report_id: UUID
     attempt: int
     origin: Origin = NOWHERE
 
     def object_key(self, file_format: FileFormat) -> str:
-        """Where this attempt, and no other, writes."""
+        """Return the key that only this attempt writes."""
         return f"reports/{self.report_id}/final-{self.attempt}/{file_name(file_format)}"
 
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """What was asked for, and the ledger number at which all batches agree. `stores` is as `StoreFilter.as_json`."""
+    """What was asked for, and `read_seq`, the ledger number up to which all batches agree.
+
+    `stores` is as `StoreFilter.as_json`.
+    """
 
     as_of: datetime
     policy: str
@@ -241,12 +247,12 @@ class ReportFacts:
     formats: Sequence[FileFormat]
     stores: Mapping[str, Any] | None
     scope: Mapping[str, str] | None
-    data_cut: int
+    read_seq: int
 
 
 @dataclass(frozen=True)
 class Part:
-    """The uploaded result of one batch: a row for each of its stores, and the header before those of batch 0."""
+    """The uploaded result of one batch: a row for each of its stores. Batch 0 also has the header."""
 
     key: str
     size_bytes: int

@@ -1,4 +1,4 @@
-"""Recovering the work of absent workers: take their leases back, give claims back to those who return, publish retries."""
+"""Recover the work of absent workers: take back their leases, return the claims of those that come back, publish retries."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ _MOST_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look found.
+class PresenceCheck:
+    """The result of one check.
 
     `absent`: numbers of workers that hold leases and have no open session. `has_returned`: a worker whose lease was
-    taken back is there again. `has_retries`: a batch waits to be published again. `is_settled`: the server has run for
-    long enough that every worker must have come back.
+    taken back has a session again. `has_retries`: a batch waits to be published again. `is_settled`: the server has
+    run long enough for every worker to reconnect.
     """
 
     absent: frozenset[int]
@@ -30,25 +30,25 @@ class Look:
 
 @dataclass(frozen=True)
 class TakenBack:
-    """Leases that were taken back, and the finalisations among them that are due at once."""
+    """How many leases were taken back, and the finalisations among them that are due at once."""
 
     batches: int
     finalisations: int
     due: tuple[FinaliseReport, ...] = ()
 
 
-def look(conn: psycopg.Connection, *, settle_s: float, max_attempts: int) -> Look:
-    """Look once who is absent and what waits. `conn` is in autocommit mode: nothing is kept open between looks."""
+def check_presence(conn: psycopg.Connection, *, settle_s: float, max_attempts: int) -> PresenceCheck:
+    """Check which workers are absent and what waits. `conn` is in autocommit mode, so no transaction stays open."""
     parameters = {"settle": timedelta(seconds=settle_s), "max_attempts": max_attempts}
-    row = conn.execute(_SQL["look"], parameters).fetchone()
+    row = conn.execute(_SQL["presence_check"], parameters).fetchone()
     assert row is not None  # noqa: S101 - it selects no table
-    return Look(frozenset(row[0]), *row[1:])
+    return PresenceCheck(frozenset(row[0]), *row[1:])
 
 
 def take_back(conn: psycopg.Connection, absent: Collection[int]) -> TakenBack:
-    """End the leases of these workers, if they are still absent.
+    """End the leases of these workers if they are still absent.
 
-    The first retry is due at once; each further one waits longer (`retry_pause`), so that a passing cause can pass.
+    The first retry is due at once. Each further one waits longer (`retry_pause`), so that a temporary cause can pass.
     """
     numbers = {"absent": list(absent)}
     batches = conn.execute(_SQL["take_back_batches"], numbers).rowcount
@@ -58,13 +58,13 @@ def take_back(conn: psycopg.Connection, absent: Collection[int]) -> TakenBack:
 
 
 def return_claims(conn: psycopg.Connection) -> int:
-    """Give back the claims of workers that were absent and are there again; returns how many."""
+    """Return the claims of workers that were absent and have a session again; return how many."""
     row = conn.execute(_SQL["return_claims_of_present"]).fetchone()
     return row[0] if row else 0
 
 
 def take_retries(conn: psycopg.Connection, *, republish_s: float, max_attempts: int) -> list[ComputeBatch]:
-    """Return the messages of batches that are due to be tried again and were not published since."""
+    """Return the messages of batches that are due for a retry and were not published since."""
     parameters = {
         "republish": timedelta(seconds=republish_s),
         "max_attempts": max_attempts,
@@ -78,5 +78,5 @@ def take_retries(conn: psycopg.Connection, *, republish_s: float, max_attempts: 
 
 
 def forget_missed_claims(conn: psycopg.Connection) -> int:
-    """Remove what is known of missed claims of reports that have ended; returns how many."""
+    """Delete the missed claims of reports that have ended; return how many."""
     return conn.execute(_SQL["forget_missed_claims"]).rowcount

@@ -1,4 +1,4 @@
-"""How all stores are cut into batches: the same for each report of one data cut, so counted once a cut, not once a report."""
+"""How all stores are divided into batches. Equal for all reports with one `accepted_seq`, so it is computed once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,8 @@ _SQL = queries("reports")
 
 
 @dataclass(frozen=True)
-class Ranges:
-    """First and last store id of each batch, in the order of the file, and how many stores it holds."""
+class StoreRanges:
+    """First and last store id and number of stores of each batch, in the order of the file."""
 
     first_ids: list[str | None]
     last_ids: list[str | None]
@@ -20,25 +20,26 @@ class Ranges:
 
 
 class BatchRanges:
-    """Remembers the ranges of the data cut asked for last. For one database only: a data cut is a number of its own."""
+    """Caches the ranges of the `accepted_seq` asked for last. Use one per database: the numbers are the database's own."""
 
     def __init__(self) -> None:
-        self._data_cut = -1
-        self._known: dict[int, Ranges] = {}
+        self._accepted_seq = -1
+        self._by_size: dict[int, StoreRanges] = {}
 
-    async def at(self, conn: AsyncConnection, parameters: dict[str, Any]) -> Ranges:
-        """The ranges at `data_cut` with up to `batch_stores` stores each; one empty range where there are no stores.
+    async def ranges_at(self, conn: AsyncConnection, parameters: dict[str, Any]) -> StoreRanges:
+        """Return the ranges at `accepted_seq` with up to `batch_stores` stores each. Without stores: one empty range.
 
-        The caller's transaction sees that data cut.
+        The caller's transaction must see that ledger number.
         """
-        data_cut, batch_stores = parameters["data_cut"], parameters["batch_stores"]
-        if data_cut != self._data_cut:
-            self._data_cut, self._known = data_cut, {}
-        if batch_stores not in self._known:
+        accepted_seq, batch_stores = parameters["accepted_seq"], parameters["batch_stores"]
+        if accepted_seq != self._accepted_seq:
+            self._accepted_seq, self._by_size = accepted_seq, {}
+        if batch_stores not in self._by_size:
             cursor = await conn.execute(_SQL["batch_ranges"], parameters)
             rows = await cursor.fetchall() or [(None, None, 0)]
-            ranges = Ranges(*(list(column) for column in zip(*rows, strict=True)))
-            if data_cut != self._data_cut:  # another call has gone on to a newer one meanwhile
+            ranges = StoreRanges(*(list(column) for column in zip(*rows, strict=True)))
+            # Another call has moved on to a newer number meanwhile.
+            if accepted_seq != self._accepted_seq:
                 return ranges
-            self._known[batch_stores] = ranges
-        return self._known[batch_stores]
+            self._by_size[batch_stores] = ranges
+        return self._by_size[batch_stores]

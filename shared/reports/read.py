@@ -1,4 +1,4 @@
-"""Reading a report, for callers that wait for it."""
+"""Read reports for callers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ _FILE = tuple(field.name for field in fields(FileOfReport))
 
 @dataclass(frozen=True)
 class ReportChoice:
-    """Which reports a list shows; None: whatever it is. `created_after` is included, `created_before` is not."""
+    """Which reports a list shows. None: no limit. `created_after` is inclusive, `created_before` is exclusive."""
 
     state: ReportState | None = None
     policy: str | None = None
@@ -30,7 +30,7 @@ class ReportChoice:
 
 
 async def get_report(conn: AsyncConnection, report_id: UUID, visible: StoreScope = EVERY_STORE) -> Report:
-    """Return the report with its progress. Raises `ReportNotFound`, also for one with stores beyond what is visible."""
+    """Return a report with its progress. Raises `ReportNotFound`, also if it has stores that are not visible."""
     (report,) = await get_reports(conn, [report_id], [visible])
     if report is None:
         raise ReportNotFound(
@@ -42,32 +42,32 @@ async def get_report(conn: AsyncConnection, report_id: UUID, visible: StoreScope
 async def get_reports(
     conn: AsyncConnection, report_ids: Sequence[UUID], visible: Sequence[StoreScope]
 ) -> list[Report | None]:
-    """Return each report, None where there is none or it has stores beyond what is visible to who asks for it."""
+    """Return each report, or None if it does not exist or has stores that its caller may not see."""
     async with conn.cursor(row_factory=dict_row) as cursor:
         asked = {"ids": report_ids, "scopes": [scope_json(each) for each in visible]}
         await cursor.execute(_SQL["get_reports"], asked)
-        found = {row.pop("place"): _report(row) for row in await cursor.fetchall()}
+        found = {row.pop("place"): _make_report(row) for row in await cursor.fetchall()}
     return [found.get(place) for place in range(1, len(report_ids) + 1)]
 
 
 async def list_reports(
     conn: AsyncConnection, chosen: ReportChoice, visible: StoreScope, *, before_id: UUID | None, limit: int
 ) -> list[Report]:
-    """Return up to `limit` reports, newest first, from behind `before_id` on. Ids grow with the time of their making."""
+    """Return up to `limit` reports with ids below `before_id`, newest first. Ids grow with the time of creation."""
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
             _SQL["list_reports"],
             {**vars(chosen), "scope": scope_json(visible), "before_id": before_id, "limit": limit},
         )
-        return [_report(row) for row in await cursor.fetchall()]
+        return [_make_report(row) for row in await cursor.fetchall()]
 
 
 def scope_json(visible: StoreScope) -> Jsonb | None:
-    """The scope as a parameter of queries; null means every store."""
+    """Return the scope as a query parameter; null means every store."""
     return None if visible.labels is None else Jsonb(dict(visible.labels))
 
 
-def _report(row: dict[str, Any]) -> Report:
-    # The view shows whole rows: of a newer schema they may hold more.
+def _make_report(row: dict[str, Any]) -> Report:
+    # The view shows whole rows, which may have more columns in a newer schema.
     files = [FileOfReport(**{name: file[name] for name in _FILE}) for file in row.pop("files")]
     return Report(**row, files=files)

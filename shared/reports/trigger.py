@@ -1,4 +1,4 @@
-"""Accepting a report: one transaction fixes as_of, the data cut, the stores and the batches."""
+"""Accept a report: one transaction fixes its `as_of`, its `accepted_seq`, its stores and its batches."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -37,17 +37,18 @@ from shared.webhooks.endpoints import subscribe
 _SQL = queries("reports")
 _MOST_TRIES = 5
 T = TypeVar("T")
-# A batch holds `batch_stores` stores where it reads up to ten days of polls, as every policy does for the default
-# windows, and fewer where it reads more: its memory does not grow with the windows.
+# A batch holds `batch_stores` stores if it reads up to ten days of polls, as every policy does for the default windows.
+# If it reads more, it holds fewer, so its memory does not grow with the windows.
 _FULL_BATCH_US = 10 * DAY_US
-_SHORT_SHARE = 8  # work of up to an eighth of a full batch is short: tens of milliseconds
+# Up to an eighth of a full batch is short work: tens of milliseconds.
+_SHORT_SHARE = 8
 
 
 @dataclass(frozen=True)
 class BatchTerms:
-    """How the work is cut: stores in a batch, and seconds until an unclaimed batch is published again.
+    """How work is divided: stores per batch, and seconds until an unclaimed batch is published again.
 
-    `ranges` remembers, for one database, how all its stores are cut. `limits` are what one key may have open.
+    `ranges` caches, for one database, how all its stores are divided. `limits` say what one key may have open.
     """
 
     batch_stores: int
@@ -58,9 +59,9 @@ class BatchTerms:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The report, and the messages that wake workers for it: none when the report was there already.
+    """The report, and the messages that wake workers for it. There are none if the report existed already.
 
-    `open_reports`: the key's unfinished reports, this one included; None when they were not counted.
+    `open_reports`: the key's unfinished reports, including this one. None if they were not counted.
     """
 
     report_id: UUID
@@ -77,13 +78,13 @@ async def trigger_report(
     *,
     unusable: Sequence[UUID] = (),
 ) -> Accepted:
-    """Write the report and its batches and commit, or find the one that answers the request already.
+    """Write a report and its batches and commit, or find an existing report that answers the request.
 
-    Reports that are `unusable`, since their files are lost, answer nothing, not even their Idempotency-Key.
+    Reports that are `unusable`, because their files are lost, answer no request, not even with their Idempotency-Key.
 
-    `conn` must be outside a transaction. Nobody need publish the messages: the scheduler does it for what stays
-    unclaimed. Raises `IdempotencyKeyReused`, `WebhookSecretMissing`, `TooManyOpenReports`, `TooManyPendingWebhooks`, and
-    `InvalidRequest` for stores that are not known or too many for a format.
+    `conn` must be outside a transaction. If the messages are not published, the scheduler does it later. Raises
+    `IdempotencyKeyReused`, `WebhookSecretMissing`, `TooManyOpenReports`, `TooManyPendingWebhooks`, and
+    `InvalidRequest` for stores that are unknown or too many for a format.
     """
 
     async def accept() -> Accepted:
@@ -97,11 +98,11 @@ async def trigger_report(
 
 
 async def in_one_snapshot(conn: AsyncConnection, step: Callable[[], Awaitable[T]]) -> T:
-    """Run `step` in a transaction of its own that sees one moment, and commit; again where another overtook it."""
+    """Run `step` in a REPEATABLE READ transaction and commit. Repeat it if a concurrent transaction got in the way."""
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
         for _ in range(_MOST_TRIES):
-            # A failure to serialise: the same Idempotency-Key, question or schedule at the same moment. The next try sees it.
+            # Another transaction took the same Idempotency-Key, question or schedule. The next try sees it.
             with suppress(SerializationFailure):
                 async with conn.transaction():
                     return await step()
@@ -119,20 +120,20 @@ async def accept_report(
     *,
     unusable: Sequence[UUID] = (),
 ) -> Accepted:
-    """What `trigger_report` does, in the caller's transaction, which must see one moment (`in_one_snapshot`)."""
+    """Do what `trigger_report` does, in the caller's transaction, which must be one of `in_one_snapshot`."""
     key = {
         "created_by": caller.key_prefix,
         "key": caller.idempotency_key,
         "request_sha256": request.sha256,
     }
-    if caller.idempotency_key is not None and (known := await _one(conn, "find_idempotent", key)):
+    if caller.idempotency_key is not None and (known := await _fetch_one(conn, "find_idempotent", key)):
         if known[1] != request.sha256:
             raise IdempotencyKeyReused(
                 "this Idempotency-Key was used for a different request in the last 24 hours: use a new key"
             )
-        # A report that another key canceled, or whose files are lost, is no answer: a new one is made below.
+        # A report that another key canceled, or whose files are lost, does not count. A new one is made below.
         if not known[2] and known[0] not in unusable:
-            await _want(conn, known[0], caller)
+            await _note_interest(conn, known[0], caller)
             return Accepted(known[0])
     accepted = await _find_or_insert(conn, request, caller, terms, origin, unusable)
     await record_async(
@@ -160,12 +161,12 @@ async def _find_or_insert(
     await refuse_unknown(conn, stores, caller.visible)
     given = isinstance(request.as_of, datetime)
     as_of = {"as_of_mode": "given" if given else request.as_of, "as_of": request.as_of if given else None}
-    cut = await _one(conn, "resolve_cut", as_of)
-    assert cut is not None  # noqa: S101 - the ledger's one row is made by the first migration
+    head = await _fetch_one(conn, "resolve_as_of", as_of)
+    assert head is not None  # noqa: S101 - the first migration makes the ledger's one row
     parameters = {
         "id": new_id(),
-        "data_cut": cut[0],
-        "as_of": cut[1],
+        "accepted_seq": head[0],
+        "as_of": head[1],
         **request.as_json(),
         "policy_version": POLICY_VERSION,
         "stores": None if stores is None else Jsonb(stores.as_json()),
@@ -180,8 +181,8 @@ async def _find_or_insert(
         "republish": timedelta(seconds=terms.republish_s),
         "unusable": list(unusable),
     }
-    if not request.force and (same := await _one(conn, "find_same", parameters)):
-        await _want(conn, same[0], caller)
+    if not request.force and (same := await _fetch_one(conn, "find_same", parameters)):
+        await _note_interest(conn, same[0], caller)
         return Accepted(same[0])
     open_reports = await count_open(conn, caller.key_prefix)
     if open_reports >= terms.limits.open_reports:
@@ -191,7 +192,7 @@ async def _find_or_insert(
         await _insert_ranges(conn, parameters, terms.ranges)
     else:
         await _insert_chosen(conn, parameters)
-    batches, rows, is_short = await _one(conn, "count_batches", parameters) or (0, 0, False)
+    batches, rows, is_short = await _fetch_one(conn, "count_batches", parameters) or (0, 0, False)
     if "xlsx" in request.formats and rows > MAX_XLSX_ROWS:
         raise InvalidRequest(
             f"the report has {rows:,} stores, but an xlsx sheet holds at most {MAX_XLSX_ROWS:,} rows: use parquet or csv,"
@@ -204,25 +205,25 @@ async def _find_or_insert(
 
 
 async def count_open(conn: AsyncConnection, key_prefix: str) -> int:
-    """Count the unfinished reports of a key and of those that it was rotated from."""
-    row = await _one(conn, "open_reports", {"created_by": key_prefix})
+    """Count the unfinished reports of a key and of the keys that it replaced."""
+    row = await _fetch_one(conn, "open_reports", {"created_by": key_prefix})
     return int(row[0]) if row else 0
 
 
-async def _want(conn: AsyncConnection, report_id: UUID, caller: Caller) -> None:
-    """Note that the caller wants a report that was there already; nobody cancels it meanwhile.
+async def _note_interest(conn: AsyncConnection, report_id: UUID, caller: Caller) -> None:
+    """Note that the caller wants an existing report, and lock it so that no key cancels it meanwhile.
 
-    A report that changed since the snapshot fails to serialise, and the next try sees the change.
+    If the report changed since the snapshot, the transaction is repeated and sees the change.
     """
-    state = await _one(conn, "hold_report", {"id": report_id})
+    state = await _fetch_one(conn, "hold_report", {"id": report_id})
     if state is not None and state[0] in OPEN_STATES:
         await conn.execute(_SQL["note_interest"], {"id": report_id, "created_by": caller.key_prefix})
 
 
 async def _insert_ranges(conn: AsyncConnection, parameters: dict[str, Any], ranges: BatchRanges) -> None:
     """Insert the batches of a report on every store."""
-    cut = await ranges.at(conn, parameters)
-    given = {"first_ids": cut.first_ids, "last_ids": cut.last_ids, "range_stores": cut.stores}
+    found = await ranges.ranges_at(conn, parameters)
+    given = {"first_ids": found.first_ids, "last_ids": found.last_ids, "range_stores": found.stores}
     await conn.execute(_SQL["insert_ranges"], {**parameters, **given})
 
 
@@ -240,11 +241,11 @@ def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:
 async def refuse_unknown(
     conn: AsyncConnection, stores: StoreFilter | None, visible: StoreScope, field: str = "stores.ids"
 ) -> None:
-    """Raise `InvalidRequest` that names the first ids of no store; one that was never polled is known."""
+    """Raise `InvalidRequest` with the first unknown store ids. A store that was never polled is known."""
     if stores is None or stores.ids is None:
         return
     asked = {"ids": list(stores.ids), "scope": scope_json(visible)}
-    found = await _one(conn, "unknown_stores", asked)
+    found = await _fetch_one(conn, "unknown_stores", asked)
     if found is not None and found[0]:
         count, first = found
         named = ", ".join(map(repr, first)) + (", …" if count > len(first) else "")
@@ -254,6 +255,6 @@ async def refuse_unknown(
         )
 
 
-async def _one(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+async def _fetch_one(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
     cursor = await conn.execute(_SQL[name], parameters)
     return await cursor.fetchone()

@@ -1,1 +1,1 @@
-"""Reports by the calendar: schedules, their due times, the delivery of their files into the bucket."""
+"""Report schedules: their values and their due times."""

@@ -1,4 +1,4 @@
-"""When a schedule is due: five cron fields in a time zone, as Debian's cron reads them (also across changes of clocks)."""
+"""Compute when a schedule is due: five cron fields in a time zone, read as Debian's cron does, also across clock changes."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,37 +10,39 @@ from shared.errors import InvalidRequest
 from shared.zone_names import NAMED_ZONES
 
 _FIELDS = 5
-_JUST_LATER = timedelta(microseconds=1)  # the way back leaves out where it begins
+# A search backwards leaves out the instant where it begins.
+_JUST_LATER = timedelta(microseconds=1)
 
 
 def next_due(cron: str, timezone: str, after: datetime) -> datetime:
-    """Return the first due instant later than `after`, in UTC. Raises `InvalidRequest` for what never comes.
+    """Return the first due instant later than `after`, in UTC. Raises `InvalidRequest` if there is none.
 
-    A local time that is skipped in spring is due when the gap ends; one that comes twice in autumn is due at its first
-    occurrence. Schedules of every hour or minute follow the clock that runs on instead.
+    A local time that is skipped in spring is due when the gap ends. One that occurs twice in autumn is due at its first
+    occurrence. Schedules for every hour or minute follow elapsed time instead.
     """
-    return _step(cron, timezone, after, reverse=False)
+    return _find_due(cron, timezone, after, reverse=False)
 
 
-def following(cron: str, timezone: str, first: datetime, count: int) -> list[datetime]:
-    """Return `first`, which is a due instant, and those after it, `count` in all or as many as ever come; in UTC."""
+def list_following(cron: str, timezone: str, first: datetime, count: int) -> list[datetime]:
+    """Return `first`, which is a due instant, and the following ones in UTC: `count` in all, or fewer if there are no more."""
     found = [first]
-    with suppress(InvalidRequest):  # the expression was accepted: it names no later time
+    # The expression is valid, so it has no later time.
+    with suppress(InvalidRequest):
         while len(found) < count:
             found.append(next_due(cron, timezone, found[-1]))
     return found
 
 
 def newest_due(cron: str, timezone: str, first: datetime, now: datetime) -> datetime:
-    """Return the newest due instant that is not later than `now`; `first`, which is one of them, or a later one."""
-    last = _step(cron, timezone, now + _JUST_LATER, reverse=True)
-    # In a repeated hour the way back may end after `now`, or at an instant that the way on would not give.
+    """Return the newest due instant that is not later than `now`. `first` must be a due instant before `now`."""
+    last = _find_due(cron, timezone, now + _JUST_LATER, reverse=True)
+    # In a repeated hour a backward search may end after `now`, or at an instant that a forward search would not give.
     if first < last <= now and next_due(cron, timezone, last) > now:
         return last
     return first
 
 
-def _step(cron: str, timezone: str, begin: datetime, *, reverse: bool) -> datetime:
+def _find_due(cron: str, timezone: str, begin: datetime, *, reverse: bool) -> datetime:
     if len(cron.split()) != _FIELDS:
         raise InvalidRequest(
             f"invalid cron expression {cron!r}: give five fields, minute hour day month weekday", field="cron"

@@ -17,7 +17,7 @@ DeliveryState = Literal["none", "waiting", "delivered", "failed"]
 
 @dataclass(frozen=True)
 class ScheduleTerms:
-    """What its maker says of it. `report` are the parameters of its reports, with `as_of` either `latest` or `due`."""
+    """What the maker of a schedule sets. `report` holds the parameters of its reports; `as_of` is `latest` or `due`."""
 
     name: str
     cron: str
@@ -28,13 +28,13 @@ class ScheduleTerms:
 
     @property
     def stores(self) -> StoreFilter | None:
-        """The stores of its reports; None: every store."""
+        """The stores of its reports. None: every store."""
         given = self.report["stores"]
         return None if given is None else StoreFilter.of(given.get("ids"), given.get("labels"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule(ScheduleTerms):
+class ReportSchedule(ScheduleTerms):
     """A row of `report_schedule`. Its reports hold the stores that have the labels of `scope`; None: every store."""
 
     id: UUID
@@ -50,14 +50,14 @@ class Schedule(ScheduleTerms):
 
     @property
     def stem(self) -> str | None:
-        """How the keys of what is delivered begin, below `deliveries/`; None: nothing is."""
+        """The beginning of the keys of delivered files, below `deliveries/`. None: no file is delivered."""
         if self.s3_prefix is None:
             return None
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", self.name).strip("-") or "report"
         return f"{self.s3_prefix}/{name}"
 
-    def request(self, due_at: datetime) -> ReportRequest:
-        """What it asks for at one due time: a report of its own, also where another could have answered."""
+    def make_request(self, due_at: datetime) -> ReportRequest:
+        """Return the request for one due time. It always makes a new report, even if an existing one would do."""
         request = ReportRequest.from_json(self.report)
         as_of: datetime | Literal["latest"] = due_at if self.report["as_of"] == "due" else "latest"
         return replace(request, as_of=as_of, force=True, webhook_url=self.webhook_url)
@@ -65,7 +65,7 @@ class Schedule(ScheduleTerms):
 
 @dataclass(frozen=True)
 class Run:
-    """One due time: the report that was accepted, or why none was, and what became of the delivery of its files."""
+    """One run of a schedule: the accepted report, or the reason why there is none, and the delivery of its files."""
 
     due_at: datetime
     fired_at: datetime
@@ -78,10 +78,10 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Shipment:
-    """Files that one attempt is to copy. `error`: why it could not; None before it, and after it succeeded.
+class FileDelivery:
+    """Files to copy in one attempt. `error` says why the attempt failed; None before it and after a success.
 
-    `is_lost`: it could not since a file is gone or was changed.
+    `is_lost`: the attempt failed because a file is missing or was changed.
     """
 
     schedule_id: UUID
@@ -98,5 +98,5 @@ class Shipment:
 
     @property
     def sources(self) -> Sequence[StoredObject]:
-        """The files, as they must be."""
+        """The files as they must be in the bucket."""
         return [*map(StoredObject, self.objects, self.sizes_bytes, self.sha256s)]

@@ -1,6 +1,7 @@
-"""The one entry of the accounting: hours and polls of a batch of stores in, numbers out."""
+"""The entry to the accounting: hours and polls of a batch of stores in, numbers out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours, spans_of
@@ -10,24 +11,30 @@ from shared.uptime.states import Polls
 from shared.uptime.window import Window
 
 
+@dataclass(frozen=True, slots=True)
+class StoreHistory:
+    """What the accounting needs to know of the stores of a batch. `zones[k]` is store k's; None is the default zone."""
+
+    zones: Sequence[str | None]
+    hours: Hours
+    polls: Polls
+
+
 def measure_batch(
-    zones: Sequence[str | None],
-    hours: Hours,
-    polls: Polls,
+    stores: StoreHistory,
     as_of_us: int,
     windows: Sequence[Window],
     policy: Policy,
     *,
     detail: bool = True,
 ) -> Measures:
-    """Measure the `len(zones)` stores of a batch in the windows that `as_of_us` and their zones give.
+    """Measure the stores of a batch in the windows that `as_of_us` and their zones give.
 
-    `zones[k]` is the time zone name of store k, None for the default. The polls must reach back to
-    `history_us(policy)` before the start of the earliest window; older and later ones change nothing.
-    Without `detail` the bounds of the uptime are the trivial ones, and no polls are counted.
+    The polls must reach back to `history_us(policy)` before the start of the earliest window. Older and later polls
+    change nothing. Without `detail` the bounds of the uptime are the trivial ones, and no polls are counted.
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
-    windows_us = starts_us, _ = bounds_us(windows, as_of_us, zones)
+    windows_us = starts_us, _ = bounds_us(windows, as_of_us, stores.zones)
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    spans = spans_of(zones, hours, first_us, as_of_us)
-    return measure(spans, polls, as_of_us, windows_us, policy, detail=detail)
+    spans = spans_of(stores.zones, stores.hours, first_us, as_of_us)
+    return measure(spans, stores.polls, as_of_us, windows_us, policy, detail=detail)

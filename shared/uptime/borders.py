@@ -1,11 +1,11 @@
-"""Why a state begins and ends where it does: names the kernel's own breaks and limits, and decides none of them."""
+"""Explain why a state begins and ends where it does. Names the breaks and limits of the kernel and decides nothing."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.uptime.calendar import Spans
 from shared.uptime.policy import Edges, Fill, Policy, reach_us
-from shared.uptime.states import Heard, breaks, linked, slot_after
+from shared.uptime.states import PollHistory, are_linked, break_instants, slot_after
 
 
 class Rule(StrEnum):
@@ -15,7 +15,7 @@ class Rule(StrEnum):
     POLL = "poll"  # the break is at a poll
     MIDPOINT = "midpoint"  # the break is halfway between two polls
     SLOT = "slot"  # the break was rounded up to the policy's grid
-    STALE = "stale"  # a poll speaks no farther than the policy's horizon
+    STALE = "stale"  # a poll reaches no farther than the policy's horizon
     AS_OF = "as_of"  # nothing later is known
     WINDOW = "window"  # the window begins or ends
 
@@ -29,14 +29,14 @@ class Border:
 
 
 class Borders:
-    """The limits that the states of one store can have met."""
+    """The limits at which the states of one store can end."""
 
-    def __init__(self, heard: Heard, spans: Spans, as_of_us: int, policy: Policy) -> None:
-        polls, group = heard.speakers
+    def __init__(self, history: PollHistory, spans: Spans, as_of_us: int, policy: Policy) -> None:
+        polls, group = history.deciding
         at_us = polls.at_us
-        exact_us = breaks(at_us[:-1], at_us[1:], policy.fill)
+        exact_us = break_instants(at_us[:-1], at_us[1:], policy.fill)
         self._at_us = at_us.tolist()
-        self._together = linked(group, at_us[:-1], at_us[1:], reach_us(policy)).tolist()
+        self._together = are_linked(group, at_us[:-1], at_us[1:], reach_us(policy)).tolist()
         self._exact_us, self._breaks_us = exact_us.tolist(), slot_after(exact_us, policy.slot_us).tolist()
         self._after_last_us = slot_after(at_us, policy.slot_us).tolist()
         self._opens, self._closes = set(spans.open_us.tolist()), set(spans.close_us.tolist())
@@ -44,8 +44,8 @@ class Borders:
         self._ends_after_last = policy.edges is Edges.DOWN_AFTER_LAST
         self._as_of_us = as_of_us
 
-    def begin(self, poll: int, at_us: int) -> Border:
-        """Where the time begins that the poll of this number speaks for."""
+    def begin_border(self, poll: int, at_us: int) -> Border:
+        """Return where the time that this poll covers begins."""
         rule = Rule.STALE
         if poll > 0 and self._is_break(poll - 1, at_us):
             rule = self._rule_of_break(poll - 1)
@@ -55,8 +55,8 @@ class Borders:
             rule = Rule.POLL
         return Border(at_us, rule)
 
-    def end(self, poll: int, at_us: int) -> Border:
-        """Where it ends."""
+    def end_border(self, poll: int, at_us: int) -> Border:
+        """Return where the time that this poll covers ends."""
         rule = Rule.STALE
         if poll < len(self._together) and self._is_break(poll, at_us):
             rule = self._rule_of_break(poll)

@@ -1,4 +1,4 @@
-"""Where the windows of each store begin and end: the same for all, or between midnights of its zone."""
+"""Compute where the windows of each store begin and end: the same for all stores, or at midnights of its zone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +18,7 @@ _DAY: Final = timedelta(days=1)
 
 
 def bounds_us(windows: Sequence[Window], as_of_us: int, zones: Sequence[str | None]) -> tuple[Int64s, Int64s]:
-    """Starts and ends of the windows of the stores with these zones (None: the default), of shape (stores, windows).
+    """Return starts and ends of the windows of stores with these zones (None: the default), in shape (stores, windows).
 
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
@@ -38,15 +38,16 @@ def bounds_us(windows: Sequence[Window], as_of_us: int, zones: Sequence[str | No
 
 
 def _midnights_us(names: Sequence[str], calendar: Calendar | None, as_of_us: int) -> tuple[Int64s, Int64s]:
-    """Start and end of one window of the calendar in each zone."""
-    assert calendar is not None  # noqa: S101 - the caller has looked
+    """Return start and end of one calendar window in each zone."""
+    assert calendar is not None  # noqa: S101 - the caller has checked
     as_of = _EPOCH + timedelta(microseconds=as_of_us)
     dates = [_DATES[calendar](as_of.astimezone(ZoneInfo(name)).date()) for name in names]
     first_day, today = as_of_us // DAY_US - 64, as_of_us // DAY_US + 2
     table = zone_table(names, first_day, today)
     zone = np.arange(len(names), dtype=np.int64)
     starts_us, ends_us = (
-        table.utc_s(zone, np.array([_days(day[edge]) * DAY_S for day in dates], dtype=np.int64)) * _SECOND_US
+        table.utc_s(zone, np.array([_days_since_epoch(day[edge]) * DAY_S for day in dates], dtype=np.int64))
+        * _SECOND_US
         for edge in (0, 1)
     )
     if calendar is Calendar.MONTH_TO_DATE:
@@ -72,7 +73,7 @@ def _previous_month(today: date) -> tuple[date, date]:
     return (first - _DAY).replace(day=1), first
 
 
-# The local dates on whose midnights a window begins and ends, by the store's date at `as_of`.
+# The local dates at whose midnights a window begins and ends, given the store's date at `as_of`.
 _DATES: Final[Mapping[Calendar, Callable[[date], tuple[date, date]]]] = {
     Calendar.PREVIOUS_DAY: _previous_day,
     Calendar.PREVIOUS_WEEK: _previous_week,
@@ -81,6 +82,5 @@ _DATES: Final[Mapping[Calendar, Callable[[date], tuple[date, date]]]] = {
 }
 
 
-def _days(day: date) -> int:
-    """Days since 1970."""
+def _days_since_epoch(day: date) -> int:
     return day.toordinal() - _EPOCH.toordinal()

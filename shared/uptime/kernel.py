@@ -1,6 +1,6 @@
-"""State to numbers: what a batch of stores amounts to in each window, in exact integer microseconds.
+"""Turn states into numbers: the times of a batch of stores in each window, in exact integer microseconds.
 
-Knows arrays only: no time zones, no hours rows, no database, no rendering.
+Works on arrays only. Must not know time zones, hours rows, the database or rendering.
 """
 
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.uptime.calendar import Spans
-from shared.uptime.intervals import Int64s, elapsed
+from shared.uptime.intervals import Int64s, elapsed_before
 from shared.uptime.policy import NoData, Policy, certain_us, history_us
-from shared.uptime.states import Heard, Polls, linked
+from shared.uptime.states import PollHistory, Polls, are_linked
 
 __all__ = ["Measures", "Polls", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Numbers of shape (stores, windows); `open_us = up_us + down_us + unknown_us` exactly."""
+    """Numbers in shape (stores, windows). `open_us = up_us + down_us + unknown_us` exactly."""
 
     open_us: Int64s
     up_us: Int64s
@@ -37,23 +37,23 @@ def measure(
     *,
     detail: bool = True,
 ) -> Measures:
-    """Measure every store in its own windows `[start, end)`: two arrays of shape (stores, windows).
+    """Measure every store in its own windows `[start, end)`, given as two arrays of shape (stores, windows).
 
-    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after
-    `as_of_us` counts. Without `detail` the bounds of the uptime are the trivial ones, nothing and all open
-    time, and no polls are counted. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
+    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after `as_of_us`
+    counts. Without `detail` the bounds of the uptime are the trivial ones (nothing, and all open time), and no polls
+    are counted. A poll at a window's end is counted in `polls` only if the window ends at `as_of_us`.
     """
     starts_us, ends_us = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    heard = Heard(spans, polls, first_us, as_of_us, len(starts_us), policy)
-    line, state = heard.line, heard.states(joined=True)
+    history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
+    line, state = history.line, history.states(joined=True)
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
     borders = line.place(store, np.minimum(windows_us, as_of_us))
     starts, ends = borders
 
     def within(store: Int64s, begin_us: Int64s, end_us: Int64s) -> Int64s:
-        # Until the starts, and until the ends: along the first axis.
-        until = elapsed(line.place(store, begin_us), line.place(store, end_us), borders)
+        # Before the starts and before the ends, along the first axis.
+        until = elapsed_before(line.place(store, begin_us), line.place(store, end_us), borders)
         between: Int64s = np.diff(until, axis=0)[0]
         return between
 
@@ -62,13 +62,13 @@ def measure(
         for chosen in (np.flatnonzero(state.active), np.flatnonzero(~state.active))
     )
     open_us = within(spans.store, spans.open_us, spans.close_us)
-    up_us, down_us = _with_no_data(open_us, up_us, down_us, policy.no_data)
+    up_us, down_us = _apply_no_data(open_us, up_us, down_us, policy.no_data)
 
     sure_up_us = sure_down_us = polls_within = np.zeros_like(open_us)
     if detail:
-        counted, span = heard.counted
+        counted, span = history.counted
         before, after = slice(None, -1), slice(1, None)
-        agree = linked(span, counted.at_us[before], counted.at_us[after], certain_us(policy))
+        agree = are_linked(span, counted.at_us[before], counted.at_us[after], certain_us(policy))
         agree &= counted.active[before] == counted.active[after]
         sure_up_us, sure_down_us = (
             within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
@@ -91,15 +91,15 @@ def measure(
     )
 
 
-def _with_no_data(open_us: Int64s, up_us: Int64s, down_us: Int64s, no_data: NoData) -> tuple[Int64s, Int64s]:
-    """Up and down time once the policy has decided what unknown time becomes."""
+def _apply_no_data(open_us: Int64s, up_us: Int64s, down_us: Int64s, no_data: NoData) -> tuple[Int64s, Int64s]:
+    """Return up and down time after the policy has decided what unknown time becomes."""
     match no_data:
         case NoData.UNKNOWN:
             return up_us, down_us
         case NoData.DOWN:
             return up_us, open_us - up_us
         case NoData.SCALE:
-            # The product of two weeks in microseconds needs 80 bits: Python's integers, one a store and window.
+            # The product of two weeks in microseconds needs 80 bits, so these are Python integers.
             known_us = np.maximum(up_us + down_us, 1)
             scaled_us = (open_us.astype(object) * up_us // known_us).astype(np.int64)
             return scaled_us, open_us - scaled_us

@@ -1,6 +1,6 @@
 """The named accounting policies: how polls become up, down and unknown time.
 
-The registry is versioned: a change of any number it leads to raises POLICY_VERSION. Knows no data.
+The registry is versioned: any change of the resulting numbers raises POLICY_VERSION. Must not know any data.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Fill(StrEnum):
 
 
 class NoData(StrEnum):
-    """What time that no poll speaks for becomes in a window."""
+    """What the time that no poll covers becomes in a window."""
 
     UNKNOWN = "unknown"
     DOWN = "down"
@@ -31,9 +31,10 @@ class NoData(StrEnum):
 
 
 class Edges(StrEnum):
-    """What the first and the last poll say about the time before and after them."""
+    """What the first and the last poll imply for the time before and after them."""
 
-    # The last speaks on to the closing, the first back to the opening; with fill PREVIOUS only if that is within its horizon.
+    # The last poll covers the time to the closing, the first the time from the opening. With fill PREVIOUS the first
+    # does so only if the opening is within its horizon.
     EXTEND = "extend"
     DOWN_AFTER_LAST = "down_after_last"  # as EXTEND, but after the last poll the store is down
     NONE = "none"  # nothing is known before the first poll
@@ -42,7 +43,7 @@ class Edges(StrEnum):
 class Scope(StrEnum):
     """Which polls count."""
 
-    SPAN = "span"  # those taken inside a span, and only for that span
+    SPAN = "span"  # those taken polls_inside_spans a span, and only for that span
     ALL = "all"  # also those taken while the store is closed
 
 
@@ -61,7 +62,7 @@ class Policy:
     def __post_init__(self) -> None:
         if self.edges is Edges.DOWN_AFTER_LAST and self.no_data is not NoData.DOWN:
             raise ValueError(
-                "down_after_last needs no_data = down: a silence that never ends has no other bound"
+                "down_after_last needs no_data = down: the silence after the last poll has no other bound"
             )
 
 
@@ -91,7 +92,7 @@ def reach_us(policy: Policy) -> int:
 def certain_us(policy: Policy) -> int:
     """Return the longest gap over which two polls that agree are certain (`up_min`, `up_max`).
 
-    A midpoint lets both polls speak for the gap. Any other break leaves the whole gap to one of them.
+    With a midpoint both polls cover the gap. Any other break leaves the whole gap to one of them.
     """
     return (2 if policy.fill is Fill.NEAREST else 1) * policy.horizon_us
 
@@ -99,18 +100,18 @@ def certain_us(policy: Policy) -> int:
 def history_us(policy: Policy) -> int:
     """Return how far before the first window's start polls must be fetched; fetching more changes nothing.
 
-    A poll at the start needs its predecessor within reach, and a break may be rounded up by a slot. If polls speak only for
-    the time after them, a poll older than the horizon is silent by then.
+    A poll at the start needs its predecessor within reach, and a break may be rounded up by a slot. If polls cover only
+    the time after them, a poll older than the horizon no longer matters.
     """
-    speaks_forward_only = policy.fill is Fill.PREVIOUS and policy.edges is Edges.NONE
-    reach = policy.horizon_us if speaks_forward_only else reach_us(policy)
+    covers_forward_only = policy.fill is Fill.PREVIOUS and policy.edges is Edges.NONE
+    reach = policy.horizon_us if covers_forward_only else reach_us(policy)
     return reach + policy.slot_us
 
 
 def every_poll_us(policy: Policy) -> int:
-    """How far before the first window's start each poll must be fetched; of a store's older ones the last is enough.
+    """Return how far before the first window's start every poll is needed. Of a store's older polls the last is enough.
 
-    Nothing between two consecutive polls depends on a third. What two older ones say between them ends at the later one, or
-    less than a slot after it; and where the last one lies in no span, none of that span came before it.
+    Nothing between two consecutive polls depends on a third. What two older polls imply ends at the later one, or less
+    than a slot after it. If the last one lies in no span, then no poll of a later span came before it.
     """
     return policy.slot_us

@@ -1,6 +1,6 @@
-"""One store in one window, moment by moment: its spans, its polls, its states and the rule behind each border.
+"""Explain one store in one window: its spans, its polls, its states and the rule behind each border.
 
-The states and the totals are the kernel's own; here they are only named. Knows no database.
+States and totals come from the kernel; this module only names them. Must not know the database.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from shared.uptime.borders import Border, Borders, Rule
 from shared.uptime.calendar import Hours, Spans, spans_of
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import NoData, Policy, Scope, history_us
-from shared.uptime.states import Heard, Polls
+from shared.uptime.states import PollHistory, Polls
 
 
 class State(StrEnum):
-    """What the store is taken to have been."""
+    """The state that the accounting assigns to a store."""
 
     UP = "up"
     DOWN = "down"
@@ -25,8 +25,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """Open time of one state, for which one poll speaks: `poll_us` is its instant, None where none does."""
+class StateSegment:
+    """Open time in one state. `poll_us` is the instant of the poll that decides it, None if no poll does."""
 
     begin: Border
     end: Border
@@ -36,7 +36,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class SeenPoll:
-    """A poll; `counts` unless it was taken while the store was closed and the policy leaves such polls out."""
+    """A poll. `counts` is false if it was taken while the store was closed and the policy ignores such polls."""
 
     at_us: int
     active: bool
@@ -44,16 +44,16 @@ class SeenPoll:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """The window `[start, end)` seen from `as_of`. Spans are cut to it; segments fill them without a gap.
+class StoreTimeline:
+    """The window `[start, end)` seen from `as_of`. Spans are cut to it, and segments fill them without a gap.
 
-    `measures` are what a report says of this window. The segments add up to it, but for a policy that scales: then they
-    are what was measured, before the share was applied.
+    `measures` are what a report shows for this window. The segments add up to it, except under a policy that scales:
+    then they are what was measured, before the share was applied.
     """
 
     spans: Sequence[tuple[int, int]]
     polls: Sequence[SeenPoll]
-    segments: Sequence[Segment]
+    segments: Sequence[StateSegment]
     measures: Measures
 
 
@@ -64,92 +64,95 @@ def timeline_of(
     as_of_us: int,
     window_us: tuple[int, int],
     policy: Policy,
-) -> Timeline:
-    """Explain one store, number 0 of `hours` and `polls`, in a window that ends at `as_of_us` at the latest.
+) -> StoreTimeline:
+    """Explain one store, number 0 of `hours` and `polls`, in a window that ends no later than `as_of_us`.
 
     The polls must reach back to `history_us(policy)` before the window. Raises ZoneInfoNotFoundError.
     """
     start_us, end_us = window_us
     first_us = start_us - history_us(policy)
     spans = spans_of([zone], hours, first_us, as_of_us)
-    heard = Heard(spans, polls, first_us, as_of_us, 1, policy)
+    history = PollHistory(spans, polls, first_us, as_of_us, 1, policy)
     bounds_us = np.array([[start_us]], dtype=np.int64), np.array([[end_us]], dtype=np.int64)
     cut = [
         (max(open_us, start_us), min(close_us, end_us))
         for open_us, close_us in zip(spans.open_us.tolist(), spans.close_us.tolist(), strict=True)
         if max(open_us, start_us) < min(close_us, end_us)
     ]
-    spoken = list(_spoken(heard, spans, as_of_us, policy))
+    named = list(_name_borders(history, spans, as_of_us, policy))
     segments = [
         segment
         for span in cut
-        for segment in _filled(span, spoken, window_us, as_of_us, is_down=policy.no_data is NoData.DOWN)
+        for segment in _fill_span(span, named, window_us, as_of_us, is_down=policy.no_data is NoData.DOWN)
     ]
-    return Timeline(
+    all_count = policy.scope is Scope.ALL
+    counted = set((polls if all_count else history.counted[0]).at_us.tolist())
+    return StoreTimeline(
         cut,
-        list(_seen(heard, polls, segments, window_us, first_us, as_of_us, policy)),
+        list(_window_polls(counted, polls, segments, window_us, (first_us, as_of_us))),
         segments,
         measure(spans, polls, as_of_us, bounds_us, policy),
     )
 
 
-def _spoken(heard: Heard, spans: Spans, as_of_us: int, policy: Policy) -> Iterator[Segment]:
-    """The kernel's states with the rules of their borders."""
-    borders, states = Borders(heard, spans, as_of_us, policy), heard.states()
-    polls, _ = heard.speakers
+def _name_borders(
+    history: PollHistory, spans: Spans, as_of_us: int, policy: Policy
+) -> Iterator[StateSegment]:
+    """Yield the kernel's states with the rules of their borders."""
+    borders, states = Borders(history, spans, as_of_us, policy), history.states()
+    polls, _ = history.deciding
     columns = (states.begin_us, states.end_us, states.active, states.poll, polls.at_us[states.poll])
     for begin_us, end_us, active, poll, poll_us in zip(*(c.tolist() for c in columns), strict=True):
         state = State.UP if active else State.DOWN
-        yield Segment(borders.begin(poll, begin_us), borders.end(poll, end_us), state, poll_us)
+        yield StateSegment(
+            borders.begin_border(poll, begin_us), borders.end_border(poll, end_us), state, poll_us
+        )
 
 
-def _filled(
+def _fill_span(
     span: tuple[int, int],
-    spoken: Sequence[Segment],
+    states: Sequence[StateSegment],
     window_us: tuple[int, int],
     as_of_us: int,
     *,
     is_down: bool,
-) -> Iterator[Segment]:
-    """The segments of one cut span, with what lies between them."""
+) -> Iterator[StateSegment]:
+    """Yield the segments of one cut span, and the time between them."""
     open_us, close_us = span
     silent = State.DOWN if is_down else State.UNKNOWN
     reached = Border(open_us, Rule.WINDOW if open_us == window_us[0] else Rule.EDGE)
-    for segment in spoken:
+    for segment in states:
         begin_us, end_us = max(segment.begin.at_us, open_us), min(segment.end.at_us, close_us)
         if begin_us >= end_us:
             continue
         if reached.at_us < begin_us:
-            yield Segment(reached, segment.begin, silent, None)
+            yield StateSegment(reached, segment.begin, silent, None)
             reached = segment.begin
         # Neighbours share one border, so that both name the same rule for it.
-        end = segment.end if segment.end.at_us <= close_us else _last(close_us, window_us, as_of_us)
-        yield Segment(reached, end, segment.state, segment.poll_us)
+        end = segment.end if segment.end.at_us <= close_us else _window_border(close_us, window_us, as_of_us)
+        yield StateSegment(reached, end, segment.state, segment.poll_us)
         reached = end
     if reached.at_us < close_us:
-        yield Segment(reached, _last(close_us, window_us, as_of_us), silent, None)
+        yield StateSegment(reached, _window_border(close_us, window_us, as_of_us), silent, None)
 
 
-def _last(close_us: int, window_us: tuple[int, int], as_of_us: int) -> Border:
+def _window_border(close_us: int, window_us: tuple[int, int], as_of_us: int) -> Border:
     if close_us < window_us[1]:
         return Border(close_us, Rule.EDGE)
     return Border(close_us, Rule.AS_OF if close_us == as_of_us else Rule.WINDOW)
 
 
-def _seen(
-    heard: Heard,
+def _window_polls(
+    counted: set[int],
     polls: Polls,
-    segments: Sequence[Segment],
+    segments: Sequence[StateSegment],
     window_us: tuple[int, int],
-    first_us: int,
-    as_of_us: int,
-    policy: Policy,
+    known_us: tuple[int, int],
 ) -> Iterator[SeenPoll]:
-    """The polls of the window, and those outside it that speak in it; of several at one instant the last delivered."""
-    counted = set(heard.counted[0].at_us.tolist())
-    speaking = {segment.poll_us for segment in segments}
+    """Yield the polls of the window, and those outside it that decide a state in it; at one instant only the last one."""
+    deciding = {segment.poll_us for segment in segments}
     delivered = dict(zip(polls.at_us.tolist(), polls.active.tolist(), strict=True))
     for at_us, active in sorted(delivered.items()):
-        is_shown = window_us[0] <= at_us <= window_us[1] or at_us in speaking
-        if is_shown and first_us <= at_us <= as_of_us:
-            yield SeenPoll(at_us, active, counts=policy.scope is Scope.ALL or at_us in counted)
+        is_shown = window_us[0] <= at_us <= window_us[1] or at_us in deciding
+        if is_shown and known_us[0] <= at_us <= known_us[1]:
+            yield SeenPoll(at_us, active, counts=at_us in counted)

@@ -1,4 +1,4 @@
-"""The windows a report measures, and how they are written. Knows neither stores nor their zones: `bounds.py` does."""
+"""The windows that a report measures, and how they are written. Must not know stores or zones; `bounds.py` does."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _LOCAL_MARGIN_US: Final = DAY_US
 
 
 class Calendar(StrEnum):
-    """Windows between midnights of the store's zone."""
+    """Windows between midnights in the store's zone."""
 
     PREVIOUS_DAY = "previous_day"
     PREVIOUS_WEEK = "previous_week"  # Monday to Monday
@@ -39,10 +39,10 @@ class Calendar(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`[as_of - length_us, as_of)`, or a stretch of the store's calendar. The name is the suffix of its report columns.
+    """`[as_of - length, as_of)`, or a stretch of the store's calendar. The name is the suffix of its report columns.
 
-    `reach_us` is how far before `as_of` it can start; for a window that is not of the calendar exactly its length.
-    `duration` is the ISO 8601 text of a window that has no name of its own.
+    `reach_us` is how far before `as_of` the window can start: its length, unless it is a calendar window.
+    `duration` is the ISO 8601 text of a window without a name of its own.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Window:
 
     @property
     def in_minutes(self) -> bool:
-        """Whether its times are shown in minutes; longer ones are in hours."""
+        """Whether times are shown in minutes; times of longer windows are in hours."""
         return self.reach_us <= HOUR_US
 
 
@@ -82,10 +82,9 @@ NAMED_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
 
 
 def parse_window(text: str) -> Window:
-    """A window by its name, or from an ISO 8601 duration of weeks, days, hours, minutes and seconds: `PT6H`, `P30D`.
+    """Parse the name of a window, or an ISO 8601 duration of weeks, days, hours, minutes and seconds: `PT6H`, `P30D`.
 
-    The name of such a window follows its text: `last_6h`, `last_30d`, `last_1d12h`.
-    Raises ValueError that says what is possible.
+    A duration makes a name: `last_6h`, `last_30d`, `last_1d12h`. Raises ValueError with the possible values.
     """
     if text in NAMED_WINDOWS:
         return NAMED_WINDOWS[text]
@@ -95,20 +94,20 @@ def parse_window(text: str) -> Window:
     )
     if not given or text.endswith("T"):
         raise ValueError(
-            f"{text!r} is no window; use {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration such as PT6H or P30D"
+            f"{text!r} is not a window; use {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration such as PT6H or P30D"
             " (months and years have no fixed length)"
         )
     length_us = sum(number * _UNITS_US[unit] for unit, number in given.items())
     if not 0 < length_us <= MAX_LENGTH_US:
-        raise ValueError(f"{text!r}: a window is longer than nothing and at most 366 days long")
+        raise ValueError(f"{text!r}: a window must be longer than 0 and at most 366 days")
     name = "last_" + "".join(f"{number}{unit[0]}" for unit, number in given.items())
     return Window(name, length_us, duration=text)
 
 
 def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
-    """1 to `MAX_WINDOWS` windows, in their order. Raises ValueError, also for two of the same time."""
+    """Parse 1 to `MAX_WINDOWS` windows, in their order. Raises ValueError, also for two windows of the same time."""
     if not 1 <= len(texts) <= MAX_WINDOWS:
-        raise ValueError(f"name 1 to {MAX_WINDOWS} windows")
+        raise ValueError(f"give 1 to {MAX_WINDOWS} windows")
     windows = tuple(parse_window(text) for text in texts)
     seen: dict[tuple[int, Calendar | None], str] = {}
     for text, window in zip(texts, windows, strict=True):
@@ -118,5 +117,5 @@ def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
 
 
 def longest_reach_us(windows: Sequence[Window]) -> int:
-    """How far before `as_of` the earliest of them can start."""
+    """Return how far before `as_of` the earliest window can start."""
     return max(window.reach_us for window in windows)

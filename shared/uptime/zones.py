@@ -1,6 +1,6 @@
-"""Local time to UTC for whole arrays: `zoneinfo` decides, numpy repeats what it decided.
+"""Convert local time to UTC for whole arrays: `zoneinfo` gives the offsets, numpy applies them.
 
-Knows time zones only: no opening hours, no stores.
+Must not know opening hours or stores.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from shared.uptime.intervals import Int64s
 
 DEFAULT_TIMEZONE: Final = "America/Chicago"
 DAY_S: Final = 86_400
-_KEY_BITS: Final = 40  # seconds of 34,000 years beside the zone's number
+# Room for the seconds of 34,000 years, below the zone's number.
+_KEY_BITS: Final = 40
 _FOREVER_S: Final = 1 << 60
 
 
@@ -35,9 +36,9 @@ class ZoneTable:
     until_s: Int64s
 
     def utc_s(self, zone: Int64s, local_s: Int64s) -> Int64s:
-        """UTC of local wall-clock seconds since 1970 in the zones given by number.
+        """Convert local wall-clock seconds since 1970 to UTC, in the zones given by number.
 
-        Ambiguous local times: the first occurrence. Nonexistent ones: the first instant after the jump.
+        An ambiguous local time means its first occurrence, a nonexistent one the first instant after the jump.
         """
         stretch = np.searchsorted(self.key, (zone << _KEY_BITS) + (local_s - self.first_s), side="right") - 1
         utc_s: Int64s = np.minimum(local_s - self.offset_s[stretch], self.until_s[stretch])
@@ -45,9 +46,9 @@ class ZoneTable:
 
 
 def zone_table(names: Sequence[str], first_day: int, last_day: int) -> ZoneTable:
-    """The table for local dates from `first_day` to `last_day` (days since 1970, both included).
+    """Return the table for local dates from `first_day` to `last_day` (days since 1970, inclusive).
 
-    Raises zoneinfo.ZoneInfoNotFoundError for a name the time zone database does not hold.
+    Raises zoneinfo.ZoneInfoNotFoundError for a name that the time zone database does not have.
     """
     first_s = first_day * DAY_S
     rows = [
@@ -61,13 +62,13 @@ def zone_table(names: Sequence[str], first_day: int, last_day: int) -> ZoneTable
 
 @lru_cache(maxsize=4096)
 def _stretches(name: str, first_day: int, last_day: int) -> tuple[tuple[int, int, int], ...]:
-    """(first local second, offset, last UTC second) of each stretch of constant offset, in order.
+    """Return (first local second, offset, last UTC second) of each stretch of constant offset, in order.
 
-    A stretch begins, in local time, where neither the offset before nor the one after can mean an earlier instant:
-    so the repeated hour belongs to the stretch before, and so does the skipped one, cut off at the jump.
+    A stretch begins at the first local second that neither offset maps to an instant before the jump. So the repeated
+    hour belongs to the stretch before, and so does the skipped hour, cut off at the jump.
     """
     zone = ZoneInfo(name)
-    # In the database no two changes since 1990 are less than 6.9 days apart: a look once a day misses none.
+    # No two changes since 1990 are less than 6.9 days apart, so one check a day misses none.
     stretches: list[tuple[int, int, int]] = []
     from_s = first_day * DAY_S
     offset_s = _offset_s(zone, (first_day - 1) * DAY_S)
@@ -82,7 +83,7 @@ def _stretches(name: str, first_day: int, last_day: int) -> tuple[tuple[int, int
 
 
 def _jump_s(zone: ZoneInfo, before_s: int, after_s: int) -> int:
-    """The first UTC second in `(before_s, after_s]` with the offset of `after_s`, by bisection."""
+    """Return the first UTC second in `(before_s, after_s]` with the offset of `after_s`, by bisection."""
     after = _offset_s(zone, after_s)
     while after_s - before_s > 1:
         middle_s = (before_s + after_s) // 2
@@ -99,5 +100,5 @@ def _offset_s(zone: ZoneInfo, utc_s: int) -> int:
 
 
 def tzdata_version() -> str:
-    """The release of the time zone database that every process of this release reads, such as `2026a`."""
+    """Return the release of the time zone database that every process of this release reads, such as `2026a`."""
     return str(tzdata.IANA_VERSION)

@@ -1,1 +1,1 @@
-"""Webhooks: who is told when a report ends, and what is sent. Knows nothing of sending; the worker's package does that."""
+"""Webhooks: who is told that a report has ended, and what is sent. The scheduler sends."""

@@ -1,4 +1,4 @@
-"""Where webhooks may go: addresses of the public internet, told by the registries of IANA, and addresses given as https."""
+"""Where webhooks may go: public addresses by IANA's registries, given as https URLs."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -8,19 +8,19 @@ from shared.errors import InvalidRequest
 MAX_URL = 2048
 _HTTPS_PORT = 443
 _FIRST_UNPRIVILEGED_PORT = 1024
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, section 2.4: all that was ever given out
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, section 2.4: all addresses assigned so far
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind the network's translator
-# What `ipaddress` takes for public in some versions of Python: the protocols' own networks as a whole (IANA's registries
-# give out parts of them), 6to4 (RFC 3056: leads to whatever IPv4 address is in it), documentation (RFC 9637).
+# Some versions of Python's `ipaddress` call these public: the networks for protocols as a whole (IANA assigns parts of
+# them), 6to4 (RFC 3056: leads to any IPv4 address in it), documentation (RFC 9637).
 _SPECIAL = tuple(
     ipaddress.ip_network(text) for text in ("192.0.0.0/24", "2001::/23", "2002::/16", "3fff::/20")
 )
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody on the internet may be behind it: not private, loopback, link-local, shared, multicast, reserved.
+    """Return whether the address is on the public internet: not private, loopback, link-local, shared, multicast or reserved.
 
-    An IPv6 address that stands for an IPv4 address is judged by that.
+    An IPv6 address that stands for an IPv4 address counts as that one.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -42,9 +42,9 @@ def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def check_url(url: str, *, allow_private: bool, field: str = "url") -> str:
-    """Return the address. Raises `InvalidRequest` for one that nothing would ever be sent to.
+    """Return the address. Raises `InvalidRequest` if no webhook may ever go there.
 
-    What a name resolves to is checked when something is sent, each time.
+    What a name resolves to is checked at each attempt to send.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Keeping endpoints, signing secrets and one-off addresses, and looking at deliveries: what callers of the API do."""
+"""What callers of the API do with webhooks: manage endpoints and secrets, subscribe to one report, list deliveries."""
 
 import sys
 from uuid import UUID
@@ -17,9 +17,8 @@ from shared.errors import (
     WebhookSecretMissing,
 )
 from shared.ids import new_id
-from shared.webhooks.deliveries import KEEP_TRYING
-from shared.webhooks.model import Delivery, DeliveryState, Endpoint, EventType
-from shared.webhooks.signing import new_secret
+from shared.webhooks.model import KEEP_TRYING, Delivery, DeliveryState, Endpoint, EventType
+from shared.webhooks.secret import new_secret
 
 _SQL = queries("webhooks")
 _FINAL = ("succeeded", "failed", "canceled")
@@ -34,9 +33,9 @@ async def create_endpoint(
     created_by: str,
     most: int = sys.maxsize,
 ) -> tuple[Endpoint, str]:
-    """Register an address that was checked; returns it with its secret, which cannot be shown again.
+    """Register a checked address; return the endpoint with its secret, which cannot be shown again.
 
-    Raises `LimitReached` for a key that has `most` endpoints.
+    Raises `LimitReached` if the key has `most` endpoints.
     """
     count = await conn.execute(_SQL["count_endpoints"], {"created_by": created_by})
     if (known := (await count.fetchone() or (0,))[0]) >= most:
@@ -60,13 +59,13 @@ async def create_endpoint(
 
 
 async def list_endpoints(conn: AsyncConnection) -> list[Endpoint]:
-    """All of them, oldest first."""
-    return await _endpoints(conn, None)
+    """Return all endpoints, oldest first."""
+    return await _query_endpoints(conn, None)
 
 
 async def get_endpoint(conn: AsyncConnection, endpoint_id: UUID) -> Endpoint:
-    """Return one. Raises `EndpointNotFound`."""
-    found = await _endpoints(conn, endpoint_id)
+    """Return one endpoint. Raises `EndpointNotFound`."""
+    found = await _query_endpoints(conn, endpoint_id)
     if not found:
         raise EndpointNotFound(
             f"webhook endpoint {endpoint_id} does not exist: GET /v1/webhook-endpoints lists the endpoints"
@@ -75,14 +74,14 @@ async def get_endpoint(conn: AsyncConnection, endpoint_id: UUID) -> Endpoint:
 
 
 async def delete_endpoint(conn: AsyncConnection, endpoint_id: UUID, *, by: str) -> None:
-    """Forget an endpoint with its deliveries. Raises `EndpointNotFound`."""
+    """Delete an endpoint with its deliveries. Raises `EndpointNotFound`."""
     await get_endpoint(conn, endpoint_id)
     await conn.execute(_SQL["delete_endpoint"], {"id": endpoint_id})
     await record_async(conn, by, "webhook.deleted", str(endpoint_id))
 
 
 async def enable_endpoint(conn: AsyncConnection, endpoint_id: UUID, *, by: str) -> Endpoint:
-    """Send to it again, also what is waiting. Raises `EndpointNotFound`."""
+    """Send to an endpoint again, including what is waiting. Raises `EndpointNotFound`."""
     await conn.execute(_SQL["enable_endpoint"], {"id": endpoint_id})
     endpoint = await get_endpoint(conn, endpoint_id)
     await record_async(conn, by, "webhook.enabled", str(endpoint_id))
@@ -90,7 +89,7 @@ async def enable_endpoint(conn: AsyncConnection, endpoint_id: UUID, *, by: str) 
 
 
 async def replace_secret(conn: AsyncConnection, key_prefix: str) -> str:
-    """Make the secret that signs deliveries to the `webhook_url` of a key's reports; the one before signs for a day more."""
+    """Make the secret that signs deliveries to the `webhook_url` of a key's reports. The old one signs for one more day."""
     secret = new_secret()
     await conn.execute(_SQL["replace_secret"], {"key_prefix": key_prefix, "secret": secret})
     await record_async(conn, key_prefix, "webhook.secret_made", key_prefix)
@@ -100,9 +99,9 @@ async def replace_secret(conn: AsyncConnection, key_prefix: str) -> str:
 async def subscribe(
     conn: AsyncConnection, report_id: UUID, url: str, key_prefix: str, most_pending: int = sys.maxsize
 ) -> None:
-    """Have this address told of the report's end, at once if it has ended. In the transaction of the trigger.
+    """Send the report's end to this address, at once if it has ended. Runs in the transaction of the trigger.
 
-    Raises `WebhookSecretMissing`, and `TooManyPendingWebhooks` for a key that has `most_pending` waiting.
+    Raises `WebhookSecretMissing`, and `TooManyPendingWebhooks` if `most_pending` deliveries of the key wait.
     """
     await require_secret(conn, key_prefix)
     count = await conn.execute(_SQL["pending_webhooks"], {"key_prefix": key_prefix})
@@ -116,12 +115,12 @@ async def subscribe(
 
 
 async def unsubscribe(conn: AsyncConnection, report_id: UUID, key_prefix: str) -> None:
-    """Tell the addresses of this key nothing of a report that has not ended."""
+    """Send nothing about a report that has not ended to the addresses of this key."""
     await conn.execute(_SQL["unsubscribe"], {"report_id": report_id, "key_prefix": key_prefix})
 
 
 async def require_secret(conn: AsyncConnection, key_prefix: str) -> None:
-    """Raise `WebhookSecretMissing` unless what goes to a `webhook_url` of this key can be signed."""
+    """Raise `WebhookSecretMissing` if the key has no secret to sign deliveries to a `webhook_url`."""
     known = await (await conn.execute(_SQL["has_secret"], {"key_prefix": key_prefix})).fetchone()
     if known != (True,):
         raise WebhookSecretMissing(
@@ -137,16 +136,18 @@ async def list_deliveries(
     state: DeliveryState | None = None,
     limit: int,
 ) -> list[Delivery]:
-    """The newest that fit."""
-    return await _deliveries(
+    """Return the newest deliveries that match."""
+    return await _query_deliveries(
         conn, id=None, endpoint_id=endpoint_id, report_id=report_id, state=state, limit=limit
     )
 
 
 async def resend_delivery(conn: AsyncConnection, delivery_id: UUID, *, by: str) -> Delivery:
-    """Send again, under the same webhook-id. Raises `DeliveryNotFound`, and `DeliveryBusy` for one being sent now."""
+    """Send a delivery again, under the same webhook-id. Raises `DeliveryNotFound`, or `DeliveryBusy` while it is sent."""
     resent = await conn.execute(_SQL["resend_delivery"], {"id": delivery_id, "keep_trying": KEEP_TRYING})
-    found = await _deliveries(conn, id=delivery_id, endpoint_id=None, report_id=None, state=None, limit=1)
+    found = await _query_deliveries(
+        conn, id=delivery_id, endpoint_id=None, report_id=None, state=None, limit=1
+    )
     if not found:
         raise DeliveryNotFound(
             f"webhook delivery {delivery_id} does not exist: GET /v1/webhook-deliveries lists the deliveries"
@@ -157,13 +158,13 @@ async def resend_delivery(conn: AsyncConnection, delivery_id: UUID, *, by: str) 
     return found[0]
 
 
-async def _endpoints(conn: AsyncConnection, endpoint_id: UUID | None) -> list[Endpoint]:
+async def _query_endpoints(conn: AsyncConnection, endpoint_id: UUID | None) -> list[Endpoint]:
     async with conn.cursor(row_factory=class_row(Endpoint)) as cursor:
         await cursor.execute(_SQL["list_endpoints"], {"id": endpoint_id})
         return await cursor.fetchall()
 
 
-async def _deliveries(conn: AsyncConnection, **chosen: object) -> list[Delivery]:
+async def _query_deliveries(conn: AsyncConnection, **chosen: object) -> list[Delivery]:
     async with conn.cursor(row_factory=class_row(Delivery)) as cursor:
         await cursor.execute(_SQL["list_deliveries"], chosen)
         return await cursor.fetchall()

@@ -1,19 +1,21 @@
-"""Endpoints and deliveries as values; no `repr` shows a secret."""
+"""Endpoints and deliveries of webhooks as values. No `repr` shows a secret."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 DeliveryState = Literal["pending", "leased", "delivered", "failed"]
 EventType = Literal["report.succeeded", "report.failed", "report.canceled"]
+# After this time a delivery is given up.
+KEEP_TRYING = timedelta(hours=24)
 EVENTS: tuple[EventType, ...] = ("report.succeeded", "report.failed", "report.canceled")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An address that gets the events of all reports."""
+    """An address that receives the events of all reports."""
 
     id: UUID
     url: str
@@ -45,7 +47,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class DeliveryLease:
-    """The right to make one attempt, and what it takes; `sent_at_s` is the database's clock."""
+    """The right to make one attempt, and what to send; `sent_at_s` is by the database's clock."""
 
     id: UUID
     attempt: int
@@ -55,18 +57,19 @@ class DeliveryLease:
     payload: str = field(repr=False)
     sent_at_s: int
     report_id: UUID
-    request_id: str | None  # of the request that the report came from
+    # Of the HTTP request that made the report.
+    request_id: str | None
 
     @property
     def log_context(self) -> dict[str, str | int]:
-        """What log lines about it carry."""
+        """The fields of log lines about this delivery."""
         known = {"request_id": self.request_id} if self.request_id else {}
         return {"delivery": str(self.id), "attempt": self.attempt, "report_id": str(self.report_id), **known}
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of an attempt: the status of an answer, or why there was none."""
+class AttemptOutcome:
+    """The result of an attempt: the status of the answer, or the reason why there was none."""
 
     status: int | None
     error: str | None = None

@@ -16,7 +16,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from services.ingest.run import ingest_paths
 from services.sample import write_sample
-from services.scheduler.main import sweep
+from services.scheduler.sweep import sweep
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache

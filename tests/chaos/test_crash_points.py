@@ -17,7 +17,7 @@ from tests.fixtures.small_report import BATCH_STORES, BATCHES, STORES, SmallFlee
 LEASE_S = 2
 API_POINTS = tuple(name for name in NAMES if name.startswith(("trigger.", "publish.")))
 REREAD_POINTS = tuple(name for name in NAMES if name.startswith("reread."))
-SCHEDULER_POINTS = ("sweep.before_publish", "bury.before_commit", "retire.after_commit")
+SCHEDULER_POINTS = ("sweep.before_publish", "bury.before_commit", "expire.after_commit")
 SCHEDULE_POINTS = ("schedule.before_commit", "schedule.after_commit", "delivery.after_copy")
 SENDER_POINTS = tuple(name for name in NAMES if name.startswith("webhook."))  # in test_webhook_kill.py
 WORKER_POINTS = tuple(

@@ -54,7 +54,7 @@ class Scripts:
         conn.commit()
         if lease is not None:
             part = StoredObject(lease.part_key, 1, "00")
-            completion = complete_batch(conn, lease, part, TERMS, data_cut=1)
+            completion = complete_batch(conn, lease, part, TERMS, read_seq=1)
             conn.commit()
             if completion.finalise is not None:
                 self.finish(name, conn, completion.finalise)

@@ -13,8 +13,8 @@ from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
 from shared.contracts import Wake
 from shared.db.connect import make_pool
-from shared.reports.agree import MAX_ROUNDS
 from shared.reports.claim import LeaseTerms
+from shared.reports.consistency import MAX_ROUNDS
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.chaos.test_crash_points import ACTIONS, REREAD_POINTS

@@ -74,7 +74,7 @@ def test_files_of_an_expired_report_that_it_did_not_remove(
     storage = make_storage(Settings.model_validate(values))
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("update report set finished_at = finished_at - interval '8 days'")
-        fails_at(services, "retire.after_commit", action)
+        fails_at(services, "expire.after_commit", action)
         assert conn.execute("select state from report").fetchone() == ("expired",)
         assert list(storage.list("reports/"))
         sweep_bucket(conn, storage, _WEEK_S, now=datetime.now(UTC) + timedelta(hours=2))

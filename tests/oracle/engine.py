@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.uptime.batch import measure_batch
+from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.calendar import Hours
 from shared.uptime.kernel import Measures, Polls
 from shared.uptime.policy import POLICIES
@@ -35,9 +35,7 @@ def measured(
 ) -> list[dict[str, dict[str, int]]]:
     """What the engine says about a batch: for each store the same mapping that the oracle gives."""
     measures = measure_batch(
-        [store.zone for store in stores],
-        hours_of(stores),
-        polls_of(stores),
+        StoreHistory([store.zone for store in stores], hours_of(stores), polls_of(stores)),
         as_of_us,
         [engine_window(name, window) for name, window in windows.items()],
         POLICIES[policy],

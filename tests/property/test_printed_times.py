@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.worker.rounding import PER_UNIT, printed
+from services.worker.rounding import PER_UNIT, round_times
 from shared.uptime.kernel import Measures
 from shared.uptime.policy import HOUR_US, MINUTE_US
 from tests.oracle.report import printed_times
@@ -28,7 +28,7 @@ def measures(up: int, down: int, unknown: int, bound: int) -> Measures:
 @given(up=times_us, down=times_us, unknown=times_us, bound=times_us)
 def test_they_add_up_and_are_the_oracles(unit_us: int, up: int, down: int, unknown: int, bound: int) -> None:
     given_us = measures(up, down, unknown, bound)
-    shown = {name: int(value[0]) for name, value in printed(given_us, 0, unit_us).items()}
+    shown = {name: int(value[0]) for name, value in round_times(given_us, 0, unit_us).items()}
     whole = (given_us.open_us[0, 0] * PER_UNIT + unit_us // 2) // unit_us
     assert shown["up_us"] + shown["down_us"] + shown["unknown_us"] == whole
     assert shown["up_min_us"] <= shown["up_us"] <= shown["up_max_us"] <= whole
@@ -40,7 +40,7 @@ def test_they_add_up_and_are_the_oracles(unit_us: int, up: int, down: int, unkno
 
 def test_a_day_whose_halves_end_in_half_a_unit_is_not_longer_than_a_day() -> None:
     day_us, half_us = 24 * HOUR_US, 180_000  # a ten-thousandth of an hour is 360,000 us
-    parts = printed(
+    parts = round_times(
         measures(6 * HOUR_US + 12 * 360_000 + half_us, 18 * HOUR_US - 13 * 360_000 + half_us, 0, 0),
         0,
         HOUR_US,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.uptime.batch import measure_batch
+from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.calendar import Hours, spans_of
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import POLICIES, NoData, every_poll_us, history_us
@@ -96,14 +96,16 @@ def test_the_order_of_rows_does_not_matter(batch: Batch, policy: str, seed: int)
     hours_order, polls_order = shuffled(len(hours.store)), shuffled(len(polls.store))
     zones = [store.zone for store in stores_]
     other = measure_batch(
-        zones,
-        Hours(*(getattr(hours, field.name)[hours_order] for field in fields(Hours))),
-        Polls(*(getattr(polls, field.name)[polls_order] for field in fields(Polls))),
+        StoreHistory(
+            zones,
+            Hours(*(getattr(hours, field.name)[hours_order] for field in fields(Hours))),
+            Polls(*(getattr(polls, field.name)[polls_order] for field in fields(Polls))),
+        ),
         as_of_us,
         DEFAULT_WINDOWS,
         POLICIES[policy],
     )
-    same = measure_batch(zones, hours, polls, as_of_us, DEFAULT_WINDOWS, POLICIES[policy])
+    same = measure_batch(StoreHistory(zones, hours, polls), as_of_us, DEFAULT_WINDOWS, POLICIES[policy])
     for name in Measures.__slots__:
         np.testing.assert_array_equal(getattr(other, name), getattr(same, name))
 
@@ -142,10 +144,14 @@ def test_without_bounds_fewer_polls_are_enough_and_the_rest_is_the_same(batch: B
     ]
     zones = [store.zone for store in stores_]
     whole = measure_batch(
-        zones, hours_of(stores_), polls_of(stores_), as_of_us, DEFAULT_WINDOWS, POLICIES[policy]
+        StoreHistory(zones, hours_of(stores_), polls_of(stores_)), as_of_us, DEFAULT_WINDOWS, POLICIES[policy]
     )
     plain = measure_batch(
-        zones, hours_of(fetched), polls_of(fetched), as_of_us, DEFAULT_WINDOWS, POLICIES[policy], detail=False
+        StoreHistory(zones, hours_of(fetched), polls_of(fetched)),
+        as_of_us,
+        DEFAULT_WINDOWS,
+        POLICIES[policy],
+        detail=False,
     )
     for name in ("open_us", "up_us", "down_us", "unknown_us"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(whole, name))
@@ -183,9 +189,7 @@ def test_of_the_polls_before_the_windows_only_the_last_one_of_a_store_matters(
 
     whole, few = (
         measure_batch(
-            [store.zone for store in given],
-            hours_of(given),
-            polls_of(given),
+            StoreHistory([store.zone for store in given], hours_of(given), polls_of(given)),
             as_of_us,
             chosen,
             rules,

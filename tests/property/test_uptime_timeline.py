@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.uptime.bounds import bounds_us
 from shared.uptime.policy import POLICIES, NoData
-from shared.uptime.timeline import Segment, State, Timeline, timeline_of
+from shared.uptime.timeline import State, StateSegment, StoreTimeline, timeline_of
 from tests.oracle.accounting import DAY_US, HOUR_US, RULES, account, open_spans, window_bounds
 from tests.oracle.engine import Store, engine_window, hours_of, polls_of
 from tests.property.stores import as_of_us, stores
@@ -31,7 +31,7 @@ def cases(draw: st.DrawFn) -> Case:
     return draw(stores(until_us)), until_us, draw(st.sampled_from(sorted(WINDOWS)))
 
 
-def timeline(case: Case, policy: str) -> tuple[Timeline, tuple[int, int]]:
+def timeline(case: Case, policy: str) -> tuple[StoreTimeline, tuple[int, int]]:
     store, as_of, name = case
     starts_us, ends_us = bounds_us([engine_window(name, WINDOWS[name])], as_of, [store.zone])
     window_us = int(starts_us[0, 0]), int(ends_us[0, 0])
@@ -39,7 +39,7 @@ def timeline(case: Case, policy: str) -> tuple[Timeline, tuple[int, int]]:
     return shown, window_us
 
 
-def length_us(segments: list[Segment], state: State) -> int:
+def length_us(segments: list[StateSegment], state: State) -> int:
     return sum(segment.end.at_us - segment.begin.at_us for segment in segments if segment.state is state)
 
 

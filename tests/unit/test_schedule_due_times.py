@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.errors import InvalidRequest
-from shared.schedules.cron import following, newest_due, next_due
+from shared.schedules.cron import list_following, newest_due, next_due
 
 NEW_YORK = "America/New_York"
 
@@ -52,7 +52,7 @@ def test_the_next_due_times(cron: str, zone: str, after: str, due: list[str]) ->
 
 
 def test_those_that_follow_a_due_time() -> None:
-    assert following("0 3 29 2 1-5", "UTC", at("2024-02-29T03:00"), 2) == [
+    assert list_following("0 3 29 2 1-5", "UTC", at("2024-02-29T03:00"), 2) == [
         at("2024-02-29T03:00"),
         next_due("0 3 29 2 1-5", "UTC", at("2024-02-29T03:00")),
     ]

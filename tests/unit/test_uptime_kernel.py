@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from shared.uptime.batch import measure_batch
+from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.calendar import Hours, Spans
-from shared.uptime.intervals import Int64s, Line, elapsed
+from shared.uptime.intervals import Int64s, Line, elapsed_before
 from shared.uptime.kernel import Measures, Polls, measure
 from shared.uptime.policy import DAY_US, HOUR_US, POLICIES
 from shared.uptime.window import DEFAULT_WINDOWS, Window
@@ -27,7 +27,7 @@ def polls(*taken: tuple[int, int, bool]) -> Polls:
 
 def of_24x7(taken: Polls, policy: str, *windows: Window, stores: int = 1) -> Measures:
     return measure_batch(
-        [None] * stores, NO_HOURS, taken, AS_OF_US, windows or DEFAULT_WINDOWS, POLICIES[policy]
+        StoreHistory([None] * stores, NO_HOURS, taken), AS_OF_US, windows or DEFAULT_WINDOWS, POLICIES[policy]
     )
 
 
@@ -102,6 +102,6 @@ def test_a_batch_may_fill_63_bits_but_no_more() -> None:
     line = Line.covering(0, 400 * DAY_US, 250_000)
     begin = line.place(ints(249_998, 249_999), ints(DAY_US, DAY_US))
     until = line.place(ints(0, 249_998, 249_999), ints(DAY_US, 400 * DAY_US, 400 * DAY_US))
-    assert (elapsed(begin, begin + HOUR_US, until) // HOUR_US).tolist() == [0, 1, 2]
+    assert (elapsed_before(begin, begin + HOUR_US, until) // HOUR_US).tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="too many for one batch"):
         Line.covering(0, 400 * DAY_US, 300_000)

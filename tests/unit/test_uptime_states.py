@@ -8,7 +8,7 @@ import pytest
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Line
 from shared.uptime.policy import DAY_US, MINUTE_US, POLICIES, Policy
-from shared.uptime.states import Polls, States, carried, in_order, inside, spoken
+from shared.uptime.states import Polls, States, carried_states, in_order, polls_inside_spans, span_states
 
 AS_OF = 2000
 
@@ -30,10 +30,14 @@ def states(
         AS_OF * MINUTE_US,
     )
     found: States = (
-        carried(polls, open_time, line, AS_OF * MINUTE_US, policy, joined=joined)
+        carried_states(polls, open_time, line, AS_OF * MINUTE_US, policy, joined=joined)
         if policy.scope == "all"
-        else spoken(
-            *inside(polls, place, open_time, line), open_time, AS_OF * MINUTE_US, policy, joined=joined
+        else span_states(
+            *polls_inside_spans(polls, place, open_time, line),
+            open_time,
+            AS_OF * MINUTE_US,
+            policy,
+            joined=joined,
         )
     )
     return list(

@@ -146,7 +146,7 @@ class ReportSummary(BaseModel):
             windows=list(report.windows),
             formats=list(report.formats),
             stores=StoreFilterBody(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
-            data_cut=report.data_cut,
+            data_cut=report.accepted_seq,
             tzdata_version=report.tzdata_version,
             progress=ProgressBody.of_report(report),
             error=report.error if report.state == "failed" else None,

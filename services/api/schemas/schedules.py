@@ -11,8 +11,8 @@ from services.api.schemas.parameters import ReportParametersBody
 from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
-from shared.schedules.cron import following
-from shared.schedules.model import DeliveryState, Run, Schedule, ScheduleState, ScheduleTerms
+from shared.schedules.cron import list_following
+from shared.schedules.model import DeliveryState, ReportSchedule, Run, ScheduleState, ScheduleTerms
 from shared.texts import seen
 from shared.webhooks.address import MAX_URL
 
@@ -168,7 +168,7 @@ class ScheduleSummary(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of_schedule(cls, schedule: Schedule, **more: Any) -> Self:
+    def of_schedule(cls, schedule: ReportSchedule, **more: Any) -> Self:
         """Build the answer for a schedule."""
         return cls(
             id=schedule.id,
@@ -196,9 +196,9 @@ class ScheduleBody(ScheduleSummary):
     runs: list[RunBody] = Field(description="The latest runs, newest first.")
 
     @classmethod
-    def with_runs(cls, schedule: Schedule, runs: Sequence[Run]) -> "ScheduleBody":
+    def with_runs(cls, schedule: ReportSchedule, runs: Sequence[Run]) -> "ScheduleBody":
         """Build the answer with due times and runs."""
-        times = following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
+        times = list_following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
         return cls.of_schedule(
             schedule,
             report=ScheduledReport.model_validate(schedule.report),

@@ -11,7 +11,7 @@ from services.api.use_cases.timeline import TimelineInput, TimelineRequest
 from shared.clock import from_us
 from shared.uptime.borders import Rule
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES, POLICY_VERSION
-from shared.uptime.timeline import State, Timeline
+from shared.uptime.timeline import State, StoreTimeline
 from shared.uptime.window import Window, parse_window
 from shared.uptime.zones import DEFAULT_TIMEZONE, tzdata_version
 
@@ -114,7 +114,7 @@ class TimelineBody(BaseModel):
     totals: TotalsBody
 
     @classmethod
-    def of_timeline(cls, given: TimelineInput, timeline: Timeline) -> Self:
+    def of_timeline(cls, given: TimelineInput, timeline: StoreTimeline) -> Self:
         """Build the answer for a timeline."""
         start_us, end_us = given.window_us
         return cls(
@@ -151,7 +151,7 @@ class TimelineBody(BaseModel):
         )
 
 
-def _sum_timeline(timeline: Timeline) -> TotalsBody:
+def _sum_timeline(timeline: StoreTimeline) -> TotalsBody:
     measures = timeline.measures
     numbers = {name: int(getattr(measures, name)[0, 0]) for name in measures.__slots__}
     known_us = numbers["up_us"] + numbers["down_us"]

@@ -16,7 +16,7 @@ from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.policy import POLICIES, history_us
 from shared.uptime.states import Polls
-from shared.uptime.timeline import Timeline, timeline_of
+from shared.uptime.timeline import StoreTimeline, timeline_of
 from shared.uptime.window import NAMED_WINDOWS, Window
 
 MAX_RANGE = timedelta(days=62)
@@ -50,7 +50,7 @@ class TimelineInput:
     at_us: Sequence[int]
     active: Sequence[bool]
 
-    def compute_timeline(self) -> Timeline:
+    def compute_timeline(self) -> StoreTimeline:
         """Compute the timeline. It takes milliseconds of processor time and no I/O."""
         hours = np.array(self.hours, dtype=np.int64).reshape(-1, 3)
         return timeline_of(

@@ -1,1 +1,1 @@
-"""Scheduled reports: fire what is due, and copy finished files to their delivery keys."""
+"""Scheduled reports: accept the reports of due schedules, and copy finished files to where the schedules want them."""

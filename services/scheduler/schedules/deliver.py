@@ -1,9 +1,11 @@
-"""Copying the files of finished reports below `deliveries/` in the same bucket, until it is done: each under one key for ever."""
+"""Copy the files of finished scheduled reports below `deliveries/` in the same bucket, each under one fixed key."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
 
 import psycopg
+import structlog
 from psycopg.rows import class_row
 from psycopg_pool import ConnectionPool
 
@@ -11,50 +13,72 @@ from shared import failpoints
 from shared.db.connect import borrowed
 from shared.db.queries import queries
 from shared.errors import ObjectLost, StorageUnavailable
+from shared.metrics.registry import OBJECTS_REFUSED
 from shared.reports.model import CONTENT_TYPES, FileFormat
-from shared.schedules.model import Shipment
+from shared.schedules.model import FileDelivery
 from shared.storage import Storage
 
 PREFIX = "deliveries/"
 _SQL = queries("schedules")
 _LEASE = timedelta(minutes=10)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+# The janitor has other work.
+_MOST_AT_ONCE = 100
+_log = structlog.get_logger()
 
 
-def deliver_one(pool: ConnectionPool, storage: Storage) -> Shipment | None:
-    """Copy the files of one report that has succeeded; returns what was tried, None when nothing waits.
+def deliver_files(
+    pool: ConnectionPool, storage: Storage, may_continue: Callable[[], bool] = lambda: True
+) -> None:
+    """Deliver the files of finished reports until none waits, or `may_continue` returns False."""
+    for _ in range(_MOST_AT_ONCE):
+        if not may_continue() or (delivery := deliver_one(pool, storage)) is None:
+            return
+        log = _log.bind(
+            schedule=str(delivery.schedule_id), report_id=str(delivery.report_id), attempt=delivery.attempt
+        )
+        if delivery.error is None:
+            log.info("files_delivered")
+        else:
+            log.warning("files_not_delivered", error=delivery.error)
+            if delivery.is_lost:
+                OBJECTS_REFUSED.labels("delivery").inc()
 
-    Each file is verified while it is copied. A copy that fails is tried again until the report's files expire, and so is
-    one whose scheduler died, or whose file is gone or was changed: somebody may put it back.
+
+def deliver_one(pool: ConnectionPool, storage: Storage) -> FileDelivery | None:
+    """Copy the files of one succeeded report. Return the attempt, or None if no delivery waits.
+
+    Each file is verified while it is copied. A copy that fails is tried again until the report's files expire. The
+    same holds if its scheduler died, or if a file is missing or was changed: someone may put it back.
     """
     with borrowed(pool) as conn:
         conn.execute(_SQL["give_up_deliveries"])
-        shipment = _claim(conn)
-    if shipment is None:
+        delivery = _claim_delivery(conn)
+    if delivery is None:
         return None
-    which = {"schedule_id": shipment.schedule_id, "due_at": shipment.due_at, "attempt": shipment.attempt}
+    run = {"schedule_id": delivery.schedule_id, "due_at": delivery.due_at, "attempt": delivery.attempt}
     keys = []
     try:
-        for source, file_format in zip(shipment.sources, shipment.formats, strict=True):
-            keys.append(target_key(shipment, file_format))
+        for source, file_format in zip(delivery.sources, delivery.formats, strict=True):
+            keys.append(target_key(delivery, file_format))
             storage.copy(source, keys[-1], CONTENT_TYPES[file_format])
     except (StorageUnavailable, ObjectLost) as error:
         pauses = {"first_pause": _FIRST_PAUSE, "longest_pause": _LONGEST_PAUSE}
         with borrowed(pool) as conn:
-            conn.execute(_SQL["record_failure"], {**which, **pauses, "error": str(error)})
-        return replace(shipment, error=str(error), is_lost=isinstance(error, ObjectLost))
+            conn.execute(_SQL["record_failure"], {**run, **pauses, "error": str(error)})
+        return replace(delivery, error=str(error), is_lost=isinstance(error, ObjectLost))
     failpoints.hit("delivery.after_copy")
     with borrowed(pool) as conn:
-        conn.execute(_SQL["record_delivered"], {**which, "objects": keys})
-    return shipment
+        conn.execute(_SQL["record_delivered"], {**run, "objects": keys})
+    return delivery
 
 
-def target_key(shipment: Shipment, file_format: FileFormat) -> str:
-    """Where a file goes: readable, the same at every attempt, and of no other schedule."""
-    due = shipment.due_at.astimezone(UTC)
-    return f"{PREFIX}{shipment.stem}-{due:%Y%m%dT%H%M%SZ}-{shipment.schedule_id.hex[-12:]}.{file_format}"
+def target_key(delivery: FileDelivery, file_format: FileFormat) -> str:
+    """Return the key of a delivered file: readable, the same at every attempt, and unique to its schedule."""
+    due = delivery.due_at.astimezone(UTC)
+    return f"{PREFIX}{delivery.stem}-{due:%Y%m%dT%H%M%SZ}-{delivery.schedule_id.hex[-12:]}.{file_format}"
 
 
-def _claim(conn: psycopg.Connection) -> Shipment | None:
-    with conn.cursor(row_factory=class_row(Shipment)) as cursor:
+def _claim_delivery(conn: psycopg.Connection) -> FileDelivery | None:
+    with conn.cursor(row_factory=class_row(FileDelivery)) as cursor:
         return cursor.execute(_SQL["claim_delivery"], {"lease": _LEASE}).fetchone()

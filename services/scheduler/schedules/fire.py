@@ -1,4 +1,4 @@
-"""Accepting the report of a due time: in one transaction with the step to the next, so that none is lost or doubled."""
+"""Accept the report of one due schedule, in the transaction that moves the schedule on. So no run is lost or doubled."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,15 +15,15 @@ from shared.errors import InfrastructureError, UptillError
 from shared.reports.model import Caller
 from shared.reports.trigger import Accepted, BatchTerms, accept_report, in_one_snapshot
 from shared.schedules.cron import newest_due, next_due
-from shared.schedules.model import Schedule
+from shared.schedules.model import ReportSchedule
 
 _SQL = queries("schedules")
 _KEEP_RUNS = timedelta(days=90)
 
 
 @dataclass(frozen=True)
-class Fired:
-    """A run: its report with the messages for workers, or why there is none."""
+class FiredRun:
+    """One run of a schedule: its report with the messages for workers, or the reason why there is no report."""
 
     schedule_id: UUID
     due_at: datetime
@@ -32,33 +32,33 @@ class Fired:
     error: str | None
 
 
-async def fire_one(conn: AsyncConnection, terms: BatchTerms) -> Fired | None:
-    """Fire what is longest due, and commit; None when nothing is. `conn` must be outside a transaction.
+async def fire_one(conn: AsyncConnection, terms: BatchTerms) -> FiredRun | None:
+    """Fire the schedule that has been due longest, and commit. Return None if none is due.
 
-    Of several due times that were missed only the newest is made up for. A report that is refused (a store that
-    is not known any more, a key that was revoked) is a run without one, and the schedule goes on.
+    `conn` must be outside a transaction. If several due times were missed, only the newest one is run. A report that
+    is refused (an unknown store, a revoked key) makes a run without a report, and the schedule goes on.
     """
 
-    async def fire() -> Fired | None:
-        fired = await _fire(conn, terms)
+    async def fire_and_check() -> FiredRun | None:
+        fired = await _fire_in_transaction(conn, terms)
         if fired is not None:
             failpoints.hit("schedule.before_commit")
         return fired
 
-    return await in_one_snapshot(conn, fire)
+    return await in_one_snapshot(conn, fire_and_check)
 
 
-async def _fire(conn: AsyncConnection, terms: BatchTerms) -> Fired | None:
+async def _fire_in_transaction(conn: AsyncConnection, terms: BatchTerms) -> FiredRun | None:
     async with conn.cursor(row_factory=dict_row) as cursor:
         row = await (await cursor.execute(_SQL["take_due"])).fetchone()
     if row is None:
         return None
     now, key_lives = row.pop("now"), row.pop("key_lives")
-    schedule = Schedule(**row)
+    schedule = ReportSchedule(**row)
     due_at = newest_due(schedule.cron, schedule.timezone, schedule.due_at, now)
     accepted, error = None, "the key that made the schedule was revoked or has expired"
     if key_lives:
-        accepted, error = await _accept(conn, schedule, due_at, terms)
+        accepted, error = await _accept_report(conn, schedule, due_at, terms)
     delivers = accepted is not None and schedule.stem is not None
     run: dict[str, Any] = {
         "id": schedule.id,
@@ -73,18 +73,18 @@ async def _fire(conn: AsyncConnection, terms: BatchTerms) -> Fired | None:
     }
     for statement in ("advance", "insert_run", "forget_runs"):
         await conn.execute(_SQL[statement], run)
-    return Fired(
-        schedule.id, due_at, run["report_id"], tuple(accepted.wakes) if accepted else (), run["error"]
-    )
+    wakes = tuple(accepted.wakes) if accepted else ()
+    return FiredRun(schedule.id, due_at, run["report_id"], wakes, run["error"])
 
 
-async def _accept(
-    conn: AsyncConnection, schedule: Schedule, due_at: datetime, terms: BatchTerms
+async def _accept_report(
+    conn: AsyncConnection, schedule: ReportSchedule, due_at: datetime, terms: BatchTerms
 ) -> tuple[Accepted | None, str]:
     caller = Caller(schedule.created_by, None, schedule.visible)
     try:
-        async with conn.transaction():  # a savepoint: of what is refused nothing stays
-            return await accept_report(conn, schedule.request(due_at), caller, terms), ""
+        # A savepoint: nothing of a refused report stays.
+        async with conn.transaction():
+            return await accept_report(conn, schedule.make_request(due_at), caller, terms), ""
     except InfrastructureError:
         raise
     except UptillError as refused:

@@ -1,1 +1,1 @@
-"""Sending webhooks: threads of the scheduler that claim deliveries, and a dialer that only reaches the public internet."""
+"""Send webhooks: threads that claim deliveries, and a dialer that only reaches the public internet."""

@@ -1,4 +1,4 @@
-"""One attempt at a delivery: signed, sent, and its answer judged, within a time limit that no receiver can stretch."""
+"""One attempt at a webhook delivery: sign, send and judge the answer, within a time limit no receiver can stretch."""
 
 import socket
 import threading
@@ -7,36 +7,37 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from services.scheduler.webhooks.dial import AddressRefused, Dialer
-from shared.webhooks.model import DeliveryLease, Outcome
-from shared.webhooks.signing import signed_headers
+from services.scheduler.webhooks.signing import signed_headers
+from shared.webhooks.model import AttemptOutcome, DeliveryLease
 
 _MOST_ANSWER_BYTES = 64 << 10
 _SHOWN_CHARACTERS = 200
 _SUCCESS, _REDIRECTS = range(200, 300), range(300, 400)
 
 
-def attempt_delivery(dialer: Dialer, lease: DeliveryLease) -> Outcome:
-    """Send; never raises for what a receiver or the network does."""
+def attempt_delivery(dialer: Dialer, lease: DeliveryLease) -> AttemptOutcome:
+    """Send once. Never raises because of a receiver or the network."""
     try:
         connection = dialer.dial(lease.url)
     except AddressRefused as error:
-        return Outcome(None, str(error))
+        return AttemptOutcome(None, str(error))
     except OSError as error:
-        return Outcome(None, f"no connection: {_reason(error)}")
-    # A timeout of a socket starts anew with each byte; this one does not.
-    limit = threading.Timer(dialer.timeout_s, _cut, [connection.sock])
+        return AttemptOutcome(None, f"no connection: {_describe_error(error)}")
+    # A socket's timeout restarts with each byte; this one does not.
+    limit = threading.Timer(dialer.timeout_s, _shut_down, [connection.sock])
     limit.daemon = True
     limit.start()
     try:
         with closing(connection):
-            return _judge(*_post(connection, lease))
+            return _judge_answer(*_post_event(connection, lease))
     except (OSError, HTTPException) as error:
-        return Outcome(None, f"no answer: {_reason(error)}")
+        return AttemptOutcome(None, f"no answer: {_describe_error(error)}")
     finally:
         limit.cancel()
 
 
-def _post(connection: HTTPConnection, lease: DeliveryLease) -> tuple[int, str]:
+def _post_event(connection: HTTPConnection, lease: DeliveryLease) -> tuple[int, str]:
+    """Return the status of the answer and the beginning of its body."""
     body = lease.payload.encode()
     secrets = [secret for secret in (lease.secret, lease.previous_secret) if secret]
     parts = urlsplit(lease.url)
@@ -52,18 +53,18 @@ def _post(connection: HTTPConnection, lease: DeliveryLease) -> tuple[int, str]:
     return answer.status, answer.read(_MOST_ANSWER_BYTES)[:_SHOWN_CHARACTERS].decode("utf-8", "replace")
 
 
-def _judge(status: int, said: str) -> Outcome:
+def _judge_answer(status: int, text: str) -> AttemptOutcome:
     if status in _SUCCESS:
-        return Outcome(status)
+        return AttemptOutcome(status)
     if status in _REDIRECTS:
-        return Outcome(status, "redirects are not followed")
-    return Outcome(status, f"it answered {status}: {said}".rstrip(": ").replace("\0", ""))
+        return AttemptOutcome(status, "redirects are not followed")
+    return AttemptOutcome(status, f"it answered {status}: {text}".rstrip(": ").replace("\0", ""))
 
 
-def _cut(sock: socket.socket) -> None:
+def _shut_down(sock: socket.socket) -> None:
     with suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:_SHOWN_CHARACTERS]

@@ -1,6 +1,7 @@
-"""Connections to receivers. A name is resolved once, every address it has is checked, and one of those is connected to.
+"""Connect to receivers of webhooks: resolve a name once, check all its addresses, and connect to one of those.
 
-So a name that points to a private address, or does so a moment later, leads nowhere. TLS and the Host header go by name.
+So a name that points to a private address, or changes to one in the meantime, leads nowhere. TLS and the Host header
+still use the name.
 """
 
 import socket
@@ -14,18 +15,18 @@ from urllib.parse import SplitResult, urlsplit
 
 from shared.webhooks.address import is_public
 
-# As socket.getaddrinfo gives them: family, type, protocol, canonical name, address.
+# As socket.getaddrinfo returns them: family, type, protocol, canonical name, address.
 Resolved = Sequence[tuple[int, int, int, str, tuple[Any, ...]]]
 _PORTS = {"https": 443, "http": 80}
 
 
 class AddressRefused(Exception):
-    """The name leads to where webhooks do not go."""
+    """The name leads to an address that webhooks must not reach."""
 
 
 @dataclass(frozen=True)
 class Dialer:
-    """Tests replace `resolve` and `connect`; `authorities` is a file of certificates in place of the system's."""
+    """Tests replace `resolve` and `connect`. `authorities` is a file of CA certificates instead of the system's."""
 
     allow_private: bool
     timeout_s: float
@@ -38,17 +39,17 @@ class Dialer:
     authorities: str | None = None
 
     def dial(self, url: str) -> HTTPConnection:
-        """Return an open connection. Raises `AddressRefused`, or OSError when nobody answers."""
+        """Return an open connection. Raises `AddressRefused`, or OSError if no address answers."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         found = self.resolve(host, port)
         refused = [info[4][0] for info in found if not (self.allow_private or is_public(str(info[4][0])))]
         if refused or not found:
             raise AddressRefused(f"{host} leads to an address that is not public")
-        return self._connection(parts, host, port, self._connect_to_one(found))
+        return self._open_http(parts, host, port, self._connect_to_one(found))
 
     def _connect_to_one(self, found: Resolved) -> socket.socket:
-        """The first that answers, in the resolver's order."""
+        """Connect to the first address that answers, in the resolver's order."""
         last = OSError("no address")
         for *_, address in found:
             try:
@@ -57,7 +58,7 @@ class Dialer:
                 last = error
         raise last
 
-    def _connection(self, parts: SplitResult, host: str, port: int, sock: socket.socket) -> HTTPConnection:
+    def _open_http(self, parts: SplitResult, host: str, port: int, sock: socket.socket) -> HTTPConnection:
         sock.settimeout(self.timeout_s)
         if parts.scheme == "http":
             connection = HTTPConnection(host, port)

@@ -1,4 +1,4 @@
-"""Threads that send what is due. Several schedulers may run: a delivery is leased to one of them at a time."""
+"""Threads that send due webhooks. Several schedulers may run: each delivery is leased to one of them at a time."""
 
 import threading
 import time
@@ -8,35 +8,36 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from services.scheduler.webhooks.attempt import attempt_delivery
-from services.scheduler.webhooks.dial import Dialer
-from shared import failpoints
-from shared.db.connect import borrowed
-from shared.errors import InfrastructureError
-from shared.metrics.registry import WEBHOOK_ATTEMPTS
-from shared.webhooks.deliveries import (
-    USUAL_BOUNDS,
-    Bounds,
+from services.scheduler.webhooks.deliveries import (
+    USUAL_LIMITS,
+    DeliveryLimits,
     claim_delivery,
     record_outcome,
     release_deliveries,
     tidy_deliveries,
 )
+from services.scheduler.webhooks.dial import Dialer
+from shared import failpoints
+from shared.db.connect import borrowed
+from shared.errors import InfrastructureError
+from shared.metrics.registry import WEBHOOK_ATTEMPTS
 from shared.webhooks.model import DeliveryLease
 
 _log = structlog.get_logger()
-_LOOK_EVERY_S = 0.5
-_TIDY_EVERY_LOOKS = 600
-_RESOLVER_S = 45.0  # longest that a resolver may take, for which no limit can be set
+_POLL_EVERY_S = 0.5
+_TIDY_EVERY_ROUNDS = 600
+# The longest that a resolver may take. Python cannot limit it.
+_RESOLVER_S = 45.0
 
 
-class Sender:
-    """`start`, then `stop`: what is being sent is not waited for, and is due again at once."""
+class WebhookSender:
+    """Sends deliveries in threads between `start` and `stop`. A stop makes what is being sent due again at once."""
 
     def __init__(
-        self, pool: ConnectionPool, dialer: Dialer, threads: int, bounds: Bounds = USUAL_BOUNDS
+        self, pool: ConnectionPool, dialer: Dialer, threads: int, limits: DeliveryLimits = USUAL_LIMITS
     ) -> None:
         self._pool = pool
-        self._bounds = bounds
+        self._bounds = limits
         self._dialer = dialer
         self._lease_s = 2 * dialer.timeout_s + _RESOLVER_S
         self._stopping = threading.Event()
@@ -52,7 +53,7 @@ class Sender:
             thread.start()
 
     def stop(self, grace_s: float) -> None:
-        """Begin nothing new, wait a little for answers, give back the rest."""
+        """Begin nothing new, wait up to `grace_s` seconds for answers, and give back the rest."""
         self._stopping.set()
         deadline = time.monotonic() + grace_s
         for thread in self._threads:
@@ -62,23 +63,23 @@ class Sender:
             with suppress(InfrastructureError), borrowed(self._pool) as conn:
                 release_deliveries(conn, held)
 
-    def _run(self, tidies: bool) -> None:  # noqa: FBT001 - the first of equals
-        looks = 0
-        while not self._stopping.wait(_LOOK_EVERY_S):
+    def _run(self, tidies: bool) -> None:  # noqa: FBT001 - one of the threads also tidies
+        rounds = 0
+        while not self._stopping.wait(_POLL_EVERY_S):
             try:
                 while not self._stopping.is_set() and self._send_one():
                     pass
-                if tidies and looks % _TIDY_EVERY_LOOKS == 0:
+                if tidies and rounds % _TIDY_EVERY_ROUNDS == 0:
                     with borrowed(self._pool) as conn:
                         tidy_deliveries(conn)
             except InfrastructureError as error:
                 _log.warning("deliveries_skipped", error=str(error))
-            except Exception:  # noqa: BLE001 - it is logged, and the next look may fare better
+            except Exception:  # noqa: BLE001 - it is logged, and the next round may succeed
                 _log.exception("delivery_failed")
-            looks += 1
+            rounds += 1
 
     def _send_one(self) -> bool:
-        """Claim and send one delivery; False when none is due."""
+        """Claim and send one delivery. Return False if none is due."""
         with borrowed(self._pool) as conn:
             lease = claim_delivery(conn, self._lease_s, self._bounds)
         if lease is None:

@@ -1,1 +1,1 @@
-"""The files of a report beside its CSV, each written from it in one pass."""
+"""The other formats of a report, each written in one pass over its CSV."""

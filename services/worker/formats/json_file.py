@@ -1,4 +1,4 @@
-"""JSON: an object with the provenance, the unit of each column, and the stores, one a line."""
+"""JSON: one object with the provenance, the unit of each column, and the stores, one per line."""
 
 import json
 from collections.abc import Iterator
@@ -9,29 +9,29 @@ import pyarrow as pa
 
 from services.worker.formats.plain import plain_text
 from services.worker.formats.table import WriteRows
-from services.worker.provenance import Made
+from services.worker.provenance import FileContents
 
 
 @contextmanager
-def json_file(target: IO[bytes], made: Made) -> Iterator[WriteRows]:
-    """Write the head, then whatever rows are given, and the end when the block ends."""
+def json_file(target: IO[bytes], contents: FileContents) -> Iterator[WriteRows]:
+    """Write the head, then the rows that are given, then the end when the block ends."""
     head = {
-        "provenance": dict(made.provenance),
-        "columns": {column.name: column.unit for column in made.columns},
+        "provenance": dict(contents.provenance),
+        "columns": {column.name: column.unit for column in contents.columns},
     }
     separator = "\n"
-    target.write(f'{_compact(head)[:-1]},"stores":['.encode())
+    target.write(f'{_dump_compact(head)[:-1]},"stores":['.encode())
 
-    def write(rows: pa.RecordBatch) -> None:
+    def write_rows(rows: pa.RecordBatch) -> None:
         nonlocal separator
-        lines = [_compact(row) for row in plain_text(rows).to_pylist()]
+        lines = [_dump_compact(row) for row in plain_text(rows).to_pylist()]
         if lines:
             target.write((separator + ",\n".join(lines)).encode())
             separator = ",\n"
 
-    yield write
+    yield write_rows
     target.write(b"\n]}\n")
 
 
-def _compact(value: object) -> str:
+def _dump_compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Parquet: the columns with their types, the unit of each and the provenance as metadata."""
+"""Parquet: typed columns, with the unit of each and the provenance as metadata."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,32 +8,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.worker.formats.plain import plain_text
-from services.worker.formats.table import WriteRows, schema_of
-from services.worker.provenance import Made
+from services.worker.formats.table import WriteRows, make_schema
+from services.worker.provenance import FileContents
 
 _GROUP_ROWS = 100_000
 
 
 @contextmanager
-def parquet_file(target: IO[bytes], made: Made) -> Iterator[WriteRows]:
+def parquet_file(target: IO[bytes], contents: FileContents) -> Iterator[WriteRows]:
     """Write rows in groups; the file is complete when the block ends."""
-    schema = schema_of(made.columns).with_metadata(
-        {f"uptill.{name}": str(value) for name, value in made.provenance.items()}
+    schema = make_schema(contents.columns).with_metadata(
+        {f"uptill.{name}": str(value) for name, value in contents.provenance.items()}
     )
     gathered: list[pa.RecordBatch] = []
 
-    def flush() -> None:
-        # The fields of the CSV have neither metadata nor nullability: the arrays are put under the schema.
+    def write_group() -> None:
+        # The fields of the CSV have no metadata and no nullability, so the arrays get the file's schema.
         groups = [pa.RecordBatch.from_arrays(rows.columns, schema=schema) for rows in gathered]
         file.write_table(pa.Table.from_batches(groups, schema))
         gathered.clear()
 
-    def write(rows: pa.RecordBatch) -> None:
+    def write_rows(rows: pa.RecordBatch) -> None:
         gathered.append(plain_text(rows))
         if sum(len(group) for group in gathered) >= _GROUP_ROWS:
-            flush()
+            write_group()
 
     with pq.ParquetWriter(target, schema, compression="zstd") as file:
-        yield write
+        yield write_rows
         if gathered:
-            flush()
+            write_group()

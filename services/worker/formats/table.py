@@ -1,4 +1,4 @@
-"""The rows of a report's CSV as typed Arrow batches."""
+"""Read a report's CSV as typed Arrow batches."""
 
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader, RawIOBase
@@ -18,10 +18,10 @@ _TYPES = {"text": pa.string(), "minutes": pa.float64(), "hours": pa.float64(), "
 WriteRows = Callable[[pa.RecordBatch], None]
 
 
-def rows_of(csv: Iterator[bytes], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
-    """Read the CSV that `render_csv` wrote, a megabyte at a time. Text stays as it is there."""
+def read_rows(csv: Iterator[bytes], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """Read the CSV that `render_csv` wrote, a megabyte at a time. Text is not changed."""
     with (
-        pa.PythonFile(BufferedReader(_Blocks(csv)), mode="r") as source,
+        pa.PythonFile(BufferedReader(_BlockFile(csv)), mode="r") as source,
         pa.csv.open_csv(
             source,
             pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
@@ -36,8 +36,8 @@ def rows_of(csv: Iterator[bytes], columns: Sequence[Column]) -> Iterator[pa.Reco
         yield from reader
 
 
-def schema_of(columns: Sequence[Column]) -> pa.Schema:
-    """Names and types; a unit is the column's metadata."""
+def make_schema(columns: Sequence[Column]) -> pa.Schema:
+    """Return names and types, with the unit as metadata of each column."""
     return pa.schema(
         [
             pa.field(column.name, _TYPES[column.unit], nullable=False, metadata={"unit": column.unit})
@@ -46,8 +46,8 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
     )
 
 
-class _Blocks(RawIOBase):
-    """An iterator of blocks as a file."""
+class _BlockFile(RawIOBase):
+    """A readable file over an iterator of blocks."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks, self._rest = blocks, memoryview(b"")

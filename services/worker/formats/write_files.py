@@ -1,4 +1,4 @@
-"""From the finished CSV of a report to its other files: read once, written side by side, in bounded memory."""
+"""Write the other formats from the finished CSV: read it once, write all formats side by side, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -8,14 +8,14 @@ import pyarrow as pa
 
 from services.worker.formats.json_file import json_file
 from services.worker.formats.parquet_file import parquet_file
-from services.worker.formats.table import WriteRows, rows_of
+from services.worker.formats.table import WriteRows, read_rows
 from services.worker.formats.xlsx_file import xlsx_file
-from services.worker.provenance import Made
+from services.worker.provenance import FileContents
 from shared.errors import UptillError
 from shared.reports.model import CONTENT_TYPES, FileFormat, FinaliseLease
 from shared.storage import ObjectWriter, Storage, StoredObject
 
-_WRITERS: Mapping[FileFormat, Callable[[IO[bytes], Made], AbstractContextManager[WriteRows]]] = {
+_WRITERS: Mapping[FileFormat, Callable[[IO[bytes], FileContents], AbstractContextManager[WriteRows]]] = {
     "json": json_file,
     "parquet": parquet_file,
     "xlsx": xlsx_file,
@@ -23,7 +23,7 @@ _WRITERS: Mapping[FileFormat, Callable[[IO[bytes], Made], AbstractContextManager
 
 
 class RowsMissing(UptillError):
-    """The CSV is the one that was written, and yet gave other rows: a fault of the program."""
+    """The CSV was verified and yet gave another number of rows: a bug in Uptill."""
 
 
 def write_files(
@@ -31,15 +31,14 @@ def write_files(
     lease: FinaliseLease,
     csv: StoredObject,
     formats: Sequence[FileFormat],
-    made: Made,
-    keep: Callable[[], None],
+    contents: FileContents,
     *,
-    rows: int,
+    on_piece: Callable[[], None],
 ) -> dict[FileFormat, StoredObject]:
-    """Upload a file of each format but CSV; `keep` is called again and again, and may raise to stop it all.
+    """Upload a file of each format except CSV. `on_piece` is called often, and may raise to stop.
 
-    A file appears only once the whole CSV was verified and gave as many rows as the report has. Raises
-    `StorageUnavailable`, `ObjectLost` for a CSV that is gone or was changed, and `RowsMissing`.
+    A file appears only after the whole CSV was verified and had every row of the report. Raises `StorageUnavailable`,
+    `ObjectLost` for a CSV that is missing or was changed, and `RowsMissing`.
     """
     wanted = [file_format for file_format in formats if file_format in _WRITERS]
     if not wanted:
@@ -49,27 +48,39 @@ def write_files(
         writers = []
         for file_format in wanted:
             target = stack.enter_context(
-                storage.writing(lease.object_key(file_format), CONTENT_TYPES[file_format], on_piece=keep)
+                storage.writing(lease.object_key(file_format), CONTENT_TYPES[file_format], on_piece=on_piece)
             )
             targets[file_format] = target
-            writers.append(stack.enter_context(_WRITERS[file_format](cast("IO[bytes]", target), made)))
-        blocks, written = storage.read(csv), 0
-        try:
-            for some in rows_of(blocks, made.columns):
-                for write in writers:
-                    write(some)
-                written += len(some)
-                keep()
-        except (pa.ArrowException, ValueError, TypeError):
-            _exhaust(blocks)  # a damaged CSV may make no sense before its end shows why
-            raise
-        _exhaust(blocks)
-        if written != rows:
-            raise RowsMissing(f"{csv.key} gave {written:,} rows instead of {rows:,}")
+            writers.append(stack.enter_context(_WRITERS[file_format](cast("IO[bytes]", target), contents)))
+        written = _copy_rows(storage.read(csv), contents, writers, on_piece)
+        if written != contents.rows:
+            raise RowsMissing(f"{csv.key} gave {written:,} rows instead of {contents.rows:,}")
     return {file_format: target.stored() for file_format, target in targets.items()}
 
 
-def _exhaust(blocks: Iterator[bytes]) -> None:
+def _copy_rows(
+    blocks: Iterator[bytes],
+    contents: FileContents,
+    writers: Sequence[WriteRows],
+    on_piece: Callable[[], None],
+) -> int:
+    """Hand every row to every writer; return how many rows."""
+    written = 0
+    try:
+        for rows in read_rows(blocks, contents.columns):
+            for write in writers:
+                write(rows)
+            written += len(rows)
+            on_piece()
+    except (pa.ArrowException, ValueError, TypeError):
+        # A damaged CSV may not parse. Its end shows whether it is damaged.
+        _read_to_end(blocks)
+        raise
+    _read_to_end(blocks)
+    return written
+
+
+def _read_to_end(blocks: Iterator[bytes]) -> None:
     """Read to the end, where the object is verified."""
     for _ in blocks:
         pass

@@ -13,8 +13,8 @@ select pg_backend_pid(), exists (
     where locktype = 'advisory' and granted and objsubid = 2 and pid = pg_backend_pid()
       and classid = 1433691240 and objid = %(number)s)
 
--- name: look
--- One look: the absent holders of leases, whether an absent one has returned, and whether a retry waits to be published.
+-- name: presence_check
+-- The absent holders of leases, whether an absent worker has returned, and whether a retry waits to be published.
 select
     array(
         select presence from (

@@ -1,8 +1,8 @@
--- The life of a report. All times are this database's (clock_timestamp), never a process's.
+-- The life of a report. All times are by this database's clock (clock_timestamp), never by a process's.
 
--- name: resolve_cut
--- One snapshot with the batches: the data cut, and as_of where the caller gave none.
-select data_cut,
+-- name: resolve_as_of
+-- The data cut of this snapshot, and as_of if the caller gave none.
+select data_cut as accepted_seq,
        case %(as_of_mode)s
            when 'latest' then coalesce(latest_observed_at, clock_timestamp())
            when 'now' then clock_timestamp()
@@ -11,11 +11,11 @@ select data_cut,
 from ledger_head
 
 -- name: open_reports
--- Unfinished reports of the line of keys.
+-- Unfinished reports of a line of keys: a key and those that it replaced.
 select count(*) from report where key_line = key_line(%(created_by)s) and state in ('queued', 'running')
 
 -- name: find_idempotent
--- `of_another`: the report was canceled, and not by the caller: not by its line, or perhaps for another Idempotency-Key.
+-- `of_another`: the report was canceled, but not by the caller's line, or perhaps for another Idempotency-Key.
 select i.report_id, i.request_sha256,
     r.state = 'canceled' and (w.withdrawn_at is null or w.is_ambiguous) as of_another
 from idempotency i
@@ -24,12 +24,12 @@ left join report_interest w on w.report_id = r.id and w.key_line = key_line(%(cr
 where i.created_by = %(created_by)s and i.key = %(key)s and i.created_at > clock_timestamp() - interval '24 hours'
 
 -- name: hold_report
--- Held until the end of the transaction: nobody cancels the report before the caller's interest is committed.
+-- Locked until the end of the transaction, so that no key cancels the report before the caller's interest is committed.
 select state from report where id = %(id)s for share
 
 -- name: note_interest
--- Writes only what is new, so that many who ask the same at once do not wait for one row. The line that created the report
--- wants it without a row.
+-- Writes only what is new, so that many equal requests at once do not wait for one row. The line that created the report
+-- needs no row.
 insert into report_interest (report_id, key_line)
 select r.id, asked.line
 from report r, (values (key_line(%(created_by)s))) asked (line)
@@ -44,8 +44,9 @@ on conflict (created_by, key) do update
 set request_sha256 = excluded.request_sha256, report_id = excluded.report_id, created_at = clock_timestamp()
 
 -- name: keep_question
--- Of two that ask the same at this moment the later fails to serialise, and finds the other's report on its next try. An
--- advisory lock could not do that: who has waited for it still sees the moment before. The row is no caller's key.
+-- Of two equal requests at the same time, the later one fails to serialise and finds the other's report on its next try.
+-- An advisory lock could not do that: after waiting for it, a transaction still has its old snapshot. The row belongs to
+-- no caller.
 insert into idempotency (created_by, key, request_sha256, report_id)
 select '', encode(sha256(convert_to(jsonb_build_array(
     data_cut, as_of, policy, policy_version, detail, windows, formats, stores, scope)::text, 'UTF8')), 'hex'), '', id
@@ -53,9 +54,9 @@ from report where id = %(report_id)s
 on conflict (created_by, key) do update set report_id = excluded.report_id
 
 -- name: find_same
--- The same question about the same data has the same answer, unless its files are lost.
+-- Equal requests about the same data share one report, unless its files are lost.
 select id from report
-where data_cut = %(data_cut)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
+where data_cut = %(accepted_seq)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
   and detail = %(detail)s and windows = %(windows)s and formats = %(formats)s
   and stores is not distinct from %(stores)s and scope is not distinct from %(scope)s
   and state in ('queued', 'running', 'succeeded') and id <> all(%(unusable)s)
@@ -68,7 +69,7 @@ where id = %(id)s and state in ('queued', 'running') and (%(scope)s::jsonb is nu
 for update
 
 -- name: withdraw
--- Only who wants a report can withdraw: the line that created it, or one that asked the same.
+-- Only a line that wants the report can withdraw: the one that created it, or one that asked for the same.
 insert into report_interest (report_id, key_line, withdrawn_at, is_ambiguous)
 select wants.id, wants.key_line, clock_timestamp(),
     (select count(*) > 1 from idempotency where report_id = wants.id and key_line(created_by) = wants.key_line)
@@ -81,7 +82,7 @@ on conflict (report_id, key_line) do update
 set withdrawn_at = excluded.withdrawn_at, is_ambiguous = report_interest.is_ambiguous or excluded.is_ambiguous
 
 -- name: is_wanted
--- By the line that created it, unless it withdrew, or by one that asked the same.
+-- By the line that created it, unless it withdrew, or by another that asked for the same.
 select exists (
     select key_line from report r where id = %(id)s and not exists (
         select from report_interest i where i.report_id = r.id and i.key_line = r.key_line)
@@ -105,7 +106,7 @@ where report_id = %(id)s and state in ('pending', 'dead')
 returning batch_no
 
 -- name: unknown_stores
--- How many of the ids are of no store that the caller may see, and the first few.
+-- How many of the ids belong to no store that the caller may see, and the first few.
 select count(*), (array_agg(id order by id collate "C"))[:5]
 from unnest(%(ids)s::text[]) wanted (id)
 where not exists (
@@ -116,7 +117,7 @@ where not exists (
 insert into report (id, as_of, policy, policy_version, detail, windows, formats, stores, scope, data_cut, created_by,
     request_id, traceparent)
 values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(stores)s, %(scope)s,
-    %(data_cut)s, %(created_by)s, %(request_id)s, %(traceparent)s)
+    %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s)
 
 -- name: batch_ranges
 -- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
@@ -124,7 +125,7 @@ select min(store_id), max(store_id), count(*)
 from (
     select store_id, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
     from store
-    where polled_since_seq <= %(data_cut)s
+    where polled_since_seq <= %(accepted_seq)s
 ) numbered
 group by batch_no
 order by batch_no
@@ -137,14 +138,14 @@ from unnest(%(first_ids)s::text[], %(last_ids)s::text[], %(range_stores)s::integ
     with ordinality range (first_id, last_id, stores, place)
 
 -- name: insert_chosen
--- The same for some of the stores: each batch names its own.
+-- Like `insert_ranges`, for some of the stores: each batch lists its own.
 insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, is_short, due_at)
 select %(id)s, batch_no, min(store_id), max(store_id), count(*), array_agg(store_key order by store_id),
     count(*) <= %(short_stores)s and count(*) over () = 1, clock_timestamp() + %(republish)s
 from (
     select store_id, store_key, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
     from store
-    where polled_since_seq <= %(data_cut)s
+    where polled_since_seq <= %(accepted_seq)s
       and (%(ids)s::text[] is null or store_id = any(%(ids)s::text[]))
       and (%(labels)s::jsonb is null or labels @> %(labels)s::jsonb)
       and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb)
@@ -160,15 +161,15 @@ where not exists (select from report_batch where report_id = %(id)s)
 select count(*) as batches, coalesce(sum(stores), 0) as stores, bool_or(is_short) as is_short from report_batch where report_id = %(id)s
 
 -- name: get_reports
--- Each asked for with the scope of who asks; `place` is that in the lists.
-select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut,
+-- Each id with the scope of its caller; `place` is its position in the lists.
+select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     tzdata_version, created_at, started_at, finished_at, error, stores_total, stores_done, files
 from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
 join report_shown r on r.id = asked.id
 where asked.scope is null or r.scope @> asked.scope
 
 -- name: list_reports
-select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut, tzdata_version,
+select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq, tzdata_version,
     created_at, started_at, finished_at, error, stores_total, stores_done, files
 from report_shown r
 where (%(before_id)s::uuid is null or r.id < %(before_id)s)
@@ -196,9 +197,9 @@ returning b.attempt, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
 
 -- name: claim_next
--- The line of keys with the least in hand, batches and merges, comes first; between equals a draw decides, which needs no
--- row that all claims would change. Within a line: the oldest report, in the order of its batches. With `only_short` only
--- short work. Two workers that claim at the same moment pass over each other's rows.
+-- The line of keys with the fewest leases (batches and merges) comes first. A random draw decides between equals, which
+-- needs no row that all claims would update. Within a line: the oldest report, in the order of its batches. With
+-- `only_short` only short work. Two workers that claim at the same time skip each other's rows.
 with recursive line (key_line) as (
     (select key_line from report where state in ('queued', 'running') order by key_line limit 1)
     union all
@@ -254,7 +255,7 @@ select state from report where id = %(report_id)s for update
 -- name: complete_batch
 update report_batch b
 set state = 'done', lease_until = null, part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
-    data_cut = %(data_cut)s, error = null
+    data_cut = %(read_seq)s, error = null
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
   and r.id = b.report_id and r.state = 'running'
@@ -263,8 +264,8 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = 
 select count(*) from report_batch where report_id = %(report_id)s and state <> 'done'
 
 -- name: release_batch
--- Back to the queue after a pause. An infrastructure fault is not the batch's: its claim is given back; without a lease any
--- more that is the business of `return_batch_claim`. Any other fault waits longer each time. Doing it twice is doing it once.
+-- Back to the queue after a pause. After an outage the claim does not count. If the lease is gone already,
+-- `return_batch_claim` returns the claim. After any other error the batch waits longer each time. Idempotent.
 update report_batch
 set state = 'pending', lease_until = null,
     due_at = clock_timestamp() + case when %(give_back)s then %(pause)s else greatest(%(pause)s, retry_pause(burnt)) end,
@@ -278,7 +279,7 @@ select exists (select from report_batch where state = 'leased' and worker = %(wo
                where state = 'running' and finaliser = %(worker)s and finalise_lease_until > clock_timestamp())
 
 -- name: release_batches_of
--- The worker is stopping, which is not the batch's fault.
+-- The worker is stopping, so the claim does not count.
 update report_batch
 set state = 'pending', lease_until = null, due_at = clock_timestamp(), burnt = burnt - 1
 where state = 'leased' and worker = %(worker)s
@@ -290,13 +291,13 @@ set finalise_lease_until = clock_timestamp(), finalise_burnt = finalise_burnt - 
 where state = 'running' and finaliser = %(worker)s and finalise_lease_until > clock_timestamp()
 returning id
 
--- name: newest_cut
+-- name: newest_read_seq
 select max(data_cut) from report_batch where report_id = %(report_id)s
 
--- name: disagreeing_batches
--- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time, hours,
--- zones. Changes of other times do not matter, and neither do labels: they were looked at when it was accepted. Of what
--- the ledger may have forgotten nobody knows, so it counts as such a change.
+-- name: stale_batches
+-- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time range,
+-- hours, zones. Changes outside that range do not matter. Labels do not either, because they were evaluated when the
+-- report was accepted. A change that the ledger may have forgotten counts.
 select b.round, b.batch_no, b.first_id, b.last_id, b.stores, b.store_keys
 from report_batch b
 where b.report_id = %(report_id)s and (
@@ -315,26 +316,26 @@ where report_id = %(report_id)s and batch_no = any(%(batch_nos)s) and state = 'd
 
 -- name: replace_part
 update report_batch b
-set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(data_cut)s
+set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(read_seq)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: reopen_lost
--- Their parts are not in the object store as they were written, so they are computed again, with all their claims: the
--- claims of the finalisation end it where the parts are lost again and again.
+-- Their parts are not in the object store as they were written, so they are computed again, with all their claims. If
+-- parts keep getting lost, the finalisation uses up its own claims.
 update report_batch b
 set state = 'pending', part = null, burnt = 0, due_at = clock_timestamp(), due_since = clock_timestamp()
 from report r
 where b.report_id = %(report_id)s and b.part = any(%(parts)s) and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
--- name: report_subject
+-- name: report_fields
 select as_of, policy, detail, windows, data_cut from report where id = %(report_id)s
 
 -- name: report_facts
 select as_of, policy, policy_version, detail, windows, formats, stores, scope,
-       (select max(data_cut) from report_batch where report_id = report.id) as data_cut
+       (select max(data_cut) from report_batch where report_id = report.id) as read_seq
 from report where id = %(report_id)s
 
 -- name: claim_finalise
@@ -348,13 +349,13 @@ where id = %(report_id)s and state = 'running'
 returning finalise_attempt, request_id, traceparent
 
 -- name: renew_finalise
--- Also after it was taken back, as long as nobody else has claimed.
+-- Also after it was taken back, as long as no other worker has claimed it.
 update report
 set finalise_lease_until = clock_timestamp() + %(lease)s, finaliser = %(worker)s, finaliser_presence = %(presence)s
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: release_finalise
--- As `release_batch`; without a finaliser nobody holds it.
+-- Like `release_batch`. Without a finaliser, no worker holds it.
 update report
 set finalise_lease_until = clock_timestamp() + case when %(give_back)s then interval '0' else retry_pause(finalise_burnt) end,
     finalise_burnt = finalise_burnt - case when %(give_back)s and finaliser is not null then 1 else 0 end,
@@ -379,7 +380,7 @@ from finished, unnest(%(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s:
     as file (format, object, size_bytes, sha256)
 
 -- name: expire_leases
--- A worker went silent. Its batch is due at once; only the worker itself can say that it lives after all.
+-- A worker went silent. Its batch is due at once. Only the worker itself can show later that it is alive.
 with held as (
     select report_id, batch_no, attempt, claim_id, lease_until from report_batch
     where state = 'leased' and lease_until < clock_timestamp()
@@ -394,7 +395,7 @@ from held
 where b.report_id = held.report_id and b.batch_no = held.batch_no
 
 -- name: bury_batches
--- Not while a worker that was taken for dead may still say that it lives.
+-- Not while a worker that seems dead may still turn out to be alive.
 update report_batch b
 set state = 'dead', lease_until = null
 from report r
@@ -434,7 +435,7 @@ select count(*) as pending from report_batch b join report r on r.id = b.report_
 where b.state = 'pending' and r.state in ('queued', 'running')
 
 -- name: take_due
--- What nobody has claimed in time; two schedulers share the rows.
+-- Batches that no worker claimed in time. Two schedulers share the rows.
 update report_batch b
 set due_at = clock_timestamp() + %(republish)s
 from (
@@ -449,7 +450,7 @@ where b.report_id = due.report_id and b.batch_no = due.batch_no
 returning b.report_id, b.batch_no, b.is_short
 
 -- name: due_finalisations
--- Every batch is done, yet nobody holds the finalisation: its worker died.
+-- Every batch is done, but no worker holds the finalisation: its worker died.
 select r.id
 from report r
 where r.state = 'running'
@@ -486,7 +487,8 @@ where id in (
 returning id
 
 -- name: wanted_objects
--- Of each report what must stay: null means everything (work is under way); a failed report keeps its parts for a retry.
+-- For each report, the objects that must stay. Null means all of them (work is under way). A failed report keeps its
+-- parts for a retry.
 select r.id,
        case
            when r.state in ('queued', 'running') then null
@@ -505,7 +507,7 @@ where r.state = 'succeeded'
 order by r.id, f.format
 
 -- name: kept_objects
--- Files of succeeded reports, and parts of which the merge of others will be made: a failed one keeps its for a retry.
+-- Files of succeeded reports, and parts that a merge still needs. A failed report keeps its parts for a retry.
 select r.id as report_id, r.as_of, f.format, null as batch_no, coalesce(f.object, '') as key,
     coalesce(f.size_bytes, 0) as size_bytes, coalesce(f.sha256, '') as sha256
 from report r left join report_file f on f.report_id = r.id

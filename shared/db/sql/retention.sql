@@ -1,6 +1,6 @@
--- What the scheduler forgets, by this database's clock.
+-- Old data that the scheduler deletes. All times are by this database's clock.
 
--- name: patience
+-- name: lock_timeout
 set local lock_timeout = '2s'
 
 -- name: drop_oldest_week

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from services.api.main import create_app
-from services.scheduler.main import sweep
+from services.scheduler.sweep import sweep
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from shared.errors import QueueUnavailable

@@ -22,7 +22,7 @@ from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
 from shared.clock import to_us
 from shared.reports import trigger
-from shared.reports.retention import Swept, sweep_bucket
+from shared.reports.retention import BucketSweep, sweep_bucket
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem, work
 from tests.oracle.accounting import HOUR_US, MINUTE_US, HoursRow, Poll, account
@@ -291,7 +291,7 @@ def test_the_files_of_a_report_are_kept_and_retired_together(api: TestClient, wo
     made(api, worker, formats=["json", "xlsx"])
     storage = worker.storage
     with worker.pool.connection() as conn:
-        assert sweep_bucket(conn, storage, 9e9, grace=timedelta(0)) == Swept(
+        assert sweep_bucket(conn, storage, 9e9, grace=timedelta(0)) == BucketSweep(
             objects=2, uploads=0, strangers=0
         )
         assert [item.key.split("/")[3] for item in storage.list("reports/")] == [

@@ -180,7 +180,7 @@ def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) 
 
     for arguments, code, message in (
         (("report", "--store", "nobody"), 2, "1 of 1 store ids are unknown: 'nobody'"),
-        (("report", "--window", "P1M"), 2, "'P1M' is no window"),
+        (("report", "--window", "P1M"), 2, "'P1M' is not a window"),
         (("report", "--label", "region"), 2, "write it as NAME=VALUE"),
         (("report", "--format", "csv", "--format", "json"), 2, "several formats need -o"),
         (("stores", "show", "nobody"), 1, "store 'nobody' does not exist"),

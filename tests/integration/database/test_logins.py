@@ -178,7 +178,7 @@ def test_a_login_that_had_another_role_loses_it(database_url: str, names: dict[s
     [
         ("uptill", "x" * 20, "UPTILL_API_DATABASE_URL names 'uptill', which owns the database"),
         ("", "", "UPTILL_API_DATABASE_URL must name a user and a password"),
-        ("someone", "secret", "UPTILL_API_DATABASE_URL has a password"),
+        ("someone", "secret", "UPTILL_API_DATABASE_URL uses a well-known password"),
     ],
 )
 def test_what_is_no_login_is_refused(database_url: str, user: str, password: str, told: str) -> None:

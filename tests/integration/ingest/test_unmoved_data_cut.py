@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.ingest.run import load_source
-from services.worker.load import Moment
+from services.worker.load import Snapshot
 from shared.db.queries import queries
 from tests.fixtures.ingest_figures import Pipe
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger
@@ -33,11 +33,11 @@ def conn(database_url: str) -> Any:
 
 
 def cut(conn: psycopg.Connection) -> int:
-    """The data cut, which is the moment that workers take their cached input to be of."""
+    """The data cut, which workers take as the state of their cached input."""
     (found,) = conn.execute("select data_cut from ledger_head").fetchone() or (0,)
-    row = conn.execute(queries("load")["moment"]).fetchone()
+    row = conn.execute(queries("load")["snapshot"]).fetchone()
     assert row is not None
-    assert Moment(*row).seq == found
+    assert Snapshot(*row).seq == found
     return int(found)
 
 

@@ -10,9 +10,9 @@ import pytest
 # main thread by then is taken by that thread.
 _STARTS_THREADS = """
 import threading
-from shared.stop_signals import StopSignals
+from shared.stop_signals import ShutdownSignals
 
-stop = StopSignals()
+stop = ShutdownSignals()
 
 def start_threads():
     while not stop.requested:

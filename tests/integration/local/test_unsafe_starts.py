@@ -61,7 +61,7 @@ def refused(env: Mapping[str, str], folder: Path, module: str, *words: str) -> N
     ("options", "words"),
     [
         (("--appendonly", "yes", "--maxmemory-policy", "allkeys-lru"), "may evict"),
-        (("--appendonly", "no"), "keeps nothing over a restart"),
+        (("--appendonly", "no"), "loses its data at a restart"),
     ],
 )
 def test_a_queue_that_evicts(
@@ -74,7 +74,7 @@ def test_a_queue_that_evicts(
 @pytest.mark.parametrize("module", [*SERVICES, "services.ingest.http"])
 def test_a_well_known_password(env: Mapping[str, str], tmp_path: Path, module: str) -> None:
     unsafe = {**env, "UPTILL_DATABASE_URL": "postgresql://uptill:changeme@127.0.0.1:1/uptill"}
-    refused(unsafe, tmp_path, module, "UPTILL_DATABASE_URL has a password that everybody tries first")
+    refused(unsafe, tmp_path, module, "UPTILL_DATABASE_URL uses a well-known password")
     assert not any("changeme" in log.read_text() for log in tmp_path.glob("*.log"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from psycopg import sql
 
-from services.scheduler.metric_facts import Facts
+from services.scheduler.metric_facts import FactCollector
 from shared.ids import new_id
 from shared.queue import make_broker
 from tests.fixtures.metrics import Samples, by_label, parse, value
@@ -22,13 +22,13 @@ def conn(database_url: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def facts(database_url: str, redis_url: str) -> Iterator[Facts]:
+def facts(database_url: str, redis_url: str) -> Iterator[FactCollector]:
     broker = make_broker(redis_url)
-    yield Facts(database_url, broker, redis_url, 3600)
+    yield FactCollector(database_url, broker, redis_url, 3600)
     broker.close()
 
 
-def looked_up(facts: Facts) -> Samples:
+def looked_up(facts: FactCollector) -> Samples:
     registry = CollectorRegistry()
     registry.register(facts)
     return parse(generate_latest(registry).decode())
@@ -61,7 +61,7 @@ def schedule(conn: psycopg.Connection, due_ago_s: float, state: str = "active") 
     return insert(conn, "report_schedule", id=new_id(), state=state, due_at_ago_s=due_ago_s, **terms)
 
 
-def test_without_any_all_is_zero(facts: Facts) -> None:
+def test_without_any_all_is_zero(facts: FactCollector) -> None:
     shown = looked_up(facts)
     assert by_label(shown, "uptill_schedules", "state") == {"active": 0, "paused": 0}
     assert by_label(shown, "uptill_file_deliveries", "state") == {"waiting": 0, "delivered": 0, "failed": 0}
@@ -71,7 +71,7 @@ def test_without_any_all_is_zero(facts: Facts) -> None:
         assert value(shown, f"uptill_oldest_{what}_age_seconds") == 0
 
 
-def test_schedules_and_their_files(facts: Facts, conn: psycopg.Connection) -> None:
+def test_schedules_and_their_files(facts: FactCollector, conn: psycopg.Connection) -> None:
     first = schedule(conn, -3600)
     schedule(conn, 7200, "paused")  # is not overdue
     for number, (delivery, state, finished_ago_s) in enumerate(
@@ -94,13 +94,13 @@ def test_schedules_and_their_files(facts: Facts, conn: psycopg.Connection) -> No
     assert value(shown, "uptill_oldest_file_delivery_age_seconds") == pytest.approx(500, abs=60)
 
 
-def test_the_longest_due_schedule(facts: Facts, conn: psycopg.Connection) -> None:
+def test_the_longest_due_schedule(facts: FactCollector, conn: psycopg.Connection) -> None:
     for due_ago_s in (100, 1000, -1000):
         schedule(conn, due_ago_s)
     assert value(looked_up(facts), "uptill_oldest_due_schedule_age_seconds") == pytest.approx(1000, abs=60)
 
 
-def test_endpoints_and_deliveries(facts: Facts, conn: psycopg.Connection) -> None:
+def test_endpoints_and_deliveries(facts: FactCollector, conn: psycopg.Connection) -> None:
     endpoint = {"url": "https://x.test", "events": ["report.failed"], "secret": "whsec_x"}
     working = insert(conn, "webhook_endpoint", id=new_id(), **endpoint)
     insert(conn, "webhook_endpoint", id=new_id(), failing_since_ago_s=60, **endpoint)

@@ -16,7 +16,7 @@ from services.worker.finalise_report import finalise_report
 from shared.errors import ObjectCorrupt, ObjectGone
 from shared.reports.due import bury_poison, due_finalisations
 from shared.settings import Settings
-from shared.storage import Expected, Storage, StoredObject, make_storage
+from shared.storage import Expected, Storage, StoredObject, make_client, make_storage
 from tests.fixtures.buckets import content_of
 from tests.fixtures.damage import DAMAGES, damage, replace
 from tests.fixtures.fleet import Store, load_fleet
@@ -105,8 +105,8 @@ class Meddler(Storage):
 @pytest.fixture
 def meddled(worker: WorkerContext, settings: Settings) -> tuple[WorkerContext, Meddler]:
     """A worker whose store somebody meddles with."""
-    honest = make_storage(settings)
-    meddler = Meddler(honest._client, honest.bucket, honest._public_endpoint, honest._credentials)
+    client = make_client(settings, settings.s3_endpoint)
+    meddler = Meddler(client, settings.s3_bucket, settings.s3_public_endpoint, None)
     return with_(worker, storage=meddler), meddler
 
 

@@ -16,8 +16,8 @@ from services.worker.inputs import InputCache
 from shared.contracts import ComputeBatch, Wake
 from shared.db.connect import make_pool
 from shared.ids import new_id
-from shared.reports.agree import MAX_ROUNDS
 from shared.reports.claim import LeaseTerms
+from shared.reports.consistency import MAX_ROUNDS
 from shared.reports.model import Caller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings

@@ -135,7 +135,7 @@ def conn(database_url: str) -> Iterator[Connection]:
 
 def part(conn: Connection, cache: InputCache, batch: Batch) -> bytes:
     with one_snapshot(conn) as moment:
-        return render_part(batch, cache.load(conn, batch, moment))
+        return render_part(batch, cache.load_input(conn, batch, moment))
 
 
 def inputs() -> dict[str, float]:
@@ -175,7 +175,7 @@ def test_a_ledger_number_that_is_given_twice_is_told_apart(
         other.execute("update observation set is_active = not is_active")
     world.load_polls([("store-0", "active", START - timedelta(microseconds=1))])
     with psycopg.connect(database_url) as other:
-        assert other.execute("select data_cut from ledger_head").fetchone() == (batch.data_cut,)
+        assert other.execute("select data_cut from ledger_head").fetchone() == (batch.accepted_seq,)
     assert part(conn, cache, batch) == part(conn, InputCache(0), batch) != lost
 
 

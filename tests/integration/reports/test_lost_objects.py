@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api.main import create_app
-from services.scheduler.janitor import clean
+from services.scheduler.janitor import clean_bucket
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
@@ -76,13 +76,13 @@ def test_the_janitor_counts_them_for_the_alarm(
 ) -> None:
     whole = api.post("/v1/reports", json={"force": True}).json()["id"]
     work(worker, whole)
-    assert clean(worker.pool, worker.storage, settings).lost == 1
+    assert clean_bucket(worker.pool, worker.storage, settings).lost == 1
     assert lost_now() == 1
-    interrupted = clean(worker.pool, worker.storage, settings, lambda: False)
+    interrupted = clean_bucket(worker.pool, worker.storage, settings, lambda: False)
     assert interrupted.lost is None
     with worker.pool.connection() as conn:
         conn.execute("update report set state = 'expired' where id = %s", [lost])
-    assert clean(worker.pool, worker.storage, settings).lost == 0
+    assert clean_bucket(worker.pool, worker.storage, settings).lost == 0
     assert lost_now() == 0
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from redis._parsers import BaseParser
 
 from services.cli.doctor import _check_queue
-from services.scheduler.metric_facts import Facts
+from services.scheduler.metric_facts import FactCollector
 from shared.errors import QueueUnavailable
 from shared.queue import make_brief_client, make_broker
 from shared.queue_state import STATES, QueueProbe, state_of
@@ -28,7 +28,7 @@ def queue(tmp_path: Path) -> Iterator[PrivateQueue]:
 
 def state(queue: PrivateQueue) -> str:
     with closing(QueueProbe(queue.url)) as probe:
-        return probe.look().state
+        return probe.check_state().state
 
 
 def test_each_state_of_a_real_server(queue: PrivateQueue) -> None:
@@ -84,7 +84,7 @@ def test_doctor_and_metrics_tell_a_full_one(
     told, to_do = _check_queue(given)
     assert told == "Redis is full (maxmemory is reached)"
     assert to_do.startswith("raise maxmemory")
-    facts = Facts(database_url, make_broker(queue.url, make_brief_client(queue.url)), queue.url, 3600)
+    facts = FactCollector(database_url, make_broker(queue.url, make_brief_client(queue.url)), queue.url, 3600)
     (family,) = [family for family in facts.collect() if family.name == "uptill_queue_state"]
     shown = {sample.labels["state"]: sample.value for sample in family.samples}
     assert shown == {known: float(known == "full") for known in STATES}

@@ -64,7 +64,7 @@ def claim(
 
 def complete(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms = TERMS) -> Completion:
     part = StoredObject(lease.part_key, 10, "00" * 32)
-    completion = complete_batch(conn, lease, part, terms, data_cut=1)
+    completion = complete_batch(conn, lease, part, terms, read_seq=1)
     conn.commit()
     return completion
 
@@ -134,7 +134,7 @@ class TestTrigger:
         load_fleet(database_url, fleet(3))
         report_id, _ = trigger(database_url)
         load_fleet(database_url, {"store-000a": Store(polls=[(POLL, True)])})
-        cut = claim(conn, report_id).batch.data_cut
+        cut = claim(conn, report_id).batch.accepted_seq
         assert one(conn, "select count(*) from store where polled_since_seq <= %s", cut) == 3
 
 

@@ -11,8 +11,8 @@ from psycopg import AsyncConnection
 from types_boto3_s3 import S3Client
 
 from services.cli.reconcile_files import reconcile
-from services.scheduler.forget_reports import forget_requests
-from services.scheduler.janitor import forget
+from services.scheduler.janitor import delete_old_data
+from services.scheduler.retention import forget_requests
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
@@ -21,7 +21,7 @@ from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
 from shared.reports.model import Caller, ReportRequest
 from shared.reports.retention import (
-    Swept,
+    BucketSweep,
     expire_reports,
     remove_files,
     sweep_bucket,
@@ -55,7 +55,7 @@ class World:
         """What is in the bucket, without the report's folder."""
         return {item.key.split("/", 2)[2] for item in self.storage.list("reports/")}
 
-    def sweep(self) -> Swept:
+    def sweep(self) -> BucketSweep:
         """Look two hours from now."""
         return sweep_bucket(self.conn, self.storage, WEEK_S, now=LATER)
 
@@ -85,10 +85,10 @@ def test_the_parts_of_a_finished_report_go_and_its_file_stays(world: World) -> N
     report_id = world.trigger()
     world.compute(report_id, 0, 1, 2)
     assert len(world.keys()) == 4
-    assert sweep_bucket(world.conn, world.storage, WEEK_S) == Swept(0, 0, 0), "nothing is an hour old"
-    assert world.sweep() == Swept(3, 0, 0)
+    assert sweep_bucket(world.conn, world.storage, WEEK_S) == BucketSweep(0, 0, 0), "nothing is an hour old"
+    assert world.sweep() == BucketSweep(3, 0, 0)
     assert world.keys() == {"final-1/report.csv"}
-    assert world.sweep() == Swept(0, 0, 0)
+    assert world.sweep() == BucketSweep(0, 0, 0)
     assert reconcile(world.conn, world.storage, WEEK_S, deep=True).is_clean
 
 
@@ -96,9 +96,9 @@ def test_a_report_under_way_keeps_everything_also_parts_of_lost_leases(world: Wo
     report_id = world.trigger()
     world.compute(report_id, 0)
     world.storage.put(f"reports/{report_id}/parts/000001-1/report.csv", b"late", "text/csv")
-    assert world.sweep() == Swept(0, 0, 0)
+    assert world.sweep() == BucketSweep(0, 0, 0)
     world.compute(report_id, 1, 2)
-    assert world.sweep() == Swept(3, 0, 0)
+    assert world.sweep() == BucketSweep(3, 0, 0)
 
 
 def test_a_failed_report_keeps_what_a_retry_needs(world: World) -> None:
@@ -106,10 +106,10 @@ def test_a_failed_report_keeps_what_a_retry_needs(world: World) -> None:
     world.compute(report_id, 0)
     world.storage.put(f"reports/{report_id}/parts/000001-1/report.csv", b"unreferenced", "text/csv")
     world.conn.execute("update report set state = 'failed', finished_at = clock_timestamp()")
-    assert world.sweep() == Swept(1, 0, 0)
+    assert world.sweep() == BucketSweep(1, 0, 0)
     assert world.keys() == {"parts/000000-1/report.csv"}
     world.conn.execute("update report set finished_at = clock_timestamp() - interval '8 days'")
-    assert world.sweep() == Swept(1, 0, 0)
+    assert world.sweep() == BucketSweep(1, 0, 0)
 
 
 def test_a_report_expires_after_its_time_with_its_files(world: World) -> None:
@@ -130,13 +130,13 @@ def test_files_that_an_interrupted_expiry_left_are_the_janitors(world: World) ->
     world.compute(report_id, 0, 1, 2)
     world.conn.execute("update report set finished_at = finished_at - interval '8 days'")
     assert expire_reports(world.conn, WEEK_S) == [report_id]
-    assert world.sweep() == Swept(4, 0, 0)
+    assert world.sweep() == BucketSweep(4, 0, 0)
 
 
 def test_objects_of_reports_that_this_database_does_not_know_are_left_alone(world: World) -> None:
     world.storage.put(f"reports/{new_id()}/final-1/report.csv", b"of another database", "text/csv")
     world.storage.put("reports/readme.txt", b"by hand", "text/plain")
-    assert world.sweep() == Swept(0, 0, strangers=1)
+    assert world.sweep() == BucketSweep(0, 0, strangers=1)
 
 
 def test_an_upload_that_nobody_will_end_is_aborted(world: World, s3: S3Client) -> None:
@@ -146,7 +146,7 @@ def test_an_upload_that_nobody_will_end_is_aborted(world: World, s3: S3Client) -
         key = f"reports/{report_id}/final-1/report.csv"
         upload = s3.create_multipart_upload(Bucket=world.storage.bucket, Key=key)["UploadId"]
         s3.upload_part(Bucket=world.storage.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"piece")
-    assert world.sweep() == Swept(3, 1, 0)
+    assert world.sweep() == BucketSweep(3, 1, 0)
     assert [item.key.split("/")[1] for item in world.storage.open_uploads("reports/")] == [str(under_way)]
 
 
@@ -179,7 +179,7 @@ def test_idempotency_keys_and_interests_go_once_nothing_asks_for_them(world: Wor
     assert world.conn.execute("select report_id from report_interest").fetchall() == [(running,)]
 
 
-def test_the_housekeeper_purges_them(world: World, env: dict[str, str]) -> None:
+def test_the_janitor_deletes_them(world: World, env: dict[str, str]) -> None:
     report_id = world.trigger()
     world.conn.execute(
         "insert into idempotency (created_by, key, request_sha256, report_id, created_at)"
@@ -189,5 +189,5 @@ def test_the_housekeeper_purges_them(world: World, env: dict[str, str]) -> None:
     settings = Settings.model_validate(
         {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
     )
-    forget(world.context.pool, world.storage, settings)
+    delete_old_data(world.context.pool, world.storage, settings)
     assert world.conn.execute("select count(*) from idempotency where key = 'old'").fetchone() == (0,)

@@ -7,7 +7,7 @@ import yaml
 
 from shared.db.queries import queries
 
-SCALING = Path(__file__).parents[2] / "deploy/k8s/overlays/production/scaling.yaml"
+SCALING = Path(__file__).parents[3] / "deploy/k8s/overlays/production/scaling.yaml"
 
 
 def test_workers_are_scaled_by_the_age_of_the_oldest_due_batch(database_url: str) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from services.scheduler.forget_reports import drop_old_weeks, forget_rejects, forget_reports
+from services.scheduler.retention import drop_old_weeks, forget_rejects, forget_reports
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache

@@ -13,8 +13,8 @@ from services.ingest.run import Limits, ingest_paths, load_source
 from services.ingest.watch import Watcher
 from services.ingest.write.ledger import ImportLedger
 from services.sample import write_sample
-from services.scheduler.forget_reports import forget_imports
-from services.scheduler.janitor import forget
+from services.scheduler.janitor import delete_old_data
+from services.scheduler.retention import forget_imports
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from shared.db.queries import queries
@@ -112,9 +112,9 @@ def test_the_scheduler_does_it_if_it_is_told_to(
 ) -> None:
     ingest_paths(database_url, [write(tmp_path / "polls.csv", POLLS)])
     age(conn)
-    forget(worker.pool, worker.storage, settings)
+    delete_old_data(worker.pool, worker.storage, settings)
     assert rows(conn)[0] == 1
-    forget(worker.pool, worker.storage, settings.model_copy(update={"imports_keep_days": KEEP_DAYS}))
+    delete_old_data(worker.pool, worker.storage, settings.model_copy(update={"imports_keep_days": KEEP_DAYS}))
     assert rows(conn) == (0, 0, 0)
 
 

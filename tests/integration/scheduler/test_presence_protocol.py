@@ -16,7 +16,7 @@ from shared.reports.complete import complete_batch
 from shared.reports.due import bury_poison, expire_leases
 from shared.reports.finalise import claim_finalise, release_finalise, renew_finalise, return_finalise_claim
 from shared.reports.model import BatchLease, FinaliseLease
-from shared.reports.presence import Look, look, return_claims, take_back, take_retries
+from shared.reports.presence import PresenceCheck, check_presence, return_claims, take_back, take_retries
 from shared.storage import StoredObject
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.reports import trigger
@@ -61,11 +61,11 @@ def claim_end(conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms = TER
 
 def complete(conn: psycopg.Connection, lease: BatchLease) -> bool:
     part = StoredObject(lease.part_key, 10, "00" * 32)
-    return complete_batch(conn, lease, part, replace(TERMS, max_attempts=0), data_cut=1).accepted
+    return complete_batch(conn, lease, part, replace(TERMS, max_attempts=0), read_seq=1).accepted
 
 
-def glance(conn: psycopg.Connection) -> Look:
-    return look(conn, settle_s=0, max_attempts=LIMIT)
+def glance(conn: psycopg.Connection) -> PresenceCheck:
+    return check_presence(conn, settle_s=0, max_attempts=LIMIT)
 
 
 def batch(conn: psycopg.Connection) -> Any:
@@ -127,7 +127,7 @@ class TestAbsence:
         self, conn: psycopg.Connection, report_id: UUID
     ) -> None:
         claim(conn, report_id)
-        assert not look(conn, settle_s=1e6, max_attempts=LIMIT).is_settled
+        assert not check_presence(conn, settle_s=1e6, max_attempts=LIMIT).is_settled
 
 
 class TestMisjudged:

@@ -1,4 +1,4 @@
-"""The scheduler's look for killed workers: what it takes back is published at once, ahead of everything that waits."""
+"""Recovery of killed workers: what the scheduler takes back is published at once, ahead of everything that waits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ import pytest
 from dramatiq.brokers.redis import RedisBroker
 
 from services.scheduler import recovery as module
-from services.scheduler.main import sweep
 from services.scheduler.recovery import Recovery
+from services.scheduler.sweep import sweep
 from shared.contracts import REPORT_QUEUE, ComputeBatch
 from shared.db.connect import make_pool
 from shared.ids import new_id
@@ -66,12 +66,12 @@ def broker(settings: Settings) -> Iterator[RedisBroker]:
 
 
 @contextmanager
-def looking(broker: RedisBroker, settings: Settings) -> Iterator[Recovery]:
+def recovering(broker: RedisBroker, settings: Settings) -> Iterator[Recovery]:
     recovery = Recovery(broker, settings)
     recovery.start()
     try:
         yield recovery
-        assert not recovery.is_alive() or recovery.is_well()
+        assert not recovery.is_alive() or recovery.is_healthy()
     finally:
         recovery.stop(10)
 
@@ -94,7 +94,7 @@ def test_a_killed_workers_batch_goes_ahead_of_a_thousand_messages(
 ) -> None:
     taken = LEASES_TAKEN_BACK.labels("batch")._value.get()
     assert claim_batch(conn, report_id, 0, TERMS)
-    with looking(broker, settings):
+    with recovering(broker, settings):
         wait_until(lambda: queue_depth(broker) == _BACKLOG + 1, "the retry")
     assert conn.execute(_STATE).fetchone() == ("pending", 1, 1)
     assert next_message(broker) == ("compute_batch", {"report_id": str(report_id), "batch_no": 0})
@@ -105,7 +105,7 @@ def test_a_killed_workers_merge_does_too(
     settings: Settings, broker: RedisBroker, report_id: UUID, conn: psycopg.Connection
 ) -> None:
     _complete(conn, report_id)
-    with looking(broker, settings):
+    with recovering(broker, settings):
         wait_until(lambda: queue_depth(broker) == _BACKLOG + 1, "the retry")
     assert next_message(broker) == ("finalise_report", {"report_id": str(report_id)})
 
@@ -126,14 +126,14 @@ def test_a_claim_is_given_back_when_the_worker_is_there_again(
 ) -> None:
     returned = CLAIMS_RETURNED._value.get()
     assert claim_batch(conn, report_id, 0, TERMS)
-    with looking(broker, settings):
+    with recovering(broker, settings):
         wait_until(lambda: conn.execute(_STATE).fetchone() == ("pending", 1, 1), "the lease's end")
         conn.execute("select pg_advisory_lock(1433691240, %s)", [ABSENT])
         wait_until(lambda: conn.execute(_STATE).fetchone() == ("pending", 1, 0), "the claim")
     assert CLAIMS_RETURNED._value.get() == returned + 1
 
 
-def test_nobody_is_absent_for_a_while_after_the_look_lost_its_own_session(
+def test_no_worker_is_absent_for_a_while_after_the_recovery_lost_its_own_session(
     settings: Settings,
     broker: RedisBroker,
     report_id: UUID,
@@ -141,24 +141,28 @@ def test_nobody_is_absent_for_a_while_after_the_look_lost_its_own_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A failover ends every session at once, on a server that has run for long."""
-    with looking(broker, settings) as recovery:
+    with recovering(broker, settings) as recovery:
         wait_until(lambda: conn.execute(_SESSION).fetchone(), "the session")
         monkeypatch.setattr(module, "_SETTLE_S", 3600.0)
-        monkeypatch.setattr(module, "look", lambda conn, **limits: _look(conn, **{**limits, "settle_s": 0.0}))
+        monkeypatch.setattr(
+            module,
+            "check_presence",
+            lambda conn, **limits: _check_presence(conn, **{**limits, "settle_s": 0.0}),
+        )
         assert conn.execute(f"select pg_terminate_backend(pid) from ({_SESSION}) mine").fetchone() == (True,)
-        wait_until(lambda: not recovery.is_well(), "the loss to be noticed")
+        wait_until(lambda: not recovery.is_healthy(), "the loss to be noticed")
         assert claim_batch(conn, report_id, 0, TERMS)
-        looks = set()
+        checks = set()
 
-        def has_looked() -> bool:
-            looks.update(conn.execute(_SESSION).fetchall())
-            return len(looks) > 4
+        def has_checked() -> bool:
+            checks.update(conn.execute(_SESSION).fetchall())
+            return len(checks) > 4
 
-        wait_until(has_looked, "some looks")
+        wait_until(has_checked, "some checks")
     assert conn.execute(_STATE).fetchone() == ("leased", 1, 1)
 
 
-_look = presence.look
+_check_presence = presence.check_presence
 
 
 def _complete(conn: psycopg.Connection, report_id: UUID) -> None:
@@ -166,4 +170,4 @@ def _complete(conn: psycopg.Connection, report_id: UUID) -> None:
     lease = claim_batch(conn, report_id, 0, TERMS)
     assert lease is not None
     part = StoredObject(lease.part_key, 10, "00" * 32)
-    assert complete_batch(conn, lease, part, TERMS, data_cut=1).finalise is not None
+    assert complete_batch(conn, lease, part, TERMS, read_seq=1).finalise is not None

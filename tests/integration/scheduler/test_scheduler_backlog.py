@@ -8,7 +8,7 @@ import pytest
 from dramatiq.brokers.redis import RedisBroker
 from psycopg_pool import ConnectionPool
 
-from services.scheduler.main import sweep
+from services.scheduler.sweep import sweep
 from shared.db.connect import make_pool
 from shared.queue import make_broker, publish, queue_depth
 from shared.settings import Settings

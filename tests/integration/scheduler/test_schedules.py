@@ -18,9 +18,8 @@ from services.api.use_cases.schedules import (
     list_runs,
     list_schedules,
 )
-from services.scheduler.schedules.deliver import deliver_one
-from services.scheduler.schedules.due import deliver
-from services.scheduler.schedules.fire import Fired, fire_one
+from services.scheduler.schedules.deliver import deliver_files, deliver_one
+from services.scheduler.schedules.fire import FiredRun, fire_one
 from services.worker.context import WorkerContext
 from shared.errors import InvalidRequest, ScheduleNotFound
 from shared.keys import EVERY_STORE, StoreScope, create_key, revoke_key
@@ -28,7 +27,7 @@ from shared.metrics.registry import OBJECTS_REFUSED
 from shared.reports.due import bury_poison
 from shared.reports.end import retry_report
 from shared.reports.trigger import BatchTerms
-from shared.schedules.model import Run, Schedule, ScheduleTerms
+from shared.schedules.model import ReportSchedule, Run, ScheduleTerms
 from tests.fixtures.buckets import content_of
 from tests.fixtures.damage import DAMAGES
 from tests.fixtures.fleet import Store, load_fleet
@@ -68,7 +67,9 @@ def on(database_url: str, act: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def make(url: str, maker: str, terms: ScheduleTerms = TERMS, visible: StoreScope = EVERY_STORE) -> Schedule:
+def make(
+    url: str, maker: str, terms: ScheduleTerms = TERMS, visible: StoreScope = EVERY_STORE
+) -> ReportSchedule:
     return on(url, lambda conn: create_schedule(conn, terms, created_by=maker, visible=visible))
 
 
@@ -81,11 +82,11 @@ def make_due(url: str, *, hours: int = 0) -> None:
         )
 
 
-def fire(url: str) -> Fired | None:
+def fire(url: str) -> FiredRun | None:
     return on(url, lambda conn: fire_one(conn, BatchTerms(2, 60)))
 
 
-def runs(url: str, schedule: Schedule) -> list[Run]:
+def runs(url: str, schedule: ReportSchedule) -> list[Run]:
     return on(url, lambda conn: list_runs(conn, schedule.id))
 
 
@@ -104,7 +105,7 @@ def test_two_that_fire_at_once_make_one_report(database_url: str, maker: str) ->
     schedule = make(database_url, maker)
     make_due(database_url)
 
-    async def both() -> list[Fired | None]:
+    async def both() -> list[FiredRun | None]:
         conns = [await AsyncConnection.connect(database_url) for _ in range(4)]
         try:
             return list(await asyncio.gather(*(fire_one(conn, BatchTerms(2, 60)) for conn in conns)))
@@ -152,7 +153,7 @@ def test_of_missed_times_only_the_newest_is_made_up_for(database_url: str, maker
 def test_a_paused_one_does_not_fire_and_does_not_catch_up(database_url: str, maker: str) -> None:
     schedule = make(database_url, maker)
 
-    def become(state: Any) -> Schedule:
+    def become(state: Any) -> ReportSchedule:
         return on(
             database_url,
             lambda conn: change_schedule(conn, schedule.id, EVERY_STORE, by=maker, state=state),
@@ -299,7 +300,7 @@ def test_a_changed_file_is_not_delivered_until_it_is_put_back(
     for how, said in (("one digit", "SHA-256"), ("half", "bytes instead of")):
         worker.storage.put(key, DAMAGES[how](whole), "binary/octet-stream")
         refused = OBJECTS_REFUSED.labels("delivery")._value.get()
-        deliver(worker.pool, worker.storage)
+        deliver_files(worker.pool, worker.storage)
         (run,) = runs(database_url, schedule)
         assert run.delivery == "waiting"
         assert said in (run.delivery_error or "")
@@ -308,7 +309,7 @@ def test_a_changed_file_is_not_delivered_until_it_is_put_back(
         with worker.pool.connection() as conn:
             conn.execute("update schedule_run set delivery_due_at = clock_timestamp()")
     worker.storage.put(key, whole, "binary/octet-stream")
-    deliver(worker.pool, worker.storage)
+    deliver_files(worker.pool, worker.storage)
     (run,) = runs(database_url, schedule)
     assert (run.delivery, run.delivery_error) == ("delivered", None)
     assert content_of(worker.storage, run.objects[0]) == whole

@@ -18,8 +18,9 @@ from standardwebhooks import Webhook
 
 from services.api.main import create_app
 from services.scheduler.webhooks.attempt import attempt_delivery
+from services.scheduler.webhooks.deliveries import claim_delivery, record_outcome
 from services.scheduler.webhooks.dial import Dialer
-from services.scheduler.webhooks.sender import Sender
+from services.scheduler.webhooks.sender import WebhookSender
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
@@ -29,8 +30,7 @@ from shared.reports.claim import LeaseTerms
 from shared.reports.due import bury_poison
 from shared.settings import Settings
 from shared.storage import make_storage
-from shared.webhooks.deliveries import claim_delivery, record_outcome
-from shared.webhooks.model import DeliveryLease, Outcome
+from shared.webhooks.model import AttemptOutcome, DeliveryLease
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.logins import with_login
 from tests.fixtures.receiver import Received, Receiver, receiver
@@ -83,7 +83,7 @@ def hook() -> Iterator[Receiver]:
 
 @contextmanager
 def sending(pool: ConnectionPool, dialer: Dialer = LOOSE) -> Iterator[None]:
-    sender = Sender(pool, dialer, threads=2)
+    sender = WebhookSender(pool, dialer, threads=2)
     sender.start()
     try:
         yield
@@ -122,7 +122,7 @@ def claim(pool: ConnectionPool) -> DeliveryLease:
     return lease
 
 
-def settle(pool: ConnectionPool, lease: DeliveryLease, outcome: Outcome) -> UUID | None:
+def settle(pool: ConnectionPool, lease: DeliveryLease, outcome: AttemptOutcome) -> UUID | None:
     with pool.connection() as conn:
         return record_outcome(conn, lease, outcome)
 
@@ -244,7 +244,7 @@ class TestAddresses:
             connect=never,
         )
         outcome = attempt_delivery(dialer, lease_to(f"https://receiver.test:{hook.port}/"))
-        assert outcome == Outcome(None, "receiver.test leads to an address that is not public")
+        assert outcome == AttemptOutcome(None, "receiver.test leads to an address that is not public")
         assert (connected, hook.received) == ([], [])
 
     def test_a_name_that_changes_is_asked_once_and_its_checked_address_is_the_one_connected_to(
@@ -269,7 +269,7 @@ class TestAddresses:
                 authorities=str(authority),
             )
             outcome = attempt_delivery(dialer, lease_to("https://receiver.test/hook?a=b"))
-            assert outcome == Outcome(204)
+            assert outcome == AttemptOutcome(204)
             assert connected == ["93.184.215.14"]
             (request,) = hook.received
             assert (request.path, request.headers["host"]) == ("/hook?a=b", "receiver.test")
@@ -313,13 +313,15 @@ def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
 class TestAnswers:
     def test_redirects_are_not_followed(self, hook: Receiver) -> None:
         hook.answer = lambda _: (302, {"Location": f"{hook.url}/elsewhere"}, b"")
-        assert attempt_delivery(LOOSE, lease_to(hook.url)) == Outcome(302, "redirects are not followed")
+        assert attempt_delivery(LOOSE, lease_to(hook.url)) == AttemptOutcome(
+            302, "redirects are not followed"
+        )
         assert len(hook.received) == 1
 
     def test_a_long_answer_is_not_read_to_its_end(self, hook: Receiver) -> None:
         hook.answer = lambda _: (500, {}, b"x" * 10_000_000)
         outcome = attempt_delivery(LOOSE, lease_to(hook.url))
-        assert outcome == Outcome(500, "it answered 500: " + "x" * 200)
+        assert outcome == AttemptOutcome(500, "it answered 500: " + "x" * 200)
 
     def test_silence_and_dribbling_end_at_the_time_limit(self, hook: Receiver) -> None:
         hook.silent.set()
@@ -380,7 +382,7 @@ class TestRetries:
         finish(trigger(api))
         pauses = []
         for _ in range(14):
-            settle(pool, claim(pool), Outcome(500, "no"))
+            settle(pool, claim(pool), AttemptOutcome(500, "no"))
             with pool.connection() as conn:
                 row = conn.execute(
                     "select extract(epoch from due_at - clock_timestamp())::float8 from webhook_delivery"
@@ -394,7 +396,7 @@ class TestRetries:
         lease = claim(pool)
         with pool.connection() as conn:
             conn.execute("update webhook_delivery set give_up_at = clock_timestamp() - interval '1 second'")
-        settle(pool, lease, Outcome(500, "no"))
+        settle(pool, lease, AttemptOutcome(500, "no"))
         (given_up,) = deliveries(api, state="failed")
         assert given_up["ended_at"] is not None
         assert made(api.post(f"/v1/webhook-deliveries/{given_up['id']}/resend"), 202)["state"] == "pending"
@@ -413,10 +415,10 @@ class TestRetries:
             conn.execute("update webhook_delivery set lease_until = clock_timestamp() - interval '1 second'")
         quick = claim(pool)
         assert (quick.id, quick.attempt) == (slow.id, slow.attempt + 1)
-        settle(pool, slow, Outcome(None, "late"))
+        settle(pool, slow, AttemptOutcome(None, "late"))
         assert deliveries(api)[0]["state"] == "leased"
         assert api.post(f"/v1/webhook-deliveries/{slow.id}/resend").status_code == 409
-        settle(pool, quick, Outcome(204))
+        settle(pool, quick, AttemptOutcome(204))
         assert deliveries(api)[0]["state"] == "delivered"
 
     def test_a_silent_receiver_holds_up_no_other(
@@ -470,11 +472,11 @@ class TestEndpoints:
     ) -> None:
         endpoint = register(api, hook.url)
         finish(trigger(api))
-        assert settle(pool, claim(pool), Outcome(500, "no")) is None
+        assert settle(pool, claim(pool), AttemptOutcome(500, "no")) is None
         with pool.connection() as conn:
             conn.execute("update webhook_endpoint set failing_since = failing_since - interval '6 days'")
         make_due(pool)
-        assert settle(pool, claim(pool), Outcome(500, "no")) == UUID(endpoint["id"])
+        assert settle(pool, claim(pool), AttemptOutcome(500, "no")) == UUID(endpoint["id"])
         shown = api.get("/v1/webhook-endpoints").json()["endpoints"]
         assert [one["disabled_because"] for one in shown] == ["every delivery failed for days"]
 
@@ -523,7 +525,7 @@ class TestEndpoints:
             conn.execute("set local role uptill_worker")
             lease = claim_delivery(conn, 60)
             assert lease is not None
-            record_outcome(conn, lease, Outcome(500, "no"))
+            record_outcome(conn, lease, AttemptOutcome(500, "no"))
         assert deliveries(api)[0]["last_status"] == 500
 
 

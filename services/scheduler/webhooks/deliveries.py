@@ -1,4 +1,4 @@
-"""The state machine of a delivery: claimed under a lease by the database's clock, fenced by its attempt, tried for a day."""
+"""The state machine of a webhook delivery: leased by the database's clock, fenced by its attempt, tried for a day."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,10 +9,9 @@ import psycopg
 from psycopg.rows import class_row
 
 from shared.db.queries import queries
-from shared.webhooks.model import DeliveryLease, Outcome
+from shared.webhooks.model import AttemptOutcome, DeliveryLease
 
 _SQL = queries("webhooks")
-KEEP_TRYING = timedelta(hours=24)
 _FIRST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(hours=2)
 _DISABLE_AFTER = timedelta(days=5)
@@ -20,35 +19,35 @@ _KEEP = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How many deliveries of one line of keys, and to one receiver (host and port), may be under way at a time."""
+class DeliveryLimits:
+    """How many deliveries of one line of keys, and to one receiver (host and port), may be sent at the same time."""
 
     per_key: int = 2
     per_receiver: int = 2
 
 
-USUAL_BOUNDS = Bounds()
+USUAL_LIMITS = DeliveryLimits()
 
 
 def claim_delivery(
-    conn: psycopg.Connection, lease_s: float, bounds: Bounds = USUAL_BOUNDS
+    conn: psycopg.Connection, lease_s: float, limits: DeliveryLimits = USUAL_LIMITS
 ) -> DeliveryLease | None:
-    """Claim the delivery whose turn it is: of the key, then of the receiver, with the fewest under way.
+    """Claim the delivery whose turn it is: of the key, then of the receiver, with the fewest being sent.
 
-    None when nothing is due within the bounds. In a transaction that the caller ends at once: only then can the next
-    claim be made.
+    Return None if nothing is due within the limits. The caller must end the transaction at once, because claims wait
+    for each other.
     """
     conn.execute(_SQL["take_turn"])
     conn.execute(_SQL["expire_leases"])
-    values = {"lease": timedelta(seconds=lease_s), **vars(bounds)}
+    values = {"lease": timedelta(seconds=lease_s), **vars(limits)}
     with conn.cursor(row_factory=class_row(DeliveryLease)) as cursor:
         return cursor.execute(_SQL["claim_delivery"], values).fetchone()
 
 
-def record_outcome(conn: psycopg.Connection, lease: DeliveryLease, outcome: Outcome) -> UUID | None:
-    """Record an attempt; nothing changes if the lease was lost. Returns the endpoint if this disabled it.
+def record_outcome(conn: psycopg.Connection, lease: DeliveryLease, outcome: AttemptOutcome) -> UUID | None:
+    """Record an attempt, unless its lease was lost. Return the endpoint if this attempt disabled it.
 
-    An endpoint is disabled that answers 410, or that has failed for five days without a success between.
+    An endpoint is disabled if it answers 410, or if it has failed for five days without a success.
     """
     fence = {"id": lease.id, "attempt": lease.attempt, "status": outcome.status}
     if outcome.is_success:
@@ -69,7 +68,7 @@ def record_outcome(conn: psycopg.Connection, lease: DeliveryLease, outcome: Outc
 
 
 def release_deliveries(conn: psycopg.Connection, leases: Iterable[DeliveryLease]) -> None:
-    """Let others have these at once."""
+    """Make these deliveries due again at once."""
     held = list(leases)
     conn.execute(
         _SQL["release_deliveries"],
@@ -78,7 +77,7 @@ def release_deliveries(conn: psycopg.Connection, leases: Iterable[DeliveryLease]
 
 
 def tidy_deliveries(conn: psycopg.Connection) -> None:
-    """Give up what waits for a disabled endpoint too long, and forget what ended a month ago, with its address."""
+    """Give up deliveries that waited too long for a disabled endpoint; delete those that ended a month ago."""
     conn.execute(_SQL["give_up_deliveries"])
     conn.execute(_SQL["forget_deliveries"], {"keep": _KEEP})
     conn.execute(_SQL["forget_subscriptions"], {"keep": _KEEP})

@@ -1,6 +1,6 @@
-"""What is forgotten when it is old: weeks of polls, rejected rows, ended imports and reports, Idempotency-Keys.
+"""Delete old data: weeks of polls, rejected rows, ended imports and reports, Idempotency-Keys.
 
-Each takes a connection in autocommit mode and, but for the keys, a number of days, of which 0 keeps everything.
+Each function takes a connection in autocommit mode. Those with `keep_days` delete nothing if it is 0.
 """
 
 from collections.abc import Iterator
@@ -17,20 +17,23 @@ from shared.storage import Storage
 
 _SQL = queries("retention")
 _MOST_AT_ONCE = 100
-_ROWS_AT_ONCE = 10_000  # of the ledger, in one transaction that holds up writers
-_STEPS_AT_ONCE = 100  # the housekeeper has other work
+# Rows of the ledger in one transaction, which blocks writers.
+_ROWS_AT_ONCE = 10_000
+# The janitor has other work.
+_STEPS_AT_ONCE = 100
 _log = structlog.get_logger()
 
 
 def drop_old_weeks(conn: psycopg.Connection, keep_days: int) -> Iterator[str]:
-    """Drop each week of polls that ended so long ago, the oldest first; yields the names of the partitions.
+    """Drop each week of polls that ended more than `keep_days` ago, oldest first; yield the names of the partitions.
 
-    Stops at one that somebody has been reading for seconds: readers behind the drop would wait. The next round tries again.
+    Stop at a partition that has had readers for seconds, because new readers would queue behind the drop. The next
+    round tries again.
     """
     while keep_days:
         try:
             with conn.transaction():
-                conn.execute(_SQL["patience"])
+                conn.execute(_SQL["lock_timeout"])
                 parameters = {"keep": timedelta(days=keep_days), "import_id": new_id()}
                 row = conn.execute(_SQL["drop_oldest_week"], parameters).fetchone()
         except psycopg.errors.LockNotAvailable:
@@ -42,7 +45,7 @@ def drop_old_weeks(conn: psycopg.Connection, keep_days: int) -> Iterator[str]:
 
 
 def forget_rejects(conn: psycopg.Connection, keep_days: int) -> int:
-    """Remove the rejected rows of imports that ended so long ago; their counts stay. Returns how many rows."""
+    """Delete the rejected rows of imports that ended more than `keep_days` ago and return how many. Their counts stay."""
     if not keep_days:
         return 0
     parameters = {"keep": timedelta(days=keep_days), "limit": _MOST_AT_ONCE}
@@ -50,15 +53,16 @@ def forget_rejects(conn: psycopg.Connection, keep_days: int) -> int:
 
 
 def forget_imports(conn: psycopg.Connection, keep_days: int, *, rows_at_once: int = _ROWS_AT_ONCE) -> int:
-    """Remove imports that ended so long ago, with their chunks and rejected rows; returns how many imports.
+    """Delete imports that ended more than `keep_days` ago, with their chunks and rejected rows; return how many.
 
-    In steps, between which writers get their turn; stops where they leave it none for seconds. The next round goes on.
+    Works in steps, so that writers get their turn in between, and stops if writers hold the lock for seconds. The
+    next round continues.
     """
     imports, parameters = 0, {"keep": timedelta(days=keep_days), "rows": rows_at_once}
     for _ in range(_STEPS_AT_ONCE if keep_days else 0):
         try:
             with conn.transaction():
-                conn.execute(_SQL["patience"])
+                conn.execute(_SQL["lock_timeout"])
                 ((gone, more),) = conn.execute(_SQL["forget_imports"], parameters).fetchall()
         except psycopg.errors.LockNotAvailable:
             _log.warning("writers_busy")
@@ -70,9 +74,9 @@ def forget_imports(conn: psycopg.Connection, keep_days: int, *, rows_at_once: in
 
 
 def forget_reports(conn: psycopg.Connection, storage: Storage, keep_days: int) -> int:
-    """Remove reports that ended, and whose files expired, so long ago; returns how many.
+    """Delete reports that ended, and whose files expired, more than `keep_days` ago; return how many.
 
-    First the objects, then the row: without it nobody would know whose they are.
+    The objects go first: without its row, a report's objects would belong to no known report.
     """
     if not keep_days:
         return 0
@@ -86,12 +90,12 @@ def forget_reports(conn: psycopg.Connection, storage: Storage, keep_days: int) -
 
 
 def forget_requests(conn: psycopg.Connection) -> int:
-    """Remove Idempotency-Keys that are older than 24 hours, and who wanted reports that ended before; returns how many keys."""
-    _all_of(conn, "forget_interests")
-    return _all_of(conn, "forget_idempotency")
+    """Delete Idempotency-Keys older than 24 hours, and the interest in reports that ended before; return how many keys."""
+    _delete_in_steps(conn, "forget_interests")
+    return _delete_in_steps(conn, "forget_idempotency")
 
 
-def _all_of(conn: psycopg.Connection, statement: str) -> int:
+def _delete_in_steps(conn: psycopg.Connection, statement: str) -> int:
     removed = 0
     for _ in range(_STEPS_AT_ONCE):
         rows = conn.execute(_SQL[statement], {"limit": _ROWS_AT_ONCE}).rowcount

@@ -1,0 +1,132 @@
+"""Make all batches of a report read the same committed polls, hours and zones.
+
+Each batch records the ledger number of its snapshot, `read_seq`. When all batches are done, those that missed a change
+that another batch may have seen are stale and run again, for a limited number of rounds. After that the worker that
+finishes the report computes them in one snapshot of its own, so no import can starve the report.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+
+from shared.db.queries import queries
+from shared.reports.model import Batch, FinaliseLease
+from shared.storage import StoredObject
+from shared.uptime.policy import POLICIES, every_poll_us, history_us
+from shared.uptime.window import longest_reach_us, parse_windows
+
+MAX_ROUNDS = 3
+_SQL = queries("reports")
+
+
+class _ReportFields(NamedTuple):
+    """The fields of a `Batch` that all batches of a report share."""
+
+    as_of: datetime
+    policy: str
+    detail: bool
+    windows: Sequence[str]
+    accepted_seq: int
+
+
+class _StaleBatch(NamedTuple):
+    """A batch that missed a change, and how often it has run again."""
+
+    round_no: int
+    batch_no: int
+    first_id: str | None
+    last_id: str | None
+    stores: int
+    store_keys: Sequence[int] | None
+
+
+class DataRange(NamedTuple):
+    """The instants whose polls can matter. Before `every_from`, only the last poll of a store can."""
+
+    from_time: datetime
+    every_from: datetime
+    to_time: datetime
+
+
+def data_range(as_of: datetime, policy: str, windows: Sequence[str]) -> DataRange:
+    """Return which polls a report needs."""
+    rules, reach_us = POLICIES[policy], longest_reach_us(parse_windows(windows))
+    oldest, every = (
+        as_of - timedelta(microseconds=reach_us + before_us)
+        for before_us in (history_us(rules), every_poll_us(rules))
+    )
+    return DataRange(oldest, every, as_of)
+
+
+def requeue_stale_batches(conn: psycopg.Connection, report_id: UUID) -> list[int]:
+    """Requeue the stale batches of a report; return their numbers. None are requeued once the rounds are used up.
+
+    The caller's transaction must hold the lock on the report's row.
+    """
+    newest = conn.execute(_SQL["newest_read_seq"], {"report_id": report_id}).fetchone()
+    fields = _read_fields(conn, report_id)
+    if newest is None or fields is None:
+        return []
+    stale = _find_stale(conn, report_id, fields, newest[0])
+    if not stale or max(batch.round_no for batch in stale) >= MAX_ROUNDS:
+        return []
+    again = [batch.batch_no for batch in stale]
+    conn.execute(_SQL["send_again"], {"report_id": report_id, "batch_nos": again})
+    return again
+
+
+def stale_batches(conn: psycopg.Connection, report_id: UUID, until: int) -> list[Batch]:
+    """Return the batches that missed a change which a reader at ledger number `until` sees."""
+    fields = _read_fields(conn, report_id)
+    if fields is None:
+        return []
+    return [Batch(report_id, *row[1:], *fields) for row in _find_stale(conn, report_id, fields, until)]
+
+
+def newest_read_seq(conn: psycopg.Connection, report_id: UUID) -> int:
+    """Return the newest ledger number at which a batch of the report was read."""
+    row = conn.execute(_SQL["newest_read_seq"], {"report_id": report_id}).fetchone()
+    return row[0] if row and row[0] is not None else 0
+
+
+def replace_part(
+    conn: psycopg.Connection, lease: FinaliseLease, batch_no: int, part: StoredObject, *, read_seq: int
+) -> bool:
+    """Replace the part of a batch. Return False if the lease on the finalisation was lost."""
+    replaced = conn.execute(
+        _SQL["replace_part"],
+        {
+            "report_id": lease.report_id,
+            "attempt": lease.attempt,
+            "batch_no": batch_no,
+            "part": part.key,
+            "size_bytes": part.size_bytes,
+            "sha256": part.sha256,
+            "read_seq": read_seq,
+        },
+    )
+    return replaced.rowcount == 1
+
+
+def _read_fields(conn: psycopg.Connection, report_id: UUID) -> _ReportFields | None:
+    row = conn.execute(_SQL["report_fields"], {"report_id": report_id}).fetchone()
+    return None if row is None else _ReportFields(*row)
+
+
+def _find_stale(
+    conn: psycopg.Connection, report_id: UUID, fields: _ReportFields, until: int
+) -> list[_StaleBatch]:
+    needed = data_range(fields.as_of, fields.policy, fields.windows)
+    rows = conn.execute(
+        _SQL["stale_batches"],
+        {
+            "report_id": report_id,
+            "until": until,
+            "from_time": needed.from_time,
+            "to_time": needed.to_time,
+        },
+    )
+    return [_StaleBatch(*row) for row in rows]

@@ -1,0 +1,41 @@
+"""Read an object and verify every byte of it."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from shared.errors import ObjectCorrupt, ObjectGone
+from shared.storage.client import translated_errors
+from shared.storage.objects import Expected
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_BLOCK_BYTES = 1024 * 1024
+
+
+def read_object(client: "S3Client", bucket: str, expected: Expected) -> Iterator[bytes]:
+    """Yield the object's bytes in blocks; see `Storage.read`."""
+    digest, size_bytes = hashlib.sha256(), 0
+    with translated_errors():
+        try:
+            answer = client.get_object(Bucket=bucket, Key=expected.key)
+        except client.exceptions.NoSuchKey as error:
+            raise ObjectGone(f"the object {expected.key} is not in the bucket") from error
+        body = answer["Body"]
+        with body:
+            _refuse_size(expected, answer["ContentLength"])
+            for block in body.iter_chunks(_BLOCK_BYTES):
+                digest.update(block)
+                size_bytes += len(block)
+                yield block
+    _refuse_size(expected, size_bytes)
+    if digest.hexdigest() != expected.sha256:
+        raise ObjectCorrupt(f"the object {expected.key} has changed: its SHA-256 is not the stored one")
+
+
+def _refuse_size(expected: Expected, size_bytes: int) -> None:
+    if size_bytes != expected.size_bytes:
+        raise ObjectCorrupt(
+            f"the object {expected.key} has changed: it has {size_bytes:,} bytes instead of {expected.size_bytes:,}"
+        )
