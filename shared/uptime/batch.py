@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
 from shared.uptime.bounds import bounds_us
-from shared.uptime.calendar import Hours, spans_of
+from shared.uptime.calendar import Hours
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import Policy, history_us
 from shared.uptime.states import Polls
@@ -19,6 +20,7 @@ def measure_batch(
     policy: Policy,
     *,
     detail: bool = True,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
 ) -> Measures:
     """Measure the `len(zones)` stores of a batch in the windows that `as_of_us` and their zones give.
 
@@ -29,5 +31,14 @@ def measure_batch(
     """
     windows_us = starts_us, _ = bounds_us(windows, as_of_us, zones)
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    spans = spans_of(zones, hours, first_us, as_of_us)
-    return measure(spans, polls, as_of_us, windows_us, policy, detail=detail)
+    schedule = adjusted_schedule(zones, hours, adjustments, first_us, as_of_us)
+    return measure(
+        schedule.measured,
+        polls,
+        as_of_us,
+        windows_us,
+        policy,
+        detail=detail,
+        excluded=schedule.excluded,
+        as_up=schedule.as_up,
+    )
