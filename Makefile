@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom docs reference test-api help setup demo test test-unit test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom docs reference test-api help setup demo test test-unit test-uptime test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -50,6 +50,9 @@ test: $(READY) ## every test, on embedded servers
 
 test-unit: $(READY) ## unit and property tests only; PYTHON=python3.13 VENV=.venv-3.13 for another interpreter
 	$(BIN)/python -m pytest -n 2 tests/unit tests/property
+
+test-uptime: $(READY) ## the property tests of calendars, closures and outages, long form (UPTIME_EXAMPLES=500)
+	UPTIME_EXAMPLES=$(or $(UPTIME_EXAMPLES),500) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/property/test_uptime_calendars_*.py
 
 test-chaos: $(READY) ## the long kill tests: every crash point, a seeded soak (SOAK_S=180 SOAK_SEED=)
 	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos

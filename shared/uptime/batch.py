@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
 from shared.uptime.bounds import bounds_us
-from shared.uptime.calendar import Hours, spans_of
+from shared.uptime.calendar import Hours
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import Policy, history_us
 from shared.uptime.states import Polls
@@ -27,6 +28,7 @@ def measure_batch(
     policy: Policy,
     *,
     detail: bool = True,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
 ) -> Measures:
     """Measure the stores of a batch in the windows that `as_of_us` and their zones give.
 
@@ -36,5 +38,14 @@ def measure_batch(
     """
     windows_us = starts_us, _ = bounds_us(windows, as_of_us, stores.zones)
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    spans = spans_of(stores.zones, stores.hours, first_us, as_of_us)
-    return measure(spans, stores.polls, as_of_us, windows_us, policy, detail=detail)
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
+    return measure(
+        schedule.measured,
+        stores.polls,
+        as_of_us,
+        windows_us,
+        policy,
+        detail=detail,
+        excluded=schedule.excluded,
+        as_up=schedule.as_up,
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.uptime.bounded_cache import BoundedCache
-from shared.uptime.intervals import Int64s
+from shared.uptime.intervals import Int64s, union
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
 
 _SECOND_US: Final = 1_000_000
@@ -90,7 +90,7 @@ def _spans_on(zones: Sequence[str | None], hours: Hours, first_day: int, last_da
     table = zone_table(list(number), first_day, last_day + 8)
     dated = store, table.utc_s(zone[store], opens_s), table.utc_s(zone[store], closes_s)
     endless = _endless_intervals(len(zones), hours, first_day, last_day)
-    return _merge_intervals(*(np.concatenate(pair) for pair in zip(dated, endless, strict=True)))
+    return merge_intervals(*(np.concatenate(pair) for pair in zip(dated, endless, strict=True)))
 
 
 _Int32s = NDArray[np.int32]
@@ -135,11 +135,16 @@ def _date_rows(hours: Hours, first_day: int, last_day: int) -> tuple[Int64s, Int
         values.astype(np.int64, copy=False)
         for values in (hours.store, hours.day_of_week, hours.opens_s, hours.closes_s)
     )
-    closes_s = np.where(np.isin(closes_s, _END_OF_DAY_S), DAY_S, closes_s)
-    closes_s = np.where(closes_s <= opens_s, closes_s + DAY_S, closes_s)
+    closes_s = closing_s(opens_s, closes_s)
     day = first_day + (day_of_week - first_day - _EPOCH_WEEKDAY) % 7
     midnight_s = (day + np.arange(0, last_day - first_day + 1, 7)[:, None]) * DAY_S
     return np.tile(store, len(midnight_s)), (midnight_s + opens_s).ravel(), (midnight_s + closes_s).ravel()
+
+
+def closing_s(opens_s: Int64s, closes_s: Int64s) -> Int64s:
+    """Seconds from 00:00 of the opening's date to the closing: the end of the day as files write it, or the next day."""
+    closes_s = np.where(np.isin(closes_s, _END_OF_DAY_S), DAY_S, closes_s)
+    return np.where(closes_s <= opens_s, closes_s + DAY_S, closes_s)
 
 
 def _endless_intervals(
@@ -152,19 +157,12 @@ def _endless_intervals(
     return store, np.full(len(store), first_day * DAY_S), np.full(len(store), (last_day + 1) * DAY_S)
 
 
-def _merge_intervals(store: Int64s, open_s: Int64s, close_s: Int64s) -> Spans:
+def merge_intervals(store: Int64s, open_s: Int64s, close_s: Int64s) -> Spans:
     """Return the union of each store's UTC intervals: empty ones vanish, touching ones join."""
-    kept = open_s < close_s
-    store, open_s, close_s = store[kept], open_s[kept], close_s[kept]
     # Store and second in one integer: the latest close so far never reaches the first open of the next store.
     origin_s = int(open_s.min(initial=0))
-    base = store << _TIME_BITS
-    opens, closes = base + (open_s - origin_s), base + (close_s - origin_s)
-    order = np.argsort(opens)
-    opens, reached = opens[order], np.maximum.accumulate(closes[order])
-    first = opens > np.concatenate(([-1], reached))[:-1]
-    last = np.concatenate((first, [True]))[1:]
-    opens, closes = opens[first], reached[last]
+    base = (store << _TIME_BITS) - origin_s
+    opens, closes = union(base + open_s, base + close_s)
     time_mask = (1 << _TIME_BITS) - 1
     return Spans(
         opens >> _TIME_BITS,

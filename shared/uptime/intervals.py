@@ -52,6 +52,22 @@ def elapsed_before(begin: Int64s, end: Int64s, until: Int64s) -> Int64s:
     return total[started] - np.maximum(last_end - until, 0)
 
 
+def union(begin: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
+    """The union of intervals that start at 0 or later, given in any order: touching ones join, empty ones vanish."""
+    kept = begin < end
+    begin, end = begin[kept], end[kept]
+    order = np.argsort(begin)
+    begin, reached = begin[order], np.maximum.accumulate(end[order])
+    first = begin > np.concatenate(([-1], reached))[:-1]
+    last = np.concatenate((first, [True]))[1:]
+    return begin[first], reached[last]
+
+
+def between(begin: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
+    """What sorted, disjoint intervals leave of all numbers from 0 on; an empty interval where two of them touch."""
+    return np.concatenate(([0], end)), np.concatenate((begin, [np.iinfo(np.int64).max]))
+
+
 def intersect_intervals(
     begin: Int64s, end: Int64s, other_begin: Int64s, other_end: Int64s
 ) -> tuple[Int64s, Int64s, Int64s]:

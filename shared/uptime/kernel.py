@@ -19,6 +19,7 @@ __all__ = ["Measures", "Polls", "measure"]
 class Measures:
     """Numbers in shape (stores, windows). `open_us = up_us + down_us + unknown_us` exactly."""
 
+    excluded_us: Int64s
     open_us: Int64s
     up_us: Int64s
     down_us: Int64s
@@ -26,6 +27,11 @@ class Measures:
     up_min_us: Int64s
     up_max_us: Int64s
     polls: Int64s
+
+    @property
+    def scheduled_us(self) -> Int64s:
+        """Open and excluded time."""
+        return self.open_us + self.excluded_us
 
 
 def measure(
@@ -36,12 +42,15 @@ def measure(
     policy: Policy,
     *,
     detail: bool = True,
+    excluded: Spans | None = None,
+    as_up: Spans | None = None,
 ) -> Measures:
     """Measure every store in its own windows `[start, end)`, given as two arrays of shape (stores, windows).
 
-    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after `as_of_us`
-    counts. Without `detail` the bounds of the uptime are the trivial ones (nothing, and all open time), and no polls
-    are counted. A poll at a window's end is counted in `polls` only if the window ends at `as_of_us`.
+    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after
+    `as_of_us` counts. Without `detail` the bounds of the uptime are the trivial ones, nothing and all open
+    time, and no polls are counted. `excluded` and `as_up` are the scheduled time outside `spans`: the one is left out,
+    the other is open and up, and certain. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
     """
     starts_us, ends_us = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
@@ -64,7 +73,7 @@ def measure(
     open_us = within(spans.store, spans.open_us, spans.close_us)
     up_us, down_us = _apply_no_data(open_us, up_us, down_us, policy.no_data)
 
-    sure_up_us = sure_down_us = polls_within = np.zeros_like(open_us)
+    sure_up_us = sure_down_us = polls_within = excluded_us = np.zeros_like(open_us)
     if detail:
         counted, span = history.counted
         before, after = slice(None, -1), slice(1, None)
@@ -80,7 +89,13 @@ def measure(
         place = line.place(counted.store, counted.at_us)
         polls_until = np.searchsorted(place, ends + (ends_us >= as_of_us))
         polls_within = polls_until - np.searchsorted(place, starts)
+    if as_up is not None and len(as_up.store):
+        as_up_us = within(as_up.store, as_up.open_us, as_up.close_us)
+        open_us, up_us, sure_up_us = open_us + as_up_us, up_us + as_up_us, sure_up_us + as_up_us
+    if excluded is not None and len(excluded.store):
+        excluded_us = within(excluded.store, excluded.open_us, excluded.close_us)
     return Measures(
+        excluded_us=excluded_us,
         open_us=open_us,
         up_us=up_us,
         down_us=down_us,

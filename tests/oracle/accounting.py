@@ -58,6 +58,15 @@ class Stretch(NamedTuple):
     begin_us: int
     end_us: int
     active: bool
+    poll_us: int
+
+
+class Parts(NamedTuple):
+    """Scheduled time: spans that polls speak about, time that is not asked about, time that counts as up."""
+
+    measured: Sequence[Span]
+    excluded: Sequence[Span] = ()
+    as_up: Sequence[Span] = ()
 
 
 def account(
@@ -68,43 +77,49 @@ def account(
     policy: str,
     windows: Mapping[str, int | str],
 ) -> dict[str, dict[str, int]]:
-    """The measures of one store: for each window (its length in us, or the calendar's name for it) open_us ... polls."""
-    rules = RULES[policy]
-    last_delivered = {poll.at_us: poll for poll in polls if poll.at_us <= as_of_us}
-    counted = [last_delivered[at_us] for at_us in sorted(last_delivered)]
+    """The measures of one store: for each window (its length in us, or the calendar's name for it) scheduled_us ... polls."""
     zone = zone or "America/Chicago"
+    counted = in_order(polls, as_of_us)
     bounds = {name: window_bounds(zone, as_of_us, window) for name, window in windows.items()}
-    earliest_us = min([start_us for start_us, _ in bounds.values()] + [p.at_us for p in counted[:1]])
-    spans = open_spans(zone, hours, earliest_us, as_of_us)
-    polls_of_spans = [polls_between(counted, span.open_us, span.close_us) for span in spans]
+    spans = open_spans(zone, hours, earliest_us(bounds, counted), as_of_us)
+    return account_parts(Parts(spans), counted, as_of_us, policy, bounds)
 
-    if rules.scope == "all":
-        stretches = [part for held in hold(counted, as_of_us, rules) for part in while_open(held, spans)]
-    else:
-        stretches = [
-            stretch
-            for span, inside in zip(spans, polls_of_spans, strict=True)
-            for run in runs(inside, rules)
-            for stretch in speak(run, span.open_us, min(span.close_us, as_of_us), rules)
-        ]
+
+def account_parts(
+    parts: Parts,
+    counted: Sequence[Poll],
+    as_of_us: int,
+    policy: str,
+    bounds: Mapping[str, tuple[int, int]],
+) -> dict[str, dict[str, int]]:
+    """The measures in windows with these bounds, of a store whose scheduled time and polls in order are given."""
+    rules, spans = RULES[policy], parts.measured
+    polls_of_spans = [polls_between(counted, span.open_us, span.close_us) for span in spans]
+    stretches = spoken(spans, counted, as_of_us, rules)
     pairs = [pair for inside in polls_of_spans for pair in agreeing_pairs(inside, rules)]
 
     measures = {}
     for name, window in bounds.items():
-        open_us = sum(overlap(span.open_us, span.close_us, *window) for span in spans)
+        excluded_us = sum(overlap(*span, *window) for span in parts.excluded)
+        as_up_us = sum(overlap(*span, *window) for span in parts.as_up)
+        measured_us = sum(overlap(*span, *window) for span in spans)
         up_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if s.active)
         down_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if not s.active)
         if rules.no_data == "down":  # which is also what makes the time after the last poll down
-            down_us = open_us - up_us
+            down_us = measured_us - up_us
         if rules.no_data == "scale":
-            up_us = open_us * up_us // (up_us + down_us) if up_us + down_us else 0
-            down_us = open_us - up_us
+            up_us = measured_us * up_us // (up_us + down_us) if up_us + down_us else 0
+            down_us = measured_us - up_us
+        open_us = measured_us + as_up_us
+        sure_up_us = sum(overlap(p.begin_us, p.end_us, *window) for p in pairs if p.active)
         measures[name] = {
+            "scheduled_us": open_us + excluded_us,
+            "excluded_us": excluded_us,
             "open_us": open_us,
-            "up_us": up_us,
+            "up_us": up_us + as_up_us,
             "down_us": down_us,
-            "unknown_us": open_us - up_us - down_us,
-            "up_min_us": sum(overlap(p.begin_us, p.end_us, *window) for p in pairs if p.active),
+            "unknown_us": measured_us - up_us - down_us,
+            "up_min_us": sure_up_us + as_up_us,
             "up_max_us": open_us - sum(overlap(p.begin_us, p.end_us, *window) for p in pairs if not p.active),
             "polls": sum(
                 window[0] <= poll.at_us < window[1] or poll.at_us == window[1] == as_of_us
@@ -113,6 +128,28 @@ def account(
             ),
         }
     return measures
+
+
+def in_order(polls: Iterable[Poll], as_of_us: int) -> list[Poll]:
+    """The polls up to as_of in time order; of several at one instant the last delivered."""
+    last_delivered = {poll.at_us: poll for poll in polls if poll.at_us <= as_of_us}
+    return [last_delivered[at_us] for at_us in sorted(last_delivered)]
+
+
+def earliest_us(bounds: Mapping[str, tuple[int, int]], counted: Sequence[Poll]) -> int:
+    return min([start_us for start_us, _ in bounds.values()] + [poll.at_us for poll in counted[:1]])
+
+
+def spoken(spans: Sequence[Span], counted: Sequence[Poll], as_of_us: int, rules: Rules) -> list[Stretch]:
+    """The time inside the spans that each poll speaks for."""
+    if rules.scope == "all":
+        return [part for held in hold(counted, as_of_us, rules) for part in while_open(held, spans)]
+    return [
+        stretch
+        for span in spans
+        for run in runs(polls_between(counted, span.open_us, span.close_us), rules)
+        for stretch in speak(run, span.open_us, min(span.close_us, as_of_us), rules)
+    ]
 
 
 # ---- windows
@@ -227,6 +264,7 @@ def speak(polls: Sequence[Poll], open_us: int, close_us: int, rules: Rules) -> l
             max(begin_us, poll.at_us - rules.horizon_us),
             min(end_us, poll.at_us + rules.horizon_us, close_us),
             poll.active,
+            poll.at_us,
         )
         for poll, begin_us, end_us in zip(polls, [open_us, *breaks], [*breaks, last_us], strict=True)
     ]
@@ -246,14 +284,16 @@ def hold(polls: Sequence[Poll], as_of_us: int, rules: Rules) -> list[Stretch]:
     """Every poll holds until the next one, open or closed, for at most one horizon."""
     ends = [*(poll.at_us for poll in polls[1:]), as_of_us]
     return [
-        Stretch(poll.at_us, min(end_us, poll.at_us + rules.horizon_us), poll.active)
+        Stretch(poll.at_us, min(end_us, poll.at_us + rules.horizon_us), poll.active, poll.at_us)
         for poll, end_us in zip(polls, ends, strict=False)
     ]
 
 
 def while_open(stretch: Stretch, spans: Sequence[Span]) -> list[Stretch]:
     parts = [
-        Stretch(max(stretch.begin_us, span.open_us), min(stretch.end_us, span.close_us), stretch.active)
+        stretch._replace(
+            begin_us=max(stretch.begin_us, span.open_us), end_us=min(stretch.end_us, span.close_us)
+        )
         for span in spans
         if span.open_us < stretch.end_us and stretch.begin_us < span.close_us
     ]
@@ -267,7 +307,7 @@ def agreeing_pairs(polls: Sequence[Poll], rules: Rules) -> list[Stretch]:
     """The time between consecutive polls of one span that agree and that the fill can join."""
     longest_us = (2 if rules.fill == "nearest" else 1) * rules.horizon_us
     return [
-        Stretch(earlier.at_us, later.at_us, earlier.active)
+        Stretch(earlier.at_us, later.at_us, earlier.active, earlier.at_us)
         for earlier, later in pairwise(polls)
         if earlier.active == later.active and later.at_us - earlier.at_us <= longest_us
     ]

@@ -51,4 +51,5 @@ def engine_window(name: str, window: int | str) -> Window:
 
 
 def numbers(measures: Measures, store: int, window: int) -> dict[str, int]:
-    return {name: int(getattr(measures, name)[store, window]) for name in Measures.__slots__}
+    names = ("scheduled_us", *Measures.__slots__)
+    return {name: int(getattr(measures, name)[store, window]) for name in names}

@@ -88,6 +88,8 @@ def test_time_and_polls_after_as_of_do_not_count() -> None:
     windows_us = np.array([[AS_OF_US - HOUR_US]]), np.array([[AS_OF_US + HOUR_US]])
     measures = measure(spans, polls((0, 0, True), (0, -1, False)), AS_OF_US, windows_us, POLICIES["classic"])
     assert numbers(measures, 0, 0) == {
+        "scheduled_us": HOUR_US,
+        "excluded_us": 0,
         "open_us": HOUR_US,
         "up_us": HOUR_US,
         "down_us": 0,

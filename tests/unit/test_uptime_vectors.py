@@ -37,15 +37,23 @@ def store_of(case: dict[str, Any]) -> Store:
     )
 
 
+def expected(case: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """What these cases leave out: all scheduled time is open."""
+    return {
+        name: {**numbers, "scheduled_us": numbers["open_us"], "excluded_us": 0}
+        for name, numbers in case["expected"].items()
+    }
+
+
 @each_case
 def test_oracle(case: dict[str, Any]) -> None:
-    assert account(*store_of(case), instant_us(case["as_of"]), case["policy"], WINDOWS) == case["expected"]
+    assert account(*store_of(case), instant_us(case["as_of"]), case["policy"], WINDOWS) == expected(case)
 
 
 @each_case
 def test_engine(case: dict[str, Any]) -> None:
     [numbers] = measured([store_of(case)], instant_us(case["as_of"]), case["policy"], WINDOWS)
-    assert numbers == case["expected"]
+    assert numbers == expected(case)
 
 
 def test_the_cases_cover_every_policy_and_the_default_windows() -> None:

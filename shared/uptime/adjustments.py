@@ -1,0 +1,37 @@
+"""What changes the weekly hours of a batch's stores: dated hours, special days, lifetimes and closures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.uptime.by_date import spans_by_date
+from shared.uptime.calendar import Hours
+from shared.uptime.closures import NO_CLOSURES, NO_LIFETIMES, Closures, Lifetimes, Schedule, schedule_of
+from shared.uptime.dates import NO_DATED_HOURS, NO_SPECIAL_DAYS, DatedHours, SpecialDays
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustments:
+    """Inputs beyond the weekly hours, each with its own index into the batch; a store may be in any of them, or none.
+
+    Calendars and closures for labels are resolved to stores before: `resolved_days` does it for calendars.
+    """
+
+    dated_hours: DatedHours = NO_DATED_HOURS
+    special_days: SpecialDays = NO_SPECIAL_DAYS
+    lifetimes: Lifetimes = NO_LIFETIMES
+    closures: Closures = NO_CLOSURES
+
+
+NO_ADJUSTMENTS: Final = Adjustments()
+
+
+def adjusted_schedule(
+    zones: Sequence[str | None], hours: Hours, adjustments: Adjustments, lo_us: int, hi_us: int
+) -> Schedule:
+    """The scheduled time that touches `[lo_us, hi_us]`, in its parts; as `spans_of` for stores without adjustments.
+
+    Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
+    """
+    spans = spans_by_date(zones, hours, adjustments.dated_hours, adjustments.special_days, (lo_us, hi_us))
+    return schedule_of(spans, adjustments.lifetimes, adjustments.closures, len(zones))

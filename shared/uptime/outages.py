@@ -1,0 +1,168 @@
+"""Outages: runs of down time that no up and no unknown time interrupts, and the polls that bound them.
+
+Knows measured spans and polls: no hours, no closures, no labels.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from shared.uptime.calendar import Spans
+from shared.uptime.intervals import Bools, Int64s, Line
+from shared.uptime.policy import DAY_US, Policy, history_us
+from shared.uptime.states import PollHistory, Polls
+from shared.uptime.tiles import Tiles, TileState, last_state_before, tiled
+
+NO_INSTANT: Final = int(np.iinfo(np.int64).min)  # numpy's not-a-time, once the array is viewed as instants
+# How far before a window its first outage is looked for: weekly hours are never closed for longer than seven days.
+LOOKBACK_US: Final = 8 * DAY_US
+
+
+class End(IntEnum):
+    """What follows an outage in measured time."""
+
+    UP = TileState.UP
+    UNKNOWN = TileState.UNKNOWN
+    ONGOING = 3  # nothing follows up to `as_of`
+
+
+@dataclass(frozen=True, slots=True)
+class Outages:
+    """The outages that begin before the end of their store's window, sorted by (store, started_us), one element each.
+
+    `down_us` is the down time in the window; the outages of a store add up to its `down_us` in `Measures`, but for a
+    policy that scales. The rest is as seen from `as_of`: an outage may end after its window. `end` holds `End`s.
+    `polls` counts the inactive polls that speak in the outage. An instant that does not exist is `NO_INSTANT`.
+    """
+
+    store: Int64s
+    started_us: Int64s
+    ended_us: Int64s
+    end: Int64s
+    down_us: Int64s
+    polls: Int64s
+    began_at_opening: Bools
+    starts_before_window: Bools
+    last_up_poll_us: Int64s
+    first_down_poll_us: Int64s
+    last_down_poll_us: Int64s
+    first_up_poll_us: Int64s
+
+
+def outage_history_us(policy: Policy) -> int:
+    """Return how far before the earliest window polls and spans must reach."""
+    return LOOKBACK_US + history_us(policy)
+
+
+def outages_of(
+    spans: Spans, polls: Polls, as_of_us: int, window_us: tuple[Int64s, Int64s], policy: Policy
+) -> Outages:
+    """Return the outages of every store in its own window `[start, end)`: two arrays with one element a store.
+
+    `spans` is the measured time. It and the polls must reach back to `outage_history_us(policy)` before the earliest start.
+    """
+    starts_us, ends_us = window_us
+    first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
+    history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
+    line, spoken = history.line, history.states()
+    tiles = tiled(line, spoken, spans, starts_us, as_of_us, policy)
+    runs = _Runs(tiles)
+    kept = tiles.begin_us[runs.first] < ends_us[tiles.store[runs.first]]
+    bounds = runs.bounds(history.deciding[0].at_us)
+    first = runs.first[kept]
+    store, started_us = tiles.store[first], tiles.begin_us[first]
+    is_first = np.flatnonzero(runs.opens_window[kept])
+    starts_before = np.zeros(len(store), dtype=np.bool_)
+    before = last_state_before(line, spoken, spans, starts_us, LOOKBACK_US, policy)
+    starts_before[is_first] = before[store[is_first]] == TileState.DOWN
+    return Outages(
+        store,
+        started_us,
+        np.where(runs.end == End.ONGOING, NO_INSTANT, tiles.end_us[runs.last])[kept],
+        runs.end[kept],
+        runs.down_us(ends_us)[kept],
+        bounds.polls[kept],
+        _is_opening(line, spans, store, started_us),
+        starts_before,
+        bounds.last_up_us[kept],
+        bounds.first_down_us[kept],
+        bounds.last_down_us[kept],
+        bounds.first_up_us[kept],
+    )
+
+
+def _is_opening(line: Line, spans: Spans, store: Int64s, at_us: Int64s) -> Bools:
+    """Whether each instant is one at which a span of its store opens."""
+    opens, place = line.place(spans.store, spans.open_us), line.place(store, at_us)
+    return np.searchsorted(opens, place, side="right") > np.searchsorted(opens, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """The polls of each run."""
+
+    polls: Int64s
+    last_up_us: Int64s
+    first_down_us: Int64s
+    last_down_us: Int64s
+    first_up_us: Int64s
+
+
+class _Runs:
+    """Maximal runs of down tiles of one store: the index of the first and the last tile of each."""
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+        down = tiles.state == TileState.DOWN
+        follows = np.zeros(len(down) + 1, dtype=np.bool_)  # whether a tile follows one of the same store
+        follows[1:-1] = tiles.store[1:] == tiles.store[:-1]
+        joins = np.zeros(len(down) + 1, dtype=np.bool_)
+        joins[1:-1] = follows[1:-1] & down[1:] & down[:-1]
+        self.first = np.flatnonzero(down & ~joins[:-1])
+        self.last = np.flatnonzero(down & ~joins[1:])
+        self.opens_window = ~follows[self.first]
+        self._has_next = follows[self.last + 1]
+        after = np.minimum(self.last + 1, len(down) - 1)
+        self.end = np.where(self._has_next, tiles.state[after], End.ONGOING)
+
+    def down_us(self, ends_us: Int64s) -> Int64s:
+        """The down time of each run before the end of its store's window."""
+        tiles, until_us = self._tiles, ends_us[self._tiles.store]
+        inside_us = np.maximum(np.minimum(tiles.end_us, until_us) - tiles.begin_us, 0)
+        total_us = np.concatenate(([0], np.cumsum(inside_us)))
+        down_us: Int64s = total_us[self.last + 1] - total_us[self.first]
+        return down_us
+
+    def bounds(self, at_us: Int64s) -> _Bounds:
+        """The polls that bound each run, given the instants of all polls that speak."""
+        tiles = self._tiles
+        run = np.repeat(np.arange(len(self.first)), self.last - self.first + 1)
+        tile = np.flatnonzero(tiles.state == TileState.DOWN)
+        spoken = np.flatnonzero(tiles.poll[tile] >= 0)
+        run, poll = run[spoken], tiles.poll[tile[spoken]]
+        # A poll that speaks in several spans (scope all) counts once: its tiles follow each other.
+        new = np.ones(len(run), dtype=np.bool_)
+        new[1:] = (np.diff(run) != 0) | (np.diff(poll) != 0)
+        runs = np.arange(len(self.first))
+        from_, to = np.searchsorted(run, runs), np.searchsorted(run, runs, side="right")
+        return _Bounds(
+            np.bincount(run[new], minlength=len(runs)),
+            self._up_poll_us(self.first - 1, ~self.opens_window, at_us),
+            _taken(at_us, poll, from_, to > from_),
+            _taken(at_us, poll, to - 1, to > from_),
+            self._up_poll_us(self.last + 1, self._has_next, at_us),
+        )
+
+    def _up_poll_us(self, tile: Int64s, exists: Bools, at_us: Int64s) -> Int64s:
+        is_up = exists.copy()
+        is_up[exists] = self._tiles.state[tile[exists]] == TileState.UP
+        return _taken(at_us, self._tiles.poll, tile, is_up)
+
+
+def _taken(at_us: Int64s, poll: Int64s, index: Int64s, exists: Bools) -> Int64s:
+    """The instants of the polls with these indexes, `NO_INSTANT` where there is none."""
+    taken_us = np.full(len(index), NO_INSTANT)
+    taken_us[exists] = at_us[poll[index[exists]]]
+    return taken_us

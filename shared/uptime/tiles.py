@@ -1,0 +1,95 @@
+"""Measured time without gaps: tiles of up, down and unknown time, each with the poll that speaks."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from shared.uptime.calendar import Spans
+from shared.uptime.intervals import Int64s, Line, between, intersect_intervals
+from shared.uptime.policy import NoData, Policy
+from shared.uptime.states import States
+
+
+class TileState(IntEnum):
+    """What a store was."""
+
+    UP = 0
+    DOWN = 1
+    UNKNOWN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Stretches `[begin_us, end_us)` that fill the measured time, sorted by (store, begin_us).
+
+    `state` holds `TileState`s. `poll` is the index of the poll that speaks, -1 where none does.
+    """
+
+    store: Int64s
+    begin_us: Int64s
+    end_us: Int64s
+    state: Int64s
+    poll: Int64s
+
+
+def tiled(
+    line: Line, spoken: States, spans: Spans, starts_us: Int64s, as_of_us: int, policy: Policy
+) -> Tiles:
+    """Tile the measured time of each store from its start to `as_of_us`.
+
+    Time that no poll speaks for is down or unknown, as the policy has it. With a policy that scales it is unknown.
+    """
+    begin_us = np.maximum(spoken.begin_us, starts_us[spoken.store])
+    kept = np.flatnonzero(begin_us < spoken.end_us)
+    begin_us, end_us, store = begin_us[kept], spoken.end_us[kept], spoken.store[kept]
+    open_us = np.maximum(spans.open_us, starts_us[spans.store])
+    close_us = np.minimum(spans.close_us, as_of_us)
+    inside = np.flatnonzero(open_us < close_us)
+    of_span = spans.store[inside]
+    gaps = between(line.place(store, begin_us), line.place(store, end_us))
+    filled = gaps[0] < gaps[1]
+    span, first, last = intersect_intervals(
+        gaps[0][filled],
+        gaps[1][filled],
+        line.place(of_span, open_us[inside]),
+        line.place(of_span, close_us[inside]),
+    )
+    silent = of_span[span]
+    place = np.searchsorted(line.place(store, begin_us), first)
+    state = np.where(spoken.active[kept], TileState.UP, TileState.DOWN)
+    return Tiles(
+        np.insert(store, place, silent),
+        np.insert(begin_us, place, line.instant_us(silent, first)),
+        np.insert(end_us, place, line.instant_us(silent, last)),
+        np.insert(state, place, _silent_state(policy)),
+        np.insert(spoken.poll[kept], place, -1),
+    )
+
+
+def last_state_before(
+    line: Line, spoken: States, spans: Spans, starts_us: Int64s, lookback_us: int, policy: Policy
+) -> Int64s:
+    """The `TileState` of each store at the end of its last measured time before its start, -1 if that is too long ago."""
+    store = np.arange(len(starts_us), dtype=np.int64)
+    start = line.place(store, starts_us)
+    # The last span that opens before the start, if it is of the same store.
+    span = np.searchsorted(line.place(spans.store, spans.open_us), start) - 1
+    state = np.full(len(starts_us), -1, dtype=np.int64)
+    found = np.flatnonzero(span >= 0)
+    found = found[spans.store[span[found]] == found]
+    last_us = np.minimum(spans.close_us[span[found]], starts_us[found])
+    recent = last_us > starts_us[found] - lookback_us
+    found, last_us = found[recent], last_us[recent]
+    state[found] = _silent_state(policy)
+    last = line.place(found, last_us)
+    index = np.searchsorted(line.place(spoken.store, spoken.begin_us), last) - 1
+    speaks = np.flatnonzero(index >= 0)
+    index, found, last = index[speaks], found[speaks], last[speaks]
+    reaches = (spoken.store[index] == found) & (line.place(spoken.store[index], spoken.end_us[index]) >= last)
+    state[found[reaches]] = np.where(spoken.active[index[reaches]], TileState.UP, TileState.DOWN)
+    return state
+
+
+def _silent_state(policy: Policy) -> TileState:
+    return TileState.DOWN if policy.no_data is NoData.DOWN else TileState.UNKNOWN
