@@ -37,7 +37,7 @@ _START = datetime(2024, 9, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Round:
+class LiveRound:
     """As fast as possible, and at the target's rate: polls acknowledged a second, and how long a call took."""
 
     highest_polls_per_s: float
@@ -46,7 +46,7 @@ class Round:
     p99_ms: float
 
 
-class Load:
+class LiveLoad:
     """Prepared calls, sent by several connections; `latencies_s` of those that were acknowledged."""
 
     def __init__(self, port: int, key: str) -> None:
@@ -107,7 +107,7 @@ def call_body(number: int) -> bytes:
 
 
 @contextmanager
-def service(database_url: str, folder: Path) -> Iterator[int]:
+def running_service(database_url: str, folder: Path) -> Iterator[int]:
     """The port of an ingest service of its own process."""
     (port,) = free_ports(1)
     env = os.environ | {"UPTILL_DATABASE_URL": database_url, "UPTILL_SPOOL_DIR": str(folder / "spool")}
@@ -118,7 +118,7 @@ def service(database_url: str, folder: Path) -> Iterator[int]:
     with (folder / "live.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", *command], env=env, stdout=log, stderr=log)
     try:
-        while not _answers(port):
+        while not _is_answering(port):
             assert process.poll() is None, (folder / "live.log").read_text()
             time.sleep(0.05)
         yield port
@@ -127,7 +127,9 @@ def service(database_url: str, folder: Path) -> Iterator[int]:
         process.wait()
 
 
-def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) -> Sequence[Round]:
+def run_live_rounds(
+    server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0
+) -> Sequence[LiveRound]:
     """Measure on a database of its own, and print."""
     with psycopg.connect(server_url, autocommit=True) as conn:
         conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
@@ -137,8 +139,8 @@ def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) ->
     with psycopg.connect(database_url) as conn:
         key = create_key(conn, name="bench", scopes=["ingest:write"])
     done, acknowledged = [], 0
-    with service(database_url, folder) as port:
-        load = Load(port, key)
+    with running_service(database_url, folder) as port:
+        load = LiveLoad(port, key)
         load.run(2.0, None)
         acknowledged += len(load.latencies_s)
         for number in range(rounds):
@@ -146,7 +148,7 @@ def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) ->
             acknowledged += len(load.latencies_s)
             paced = load.run(seconds, TARGET_POLLS_PER_S)
             acknowledged += len(load.latencies_s)
-            done.append(one := Round(highest, paced, *percentiles_ms(load)))
+            done.append(one := LiveRound(highest, paced, *percentiles_ms(load)))
             print(
                 f"round {number + 1}: at most {highest:,.0f} polls/s; of {TARGET_POLLS_PER_S:,} offered"
                 f" {paced:,.0f}, a call p50 {one.p50_ms:.0f} ms, p99 {one.p99_ms:.0f} ms",
@@ -161,13 +163,13 @@ def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) ->
     return done
 
 
-def percentiles_ms(load: Load) -> tuple[float, float]:
+def percentiles_ms(load: LiveLoad) -> tuple[float, float]:
     """The 50th and the 99th of the last run."""
     percentiles = statistics.quantiles((1000 * latency for latency in load.latencies_s), n=100)
     return percentiles[49], percentiles[98]
 
 
-def _answers(port: int) -> bool:
+def _is_answering(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")
@@ -187,7 +189,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "data").mkdir()
         servers = start_servers(folder / "data", processes).endpoints
-        run(servers.database_url, folder)
+        run_live_rounds(servers.database_url, folder)
 
 
 if __name__ == "__main__":

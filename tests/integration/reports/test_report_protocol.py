@@ -201,7 +201,7 @@ class TestClaim:
         assert bury_poison(conn, TERMS.max_attempts) == []
 
 
-class TestPoison:
+class TestPoisonBatches:
     def test_after_five_claims_the_batch_is_dead_and_the_report_failed_with_its_cause(
         self, database_url: str, conn: psycopg.Connection
     ) -> None:
