@@ -13,7 +13,7 @@ from services.api.schemas import LegacyStatus, Triggered, files_of
 from shared.errors import FileLost, ReportNotFound, TooManyOpenReports
 from shared.http.contract import answers, with_headers
 from shared.keys import ApiKey
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 from shared.uptime.policy import DEFAULT_POLICY
 
 router = APIRouter(tags=["aliases"])
@@ -81,5 +81,5 @@ def _report_id(given: str) -> UUID:
 
 async def _trigger(context: Context, key: ApiKey, response: Response) -> Triggered:
     asked = ReportRequest(policy=DEFAULT_POLICY)
-    report = await create(context, asked, Caller(key.prefix, visible=key.visible), response)
+    report = await create(context, asked, ReportCaller(key.prefix, visible=key.visible), response)
     return Triggered(report_id=report.id)

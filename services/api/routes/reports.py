@@ -43,8 +43,7 @@ from shared.http.observe import current_origin
 from shared.http.quotas import Quota
 from shared.keys import ApiKey, StoreScope
 from shared.reports.end import retry_report, withdraw
-from shared.reports.model import Caller as ReportCaller
-from shared.reports.model import Report, ReportRequest, file_name
+from shared.reports.model import Report, ReportCaller, ReportRequest, file_name
 from shared.reports.read import get_report, list_reports
 from shared.reports.trigger import Accepted, trigger_report
 from shared.webhooks.address import check_url

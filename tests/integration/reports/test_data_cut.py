@@ -18,7 +18,7 @@ from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import MAX_ROUNDS
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
@@ -44,7 +44,9 @@ class DataCutWorld:
         async def run() -> UUID:
             async with await AsyncConnection.connect(self.url) as conn:
                 request = ReportRequest(policy="classic", as_of=AS_OF)
-                return (await trigger_report(conn, request, Caller("test"), BatchTerms(1, 60))).report_id
+                return (
+                    await trigger_report(conn, request, ReportCaller("test"), BatchTerms(1, 60))
+                ).report_id
 
         return asyncio.run(run())
 

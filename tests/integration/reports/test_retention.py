@@ -19,7 +19,7 @@ from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 from shared.reports.retention import (
     BucketSweep,
     expire_reports,
@@ -43,7 +43,9 @@ class RetentionWorld:
         async def run() -> UUID:
             async with await AsyncConnection.connect(self.url) as conn:
                 request = ReportRequest(policy="classic", force=True)
-                return (await trigger_report(conn, request, Caller("test"), BatchTerms(1, 60))).report_id
+                return (
+                    await trigger_report(conn, request, ReportCaller("test"), BatchTerms(1, 60))
+                ).report_id
 
         return asyncio.run(run())
 
