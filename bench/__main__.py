@@ -9,18 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import calls, fairness, imports, report
-from bench.figures import Figure, keep, table
-from bench.stand import REFERENCE_STORES, BenchFleet, Stand, prepared
+from bench.figures import Figure, format_table, keep_results
+from bench.stand import REFERENCE_STORES, SampleFleet, Stand, prepared_stand
 
 _DAYS = 45
 _LARGEST_WITH_DUCKDB = 10  # beyond, the comparison costs minutes and says nothing new
 
 _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = {
-    "imports": lambda stand, given: imports.run(stand, given.rounds),
+    "imports": lambda stand, given: imports.run_imports(stand, given.rounds),
     "live": lambda stand, given: imports.run_live(stand, given.rounds),
-    "report": lambda stand, given: report.run(stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB),
-    "fairness": lambda stand, given: fairness.run(stand, given.rounds),
-    "calls": lambda stand, given: calls.run(stand, given.rounds),
+    "report": lambda stand, given: report.run_report(
+        stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB
+    ),
+    "fairness": lambda stand, given: fairness.run_fairness(stand, given.rounds),
+    "calls": lambda stand, given: calls.run_calls(stand, given.rounds),
 }
 
 
@@ -38,17 +40,17 @@ def main() -> None:
     given = options.parse_args()
     if unknown := set(given.parts) - set(_PARTS):
         options.error(f"no such part: {', '.join(sorted(unknown))}")
-    fleet = BenchFleet(given.scale * REFERENCE_STORES, given.days)
+    fleet = SampleFleet(given.scale * REFERENCE_STORES, given.days)
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
-        prepared(given.data or Path(folder), fleet) as stand,
+        prepared_stand(given.data or Path(folder), fleet) as stand,
     ):
         for part in given.parts or _PARTS:
             print(f"{part}: {fleet}", flush=True)
             figures = _PARTS[part](stand, given)
-            print(table(figures), flush=True)
+            print(format_table(figures), flush=True)
             if not given.dry:
-                keep(f"{part}, {fleet}", figures, {})
+                keep_results(f"{part}, {fleet}", figures, {})
 
 
 if __name__ == "__main__":

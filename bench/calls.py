@@ -9,7 +9,7 @@ import psycopg
 import redis
 
 from bench.figures import Figure, Target
-from bench.http_load import Outcome, get, post, send
+from bench.http_load import LoadResult, get_request, post_request, send_load
 from bench.stand import Stand
 from services.local.ports import free_ports
 from tests.fixtures.services import Services, wait_until
@@ -20,7 +20,7 @@ _POLLS_PER_S, _POSTS_PER_S = 500, 100
 _IDLE_REPORTS = 30
 
 
-def run(stand: Stand, rounds: int) -> Sequence[Figure]:
+def run_calls(stand: Stand, rounds: int) -> Sequence[Figure]:
     """Measure all calls, with one worker."""
     with Services(stand.env, stand.folder / "logs") as services:
         services.api()
@@ -34,21 +34,21 @@ def run(stand: Stand, rounds: int) -> Sequence[Figure]:
             *_, status = client.follow(client.create_report().id)
         assert status.state == "succeeded"
         wait_until(lambda: _is_listening(bare_port), "the bare route")
-        poll, bare = get(f"/v1/reports/{status.id}", key), get("/bare", key)
+        poll, bare = get_request(f"/v1/reports/{status.id}", key), get_request("/bare", key)
         return [
             *_status_polls(port, bare_port, poll, bare, rounds),
             *_pick_up(stand, services),
-            *_accepting(stand, port, key, rounds),
+            *_measure_accepting(stand, port, key, rounds),
         ]
 
 
 def _status_polls(port: int, bare_port: int, poll: bytes, bare: bytes, rounds: int) -> list[Figure]:
     ours, theirs, paced, bare_paced = [], [], [], []
     for _ in range(rounds):
-        ours.append(_fast(port, poll).per_s)
-        theirs.append(_fast(bare_port, bare).per_s)
-        paced.append(_paced(port, poll, _POLLS_PER_S).assert_only(200).p99_ms)
-        bare_paced.append(_paced(bare_port, bare, _POLLS_PER_S).assert_only(200).p99_ms)
+        ours.append(_send_fast(port, poll).per_s)
+        theirs.append(_send_fast(bare_port, bare).per_s)
+        paced.append(_send_paced(port, poll, _POLLS_PER_S).assert_only(200).p99_ms)
+        bare_paced.append(_send_paced(bare_port, bare, _POLLS_PER_S).assert_only(200).p99_ms)
     return [
         Figure("status polls", "1/s", ours, "bare route", theirs, Target(">=", 0.3)),
         Figure(f"status polls, p99 at {_POLLS_PER_S}/s", "ms", paced, target=Target("<=", 50)),
@@ -86,17 +86,17 @@ def _pick_up(stand: Stand, services: Services) -> list[Figure]:
     ]
 
 
-def _accepting(stand: Stand, port: int, key: str, rounds: int) -> list[Figure]:
+def _measure_accepting(stand: Stand, port: int, key: str, rounds: int) -> list[Figure]:
     """Send identical requests, which share one report, and distinct ones, which outrun the worker."""
-    same = post("/v1/reports", key, "{}")
-    distinct = post("/v1/reports", key, '{"force": true}')
-    same_ms = [_paced(port, same, _POSTS_PER_S).assert_only(202).p99_ms for _ in range(rounds)]
+    same = post_request("/v1/reports", key, "{}")
+    distinct = post_request("/v1/reports", key, '{"force": true}')
+    same_ms = [_send_paced(port, same, _POSTS_PER_S).assert_only(202).p99_ms for _ in range(rounds)]
     distinct_ms, left, done = [], [], []
     for _ in range(rounds):
         with psycopg.connect(stand.database_url, autocommit=True) as conn:
-            distinct_ms.append(_paced(port, distinct, _POSTS_PER_S).assert_only(202).p99_ms)
-            finished = _count(conn, "state = 'succeeded'")
-            left.append(_count(conn, "state in ('queued', 'running')"))
+            distinct_ms.append(_send_paced(port, distinct, _POSTS_PER_S).assert_only(202).p99_ms)
+            finished = _count_reports(conn, "state = 'succeeded'")
+            left.append(_count_reports(conn, "state in ('queued', 'running')"))
             done.append(finished)
             conn.execute("update report set state = 'canceled' where state in ('queued', 'running')")
             conn.execute("delete from report")
@@ -108,7 +108,7 @@ def _accepting(stand: Stand, port: int, key: str, rounds: int) -> list[Figure]:
     ]
 
 
-def _count(conn: psycopg.Connection, condition: str) -> int:
+def _count_reports(conn: psycopg.Connection, condition: str) -> int:
     row = conn.execute(f"select count(*) from report where {condition}".encode()).fetchone()
     return int(row[0]) if row else 0
 
@@ -119,17 +119,17 @@ def _await_empty(stand: Stand) -> None:
         wait_until(lambda: queue.llen("dramatiq:reports") == 0, "an empty queue")
 
 
-def _fast(port: int, request: bytes) -> Outcome:
-    return send(port, lambda _: request, seconds=_FAST_S, connections=_CONNECTIONS).assert_only(200)
+def _send_fast(port: int, request: bytes) -> LoadResult:
+    return send_load(port, lambda _: request, seconds=_FAST_S, connections=_CONNECTIONS).assert_only(200)
 
 
-def _paced(port: int, request: bytes, per_s: float) -> Outcome:
-    return send(port, lambda _: request, seconds=_PACED_S, connections=4 * _CONNECTIONS, per_s=per_s)
+def _send_paced(port: int, request: bytes, per_s: float) -> LoadResult:
+    return send_load(port, lambda _: request, seconds=_PACED_S, connections=4 * _CONNECTIONS, per_s=per_s)
 
 
 def _is_listening(port: int) -> bool:
     try:
-        send(port, lambda _: get("/bare", ""), seconds=0.01, connections=1)
+        send_load(port, lambda _: get_request("/bare", ""), seconds=0.01, connections=1)
     except OSError:
         return False
     return True

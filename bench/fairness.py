@@ -23,9 +23,9 @@ _PATIENCE_S = 180.0
 _MEASURED_S = 20.0
 
 
-def run(stand: Stand, rounds: int) -> Sequence[Figure]:
+def run_fairness(stand: Stand, rounds: int) -> Sequence[Figure]:
     """Measure an owner's report of one store, and another key's delivery, idle and under the greedy key's load."""
-    owner, greedy = _keys(stand)
+    owner, greedy = _create_keys(stand)
     more = {"UPTILL_WEBHOOK_ALLOW_PRIVATE": "true"}
     figures: list[Figure] = []
     with Services({**stand.env, **more}, stand.folder / "logs") as services:
@@ -35,12 +35,12 @@ def run(stand: Stand, rounds: int) -> Sequence[Figure]:
         with UptillClient(url, owner) as small, UptillClient(url, greedy) as large:
             for workers in (1, 2):
                 services.worker()
-                figures += _reports(small, large, rounds, f"{workers} worker{'s' * (workers > 1)}")
-            figures += _deliveries(small, large)
+                figures += _measure_reports(small, large, rounds, f"{workers} worker{'s' * (workers > 1)}")
+            figures += _measure_deliveries(small, large)
     return figures
 
 
-def _reports(small: UptillClient, large: UptillClient, rounds: int, how: str) -> list[Figure]:
+def _measure_reports(small: UptillClient, large: UptillClient, rounds: int, how: str) -> list[Figure]:
     idle = _small_reports(small, rounds)
     began = time.perf_counter()
     long = [large.create_report(force=True, windows=_LONG, policy="classic").id for _ in range(_LONG_REPORTS)]
@@ -60,22 +60,22 @@ def _reports(small: UptillClient, large: UptillClient, rounds: int, how: str) ->
     ]
 
 
-def _deliveries(small: UptillClient, large: UptillClient) -> list[Figure]:
+def _measure_deliveries(small: UptillClient, large: UptillClient) -> list[Figure]:
     small.make_webhook_secret()
     large.make_webhook_secret()
     with receiver() as hook, _tarpit() as held:
-        idle = [_delivered(small, hook) for _ in range(3)]
+        idle = [_time_delivery(small, hook) for _ in range(3)]
         for number in range(_HELD_WEBHOOKS):
             large.create_report(webhook_url=f"http://127.0.0.1:{held.port}/{number}")
         wait_until(lambda: held.connections > 0, "the tarpit's first connection")
-        beside = [_delivered(small, hook) for _ in range(3)]
+        beside = [_time_delivery(small, hook) for _ in range(3)]
     return [
         Figure("another key's webhook, idle", "s", idle),
         Figure(f"another key's webhook, beside {_HELD_WEBHOOKS} to a tarpit", "s", beside),
     ]
 
 
-def _delivered(client: UptillClient, hook: Receiver) -> float:
+def _time_delivery(client: UptillClient, hook: Receiver) -> float:
     before, began = len(hook.received), time.perf_counter()
     client.create_report(force=True, webhook_url=hook.url)
     wait_until(lambda: len(hook.received) > before, "the delivery", within_s=_PATIENCE_S)
@@ -128,7 +128,7 @@ def _small_reports(client: UptillClient, count: int) -> list[float]:
     return seconds
 
 
-def _keys(stand: Stand) -> tuple[str, str]:
+def _create_keys(stand: Stand) -> tuple[str, str]:
     """Return a key limited to one store, and a key for all stores."""
     writes = ["reports:read", "reports:write"]
     with psycopg.connect(stand.database_url) as conn:

@@ -58,15 +58,19 @@ class Figure:
     def cells(self) -> tuple[str, ...]:
         """Return the line of the table."""
         theirs = (
-            f"{self.yardstick} {_shown(statistics.median(self.theirs))}" if self.theirs else self.yardstick
+            f"{self.yardstick} {_format_value(statistics.median(self.theirs))}"
+            if self.theirs
+            else self.yardstick
         )
         return (
             f"{self.metric} [{self.unit}]",
-            _shown(statistics.median(self.ours)),
+            _format_value(statistics.median(self.ours)),
             theirs,
             f"{statistics.median(self.ratios):.2f}" if self.theirs else "",
             str(self.target or ""),
-            f"{_shown(min(self.judged))} to {_shown(max(self.judged))}" if len(self.judged) > 1 else "",
+            f"{_format_value(min(self.judged))} to {_format_value(max(self.judged))}"
+            if len(self.judged) > 1
+            else "",
             str(len(self.ours)),
             {True: "met", False: "NOT MET", None: ""}[self.is_met],
         )
@@ -77,18 +81,18 @@ class Figure:
         return {
             "metric": self.metric,
             "unit": self.unit,
-            "ours": _rounded(median(self.ours)),
+            "ours": _round_value(median(self.ours)),
             "yardstick": self.yardstick or None,
-            "theirs": _rounded(median(self.theirs)) if self.theirs else None,
-            "ratio": _rounded(median(self.ratios)) if self.theirs else None,
+            "theirs": _round_value(median(self.theirs)) if self.theirs else None,
+            "ratio": _round_value(median(self.ratios)) if self.theirs else None,
             "target": str(self.target) if self.target else None,
             "met": self.is_met,
-            "spread": [_rounded(min(self.judged)), _rounded(max(self.judged))],
+            "spread": [_round_value(min(self.judged)), _round_value(max(self.judged))],
             "rounds": len(self.ours),
         }
 
 
-def table(figures: Iterable[Figure]) -> str:
+def format_table(figures: Iterable[Figure]) -> str:
     """Align the lines in columns. The spread is that of the ratio, if there is one."""
     rows = [_HEAD, *(figure.cells() for figure in figures)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
@@ -97,7 +101,7 @@ def table(figures: Iterable[Figure]) -> str:
     )
 
 
-def keep(part: str, figures: Sequence[Figure], facts: Mapping[str, object]) -> None:
+def keep_results(part: str, figures: Sequence[Figure], facts: Mapping[str, object]) -> None:
     """Replace the figures of one part in the file."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     kept[part] = {
@@ -110,9 +114,9 @@ def keep(part: str, figures: Sequence[Figure], facts: Mapping[str, object]) -> N
     RESULTS.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
 
 
-def _shown(value: float) -> str:
+def _format_value(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _rounded(value: float) -> float:
+def _round_value(value: float) -> float:
     return float(f"{value:.4g}")

@@ -9,7 +9,7 @@ from bench.stand import REFERENCE_STORES, Stand
 _MEMORY_MB = Target("<=", 256)
 
 
-def run(stand: Stand, rounds: int) -> Sequence[Figure]:
+def run_imports(stand: Stand, rounds: int) -> Sequence[Figure]:
     """Load the sample's polls repeatedly, next to a raw COPY of the same bytes, each into its own database."""
     server_url, file = stand.endpoints.database_url, stand.sample / "store_status.csv"
     done = ingest.run_rounds(server_url, file, rounds)
@@ -22,10 +22,10 @@ def run(stand: Stand, rounds: int) -> Sequence[Figure]:
         Figure("peak memory, first load", "MB", [one.first.peak_mb for one in done], target=_MEMORY_MB),
         Figure("peak memory, again", "MB", [one.again.peak_mb for one in done], target=_MEMORY_MB),
     ]
-    return [*figures, *_large(stand, rounds)] if stand.fleet.stores == REFERENCE_STORES else figures
+    return [*figures, *_run_large(stand, rounds)] if stand.fleet.stores == REFERENCE_STORES else figures
 
 
-def _large(stand: Stand, rounds: int) -> Sequence[Figure]:
+def _run_large(stand: Stand, rounds: int) -> Sequence[Figure]:
     file, directory = stand.sample / "store_status.csv", stand.folder / "large"
     done, again = ingest.run_large(stand.endpoints.database_url, file, directory, rounds)
     peak_mb = [one.first.peak_mb for one in done]
@@ -56,7 +56,7 @@ def _large(stand: Stand, rounds: int) -> Sequence[Figure]:
 
 def run_live(stand: Stand, rounds: int) -> Sequence[Figure]:
     """Send live polls through an ingest service, as fast as possible and at the target rate."""
-    done = live.run(stand.endpoints.database_url, stand.folder, rounds)
+    done = live.run_live_rounds(stand.endpoints.database_url, stand.folder, rounds)
     return [
         Figure(
             "live polls, at most",

@@ -34,7 +34,7 @@ _RUN = (
 
 
 @dataclass(frozen=True)
-class FileLoad:
+class IngestLoad:
     """One import by its own process."""
 
     seconds: float
@@ -55,8 +55,8 @@ class FileLoad:
 class LargeRound:
     """The reference set, and ten times as many stores, each into an empty database."""
 
-    usual: FileLoad
-    first: FileLoad
+    usual: IngestLoad
+    first: IngestLoad
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class IngestRound:
     """The measurements of one round, in this order."""
 
     raw_s: float
-    first: FileLoad
-    same: FileLoad
-    again: FileLoad
-    day: FileLoad
+    first: IngestLoad
+    same: IngestLoad
+    again: IngestLoad
+    day: IngestLoad
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[IngestRound
         write_sample(day, days=1, end=DEFAULT_END + timedelta(days=1))
         done = []
         for number in range(rounds):
-            done.append(_round(server_url, file, again, day / "store_status.csv"))
+            done.append(_run_round(server_url, file, again, day / "store_status.csv"))
             one = done[-1]
             print(
                 f"round {number + 1}: raw {one.raw_s:.2f} s, first {one.first.seconds:.2f} s,"
@@ -125,7 +125,7 @@ def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[IngestRound
 
 def run_large(
     server_url: str, file: Path, directory: Path, rounds: int
-) -> tuple[Sequence[LargeRound], FileLoad]:
+) -> tuple[Sequence[LargeRound], IngestLoad]:
     """Load `file` and then ten times as many stores, written to `directory`, round by round, and finally these again.
 
     Prints, and returns the rounds and the load that found all its rows there.
@@ -136,19 +136,19 @@ def run_large(
     url = psycopg.conninfo.make_conninfo(server_url, dbname=_DATABASE)
     done = []
     for number in range(rounds):
-        _recreate(server_url)
+        _recreate_database(server_url)
         migrate(url)
-        usual = ingest(url, file)
-        _recreate(server_url)
+        usual = time_ingest(url, file)
+        _recreate_database(server_url)
         migrate(url)
-        done.append(one := LargeRound(usual, ingest(url, large)))
+        done.append(one := LargeRound(usual, time_ingest(url, large)))
         print(f"round {number + 1}: {usual.seconds:.2f} s, ten times as many {one.first.seconds:.2f} s")
     shutil.copyfile(large, again)
     with again.open("ab") as lines:
         lines.write(b"\n")
-    repeated = ingest(url, again)
+    repeated = time_ingest(url, again)
     assert repeated.accepted == 0, "a later load accepted rows that were there"
-    _recreate(server_url, drop_only=True)
+    _recreate_database(server_url, drop_only=True)
     again.unlink()
     speed = statistics.median(one.first.rows_per_s / one.usual.rows_per_s for one in done)
     peak = statistics.median(one.first.peak_kb / one.usual.peak_kb for one in done)
@@ -177,27 +177,29 @@ def raw_copy_s(url: str, file: Path) -> float:
     return seconds
 
 
-def ingest(url: str, file: Path) -> FileLoad:
+def time_ingest(url: str, file: Path) -> IngestLoad:
     """Import one file."""
     done = subprocess.run(
         [sys.executable, "-c", _RUN, url, str(file)], capture_output=True, check=True, text=True
     )
     seconds, rows_read, accepted, peak_kb = done.stdout.split()
-    return FileLoad(float(seconds), int(rows_read), int(accepted), int(peak_kb))
+    return IngestLoad(float(seconds), int(rows_read), int(accepted), int(peak_kb))
 
 
-def _round(server_url: str, file: Path, again: Path, day: Path) -> IngestRound:
+def _run_round(server_url: str, file: Path, again: Path, day: Path) -> IngestRound:
     url = psycopg.conninfo.make_conninfo(server_url, dbname=_DATABASE)
-    _recreate(server_url)
+    _recreate_database(server_url)
     migrate(url)
-    done = IngestRound(raw_copy_s(url, file), *(ingest(url, source) for source in (file, file, again, day)))
-    _recreate(server_url, drop_only=True)
+    done = IngestRound(
+        raw_copy_s(url, file), *(time_ingest(url, source) for source in (file, file, again, day))
+    )
+    _recreate_database(server_url, drop_only=True)
     assert done.same.accepted == done.again.accepted == 0, "a later load accepted rows that were there"
     assert done.day.accepted > 0, "the new day is not new"
     return done
 
 
-def _recreate(server_url: str, *, drop_only: bool = False) -> None:
+def _recreate_database(server_url: str, *, drop_only: bool = False) -> None:
     name = sql.Identifier(_DATABASE)
     with psycopg.connect(server_url, autocommit=True) as conn:
         conn.execute(sql.SQL("drop database if exists {} with (force)").format(name))

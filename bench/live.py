@@ -107,7 +107,7 @@ def call_body(number: int) -> bytes:
 
 
 @contextmanager
-def service(database_url: str, folder: Path) -> Iterator[int]:
+def running_service(database_url: str, folder: Path) -> Iterator[int]:
     """Run an ingest service as its own process, and yield its port."""
     (port,) = free_ports(1)
     env = os.environ | {"UPTILL_DATABASE_URL": database_url, "UPTILL_SPOOL_DIR": str(folder / "spool")}
@@ -118,7 +118,7 @@ def service(database_url: str, folder: Path) -> Iterator[int]:
     with (folder / "live.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", *command], env=env, stdout=log, stderr=log)
     try:
-        while not _answers(port):
+        while not _is_answering(port):
             assert process.poll() is None, (folder / "live.log").read_text()
             time.sleep(0.05)
         yield port
@@ -127,7 +127,9 @@ def service(database_url: str, folder: Path) -> Iterator[int]:
         process.wait()
 
 
-def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) -> Sequence[LiveRound]:
+def run_live_rounds(
+    server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0
+) -> Sequence[LiveRound]:
     """Measure on a separate database, and print."""
     with psycopg.connect(server_url, autocommit=True) as conn:
         conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
@@ -137,7 +139,7 @@ def run(server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0) ->
     with psycopg.connect(database_url) as conn:
         key = create_key(conn, name="bench", scopes=["ingest:write"])
     done, acknowledged = [], 0
-    with service(database_url, folder) as port:
+    with running_service(database_url, folder) as port:
         load = LiveLoad(port, key)
         load.run(2.0, None)
         acknowledged += len(load.latencies_s)
@@ -167,7 +169,7 @@ def percentiles_ms(load: LiveLoad) -> tuple[float, float]:
     return percentiles[49], percentiles[98]
 
 
-def _answers(port: int) -> bool:
+def _is_answering(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")
@@ -187,7 +189,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "data").mkdir()
         servers = start_servers(folder / "data", processes).endpoints
-        run(servers.database_url, folder)
+        run_live_rounds(servers.database_url, folder)
 
 
 if __name__ == "__main__":

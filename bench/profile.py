@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.http_load import get, send
-from bench.stand import BenchFleet, prepared
+from bench.http_load import get_request, send_load
+from bench.stand import SampleFleet, prepared_stand
 from tests.fixtures.services import Services
 from uptill_client import UptillClient
 
@@ -26,39 +26,39 @@ def main() -> None:
     given.out.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
-        prepared(given.data or Path(folder), BenchFleet(given.stores, 45)) as stand,
+        prepared_stand(given.data or Path(folder), SampleFleet(given.stores, 45)) as stand,
         Services(stand.env, stand.folder / "logs") as services,
     ):
         api, worker = services.api(), services.worker()
         with services.client() as client:
-            done = _report(client)
+            done = _make_report(client)
             over = threading.Event()
-            reports = threading.Thread(target=_reports, args=(client, over))
+            reports = threading.Thread(target=_make_reports, args=(client, over))
             reports.start()
-            _record(_busiest(worker.pid), given.out / "worker.svg")
+            _record_profile(_busiest_process(worker.pid), given.out / "worker.svg")
             over.set()
             reports.join()
         port = int(stand.env["UPTILL_API_URL"].rpartition(":")[2])
-        poll = get(f"/v1/reports/{done}", stand.env["UPTILL_API_KEY"])
+        poll = get_request(f"/v1/reports/{done}", stand.env["UPTILL_API_KEY"])
         load = threading.Thread(
-            target=send, args=(port, lambda _: poll), kwargs={"seconds": _SECONDS + 2, "connections": 16}
+            target=send_load, args=(port, lambda _: poll), kwargs={"seconds": _SECONDS + 2, "connections": 16}
         )
         load.start()
-        _record(api.pid, given.out / "api.svg")
+        _record_profile(api.pid, given.out / "api.svg")
         load.join()
 
 
-def _report(client: UptillClient) -> str:
+def _make_report(client: UptillClient) -> str:
     *_, status = client.follow(client.create_report(force=True).id)
     return status.id
 
 
-def _reports(client: UptillClient, over: threading.Event) -> None:
+def _make_reports(client: UptillClient, over: threading.Event) -> None:
     while not over.is_set():
-        _report(client)
+        _make_report(client)
 
 
-def _record(pid: int, file: Path) -> None:
+def _record_profile(pid: int, file: Path) -> None:
     command = [
         "py-spy",
         "record",
@@ -74,7 +74,7 @@ def _record(pid: int, file: Path) -> None:
     subprocess.run([*command, "--native", "--threads"], check=True)
 
 
-def _busiest(pid: int) -> int:
+def _busiest_process(pid: int) -> int:
     """Return the process of a service that used the most CPU."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return max(processes, key=lambda process: process.cpu_times().user).pid

@@ -25,7 +25,7 @@ _ONE_BATCH = 4000
 _POLICIES = ("carry", "classic")
 
 
-def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
+def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
     """Measure one worker (unchanged data, an hour of polls later, nothing remembered) and two workers.
 
     One and two also of one thread each: as they are, one takes both cores by itself.
@@ -38,20 +38,20 @@ def run(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figure]:
         yardstick = None
         if duck:
             yardstick = stack.enter_context(Duck(stand.folder / "yardstick.duckdb", stand.database_url))
-            _compare(yardstick, client)
-        one = _rounds(client, yardstick, rounds)
-        hourly = _rounds(client, yardstick, rounds, before=_HourOfPolls(stand, yardstick))
+            _compare_with_duckdb(yardstick, client)
+        one = _run_rounds(client, yardstick, rounds)
+        hourly = _run_rounds(client, yardstick, rounds, before=_HourOfPolls(stand, yardstick))
         workers.append(services.worker())
-        two = _rounds(client, yardstick, rounds)
+        two = _run_rounds(client, yardstick, rounds)
         peaks = [max(_peak_mb(worker.pid) for worker in workers)]
-        _stop(workers)
+        _stop_workers(workers)
         workers = [services.worker(UPTILL_WORKER_THREADS="1")]
-        one_of_one_thread = _rounds(client, None, rounds)
+        one_of_one_thread = _run_rounds(client, None, rounds)
         workers.append(services.worker(UPTILL_WORKER_THREADS="1"))
-        two_of_one_thread = _rounds(client, None, rounds)
-        _stop(workers)
+        two_of_one_thread = _run_rounds(client, None, rounds)
+        _stop_workers(workers)
         services.worker(UPTILL_CACHE_MB="0")
-        forgetful = _rounds(client, yardstick, rounds)
+        forgetful = _run_rounds(client, yardstick, rounds)
         scales = Target(">=", 1.3) if stand.fleet.stores > _ONE_BATCH else None
         return [
             *_beside_duckdb(stand, one, "one worker", is_asked=True),
@@ -126,13 +126,13 @@ def _beside_duckdb(
     ]
 
 
-def _compare(yardstick: Duck, client: UptillClient) -> None:
-    status = _report(client, "carry")
+def _compare_with_duckdb(yardstick: Duck, client: UptillClient) -> None:
+    status = _make_report(client, "carry")
     with urllib.request.urlopen(status.files[0].url) as answer:
         yardstick.assert_equal(status.as_of, answer.read())
 
 
-def _rounds(
+def _run_rounds(
     client: UptillClient, yardstick: Duck | None, rounds: int, before: Callable[[], None] = lambda: None
 ) -> dict[str, list[float]]:
     """Measure DuckDB and each policy once per round. `before` runs untimed before each."""
@@ -143,21 +143,21 @@ def _rounds(
         for policy in _POLICIES:
             before()
             began = time.perf_counter()
-            status = _report(client, policy)
+            status = _make_report(client, policy)
             seconds[policy].append(time.perf_counter() - began)
         if yardstick:
             seconds["duckdb"].append(yardstick.report(status.as_of)[0])
     return {name: values[_WARM_UP:] for name, values in seconds.items()}
 
 
-def _report(client: UptillClient, policy: str) -> ReportStatus:
+def _make_report(client: UptillClient, policy: str) -> ReportStatus:
     """Trigger a report and wait for its link."""
     *_, status = client.follow(client.create_report(force=True, policy=policy).id)
     assert status.state == "succeeded", json.dumps(status.error)
     return status
 
 
-def _stop(workers: Sequence[subprocess.Popen[bytes]]) -> None:
+def _stop_workers(workers: Sequence[subprocess.Popen[bytes]]) -> None:
     for worker in workers:
         worker.terminate()
         worker.wait()

@@ -26,7 +26,7 @@ _NO_LIMIT = "1000000/second"
 
 
 @dataclass(frozen=True)
-class BenchFleet:
+class SampleFleet:
     """The size of a sample."""
 
     stores: int
@@ -41,7 +41,7 @@ class Stand:
     """The servers, the loaded sample, and the settings of services that use them. `folder` belongs to this fleet only."""
 
     folder: Path
-    fleet: BenchFleet
+    fleet: SampleFleet
     endpoints: Endpoints
     env: dict[str, str]
 
@@ -56,7 +56,7 @@ class Stand:
 
 
 @contextmanager
-def prepared(data: Path, fleet: BenchFleet) -> Iterator[Stand]:
+def prepared_stand(data: Path, fleet: SampleFleet) -> Iterator[Stand]:
     """Yield servers for this fleet, reusing what an earlier run left in `data`."""
     folder = data / f"{fleet.stores}x{fleet.days}"
     servers, loaded = folder / "servers", folder / "loaded"
@@ -67,17 +67,17 @@ def prepared(data: Path, fleet: BenchFleet) -> Iterator[Stand]:
         endpoints = start_servers(servers, processes).endpoints
         url = urlsplit(endpoints.database_url)._replace(path=f"/{_DATABASE}").geturl()
         if not loaded.exists():
-            _load(endpoints, url, folder / "sample")
+            _load_sample(endpoints, url, folder / "sample")
             loaded.touch()
         migrate(url)
         make_test_logins(url)
         with psycopg.connect(url) as conn:
             conn.execute("delete from report")
             key = create_key(conn, name="bench", scopes=["admin"])
-        yield Stand(folder, fleet, endpoints, _environment(endpoints, url, key))
+        yield Stand(folder, fleet, endpoints, _make_environment(endpoints, url, key))
 
 
-def _load(endpoints: Endpoints, url: str, sample: Path) -> None:
+def _load_sample(endpoints: Endpoints, url: str, sample: Path) -> None:
     with psycopg.connect(endpoints.database_url, autocommit=True) as conn:
         conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
         conn.execute(f"create database {_DATABASE}".encode())
@@ -91,7 +91,7 @@ def _load(endpoints: Endpoints, url: str, sample: Path) -> None:
     client.close()
 
 
-def _environment(endpoints: Endpoints, database_url: str, key: str) -> dict[str, str]:
+def _make_environment(endpoints: Endpoints, database_url: str, key: str) -> dict[str, str]:
     return {
         "UPTILL_DATABASE_URL": database_url,
         "UPTILL_REDIS_URL": endpoints.redis_url,

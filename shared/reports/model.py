@@ -112,7 +112,7 @@ class ReportRequest(ReportParameters):
 
 
 @dataclass(frozen=True)
-class Caller:
+class ReportCaller:
     """Who asks: the prefix of the API key, the Idempotency-Key of the request, and the stores that the key may see."""
 
     key_prefix: str

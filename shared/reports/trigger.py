@@ -23,8 +23,8 @@ from shared.reports.model import (
     MAX_XLSX_ROWS,
     NOWHERE,
     OPEN_STATES,
-    Caller,
     Origin,
+    ReportCaller,
     ReportRequest,
     StoreFilter,
 )
@@ -72,7 +72,7 @@ class Accepted:
 async def trigger_report(
     conn: AsyncConnection,
     request: ReportRequest,
-    caller: Caller,
+    caller: ReportCaller,
     terms: BatchTerms,
     origin: Origin = NOWHERE,
     *,
@@ -114,7 +114,7 @@ async def in_one_snapshot(conn: AsyncConnection, step: Callable[[], Awaitable[T]
 async def accept_report(
     conn: AsyncConnection,
     request: ReportRequest,
-    caller: Caller,
+    caller: ReportCaller,
     terms: BatchTerms,
     origin: Origin = NOWHERE,
     *,
@@ -151,7 +151,7 @@ async def accept_report(
 async def _find_or_insert(
     conn: AsyncConnection,
     request: ReportRequest,
-    caller: Caller,
+    caller: ReportCaller,
     terms: BatchTerms,
     origin: Origin,
     unusable: Sequence[UUID],
@@ -210,7 +210,7 @@ async def count_open(conn: AsyncConnection, key_prefix: str) -> int:
     return int(row[0]) if row else 0
 
 
-async def _note_interest(conn: AsyncConnection, report_id: UUID, caller: Caller) -> None:
+async def _note_interest(conn: AsyncConnection, report_id: UUID, caller: ReportCaller) -> None:
     """Note that the caller wants an existing report, and lock it so that no key cancels it meanwhile.
 
     If the report changed since the snapshot, the transaction is repeated and sees the change.

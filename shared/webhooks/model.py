@@ -28,7 +28,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class WebhookDelivery:
     """One event to one address. `endpoint_id` is None for the `webhook_url` of a request."""
 
     id: UUID

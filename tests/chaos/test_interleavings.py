@@ -19,7 +19,7 @@ from shared.reports.complete import complete_batch
 from shared.reports.due import due_finalisations, expire_leases
 from shared.reports.end import cancel_report, withdraw
 from shared.reports.finalise import claim_finalise, finish_report
-from shared.reports.model import Caller, FinaliseLease, ReportRequest
+from shared.reports.model import FinaliseLease, ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject
 from tests.chaos.turns import Game, Script, Session
@@ -235,7 +235,7 @@ class Sharers:
 
     def _ask(self, key: str, conn: Session) -> None:
         request = ReportRequest(policy="classic", as_of=POLL - timedelta(seconds=self._seed))
-        caller = Caller(key, f"{key} {self._seed}")
+        caller = ReportCaller(key, f"{key} {self._seed}")
         accepted = asyncio.run(trigger_report(_Async(conn), request, caller, BatchTerms(2, 60)))  # type: ignore[arg-type]
         self.answers.setdefault(key, []).append(accepted.report_id)
 

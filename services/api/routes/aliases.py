@@ -17,7 +17,7 @@ from shared.http.auth import refuse_ended
 from shared.http.contract import answers, with_headers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["aliases"])
 _SHOWN_CHARACTERS = 100
@@ -98,6 +98,6 @@ def _parse_report_id(given: str) -> UUID:
 
 
 async def _create_default(context: Context, key: ApiKey, response: Response) -> Triggered:
-    created = await create_report(context, ReportRequest(), Caller(key.prefix, visible=key.visible))
+    created = await create_report(context, ReportRequest(), ReportCaller(key.prefix, visible=key.visible))
     response.headers.update({} if created.quota is None else created.quota.headers())
     return Triggered(report_id=created.report.id)

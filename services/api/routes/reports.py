@@ -34,7 +34,7 @@ from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
-from shared.reports.model import Caller, Report
+from shared.reports.model import Report, ReportCaller
 from shared.reports.read import list_reports
 from shared.webhooks.address import check_url
 
@@ -92,7 +92,7 @@ async def create_report(
         check_url(
             request.webhook_url, allow_private=context.settings.webhook_allow_private, field="webhook_url"
         )
-    caller = Caller(key.prefix, idempotency_key, key.visible)
+    caller = ReportCaller(key.prefix, idempotency_key, key.visible)
     created = await reports.create_report(context, request, caller)
     await context.links.record_links(key, created.report)
     response.headers.update({} if created.quota is None else created.quota.headers())

@@ -23,7 +23,7 @@ from shared.http.observe import current_origin
 from shared.http.quotas import Quota
 from shared.keys import EVERY_STORE, ApiKey, StoreScope
 from shared.reports.end import retry_report, withdraw
-from shared.reports.model import Caller, FileOfReport, Report, ReportRequest, file_name
+from shared.reports.model import FileOfReport, Report, ReportCaller, ReportRequest, file_name
 from shared.reports.read import get_report
 from shared.reports.trigger import Accepted, trigger_report
 
@@ -39,7 +39,7 @@ class CreatedReport:
     quota: Quota | None
 
 
-async def create_report(context: ApiContext, request: ReportRequest, caller: Caller) -> CreatedReport:
+async def create_report(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> CreatedReport:
     """Accept a report and wake workers, without waiting for Redis.
 
     Return an existing report for the same parameters and data, unless its files are lost. Raises `Overloaded`, and what
@@ -59,7 +59,7 @@ async def create_report(context: ApiContext, request: ReportRequest, caller: Cal
 
 
 async def _accept_report(
-    context: ApiContext, request: ReportRequest, caller: Caller, unusable: Sequence[UUID] = ()
+    context: ApiContext, request: ReportRequest, caller: ReportCaller, unusable: Sequence[UUID] = ()
 ) -> tuple[Accepted, Report]:
     async with autocommitting_async(context.pools.accepting) as conn:
         accepted = await trigger_report(

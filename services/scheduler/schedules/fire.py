@@ -12,7 +12,7 @@ from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.errors import InfrastructureError, UptillError
-from shared.reports.model import Caller
+from shared.reports.model import ReportCaller
 from shared.reports.trigger import Accepted, BatchTerms, accept_report, in_one_snapshot
 from shared.schedules.cron import newest_due, next_due
 from shared.schedules.model import ReportSchedule
@@ -80,7 +80,7 @@ async def _fire_in_transaction(conn: AsyncConnection, terms: BatchTerms) -> Fire
 async def _accept_report(
     conn: AsyncConnection, schedule: ReportSchedule, due_at: datetime, terms: BatchTerms
 ) -> tuple[Accepted | None, str]:
-    caller = Caller(schedule.created_by, None, schedule.visible)
+    caller = ReportCaller(schedule.created_by, None, schedule.visible)
     try:
         # A savepoint: nothing of a refused report stays.
         async with conn.transaction():

@@ -1,5 +1,5 @@
--- What the metrics say of the database. Each statement is named after its metric (without `uptill_`) and returns rows of
--- label values and a number; all are read in one snapshot. Ages are by this database's clock.
+-- Metrics from the database. Each statement is named after its metric (without `uptill_`) and returns rows of label values
+-- and a number. All are read in one snapshot. Ages are by this database's clock.
 
 -- name: reports
 select state, count(report.state)
@@ -8,7 +8,7 @@ left join report using (state)
 group by state
 
 -- name: report_latency_seconds
--- Reports by the bucket their latency falls in (from 0; the last one has no end), and all their seconds.
+-- Reports per latency bucket (from 0; the last bucket has no end), and the sum of their seconds.
 select bucket, sum(reports)::bigint, sum(seconds)
 from (
     select width_bucket(seconds, %(buckets)s::float8[]) as bucket, 1 as reports, seconds
@@ -41,7 +41,7 @@ select count(*) from due_batch
 select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::float8 from due_batch
 
 -- name: imports_total
--- One that was interrupted has not ended: it goes on when its source is loaded again.
+-- An interrupted import has not ended: it continues when its source is loaded again.
 select kind, state, coalesce(sum(imports), 0)::bigint
 from unnest('{polls,hours,timezones,labels,unknown}'::text[]) kind
 cross join unnest('{succeeded,stopped,failed,canceled}'::text[]) state
@@ -98,7 +98,7 @@ select greatest(coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0)
 from report_schedule where state = 'active'
 
 -- name: file_deliveries
--- One whose report has not ended, or failed and may be tried again, waits for the report.
+-- Without deliveries whose report has not ended, or has failed and may be retried.
 select state, count(run.delivery)
 from unnest('{waiting,delivered,failed}'::text[]) state
 left join (
@@ -132,7 +132,7 @@ from webhook_delivery d left join webhook_endpoint e on e.id = d.endpoint_id
 where d.state in ('pending', 'leased') and e.state is distinct from 'disabled'
 
 -- name: silent_stores
--- One look into the key of the newest weeks a store: the cost grows with the stores, not with the polls.
+-- One index search per store in the newest weeks: the cost grows with the stores, not with the polls.
 select count(*) from store
 where first_polled_at is not null and not exists (
     select from observation o

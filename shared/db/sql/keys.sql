@@ -1,5 +1,5 @@
--- API keys. All times are this database's. No key is shown to end after 2100, whatever an earlier release stored: Python's
--- years end with 9999, in some zones before.
+-- API keys. All times are by this database's clock. No key is shown with an expiry after 2100, whatever an earlier release
+-- stored, because Python's years end with 9999.
 
 -- name: insert_key
 insert into api_key (prefix, hash, name, scopes, store_labels, expires_at)
@@ -15,7 +15,7 @@ for update
 select exists (select from api_key where replaces = %(prefix)s)
 
 -- name: insert_successor
--- May do the same, and lives as long as the key that it replaces was meant to.
+-- Has the same rights and the same lifetime as the key that it replaces.
 insert into api_key (prefix, hash, name, scopes, store_labels, expires_at, replaces)
 select %(new_prefix)s, %(hash)s, name, scopes, store_labels, 
        case when expires_at is not null then least(clock_timestamp() + (expires_at - created_at), timestamptz '2100-12-31 23:59:59+00') end, prefix

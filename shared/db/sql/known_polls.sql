@@ -1,4 +1,4 @@
--- What ingest reads of weeks it has filled before.
+-- What ingest reads of weeks that it has filled before.
 
 -- name: week_bytes
 select coalesce(pg_relation_size(

@@ -1,4 +1,4 @@
--- Which workers are there, what becomes of the leases of those that are not, and of their claims.
+-- Which workers are present, and what happens to the leases and claims of absent ones.
 
 -- name: new_number
 select nextval('worker_presence')::integer
@@ -31,7 +31,7 @@ select
     pg_postmaster_start_time() < clock_timestamp() - %(settle)s
 
 -- name: take_back_batches
--- Absence is checked again here, and a row that somebody is changing belongs to a worker that lives.
+-- Checks the absence again. A locked row belongs to a worker that is alive.
 with held as (
     select report_id, batch_no, attempt, claim_id, presence, lease_until
     from report_batch b
@@ -68,7 +68,7 @@ where r.id = held.id
 returning r.id, r.finalise_lease_until <= clock_timestamp()
 
 -- name: take_retries
--- As `take_due`, for batches that were tried before and that nobody has published since they became due.
+-- Like `take_due`, for batches that were tried before and not published since they became due.
 update report_batch b
 set due_at = clock_timestamp() + %(republish)s
 from (
@@ -84,7 +84,7 @@ where b.report_id = due.report_id and b.batch_no = due.batch_no
 returning b.report_id, b.batch_no, b.is_short
 
 -- name: return_claims_of_present
--- Their workers were absent and are there again, so they were never gone.
+-- Their workers were absent and have a session again, so they were alive all the time.
 with returned as (
     delete from missed_claim m using present_worker p where p.presence = m.presence
     returning m.report_id, m.batch_no
@@ -100,7 +100,7 @@ with returned as (
 select count(*) from returned
 
 -- name: return_batch_claim
--- The worker of this attempt says that it lives. Doing it twice is doing it once.
+-- The worker of this attempt is alive. Idempotent.
 with returned as (
     delete from missed_claim
     where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s
@@ -127,7 +127,7 @@ where (b.state = 'leased' and b.claim_id = %(claim_id)s)
 for update
 
 -- name: undo_batch_claim
--- The answer to the claim was lost: the worker never began. Of a lease that ended meanwhile the claim is given back.
+-- The answer to the claim was lost, so the worker never began. If the lease ended meanwhile, the claim is returned.
 with returned as (
     delete from missed_claim where report_id = %(report_id)s and batch_no = %(batch_no)s and claim_id = %(claim_id)s
     returning batch_no
@@ -159,13 +159,13 @@ from (
 where r.id = now.id and (own or exists (select from returned))
 
 -- name: count_batch_claim
--- The attempt failed by its own fault: its claim counts, wherever its worker was thought to be.
+-- The attempt failed on its own, so its claim counts, even if its worker seemed absent.
 delete from missed_claim where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s
 
 -- name: count_finalise_claim
 delete from missed_claim where report_id = %(report_id)s and batch_no is null and attempt = %(attempt)s
 
 -- name: forget_missed_claims
--- Of ended reports, an hour later: a frozen worker may have told us until then.
+-- Of ended reports, an hour later: until then a frozen worker may still wake up and return its claim.
 delete from missed_claim m using report r
 where r.id = m.report_id and r.state not in ('queued', 'running') and m.missed_at < clock_timestamp() - interval '1 hour'

@@ -17,7 +17,7 @@ where import_id in (
 select imports, more from forget_imports(clock_timestamp() - %(keep)s, %(rows)s)
 
 -- name: forgettable_reports
--- Ended long enough ago; of those that succeeded only the ones whose files have expired.
+-- Reports that ended long enough ago. Succeeded ones only after their files have expired.
 select id from report
 where state in ('failed', 'canceled', 'expired') and coalesce(expired_at, finished_at) < clock_timestamp() - %(keep)s
 order by finished_at
@@ -37,13 +37,13 @@ with gone as (
 select count(*) from gone
 
 -- name: forget_idempotency
--- Keys that stand for nothing any more, and questions, which only two requests at the same moment need.
+-- Expired Idempotency-Keys, and the rows of `keep_question`, which only concurrent requests need.
 delete from idempotency
 where (created_by, key) in (
     select created_by, key from idempotency where created_at < clock_timestamp() - interval '24 hours' limit %(limit)s)
 
 -- name: forget_interests
--- Who wanted a report matters until it has ended, and while an Idempotency-Key may still stand for it.
+-- Interest in a report matters until it has ended, and while an Idempotency-Key may still refer to it.
 delete from report_interest
 where (report_id, key_line) in (
     select i.report_id, i.key_line from report_interest i join report r on r.id = i.report_id

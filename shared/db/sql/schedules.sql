@@ -1,7 +1,7 @@
--- Schedules, their due times and deliveries. All times are this database's.
+-- Schedules, their due times and file deliveries. All times are by this database's clock.
 
 -- name: now
--- Never before the newest run: a due time does not come twice when a clock is set back.
+-- Never before the newest run, so that no due time runs twice when a clock is set back.
 select greatest(clock_timestamp(), (select last_due_at from report_schedule where id = %(id)s))
 
 -- name: count_of_maker
@@ -51,7 +51,7 @@ limit %(limit)s
 select exists (select from report_schedule where state = 'active' and due_at <= clock_timestamp())
 
 -- name: take_due
--- The longest due that no other scheduler holds, and whether its maker's key, or a successor of it, lives.
+-- The longest due schedule that no other scheduler holds, and whether its maker's key, or a successor, is valid.
 select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, due_at, created_by, created_at,
     clock_timestamp() as now,
     (with recursive line as (
@@ -85,8 +85,8 @@ from report r
 where run.delivery = 'waiting' and r.id = run.report_id and r.state in ('canceled', 'expired')
 
 -- name: claim_delivery
--- A claim that runs out is another's; whoever copies, copies the same bytes to the same keys. `delivery_prefix` is how
--- these begin, from the time of the run: a schedule that gets another name or prefix meanwhile changes nothing.
+-- After a claim expires, another scheduler takes it and copies the same bytes to the same keys. `delivery_prefix` is the
+-- beginning of these keys at the time of the run. Renaming the schedule later changes nothing.
 update schedule_run run
 set delivery_attempts = run.delivery_attempts + 1, delivery_due_at = clock_timestamp() + %(lease)s
 from (

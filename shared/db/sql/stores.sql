@@ -1,4 +1,4 @@
--- Stores as callers see them. `scope`: the labels that the caller is limited to; null: it sees every store.
+-- Stores as callers see them. `scope`: the labels to which the caller is limited; null: no limit.
 
 -- name: list_stores
 select store.store_key, store.store_id, store.timezone, store.labels, store.first_polled_at,
@@ -27,7 +27,7 @@ select count(*) from observation
 where store_key = %(store_key)s and observed_at > %(after)s and observed_at <= %(until)s
 
 -- name: polls_of_store
--- Instants in microseconds since 1970 and states, as two arrays; one more than the most that is wanted.
+-- Instants in microseconds since 1970 and states, as two arrays. The limit is one more than the caller shows.
 select coalesce(array_agg((extract(epoch from observed_at) * 1000000)::bigint), '{}'), coalesce(array_agg(is_active), '{}')
 from (
     select observed_at, is_active from observation

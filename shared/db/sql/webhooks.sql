@@ -1,4 +1,4 @@
--- Webhooks: endpoints, one-off addresses and deliveries. All times are this database's.
+-- Webhooks: endpoints, one-off addresses and deliveries. All times are by this database's clock.
 
 -- name: insert_endpoint
 insert into webhook_endpoint (id, url, events, description, secret, created_by)
@@ -26,7 +26,7 @@ set previous_secret = webhook_secret.secret, secret = excluded.secret, made_at =
 select exists (select from webhook_secret where key_prefix = %(key_prefix)s)
 
 -- name: share_report
--- Held until the end of the transaction: the report cannot end without seeing what is added here.
+-- Locked until the end of the transaction, so the report cannot end without the new subscription.
 select state from report where id = %(report_id)s for share
 
 -- name: subscribe
@@ -35,7 +35,7 @@ on conflict (report_id, key_prefix, url) do nothing
 returning id
 
 -- name: pending_webhooks
--- Of a line of keys: addresses that wait for the end of a report, and events that are not delivered yet.
+-- For a line of keys: addresses that wait for the end of a report, and events that are not delivered yet.
 select (select count(*) from report_webhook where key_line = line and not told)
     + (select count(*) from webhook_delivery
        where key_line = line and state in ('pending', 'leased') and subscription_id is not null)
@@ -63,14 +63,14 @@ order by d.created_at desc, d.id
 limit %(limit)s
 
 -- name: resend_delivery
--- One that is being sent right now is left to that attempt.
+-- A delivery that is being sent is left to that attempt.
 update webhook_delivery
 set state = 'pending', round_attempt = 0, due_at = clock_timestamp(), give_up_at = clock_timestamp() + %(keep_trying)s,
     ended_at = null
 where id = %(id)s and state <> 'leased'
 
 -- name: take_turn
--- Claims follow each other, so that each sees what the one before has leased.
+-- Claims run one after another, so that each sees the leases of the one before.
 select pg_advisory_xact_lock(hashtextextended('claim of a webhook delivery', 0))
 
 -- name: expire_leases
@@ -79,9 +79,9 @@ update webhook_delivery set state = 'pending', lease_until = null
 where state = 'leased' and lease_until < clock_timestamp()
 
 -- name: claim_delivery
--- Turns by key: the line with the fewest deliveries under way comes first, then the receiver with the fewest, then what is
--- longest due. A line and a receiver (host and port) have at most so many under way; an endpoint, and the address of a
--- request, one. So a receiver that never answers holds up its own line, and a part of that.
+-- Keys take turns: the line with the fewest deliveries being sent comes first, then the receiver with the fewest, then the
+-- longest due. A line and a receiver (host and port) have limits; an endpoint, or the address of a request, gets one at a
+-- time. So a receiver that never answers delays only a part of its own line.
 with recursive lane (key_line, receiver) as (
     (select key_line, receiver from webhook_delivery where state = 'pending' order by key_line, receiver limit 1)
     union all

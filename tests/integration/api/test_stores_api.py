@@ -19,7 +19,7 @@ from services.api.use_cases.stores import find_store, list_stores
 from services.worker.context import WorkerContext
 from shared.errors import StoreNotFound
 from shared.keys import StoreScope
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 from shared.reports.read import ReportChoice, get_report, list_reports
 from shared.reports.trigger import BatchTerms, trigger_report
 from tests.fixtures.fleet import Store, load_fleet
@@ -210,9 +210,11 @@ async def _look_with_a_limited_scope(url: str) -> None:
         with pytest.raises(StoreNotFound):
             await find_store(conn, "É", north)
         await conn.commit()
-        everything = await trigger_report(conn, ReportRequest("classic"), Caller("op"), BatchTerms(2, 60))
+        everything = await trigger_report(
+            conn, ReportRequest("classic"), ReportCaller("op"), BatchTerms(2, 60)
+        )
         mine = await trigger_report(
-            conn, ReportRequest("classic"), Caller("owner", None, north), BatchTerms(2, 60)
+            conn, ReportRequest("classic"), ReportCaller("owner", None, north), BatchTerms(2, 60)
         )
         assert mine.report_id != everything.report_id
         assert (await get_report(conn, mine.report_id, north)).stores_total == 1

@@ -17,6 +17,7 @@ from shared.errors import ObjectCorrupt, ObjectGone
 from shared.reports.due import bury_poison, due_finalisations
 from shared.settings import Settings
 from shared.storage import Expected, Storage, StoredObject, make_client, make_storage
+from shared.storage.client import make_session
 from tests.fixtures.buckets import content_of
 from tests.fixtures.damage import DAMAGES, damage, replace
 from tests.fixtures.fleet import Store, load_fleet
@@ -106,7 +107,8 @@ class Meddler(Storage):
 def meddled(worker: WorkerContext, settings: Settings) -> tuple[WorkerContext, Meddler]:
     """A worker whose store somebody meddles with."""
     client = make_client(settings, settings.s3_endpoint)
-    meddler = Meddler(client, settings.s3_bucket, settings.s3_public_endpoint, None)
+    credentials = make_session(settings).get_credentials()
+    meddler = Meddler(client, settings.s3_bucket, settings.s3_public_endpoint, credentials)
     return with_(worker, storage=meddler), meddler
 
 

@@ -18,7 +18,7 @@ from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import MAX_ROUNDS
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
@@ -29,7 +29,7 @@ AS_OF = datetime(2024, 10, 14, 18, tzinfo=UTC)
 STORES = [f"store-{n}" for n in range(4)]
 
 
-class World:
+class DataCutWorld:
     """A database, a bucket and one worker; batches are computed when the test says so."""
 
     def __init__(self, url: str, pool: ConnectionPool, storage: Storage) -> None:
@@ -44,7 +44,9 @@ class World:
         async def run() -> UUID:
             async with await AsyncConnection.connect(self.url) as conn:
                 request = ReportRequest(policy="classic", as_of=AS_OF)
-                return (await trigger_report(conn, request, Caller("test"), BatchTerms(1, 60))).report_id
+                return (
+                    await trigger_report(conn, request, ReportCaller("test"), BatchTerms(1, 60))
+                ).report_id
 
         return asyncio.run(run())
 
@@ -87,26 +89,26 @@ class World:
 
 
 @pytest.fixture
-def world(env: dict[str, str]) -> Iterator[World]:
+def world(env: dict[str, str]) -> Iterator[DataCutWorld]:
     load_fleet(env["UPTILL_DATABASE_URL"], {name: Store(polls=[(AS_OF, True)]) for name in STORES})
     settings = Settings.model_validate(
         {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
     )
     with make_pool(env["UPTILL_DATABASE_URL"], application_name="test", max_size=3) as pool:
-        yield World(env["UPTILL_DATABASE_URL"], pool, make_storage(settings))
+        yield DataCutWorld(env["UPTILL_DATABASE_URL"], pool, make_storage(settings))
 
 
-def compute(world: World, report_id: UUID, *batch_nos: int) -> None:
+def compute(world: DataCutWorld, report_id: UUID, *batch_nos: int) -> None:
     for batch_no in batch_nos:
         assert compute_batch(world.context, report_id, batch_no)
 
 
-def down_last_week(world: World, report_id: UUID) -> dict[str, bool]:
+def down_last_week(world: DataCutWorld, report_id: UUID) -> dict[str, bool]:
     """Which stores have any downtime in the file."""
     return {line.split(",")[0]: float(line.split(",")[-1]) > 0 for line in world.file(report_id)[1:]}
 
 
-def test_batches_that_missed_a_late_poll_are_computed_again(world: World) -> None:
+def test_batches_that_missed_a_late_poll_are_computed_again(world: DataCutWorld) -> None:
     report_id = world.trigger()
     compute(world, report_id, 0, 1)
     world.late_poll("store-0", AS_OF - timedelta(hours=1))
@@ -121,7 +123,7 @@ def test_batches_that_missed_a_late_poll_are_computed_again(world: World) -> Non
 
 
 @pytest.mark.parametrize("age", [timedelta(days=60), timedelta(hours=-2)], ids=["long before", "after as_of"])
-def test_a_poll_of_another_time_disturbs_nobody(world: World, age: timedelta) -> None:
+def test_a_poll_of_another_time_disturbs_nobody(world: DataCutWorld, age: timedelta) -> None:
     report_id = world.trigger()
     compute(world, report_id, 0, 1)
     world.late_poll("store-0", AS_OF - age)
@@ -130,14 +132,14 @@ def test_a_poll_of_another_time_disturbs_nobody(world: World, age: timedelta) ->
     assert not any(down_last_week(world, report_id).values())
 
 
-def test_what_every_batch_has_seen_disturbs_nobody(world: World) -> None:
+def test_what_every_batch_has_seen_disturbs_nobody(world: DataCutWorld) -> None:
     report_id = world.trigger()
     world.late_poll("store-0", AS_OF - timedelta(hours=1))
     compute(world, report_id, 0, 1, 2, 3)
     assert world.report(report_id) == ("succeeded", 2, 0)
 
 
-def test_time_zones_and_hours_are_part_of_the_cut(world: World) -> None:
+def test_time_zones_and_hours_are_part_of_the_cut(world: DataCutWorld) -> None:
     report_id = world.trigger()
     compute(world, report_id, 0)
     world.late_poll("store-0", AS_OF, kind="timezones")
@@ -145,7 +147,7 @@ def test_time_zones_and_hours_are_part_of_the_cut(world: World) -> None:
     assert world.report(report_id) == ("running", None, 1)
 
 
-def test_a_report_that_is_disturbed_for_ever_is_read_in_one_snapshot_at_last(world: World) -> None:
+def test_a_report_that_is_disturbed_for_ever_is_read_in_one_snapshot_at_last(world: DataCutWorld) -> None:
     report_id = world.trigger()
     due = [0, 1, 2, 3]
     for disturbance in range(MAX_ROUNDS + 1):

@@ -21,7 +21,7 @@ from shared.keys import create_key, rotate_key
 from shared.limits import KeyLimits
 from shared.reports.claim import LeaseTerms, claim_next, release_batch
 from shared.reports.due import take_due
-from shared.reports.model import BatchLease, Caller, ReportRequest, StoreFilter
+from shared.reports.model import BatchLease, ReportCaller, ReportRequest, StoreFilter
 from shared.reports.trigger import Accepted, BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.uptime.window import parse_windows
@@ -62,7 +62,7 @@ def ask(
         request = ReportRequest(policy="classic", force=True, windows=parse_windows(windows), stores=chosen)
         terms = BatchTerms(batch_stores, 60, limits=limits or KeyLimits())
         async with await AsyncConnection.connect(url) as session:
-            return await trigger_report(session, request, Caller(key), terms)
+            return await trigger_report(session, request, ReportCaller(key), terms)
 
     return asyncio.run(run())
 

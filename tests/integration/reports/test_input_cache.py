@@ -26,7 +26,7 @@ STEPS = int(os.environ.get("CACHE_STEPS", "20"))
 ROOMY, NARROW = 1 << 27, 4000
 
 
-class World:
+class CacheWorld:
     """A database that changes at random, and the time of its newest poll."""
 
     def __init__(self, url: str, folder: Path, seed: int) -> None:
@@ -151,7 +151,7 @@ def inputs() -> dict[str, float]:
 def test_it_is_as_good_as_a_read_of_everything(
     database_url: str, conn: Connection, tmp_path: Path, seed: int, most_bytes: int
 ) -> None:
-    world, cache = World(database_url, tmp_path, seed), InputCache(most_bytes)
+    world, cache = CacheWorld(database_url, tmp_path, seed), InputCache(most_bytes)
     before = inputs()
     for _ in range(STEPS):
         for _ in range(3):
@@ -166,7 +166,7 @@ def test_a_ledger_number_that_is_given_twice_is_told_apart(
     database_url: str, conn: Connection, tmp_path: Path
 ) -> None:
     """After a restore, or on a standby that had not got the last commit, another change has the same number."""
-    world, cache = World(database_url, tmp_path, 1), InputCache(ROOMY)
+    world, cache = CacheWorld(database_url, tmp_path, 1), InputCache(ROOMY)
     batch = world.batch()
     lost = part(conn, cache, batch)
     with psycopg.connect(database_url) as other:
@@ -182,7 +182,7 @@ def test_a_ledger_number_that_is_given_twice_is_told_apart(
 def test_a_change_that_the_ledger_has_forgotten_is_not_overlooked(
     database_url: str, conn: Connection, tmp_path: Path
 ) -> None:
-    world, cache = World(database_url, tmp_path, 1), InputCache(ROOMY)
+    world, cache = CacheWorld(database_url, tmp_path, 1), InputCache(ROOMY)
     batch = world.batch()
     before = part(conn, cache, batch)
     world.load_polls([("store-0", "active", START - timedelta(minutes=n)) for n in range(1, 60)])

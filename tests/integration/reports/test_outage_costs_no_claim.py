@@ -68,7 +68,7 @@ def test_it_is_given_back_when_the_database_is_there_again(
 def test_a_session_that_is_cut_at_a_commit_costs_none_either(
     proxy: PostgresProxy, worker: WorkerContext, commit: int, lost: LostCommit
 ) -> None:
-    """The claim, the load, the completion, what finishing reads, the end: whichever answer is lost, nothing is burnt."""
+    """The claim, the load, the completion, what finishing reads, the end: whichever answer is lost, no claim counts."""
     report_id = trigger(proxy.database_url).report_id
     proxy.lost, proxy.lost_commits = lost, {commit}
     with psycopg.connect(proxy.database_url, autocommit=True) as conn:

@@ -17,7 +17,7 @@ from shared.reports.claim import LeaseTerms, claim_batch, release_batch, renew_b
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.due import bury_poison, count_pending, due_finalisations, expire_leases, take_due
 from shared.reports.finalise import claim_finalise, finish_report, list_parts, renew_finalise
-from shared.reports.model import BatchLease, Caller, FileOfReport, FinaliseLease, Report, ReportRequest
+from shared.reports.model import BatchLease, FileOfReport, FinaliseLease, Report, ReportCaller, ReportRequest
 from shared.reports.read import get_report
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject
@@ -39,7 +39,7 @@ def trigger(
     async def run() -> tuple[UUID, int]:
         async with await AsyncConnection.connect(database_url, autocommit=False) as conn:
             asked = request or ReportRequest(policy="classic")
-            accepted = await trigger_report(conn, asked, Caller("test"), BatchTerms(batch_stores, 60))
+            accepted = await trigger_report(conn, asked, ReportCaller("test"), BatchTerms(batch_stores, 60))
             return accepted.report_id, len(accepted.wakes)
 
     return asyncio.run(run())
@@ -201,7 +201,7 @@ class TestClaim:
         assert bury_poison(conn, TERMS.max_attempts) == []
 
 
-class TestPoison:
+class TestPoisonBatches:
     def test_after_five_claims_the_batch_is_dead_and_the_report_failed_with_its_cause(
         self, database_url: str, conn: psycopg.Connection
     ) -> None:

@@ -19,7 +19,7 @@ from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 from shared.reports.retention import (
     BucketSweep,
     expire_reports,
@@ -35,7 +35,7 @@ WEEK_S = 7 * 86_400.0
 LATER = datetime.now(UTC) + timedelta(hours=2)
 
 
-class World:
+class RetentionWorld:
     def __init__(self, url: str, conn: psycopg.Connection, storage: Storage, context: WorkerContext) -> None:
         self.url, self.conn, self.storage, self.context = url, conn, storage, context
 
@@ -43,7 +43,9 @@ class World:
         async def run() -> UUID:
             async with await AsyncConnection.connect(self.url) as conn:
                 request = ReportRequest(policy="classic", force=True)
-                return (await trigger_report(conn, request, Caller("test"), BatchTerms(1, 60))).report_id
+                return (
+                    await trigger_report(conn, request, ReportCaller("test"), BatchTerms(1, 60))
+                ).report_id
 
         return asyncio.run(run())
 
@@ -61,7 +63,7 @@ class World:
 
 
 @pytest.fixture
-def world(env: dict[str, str]) -> Iterator[World]:
+def world(env: dict[str, str]) -> Iterator[RetentionWorld]:
     url = env["UPTILL_DATABASE_URL"]
     at = datetime(2024, 10, 14, tzinfo=UTC)
     load_fleet(url, {f"store-{n}": Store(polls=[(at, True)]) for n in range(3)})
@@ -73,7 +75,7 @@ def world(env: dict[str, str]) -> Iterator[World]:
         make_pool(url, application_name="test", max_size=3) as pool,
         psycopg.connect(url, autocommit=True) as conn,
     ):
-        yield World(
+        yield RetentionWorld(
             url,
             conn,
             storage,
@@ -81,7 +83,7 @@ def world(env: dict[str, str]) -> Iterator[World]:
         )
 
 
-def test_the_parts_of_a_finished_report_go_and_its_file_stays(world: World) -> None:
+def test_the_parts_of_a_finished_report_go_and_its_file_stays(world: RetentionWorld) -> None:
     report_id = world.trigger()
     world.compute(report_id, 0, 1, 2)
     assert len(world.keys()) == 4
@@ -92,7 +94,7 @@ def test_the_parts_of_a_finished_report_go_and_its_file_stays(world: World) -> N
     assert reconcile(world.conn, world.storage, WEEK_S, deep=True).is_clean
 
 
-def test_a_report_under_way_keeps_everything_also_parts_of_lost_leases(world: World) -> None:
+def test_a_report_under_way_keeps_everything_also_parts_of_lost_leases(world: RetentionWorld) -> None:
     report_id = world.trigger()
     world.compute(report_id, 0)
     world.storage.put(f"reports/{report_id}/parts/000001-1/report.csv", b"late", "text/csv")
@@ -101,7 +103,7 @@ def test_a_report_under_way_keeps_everything_also_parts_of_lost_leases(world: Wo
     assert world.sweep() == BucketSweep(3, 0, 0)
 
 
-def test_a_failed_report_keeps_what_a_retry_needs(world: World) -> None:
+def test_a_failed_report_keeps_what_a_retry_needs(world: RetentionWorld) -> None:
     report_id = world.trigger()
     world.compute(report_id, 0)
     world.storage.put(f"reports/{report_id}/parts/000001-1/report.csv", b"unreferenced", "text/csv")
@@ -112,7 +114,7 @@ def test_a_failed_report_keeps_what_a_retry_needs(world: World) -> None:
     assert world.sweep() == BucketSweep(1, 0, 0)
 
 
-def test_a_report_expires_after_its_time_with_its_files(world: World) -> None:
+def test_a_report_expires_after_its_time_with_its_files(world: RetentionWorld) -> None:
     old, young = world.trigger(), world.trigger()
     for report_id in (old, young):
         world.compute(report_id, 0, 1, 2)
@@ -125,7 +127,7 @@ def test_a_report_expires_after_its_time_with_its_files(world: World) -> None:
     assert states == {old: "expired", young: "succeeded"}
 
 
-def test_files_that_an_interrupted_expiry_left_are_the_janitors(world: World) -> None:
+def test_files_that_an_interrupted_expiry_left_are_the_janitors(world: RetentionWorld) -> None:
     report_id = world.trigger()
     world.compute(report_id, 0, 1, 2)
     world.conn.execute("update report set finished_at = finished_at - interval '8 days'")
@@ -133,13 +135,13 @@ def test_files_that_an_interrupted_expiry_left_are_the_janitors(world: World) ->
     assert world.sweep() == BucketSweep(4, 0, 0)
 
 
-def test_objects_of_reports_that_this_database_does_not_know_are_left_alone(world: World) -> None:
+def test_objects_of_reports_that_this_database_does_not_know_are_left_alone(world: RetentionWorld) -> None:
     world.storage.put(f"reports/{new_id()}/final-1/report.csv", b"of another database", "text/csv")
     world.storage.put("reports/readme.txt", b"by hand", "text/plain")
     assert world.sweep() == BucketSweep(0, 0, strangers=1)
 
 
-def test_an_upload_that_nobody_will_end_is_aborted(world: World, s3: S3Client) -> None:
+def test_an_upload_that_nobody_will_end_is_aborted(world: RetentionWorld, s3: S3Client) -> None:
     done, under_way = world.trigger(), world.trigger()
     world.compute(done, 0, 1, 2)
     for report_id in (done, under_way):
@@ -150,7 +152,7 @@ def test_an_upload_that_nobody_will_end_is_aborted(world: World, s3: S3Client) -
     assert [item.key.split("/")[1] for item in world.storage.open_uploads("reports/")] == [str(under_way)]
 
 
-def test_reconcile_finds_a_pointer_without_object_and_objects_without_pointer(world: World) -> None:
+def test_reconcile_finds_a_pointer_without_object_and_objects_without_pointer(world: RetentionWorld) -> None:
     report_id = world.trigger()
     world.compute(report_id, 0, 1, 2)
     world.storage.delete(f"reports/{report_id}/final-1/report.csv")
@@ -160,7 +162,7 @@ def test_reconcile_finds_a_pointer_without_object_and_objects_without_pointer(wo
     assert found.unreferenced == [], "parts of a report are not objects without a report"
 
 
-def test_idempotency_keys_and_interests_go_once_nothing_asks_for_them(world: World) -> None:
+def test_idempotency_keys_and_interests_go_once_nothing_asks_for_them(world: RetentionWorld) -> None:
     ended, running = world.trigger(), world.trigger()
     world.conn.execute(
         "update report set state = 'failed', finished_at = clock_timestamp() - interval '26 hours' where id = %s",
@@ -179,7 +181,7 @@ def test_idempotency_keys_and_interests_go_once_nothing_asks_for_them(world: Wor
     assert world.conn.execute("select report_id from report_interest").fetchall() == [(running,)]
 
 
-def test_the_janitor_deletes_them(world: World, env: dict[str, str]) -> None:
+def test_the_janitor_deletes_them(world: RetentionWorld, env: dict[str, str]) -> None:
     report_id = world.trigger()
     world.conn.execute(
         "insert into idempotency (created_by, key, request_sha256, report_id, created_at)"

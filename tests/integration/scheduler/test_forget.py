@@ -18,7 +18,7 @@ from shared.db.queries import queries
 from shared.ids import new_id
 from shared.metrics.registry import REPORT_LATENCY
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import Caller, ReportRequest
+from shared.reports.model import ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
@@ -53,7 +53,7 @@ def report(database_url: str, **parameters: object) -> UUID:
     async def run() -> UUID:
         async with await AsyncConnection.connect(database_url) as conn:
             request = ReportRequest(policy="classic", force=True, **parameters)  # type: ignore[arg-type]
-            return (await trigger_report(conn, request, Caller("test"), BatchTerms(1, 60))).report_id
+            return (await trigger_report(conn, request, ReportCaller("test"), BatchTerms(1, 60))).report_id
 
     return asyncio.run(run())
 

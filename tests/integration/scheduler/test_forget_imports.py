@@ -299,7 +299,7 @@ def test_by_http_a_forgotten_import_is_not_found(
         assert service.get("/v1/imports").json()["imports"] == []
 
 
-class Fleet:
+class ForgottenFleet:
     """A sample of which some polls come late, and what the oracle makes of it all."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
@@ -323,7 +323,7 @@ def file_of(worker: WorkerContext, conn: psycopg.Connection, report_id: UUID) ->
 def test_a_report_does_not_overlook_a_change_that_was_forgotten(
     conn: psycopg.Connection, worker: WorkerContext, database_url: str, tmp_path: Path
 ) -> None:
-    fleet = Fleet(database_url, tmp_path)
+    fleet = ForgottenFleet(database_url, tmp_path)
     report_id = trigger(database_url, batch_stores=2).report_id
     assert compute_batch(worker, report_id, 0)
     ingest_paths(database_url, [fleet.late])
@@ -340,7 +340,7 @@ def test_a_report_does_not_overlook_a_change_that_was_forgotten(
 def test_a_report_that_was_read_at_one_number_is_not_read_again(
     conn: psycopg.Connection, worker: WorkerContext, database_url: str, tmp_path: Path
 ) -> None:
-    fleet = Fleet(database_url, tmp_path)
+    fleet = ForgottenFleet(database_url, tmp_path)
     ingest_paths(database_url, [fleet.late])
     report_id = trigger(database_url, batch_stores=2).report_id
     for batch_no in (0, 1):

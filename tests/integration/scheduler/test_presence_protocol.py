@@ -208,7 +208,7 @@ class TestMisjudged:
         assert claim(conn, report_id).attempt == LIMIT + 1
 
 
-class TestPoison:
+class TestPoisonWhileAbsent:
     def test_a_batch_that_kills_its_workers_ends_after_five_claims(
         self, conn: psycopg.Connection, report_id: UUID
     ) -> None:
@@ -248,7 +248,7 @@ class TestPoison:
         assert conn.execute(waits).fetchone() == (True,)
 
 
-class TestRetries:
+class TestRetryPauses:
     def test_a_retry_is_published_once_when_it_is_due(
         self, conn: psycopg.Connection, report_id: UUID
     ) -> None:

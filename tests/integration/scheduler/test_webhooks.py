@@ -310,7 +310,7 @@ def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
     return context, cert
 
 
-class TestAnswers:
+class TestReceiverAnswers:
     def test_redirects_are_not_followed(self, hook: Receiver) -> None:
         hook.answer = lambda _: (302, {"Location": f"{hook.url}/elsewhere"}, b"")
         assert attempt_delivery(LOOSE, lease_to(hook.url)) == AttemptOutcome(
@@ -353,7 +353,7 @@ class TestAnswers:
         assert "BadStatusLine" in (outcome.error or "")
 
 
-class TestRetries:
+class TestWebhookRetries:
     def test_a_failure_is_tried_again_under_the_same_id_until_it_is_taken(
         self, api: TestClient, pool: ConnectionPool, finish: Callable[[str], None], hook: Receiver
     ) -> None:
