@@ -39,13 +39,4 @@ def measure_batch(
     windows_us = starts_us, _ = bounds_us(windows, as_of_us, stores.zones)
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
-    return measure(
-        schedule.measured,
-        stores.polls,
-        as_of_us,
-        windows_us,
-        policy,
-        detail=detail,
-        excluded=schedule.excluded,
-        as_up=schedule.as_up,
-    )
+    return measure(schedule, stores.polls, as_of_us, windows_us, policy, detail=detail)

@@ -5,16 +5,15 @@ Knows spans only: no hours, no polls, no policy.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line, between, intersect_intervals, union
 
-NEVER_US: Final = (
-    1 << 60
-)  # stands for a missing `ends_us` or `closed_us`; negative, for a missing `opened_us`
+# Stands for a missing `ends_us` or `closed_us`; negative, for a missing `opened_us`.
+NEVER_US: Final = 1 << 60
 
 
 class Treatment(IntEnum):
@@ -77,14 +76,19 @@ class Schedule:
     excluded: Spans
     as_up: Spans
 
+    @classmethod
+    def of(cls, spans: Spans) -> Self:
+        """Return the schedule without any closure."""
+        nothing = Spans(*np.zeros((3, 0), dtype=np.int64))
+        return cls(spans, nothing, nothing)
+
 
 def schedule_of(spans: Spans, lifetimes: Lifetimes, closures: Closures, stores: int) -> Schedule:
     """Part the spans of a batch, whose size is `stores`, by lifetimes and closures."""
     if len(lifetimes.store):
         spans = _lived(spans, *lifetimes.of(stores))
-    nothing = Spans(*np.zeros((3, 0), dtype=np.int64))
     if not len(closures.store) or not len(spans.store):
-        return Schedule(spans, nothing, nothing)
+        return Schedule.of(spans)
     line = Line.covering(int(spans.open_us.min()), int(spans.close_us.max()), stores)
     excluded, rest = _parted(line, spans, closures, Treatment.EXCLUDE)
     as_up, measured = _parted(line, rest, closures, Treatment.AS_UP)

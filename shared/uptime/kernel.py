@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.uptime.calendar import Spans
+from shared.uptime.closures import Schedule
 from shared.uptime.intervals import Int64s, elapsed_before
 from shared.uptime.policy import NoData, Policy, certain_us, history_us
 from shared.uptime.states import PollHistory, Polls, are_linked
@@ -35,23 +35,22 @@ class Measures:
 
 
 def measure(
-    spans: Spans,
+    schedule: Schedule,
     polls: Polls,
     as_of_us: int,
     windows_us: tuple[Int64s, Int64s],
     policy: Policy,
     *,
     detail: bool = True,
-    excluded: Spans | None = None,
-    as_up: Spans | None = None,
 ) -> Measures:
     """Measure every store in its own windows `[start, end)`, given as two arrays of shape (stores, windows).
 
-    `spans` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after
-    `as_of_us` counts. Without `detail` the bounds of the uptime are the trivial ones, nothing and all open
-    time, and no polls are counted. `excluded` and `as_up` are the scheduled time outside `spans`: the one is left out,
-    the other is open and up, and certain. A poll at a window's end is counted in `polls` only where the window ends at `as_of_us`.
+    `schedule` and `polls` must reach back to `history_us(policy)` before the earliest start. Nothing after `as_of_us`
+    counts. Without `detail` the bounds of the uptime are the trivial ones (nothing, and all open time), and no polls
+    are counted. Time that counts as up is certain. A poll at a window's end is counted in `polls` only if the window
+    ends at `as_of_us`.
     """
+    spans, excluded, as_up = schedule.measured, schedule.excluded, schedule.as_up
     starts_us, ends_us = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
     history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
@@ -89,10 +88,10 @@ def measure(
         place = line.place(counted.store, counted.at_us)
         polls_until = np.searchsorted(place, ends + (ends_us >= as_of_us))
         polls_within = polls_until - np.searchsorted(place, starts)
-    if as_up is not None and len(as_up.store):
+    if len(as_up.store):
         as_up_us = within(as_up.store, as_up.open_us, as_up.close_us)
         open_us, up_us, sure_up_us = open_us + as_up_us, up_us + as_up_us, sure_up_us + as_up_us
-    if excluded is not None and len(excluded.store):
+    if len(excluded.store):
         excluded_us = within(excluded.store, excluded.open_us, excluded.close_us)
     return Measures(
         excluded_us=excluded_us,

@@ -11,6 +11,7 @@ import numpy as np
 
 from shared.uptime.borders import Border, Borders, Rule
 from shared.uptime.calendar import Hours, Spans, spans_of
+from shared.uptime.closures import Schedule
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import NoData, Policy, Scope, history_us
 from shared.uptime.states import PollHistory, Polls
@@ -91,7 +92,7 @@ def timeline_of(
         cut,
         list(_window_polls(counted, polls, segments, window_us, (first_us, as_of_us))),
         segments,
-        measure(spans, polls, as_of_us, bounds_us, policy),
+        measure(Schedule.of(spans), polls, as_of_us, bounds_us, policy),
     )
 
 

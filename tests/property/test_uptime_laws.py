@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.calendar import Hours, spans_of
+from shared.uptime.closures import Schedule
 from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import POLICIES, NoData, every_poll_us, history_us
 from shared.uptime.states import Polls
@@ -79,7 +80,7 @@ def test_a_window_is_the_sum_of_its_parts(batch: Batch, policy: str, cuts: list[
         int(start_us.min()) - history_us(rules),
         as_of_us,
     )
-    measures = measure(spans, polls_of(stores_), as_of_us, windows_us, rules)
+    measures = measure(Schedule.of(spans), polls_of(stores_), as_of_us, windows_us, rules)
     for store in range(len(stores_)):
         whole, earlier, later = (numbers(measures, store, window) for window in range(3))
         if cut_us[store] == end_us[store] == as_of_us:  # as_of itself belongs to both parts that end there

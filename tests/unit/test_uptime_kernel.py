@@ -5,6 +5,7 @@ import pytest
 
 from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.calendar import Hours, Spans
+from shared.uptime.closures import Schedule
 from shared.uptime.intervals import Int64s, Line, elapsed_before
 from shared.uptime.kernel import Measures, Polls, measure
 from shared.uptime.policy import DAY_US, HOUR_US, POLICIES
@@ -76,7 +77,7 @@ def test_every_store_may_have_windows_of_its_own_that_end_before_as_of() -> None
     taken = polls((0, 4 * HOUR_US, True), (0, 2 * HOUR_US, False), (1, 4 * HOUR_US, True), (1, 0, True))
     starts_us = AS_OF_US - np.array([[6, 3], [5, 2]]) * HOUR_US
     ends_us = AS_OF_US - np.array([[2, 1], [1, 0]]) * HOUR_US
-    measures = measure(spans, taken, AS_OF_US, (starts_us, ends_us), POLICIES["classic"])
+    measures = measure(Schedule.of(spans), taken, AS_OF_US, (starts_us, ends_us), POLICIES["classic"])
     assert (measures.up_us // HOUR_US).tolist() == [[3, 0], [4, 2]]
     assert (measures.down_us // HOUR_US).tolist() == [[1, 2], [0, 0]]
     assert (measures.up_min_us // HOUR_US).tolist() == [[0, 0], [3, 2]]
@@ -86,7 +87,9 @@ def test_every_store_may_have_windows_of_its_own_that_end_before_as_of() -> None
 def test_time_and_polls_after_as_of_do_not_count() -> None:
     spans = Spans(ints(0), ints(0), ints(AS_OF_US * 2))
     windows_us = np.array([[AS_OF_US - HOUR_US]]), np.array([[AS_OF_US + HOUR_US]])
-    measures = measure(spans, polls((0, 0, True), (0, -1, False)), AS_OF_US, windows_us, POLICIES["classic"])
+    measures = measure(
+        Schedule.of(spans), polls((0, 0, True), (0, -1, False)), AS_OF_US, windows_us, POLICIES["classic"]
+    )
     assert numbers(measures, 0, 0) == {
         "scheduled_us": HOUR_US,
         "excluded_us": 0,
