@@ -205,7 +205,7 @@ def folder(services: Services, tmp_path: Path) -> Path:
 
 
 def blocks(page: str, language: str) -> list[str]:
-    text = (Path(__file__).parents[2] / page).read_text()
+    text = (Path(__file__).parents[3] / page).read_text()
     found: list[str] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     assert found
     return found
