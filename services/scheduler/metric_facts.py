@@ -118,7 +118,7 @@ def _make_family(fact: Metric, rows: Sequence[Row]) -> Family:
 
 
 def _make_histogram(fact: Metric, rows: Sequence[Row]) -> Family:
-    """Turn counts per bucket, the first of which begins at 0, into the cumulative counts that Prometheus expects."""
+    """Turn counts per bucket into the cumulative counts that Prometheus expects. The first bucket begins at 0."""
     counts = {bucket: (count, seconds) for bucket, count, seconds in rows}
     total, cumulative = 0, []
     bounds = [*map(str, fact.buckets), "+Inf"]

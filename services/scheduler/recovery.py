@@ -28,7 +28,7 @@ from shared.settings import Settings
 
 _CHECK_EVERY_S = 0.5
 # Workers reconnect within 1 to 6 s of a server that lets them.
-_SETTLE_S = 10.0
+_GRACE_S = 10.0
 _RECONNECT_S = 1.0
 _STATEMENT_TIMEOUT_S = 10.0
 _log = structlog.get_logger()
@@ -45,7 +45,7 @@ class Recovery(Duty):
         super().__init__("recovery")
         self._broker, self._settings = broker, settings
         self._missed: frozenset[int] = frozenset()
-        self._settled_at_s = float("-inf")
+        self._grace_until_s = float("-inf")
 
     def perform(self) -> None:
         while not self._stopping.is_set():
@@ -56,7 +56,7 @@ class Recovery(Duty):
                 _log.warning("recovery_interrupted", error=str(error))
                 # Earlier checks mean nothing now, and workers need time to reconnect.
                 self._missed = frozenset()
-                self._settled_at_s = time.monotonic() + _SETTLE_S
+                self._grace_until_s = time.monotonic() + _GRACE_S
                 self._stopping.wait(_RECONNECT_S)
 
     def _check_on_one_session(self) -> None:
@@ -80,7 +80,7 @@ class Recovery(Duty):
 
     def _recover_once(self, conn: psycopg.Connection, queue: QueueProbe) -> bool:
         """Check once and do what follows from it. Return False if Redis does not take the messages."""
-        check = check_presence(conn, settle_s=_SETTLE_S, max_attempts=self._settings.max_attempts)
+        check = check_presence(conn, grace_s=_GRACE_S, max_attempts=self._settings.max_attempts)
         if check.has_returned and (returned := return_claims(conn)):
             CLAIMS_RETURNED.inc(returned)
             _log.warning("claims_returned", claims=returned)
@@ -93,7 +93,7 @@ class Recovery(Duty):
         """End the leases of the workers that this check and the one before both missed."""
         gone = check.absent & self._missed
         self._missed = check.absent
-        if not gone or not check.is_settled or time.monotonic() < self._settled_at_s:
+        if not gone or not check.is_past_grace or time.monotonic() < self._grace_until_s:
             return TakenBack(0, 0)
         taken = take_back(conn, gone)
         if taken.batches or taken.finalisations:

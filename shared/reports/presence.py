@@ -18,14 +18,14 @@ class PresenceCheck:
     """The result of one check.
 
     `absent`: numbers of workers that hold leases and have no open session. `has_returned`: a worker whose lease was
-    taken back has a session again. `has_retries`: a batch waits to be published again. `is_settled`: the server has
+    taken back has a session again. `has_retries`: a batch waits to be published again. `is_past_grace`: the server has
     run long enough for every worker to reconnect.
     """
 
     absent: frozenset[int]
     has_returned: bool
     has_retries: bool
-    is_settled: bool
+    is_past_grace: bool
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class TakenBack:
     due: tuple[FinaliseReport, ...] = ()
 
 
-def check_presence(conn: psycopg.Connection, *, settle_s: float, max_attempts: int) -> PresenceCheck:
+def check_presence(conn: psycopg.Connection, *, grace_s: float, max_attempts: int) -> PresenceCheck:
     """Check which workers are absent and what waits. `conn` is in autocommit mode, so no transaction stays open."""
-    parameters = {"settle": timedelta(seconds=settle_s), "max_attempts": max_attempts}
+    parameters = {"grace": timedelta(seconds=grace_s), "max_attempts": max_attempts}
     row = conn.execute(_SQL["presence_check"], parameters).fetchone()
     assert row is not None  # noqa: S101 - it selects no table
     return PresenceCheck(frozenset(row[0]), *row[1:])

@@ -117,7 +117,7 @@ class Storage:
             self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
 
     def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error. Raises `StorageUnavailable`."""
+        """Delete an object. A missing object is not an error. Raises `StorageUnavailable`."""
         with translated_errors():
             self._client.delete_object(Bucket=self.bucket, Key=key)
 

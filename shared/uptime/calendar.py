@@ -69,7 +69,7 @@ def spans_of(zones: Sequence[str | None], hours: Hours, lo_us: int, hi_us: int) 
     # An interval ends at most 2.5 days after 00:00 UTC of its date (24 h to its opening, 24 h long, 12 h west of UTC)
     # and opens at most 14 hours before it (14 h east).
     first_day, last_day = lo_us // _DAY_US - 2, hi_us // _DAY_US + 1
-    # The time zone database is no part of the key: a process reads it once.
+    # The key does not contain the time zone database: a process reads it once.
     key = tuple(zones), hours.digest, first_day, last_day
     if cached := _SPAN_CACHE.get(key):
         spans = cached.unpacked()

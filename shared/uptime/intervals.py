@@ -26,7 +26,7 @@ class Line:
     def covering(cls, first_us: int, last_us: int, stores: int) -> "Line":
         """Return a line with a place for every instant from `first_us` to `last_us` (inclusive).
 
-        Raises ValueError if so much time of so many stores needs more than 63 bits.
+        Raises ValueError if the stores and the time range need more than 63 bits.
         """
         width_us = last_us - first_us + 2
         if stores * width_us > np.iinfo(np.int64).max:

@@ -39,7 +39,7 @@ class Attempts:
     def attempt(self, import_id: UUID) -> Iterator[None]:
         """Run the block as one attempt at this import; when they are used up, fail it and go on behind the block.
 
-        Raises `TryLater`, and what is no Exception or stops the importer, for which the attempt does not count.
+        Raises `TryLater` if the attempt does not count. What is not an Exception, or stops the importer, passes through.
         """
         number = self._begin(import_id)
         if number > MAX_ATTEMPTS:  # the last one took the process with it

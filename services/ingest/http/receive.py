@@ -53,7 +53,7 @@ class _Files:
     """The files of one upload, written one after the other."""
 
     folder: Path
-    take: Callable[[int], None]  # the room for so many bytes, or raise `StorageFull`
+    take: Callable[[int], None]  # reserve room for this many bytes, or raise `StorageFull`
     names: list[str] = field(default_factory=list)
     size_bytes: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -83,7 +83,7 @@ class _Files:
 async def receive(
     request: Request, folder: Path, name: str, limit_bytes: int, take: Callable[[int, int], None]
 ) -> Received:
-    """Write the body into the folder; `take` makes room for so many bytes of those announced.
+    """Write the body into the folder; `take(bytes, announced)` reserves room.
 
     Raises `UnsupportedMediaType`, `BodyTooLarge`, `InvalidRequest` (a form that is none, or holds no file),
     `StorageFull`, `SpoolUnavailable`, and ClientDisconnect when the sender goes away before the end.
@@ -156,7 +156,7 @@ class _Form:
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise InvalidRequest(f"the body is no {FORM}: {error}") from error
+            raise InvalidRequest(f"the body is not valid {FORM}: {error}") from error
 
     def end(self) -> None:
         if not self._ended:

@@ -17,7 +17,7 @@ _KEPT = "nothing of this upload was kept"
 
 @dataclass
 class SpoolRoom:
-    """Sizes of the uploads in one folder, in bytes. 0 is no quota. Used from several threads."""
+    """Sizes of the uploads in one folder, in bytes. 0 means without a quota. Used from several threads."""
 
     folder: Path
     reserve_bytes: int

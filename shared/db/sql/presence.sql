@@ -28,7 +28,7 @@ select
         select from report_batch b join report r on r.id = b.report_id
         where b.state = 'pending' and b.burnt > 0 and b.due_at <= b.due_since and b.due_at <= clock_timestamp()
           and b.burnt < %(max_attempts)s and r.state in ('queued', 'running')),
-    pg_postmaster_start_time() < clock_timestamp() - %(settle)s
+    pg_postmaster_start_time() < clock_timestamp() - %(grace)s
 
 -- name: take_back_batches
 -- Checks the absence again. A locked row belongs to a worker that is alive.

@@ -165,7 +165,7 @@ from recorded where e.id = recorded.endpoint_id
 returning e.id, e.state
 
 -- name: release_deliveries
--- The sender is stopping; what it had not begun to send, or not heard the end of, is due again at once.
+-- The sender is stopping. What it had not begun to send, or had no answer for, is due again at once.
 update webhook_delivery set state = 'pending', lease_until = null, due_at = clock_timestamp()
 where (id, attempt) in (select * from unnest(%(ids)s::uuid[], %(attempts)s::integer[])) and state = 'leased'
 

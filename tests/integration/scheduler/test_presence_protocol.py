@@ -65,7 +65,7 @@ def complete(conn: psycopg.Connection, lease: BatchLease) -> bool:
 
 
 def glance(conn: psycopg.Connection) -> PresenceCheck:
-    return check_presence(conn, settle_s=0, max_attempts=LIMIT)
+    return check_presence(conn, grace_s=0, max_attempts=LIMIT)
 
 
 def batch(conn: psycopg.Connection) -> Any:
@@ -127,7 +127,7 @@ class TestAbsence:
         self, conn: psycopg.Connection, report_id: UUID
     ) -> None:
         claim(conn, report_id)
-        assert not check_presence(conn, settle_s=1e6, max_attempts=LIMIT).is_settled
+        assert not check_presence(conn, grace_s=1e6, max_attempts=LIMIT).is_past_grace
 
 
 class TestMisjudged:

@@ -106,7 +106,7 @@ def test_the_role_of_the_workers_may_do_all_of_it(conn: psycopg.Connection) -> N
     values = {
         "number": 1,
         "absent": [1],
-        "settle": timedelta(0),
+        "grace": timedelta(0),
         "max_attempts": 5,
         "republish": timedelta(seconds=1),
         "limit": 1,

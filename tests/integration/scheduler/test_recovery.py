@@ -77,9 +77,9 @@ def recovering(broker: RedisBroker, settings: Settings) -> Iterator[Recovery]:
 
 
 @pytest.fixture(autouse=True)
-def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """The servers of a test run may have started just now."""
-    monkeypatch.setattr(module, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(module, "_GRACE_S", 0.0)
 
 
 def next_message(broker: RedisBroker) -> Any:
@@ -143,11 +143,11 @@ def test_no_worker_is_absent_for_a_while_after_the_recovery_lost_its_own_session
     """A failover ends every session at once, on a server that has run for long."""
     with recovering(broker, settings) as recovery:
         wait_until(lambda: conn.execute(_SESSION).fetchone(), "the session")
-        monkeypatch.setattr(module, "_SETTLE_S", 3600.0)
+        monkeypatch.setattr(module, "_GRACE_S", 3600.0)
         monkeypatch.setattr(
             module,
             "check_presence",
-            lambda conn, **limits: _check_presence(conn, **{**limits, "settle_s": 0.0}),
+            lambda conn, **limits: _check_presence(conn, **{**limits, "grace_s": 0.0}),
         )
         assert conn.execute(f"select pg_terminate_backend(pid) from ({_SESSION}) mine").fetchone() == (True,)
         wait_until(lambda: not recovery.is_healthy(), "the loss to be noticed")
