@@ -14,7 +14,8 @@ EVERY_OPERATION = [
 
 
 def test_every_reference_page_is_made_from_the_code() -> None:
-    assert {page.name for page in FOLDER.iterdir() if page.is_file()} == set(pages())
+    written_by_hand = {"glossary.md"}
+    assert {page.name for page in FOLDER.iterdir() if page.is_file()} == set(pages()) | written_by_hand
 
 
 @pytest.mark.parametrize("name", sorted(pages()))
