@@ -50,3 +50,11 @@ def test_stores_with_and_without_versions_stay_in_order() -> None:
 def test_a_special_day_leaves_the_night_before_alone() -> None:
     night = Terms([Version(None, daily(22, 3))], {TUESDAY: [(10 * 3600, 12 * 3600)]})
     assert open_hours(night, days=2) == [(0, -2, 3), (0, 22, 27), (0, 34, 36)]
+
+
+def test_in_the_east_the_date_is_a_day_ahead() -> None:
+    """At 20:00 UTC on Monday it is Tuesday 10:00 in Kiritimati."""
+    store = TermsStore("Pacific/Kiritimati", Terms([Version(TUESDAY, daily(9, 12))], {MONDAY: []}), [])
+    hours, adjustments = inputs_of([store])
+    spans = adjusted_schedule([store.zone], hours, adjustments, LO_US, LO_US + 20 * HOUR_US).measured
+    assert ((spans.open_us - LO_US) // HOUR_US).tolist() == [19]
