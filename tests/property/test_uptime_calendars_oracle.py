@@ -1,17 +1,21 @@
 """Engine and oracle agree on dated hours, special days, lifetimes, closures and outages, in 40 zones."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.policy import POLICIES
 from tests.oracle.accounting import DAY_US, EPOCH, HOUR_US, HoursRow, Poll
-from tests.oracle.adjusted import TermsStore, engine_outages, measured_terms
-from tests.oracle.calendars import Closure, Terms, Version, account_terms
+from tests.oracle.adjusted import TermsStore, engine_outages, inputs_of, measured_terms
+from tests.oracle.calendars import Closure, Terms, Version, account_terms, parts_of
 from tests.oracle.outages import outages
+from tests.property.stores import durations_us
 from tests.property.terms import WINDOWS, ZONES_40, Batch, batches, changes_us, some
 
 TEN_TO_TEN = [HoursRow(day, 36_000, 79_200) for day in range(7)]
@@ -34,6 +38,35 @@ def test_outages_are_the_oracles(policy: str, batch: Batch, window: str) -> None
     stores, as_of_us = batch
     assert engine_outages(stores, as_of_us, policy, WINDOWS[window]) == [
         outages(*store, as_of_us, policy, WINDOWS[window]) for store in stores
+    ]
+
+
+@some
+@given(batch=batches(), length_us=durations_us(30 * DAY_US))
+def test_the_schedule_is_the_oracles_in_any_range(batch: Batch, length_us: int) -> None:
+    """Spans may be cut at least ten hours outside the range, as those of weekly hours."""
+    stores, hi_us = batch
+    lo_us = hi_us - length_us
+    edges_us = lo_us - 10 * HOUR_US, hi_us + 10 * HOUR_US
+    schedule = adjusted_schedule([store.zone for store in stores], *inputs_of(stores), lo_us, hi_us)
+    for number, store in enumerate(stores):
+        parts = parts_of(store.zone or "America/Chicago", store.terms, lo_us, hi_us)
+        for found, expected in (
+            (schedule.measured, parts.measured),
+            (schedule.excluded, parts.excluded),
+            (schedule.as_up, parts.as_up),
+        ):
+            mine = np.flatnonzero(found.store == number)
+            spans = zip(found.open_us[mine].tolist(), found.close_us[mine].tolist(), strict=True)
+            assert within(spans, *edges_us) == within(expected, *edges_us)
+
+
+def within(spans: Iterable[tuple[int, int]], lo_us: int, hi_us: int) -> list[tuple[int, int]]:
+    """The spans that touch the range, cut to ten hours around it."""
+    return [
+        (max(open_us, lo_us), min(close_us, hi_us))
+        for open_us, close_us in spans
+        if close_us > lo_us + 10 * HOUR_US and open_us <= hi_us - 10 * HOUR_US
     ]
 
 
