@@ -75,14 +75,18 @@ class Lane:
 
         def run_call() -> None:
             # False if the caller has stopped waiting.
-            if outcome.set_running_or_notify_cancel():
-                try:
-                    outcome.set_result(context.run(call))
-                except BaseException as error:  # noqa: BLE001 - the caller gets it
-                    outcome.set_exception(error)
-            # The loop may have ended.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._free_place)
+            if not outcome.set_running_or_notify_cancel():
+                self._schedule_free(loop)
+                return
+            try:
+                result = context.run(call)
+            except BaseException as error:  # noqa: BLE001 - the caller gets it
+                # The place is free before the caller goes on, or its next call could be refused.
+                self._schedule_free(loop)
+                outcome.set_exception(error)
+            else:
+                self._schedule_free(loop)
+                outcome.set_result(result)
 
         self._held += 1
         self._calls.put(run_call)
@@ -90,6 +94,11 @@ class Lane:
             self._started += 1
             Thread(target=self._run_calls, name=f"lane {self._server}", daemon=True).start()
         return outcome
+
+    def _schedule_free(self, loop: asyncio.AbstractEventLoop) -> None:
+        # The loop may have ended.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._free_place)
 
     def _free_place(self) -> None:
         self._held -= 1

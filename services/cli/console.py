@@ -40,21 +40,21 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print one line per row, cut to the terminal's width. In a pipe, lines are whole."""
     lines = table_lines(titles, rows)
     for line in lines:
-        print(_cut(line))
+        print(_cut_rows(line))
     if len(lines) == 1:
         note("(none)")
 
 
 def table_lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Align titles and rows in columns. Return one line for the titles and one per row."""
-    cells = [titles, *([_printable(cell) for cell in row] for row in rows)]
+    cells = [titles, *([_make_printable(cell) for cell in row] for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in cells]
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print one line per field, its name and its value. Values are not cut."""
-    named = [(name, _printable(value)) for name, value in fields]
+    named = [(name, _make_printable(value)) for name, value in fields]
     width = max(len(name) for name, _ in named)
     for name, value in named:
         print(f"{name:{width}}  {value}".rstrip())
@@ -75,13 +75,13 @@ def labels_text(labels: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in labels.items())
 
 
-def _cut(line: str) -> str:
+def _cut_rows(line: str) -> str:
     if not stdout.is_terminal or cell_len(line) <= stdout.width:
         return line
     return set_cell_size(line, stdout.width - 1) + "…"
 
 
-def _printable(text: str) -> str:
+def _make_printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
 
 

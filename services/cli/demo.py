@@ -37,11 +37,11 @@ def demo(
     """
     with tempfile.TemporaryDirectory(prefix="uptill-demo-") as folder:
         data, sample, output = Path(folder, "stack"), Path(folder, "sample"), Path(folder, "report.csv")
-        _step(["sample", str(sample), "--stores", str(stores), "--days", str(days)])
-        with _stack(data):
+        _run_step(["sample", str(sample), "--stores", str(stores), "--days", str(days)])
+        with _run_stack(data):
             environment = {**os.environ, "UPTILL_DATA": str(data)}
-            _step(["ingest", str(sample)], environment)
-            _step(["report", "-o", str(output)], environment)
+            _run_step(["ingest", str(sample)], environment)
+            _run_step(["report", "-o", str(output)], environment)
             with output.open() as lines:
                 stdout.print(escape("".join(islice(lines, _HEAD_LINES)).rstrip()), soft_wrap=True)
             _show_link(data)
@@ -50,11 +50,11 @@ def demo(
     )
 
 
-def _step(arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
+def _run_step(arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
     """Run a subcommand as its own process, as a user would."""
     stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))}[/]", soft_wrap=True)
     began = time.monotonic()
-    if subprocess.run([*_command(), *arguments], env=environment, check=False).returncode != 0:
+    if subprocess.run([*_find_command(), *arguments], env=environment, check=False).returncode != 0:
         fail(f"`uptill {arguments[0]}` failed; see its message above")
     stdout.print(f"[dim]{time.monotonic() - began:.1f} s[/]")
 
@@ -78,7 +78,7 @@ def _show_link(data: Path) -> None:
 
 
 @contextmanager
-def _stack(data: Path) -> Iterator[None]:
+def _run_stack(data: Path) -> Iterator[None]:
     """Run `uptill up` while the block runs."""
     port, ingest_port = free_ports(2)
     arguments = ["up", "--data", str(data), "--port", str(port), "--ingest-port", str(ingest_port)]
@@ -86,7 +86,7 @@ def _stack(data: Path) -> Iterator[None]:
     # A file, because nothing reads a pipe here, and a full pipe would block the stack.
     said = data.with_suffix(".said")
     with said.open("wb") as output:
-        process = subprocess.Popen([*_command(), *arguments], stdout=subprocess.DEVNULL, stderr=output)
+        process = subprocess.Popen([*_find_command(), *arguments], stdout=subprocess.DEVNULL, stderr=output)
     try:
         deadline = time.monotonic() + _START_WITHIN_S
         while not (data / "ready").exists():
@@ -100,5 +100,5 @@ def _stack(data: Path) -> Iterator[None]:
         process.wait(_STOP_WITHIN_S)
 
 
-def _command() -> list[str]:
+def _find_command() -> list[str]:
     return [sys.executable, "-m", "services.cli"]

@@ -80,17 +80,17 @@ def doctor(
     }
     if compare:
         checks["files"] = partial(_check_files, deep=deep)
-    findings = [_run(component, check, settings) for component, check in checks.items()]
+    findings = [_run_check(component, check, settings) for component, check in checks.items()]
     if as_json:
         print_json(findings)
     else:
-        _show(findings)
+        _show_checks(findings)
     failed = [finding.component for finding in findings if not finding.ok]
     if failed:
         fail(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def _show_checks(findings: Sequence[Finding]) -> None:
     table = Table("component", "state", Column("what to do", width=_ADVICE_WIDTH))
     for finding in findings:
         state = f"[{'green' if finding.ok else 'red'}]{escape(finding.state)}"
@@ -102,7 +102,7 @@ def _show(findings: Sequence[Finding]) -> None:
             print(line)
 
 
-def _run(component: str, check: Check, settings: Settings) -> Finding:
+def _run_check(component: str, check: Check, settings: Settings) -> Finding:
     try:
         state, advice, *details = check(settings)
     except UptillError as error:
@@ -215,22 +215,22 @@ def _check_files(settings: Settings, *, deep: bool) -> tuple[str, str, Sequence[
     if deep:
         state += f", {found.read} objects read"
     advice = f"create these reports again: {', '.join(map(str, reports[:3]))}" if reports else ""
-    return state, advice, list(_lines(found))
+    return state, advice, list(_list_lines(found))
 
 
-def _lines(found: Discrepancies) -> Iterator[str]:
+def _list_lines(found: Discrepancies) -> Iterator[str]:
     for damage in found.files:
         yield (
-            f"{_named(damage)}; to create it again, POST /v1/reports with the report's parameters,"
+            f"{_name_errors(damage)}; to create it again, POST /v1/reports with the report's parameters,"
             f' "as_of": "{damage.object.as_of.isoformat()}" and "force": true'
         )
     for damage in found.parts:
-        yield f"{_named(damage)}; nothing to do: the batch is computed again when the report is finished"
+        yield f"{_name_errors(damage)}; nothing to do: the batch is computed again when the report is finished"
     for key in found.unreferenced[:_MOST_UNREFERENCED_SHOWN]:
         yield f"no report: {key}; nothing to do: the janitor removes it when it is an hour old"
     if len(found.unreferenced) > _MOST_UNREFERENCED_SHOWN:
         yield f"no report: {len(found.unreferenced) - _MOST_UNREFERENCED_SHOWN} more objects"
 
 
-def _named(damage: Damage) -> str:
+def _name_errors(damage: Damage) -> str:
     return f"report {damage.object.report_id}, {damage.object.name}: {damage.detail}"

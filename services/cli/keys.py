@@ -50,13 +50,13 @@ def create(
                 name=name,
                 scopes=scope or ["reports:read", "reports:write"],
                 store_labels=parse_labels(stores, separator="=") if stores else None,
-                expires_at=_utc(expires),
+                expires_at=_format_utc(expires),
             )
     except ValueError as error:
         fail(str(error), code=ExitCode.WRONG_USE)
     except UptillError as error:
         fail(str(error), code=exit_code_of(error))
-    _show(key)
+    _show_key(key)
 
 
 @app.command()
@@ -72,10 +72,10 @@ def rotate(
             key = rotate_key(conn, prefix, overlap=timedelta(hours=overlap_hours))
     except UptillError as error:
         fail(str(error), code=exit_code_of(error))
-    _show(key)
+    _show_key(key)
 
 
-def _show(key: str) -> None:
+def _show_key(key: str) -> None:
     note("Save this key now: it cannot be shown again.")
     print(key)
 
@@ -117,7 +117,7 @@ def revoke(prefix: Prefix) -> None:
     note(f"revoked key {prefix}")
 
 
-def _utc(instant: datetime | None) -> datetime | None:
+def _format_utc(instant: datetime | None) -> datetime | None:
     return instant.replace(tzinfo=UTC) if instant is not None and instant.tzinfo is None else instant
 
 

@@ -30,7 +30,7 @@ class LazyGroup(TyperGroup):
 def load(name: str, subcommand: Subcommand) -> Any:
     """Import a subcommand and return it. If its extra is missing, end the program and say what to install."""
     try:
-        target = _import(subcommand)
+        target = _import_target(subcommand)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if subcommand.extra is None or missing in _OURS:
@@ -44,7 +44,7 @@ def load(name: str, subcommand: Subcommand) -> Any:
     return get_command(around)
 
 
-def _import(subcommand: Subcommand) -> Any:
+def _import_target(subcommand: Subcommand) -> Any:
     for package in subcommand.needs:
         if find_spec(package) is None:
             raise ModuleNotFoundError(name=package)

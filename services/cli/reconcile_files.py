@@ -80,13 +80,13 @@ def reconcile(
     `conn` must be outside a transaction, because listing the bucket may take minutes. Raises `StorageUnavailable`.
     """
     listed = {item.key: item for item in storage.list(PREFIX)}
-    kept = _kept(conn, ttl_s)
-    damages = list(_missing(kept, listed))
+    kept = _list_kept(conn, ttl_s)
+    damages = list(_find_missing(kept, listed))
     known = {damage.object for damage in damages}
     whole = [each for each in kept if each not in known] if deep else []
-    damages += _changed(storage, whole)
+    damages += _find_changed(storage, whole)
     # Reports may have expired, and batches may have been computed again, since the first query.
-    still = set(_kept(conn, ttl_s)) if damages else set()
+    still = set(_list_kept(conn, ttl_s)) if damages else set()
     damages = [damage for damage in damages if damage.object in still]
     unreferenced, left_parts = unreferenced_objects(conn, listed.values(), ttl_s)
     return Discrepancies(
@@ -98,12 +98,12 @@ def reconcile(
     )
 
 
-def _kept(conn: psycopg.Connection, ttl_s: float) -> list[KeptObject]:
+def _list_kept(conn: psycopg.Connection, ttl_s: float) -> list[KeptObject]:
     with conn.cursor(row_factory=class_row(KeptObject)) as cursor:
         return cursor.execute(_SQL["kept_objects"], {"ttl": timedelta(seconds=ttl_s)}).fetchall()
 
 
-def _missing(kept: Iterable[KeptObject], listed: Mapping[str, ListedObject]) -> Iterator[Damage]:
+def _find_missing(kept: Iterable[KeptObject], listed: Mapping[str, ListedObject]) -> Iterator[Damage]:
     for each in kept:
         item = listed.get(each.key)
         if item is None:
@@ -114,12 +114,12 @@ def _missing(kept: Iterable[KeptObject], listed: Mapping[str, ListedObject]) -> 
             )
 
 
-def _changed(storage: Storage, kept: Iterable[KeptObject]) -> Iterator[Damage]:
+def _find_changed(storage: Storage, kept: Iterable[KeptObject]) -> Iterator[Damage]:
     with ThreadPoolExecutor(_READ_AT_ONCE, "reconcile") as readers:
-        yield from filter(None, readers.map(partial(_verify, storage), kept))
+        yield from filter(None, readers.map(partial(_verify_object, storage), kept))
 
 
-def _verify(storage: Storage, each: KeptObject) -> Damage | None:
+def _verify_object(storage: Storage, each: KeptObject) -> Damage | None:
     try:
         storage.verify(each)
     except ObjectLost as error:

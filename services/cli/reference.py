@@ -35,47 +35,47 @@ def cli_reference() -> str:
     """Return the page: global options, exit codes, then each command with its arguments and options."""
     root = get_command(app)
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODE_MEANINGS.items())
-    parts = [_HEAD, *_parameters(root, "uptill"), _CODES_HEAD, codes, _CODES_FOOT]
+    parts = [_HEAD, *_list_parameters(root, "uptill"), _CODES_HEAD, codes, _CODES_FOOT]
     for name, subcommand in COMMANDS.items():
-        parts += _section(load(name, subcommand), f"uptill {name}", subcommand.extra)
+        parts += _write_section(load(name, subcommand), f"uptill {name}", subcommand.extra)
     return "".join(parts)
 
 
-def _section(command: Any, path: str, extra: str | None) -> Iterator[str]:
-    yield f"\n## `{path}`\n\n{_help(command)}\n"
+def _write_section(command: Any, path: str, extra: str | None) -> Iterator[str]:
+    yield f"\n## `{path}`\n\n{_get_help(command)}\n"
     yield f"\nNeeds `uptill[{extra}]`.\n" if extra else ""
     if isinstance(command, TyperGroup):
         for name, child in command.commands.items():
-            yield f"\n### `{path} {name}`\n\n{_help(child)}\n"
-            yield from _usage(child, f"{path} {name}")
+            yield f"\n### `{path} {name}`\n\n{_get_help(child)}\n"
+            yield from _show_usage(child, f"{path} {name}")
     else:
-        yield from _usage(command, path)
+        yield from _show_usage(command, path)
 
 
-def _usage(command: Any, path: str) -> Iterator[str]:
-    pieces = " ".join(command.collect_usage_pieces(_context(command, path)))
+def _show_usage(command: Any, path: str) -> Iterator[str]:
+    pieces = " ".join(command.collect_usage_pieces(_make_context(command, path)))
     yield f"\n```\n{path} {pieces}\n```\n"
-    yield from _parameters(command, path)
+    yield from _list_parameters(command, path)
 
 
-def _parameters(command: Any, path: str) -> Iterator[str]:
-    context = _context(command, path)
+def _list_parameters(command: Any, path: str) -> Iterator[str]:
+    context = _make_context(command, path)
     records = [parameter.get_help_record(context) for parameter in command.params]
     shown = [record for record in records if record is not None]
     if shown:
         yield "\n| argument or option | meaning |\n|---|---|\n"
     for names, meaning in shown:
         cells = (f"`{names}`", " ".join(meaning.split()))
-        yield f"| {' | '.join(_cell(cell) for cell in cells)} |\n"
+        yield f"| {' | '.join(_make_cell(cell) for cell in cells)} |\n"
 
 
-def _cell(text: str) -> str:
+def _make_cell(text: str) -> str:
     return text.replace("|", r"\|")
 
 
-def _context(command: Any, path: str) -> typer.Context:
+def _make_context(command: Any, path: str) -> typer.Context:
     return typer.Context(command, info_name=path)
 
 
-def _help(command: Any) -> str:
+def _get_help(command: Any) -> str:
     return (command.help or "").strip()

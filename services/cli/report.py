@@ -51,10 +51,10 @@ def report(
 
     Without -o, a terminal shows the first rows and a download link; a pipe or a file gets the whole report.
     """
-    formats = _formats(file_format, output)
+    formats = _choose_formats(file_format, output)
     labels = labels_of(label)
     with api_client() as client:
-        status = _follow(
+        status = _follow_report(
             client,
             as_of=as_of,
             policy=policy.value,
@@ -72,7 +72,7 @@ def report(
             fail(lost.detail)
         for name in formats:
             several = len(formats) > 1 and output is not None
-            _deliver(
+            _deliver_files(
                 client,
                 status,
                 status.file(name),
@@ -80,7 +80,7 @@ def report(
             )
 
 
-def _formats(given: list[Format] | None, output: Path | None) -> list[str]:
+def _choose_formats(given: list[Format] | None, output: Path | None) -> list[str]:
     ending = output.suffix.removeprefix(".") if output is not None else ""
     chosen = [each.value for each in given or []] or [ending if ending in FORMATS else "csv"]
     if len(chosen) > 1 and (output is None or str(output) == "-"):
@@ -90,7 +90,7 @@ def _formats(given: list[Format] | None, output: Path | None) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
+def _follow_report(client: UptillClient, **parameters: Any) -> ReportStatus:
     accepted = status = client.create_report(**parameters)
     columns = (
         TextColumn("{task.description}"),
@@ -106,17 +106,17 @@ def _follow(client: UptillClient, **parameters: Any) -> ReportStatus:
     return status
 
 
-def _deliver(client: UptillClient, status: ReportStatus, file: ReportFile, output: Path | None) -> None:
+def _deliver_files(client: UptillClient, status: ReportStatus, file: ReportFile, output: Path | None) -> None:
     if output is not None and str(output) != "-":
         size_bytes = client.save(file, output)
         note(f"wrote {output}: {file.rows:,} stores, {size_bytes:,} bytes, {_seen_from(status)}")
     elif output is None and stdout.is_terminal:
-        _show(client, status, file)
+        _show_progress(client, status, file)
     else:
         client.download(file, sys.stdout.buffer)
 
 
-def _show(client: UptillClient, status: ReportStatus, file: ReportFile) -> None:
+def _show_progress(client: UptillClient, status: ReportStatus, file: ReportFile) -> None:
     if file.format == "csv":
         buffer = io.BytesIO()
         client.download(file, buffer)

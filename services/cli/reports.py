@@ -38,7 +38,7 @@ def list_(
         ("id", "state", "created (UTC)", "stores", "policy", "as of (UTC)", "formats", "windows"),
         [
             (
-                *(report.id, report.state, minute(report.created_at), _progress(report), report.policy),
+                *(report.id, report.state, minute(report.created_at), _show_progress(report), report.policy),
                 *(minute(report.as_of), " ".join(report.formats), " ".join(report.windows)),
             )
             for report in found
@@ -54,7 +54,7 @@ def show(report_id: ReportId, *, as_json: Json = False) -> None:
     if as_json:
         print_json(status)
         return
-    print_fields(_fields(status))
+    print_fields(_list_fields(status))
 
 
 @app.command()
@@ -73,13 +73,13 @@ def retry(report_id: ReportId) -> None:
     """Run a failed report again. Finished batches are kept."""
     with api_client() as client:
         status = client.retry_report(report_id)
-    note(f"report {status.id} is {status.state}: {_progress(status)} stores done")
+    note(f"report {status.id} is {status.state}: {_show_progress(status)} stores done")
 
 
-def _fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
+def _list_fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
     yield "id", status.id
     yield "state", status.state
-    yield "stores", f"{_progress(status)} done"
+    yield "stores", f"{_show_progress(status)} done"
     yield "as of", instant(status.as_of)
     yield "policy", f"{status.policy} (version {status.policy_version})"
     yield "windows", " ".join(status.windows)
@@ -92,5 +92,5 @@ def _fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
         yield file.name, file.url
 
 
-def _progress(status: ReportStatus) -> str:
+def _show_progress(status: ReportStatus) -> str:
     return f"{status.progress.stores_done}/{status.progress.stores_total}"

@@ -79,7 +79,7 @@ def create(
             store_ids=store,
             labels=labels,
         )
-    note(f"created schedule {made.name}; first due {_local(made, made.next_due_at)} ({made.timezone})")
+    note(f"created schedule {made.name}; first due {_format_local(made, made.next_due_at)} ({made.timezone})")
     print(made.id)
 
 
@@ -97,7 +97,7 @@ def list_(
         ("id", "state", "next due", "zone", "cron", "name", "prefix", "webhook"),
         [
             (
-                *(one.id, one.state, _local(one, one.next_due_at), one.timezone, one.cron, one.name),
+                *(one.id, one.state, _format_local(one, one.next_due_at), one.timezone, one.cron, one.name),
                 *(one.deliver.s3_prefix or "-", one.deliver.webhook_url or "-"),
             )
             for one in found
@@ -118,10 +118,10 @@ def show(schedule_id: ScheduleId, *, as_json: Json = False) -> None:
             ("name", schedule.name),
             ("due", f"{schedule.cron} in {schedule.timezone}"),
             ("state", schedule.state),
-            ("report", _parameters(schedule)),
+            ("report", _read_parameters(schedule)),
             ("webhook", schedule.deliver.webhook_url or "-"),
             ("prefix", schedule.deliver.s3_prefix or "-"),
-            ("next due", ", ".join(_local(schedule, at) for at in schedule.next_due) or "-"),
+            ("next due", ", ".join(_format_local(schedule, at) for at in schedule.next_due) or "-"),
         )
     )
     print()
@@ -129,7 +129,7 @@ def show(schedule_id: ScheduleId, *, as_json: Json = False) -> None:
         ("last due", "report", "state", "delivery", "error"),
         [
             (
-                *(_local(schedule, run.due_at), run.report_id or "-", run.report_state or "-"),
+                *(_format_local(schedule, run.due_at), run.report_id or "-", run.report_state or "-"),
                 *(run.delivery, run.error or run.delivery_error or "-"),
             )
             for run in schedule.runs
@@ -151,7 +151,7 @@ def resume(schedule_id: ScheduleId) -> None:
     with api_client() as client:
         schedule = client.change_schedule(schedule_id, state="active")
     note(
-        f"resumed schedule {schedule_id}; next due {_local(schedule, schedule.next_due_at)} ({schedule.timezone})"
+        f"resumed schedule {schedule_id}; next due {_format_local(schedule, schedule.next_due_at)} ({schedule.timezone})"
     )
 
 
@@ -163,17 +163,17 @@ def delete(schedule_id: ScheduleId) -> None:
     note(f"deleted schedule {schedule_id}")
 
 
-def _parameters(schedule: ReportSchedule) -> str:
+def _read_parameters(schedule: ReportSchedule) -> str:
     """Format the parameters of the schedule's reports, without those that are not set."""
     given = {name: value for name, value in (schedule.report or {}).items() if value not in (None, False)}
-    return ", ".join(f"{name}={_value(value)}" for name, value in given.items())
+    return ", ".join(f"{name}={_read_value(value)}" for name, value in given.items())
 
 
-def _value(value: Any) -> str:
+def _read_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return labels_text({name: _value(each) for name, each in value.items() if each is not None})
+        return labels_text({name: _read_value(each) for name, each in value.items() if each is not None})
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _local(schedule: ReportSchedule, at: datetime | None) -> str:
+def _format_local(schedule: ReportSchedule, at: datetime | None) -> str:
     return f"{at.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M}" if at else "-"

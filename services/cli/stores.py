@@ -47,7 +47,7 @@ def list_(
         ("id", "zone", "last poll (UTC)", "status", "labels"),
         [
             (
-                *(store.store_id, _zone(store), minute(store.last_polled_at)),
+                *(store.store_id, _parse_zone(store), minute(store.last_polled_at)),
                 *(store.last_status or "-", labels_text(store.labels) or "-"),
             )
             for store in found
@@ -65,13 +65,13 @@ def show(store_id: StoreId, *, as_json: Json = False) -> None:
         return
     fields = (
         ("id", store.store_id),
-        ("zone", _zone(store)),
+        ("zone", _parse_zone(store)),
         ("labels", labels_text(store.labels) or "-"),
-        ("first poll", _poll(store.first_polled_at)),
-        ("last poll", _poll(store.last_polled_at, store.last_status)),
+        ("first poll", _format_poll(store.first_polled_at)),
+        ("last poll", _format_poll(store.last_polled_at, store.last_status)),
         ("last day", f"{store.polls_last_day} polls"),
     )
-    print_fields((*fields, *_hours(store)))
+    print_fields((*fields, *_format_hours(store)))
 
 
 @app.command()
@@ -116,9 +116,9 @@ def timeline(
         shown = client.timeline(
             store_id,
             window=window,
-            begin=_instant(begin, zone),
-            end=_instant(end, zone),
-            as_of=_instant(as_of, zone),
+            begin=_parse_instant(begin, zone),
+            end=_parse_instant(end, zone),
+            as_of=_parse_instant(as_of, zone),
             policy=policy.value,
         )
     if as_json:
@@ -127,7 +127,7 @@ def timeline(
     show_timeline(shown)
 
 
-def _instant(text: str | None, zone: str) -> datetime | None:
+def _parse_instant(text: str | None, zone: str) -> datetime | None:
     """Parse an instant. Without an offset, it is in the store's zone."""
     if text is None:
         return None
@@ -141,11 +141,11 @@ def _instant(text: str | None, zone: str) -> datetime | None:
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=ZoneInfo(zone))
 
 
-def _zone(store: Store) -> str:
+def _parse_zone(store: Store) -> str:
     return f"{store.timezone}{' (default)' if store.timezone_is_default else ''}"
 
 
-def _hours(store: StoreDetail) -> list[tuple[str, str]]:
+def _format_hours(store: StoreDetail) -> list[tuple[str, str]]:
     if store.is_open_24x7:
         return [("hours", "open around the clock, because no hours were imported")]
     return [
@@ -162,5 +162,5 @@ def _hours(store: StoreDetail) -> list[tuple[str, str]]:
     ]
 
 
-def _poll(at: datetime | None, status: str | None = None) -> str:
+def _format_poll(at: datetime | None, status: str | None = None) -> str:
     return f"{minute(at)} UTC {status or ''}".rstrip() if at else "-"

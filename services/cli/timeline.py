@@ -36,10 +36,12 @@ def show_timeline(timeline: Timeline) -> None:
         ("down", totals.down_us),
         ("unknown", totals.unknown_us),
     )
-    stdout.print("  ".join(f"[{_COLOURS.get(name, 'bold')}]{name} {_length(us)}[/]" for name, us in times))
     stdout.print(
-        f"up at least {_length(totals.up_min_us)}, at most {_length(totals.up_max_us)};"
-        f" availability {_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls"
+        "  ".join(f"[{_COLOURS.get(name, 'bold')}]{name} {_format_length(us)}[/]" for name, us in times)
+    )
+    stdout.print(
+        f"up at least {_format_length(totals.up_min_us)}, at most {_format_length(totals.up_max_us)};"
+        f" availability {_format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls"
     )
     ignored = sum(not poll.counts for poll in timeline.polls)
     if ignored:
@@ -52,7 +54,7 @@ def show_timeline(timeline: Timeline) -> None:
 
 
 def _show_segments(segments: Sequence[Segment], zone: ZoneInfo) -> None:
-    titles, *lines = table_lines(_TITLES, [_row(segment, zone) for segment in segments])
+    titles, *lines = table_lines(_TITLES, [_make_row(segment, zone) for segment in segments])
     stdout.print(Text(titles, "dim"), soft_wrap=True)
     days = groupby(zip(segments, lines, strict=True), key=lambda pair: pair[0].begin.astimezone(zone).date())
     for day, pairs in days:
@@ -61,30 +63,30 @@ def _show_segments(segments: Sequence[Segment], zone: ZoneInfo) -> None:
             stdout.print(Text(line, _COLOURS[segment.state]), soft_wrap=True)
 
 
-def _row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
+def _make_row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
     length_s = int(segment.end.timestamp()) - int(segment.begin.timestamp())
     return (
-        _clock(segment.begin, zone),
-        _clock(segment.end, zone),
-        _length(length_s * 1_000_000),
+        _format_clock(segment.begin, zone),
+        _format_clock(segment.end, zone),
+        _format_length(length_s * 1_000_000),
         segment.state,
-        _clock(segment.poll, zone) if segment.poll else "none",
+        _format_clock(segment.poll, zone) if segment.poll else "none",
         _RULES[segment.begin_rule][0],
         _RULES[segment.end_rule][1],
     )
 
 
-def _clock(at: datetime, zone: ZoneInfo) -> str:
+def _format_clock(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%H:%M:%S}"
 
 
-def _length(us: int) -> str:
+def _format_length(us: int) -> str:
     """Format a duration as hours, minutes and seconds; exact."""
     seconds, rest_us = divmod(us, 1_000_000)
     exact = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"{exact}.{rest_us:06}" if rest_us else exact
 
 
-def _percent(part_us: int, whole_us: int) -> str:
+def _format_percent(part_us: int, whole_us: int) -> str:
     """Format a share with two decimals, never rounded up."""
     return f"{part_us * 10_000 // whole_us / 100:.2f} %" if whole_us else "not known"

@@ -16,8 +16,8 @@ def show_summary(directory: Path, settings: Mapping[str, str], took_s: float) ->
     table = Table.grid(padding=(0, 2))
     table.add_row("API", f"{settings['UPTILL_API_URL']}/docs")
     table.add_row("ingest", f"{settings['UPTILL_INGEST_URL']}/docs")
-    table.add_row("settings", escape(str(_relative(directory / "env"))))
-    table.add_row("logs", escape(str(_relative(directory / "logs"))))
+    table.add_row("settings", escape(str(_make_relative(directory / "env"))))
+    table.add_row("logs", escape(str(_make_relative(directory / "logs"))))
     stderr.print(f"[bold green]Uptill is up[/] after {took_s:.1f} s. Press Ctrl-C to stop it.")
     stderr.print(table)
     stderr.print("Next, in another terminal:")
@@ -26,6 +26,6 @@ def show_summary(directory: Path, settings: Mapping[str, str], took_s: float) ->
     stderr.print("  uptill sample sample-data && uptill ingest sample-data\n  uptill report -o report.csv")
 
 
-def _relative(path: Path) -> Path:
+def _make_relative(path: Path) -> Path:
     here = Path(os.curdir).resolve()
     return path.relative_to(here) if path.is_relative_to(here) else path

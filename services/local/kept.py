@@ -74,9 +74,9 @@ class Kept:
         elif self.child.has_ended():
             self._plan_restart(now_s, self.child.obituary())
         elif not self.is_up or now_s - self._looked_s >= _LOOK_EVERY_S:
-            self._look(now_s)
+            self._check_health(now_s)
 
-    def _look(self, now_s: float) -> None:
+    def _check_health(self, now_s: float) -> None:
         self._looked_s = now_s
         if not self.is_up and self.program.is_ready():
             self.note_ready()

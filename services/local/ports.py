@@ -30,9 +30,9 @@ class PortReservation:
 
     def __init__(self, names: Iterable[str], preferred: Mapping[str, int]) -> None:
         self._sockets = ExitStack()
-        self.ports = {name: self._reserve(preferred.get(name, 0)) for name in names}
+        self.ports = {name: self._reserve_port(preferred.get(name, 0)) for name in names}
 
-    def _reserve(self, preferred: int) -> int:
+    def _reserve_port(self, preferred: int) -> int:
         holder = self._sockets.enter_context(socket.socket())
         if preferred and is_free(preferred):
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

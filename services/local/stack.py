@@ -67,16 +67,16 @@ def run_stack(
         ):
             services_folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                supervision, settings = _start(options, services, directory, processes, stop, note)
+                supervision, settings = _start_all(options, services, directory, processes, stop, note)
                 write_settings(directory / "env", settings)
                 _show_whether(ready, is_ready=True)
                 on_ready(settings)
-                _watch(processes, supervision, ready, stop)
+                _watch_all(processes, supervision, ready, stop)
             finally:
                 ready.unlink(missing_ok=True)
 
 
-def _start(
+def _start_all(
     options: StackOptions,
     services: Sequence[Service],
     directory: Path,
@@ -89,7 +89,7 @@ def _start(
     servers = start_servers(directory, processes, checkpoint=stop.checkpoint)
     supervision = Supervision(processes, note)
     supervision.adopt(zip(servers.servers, servers.children, strict=True), options.hung_after_s)
-    settings = _settings(servers.endpoints, options, read_settings(directory / "env")) | {
+    settings = _make_settings(servers.endpoints, options, read_settings(directory / "env")) | {
         "UPTILL_SPOOL_DIR": str(directory / "spool")
     }
     env = service_environment(settings)
@@ -121,7 +121,7 @@ def _reserved_ports(services: tuple[Service, ...]) -> PortReservation:
     return PortReservation(wanted, wanted)
 
 
-def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, str]) -> dict[str, str]:
+def _make_settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, str]) -> dict[str, str]:
     database_url = prepare_database(endpoints)
     return {
         DATABASE_URL: database_url,
@@ -137,7 +137,7 @@ def _settings(endpoints: Endpoints, options: StackOptions, earlier: dict[str, st
     }
 
 
-def _watch(processes: ProcessSet, supervision: Supervision, ready: Path, stop: StopFlag) -> None:
+def _watch_all(processes: ProcessSet, supervision: Supervision, ready: Path, stop: StopFlag) -> None:
     while True:
         stop.wait(_WATCH_EVERY_S)
         if not processes.keeper_is_alive():

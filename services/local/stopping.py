@@ -42,10 +42,10 @@ def stop_all(running: Iterable[Running], grace_s: dict[Stage, float]) -> None:
     """Stop stage by stage: send the stop signal, wait for the grace period, then kill the rest with all descendants."""
     everything = list(running)
     for stage in sorted(Stage, reverse=True):
-        _stop([one for one in everything if one.stage == stage], grace_s[stage])
+        _stop_child([one for one in everything if one.stage == stage], grace_s[stage])
 
 
-def _stop(group: list[Running], grace_s: float) -> None:
+def _stop_child(group: list[Running], grace_s: float) -> None:
     alive = [one for one in group if one.is_alive()]
     for one in alive:
         with suppress(psutil.NoSuchProcess):

@@ -95,15 +95,15 @@ class ServiceProgram:
 
     def answers(self) -> bool:
         """Whether its `live_path` is answered, however; a service without one is taken to answer."""
-        return self.service.live_path is None or _status(self.service, self.service.live_path) is not None
+        return self.service.live_path is None or _get_status(self.service, self.service.live_path) is not None
 
 
 def is_ready(service: Service) -> bool:
     """Whether it answers its `ready_path`; one that has none is taken for ready."""
-    return service.ready_path is None or _status(service, service.ready_path) == HTTPStatus.OK
+    return service.ready_path is None or _get_status(service, service.ready_path) == HTTPStatus.OK
 
 
-def _status(service: Service, path: str) -> int | None:
+def _get_status(service: Service, path: str) -> int | None:
     """Return the status of the answer to a GET; None without an answer."""
     if service.port is None:
         return None

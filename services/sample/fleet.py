@@ -62,25 +62,27 @@ def build_fleet(draws: Draws, stores: int) -> Fleet:
     total = stores + extra
     index = np.arange(total)
     rank = draws.ranks("kind", stores)
-    silent = _chosen(rank, _SILENT_IN_LAST_WEEK, stores)
+    silent = _choose_stores(rank, _SILENT_IN_LAST_WEEK, stores)
     dark = np.zeros(total, np.bool_)
-    dark[:stores] = _chosen(stores - 1 - rank, _DARK, stores)  # from the other end: none of them is silent
+    dark[:stores] = _choose_stores(
+        stores - 1 - rank, _DARK, stores
+    )  # from the other end: none of them is silent
 
     zone = draws.categories("zone", total, np.array(list(ZONES.values())))
-    zone[:stores][_chosen(draws.ranks("no zone", stores), _WITHOUT_ZONE, stores)] = NONE
+    zone[:stores][_choose_stores(draws.ranks("no zone", stores), _WITHOUT_ZONE, stores)] = NONE
     week = draws.categories("week", total, np.array([week.stores for week in WEEKS]))
-    week[:stores][_chosen(draws.ranks("no hours", stores), _WITHOUT_HOURS, stores)] = NONE
-    week[stores:][_chosen(draws.ranks("zone only", extra), _NEVER_POLLED_WITHOUT_HOURS, stores)] = NONE
+    week[:stores][_choose_stores(draws.ranks("no hours", stores), _WITHOUT_HOURS, stores)] = NONE
+    week[stores:][_choose_stores(draws.ranks("zone only", extra), _NEVER_POLLED_WITHOUT_HOURS, stores)] = NONE
 
     polls_per_sweep = np.zeros(total, np.int64)
-    threefold = _chosen(draws.ranks("threefold", stores), _POLLED_THREEFOLD, stores)
+    threefold = _choose_stores(draws.ranks("threefold", stores), _POLLED_THREEFOLD, stores)
     polls_per_sweep[:stores] = np.where(threefold, 3, 1)
     silent_after = np.ones(total)
     silent_after[:stores][silent] = draws.uniform("silent after", index[:stores][silent])
     good = draws.uniform("good", index) < _GOOD_SHARE
     low, high = np.where(good, _GOOD_UP[0], _USUAL_UP[0]), np.where(good, _GOOD_UP[1], _USUAL_UP[1])
     return Fleet(
-        store_ids=_uuids(draws, index),
+        store_ids=_draw_uuids(draws, index),
         zone=zone,
         week=week,
         polls_per_sweep=polls_per_sweep,
@@ -90,13 +92,13 @@ def build_fleet(draws: Draws, stores: int) -> Fleet:
     )
 
 
-def _chosen(rank: NDArray[np.int64], measured: int, stores: int) -> NDArray[np.bool_]:
+def _choose_stores(rank: NDArray[np.int64], measured: int, stores: int) -> NDArray[np.bool_]:
     """Choose ranked stores in the proportion that `measured` has among the real ones."""
     count = round(stores * measured / _POLLED)
     return rank < max(count, int(stores >= _RARITIES_FROM))
 
 
-def _uuids(draws: Draws, index: NDArray[np.int64]) -> pl.Series:
+def _draw_uuids(draws: Draws, index: NDArray[np.int64]) -> pl.Series:
     """Random (version 4) UUIDs as text."""
     halves = np.stack([draws.bits("id high", index), draws.bits("id low", index)], axis=1)
     raw = halves.astype(">u8").view(np.uint8)

@@ -41,16 +41,16 @@ class PollRows:
         for first in firsts[np.argsort(self.draws.bits("block", firsts), kind="stable")].tolist():
             last = min(first + step, sweeps)
             polls = self.poller.polls(first, last)
-            order = self._order(polls)
+            order = self._sort_rows(polls)
             rows = pl.DataFrame(
                 {"store": polls.store, "is_active": self.watch.is_active(polls), "at_us": polls.at_us}
             )
             yield last - first, pl.concat([again, rows[order]])
-            again = self._again(polls, rows)
+            again = self._repeat_rows(polls, rows)
         if len(again):
             yield 0, again
 
-    def _order(self, polls: SweepPolls) -> NDArray[np.int64]:
+    def _sort_rows(self, polls: SweepPolls) -> NDArray[np.int64]:
         """Return the order of the polls: by time except for late ones. Large sweeps are shuffled in blocks."""
         lag = np.maximum(1 - self.draws.uniform("lag", polls.number) / _LATE_SHARE, 0.0)
         order = np.argsort(polls.at_us + (lag * _LAG_US).astype(np.int64), kind="stable")
@@ -60,7 +60,7 @@ class PollRows:
         shuffled = self.draws.ranks(f"part {polls.number[0]}", len(blocks))
         return np.concatenate([blocks[number] for number in shuffled])
 
-    def _again(self, polls: SweepPolls, rows: pl.DataFrame) -> pl.DataFrame:
+    def _repeat_rows(self, polls: SweepPolls, rows: pl.DataFrame) -> pl.DataFrame:
         luck = self.draws.uniform("again", polls.number)
         corrected = luck < _CORRECTION_SHARE
         return rows.with_columns(pl.col("is_active") ^ pl.Series(corrected)).filter(

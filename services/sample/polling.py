@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.sample.draws import Draws
 from services.sample.fleet import Fleet
-from services.sample.schedule import Schedule
+from services.sample.schedule import PollingSchedule
 
 _SECOND_US: Final = 1_000_000
 _MINUTE_US: Final = 60 * _SECOND_US
@@ -42,7 +42,7 @@ class Poller:
 
     draws: Draws
     fleet: Fleet
-    schedule: Schedule
+    schedule: PollingSchedule
 
     @cached_property
     def _slot_store(self) -> NDArray[np.int64]:

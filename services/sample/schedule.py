@@ -20,7 +20,7 @@ _EARLY_SWEEPS_PER_HOUR: Final = 0.402
 
 
 @dataclass(frozen=True)
-class Schedule:
+class PollingSchedule:
     """The sweeps of a period, in time order."""
 
     start_us: int
@@ -33,7 +33,7 @@ class Schedule:
         return int(np.count_nonzero(self.sweep_us + HOUR_US <= self.end_us - 7 * DAY_US))
 
 
-def plan_sweeps(draws: Draws, end: datetime, days: int) -> Schedule:
+def plan_sweeps(draws: Draws, end: datetime, days: int) -> PollingSchedule:
     """Choose the hours of `days` days before `end` (aware) in which the fleet is polled; the last hour always is."""
     end_us = (end - _EPOCH) // timedelta(microseconds=1)
     hours_back = np.arange(1, days * 24 + 1)
@@ -42,12 +42,12 @@ def plan_sweeps(draws: Draws, end: datetime, days: int) -> Schedule:
     luck[0] = 0.0
     chosen = np.concatenate(
         (
-            _luckiest(hours_back[late], luck[late], _LATE_SWEEPS_PER_HOUR),
-            _luckiest(hours_back[~late], luck[~late], _EARLY_SWEEPS_PER_HOUR),
+            _find_luckiest(hours_back[late], luck[late], _LATE_SWEEPS_PER_HOUR),
+            _find_luckiest(hours_back[~late], luck[~late], _EARLY_SWEEPS_PER_HOUR),
         )
     )
-    return Schedule(end_us - days * DAY_US, end_us, np.sort(end_us - chosen * HOUR_US))
+    return PollingSchedule(end_us - days * DAY_US, end_us, np.sort(end_us - chosen * HOUR_US))
 
 
-def _luckiest(hours: NDArray[np.int64], luck: NDArray[np.float64], rate: float) -> NDArray[np.int64]:
+def _find_luckiest(hours: NDArray[np.int64], luck: NDArray[np.float64], rate: float) -> NDArray[np.int64]:
     return hours[np.argsort(luck, kind="stable")[: round(len(hours) * rate)]]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.sample.draws import Draws
 from services.sample.fleet import DEFAULT_ZONE, ZONES, Fleet
 from services.sample.polling import SweepPolls
-from services.sample.schedule import DAY_US, HOUR_US, Schedule
+from services.sample.schedule import DAY_US, HOUR_US, PollingSchedule
 from services.sample.weeks import ALWAYS_OPEN, WEEKS
 
 _MINUTE_US: Final = 60_000_000
@@ -34,7 +34,7 @@ class Watch:
 
     draws: Draws
     fleet: Fleet
-    schedule: Schedule
+    schedule: PollingSchedule
 
     def is_active(self, polls: SweepPolls) -> NDArray[np.bool_]:
         """Return the status of each poll."""

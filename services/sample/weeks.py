@@ -37,7 +37,7 @@ class Week:
         """Tuples of day, opening and closing; times in minutes of the opening day."""
         days = [day for part in self.text.split() for day in [part[2:]] * int(part[0])]
         return [
-            (number, _minute(shift[:5]), _minute(shift[6:]))
+            (number, _draw_minute(shift[:5]), _draw_minute(shift[6:]))
             for number, day in enumerate(days)
             if day != "-"
             for shift in day.split("+")
@@ -48,9 +48,11 @@ class Week:
         rows = []
         for day, opens, closes in self._shifts:
             seam = f"23:59:{self.seam_s:02}"
-            rows.append(HoursRow(day, _clock(opens), _clock(closes) if closes < _DAY_MIN else seam))
+            rows.append(
+                HoursRow(day, _format_clock(opens), _format_clock(closes) if closes < _DAY_MIN else seam)
+            )
             if closes > _DAY_MIN:
-                rows.append(HoursRow((day + 1) % 7, _clock(0), _clock(closes - _DAY_MIN)))
+                rows.append(HoursRow((day + 1) % 7, _format_clock(0), _format_clock(closes - _DAY_MIN)))
         return rows
 
     def open_minutes(self) -> NDArray[np.bool_]:
@@ -61,11 +63,11 @@ class Week:
         return minutes
 
 
-def _minute(clock: str) -> int:
+def _draw_minute(clock: str) -> int:
     return int(clock[:2]) * 60 + int(clock[3:])
 
 
-def _clock(minute: int) -> str:
+def _format_clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}:00"
 
 

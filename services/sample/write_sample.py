@@ -65,7 +65,7 @@ def write_sample(
     `on_progress(done, total)` counts sweeps of the fleet. Existing files are replaced, each in one step. Raises
     ValueError for arguments out of range, and OSError if a file cannot be written; then nothing is replaced.
     """
-    end = _checked(stores, days, seed, DEFAULT_END if end is None else end)
+    end = _check_options(stores, days, seed, DEFAULT_END if end is None else end)
     draws = Draws(seed)
     fleet = build_fleet(draws, stores)
     schedule = plan_sweeps(draws, end, days)
@@ -80,11 +80,11 @@ def write_sample(
                 on_progress(done, len(schedule.sweep_us))
 
     directory.mkdir(parents=True, exist_ok=True)
-    with _replacing(directory) as (status, hours, zones):
+    with _replace_files(directory) as (status, hours, zones):
         rows = (
-            _write(status, status_tables()),
-            _write(hours, hours_tables(fleet, draws)),
-            _write(zones, [zones_table(fleet)]),
+            _write_file(status, status_tables()),
+            _write_file(hours, hours_tables(fleet, draws)),
+            _write_file(zones, [zones_table(fleet)]),
         )
         # Real zones files end without a newline.
         os.truncate(zones, zones.stat().st_size - 1)
@@ -92,7 +92,7 @@ def write_sample(
     return SampleSummary(tuple(map(SampleFile, (directory / name for name in _NAMES), rows, sizes_bytes)))
 
 
-def _checked(stores: int, days: int, seed: int, end: datetime) -> datetime:
+def _check_options(stores: int, days: int, seed: int, end: datetime) -> datetime:
     if stores < 1:
         raise ValueError(f"stores must be at least 1, not {stores}")
     if days < 1:
@@ -112,7 +112,7 @@ def _checked(stores: int, days: int, seed: int, end: datetime) -> datetime:
 
 
 @contextmanager
-def _replacing(directory: Path) -> Iterator[list[Path]]:
+def _replace_files(directory: Path) -> Iterator[list[Path]]:
     """Yield temporary files. They get their names if the block succeeds, and are removed if it fails."""
     parts = [directory / f".{name}.{os.getpid()}.part" for name in _NAMES]
     try:
@@ -124,7 +124,7 @@ def _replacing(directory: Path) -> Iterator[list[Path]]:
             part.unlink(missing_ok=True)
 
 
-def _write(path: Path, tables: Iterable[pl.DataFrame]) -> int:
+def _write_file(path: Path, tables: Iterable[pl.DataFrame]) -> int:
     """Write the tables below one header, and return the number of rows."""
     rows = 0
     with path.open("wb") as file:

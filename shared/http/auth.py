@@ -63,7 +63,7 @@ class KeyRing:
     async def live_key(self, presented: str) -> ApiKey:
         """Return the key. Raises `AuthenticationError` if it is malformed, unknown, expired or revoked."""
         prefix = prefix_of(presented)
-        known = await self._known(prefix) if prefix is not None else None
+        known = await self._get_known(prefix) if prefix is not None else None
         if known is None or not matches(presented, known.hash):
             raise AuthenticationError("this API key is unknown, expired or revoked: send a live key")
         if known.use_is_due:
@@ -78,7 +78,7 @@ class KeyRing:
         self._looking.pop(prefix, None)
         self._changes += 1
 
-    async def _known(self, prefix: str) -> _KnownKey | None:
+    async def _get_known(self, prefix: str) -> _KnownKey | None:
         """Look up a key. Calls of a known key share one lookup; unknown keys share a few connections and evict no live key."""
         was_live = prefix in self._live
         until_s, known = (self._live if was_live else self._unknown).get(prefix, (0.0, None))
@@ -91,10 +91,10 @@ class KeyRing:
             until_s, known = self._live.get(prefix) or self._unknown.get(prefix, (0.0, None))
             if time.monotonic() < until_s:  # another call has asked meanwhile
                 return known
-            return await self._look(prefix)
+            return await self._look_and_remember(prefix)
 
     def _start_look(self, prefix: str) -> "asyncio.Task[_KnownKey | None]":
-        task = asyncio.create_task(self._look(prefix))
+        task = asyncio.create_task(self._look_and_remember(prefix))
         self._looking[prefix] = task
         task.add_done_callback(lambda ended: self._end_look(prefix, ended))
         return task
@@ -105,7 +105,7 @@ class KeyRing:
         if not task.cancelled():
             task.exception()  # its callers have it, or have left
 
-    async def _look(self, prefix: str) -> _KnownKey | None:
+    async def _look_and_remember(self, prefix: str) -> _KnownKey | None:
         began_s, changes = time.monotonic(), self._changes
         known = await self._look_up(prefix)
         if changes != self._changes:
@@ -148,9 +148,9 @@ class RequireScope:
         Raises `AuthenticationError` without a live key, `ForbiddenError` without the scope, and `RateLimited`.
         """
         admitted: ApiKey | None = getattr(request.state, "caller", None)
-        return admitted or await self._admit(request)
+        return admitted or await self._admit_caller(request)
 
-    async def _admit(self, request: Request) -> ApiKey:
+    async def _admit_caller(self, request: Request) -> ApiKey:
         keys: KeyRing = request.app.state.keys
         key = await keys.live_key(presented_key(request))
         if not key.allows(self.scope):

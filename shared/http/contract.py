@@ -85,14 +85,14 @@ _PROBLEM_SCHEMA = {
 def answers(*kinds: type[errors.UptillError]) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` for the errors of one route. Errors implied by its scope and parameters are added later."""
     return {
-        int(status): _answer(problems)
+        int(status): _make_answer(problems)
         for status, problems in _by_status([PROBLEMS[kind] for kind in kinds]).items()
     }
 
 
 def with_headers(status: HTTPStatus | int, *names: str) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` for the headers of one answer of a route."""
-    return {int(status): {"headers": _headers(*names)}}
+    return {int(status): {"headers": _refer_headers(*names)}}
 
 
 def describe(app: FastAPI) -> None:
@@ -100,7 +100,7 @@ def describe(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _make_document(app)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's documentation has it
@@ -111,7 +111,7 @@ def scopes_of(dependant: Dependant) -> Iterator[str]:
     return (caller.scope for caller in callers_of(dependant))
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _make_document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -129,12 +129,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
         if isinstance(route.original_route, APIRoute):
             operations = document["paths"].get(str(route.path).replace(":path}", "}"), {})
             for method in (route.methods or set()) & {name.upper() for name in operations}:
-                _complete(operations[method.lower()], next(scopes_of(route.dependant), None))
+                _complete_operation(operations[method.lower()], next(scopes_of(route.dependant), None))
                 _show_examples(operations[method.lower()], schemas)
     return document
 
 
-def _complete(operation: dict[str, Any], scope: str | None) -> None:
+def _complete_operation(operation: dict[str, Any], scope: str | None) -> None:
     """Add the required scope to an operation, and the errors common to all operations like it."""
     parameters, body = operation.get("parameters", []), operation.get("requestBody")
     possible: list[Problem] = []
@@ -155,7 +155,7 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
     for status, problems in _by_status(possible).items():
         known = operation["responses"].get(str(int(status)))
         operation["responses"][str(int(status))] = (
-            _merged(known, _answer(problems)) if known else _answer(problems)
+            _merge_answers(known, _make_answer(problems)) if known else _make_answer(problems)
         )
     operation["responses"] = dict(sorted(operation["responses"].items()))
     operation["summary"] = _SUMMARY.split(operation["description"], maxsplit=1)[0]
@@ -165,10 +165,10 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
             names += ["Retry-After"] if code in _COME_AGAIN else []
             names += ["RateLimit", "RateLimit-Policy"] if code not in _NOT_COUNTED else []
         if names:
-            response.setdefault("headers", {}).update(_headers(*names))
+            response.setdefault("headers", {}).update(_refer_headers(*names))
 
 
-def _headers(*names: str) -> dict[str, Any]:
+def _refer_headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -187,7 +187,7 @@ def _by_status(problems: Sequence[Problem]) -> Mapping[HTTPStatus, Sequence[Prob
     }
 
 
-def _answer(problems: Sequence[Problem]) -> dict[str, Any]:
+def _make_answer(problems: Sequence[Problem]) -> dict[str, Any]:
     return {
         "description": "; ".join(problem.title for problem in problems),
         "content": {
@@ -209,7 +209,7 @@ def _answer(problems: Sequence[Problem]) -> dict[str, Any]:
     }
 
 
-def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def _merge_answers(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Merge the answers of one status: the route's own and the general one."""
     content = {**other["content"], **one.get("content", {})}
     if _MEDIA_TYPE in one.get("content", {}):

@@ -60,8 +60,8 @@ class Crowd:
         if address is not None:
             same = self._of_address.setdefault(address, {})
             same[one] = None
-            self._trim(same, most_of_address)
-        self._trim(self._silent, MOST_SILENT)
+            self._trim_crowd(same, most_of_address)
+        self._trim_crowd(self._silent, MOST_SILENT)
         if most is not None and len(self) > most:
             self._make_room(one, len(self) - most, min(_MOST_RESERVE, most // 8))
 
@@ -85,7 +85,7 @@ class Crowd:
         """Record that an answer waits for its reader."""
         if one in self._strangers:
             self._stuck[one] = None
-            self._trim(self._stuck, _MOST_STUCK)
+            self._trim_crowd(self._stuck, _MOST_STUCK)
 
     def flow(self, one: Connection) -> None:
         """Record that the answer is being read again."""
@@ -106,7 +106,7 @@ class Crowd:
         if victim is not None:
             victim.drop()
 
-    def _trim(self, group: Ordered, most: int) -> None:
+    def _trim_crowd(self, group: Ordered, most: int) -> None:
         if len(group) > most:
             next(iter(group)).drop()
 

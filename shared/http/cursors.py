@@ -14,26 +14,26 @@ Row = TypeVar("Row")
 
 def id_cursor(position: UUID) -> str:
     """Return the cursor for the rows after this id."""
-    return _encode(position.bytes)
+    return _encode_cursor(position.bytes)
 
 
 def read_id_cursor(cursor: str | None) -> UUID | None:
     """Decode an id cursor. Raises `InvalidRequest` if it is malformed."""
     try:
-        return None if cursor is None else UUID(bytes=_decode(cursor))
+        return None if cursor is None else UUID(bytes=_decode_cursor(cursor))
     except ValueError:
         raise invalid_cursor() from None
 
 
 def text_cursor(position: str) -> str:
     """Return the cursor for the rows after this text."""
-    return _encode(position.encode())
+    return _encode_cursor(position.encode())
 
 
 def read_text_cursor(cursor: str | None) -> str | None:
     """Decode a text cursor. Raises `InvalidRequest` if it is malformed."""
     try:
-        return None if cursor is None else storable(_decode(cursor).decode())
+        return None if cursor is None else storable(_decode_cursor(cursor).decode())
     except ValueError:
         raise invalid_cursor() from None
 
@@ -44,11 +44,11 @@ def cut_page(found: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | Non
     return page, page[-1] if len(found) > limit else None
 
 
-def _encode(position: bytes) -> str:
+def _encode_cursor(position: bytes) -> str:
     return base64.urlsafe_b64encode(position).decode()
 
 
-def _decode(cursor: str) -> bytes:
+def _decode_cursor(cursor: str) -> bytes:
     try:
         return base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:

@@ -68,10 +68,10 @@ class _Composer:
         self._open: list[str] = []  # open references: a schema that contains itself ends with an empty list
 
     def value(self, schema: Mapping[str, Any], name: str) -> Any:
-        if given := _given(schema, name):
+        if given := _find_given(schema, name):
             return given[0]
         if "$ref" in schema:
-            return self._referenced(schema["$ref"].rpartition("/")[2], name)
+            return self._follow_reference(schema["$ref"].rpartition("/")[2], name)
         if options := schema.get("anyOf"):
             wants_null = name in _RATHER_NULL
             return self.value(
@@ -79,31 +79,31 @@ class _Composer:
             )
         match schema.get("type"):
             case "object":
-                return self._object(schema)
+                return self._make_object(schema)
             case "array":
-                return self._array(schema)
+                return self._make_array(schema)
             case kind:
                 return _OF_FORMAT.get(schema.get("format", ""), _OF_TYPE.get(str(kind)))
 
-    def _referenced(self, target: str, name: str) -> Any:
+    def _follow_reference(self, target: str, name: str) -> Any:
         self._open.append(target)
         try:
             return self.value(self._schemas[target], name)
         finally:
             self._open.pop()
 
-    def _object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def _make_object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         properties = schema.get("properties", {})
         return {name: self.value(each, name) for name, each in properties.items()}
 
-    def _array(self, schema: Mapping[str, Any]) -> list[Any]:
+    def _make_array(self, schema: Mapping[str, Any]) -> list[Any]:
         items = schema.get("items", {})
         if items.get("$ref", "").rpartition("/")[2] in self._open:
             return []
         return [self.value(items, "")]
 
 
-def _given(schema: Mapping[str, Any], name: str) -> Sequence[Any]:
+def _find_given(schema: Mapping[str, Any], name: str) -> Sequence[Any]:
     """Return example values: the field's own, those for its name, or its default."""
     chosen: Sequence[Any] = schema.get("examples") or schema.get("enum") or []
     if "const" in schema:

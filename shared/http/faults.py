@@ -52,12 +52,12 @@ def fault(item: Mapping[str, Any]) -> Mapping[str, str]:
         place = item["loc"][-1] if item["loc"] else None
         where = f" at character {place}" if isinstance(place, int) else ""
         return {"field": "body", "message": f"invalid JSON: {item['ctx']['error']}{where}"}
-    return {"field": ".".join(map(str, item["loc"])), "message": _message(item)}
+    return {"field": ".".join(map(str, item["loc"])), "message": _make_message(item)}
 
 
-def _message(item: Mapping[str, Any]) -> str:
+def _make_message(item: Mapping[str, Any]) -> str:
     kind, context = item.get("type"), item.get("ctx", {})
-    given = f", not {_shown(item['input'])}" if "input" in item else ""
+    given = f", not {_show_value(item['input'])}" if "input" in item else ""
     message = str(item["msg"]).removeprefix("Value error, ")
     match kind:
         case "missing":
@@ -80,7 +80,7 @@ def _message(item: Mapping[str, Any]) -> str:
     return message
 
 
-def _shown(value: object) -> str:
+def _show_value(value: object) -> str:
     """The value as JSON, cut; a list or an object only by its kind."""
     if isinstance(value, list | tuple):
         return "a list"

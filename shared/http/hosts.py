@@ -34,7 +34,7 @@ class AllowedHosts:
         if scope["type"] != "http" or self._any or scope["path"] in _ASKED_BY_PROBES:
             await self._app(scope, receive, send)
             return
-        host = _name(Headers(scope=scope).get("host", ""))
+        host = _find_name(Headers(scope=scope).get("host", ""))
         if host in self._names or host.endswith(self._suffixes or ("\n",)):
             await self._app(scope, receive, send)
             return
@@ -45,7 +45,7 @@ class AllowedHosts:
         await answer(scope, receive, send)
 
 
-def _name(host: str) -> str:
+def _find_name(host: str) -> str:
     """Return the host without port and IPv6 brackets, or an empty string if it is malformed."""
     try:
         return urlsplit(f"//{host}").hostname or ""

@@ -30,11 +30,11 @@ class KeyBeforeBody:
         async def receive_from_a_caller() -> Message:
             nonlocal checked_s
             if checked_s is None:
-                await _check(scope, is_first=True)
+                await _check_key(scope, is_first=True)
                 checked_s = time.monotonic()
             message = await receive()
             if message.get("more_body") and time.monotonic() - checked_s > REMEMBERED_S:
-                await _check(scope, is_first=False)
+                await _check_key(scope, is_first=False)
                 checked_s = time.monotonic()
             return message
 
@@ -44,7 +44,7 @@ class KeyBeforeBody:
             leave(scope)
 
 
-async def _check(scope: Scope, *, is_first: bool) -> None:
+async def _check_key(scope: Scope, *, is_first: bool) -> None:
     demand = demand_of(scope.get("route"))
     if demand is None:
         return

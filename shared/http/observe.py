@@ -67,8 +67,8 @@ class Observe:
                 status = HTTPStatus.INTERNAL_SERVER_ERROR
                 raise
             finally:
-                method, route = _names(scope)
-                _note(scope["path"], method, route, status, time.perf_counter() - began)
+                method, route = _name_route(scope)
+                _note_request(scope["path"], method, route, status, time.perf_counter() - began)
                 request_span.describe(
                     f"{method} {route}", {"http.route": route, "http.response.status_code": int(status)}
                 )
@@ -82,18 +82,18 @@ def current_origin() -> Origin:
 def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[TraceSpan]:
     if scope["path"] in _ASKED_BY_MACHINES:
         return nullcontext(TraceSpan())
-    method = {"http.request.method": _names(scope)[0]}
+    method = {"http.request.method": _name_route(scope)[0]}
     return span("request", method, kind="server", parent=headers.get("traceparent"))
 
 
-def _note(path: str, method: str, route: str, status: int, seconds: float) -> None:
+def _note_request(path: str, method: str, route: str, status: int, seconds: float) -> None:
     REQUEST_DURATION.labels(route, method, f"{status // 100}xx").observe(seconds)
     say = _log.debug if path in _ASKED_BY_MACHINES else _log.info
     duration_ms = round(seconds * 1000, 1)
     say("request", method=method, route=route, path=path, status=status, duration_ms=duration_ms)
 
 
-def _names(scope: MutableMapping[str, Any]) -> tuple[str, str]:
+def _name_route(scope: MutableMapping[str, Any]) -> tuple[str, str]:
     """Return the method and the route's template; never the raw path, which a caller chooses."""
     method = scope["method"] if scope["method"] in _METHODS else "other"
     return method, getattr(scope.get("route"), "path", _NO_ROUTE)

@@ -179,26 +179,28 @@ async def _on_domain_error(request: Request, error: Exception) -> ProblemRespons
         headers["Retry-After"] = RETRY_AFTER_S
         headers.update(Quota(error.quota, error.limit, error.limit).headers())
     field = getattr(error, "field", None)
-    return _answer(request, problem, str(error), headers, **({"field": field} if field else {}))
+    return _make_answer(request, problem, str(error), headers, **({"field": field} if field else {}))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     if any(item["loc"][0] == "path" for item in error.errors()):  # a malformed id names nothing
-        return _answer(request, NOT_FOUND, f"nothing exists at {request.url.path}: check the id in the path")
+        return _make_answer(
+            request, NOT_FOUND, f"nothing exists at {request.url.path}: check the id in the path"
+        )
     if any(
         item.get("type") == "json_invalid" and "recursion limit" in item["msg"] for item in error.errors()
     ):
-        return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
+        return _make_answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
     if isinstance(error.body, bytes):  # FastAPI parses only what is declared as JSON
-        return _answer(
+        return _make_answer(
             request,
             PROBLEMS[errors.UnsupportedMediaType],
             "the body is not declared as JSON: send JSON with Content-Type: application/json",
         )
     found = [fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-    return _answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
+    return _make_answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
 
 
 async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
@@ -206,7 +208,7 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
     if isinstance(error.__cause__, errors.UptillError):  # shared/http/key_before_body.py
         return await _on_domain_error(request, error.__cause__)
     if isinstance(error.__cause__, RecursionError):  # FastAPI's own reading of a body
-        return _answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
+        return _make_answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
     problem = _FRAMEWORK.get(HTTPStatus(error.status_code), INTERNAL)
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
@@ -217,14 +219,14 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
             )
         case _:
             detail = f"{request.method} {request.url.path}: {error.detail}"
-    return _answer(request, problem, detail, error.headers)
+    return _make_answer(request, problem, detail, error.headers)
 
 
 async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
     _log.error("bug", path=request.url.path, exc_info=error)
     # This answer does not pass through the middleware.
     headers = {**SECURITY_HEADERS, REQUEST_ID: _request_id(request)}
-    return _answer(
+    return _make_answer(
         request,
         INTERNAL,
         "an unexpected error was logged: report the request_id to the operator of this service",
@@ -232,7 +234,7 @@ async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
     )
 
 
-def _answer(
+def _make_answer(
     request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> ProblemResponse:
     return problem_response(problem, detail, headers=headers, request_id=_request_id(request), **members)

@@ -92,7 +92,7 @@ class Readiness:
         """Check every component once, then keep checking until the block ends."""
         looked = [asyncio.Event() for _ in self._checks]
         tasks = [
-            asyncio.create_task(self._watch(check, event))
+            asyncio.create_task(self._watch_check(check, event))
             for check, event in zip(self._checks, looked, strict=True)
         ]
         try:
@@ -121,11 +121,11 @@ class Readiness:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Health(status=status, components=components, ages_s=ages_s)
 
-    async def _watch(self, check: Check, looked: asyncio.Event) -> None:
+    async def _watch_check(self, check: Check, looked: asyncio.Event) -> None:
         seen = self._seen[check.name]
         while True:
             began_s = time.monotonic()
-            look = asyncio.ensure_future(_outcome(check))
+            look = asyncio.ensure_future(_get_outcome(check))
             try:
                 await asyncio.wait([look], timeout=check.within_s)
                 while not look.done():  # one check at a time: a server that hangs gets no more requests
@@ -165,7 +165,7 @@ def queue_check(redis_url: str) -> Check:
     return Check("queue", look, needed=False, close=close)
 
 
-async def _outcome(check: Check) -> str:
+async def _get_outcome(check: Check) -> str:
     try:
         return await check.look()
     except UptillError as error:

@@ -21,7 +21,7 @@ _FILES = 65_536
 def serve(service: str, factory: str, default_port: int) -> None:
     """Run until SIGTERM. If a setting is invalid, log the reason and exit with status 1."""
     configure_logging(service, "INFO")
-    arguments = _arguments(service, default_port)
+    arguments = _parse_arguments(service, default_port)
     _allow_open_files()
     leave_when_asked()
     try:
@@ -46,7 +46,7 @@ def serve(service: str, factory: str, default_port: int) -> None:
         raise SystemExit(1) from None
 
 
-def _arguments(service: str, default_port: int) -> argparse.Namespace:
+def _parse_arguments(service: str, default_port: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=f"Uptill's {service} service; settings come from UPTILL_*.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=default_port)

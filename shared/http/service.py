@@ -95,14 +95,14 @@ def make_service(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
     add_error_handlers(app)
-    for router in (*routers, metrics_router(name), _operations(name)):
+    for router in (*routers, metrics_router(name), _make_operations(name)):
         app.include_router(router)
     add_docs(app)
     describe(app)
     return app
 
 
-def _operations(name: str) -> APIRouter:
+def _make_operations(name: str) -> APIRouter:
     router = APIRouter(tags=["operations"], dependencies=[Depends(public)])
 
     @router.get("/version")

@@ -13,7 +13,7 @@ _SHOWN = 50
 
 def load_unique(body: bytes) -> Any:
     """Parse JSON. Raises json.JSONDecodeError that names a member given twice, or says what is not JSON."""
-    return json.loads(body, object_pairs_hook=_unique)
+    return json.loads(body, object_pairs_hook=_refuse_repeats)
 
 
 class UniqueNamesRoute(APIRoute):
@@ -34,7 +34,7 @@ class _StrictRequest(Request):
         return load_unique(await self.body())
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         names = [name for name, _ in pairs]

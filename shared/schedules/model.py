@@ -34,7 +34,7 @@ class ScheduleTerms:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportSchedule(ScheduleTerms):
+class StoredSchedule(ScheduleTerms):
     """A row of `report_schedule`. Its reports hold the stores that have the labels of `scope`; None: every store."""
 
     id: UUID

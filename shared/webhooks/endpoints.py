@@ -17,7 +17,7 @@ from shared.errors import (
     WebhookSecretMissing,
 )
 from shared.ids import new_id
-from shared.webhooks.model import KEEP_TRYING, DeliveryState, Endpoint, EventType, WebhookDelivery
+from shared.webhooks.model import KEEP_TRYING, DeliveryState, Endpoint, EventType, StoredDelivery
 from shared.webhooks.secret import new_secret
 
 _SQL = queries("webhooks")
@@ -135,14 +135,14 @@ async def list_deliveries(
     report_id: UUID | None = None,
     state: DeliveryState | None = None,
     limit: int,
-) -> list[WebhookDelivery]:
+) -> list[StoredDelivery]:
     """Return the newest deliveries that match."""
     return await _query_deliveries(
         conn, id=None, endpoint_id=endpoint_id, report_id=report_id, state=state, limit=limit
     )
 
 
-async def resend_delivery(conn: AsyncConnection, delivery_id: UUID, *, by: str) -> WebhookDelivery:
+async def resend_delivery(conn: AsyncConnection, delivery_id: UUID, *, by: str) -> StoredDelivery:
     """Send a delivery again, under the same webhook-id. Raises `DeliveryNotFound`, or `DeliveryBusy` while it is sent."""
     resent = await conn.execute(_SQL["resend_delivery"], {"id": delivery_id, "keep_trying": KEEP_TRYING})
     found = await _query_deliveries(
@@ -164,7 +164,7 @@ async def _query_endpoints(conn: AsyncConnection, endpoint_id: UUID | None) -> l
         return await cursor.fetchall()
 
 
-async def _query_deliveries(conn: AsyncConnection, **chosen: object) -> list[WebhookDelivery]:
-    async with conn.cursor(row_factory=class_row(WebhookDelivery)) as cursor:
+async def _query_deliveries(conn: AsyncConnection, **chosen: object) -> list[StoredDelivery]:
+    async with conn.cursor(row_factory=class_row(StoredDelivery)) as cursor:
         await cursor.execute(_SQL["list_deliveries"], chosen)
         return await cursor.fetchall()

@@ -28,7 +28,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class WebhookDelivery:
+class StoredDelivery:
     """One event to one address. `endpoint_id` is None for the `webhook_url` of a request."""
 
     id: UUID

@@ -23,7 +23,7 @@ from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
-from shared.schedules.model import ReportSchedule
+from shared.schedules.model import StoredSchedule
 from shared.webhooks.address import check_url
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["schedules"])
@@ -105,5 +105,5 @@ def _check_address(context: ApiContext, url: str | None) -> None:
         check_url(url, allow_private=context.settings.webhook_allow_private, field="deliver.webhook_url")
 
 
-async def _with_runs(conn: AsyncConnection, schedule: ReportSchedule) -> ScheduleBody:
+async def _with_runs(conn: AsyncConnection, schedule: StoredSchedule) -> ScheduleBody:
     return ScheduleBody.with_runs(schedule, await schedules.list_runs(conn, schedule.id))

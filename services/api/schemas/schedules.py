@@ -12,7 +12,7 @@ from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
 from shared.reports.model import ReportState
 from shared.schedules.cron import list_following
-from shared.schedules.model import DeliveryState, ReportSchedule, Run, ScheduleState, ScheduleTerms
+from shared.schedules.model import DeliveryState, Run, ScheduleState, ScheduleTerms, StoredSchedule
 from shared.texts import seen
 from shared.webhooks.address import MAX_URL
 
@@ -168,7 +168,7 @@ class ScheduleSummary(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of_schedule(cls, schedule: ReportSchedule, **more: Any) -> Self:
+    def of_schedule(cls, schedule: StoredSchedule, **more: Any) -> Self:
         """Build the answer for a schedule."""
         return cls(
             id=schedule.id,
@@ -196,7 +196,7 @@ class ScheduleBody(ScheduleSummary):
     runs: list[RunBody] = Field(description="The latest runs, newest first.")
 
     @classmethod
-    def with_runs(cls, schedule: ReportSchedule, runs: Sequence[Run]) -> "ScheduleBody":
+    def with_runs(cls, schedule: StoredSchedule, runs: Sequence[Run]) -> "ScheduleBody":
         """Build the answer with due times and runs."""
         times = list_following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
         return cls.of_schedule(

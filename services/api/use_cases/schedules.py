@@ -19,7 +19,7 @@ from shared.keys import EVERY_STORE, StoreScope
 from shared.reports.read import scope_json
 from shared.reports.trigger import refuse_unknown
 from shared.schedules.cron import next_due
-from shared.schedules.model import ReportSchedule, Run, ScheduleState, ScheduleTerms
+from shared.schedules.model import Run, ScheduleState, ScheduleTerms, StoredSchedule
 from shared.webhooks.endpoints import require_secret
 
 MAX_PREFIX = 200
@@ -48,7 +48,7 @@ async def create_schedule(
     created_by: str,
     visible: StoreScope,
     most: int = sys.maxsize,
-) -> ReportSchedule:
+) -> StoredSchedule:
     """Create a schedule. It is first due at the next time its cron expression matches.
 
     Raises `InvalidRequest`, `LimitReached` if the key has `most` schedules, and `WebhookSecretMissing` if it has a
@@ -77,12 +77,12 @@ async def create_schedule(
 
 async def list_schedules(
     conn: AsyncConnection, visible: StoreScope, *, before_id: UUID | None = None, limit: int
-) -> list[ReportSchedule]:
+) -> list[StoredSchedule]:
     """Return up to `limit` schedules, newest first, beginning after `before_id`."""
     return await _select_schedules(conn, None, visible, before_id, limit)
 
 
-async def get_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> ReportSchedule:
+async def get_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> StoredSchedule:
     """Return one schedule. Raises `ScheduleNotFound`, also if its stores are not all visible."""
     found = await _select_schedules(conn, schedule_id, visible, None, 1)
     if not found:
@@ -105,7 +105,7 @@ async def change_schedule(
     by: str,
     state: ScheduleState | None,
     **changes: Any,
-) -> ReportSchedule:
+) -> StoredSchedule:
     """Change the given terms. A resumed schedule skips the due times of its pause.
 
     Raises `ScheduleNotFound`, and what `create_schedule` raises.
@@ -190,8 +190,8 @@ async def _fetch_all(conn: AsyncConnection, name: str, parameters: dict[str, Any
 
 async def _select_schedules(
     conn: AsyncConnection, schedule_id: UUID | None, visible: StoreScope, before_id: UUID | None, limit: int
-) -> list[ReportSchedule]:
-    async with conn.cursor(row_factory=class_row(ReportSchedule)) as cursor:
+) -> list[StoredSchedule]:
+    async with conn.cursor(row_factory=class_row(StoredSchedule)) as cursor:
         await cursor.execute(
             _SQL["list"],
             {"id": schedule_id, "scope": scope_json(visible), "before_id": before_id, "limit": limit},

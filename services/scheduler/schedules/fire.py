@@ -15,7 +15,7 @@ from shared.errors import InfrastructureError, UptillError
 from shared.reports.model import ReportCaller
 from shared.reports.trigger import Accepted, BatchTerms, accept_report, in_one_snapshot
 from shared.schedules.cron import newest_due, next_due
-from shared.schedules.model import ReportSchedule
+from shared.schedules.model import StoredSchedule
 
 _SQL = queries("schedules")
 _KEEP_RUNS = timedelta(days=90)
@@ -54,7 +54,7 @@ async def _fire_in_transaction(conn: AsyncConnection, terms: BatchTerms) -> Fire
     if row is None:
         return None
     now, key_lives = row.pop("now"), row.pop("key_lives")
-    schedule = ReportSchedule(**row)
+    schedule = StoredSchedule(**row)
     due_at = newest_due(schedule.cron, schedule.timezone, schedule.due_at, now)
     accepted, error = None, "the key that made the schedule was revoked or has expired"
     if key_lives:
@@ -78,7 +78,7 @@ async def _fire_in_transaction(conn: AsyncConnection, terms: BatchTerms) -> Fire
 
 
 async def _accept_report(
-    conn: AsyncConnection, schedule: ReportSchedule, due_at: datetime, terms: BatchTerms
+    conn: AsyncConnection, schedule: StoredSchedule, due_at: datetime, terms: BatchTerms
 ) -> tuple[Accepted | None, str]:
     caller = ReportCaller(schedule.created_by, None, schedule.visible)
     try:

@@ -27,7 +27,7 @@ from shared.metrics.registry import OBJECTS_REFUSED
 from shared.reports.due import bury_poison
 from shared.reports.end import retry_report
 from shared.reports.trigger import BatchTerms
-from shared.schedules.model import ReportSchedule, Run, ScheduleTerms
+from shared.schedules.model import Run, ScheduleTerms, StoredSchedule
 from tests.fixtures.buckets import content_of
 from tests.fixtures.damage import DAMAGES
 from tests.fixtures.fleet import Store, load_fleet
@@ -69,7 +69,7 @@ def on(database_url: str, act: Callable[[AsyncConnection], Awaitable[T]]) -> T:
 
 def make(
     url: str, maker: str, terms: ScheduleTerms = TERMS, visible: StoreScope = EVERY_STORE
-) -> ReportSchedule:
+) -> StoredSchedule:
     return on(url, lambda conn: create_schedule(conn, terms, created_by=maker, visible=visible))
 
 
@@ -86,7 +86,7 @@ def fire(url: str) -> FiredRun | None:
     return on(url, lambda conn: fire_one(conn, BatchTerms(2, 60)))
 
 
-def runs(url: str, schedule: ReportSchedule) -> list[Run]:
+def runs(url: str, schedule: StoredSchedule) -> list[Run]:
     return on(url, lambda conn: list_runs(conn, schedule.id))
 
 
@@ -153,7 +153,7 @@ def test_of_missed_times_only_the_newest_is_made_up_for(database_url: str, maker
 def test_a_paused_one_does_not_fire_and_does_not_catch_up(database_url: str, maker: str) -> None:
     schedule = make(database_url, maker)
 
-    def become(state: Any) -> ReportSchedule:
+    def become(state: Any) -> StoredSchedule:
         return on(
             database_url,
             lambda conn: change_schedule(conn, schedule.id, EVERY_STORE, by=maker, state=state),
