@@ -122,7 +122,7 @@ REFUSED: Mapping[str, tuple[bytes, str, str]] = {
     "latin-1-header": ("störe_id,status,timestamp_utc\n".encode("latin-1"), "encoding", "UTF-8"),
     "semicolons": (POLLS.replace(b",", b";") + b"\n", "dialect", "commas"),
     "tabs": (POLLS.replace(b",", b"\t") + b"\n", "dialect", "commas"),
-    "parquet": (b"PAR1\x15\x04rest", "magic", "parquet"),
+    "parquet": (b"PAR1\x15\x04rest", "magic", "Parquet"),
     "zip-named-csv": (b"", "magic", "zip"),  # content below
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "magic", "xls"),
 }
