@@ -106,8 +106,10 @@ def _watch_path(path: str, settings: Settings) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
-    def load_and_log(source: Source, import_id: UUID | None) -> ImportResult:
-        result = load_source(url, source, on_progress=stop_after_chunk, limits=limits, import_id=import_id)
+    def load_and_log(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+        result = load_source(url, source, import_id, delivery_id, on_progress=stop_after_chunk, limits=limits)
+        if result.state == "running":
+            return result
         counts = {name: getattr(result, name) for name in _LOGGED_COUNTS}
         log.info("imported", source=result.source, state=result.state, error=result.error, **counts)
         return result

@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.quality_warnings import list_warnings
 from services.ingest.run.progress import LoadProgress, OnProgress
 from services.ingest.write.import_result import ImportResult
 from shared.telemetry import configure_logging
@@ -140,6 +141,8 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
         yield escape(f"{source}: {more:,} more rejected rows are in the table import_reject")
+    for warning in list_warnings(result.quality or {}):
+        yield f"[bold yellow]warning:[/] {escape(f'{source}: {warning}')}"
 
 
 def _escape_unprintable(name: str) -> str:

@@ -9,7 +9,8 @@ from threading import Event
 
 import structlog
 
-from services.ingest.run.paths import LoadSource, load_stored
+from services.ingest.run.delivery import LoadSource
+from services.ingest.run.paths import load_stored
 from services.ingest.sources.file_names import stored_name
 from services.ingest.sources.find import list_collection
 from services.ingest.sources.resolve import Stored, StoredObject

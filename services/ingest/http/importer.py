@@ -200,22 +200,25 @@ class Importer:
             self._attempts.progressed(import_id)
         if self._state(import_id)[0] in _FINAL:
             return
+        hours = [member for member in members if member[0].kind == "hours"]
+        staging = [(*member, import_id) for member in hours if len(hours) > 1]
+        loading = [(*member, None) for member in members]
         turn_ends_s = time.monotonic() + TURN_S
-        for source, member_id in members:
+        for source, member_id, delivery_id in [*staging, *loading]:
             if member_id not in still_open:
                 continue
             if time.monotonic() > turn_ends_s and self._others_wait(import_id):
                 self._wake.set()  # the archive goes on in its next turn
                 return
             with self._attempts.attempt(member_id):
-                self._load(member_id, source)
+                self._load(member_id, source, delivery_id)
         with self._attempts.attempt(import_id), self._connect() as conn:
             finish_archive(conn, import_id)
 
     def _others_wait(self, import_id: UUID) -> bool:
         return any(other != import_id for other in self._spooled())
 
-    def _load(self, import_id: UUID, source: Source) -> None:
+    def _load(self, import_id: UUID, source: Source, delivery_id: UUID | None = None) -> None:
         self._go_on()
         begun = False
 
@@ -229,7 +232,14 @@ class Importer:
             self._go_on()
 
         with self._connect() as conn:
-            ingest_source(conn, source, on_progress=go_on, limits=self._limits, import_id=import_id)
+            ingest_source(
+                conn,
+                source,
+                on_progress=go_on,
+                limits=self._limits,
+                import_id=import_id,
+                delivery_id=delivery_id,
+            )
 
     def _go_on(self) -> None:
         """Raise `_Stopping` if the importer was asked to stop."""

@@ -14,9 +14,10 @@ ROW_REASONS = {
     "tz_missing": "the timestamp names no time zone; append UTC, Z or an offset such as +00:00",
     "timestamp_range": "the year is outside 2000 to 2100",
     "future": "the poll is more than 5 minutes in the future by the database's clock",
-    "day": "the day of the week is not 0 (Monday) to 6 (Sunday)",
-    "time": "the time of day is not HH:MM:SS or HH:MM between 00:00:00 and 23:59:59",
+    "day": "the day of the week is neither 0 (Monday) to 6 (Sunday), nor 1 (Monday) to 7 (Sunday), nor an English name",
+    "time": "the time of day does not have a form such as 09:00, 9:00:00, 9:00 AM or 9.00; only a closing time may be 24:00",
     "timezone": "unknown time zone; use an IANA name such as America/New_York",
+    "store_incomplete": "the row is valid, but another row of its store was rejected; correct that row and load all rows of the store again",
 }
 
 FILE_REASONS = {
@@ -26,6 +27,7 @@ FILE_REASONS = {
     "magic": "the file is not CSV: its first bytes are those of another format",
     "dialect": "the fields are not separated by commas",
     "header": "the first line is not the header of a polls, hours or time zones file",
+    "day_numbers": "the days of the week are numbered both from 0 and from 1",
     "truncated": "the archive is cut off; committed chunks stay",
     "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with an unknown method",
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
@@ -63,6 +65,9 @@ def reasons_reference() -> str:
             "",
             "A rejected row is not loaded; all other rows are. It is stored with its line (counted from 1), the byte it starts",
             f"at, the reason, and the first {RAW_BYTES} bytes of its text.",
+            "",
+            "Hours and time zones take effect for a store completely or not at all: if one of its rows is rejected, the store",
+            "keeps what it had, and its other rows are rejected as `store_incomplete`.",
             "",
             *_format_table(ROW_REASONS),
             "",

@@ -58,10 +58,15 @@ class Rows:
         found = [*self.rejects, *(self._make_reject(row, reason) for row, reason in faults.items())]
         return sorted(found, key=lambda reject: reject.line)
 
-    def _make_reject(self, row: int, reason: str) -> Reject:
+    def locate_row(self, row: int) -> tuple[int, int, bytes]:
+        """Return the line of a row, the byte of the source it starts at, and the start of its text."""
         place = int(self.places[row])
         raw = self.chunk.data[place : place + RAW_BYTES].split(b"\n", 1)[0].removesuffix(b"\r")
-        return Reject(int(self.lines[row]), self.chunk.first_byte + place, reason, raw)
+        return int(self.lines[row]), self.chunk.first_byte + place, raw
+
+    def _make_reject(self, row: int, reason: str) -> Reject:
+        line, byte_offset, raw = self.locate_row(row)
+        return Reject(line, byte_offset, reason, raw)
 
 
 def split_rows(chunk: Chunk, layout: Layout) -> Rows:

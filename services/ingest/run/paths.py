@@ -6,19 +6,18 @@ from contextlib import closing
 from functools import partial
 from uuid import UUID
 
+from services.ingest.run.delivery import LoadSource, load_parts
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
 from services.ingest.run.source import load_source
 from services.ingest.sources.find import find_stored
 from services.ingest.sources.resolve import Stored, has_members, resolve_sources
-from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
+from services.ingest.sources.source import RefusedSource, ResolvedSource
 from services.ingest.write.archive_imports import ArchiveImports
 from services.ingest.write.import_result import ImportResult
 from shared.errors import BadInputFile
 from shared.settings import Settings
 
-# Loads a source under the import with this id, or under one that it claims.
-LoadSource = Callable[[Source, UUID | None], ImportResult]
 _DEFAULT_LIMITS = Limits()
 
 
@@ -51,7 +50,7 @@ def load_stored(
     load: LoadSource,
     on_loaded: Callable[[Stored], None] = lambda _: None,
 ) -> Iterator[ImportResult]:
-    """Load all tables in what is stored, in load order. Call `on_loaded` when everything in one of them is loaded.
+    """Load all tables in what is stored as one delivery, in load order. Call `on_loaded` when everything in one of them is loaded.
 
     Raise as `load` does, `DatabaseUnavailable` and `StorageUnavailable`. Unfinished archives then resume when the same
     archives are loaded again.
@@ -63,8 +62,8 @@ def load_stored(
             for source, import_id in _resolve_parts(stored, archives)
         ]
         missing = Counter(stored.name for _, stored, _ in parts)
-        for source, stored, import_id in sorted(parts, key=lambda part: part[0].load_order):
-            yield load(source, import_id)
+        for stored, result in load_parts(parts, load):
+            yield result
             missing[stored.name] -= 1
             if not missing[stored.name]:
                 archives.end_archive(stored.name)
