@@ -13,6 +13,7 @@ from services.ingest.parse.store_ids import check_store_ids, guess_store_id
 from services.ingest.parse.times_of_day import parse_closing, parse_opening
 from shared.zone_names import NAMED_ZONES
 
+_ZONES = {name.casefold(): name for name in NAMED_ZONES}
 # The fields of a `StagedRow` after its store, or the reason to reject.
 Fields = dict[str, Any]
 
@@ -52,9 +53,9 @@ def parse_hours(day: str, opens: str, closes: str) -> Fields | str:
 
 
 def parse_zone(name: str) -> Fields | str:
-    """Return the name of the time zone, or the reason to reject it."""
-    name = name.strip(" ")
-    return {"timezone": name} if name in NAMED_ZONES else "timezone"
+    """Return the IANA name of the time zone, or the reason to reject it. Case does not matter, nor spaces for underscores."""
+    known = _ZONES.get(name.strip(" ").replace(" ", "_").casefold())
+    return {"timezone": known} if known else "timezone"
 
 
 def _hold_back(rows: Rows, layout: Layout, faults: dict[int, str]) -> Iterator[StagedRow]:
@@ -72,7 +73,7 @@ def _hold_back(rows: Rows, layout: Layout, faults: dict[int, str]) -> Iterator[S
 
 def _find_store(reject: Reject, layout: Layout) -> str | None:
     """Return the store that a line names, even if the line is not a row. None if that cannot be told."""
-    fields = reject.raw.split(b",")
+    fields = reject.raw.split(layout.separator.encode())
     if layout.columns[0] >= len(fields):
         return None
     try:

@@ -18,7 +18,7 @@ from services.ingest.parse.invisible_characters import has_invisible
 from services.ingest.parse.reasons import RAW_BYTES, Reject
 
 Ints = NDArray[np.int64]
-_NEWLINE, _COMMA, _RETURN, _FIRST_PRINTABLE = 10, 44, 13, 32
+_NEWLINE, _RETURN, _FIRST_PRINTABLE = 10, 13, 32
 _PAD = bytes(64)  # so that whole words can be read from any position of a field
 
 
@@ -75,21 +75,23 @@ def split_rows(chunk: Chunk, layout: Layout) -> Rows:
 
 
 def split_plain(chunk: Chunk, layout: Layout) -> Rows | None:
-    """Split vectorised. Return None if any line may hold more than fields between commas."""
+    """Split vectorised. Return None if any line may hold more than fields between separators."""
     data, buffer = chunk.data, np.frombuffer(chunk.data, np.uint8)
     line_ends = np.flatnonzero(buffer == _NEWLINE)
-    if not _is_plain_text(data, buffer, len(line_ends)):
+    every_comma = np.flatnonzero(buffer == ord(layout.separator))
+    if not _is_plain_text(
+        data, buffer, len(line_ends) + (len(every_comma) if layout.separator == "\t" else 0)
+    ):
         return None
     n, separators = len(line_ends), layout.width - 1
     line_starts = np.concatenate(([0], line_ends[:-1] + 1))
-    every_comma = np.flatnonzero(buffer == _COMMA)
     if len(every_comma) != n * separators or (line_ends - line_starts).max() > MAX_LINE_BYTES:
         return None
     commas = every_comma.reshape(n, separators)
     if (commas[:, 0] < line_starts).any() or (commas[:, -1] > line_ends).any():
         return None
     line_ends = line_ends - (buffer[line_ends - 1] == _RETURN)
-    ids = _read_column(data, layout.columns[0])
+    ids = _read_column(data, layout.columns[0], layout.separator)
     if len(ids) != n:
         return None
     return Rows(
@@ -137,10 +139,11 @@ def split_by_line(chunk: Chunk, layout: Layout) -> Rows:
     )
 
 
-def _read_column(data: bytes, column: int) -> pl.Series:
+def _read_column(data: bytes, column: int, separator: str) -> pl.Series:
     return pl.read_csv(
         data,
         has_header=False,
+        separator=separator,
         columns=[column],
         infer_schema=False,
         quote_char=None,
@@ -148,13 +151,13 @@ def _read_column(data: bytes, column: int) -> pl.Series:
     ).to_series()
 
 
-def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], newlines: int) -> bool:
-    """Return whether there are no quotes, and no control characters except those that end lines."""
+def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], expected: int) -> bool:
+    """Return whether there are no quotes, and no control characters except those expected and CR before LF."""
     if b'"' in data or b"\x7f" in data or not _is_utf8(data) or has_invisible(data):
         return False
     # Searching for one byte is ten times as fast as searching for two.
     returns = data.count(b"\r\n") if b"\r" in data else 0
-    return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == newlines + returns
+    return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == expected + returns
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -120,8 +120,7 @@ REFUSED: Mapping[str, tuple[bytes, str, str]] = {
     "lines-end-in-cr": (POLLS + b"\r" + ROW + b"\r", "header", "LF or CRLF"),
     "utf-16": ((POLLS + b"\n").decode().encode("utf-16"), "encoding", "UTF-8"),
     "latin-1-header": ("störe_id,status,timestamp_utc\n".encode("latin-1"), "encoding", "UTF-8"),
-    "semicolons": (POLLS.replace(b",", b";") + b"\n", "dialect", "commas"),
-    "tabs": (POLLS.replace(b",", b"\t") + b"\n", "dialect", "commas"),
+    "two-separators": (POLLS.replace(b",", b";", 1) + b"\n", "header", "Line 1 must name"),
     "parquet": (b"PAR1\x15\x04rest", "magic", "Parquet"),
     "zip-named-csv": (b"", "magic", "zip"),  # content below
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "magic", "xls"),
