@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
-from services.ingest.show import print_results, show_progress_bar, show_progress_lines
+from services.ingest.show import escape_unprintable, print_results, show_progress_bar, show_progress_lines
 from services.ingest.sources.find import is_collection
 from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
@@ -86,6 +86,10 @@ def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
                 limits=Limits.from_settings(settings),
                 on_progress=on_progress,
                 on_result=results.append,
+                on_left_out=lambda one: stderr.print(
+                    f"[bold yellow]left out:[/] {escape(f'{escape_unprintable(one.name)}: {one.reason}')}",
+                    soft_wrap=True,
+                ),
             )
     except KeyboardInterrupt:
         stderr.print("stopped; committed chunks stay, and the same command resumes after them")

@@ -9,6 +9,8 @@ _SHOWN = 20  # stores of each kind; the quality report of the import lists more
 def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each note and for each store left as it was or with far shorter hours than before."""
     yield from quality.get("notes", ())
+    for one in quality.get("left_out", ()):
+        yield f"{one['name']} was left out: {one['reason']}"
     yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)
     yield from _list_stores(quality, "stores_shrunk", "lose more than half of their hours", _describe_shrunk)
 

@@ -185,7 +185,9 @@ class Importer:
     def _load_files(self, import_id: UUID) -> None:
         with self._attempts.attempt(import_id):
             files = self._spool.files(import_id, self._go_on)
-            sources = [source for file in files for source in unpack(FileSource(file.path, label=file.name))]
+            resolved = [unpack(FileSource(file.path, label=file.name)) for file in files]
+            sources = [source for one in resolved for source in one.sources]
+            left_out = [name for one in resolved for name in one.left_out]
             if len(files) == 1 and not is_archive(sources):
                 self._load(import_id, sources[0])
                 return
@@ -195,7 +197,7 @@ class Importer:
                 )
                 return
             with self._connect() as conn:
-                members = queue_members(conn, import_id, sources)
+                members = queue_members(conn, import_id, sources, left_out)
                 still_open = open_members(conn, import_id)
             self._attempts.progressed(import_id)
         if self._state(import_id)[0] in _FINAL:
