@@ -1,6 +1,7 @@
 """Validates opening hours and time zones: a single value, or the rows of a chunk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from services.ingest.parse.chunk import Chunk
@@ -13,9 +14,10 @@ from services.ingest.parse.store_ids import check_store_ids, guess_store_id
 from services.ingest.parse.times_of_day import parse_closing, parse_opening
 from shared.zone_names import NAMED_ZONES
 
+_REMEMBERED = 4096
 _ZONES = {name.casefold(): name for name in NAMED_ZONES}
 # The fields of a `StagedRow` after its store, or the reason to reject.
-Fields = dict[str, Any]
+Fields = Mapping[str, Any]
 
 
 def parse_local_hours(chunk: Chunk, layout: Layout) -> ParsedLocalHours:
@@ -26,16 +28,20 @@ def parse_local_hours(chunk: Chunk, layout: Layout) -> ParsedLocalHours:
     ids = check_store_ids(rows, faults)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
     staged: list[StagedRow] = []
-    for row, (store_id, *fields) in enumerate(zip(ids, *columns, strict=True)):
+    located = rows.locate_rows()
+    for row, (place, store_id, *fields) in enumerate(zip(located, ids, *columns, strict=True)):
         parsed = faults.get(row) or parse_fields(*fields)
         if isinstance(parsed, str):
             faults[row] = parsed
         else:
-            line, byte_offset, raw = rows.locate_row(row)
-            staged.append(StagedRow(store_id, line, byte_offset, raw, **parsed))
-    return ParsedLocalHours(chunk, [*staged, *_hold_back(rows, layout, faults)], rows.collect_rejects(faults))
+            staged.append(StagedRow(store_id, *place, **parsed))
+    return ParsedLocalHours(
+        chunk, [*staged, *_hold_back(rows, located, layout, faults)], rows.collect_rejects(faults)
+    )
 
 
+# A file repeats few distinct values.
+@lru_cache(_REMEMBERED)
 def parse_hours(day: str, opens: str, closes: str) -> Fields | str:
     """Return the day as written and the opening and closing second of the local day, or the reason to reject."""
     found = parse_day(day)
@@ -52,16 +58,19 @@ def parse_hours(day: str, opens: str, closes: str) -> Fields | str:
     }
 
 
+@lru_cache(_REMEMBERED)
 def parse_zone(name: str) -> Fields | str:
     """Return the IANA name of the time zone, or the reason to reject it. Case does not matter, nor spaces for underscores."""
     known = _ZONES.get(name.strip(" ").replace(" ", "_").casefold())
     return {"timezone": known} if known else "timezone"
 
 
-def _hold_back(rows: Rows, layout: Layout, faults: dict[int, str]) -> Iterator[StagedRow]:
+def _hold_back(
+    rows: Rows, located: Sequence[tuple[int, int, bytes]], layout: Layout, faults: dict[int, str]
+) -> Iterator[StagedRow]:
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
-        line, byte_offset, _ = rows.locate_row(row)
+        line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
         if store_id := guess_store_id(rows.decode_field(0, row)):
             number = day.number if day else None

@@ -49,7 +49,9 @@ class Rows:
 
     def decode_column(self, column: int) -> list[str]:
         """Return the text of a whole column."""
-        return [self.decode_field(column, row) for row in range(len(self.lines))]
+        # Lists are indexed three times as fast as arrays.
+        places = zip(self.starts[column].tolist(), self.ends[column].tolist(), strict=True)
+        return [self.text[start:end].decode() for start, end in places]
 
     def collect_rejects(self, faults: Mapping[int, str]) -> list[Reject]:
         """Return all rejects of the chunk by line: those found so far, and the rows in `faults` with their reasons."""
@@ -58,15 +60,20 @@ class Rows:
         found = [*self.rejects, *(self._make_reject(row, reason) for row, reason in faults.items())]
         return sorted(found, key=lambda reject: reject.line)
 
-    def locate_row(self, row: int) -> tuple[int, int, bytes]:
-        """Return the line of a row, the byte of the source it starts at, and the start of its text."""
-        place = int(self.places[row])
-        raw = self.chunk.data[place : place + RAW_BYTES].split(b"\n", 1)[0].removesuffix(b"\r")
-        return int(self.lines[row]), self.chunk.first_byte + place, raw
+    def locate_rows(self) -> list[tuple[int, int, bytes]]:
+        """Return the line of each row, the byte of the source it starts at, and the start of its text."""
+        first_byte = self.chunk.first_byte
+        places = zip(self.lines.tolist(), self.places.tolist(), strict=True)
+        return [(line, first_byte + place, self._cut_raw(place)) for line, place in places]
+
+    def _cut_raw(self, place: int) -> bytes:
+        data = self.chunk.data
+        end = data.find(b"\n", place, place + RAW_BYTES)
+        return data[place : end if end >= 0 else place + RAW_BYTES].removesuffix(b"\r")
 
     def _make_reject(self, row: int, reason: str) -> Reject:
-        line, byte_offset, raw = self.locate_row(row)
-        return Reject(line, byte_offset, reason, raw)
+        place = int(self.places[row])
+        return Reject(int(self.lines[row]), self.chunk.first_byte + place, reason, self._cut_raw(place))
 
 
 def split_rows(chunk: Chunk, layout: Layout) -> Rows:

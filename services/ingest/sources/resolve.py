@@ -77,7 +77,9 @@ def _resolve_members(
         source = GzipSource(member) if is_packed else member
         sources.append(ResolvedSource(source, kind, is_member=True))
     if not sources:
-        raise BadInputFile("io", f"the archive has no .csv file and no other table{describe_left_out([*left_out, *notes])}")
+        raise BadInputFile(
+            "io", f"the archive has no .csv file and no other table{describe_left_out([*left_out, *notes])}"
+        )
     return Resolved(sources, [*left_out, *notes])
 
 
