@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
-from services.ingest.show import print_results, show_progress_bar, show_progress_lines
+from services.ingest.show import escape_unprintable, print_results, show_progress_bar, show_progress_lines
 from services.ingest.sources.find import is_collection
 from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
@@ -86,6 +86,10 @@ def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
                 limits=Limits.from_settings(settings),
                 on_progress=on_progress,
                 on_result=results.append,
+                on_left_out=lambda one: stderr.print(
+                    f"[bold yellow]left out:[/] {escape(f'{escape_unprintable(one.name)}: {one.reason}')}",
+                    soft_wrap=True,
+                ),
             )
     except KeyboardInterrupt:
         stderr.print("stopped; committed chunks stay, and the same command resumes after them")
@@ -106,8 +110,10 @@ def _watch_path(path: str, settings: Settings) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
-    def load_and_log(source: Source, import_id: UUID | None) -> ImportResult:
-        result = load_source(url, source, on_progress=stop_after_chunk, limits=limits, import_id=import_id)
+    def load_and_log(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+        result = load_source(url, source, import_id, delivery_id, on_progress=stop_after_chunk, limits=limits)
+        if result.state == "running":
+            return result
         counts = {name: getattr(result, name) for name in _LOGGED_COUNTS}
         log.info("imported", source=result.source, state=result.state, error=result.error, **counts)
         return result

@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.quality_warnings import list_warnings
 from services.ingest.run.progress import LoadProgress, OnProgress
 from services.ingest.write.import_result import ImportResult
 from shared.telemetry import configure_logging
@@ -118,14 +119,14 @@ def _make_table(results: Sequence[ImportResult]) -> Table:
         column.justify = "right"
     for result in results:
         counts = (result.accepted, result.duplicate, result.corrected, result.rejected)
-        name = escape(_escape_unprintable(PurePath(result.source).name or result.source))
+        name = escape(escape_unprintable(PurePath(result.source).name or result.source))
         cells = (f"{count:,}" for count in counts)
         table.add_row(name, result.kind or "refused", *cells, f"{result.seconds:.1f}")
     return table
 
 
 def _list_remarks(result: ImportResult) -> Iterator[str]:
-    source = _escape_unprintable(result.source)
+    source = escape_unprintable(result.source)
     if result.same_as:
         yield escape(f"{source}: the same bytes as import {result.same_as}; nothing changed")
     if result.resumed_at_byte:
@@ -140,9 +141,11 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
         yield escape(f"{source}: {more:,} more rejected rows are in the table import_reject")
+    for warning in list_warnings(result.quality or {}):
+        yield f"[bold yellow]warning:[/] {escape(escape_unprintable(f'{source}: {warning}'))}"
 
 
-def _escape_unprintable(name: str) -> str:
+def escape_unprintable(name: str) -> str:
     """Return a name that cannot forge lines or move the cursor."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
 

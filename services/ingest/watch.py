@@ -9,9 +9,11 @@ from threading import Event
 
 import structlog
 
-from services.ingest.run.paths import LoadSource, load_stored
+from services.ingest.run.delivery import LoadSource
+from services.ingest.run.paths import load_stored
 from services.ingest.sources.file_names import stored_name
-from services.ingest.sources.find import list_collection
+from services.ingest.sources.find import list_collection, list_left_out
+from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, StoredObject
 from shared.db.connect import connect
 from shared.db.queries import queries
@@ -32,6 +34,7 @@ class Watcher:
         self._load = load
         self._seen: dict[str, str] = {}
         self._done: dict[str, str] = {}
+        self._left_out: set[str] = set()  # entries already logged
         # Failures by name and version.
         self._failures: Counter[tuple[str, str]] = Counter()
         self._log = structlog.get_logger("ingest")
@@ -49,6 +52,10 @@ class Watcher:
 
     def check_once(self) -> None:
         """Load the new files that have not changed since the last check."""
+        for one in list_left_out(self._path, self._settings):
+            if one.name not in self._left_out:
+                self._left_out.add(one.name)
+                self._log_left_out(one)
         found = list_collection(self._path, self._settings)
         versions = {stored.name: stored.version for stored in found}
         unchanged = [stored for stored in found if self._seen.get(stored.name) == versions[stored.name]]
@@ -84,7 +91,7 @@ class Watcher:
                 self._load_alone(stored)
 
     def _load_together(self, new: Sequence[StoredObject]) -> None:
-        for _ in load_stored(self._url, new, self._load, self._record_done):
+        for _ in load_stored(self._url, new, self._load, self._record_done, self._log_left_out):
             pass
 
     def _load_alone(self, stored: StoredObject) -> None:
@@ -100,6 +107,9 @@ class Watcher:
             self._log.exception("file_failed", name=stored.name, attempt=self._failures[attempt])
             if self._failures[attempt] >= _MAX_ATTEMPTS:
                 self._record_done(stored)
+
+    def _log_left_out(self, one: LeftOut) -> None:
+        self._log.warning("left_out", name=one.name, reason=one.reason)
 
     def _record_done(self, loaded: Stored) -> None:
         version = self._seen[loaded.name]

@@ -54,7 +54,7 @@ class Raw(io.RawIOBase):
 
 def members_of(data: bytes) -> list[ZipMember]:
     archive = InMemory(data)
-    return list_members(archive, buffer_archive(archive.open_seekable()))
+    return list_members(archive, buffer_archive(archive.open_seekable()))[0]
 
 
 def blocks(data: bytes, size: int) -> Iterator[bytes]:
@@ -131,9 +131,24 @@ def test_names_in_an_archive_are_only_names() -> None:
             "/root.csv",
             "__MACOSX/._polls.csv",
             "folder/.hidden.csv",
-            "readme.txt",
+            "readme.pdf",
             "B.CSV",
         ):
             archive.writestr(name, b"x")
     found = [member.name for member in members_of(packed.getvalue())]
     assert found == ["archive.zip/../../up.csv", "archive.zip//root.csv", "archive.zip/B.CSV"]
+
+
+def test_what_is_left_out_of_an_archive_is_listed_with_the_reason() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("a.csv", "b.tsv.gz", "c.TXT", "folder/", "inner.zip", "read.me", ".hidden.csv"):
+            archive.writestr(name, b"x")
+    archive_source = InMemory(packed.getvalue())
+    members, left_out = list_members(archive_source, buffer_archive(archive_source.open_seekable()))
+    assert [member.info.filename for member in members] == ["a.csv", "b.tsv.gz", "c.TXT"]
+    assert [(one.name, one.reason.split(";")[0]) for one in left_out] == [
+        ("archive.zip/inner.zip", "it is an archive inside the archive"),
+        ("archive.zip/read.me", "its name ends in none of .csv, .tsv, .txt, also with .gz"),
+        ("archive.zip/.hidden.csv", "it is hidden"),
+    ]

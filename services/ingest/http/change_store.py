@@ -9,7 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from services.ingest.http.write_live import LOCK_PATIENCE
-from services.ingest.parse.local_hours import parse_interval, parse_timezone
+from services.ingest.parse.local_hours import parse_hours, parse_zone
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.parse.store_ids import check_store_id
 from services.ingest.write.counts import RowCounts, Stretch
@@ -47,10 +47,11 @@ def replace_hours(
     """Replace the hours; without intervals the store is open 24x7. Raise `InvalidRequest` and `DatabaseUnavailable`."""
     parsed: list[tuple[object, ...]] = []
     for index, interval in enumerate(intervals):
-        fields = parse_interval(interval.day_of_week, interval.opens, interval.closes)
+        fields = parse_hours(interval.day_of_week, interval.opens, interval.closes)
         if isinstance(fields, str):
             raise InvalidRequest(f"interval {index}: {ROW_REASONS[fields]}", field=f"hours.{index}")
-        parsed.append(fields)
+        # The body numbers the days from 0.
+        parsed.append((fields["day_number"], fields["opens"], fields["closes"]))
     days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
 
     def write_hours(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
@@ -63,10 +64,10 @@ def replace_hours(
 
 def replace_timezone(database_url: str, store_id: str, timezone: str, created_by: str) -> StoreChange:
     """Set the time zone. Raise `InvalidRequest` and `DatabaseUnavailable`."""
-    fields = parse_timezone(timezone)
+    fields = parse_zone(timezone)
     if isinstance(fields, str):
         raise InvalidRequest(ROW_REASONS[fields], field="timezone")
-    (name,) = fields
+    name = fields["timezone"]
 
     def write_timezone(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
         ((before,),) = conn.execute(_SQL["replace_timezone"], {"store_key": store_key, "timezone": name})

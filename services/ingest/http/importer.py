@@ -185,7 +185,9 @@ class Importer:
     def _load_files(self, import_id: UUID) -> None:
         with self._attempts.attempt(import_id):
             files = self._spool.files(import_id, self._go_on)
-            sources = [source for file in files for source in unpack(FileSource(file.path, label=file.name))]
+            resolved = [unpack(FileSource(file.path, label=file.name)) for file in files]
+            sources = [source for one in resolved for source in one.sources]
+            left_out = [name for one in resolved for name in one.left_out]
             if len(files) == 1 and not is_archive(sources):
                 self._load(import_id, sources[0])
                 return
@@ -195,27 +197,30 @@ class Importer:
                 )
                 return
             with self._connect() as conn:
-                members = queue_members(conn, import_id, sources)
+                members = queue_members(conn, import_id, sources, left_out)
                 still_open = open_members(conn, import_id)
             self._attempts.progressed(import_id)
         if self._state(import_id)[0] in _FINAL:
             return
+        hours = [member for member in members if member[0].kind == "hours"]
+        staging = [(*member, import_id) for member in hours if len(hours) > 1]
+        loading = [(*member, None) for member in members]
         turn_ends_s = time.monotonic() + TURN_S
-        for source, member_id in members:
+        for source, member_id, delivery_id in [*staging, *loading]:
             if member_id not in still_open:
                 continue
             if time.monotonic() > turn_ends_s and self._others_wait(import_id):
                 self._wake.set()  # the archive goes on in its next turn
                 return
             with self._attempts.attempt(member_id):
-                self._load(member_id, source)
+                self._load(member_id, source, delivery_id)
         with self._attempts.attempt(import_id), self._connect() as conn:
             finish_archive(conn, import_id)
 
     def _others_wait(self, import_id: UUID) -> bool:
         return any(other != import_id for other in self._spooled())
 
-    def _load(self, import_id: UUID, source: Source) -> None:
+    def _load(self, import_id: UUID, source: Source, delivery_id: UUID | None = None) -> None:
         self._go_on()
         begun = False
 
@@ -229,7 +234,14 @@ class Importer:
             self._go_on()
 
         with self._connect() as conn:
-            ingest_source(conn, source, on_progress=go_on, limits=self._limits, import_id=import_id)
+            ingest_source(
+                conn,
+                source,
+                on_progress=go_on,
+                limits=self._limits,
+                import_id=import_id,
+                delivery_id=delivery_id,
+            )
 
     def _go_on(self) -> None:
         """Raise `_Stopping` if the importer was asked to stop."""

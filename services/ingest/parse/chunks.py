@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from services.ingest.parse.chunk import Checkpoint, Chunk
 from services.ingest.parse.file_signatures import refuse_other_formats
-from services.ingest.parse.header import Layout, read_header, strip_bom
+from services.ingest.parse.header import Layout, read_header, read_separator_line, strip_bom
 from shared.errors import BadInputFile
 
 MAX_LINE_BYTES = 64 << 10
@@ -60,10 +60,12 @@ def open_table(
 def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
     """Return the layout, the bytes read so far, and how many bytes and lines of them the header takes."""
     start = bytearray()
-    header_from, lines = 0, 1
+    header_from, lines, separator = 0, 1, None
     while True:
         end = start.find(b"\n", header_from)
-        if end >= 0 and strip_bom(bytes(start[header_from:end])).strip():
+        line = strip_bom(bytes(start[header_from:end])) if end >= 0 else b""
+        separator = separator or read_separator_line(line)
+        if line.strip() and not read_separator_line(line):
             break
         if end >= 0:
             header_from, lines = end + 1, lines + 1
@@ -78,7 +80,7 @@ def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
     text = strip_bom(bytes(start[header_from:end]))
     if not text.strip():
         raise BadInputFile("empty_file", "the file is empty; nothing was loaded")
-    return read_header(text), start, end + 1, lines
+    return read_header(text, separator), start, end + 1, lines
 
 
 def _skip_to_checkpoint(

@@ -1,13 +1,15 @@
 """Reads the header line: which kind of table a file holds, and where its columns are."""
 
 import csv
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.ingest.parse.kinds import REQUIRED_COLUMNS, Kind
 from shared.errors import BadInputFile
 
-# Accepted spellings, folded: case, spaces and underscores are ignored.
-_SPELLINGS = {
+# Accepted spellings, folded: case, spaces, underscores and hyphens are ignored.
+SPELLINGS = {
     "storeid": "store_id",
     "status": "status",
     "timestamputc": "timestamp_utc",
@@ -18,6 +20,30 @@ _SPELLINGS = {
     "timezonestr": "timezone_str",
     "timezone": "timezone_str",
 }
+# Spellings that count only where the header does not fit a kind without them: they may also name other things.
+LOOSE_SPELLINGS = {
+    "store": "store_id",
+    "timestamp": "timestamp_utc",
+    "observedat": "timestamp_utc",
+    "weekday": "day_of_week",
+    "dow": "day_of_week",
+    "starttime": "start_time_local",
+    "opentime": "start_time_local",
+    "openingtime": "start_time_local",
+    "opens": "start_time_local",
+    "open": "start_time_local",
+    "start": "start_time_local",
+    "endtime": "end_time_local",
+    "closetime": "end_time_local",
+    "closingtime": "end_time_local",
+    "closes": "end_time_local",
+    "close": "end_time_local",
+    "end": "end_time_local",
+    "tz": "timezone_str",
+    "timezonename": "timezone_str",
+}
+SEPARATORS = ",;\t|"
+_SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
 _QUOTED_CHARACTERS = 200
 
@@ -26,12 +52,13 @@ _QUOTED_CHARACTERS = 200
 class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
-    The columns are in the order of `REQUIRED_COLUMNS`. Unknown columns are ignored.
+    The columns are in the order of `REQUIRED_COLUMNS`. Unknown columns are ignored. `separator` stands between fields.
     """
 
     kind: Kind
     width: int
     columns: tuple[int, ...]
+    separator: str = ","
 
 
 def strip_bom(line: bytes) -> bytes:
@@ -39,28 +66,54 @@ def strip_bom(line: bytes) -> bytes:
     return line.removeprefix(_BOM)
 
 
-def read_header(line: bytes) -> Layout:
-    """Read the header line. Raise `BadInputFile` if a column is missing, doubled or ambiguous."""
-    fields = _split_header(line)
-    if len(fields) == 1 and any(separator in fields[0] for separator in ";\t|"):
-        raise BadInputFile("dialect", "the fields are not separated by commas; export the file with commas")
-    names = [_SPELLINGS.get(_fold_name(field)) for field in fields]
-    kinds = [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
-    if len(kinds) != 1:
-        expected = "; or ".join(
-            f"{','.join(required)} ({kind})" for kind, required in REQUIRED_COLUMNS.items()
-        )
-        found = "fits more than one kind of file" if kinds else "is unknown"
-        raise BadInputFile("header", f"the header {found}: {_quote_line(line)}. Line 1 must name {expected}")
-    required = REQUIRED_COLUMNS[kinds[0]]
-    if doubled := [name for name in required if names.count(name) > 1]:
-        raise BadInputFile("header", f"the header names {doubled[0]} twice: {_quote_line(line)}")
-    return Layout(kinds[0], len(fields), tuple(names.index(name) for name in required))
+def read_separator_line(line: bytes) -> str | None:
+    """Return the separator that a line such as `sep=;` names, as spreadsheets write it, or None for other lines."""
+    match = _SEPARATOR_LINE.fullmatch(line)
+    return match[1].decode() if match else None
 
 
-def _split_header(line: bytes) -> list[str]:
+def read_header(line: bytes, separator: str | None = None) -> Layout:
+    """Read the header line. Raise `BadInputFile` if a column is missing, doubled or ambiguous.
+
+    Without a `separator`, the one is taken that the header's fields are separated by.
+    """
+    for candidate in separator or SEPARATORS:
+        fields = _split_header(line, candidate)
+        if len(fields) > 1 and (found := _find_columns(fields, candidate, line)):
+            return found
+    expected = "; or ".join(f"{','.join(required)} ({kind})" for kind, required in REQUIRED_COLUMNS.items())
+    raise BadInputFile("header", f"the header is unknown: {_quote_line(line)}. Line 1 must name {expected}")
+
+
+def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | None:
+    """Return the layout, or None if no kind of file has these columns."""
+    folded = [_fold_name(field) for field in fields]
+    for spellings in (SPELLINGS, SPELLINGS | LOOSE_SPELLINGS):
+        names = _read_names(folded, spellings)
+        kinds = [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
+        if len(kinds) > 1:
+            raise BadInputFile(
+                "header",
+                f"the header fits more than one kind of file ({', '.join(kinds)}): {_quote_line(line)}. Split the file",
+            )
+        if kinds:
+            required = REQUIRED_COLUMNS[kinds[0]]
+            if doubled := [name for name in required if names.count(name) > 1]:
+                raise BadInputFile("header", f"the header names {doubled[0]} twice: {_quote_line(line)}")
+            return Layout(kinds[0], len(fields), tuple(names.index(name) for name in required), separator)
+    return None
+
+
+def _read_names(folded: list[str], spellings: Mapping[str, str]) -> list[str | None]:
+    """Return the column that each field names. A loose spelling counts only if no field has a strict one."""
+    strict = {SPELLINGS.get(name) for name in folded}
+    found = [(SPELLINGS.get(name), spellings.get(name)) for name in folded]
+    return [exact or (None if loose in strict else loose) for exact, loose in found]
+
+
+def _split_header(line: bytes, separator: str) -> list[str]:
     try:
-        (fields,) = csv.reader([line.decode("utf-8").strip()], strict=True)
+        (fields,) = csv.reader([line.decode("utf-8").strip(" \r")], strict=True, delimiter=separator)
     except UnicodeDecodeError:
         raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as UTF-8") from None
     except csv.Error as error:
@@ -73,7 +126,7 @@ def _split_header(line: bytes) -> list[str]:
 
 
 def _fold_name(field: str) -> str:
-    return field.casefold().replace(" ", "").replace("_", "")
+    return field.casefold().replace(" ", "").replace("_", "").replace("-", "")
 
 
 def _quote_line(line: bytes) -> str:

@@ -26,8 +26,8 @@ _MINUTE_US, _SECOND_US = 60_000_000, 1_000_000
 _YEAR_MONTHS, _DAY_H, _HOUR_MIN, _MINUTE_S = 12, 24, 60, 60
 _FRACTION_DIGITS = 6  # more are truncated
 _GRAMMAR = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?: ?(?:(UTC|Z)|([+-])(\d\d):?(\d\d)?))?",
-    re.ASCII,
+    r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?: ?(?:(UTC|GMT|Z)|([+-])(\d\d):?(\d\d)?))?",
+    re.ASCII | re.IGNORECASE,
 )
 _FINER_THAN_US = re.compile(r"\.\d{7}", re.ASCII)
 _WHOLE_SECONDS = len("2024-10-14 23:55:18")
@@ -43,7 +43,7 @@ def parse_instant(text: str) -> int | str:
     match = _GRAMMAR.fullmatch(text.strip(" "))
     if match is None:
         return "timestamp"
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     fraction, utc, sign, offset_hours, offset_minutes = match.groups()[6:]
     if utc is None and sign is None:
         return "tz_missing"

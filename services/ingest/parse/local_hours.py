@@ -1,55 +1,91 @@
 """Validates opening hours and time zones: a single value, or the rows of a chunk."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.days import parse_day
 from services.ingest.parse.header import Layout
-from services.ingest.parse.parsed import ParsedLocalHours, StagedFields
-from services.ingest.parse.rows import split_rows
-from services.ingest.parse.store_ids import check_store_ids
+from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
+from services.ingest.parse.reasons import Reject
+from services.ingest.parse.rows import Rows, split_rows
+from services.ingest.parse.store_ids import check_store_ids, guess_store_id
+from services.ingest.parse.times_of_day import parse_closing, parse_opening
 from shared.zone_names import NAMED_ZONES
 
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
-_DAY = re.compile(r"[0-6]", re.ASCII)
+_REMEMBERED = 4096
+_ZONES = {name.casefold(): name for name in NAMED_ZONES}
+# The fields of a `StagedRow` after its store, or the reason to reject.
+Fields = Mapping[str, Any]
 
 
 def parse_local_hours(chunk: Chunk, layout: Layout) -> ParsedLocalHours:
     """Validate one chunk of kind `hours` or `timezones`."""
-    parse_fields: Callable[..., StagedFields | str] = (
-        parse_interval if layout.kind == "hours" else parse_timezone
-    )
+    parse_fields: Callable[..., Fields | str] = parse_hours if layout.kind == "hours" else parse_zone
     rows = split_rows(chunk, layout)
     faults: dict[int, str] = {}
     ids = check_store_ids(rows, faults)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
-    valid: list[StagedFields] = []
-    for row, (store_id, *fields) in enumerate(zip(ids, *columns, strict=True)):
+    staged: list[StagedRow] = []
+    located = rows.locate_rows()
+    for row, (place, store_id, *fields) in enumerate(zip(located, ids, *columns, strict=True)):
         parsed = faults.get(row) or parse_fields(*fields)
         if isinstance(parsed, str):
             faults[row] = parsed
         else:
-            valid.append((store_id, *parsed))
-    return ParsedLocalHours(chunk, valid, rows.collect_rejects(faults))
+            staged.append(StagedRow(store_id, *place, **parsed))
+    return ParsedLocalHours(
+        chunk, [*staged, *_hold_back(rows, located, layout, faults)], rows.collect_rejects(faults)
+    )
 
 
-def parse_interval(day: str, opens: str, closes: str) -> StagedFields | str:
-    """Return the day (0 to 6) and the opening and closing second of the local day, or the reason to reject."""
-    if not _DAY.fullmatch(day.strip(" ")):
+# A file repeats few distinct values.
+@lru_cache(_REMEMBERED)
+def parse_hours(day: str, opens: str, closes: str) -> Fields | str:
+    """Return the day as written and the opening and closing second of the local day, or the reason to reject."""
+    found = parse_day(day)
+    if found is None:
         return "day"
-    seconds = [_seconds_of_day(text) for text in (opens, closes)]
-    return "time" if None in seconds else (int(day), *seconds)
+    seconds = parse_opening(opens), parse_closing(closes)
+    if None in seconds:
+        return "time"
+    return {
+        "day_of_week": found.named,
+        "day_number": found.number,
+        "opens": seconds[0],
+        "closes": seconds[1],
+    }
 
 
-def parse_timezone(name: str) -> StagedFields | str:
-    """Return the name of the time zone, or the reason to reject it."""
-    name = name.strip(" ")
-    return (name,) if name in NAMED_ZONES else "timezone"
+@lru_cache(_REMEMBERED)
+def parse_zone(name: str) -> Fields | str:
+    """Return the IANA name of the time zone, or the reason to reject it. Case does not matter, nor spaces for underscores."""
+    known = _ZONES.get(name.strip(" ").replace(" ", "_").casefold())
+    return {"timezone": known} if known else "timezone"
 
 
-def _seconds_of_day(text: str) -> int | None:
-    match = _TIME.fullmatch(text.strip(" "))
-    if match is None:
+def _hold_back(
+    rows: Rows, located: Sequence[tuple[int, int, bytes]], layout: Layout, faults: dict[int, str]
+) -> Iterator[StagedRow]:
+    """Yield the rejected rows whose store is known: nothing of that store takes effect."""
+    for row, reason in faults.items():
+        line, byte_offset, _ = located[row]
+        day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
+        if store_id := guess_store_id(rows.decode_field(0, row)):
+            number = day.number if day else None
+            yield StagedRow(store_id, line, byte_offset, day_number=number, reason=reason)
+    for reject in rows.rejects:
+        if store_id := _find_store(reject, layout):
+            yield StagedRow(store_id, reject.line, reject.byte_offset, reason=reject.reason)
+
+
+def _find_store(reject: Reject, layout: Layout) -> str | None:
+    """Return the store that a line names, even if the line is not a row. None if that cannot be told."""
+    fields = reject.raw.split(layout.separator.encode())
+    if layout.columns[0] >= len(fields):
         return None
-    hours, minutes, seconds = match.groups(default="0")
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    try:
+        return guess_store_id(fields[layout.columns[0]].decode().strip('" '))
+    except UnicodeDecodeError:
+        return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,23 @@ from services.ingest.parse.last_polls import DedupedPolls
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.store_numbers import StoreNumbers
 
-StagedFields = tuple[object, ...]
+
+class StagedRow(NamedTuple):
+    """A row of hours or time zones as it is staged: the columns of `import_staged` in their order.
+
+    A row with a `reason` was rejected: it only holds its store back, and says which day number it has.
+    """
+
+    store_id: str
+    line: int
+    byte_offset: int
+    raw: bytes = b""
+    day_of_week: int | None = None
+    day_number: int | None = None
+    opens: int | None = None
+    closes: int | None = None
+    timezone: str | None = None
+    reason: str | None = None
 
 
 class ParsedChunk(Protocol):
@@ -46,12 +62,12 @@ class ParsedPolls:
 
 @dataclass(frozen=True)
 class ParsedLocalHours:
-    """The valid opening hours or time zones of one chunk, as they are staged: (store_id, …)."""
+    """The opening hours or time zones of one chunk: the rows to stage, and the rejects."""
 
     chunk: Chunk
-    valid: Sequence[StagedFields]
+    staged: Sequence[StagedRow]
     rejects: Sequence[Reject]
 
     @property
     def rows_read(self) -> int:
-        return len(self.valid) + len(self.rejects)
+        return sum(row.reason is None for row in self.staged) + len(self.rejects)

@@ -18,7 +18,7 @@ from services.ingest.parse.invisible_characters import has_invisible
 from services.ingest.parse.reasons import RAW_BYTES, Reject
 
 Ints = NDArray[np.int64]
-_NEWLINE, _COMMA, _RETURN, _FIRST_PRINTABLE = 10, 44, 13, 32
+_NEWLINE, _RETURN, _FIRST_PRINTABLE = 10, 13, 32
 _PAD = bytes(64)  # so that whole words can be read from any position of a field
 
 
@@ -49,7 +49,9 @@ class Rows:
 
     def decode_column(self, column: int) -> list[str]:
         """Return the text of a whole column."""
-        return [self.decode_field(column, row) for row in range(len(self.lines))]
+        # Lists are indexed three times as fast as arrays.
+        places = zip(self.starts[column].tolist(), self.ends[column].tolist(), strict=True)
+        return [self.text[start:end].decode() for start, end in places]
 
     def collect_rejects(self, faults: Mapping[int, str]) -> list[Reject]:
         """Return all rejects of the chunk by line: those found so far, and the rows in `faults` with their reasons."""
@@ -58,10 +60,20 @@ class Rows:
         found = [*self.rejects, *(self._make_reject(row, reason) for row, reason in faults.items())]
         return sorted(found, key=lambda reject: reject.line)
 
+    def locate_rows(self) -> list[tuple[int, int, bytes]]:
+        """Return the line of each row, the byte of the source it starts at, and the start of its text."""
+        first_byte = self.chunk.first_byte
+        places = zip(self.lines.tolist(), self.places.tolist(), strict=True)
+        return [(line, first_byte + place, self._cut_raw(place)) for line, place in places]
+
+    def _cut_raw(self, place: int) -> bytes:
+        data = self.chunk.data
+        end = data.find(b"\n", place, place + RAW_BYTES)
+        return data[place : end if end >= 0 else place + RAW_BYTES].removesuffix(b"\r")
+
     def _make_reject(self, row: int, reason: str) -> Reject:
         place = int(self.places[row])
-        raw = self.chunk.data[place : place + RAW_BYTES].split(b"\n", 1)[0].removesuffix(b"\r")
-        return Reject(int(self.lines[row]), self.chunk.first_byte + place, reason, raw)
+        return Reject(int(self.lines[row]), self.chunk.first_byte + place, reason, self._cut_raw(place))
 
 
 def split_rows(chunk: Chunk, layout: Layout) -> Rows:
@@ -70,21 +82,23 @@ def split_rows(chunk: Chunk, layout: Layout) -> Rows:
 
 
 def split_plain(chunk: Chunk, layout: Layout) -> Rows | None:
-    """Split vectorised. Return None if any line may hold more than fields between commas."""
+    """Split vectorised. Return None if any line may hold more than fields between separators."""
     data, buffer = chunk.data, np.frombuffer(chunk.data, np.uint8)
     line_ends = np.flatnonzero(buffer == _NEWLINE)
-    if not _is_plain_text(data, buffer, len(line_ends)):
+    every_comma = np.flatnonzero(buffer == ord(layout.separator))
+    if not _is_plain_text(
+        data, buffer, len(line_ends) + (len(every_comma) if layout.separator == "\t" else 0)
+    ):
         return None
     n, separators = len(line_ends), layout.width - 1
     line_starts = np.concatenate(([0], line_ends[:-1] + 1))
-    every_comma = np.flatnonzero(buffer == _COMMA)
     if len(every_comma) != n * separators or (line_ends - line_starts).max() > MAX_LINE_BYTES:
         return None
     commas = every_comma.reshape(n, separators)
     if (commas[:, 0] < line_starts).any() or (commas[:, -1] > line_ends).any():
         return None
     line_ends = line_ends - (buffer[line_ends - 1] == _RETURN)
-    ids = _read_column(data, layout.columns[0])
+    ids = _read_column(data, layout.columns[0], layout.separator)
     if len(ids) != n:
         return None
     return Rows(
@@ -132,10 +146,11 @@ def split_by_line(chunk: Chunk, layout: Layout) -> Rows:
     )
 
 
-def _read_column(data: bytes, column: int) -> pl.Series:
+def _read_column(data: bytes, column: int, separator: str) -> pl.Series:
     return pl.read_csv(
         data,
         has_header=False,
+        separator=separator,
         columns=[column],
         infer_schema=False,
         quote_char=None,
@@ -143,13 +158,13 @@ def _read_column(data: bytes, column: int) -> pl.Series:
     ).to_series()
 
 
-def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], newlines: int) -> bool:
-    """Return whether there are no quotes, and no control characters except those that end lines."""
+def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], expected: int) -> bool:
+    """Return whether there are no quotes, and no control characters except those expected and CR before LF."""
     if b'"' in data or b"\x7f" in data or not _is_utf8(data) or has_invisible(data):
         return False
     # Searching for one byte is ten times as fast as searching for two.
     returns = data.count(b"\r\n") if b"\r" in data else 0
-    return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == newlines + returns
+    return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == expected + returns
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -31,3 +31,9 @@ def check_store_ids(rows: Rows, faults: dict[int, str]) -> pl.Series:
         invalid = np.flatnonzero((sizes == 0) | (sizes > MAX_STORE_ID_BYTES))
         faults.update((row, "store_id") for row in invalid.tolist())
     return ids
+
+
+def guess_store_id(text: str) -> str | None:
+    """Return the store that a rejected row means: its id without invisible characters. None if it names none."""
+    store_id = UNSEEN.sub("", text).strip()
+    return store_id if store_id and len(store_id.encode()) <= MAX_STORE_ID_BYTES else None

@@ -6,19 +6,20 @@ from contextlib import closing
 from functools import partial
 from uuid import UUID
 
+from services.ingest.run.delivery import LoadSource, load_parts
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
 from services.ingest.run.source import load_source
-from services.ingest.sources.find import find_stored
+from services.ingest.sources.find import find_stored, is_collection, list_left_out
+from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, has_members, resolve_sources
-from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
+from services.ingest.sources.source import RefusedSource, ResolvedSource
 from services.ingest.write.archive_imports import ArchiveImports
 from services.ingest.write.import_result import ImportResult
 from shared.errors import BadInputFile
 from shared.settings import Settings
 
-# Loads a source under the import with this id, or under one that it claims.
-LoadSource = Callable[[Source, UUID | None], ImportResult]
+OnLeftOut = Callable[[LeftOut], None]
 _DEFAULT_LIMITS = Limits()
 
 
@@ -30,6 +31,7 @@ def ingest_paths(
     limits: Limits = _DEFAULT_LIMITS,
     on_progress: OnProgress = lambda _: None,
     on_result: Callable[[ImportResult], None] = lambda _: None,
+    on_left_out: OnLeftOut = lambda _: None,
 ) -> list[ImportResult]:
     """Load what the paths name, each file as an import of its own. A refused file does not stop the others.
 
@@ -38,8 +40,11 @@ def ingest_paths(
     """
     load = partial(load_source, database_url, on_progress=on_progress, limits=limits)
     stored = [stored for path in paths for stored in find_stored(path, settings)]
+    for path in filter(is_collection, paths):
+        for left_out in list_left_out(path, settings):
+            on_left_out(left_out)
     results = []
-    for result in load_stored(database_url, stored, load):
+    for result in load_stored(database_url, stored, load, on_left_out=on_left_out):
         results.append(result)
         on_result(result)
     return results
@@ -50,8 +55,9 @@ def load_stored(
     found: Sequence[Stored],
     load: LoadSource,
     on_loaded: Callable[[Stored], None] = lambda _: None,
+    on_left_out: OnLeftOut = lambda _: None,
 ) -> Iterator[ImportResult]:
-    """Load all tables in what is stored, in load order. Call `on_loaded` when everything in one of them is loaded.
+    """Load all tables in what is stored as one delivery, in load order. Call `on_loaded` when everything in one of them is loaded.
 
     Raise as `load` does, `DatabaseUnavailable` and `StorageUnavailable`. Unfinished archives then resume when the same
     archives are loaded again.
@@ -60,23 +66,28 @@ def load_stored(
         parts = [
             (source, stored, import_id)
             for stored in found
-            for source, import_id in _resolve_parts(stored, archives)
+            for source, import_id in _resolve_parts(stored, archives, on_left_out)
         ]
         missing = Counter(stored.name for _, stored, _ in parts)
-        for source, stored, import_id in sorted(parts, key=lambda part: part[0].load_order):
-            yield load(source, import_id)
+        for stored, result in load_parts(parts, load):
+            yield result
             missing[stored.name] -= 1
             if not missing[stored.name]:
                 archives.end_archive(stored.name)
                 on_loaded(stored)
 
 
-def _resolve_parts(stored: Stored, archives: ArchiveImports) -> Sequence[tuple[ResolvedSource, UUID | None]]:
+def _resolve_parts(
+    stored: Stored, archives: ArchiveImports, on_left_out: OnLeftOut
+) -> Sequence[tuple[ResolvedSource, UUID | None]]:
     """Return the tables in what is stored. A member of an archive already has its import."""
-    sources = resolve_sources(stored)
+    resolved = resolve_sources(stored)
+    sources = resolved.sources
+    for left_out in resolved.left_out:
+        on_left_out(left_out)
     if not has_members(sources):
         return [(source, None) for source in sources]
     try:
-        return archives.begin_archive(stored, sources)
+        return archives.begin_archive(stored, sources, resolved.left_out)
     except BadInputFile as refusal:
         return [(ResolvedSource(RefusedSource(stored.name, refusal), None), None)]

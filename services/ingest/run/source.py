@@ -28,6 +28,7 @@ def load_source(
     database_url: str,
     source: Source,
     import_id: UUID | None = None,
+    delivery_id: UUID | None = None,
     *,
     on_progress: OnProgress = lambda _: None,
     limits: Limits = _DEFAULT_LIMITS,
@@ -40,7 +41,14 @@ def load_source(
         lock_timeout_s=limits.lock_timeout_s,
         autocommit=True,
     ) as conn:
-        return ingest_source(conn, source, on_progress=on_progress, limits=limits, import_id=import_id)
+        return ingest_source(
+            conn,
+            source,
+            on_progress=on_progress,
+            limits=limits,
+            import_id=import_id,
+            delivery_id=delivery_id,
+        )
 
 
 def ingest_source(
@@ -50,6 +58,7 @@ def ingest_source(
     on_progress: OnProgress,
     limits: Limits = _DEFAULT_LIMITS,
     import_id: UUID | None = None,
+    delivery_id: UUID | None = None,
 ) -> ImportResult:
     """Load one source through a connection in autocommit mode that no other import uses.
 
@@ -57,6 +66,8 @@ def ingest_source(
     2. Do not load bytes again that were loaded before; the result names their import (`same_as`).
     3. Resume an interrupted import after its last committed chunk, if the bytes before it are the same.
     4. Stop if more rows of a chunk are rejected than the limits allow.
+    With a `delivery_id`, stage hours only, and leave the import in state `running`: a second call with its `import_id`
+    then applies what is staged of the whole delivery.
     An outage of the database is waited out; after one, `conn` is closed.
     Raise `DatabaseUnavailable` after a long outage: the import resumes when the source is loaded again.
     Raise `ImportBusy` and `ImportNotFound` for `import_id`.
@@ -64,29 +75,36 @@ def ingest_source(
     ledger = (
         claim.claim_queued(conn, import_id)
         if import_id
-        else claim.claim_interrupted(conn, source) or claim.create_import(conn, source)
+        else claim.claim_interrupted(conn, source, delivery_id) or claim.create_import(conn, source)
     )
     # The importer may load an upload whose import has already ended.
     if ledger.state not in {"queued", "running"}:
         ledger.release()
         return read_import_result(ledger, source.name)
     try:
-        return _run_import(source, ledger, on_progress, limits)
+        return _run_import(source, ledger, on_progress, limits, delivery_id)
     except PrefixDiffers:
         claim.abandon_import(ledger)
-        return _run_import(source, claim.create_import(conn, source), on_progress, limits)
+        return _run_import(source, claim.create_import(conn, source), on_progress, limits, delivery_id)
 
 
 def _run_import(
-    source: Source, ledger: ImportLedger, on_progress: OnProgress, limits: Limits
+    source: Source,
+    ledger: ImportLedger,
+    on_progress: OnProgress,
+    limits: Limits,
+    delivery_id: UUID | None,
 ) -> ImportResult:
     """Load under an import that this session holds. Raise `PrefixDiffers` before anything is done."""
+    if delivery_id:
+        ledger.join_delivery(delivery_id)
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
     rejects: Sequence[Reject] = ()
     with closing(Lifeline(ledger, limits.lock_patience_s)) as lifeline:
         try:
-            if ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
-                load_table(source, ledger, lifeline, on_progress, limits)
+            # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
+            if delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
+                load_table(source, ledger, lifeline, on_progress, limits, stage_only=bool(delivery_id))
         except BadInputFile as refusal:
             error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
             stopped = False

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import closing
 
+import psycopg
+
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import Prefix, open_table
 from services.ingest.parse.header import Layout
@@ -21,9 +23,15 @@ from services.ingest.write.reconnect import Lifeline
 
 
 def load_table(
-    source: Source, ledger: ImportLedger, lifeline: Lifeline, on_progress: OnProgress, limits: Limits
+    source: Source,
+    ledger: ImportLedger,
+    lifeline: Lifeline,
+    on_progress: OnProgress,
+    limits: Limits,
+    *,
+    stage_only: bool = False,
 ) -> None:
-    """Load what follows the header or the checkpoint, and finish the import.
+    """Load what follows the header or the checkpoint, and finish the import, unless it is to wait for its delivery.
 
     Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. Opening hours and time
     zones take effect at the end, so that nothing of a refused file stays.
@@ -40,8 +48,13 @@ def load_table(
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
         lifeline.run_until_done(lambda: ledger.start_loading(layout.kind))
-        load_chunks = _load_polls if layout.kind == "polls" else _load_local_hours
-        load_chunks(layout, chunks, ChunkLoader(lifeline, ledger, limits.reject_limit, report_chunk))
+        loader = ChunkLoader(lifeline, ledger, limits.reject_limit, report_chunk)
+        if layout.kind == "polls":
+            _load_polls(layout, chunks, loader)
+        else:
+            _load_local_hours(layout, chunks, loader, stage_only=stage_only)
+    if stage_only:
+        return
 
     def finish() -> None:
         quality = read_quality(ledger.conn, ledger.import_id)
@@ -58,7 +71,11 @@ def _load_polls(layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader) ->
     loader.load_chunks(parsed, lambda conn: PollWriter(conn, ledger), keeps_chunks=True)
 
 
-def _load_local_hours(layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
-    ledger = loader.ledger
+def _load_local_hours(
+    layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader, *, stage_only: bool
+) -> None:
+    def make_writer(conn: psycopg.Connection) -> LocalHoursWriter:
+        return LocalHoursWriter(conn, loader.ledger, layout.kind, stage_only=stage_only)
+
     parsed = (parse_local_hours(chunk, layout) for chunk in chunks)
-    loader.load_chunks(parsed, lambda conn: LocalHoursWriter(conn, ledger, layout.kind), keeps_chunks=False)
+    loader.load_chunks(parsed, make_writer, keeps_chunks=False)

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from services.ingest.sources.files import FileSource, StandardInput
+from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.object_store import find_object, list_objects
 from services.ingest.sources.objects import SCHEME
 from services.ingest.sources.resolve import Stored, StoredObject
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 SUFFIXES = (".csv", ".csv.gz", ".zip")  # of the files that are taken from folders and prefixes
+
+_SUBFOLDER = "it is a folder; name it to load what it holds"
+_OTHER_NAME = f"it is hidden, or its name ends in none of {', '.join(SUFFIXES)}"
 
 
 def find_stored(path: str, settings: Settings | None = None) -> Sequence[Stored]:
@@ -60,6 +64,19 @@ def list_collection(path: str, settings: Settings | None = None) -> Sequence[Sto
     except OSError as error:
         raise BadInputFile("io", f"cannot read the folder {path}: {error.strerror}") from error
     return [FileSource(entry, root=folder) for entry in entries]
+
+
+def list_left_out(path: str, settings: Settings | None = None) -> Sequence[LeftOut]:
+    """Return what a folder, bucket or prefix holds that is not read. Raise as `list_collection` does."""
+    if path.startswith(SCHEME):
+        found = list_objects(_connect_store(path, settings), path)
+        return [
+            LeftOut(source.name, _OTHER_NAME)
+            for source in found
+            if not _is_wanted(PurePosixPath(source.key).name)
+        ]
+    entries = sorted(entry for entry in Path(path).iterdir() if not _is_wanted(entry.name))
+    return [LeftOut(str(entry), _SUBFOLDER if entry.is_dir() else _OTHER_NAME) for entry in entries]
 
 
 def _is_wanted(name: str) -> bool:

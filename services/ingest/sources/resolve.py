@@ -3,34 +3,45 @@
 import io
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import chain
+from typing import BinaryIO
 
 from services.ingest.parse.chunks import read_layout
 from services.ingest.parse.file_signatures import is_gzip, is_zip
 from services.ingest.parse.kinds import Kind
 from services.ingest.sources.files import FileSource, StandardInput, read_rest
 from services.ingest.sources.gzip_streams import GzipSource, gunzip
+from services.ingest.sources.left_out import LeftOut, describe_left_out
 from services.ingest.sources.objects import ObjectSource
 from services.ingest.sources.source import HEAD_BYTES, RefusedSource, ResolvedSource
-from services.ingest.sources.zip_archives import buffer_archive, list_members
+from services.ingest.sources.zip_archives import ZipMember, buffer_archive, list_members
 from shared.errors import BadInputFile
 
 StoredObject = FileSource | ObjectSource
 Stored = StoredObject | StandardInput
 
 
-def resolve_sources(stored: Stored) -> list[ResolvedSource]:
+@dataclass(frozen=True)
+class Resolved:
+    """The tables in what is stored, and what an archive holds besides them."""
+
+    sources: Sequence[ResolvedSource]
+    left_out: Sequence[LeftOut] = ()
+
+
+def resolve_sources(stored: Stored) -> Resolved:
     """Return the tables in what is stored. A refused one is returned too: loading it raises the reason.
 
     The first bytes tell the format. A zip archive must not be named `.csv`. Raise `StorageUnavailable`.
     """
     if isinstance(stored, StandardInput):
-        return [ResolvedSource(stored, None)]
+        return Resolved([ResolvedSource(stored, None)])
     try:
         with closing(stored.open_seekable()) as file:
             return _resolve_open(stored, file)
     except BadInputFile as refusal:
-        return [ResolvedSource(RefusedSource(stored.name, refusal), None)]
+        return Resolved([ResolvedSource(RefusedSource(stored.name, refusal), None)])
 
 
 def has_members(sources: Sequence[ResolvedSource]) -> bool:
@@ -38,21 +49,38 @@ def has_members(sources: Sequence[ResolvedSource]) -> bool:
     return any(source.is_member for source in sources)
 
 
-def _resolve_open(stored: StoredObject, file: io.RawIOBase) -> list[ResolvedSource]:
+def _resolve_open(stored: StoredObject, file: io.RawIOBase) -> Resolved:
     rest = read_rest(file, HEAD_BYTES)
     start = next(rest, b"")
     blocks = chain([start], rest) if start else rest
     if is_gzip(start):
-        return [ResolvedSource(GzipSource(stored), _read_kind(gunzip(blocks)))]
+        return Resolved([ResolvedSource(GzipSource(stored), _read_kind(gunzip(blocks)))])
     if is_zip(start) and not stored.name.lower().endswith(".csv"):
         with closing(buffer_archive(file, HEAD_BYTES)) as archive:
-            return [
-                ResolvedSource(
-                    member, _read_kind(member.read_blocks_from(archive, HEAD_BYTES)), is_member=True
-                )
-                for member in list_members(stored, archive)
-            ]
-    return [ResolvedSource(stored, _read_kind(blocks))]
+            return _resolve_members(*list_members(stored, archive), archive)
+    return Resolved([ResolvedSource(stored, _read_kind(blocks))])
+
+
+def _resolve_members(
+    members: Sequence[ZipMember], left_out: Sequence[LeftOut], archive: BinaryIO
+) -> Resolved:
+    """Look at the header of each member. A text file that is not a table is left out, as it may be a note."""
+    sources: list[ResolvedSource] = []
+    notes: list[LeftOut] = []
+    for member in members:
+        blocks = member.read_blocks_from(archive, HEAD_BYTES)
+        is_packed = member.name.lower().endswith(".gz")
+        kind = _read_kind(gunzip(blocks) if is_packed else blocks)
+        if kind is None and member.name.lower().endswith(".txt"):
+            notes.append(LeftOut(member.name, "its first line is not the header of a table"))
+            continue
+        source = GzipSource(member) if is_packed else member
+        sources.append(ResolvedSource(source, kind, is_member=True))
+    if not sources:
+        raise BadInputFile(
+            "io", f"the archive has no .csv file and no other table{describe_left_out([*left_out, *notes])}"
+        )
+    return Resolved(sources, [*left_out, *notes])
 
 
 def _read_kind(blocks: Iterator[bytes]) -> Kind | None:

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from services.ingest.sources.file_names import find_name_fault
+from services.ingest.sources.left_out import LeftOut, describe_left_out, find_member_fault
 from services.ingest.sources.source import BLOCK_BYTES, SeekableSource
 from services.ingest.sources.unpacking_limits import MAX_MEMBERS, check_ratio, refuse_too_many_members
 from shared.errors import BadInputFile
@@ -68,8 +68,11 @@ class ZipMember:
             )
 
 
-def list_members(archive: SeekableSource, file: BinaryIO) -> list[ZipMember]:
-    """Return the CSV files in an open zip archive. Raise `BadInputFile` (`truncated`, `ratio`, `magic`, `io`)."""
+def list_members(archive: SeekableSource, file: BinaryIO) -> tuple[list[ZipMember], list[LeftOut]]:
+    """Return the tables in an open zip archive, and what is left out of it.
+
+    Raise `BadInputFile` (`truncated`, `ratio`, `magic`, `io`).
+    """
     size_bytes = file.seek(0, io.SEEK_END)
     if not zipfile.is_zipfile(file):
         raise BadInputFile(
@@ -87,20 +90,19 @@ def list_members(archive: SeekableSource, file: BinaryIO) -> list[ZipMember]:
     if len(infos) > MAX_MEMBERS:
         raise refuse_too_many_members()
     check_ratio(size_bytes, sum(info.file_size for info in infos))
-    found = [ZipMember(archive, info) for info in infos if _is_csv(PurePosixPath(info.filename))]
+    reasons = {info: find_member_fault(info.filename) for info in infos if not info.is_dir()}
+    left_out = [
+        LeftOut(f"{archive.name}/{info.filename}", reason) for info, reason in reasons.items() if reason
+    ]
+    found = [ZipMember(archive, info) for info, reason in reasons.items() if not reason]
     if not found:
-        raise BadInputFile("io", "the archive has no .csv file")
-    return found
+        raise BadInputFile("io", f"the archive has no .csv file{describe_left_out(left_out)}")
+    return found, left_out
 
 
 def buffer_archive(raw: io.RawIOBase, buffer_bytes: int = BLOCK_BYTES) -> BinaryIO:
     """Return a reader that a hostile archive cannot make use much memory. It closes `raw` when it is closed."""
     return _BoundedReader(raw, buffer_bytes)
-
-
-def _is_csv(path: PurePosixPath) -> bool:
-    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return path.suffix.lower() == ".csv" and not hidden
 
 
 class _KnownMember(zipfile.ZipFile):

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from services.ingest.sources.file_names import stored_name
+from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.source import ResolvedSource, Source, hash_source
 from services.ingest.write.claim import wait_to_hold
 from services.ingest.write.ledger import ImportLedger
@@ -33,14 +34,14 @@ class ArchiveImports:
         self._open: dict[str, UUID] = {}
 
     def begin_archive(
-        self, archive: Source, members: Sequence[ResolvedSource]
+        self, archive: Source, members: Sequence[ResolvedSource], left_out: Sequence[LeftOut] = ()
     ) -> Sequence[tuple[ResolvedSource, UUID]]:
         """Return the members, each with its import. Raise as `claim_archive` does."""
         if self._conn is None:
             self._conn = self._connection.enter_context(self._connect())
         with translated_errors():
             self._open[archive.name] = claim_archive(self._conn, archive)
-            return queue_members(self._conn, self._open[archive.name], members)
+            return queue_members(self._conn, self._open[archive.name], members, left_out)
 
     def end_archive(self, name: str) -> None:
         """Close the import of this name, if it is an archive."""
@@ -80,11 +81,18 @@ def claim_archive(conn: psycopg.Connection, archive: Source) -> UUID:
 
 
 def queue_members(
-    conn: psycopg.Connection, archive_id: UUID, members: Sequence[ResolvedSource]
+    conn: psycopg.Connection,
+    archive_id: UUID,
+    members: Sequence[ResolvedSource],
+    left_out: Sequence[LeftOut] = (),
 ) -> list[tuple[ResolvedSource, UUID]]:
-    """Return the members in load order, each with its import: the one it already has, or a new one in state `queued`."""
+    """Return the members in load order, each with its import: the one it already has, or a new one in state `queued`.
+
+    What is left out is noted in the quality report of the archive.
+    """
+    notes = {"left_out": [{"name": stored_name(one.name), "reason": one.reason} for one in left_out]}
     with conn.transaction():
-        conn.execute(_SQL["begin_archive"], {"id": archive_id})
+        conn.execute(_SQL["begin_archive"], {"id": archive_id, "notes": Jsonb(notes if left_out else {})})
         known: dict[str, list[UUID]] = {}
         for member_id, source in conn.execute(_SQL["members"], {"id": archive_id}):
             known.setdefault(source, []).append(member_id)

@@ -30,8 +30,13 @@ def claim_queued(conn: psycopg.Connection, import_id: UUID) -> ImportLedger:
     return ledger
 
 
-def claim_interrupted(conn: psycopg.Connection, source: Source) -> ImportLedger | None:
-    """Return the latest unfinished import of this source that no process runs any more, held."""
+def claim_interrupted(
+    conn: psycopg.Connection, source: Source, delivery_id: UUID | None = None
+) -> ImportLedger | None:
+    """Return the latest unfinished import of this source that no process runs any more, held.
+
+    For a delivery, abandon an import whose rows have already taken effect: they must take effect with the others again.
+    """
     # What can be read only once cannot be compared and then read again.
     if not source.is_rereadable:
         return None
@@ -40,7 +45,10 @@ def claim_interrupted(conn: psycopg.Connection, source: Source) -> ImportLedger 
         ledger = ImportLedger(conn, import_id)
         if wait_to_hold(ledger):
             if ledger.reload() and ledger.state == "running":
-                return ledger
+                if not (delivery_id and ledger.checkpoint and not ledger.has_staged_rows()):
+                    return ledger
+                abandon_import(ledger)
+                continue
             # It ended while this process waited.
             ledger.release()
     return None
@@ -63,7 +71,7 @@ def wait_to_hold(ledger: ImportLedger) -> bool:
 
 def abandon_import(ledger: ImportLedger) -> None:
     """Close an interrupted import whose source has changed."""
-    message = "its process ended, and the source no longer begins with the same bytes"
+    message = "its process ended, and the source was loaded again from its start"
     ledger.finish("failed", error={"reason": FAULT, "message": message})
     ledger.release()
 

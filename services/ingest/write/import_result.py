@@ -14,12 +14,12 @@ from services.ingest.write.ledger import ImportLedger
 class ImportResult:
     """The outcome of one file.
 
-    A file that was refused as a whole has an `error`, and no id if it had no valid header. `same_as` is the import that
+    State `running`: its hours are staged, and wait for the other files of the delivery. A file that was refused as a whole has an `error`, and no id if it had no valid header. `same_as` is the import that
     loaded the same bytes before. `resumed_at_byte` is not 0 if an interrupted import resumed; the counts cover all of it.
     """
 
     source: str
-    state: Literal["succeeded", "stopped", "failed", "canceled"]
+    state: Literal["running", "succeeded", "stopped", "failed", "canceled"]
     id: UUID | None = None
     kind: Kind | None = None
     rows_read: int = 0

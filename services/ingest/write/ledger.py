@@ -84,6 +84,15 @@ class ImportLedger:
         self.conn.execute(_SQL["start_import"], {"id": self.import_id, "kind": kind})
         self.kind = kind
 
+    def join_delivery(self, delivery_id: UUID) -> None:
+        """Record that the import's rows take effect together with those of other imports."""
+        self.conn.execute(_SQL["join_delivery"], {"id": self.import_id, "delivery_id": delivery_id})
+
+    def has_staged_rows(self) -> bool:
+        """Return whether rows of this import wait to take effect."""
+        ((staged,),) = self.conn.execute(_SQL["has_staged"], {"id": self.import_id})
+        return bool(staged)
+
     def has_written(self, chunk: Chunk) -> bool:
         """Return whether the chunk is already written."""
         return self.checkpoint is not None and chunk.end_byte <= self.checkpoint.end_byte

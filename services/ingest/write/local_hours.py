@@ -1,17 +1,22 @@
 """Writes opening hours and time zones: rows are staged chunk by chunk, and take effect at once at the end.
 
-Hours: the file replaces the hours of every store that it names. A row that is already there, or that the file has
-repeated, is a duplicate; any other row is accepted. Time zones: the zone of a store that had none is accepted, the same
-zone is a duplicate, another zone a correction. Several rows for one store are each compared with the one before; the
-last one wins.
+All or nothing: a store with a rejected row keeps what it had. Hours: a delivery of one or several files replaces the
+hours of every store that it names. A row that is already there, or that the delivery has repeated, is a duplicate; any
+other row is accepted. Time zones: the zone of a store that had none is accepted, the same zone is a duplicate, another
+zone a correction. Several rows for one store are each compared with the one before; the last one wins.
 """
+
+from collections import defaultdict
+from uuid import UUID
 
 import psycopg
 
+from services.ingest.parse.days import NumbersUsed, find_first_numbers, refuse_both, refuse_unclear
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import ParsedLocalHours
-from services.ingest.write.counts import RowCounts, Stretch
+from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.remarks import Remarks
 from services.ingest.write.store_keys import add_stores
 from shared.db.queries import queries
 
@@ -19,40 +24,94 @@ _SQL = queries("ingest")
 
 
 class LocalHoursWriter:
-    """Writes the chunks of one import, in order."""
+    """Writes the chunks of one import, in order. With `stage_only` the rows wait for the rest of their delivery."""
 
-    def __init__(self, conn: psycopg.Connection, ledger: ImportLedger, kind: Kind) -> None:
+    def __init__(
+        self, conn: psycopg.Connection, ledger: ImportLedger, kind: Kind, *, stage_only: bool = False
+    ) -> None:
         self._conn = conn
         self._ledger = ledger
         self._kind = kind
+        self._stage_only = stage_only
 
     def write_chunk(self, hours: ParsedLocalHours) -> None:
-        """Stage the valid rows of one chunk, and commit its rejects."""
+        """Stage the rows of one chunk, and commit its rejects."""
         with self._conn.transaction(), self._conn.cursor() as cursor:
-            with cursor.copy(_SQL[f"stage_{self._kind}"]) as copy:
-                for values in hours.valid:
-                    copy.write_row((self._ledger.import_id, *values))
+            with cursor.copy(_SQL["stage_rows"]) as copy:
+                for row in hours.staged:
+                    copy.write_row((self._ledger.import_id, *row))
             self._ledger.add_rejects(hours.rejects)
             stretch = Stretch(hours.chunk.first_byte, hours.chunk.end_byte)
             self._ledger.record_progress(stretch, RowCounts(rejected=len(hours.rejects)), changed=False)
 
     def finish_table(self, end_byte: int) -> None:
-        """Commit all staged rows as one change. A second call finds nothing staged and does nothing."""
-        import_id = {"id": self._ledger.import_id}
-        with self._conn.transaction():
-            if self._kind == "hours":
-                self._prepare_hours()
-            self._ledger.lock_writers()
-            ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], import_id)]
-            if not ids:
-                return
-            add_stores(self._conn, ids)
-            ((*counts, changed),) = self._conn.execute(_SQL[f"apply_{self._kind}"], import_id)
-            self._conn.execute(_SQL["drop_staged"], import_id)
-            self._ledger.record_progress(Stretch(end_byte, end_byte), RowCounts(*counts), changed=changed)
+        """Commit the staged rows of the whole delivery as one change. A second call finds nothing staged.
 
-    def _prepare_hours(self) -> None:
-        """Do what needs no lock: find distinct rows, and analyze them so that the planner knows their number."""
+        Raise `BadInputFile` if the days of the week are numbered in contradicting ways.
+        """
+        if self._stage_only:
+            for used in self._read_numbers([self._ledger.import_id]).values():
+                refuse_both(used)
+            return
+        with self._conn.transaction():
+            own_id = {"id": self._ledger.import_id}
+            ids = [import_id for (import_id,) in self._conn.execute(_SQL["delivery"], own_id)]
+            if not self._ledger.has_staged_rows():
+                return
+            counts = self._reject_incomplete(ids)
+            remarks = Remarks(self._conn, self._kind)
+            if self._kind == "hours":
+                ids = self._prepare_hours(ids, remarks)
+            self._ledger.lock_writers()
+            remarks.add_held_stores(ids)
+            changed = self._apply_staged(ids, counts)
+            remarks.save()
+            self._conn.execute(_SQL["drop_staged"], {"ids": ids})
+            own = counts.pop(self._ledger.import_id, NO_ROWS)
+            for import_id, count in counts.items():
+                self._ledger.count_for(import_id, count)
+            self._ledger.record_progress(Stretch(end_byte, end_byte), own, changed=changed)
+
+    def _reject_incomplete(self, ids: list[UUID]) -> "defaultdict[UUID, RowCounts]":
+        counts: defaultdict[UUID, RowCounts] = defaultdict(lambda: NO_ROWS)
+        held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
+        if held:
+            values = {"ids": ids, "held": held}
+            for import_id, rejected in self._conn.execute(_SQL["reject_incomplete"], values):
+                counts[import_id] += RowCounts(rejected=rejected)
+        return counts
+
+    def _apply_staged(self, ids: list[UUID], counts: "defaultdict[UUID, RowCounts]") -> bool:
+        """Apply the valid rows, and count them. Return whether anything changed."""
+        if store_ids := [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]:
+            add_stores(self._conn, store_ids)
+        any_changed = False
+        for import_id, *found, changed in self._conn.execute(_SQL[f"apply_{self._kind}"], {"ids": ids}):
+            counts[import_id] += RowCounts(*found)
+            any_changed |= changed
+        return any_changed
+
+    def _prepare_hours(self, ids: list[UUID], remarks: Remarks) -> list[UUID]:
+        """Find the distinct rows, which needs no lock, and analyze them so that the planner knows their number.
+
+        Return the imports that can take effect.
+        """
+        numbers = self._read_numbers(ids)
+        refuse_both(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
+        first_days = find_first_numbers(numbers)
+        if first_days.get(self._ledger.import_id, 0) is None:
+            raise refuse_unclear()
+        clear = {import_id: day for import_id, day in first_days.items() if day is not None}
+        unclear = [import_id for import_id in first_days if import_id not in clear]
+        self._conn.execute(_SQL["mark_unclear"], {"ids": unclear})
+        remarks.add_first_days(clear)
         self._conn.execute(_SQL["create_wanted_hours"])
-        self._conn.execute(_SQL["prepare_hours"], {"id": self._ledger.import_id})
+        values = {"ids": list(clear), "first_days": list(clear.values())}
+        self._conn.execute(_SQL["prepare_hours"], values)
         self._conn.execute(_SQL["analyze_wanted_hours"])
+        remarks.add_shrinking_stores(self._ledger.import_id)
+        return list(clear)
+
+    def _read_numbers(self, ids: list[UUID]) -> dict[UUID, NumbersUsed]:
+        rows = self._conn.execute(_SQL["staged_numbers"], {"ids": ids})
+        return {import_id: NumbersUsed(*used) for import_id, *used in rows}

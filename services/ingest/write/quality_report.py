@@ -5,12 +5,14 @@ It describes the tables once the import is in. Its cost does not grow with the n
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
 from services.ingest.write.quality_sample import sample_polls
+from services.ingest.write.remarks import LISTED_STORES, STORE_LISTS
 from shared.db.queries import queries
 
 _SQL = queries("quality")
@@ -26,6 +28,9 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
     that open before an earlier row of the store closes). Polls add `newest_poll` (the newest that the import changed, or
     the newest of all), `stores_silent_24h` (polled before, but not in the 24 hours up to it) and the sample of
     `sample_polls`. The report of an archive covers its members.
+
+    Hours and zones also have what `Remarks` saved before, if there is any: `notes` (texts), and `stores_unchanged` and
+    `stores_shrunk` (numbers of stores), each with a list of the first stores.
     """
     ((kind, ids, duplicates, corrections),) = conn.execute(_SQL["subject"], {"id": import_id})
     report: dict[str, object] = {
@@ -33,6 +38,8 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
         "duplicates": duplicates,
         "corrections": corrections,
     }
+    if kind == "archive":
+        report |= _gather_remarks(conn, import_id)
     has_polls = kind in {"polls", "archive"}
     with conn.cursor(row_factory=dict_row) as cursor:
         report |= cursor.execute(_SQL["stores"], {"polled_only": has_polls}).fetchall()[0]
@@ -43,6 +50,20 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
         report |= {"newest_poll": newest.isoformat(), "stores_silent_24h": silent}
         report |= sample_polls(conn, newest)
     return report
+
+
+def _gather_remarks(conn: psycopg.Connection, archive_id: UUID) -> dict[str, Any]:
+    """Return the remarks on the members of an archive. Each note and store names its member."""
+    found: dict[str, Any] = {}
+    for source, quality in conn.execute(_SQL["member_quality"], {"id": archive_id}):
+        for note in quality.get("notes", ()):
+            found.setdefault("notes", []).append(f"{source}: {note}")
+        for name in STORE_LISTS:
+            if name in quality:
+                found[name] = found.get(name, 0) + quality[name]
+                listed = [{**store, "source": source} for store in quality[f"{name}_list"]]
+                found[f"{name}_list"] = [*found.get(f"{name}_list", ()), *listed][:LISTED_STORES]
+    return found
 
 
 def _find_newest_poll(conn: psycopg.Connection, import_ids: Sequence[UUID]) -> datetime | None:

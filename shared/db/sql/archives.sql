@@ -12,7 +12,8 @@ insert into import (id, origin, kind, source, sha256, size_bytes)
 values (%(id)s, 'command', 'archive', %(source)s, %(sha256)s, %(size_bytes)s)
 
 -- name: begin_archive
-update import set kind = 'archive', state = 'running', error = null, finished_at = null
+update import set kind = 'archive', state = 'running', error = null, finished_at = null,
+    quality = nullif(coalesce(quality, '{}') || %(notes)s, '{}')
 where id = %(id)s and state <> 'canceled'
 
 -- name: open_members
@@ -43,7 +44,7 @@ with members as (
     from members
 )
 update import
-set finished_at = clock_timestamp(), state = worst.state, quality = %(quality)s,
+set finished_at = clock_timestamp(), state = worst.state, quality = coalesce(import.quality, '{}') || %(quality)s,
     error = case when worst.interrupted then
         '{"reason": "fault", "message": "it was interrupted; load it again, and it goes on"}'::jsonb end,
     same_as = (select earlier.id from import earlier

@@ -54,11 +54,11 @@ select exists (select from import
 -- The kind of these bytes, if loading them again cannot change anything: no other import of their kind has contradicted
 -- them since, and none of their rows was rejected for a reason that passes with time. Other polls contradict a file only by
 -- corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
--- forgotten may have been one of these.
+-- forgotten may have been one of these. Hours that were one of several files of a delivery were only a part of it.
 select loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
-where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded'
+where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.delivery_id is null
     and start.seq >= (select forgotten_seq from ledger_head)
     and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone'))
     and not exists (
@@ -82,7 +82,8 @@ where id = %(id)s
 with dropped as (delete from import_staged where import_id = %(id)s and not %(keep_staged)s)
 update import
 set state = %(state)s, sha256 = %(sha256)s, size_bytes = coalesce(%(size_bytes)s, size_bytes), error = %(error)s,
-    quality = %(quality)s, finished_at = clock_timestamp(),
+    quality = case when %(quality)s::jsonb is null then quality else coalesce(quality, '{}') || %(quality)s end,
+    finished_at = clock_timestamp(),
     same_as = (select earlier.id from import earlier
         where import.accepted + import.corrected = 0 and (import.kind = 'polls' or import.rows_read = 0)
             and %(state)s = 'succeeded'
@@ -92,7 +93,7 @@ set state = %(state)s, sha256 = %(sha256)s, size_bytes = coalesce(%(size_bytes)s
 where id = %(id)s and state <> 'canceled'
 
 -- name: drop_staged
-delete from import_staged where import_id = %(id)s
+delete from import_staged where import_id = any(%(ids)s)
 
 -- name: import_result
 select id, kind, state, same_as, rows_read, accepted, duplicate, corrected, rejected, cut_fractions, quality,
@@ -259,66 +260,142 @@ select count(*) filter (where before = first_active) as duplicate,
     min(observed_at) as earliest, max(observed_at) as latest
 from chain
 
--- name: stage_hours
-copy import_staged (import_id, store_id, day_of_week, opens, closes) from stdin
+-- name: stage_rows
+copy import_staged (import_id, store_id, line, byte_offset, raw, day_of_week, day_number, opens, closes, timezone, reason)
+from stdin
 
--- name: stage_timezones
-copy import_staged (import_id, store_id, timezone) from stdin
+-- name: join_delivery
+update import set delivery_id = %(delivery_id)s where id = %(id)s
+
+-- name: delivery
+-- The import, and those of its delivery that are staged and wait for it.
+select id from import
+where id = %(id)s or (state = 'running' and delivery_id = (select delivery_id from import where id = %(id)s))
+order by id
+
+-- name: has_staged
+select exists (select from import_staged where import_id = %(id)s)
 
 -- name: staged_ids
-select distinct store_id from import_staged where import_id = %(id)s
+select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is null
+
+-- name: staged_numbers
+select import_id, coalesce(bool_or(day_number = 0), false), coalesce(bool_or(day_number = 7), false),
+    coalesce(bool_or(reason = 'day_numbers'), false)
+from import_staged where import_id = any(%(ids)s) group by import_id
+
+-- name: mark_unclear
+-- Remembers, when the rest of the delivery has taken effect, that it numbered its days differently.
+insert into import_staged (import_id, store_id, reason) select unnest(%(ids)s::uuid[]), '', 'day_numbers'
+
+-- name: held_ids
+select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is not null
+
+-- name: reject_incomplete
+-- All or nothing: the valid rows of a store that has a rejected one are rejected too. Rows without a line were staged by
+-- the release before, and stay. The ids come as a parameter, so that they are hashed whatever the statistics say.
+with taken as (
+    delete from import_staged
+    where import_id = any(%(ids)s) and store_id = any(%(held)s::text[]) and reason is null and line is not null
+    returning import_id, line, byte_offset, raw
+), rejected as (
+    insert into import_reject (import_id, line, byte_offset, reason, raw)
+    select import_id, line, byte_offset, 'store_incomplete', raw from taken
+    returning import_id
+)
+select import_id, count(*) from rejected group by import_id
+
+-- name: held_stores
+-- The first rejected row of each store, and whether the store has neither hours nor zone of its own.
+select import_id, store_id, line, reason,
+    not exists (select from business_hours hours where hours.store_key = store.store_key) as without_hours,
+    store.timezone is null as without_zone
+from (
+    select distinct on (import_id, store_id) import_id, store_id, line, reason
+    from import_staged where import_id = any(%(ids)s) and reason is not null
+    order by import_id, store_id, line
+) held left join store using (store_id)
+order by import_id, line
+
+-- name: note_quality
+update import set quality = coalesce(quality, '{}') || %(notes)s where id = %(id)s
 
 -- name: create_wanted_hours
 create temporary table if not exists wanted_hours (
-    store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null,
-    times bigint not null
+    import_id uuid not null, -- the first that brings the row
+    store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null
 ) on commit delete rows
 
 -- name: prepare_hours
+-- Distinct rows of the delivery. A number counts from the file's `first_day`, which is Monday.
 insert into wanted_hours
-select store_id, day_of_week, opens, closes, count(*)
-from import_staged where import_id = %(id)s group by store_id, day_of_week, opens, closes
+select distinct on (store_id, day, opens, closes) import_id, store_id, day, opens, closes
+from (
+    select import_id, store_id, coalesce(day_of_week, day_number - first_day)::smallint as day, opens, closes, position
+    from import_staged
+    join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) file (import_id, first_day) using (import_id)
+    where reason is null
+) valid
+order by store_id, day, opens, closes, position
 
 -- name: analyze_wanted_hours
 -- Autovacuum may have left the staging table with the statistics of an empty table. The planner would then compare each row
--- of a file with every stored row. So the rows of this import get statistics of their own.
+-- of a file with every stored row. So the rows of this delivery get statistics of their own.
 analyze wanted_hours
 
+-- name: shrinking_hours
+-- Stores whose week of opening hours becomes less than half of what it is. Seconds; overlaps count twice.
+with wanted as (
+    select store_id, sum(case when closes <= opens then closes + 86400 else closes end - opens) as seconds
+    from wanted_hours group by store_id
+), stored as (
+    select store_id, sum(case when old.closes <= old.opens then old.closes + 86400 else old.closes end - old.opens) as seconds
+    from business_hours old join store using (store_key)
+    where store_id in (select store_id from wanted) group by store_id
+)
+select store_id, stored.seconds::bigint, wanted.seconds::bigint from stored join wanted using (store_id)
+where wanted.seconds * 2 < stored.seconds
+order by store_id
+
 -- name: apply_hours
+-- Counts by import: rows added, and valid rows.
 with wanted as materialized (
-    select store_key, day_of_week, opens, closes, times from wanted_hours join store using (store_id)
+    select import_id, store_key, day_of_week, opens, closes from wanted_hours join store using (store_id)
 ), dropped as (
     delete from business_hours old using (select distinct store_key from wanted) named
     where old.store_key = named.store_key
         and not exists (select from wanted where wanted.store_key = old.store_key
             and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens and wanted.closes = old.closes)
     returning 1
-), added as (
-    insert into business_hours (store_key, day_of_week, opens, closes)
-    select store_key, day_of_week, opens, closes from wanted
+), fresh as materialized (
+    select * from wanted
     where not exists (select from business_hours old where old.store_key = wanted.store_key
         and old.day_of_week = wanted.day_of_week and old.opens = wanted.opens and old.closes = wanted.closes)
-    returning 1
+), added as (
+    insert into business_hours (store_key, day_of_week, opens, closes)
+    select store_key, day_of_week, opens, closes from fresh
 )
-select (select count(*) from added) as accepted,
-    (select sum(times) from wanted)::bigint - (select count(*) from added) as duplicate,
-    0::bigint as corrected,
-    exists (select from added) or exists (select from dropped) as changed
+select import_id, coalesce(added, 0) as accepted, valid - coalesce(added, 0) as duplicate, 0::bigint as corrected,
+    exists (select from fresh) or exists (select from dropped) as changed
+from (
+    select import_id, count(*) as valid
+    from import_staged where import_id = any(%(ids)s) and reason is null group by import_id
+) staged left join (select import_id, count(*) as added from fresh group by import_id) counted using (import_id)
 
 -- name: apply_timezones
-with chain as (
-    select store_key, staged.timezone, position,
+with chain as materialized (
+    select import_id, store_key, staged.timezone, position,
         coalesce(lag(staged.timezone) over key, store.timezone) as before,
         lead(position) over key is null as is_last
     from import_staged staged join store using (store_id)
-    where staged.import_id = %(id)s
+    where staged.import_id = any(%(ids)s) and staged.reason is null
     window key as (partition by store_key order by position)
 ), changed as (
     update store set timezone = chain.timezone from chain
     where chain.is_last and store.store_key = chain.store_key and store.timezone is distinct from chain.timezone
 )
-select count(*) filter (where before is null) as accepted,
+select import_id, count(*) filter (where before is null) as accepted,
     count(*) filter (where before = timezone) as duplicate,
     count(*) filter (where before <> timezone) as corrected,
     count(*) filter (where before is distinct from timezone) > 0 as changed
-from chain
+from chain group by import_id

@@ -256,7 +256,7 @@ class TestBodies:
                 thread.join()
             assert refused.status == 408
             assert 2.0 <= time.monotonic() - began_s < 3.5, "not after a second window"
-            assert b"1,024 bytes a second" in refused.body
+            assert b"1,024 bytes per second" in refused.body
 
     @pytest.mark.usefixtures("moments")
     def test_endless_headers_time_out(self) -> None:

@@ -39,7 +39,7 @@ def test_standard_input(database_url: str) -> None:
     [
         (None, "cannot read"),
         (b"", "empty"),
-        (b"a;b\n", "commas"),
+        (b"a;b\n", "header is unknown"),
         (b"PK\x03\x04", "zip"),
         (b"a,b\n", "Line 1 must name"),
     ],

@@ -121,7 +121,7 @@ def test_the_same_bytes_again_name_the_first(service: TestClient) -> None:
     [
         (b"", "empty_file"),
         (b"x,y\n1,2\n", "header"),
-        (b"store_id;status;timestamp_utc\n", "dialect"),
+        (b"store_id;status,timestamp_utc\n", "header"),
         (POLLS.decode().encode("utf-16"), "encoding"),
         (b"PAR1 something", "magic"),
         (gzip.compress(POLLS)[:-12], "truncated"),

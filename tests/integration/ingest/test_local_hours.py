@@ -48,23 +48,21 @@ def test_hours_are_replaced_for_every_store_the_file_names(database_url: str, tm
     assert hours(database_url) == kept
 
 
-def test_bad_hours_are_rejected(database_url: str, tmp_path: Path) -> None:
-    bad = [("a,7,09:00,12:00", "day"), ("a,Mon,09:00,12:00", "day"), ("a,0,24:00,12:00", "time")]
+def test_bad_hours_are_rejected_with_the_other_rows_of_their_store(database_url: str, tmp_path: Path) -> None:
+    bad = [("a,8,09:00,12:00", "day"), ("b,Mo,09:00,12:00", "day"), ("c,0,24:00,12:00", "time")]
     bad += [
-        ("a,0,09:00,9pm", "time"),
-        ("a,0,09:60,10:00", "time"),
+        ("d,0,09:00,9pm", "time"),
+        ("e,0,09:60,10:00", "time"),
         (",0,09:00,10:00", "store_id"),
-        ("a,0", "columns"),
+        ("f,0", "columns"),
     ]
-    result = load(
-        database_url,
-        tmp_path / "hours.csv",
-        [HOURS, *(row for row, _ in bad), *["a,1,09:00,10:00"] * len(bad)],
-    )
-    assert counts(result) == (1, len(bad) - 1, 0, len(bad))
+    others = [f"{store},1,09:00,10:00" for store in "abcdefg"]
+    result = load(database_url, tmp_path / "hours.csv", [HOURS, *(row for row, _ in bad), *others])
+    assert counts(result) == (1, 0, 0, len(bad) + 6)
+    assert hours(database_url) == {("g", 1, 32400, 36000)}
     with psycopg.connect(database_url) as conn:
         reasons = conn.execute("select reason from import_reject order by line").fetchall()
-    assert [reason for (reason,) in reasons] == [reason for _, reason in bad]
+    assert [reason for (reason,) in reasons] == [reason for _, reason in bad] + ["store_incomplete"] * 6
 
 
 def test_the_last_time_zone_wins_and_an_unknown_one_changes_nothing(
@@ -77,7 +75,7 @@ def test_the_last_time_zone_wins_and_an_unknown_one_changes_nothing(
     assert zones(database_url) == {"a": "America/Chicago", "b": "Asia/Kathmandu"}
 
     again = load(database_url, tmp_path / "zones.csv", [ZONES, "a,Mars/Base", "b,UTC", "a,America/Chicago"])
-    assert counts(again) == (0, 1, 1, 1)
+    assert counts(again) == (0, 0, 1, 2)
     assert zones(database_url) == {"a": "America/Chicago", "b": "UTC"}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from services.ingest.parse.parsed import StagedRow
 from shared.db.queries import queries
 from tests.integration.ingest.database import Poll, load, load_polls
 
@@ -79,19 +80,21 @@ def test_hours_are_compared_by_store_whatever_the_statistics_of_the_staging_tabl
         return [header, *(f"{n},{day},09:00,{closes}" for n in range(stores) for day in range(7))]
 
     load(database_url, tmp_path / "before.csv", hours(1000, "17:00"))
-    sql, import_id = queries("ingest"), {"id": "00000000-0000-7000-8000-000000000000"}
+    sql, import_id = queries("ingest"), "00000000-0000-7000-8000-000000000000"
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("vacuum analyze import_staged")  # as autovacuum leaves it: empty
         conn.execute("analyze business_hours")
         with conn.transaction(force_rollback=True):
-            with conn.cursor().copy(sql["stage_hours"]) as copy:
-                for n in range(named):
-                    for day in range(7):
-                        copy.write_row((import_id["id"], str(n), day, 9 * 3600, 18 * 3600))
-            for step in ("create_wanted_hours", "prepare_hours", "analyze_wanted_hours"):
-                conn.execute(sql[step], import_id if step == "prepare_hours" else None)
+            with conn.cursor().copy(sql["stage_rows"]) as copy:
+                for line in range(named * 7):
+                    n, day = divmod(line, 7)
+                    row = StagedRow(str(n), line, 0, b"", day_number=day, opens=9 * 3600, closes=18 * 3600)
+                    copy.write_row((import_id, *row))
+            conn.execute(sql["create_wanted_hours"])
+            conn.execute(sql["prepare_hours"], {"ids": [import_id], "first_days": [0]})
+            conn.execute(sql["analyze_wanted_hours"])
             explain = b"explain (analyze, timing off) " + sql["apply_hours"]
-            plan = "\n".join(line for (line,) in conn.execute(explain, prepare=False))
+            plan = "\n".join(line for (line,) in conn.execute(explain, {"ids": [import_id]}, prepare=False))
     compared = sum(map(int, re.findall(r"Rows Removed by Join Filter: (\d+)", plan)))
     assert compared <= 100 * named, plan
     assert f"rows={7 * named}.00" in plan, plan

@@ -152,7 +152,7 @@ def test_a_zip_in_an_object_store_is_read_over_a_bad_connection(
     s3.put_object(Bucket=bucket, Key="set.zip", Body=zip_of({"polls.csv": polls, "zones.csv": ZONES}))
     with cutting_proxy(servers.s3_endpoint, lambda: 400_000) as proxy:
         (archive,) = find_stored(f"s3://{bucket}/set.zip", settings_for(servers, proxy.endpoint))
-        members = resolve_sources(archive)
+        members = resolve_sources(archive).sources
         assert [b"".join(member.read_blocks()) for member in members] == [polls, ZONES]
 
 

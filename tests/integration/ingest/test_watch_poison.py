@@ -28,9 +28,9 @@ def test_poison_is_tried_five_times_and_the_others_are_loaded(database_url: str,
             " when (old.source like '%poison.csv' and new.kind is not null) execute function refuse()"
         )
 
-    def load(source, import_id):  # type: ignore[no-untyped-def]
+    def load(source, import_id, delivery_id):  # type: ignore[no-untyped-def]
         loads.append(Path(source.name).name)
-        return load_source(database_url, source, import_id=import_id, limits=Limits())
+        return load_source(database_url, source, import_id, delivery_id, limits=Limits())
 
     watcher = Watcher(str(tmp_path), Settings.model_validate({"database_url": database_url}), load)
     watcher.check_once()

@@ -108,7 +108,7 @@ def test_no_source_is_opened_within_a_transaction(database_url: str, tmp_path: P
     path.write_bytes(POLLS)
     with connect(database_url, application_name="test", autocommit=True) as conn:
         conn.execute("insert into import (id, source, state) values (%s, 'x', 'queued')", [archive_id])
-        sources = [source for _ in range(2) for source in resolve_sources(Slow(path))]
+        sources = [source for _ in range(2) for source in resolve_sources(Slow(path)).sources]
         assert len(queue_members(conn, archive_id, sources)) == 2
     assert seen == [psycopg.pq.TransactionStatus.IDLE] * 2
 

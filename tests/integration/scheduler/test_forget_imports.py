@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -275,7 +276,7 @@ def test_a_watcher_loads_nothing_again(
         watcher = Watcher(
             str(folder),
             settings,
-            lambda source, import_id: load_source(database_url, source, import_id=import_id),
+            partial(load_source, database_url),
         )
         for _ in range(2):
             watcher.check_once()

@@ -1,0 +1,79 @@
+"""Reads days of the week: English names, and numbers, which only a whole file explains."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from shared.errors import BadInputFile
+
+K = TypeVar("K")
+_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYS: Final = {name: day for day, name in enumerate(_NAMES)} | {
+    name[:3]: day for day, name in enumerate(_NAMES)
+}
+_NUMBERS: Final = frozenset("01234567")
+FROM_ONE: Final = "the days of the week are numbered 1 to 7: 1 is read as Monday, 7 as Sunday"
+_FIX: Final = "number the days 0 (Monday) to 6 (Sunday), or write their names"
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day as written: by its name (0 is Monday), or by a number from 0 to 7."""
+
+    named: int | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class NumbersUsed:
+    """Whether a file names day 0, and day 7. Rejected rows count too.
+
+    `unclear`: it names neither, and the files of its delivery that took effect differ.
+    """
+
+    zero: bool
+    seven: bool
+    unclear: bool = False
+
+
+def parse_day(text: str) -> Day | None:
+    """Return the day, or None if it is neither a number from 0 to 7 nor an English name, full or of three letters."""
+    text = text.strip(" ").lower()
+    if text in _NUMBERS:
+        return Day(number=int(text))
+    named = _DAYS.get(text)
+    return None if named is None else Day(named=named)
+
+
+def refuse_both(used: NumbersUsed) -> None:
+    """Raise `BadInputFile` (`day_numbers`) if a file names both day 0 and day 7."""
+    if used.zero and used.seven:
+        raise BadInputFile(
+            "day_numbers", f"the file has both day 0 and day 7, so it is unclear which day is which; {_FIX}"
+        )
+
+
+def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int | None]:
+    """Return which number is Monday (0 or 1) in each file of a delivery.
+
+    A file with neither 0 nor 7 follows the others. The value is None if these differ.
+    """
+    from_one = any(used.seven for used in delivery.values())
+    from_zero = any(used.zero for used in delivery.values())
+    others = None if from_one and from_zero else int(from_one)
+    return {file: _find_first_number(used, others) for file, used in delivery.items()}
+
+
+def _find_first_number(used: NumbersUsed, others: int | None) -> int | None:
+    if used.unclear:
+        return None
+    return int(used.seven) if used.seven or used.zero else others
+
+
+def refuse_unclear() -> BadInputFile:
+    """Return the error for a file without 0 and 7 among files that number their days differently."""
+    return BadInputFile(
+        "day_numbers",
+        "the other hours files of this delivery number the days differently (one has day 0, one has day 7), and this"
+        f" file has neither; {_FIX}",
+    )

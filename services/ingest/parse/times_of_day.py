@@ -1,0 +1,35 @@
+"""Reads times of day: `09:00`, `9:00:00`, `9:00 AM`, `9.00`, and `24:00` as a closing time."""
+
+import re
+
+_TIME = re.compile(r"(\d\d?):([0-5]\d)(?::([0-5]\d)(?:\.0+)?)?(?: ?([ap])m)?", re.ASCII | re.IGNORECASE)
+_DOTTED = re.compile(r"(\d\d?)\.([0-5]\d)", re.ASCII)
+_NOON_H, _DAY_H, _DAY_S = 12, 24, 86_400
+
+
+def parse_opening(text: str) -> int | None:
+    """Return the second of the local day (0 to 86399), or None if this is not a time of day."""
+    second = _parse_second(text)
+    return None if second == _DAY_S else second
+
+
+def parse_closing(text: str) -> int | None:
+    """Return the second of the local day, or None. `24:00` is the midnight that ends the day: 0, as hours wrap."""
+    second = _parse_second(text)
+    return 0 if second == _DAY_S else second
+
+
+def _parse_second(text: str) -> int | None:
+    text = text.strip(" ")
+    match = _TIME.fullmatch(text) or _DOTTED.fullmatch(text)
+    if match is None:
+        return None
+    hour, minute, *rest = match.groups()
+    second, half = rest or ("0", None)
+    hours = int(hour or 0)
+    if half:
+        if not 1 <= hours <= _NOON_H:
+            return None
+        hours = hours % _NOON_H + (_NOON_H if half in "pP" else 0)
+    seconds = hours * 3600 + int(minute or 0) * 60 + int(second or 0)
+    return seconds if seconds < _DAY_S or (hours == _DAY_H and seconds == _DAY_S) else None

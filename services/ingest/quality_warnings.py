@@ -1,0 +1,39 @@
+"""Sentences for what the quality report says about single stores."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SHOWN = 20  # stores of each kind; the quality report of the import lists more
+
+
+def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each note and for each store left as it was or with far shorter hours than before."""
+    yield from quality.get("notes", ())
+    for one in quality.get("left_out", ()):
+        yield f"{one['name']} was left out: {one['reason']}"
+    yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)
+    yield from _list_stores(quality, "stores_shrunk", "lose more than half of their hours", _describe_shrunk)
+
+
+def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any) -> Iterator[str]:
+    listed = quality.get(f"{name}_list", ())
+    # The stores that are now treated as open 24x7 come first.
+    for store in sorted(listed, key=lambda store: not store.get("without_hours"))[:_SHOWN]:
+        yield describe(store)
+    if (more := quality.get(name, 0) - min(len(listed), _SHOWN)) > 0:
+        yield f"{more:,} more stores {what}"
+
+
+def _describe_unchanged(store: Mapping[str, Any]) -> str:
+    why = f"line {store['line']:,} was rejected ({store['reason']})"
+    if store.get("without_hours"):
+        return f"store {store['store_id']} HAS NO HOURS and counts as open 24x7: {why}"
+    if "without_hours" in store:
+        return f"store {store['store_id']} keeps the hours it had: {why}"
+    if store.get("without_zone"):
+        return f"store {store['store_id']} has no time zone and counts as America/Chicago: {why}"
+    return f"store {store['store_id']} keeps the time zone it had: {why}"
+
+
+def _describe_shrunk(store: Mapping[str, Any]) -> str:
+    return f"store {store['store_id']} is now open {store['hours_after']:g} h a week, before {store['hours_before']:g} h"

@@ -1,0 +1,42 @@
+"""Loads the parts of one delivery: what one command, archive, upload or settled batch brings together.
+
+Files of hours are staged one after the other, and then take effect together: the rows of a store that is in several of
+them are a union. Across deliveries the later one replaces.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+from uuid import UUID
+
+from services.ingest.sources.source import ResolvedSource, Source
+from services.ingest.write.import_result import ImportResult
+from shared.ids import new_id
+
+T = TypeVar("T")
+# Loads a source under the import with this id, or under one that it claims; with a delivery's id, only stages it.
+LoadSource = Callable[[Source, UUID | None, UUID | None], ImportResult]
+Part = tuple[ResolvedSource, T, UUID | None]
+
+
+def load_parts(parts: Sequence[Part[T]], load: LoadSource) -> Iterator[tuple[T, ImportResult]]:
+    """Load all parts in load order. Yield what each belongs to, and its result."""
+    ordered = sorted(parts, key=lambda part: part[0].load_order)
+    hours = [part for part in ordered if part[0].kind == "hours"]
+    shared_id = new_id() if len(hours) > 1 else None
+    staged: dict[int, ImportResult] = {}
+    for part in ordered:
+        source, owner, import_id = part
+        if shared_id and source.kind == "hours":
+            if not staged:
+                staged = {id(each): load(each[0], each[2], shared_id) for each in hours}
+            yield owner, _finish_staged(source, staged[id(part)], load)
+        else:
+            yield owner, load(source, import_id, None)
+
+
+def _finish_staged(source: Source, staged: ImportResult, load: LoadSource) -> ImportResult:
+    """Apply the delivery's staged hours. The first call applies those of all its files."""
+    if staged.state != "running":
+        return staged
+    return replace(load(source, staged.id, None), resumed_at_byte=staged.resumed_at_byte)

@@ -1,0 +1,35 @@
+"""What is not read from an archive or a folder, and why. Nothing is left out without a word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+TABLES = (".csv", ".tsv", ".txt")  # also with .gz
+_ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that was not read."""
+
+    name: str
+    reason: str
+
+
+def find_member_fault(name: str) -> str | None:
+    """Return why a member of an archive is not read, or None if it is."""
+    path = PurePosixPath(name)
+    if path.name.startswith(".") or "__MACOSX" in path.parts:
+        return "it is hidden"
+    if name.lower().removesuffix(".gz").endswith(TABLES):
+        return None
+    if name.lower().endswith(_ARCHIVES):
+        return "it is an archive inside the archive; unpack it and load it by itself"
+    return f"its name ends in none of {', '.join(TABLES)}, also with .gz"
+
+
+def describe_left_out(left_out: Sequence[LeftOut]) -> str:
+    """Return the first names with their reasons, to end an error message with."""
+    shown = "; ".join(f"{one.name} was left out: {one.reason}" for one in left_out[:_SHOWN])
+    return f". {shown}" if shown else ""

@@ -1,0 +1,65 @@
+"""What the quality report says about single stores of a file: those left as they were, and those that lose most hours.
+
+Saved in the transaction that the rows take effect in, so that no outage loses it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from services.ingest.parse.days import FROM_ONE
+from services.ingest.parse.kinds import Kind
+from shared.db.queries import queries
+
+_SQL = queries("ingest")
+STORE_LISTS = ("stores_unchanged", "stores_shrunk")
+LISTED_STORES = 1000  # of each list; their number is given too
+_HOUR_S = 3600
+
+
+class Remarks:
+    """The remarks on the imports of one delivery, by import and name."""
+
+    def __init__(self, conn: psycopg.Connection, kind: Kind) -> None:
+        self._conn = conn
+        self._kind = kind
+        self._found: defaultdict[UUID, dict[str, Any]] = defaultdict(dict)
+
+    def add_held_stores(self, ids: Sequence[UUID]) -> None:
+        """Add the stores that keep what they had, because one of their rows was rejected."""
+        for import_id, store_id, line, reason, without_hours, without_zone in self._conn.execute(
+            _SQL["held_stores"], {"ids": list(ids)}
+        ):
+            without = (
+                {"without_hours": without_hours} if self._kind == "hours" else {"without_zone": without_zone}
+            )
+            store = {"store_id": store_id, "line": line, "reason": reason, **without}
+            self._list_store(import_id, "stores_unchanged", store)
+
+    def add_shrinking_stores(self, import_id: UUID) -> None:
+        """Add the stores whose opening hours a week become less than half of what they were."""
+        for store_id, before_s, after_s in self._conn.execute(_SQL["shrinking_hours"]):
+            hours = {"hours_before": round(before_s / _HOUR_S, 2), "hours_after": round(after_s / _HOUR_S, 2)}
+            self._list_store(import_id, "stores_shrunk", {"store_id": store_id, **hours})
+
+    def add_first_days(self, first_days: Mapping[UUID, int]) -> None:
+        """Add that the days of a file are numbered from 1."""
+        for import_id, first_day in first_days.items():
+            if first_day:
+                self._found[import_id].setdefault("notes", []).append(FROM_ONE)
+
+    def save(self) -> None:
+        """Write the remarks to the imports."""
+        for import_id, notes in self._found.items():
+            self._conn.execute(_SQL["note_quality"], {"id": import_id, "notes": Jsonb(notes)})
+
+    def _list_store(self, import_id: UUID, name: str, store: Mapping[str, object]) -> None:
+        found = self._found[import_id]
+        found[name] = found.get(name, 0) + 1
+        listed = found.setdefault(f"{name}_list", [])
+        if len(listed) < LISTED_STORES:
+            listed.append(store)

@@ -1,0 +1,195 @@
+"""Hours take effect by delivery, and for each store completely or not at all: by the command and by HTTP alike."""
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from services.ingest.quality_warnings import list_warnings
+from services.ingest.run import Limits, load_source
+from services.ingest.watch import Watcher
+from shared.settings import Settings
+from tests.integration.ingest.command import run_ingest
+from tests.integration.ingest.database import check_ledger
+from tests.integration.ingest.service import ended, ingest_service
+
+HEADER = "store_id,day_of_week,start_time_local,end_time_local"
+Files = Mapping[str, str]
+Deliver = Callable[[Files], tuple[str, list[str]]]  # the output or state, and the warnings
+
+
+def week(store: str, *days: int | str, opens: str = "09:00", closes: str = "21:00") -> list[str]:
+    return [f"{store},{day},{opens},{closes}" for day in days]
+
+
+def table(*rows: str, header: str = HEADER) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+def days(database_url: str, store: str) -> list[int]:
+    with psycopg.connect(database_url) as conn:
+        rows = conn.execute(
+            "select day_of_week from business_hours join store using (store_key) where store_id = %s order by 1",
+            [store],
+        )
+        return [day for (day,) in rows]
+
+
+def pack(files: Files) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+@pytest.fixture(params=["folder", "zip", "form", "uploaded zip", "watch"])
+def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Deliver]:
+    """Bring files as one delivery, in one of the ways there are."""
+    turns = iter(range(100))
+
+    def write(files: Files) -> Path:
+        folder = tmp_path / f"delivery {next(turns)}"
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return folder
+
+    def by_command(files: Files) -> tuple[str, list[str]]:
+        path = write(files)
+        if request.param == "zip":
+            path = path.with_suffix(".zip")
+            path.write_bytes(pack(files))
+        done = run_ingest(database_url, str(path))
+        text = done.stderr.decode()
+        return text, [line for line in text.splitlines() if "warning:" in line]
+
+    def by_watching(files: Files) -> tuple[str, list[str]]:
+        found: list[str] = []
+
+        def load(*args: Any) -> Any:
+            result = load_source(database_url, *args, limits=Limits())
+            found.extend(list_warnings(result.quality or {}) if result.state != "running" else ())
+            return result
+
+        watcher = Watcher(str(write(files)), Settings.model_validate({"database_url": database_url}), load)
+        watcher.check_once()
+        watcher.check_once()
+        return "", found
+
+    if request.param in {"folder", "zip"}:
+        yield by_command
+    elif request.param == "watch":
+        yield by_watching
+    else:
+        with ingest_service(database_url, tmp_path / "spool") as client:
+            yield lambda files: by_http(client, files, as_form=request.param == "form")
+    check_ledger(database_url)
+
+
+def by_http(client: TestClient, files: Files, *, as_form: bool) -> tuple[str, list[str]]:
+    if as_form:
+        parts = [("file", (name, text, "text/csv")) for name, text in files.items()]
+        body = ended(client, client.post("/v1/imports", files=parts))
+    else:
+        sent = client.post("/v1/imports", content=pack(files), headers={"Content-Type": "application/zip"})
+        body = ended(client, sent)
+    return str(body), list(list_warnings(body["quality"] or {}))
+
+
+def test_the_files_of_a_delivery_are_a_union_and_the_next_delivery_replaces(
+    deliver: Deliver, database_url: str
+) -> None:
+    parts = {
+        "part-0000.csv": table(*week("lake-1", 0, 1, 2)),
+        "part-0001.csv": table(*week("lake-1", 3, 4, 5, 6), *week("other", 0)),
+    }
+    _, warnings = deliver(parts)
+    assert (days(database_url, "lake-1"), days(database_url, "other")) == ([0, 1, 2, 3, 4, 5, 6], [0])
+    assert warnings == []
+    with psycopg.connect(database_url) as conn:
+        counted = conn.execute(
+            "select accepted, duplicate, rejected from import where kind = 'hours' order by source"
+        ).fetchall()
+        assert counted == [(3, 0, 0), (5, 0, 0)]
+        assert conn.execute("select count(*) from import_staged").fetchone() == (0,)
+
+    _, warnings = deliver({"fewer.csv": table(*week("lake-1", 0, 1, 2))})
+    assert (days(database_url, "lake-1"), days(database_url, "other")) == ([0, 1, 2], [0])
+    assert len(warnings) == 1
+    assert "lake-1 is now open 36 h a week, before 84 h" in warnings[0]
+
+    deliver(dict(reversed(parts.items())))
+    assert days(database_url, "lake-1") == [0, 1, 2, 3, 4, 5, 6]
+    deliver({"alone.csv": parts["part-0001.csv"]})
+    assert days(database_url, "lake-1") == [3, 4, 5, 6], "the same bytes alone mean other hours"
+
+
+def test_a_rejected_row_leaves_its_store_as_it_was_throughout_the_delivery(
+    deliver: Deliver, database_url: str
+) -> None:
+    deliver({"good.csv": table(*week("lake-2", *range(7)), *week("lake-3", *range(7)))})
+    bad = [*week("lake-2", 0, 1), "lake-2,2,25:00,21:00", *week("lake-3", 0, 1, 2, 3)]
+    new = ["new,0,nine,21:00", *week("new", 1, 2)]
+    text, warnings = deliver({"a.csv": table(*week("lake-2", 5, 6)), "b.csv": table(*bad, *new)})
+    assert days(database_url, "lake-2") == list(range(7))
+    assert days(database_url, "lake-3") == [0, 1, 2, 3]
+    assert days(database_url, "new") == []
+    assert len(warnings) == 2, text
+    # The store without hours comes first.
+    assert "store new HAS NO HOURS and counts as open 24x7: line 9 was rejected (time)" in warnings[0]
+    assert "store lake-2 keeps the hours it had: line 4 was rejected (time)" in warnings[1]
+    with psycopg.connect(database_url) as conn:
+        rejected = conn.execute(
+            "select source, line, reason, convert_from(raw, 'UTF8') from import_reject"
+            " join import on id = import_id order by source, line"
+        ).fetchall()
+    assert [(Path(source).name, *rest) for source, *rest in rejected][:3] == [
+        ("a.csv", 2, "store_incomplete", "lake-2,5,09:00,21:00"),
+        ("a.csv", 3, "store_incomplete", "lake-2,6,09:00,21:00"),
+        ("b.csv", 2, "store_incomplete", "lake-2,0,09:00,21:00"),
+    ]
+    assert len(rejected) == 2 + 3 + 3
+
+
+def test_a_rejected_zone_leaves_the_store_as_it_was(deliver: Deliver, database_url: str) -> None:
+    header = "store_id,timezone_str"
+    deliver({"zones.csv": table("a,America/Denver", header=header)})
+    _, warnings = deliver({"zones.csv": table("a,UTC", "a,Mars/Base", "b,Mars/Base", "c,UTC", header=header)})
+    with psycopg.connect(database_url) as conn:
+        zones = conn.execute("select store_id, timezone from store order by 1").fetchall()
+    assert zones == [("a", "America/Denver"), ("c", "UTC")]
+    assert len(warnings) == 2
+    assert "store a keeps the time zone it had: line 3 was rejected (timezone)" in warnings[0]
+    assert "store b has no time zone and counts as America/Chicago: line 4" in warnings[1]
+
+
+def test_days_numbered_from_1_to_7_count_from_monday(deliver: Deliver, database_url: str) -> None:
+    _, warnings = deliver(
+        {"a.csv": table(*week("lake-9", 1, 2)), "b.csv": table(*week("lake-9", 6, 7), *week("named", "Tue"))}
+    )
+    assert (days(database_url, "lake-9"), days(database_url, "named")) == ([0, 1, 5, 6], [1])
+    assert len(warnings) == 2
+    assert all("1 is read as Monday, 7 as Sunday" in warning for warning in warnings)
+
+
+def test_contradicting_day_numbers_are_refused(deliver: Deliver, database_url: str) -> None:
+    text, _ = deliver({"both.csv": table(*week("both", 0, 1, 7))})
+    assert "day_numbers" in text or "both day 0 and day 7" in text or not text
+    assert days(database_url, "both") == []
+
+    deliver(
+        {
+            "zero.csv": table(*week("zero", 0, 1)),
+            "seven.csv": table(*week("seven", 1, 7)),
+            "unclear.csv": table(*week("unclear", 2)),
+        }
+    )
+    assert days(database_url, "zero") == [0, 1]
+    assert days(database_url, "seven") == [0, 6]
+    assert days(database_url, "unclear") == []
