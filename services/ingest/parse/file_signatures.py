@@ -4,6 +4,7 @@ from shared.errors import BadInputFile
 
 _ZIP, _EMPTY_ZIP, _GZIP = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b"
 GZIP_SIGNATURE_BYTES = len(_GZIP)
+_TAR_PLACE = 257  # of a tar archive's signature (POSIX)
 _ZIP_HELP = (
     "a zip archive or an xlsx workbook, not CSV; name a zip archive .zip and load it as a file or an object,"
     " not from standard input or from within another archive; export a workbook as CSV"
@@ -20,6 +21,7 @@ _OTHER_FORMATS = {
     b"\xfd7zXZ": "an xz file; compress it with gzip or zip instead",
     b"\x28\xb5\x2f\xfd": "a zstd file; compress it with gzip or zip instead",
     b"7z\xbc\xaf": "a 7z archive; compress it with gzip or zip instead",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself; run git lfs pull, and load the file",
     b"SQLite format 3": "an SQLite database, not CSV; export its table as CSV",
 }
 
@@ -39,6 +41,8 @@ def refuse_other_formats(start: bytes) -> None:
     for signature, name in _OTHER_FORMATS.items():
         if start.startswith(signature):
             raise BadInputFile("magic", f"this is {name}")
+    if start[_TAR_PLACE:].startswith(b"ustar"):
+        raise BadInputFile("magic", "this is a tar archive; unpack it, or pack the files as zip")
     # A NUL among the first letters means UTF-16. One further down is rejected with its row.
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:4]:
         raise BadInputFile("encoding", "this is not UTF-8 text; save the file as UTF-8")

@@ -58,10 +58,12 @@ class LocalHoursWriter:
             ids = [import_id for (import_id,) in self._conn.execute(_SQL["delivery"], own_id)]
             if not self._ledger.has_staged_rows():
                 return
+            # Before rows are taken away: rejected rows count as evidence.
+            numbers = self._read_numbers(ids)
             counts = self._reject_incomplete(ids)
             remarks = Remarks(self._conn, self._kind)
             if self._kind == "hours":
-                ids = self._prepare_hours(ids, remarks)
+                ids = self._prepare_hours(numbers, remarks)
             self._ledger.lock_writers()
             remarks.add_held_stores(ids)
             changed = self._apply_staged(ids, counts)
@@ -91,12 +93,11 @@ class LocalHoursWriter:
             any_changed |= changed
         return any_changed
 
-    def _prepare_hours(self, ids: list[UUID], remarks: Remarks) -> list[UUID]:
+    def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> list[UUID]:
         """Find the distinct rows, which needs no lock, and analyze them so that the planner knows their number.
 
         Return the imports that can take effect.
         """
-        numbers = self._read_numbers(ids)
         refuse_both(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
         first_days = find_first_numbers(numbers)
         if first_days.get(self._ledger.import_id, 0) is None:

@@ -123,6 +123,8 @@ REFUSED: Mapping[str, tuple[bytes, str, str]] = {
     "two-separators": (POLLS.replace(b",", b";", 1) + b"\n", "header", "Line 1 must name"),
     "parquet": (b"PAR1\x15\x04rest", "magic", "Parquet"),
     "zip-named-csv": (b"", "magic", "zip"),  # content below
+    "lfs-pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "magic", "git lfs pull"),
+    "tar": (b"polls.csv".ljust(257, b"\0") + b"ustar\x0000".ljust(255, b"\0"), "magic", "tar archive"),
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "magic", "xls"),
 }
 

@@ -173,6 +173,9 @@ def test_days_numbered_from_1_to_7_count_from_monday(deliver: Deliver, database_
     _, warnings = deliver(
         {"a.csv": table(*week("lake-9", 1, 2)), "b.csv": table(*week("lake-9", 6, 7), *week("named", "Tue"))}
     )
+    # A rejected row and the rows that it holds back tell the numbers too.
+    deliver({"c.csv": table("held,1,x,y", *week("held", 7), *week("other", 1))})
+    assert (days(database_url, "held"), days(database_url, "other")) == ([], [0])
     assert (days(database_url, "lake-9"), days(database_url, "named")) == ([0, 1, 5, 6], [1])
     assert len(warnings) == 2
     assert all("1 is read as Monday, 7 as Sunday" in warning for warning in warnings)

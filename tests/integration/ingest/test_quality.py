@@ -81,7 +81,7 @@ def test_hours(database_url: str, tmp_path: Path) -> None:
         "b,0,01:59,05:00",  # overlaps it
         "b,3,10:00,10:00",  # 24 hours
         "b,4,10:00,23:59",
-        "b,9,10:00,11:00",
+        "rejected,9,10:00,11:00",
     ]
     assert quality(database_url, load(database_url, tmp_path / "hours.csv", rows)) == {
         "rejects": {"day": 1},
@@ -97,7 +97,7 @@ def test_hours(database_url: str, tmp_path: Path) -> None:
 
 
 def test_zones(database_url: str, tmp_path: Path) -> None:
-    rows = [ZONES, "a,UTC", "a,UTC", "b,America/Chicago", "b,UTC", "b,Nowhere"]
+    rows = [ZONES, "a,UTC", "a,UTC", "b,America/Chicago", "b,UTC", "c,Nowhere"]
     assert quality(database_url, load(database_url, tmp_path / "zones.csv", rows)) == {
         "rejects": {"timezone": 1},
         "duplicates": 1,
@@ -112,7 +112,7 @@ def test_the_report_of_an_archive_covers_its_members(database_url: str, tmp_path
     polls = load(
         database_url, tmp_path / "polls.csv", [POLLS_HEADER, "a,up,x", "a,active,2024-09-02T00:00:00Z"]
     )
-    hours = load(database_url, tmp_path / "hours.csv", [HOURS, "a,7,x,y", "a,0,00:00,23:59"])
+    hours = load(database_url, tmp_path / "hours.csv", [HOURS, "c,8,x,y", "a,0,00:00,23:59"])
     archive = uuid4()
     with psycopg.connect(database_url) as conn:
         conn.execute("insert into import (id, kind, source) values (%s, 'archive', 'a.zip')", [archive])
