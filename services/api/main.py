@@ -19,7 +19,7 @@ from shared.errors import DatabaseUnavailable, QueueUnavailable, StorageUnavaila
 from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
-from shared.http.service import make_service
+from shared.http.service import ServiceIdentity, make_service
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
 from shared.limits import KeyLimits
@@ -69,10 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             stop_tracing()
 
     return make_service(
-        "api",
+        ServiceIdentity("api", "Uptill", "How long each store was up and down within its opening hours."),
         settings,
-        title="Uptill",
-        summary="How long each store was up and down within its opening hours.",
         lifespan=lifespan,
         routers=[
             module.router for module in (reports, schedules, events, stores, aliases, webhooks, keys, health)

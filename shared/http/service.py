@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
@@ -41,12 +42,19 @@ class VersionBody(BaseModel):
     version: str
 
 
+@dataclass(frozen=True)
+class ServiceIdentity:
+    """How a service presents itself: its name in metrics and `/version`, and the head of its OpenAPI document."""
+
+    name: Literal["api", "ingest"]
+    title: str
+    summary: str
+
+
 def make_service(
-    name: Literal["api", "ingest"],
+    identity: ServiceIdentity,
     settings: Settings,
     *,
-    title: str,
-    summary: str,
     lifespan: Lifespan,
     routers: Sequence[APIRouter],
     max_body_bytes: int | None,
@@ -65,8 +73,8 @@ def make_service(
             yield {"edge": edge}  # for every connection: shared/http/connection.py
 
     app = FastAPI(
-        title=title,
-        summary=summary,
+        title=identity.title,
+        summary=identity.summary,
         version=_VERSION,
         lifespan=lifespan_with_limits,
         docs_url=None,
@@ -95,7 +103,7 @@ def make_service(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
     add_error_handlers(app)
-    for router in (*routers, metrics_router(name), _make_operations(name)):
+    for router in (*routers, metrics_router(identity.name), _make_operations(identity.name)):
         app.include_router(router)
     add_docs(app)
     describe(app)

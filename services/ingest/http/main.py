@@ -18,7 +18,7 @@ from shared.errors import DatabaseUnavailable
 from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
-from shared.http.service import make_service
+from shared.http.service import ServiceIdentity, make_service
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
 from shared.metrics.exposition import serve_metrics
@@ -85,10 +85,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             stop_tracing()
 
     return make_service(
-        "ingest",
+        ServiceIdentity("ingest", "Uptill ingest", "Loads polls, opening hours and time zones."),
         settings,
-        title="Uptill ingest",
-        summary="Loads polls, opening hours and time zones.",
         lifespan=lifespan,
         routers=[module.router for module in (imports, observations, stores, health)],
         max_body_bytes=None,  # each route has its own limit
