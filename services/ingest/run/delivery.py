@@ -1,4 +1,4 @@
-"""Loads the parts of one delivery: what one command, archive, upload or settled batch brings together.
+"""Loads the parts of one delivery: what one command, archive, upload or finished batch brings together.
 
 Files of hours are staged one after the other, and then take effect together: the rows of a store that is in several of
 them are a union. Across deliveries the later one replaces.
