@@ -19,7 +19,7 @@ SHOWN = ("up_us", "down_us", "unknown_us", "up_min_us", "up_max_us")
 def measures(up: int, down: int, unknown: int, bound: int) -> Measures:
     """The measures of one store and window; `bound` is how much of the uptime and of the downtime is certain."""
     whole = up + down + unknown
-    values = (whole, up, down, unknown, min(up, bound), whole - min(down, bound), 0)
+    values = (0, whole, up, down, unknown, min(up, bound), whole - min(down, bound), 0)
     return Measures(*(np.array([[value]], dtype=np.int64) for value in values))
 
 
