@@ -34,7 +34,7 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(tmp_path: Path) -
     assert int(counts[1].replace(",", "")) > 1_000
     assert int(counts[4]) == 0, "nothing of the sample is rejected"
     assert "store_id,uptime_last_hour,uptime_last_day,uptime_last_week,downtime_last_hour" in demo.stdout
-    assert re.search(r"link after [\d.]+ s \(HTTP 200, \d+ bytes\)", demo.stdout)
+    assert re.search(r"link after [\d.]+ s \(HTTP 200, [\d,]+ bytes\)", demo.stdout)
     assert "X-Amz-Signature=" in demo.stdout
     assert list(tmp_path.iterdir()) == []
     assert processes_with(str(tmp_path)) == []
