@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         default=10.0,
         gt=0,
         le=60,
-        description="Seconds that a batch of a report, or a chunk of an import, waits for a table lock in Postgres. After that it is tried again later, which does not count as a failed claim.",
+        description="How many seconds a batch or an import chunk waits for a table lock in Postgres. Then it is retried later, without counting as a failed claim.",
     )
     pool_size: int = Field(
         default=8,

@@ -50,7 +50,7 @@ def locked(directory: Path, wait: Callable[[float], None]) -> Iterator[int]:
 def stop_strays(stop_signals: Mapping[Path, int]) -> None:
     """End processes that outlived their stack and its keeper.
 
-    `stop_signals` maps the working folder of such a process to the signal that stops it.
+    `stop_signals` maps a process's working folder to the signal that stops the process.
     """
     strays: list[Running] = []
     for process in psutil.process_iter(["cwd", "terminal"]):

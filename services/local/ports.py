@@ -24,8 +24,9 @@ def is_free(port: int) -> bool:
 class PortReservation:
     """One free port per name. Reservations made at the same time never share a port.
 
-    On Linux, a bound socket that does not listen keeps the kernel from handing out its port. A server that is told to
-    use this port can still take it, because it sets SO_REUSEADDR. On other systems the port is only probably free.
+    Each port is held by a socket that is bound but does not listen. On Linux, the kernel then gives the port to no other
+    program that asks for any free port, while the intended server can still bind it with SO_REUSEADDR. On other systems
+    the port is only probably free.
     """
 
     def __init__(self, names: Iterable[str], preferred: Mapping[str, int]) -> None:

@@ -1,5 +1,6 @@
 """What the scheduler's duties have in common: threads that report their health, and steps that survive an outage."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from threading import Event, Thread
 
@@ -11,7 +12,7 @@ from shared.errors import InfrastructureError
 _log = structlog.get_logger()
 
 
-class Duty(Thread):
+class Duty(Thread, ABC):
     """A daemon thread that repeats one duty until it is stopped. Subclasses implement `perform`."""
 
     def __init__(self, name: str) -> None:
@@ -20,9 +21,9 @@ class Duty(Thread):
         self._was_healthy = True
         self._error: BaseException | None = None
 
+    @abstractmethod
     def perform(self) -> None:
         """Do the duty until `_stopping` is set; note in `_was_healthy` whether every server answered."""
-        raise NotImplementedError
 
     def is_healthy(self) -> bool:
         """Return whether every server answered in the last round. Raises the error that ended the thread."""

@@ -43,5 +43,5 @@ def register_actors(broker: RedisBroker, context: Callable[[], WorkerContext]) -
         (on_finalise_report, FinaliseReport, REPORT_QUEUE),
     ):
         dramatiq.actor(broker=broker, queue_name=queue, actor_name=ACTOR_NAMES[message_type])(actor)
-    # Uptill never delays a message, and a worker polls each delay queue as often as the queue itself.
+    # Uptill never delays messages. Without this, workers would also poll an empty delay queue for each queue.
     broker.delay_queues.clear()

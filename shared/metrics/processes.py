@@ -1,8 +1,8 @@
 """Let the processes of one service answer with one set of metrics, in a shared folder of memory-mapped counters.
 
-`prometheus_client` reads the folder's name from the environment at import, so this package sets it first. That works
-only after Python has told a child process that it is one. `shared.http.serve` is imported before that, so it must not
-import this package.
+`prometheus_client` reads the folder's name from the environment when it is imported, so this package sets it first. A
+child process recognizes itself by `multiprocessing.parent_process()`, which is still None while `shared.http.serve` is
+imported. So that module must not import this package.
 """
 
 import fcntl

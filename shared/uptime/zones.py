@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import tzdata  # type: ignore[import-untyped]
+import tzdata
 
 from shared.uptime.intervals import Int64s
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -67,8 +67,8 @@ def test_an_answer_has_the_fields_of_the_service(document: str, schema: str, kin
 
 @pytest.mark.parametrize("schema", ["ReportCreate", "ScheduledReport"])
 def test_the_options_of_a_report_are_those_of_the_service(schema: str) -> None:
-    options = dict.fromkeys(get_type_hints(parameters.ReportOptions), "x")
-    sent = parameters.to_json("latest", **options)  # type: ignore[arg-type]
+    options = cast("parameters.ReportOptions", dict.fromkeys(get_type_hints(parameters.ReportOptions), "x"))
+    sent = parameters.to_json("latest", **options)
     described = _properties("openapi.json", schema)
     assert set(sent) == set(described) - {"force", "webhook_url"}  # arguments of their own in `create_report`
     assert set(sent["stores"]) == set(_properties("openapi.json", "StoreSelection"))

@@ -7,6 +7,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,9 @@ from services.ingest.sources.gzip_streams import decompress, gunzip
 from services.ingest.sources.unpacking_limits import FREE_BYTES
 from services.ingest.sources.zip_archives import ZipMember, buffer_archive, list_members
 from shared.errors import BadInputFile
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Raw(io.RawIOBase):
     def tell(self) -> int:
         return self._inner.tell()
 
-    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
         return self._inner.readinto(buffer)
 
 

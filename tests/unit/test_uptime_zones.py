@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfoNotFoundError
 
 import numpy as np
 import pytest
-import tzdata  # type: ignore[import-untyped]
+import tzdata
 
 from shared.uptime.zones import DAY_S, zone_table
 from tests.oracle.accounting import SECOND_US, instant_us

@@ -18,7 +18,7 @@ from shared.errors import BadInputFile
 _MAX_READ_BYTES = 4 << 20  # a longer read is the directory of far too many members
 _ENCRYPTED = 1  # bit of a member's flags
 _OFFICE_DOCUMENT = "[Content_Types].xml"
-# What the standard library raises on damaged bytes.
+# `zipfile` and the decompressors raise all of these on damaged bytes; NotImplementedError for a method they lack.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError, IndexError, OSError)
 
 

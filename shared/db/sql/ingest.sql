@@ -344,7 +344,8 @@ order by store_id, day, opens, closes, position
 analyze wanted_hours
 
 -- name: shrinking_hours
--- Stores whose week of opening hours becomes less than half of what it is. Seconds; overlaps count twice.
+-- Stores that would lose more than half of their weekly opening time, with the time before and after in seconds.
+-- Overlapping intervals count twice.
 with wanted as (
     select store_id, sum(case when closes <= opens then closes + 86400 else closes end - opens) as seconds
     from wanted_hours group by store_id

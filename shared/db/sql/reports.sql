@@ -380,7 +380,8 @@ from finished, unnest(%(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s:
     as file (format, object, size_bytes, sha256)
 
 -- name: expire_leases
--- A worker went silent. Its batch is due at once. Only the worker itself can show later that it is alive.
+-- The lease of a silent worker has expired, so its batch is due at once. If the worker later shows
+-- that it was alive, its claim does not count as failed.
 with held as (
     select report_id, batch_no, attempt, claim_id, lease_until from report_batch
     where state = 'leased' and lease_until < clock_timestamp()

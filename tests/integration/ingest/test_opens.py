@@ -4,10 +4,14 @@ import gzip
 import io
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from services.ingest.run import ingest_paths
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 HEAD_BYTES = 64 << 10
 POLLS = b"store_id,status,timestamp_utc\n" + b"".join(
@@ -34,7 +38,7 @@ class Reads:
                 reads.bytes += len(data)
                 return data
 
-            def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]
+            def readinto(self, buffer: "WriteableBuffer", /) -> int:
                 count = super().readinto(buffer)
                 reads.bytes += count
                 return count

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
 from services.ingest.run import Limits, load_source
+from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
+from services.ingest.write.import_result import ImportResult
 from shared.settings import Settings
 
 POLLS = b"store_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC\n"
@@ -28,7 +31,7 @@ def test_poison_is_tried_five_times_and_the_others_are_loaded(database_url: str,
             " when (old.source like '%poison.csv' and new.kind is not null) execute function refuse()"
         )
 
-    def load(source, import_id, delivery_id):  # type: ignore[no-untyped-def]
+    def load(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
         loads.append(Path(source.name).name)
         return load_source(database_url, source, import_id, delivery_id, limits=Limits())
 
