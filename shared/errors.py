@@ -1,4 +1,4 @@
-"""The errors of the domain. `shared/http/problems.py` maps them to HTTP."""
+"""The errors of the domain. `shared/http/error_handlers.py` maps them to HTTP."""
 
 
 class UptillError(Exception):

@@ -18,7 +18,8 @@ from shared.errors import FileLost, StorageUnavailable
 from shared.keys import ApiKey
 from shared.lane import Lane
 from shared.metrics.registry import OBJECTS_REFUSED
-from shared.reports.model import CONTENT_TYPES, FileFormat, FileOfReport, Report, file_name
+from shared.reports.formats import CONTENT_TYPES, FileFormat, file_name
+from shared.reports.model import FileOfReport, Report
 from shared.storage import Storage, StoredObject
 
 MAX_SIGNED = 10_000  # links kept for reuse; others are signed again

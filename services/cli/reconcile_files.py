@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from shared.db.queries import queries
 from shared.errors import ObjectLost
-from shared.reports.model import FileFormat, file_name
+from shared.reports.formats import FileFormat, file_name
 from shared.reports.retention import PREFIX, unreferenced_objects
 from shared.storage import ListedObject, Storage
 

@@ -30,7 +30,8 @@ from shared.reports.claim import (
 )
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.finalise import undo_finalise_claim
-from shared.reports.model import STORED_CSV_TYPE, BatchLease
+from shared.reports.formats import STORED_CSV_TYPE
+from shared.reports.model import BatchLease
 from shared.tracing import Value, span
 
 _log = structlog.get_logger()

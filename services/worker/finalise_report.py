@@ -35,7 +35,8 @@ from shared.reports.finalise import (
     return_finalise_claim,
     undo_finalise_claim,
 )
-from shared.reports.model import STORED_CSV_TYPE, FileFormat, FinaliseLease, ReportFacts
+from shared.reports.formats import STORED_CSV_TYPE, FileFormat
+from shared.reports.model import FinaliseLease, ReportFacts
 from shared.storage import StoredObject
 from shared.tracing import Value, span
 from shared.uptime.policy import POLICY_VERSION

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from shared.errors import ObjectCorrupt, ObjectLost
-from shared.reports.model import STORED_CSV_TYPE, Part
+from shared.reports.formats import STORED_CSV_TYPE
+from shared.reports.model import Part
 from shared.storage import Storage, StoredObject
 
 # Parts that a merge reads at the same time and holds in memory.

@@ -12,7 +12,8 @@ from services.worker.provenance import FileContents, describe_provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.errors import DiskFull, ObjectCorrupt
-from shared.reports.model import FileFormat, FinaliseLease, Part, ReportFacts
+from shared.reports.formats import FileFormat
+from shared.reports.model import FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
 from shared.uptime.window import parse_windows
 

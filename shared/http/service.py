@@ -17,6 +17,7 @@ from shared.http.contract import describe
 from shared.http.docs import add_docs
 from shared.http.edge_limits import EdgeLimits
 from shared.http.encodings import DecodedBody
+from shared.http.error_handlers import add_error_handlers
 from shared.http.head import HeadAsGet
 from shared.http.headers import REQUEST_ID, SecurityHeaders
 from shared.http.hosts import AllowedHosts, allowed_hosts
@@ -24,7 +25,6 @@ from shared.http.key_before_body import KeyBeforeBody
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.open_calls import OpenCalls
-from shared.http.problems import add_error_handlers
 from shared.settings import Settings
 
 _VERSION = version("uptill")

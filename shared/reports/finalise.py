@@ -11,7 +11,8 @@ from psycopg.types.json import Jsonb
 from shared.db.queries import queries
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import FileFormat, FinaliseLease, Origin, Part, ReportFacts
+from shared.reports.formats import FileFormat
+from shared.reports.model import FinaliseLease, Origin, Part, ReportFacts
 from shared.storage import StoredObject
 
 _SQL = queries("reports")

@@ -19,15 +19,9 @@ from shared.errors import DatabaseUnavailable, IdempotencyKeyReused, InvalidRequ
 from shared.ids import new_id
 from shared.keys import StoreScope
 from shared.limits import NO_LIMITS, KeyLimits
-from shared.reports.model import (
-    MAX_XLSX_ROWS,
-    NOWHERE,
-    OPEN_STATES,
-    Origin,
-    ReportCaller,
-    ReportRequest,
-    StoreFilter,
-)
+from shared.reports.formats import MAX_XLSX_ROWS
+from shared.reports.model import NOWHERE, OPEN_STATES, Origin
+from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us

@@ -8,7 +8,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from shared.keys import StoreScope
-from shared.reports.model import FileFormat, ReportRequest, ReportState, StoreFilter
+from shared.reports.formats import FileFormat
+from shared.reports.model import ReportState
+from shared.reports.parameters import ReportRequest, StoreFilter
 from shared.storage import StoredObject
 
 ScheduleState = Literal["active", "paused"]

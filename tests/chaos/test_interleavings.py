@@ -19,7 +19,8 @@ from shared.reports.complete import complete_batch
 from shared.reports.due import due_finalisations, expire_leases
 from shared.reports.end import cancel_report, withdraw
 from shared.reports.finalise import claim_finalise, finish_report
-from shared.reports.model import FinaliseLease, ReportCaller, ReportRequest
+from shared.reports.model import FinaliseLease
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject
 from tests.chaos.turns import Game, Script, Session

@@ -22,7 +22,7 @@ from shared.errors import (
     UptillError,
 )
 from shared.exit_codes import ExitCode, exit_code_of
-from shared.reports.model import CONTENT_TYPES
+from shared.reports.formats import CONTENT_TYPES
 from uptill_client import FORMATS, ApiError, Interval, NotReachable
 
 EVERY_COMMAND = [

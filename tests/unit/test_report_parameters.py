@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.reports.model import ReportParameters, ReportRequest, StoreFilter
+from shared.reports.parameters import ReportParameters, ReportRequest, StoreFilter
 from shared.uptime.window import parse_windows
 
 _EVERY_PARAMETER = ReportParameters(

@@ -17,7 +17,7 @@ from shared.http.auth import refuse_ended
 from shared.http.contract import answers, with_headers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
-from shared.reports.model import ReportCaller, ReportRequest
+from shared.reports.parameters import ReportCaller, ReportRequest
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["aliases"])
 _SHOWN_CHARACTERS = 100

@@ -34,7 +34,8 @@ from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
-from shared.reports.model import Report, ReportCaller
+from shared.reports.model import Report
+from shared.reports.parameters import ReportCaller
 from shared.reports.read import list_reports
 from shared.webhooks.address import check_url
 

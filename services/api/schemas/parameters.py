@@ -18,7 +18,8 @@ from pydantic import (
 
 from shared.http.bodies import RequestBody
 from shared.labels import checked_labels
-from shared.reports.model import CONTENT_TYPES, FileFormat, ReportParameters, StoreFilter
+from shared.reports.formats import CONTENT_TYPES, FileFormat
+from shared.reports.parameters import ReportParameters, StoreFilter
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOWS, MAX_WINDOWS, NAMED_WINDOWS, Window, parse_windows
 

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.download_links import LinkSigner, how_to_rebuild
 from services.api.schemas.parameters import AsOf, Instant, KnownPolicy, ReportParametersBody
-from shared.reports.model import FileFormat, Report, ReportRequest, ReportState, file_name
+from shared.reports.formats import FileFormat, file_name
+from shared.reports.model import Report, ReportState
+from shared.reports.parameters import ReportRequest
 from shared.reports.read import ReportChoice
 from shared.webhooks.address import MAX_URL
 

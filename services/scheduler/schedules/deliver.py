@@ -14,7 +14,7 @@ from shared.db.connect import borrowed
 from shared.db.queries import queries
 from shared.errors import ObjectLost, StorageUnavailable
 from shared.metrics.registry import OBJECTS_REFUSED
-from shared.reports.model import CONTENT_TYPES, FileFormat
+from shared.reports.formats import CONTENT_TYPES, FileFormat
 from shared.schedules.model import FileDelivery
 from shared.storage import Storage
 

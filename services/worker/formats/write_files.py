@@ -12,7 +12,8 @@ from services.worker.formats.table import WriteRows, read_rows
 from services.worker.formats.xlsx_file import xlsx_file
 from services.worker.provenance import FileContents
 from shared.errors import UptillError
-from shared.reports.model import CONTENT_TYPES, FileFormat, FinaliseLease
+from shared.reports.formats import CONTENT_TYPES, FileFormat
+from shared.reports.model import FinaliseLease
 from shared.storage import ObjectWriter, Storage, StoredObject
 
 _WRITERS: Mapping[FileFormat, Callable[[IO[bytes], FileContents], AbstractContextManager[WriteRows]]] = {

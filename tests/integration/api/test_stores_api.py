@@ -19,7 +19,7 @@ from services.api.use_cases.stores import find_store, list_stores
 from services.worker.context import WorkerContext
 from shared.errors import StoreNotFound
 from shared.keys import StoreScope
-from shared.reports.model import ReportCaller, ReportRequest
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import ReportChoice, get_report, list_reports
 from shared.reports.trigger import BatchTerms, trigger_report
 from tests.fixtures.fleet import Store, load_fleet

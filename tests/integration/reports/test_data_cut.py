@@ -18,7 +18,7 @@ from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import MAX_ROUNDS
-from shared.reports.model import ReportCaller, ReportRequest
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage

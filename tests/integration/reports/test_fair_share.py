@@ -21,7 +21,8 @@ from shared.keys import create_key, rotate_key
 from shared.limits import KeyLimits
 from shared.reports.claim import LeaseTerms, claim_next, release_batch
 from shared.reports.due import take_due
-from shared.reports.model import BatchLease, ReportCaller, ReportRequest, StoreFilter
+from shared.reports.model import BatchLease
+from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.trigger import Accepted, BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.uptime.window import parse_windows

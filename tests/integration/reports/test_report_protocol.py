@@ -17,7 +17,8 @@ from shared.reports.claim import LeaseTerms, claim_batch, release_batch, renew_b
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.due import bury_poison, count_pending, due_finalisations, expire_leases, take_due
 from shared.reports.finalise import claim_finalise, finish_report, list_parts, renew_finalise
-from shared.reports.model import BatchLease, FileOfReport, FinaliseLease, Report, ReportCaller, ReportRequest
+from shared.reports.model import BatchLease, FileOfReport, FinaliseLease, Report
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import get_report
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject

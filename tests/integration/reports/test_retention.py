@@ -19,7 +19,7 @@ from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import ReportCaller, ReportRequest
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.retention import (
     BucketSweep,
     expire_reports,

@@ -18,7 +18,7 @@ from shared.db.queries import queries
 from shared.ids import new_id
 from shared.metrics.registry import REPORT_LATENCY
 from shared.reports.claim import LeaseTerms
-from shared.reports.model import ReportCaller, ReportRequest
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage

@@ -1,0 +1,119 @@
+"""Turn exceptions into problem+json answers. No other module maps errors to HTTP."""
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared import errors
+from shared.http.faults import fault
+from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
+from shared.http.problems import (
+    FRAMEWORK_PROBLEMS,
+    INTERNAL,
+    NOT_FOUND,
+    PROBLEMS,
+    RETRY_AFTER_S,
+    TOO_DEEP,
+    Problem,
+    ProblemResponse,
+    problem_response,
+)
+from shared.http.quotas import Quota
+
+_log = structlog.get_logger()
+_SHOWN_FAULTS = 20
+_TOO_DEEP_DETAIL = "the JSON body is nested too deeply: no request needs more than a few levels; flatten it"
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Register the handlers that turn every error into problem+json."""
+    app.add_exception_handler(errors.UptillError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+async def _on_domain_error(request: Request, error: Exception) -> ProblemResponse:
+    problem = next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
+    headers = {}
+    match problem.status:
+        case HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = RETRY_AFTER_S
+            _log.warning("unavailable", path=request.url.path, error=str(error))
+    if isinstance(error, errors.RateLimited):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, errors.TooManyOpen):
+        headers["Retry-After"] = RETRY_AFTER_S
+        headers.update(Quota(error.quota, error.limit, error.limit).headers())
+    field = getattr(error, "field", None)
+    return _make_answer(request, problem, str(error), headers, **({"field": field} if field else {}))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    if any(item["loc"][0] == "path" for item in error.errors()):  # a malformed id names nothing
+        return _make_answer(
+            request, NOT_FOUND, f"nothing exists at {request.url.path}: check the id in the path"
+        )
+    if any(
+        item.get("type") == "json_invalid" and "recursion limit" in item["msg"] for item in error.errors()
+    ):
+        return _make_answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
+    if isinstance(error.body, bytes):  # FastAPI parses only what is declared as JSON
+        return _make_answer(
+            request,
+            PROBLEMS[errors.UnsupportedMediaType],
+            "the body is not declared as JSON: send JSON with Content-Type: application/json",
+        )
+    found = [fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
+    return _make_answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
+
+
+async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if isinstance(error.__cause__, errors.UptillError):  # shared/http/key_before_body.py
+        return await _on_domain_error(request, error.__cause__)
+    if isinstance(error.__cause__, RecursionError):  # FastAPI's own reading of a body
+        return _make_answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
+    problem = FRAMEWORK_PROBLEMS.get(HTTPStatus(error.status_code), INTERNAL)
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            detail = f"nothing exists at {request.url.path}: see /docs for all paths"
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = (
+                f"{request.url.path} does not support {request.method}: use {(error.headers or {})['Allow']}"
+            )
+        case _:
+            detail = f"{request.method} {request.url.path}: {error.detail}"
+    return _make_answer(request, problem, detail, error.headers)
+
+
+async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
+    _log.error("bug", path=request.url.path, exc_info=error)
+    # This answer does not pass through the middleware.
+    headers = {**SECURITY_HEADERS, REQUEST_ID: _request_id(request)}
+    return _make_answer(
+        request,
+        INTERNAL,
+        "an unexpected error was logged: report the request_id to the operator of this service",
+        headers,
+    )
+
+
+def _make_answer(
+    request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+) -> ProblemResponse:
+    return problem_response(problem, detail, headers=headers, request_id=_request_id(request), **members)
+
+
+def _request_id(request: Request) -> str:
+    return getattr(request.state, "request_id", "")
