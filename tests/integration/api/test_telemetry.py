@@ -16,16 +16,15 @@ with TestClient(app) as client:
 """
 _OURS = """
 from contextlib import asynccontextmanager
-from shared.http.service import make_service
+from shared.http.service import ServiceIdentity, make_service
 from shared.settings import Settings
 
 @asynccontextmanager
 async def lifespan(app):
     yield
 
-app = make_service(
-    "api", Settings(), title="T", summary="S", lifespan=lifespan, routers=[], max_body_bytes=None
-)
+identity = ServiceIdentity("api", title="T", summary="S")
+app = make_service(identity, Settings(), lifespan=lifespan, routers=[], max_body_bytes=None)
 """
 _PLAIN = """
 from fastapi import FastAPI
