@@ -29,7 +29,7 @@ from shared.settings import Settings
 
 _VERSION = version("uptill")
 _MAX_PREFLIGHT_AGE_S = 600
-# shared/http/observe.py and shared/tracing.py do this; FASTAPI_OTEL_AUTO_CONFIGURE must not add exporters (decision 23).
+# shared/http/observe.py and shared/tracing.py do this; FASTAPI_OTEL_AUTO_CONFIGURE must not add exporters (decision 22).
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
