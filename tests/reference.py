@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ _NOWHERE: dict[str, Any] = {
 }
 
 
+@cache
 def applications() -> Mapping[str, FastAPI]:
     """Both services, connected to nothing, by the name of their document."""
     settings = Settings.model_validate(_NOWHERE)
