@@ -31,6 +31,7 @@ _GRAMMAR = re.compile(
 )
 _FINER_THAN_US = re.compile(r"\.\d{7}", re.ASCII)
 _WHOLE_SECONDS = len("2024-10-14 23:55:18")
+PADDING = bytes(32)  # what `decode_instants` needs after the text
 _SUFFIXES = (b" UTC", b"Z", b"+00:00")
 _MONTHS = np.arange(f"{FIRST_YEAR}-01", f"{LAST_YEAR + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
 _MONTH_STARTS = _MONTHS.astype(np.int64)  # days since 1970
@@ -75,7 +76,7 @@ def decode_instants(
     """Return microseconds since 1970 of the fields `text[starts:ends]`, and which fields were decoded.
 
     Decoded are `2024-10-14 23:55:18` (or with a T), 0 to 6 fraction digits, and ` UTC`, `Z` or `+00:00`. A field that
-    was not decoded may still be valid. `text` must be padded with at least 32 bytes.
+    was not decoded may still be valid. `text` must end with `PADDING` or as many other bytes.
     """
     view = words_at_every_byte(text)
     date, date_ok = match_digits(view[starts], b"0000-00-")
