@@ -25,11 +25,12 @@ from shared.http.key_before_body import KeyBeforeBody
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.open_calls import OpenCalls
+from shared.http.path_text import Utf8Paths
 from shared.settings import Settings
 
 _VERSION = version("uptill")
 _MAX_PREFLIGHT_AGE_S = 600
-# shared/http/observe.py and shared/tracing.py do this; FASTAPI_OTEL_AUTO_CONFIGURE must not add exporters (decision 23).
+# shared/http/observe.py and shared/tracing.py do this; FASTAPI_OTEL_AUTO_CONFIGURE must not add exporters (decision 22).
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -90,6 +91,7 @@ def make_service(
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.add_middleware(DecodedBody)
     app.add_middleware(HeadAsGet, except_paths=changed_by_get)
+    app.add_middleware(Utf8Paths)
     app.add_middleware(AllowedHosts, names=allowed_hosts(settings))
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
         app.add_middleware(
