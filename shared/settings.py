@@ -191,6 +191,10 @@ class Settings(BaseSettings):
         le=1,
         description="Share of a chunk's rows above which rejected rows stop an import.",
     )
+    allow_odd_ids: bool = Field(
+        default=False,
+        description="Accept store ids such as `8E5`, `12345.0` or `NULL`, which spreadsheets and programs write in place of an id. Otherwise they are rejected, in files and in HTTP calls.",
+    )
     chunk_bytes: int = Field(
         # Measured: as fast as 8 and 16 MB, with 195 MB of memory instead of 250 and 340.
         default=4 << 20,

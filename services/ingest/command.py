@@ -49,6 +49,14 @@ def ingest(
             help="Share of a chunk's rows that may be rejected before an import stops. Default: UPTILL_REJECT_LIMIT.",
         ),
     ] = None,
+    allow_odd_ids: Annotated[
+        bool,
+        typer.Option(
+            "--allow-odd-ids",
+            help="Accept store ids such as 8E5, 12345.0 or NULL, which spreadsheets write in place of an id."
+            " Default: UPTILL_ALLOW_ODD_IDS.",
+        ),
+    ] = False,
 ) -> None:
     """Load polls, opening hours and time zones from files.
 
@@ -61,6 +69,8 @@ def ingest(
         settings = load_settings(stack_env_file()).require("database_url")
         if reject_limit is not None:
             settings = settings.model_copy(update={"reject_limit": reject_limit})
+        if allow_odd_ids:
+            settings = settings.model_copy(update={"allow_odd_ids": True})
         if watch:
             _watch_path(paths[0], settings)
         else:

@@ -3,16 +3,21 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from services.ingest.parse.encodings import READ_AS_CP1252
+
 _SHOWN = 20  # stores of each kind; the quality report of the import lists more
 
 
 def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each note and for each store left as it was or with far shorter hours than before."""
     yield from quality.get("notes", ())
+    if quality.get("encoding") == "cp1252":
+        yield READ_AS_CP1252
     for one in quality.get("left_out", ()):
         yield f"{one['name']} was left out: {one['reason']}"
     yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)
     yield from _list_stores(quality, "stores_shrunk", "lose more than half of their hours", _describe_shrunk)
+    yield from _list_stores(quality, "look_alikes", "look like another one", _describe_look_alikes)
 
 
 def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any) -> Iterator[str]:
@@ -33,6 +38,10 @@ def _describe_unchanged(store: Mapping[str, Any]) -> str:
     if store.get("without_zone"):
         return f"store {store['store_id']} has no time zone and counts as America/Chicago: {why}"
     return f"store {store['store_id']} keeps the time zone it had: {why}"
+
+
+def _describe_look_alikes(pair: Mapping[str, Any]) -> str:
+    return f"stores {pair['store_id']} and {pair['other']} look alike, and are two stores: correct the id if they are one"
 
 
 def _describe_shrunk(store: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from shared.http.key_before_body import KeyBeforeBody
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.open_calls import OpenCalls
+from shared.http.path_text import Utf8Paths
 from shared.settings import Settings
 
 _VERSION = version("uptill")
@@ -90,6 +91,7 @@ def make_service(
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.add_middleware(DecodedBody)
     app.add_middleware(HeadAsGet, except_paths=changed_by_get)
+    app.add_middleware(Utf8Paths)
     app.add_middleware(AllowedHosts, names=allowed_hosts(settings))
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
         app.add_middleware(

@@ -11,7 +11,6 @@ from psycopg.types.json import Jsonb
 from services.ingest.http.write_live import LOCK_PATIENCE
 from services.ingest.parse.local_hours import parse_hours, parse_zone
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.parse.store_ids import check_store_id
 from services.ingest.write.counts import RowCounts, Stretch
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.store_keys import add_stores
@@ -101,9 +100,6 @@ def _change_store(
     write_change: Callable[[psycopg.Connection, int], tuple[RowCounts, bool]],
 ) -> StoreChange:
     """Make one change. `write_change` returns the counts, and whether anything is different now."""
-    store_id = store_id.strip(" ")
-    if reason := check_store_id(store_id):
-        raise InvalidRequest(ROW_REASONS[reason], field="store_id")
     import_id = new_id()
     try:
         with connect(database_url, application_name="uptill-ingest store") as conn:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from services.ingest.parse.instants import PADDING, decode_instants, parse_instant
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.parse.store_ids import check_store_id
+from shared.store_ids import ID_FAULTS, clean_store_id, find_id_fault
 
 MAX_POLLS = 10_000
 _DECODED_FROM = 16  # instants; fewer are parsed sooner one by one
@@ -37,16 +37,16 @@ class PollFault:
 
 
 def check_polls(
-    ids: Sequence[str], statuses: Sequence[str], instants: Sequence[str]
+    ids: Sequence[str], statuses: Sequence[str], instants: Sequence[str], *, allow_odd_ids: bool = False
 ) -> LivePolls | list[PollFault]:
     """Return the polls, or everything that is wrong with them."""
     faults: list[PollFault] = []
     clean_ids, active = list(ids), np.zeros(len(ids), np.bool_)
     at_us, decoded = _decode(instants)
     for index, (store_id, status, instant) in enumerate(zip(ids, statuses, instants, strict=True)):
-        clean_ids[index] = clean = store_id.strip(" ")
-        if reason := check_store_id(clean):
-            faults.append(PollFault(index, "store_id", ROW_REASONS[reason]))
+        clean_ids[index] = clean = clean_store_id(store_id)
+        if reason := find_id_fault(clean, allow_odd=allow_odd_ids):
+            faults.append(PollFault(index, "store_id", ID_FAULTS[reason]))
         is_active = _STATUSES.get(status)
         if is_active is None:
             is_active = _STATUSES.get(status.strip(" ").lower())

@@ -3,8 +3,9 @@
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
 from services.ingest.parse.kinds import REQUIRED_COLUMNS, Kind
 from shared.errors import BadInputFile
 
@@ -53,12 +54,19 @@ class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
     The columns are in the order of `REQUIRED_COLUMNS`. Unknown columns are ignored. `separator` stands between fields.
+    `encoding` is None if the header is ASCII and has no byte order mark.
     """
 
     kind: Kind
     width: int
     columns: tuple[int, ...]
     separator: str = ","
+    encoding: Encoding | None = None
+
+
+def has_bom(start: bytes | bytearray) -> bool:
+    """Return whether a file starts with the byte order mark of UTF-8."""
+    return start.startswith(_BOM)
 
 
 def strip_bom(line: bytes) -> bytes:
@@ -77,10 +85,13 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
 
     Without a `separator`, the one is taken that the header's fields are separated by.
     """
+    encoding: Encoding | None = None if line.isascii() else "utf-8" if is_utf8(line) else "cp1252"
     for candidate in separator or SEPARATORS:
         fields = _split_header(line, candidate)
         if len(fields) > 1 and (found := _find_columns(fields, candidate, line)):
-            return found
+            return replace(found, encoding=encoding)
+    if encoding == "cp1252":
+        raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as CSV UTF-8")
     expected = "; or ".join(f"{','.join(required)} ({kind})" for kind, required in REQUIRED_COLUMNS.items())
     raise BadInputFile("header", f"the header is unknown: {_quote_line(line)}. Line 1 must name {expected}")
 
@@ -113,14 +124,9 @@ def _read_names(folded: list[str], spellings: Mapping[str, str]) -> list[str | N
 
 def _split_header(line: bytes, separator: str) -> list[str]:
     try:
-        (fields,) = csv.reader([line.decode("utf-8").strip(" \r")], strict=True, delimiter=separator)
-    except UnicodeDecodeError:
-        raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as UTF-8") from None
+        text = line.decode("utf-8") if is_utf8(line) else decode_cp1252(line)
+        (fields,) = csv.reader([text.strip(" \r")], strict=True, delimiter=separator)
     except csv.Error as error:
-        if b"\r" in line.strip():
-            raise BadInputFile(
-                "header", "the lines end in CR; save the file with LF or CRLF line ends"
-            ) from None
         raise BadInputFile("header", f"the header cannot be read ({error}): {_quote_line(line)}") from None
     return fields
 

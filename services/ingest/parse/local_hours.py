@@ -6,12 +6,14 @@ from typing import Any
 
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.days import parse_day
+from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
 from services.ingest.parse.header import Layout
 from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
-from services.ingest.parse.store_ids import check_store_ids, guess_store_id
+from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.times_of_day import parse_closing, parse_opening
+from shared.store_ids import guess_store_id
 from shared.zone_names import NAMED_ZONES
 
 _REMEMBERED = 4096
@@ -20,12 +22,15 @@ _ZONES = {name.casefold(): name for name in NAMED_ZONES}
 Fields = Mapping[str, Any]
 
 
-def parse_local_hours(chunk: Chunk, layout: Layout) -> ParsedLocalHours:
+def parse_local_hours(
+    chunk: Chunk, layout: Layout, encoding: FileEncoding | None = None, *, allow_odd_ids: bool = False
+) -> ParsedLocalHours:
     """Validate one chunk of kind `hours` or `timezones`."""
     parse_fields: Callable[..., Fields | str] = parse_hours if layout.kind == "hours" else parse_zone
-    rows = split_rows(chunk, layout)
+    encoding = encoding or FileEncoding(layout.encoding)
+    rows = split_rows(chunk, layout, encoding)
     faults: dict[int, str] = {}
-    ids = check_store_ids(rows, faults)
+    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
     staged: list[StagedRow] = []
     located = rows.locate_rows()
@@ -36,7 +41,10 @@ def parse_local_hours(chunk: Chunk, layout: Layout) -> ParsedLocalHours:
         else:
             staged.append(StagedRow(store_id, *place, **parsed))
     return ParsedLocalHours(
-        chunk, [*staged, *_hold_back(rows, located, layout, faults)], rows.collect_rejects(faults)
+        chunk,
+        [*staged, *_hold_back(rows, located, layout, faults)],
+        rows.collect_rejects(faults),
+        encoding.name,
     )
 
 
@@ -70,6 +78,9 @@ def _hold_back(
 ) -> Iterator[StagedRow]:
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
+        # An odd id names no store.
+        if reason == "odd_id":
+            continue
         line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
         if store_id := guess_store_id(rows.decode_field(0, row)):
@@ -85,7 +96,5 @@ def _find_store(reject: Reject, layout: Layout) -> str | None:
     fields = reject.raw.split(layout.separator.encode())
     if layout.columns[0] >= len(fields):
         return None
-    try:
-        return guess_store_id(fields[layout.columns[0]].decode().strip('" '))
-    except UnicodeDecodeError:
-        return None
+    field = fields[layout.columns[0]]
+    return guess_store_id((field.decode() if is_utf8(field) else decode_cp1252(field)).strip('" '))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.encodings import Encoding
 from services.ingest.parse.last_polls import DedupedPolls
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.store_numbers import StoreNumbers
@@ -37,6 +38,11 @@ class ParsedChunk(Protocol):
     @property
     def chunk(self) -> Chunk: ...
     @property
+    def encoding(self) -> Encoding | None:
+        """The encoding of the file as far as it was read; None while it is all ASCII."""
+        ...
+
+    @property
     def rejects(self) -> Sequence[Reject]: ...
     @property
     def rows_read(self) -> int: ...
@@ -58,6 +64,7 @@ class ParsedPolls:
     rejects: list[Reject]
     rows_read: int
     cut_fractions: int
+    encoding: Encoding | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class ParsedLocalHours:
     chunk: Chunk
     staged: Sequence[StagedRow]
     rejects: Sequence[Reject]
+    encoding: Encoding | None = None
 
     @property
     def rows_read(self) -> int:

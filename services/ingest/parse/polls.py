@@ -1,5 +1,6 @@
 """Validates and deduplicates the rows of a polls table, one chunk at a time, vectorised."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from services.ingest.parse.byte_words import low_bytes, word_of, words_at_every_byte
 from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.instants import decode_instants, is_cut, parse_instant
 from services.ingest.parse.last_polls import deduplicate
@@ -40,14 +42,23 @@ class ValidPolls:
 class PollParser:
     """Parses the chunks of one import in order. It remembers the stores and polls of earlier chunks."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(
+        self, layout: Layout, encoding: FileEncoding | None = None, *, allow_odd_ids: bool = False
+    ) -> None:
         self._layout = layout
+        self._encoding = encoding or FileEncoding(layout.encoding)
+        self._allow_odd_ids = allow_odd_ids
         self._stores = StoreNumbers()
         self._seen = SeenPolls()
 
+    def list_stores(self) -> Sequence[str]:
+        """Return the ids of all stores with a valid poll so far."""
+        return self._stores.get_ids(0, len(self._stores))
+
     def parse_chunk(self, chunk: Chunk, latest_us: int) -> ParsedPolls:
         """Validate one chunk. Reject polls after `latest_us` (microseconds since 1970) as `future`."""
-        valid = validate_polls(split_rows(chunk, self._layout), latest_us)
+        rows = split_rows(chunk, self._layout, self._encoding)
+        valid = validate_polls(rows, latest_us, allow_odd_ids=self._allow_odd_ids)
         deduped = deduplicate(self._stores.number_ids(valid.ids), valid.at_us, valid.active)
         return ParsedPolls(
             replace(chunk, data=b""),
@@ -58,16 +69,17 @@ class PollParser:
             valid.rejects,
             len(valid.ids) + len(valid.rejects),
             valid.cut_fractions,
+            self._encoding.name,
         )
 
 
-def validate_polls(rows: Rows, latest_us: int) -> ValidPolls:
+def validate_polls(rows: Rows, latest_us: int, *, allow_odd_ids: bool = False) -> ValidPolls:
     """Validate rows that are already split. If a row has several faults, report the first column's."""
     faults: dict[int, str] = {}
     cut: list[int] = []
     at_us = _parse_instants(rows, latest_us, faults, cut)
     active = _parse_statuses(rows, faults)
-    ids = check_store_ids(rows, faults)
+    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
     cut_fractions = sum(row not in faults for row in cut)
     if faults:
         kept = np.ones(len(ids), np.bool_)

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from services.ingest.parse.file_formats import formats_reference
+from shared.store_ids import ID_FAULTS
+
 ROW_REASONS = {
     "columns": "the row does not have as many fields as the header",
     "quoting": "a quoted field is not closed in its line, or a quote stands inside a field (RFC 4180)",
-    "encoding": "the row is not valid UTF-8",
+    "encoding": "the row is not UTF-8, and cannot be read as Windows-1252: other rows of the file are UTF-8, or such bytes stand in another column than the store id; or the row is UTF-8 in a file that is not; save the file as CSV UTF-8",
     "control_character": "the row contains a control character or an invisible character, such as one that reverses text",
     "line_too_long": "the line is longer than 64 KB",
-    "store_id": "the store id is empty or longer than 1024 bytes",
+    "store_id": ID_FAULTS["store_id"],
+    "odd_id": ID_FAULTS["odd_id"],
     "status": "the status is neither active nor inactive",
     "timestamp": "the timestamp does not have the form 2024-10-14 23:55:18.727055 UTC (year first, 24 hours), or the instant does not exist",
     "tz_missing": "the timestamp names no time zone; append UTC, Z or an offset such as +00:00",
@@ -24,11 +28,12 @@ FILE_REASONS = {
     "io": "the file does not exist, cannot be read, or is a folder, a pipe or a device",
     "empty_file": "the file is empty",
     "encoding": "the file is not UTF-8 text",
-    "magic": "the file is not CSV: its first bytes are those of another format",
+    "magic": "the file is not CSV: its first bytes are those of [another format](#other-formats)",
     "header": "the first line is not the header of a polls, hours or time zones file",
+    "line_ends": "a line ends in CR CR LF, or has a CR without LF outside quotes, so that it is unclear where rows end; committed chunks stay",
     "day_numbers": "the days of the week are numbered both from 0 and from 1",
     "truncated": "the archive is cut off; committed chunks stay",
-    "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with an unknown method",
+    "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with a method other than deflate, or other bytes follow the end of the gzip data; the message says which; committed chunks stay",
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
     "name": "a file name in the archive is longer than 255 characters or 1 KB, or contains control characters",
     "members": "the upload has more than 1,000 files, counting those in archives",
@@ -73,6 +78,14 @@ def reasons_reference() -> str:
             "A refused file is not loaded at all, or not completely.",
             "",
             *_format_table(FILE_REASONS),
+            "",
+            "## Other formats",
+            "",
+            "A file is recognised by its first bytes, whatever its name. The message names the format and what to do.",
+            "",
+            *formats_reference(),
+            "",
+            "## Faults",
             "",
             "An import can also fail for a reason that does not lie in its file.",
             "",

@@ -1,14 +1,16 @@
 """Loads the table in one source: opens it, parses its chunks ahead in a thread, and writes them in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import psycopg
 
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import Prefix, open_table
+from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.local_hours import parse_local_hours
+from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.parse.polls import PollParser
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import LoadProgress, OnProgress
@@ -17,6 +19,7 @@ from services.ingest.write.database_clock import DatabaseClock
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.load_chunks import ChunkLoader
 from services.ingest.write.local_hours import LocalHoursWriter
+from services.ingest.write.look_alikes import find_look_alikes
 from services.ingest.write.polls import PollWriter
 from services.ingest.write.quality_report import read_quality
 from services.ingest.write.reconnect import Lifeline
@@ -49,33 +52,40 @@ def load_table(
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
         lifeline.run_until_done(lambda: ledger.start_loading(layout.kind))
         loader = ChunkLoader(lifeline, ledger, limits.reject_limit, report_chunk)
+        encoding = FileEncoding(ledger.encoding or layout.encoding)
+        store_ids: Sequence[str] = ()
         if layout.kind == "polls":
-            _load_polls(layout, chunks, loader)
+            parser = PollParser(layout, encoding, allow_odd_ids=limits.allow_odd_ids)
+            _load_polls(parser, chunks, loader)
+            store_ids = parser.list_stores()
         else:
-            _load_local_hours(layout, chunks, loader, stage_only=stage_only)
+            parsed = (
+                parse_local_hours(chunk, layout, encoding, allow_odd_ids=limits.allow_odd_ids)
+                for chunk in chunks
+            )
+            _load_local_hours(layout, parsed, loader, stage_only=stage_only)
     if stage_only:
         return
 
     def finish() -> None:
-        quality = read_quality(ledger.conn, ledger.import_id)
+        quality = read_quality(ledger.conn, ledger.import_id) | find_look_alikes(ledger.conn, store_ids)
         sha256 = prefix.digest.digest()
         ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)
 
     lifeline.run_until_done(finish)
 
 
-def _load_polls(layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
-    ledger, parser = loader.ledger, PollParser(layout)
+def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
+    ledger = loader.ledger
     clock = loader.lifeline.run_until_done(lambda: DatabaseClock(ledger.conn))
     parsed = (parser.parse_chunk(chunk, clock.latest_valid_us()) for chunk in chunks)
     loader.load_chunks(parsed, lambda conn: PollWriter(conn, ledger), keeps_chunks=True)
 
 
 def _load_local_hours(
-    layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader, *, stage_only: bool
+    layout: Layout, parsed: Iterator[ParsedLocalHours], loader: ChunkLoader, *, stage_only: bool
 ) -> None:
     def make_writer(conn: psycopg.Connection) -> LocalHoursWriter:
         return LocalHoursWriter(conn, loader.ledger, layout.kind, stage_only=stage_only)
 
-    parsed = (parse_local_hours(chunk, layout) for chunk in chunks)
     loader.load_chunks(parsed, make_writer, keeps_chunks=False)

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from services.ingest.parse.chunk import Checkpoint, Chunk
+from services.ingest.parse.encodings import Encoding
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.reasons import Reject
 from services.ingest.sources.file_names import escape_unstorable, stored_name
@@ -29,7 +30,8 @@ State = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled
 class ImportLedger:
     """The ledger of one import. Its methods do not commit: transactions belong to the caller.
 
-    `checkpoint` is the end of the last chunk written. After an outage, `reload` asks which chunk was committed.
+    `checkpoint` is the end of the last chunk written, and `encoding` that of the file so far. After an outage, `reload`
+    asks which chunk was committed.
     """
 
     def __init__(self, conn: psycopg.Connection, import_id: UUID) -> None:
@@ -38,7 +40,9 @@ class ImportLedger:
         self.state: State = "running"
         self.kind: Kind | None = None
         self.checkpoint: Checkpoint | None = None
+        self.encoding: Encoding | None = None
         self._chunk_end: Checkpoint | None = None
+        self._chunk_encoding: Encoding | None = None
         self._ignores_cancellation = False
 
     @classmethod
@@ -73,7 +77,7 @@ class ImportLedger:
         rows = self.conn.execute(_SQL["import_progress"], {"id": self.import_id}).fetchall()
         if not rows:
             return False
-        ((state, reason, chunk_no, *place),) = rows
+        ((state, reason, self.encoding, chunk_no, *place),) = rows
         self.state = "running" if reason in _RESUMABLE_REASONS else state
         self.checkpoint = None if chunk_no is None else Checkpoint(*place)
         self._chunk_end = self.checkpoint
@@ -97,9 +101,10 @@ class ImportLedger:
         """Return whether the chunk is already written."""
         return self.checkpoint is not None and chunk.end_byte <= self.checkpoint.end_byte
 
-    def begin_chunk(self, chunk: Chunk) -> None:
-        """Set the chunk that the next `record_progress` records."""
+    def begin_chunk(self, chunk: Chunk, encoding: Encoding | None = None) -> None:
+        """Set the chunk that the next `record_progress` records, and the encoding of the file."""
         self._chunk_end = chunk.checkpoint
+        self._chunk_encoding = encoding
 
     def lock_writers(self) -> None:
         """Keep every other import from changing data until this transaction ends."""
@@ -122,6 +127,10 @@ class ImportLedger:
         No other change commits between this call and COMMIT. Raise `ImportCanceled`: then do not commit.
         """
         place = self._chunk_end
+        if self._chunk_encoding != self.encoding and self._chunk_encoding:
+            remark = Jsonb({"encoding": self._chunk_encoding})
+            self.conn.execute(_SQL["note_quality"], {"id": self.import_id, "notes": remark})
+            self.encoding = self._chunk_encoding
         values = {
             "id": self.import_id,
             "end_line": place.end_line if place else 0,

@@ -95,7 +95,7 @@ class _ResumingWriter(Generic[P]):
     def write_chunk(self, parsed: P) -> None:
         """Write the chunk, unless it is committed."""
         if not self._ledger.has_written(parsed.chunk):
-            self._ledger.begin_chunk(parsed.chunk)
+            self._ledger.begin_chunk(parsed.chunk, parsed.encoding)
             self._current_writer().write_chunk(parsed)
 
     def finish_table(self) -> None:

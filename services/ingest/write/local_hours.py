@@ -64,9 +64,11 @@ class LocalHoursWriter:
             remarks = Remarks(self._conn, self._kind)
             if self._kind == "hours":
                 ids = self._prepare_hours(numbers, remarks)
+            store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
+            remarks.add_look_alikes(self._ledger.import_id, store_ids)
             self._ledger.lock_writers()
             remarks.add_held_stores(ids)
-            changed = self._apply_staged(ids, counts)
+            changed = self._apply_staged(ids, store_ids, counts)
             remarks.save()
             self._conn.execute(_SQL["drop_staged"], {"ids": ids})
             own = counts.pop(self._ledger.import_id, NO_ROWS)
@@ -83,9 +85,11 @@ class LocalHoursWriter:
                 counts[import_id] += RowCounts(rejected=rejected)
         return counts
 
-    def _apply_staged(self, ids: list[UUID], counts: "defaultdict[UUID, RowCounts]") -> bool:
+    def _apply_staged(
+        self, ids: list[UUID], store_ids: list[str], counts: "defaultdict[UUID, RowCounts]"
+    ) -> bool:
         """Apply the valid rows, and count them. Return whether anything changed."""
-        if store_ids := [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]:
+        if store_ids:
             add_stores(self._conn, store_ids)
         any_changed = False
         for import_id, *found, changed in self._conn.execute(_SQL[f"apply_{self._kind}"], {"ids": ids}):

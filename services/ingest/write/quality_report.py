@@ -11,8 +11,9 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.write.quality_sample import sample_polls
-from services.ingest.write.remarks import LISTED_STORES, STORE_LISTS
+from services.ingest.write.remarks import LISTS
 from shared.db.queries import queries
 
 _SQL = queries("quality")
@@ -30,7 +31,8 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
     `sample_polls`. The report of an archive covers its members.
 
     Hours and zones also have what `Remarks` saved before, if there is any: `notes` (texts), and `stores_unchanged` and
-    `stores_shrunk` (numbers of stores), each with a list of the first stores.
+    `stores_shrunk` (numbers of stores), each with a list of the first stores. Any import has `look_alikes` and its list
+    if there are any, and `encoding` (`utf-8` or `cp1252`) unless its file is all ASCII.
     """
     ((kind, ids, duplicates, corrections),) = conn.execute(_SQL["subject"], {"id": import_id})
     report: dict[str, object] = {
@@ -58,11 +60,13 @@ def _gather_remarks(conn: psycopg.Connection, archive_id: UUID) -> dict[str, Any
     for source, quality in conn.execute(_SQL["member_quality"], {"id": archive_id}):
         for note in quality.get("notes", ()):
             found.setdefault("notes", []).append(f"{source}: {note}")
-        for name in STORE_LISTS:
+        if quality.get("encoding") == "cp1252":
+            found.setdefault("notes", []).append(f"{source}: {READ_AS_CP1252}")
+        for name, most in LISTS.items():
             if name in quality:
                 found[name] = found.get(name, 0) + quality[name]
                 listed = [{**store, "source": source} for store in quality[f"{name}_list"]]
-                found[f"{name}_list"] = [*found.get(f"{name}_list", ()), *listed][:LISTED_STORES]
+                found[f"{name}_list"] = [*found.get(f"{name}_list", ()), *listed][:most]
     return found
 
 

@@ -13,11 +13,13 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.parse.days import FROM_ONE
 from services.ingest.parse.kinds import Kind
+from services.ingest.write.look_alikes import LISTED_PAIRS, find_look_alikes
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
-STORE_LISTS = ("stores_unchanged", "stores_shrunk")
-LISTED_STORES = 1000  # of each list; their number is given too
+LISTED_STORES = 1000
+# Lists of the quality report, and how many entries each has at most; their number is given too.
+LISTS = {"stores_unchanged": LISTED_STORES, "stores_shrunk": LISTED_STORES, "look_alikes": LISTED_PAIRS}
 _HOUR_S = 3600
 
 
@@ -51,6 +53,11 @@ class Remarks:
         for import_id, first_day in first_days.items():
             if first_day:
                 self._found[import_id].setdefault("notes", []).append(FROM_ONE)
+
+    def add_look_alikes(self, import_id: UUID, store_ids: Sequence[str]) -> None:
+        """Add the ids among these that look like another one."""
+        if found := find_look_alikes(self._conn, store_ids):
+            self._found[import_id] |= found
 
     def save(self) -> None:
         """Write the remarks to the imports."""

@@ -30,8 +30,8 @@ set kind = %(kind)s, state = 'running', error = null, finished_at = null,
 where id = %(id)s and state <> 'canceled'
 
 -- name: import_progress
--- State, and the end of the last committed chunk.
-select state, error ->> 'reason' as reason, chunk_no, end_byte, end_line, prefix_sha256
+-- State, the encoding of the file as far as it was read, and the end of the last committed chunk.
+select state, error ->> 'reason' as reason, quality ->> 'encoding' as encoding, chunk_no, end_byte, end_line, prefix_sha256
 from import left join lateral (
     select * from import_chunk where import_id = import.id order by chunk_no desc limit 1) last_chunk on true
 where id = %(id)s
@@ -60,7 +60,7 @@ from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
 where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.delivery_id is null
     and start.seq >= (select forgotten_seq from ledger_head)
-    and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone'))
+    and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone', 'odd_id'))
     and not exists (
         select from import other
         where other.kind = loaded.kind and other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)

@@ -71,7 +71,7 @@ def test_good_and_bad_rows_are_all_counted(database_url: str, tmp_path: Path) ->
         '"a,""b""",active,"2024-09-02 02:00:00+02:00"',
         good[0],
         good[0].replace("active", "inactive"),
-        "x\udcff,active,2024-09-02 00:00:00 UTC",
+        "x,activ\udcff,2024-09-02 00:00:00 UTC",
         good[2],
     ]
     result = load(database_url, tmp_path / "polls.csv", rows)

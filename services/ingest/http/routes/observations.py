@@ -35,16 +35,17 @@ async def create_observations(context: Context, key: Writer, request: Request) -
     """
     del key
     body = await read_json(request, _BODY, limit_bytes=_MAX_BODY_BYTES)
-    counts = await context.live.submit(_check_body(body))
+    counts = await context.live.submit(_check_body(body, allow_odd_ids=context.settings.allow_odd_ids))
     return CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected)
 
 
-def _check_body(body: ObservationsCreate) -> LivePolls:
+def _check_body(body: ObservationsCreate, *, allow_odd_ids: bool) -> LivePolls:
     polls = body.observations
     checked = check_polls(
         [poll.store_id for poll in polls],
         [poll.status for poll in polls],
         [poll.observed_at for poll in polls],
+        allow_odd_ids=allow_odd_ids,
     )
     if isinstance(checked, LivePolls):
         return checked

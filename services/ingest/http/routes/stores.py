@@ -1,9 +1,9 @@
 """Changes of the opening hours, the time zone and the labels of one store."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, TypeAdapter
 
 from services.ingest.http.bodies import read_json
@@ -24,11 +24,22 @@ from services.ingest.http.schemas import (
 )
 from shared.http.contract import REF_TEMPLATE
 from shared.http.unique_names import UniqueNamesRoute
+from shared.store_ids import require_store_id
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
 _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
 _LABELS = TypeAdapter(LabelsChange)
+
+
+# Not a plain function: FastAPI would run it in a thread at each call.
+async def _read_store_id(
+    context: Context, store_id: Annotated[str, Path(description="The store's id.")]
+) -> str:
+    return require_store_id(store_id, allow_odd=context.settings.allow_odd_ids)
+
+
+StoreId = Annotated[str, Depends(_read_store_id)]
 
 
 def _describe_body(model: type[BaseModel]) -> dict[str, Any]:
@@ -37,7 +48,7 @@ def _describe_body(model: type[BaseModel]) -> dict[str, Any]:
 
 
 @router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_describe_body(HoursChange))
-async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
+async def put_hours(context: Context, key: Writer, request: Request, store_id: StoreId) -> StoreChangedBody:
     """Replace the opening hours of one store. Adds the store if it is unknown."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
@@ -51,7 +62,9 @@ async def put_hours(context: Context, key: Writer, request: Request, store_id: s
 
 
 @router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_describe_body(TimezoneChange))
-async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
+async def put_timezone(
+    context: Context, key: Writer, request: Request, store_id: StoreId
+) -> StoreChangedBody:
     """Set the time zone of one store. Adds the store if it is unknown."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
@@ -63,7 +76,7 @@ async def put_timezone(context: Context, key: Writer, request: Request, store_id
 
 
 @router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_describe_body(LabelsChange))
-async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
+async def put_labels(context: Context, key: Writer, request: Request, store_id: StoreId) -> StoreChangedBody:
     """Replace the labels of one store. Adds the store if it is unknown."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
