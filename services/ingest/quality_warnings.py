@@ -9,6 +9,8 @@ _SHOWN = 20  # stores of each kind; the quality report of the import lists more
 def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each note and for each store left as it was or with far shorter hours than before."""
     yield from quality.get("notes", ())
+    if assumed := quality.get("assumed_utc"):
+        yield f"timestamps without a time zone, read as UTC: {assumed:,}"
     for one in quality.get("left_out", ()):
         yield f"{one['name']} was left out: {one['reason']}"
     yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)

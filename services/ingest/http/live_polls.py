@@ -1,6 +1,6 @@
 """Checks the polls of one live call by the rules for the rows of a file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from services.ingest.parse.instants import parse_instant
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.parse.store_ids import check_store_id
+from shared.status_words import STATUSES, fold_status
 
 MAX_POLLS = 10_000
-_STATUSES = {"active": True, "inactive": False}
+_UNKNOWN_STATUS = (
+    "the status is neither active nor inactive; send one of these, or map other words with UPTILL_STATUS_WORDS of the"
+    " ingest service"
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,12 @@ class PollFault:
 
 
 def check_polls(
-    ids: Sequence[str], statuses: Sequence[str], instants: Sequence[str]
+    ids: Sequence[str],
+    statuses: Sequence[str],
+    instants: Sequence[str],
+    words: Mapping[str, bool] = STATUSES,
 ) -> LivePolls | list[PollFault]:
-    """Return the polls, or everything that is wrong with them."""
+    """Return the polls, or everything that is wrong with them. `words` are the words for statuses."""
     faults: list[PollFault] = []
     clean_ids, active = list(ids), np.zeros(len(ids), np.bool_)
     at_us = np.zeros(len(ids), np.int64)
@@ -46,11 +53,11 @@ def check_polls(
         clean_ids[index] = clean = store_id.strip(" ")
         if reason := check_store_id(clean):
             faults.append(PollFault(index, "store_id", ROW_REASONS[reason]))
-        is_active = _STATUSES.get(status)
+        is_active = words.get(status)
         if is_active is None:
-            is_active = _STATUSES.get(status.strip(" ").lower())
+            is_active = words.get(fold_status(status))
         if is_active is None:
-            faults.append(PollFault(index, "status", ROW_REASONS["status"]))
+            faults.append(PollFault(index, "status", _UNKNOWN_STATUS))
         else:
             active[index] = is_active
         parsed = parse_instant(instant)

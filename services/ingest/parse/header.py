@@ -42,6 +42,7 @@ LOOSE_SPELLINGS = {
     "tz": "timezone_str",
     "timezonename": "timezone_str",
 }
+_UTC_NAME = "timestamputc"
 SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
@@ -53,12 +54,14 @@ class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
     The columns are in the order of `REQUIRED_COLUMNS`. Unknown columns are ignored. `separator` stands between fields.
+    `is_utc`: the name of the timestamp's column says that times without a zone are UTC.
     """
 
     kind: Kind
     width: int
     columns: tuple[int, ...]
     separator: str = ","
+    is_utc: bool = False
 
 
 def strip_bom(line: bytes) -> bytes:
@@ -100,7 +103,9 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
             required = REQUIRED_COLUMNS[kinds[0]]
             if doubled := [name for name in required if names.count(name) > 1]:
                 raise BadInputFile("header", f"the header names {doubled[0]} twice: {_quote_line(line)}")
-            return Layout(kinds[0], len(fields), tuple(names.index(name) for name in required), separator)
+            columns = tuple(names.index(name) for name in required)
+            is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
+            return Layout(kinds[0], len(fields), columns, separator, is_utc)
     return None
 
 

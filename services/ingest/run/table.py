@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import psycopg
 
@@ -9,6 +10,7 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import Prefix, open_table
 from services.ingest.parse.header import Layout
 from services.ingest.parse.local_hours import parse_local_hours
+from services.ingest.parse.offers import OFFERED_REASONS, offer_fixes
 from services.ingest.parse.polls import PollParser
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import LoadProgress, OnProgress
@@ -20,6 +22,8 @@ from services.ingest.write.local_hours import LocalHoursWriter
 from services.ingest.write.polls import PollWriter
 from services.ingest.write.quality_report import read_quality
 from services.ingest.write.reconnect import Lifeline
+
+_SAMPLED_REJECTS = 10_000
 
 
 def load_table(
@@ -48,7 +52,9 @@ def load_table(
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
         lifeline.run_until_done(lambda: ledger.start_loading(layout.kind))
-        loader = ChunkLoader(lifeline, ledger, limits.reject_limit, report_chunk)
+        loader = ChunkLoader(
+            lifeline, ledger, limits.reject_limit, report_chunk, partial(offer_fixes, layout=layout)
+        )
         if layout.kind == "polls":
             _load_polls(layout, chunks, loader)
         else:
@@ -58,14 +64,24 @@ def load_table(
 
     def finish() -> None:
         quality = read_quality(ledger.conn, ledger.import_id)
+        if notes := _list_notes(ledger, layout):
+            quality["notes"] = notes
         sha256 = prefix.digest.digest()
         ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)
 
     lifeline.run_until_done(finish)
 
 
+def _list_notes(ledger: ImportLedger, layout: Layout) -> list[str]:
+    """Return how polls were read, and how rejected ones could be. The notes on other files are saved with their rows."""
+    if layout.kind != "polls":
+        return []
+    rejects = ledger.sample_rejects(OFFERED_REASONS, _SAMPLED_REJECTS)
+    return [*ledger.reading.describe(), *offer_fixes(rejects, layout)]
+
+
 def _load_polls(layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
-    ledger, parser = loader.ledger, PollParser(layout)
+    ledger, parser = loader.ledger, PollParser(layout, loader.ledger.reading)
     clock = loader.lifeline.run_until_done(lambda: DatabaseClock(ledger.conn))
     parsed = (parser.parse_chunk(chunk, clock.latest_valid_us()) for chunk in chunks)
     loader.load_chunks(parsed, lambda conn: PollWriter(conn, ledger), keeps_chunks=True)

@@ -1,5 +1,6 @@
 """Live polls: validated together, answered once they are committed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -35,16 +36,17 @@ async def create_observations(context: Context, key: Writer, request: Request) -
     """
     del key
     body = await read_json(request, _BODY, limit_bytes=_MAX_BODY_BYTES)
-    counts = await context.live.submit(_check_body(body))
+    counts = await context.live.submit(_check_body(body, context.status_words))
     return CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected)
 
 
-def _check_body(body: ObservationsCreate) -> LivePolls:
+def _check_body(body: ObservationsCreate, words: Mapping[str, bool]) -> LivePolls:
     polls = body.observations
     checked = check_polls(
         [poll.store_id for poll in polls],
         [poll.status for poll in polls],
         [poll.observed_at for poll in polls],
+        words,
     )
     if isinstance(checked, LivePolls):
         return checked
