@@ -114,7 +114,7 @@ class LocalHoursWriter:
         clear = {import_id: day for import_id, day in first_days.items() if day is not None}
         unclear = [import_id for import_id in first_days if import_id not in clear]
         self._conn.execute(_SQL["mark_unclear"], {"ids": unclear})
-        remarks.add_first_days(clear)
+        remarks.add_first_days({file: day for file, day in clear.items() if numbers[file].distinct})
         if is_first_number_unsaid(numbers):
             remarks.add_note(self._ledger.import_id, FROM_ZERO)
         self._conn.execute(_SQL["create_wanted_hours"])
