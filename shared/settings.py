@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from shared.errors import ConfigurationError
+from shared.status_words import format_status_words, parse_status_words
 from shared.weak_passwords import refuse_default_password
 
 _RATE = "^[1-9][0-9]*/(second|minute|hour)$"
@@ -195,6 +196,10 @@ class Settings(BaseSettings):
         default=False,
         description="Accept store ids such as `8E5`, `12345.0` or `NULL`, which spreadsheets and programs write in place of an id. Otherwise they are rejected, in files and in HTTP calls.",
     )
+    status_words: str = Field(
+        default="",
+        description="Words for the status of a poll, in addition to `active` and `inactive`: `online=active,offline=inactive`. Used for files, uploads and live polls. `--status` and `?status=` replace it.",
+    )
     chunk_bytes: int = Field(
         # Measured: as fast as 8 and 16 MB, with 195 MB of memory instead of 250 and 340.
         default=4 << 20,
@@ -276,6 +281,11 @@ class Settings(BaseSettings):
         description="Longest body of an API call. Uploads have their own limit.",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
+
+    @field_validator("status_words")
+    @classmethod
+    def _status_words_are_valid(cls, text: str) -> str:
+        return format_status_words(parse_status_words(text))
 
     @model_validator(mode="after")
     def _public_endpoint_defaults_to_the_internal_one(self) -> "Settings":

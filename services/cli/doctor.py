@@ -171,7 +171,9 @@ def _check_ingest(settings: Settings) -> tuple[str, str]:
             return type(error).__name__, "start it, or correct UPTILL_INGEST_URL"
         return f"none at {settings.ingest_url}", ""  # files may all come by the command
     unwell = [f"{name}: {state}" for name, state in body["components"].items() if state != "ok"]
-    return body["status"], f"the ingest service reports {'; '.join(unwell)}" if unwell else ""
+    words = body.get("status_words", "")
+    state = f"{body['status']}; reads {words}" if words else body["status"]
+    return state, f"the ingest service reports {'; '.join(unwell)}" if unwell else ""
 
 
 def _check_key(settings: Settings) -> tuple[str, str]:

@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from services.ingest.parse.reading import Reading
+from services.ingest.quality_warnings import list_warnings
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
 from services.ingest.show import escape_unprintable, print_results, show_progress_bar, show_progress_lines
 from services.ingest.sources.find import is_collection
@@ -57,6 +59,23 @@ def ingest(
             " Default: UPTILL_ALLOW_ODD_IDS.",
         ),
     ] = False,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD=active,WORD=inactive",
+            help="Words for the status, in addition to active and inactive. Default: UPTILL_STATUS_WORDS.",
+        ),
+    ] = None,
+    date_format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="The format of every timestamp, such as '%m/%d/%Y %H:%M'. %z is the zone.",
+        ),
+    ] = "",
+    assume_utc: Annotated[
+        bool, typer.Option("--assume-utc", help="Read timestamps without a time zone as UTC.")
+    ] = False,
 ) -> None:
     """Load polls, opening hours and time zones from files.
 
@@ -71,16 +90,18 @@ def ingest(
             settings = settings.model_copy(update={"reject_limit": reject_limit})
         if allow_odd_ids:
             settings = settings.model_copy(update={"allow_odd_ids": True})
+        words = settings.status_words if status is None else status
+        reading = Reading.parse(words, date_format, assume_utc=assume_utc)
         if watch:
-            _watch_path(paths[0], settings)
+            _watch_path(paths[0], settings, reading)
         else:
-            _load_paths(paths, settings, stderr)
+            _load_paths(paths, settings, reading, stderr)
     except UptillError as error:
         stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(exit_code_of(error)) from None
 
 
-def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
+def _load_paths(paths: list[str], settings: Settings, reading: Reading, stderr: Console) -> None:
     results: list[ImportResult] = []
     show_progress = (
         show_progress_bar(stderr)
@@ -94,6 +115,7 @@ def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
                 paths,
                 settings=settings,
                 limits=Limits.from_settings(settings),
+                reading=reading,
                 on_progress=on_progress,
                 on_result=results.append,
                 on_left_out=lambda one: stderr.print(
@@ -110,7 +132,7 @@ def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
         raise typer.Exit(1)
 
 
-def _watch_path(path: str, settings: Settings) -> None:
+def _watch_path(path: str, settings: Settings, reading: Reading) -> None:
     configure_logging("ingest", settings.log_level)
     log = structlog.get_logger("ingest")
     url, limits = settings.database_url.get_secret_value(), Limits.from_settings(settings)
@@ -121,15 +143,25 @@ def _watch_path(path: str, settings: Settings) -> None:
             raise KeyboardInterrupt
 
     def load_and_log(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
-        result = load_source(url, source, import_id, delivery_id, on_progress=stop_after_chunk, limits=limits)
+        result = load_source(
+            url,
+            source,
+            import_id,
+            delivery_id,
+            on_progress=stop_after_chunk,
+            limits=limits,
+            reading=reading,
+        )
         if result.state == "running":
             return result
         counts = {name: getattr(result, name) for name in _LOGGED_COUNTS}
         log.info("imported", source=result.source, state=result.state, error=result.error, **counts)
+        for warning in list_warnings(result.quality or {}):
+            log.warning("import_note", source=result.source, note=warning)
         return result
 
     with _set_on_signals(stop), suppress(KeyboardInterrupt):
-        Watcher(path, settings, load_and_log).watch_until(stop)
+        Watcher(path, settings, load_and_log, reading).watch_until(stop)
     log.info("stopped", path=path)
 
 

@@ -13,6 +13,8 @@ def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     yield from quality.get("notes", ())
     if quality.get("encoding") == "cp1252":
         yield READ_AS_CP1252
+    if assumed := quality.get("assumed_utc"):
+        yield f"timestamps without a time zone, read as UTC: {assumed:,}"
     for one in quality.get("left_out", ()):
         yield f"{one['name']} was left out: {one['reason']}"
     yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)

@@ -106,7 +106,7 @@ def test_later_chunks_follow_the_first_that_tells() -> None:
 def test_an_import_that_resumes_keeps_its_encoding() -> None:
     layout, chunks = open_table(iter([HEADER + b"\n" + CAFE + b"\n"]))
     (chunk,) = chunks
-    parsed = PollParser(layout, FileEncoding("utf-8")).parse_chunk(chunk, POLL + 3_600_000_000)
+    parsed = PollParser(layout, encoding=FileEncoding("utf-8")).parse_chunk(chunk, POLL + 3_600_000_000)
     assert [reject.reason for reject in parsed.rejects] == ["encoding"]
 
 

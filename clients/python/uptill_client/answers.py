@@ -223,6 +223,7 @@ class ImportStatus:
     sha256: str | None = None
     started_at: datetime | None = None
     origin: str | None = None
+    reading: Mapping[str, Any] | None = None
 
     @property
     def is_final(self) -> bool:
@@ -232,8 +233,9 @@ class ImportStatus:
 
 @dataclass(frozen=True)
 class StoreChanged:
-    """The result of changing one store. `import_id` is the import that records the change."""
+    """The result of changing one store. `import_id` is the import that records the change, `warnings` what to check."""
 
     store_id: str
     import_id: str
     counts: Counts
+    warnings: Sequence[str] = ()

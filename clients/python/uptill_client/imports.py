@@ -33,13 +33,31 @@ class ImportCalls:
     def _ingest(self) -> Transport:
         raise NotImplementedError
 
-    def upload(self, path: Path, *, name: str | None = None) -> ImportStatus:
-        """Upload a CSV, gzip or zip file. Returns when the service has stored it; follow the import to see it load."""
+    def upload(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        date_format: str | None = None,
+        assume_utc: bool = False,
+    ) -> ImportStatus:
+        """Upload a CSV, gzip or zip file. Returns when the service has stored it; follow the import to see it load.
+
+        `status` gives words for the status (`online=active,offline=inactive`), `date_format` the format of every
+        timestamp (`%m/%d/%Y %H:%M`). With `assume_utc`, timestamps without a time zone are UTC.
+        """
+        options = {
+            "name": name or path.name,
+            "status": status,
+            "date_format": date_format,
+            "assume_utc": "true" if assume_utc else None,
+        }
         return self._ingest.call(
             ImportStatus,
             "POST",
             "/v1/imports",
-            params={"name": name or path.name},
+            params={name: value for name, value in options.items() if value is not None},
             headers={"Content-Type": "application/octet-stream"},
             body=lambda: _read_blocks(path),
         )

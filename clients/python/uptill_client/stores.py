@@ -53,20 +53,25 @@ class StoreCalls:
         given = {name: value for name, value in query.items() if value is not None}
         return self._api.call(Timeline, "GET", f"{_store_path(store_id)}/timeline", params=given)
 
-    def set_hours(self, store_id: str, hours: Sequence[Interval]) -> StoreChanged:
-        """Replace the opening hours of a store. With an empty list it is open around the clock."""
-        return self._change(store_id, "hours", [asdict(interval) for interval in hours])
+    def set_hours(self, store_id: str, hours: Sequence[Interval], *, create: bool = False) -> StoreChanged:
+        """Replace the opening hours of a store. With an empty list it is open around the clock.
 
-    def set_timezone(self, store_id: str, timezone: str) -> StoreChanged:
-        """Set the IANA time zone of a store."""
-        return self._change(store_id, "timezone", timezone)
+        Raises `ApiError` with code `store_not_found` for an unknown store, unless `create` is true.
+        """
+        return self._change(store_id, "hours", [asdict(interval) for interval in hours], create=create)
 
-    def set_labels(self, store_id: str, labels: Mapping[str, str]) -> StoreChanged:
-        """Replace the labels of a store."""
-        return self._change(store_id, "labels", dict(labels))
+    def set_timezone(self, store_id: str, timezone: str, *, create: bool = False) -> StoreChanged:
+        """Set the IANA time zone of a store. An unknown store: as in `set_hours`."""
+        return self._change(store_id, "timezone", timezone, create=create)
 
-    def _change(self, store_id: str, field: str, value: Any) -> StoreChanged:
-        return self._ingest.call(StoreChanged, "PUT", f"{_store_path(store_id)}/{field}", json={field: value})
+    def set_labels(self, store_id: str, labels: Mapping[str, str], *, create: bool = False) -> StoreChanged:
+        """Replace the labels of a store. An unknown store: as in `set_hours`."""
+        return self._change(store_id, "labels", dict(labels), create=create)
+
+    def _change(self, store_id: str, field: str, value: Any, *, create: bool) -> StoreChanged:
+        path = f"{_store_path(store_id)}/{field}"
+        params = {"create": "true"} if create else None
+        return self._ingest.call(StoreChanged, "PUT", path, json={field: value}, params=params)
 
 
 def _store_path(store_id: str) -> str:

@@ -23,6 +23,7 @@ from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
 from shared.metrics.exposition import serve_metrics
 from shared.settings import Settings, load_settings
+from shared.status_words import STATUSES, parse_status_words
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
 
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ),
             readiness=readiness,
             upload_wait=upload_wait,
+            status_words={**parse_status_words(settings.status_words), **STATUSES},
         )
         importer.start()
         live.start()

@@ -43,6 +43,7 @@ LOOSE_SPELLINGS = {
     "tz": "timezone_str",
     "timezonename": "timezone_str",
 }
+_UTC_NAME = "timestamputc"
 SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
@@ -54,7 +55,8 @@ class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
     The columns are in the order of `REQUIRED_COLUMNS`. Unknown columns are ignored. `separator` stands between fields.
-    `encoding` is None if the header is ASCII and has no byte order mark.
+    `encoding` is None if the header is ASCII and has no byte order mark. `is_utc`: the name of the timestamp's column
+    says that times without a zone are UTC.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Layout:
     columns: tuple[int, ...]
     separator: str = ","
     encoding: Encoding | None = None
+    is_utc: bool = False
 
 
 def has_bom(start: bytes | bytearray) -> bool:
@@ -111,7 +114,9 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
             required = REQUIRED_COLUMNS[kinds[0]]
             if doubled := [name for name in required if names.count(name) > 1]:
                 raise BadInputFile("header", f"the header names {doubled[0]} twice: {_quote_line(line)}")
-            return Layout(kinds[0], len(fields), tuple(names.index(name) for name in required), separator)
+            columns = tuple(names.index(name) for name in required)
+            is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
+            return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc)
     return None
 
 

@@ -13,11 +13,10 @@ from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.times_of_day import parse_closing, parse_opening
+from services.ingest.parse.zones import find_zone
 from shared.store_ids import guess_store_id
-from shared.zone_names import NAMED_ZONES
 
 _REMEMBERED = 4096
-_ZONES = {name.casefold(): name for name in NAMED_ZONES}
 # The fields of a `StagedRow` after its store, or the reason to reject.
 Fields = Mapping[str, Any]
 
@@ -68,9 +67,9 @@ def parse_hours(day: str, opens: str, closes: str) -> Fields | str:
 
 @lru_cache(_REMEMBERED)
 def parse_zone(name: str) -> Fields | str:
-    """Return the IANA name of the time zone, or the reason to reject it. Case does not matter, nor spaces for underscores."""
-    known = _ZONES.get(name.strip(" ").replace(" ", "_").casefold())
-    return {"timezone": known} if known else "timezone"
+    """Return the IANA name of the time zone and its Windows name if that was given, or the reason to reject it."""
+    zone = find_zone(name)
+    return zone if isinstance(zone, str) else {"timezone": zone.name, "written_zone": zone.windows_name}
 
 
 def _hold_back(
@@ -84,8 +83,8 @@ def _hold_back(
         line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
         if store_id := guess_store_id(rows.decode_field(0, row)):
-            number = day.number if day else None
-            yield StagedRow(store_id, line, byte_offset, day_number=number, reason=reason)
+            named, number = (day.named, day.number) if day else (None, None)
+            yield StagedRow(store_id, line, byte_offset, day_of_week=named, day_number=number, reason=reason)
     for reject in rows.rejects:
         if store_id := _find_store(reject, layout):
             yield StagedRow(store_id, reject.line, reject.byte_offset, reason=reject.reason)

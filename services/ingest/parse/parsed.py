@@ -30,6 +30,7 @@ class StagedRow(NamedTuple):
     closes: int | None = None
     timezone: str | None = None
     reason: str | None = None
+    written_zone: str | None = None
 
 
 class ParsedChunk(Protocol):
@@ -64,6 +65,7 @@ class ParsedPolls:
     rejects: list[Reject]
     rows_read: int
     cut_fractions: int
+    assumed_utc: int
     encoding: Encoding | None = None
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from functools import partial
 from uuid import UUID
 
+from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.delivery import LoadSource, load_parts
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
@@ -29,6 +30,7 @@ def ingest_paths(
     *,
     settings: Settings | None = None,
     limits: Limits = _DEFAULT_LIMITS,
+    reading: Reading = PLAIN,
     on_progress: OnProgress = lambda _: None,
     on_result: Callable[[ImportResult], None] = lambda _: None,
     on_left_out: OnLeftOut = lambda _: None,
@@ -38,13 +40,13 @@ def ingest_paths(
     Object stores need the settings. Raise `BadInputFile` if a path names nothing, `DatabaseUnavailable` and
     `StorageUnavailable`.
     """
-    load = partial(load_source, database_url, on_progress=on_progress, limits=limits)
+    load = partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
     stored = [stored for path in paths for stored in find_stored(path, settings)]
     for path in filter(is_collection, paths):
         for left_out in list_left_out(path, settings):
             on_left_out(left_out)
     results = []
-    for result in load_stored(database_url, stored, load, on_left_out=on_left_out):
+    for result in load_stored(database_url, stored, load, reading=reading, on_left_out=on_left_out):
         results.append(result)
         on_result(result)
     return results
@@ -56,13 +58,14 @@ def load_stored(
     load: LoadSource,
     on_loaded: Callable[[Stored], None] = lambda _: None,
     on_left_out: OnLeftOut = lambda _: None,
+    reading: Reading = PLAIN,
 ) -> Iterator[ImportResult]:
-    """Load all tables in what is stored as one delivery, in load order. Call `on_loaded` when everything in one of them is loaded.
+    """Load all tables in what is stored as one delivery, in load order. `load` reads them as `reading` describes. Call `on_loaded` when everything in one of them is loaded.
 
     Raise as `load` does, `DatabaseUnavailable` and `StorageUnavailable`. Unfinished archives then resume when the same
     archives are loaded again.
     """
-    with closing(ArchiveImports(database_url)) as archives:
+    with closing(ArchiveImports(database_url, reading)) as archives:
         parts = [
             (source, stored, import_id)
             for stored in found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
 import psycopg
 
@@ -10,6 +11,7 @@ from services.ingest.parse.chunks import Prefix, open_table
 from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.local_hours import parse_local_hours
+from services.ingest.parse.offers import OFFERED_REASONS, offer_fixes
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.parse.polls import PollParser
 from services.ingest.run.limits import Limits
@@ -23,6 +25,8 @@ from services.ingest.write.look_alikes import find_look_alikes
 from services.ingest.write.polls import PollWriter
 from services.ingest.write.quality_report import read_quality
 from services.ingest.write.reconnect import Lifeline
+
+_SAMPLED_REJECTS = 10_000
 
 
 def load_table(
@@ -51,11 +55,13 @@ def load_table(
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
         lifeline.run_until_done(lambda: ledger.start_loading(layout.kind))
-        loader = ChunkLoader(lifeline, ledger, limits.reject_limit, report_chunk)
+        loader = ChunkLoader(
+            lifeline, ledger, limits.reject_limit, report_chunk, partial(offer_fixes, layout=layout)
+        )
         encoding = FileEncoding(ledger.encoding or layout.encoding)
         store_ids: Sequence[str] = ()
         if layout.kind == "polls":
-            parser = PollParser(layout, encoding, allow_odd_ids=limits.allow_odd_ids)
+            parser = PollParser(layout, ledger.reading, encoding, allow_odd_ids=limits.allow_odd_ids)
             _load_polls(parser, chunks, loader)
             store_ids = parser.list_stores()
         else:
@@ -69,10 +75,20 @@ def load_table(
 
     def finish() -> None:
         quality = read_quality(ledger.conn, ledger.import_id) | find_look_alikes(ledger.conn, store_ids)
+        if notes := _list_notes(ledger, layout):
+            quality["notes"] = notes
         sha256 = prefix.digest.digest()
         ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)
 
     lifeline.run_until_done(finish)
+
+
+def _list_notes(ledger: ImportLedger, layout: Layout) -> list[str]:
+    """Return how polls were read, and how rejected ones could be. The notes on other files are saved with their rows."""
+    if layout.kind != "polls":
+        return []
+    rejects = ledger.sample_rejects(OFFERED_REASONS, _SAMPLED_REJECTS)
+    return [*ledger.reading.describe(), *offer_fixes(rejects, layout)]
 
 
 def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:

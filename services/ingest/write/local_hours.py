@@ -11,7 +11,14 @@ from uuid import UUID
 
 import psycopg
 
-from services.ingest.parse.days import NumbersUsed, find_first_numbers, refuse_both, refuse_unclear
+from services.ingest.parse.days import (
+    FROM_ZERO,
+    NumbersUsed,
+    find_first_numbers,
+    is_first_number_unsaid,
+    refuse_mixed,
+    refuse_unclear,
+)
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
@@ -51,7 +58,7 @@ class LocalHoursWriter:
         """
         if self._stage_only:
             for used in self._read_numbers([self._ledger.import_id]).values():
-                refuse_both(used)
+                refuse_mixed(used)
             return
         with self._conn.transaction():
             own_id = {"id": self._ledger.import_id}
@@ -64,6 +71,8 @@ class LocalHoursWriter:
             remarks = Remarks(self._conn, self._kind)
             if self._kind == "hours":
                 ids = self._prepare_hours(numbers, remarks)
+            else:
+                remarks.add_zones(ids)
             store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
             remarks.add_look_alikes(self._ledger.import_id, store_ids)
             self._ledger.lock_writers()
@@ -102,14 +111,16 @@ class LocalHoursWriter:
 
         Return the imports that can take effect.
         """
-        refuse_both(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
+        refuse_mixed(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
         first_days = find_first_numbers(numbers)
         if first_days.get(self._ledger.import_id, 0) is None:
             raise refuse_unclear()
         clear = {import_id: day for import_id, day in first_days.items() if day is not None}
         unclear = [import_id for import_id in first_days if import_id not in clear]
         self._conn.execute(_SQL["mark_unclear"], {"ids": unclear})
-        remarks.add_first_days(clear)
+        remarks.add_first_days({file: day for file, day in clear.items() if numbers[file].distinct})
+        if is_first_number_unsaid(numbers):
+            remarks.add_note(self._ledger.import_id, FROM_ZERO)
         self._conn.execute(_SQL["create_wanted_hours"])
         values = {"ids": list(clear), "first_days": list(clear.values())}
         self._conn.execute(_SQL["prepare_hours"], values)

@@ -22,7 +22,7 @@ _SQL = queries("quality")
 def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]:
     """Return the report by name. A value is null if there is nothing to divide by.
 
-    Any import: `rejects` by reason, `duplicates`, `corrections`, `stores`, `stores_without_hours` (open 24x7) and
+    Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none), `duplicates`, `corrections`, `stores`, `stores_without_hours` (open 24x7) and
     `stores_without_timezone`; of the polled stores after polls, of all stores after hours or zones.
 
     Hours add `hours_rows`, `seams_snapped` (closing 23:59:59 or 23:59:00, read as 24:00) and `overlapping_hours` (rows
@@ -34,12 +34,14 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
     `stores_shrunk` (numbers of stores), each with a list of the first stores. Any import has `look_alikes` and its list
     if there are any, and `encoding` (`utf-8` or `cp1252`) unless its file is all ASCII.
     """
-    ((kind, ids, duplicates, corrections),) = conn.execute(_SQL["subject"], {"id": import_id})
+    ((kind, ids, duplicates, corrections, assumed_utc),) = conn.execute(_SQL["subject"], {"id": import_id})
     report: dict[str, object] = {
         "rejects": dict(conn.execute(_SQL["rejects"], {"ids": ids}).fetchall()),
         "duplicates": duplicates,
         "corrections": corrections,
     }
+    if assumed_utc:
+        report["assumed_utc"] = assumed_utc
     if kind == "archive":
         report |= _gather_remarks(conn, import_id)
     has_polls = kind in {"polls", "archive"}

@@ -20,8 +20,8 @@ select set_config('client_connection_check_interval', '500', false),
 select pg_advisory_unlock(hashtextextended('uptill.import.' || %(id)s::text, 0))
 
 -- name: insert_import
-insert into import (id, origin, kind, source, size_bytes)
-values (%(id)s, 'command', %(kind)s, %(source)s, %(size_bytes)s)
+insert into import (id, origin, kind, source, size_bytes, reading)
+values (%(id)s, 'command', %(kind)s, %(source)s, %(size_bytes)s, %(reading)s)
 
 -- name: start_import
 update import
@@ -30,17 +30,18 @@ set kind = %(kind)s, state = 'running', error = null, finished_at = null,
 where id = %(id)s and state <> 'canceled'
 
 -- name: import_progress
--- State, the encoding of the file as far as it was read, and the end of the last committed chunk.
-select state, error ->> 'reason' as reason, quality ->> 'encoding' as encoding, chunk_no, end_byte, end_line, prefix_sha256
+-- State, how values are read, the encoding of the file as far as it was read, and the end of the last committed chunk.
+select state, error ->> 'reason' as reason, reading, quality ->> 'encoding' as encoding, chunk_no, end_byte, end_line, prefix_sha256
 from import left join lateral (
     select * from import_chunk where import_id = import.id order by chunk_no desc limit 1) last_chunk on true
 where id = %(id)s
 
 -- name: interrupted_imports
--- Of the same source, latest first. Some may still be running. Only imports of the command that are not members: an
+-- Of the same source, read in the same way, latest first. Some may still be running. Only imports of the command that are not members: an
 -- upload or a file in an archive may have the same name, and resumes by its id.
 select id from import
 where origin = 'command' and parent_id is null and source = %(source)s and size_bytes is not distinct from %(size_bytes)s
+    and reading is not distinct from %(reading)s::jsonb
     and state in ('running', 'failed') and (state = 'running' or error ->> 'reason' = 'fault')
 order by started_at desc limit 5
 
@@ -55,12 +56,16 @@ select exists (select from import
 -- them since, and none of their rows was rejected for a reason that passes with time. Other polls contradict a file only by
 -- corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
 -- forgotten may have been one of these. Hours that were one of several files of a delivery were only a part of it.
+-- The same bytes read in another way are other data.
 select loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
 where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.delivery_id is null
+    and loaded.reading is not distinct from %(reading)s::jsonb
     and start.seq >= (select forgotten_seq from ledger_head)
-    and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone', 'odd_id'))
+    and not exists (
+        select from import_reject
+        where import_id = loaded.id and reason in ('future', 'timezone', 'tz_missing', 'odd_id'))
     and not exists (
         select from import other
         where other.kind = loaded.kind and other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
@@ -73,7 +78,7 @@ update import
 set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
     accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
     corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
-    cut_fractions = cut_fractions + %(cut_fractions)s
+    cut_fractions = cut_fractions + %(cut_fractions)s, assumed_utc = assumed_utc + %(assumed_utc)s
 where id = %(id)s
 
 -- name: finish_import
@@ -104,6 +109,10 @@ from import where id = %(id)s
 -- name: first_rejects
 select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s
 
+-- name: sample_rejects
+select line, byte_offset, reason, raw from import_reject
+where import_id = %(id)s and reason = any(%(reasons)s) order by line limit %(limit)s
+
 -- name: copy_rejects
 copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 
@@ -121,7 +130,7 @@ with head as (
     set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
         accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
         corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
-        cut_fractions = cut_fractions + %(cut_fractions)s
+        cut_fractions = cut_fractions + %(cut_fractions)s, assumed_utc = assumed_utc + %(assumed_utc)s
     where id = %(id)s and (state <> 'canceled' or %(even_if_canceled)s)
     returning id
 )
@@ -261,7 +270,8 @@ select count(*) filter (where before = first_active) as duplicate,
 from chain
 
 -- name: stage_rows
-copy import_staged (import_id, store_id, line, byte_offset, raw, day_of_week, day_number, opens, closes, timezone, reason)
+copy import_staged (import_id, store_id, line, byte_offset, raw, day_of_week, day_number, opens, closes, timezone, reason,
+    written_zone)
 from stdin
 
 -- name: join_delivery
@@ -281,7 +291,8 @@ select distinct store_id from import_staged where import_id = any(%(ids)s) and r
 
 -- name: staged_numbers
 select import_id, coalesce(bool_or(day_number = 0), false), coalesce(bool_or(day_number = 7), false),
-    coalesce(bool_or(reason = 'day_numbers'), false)
+    coalesce(bool_or(reason = 'day_numbers'), false), bool_or(day_number is not null) and bool_or(day_of_week is not null),
+    count(distinct day_number)
 from import_staged where import_id = any(%(ids)s) group by import_id
 
 -- name: mark_unclear
@@ -315,6 +326,22 @@ from (
     from import_staged where import_id = any(%(ids)s) and reason is not null
     order by import_id, store_id, line
 ) held left join store using (store_id)
+order by import_id, line
+
+-- name: windows_zones
+select distinct import_id, written_zone, timezone from import_staged
+where import_id = any(%(ids)s) and reason is null and written_zone is not null
+order by import_id, written_zone
+
+-- name: fixed_zones
+-- Stores whose zone, by the last row of their file, never changes its clocks.
+select import_id, store_id, timezone
+from (
+    select distinct on (import_id, store_id) import_id, store_id, timezone, line
+    from import_staged where import_id = any(%(ids)s) and reason is null
+    order by import_id, store_id, position desc
+) last_row
+where timezone = any(%(fixed)s)
 order by import_id, line
 
 -- name: note_quality

@@ -2,7 +2,8 @@
 
 -- name: subject
 -- An archive answers for its members.
-select (select kind from import where id = %(id)s), array_agg(id), sum(duplicate)::bigint, sum(corrected)::bigint
+select (select kind from import where id = %(id)s), array_agg(id), sum(duplicate)::bigint, sum(corrected)::bigint,
+    sum(assumed_utc)::bigint
 from import where id = %(id)s or parent_id = %(id)s
 
 -- name: member_quality

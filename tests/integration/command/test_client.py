@@ -77,7 +77,7 @@ def test_every_call_of_the_client(
     rejects = io.BytesIO()
     client.save_rejects(loaded.id, rejects)
     assert b"Mars/Olympus" in rejects.getvalue()
-    assert client.set_hours("a/b", [Interval(0, "10:00", "22:00")]).counts.accepted == 1
+    assert client.set_hours("a/b", [Interval(0, "10:00", "22:00")], create=True).counts.accepted == 1
     assert client.set_timezone("a/b", "Europe/Berlin").store_id == "a/b"
     assert client.set_labels("a/b", {"region": "north"}).counts.accepted == 1
     monkeypatch.setattr(client_pages, "PAGE", 2)

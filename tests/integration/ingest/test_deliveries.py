@@ -171,7 +171,11 @@ def test_a_rejected_zone_leaves_the_store_as_it_was(deliver: Deliver, database_u
 
 def test_days_numbered_from_1_to_7_count_from_monday(deliver: Deliver, database_url: str) -> None:
     _, warnings = deliver(
-        {"a.csv": table(*week("lake-9", 1, 2)), "b.csv": table(*week("lake-9", 6, 7), *week("named", "Tue"))}
+        {
+            "a.csv": table(*week("lake-9", 1, 2)),
+            "b.csv": table(*week("lake-9", 6, 7)),
+            "names.csv": table(*week("named", "Tue")),
+        }
     )
     # A rejected row and the rows that it holds back tell the numbers too.
     deliver({"c.csv": table("held,1,x,y", *week("held", 7), *week("other", 1))})

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, TypeAdapter
 
 from services.ingest.http.bodies import read_json
@@ -22,7 +22,8 @@ from services.ingest.http.schemas import (
     StoreChangedBody,
     TimezoneChange,
 )
-from shared.http.contract import REF_TEMPLATE
+from shared.errors import StoreNotFound
+from shared.http.contract import REF_TEMPLATE, answers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.store_ids import require_store_id
 
@@ -30,6 +31,7 @@ router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
 _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
 _LABELS = TypeAdapter(LabelsChange)
+Create = Annotated[bool, Query(description="Add the store if it is unknown.")]
 
 
 # Not a plain function: FastAPI would run it in a thread at each call.
@@ -47,9 +49,15 @@ def _describe_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_describe_body(HoursChange))
-async def put_hours(context: Context, key: Writer, request: Request, store_id: StoreId) -> StoreChangedBody:
-    """Replace the opening hours of one store. Adds the store if it is unknown."""
+@router.put(
+    "/v1/stores/{store_id:path}/hours",
+    openapi_extra=_describe_body(HoursChange),
+    responses=answers(StoreNotFound),
+)
+async def put_hours(
+    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+) -> StoreChangedBody:
+    """Replace the opening hours of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
         LocalInterval(str(given.day_of_week), given.start_time_local, given.end_time_local)
@@ -57,32 +65,44 @@ async def put_hours(context: Context, key: Writer, request: Request, store_id: S
     ]
     database_url = context.settings.database_url.get_secret_value()
     return _make_body(
-        await context.changes_lane.run(partial(replace_hours, database_url, store_id, intervals, key.prefix))
-    )
-
-
-@router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_describe_body(TimezoneChange))
-async def put_timezone(
-    context: Context, key: Writer, request: Request, store_id: StoreId
-) -> StoreChangedBody:
-    """Set the time zone of one store. Adds the store if it is unknown."""
-    body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
-    database_url = context.settings.database_url.get_secret_value()
-    return _make_body(
         await context.changes_lane.run(
-            partial(replace_timezone, database_url, store_id, body.timezone, key.prefix)
+            partial(replace_hours, database_url, store_id, intervals, key.prefix, create=create)
         )
     )
 
 
-@router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_describe_body(LabelsChange))
-async def put_labels(context: Context, key: Writer, request: Request, store_id: StoreId) -> StoreChangedBody:
-    """Replace the labels of one store. Adds the store if it is unknown."""
+@router.put(
+    "/v1/stores/{store_id:path}/timezone",
+    openapi_extra=_describe_body(TimezoneChange),
+    responses=answers(StoreNotFound),
+)
+async def put_timezone(
+    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+) -> StoreChangedBody:
+    """Set the time zone of one store. An unknown store is 404, unless `create` is true."""
+    body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
+    database_url = context.settings.database_url.get_secret_value()
+    return _make_body(
+        await context.changes_lane.run(
+            partial(replace_timezone, database_url, store_id, body.timezone, key.prefix, create=create)
+        )
+    )
+
+
+@router.put(
+    "/v1/stores/{store_id:path}/labels",
+    openapi_extra=_describe_body(LabelsChange),
+    responses=answers(StoreNotFound),
+)
+async def put_labels(
+    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+) -> StoreChangedBody:
+    """Replace the labels of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
     return _make_body(
         await context.changes_lane.run(
-            partial(replace_labels, database_url, store_id, body.labels, key.prefix)
+            partial(replace_labels, database_url, store_id, body.labels, key.prefix, create=create)
         )
     )
 
@@ -93,4 +113,5 @@ def _make_body(change: StoreChange) -> StoreChangedBody:
         store_id=change.store_id,
         import_id=change.import_id,
         counts=CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected),
+        warnings=list(change.warnings),
     )
