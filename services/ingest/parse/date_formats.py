@@ -157,7 +157,8 @@ class _Fields:
         if "sign" not in self._found.columns:
             return self._zeros
         sign = np.where((self._found["sign"] == "-").fill_null(value=False).to_numpy(), -1, 1)
-        return sign * (self.get("zone_h") * _HOUR_S + self.get("zone_min") * _MINUTE_S)
+        offset_s: Ints = sign * (self.get("zone_h") * _HOUR_S + self.get("zone_min") * _MINUTE_S)
+        return offset_s
 
     def find_fraction_us(self) -> Ints:
         if "fraction" not in self._found.columns:
