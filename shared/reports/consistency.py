@@ -13,10 +13,12 @@ from uuid import UUID
 import psycopg
 
 from shared.db.queries import queries
-from shared.reports.model import Batch, FinaliseLease
+from shared.reports.failed_stores import record_failed_stores
+from shared.reports.model import Batch, FailedStore, FinaliseLease
 from shared.storage import StoredObject
 from shared.uptime.policy import POLICIES, every_poll_us, history_us
 from shared.uptime.window import longest_reach_us, parse_windows
+from shared.uptime.zones import tzdata_version
 
 MAX_ROUNDS = 3
 _SQL = queries("reports")
@@ -30,6 +32,7 @@ class _ReportFields(NamedTuple):
     detail: bool
     windows: Sequence[str]
     accepted_seq: int
+    tzdata_version: str | None
 
 
 class _StaleBatch(NamedTuple):
@@ -92,8 +95,23 @@ def newest_read_seq(conn: psycopg.Connection, report_id: UUID) -> int:
     return row[0] if row and row[0] is not None else 0
 
 
+def batches_with_other_tzdata(conn: psycopg.Connection, report_id: UUID) -> list[Batch]:
+    """Return the batches whose parts were computed with another time zone database than this process has."""
+    fields = _read_fields(conn, report_id)
+    rows = conn.execute(
+        _SQL["other_tzdata"], {"report_id": report_id, "tzdata_version": tzdata_version()}
+    ).fetchall()
+    return [] if fields is None else [Batch(report_id, *row, *fields) for row in rows]
+
+
 def replace_part(
-    conn: psycopg.Connection, lease: FinaliseLease, batch_no: int, part: StoredObject, *, read_seq: int
+    conn: psycopg.Connection,
+    lease: FinaliseLease,
+    batch_no: int,
+    part: StoredObject,
+    *,
+    read_seq: int,
+    failed: Sequence[FailedStore] = (),
 ) -> bool:
     """Replace the part of a batch. Return False if the lease on the finalisation was lost."""
     replaced = conn.execute(
@@ -106,8 +124,12 @@ def replace_part(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
+            "failed_stores": len(failed),
+            "tzdata_version": tzdata_version(),
         },
     )
+    if replaced.rowcount == 1:
+        record_failed_stores(conn, lease.report_id, batch_no, failed)
     return replaced.rowcount == 1
 
 
