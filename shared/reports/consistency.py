@@ -7,7 +7,7 @@ finishes the report computes them in one snapshot of its own, so no import can s
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -86,7 +86,7 @@ def stale_batches(conn: psycopg.Connection, report_id: UUID, until: int) -> list
     fields = _read_fields(conn, report_id)
     if fields is None:
         return []
-    return [Batch(report_id, *row[1:], *fields) for row in _find_stale(conn, report_id, fields, until)]
+    return [_make_batch(report_id, row[1:], fields) for row in _find_stale(conn, report_id, fields, until)]
 
 
 def newest_read_seq(conn: psycopg.Connection, report_id: UUID) -> int:
@@ -101,7 +101,7 @@ def batches_with_other_tzdata(conn: psycopg.Connection, report_id: UUID) -> list
     rows = conn.execute(
         _SQL["other_tzdata"], {"report_id": report_id, "tzdata_version": tzdata_version()}
     ).fetchall()
-    return [] if fields is None else [Batch(report_id, *row, *fields) for row in rows]
+    return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
 
 
 def replace_part(
@@ -131,6 +131,11 @@ def replace_part(
     if replaced.rowcount == 1:
         record_failed_stores(conn, lease.report_id, batch_no, failed)
     return replaced.rowcount == 1
+
+
+def _make_batch(report_id: UUID, row: Sequence[Any], fields: _ReportFields) -> Batch:
+    """Return the batch of a row: number, first and last id, number of stores, keys of stores."""
+    return Batch(report_id, *row, *fields)  # type: ignore[arg-type]
 
 
 def _read_fields(conn: psycopg.Connection, report_id: UUID) -> _ReportFields | None:

@@ -77,9 +77,10 @@ async def _fire_in_transaction(conn: AsyncConnection, terms: BatchTerms) -> Fire
 
 async def _mark_failed(conn: AsyncConnection, schedule_id: UUID, error: Exception) -> FiredRun:
     cause = str(error) if isinstance(error, (UptillError, ValueError)) else f"{type(error).__name__}: {error}"
-    values = {"id": schedule_id, "error": cause.replace("\0", "")[:_SHOWN_CHARACTERS]}
-    ((due_at,),) = await (await conn.execute(_SQL["mark_failed"], values)).fetchall()
-    return FiredRun(schedule_id, due_at, None, (), values["error"], has_failed=True)
+    cause = cause.replace("\0", "")[:_SHOWN_CHARACTERS]
+    failed = await conn.execute(_SQL["mark_failed"], {"id": schedule_id, "error": cause})
+    ((due_at,),) = await failed.fetchall()
+    return FiredRun(schedule_id, due_at, None, (), cause, has_failed=True)
 
 
 async def _fire_schedule(conn: AsyncConnection, schedule_id: UUID, terms: BatchTerms) -> FiredRun:

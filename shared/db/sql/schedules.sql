@@ -76,7 +76,9 @@ from report_schedule s where id = %(id)s
 -- With a run that says why, unless that due time has one.
 with failed as (
     update report_schedule
-    set state = 'failed', error = %(error)s, due_at = case when isfinite(due_at) then due_at else clock_timestamp() end
+    set state = 'failed', error = %(error)s,
+        due_at = case when isfinite(due_at) then due_at else clock_timestamp() end,
+        last_due_at = case when isfinite(due_at) then greatest(due_at, last_due_at) else last_due_at end
     where id = %(id)s
     returning id, due_at
 ), run as (

@@ -9,7 +9,11 @@ import psycopg
 import pytest
 
 from services.ingest.http import importer
+from services.ingest.parse.polls import PollParser
 from services.ingest.run import ingest_paths, table
+from services.ingest.write import quality_report
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.polls import PollWriter
 from tests.integration.ingest.service import ended, ingest_service
 
 MEMBERS = {
@@ -20,30 +24,36 @@ MEMBERS = {
 }
 
 
+def source_of(ledger: ImportLedger) -> str:
+    query = "select source from import where id = %s"
+    ((source,),) = ledger.conn.execute(query, [ledger.import_id]).fetchall()
+    return str(source)
+
+
 def _break_parser(patched: pytest.MonkeyPatch) -> None:
-    parse = table.PollParser.parse_chunk
+    parse = PollParser.parse_chunk
 
     def parse_chunk(self: Any, chunk: Any, *more: Any) -> Any:
         if b"broken" in bytes(chunk.data):
             raise RuntimeError("a bug in the parser")
         return parse(self, chunk, *more)
 
-    patched.setattr(table.PollParser, "parse_chunk", parse_chunk)
+    patched.setattr(PollParser, "parse_chunk", parse_chunk)
 
 
 def _break_writer(patched: pytest.MonkeyPatch) -> None:
-    write = table.PollWriter.write_chunk
+    write = PollWriter.write_chunk
 
-    def write_chunk(self: Any, parsed: Any, *more: Any) -> Any:
-        if b"broken" in bytes(parsed.chunk.data):
+    def write_chunk(self: Any, *arguments: Any) -> Any:
+        if "broken" in source_of(self._ledger):
             raise RuntimeError("a bug in the writer")
-        return write(self, parsed, *more)
+        return write(self, *arguments)
 
-    patched.setattr(table.PollWriter, "write_chunk", write_chunk)
+    patched.setattr(PollWriter, "write_chunk", write_chunk)
 
 
 def _break_quality(patched: pytest.MonkeyPatch) -> None:
-    read = table.read_quality
+    read = quality_report.read_quality
 
     def read_quality(conn: psycopg.Connection, import_id: Any) -> Any:
         ((source,),) = conn.execute("select source from import where id = %s", [import_id]).fetchall()
@@ -55,18 +65,14 @@ def _break_quality(patched: pytest.MonkeyPatch) -> None:
 
 
 def _break_finish(patched: pytest.MonkeyPatch) -> None:
-    finish = table.PollWriter.finish_table
+    finish = PollWriter.finish_table
 
     def finish_table(self: Any, *arguments: Any) -> Any:
-        ledger = self._ledger
-        ((source,),) = ledger.conn.execute(
-            "select source from import where id = %s", [ledger.import_id]
-        ).fetchall()
-        if "broken" in source:
+        if "broken" in source_of(self._ledger):
             raise RuntimeError("a bug at the end of the table")
         return finish(self, *arguments)
 
-    patched.setattr(table.PollWriter, "finish_table", finish_table)
+    patched.setattr(PollWriter, "finish_table", finish_table)
 
 
 STEPS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

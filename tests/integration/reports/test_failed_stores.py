@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-import services.worker.part as part_module
 from services.ingest.run import ingest_paths
+from services.worker import part as part_module
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
-from services.worker.render import Values
+from services.worker.render import Values, report_values
 from shared.uptime.zones import tzdata_version
 from tests.fixtures.buckets import content_of
 from tests.fixtures.fleet import Store, load_fleet
@@ -27,9 +27,6 @@ from tests.fixtures.services import Services
 NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
 STORES = tuple(f"store-{n}" for n in range(7))
 MARS = "update store set timezone = 'Mars/Olympus' where store_id = %s"
-
-
-_report_values = part_module.report_values
 
 
 @pytest.fixture
@@ -158,7 +155,7 @@ def raising_for(broken: Sequence[str], error: Exception) -> Callable[..., Mappin
     def compute(store_ids: Sequence[str], *rest: Any) -> Mapping[str, Values]:
         if not set(broken).isdisjoint(store_ids):
             raise error
-        return _report_values(store_ids, *rest)
+        return report_values(store_ids, *rest)
 
     return compute
 
@@ -210,7 +207,7 @@ def test_a_batch_without_a_fault_is_computed_once(
 
     def compute(store_ids: Sequence[str], *rest: Any) -> Mapping[str, Values]:
         computed.append(len(store_ids))
-        return _report_values(store_ids, *rest)
+        return report_values(store_ids, *rest)
 
     monkeypatch.setattr(part_module, "report_values", compute)
     make_report(api, worker)
@@ -260,7 +257,9 @@ def test_many_are_counted_and_the_first_hundred_named(
     report = make_report(api, worker, force=True)
     assert report["stores_failed"] == 130
     assert [store["store_id"] for store in report["failed_stores"]] == [f"x{n:03}" for n in range(100)]
-    path, seen, cursor = f"/v1/reports/{report['id']}/failed-stores", [], {}
+    path = f"/v1/reports/{report['id']}/failed-stores"
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
     while True:
         page = api.get(path, params={"limit": 50, **cursor}).json()
         seen += [store["store_id"] for store in page["failed_stores"]]

@@ -33,7 +33,7 @@ FAULTS: dict[str, tuple[str, Any, str]] = {
     "no cron expression": ("cron", "whenever", "five fields"),
     "a cron expression out of range": ("cron", "61 * * * *", "invalid cron expression"),
     "a long cron expression": ("cron", "1," * 200 + "1 * * * 9", "invalid cron expression"),
-    "a date that never comes": ("cron", "0 0 30 2 *", "matches no date"),
+    "a date that never comes": ("cron", "0 0 30 2 *", "Bad day-of-month"),
     "a policy of another release": ("report", {"policy": "newest"}, "unknown policy 'newest'"),
     "a format of another release": ("report", {"formats": ["ods"]}, "unknown formats 'ods'"),
     "a window of another release": ("report", {"windows": ["fortnight"]}, "'fortnight' is not a window"),
@@ -134,6 +134,8 @@ def test_corrected_and_resumed_it_runs_again(
     assert corrected["state"] == "failed", "until someone resumes it"
     resumed = api.patch(f"{PATH}/{bad}", json={"state": "active"}).json()
     assert (resumed["state"], resumed["error"]) == ("active", None)
+    assert resumed["next_due_at"] > resumed["runs"][0]["due_at"]
+    conn.execute("delete from schedule_run")
     make_due(conn)
     (run,) = fire_all(database_url)
     assert run.report_id
