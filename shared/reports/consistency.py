@@ -135,7 +135,8 @@ def replace_part(
 
 def _make_batch(report_id: UUID, row: Sequence[Any], fields: _ReportFields) -> Batch:
     """Return the batch of a row: number, first and last id, number of stores, keys of stores."""
-    return Batch(report_id, *row, *fields)  # type: ignore[arg-type]
+    batch_no, first_id, last_id, stores, store_keys = row
+    return Batch(report_id, batch_no, first_id, last_id, stores, store_keys, *fields)
 
 
 def _read_fields(conn: psycopg.Connection, report_id: UUID) -> _ReportFields | None:

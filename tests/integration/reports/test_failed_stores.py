@@ -116,7 +116,7 @@ FAULTS: Mapping[str, tuple[Callable[[psycopg.Connection, str], None], str, str]]
 }
 
 
-@pytest.mark.parametrize(("fault", "place"), zip(FAULTS, itertools.cycle([0, 3, 6]), strict=False))
+@pytest.mark.parametrize(("fault", "place"), [*zip(FAULTS, itertools.cycle([0, 3, 6]), strict=False)])
 def test_it_costs_only_itself(
     fault: str, place: int, api: TestClient, worker: WorkerContext, conn: psycopg.Connection
 ) -> None:
