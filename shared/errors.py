@@ -98,6 +98,10 @@ class StoreNotFound(UptillError):
     """No store has this id, or the caller may not see it."""
 
 
+class StoreFailed(UptillError):
+    """The store's time zone or hours cannot be computed with. Reports are made without it."""
+
+
 class FileNotReady(UptillError):
     """The report has no file yet, and may still get one."""
 

@@ -92,6 +92,11 @@ def note(message: str) -> None:
     stderr.print(escape(message), style="dim", soft_wrap=True)
 
 
+def print_warning(message: str) -> None:
+    """Print a warning to standard error, also with `-q`."""
+    stderr.print(f"[bold yellow]warning:[/] {escape(message)}", soft_wrap=True)
+
+
 def print_error(message: str) -> None:
     """Print an error to standard error."""
     stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)

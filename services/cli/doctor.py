@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from services.cli.console import Json, fail, print_json, stdout
+from services.cli.doctor_data import check_schedules, check_stores, check_tzdata
 from services.cli.environment import settings_for_command
 from services.cli.reconcile_files import Damage, Discrepancies, reconcile
 from shared.db.connect import connect, count_processes
@@ -62,7 +63,8 @@ def doctor(
     """Check every component and say what to fix.
 
     Checks the database and its schema, the queue, the object store, the API, the API key, the workers, the ingest
-    service and the uploads. Exits with status 1 if a check fails.
+    service, the uploads, stores and schedules that failed, and whether all services work with one time zone database.
+    Exits with status 1 if a check fails.
     """
     if deep and not compare:
         fail("--deep works only with --reconcile: pass both", code=ExitCode.WRONG_USE)
@@ -77,6 +79,9 @@ def doctor(
         "workers": _check_workers,
         "ingest": _check_ingest,
         "uploads": _check_uploads,
+        "stores": check_stores,
+        "schedules": check_schedules,
+        "time zones": check_tzdata,
     }
     if compare:
         checks["files"] = partial(_check_files, deep=deep)

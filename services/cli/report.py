@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.connection import api_client
-from services.cli.console import fail, instant, note, shows_progress, stderr, stdout
+from services.cli.console import fail, instant, note, print_warning, shows_progress, stderr, stdout
 from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
 from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FORMATS, ReportFile, ReportStatus, UptillClient
 
 _HEAD_ROWS = 10
+_FAILED_SHOWN = 5
 _PROGRESS_EVERY_S = 0.5
 
 
@@ -70,6 +72,7 @@ def report(
             fail(f"report {status.id} is {status.state}: {cause}")
         for lost in status.lost_files:
             fail(lost.detail)
+        _warn_of_failed_stores(status)
         for name in formats:
             several = len(formats) > 1 and output is not None
             _deliver_files(
@@ -104,6 +107,22 @@ def _follow_report(client: UptillClient, **parameters: Any) -> ReportStatus:
         for status in client.follow(accepted.id, every_s=_PROGRESS_EVERY_S if shows_progress() else 20):
             progress.update(task, completed=status.progress.stores_done)
     return status
+
+
+def _warn_of_failed_stores(status: ReportStatus) -> None:
+    """Name the stores without a row, also with `-q`: the file alone does not show that they are missing."""
+    if not status.stores_failed:
+        return
+    some = status.failed_stores[:_FAILED_SHOWN]
+    print_warning(
+        f"{status.stores_failed} of {status.progress.stores_total} stores could not be computed and have no row"
+    )
+    for store in some:
+        stderr.print(escape(f"  {store.store_id}: {store.detail}"), soft_wrap=True)
+    if status.stores_failed > len(some):
+        stderr.print(
+            f"  and {status.stores_failed - len(some)} more: `uptill reports failed-stores {status.id}`"
+        )
 
 
 def _deliver_files(client: UptillClient, status: ReportStatus, file: ReportFile, output: Path | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
 import psycopg
 
 from services.worker.load import (
@@ -51,6 +52,24 @@ class BatchInput:
     zones: Sequence[str | None]
     hours: Hours
     polls: Polls
+
+    def keep(self, places: Sequence[int]) -> "BatchInput":
+        """Return the input of some of the stores, given by their indexes in ascending order."""
+        if len(places) == len(self.store_ids):
+            return self
+        number = np.full(len(self.store_ids), -1, np.int64)
+        number[places] = np.arange(len(places))
+        hours, polls = self.hours, self.polls
+        of_hours, of_polls = (np.flatnonzero(number[rows.store] >= 0) for rows in (hours, polls))
+        return BatchInput(
+            [self.store_ids[place] for place in places],
+            [self.zones[place] for place in places],
+            Hours(
+                number[hours.store[of_hours]],
+                *(values[of_hours] for values in (hours.day_of_week, hours.opens_s, hours.closes_s)),
+            ),
+            Polls(number[polls.store[of_polls]], polls.at_us[of_polls], polls.active[of_polls]),
+        )
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def describe_provenance(
         "data_cut": facts.read_seq,
         "tzdata_version": tzdata_version(),
         "rows": rows,
+        "stores_failed": facts.stores_failed,
         "csv_sha256": csv.sha256,
     }
 

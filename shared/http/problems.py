@@ -40,6 +40,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ),
     errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "Report not found"),
     errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "Store not found"),
+    errors.StoreFailed: Problem("store_failed", HTTPStatus.CONFLICT, "The store cannot be computed"),
     errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The file is not ready yet"),
     errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "File not found"),
     errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "Import not found"),

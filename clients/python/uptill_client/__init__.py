@@ -2,6 +2,7 @@
 
 from uptill_client.answers import (
     Counts,
+    FailedStore,
     ImportStatus,
     Interval,
     LostFile,
@@ -25,6 +26,7 @@ __all__ = [
     "FORMATS",
     "ApiError",
     "Counts",
+    "FailedStore",
     "ImportStatus",
     "Interval",
     "LostFile",

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx2
 
-from uptill_client.answers import ReportFile, ReportStatus
+from uptill_client.answers import FailedStore, ReportFile, ReportStatus
 from uptill_client.frames import read_report
 from uptill_client.pages import iterate_pages
 from uptill_client.parameters import ReportOptions, to_json
@@ -74,6 +74,11 @@ class ReportCalls:
             "created_before": created_before and created_before.isoformat(),
         }
         return iterate_pages(self._api, ReportStatus, "/v1/reports", "reports", query)
+
+    def failed_stores(self, report_id: str) -> Iterator[FailedStore]:
+        """Yield every store that could not be computed and has no row in the report, by id."""
+        path = f"/v1/reports/{report_id}/failed-stores"
+        return iterate_pages(self._api, FailedStore, path, "failed_stores", {})
 
     def cancel_report(self, report_id: str) -> ReportStatus:
         """Cancel a report that has not ended. Its state stays if another key requested the same report."""

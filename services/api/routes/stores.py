@@ -17,7 +17,7 @@ from services.api.schemas.timeline import TimelineBody, TimelineQuery
 from services.api.use_cases.stores import get_store, list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, StoreFailed
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, read_text_cursor, text_cursor
 from shared.http.unique_names import UniqueNamesRoute
@@ -40,7 +40,7 @@ async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuer
     )
 
 
-@router.get("/v1/stores/{store_id:path}/timeline")
+@router.get("/v1/stores/{store_id:path}/timeline", responses=answers(StoreFailed))
 async def read_store_timeline(
     context: Context, key: Reader, store_id: StoreId, chosen: Annotated[TimelineQuery, Query()]
 ) -> TimelineBody:

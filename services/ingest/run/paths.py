@@ -14,10 +14,11 @@ from services.ingest.run.source import load_source
 from services.ingest.sources.find import find_stored, is_collection, list_left_out
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, has_members, resolve_sources
-from services.ingest.sources.source import RefusedSource, ResolvedSource
+from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
 from services.ingest.write.archive_imports import ArchiveImports
 from services.ingest.write.import_result import ImportResult
-from shared.errors import BadInputFile
+from shared.db.connect import is_outage
+from shared.errors import BadInputFile, UptillError
 from shared.settings import Settings
 
 OnLeftOut = Callable[[LeftOut], None]
@@ -37,10 +38,14 @@ def ingest_paths(
 ) -> list[ImportResult]:
     """Load what the paths name, each file as an import of its own. A refused file does not stop the others.
 
+    Nor does one that meets an unexpected error. Its import can resume when the file is loaded again.
+
     Object stores need the settings. Raise `BadInputFile` if a path names nothing, `DatabaseUnavailable` and
     `StorageUnavailable`.
     """
-    load = partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
+    load = _fail_alone(
+        partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
+    )
     stored = [stored for path in paths for stored in find_stored(path, settings)]
     for path in filter(is_collection, paths):
         for left_out in list_left_out(path, settings):
@@ -50,6 +55,23 @@ def ingest_paths(
         results.append(result)
         on_result(result)
     return results
+
+
+def _fail_alone(load: LoadSource) -> LoadSource:
+    """Return `load` with a failed result in place of an unexpected error."""
+
+    def load_one(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+        try:
+            return load(source, import_id, delivery_id)
+        except UptillError:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            cause = f"unexpected error, {type(error).__name__}: {error}; the other files were loaded"
+            return ImportResult(source.name, "failed", import_id, error=cause)
+
+    return load_one
 
 
 def load_stored(

@@ -68,7 +68,7 @@ class CacheWorld:
         return Batch(
             new_id(), 0, ids[0], ids[-1], len(ids), keys,
             self.now - timedelta(hours=back), self.random.choice(list(POLICIES)), self.random.random() < 0.5,
-            self.random.choice(WINDOWS), cut[0],
+            self.random.choice(WINDOWS), cut[0], None,
         )  # fmt: skip
 
     def _load_polls(self, instants: list[datetime]) -> None:
@@ -135,7 +135,7 @@ def conn(database_url: str) -> Iterator[Connection]:
 
 def part(conn: Connection, cache: InputCache, batch: Batch) -> bytes:
     with one_snapshot(conn) as moment:
-        return render_part(batch, cache.load_input(conn, batch, moment))
+        return render_part(batch, cache.load_input(conn, batch, moment)).data
 
 
 def inputs() -> dict[str, float]:
