@@ -6,6 +6,7 @@ from shared.errors import InfrastructureError, UptillError
 from shared.setting_checks import without_passwords
 
 _SHOWN = 300
+_QUESTION = "Is the server running on that host and accepting TCP/IP connections?"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -27,8 +28,9 @@ def quote_cause(error: BaseException) -> str:
     if cause is None:
         return ""
     words = " ".join(str(cause).split()) or type(cause).__name__
-    # psycopg begins with this, libpq's own words follow.
-    return without_passwords(words.removeprefix("connection failed: "))[:_SHOWN]
+    # psycopg begins with this; libpq ends with a question that `explain` answers.
+    words = words.removeprefix("connection failed: ").removesuffix(_QUESTION).rstrip()
+    return without_passwords(words)[:_SHOWN]
 
 
 def name_os_error(error: OSError) -> str:

@@ -20,6 +20,8 @@ _SERVERS = {
     "UPTILL_DATABASE_URL": f"postgresql://u:{_CANARY}@{_AWAY}/d",
     "UPTILL_REDIS_URL": f"redis://:{_CANARY}@{_AWAY}/0",
     "UPTILL_S3_ENDPOINT": f"http://{_AWAY}",
+    "UPTILL_S3_ACCESS_KEY": "key",
+    "UPTILL_S3_SECRET_KEY": _CANARY,
 }
 UPTILL = ("services.cli",)
 LIST = (*UPTILL, "reports", "list")
@@ -99,7 +101,6 @@ CASES = [
     ),
     # commands
     Case((*UPTILL, "migrate"), _SERVERS, ("UPTILL_DATABASE_URL", "refused"), 3),
-    Case((*UPTILL, "ingest", "{}/missing.csv"), _SERVERS, ("{}/missing.csv",), 1),
     Case((*UPTILL, "ingest", "{}/polls.csv"), _SERVERS, ("UPTILL_DATABASE_URL", "refused"), 3),
     Case((*UPTILL, "ingest", "s3://bucket/x"), _SERVERS, (f"http://{_AWAY}", "UPTILL_S3_ENDPOINT"), 3),
     Case(("services.ingest", "{}/polls.csv"), {}, ("UPTILL_DATABASE_URL not set",)),
@@ -117,9 +118,8 @@ CASES = [
     Case((*UPTILL, "rejects", "x"), {**_KEY, "UPTILL_INGEST_URL": f"http://{_AWAY}"}, (_AWAY, "refused"), 3),
     Case((*UPTILL, "up", "--data", "{}/empty"), {}, ("{}/empty", "File exists"), 1),
     Case((*UPTILL, "up", "--data", "/proc/none"), {}, ("/proc/none",), 1),
-    Case((*UPTILL, "up", "--data", "{}/up", "--port", "99999"), {}, ("99999",)),
+    Case((*UPTILL, "up", "--data", "{}/up", "--port", "99999"), {}, ("--port", "65535")),
     Case((*UPTILL, "up", "--data", "{}/up"), {"UPTILL_POOL_SIZE": "x"}, ("UPTILL_POOL_SIZE must be",)),
-    Case((*UPTILL, "demo"), {"TMPDIR": "{}/missing", "HOME": "{}"}, (), 1),
     Case((*UPTILL, "doctor"), {}, ("UPTILL_DATABASE_URL, UPTILL_REDIS_URL not set",)),
     # services, by all their ways to start
     Case(API, {}, ("UPTILL_DATABASE_URL, UPTILL_REDIS_URL not set",), 1),
@@ -140,7 +140,7 @@ CASES = [
     _setting("SWEEP_S", "0", "greater than 0", at=("services.scheduler",), code=1),
     Case(("dramatiq", "services.worker.app", "--processes", "1"), {}, ("UPTILL_REDIS_URL not set",), 1),
     Case(("shared.db",), _SERVERS, ("UPTILL_DATABASE_URL", "refused"), 1),
-    _setting("S3_BUCKET", "no/bucket", "UPTILL_S3_ENDPOINT", at=("shared.storage",), code=1),
+    Case(("shared.storage",), {**_SERVERS, "UPTILL_S3_BUCKET": "no/bucket"}, ("Invalid bucket name",), 1),
     Case(("shared.storage",), _SERVERS, (f"http://{_AWAY}",), 1),
 ]
 
@@ -203,7 +203,8 @@ def test_a_port_in_use(env: Mapping[str, str], taken: int, folder: Path) -> None
         assert "Traceback" not in printed
         assert f"'{HOST}', {taken}" in printed
         assert "address already in use" in printed
-        assert code == 1
+        # uvicorn's own codes
+        assert code in {1, 3}
 
 
 def test_what_the_database_says_is_passed_on(env: Mapping[str, str], folder: Path) -> None:

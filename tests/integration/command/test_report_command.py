@@ -122,37 +122,39 @@ class TestCtrlC:
             assert (output / "report.csv").read_text().count("\n") == 2
 
 
-@pytest.mark.usefixtures("polls")
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("report", "--as-of", "yesterday"), "--as-of"),
-        (("report", "--window", "P1M"), "--window"),
-        (("report", "--store", "x" * 2000), "--store"),
-        (("report", "--label", "region=\x01"), "region"),
-        (("reports", "list", "--state", "odd"), "--state"),
-        (("reports", "list", "--policy", "odd"), "--policy"),
-        (("stores", "timeline", "0042", "--window", "odd"), "--window"),
-        (("stores", "timeline", "0042", "--as-of", "2024-10-14T18:00:00Z", "--from", "2030-01-01"), "--"),
-        (("schedules", "create", "n", "--cron", "61 * * * *", "--zone", "UTC"), "cron"),
-        (("schedules", "create", "n", "--cron", "1 * * * *", "--zone", "Mars"), "time zone"),
-        (("schedules", "create", "", "--cron", "1 * * * *", "--zone", "UTC", "--s3-prefix", "a"), "NAME"),
-        (
-            ("schedules", "create", "n", "--cron", "1 * * * *", "--zone", "UTC", "--webhook-url", "x"),
-            "--webhook-url",
-        ),
-        (("webhooks", "create", "ftp://x"), ""),
-        (("webhooks", "create", "https://example.com", "--event", "odd"), "--event"),
-        (("webhooks", "deliveries", "--state", "odd"), "--state"),
-    ],
-    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
+REFUSED = (
+    (("report", "--as-of", "yesterday"), "--as-of"),
+    (("report", "--window", "P1M"), "--window"),
+    (("report", "--store", "x" * 2000), "--store"),
+    (("report", "--label", "region=\x01"), "region"),
+    (("reports", "list", "--state", "odd"), "--state"),
+    (("reports", "list", "--policy", "odd"), "--policy"),
+    (("stores", "timeline", "0042", "--window", "odd"), "--window"),
+    (
+        ("stores", "timeline", "0042", "--as-of", "2024-10-14T18:00:00Z", "--from", "2030-01-01"),
+        "out of order",
+    ),
+    (("schedules", "create", "n", "--cron", "61 * * * *", "--zone", "UTC"), "cron"),
+    (("schedules", "create", "n", "--cron", "1 * * * *", "--zone", "Mars"), "time zone"),
+    (("schedules", "create", "", "--cron", "1 * * * *", "--zone", "UTC", "--s3-prefix", "a"), "NAME"),
+    (
+        ("schedules", "create", "n", "--cron", "1 * * * *", "--zone", "UTC", "--webhook-url", "x"),
+        "--webhook-url",
+    ),
+    (("webhooks", "create", "ftp://x"), ""),
+    (("webhooks", "create", "https://example.com", "--event", "odd"), "--event"),
+    (("webhooks", "deliveries", "--state", "odd"), "--state"),
 )
-def test_a_refusal_names_the_option(services: Services, arguments: tuple[str, ...], says: str) -> None:
-    refused = services.run(*arguments)
-    said = " ".join(refused.stderr.split())
-    assert refused.returncode == 2, said
-    assert says in said
-    assert not any(place in said for place in ("body.", "query.", "path.", "header.")), said
+
+
+@pytest.mark.usefixtures("polls")
+def test_a_refusal_names_the_option(services: Services) -> None:
+    for arguments, says in REFUSED:
+        refused = services.run(*arguments)
+        said = " ".join(refused.stderr.split())
+        assert refused.returncode == 2, (arguments, said)
+        assert says in said, arguments
+        assert not any(place in said for place in ("body.", "query.", "path.", "header.")), said
 
 
 @pytest.mark.parametrize(
