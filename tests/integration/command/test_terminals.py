@@ -62,8 +62,10 @@ def test_tables_keep_ids_whole_and_lines_narrow(
 def test_a_load_fits_the_terminal(columns: int, env: dict[str, str], folder: Path) -> None:
     code, lines = run_in_terminal(columns, "services.ingest", str(folder), env=env)
     assert code == 0
-    quality = lines.index("data quality")
-    assert max(map(cell_len, lines[: quality + 8])) <= columns
+    assert "data quality" in lines
+    # Remarks about single rows follow. They have paths, and are not cut.
+    tables = [line for line in lines if not line.startswith(str(folder))]
+    assert max(map(cell_len, tables)) <= columns, tables
     shown = " ".join(" ".join(lines).split())
     assert "timezones-of-all-stores-in-the-north.csv" in shown
     assert "2,000" in shown

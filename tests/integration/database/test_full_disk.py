@@ -1,11 +1,8 @@
 """A real full disk under the database: the command, the API and the doctor call it that."""
 
-import os
-import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -13,44 +10,39 @@ from services.cli.checks import check_database
 from services.cli.doctor import Component, run_check
 from services.ingest.run import ingest_paths
 from services.ingest.write import reconnect
-from services.local.servers import Endpoints
+from services.local.ports import PortReservation
+from services.local.postgres import Postgres
+from services.local.processes import ProcessSet
 from shared.db.migrate import migrate
 from shared.errors import DatabaseFull
 from shared.explain import explain
 from shared.settings import Settings
-from tests.fixtures.databases import database_address
+from tests.fixtures.services import wait_until
 from tests.fixtures.small_disk import fill, small_disk
 
-_DISK_KB = 40 * 1024
+_DISK_KB = 256 * 1024
 _ROWS = 200_000
 
 
 @pytest.fixture
-def full_url(servers: Endpoints, tmp_path: Path) -> Iterator[str]:
-    """A migrated database in a tablespace whose disk is full."""
-    name = f"full_{os.getpid()}"
+def full_url(tmp_path: Path) -> Iterator[str]:
+    """A migrated database of a server of its own, whose disk is full."""
     with (
         small_disk(tmp_path / "disk", _DISK_KB) as disk,
-        psycopg.connect(servers.database_url, autocommit=True) as conn,
+        PortReservation(["postgres"], {}) as reserved,
+        ProcessSet(tmp_path / "logs") as processes,
     ):
-        place = disk / "space"
-        place.mkdir(mode=0o700)
-        os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
-        conn.execute(f"create tablespace {name} location '{place}'".encode())
-        conn.execute(f"create database {name} tablespace {name}".encode())
-        url = database_address(servers, name)
-        migrate(url)
+        server = Postgres(disk, reserved.ports["postgres"], "a-password-of-this-test", durable=False)
+        server.start(processes)
+        wait_until(server.is_ready, "Postgres")
+        migrate(server.url())
         filler = fill(disk)
-        try:
-            yield url
-        finally:
-            filler.unlink()
-            conn.execute(f"drop database {name} with (force)".encode())
-            conn.execute(f"drop tablespace {name}".encode())
+        yield server.url()
+        filler.unlink()
 
 
 def test_a_full_disk_is_called_a_full_disk(
-    full_url: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     polls = tmp_path / "polls.csv"
     with polls.open("w") as file:
@@ -67,7 +59,8 @@ def test_a_full_disk_is_called_a_full_disk(
     assert "No space left on device" in explain(caught.value)
     assert "UPTILL_DATABASE_URL" in explain(caught.value)
 
-    given = settings.model_copy(update={"database_url": SecretStr(full_url)})
-    one = run_check(Component("database", check_database, "database_url"), given)
+    one = run_check(
+        Component("database", check_database, "database_url"), Settings(database_url=SecretStr(full_url))
+    )
     assert (one.ok, one.state) == (False, "the disk of the database is full: free space on it")
     assert one.advice.startswith("free space on the disk of UPTILL_DATABASE_URL (")
