@@ -14,11 +14,22 @@ class MigrationError(UptillError):
 
 
 class InfrastructureError(UptillError):
-    """A server that Uptill needs did not answer. The same call may succeed later."""
+    """A server that Uptill needs did not answer. The same call may succeed later.
+
+    `setting` is the variable with the server's address. Callers over HTTP see the text only; `explain` adds the rest.
+    """
+
+    setting = ""
 
 
 class DatabaseUnavailable(InfrastructureError):
     """Postgres cannot be reached, is shutting down, or cannot write."""
+
+    setting = "UPTILL_DATABASE_URL"
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of Postgres is full."""
 
 
 class TableLocked(DatabaseUnavailable):
@@ -40,9 +51,13 @@ class StatementTimedOut(DatabaseUnavailable):
 class QueueUnavailable(InfrastructureError):
     """Redis cannot be reached, or refuses writes."""
 
+    setting = "UPTILL_REDIS_URL"
+
 
 class StorageUnavailable(InfrastructureError):
     """The object store cannot be reached, or answers with an error."""
+
+    setting = "UPTILL_S3_ENDPOINT"
 
 
 class ObjectLost(UptillError):
@@ -160,6 +175,8 @@ class UploadLost(UptillError):
 
 class SpoolUnavailable(InfrastructureError):
     """The spool folder cannot be read or written."""
+
+    setting = "UPTILL_SPOOL_DIR"
 
 
 class BodyTooLarge(UptillError):

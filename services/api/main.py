@@ -20,6 +20,7 @@ from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
 from shared.http.service import ServiceIdentity, make_service
+from shared.http.startup import exits_plainly
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
 from shared.limits import KeyLimits
@@ -37,6 +38,7 @@ _PUBLISHED_WITHIN_S = 2.0  # when stopping; the scheduler publishes what is left
 _COLLECT_AFTER = 10_000  # new objects; reference counting already frees most objects of a call
 
 
+@exits_plainly("api")
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application. Raises `ConfigurationError` if a required setting is missing."""
     settings = (settings or load_settings()).require("database_url", "redis_url", "s3_bucket")

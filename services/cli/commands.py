@@ -34,6 +34,14 @@ COMMANDS: Mapping[str, Subcommand] = {
         "Load polls, opening hours and time zones from files.",
         "ingest",
     ),
+    "upload": Subcommand(
+        "services.cli.upload:upload", "Send files to the ingest service and follow their load."
+    ),
+    "imports": Subcommand("services.cli.imports:app", "Look at imports: list, show, cancel."),
+    "rejects": Subcommand(
+        "services.cli.imports:rejects",
+        "Show the rejected rows of an import, with the reasons.",
+    ),
     "report": Subcommand("services.cli.report:report", "Make a report and download it."),
     "doctor": Subcommand(
         "services.cli.doctor:doctor",
@@ -50,7 +58,7 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.migrate:migrate", "Update the database to this release's schema.", "api"
     ),
     "keys": Subcommand("services.cli.keys:app", "Manage API keys: create, list, rotate, revoke.", "api"),
-    "reports": Subcommand("services.cli.reports:app", "Manage reports: list, show, cancel, retry."),
+    "reports": Subcommand("services.cli.reports:app", "Manage reports: list, show, download, cancel, retry."),
     "schedules": Subcommand(
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
     ),

@@ -1,18 +1,21 @@
-"""`uptill reports`: list and show reports, cancel or retry one."""
+"""`uptill reports`: list and show reports, download, cancel or retry one."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, instant, minute, note, print_fields, print_json, print_table
+from services.cli.report import download_report
 from uptill_client import ReportStatus
 
 app = typer.Typer(
-    no_args_is_help=True, help="Manage reports: list, show, cancel, retry, and list their failed stores."
+    no_args_is_help=True,
+    help="Manage reports: list, show, download, cancel, retry, and list their failed stores.",
 )
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]
 
@@ -68,6 +71,23 @@ def failed_stores(report_id: ReportId, *, as_json: Json = False) -> None:
         print_json(found)
         return
     print_table(("store", "reason", "detail"), [(one.store_id, one.reason, one.detail) for one in found])
+
+
+@app.command()
+def download(
+    report_id: ReportId,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
+        ),
+    ] = None,
+) -> None:
+    """Download the files of a report, such as one whose `uptill report` was stopped. Waits until it has ended."""
+    with api_client() as client:
+        download_report(client, report_id, output)
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """`uptill ingest PATH…`: load what the paths name and print the outcome; with `--watch`, keep loading new files."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from threading import Event
 from types import FrameType
 from typing import Annotated
@@ -16,15 +16,18 @@ from rich.markup import escape
 from services.ingest.parse.reading import Reading
 from services.ingest.quality_warnings import list_warnings
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
-from services.ingest.show import escape_unprintable, print_results, show_progress_bar, show_progress_lines
+from services.ingest.run.progress import OnProgress
+from services.ingest.show import escape_unprintable, print_results
+from services.ingest.show_progress import show_progress_bar, show_progress_lines
 from services.ingest.sources.find import is_collection
 from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
 from services.ingest.write.import_result import ImportResult
 from shared.errors import UptillError
-from shared.exit_codes import exit_code_of
-from shared.settings import Settings, load_settings, stack_env_file
-from shared.telemetry import configure_logging
+from shared.exit_codes import INTERRUPTED, exit_code_of
+from shared.explain import explain
+from shared.settings import Settings, load_command_settings
+from shared.telemetry import configure_logging, log_to_people
 
 _LOGGED_COUNTS = ("rows_read", "accepted", "duplicate", "corrected", "rejected", "seconds")
 
@@ -85,7 +88,7 @@ def ingest(
         raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
     stderr = Console(stderr=True, highlight=False)
     try:
-        settings = load_settings(stack_env_file()).require("database_url")
+        settings = load_command_settings("database_url")
         if reject_limit is not None:
             settings = settings.model_copy(update={"reject_limit": reject_limit})
         if allow_odd_ids:
@@ -97,19 +100,15 @@ def ingest(
         else:
             _load_paths(paths, settings, reading, stderr)
     except UptillError as error:
-        stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        stderr.print(f"[bold red]error:[/] {escape(explain(error))}", soft_wrap=True)
         raise typer.Exit(exit_code_of(error)) from None
 
 
 def _load_paths(paths: list[str], settings: Settings, reading: Reading, stderr: Console) -> None:
+    log_to_people()
     results: list[ImportResult] = []
-    show_progress = (
-        show_progress_bar(stderr)
-        if stderr.is_terminal and settings.log_level != "ERROR"
-        else show_progress_lines(settings.log_level)
-    )
     try:
-        with show_progress as on_progress:
+        with _choose_progress(stderr, settings) as on_progress:
             ingest_paths(
                 settings.database_url.get_secret_value(),
                 paths,
@@ -124,12 +123,27 @@ def _load_paths(paths: list[str], settings: Settings, reading: Reading, stderr: 
                 ),
             )
     except KeyboardInterrupt:
-        stderr.print("stopped; committed chunks stay, and the same command resumes after them")
-        raise typer.Exit(1) from None
+        stderr.print(_describe_stop(results), soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         print_results(Console(highlight=False), stderr, results)
     if any(result.state != "succeeded" for result in results):
         raise typer.Exit(1)
+
+
+def _choose_progress(stderr: Console, settings: Settings) -> AbstractContextManager[OnProgress]:
+    if settings.log_level == "ERROR":  # `uptill -q`
+        return nullcontext(lambda _: None)
+    return show_progress_bar(stderr) if stderr.is_terminal else show_progress_lines(stderr)
+
+
+def _describe_stop(results: Sequence[ImportResult]) -> str:
+    """Return what Ctrl-C left behind: how many files are loaded, and how to go on."""
+    loaded = sum(result.state == "succeeded" for result in results)
+    return (
+        f"stopped. {loaded} file{'' if loaded == 1 else 's'} loaded completely; of the file in progress, the chunks"
+        " that are committed stay. Run the same command again to load the rest: it resumes after them."
+    )
 
 
 def _watch_path(path: str, settings: Settings, reading: Reading) -> None:

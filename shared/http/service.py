@@ -11,6 +11,8 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel, Field
 from starlette.middleware.cors import CORSMiddleware
 
+from shared.errors import ConfigurationError
+from shared.explain import explain
 from shared.http.auth import public
 from shared.http.body_limit import BodyLimit
 from shared.http.contract import describe
@@ -26,6 +28,7 @@ from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.open_calls import OpenCalls
 from shared.http.path_text import Utf8Paths
+from shared.http.startup import PlainStartup
 from shared.settings import Settings
 
 _VERSION = version("uptill")
@@ -70,8 +73,12 @@ def make_service(
 
     @asynccontextmanager
     async def lifespan_with_limits(app: FastAPI) -> AsyncIterator[dict[str, EdgeLimits]]:
-        async with lifespan(app):
-            yield {"edge": edge}  # for every connection: shared/http/connection.py
+        try:
+            async with lifespan(app):
+                yield {"edge": edge}  # for every connection: shared/http/connection.py
+        except ConfigurationError as error:
+            app.state.refusal = explain(error)
+            raise
 
     app = FastAPI(
         title=identity.title,
@@ -104,6 +111,7 @@ def make_service(
         )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
+    app.add_middleware(PlainStartup)
     add_error_handlers(app)
     for router in (*routers, metrics_router(identity.name), _make_operations(identity.name)):
         app.include_router(router)

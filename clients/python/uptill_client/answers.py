@@ -246,6 +246,17 @@ class ImportStatus:
 
 
 @dataclass(frozen=True)
+class RejectedRow:
+    """A row that was not loaded. `line` counts from 1; `raw` is its text, `source` its file."""
+
+    line: int
+    byte_offset: int
+    reason: str
+    raw: str
+    source: str
+
+
+@dataclass(frozen=True)
 class StoreChanged:
     """The result of changing one store. `import_id` is the import that records the change, `warnings` what to check."""
 

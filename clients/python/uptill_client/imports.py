@@ -1,18 +1,20 @@
 """Calls for imports: upload files, send live polls, follow and cancel imports."""
 
+import csv
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from uptill_client.answers import Counts, ImportStatus
+from uptill_client.answers import Counts, ImportStatus, RejectedRow
+from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
 from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
-_BLOCK_BYTES = 1 << 20
 _POLLS_A_CALL = 500
 _LOOK_EVERY_S = 0.5
 
@@ -35,20 +37,28 @@ class ImportCalls:
 
     def upload(
         self,
-        path: Path,
-        *,
+        *paths: Path,
         name: str | None = None,
         status: str | None = None,
         date_format: str | None = None,
         assume_utc: bool = False,
+        on_sent: Callable[[int], None] = lambda _: None,
     ) -> ImportStatus:
-        """Upload a CSV, gzip or zip file. Returns when the service has stored it; follow the import to see it load.
+        """Upload CSV, gzip or zip files as one delivery. Several files become one import with members.
 
         `status` gives words for the status (`online=active,offline=inactive`), `date_format` the format of every
         timestamp (`%m/%d/%Y %H:%M`). With `assume_utc`, timestamps without a time zone are UTC.
+        Returns when the service has stored the files; follow the import to see it load. `on_sent` gets the number of
+        bytes sent so far, and starts again at 0 if the upload is repeated. Raises OSError for a file that cannot be read.
         """
+        if not paths:
+            raise ValueError("no file to upload")
+        if len(paths) == 1:
+            kind, blocks = "application/octet-stream", partial(read_blocks, paths[0])
+        else:
+            kind, blocks = FORM_TYPE, partial(form_blocks, paths)
         options = {
-            "name": name or path.name,
+            "name": name or (paths[0].name if len(paths) == 1 else f"{len(paths)} files"),
             "status": status,
             "date_format": date_format,
             "assume_utc": "true" if assume_utc else None,
@@ -58,8 +68,8 @@ class ImportCalls:
             "POST",
             "/v1/imports",
             params={name: value for name, value in options.items() if value is not None},
-            headers={"Content-Type": "application/octet-stream"},
-            body=lambda: _read_blocks(path),
+            headers={"Content-Type": kind},
+            body=lambda: _count_bytes(blocks(), on_sent),
         )
 
     def get_import(self, import_id: str) -> ImportStatus:
@@ -89,6 +99,14 @@ class ImportCalls:
             for block in blocks:
                 target.write(block)
 
+    def rejects(self, import_id: str) -> Iterator[RejectedRow]:
+        """Yield the rejected rows of an import, or of all members of an archive, as they arrive."""
+        with self._ingest.stream(f"/v1/imports/{import_id}/rejects") as blocks:
+            for row in csv.DictReader(_split_lines(blocks)):
+                yield RejectedRow(
+                    int(row["line"]), int(row["byte_offset"]), row["reason"], row["raw"], row["source"]
+                )
+
     def send_polls(self, polls: Iterable[Poll]) -> Counts:
         """Send polls in requests of 500 and return what happened to them. Polls sent twice count as duplicates.
 
@@ -114,7 +132,20 @@ class ImportCalls:
         return Counts(accepted, duplicate, corrected)
 
 
-def _read_blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            yield block
+def _count_bytes(blocks: Iterator[bytes], on_sent: Callable[[int], None]) -> Iterator[bytes]:
+    sent = 0
+    on_sent(sent)
+    for block in blocks:
+        yield block
+        sent += len(block)
+        on_sent(sent)
+
+
+def _split_lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield lines of text. The service escapes line ends within a value."""
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        yield from (line.decode() for line in lines)
+    if rest:
+        yield rest.decode()

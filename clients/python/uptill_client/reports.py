@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -131,7 +132,8 @@ class ReportCalls:
                     target.write(block)
         except httpx2.HTTPError as error:
             raise NotReachable(
-                f"no answer from the object store ({type(error).__name__}): check that this machine can reach it"
+                f"no answer from the object store at {httpx2.URL(file.url).netloc.decode()}"
+                f" ({type(error).__name__}: {error}): check that this machine can reach it"
             ) from error
         if digest.hexdigest() != file.sha256:
             raise ApiError(
@@ -140,14 +142,24 @@ class ReportCalls:
         return size_bytes
 
     def save(self, file: ReportFile, path: Path) -> int:
-        """Download to `path` and return the size in bytes. The file appears only when it is complete.
+        """Download to `path` and return the size in bytes. An existing file is replaced once the new one is complete.
 
-        Raises what `download` raises, and OSError.
+        Whatever fails, no partial file is left, except by a process that is killed. A device or a pipe is written to
+        directly. Raises what `download` raises, and OSError.
         """
-        partial = path.with_name(f"{path.name}.part")
-        with partial.open("wb") as target:
-            size_bytes = self.download(file, target)
-        partial.replace(path)
+        target_path = Path(os.path.realpath(path))
+        if target_path.exists() and not target_path.is_file():
+            with target_path.open("wb") as target:
+                return self.download(file, target)
+        # A name of its own, so that nothing of the user and no other download is overwritten.
+        partial = target_path.with_name(f".{target_path.name[:200]}.{uuid4().hex[:8]}.part")
+        try:
+            with partial.open("xb") as target:
+                size_bytes = self.download(file, target)
+            partial.replace(target_path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
         return size_bytes
 
     def frame(self, report: ReportStatus) -> "pd.DataFrame":

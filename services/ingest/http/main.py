@@ -19,6 +19,7 @@ from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
 from shared.http.service import ServiceIdentity, make_service
+from shared.http.startup import exits_plainly
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
 from shared.metrics.exposition import serve_metrics
@@ -30,6 +31,7 @@ from shared.tracing import start_tracing, stop_tracing
 _WRITTEN_WITHIN_S = 10.0  # for waiting live polls when the service stops; the rest gets no answer
 
 
+@exits_plainly("ingest")
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application. Raise `ConfigurationError` if a setting is missing."""
     settings = (settings or load_settings()).require("database_url")

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.local.ports import HOST, free_ports
+from services.local.ports import HOST
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.services import Services, wait_until
@@ -32,36 +32,6 @@ POLLS = [
     for store_id in ("0042", "a/b", "west")
     for n in range(250)
 ]
-
-
-@pytest.fixture
-def services(env: dict[str, str], tmp_path: Path) -> Iterator[Services]:
-    """The API, the ingest service and a worker; a fleet of three stores, sent by the client."""
-    (port,) = free_ports(1)
-    url = f"http://{HOST}:{port}"
-    extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "160"}
-    with Services({**env, **extra}, tmp_path) as services:
-        services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
-        services.api()
-        services.worker()
-        wait_until(lambda: is_ready(url), "the ingest service")
-        yield services
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz").is_success
-    except httpx2.HTTPError:
-        return False
-
-
-@pytest.fixture
-def client(services: Services) -> Iterator[UptillClient]:
-    settings = services.settings
-    with UptillClient(
-        settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"], ingest_url=settings["UPTILL_INGEST_URL"]
-    ) as client:
-        yield client
 
 
 def test_every_call_of_the_client(
