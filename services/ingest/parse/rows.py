@@ -29,11 +29,12 @@ class Rows:
     """n rows with the right number of fields, and the rejects among the lines read.
 
     Column c of the layout (in the order of its kind) is `text[starts[c, i]:ends[c, i]]` in row i; `text` is padded with
-    64 NUL bytes. `ids` are the store ids. `places` is where each row starts in the chunk.
+    64 NUL bytes, and `is_ascii` tells whether it is all ASCII. `ids` are the store ids. `places` is where each row starts in the chunk.
     """
 
     chunk: Chunk
     text: bytes
+    is_ascii: bool
     starts: Ints  # (columns, n)
     ends: Ints  # (columns, n)
     ids: pl.Series
@@ -116,6 +117,7 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
     return Rows(
         chunk=chunk,
         text=data + _PAD,
+        is_ascii=is_ascii,
         starts=np.stack([commas[:, c - 1] + 1 if c else line_starts for c in layout.columns]),
         ends=np.stack([commas[:, c] if c < separators else line_ends for c in layout.columns]),
         ids=ids,
@@ -150,9 +152,11 @@ def split_by_line(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = 
     lengths = np.array([[len(field) for field in fields] for fields in good], np.int64)
     lengths = lengths.reshape(len(good), len(layout.columns))
     ends = np.cumsum(lengths.ravel()).reshape(lengths.shape)
+    joined = b"".join(field for fields in good for field in fields) + _PAD
     return Rows(
         chunk=chunk,
-        text=b"".join(field for fields in good for field in fields) + _PAD,
+        text=joined,
+        is_ascii=joined.isascii(),
         starts=np.ascontiguousarray((ends - lengths).T),
         ends=np.ascontiguousarray(ends.T),
         ids=pl.Series([fields[0].decode() for fields in good], dtype=pl.String),

@@ -28,12 +28,11 @@ def _mark(characters: bytes) -> NDArray[np.bool_]:
     return table
 
 
-# The characters that an odd id may start and end with.
-_OPENS_NUMBER, _ENDS_NUMBER = _mark(b"0123456789+-.,"), _mark(b"0123456789")
+# The characters that an odd word may start and end with.
 _OPENS_WORD, _ENDS_WORD = _mark(b"n(<+-u\\[#"), _mark(b"l)>n]a.d!?#e")
-_DIGITS = (
-    b"00000000"  # an id that ends in so many digits is not odd: exponents and zeros after a point are shorter
-)
+# An id that ends in so many digits is not odd: exponents, and zeros after a point, are shorter.
+_DIGITS = b"00000000"
+_TEN, _PLUS_TO_NINE = np.uint8(10), np.uint8(ord("9") - ord("+"))
 _WORD_BYTES = len(_DIGITS)
 _BEFORE_ID = np.array([int(low_bytes(_WORD_BYTES - size)) for size in range(_WORD_BYTES + 1)], np.uint64)
 
@@ -58,7 +57,7 @@ def check_store_ids(rows: Rows, faults: dict[int, str], *, allow_odd: bool = Fal
 
 
 def _are_ascii(rows: Rows) -> bool:
-    return rows.text.isascii() or bool((rows.ids.str.len_bytes() == rows.ids.str.len_chars()).all())
+    return rows.is_ascii or bool((rows.ids.str.len_bytes() == rows.ids.str.len_chars()).all())
 
 
 def _check_each(ids: pl.Series, faults: dict[int, str], *, allow_odd: bool) -> pl.Series:
@@ -80,17 +79,25 @@ def _find_suspects(text: bytes, ends: Ints, lengths: Ints, first: Bytes, last: B
     yield zeros[np.frombuffer(text, np.uint8)[ends[zeros] - 2] == ord(".")]
     if lengths.min() > LONGEST_ODD_BYTES:
         return
-    yield np.flatnonzero(_OPENS_WORD[first] & _ENDS_WORD[last])
-    numbers = np.flatnonzero(_OPENS_NUMBER[first] & _ENDS_NUMBER[last])
-    if numbers.size:
-        yield numbers[~_end_in_digits(text, ends[numbers], lengths[numbers])]
+    # Of unsigned bytes: a lower character wraps around.
+    ends_in_digit = last - np.uint8(ord("0")) < _TEN
+    words = np.flatnonzero(~ends_in_digit)
+    yield words[_OPENS_WORD[first[words]] & _ENDS_WORD[last[words]]]
+    numbers = ends_in_digit & (first - np.uint8(ord("+")) <= _PLUS_TO_NINE)
+    if numbers.all():
+        yield np.flatnonzero(~_end_in_digits(text, ends, lengths))
+    elif numbers.any():
+        rows = np.flatnonzero(numbers)
+        yield rows[~_end_in_digits(text, ends[rows], lengths[rows])]
 
 
 def _end_in_digits(text: bytes, ends: Ints, lengths: Ints) -> NDArray[np.bool_]:
     """Return which ids have only digits among their last eight characters."""
     words = words_at_every_byte(text)[np.maximum(ends - _WORD_BYTES, 0)]
-    before = _BEFORE_ID[np.minimum(lengths, _WORD_BYTES)]
-    _, digits = match_digits((words & ~before) | (word_of(_DIGITS) & before), _DIGITS)
+    if lengths.min() < _WORD_BYTES:
+        before = _BEFORE_ID[np.minimum(lengths, _WORD_BYTES)]
+        words = (words & ~before) | (word_of(_DIGITS) & before)
+    _, digits = match_digits(words, _DIGITS)
     # The word of an id at the start of the text is another one.
     return digits & (ends >= _WORD_BYTES)
 
