@@ -25,6 +25,7 @@ from tests.integration.ingest.service import ended, ingest_service
 pytestmark = pytest.mark.xdist_group("ingest-catalogue")  # one run of the command serves all
 
 POLLS = b"store_id,status,timestamp_utc"
+LOOSE_POLLS = b"store_id,status,timestamp"
 HOURS = b"store_id,dayOfWeek,start_time_local,end_time_local"
 ZONES = b"store_id,timezone_str"
 AT = b"2024-10-14 23:55:18.727055 UTC"
@@ -56,7 +57,7 @@ ROWS: Mapping[str, tuple[bytes, bytes, str]] = {
     "odd-id": (POLLS, b"1.23E+17,active," + AT, "odd_id"),
     "status": (POLLS, b"a,open," + AT, "status"),
     "status-empty": (POLLS, b"a,," + AT, "status"),
-    "no-zone": (POLLS, b"a,active,2024-10-14 23:55:18.727055", "tz_missing"),
+    "no-zone": (LOOSE_POLLS, b"a,active,2024-10-14 23:55:18.727055", "tz_missing"),
     "zone-name": (POLLS, b"a,active,2024-10-14 23:55:18 EST", "timestamp"),
     "now": (POLLS, b"a,active,now", "timestamp"),
     "infinity": (POLLS, b"a,active,infinity", "timestamp"),
@@ -76,6 +77,7 @@ ROWS: Mapping[str, tuple[bytes, bytes, str]] = {
     "time-words": (HOURS, b"a,0,9am,5pm", "time"),
     "zone-unknown": (ZONES, b"known,America/Atlantis", "timezone"),
     "zone-abbreviated": (ZONES, b"known,CT", "timezone"),
+    "zone-of-the-machine": (ZONES, b"known,localtime", "timezone_of_machine"),
 }
 
 # Accepted files and how many of their rows are.
@@ -91,6 +93,7 @@ ACCEPTED: Mapping[str, tuple[bytes, int]] = {
     "not-utf8-in-the-id": (POLLS + b"\ncaf\xe9,active," + AT, 1),
     "leading-zeros": (POLLS + b"\n007,active," + AT + b"\n7,active," + AT, 2),
     "status-case-and-spaces": (POLLS + b"\na, Active ," + AT + b"\nb,INACTIVE," + AT, 2),
+    "no-zone-in-a-utc-column": (POLLS + b"\na,active,2024-10-14 23:55:18", 1),
     "spelled-z": (POLLS + b"\na,active,2024-10-14T23:55:18Z", 1),
     "spelled-offset": (
         POLLS + b"\na,active,2024-10-14 18:55:18.7-05:00\nb,active,2024-10-15 05:25:18+0530",
@@ -205,7 +208,12 @@ class Catalogue:
 def write_catalogue(folder: Path) -> None:
     folder.mkdir()
     for name, (header, row, _) in ROWS.items():
-        good = {POLLS: b",active," + AT, HOURS: b",0,09:00:00,17:00:00", ZONES: b",America/Denver"}[header]
+        good = {
+            POLLS: b",active," + AT,
+            LOOSE_POLLS: b",active," + AT,
+            HOURS: b",0,09:00:00,17:00:00",
+            ZONES: b",America/Denver",
+        }[header]
         before, after = b"row-" + name.encode() + good, b"row2-" + name.encode() + good
         (folder / f"row-{name}.csv").write_bytes(b"\n".join([header, before, row, after]))
     for name, (content, _) in ACCEPTED.items():
