@@ -31,7 +31,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
     One and two also of one thread each: as they are, one takes both cores by itself.
     """
     logs = stand.folder / "logs"
-    with Services(stand.env, logs) as services, services.client() as client, ExitStack() as stack:
+    with Services(stand.env, logs, warm=False) as services, services.client() as client, ExitStack() as stack:
         api = services.api()
         services.scheduler()
         workers = [services.worker()]
