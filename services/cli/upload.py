@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypedDict, Unpack, cast
 from uuid import UUID
 
 import typer
@@ -14,12 +14,21 @@ from services.cli.connection import api_client
 from services.cli.console import fail, say, shows_progress, stderr, stdout
 from services.ingest.import_result import ImportResult
 from services.ingest.parse.reasons import Reject
+from services.ingest.reading_options import AssumeUtc, DateFormat, StatusWords
 from services.ingest.show import print_results
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.explain import name_os_error
 from uptill_client import ImportStatus, UptillClient
 
 _SHOWN_REJECTS = 5
+
+
+class _Reading(TypedDict):
+    """How values are to be read."""
+
+    status: str | None
+    date_format: str | None
+    assume_utc: bool
 
 
 def upload(
@@ -30,6 +39,10 @@ def upload(
     url: Annotated[
         str | None, typer.Option(help="Address of the ingest service. Default: UPTILL_INGEST_URL.")
     ] = None,
+    *,
+    status: StatusWords = None,
+    date_format: DateFormat = "",
+    assume_utc: AssumeUtc = False,
 ) -> None:
     """Send files to the ingest service and follow their load.
 
@@ -38,7 +51,9 @@ def upload(
     for file in files:
         _check_file(file)
     with api_client(ingest_url=url) as client:
-        accepted = _send_files(client, files)
+        accepted = _send_files(
+            client, files, status=status, date_format=date_format or None, assume_utc=assume_utc
+        )
         with _telling_that_it_continues(accepted.id):
             ended = _follow_import(client, accepted)
         results = [_as_result(client, each) for each in ended.members or [ended]]
@@ -57,11 +72,11 @@ def _check_file(file: Path) -> None:
         fail(f"cannot read {name_os_error(error)}", code=ExitCode.WRONG_USE)
 
 
-def _send_files(client: UptillClient, files: list[Path]) -> ImportStatus:
+def _send_files(client: UptillClient, files: list[Path], **reading: Unpack[_Reading]) -> ImportStatus:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
         task = progress.add_task("sending", total=sum(file.stat().st_size for file in files))
-        return client.upload(*files, on_sent=lambda sent: progress.update(task, completed=sent))
+        return client.upload(*files, on_sent=lambda sent: progress.update(task, completed=sent), **reading)
 
 
 def _follow_import(client: UptillClient, accepted: ImportStatus) -> ImportStatus:

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from services.ingest.parse.reading import Reading
 from services.ingest.quality_warnings import list_warnings
+from services.ingest.reading_options import AssumeUtc, DateFormat, StatusWords
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
 from services.ingest.run.progress import OnProgress
 from services.ingest.show import escape_unprintable, print_results
@@ -62,23 +63,9 @@ def ingest(
             " Default: UPTILL_ALLOW_ODD_IDS.",
         ),
     ] = False,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WORD=active,WORD=inactive",
-            help="Words for the status, in addition to active and inactive. Default: UPTILL_STATUS_WORDS.",
-        ),
-    ] = None,
-    date_format: Annotated[
-        str,
-        typer.Option(
-            metavar="FORMAT",
-            help="The format of every timestamp, such as '%m/%d/%Y %H:%M'. %z is the zone.",
-        ),
-    ] = "",
-    assume_utc: Annotated[
-        bool, typer.Option("--assume-utc", help="Read timestamps without a time zone as UTC.")
-    ] = False,
+    status: StatusWords = None,
+    date_format: DateFormat = "",
+    assume_utc: AssumeUtc = False,
 ) -> None:
     """Load polls, opening hours and time zones from files.
 

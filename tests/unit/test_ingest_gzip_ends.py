@@ -7,7 +7,7 @@ import pytest
 from services.ingest.sources.gzip_streams import gunzip
 from shared.errors import BadInputFile
 
-ONE, TWO = gzip.compress(b"one\n" * 1000), gzip.compress(b"two\n" * 1000)
+ONE, TWO = gzip.compress(b"one\n" * 1000, mtime=0), gzip.compress(b"two\n" * 1000, mtime=0)
 KB = 1024
 
 
@@ -24,10 +24,11 @@ def unpack(data: bytes, block_bytes: int) -> bytes:
         (ONE + bytes(1), b"one\n" * 1000),
         (ONE + bytes(10 * KB), b"one\n" * 1000),
         (ONE + TWO + bytes(64 * KB), b"one\n" * 1000 + b"two\n" * 1000),
-        (ONE + gzip.compress(b""), b"one\n" * 1000),
-        (gzip.compress(b"") + ONE, b"one\n" * 1000),
+        (ONE + gzip.compress(b"", mtime=0), b"one\n" * 1000),
+        (gzip.compress(b"", mtime=0) + ONE, b"one\n" * 1000),
         (ONE * 50, b"one\n" * 50_000),
     ],
+    ids=["one", "two", "one NUL", "padded", "two and padded", "empty last", "empty first", "fifty"],
 )
 def test_members_and_padding_are_read(data: bytes, unpacked: bytes, block_bytes: int) -> None:
     assert unpack(data, block_bytes) == unpacked

@@ -48,6 +48,24 @@ def test_an_upload_prints_what_a_load_prints(services_without_worker: Services, 
     assert "the same bytes as import" in again.stderr
 
 
+def test_an_upload_says_how_values_are_read(services_without_worker: Services, tmp_path: Path) -> None:
+    services = services_without_worker
+    file = tmp_path / "export.csv"
+    file.write_text("store_id,status,timestamp\n0042,up,10/14/2024 9:00\n0042,down,10/14/2024 10:00\n")
+    refused = services.run("upload", str(file))
+    assert refused.returncode == 1
+    assert "--status" in refused.stderr
+    done = services.run(
+        *("upload", str(file), "--status", "up=active,down=inactive"),
+        *("--date-format", "%m/%d/%Y %H:%M", "--assume-utc"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert ["export.csv", "polls", "2", "0"] in [line.split()[:4] for line in done.stdout.splitlines()]
+    wrong = services.run("upload", str(file), "--date-format", "%Q")
+    assert wrong.returncode == 2
+    assert "invalid date format" in wrong.stderr
+
+
 def test_imports_and_rejected_rows(
     services_without_worker: Services, database_url: str, files: list[str]
 ) -> None:
