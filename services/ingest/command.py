@@ -3,6 +3,8 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import date
 from threading import Event
 from types import FrameType
 from typing import Annotated
@@ -13,6 +15,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from services.ingest.parse.adjustments import parse_date
+from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
 from services.ingest.show import escape_unprintable, print_results, show_progress_bar, show_progress_lines
 from services.ingest.sources.find import is_collection
@@ -49,28 +53,39 @@ def ingest(
             help="Share of a chunk's rows that may be rejected before an import stops. Default: UPTILL_REJECT_LIMIT.",
         ),
     ] = None,
+    effective_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE",
+            help="First local date of the hours in these files, as 2024-12-25, for rows without a date of their own."
+            " Default: they replace the hours without a date.",
+        ),
+    ] = None,
 ) -> None:
-    """Load polls, opening hours and time zones from files.
+    """Load polls, opening hours, time zones, special hours, lifetimes and closures from files.
 
     Every row is counted as accepted, duplicate, corrected or rejected.
     """
     if watch and not (len(paths) == 1 and is_collection(paths[0])):
         raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
+    start = parse_date(effective_from) if effective_from is not None else None
+    if effective_from is not None and start is None:
+        raise typer.BadParameter(f"--effective-from: {effective_from!r} is not a date: {ROW_REASONS['date']}")
     stderr = Console(stderr=True, highlight=False)
     try:
         settings = load_settings(stack_env_file()).require("database_url")
         if reject_limit is not None:
             settings = settings.model_copy(update={"reject_limit": reject_limit})
         if watch:
-            _watch_path(paths[0], settings)
+            _watch_path(paths[0], settings, start)
         else:
-            _load_paths(paths, settings, stderr)
+            _load_paths(paths, settings, stderr, start)
     except UptillError as error:
         stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(exit_code_of(error)) from None
 
 
-def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
+def _load_paths(paths: list[str], settings: Settings, stderr: Console, effective_from: date | None) -> None:
     results: list[ImportResult] = []
     show_progress = (
         show_progress_bar(stderr)
@@ -83,7 +98,7 @@ def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
                 settings.database_url.get_secret_value(),
                 paths,
                 settings=settings,
-                limits=Limits.from_settings(settings),
+                limits=replace(Limits.from_settings(settings), effective_from=effective_from),
                 on_progress=on_progress,
                 on_result=results.append,
                 on_left_out=lambda one: stderr.print(
@@ -100,10 +115,11 @@ def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
         raise typer.Exit(1)
 
 
-def _watch_path(path: str, settings: Settings) -> None:
+def _watch_path(path: str, settings: Settings, effective_from: date | None) -> None:
     configure_logging("ingest", settings.log_level)
     log = structlog.get_logger("ingest")
-    url, limits = settings.database_url.get_secret_value(), Limits.from_settings(settings)
+    url = settings.database_url.get_secret_value()
+    limits = replace(Limits.from_settings(settings), effective_from=effective_from)
     stop = Event()
 
     def stop_after_chunk(_: LoadProgress) -> None:

@@ -129,13 +129,15 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         _log.warning("lease_lost", stage="load")
         return False
     with renewal.renewing(), stage("compute"):
-        data = render_part(lease.batch, given)
+        rendered = render_part(lease.batch, given)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("upload"):
-        part = context.storage.put(lease.part_key, data, STORED_CSV_TYPE)
+        part = context.storage.put(lease.part_key, rendered.data, STORED_CSV_TYPE)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
-        completion = complete_batch(conn, lease, part, context.terms, read_seq=snapshot.seq)
+        completion = complete_batch(
+            conn, lease, part, context.terms, read_seq=snapshot.seq, left_out=rendered.left_out
+        )
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
     if not completion.accepted:

@@ -142,11 +142,14 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
     with borrowed(context.pool) as reader, one_snapshot(reader) as snapshot:
         for batch in stale_batches(reader, lease.report_id, snapshot.seq):
             with work.renewal.renewing():
-                data = render_part(batch, context.inputs.load_input(reader, batch, snapshot))
-                part = context.storage.put(batch.part_key(f"final-{lease.attempt}"), data, STORED_CSV_TYPE)
+                rendered = render_part(batch, context.inputs.load_input(reader, batch, snapshot))
+                key = batch.part_key(f"final-{lease.attempt}")
+                part = context.storage.put(key, rendered.data, STORED_CSV_TYPE)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
-                if not replace_part(conn, lease, batch.batch_no, part, read_seq=snapshot.seq):
+                if not replace_part(
+                    conn, lease, batch.batch_no, part, read_seq=snapshot.seq, left_out=rendered.left_out
+                ):
                     raise LeaseLost
             failpoints.hit("reread.after_commit")
             work.require_lease()

@@ -29,20 +29,33 @@ class Completion:
 
 
 def complete_batch(
-    conn: psycopg.Connection, lease: BatchLease, part: StoredObject, terms: LeaseTerms, *, read_seq: int
+    conn: psycopg.Connection,
+    lease: BatchLease,
+    part: StoredObject,
+    terms: LeaseTerms,
+    *,
+    read_seq: int,
+    left_out: int = 0,
 ) -> Completion:
     """Record the part of a batch. `read_seq` is the ledger number of the snapshot in which its polls were read.
+
+    `left_out`: stores of the batch that have no row in the part.
 
     The report's row is locked first. So the completions of one report follow each other, and exactly one is the last.
     """
     with conn.transaction():
-        completion = _complete_locked(conn, lease, part, terms, read_seq)
+        completion = _complete_locked(conn, lease, part, terms, read_seq, left_out)
         failpoints.hit("complete.before_commit")
     return completion
 
 
 def _complete_locked(
-    conn: psycopg.Connection, lease: BatchLease, part: StoredObject, terms: LeaseTerms, read_seq: int
+    conn: psycopg.Connection,
+    lease: BatchLease,
+    part: StoredObject,
+    terms: LeaseTerms,
+    read_seq: int,
+    left_out: int,
 ) -> Completion:
     report_id = lease.batch.report_id
     conn.execute(_SQL["lock_report"], {"report_id": report_id})
@@ -56,6 +69,7 @@ def _complete_locked(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
+            "left_out": left_out,
         },
     )
     if completed.rowcount != 1:

@@ -93,7 +93,13 @@ def newest_read_seq(conn: psycopg.Connection, report_id: UUID) -> int:
 
 
 def replace_part(
-    conn: psycopg.Connection, lease: FinaliseLease, batch_no: int, part: StoredObject, *, read_seq: int
+    conn: psycopg.Connection,
+    lease: FinaliseLease,
+    batch_no: int,
+    part: StoredObject,
+    *,
+    read_seq: int,
+    left_out: int = 0,
 ) -> bool:
     """Replace the part of a batch. Return False if the lease on the finalisation was lost."""
     replaced = conn.execute(
@@ -106,6 +112,7 @@ def replace_part(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
+            "left_out": left_out,
         },
     )
     return replaced.rowcount == 1

@@ -116,7 +116,20 @@ class ImportBody(BaseModel):
     id: UUID
     parent_id: UUID | None = Field(description="The archive that contains this file; null for other imports.")
     state: ImportState = Field(examples=["succeeded"])
-    kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
+    kind: (
+        Literal[
+            "polls",
+            "hours",
+            "timezones",
+            "labels",
+            "special_hours",
+            "lifetimes",
+            "closures",
+            "calendars",
+            "archive",
+        ]
+        | None
+    )
     origin: Literal["upload", "command", "live", "change", "retention"] = Field(
         description="Where the rows come from: `upload` (`POST /v1/imports`), `command` (`uptill ingest`), `live` (the live polls of one day), `change` (a change of one store) or `retention` (old polls that were removed)."
     )

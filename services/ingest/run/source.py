@@ -75,7 +75,8 @@ def ingest_source(
     ledger = (
         claim.claim_queued(conn, import_id)
         if import_id
-        else claim.claim_interrupted(conn, source, delivery_id) or claim.create_import(conn, source)
+        else claim.claim_interrupted(conn, source, limits.effective_from, delivery_id)
+        or claim.create_import(conn, source)
     )
     # The importer may load an upload whose import has already ended.
     if ledger.state not in {"queued", "running"}:
@@ -103,7 +104,11 @@ def _run_import(
     with closing(Lifeline(ledger, limits.lock_patience_s)) as lifeline:
         try:
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
-            if delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
+            if (
+                delivery_id
+                or ledger.checkpoint
+                or not claim.finish_loaded_before(ledger, source, limits.effective_from)
+            ):
                 load_table(source, ledger, lifeline, on_progress, limits, stage_only=bool(delivery_id))
         except BadInputFile as refusal:
             error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}

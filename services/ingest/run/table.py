@@ -33,8 +33,8 @@ def load_table(
 ) -> None:
     """Load what follows the header or the checkpoint, and finish the import, unless it is to wait for its delivery.
 
-    Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. Opening hours and time
-    zones take effect at the end, so that nothing of a refused file stays.
+    Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. All other
+    kinds take effect at the end, so that nothing of a refused file stays.
     """
     prefix = Prefix()
     rows_read = ledger.checkpoint.end_line - 1 if ledger.checkpoint else 0
@@ -47,12 +47,12 @@ def load_table(
 
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
-        lifeline.run_until_done(lambda: ledger.start_loading(layout.kind))
+        lifeline.run_until_done(lambda: ledger.start_loading(layout.kind, limits.effective_from))
         loader = ChunkLoader(lifeline, ledger, limits.reject_limit, report_chunk)
         if layout.kind == "polls":
             _load_polls(layout, chunks, loader)
         else:
-            _load_local_hours(layout, chunks, loader, stage_only=stage_only)
+            _load_local_hours(layout, chunks, loader, limits, stage_only=stage_only)
     if stage_only:
         return
 
@@ -72,10 +72,10 @@ def _load_polls(layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader) ->
 
 
 def _load_local_hours(
-    layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader, *, stage_only: bool
+    layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader, limits: Limits, *, stage_only: bool
 ) -> None:
     def make_writer(conn: psycopg.Connection) -> LocalHoursWriter:
         return LocalHoursWriter(conn, loader.ledger, layout.kind, stage_only=stage_only)
 
-    parsed = (parse_local_hours(chunk, layout) for chunk in chunks)
+    parsed = (parse_local_hours(chunk, layout, limits.effective_from) for chunk in chunks)
     loader.load_chunks(parsed, make_writer, keeps_chunks=False)

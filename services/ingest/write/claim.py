@@ -4,6 +4,7 @@ The session that runs an import holds its lock. So a live import can be told fro
 """
 
 import time
+from datetime import date
 from uuid import UUID
 
 import psycopg
@@ -31,16 +32,23 @@ def claim_queued(conn: psycopg.Connection, import_id: UUID) -> ImportLedger:
 
 
 def claim_interrupted(
-    conn: psycopg.Connection, source: Source, delivery_id: UUID | None = None
+    conn: psycopg.Connection,
+    source: Source,
+    effective_from: date | None = None,
+    delivery_id: UUID | None = None,
 ) -> ImportLedger | None:
-    """Return the latest unfinished import of this source that no process runs any more, held.
+    """Return the latest unfinished import of this source and date that no process runs any more, held.
 
     For a delivery, abandon an import whose rows have already taken effect: they must take effect with the others again.
     """
     # What can be read only once cannot be compared and then read again.
     if not source.is_rereadable:
         return None
-    values = {"source": stored_name(source.name), "size_bytes": source.size_bytes}
+    values = {
+        "source": stored_name(source.name),
+        "size_bytes": source.size_bytes,
+        "effective_from": effective_from,
+    }
     for (import_id,) in conn.execute(_SQL["interrupted_imports"], values).fetchall():
         ledger = ImportLedger(conn, import_id)
         if wait_to_hold(ledger):
@@ -76,8 +84,8 @@ def abandon_import(ledger: ImportLedger) -> None:
     ledger.release()
 
 
-def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:
-    """Finish the import at once if another one has loaded the same bytes. Return whether it did.
+def finish_loaded_before(ledger: ImportLedger, source: Source, effective_from: date | None = None) -> bool:
+    """Finish the import at once if another one has loaded the same bytes from the same date. Return whether it did.
 
     The source is read only if an import of its size (or of its name, if the size is unknown) has succeeded.
     """
@@ -85,9 +93,10 @@ def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:
     if not source.is_rereadable or ledger.conn.execute(_SQL["may_be_loaded"], values).fetchone() != (True,):
         return False
     sha256 = hash_source(source)
-    loaded = ledger.conn.execute(_SQL["loaded_before"], {"sha256": sha256}).fetchone()
+    same = {"sha256": sha256, "effective_from": effective_from}
+    loaded = ledger.conn.execute(_SQL["loaded_before"], same).fetchone()
     if loaded is None:
         return False
-    ledger.start_loading(*loaded)
+    ledger.start_loading(loaded[0], effective_from)
     ledger.finish("succeeded", sha256=sha256, size_bytes=source.size_bytes)
     return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import date
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -79,9 +80,13 @@ class ImportLedger:
         self._chunk_end = self.checkpoint
         return True
 
-    def start_loading(self, kind: Kind) -> None:
-        """Record the kind, and that the import runs; also for one that was queued or interrupted."""
-        self.conn.execute(_SQL["start_import"], {"id": self.import_id, "kind": kind})
+    def start_loading(self, kind: Kind, effective_from: date | None = None) -> None:
+        """Record the kind, and that the import runs; also for one that was queued or interrupted.
+
+        Hours whose rows have no date apply from `effective_from` on.
+        """
+        values = {"id": self.import_id, "kind": kind, "effective_from": effective_from}
+        self.conn.execute(_SQL["start_import"], values)
         self.kind = kind
 
     def join_delivery(self, delivery_id: UUID) -> None:

@@ -14,7 +14,7 @@ from services.ingest.write import reconnect
 from services.worker import compute_batch as use_case
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
-from services.worker.part import render_part
+from services.worker.part import RenderedPart, render_part
 from shared.db.connect import borrowed, make_pool
 from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
@@ -91,7 +91,7 @@ def test_a_batch_in_hand_is_given_back_and_the_claim_does_not_count(
     report_id = trigger(database_url, batch_stores=9).report_id
     waits: list[float] = []
 
-    def strike(*arguments: object) -> bytes:
+    def strike(*arguments: object) -> RenderedPart:
         fault(conn)
         return render_part(*arguments)  # type: ignore[arg-type]
 

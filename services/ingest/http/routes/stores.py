@@ -1,12 +1,12 @@
 """Changes of the opening hours, the time zone and the labels of one store."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, TypeAdapter
+from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter
 
-from services.ingest.http.bodies import read_json
+from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.change_store import (
     LocalInterval,
     StoreChange,
@@ -22,7 +22,6 @@ from services.ingest.http.schemas import (
     StoreChangedBody,
     TimezoneChange,
 )
-from shared.http.contract import REF_TEMPLATE
 from shared.http.unique_names import UniqueNamesRoute
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
@@ -31,13 +30,21 @@ _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
 _LABELS = TypeAdapter(LabelsChange)
 
 
-def _describe_body(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(ref_template=REF_TEMPLATE)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-@router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_describe_body(HoursChange))
-async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
+@router.put("/v1/stores/{store_id:path}/hours", openapi_extra=describe_body(HoursChange))
+async def put_hours(
+    context: Context,
+    key: Writer,
+    request: Request,
+    store_id: str,
+    effective_from: Annotated[
+        str | None,
+        Query(
+            description="The first local date of these hours, as `2024-12-25`. Without it, they replace the hours without"
+            " a date. Each date has its own hours, which apply until the store's next date; before the first date, the"
+            " earliest apply."
+        ),
+    ] = None,
+) -> StoreChangedBody:
     """Replace the opening hours of one store. Adds the store if it is unknown."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
@@ -45,36 +52,39 @@ async def put_hours(context: Context, key: Writer, request: Request, store_id: s
         for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
-    return _make_body(
-        await context.changes_lane.run(partial(replace_hours, database_url, store_id, intervals, key.prefix))
+    return make_body(
+        await context.changes_lane.run(
+            partial(replace_hours, database_url, store_id, intervals, key.prefix, effective_from)
+        )
     )
 
 
-@router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_describe_body(TimezoneChange))
+@router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=describe_body(TimezoneChange))
 async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
     """Set the time zone of one store. Adds the store if it is unknown."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    return _make_body(
+    return make_body(
         await context.changes_lane.run(
             partial(replace_timezone, database_url, store_id, body.timezone, key.prefix)
         )
     )
 
 
-@router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_describe_body(LabelsChange))
+@router.put("/v1/stores/{store_id:path}/labels", openapi_extra=describe_body(LabelsChange))
 async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
     """Replace the labels of one store. Adds the store if it is unknown."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    return _make_body(
+    return make_body(
         await context.changes_lane.run(
             partial(replace_labels, database_url, store_id, body.labels, key.prefix)
         )
     )
 
 
-def _make_body(change: StoreChange) -> StoreChangedBody:
+def make_body(change: StoreChange) -> StoreChangedBody:
+    """Return the answer to a change of one store."""
     counts = change.counts
     return StoreChangedBody(
         store_id=change.store_id,
