@@ -27,7 +27,7 @@ class StoreCalls:
 
     def get_store(self, store_id: str) -> StoreDetail:
         """Return one store with its opening hours. Raises `ApiError` with code `store_not_found`."""
-        return self._api.call(StoreDetail, "GET", _store_path(store_id))
+        return self._api.call(StoreDetail, "GET", store_path(store_id))
 
     def timeline(
         self,
@@ -51,11 +51,17 @@ class StoreCalls:
             "policy": policy,
         }
         given = {name: value for name, value in query.items() if value is not None}
-        return self._api.call(Timeline, "GET", f"{_store_path(store_id)}/timeline", params=given)
+        return self._api.call(Timeline, "GET", f"{store_path(store_id)}/timeline", params=given)
 
-    def set_hours(self, store_id: str, hours: Sequence[Interval]) -> StoreChanged:
-        """Replace the opening hours of a store. With an empty list it is open around the clock."""
-        return self._change(store_id, "hours", [asdict(interval) for interval in hours])
+    def set_hours(
+        self, store_id: str, hours: Sequence[Interval], *, effective_from: str | None = None
+    ) -> StoreChanged:
+        """Replace the opening hours of a store. With an empty list it is open around the clock.
+
+        With `effective_from`, a local date such as "2024-12-25", they apply from that date on.
+        """
+        chosen = {"effective_from": effective_from} if effective_from is not None else {}
+        return self._change(store_id, "hours", [asdict(interval) for interval in hours], **chosen)
 
     def set_timezone(self, store_id: str, timezone: str) -> StoreChanged:
         """Set the IANA time zone of a store."""
@@ -65,9 +71,11 @@ class StoreCalls:
         """Replace the labels of a store."""
         return self._change(store_id, "labels", dict(labels))
 
-    def _change(self, store_id: str, field: str, value: Any) -> StoreChanged:
-        return self._ingest.call(StoreChanged, "PUT", f"{_store_path(store_id)}/{field}", json={field: value})
+    def _change(self, store_id: str, field: str, value: Any, **query: str) -> StoreChanged:
+        path = f"{store_path(store_id)}/{field}"
+        return self._ingest.call(StoreChanged, "PUT", path, params=query, json={field: value})
 
 
-def _store_path(store_id: str) -> str:
+def store_path(store_id: str) -> str:
+    """Return the path of a store, with its id percent-encoded."""
     return f"/v1/stores/{quote(store_id, safe='')}"
