@@ -68,7 +68,7 @@ class SpecialHours:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """When a store exists. A missing instant is no limit."""
+    """When a store exists. Each instant may be missing."""
 
     store_id: str
     opened_at: datetime | None

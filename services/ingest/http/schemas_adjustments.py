@@ -183,7 +183,7 @@ class ClosureCreate(RequestBody):
 
     @property
     def target(self) -> tuple[str, Mapping[str, str] | None]:
-        """Return the store id and the labels, of which one counts."""
+        """Return the store id and the labels. If there are labels, they decide."""
         return (self.store_id or EVERY_STORE_ID).strip(" "), self.labels
 
     def to_terms(self) -> ClosureTerms:

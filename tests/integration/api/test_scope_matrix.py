@@ -21,6 +21,7 @@ from tests.fixtures.fleet import Store, load_fleet
 from tests.reference import applications
 
 NO_IDS = ("nonsense", "%00", "..%2f..%2fetc", "0" * 500, "%F0%9F%92%A3", "' or 1=1 --")
+DOCUMENTS: dict[str, Any] = {name: app.openapi() for name, app in applications().items()}
 PUBLIC = {"/livez", "/readyz", "/version"}
 
 
@@ -34,7 +35,7 @@ class Operation:
 
     @property
     def described(self) -> Any:
-        return applications()[self.document].openapi()["paths"][self.path][self.method]
+        return DOCUMENTS[self.document]["paths"][self.path][self.method]
 
     @property
     def scope(self) -> str | None:
@@ -63,8 +64,8 @@ class Operation:
 
 OPERATIONS = [
     Operation(document, method, path)
-    for document, app in applications().items()
-    for path, operations in app.openapi()["paths"].items()
+    for document, described in DOCUMENTS.items()
+    for path, operations in described["paths"].items()
     for method in operations
 ]
 BODIES: dict[str, Any] = {
