@@ -231,6 +231,18 @@ class ScheduleNotFound(UptillError):
     """No report schedule has this id, or the caller may not see it."""
 
 
+class ClosureNotFound(UptillError):
+    """No closure has this id, or the caller may not see it, or it was withdrawn."""
+
+
+class ClosureExists(UptillError):
+    """The store, the labels or all stores already have a closure with this start."""
+
+
+class CalendarNotFound(UptillError):
+    """No calendar has this name."""
+
+
 class KeyNotFound(UptillError):
     """No live API key has this prefix."""
 

@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     ),
     "ingest": Subcommand(
         "services.ingest.command:ingest",
-        "Load polls, opening hours and time zones from files.",
+        "Load polls, opening hours, time zones, special hours, lifetimes and closures from files.",
         "ingest",
     ),
     "upload": Subcommand(
@@ -61,6 +61,12 @@ COMMANDS: Mapping[str, Subcommand] = {
     "reports": Subcommand("services.cli.reports:app", "Manage reports: list, show, download, cancel, retry."),
     "schedules": Subcommand(
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
+    ),
+    "calendars": Subcommand(
+        "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, remove."
+    ),
+    "closures": Subcommand(
+        "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
     "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline."),
     "webhooks": Subcommand(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypedDict, Unpack, cast
+from typing import Annotated, Any, Unpack, cast
 from uuid import UUID
 
 import typer
@@ -14,21 +14,14 @@ from services.cli.connection import api_client
 from services.cli.console import fail, say, shows_progress, stderr, stdout
 from services.ingest.import_result import ImportResult
 from services.ingest.parse.reasons import Reject
-from services.ingest.reading_options import AssumeUtc, DateFormat, StatusWords
+from services.ingest.reading_options import AssumeUtc, DateFormat, EffectiveFrom, StatusWords
 from services.ingest.show import print_results
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.explain import name_os_error
 from uptill_client import ImportStatus, UptillClient
+from uptill_client.imports import ReadingOptions
 
 _SHOWN_REJECTS = 5
-
-
-class _Reading(TypedDict):
-    """How values are to be read."""
-
-    status: str | None
-    date_format: str | None
-    assume_utc: bool
 
 
 def upload(
@@ -43,6 +36,7 @@ def upload(
     status: StatusWords = None,
     date_format: DateFormat = "",
     assume_utc: AssumeUtc = False,
+    effective_from: EffectiveFrom = "",
 ) -> None:
     """Send files to the ingest service and follow their load.
 
@@ -52,7 +46,12 @@ def upload(
         _check_file(file)
     with api_client(ingest_url=url) as client:
         accepted = _send_files(
-            client, files, status=status, date_format=date_format or None, assume_utc=assume_utc
+            client,
+            files,
+            status=status,
+            date_format=date_format or None,
+            assume_utc=assume_utc,
+            effective_from=effective_from or None,
         )
         with _telling_that_it_continues(accepted.id):
             ended = _follow_import(client, accepted)
@@ -72,7 +71,7 @@ def _check_file(file: Path) -> None:
         fail(f"cannot read {name_os_error(error)}", code=ExitCode.WRONG_USE)
 
 
-def _send_files(client: UptillClient, files: list[Path], **reading: Unpack[_Reading]) -> ImportStatus:
+def _send_files(client: UptillClient, files: list[Path], **reading: Unpack[ReadingOptions]) -> ImportStatus:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
         task = progress.add_task("sending", total=sum(file.stat().st_size for file in files))

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from services.ingest.parse.reading import Reading
 from services.ingest.quality_warnings import list_warnings
-from services.ingest.reading_options import AssumeUtc, DateFormat, StatusWords
+from services.ingest.reading_options import AssumeUtc, DateFormat, EffectiveFrom, StatusWords
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
 from services.ingest.run.progress import OnProgress
 from services.ingest.show import escape_unprintable, print_results
@@ -66,8 +66,9 @@ def ingest(
     status: StatusWords = None,
     date_format: DateFormat = "",
     assume_utc: AssumeUtc = False,
+    effective_from: EffectiveFrom = "",
 ) -> None:
-    """Load polls, opening hours and time zones from files.
+    """Load polls, opening hours, time zones, special hours, lifetimes and closures from files.
 
     Every row is counted as accepted, duplicate, corrected or rejected.
     """
@@ -81,7 +82,7 @@ def ingest(
         if allow_odd_ids:
             settings = settings.model_copy(update={"allow_odd_ids": True})
         words = settings.status_words if status is None else status
-        reading = Reading.parse(words, date_format, assume_utc=assume_utc)
+        reading = Reading.parse(words, date_format, assume_utc=assume_utc, effective_from=effective_from)
         if watch:
             _watch_path(paths[0], settings, reading)
         else:

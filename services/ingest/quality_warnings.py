@@ -39,7 +39,8 @@ def _describe_unchanged(store: Mapping[str, Any]) -> str:
         return f"store {store['store_id']} keeps the hours it had: {why}"
     if store.get("without_zone"):
         return f"store {store['store_id']} has no time zone and counts as America/Chicago: {why}"
-    return f"store {store['store_id']} keeps the time zone it had: {why}"
+    kept = "the time zone it had" if "without_zone" in store else "what it had"
+    return f"store {store['store_id']} keeps {kept}: {why}"
 
 
 def _describe_look_alikes(pair: Mapping[str, Any]) -> str:

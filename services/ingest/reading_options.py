@@ -19,3 +19,11 @@ DateFormat = Annotated[
     ),
 ]
 AssumeUtc = Annotated[bool, typer.Option("--assume-utc", help="Read timestamps without a time zone as UTC.")]
+EffectiveFrom = Annotated[
+    str,
+    typer.Option(
+        metavar="DATE",
+        help="First local date of the hours in these files, as 2024-12-25, for rows without a date of their own."
+        " Default: they replace the hours without a date.",
+    ),
+]

@@ -138,14 +138,14 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         return False
     with renewal.renewing(), stage("compute"):
         rendered = render_part(lease.batch, given)
-        give_way(lease, rendered.failed)
+        give_way(lease, rendered.without_row.failed)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("upload"):
         part = context.storage.put(lease.part_key, rendered.data, STORED_CSV_TYPE)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
         completion = complete_batch(
-            conn, lease, part, context.terms, read_seq=snapshot.seq, failed=rendered.failed
+            conn, lease, part, context.terms, read_seq=snapshot.seq, without_row=rendered.without_row
         )
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
@@ -153,7 +153,7 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         _log.warning("lease_lost", stage="complete")
         give_back(context, renewal.return_lost_claim, patient=True)
         return False
-    for store in rendered.failed:
+    for store in rendered.without_row.failed:
         _log.error("store_failed", store_id=store.store_id, reason=store.reason, detail=store.detail)
     _log.info(
         "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes

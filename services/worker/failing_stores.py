@@ -1,6 +1,7 @@
 """Compute a batch without the stores that cannot be computed. A batch without such a store is computed once, as a whole."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import structlog
 
@@ -13,16 +14,17 @@ _log = structlog.get_logger()
 _NOT_OF_A_STORE = (InfrastructureError, MemoryError, OSError)
 _SHOWN_CHARACTERS = 300
 Faults = Sequence[tuple[int, StoreFault]]
+T = TypeVar("T")
 
 
-def find_failing_stores(given: BatchInput, compute: Callable[[BatchInput], bytes]) -> tuple[bytes, Faults]:
+def find_failing_stores(given: BatchInput, compute: Callable[[BatchInput], T]) -> tuple[T, Faults]:
     """Return the result of all stores that can be computed, and the faults of the others by ascending index.
 
     1. Leave out the stores whose zone or hours are invalid. The accounting might compute wrong numbers from them.
     2. Compute the rest at once. If that raises, halve it until the stores that raise are found, and leave them out too.
     3. If every store raises, the fault is not theirs: raise the first error, which counts as a failed claim.
     """
-    faults = dict(find_faults(given.zones, given.hours))
+    faults = dict(find_faults(given.zones, given.hours, given.adjustments))
     try:
         return compute(given.keep(_list_others(given, faults))), sorted(faults.items())
     except _NOT_OF_A_STORE:
@@ -42,7 +44,7 @@ def _list_others(given: BatchInput, faults: dict[int, StoreFault]) -> list[int]:
 
 
 def _find_raising(
-    given: BatchInput, places: Sequence[int], compute: Callable[[BatchInput], bytes]
+    given: BatchInput, places: Sequence[int], compute: Callable[[BatchInput], object]
 ) -> dict[int, Exception]:
     raising: dict[int, Exception] = {}
     groups = [places]

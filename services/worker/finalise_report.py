@@ -163,11 +163,15 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
                 part = context.storage.put(key, rendered.data, STORED_CSV_TYPE)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
-                replaced = replace_part(
-                    conn, lease, batch.batch_no, part, read_seq=snapshot.seq, failed=rendered.failed
-                )
-            if not replaced:
-                raise LeaseLost
+                if not replace_part(
+                    conn,
+                    lease,
+                    batch.batch_no,
+                    part,
+                    read_seq=snapshot.seq,
+                    without_row=rendered.without_row,
+                ):
+                    raise LeaseLost
             failpoints.hit("reread.after_commit")
             work.require_lease()
 

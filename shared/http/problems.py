@@ -89,6 +89,11 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "webhook_secret_missing", HTTPStatus.CONFLICT, "The API key has no webhook secret"
     ),
     errors.ScheduleNotFound: Problem("schedule_not_found", HTTPStatus.NOT_FOUND, "Report schedule not found"),
+    errors.ClosureNotFound: Problem("closure_not_found", HTTPStatus.NOT_FOUND, "Closure not found"),
+    errors.CalendarNotFound: Problem("calendar_not_found", HTTPStatus.NOT_FOUND, "Calendar not found"),
+    errors.ClosureExists: Problem(
+        "closure_exists", HTTPStatus.CONFLICT, "There is already a closure with this start"
+    ),
     errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "API key not found"),
     errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key was already rotated"),
     errors.StatementTimedOut: Problem(

@@ -1,6 +1,5 @@
 """Complete a batch, fenced by its attempt. The last completion also claims the finalisation, in its own transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -12,7 +11,7 @@ from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import requeue_stale_batches
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.finalise import claim_finalise, count_open_batches
-from shared.reports.model import BatchLease, FailedStore, FinaliseLease
+from shared.reports.model import EVERY_STORE_HAS_A_ROW, BatchLease, FinaliseLease, WithoutRow
 from shared.storage import StoredObject
 from shared.uptime.zones import tzdata_version
 
@@ -38,14 +37,14 @@ def complete_batch(
     terms: LeaseTerms,
     *,
     read_seq: int,
-    failed: Sequence[FailedStore] = (),
+    without_row: WithoutRow = EVERY_STORE_HAS_A_ROW,
 ) -> Completion:
-    """Record the part of a batch, and its stores that `failed`. `read_seq` is the ledger number of the snapshot it read.
+    """Record the part of a batch, and its stores without a row. `read_seq` is the ledger number of the snapshot it read.
 
     The report's row is locked first. So the completions of one report follow each other, and exactly one is the last.
     """
     with conn.transaction():
-        completion = _complete_locked(conn, lease, part, terms, read_seq, failed)
+        completion = _complete_locked(conn, lease, part, terms, read_seq, without_row)
         failpoints.hit("complete.before_commit")
     return completion
 
@@ -56,7 +55,7 @@ def _complete_locked(
     part: StoredObject,
     terms: LeaseTerms,
     read_seq: int,
-    failed: Sequence[FailedStore],
+    without_row: WithoutRow,
 ) -> Completion:
     report_id = lease.batch.report_id
     conn.execute(_SQL["lock_report"], {"report_id": report_id})
@@ -70,13 +69,14 @@ def _complete_locked(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
-            "failed_stores": len(failed),
+            "failed_stores": len(without_row.failed),
+            "left_out": without_row.left_out,
             "tzdata_version": tzdata_version(),
         },
     )
     if completed.rowcount != 1:
         return Completion(accepted=False)
-    record_failed_stores(conn, report_id, lease.batch.batch_no, failed)
+    record_failed_stores(conn, report_id, lease.batch.batch_no, without_row.failed)
     if count_open_batches(conn, report_id) > 0:
         return Completion(accepted=True)
     if again := requeue_stale_batches(conn, report_id):

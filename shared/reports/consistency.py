@@ -14,7 +14,7 @@ import psycopg
 
 from shared.db.queries import queries
 from shared.reports.failed_stores import record_failed_stores
-from shared.reports.model import Batch, FailedStore, FinaliseLease
+from shared.reports.model import EVERY_STORE_HAS_A_ROW, Batch, FinaliseLease, WithoutRow
 from shared.storage import StoredObject
 from shared.uptime.policy import POLICIES, every_poll_us, history_us
 from shared.uptime.window import longest_reach_us, parse_windows
@@ -111,7 +111,7 @@ def replace_part(
     part: StoredObject,
     *,
     read_seq: int,
-    failed: Sequence[FailedStore] = (),
+    without_row: WithoutRow = EVERY_STORE_HAS_A_ROW,
 ) -> bool:
     """Replace the part of a batch. Return False if the lease on the finalisation was lost."""
     replaced = conn.execute(
@@ -124,12 +124,13 @@ def replace_part(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
-            "failed_stores": len(failed),
+            "failed_stores": len(without_row.failed),
+            "left_out": without_row.left_out,
             "tzdata_version": tzdata_version(),
         },
     )
     if replaced.rowcount == 1:
-        record_failed_stores(conn, lease.report_id, batch_no, failed)
+        record_failed_stores(conn, lease.report_id, batch_no, without_row.failed)
     return replaced.rowcount == 1
 
 

@@ -50,6 +50,17 @@ class FailedStore:
 
 
 @dataclass(frozen=True)
+class WithoutRow:
+    """The stores of a batch that have no row in its part: those that failed, and those that exist in none of the windows."""
+
+    failed: Sequence[FailedStore] = ()
+    left_out: int = 0
+
+
+EVERY_STORE_HAS_A_ROW = WithoutRow()
+
+
+@dataclass(frozen=True)
 class Report:
     """A row of `report`, with its progress counted from the batches.
 

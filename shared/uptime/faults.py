@@ -1,12 +1,13 @@
 """Find the stores that the accounting cannot measure, before it computes garbage for them or fails for the whole batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 from zoneinfo import available_timezones
 
 import numpy as np
 
+from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.calendar import Hours
 from shared.uptime.zones import DAY_S, tzdata_version
 
@@ -25,16 +26,29 @@ class StoreFault:
     detail: str
 
 
-def find_faults(zones: Sequence[str | None], hours: Hours) -> Mapping[int, StoreFault]:
+def find_faults(
+    zones: Sequence[str | None], hours: Hours, adjustments: Adjustments = NO_ADJUSTMENTS
+) -> Mapping[int, StoreFault]:
     """Return the stores of a batch, by index, whose zone is unknown or whose hours no import can have written.
 
     Takes a fraction of a millisecond for 2,000 stores without a fault.
     """
     unknown = {zone for zone in zones if zone is not None} - _KNOWN_ZONES
     faults = {index: _describe_zone(zone) for index, zone in enumerate(zones) if zone in unknown}
-    for row in _find_invalid_rows(hours):
-        faults.setdefault(int(hours.store[row]), _describe_hours(hours, row))
+    for rows in (hours, *_list_dated(adjustments)):
+        for row in _find_invalid_rows(rows):
+            faults.setdefault(int(rows.store[row]), _describe_hours(rows, row))
     return faults
+
+
+def _list_dated(adjustments: Adjustments) -> Iterator[Hours]:
+    """Yield dated and special hours as weekly ones. Those of a date count as hours of day 0."""
+    dated, special = adjustments.dated_hours, adjustments.special_days
+    if len(dated.version):
+        yield Hours(dated.store[dated.version], dated.day_of_week, dated.opens_s, dated.closes_s)
+    if len(special.date):
+        day = np.zeros_like(special.opens_s)
+        yield Hours(special.store[special.date], day, special.opens_s, special.closes_s)
 
 
 def _find_invalid_rows(hours: Hours) -> Sequence[int]:

@@ -11,6 +11,7 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.date_formats import DIRECTIVES
 from services.ingest.parse.days import DAY_NAMES, NumbersUsed, find_first_numbers
 from services.ingest.parse.header import LOOSE_SPELLINGS, SEPARATORS, SPELLINGS, read_header
+from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from services.ingest.parse.local_hours import parse_local_hours
 from services.ingest.parse.polls import PollParser, validate_polls
 from services.ingest.parse.reasons import ROW_REASONS
@@ -83,6 +84,16 @@ def test_closings(form: Form) -> None:
     assert staged.reason == form.read_as if form.is_rejected else _show(staged.closes) == form.read_as
 
 
+@pytest.mark.parametrize("form", written_forms.DATES, ids=str)
+def test_dates(form: Form) -> None:
+    special = _read_local("store_id,date,start,end", f"a,{form.written},09:00,10:00")
+    dated = _read_local("store_id,day_of_week,start,end,effective_from", f"a,0,09:00,10:00,{form.written}")
+    if form.is_rejected:
+        assert (special.reason, dated.reason) == (form.read_as, "effective_from")
+    else:
+        assert (str(special.date), str(dated.date)) == (form.read_as, form.read_as)
+
+
 @pytest.mark.parametrize("form", written_forms.ZONES, ids=str)
 def test_zones(form: Form) -> None:
     staged = _read_local("store_id,timezone_str", f"a,{form.written}")
@@ -97,8 +108,9 @@ def test_separators(separator: str) -> None:
 
 @pytest.mark.parametrize(("written", "column"), [*SPELLINGS.items(), *LOOSE_SPELLINGS.items()])
 def test_names_of_columns(written: str, column: str) -> None:
-    headers = ("store_id,status,timestamp_utc", "store_id,day_of_week,start_time_local,end_time_local")
-    (header,) = [header for header in (*headers, "store_id,timezone_str") if column in header.split(",")][:1]
+    dated = ",".join((*REQUIRED_COLUMNS["hours"], *OPTIONAL_COLUMNS["hours"]))
+    headers = ("store_id,status,timestamp_utc", dated, *map(",".join, REQUIRED_COLUMNS.values()))
+    header = next(header for header in headers if column in header.split(","))
     assert (
         read_header(header.replace(column, written.upper()).encode()) == read_header(header.encode())
         or column == "timestamp_utc"

@@ -16,7 +16,9 @@ from uptill_client.answers import (
     StoreDetail,
     Timeline,
 )
+from uptill_client.calendars import Calendar
 from uptill_client.client import UptillClient
+from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
 from uptill_client.imports import Poll
 from uptill_client.parameters import FORMATS, ReportOptions
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
@@ -26,10 +28,13 @@ from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "FORMATS",
     "ApiError",
+    "Calendar",
+    "Closure",
     "Counts",
     "FailedStore",
     "ImportStatus",
     "Interval",
+    "Lifetime",
     "LostFile",
     "NotReachable",
     "Poll",
@@ -42,9 +47,12 @@ __all__ = [
     "ScheduleDelivery",
     "ScheduleRun",
     "Segment",
+    "SpecialDate",
+    "SpecialHours",
     "Store",
     "StoreChanged",
     "StoreDetail",
+    "TimeRange",
     "Timeline",
     "UptillClient",
     "WebhookDelivery",

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict, Unpack
 
 from uptill_client.answers import Counts, ImportStatus, RejectedRow
 from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
@@ -28,6 +28,20 @@ class Poll:
     observed_at: datetime
 
 
+class ReadingOptions(TypedDict, total=False):
+    """How values are to be read.
+
+    `status` gives words for the status (`online=active,offline=inactive`), `date_format` the format of every timestamp
+    (`%m/%d/%Y %H:%M`). With `assume_utc`, timestamps without a time zone are UTC. Hours whose rows have no date apply from
+    `effective_from` on, a local date such as `2024-12-25`.
+    """
+
+    status: str | None
+    date_format: str | None
+    assume_utc: bool
+    effective_from: str | None
+
+
 class ImportCalls:
     """Calls of the ingest service. Each call raises `ApiError` on failure."""
 
@@ -39,15 +53,11 @@ class ImportCalls:
         self,
         *paths: Path,
         name: str | None = None,
-        status: str | None = None,
-        date_format: str | None = None,
-        assume_utc: bool = False,
         on_sent: Callable[[int], None] = lambda _: None,
+        **reading: Unpack[ReadingOptions],
     ) -> ImportStatus:
         """Upload CSV, gzip or zip files as one delivery. Several files become one import with members.
 
-        `status` gives words for the status (`online=active,offline=inactive`), `date_format` the format of every
-        timestamp (`%m/%d/%Y %H:%M`). With `assume_utc`, timestamps without a time zone are UTC.
         Returns when the service has stored the files; follow the import to see it load. `on_sent` gets the number of
         bytes sent so far, and starts again at 0 if the upload is repeated. Raises OSError for a file that cannot be read.
         """
@@ -59,9 +69,8 @@ class ImportCalls:
             kind, blocks = FORM_TYPE, partial(form_blocks, paths)
         options = {
             "name": name or (paths[0].name if len(paths) == 1 else f"{len(paths)} files"),
-            "status": status,
-            "date_format": date_format,
-            "assume_utc": "true" if assume_utc else None,
+            **reading,
+            "assume_utc": "true" if reading.get("assume_utc") else None,
         }
         return self._ingest.call(
             ImportStatus,

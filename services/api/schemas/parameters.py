@@ -127,7 +127,8 @@ class ReportParametersBody(RequestBody):
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
     )
     detail: bool = Field(
-        default=False, description="Add columns for unknown time, bounds, poll counts and time zones."
+        default=False,
+        description="Add columns for unknown time, bounds, excluded time, poll counts and time zones.",
     )
     stores: StoreSelection | None = Field(
         default=None, description="The stores to report on. Default: every store the key can see."

@@ -9,7 +9,15 @@ from starlette.concurrency import run_in_threadpool
 from services.ingest.http.context import IngestContext, UploadWait
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.importer import Importer
-from services.ingest.http.routes import health, imports, observations, stores
+from services.ingest.http.routes import (
+    calendars,
+    closures,
+    health,
+    imports,
+    observations,
+    special_hours,
+    stores,
+)
 from services.ingest.http.routes.health import ingest_checks
 from services.ingest.http.spool import Spool
 from services.ingest.run import Limits
@@ -89,9 +97,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             stop_tracing()
 
     return make_service(
-        ServiceIdentity("ingest", "Uptill ingest", "Loads polls, opening hours and time zones."),
+        ServiceIdentity("ingest", "Uptill ingest", "Loads polls, opening hours, time zones and closures."),
         settings,
         lifespan=lifespan,
-        routers=[module.router for module in (imports, observations, stores, health)],
+        routers=[
+            module.router
+            for module in (imports, observations, stores, special_hours, closures, calendars, health)
+        ],
         max_body_bytes=None,  # each route has its own limit
     )

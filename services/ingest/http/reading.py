@@ -29,8 +29,8 @@ def parse_reading(
         if assume_utc.strip().lower() not in _BOOLEANS:
             raise InvalidRequest(f"invalid value {assume_utc!r}: send true or false", field="assume_utc")
         assume_utc = _BOOLEANS[assume_utc.strip().lower()]
-    status, date_format = str(options.get("status", default_words)), str(options.get("date_format", ""))
+    texts = {name: str(options.get(name, "")) for name in ("date_format", "effective_from")}
     try:
-        return Reading.parse(status, date_format, assume_utc=assume_utc)
+        return Reading.parse(str(options.get("status", default_words)), **texts, assume_utc=assume_utc)
     except InvalidRequest as error:
         raise InvalidRequest(str(error), field=".".join(filter(None, (place, error.field)))) from None

@@ -35,7 +35,7 @@ RAW_TYPES = frozenset(
         "application/x-zip-compressed",
     }
 )
-OPTIONS = frozenset({"status", "date_format", "assume_utc"})
+OPTIONS = frozenset({"status", "date_format", "assume_utc", "effective_from"})
 _MAX_OPTION_BYTES = 1000
 _CODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _MAX_FILES = 1000

@@ -123,7 +123,20 @@ class ImportBody(BaseModel):
     id: UUID
     parent_id: UUID | None = Field(description="The archive that contains this file; null for other imports.")
     state: ImportState = Field(examples=["succeeded"])
-    kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
+    kind: (
+        Literal[
+            "polls",
+            "hours",
+            "timezones",
+            "labels",
+            "special_hours",
+            "lifetimes",
+            "closures",
+            "calendars",
+            "archive",
+        ]
+        | None
+    )
     origin: Literal["upload", "command", "live", "change", "retention"] = Field(
         description="Where the rows come from: `upload` (`POST /v1/imports`), `command` (`uptill ingest`), `live` (the live polls of one day), `change` (a change of one store) or `retention` (old polls that were removed)."
     )
@@ -133,7 +146,7 @@ class ImportBody(BaseModel):
     sha256: str | None = Field(description="SHA-256 of the file, in hex; null until it is known.")
     same_as: UUID | None = Field(description="The earlier import of the same bytes, if there is one.")
     reading: dict[str, Any] | None = Field(
-        description="How values were to be read: `status`, `date_format` and `assume_utc`, as far as given; otherwise null."
+        description="How values were to be read: `status`, `date_format`, `assume_utc` and `effective_from`, as far as given; otherwise null."
     )
     quality: dict[str, Any] | None = Field(description="The quality report; null until the import has ended.")
     error: dict[str, Any] | None = Field(description="Why the import failed or stopped; otherwise null.")

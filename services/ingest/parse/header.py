@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
-from services.ingest.parse.kinds import REQUIRED_COLUMNS, Kind
+from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
 from shared.errors import BadInputFile
 
 # Accepted spellings, folded: case, spaces, underscores and hyphens are ignored.
@@ -20,6 +20,15 @@ SPELLINGS = {
     "endtimelocal": "end_time_local",
     "timezonestr": "timezone_str",
     "timezone": "timezone_str",
+    "effectivefrom": "effective_from",
+    "date": "date",
+    "openedat": "opened_at",
+    "closedat": "closed_at",
+    "startsat": "starts_at",
+    "endsat": "ends_at",
+    "treatment": "treatment",
+    "reason": "reason",
+    "note": "note",
 }
 # Spellings that count only where the header does not fit a kind without them: they may also name other things.
 LOOSE_SPELLINGS = {
@@ -54,9 +63,9 @@ _QUOTED_CHARACTERS = 200
 class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
-    The columns are in the order of `REQUIRED_COLUMNS`. Unknown columns are ignored. `separator` stands between fields.
-    `encoding` is None if the header is ASCII and has no byte order mark. `is_utc`: the name of the timestamp's column
-    says that times without a zone are UTC.
+    The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Unknown columns
+    are ignored. `separator` stands between fields. `encoding` is None if the header is ASCII and has no byte order mark.
+    `is_utc`: the name of the timestamp's column says that times without a zone are UTC.
     """
 
     kind: Kind
@@ -108,13 +117,14 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
         if len(kinds) > 1:
             raise BadInputFile(
                 "header",
-                f"the header fits more than one kind of file ({', '.join(kinds)}): {_quote_line(line)}. Split the file",
+                f"the header fits more than one kind of file ({', '.join(kinds)}): {_quote_line(line)}. Split the file, or leave out the columns that do not belong to its kind",
             )
         if kinds:
-            required = REQUIRED_COLUMNS[kinds[0]]
-            if doubled := [name for name in required if names.count(name) > 1]:
+            optional = [name for name in OPTIONAL_COLUMNS.get(kinds[0], ()) if name in names]
+            needed = [*REQUIRED_COLUMNS[kinds[0]], *optional]
+            if doubled := [name for name in needed if names.count(name) > 1]:
                 raise BadInputFile("header", f"the header names {doubled[0]} twice: {_quote_line(line)}")
-            columns = tuple(names.index(name) for name in required)
+            columns = tuple(names.index(name) for name in needed)
             is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
             return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc)
     return None

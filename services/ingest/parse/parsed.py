@@ -1,5 +1,6 @@
 """What parsing hands to writing: the valid rows of one chunk and its rejects."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -15,7 +16,10 @@ from services.ingest.parse.store_numbers import StoreNumbers
 
 
 class StagedRow(NamedTuple):
-    """A row of hours or time zones as it is staged: the columns of `import_staged` in their order.
+    """A row of any kind except polls as it is staged: the columns of `import_staged` in their order.
+
+    `date`: of special hours, or from which hours apply. `begins`, `ends`: of a lifetime or a closure. `details`: of a
+    closure, as JSON.
 
     A row with a `reason` was rejected: it only holds its store back, and says which day number it has.
     """
@@ -30,6 +34,10 @@ class StagedRow(NamedTuple):
     closes: int | None = None
     timezone: str | None = None
     reason: str | None = None
+    date: dt.date | None = None
+    begins: dt.datetime | None = None
+    ends: dt.datetime | None = None
+    details: str | None = None
     written_zone: str | None = None
 
 
@@ -71,7 +79,7 @@ class ParsedPolls:
 
 @dataclass(frozen=True)
 class ParsedLocalHours:
-    """The opening hours or time zones of one chunk: the rows to stage, and the rejects."""
+    """The rows of one chunk of any kind except polls: those to stage, and the rejects."""
 
     chunk: Chunk
     staged: Sequence[StagedRow]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from services.ingest.parse import written_forms
 from services.ingest.parse.date_formats import DIRECTIVES
 from services.ingest.parse.header import LOOSE_SPELLINGS, SEPARATORS, SPELLINGS
-from services.ingest.parse.kinds import REQUIRED_COLUMNS
+from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from services.ingest.parse.written_forms import SEPARATOR_NAMES, Form
 from services.ingest.parse.zones import FIXED_ZONES, describe_fixed
 
@@ -22,6 +22,8 @@ _FORMATTED = """With `--date-format` every timestamp must have the format. The z
 `UTC`, `GMT` or `Z`; otherwise the column is called `timestamp_utc` or `--assume-utc` is given."""
 _DAYS = """If a file has day `7` and no day `0`, the numbers count from 1: `1` is Monday. A file with both is refused, and so
 is one with both numbers and names (`day_numbers`)."""
+_DATES = """Of special hours and `effective_from`. Years are 2000 to 2100. The instants of lifetimes and closures have the
+forms of [instants](#instants) and need a zone. `--status`, `--date-format` and `--assume-utc` apply to polls only."""
 _ZONES = """IANA names, and Windows names by the mapping of CLDR. Neither case matters, nor spaces or underscores."""
 _FIXED = """These zones never change their clocks. They are accepted with a warning, and listed as `zones_fixed_list` in the
 quality report."""
@@ -42,6 +44,7 @@ def values_reference() -> str:
         _forms("Days of the week", _DAYS, written_forms.DAYS),
         _forms("Opening times", "", written_forms.OPENINGS),
         _forms("Closing times", "", written_forms.CLOSINGS),
+        _forms("Dates", _DATES, written_forms.DATES),
         _forms("Time zones", _ZONES, written_forms.ZONES),
         _section("Zones with a fixed offset", _FIXED, ("zone", "warning"), _list_fixed()),
     ]
@@ -69,7 +72,8 @@ def _list_conditions(form: Form) -> str:
 
 
 def _list_columns() -> Iterable[tuple[str, str]]:
-    for column in dict.fromkeys(column for required in REQUIRED_COLUMNS.values() for column in required):
+    columns = (*REQUIRED_COLUMNS.values(), *OPTIONAL_COLUMNS.values())
+    for column in dict.fromkeys(column for some in columns for column in some):
         exact, loose = (_list_names(spellings, column) for spellings in (SPELLINGS, LOOSE_SPELLINGS))
         yield f"`{column}`", "; ".join(filter(None, (exact, loose)))
 

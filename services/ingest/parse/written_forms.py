@@ -99,6 +99,11 @@ CLOSINGS: Final[Sequence[Form]] = (
     Form("24:00:00", "00:00:00"),
     Form("24:01", "time"),
 )
+DATES: Final[Sequence[Form]] = (
+    Form("2024-12-25", "2024-12-25"),
+    Form(" 2024-02-29 ", "2024-02-29"),
+    *(Form(text, "date") for text in ("2024-2-5", "12/25/2024", "25.12.2024", "2024-02-30", "1999-12-31")),
+)
 ZONES: Final[Sequence[Form]] = (
     *(
         Form(text, "America/New_York")

@@ -40,8 +40,8 @@ def load_table(
 ) -> None:
     """Load what follows the header or the checkpoint, and finish the import, unless it is to wait for its delivery.
 
-    Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. Opening hours and time
-    zones take effect at the end, so that nothing of a refused file stays.
+    Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. All other
+    kinds take effect at the end, so that nothing of a refused file stays.
     """
     prefix = Prefix()
     rows_read = ledger.checkpoint.end_line - 1 if ledger.checkpoint else 0
@@ -66,7 +66,13 @@ def load_table(
             store_ids = parser.list_stores()
         else:
             parsed = (
-                parse_local_hours(chunk, layout, encoding, allow_odd_ids=limits.allow_odd_ids)
+                parse_local_hours(
+                    chunk,
+                    layout,
+                    encoding,
+                    allow_odd_ids=limits.allow_odd_ids,
+                    effective_from=ledger.reading.first_date,
+                )
                 for chunk in chunks
             )
             _load_local_hours(layout, parsed, loader, stage_only=stage_only)

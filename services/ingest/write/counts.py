@@ -39,9 +39,13 @@ NO_ROWS = RowCounts()
 
 @dataclass(frozen=True)
 class Stretch:
-    """The bytes of the source that one transaction covers, and the first and last instant of the polls it changed."""
+    """The bytes of the source that one transaction covers, and the first and last instant that it touched.
+
+    The instants are those of polls, unless `of_polls` is False.
+    """
 
     first_byte: int
     end_byte: int
     earliest: datetime | None = None
     latest: datetime | None = None
+    of_polls: bool = True

@@ -46,10 +46,11 @@ class Remarks:
         for import_id, store_id, line, reason, without_hours, without_zone in self._conn.execute(
             _SQL["held_stores"], {"ids": list(ids)}
         ):
-            without = (
-                {"without_hours": without_hours} if self._kind == "hours" else {"without_zone": without_zone}
-            )
-            store = {"store_id": store_id, "line": line, "reason": reason, **without}
+            without = {
+                "hours": {"without_hours": without_hours},
+                "timezones": {"without_zone": without_zone},
+            }
+            store = {"store_id": store_id, "line": line, "reason": reason, **without.get(self._kind, {})}
             self._list_store(import_id, "stores_unchanged", store)
 
     def add_shrinking_stores(self, import_id: UUID) -> None:

@@ -56,7 +56,7 @@ select exists (select from import
 -- them since, and none of their rows was rejected for a reason that passes with time. Other polls contradict a file only by
 -- corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
 -- forgotten may have been one of these. Hours that were one of several files of a delivery were only a part of it.
--- The same bytes read in another way are other data.
+-- The same bytes read in another way, or from another date on, are other data.
 select loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
@@ -120,9 +120,11 @@ copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 -- Adds to the counts, and records the chunk under the next ledger number. The lock on the number lasts until COMMIT.
 -- Returns no row if the import was canceled: its transaction must not commit. `even_if_canceled`: a canceled import may
 -- still finish what it has committed. The data cut moves only if the transaction `changed` data.
+-- `of_polls`: the instants are those of polls, not of a special date or a closure.
 with head as (
     update ledger_head
-    set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz),
+    set seq = seq + 1,
+        latest_observed_at = greatest(latest_observed_at, case when %(of_polls)s then %(latest)s::timestamptz end),
         unchanged_commits = unchanged_commits + (not %(changed)s)::integer
     returning seq
 ), counted as (
@@ -271,23 +273,26 @@ from chain
 
 -- name: stage_rows
 copy import_staged (import_id, store_id, line, byte_offset, raw, day_of_week, day_number, opens, closes, timezone, reason,
-    written_zone)
+    date, begins, ends, details, written_zone)
 from stdin
 
 -- name: join_delivery
 update import set delivery_id = %(delivery_id)s where id = %(id)s
 
 -- name: delivery
--- The import, and those of its delivery that are staged and wait for it.
-select id from import
-where id = %(id)s or (state = 'running' and delivery_id = (select delivery_id from import where id = %(id)s))
-order by id
+-- The import, and those of its delivery and kind that are staged and wait for it.
+select import.id from import join import own on own.id = %(id)s
+where import.id = own.id
+    or (import.state = 'running' and import.delivery_id = own.delivery_id and import.kind = own.kind)
+order by import.id
 
 -- name: has_staged
 select exists (select from import_staged where import_id = %(id)s)
 
 -- name: staged_ids
-select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is null
+-- A closure for the store id * is for every store.
+select distinct store_id from import_staged
+where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
 
 -- name: staged_numbers
 select import_id, coalesce(bool_or(day_number = 0), false), coalesce(bool_or(day_number = 7), false),
@@ -361,7 +366,7 @@ from (
     select import_id, store_id, coalesce(day_of_week, day_number - first_day)::smallint as day, opens, closes, position
     from import_staged
     join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) file (import_id, first_day) using (import_id)
-    where reason is null
+    where reason is null and date is null
 ) valid
 order by store_id, day, opens, closes, position
 
@@ -407,7 +412,7 @@ select import_id, coalesce(added, 0) as accepted, valid - coalesce(added, 0) as 
     exists (select from fresh) or exists (select from dropped) as changed
 from (
     select import_id, count(*) as valid
-    from import_staged where import_id = any(%(ids)s) and reason is null group by import_id
+    from import_staged where import_id = any(%(ids)s) and reason is null and date is null group by import_id
 ) staged left join (select import_id, count(*) as added from fresh group by import_id) counted using (import_id)
 
 -- name: apply_timezones

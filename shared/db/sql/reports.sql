@@ -262,7 +262,8 @@ select state from report where id = %(report_id)s for update
 -- name: complete_batch
 update report_batch b
 set state = 'done', lease_until = null, part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
-    data_cut = %(read_seq)s, failed_stores = %(failed_stores)s, tzdata_version = %(tzdata_version)s, error = null
+    data_cut = %(read_seq)s, failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
+    error = null
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
   and r.id = b.report_id and r.state = 'running'
@@ -318,8 +319,9 @@ select max(data_cut) from report_batch where report_id = %(report_id)s
 
 -- name: stale_batches
 -- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time range,
--- hours, zones. Changes outside that range do not matter. Labels do not either, because they were evaluated when the
--- report was accepted. A change that the ledger may have forgotten counts.
+-- hours, zones, and adjustments of hours. Changes outside that range do not matter; an adjustment without bounds touches
+-- all of it. Labels decide which calendars and closures apply, so they matter once there is any adjustment. A change that
+-- the ledger may have forgotten counts.
 select b.round, b.batch_no, b.first_id, b.last_id, b.stores, b.store_keys
 from report_batch b
 where b.report_id = %(report_id)s and (
@@ -328,6 +330,9 @@ where b.report_id = %(report_id)s and (
         select from import_chunk chunk join import on import.id = chunk.import_id
         where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
           and (import.kind in ('hours', 'timezones')
+               or (import.kind = 'labels' and (select adjusted_seq from ledger_head) > 0)
+               or (import.kind in ('special_hours', 'lifetimes', 'closures', 'calendars')
+                   and coalesce(chunk.min_at <= %(to_time)s, true) and coalesce(chunk.max_at >= %(from_time)s, true))
                or (import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s))))
 order by b.batch_no
 
@@ -339,7 +344,7 @@ where report_id = %(report_id)s and batch_no = any(%(batch_nos)s) and state = 'd
 -- name: replace_part
 update report_batch b
 set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(read_seq)s,
-    failed_stores = %(failed_stores)s, tzdata_version = %(tzdata_version)s
+    failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
@@ -387,7 +392,7 @@ set finalise_lease_until = clock_timestamp() + case when %(give_back)s then inte
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: list_parts
-select part, size_bytes, sha256, batch_no, stores - failed_stores as rows
+select part, size_bytes, sha256, batch_no, stores - failed_stores - left_out as rows
 from report_batch where report_id = %(report_id)s order by batch_no
 
 -- name: other_tzdata

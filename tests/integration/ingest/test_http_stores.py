@@ -22,8 +22,8 @@ def service(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
-def put(service: TestClient, path: str, body: Any) -> tuple[int, int, int]:
-    answer = service.put(path, json=body, params={"create": "true"})
+def put(service: TestClient, path: str, body: Any, **query: str) -> tuple[int, int, int]:
+    answer = service.put(path, json=body, params={"create": "true", **query})
     shown = answer.json()
     assert answer.status_code == 200, shown
     recorded = service.get(f"/v1/imports/{shown['import_id']}").json()
@@ -77,7 +77,13 @@ def test_labels_are_replaced(service: TestClient, database_url: str) -> None:
     check_ledger(database_url)
 
 
-CHANGES = {"hours": {"hours": [MONDAY]}, "timezone": {"timezone": "UTC"}, "labels": {"labels": {"a": "b"}}}
+CHANGES: dict[str, Any] = {
+    "hours": {"hours": [MONDAY]},
+    "timezone": {"timezone": "UTC"},
+    "labels": {"labels": {"a": "b"}},
+    "special-hours": {"dates": [{"date": "2024-12-25"}]},
+    "lifetime": {"opened_at": "2024-05-01T00:00:00Z"},
+}
 TYPOS = ["b", "A", "a ", "a.0", "0a", "a/b", "ä", "a%20b"]
 
 

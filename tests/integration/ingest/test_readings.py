@@ -221,7 +221,12 @@ def test_a_form_says_how_its_files_are_read(database_url: str, tmp_path: Path) -
         assert shown["quality"]["assumed_utc"] == 2
         assert len(shown["quality"]["notes"]) == 4
         assert observations(database_url) == {("a", AT_9): True, ("b", AT_9): True}
-        for bad in ({"assume_utc": "maybe"}, {"other": "x"}, {"status": "x" * 1001}):
+        for bad in (
+            {"assume_utc": "maybe"},
+            {"effective_from": "March"},
+            {"other": "x"},
+            {"status": "x" * 1001},
+        ):
             answer = client.post("/v1/imports", data=bad, files=files)
             assert answer.status_code == 422, answer.text
         twice = client.post("/v1/imports", data=options, files=files, params={"status": "on=active"})

@@ -74,6 +74,18 @@ def plant_hours(conn: psycopg.Connection, store_id: str, day: int, opens: int, c
     )
 
 
+def plant_adjustment(
+    conn: psycopg.Connection, store_id: str, table: str, column: str, intervals: list[int]
+) -> None:
+    """Plant dated or special hours that no import can write, on the day of the report."""
+    conn.execute(
+        f"insert into {table} (store_key, {column}, intervals, since_seq)"
+        " select store_key, %s, %s, seq from store, ledger_head where store_id = %s",
+        [NOW.date(), intervals, store_id],
+    )
+    conn.execute("update ledger_head set adjusted_seq = seq")
+
+
 FAULTS: Mapping[str, tuple[Callable[[psycopg.Connection, str], None], str, str]] = {
     "a zone of no database": (
         lambda conn, store: plant_zone(conn, store, "Mars/Olympus"),
@@ -105,6 +117,16 @@ FAULTS: Mapping[str, tuple[Callable[[psycopg.Connection, str], None], str, str]]
     "a day below 0": (lambda conn, store: plant_hours(conn, store, -1, 0, 3600), "invalid_hours", "day -1"),
     "a closing past 24 h": (
         lambda conn, store: plant_hours(conn, store, 1, 0, 90_000),
+        "invalid_hours",
+        "to 90000",
+    ),
+    "a ninth day of dated hours": (
+        lambda conn, store: plant_adjustment(conn, store, "dated_hours", "effective_from", [9, 0, 3600]),
+        "invalid_hours",
+        "day 9",
+    ),
+    "special hours past 24 h": (
+        lambda conn, store: plant_adjustment(conn, store, "special_hours", "date", [0, 90_000]),
         "invalid_hours",
         "to 90000",
     ),

@@ -72,13 +72,26 @@ async def create_import(
     assume_utc: Annotated[
         bool | None, Query(description="Read timestamps without a time zone as UTC. Default: false.")
     ] = None,
+    effective_from: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_READING,
+            description="First local date of the hours, as `2024-12-25`, for rows without a date of their own. Default: they"
+            " replace the hours without a date.",
+        ),
+    ] = None,
 ) -> ImportBody:
     """Upload a CSV, gzip or zip file, or a form with files.
 
-    A form may have `status`, `date_format` and `assume_utc` as parts instead of parameters. The answer comes when the
-    upload is on disk. Loading it follows: poll `GET /v1/imports/{import_id}`.
+    A form may have `status`, `date_format`, `assume_utc` and `effective_from` as parts instead of parameters. The answer
+    comes when the upload is on disk. Loading it follows: poll `GET /v1/imports/{import_id}`.
     """
-    given = {"status": status, "date_format": date_format, "assume_utc": assume_utc}
+    given = {
+        "status": status,
+        "date_format": date_format,
+        "assume_utc": assume_utc,
+        "effective_from": effective_from,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     words = context.settings.status_words
     parse_reading(options, words, place="query")
