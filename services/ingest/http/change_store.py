@@ -9,7 +9,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from services.ingest.http.record_change import ChangeKind, record_change
-from services.ingest.parse.adjustments import parse_date, parse_lifetime, parse_special_hours
+from services.ingest.parse.adjustments import parse_lifetime, parse_special_hours
+from services.ingest.parse.dates import parse_date
 from services.ingest.parse.local_hours import parse_hours
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.parse.zones import find_zone

@@ -1,13 +1,13 @@
 """Validates special hours, lifetimes and closures as they are written in files and calls."""
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from services.ingest.parse.instants import FIRST_YEAR, LAST_YEAR, parse_instant
+from services.ingest.parse.dates import parse_date
+from services.ingest.parse.instants import parse_instant
 from services.ingest.parse.times_of_day import parse_closing, parse_opening
 from shared.clock import from_us
 
@@ -15,22 +15,9 @@ TREATMENTS: Final = ("exclude", "as_up", "ignore")
 NO_REASON: Final = "other"
 MAX_REASON: Final = 100
 MAX_NOTE: Final = 2000
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _REMEMBERED: Final = 4096
 # The fields of a `StagedRow` after its store; functions return the reason to reject in their place.
 Fields = Mapping[str, Any]
-
-
-def parse_date(text: str) -> date | None:
-    """Return the local date, or None if it is not written as 2024-12-25, does not exist, or is not in 2000 to 2100."""
-    text = text.strip(" ")
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
 
 
 # A file repeats few distinct values.

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from services.ingest.parse.instants import FIRST_YEAR, FRACTION_DIGITS, LAST_YEAR, MONTH_DAYS, MONTH_STARTS
+from services.ingest.parse.dates import FIRST_YEAR, LAST_YEAR
+from services.ingest.parse.instants import FRACTION_DIGITS, MONTH_DAYS, MONTH_STARTS
 
 Ints = NDArray[np.int64]
 _NAMES: Final = [

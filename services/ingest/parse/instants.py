@@ -19,9 +19,9 @@ from services.ingest.parse.byte_words import (
     word_of,
     words_at_every_byte,
 )
+from services.ingest.parse.dates import FIRST_YEAR, LAST_YEAR
 from shared.clock import to_us
 
-FIRST_YEAR, LAST_YEAR = 2000, 2100
 _MINUTE_US, _SECOND_US = 60_000_000, 1_000_000
 _YEAR_MONTHS, _DAY_H, _HOUR_MIN, _MINUTE_S = 12, 24, 60, 60
 FRACTION_DIGITS = 6  # more are truncated

@@ -7,11 +7,11 @@ from functools import lru_cache
 from services.ingest.parse.adjustments import (
     Fields,
     parse_closure,
-    parse_date,
     parse_lifetime,
     parse_special_hours,
 )
 from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.dates import parse_date
 from services.ingest.parse.days import parse_day
 from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
 from services.ingest.parse.header import Layout
