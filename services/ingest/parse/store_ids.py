@@ -30,7 +30,7 @@ def _mark(characters: bytes) -> NDArray[np.bool_]:
 
 # The characters that an odd word may start and end with.
 _OPENS_WORD, _ENDS_WORD = _mark(b"n(<+-u\\[#"), _mark(b"l)>n]a.d!?#e")
-# An id that ends in so many digits is not odd: exponents, and zeros after a point, are shorter.
+# An id that ends in at least this many digits is not odd: exponents, and zeros after a point, are shorter.
 _DIGITS = b"00000000"
 _TEN, _PLUS_TO_NINE = np.uint8(10), np.uint8(ord("9") - ord("+"))
 _WORD_BYTES = len(_DIGITS)
