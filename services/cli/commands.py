@@ -58,7 +58,10 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.migrate:migrate", "Update the database to this release's schema.", "api"
     ),
     "keys": Subcommand("services.cli.keys:app", "Manage API keys: create, list, rotate, revoke.", "api"),
-    "reports": Subcommand("services.cli.reports:app", "Manage reports: list, show, download, cancel, retry."),
+    "reports": Subcommand(
+        "services.cli.reports:app",
+        "Manage reports: list, show, download, cancel, retry, and list their failed stores.",
+    ),
     "schedules": Subcommand(
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
     ),

@@ -22,6 +22,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "deploy/compose").glob("*.yml"))
 }
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+MAKE_SECRETS = ROOT / "deploy/compose/make-secrets.sh"
 ONE_SHOTS = {"secrets", "migrate", "bucket", "load", "keys"}
 DATA_SERVERS = {"postgres", "redis", "s3"}
 OBSERVERS = {"prometheus", "grafana"}
@@ -143,7 +144,7 @@ def test_no_file_of_the_repository_contains_a_secret() -> None:
 
 @each_service
 def test_a_service_has_every_secret_that_it_reads(name: str, volumes: Path) -> None:
-    if volume := _secrets_volume(SERVICES[name]):
+    if volume := secrets_volume(SERVICES[name]):
         read = set(re.findall(r"/run/secrets/(\w+)", json.dumps(SERVICES[name])))
         assert read <= {path.name for path in (volumes / volume).iterdir()}
         assert read
@@ -154,7 +155,7 @@ def test_a_service_has_every_secret_that_it_reads(name: str, volumes: Path) -> N
 def test_minio_reads_the_keys_of_the_bucket(volumes: Path) -> None:
     minio = OVERRIDES["minio.yml"]["services"]["s3"]
     read = set(re.findall(r"/run/secrets/(\w+)", json.dumps(minio)))
-    assert read == {path.name for path in (volumes / _secrets_volume(minio)).iterdir()}
+    assert read == {path.name for path in (volumes / secrets_volume(minio)).iterdir()}
 
 
 def test_the_volumes_of_secrets_are_filled_by_one_service_and_survive_down() -> None:
@@ -164,7 +165,7 @@ def test_the_volumes_of_secrets_are_filled_by_one_service_and_survive_down() -> 
         if volume.startswith("secrets")
     }
     for name, service in SERVICES.items():
-        if volume := _secrets_volume(service):
+        if volume := secrets_volume(service):
             assert filled[f"secrets-{volume}"] == f"/secrets/{volume}", name
     assert set(filled) == {name for name in STACK["volumes"] if name.startswith("secrets")}
     assert all(STACK["volumes"][name] == {} for name in filled), "named, so `down` keeps them"
@@ -265,7 +266,7 @@ def test_a_service_holds_the_login_of_its_role_and_no_other(volumes: Path) -> No
     logins = {
         name: sorted(path.name for path in (volumes / volume).glob("*database_url"))
         for name, service in SERVICES.items()
-        if (volume := _secrets_volume(service))
+        if (volume := secrets_volume(service))
     }
     assert {name: held for name, held in logins.items() if held} == {
         "migrate": [
@@ -377,7 +378,7 @@ def _make_folders(root: Path) -> Path:
 
 def _hand_out(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [ROOT / "deploy/compose/make-secrets.sh", *arguments],
+        [MAKE_SECRETS, *arguments],
         env={**os.environ, "SECRETS_ROOT": str(root)},
         check=False,
         capture_output=True,
@@ -393,7 +394,7 @@ def _read_all(root: Path) -> dict[str, str]:
     }
 
 
-def _secrets_volume(service: dict[str, Any]) -> str:
+def secrets_volume(service: dict[str, Any]) -> str:
     """The part of the name of the volume at /run/secrets that comes after `secrets-`; empty if there is none."""
     mounted = [volume for volume in service.get("volumes", []) if volume.endswith(":/run/secrets:ro")]
     assert len(mounted) <= 1
