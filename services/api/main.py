@@ -32,7 +32,7 @@ from shared.settings import Settings, load_settings
 from shared.storage import BRIEF, make_storage
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 _PUBLISHED_WITHIN_S = 2.0  # when stopping; the scheduler publishes what is left
 _COLLECT_AFTER = 10_000  # new objects; reference counting already frees most objects of a call

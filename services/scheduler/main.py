@@ -29,7 +29,7 @@ from shared.settings import Settings, load_settings
 from shared.stop_signals import ShutdownSignals
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 # At a stop. What has no answer by then is sent again by another scheduler.
 _ANSWERS_WITHIN_S = 3.0

@@ -46,7 +46,7 @@ from shared.reports.model import FinaliseLease, ReportFacts
 from shared.storage import StoredObject
 from shared.tracing import Value, span
 from shared.uptime.policy import POLICY_VERSION
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 _log = structlog.get_logger()
 

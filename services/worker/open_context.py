@@ -17,7 +17,7 @@ from shared.reports.claim import LeaseTerms
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
 from shared.tracing import start_tracing, stop_tracing
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 # What is still unpublished then is left to the scheduler.
 _PUBLISH_WITHIN_S = 1.0

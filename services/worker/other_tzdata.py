@@ -6,7 +6,7 @@ It gives way until the last claim: a report must end even if no worker has the r
 from collections.abc import Sequence
 
 from shared.reports.model import BatchLease, FailedStore
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 
 class OtherTzdata(Exception):

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.worker.columns import Column
 from shared.reports.model import ReportFacts
 from shared.storage import StoredObject
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from shared.reports.failed_stores import record_failed_stores
 from shared.reports.finalise import claim_finalise, count_open_batches
 from shared.reports.model import EVERY_STORE_HAS_A_ROW, BatchLease, FinaliseLease, WithoutRow
 from shared.storage import StoredObject
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 _SQL = queries("reports")
 

@@ -17,8 +17,8 @@ from shared.reports.failed_stores import record_failed_stores
 from shared.reports.model import EVERY_STORE_HAS_A_ROW, Batch, FinaliseLease, WithoutRow
 from shared.storage import StoredObject
 from shared.uptime.policy import POLICIES, every_poll_us, history_us
+from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import longest_reach_us, parse_windows
-from shared.uptime.zones import tzdata_version
 
 MAX_ROUNDS = 3
 _SQL = queries("reports")

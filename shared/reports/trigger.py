@@ -25,8 +25,8 @@ from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
+from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import longest_reach_us
-from shared.uptime.zones import tzdata_version
 from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")

@@ -9,7 +9,8 @@ import numpy as np
 
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.calendar import Hours
-from shared.uptime.zones import DAY_S, tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
+from shared.uptime.zones import DAY_S
 
 FaultReason = Literal["unknown_timezone", "invalid_hours", "not_computed"]
 _DAYS_PER_WEEK: Final = 7

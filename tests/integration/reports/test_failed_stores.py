@@ -18,7 +18,7 @@ from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
 from services.worker.render import Values, report_values
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 from tests.fixtures.buckets import content_of
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem, work

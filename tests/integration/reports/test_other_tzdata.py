@@ -13,7 +13,7 @@ from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
 from shared.db.connect import connect
 from shared.settings import Settings
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 from tests.fixtures.buckets import content_of
 from tests.fixtures.fleet import load_fleet
 from tests.fixtures.in_process import work
