@@ -177,7 +177,9 @@ def _deliver_files(client: UptillClient, status: ReportStatus, file: ReportFile,
     if output is not None and str(output) != "-":
         with write_errors_named(str(output), status.id):
             size_bytes = client.save(file, output)
-        note(f"wrote {output}: {file.rows:,} stores, {size_bytes:,} bytes, {_seen_from(status)}")
+        note(
+            f"wrote {output}: {file.rows:,} {'store' if file.rows == 1 else 'stores'}, {size_bytes:,} bytes, {_seen_from(status)}"
+        )
     elif output is None and stdout.is_terminal:
         _show_progress(client, status, file)
     else:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Unpack, cast
 from uuid import UUID
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from services.cli.connection import api_client
@@ -15,10 +16,10 @@ from services.cli.console import fail, say, shows_progress, stderr, stdout
 from services.ingest.import_result import ImportResult
 from services.ingest.parse.reasons import Reject
 from services.ingest.reading_options import AssumeUtc, DateFormat, EffectiveFrom, StatusWords
-from services.ingest.show import print_results
+from services.ingest.show import escape_unprintable, print_results
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.explain import name_os_error
-from uptill_client import ImportStatus, UptillClient
+from uptill_client import ImportStatus, NotReachable, UptillClient
 from uptill_client.imports import ReadingOptions
 
 _SHOWN_REJECTS = 5
@@ -55,7 +56,13 @@ def upload(
         )
         with _telling_that_it_continues(accepted.id):
             ended = _follow_import(client, accepted)
-        results = [_as_result(client, each) for each in ended.members or [ended]]
+        # Members are newest first.
+        results = [_as_result(client, each) for each in ended.members[::-1] or [ended]]
+    if ended.members:
+        for one in (ended.quality or {}).get("left_out", ()):
+            stderr.print(
+                f"[bold yellow]left out:[/] {escape(escape_unprintable(one['name']))}: {escape(one['reason'])}"
+            )
     print_results(stdout, stderr, results)
     if ended.state != "succeeded" or any(each.state != "succeeded" for each in ended.members):
         raise typer.Exit(ExitCode.FAILED)
@@ -96,14 +103,18 @@ def _follow_import(client: UptillClient, accepted: ImportStatus) -> ImportStatus
 
 @contextmanager
 def _telling_that_it_continues(import_id: str) -> Iterator[None]:
+    how = (
+        f"Import {import_id} was received and continues without this command: `uptill imports show {import_id}` shows"
+        f" its state, `uptill imports cancel {import_id}` cancels it"
+    )
     try:
         yield
     except KeyboardInterrupt:
-        say(
-            f"stopped. Import {import_id} continues without this command: `uptill imports show {import_id}` shows its"
-            f" state, `uptill imports cancel {import_id}` cancels it"
-        )
+        say(f"stopped. {how}")
         raise typer.Exit(INTERRUPTED) from None
+    except NotReachable:
+        say(how)
+        raise
 
 
 def _as_result(client: UptillClient, ended: ImportStatus) -> ImportResult:

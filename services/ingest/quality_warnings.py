@@ -48,4 +48,4 @@ def _describe_look_alikes(pair: Mapping[str, Any]) -> str:
 
 
 def _describe_shrunk(store: Mapping[str, Any]) -> str:
-    return f"store {store['store_id']} is now open {store['hours_after']:g} h a week, before {store['hours_before']:g} h"
+    return f"store {store['store_id']} is now open {store['hours_after']:g} h a week; it was {store['hours_before']:g} h"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.ingest.import_result import ImportResult
+from services.ingest.parse.kinds import UNITED_KINDS
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.quality_warnings import list_warnings
 
@@ -32,6 +33,24 @@ def print_results(stdout: Console, stderr: Console, results: Sequence[ImportResu
     for result in results:
         for line in _list_remarks(result):
             stderr.print(line, soft_wrap=True)
+    if warning := _describe_incomplete_hours(results):
+        stderr.print(f"[bold yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+
+
+def _describe_incomplete_hours(results: Sequence[ImportResult]) -> str:
+    """Return that hours may be incomplete, if one file of a delivery did not load and others replaced hours."""
+    failed = [
+        _name(result)
+        for result in results
+        if result.state == "failed" and result.kind in {None, *UNITED_KINDS}
+    ]
+    replaced = any(result.state == "succeeded" and result.kind in UNITED_KINDS for result in results)
+    if not (failed and replaced):
+        return ""
+    return (
+        f"{failed[0]} was not loaded, but other files of its delivery replaced hours: stores that are in both may have"
+        " INCOMPLETE HOURS. Correct the file, and load all files of the delivery again"
+    )
 
 
 def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from services.ingest.parse.date_guesses import guess_formats
 from services.ingest.parse.header import read_header
 from services.ingest.parse.offers import offer_fixes
 from services.ingest.parse.reasons import Reject
+from shared.status_words import parse_status_words
 
 
 def formats(*values: str) -> list[str]:
@@ -109,3 +110,22 @@ def test_rows_that_are_not_rows_are_passed_over() -> None:
     rejects = [Reject(2, 0, "status", b"a,online"), Reject(3, 0, "columns", b"a")]
     assert offer_fixes(rejects, read_header(b"store_id,status,timestamp_utc")) == []
     assert offer_fixes(rejects, read_header(b"store_id,timezone_str")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "mapping"),
+    [
+        ("aktiv inaktiv", "aktiv=…,inaktiv=…"),
+        ("online weg", "online=active,weg=…"),
+        ("--- 2", "---=…,2=…"),
+    ],
+)
+def test_no_meaning_is_guessed_for_an_unknown_word(words: str, mapping: str) -> None:
+    offered = offers("status", *words.split())
+    assert mapping in offered
+    with pytest.raises(ValueError, match="…"):
+        parse_status_words(mapping)
+
+
+def test_the_header_itself_is_no_word() -> None:
+    assert offers("status", "status") == ""

@@ -20,6 +20,7 @@ from services.ingest.parse.values_reference import values_reference
 from services.ingest.parse.written_forms import Form
 from services.ingest.parse.zones import FIXED_ZONES
 from shared.clock import from_us, to_us
+from shared.errors import BadInputFile
 
 NOW_US = to_us(datetime(2026, 1, 1, tzinfo=UTC))
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
@@ -141,3 +142,31 @@ def test_the_page_shows_every_directive_in_an_example() -> None:
 
 def _show(seconds: int) -> str:
     return f"{EPOCH + timedelta(seconds=seconds):%H:%M:%S}"
+
+
+def test_each_file_numbers_its_days_as_its_own_numbers_say() -> None:
+    """Names need no number. A file with neither 0 nor 7 follows the others, unless they differ."""
+    zero, seven = (
+        NumbersUsed(zero=True, seven=False, distinct=2),
+        NumbersUsed(zero=False, seven=True, distinct=2),
+    )
+    names, neither = NumbersUsed(zero=False, seven=False), NumbersUsed(zero=False, seven=False, distinct=3)
+    assert find_first_numbers({"a": zero, "b": seven, "c": names, "d": neither}) == {
+        "a": 0, "b": 1, "c": 0, "d": None
+    }  # fmt: skip
+    assert find_first_numbers({"b": seven, "c": names, "d": neither}) == {"b": 1, "c": 0, "d": 1}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "store_id,timezone_str,weekday,opens,closes",
+        "store_id,timezone_str,day_of_week,start_time_local,end_time_local",
+        "store_id,status,timestamp_utc,day,open,close",
+        "store,tz,weekday,open,close",
+        "store_id,status,timestamp_utc,tz",
+    ],
+)
+def test_the_columns_of_two_kinds_are_refused_however_they_are_spelled(header: str) -> None:
+    with pytest.raises(BadInputFile, match="more than one kind"):
+        read_header(header.encode())

@@ -104,7 +104,7 @@ async def cancel_import(pool: AsyncConnectionPool, import_id: UUID, canceled_by:
                 f"import {import_id} cannot be canceled: it is {_ORIGINS[origin]}, not a load of files"
             )
         if not is_open:
-            raise ImportEnded(f"import {import_id} cannot be canceled: it has already ended, and is {state}")
+            raise ImportEnded(f"import {import_id} cannot be canceled: it has already ended ({state})")
         await conn.execute(_SQL["cancel_import"], {"id": import_id})
         await record_async(conn, canceled_by, "import.canceled", str(import_id))
 

@@ -73,7 +73,7 @@ def is_first_number_unsaid(delivery: Mapping[K, NumbersUsed]) -> bool:
 def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int | None]:
     """Return which number is Monday (0 or 1) in each file of a delivery.
 
-    A file with neither 0 nor 7 follows the others. The value is None if these differ.
+    A file with numbers, but neither 0 nor 7, follows the others. The value is None if these differ.
     """
     from_one = any(used.seven for used in delivery.values())
     from_zero = any(used.zero for used in delivery.values())
@@ -82,9 +82,11 @@ def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int | None]
 
 
 def _find_first_number(used: NumbersUsed, others: int | None) -> int | None:
-    if used.unclear:
-        return None
-    return int(used.seven) if used.seven or used.zero else others
+    if used.zero or used.seven:
+        return int(used.seven)
+    if used.distinct == 0:
+        return 0  # it has no numbers
+    return None if used.unclear else others
 
 
 def refuse_unclear() -> BadInputFile:

@@ -111,13 +111,15 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
 def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | None:
     """Return the layout, or None if no kind of file has these columns."""
     folded = [_fold_name(field) for field in fields]
-    for spellings in (SPELLINGS, SPELLINGS | LOOSE_SPELLINGS):
-        names = _read_names(folded, spellings)
-        kinds = [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
-        if len(kinds) > 1:
+    loose_names = _read_names(folded, SPELLINGS | LOOSE_SPELLINGS)
+    # Columns of a second kind make a file ambiguous, however they are spelled.
+    loose_kinds = _find_kinds(loose_names)
+    for names in (_read_names(folded, SPELLINGS), loose_names):
+        kinds = _find_kinds(names)
+        if kinds and len(loose_kinds) > 1:
             raise BadInputFile(
                 "header",
-                f"the header fits more than one kind of file ({', '.join(kinds)}): {_quote_line(line)}. Split the file, or leave out the columns that do not belong to its kind",
+                f"the header fits more than one kind of file ({', '.join(loose_kinds)}): {_quote_line(line)}. Split the file, or leave out the columns that do not belong to its kind",
             )
         if kinds:
             optional = [name for name in OPTIONAL_COLUMNS.get(kinds[0], ()) if name in names]
@@ -128,6 +130,10 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
             is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
             return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc)
     return None
+
+
+def _find_kinds(names: list[str | None]) -> list[Kind]:
+    return [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
 
 
 def _read_names(folded: list[str], spellings: Mapping[str, str]) -> list[str | None]:

@@ -13,6 +13,8 @@ from shared.status_words import fold_status, format_status_words
 OFFERED_REASONS = ("status", "timestamp", "tz_missing")
 _STATUS, _TIMESTAMP = 1, 2
 _MOST_WORDS = 8
+_HEADER_WORD = "status"  # a header in the middle: files were joined
+_MEANINGS = {True: "active", False: "inactive", None: "…"}
 _ACTIVE = frozenset(
     [
         "1",
@@ -77,15 +79,15 @@ def offer_fixes(rejects: Sequence[Reject], layout: Layout) -> list[str]:
 
 def _offer_words(values: Sequence[str]) -> str:
     words = [word for word, _ in Counter(map(fold_status, values)).most_common(_MOST_WORDS)]
-    mappable = [word for word in words if word and "," not in word]
+    mappable = [word for word in words if word and word != _HEADER_WORD and not {",", "="} & {*word}]
     if not mappable:
         return ""
     known = {word: word in _ACTIVE for word in mappable if word in _ACTIVE | _INACTIVE}
     found = ", ".join(map(repr, mappable))
     if len(known) < len(mappable):
-        mapping = ",".join(f"{word}={'active' if known.get(word, True) else 'inactive'}" for word in mappable)
+        mapping = ",".join(f"{word}={_MEANINGS[known.get(word)]}" for word in mappable)
         return (
-            f"The status is written as {found}: say what each word means, such as"
+            f"The status is written as {found}: say what each word means, with active or inactive in place of …:"
             f" --status {shlex.quote(mapping)} (uploads: ?status=; always: UPTILL_STATUS_WORDS)."
         )
     return (

@@ -46,7 +46,8 @@ def ingest_paths(
     load = _fail_alone(
         partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
     )
-    stored = [stored for path in paths for stored in find_stored(path, settings)]
+    # What is named twice is loaded once.
+    stored = list({one.name: one for path in paths for one in find_stored(path, settings)}.values())
     for path in filter(is_collection, paths):
         for left_out in list_left_out(path, settings):
             on_left_out(left_out)

@@ -36,10 +36,10 @@ class TooManyRejects(BadInputFile):
         self.reasons = dict(Counter(reject.reason for reject in parsed.rejects).most_common())
         first = self.rejects[0]
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
-        fix = " ".join([*offers, "Otherwise correct" if offers else "Correct"])
+        fix = " ".join([*offers, "Or correct" if offers else "Correct"])
         super().__init__(
             "reject_threshold",
-            f"{len(parsed.rejects):,} of the {parsed.rows_read:,} rows from line {parsed.chunk.first_line:,} on were"
+            f"{len(parsed.rejects):,} of {parsed.rows_read:,} rows from line {parsed.chunk.first_line:,} on were"
             f" rejected ({reasons}), more than the limit of {limit:.0%}. Line {first.line:,}:"
             f" {ROW_REASONS[first.reason]}. {fix} the file, or raise UPTILL_REJECT_LIMIT (--reject-limit)",
         )

@@ -78,7 +78,7 @@ class Remarks:
         for (import_id, name), stores in zones.most_common():
             self.add_note(
                 import_id,
-                f"the zone of {stores:,} {'store' if stores == 1 else 'stores'}, {describe_fixed(name)}",
+                f"the zone of {stores:,} {'store' if stores == 1 else 'stores'}: {describe_fixed(name)}",
             )
 
     def add_look_alikes(self, import_id: UUID, store_ids: Sequence[str]) -> None:

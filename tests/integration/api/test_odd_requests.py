@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,7 +134,7 @@ class TestCursors:
     ) -> None:
         for service, path in _lists(services):
             answer = services[service].get(path, params={"cursor": cursor})
-            assert answer.status_code in (200, 422), (path, cursor, answer.text)
+            assert answer.status_code in (200, 404, 422), (path, cursor, answer.text)
 
     def test_a_cursor_of_another_list_never_causes_an_error(self, services: Mapping[str, TestClient]) -> None:
         assert len(list(_lists(services))) >= 5
@@ -287,4 +288,4 @@ def _lists(services: Mapping[str, TestClient]) -> Iterator[tuple[str, str]]:
         for path, operations in service.app.openapi()["paths"].items():  # type: ignore[attr-defined]
             given = {each["name"] for each in operations.get("get", {}).get("parameters", ())}
             if "limit" in given:
-                yield name, path
+                yield name, re.sub(r"\{\w+\}", str(new_id()), path)

@@ -130,6 +130,6 @@ def test_ctrl_c_of_an_upload_says_that_it_continues(
             (one,) = client.imports()
             command.send_signal(signal.SIGINT)
             said = " ".join(command.communicate()[1].split())
-            assert (command.returncode, f"Import {one.id} continues" in said) == (130, True)
+            assert (command.returncode, f"Import {one.id} was received and continues" in said) == (130, True)
             conn.execute("select pg_advisory_unlock(hashtextextended('uptill.ingest', 0))")
             wait_until(lambda: client.get_import(one.id).state == "succeeded", "the import's end")
