@@ -54,7 +54,7 @@ def test_each_failed_check_names_setting_address_and_cause(services: Services) -
     printed = services.run("doctor", **away)
     assert printed.returncode == 1
     assert "canary" not in printed.stdout + printed.stderr
-    assert "9 of 9 checks failed" in printed.stderr
+    assert "12 of 12 checks failed" in printed.stderr
 
 
 def test_a_wrong_password_is_called_that(services: Services) -> None:
