@@ -1,6 +1,7 @@
 """`uptill report`: the file it writes, an empty database, Ctrl-C, and refusals in the words of the command line."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,7 +83,7 @@ class TestOutput:
             assert refused.returncode == 1
             assert "the disk is full" in refused.stderr
             assert [path.name for path in disk.iterdir()] == ["filler"]
-        (report_id,) = [word for word in refused.stderr.split() if word.count("-") == 4]
+        (report_id,) = re.findall(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", refused.stderr)
         assert services.run("reports", "download", report_id, "-o", str(folder / "r.csv")).returncode == 0
         assert (folder / "r.csv").read_text().startswith("store_id,")
 
