@@ -20,7 +20,7 @@ from services.ingest.http.schemas_adjustments import (
     SpecialHoursChange,
 )
 from shared.db.connect import borrowed_async
-from shared.errors import StoreNotFound
+from shared.errors import InvalidRequest, StoreNotFound
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
 
@@ -50,7 +50,7 @@ async def put_special_hours(
     )
 
 
-@router.get("/v1/stores/{store_id:path}/special-hours", responses=answers(StoreNotFound))
+@router.get("/v1/stores/{store_id:path}/special-hours", responses=answers(InvalidRequest, StoreNotFound))
 async def get_special_hours(context: Context, key: Writer, store_id: KnownStoreId) -> SpecialHoursBody:
     """Show the special dates of one store."""
     del key
@@ -96,7 +96,7 @@ async def put_lifetime(
     )
 
 
-@router.get("/v1/stores/{store_id:path}/lifetime", responses=answers(StoreNotFound))
+@router.get("/v1/stores/{store_id:path}/lifetime", responses=answers(InvalidRequest, StoreNotFound))
 async def get_lifetime(context: Context, key: Writer, store_id: KnownStoreId) -> LifetimeBody:
     """Show when one store begins and ceases to exist."""
     del key
