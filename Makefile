@@ -14,11 +14,15 @@ WORKERS ?= 2
 APT_DOWNLOAD := apt-get download -qq -o APT::Sandbox::User=root
 # Without what has no schema: kustomizations and the autoscaler's kinds.
 MANIFESTS = $(filter-out %/kustomization.yaml %/scaling.yaml,$(wildcard deploy/k8s/base/*.yaml deploy/k8s/overlays/*/*.yaml))
-SECRETS_DIR ?= deploy/compose/secrets
 API_URL ?= http://127.0.0.1:$(or $(API_PORT),8000)
 OUTPUT ?= report.csv
 SCALE ?= 1
 ARGS ?=
+# The commit, as a label of the images.
+ifndef REVISION
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+endif
+export REVISION
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 help: ## list the targets
@@ -130,10 +134,10 @@ requirements: ## lock the packages again (needs uv); a pin moves only with ARGS=
 	  $(LOCK_CONSTRAINED) pyproject.toml --extra $$image --extra trace --output-file requirements/$$image.txt || exit 1; done
 	@$(LOCK_CONSTRAINED) --group docs --output-file requirements/docs.txt
 
-secrets: ## the passwords of the docker-compose stack, made once
-	@deploy/compose/secrets.sh $(SECRETS_DIR)
+secrets: ## the passwords of the docker-compose stack, made once; ARGS='renew NAME' makes one again
+	$(COMPOSE) run --rm secrets $(ARGS)
 
-up: secrets ## the docker-compose stack; makes its passwords at the first start; returns when it is ready
+up: ## the docker-compose stack; makes its passwords at the first start; returns when it is ready
 	$(COMPOSE) up --build --detach
 	@for try in $$(seq 120); do curl --fail --silent --output /dev/null $(API_URL)/readyz && break || sleep 1; done
 	@curl --fail --silent --show-error $(API_URL)/readyz && echo ' $(API_URL) is ready'

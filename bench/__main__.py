@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import calls, fairness, imports, report
+from bench import calls, fairness, imports, report, tables
 from bench.figures import Figure, format_table, keep_results
 from bench.stand import REFERENCE_STORES, SampleFleet, Stand, prepared_stand
 
@@ -17,6 +17,7 @@ _LARGEST_WITH_DUCKDB = 10  # beyond, the comparison costs minutes and says nothi
 
 _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = {
     "imports": lambda stand, given: imports.run_imports(stand, given.rounds),
+    "tables": lambda stand, given: tables.run_tables(stand, given.rounds),
     "live": lambda stand, given: imports.run_live(stand, given.rounds),
     "report": lambda stand, given: report.run_report(
         stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB

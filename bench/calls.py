@@ -22,7 +22,7 @@ _IDLE_REPORTS = 30
 
 def run_calls(stand: Stand, rounds: int) -> Sequence[Figure]:
     """Measure all calls, with one worker."""
-    with Services(stand.env, stand.folder / "logs") as services:
+    with Services(stand.env, stand.folder / "logs", warm=False) as services:
         services.api()
         services.scheduler()
         (bare_port,) = free_ports(1)

@@ -28,7 +28,7 @@ def run_fairness(stand: Stand, rounds: int) -> Sequence[Figure]:
     owner, greedy = _create_keys(stand)
     more = {"UPTILL_WEBHOOK_ALLOW_PRIVATE": "true"}
     figures: list[Figure] = []
-    with Services({**stand.env, **more}, stand.folder / "logs") as services:
+    with Services({**stand.env, **more}, stand.folder / "logs", warm=False) as services:
         services.api()
         services.scheduler()
         url = services.settings["UPTILL_API_URL"]

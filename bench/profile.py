@@ -27,7 +27,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder,
         prepared_stand(given.data or Path(folder), SampleFleet(given.stores, 45)) as stand,
-        Services(stand.env, stand.folder / "logs") as services,
+        Services(stand.env, stand.folder / "logs", warm=False) as services,
     ):
         api, worker = services.api(), services.worker()
         with services.client() as client:

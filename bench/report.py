@@ -1,7 +1,6 @@
 """Time from trigger to presigned link over HTTP, warm, next to DuckDB, which only computes; and memory of the processes."""
 
 import json
-import subprocess
 import tempfile
 import time
 import urllib.request
@@ -18,6 +17,7 @@ from bench.figures import Figure, Target
 from bench.stand import Stand
 from services.ingest.run import ingest_paths
 from tests.fixtures.services import Services
+from tests.fixtures.warm_start import Process
 from uptill_client import ReportStatus, UptillClient
 
 _WARM_UP = 2
@@ -31,7 +31,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
     One and two also of one thread each: as they are, one takes both cores by itself.
     """
     logs = stand.folder / "logs"
-    with Services(stand.env, logs) as services, services.client() as client, ExitStack() as stack:
+    with Services(stand.env, logs, warm=False) as services, services.client() as client, ExitStack() as stack:
         api = services.api()
         services.scheduler()
         workers = [services.worker()]
@@ -157,7 +157,7 @@ def _make_report(client: UptillClient, policy: str) -> ReportStatus:
     return status
 
 
-def _stop_workers(workers: Sequence[subprocess.Popen[bytes]]) -> None:
+def _stop_workers(workers: Sequence[Process]) -> None:
     for worker in workers:
         worker.terminate()
         worker.wait()

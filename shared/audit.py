@@ -25,6 +25,7 @@ ACTIONS: Mapping[str, str] = {
     "report.retried": "A failed report was retried.",
     "report.linked": "Links to a report's files were given out, for the first time within an hour.",
     "import.canceled": "An import was canceled.",
+    "hours.adjusted": "Dated hours, special hours, lifetimes, closures or calendars were changed; the subject is the import that records it, the details list the tables.",
     "webhook.created": "A webhook endpoint was registered; the details have its address.",
     "webhook.deleted": "A webhook endpoint was deleted.",
     "webhook.enabled": "A disabled webhook endpoint was enabled.",

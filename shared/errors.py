@@ -14,11 +14,22 @@ class MigrationError(UptillError):
 
 
 class InfrastructureError(UptillError):
-    """A server that Uptill needs did not answer. The same call may succeed later."""
+    """A server that Uptill needs did not answer. The same call may succeed later.
+
+    `setting` is the variable with the server's address. Callers over HTTP see the text only; `explain` adds the rest.
+    """
+
+    setting = ""
 
 
 class DatabaseUnavailable(InfrastructureError):
     """Postgres cannot be reached, is shutting down, or cannot write."""
+
+    setting = "UPTILL_DATABASE_URL"
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of Postgres is full."""
 
 
 class TableLocked(DatabaseUnavailable):
@@ -40,9 +51,13 @@ class StatementTimedOut(DatabaseUnavailable):
 class QueueUnavailable(InfrastructureError):
     """Redis cannot be reached, or refuses writes."""
 
+    setting = "UPTILL_REDIS_URL"
+
 
 class StorageUnavailable(InfrastructureError):
     """The object store cannot be reached, or answers with an error."""
+
+    setting = "UPTILL_S3_ENDPOINT"
 
 
 class ObjectLost(UptillError):
@@ -96,6 +111,10 @@ class ReportNotFound(UptillError):
 
 class StoreNotFound(UptillError):
     """No store has this id, or the caller may not see it."""
+
+
+class StoreFailed(UptillError):
+    """The store's time zone or hours cannot be computed with. Reports are made without it."""
 
 
 class FileNotReady(UptillError):
@@ -157,6 +176,8 @@ class UploadLost(UptillError):
 class SpoolUnavailable(InfrastructureError):
     """The spool folder cannot be read or written."""
 
+    setting = "UPTILL_SPOOL_DIR"
+
 
 class BodyTooLarge(UptillError):
     """The body is longer than the limit."""
@@ -208,6 +229,18 @@ class WebhookSecretMissing(UptillError):
 
 class ScheduleNotFound(UptillError):
     """No report schedule has this id, or the caller may not see it."""
+
+
+class ClosureNotFound(UptillError):
+    """No closure has this id, or the caller may not see it, or it was withdrawn."""
+
+
+class ClosureExists(UptillError):
+    """The store, the labels or all stores already have a closure with this start."""
+
+
+class CalendarNotFound(UptillError):
+    """No calendar has this name."""
 
 
 class KeyNotFound(UptillError):

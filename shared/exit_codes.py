@@ -13,6 +13,8 @@ from shared.errors import (
     UptillError,
 )
 
+INTERRUPTED = 130
+
 
 class ExitCode(IntEnum):
     """Why a command ended. 0 means success, 130 that Ctrl-C stopped it."""

@@ -22,8 +22,8 @@ from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
 from shared.labels import checked_labels
 from shared.texts import seen
 
-SCOPES = ("reports:read", "reports:write", "ingest:write", "metrics:read", "admin")
-SCOPES_OF_LIMITED_KEYS = frozenset({"reports:read", "reports:write"})
+SCOPES = ("reports:read", "reports:write", "closures:write", "ingest:write", "metrics:read", "admin")
+SCOPES_OF_LIMITED_KEYS = frozenset({"reports:read", "reports:write", "closures:write"})
 OVERLAP = timedelta(days=1)
 LAST_EXPIRY = datetime(2100, 12, 31, 23, 59, 59, tzinfo=UTC)  # shared/db/sql/keys.sql has it too
 KEY_ID = "^[a-z0-9]{8}$"  # the public part of a key

@@ -1,5 +1,6 @@
 """Labels of stores such as `region: north`: which are valid, and how a filter is written."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 
@@ -38,3 +39,15 @@ def parse_labels(texts: Iterable[str], *, separator: str) -> Mapping[str, str]:
             raise ValueError(f"the label {name!r} is given twice: give each label once")
         labels[name] = value
     return checked_labels(labels)
+
+
+def shown_labels(stored: object) -> Mapping[str, str]:
+    """Return stored labels for an answer. Values that no request can have written do not break a whole page.
+
+    Labels that are not an object match no filter, so none are shown. A value that is not a text is shown as JSON.
+    """
+    if not isinstance(stored, Mapping):
+        return {}
+    return {
+        str(name): value if isinstance(value, str) else json.dumps(value) for name, value in stored.items()
+    }

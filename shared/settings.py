@@ -1,10 +1,19 @@
 """All settings, from `UPTILL_*` environment variables. Each service's main module reads them once and passes them on."""
 
+import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -15,12 +24,20 @@ from pydantic_settings import (
 )
 
 from shared.errors import ConfigurationError
+from shared.setting_checks import ADDRESSES, check_address, check_key, list_unknown_names, without_passwords
+from shared.status_words import format_status_words, parse_status_words
 from shared.weak_passwords import refuse_default_password
 
 _RATE = "^[1-9][0-9]*/(second|minute|hour)$"
+_LEVELS = "^(DEBUG|INFO|WARNING|ERROR)$"
+_FORMS = {
+    _RATE: "a rate such as 100/second, 100/minute or 100/hour",
+    _LEVELS: "DEBUG, INFO, WARNING or ERROR",
+}
 PREFIX = "UPTILL_"
 MAX_PRESIGN_S = 900
 DEFAULT_DATA_DIR = Path(".uptill")
+_log = logging.getLogger("uptill.settings")
 
 
 class Settings(BaseSettings):
@@ -191,6 +208,14 @@ class Settings(BaseSettings):
         le=1,
         description="Share of a chunk's rows above which rejected rows stop an import.",
     )
+    allow_odd_ids: bool = Field(
+        default=False,
+        description="Accept store ids such as `8E5`, `12345.0` or `NULL`, which spreadsheets and programs write in place of an id. Otherwise they are rejected, in files and in HTTP calls.",
+    )
+    status_words: str = Field(
+        default="",
+        description="Words for the status of a poll, in addition to `active` and `inactive`: `online=active,offline=inactive`. Used for files, uploads and live polls. `--status` and `?status=` replace it.",
+    )
     chunk_bytes: int = Field(
         # Measured: as fast as 8 and 16 MB, with 195 MB of memory instead of 250 and 340.
         default=4 << 20,
@@ -271,7 +296,24 @@ class Settings(BaseSettings):
         ge=1024,
         description="Longest body of an API call. Uploads have their own limit.",
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
+    log_level: str = Field(default="INFO", pattern=_LEVELS, description="Log level.")
+
+    @field_validator(*ADDRESSES)
+    @classmethod
+    def _is_an_address(cls, value: Any, info: ValidationInfo) -> Any:
+        check_address(info.field_name or "", str(_reveal(value)))
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        check_key(value.get_secret_value())
+        return value
+
+    @field_validator("status_words")
+    @classmethod
+    def _status_words_are_valid(cls, text: str) -> str:
+        return format_status_words(parse_status_words(text))
 
     @model_validator(mode="after")
     def _public_endpoint_defaults_to_the_internal_one(self) -> "Settings":
@@ -295,9 +337,7 @@ class Settings(BaseSettings):
         """Return these settings. Raises `ConfigurationError` for a required setting that is empty, or a default password."""
         missing = [f"{PREFIX}{name.upper()}" for name in names if not _reveal(getattr(self, name))]
         if missing:
-            raise ConfigurationError(
-                f"{', '.join(missing)} not set; set it, or set UPTILL_DATA to the folder of `uptill up` (.uptill where it was started)"
-            )
+            raise ConfigurationError(f"{', '.join(missing)} not set")
         for name in ("database_url", "redis_url", "s3_secret_key"):
             refuse_default_password(f"{PREFIX}{name.upper()}", getattr(self, name).get_secret_value())
         return self
@@ -312,31 +352,94 @@ class _FileVariables(EnvSettingsSource):
         # An empty variable means that this process must not have the secret.
         if not path:
             return None, field_name, False
+        name = f"{PREFIX}{field_name.upper()}_FILE"
         try:
-            return Path(path).read_text().rstrip("\r\n"), field_name, False
+            text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            raise ConfigurationError(
-                f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {error.strerror}"
-            ) from error
+            raise ConfigurationError(f"{name}: cannot read {path}: {error.strerror}") from error
+        except ValueError:
+            raise ConfigurationError(f"{name}: {path} is not UTF-8 text") from None
+        if not text:
+            raise ConfigurationError(f"{name}: {path} is empty; write the value into it")
+        return text, field_name, False
 
 
 def stack_env_file() -> Path | None:
-    """Return the file that `uptill up` wrote for commands, in the folder UPTILL_DATA or in `.uptill` here."""
-    path = Path(os.environ.get(f"{PREFIX}DATA", DEFAULT_DATA_DIR)) / "env"
-    return path if path.is_file() else None
+    """Return the file that `uptill up` wrote for commands, in the folder UPTILL_DATA or in `.uptill` here.
+
+    Raises `ConfigurationError` if it cannot be read.
+    """
+    path = _stack_folder() / "env"
+    try:
+        return path if path.is_file() else None
+    except OSError as error:
+        raise ConfigurationError(f"{PREFIX}DATA: cannot read {path}: {error.strerror}") from None
 
 
 def load_settings(env_file: Path | None = None) -> Settings:
-    """Read the environment, then `env_file` for variables not set there. Raises `ConfigurationError`."""
+    """Read the environment, then `env_file` for variables not set there. Raises `ConfigurationError`.
+
+    Warns of variables that begin with `UPTILL_` and are not settings.
+    """
+    for warning in list_unknown_names(PREFIX, Settings.model_fields):
+        _log.warning(warning)
     try:
         return Settings(_env_file=env_file)
     except SettingsError as error:
         raise (error.__cause__ if isinstance(error.__cause__, ConfigurationError) else error) from None
     except ValidationError as error:
-        problems = "; ".join(
-            f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()
-        )
-        raise ConfigurationError(problems) from None
+        raise ConfigurationError("; ".join(map(_name_fault, error.errors()))) from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {error.filename}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{env_file} is not UTF-8 text: start `uptill up` again to write it"
+        ) from None
+
+
+def load_command_settings(*needed: str) -> Settings:
+    """Read the environment and the `env` file of a stack in this folder, which services do not read.
+
+    Raises `ConfigurationError`; if a setting is missing, its message says what to do.
+    """
+    settings = load_settings(stack_env_file())
+    try:
+        return settings.require(*needed)
+    except ConfigurationError as error:
+        if all(_reveal(getattr(settings, name)) for name in needed):
+            raise
+        raise ConfigurationError(f"{error}; {_explain_missing()}") from None
+
+
+def _stack_folder() -> Path:
+    return Path(os.environ.get(f"{PREFIX}DATA") or DEFAULT_DATA_DIR)
+
+
+def _explain_missing() -> str:
+    """Return what to do about a setting that is not set."""
+    if os.environ.get(f"{PREFIX}DATA"):
+        return f"{PREFIX}DATA is {_stack_folder()}, which has no file `env` of a running `uptill up`"
+    return (
+        f"start `uptill up` here, set {PREFIX}DATA to the folder of a running one ({DEFAULT_DATA_DIR} where it was started),"
+        " or set it yourself"
+    )
+
+
+def _name_fault(item: Mapping[str, Any]) -> str:
+    """Return what is wrong with one setting: its variable, its value unless it is secret, and what it must be."""
+    name = "_".join(map(str, item["loc"]))
+    variable, value = f"{PREFIX}{name.upper()}", item.get("input")
+    is_secret = name not in Settings.model_fields or isinstance(
+        Settings.model_fields[name].default, SecretStr
+    )
+    if value == "":
+        return f"{variable} is empty: give it a value, or unset it"
+    must = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    if item["type"] == "string_pattern_mismatch":
+        must = f"must be {_FORMS[item['ctx']['pattern']]}"
+    return f"{variable} {must.partition(', unable')[0]}" + (
+        "" if is_secret else f", not {without_passwords(str(value))[:60]!r}"
+    )
 
 
 def _reveal(value: object) -> object:

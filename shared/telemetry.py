@@ -54,6 +54,18 @@ def configure_logging(service: str, level: str) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def log_to_people() -> None:
+    """Print what this process logs as plain lines on standard error. For commands, whose standard output is their result."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+            _redact_line,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def _redact_line(logger: structlog.typing.WrappedLogger, method: str, line: Any) -> str:
     """Redact the rendered line. structlog's types only cover the steps before rendering."""
     del logger, method

@@ -3,8 +3,9 @@
 from typing import Final
 from zoneinfo import available_timezones
 
-# `localtime` depends on the machine, `Factory` means that no zone was set, and the two folders have other rules.
-_REFUSED: Final = frozenset({"localtime", "Factory"})
+# `localtime` and `posixrules` depend on the machine, `Factory` means that no zone was set, and the two folders have other
+# rules.
+_REFUSED: Final = frozenset({"localtime", "Factory", "posixrules"})
 _REFUSED_FOLDERS: Final = ("posix/", "right/")
 
 NAMED_ZONES: Final = frozenset(

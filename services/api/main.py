@@ -20,6 +20,7 @@ from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
 from shared.http.service import ServiceIdentity, make_service
+from shared.http.startup import exits_plainly
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
 from shared.limits import KeyLimits
@@ -31,11 +32,13 @@ from shared.settings import Settings, load_settings
 from shared.storage import BRIEF, make_storage
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
+from shared.uptime.tzdata_release import tzdata_version
 
 _PUBLISHED_WITHIN_S = 2.0  # when stopping; the scheduler publishes what is left
 _COLLECT_AFTER = 10_000  # new objects; reference counting already frees most objects of a call
 
 
+@exits_plainly("api")
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application. Raises `ConfigurationError` if a required setting is missing."""
     settings = (settings or load_settings()).require("database_url", "redis_url", "s3_bucket")
@@ -46,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redis_url = settings.redis_url.get_secret_value()
         with suppress(QueueUnavailable):  # refuse an unsafe Redis; one that is unavailable may come back
             await run_in_threadpool(check_queue, redis_url)
-        pools = make_pools(settings, application_name="uptill-api")
+        pools = make_pools(settings, application_name=f"uptill-api tzdata={tzdata_version()}")
         await pools.open()
         app.state.keys = KeyRing(pools.keys)
         app.state.rates = rates = make_rates(settings)

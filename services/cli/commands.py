@@ -31,8 +31,16 @@ COMMANDS: Mapping[str, Subcommand] = {
     ),
     "ingest": Subcommand(
         "services.ingest.command:ingest",
-        "Load polls, opening hours and time zones from files.",
+        "Load polls, opening hours, time zones, special hours, lifetimes and closures from files.",
         "ingest",
+    ),
+    "upload": Subcommand(
+        "services.cli.upload:upload", "Send files to the ingest service and follow their load."
+    ),
+    "imports": Subcommand("services.cli.imports:app", "Look at imports: list, show, cancel."),
+    "rejects": Subcommand(
+        "services.cli.imports:rejects",
+        "Show the rejected rows of an import, with the reasons.",
     ),
     "report": Subcommand("services.cli.report:report", "Make a report and download it."),
     "doctor": Subcommand(
@@ -50,9 +58,18 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.migrate:migrate", "Update the database to this release's schema.", "api"
     ),
     "keys": Subcommand("services.cli.keys:app", "Manage API keys: create, list, rotate, revoke.", "api"),
-    "reports": Subcommand("services.cli.reports:app", "Manage reports: list, show, cancel, retry."),
+    "reports": Subcommand(
+        "services.cli.reports:app",
+        "Manage reports: list, show, download, cancel, retry, and list their failed stores.",
+    ),
     "schedules": Subcommand(
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
+    ),
+    "calendars": Subcommand(
+        "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, remove."
+    ),
+    "closures": Subcommand(
+        "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
     "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline."),
     "webhooks": Subcommand(

@@ -1,15 +1,17 @@
 """Connect a command to the API, and map each refusal to an exit code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 
 from services.cli.console import fail
 from services.cli.environment import settings_for_command
+from services.cli.refusals import in_options
 from shared.exit_codes import ExitCode
+from shared.setting_checks import check_address
 from uptill_client import ApiError, NotReachable, UptillClient
 
-_CODES = {
+_CODES: Mapping[int, ExitCode] = {
     HTTPStatus.UNAUTHORIZED: ExitCode.NOT_ALLOWED,
     HTTPStatus.FORBIDDEN: ExitCode.NOT_ALLOWED,
     HTTPStatus.BAD_REQUEST: ExitCode.WRONG_USE,
@@ -23,22 +25,27 @@ _CODES = {
 
 
 @contextmanager
-def api_client() -> Iterator[UptillClient]:
-    """Yield an API client with the address and key of the settings.
+def api_client(*, ingest_url: str | None = None) -> Iterator[UptillClient]:
+    """Yield an API client with the address and key of the settings. `ingest_url` replaces that of the settings.
 
     Ends the command with the API's message if the API refuses a call.
     """
     settings = settings_for_command("api_url", "api_key")
+    if ingest_url is not None:
+        try:
+            check_address("ingest_url", ingest_url)
+        except ValueError as error:
+            fail(f"--url {ingest_url} {error}", code=ExitCode.WRONG_USE)
     with UptillClient(
-        settings.api_url, settings.api_key.get_secret_value(), ingest_url=settings.ingest_url
+        settings.api_url, settings.api_key.get_secret_value(), ingest_url=ingest_url or settings.ingest_url
     ) as client:
         try:
             yield client
         except ApiError as error:
-            fail(str(error), code=_exit_code(error))
+            fail(in_options(str(error)), code=_exit_code(error))
 
 
 def _exit_code(error: ApiError) -> ExitCode:
     if isinstance(error, NotReachable):
         return ExitCode.NOT_REACHABLE
-    return _CODES.get(HTTPStatus(error.status), ExitCode.FAILED) if error.status else ExitCode.FAILED
+    return _CODES.get(error.status or 0, ExitCode.FAILED)

@@ -37,10 +37,12 @@ def print_json(value: object) -> None:
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print one line per row, cut to the terminal's width. In a pipe, lines are whole."""
+    """Print one line per row, cut to the terminal's width but never within the first column. In a pipe, lines are whole."""
+    rows = list(rows)
     lines = table_lines(titles, rows)
+    whole = max(cell_len(_make_printable(row[0])) for row in (titles, *rows))
     for line in lines:
-        print(_cut_rows(line))
+        print(_cut_line(line, max(whole + 1, stdout.width)))
     if len(lines) == 1:
         note("(none)")
 
@@ -75,10 +77,10 @@ def labels_text(labels: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in labels.items())
 
 
-def _cut_rows(line: str) -> str:
-    if not stdout.is_terminal or cell_len(line) <= stdout.width:
+def _cut_line(line: str, width: int) -> str:
+    if not stdout.is_terminal or cell_len(line) <= width:
         return line
-    return set_cell_size(line, stdout.width - 1) + "…"
+    return set_cell_size(line, width - 1) + "…"
 
 
 def _make_printable(text: str) -> str:
@@ -90,6 +92,16 @@ def note(message: str) -> None:
     if _silenced:
         return
     stderr.print(escape(message), style="dim", soft_wrap=True)
+
+
+def print_warning(message: str) -> None:
+    """Print a warning to standard error, also with `-q`."""
+    stderr.print(f"[bold yellow]warning:[/] {escape(message)}", soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """Print what the user must know to standard error, even after `-q`."""
+    stderr.print(escape(message), soft_wrap=True)
 
 
 def print_error(message: str) -> None:

@@ -2,12 +2,13 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -17,14 +18,19 @@ import httpx2
 import typer
 from rich.markup import escape
 
-from services.cli.console import fail, stdout
+from services.cli.console import fail, say, stdout
 from services.local.ports import free_ports
-from shared.settings import load_settings
-from uptill_client import UptillClient
+from services.local.settings_file import read_settings
+from shared.explain import name_os_error
+from shared.settings import PREFIX
+from uptill_client import ApiError, UptillClient
 
 _HEAD_LINES = 6
-_START_WITHIN_S = 120
-_STOP_WITHIN_S = 60
+# What `uptill up` prints.
+_OUTPUT = "up.log"
+# As long as the stack itself waits for its servers.
+_START_WITHIN_S = 600
+_STOP_WITHIN_S = 120
 
 
 def demo(
@@ -33,13 +39,18 @@ def demo(
 ) -> None:
     """Run the main job once: sample, stack, ingest, report, download.
 
-    Then stops the stack and removes all files.
+    Then stops the stack and removes all files. If anything fails, the logs of the stack are kept.
     """
-    with tempfile.TemporaryDirectory(prefix="uptill-demo-") as folder:
-        data, sample, output = Path(folder, "stack"), Path(folder, "sample"), Path(folder, "report.csv")
-        _run_step(["sample", str(sample), "--stores", str(stores), "--days", str(days)])
-        with _run_stack(data):
-            environment = {**os.environ, "UPTILL_DATA": str(data)}
+    with _make_folder() as folder:
+        data, sample, output = folder / "stack", folder / "sample", folder / "report.csv"
+        # Settings of another installation must not lead the demo to its database.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment |= {f"{PREFIX}DATA": str(data)}
+        _run_step(["sample", str(sample), "--stores", str(stores), "--days", str(days)], environment)
+        # A fresh installation and the sample leave hundreds of megabytes to be written. The first commits of the
+        # database would wait behind them, on a slow disk for longer than a call may take.
+        os.sync()
+        with _run_stack(data, environment):
             _run_step(["ingest", str(sample)], environment)
             _run_step(["report", "-o", str(output)], environment)
             with output.open() as lines:
@@ -50,24 +61,60 @@ def demo(
     )
 
 
-def _run_step(arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
+@contextmanager
+def _make_folder() -> Iterator[Path]:
+    """Yield a temporary folder. It is removed at the end; if the block raises, its logs are kept."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="uptill-demo-"))
+    except OSError as error:
+        fail(f"no temporary folder can be made (TMPDIR): {name_os_error(error)}")
+    try:
+        yield folder
+    except BaseException:
+        _keep_logs(folder)
+        raise
+    shutil.rmtree(folder)
+
+
+def _keep_logs(folder: Path) -> None:
+    """Remove everything but the logs of the stack and what it printed, and say where these are."""
+    logs = folder / "stack" / "logs"
+    if logs.is_dir():
+        logs.rename(folder / "logs")
+    kept = {folder / "logs", folder / _OUTPUT}
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry not in kept:
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry not in kept:
+            entry.unlink()
+    if any(folder.iterdir()):
+        say(f"The demo's data is removed. Its logs are kept in {folder}")
+    else:
+        folder.rmdir()
+
+
+def _run_step(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Run a subcommand as its own process, as a user would."""
     stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))}[/]", soft_wrap=True)
     began = time.monotonic()
-    if subprocess.run([*_find_command(), *arguments], env=environment, check=False).returncode != 0:
-        fail(f"`uptill {arguments[0]}` failed; see its message above")
+    ended = subprocess.run([*_find_command(), *arguments], env=dict(environment), check=False)
+    if ended.returncode != 0:
+        fail(f"`uptill {arguments[0]}` failed with exit code {ended.returncode}; see its message above")
     stdout.print(f"[dim]{time.monotonic() - began:.1f} s[/]")
 
 
 def _show_link(data: Path) -> None:
     """Make the report again with warm caches, and open its link without a key."""
-    settings = load_settings(data / "env")
-    with UptillClient(settings.api_url, settings.api_key.get_secret_value()) as client:
-        began = time.monotonic()
-        *_, status = client.follow(client.create_report(force=True).id)
-        took_s = time.monotonic() - began
-    url = status.file().url
-    answer = httpx2.get(url)
+    settings = read_settings(data / "env")
+    try:
+        with UptillClient(settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"]) as client:
+            began = time.monotonic()
+            status = client.finished(client.create_report(force=True).id)
+            took_s = time.monotonic() - began
+        url = status.file().url
+        answer = httpx2.get(url)
+    except (ApiError, httpx2.HTTPError) as error:
+        fail(f"the second report failed: {error}")
     stdout.print(
         f"[bold]The same report over HTTP: link after {took_s:.2f} s[/]"
         f" (HTTP {answer.status_code}, {len(answer.content):,} bytes)"
@@ -78,26 +125,33 @@ def _show_link(data: Path) -> None:
 
 
 @contextmanager
-def _run_stack(data: Path) -> Iterator[None]:
+def _run_stack(data: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Run `uptill up` while the block runs."""
     port, ingest_port = free_ports(2)
     arguments = ["up", "--data", str(data), "--port", str(port), "--ingest-port", str(ingest_port)]
     stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))} &[/]", soft_wrap=True)
     # A file, because nothing reads a pipe here, and a full pipe would block the stack.
-    said = data.with_suffix(".said")
+    said = data.parent / _OUTPUT
     with said.open("wb") as output:
-        process = subprocess.Popen([*_find_command(), *arguments], stdout=subprocess.DEVNULL, stderr=output)
+        process = subprocess.Popen(
+            [*_find_command(), *arguments], env=dict(environment), stdout=subprocess.DEVNULL, stderr=output
+        )
     try:
         deadline = time.monotonic() + _START_WITHIN_S
         while not (data / "ready").exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                why = f"not ready after {_START_WITHIN_S} s" if process.poll() is None else said.read_text()
-                fail(f"the stack did not start: {why}")
+                late = f"it was not ready after {_START_WITHIN_S} s. " if process.poll() is None else ""
+                fail(f"the stack did not start: {late}{said.read_text(errors='replace')}")
             time.sleep(0.05)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(_STOP_WITHIN_S)
+        try:
+            process.wait(_STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            # Its keeper then stops the servers.
+            process.kill()
+            fail(f"the stack did not stop within {_STOP_WITHIN_S} s and was killed")
 
 
 def _find_command() -> list[str]:

@@ -3,12 +3,12 @@
 from services.cli.console import fail
 from shared.errors import ConfigurationError
 from shared.exit_codes import ExitCode
-from shared.settings import Settings, load_settings, stack_env_file
+from shared.settings import Settings, load_command_settings
 
 
 def settings_for_command(*needed: str) -> Settings:
-    """Load the settings. Ends the command with a message if one of the `needed` settings is missing."""
+    """Load the settings. Ends the command with a message if one is invalid, or one of the `needed` is missing."""
     try:
-        return load_settings(stack_env_file()).require(*needed)
+        return load_command_settings(*needed)
     except ConfigurationError as error:
-        fail(f"{error}. Is a stack running here (`uptill up`)?", code=ExitCode.WRONG_USE)
+        fail(str(error), code=ExitCode.WRONG_USE)

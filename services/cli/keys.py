@@ -7,11 +7,14 @@ import typer
 
 from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_table
 from services.cli.environment import settings_for_command
+from shared.command import run_command
 from shared.db.connect import connect
 from shared.errors import UptillError
 from shared.exit_codes import ExitCode, exit_code_of
+from shared.explain import explain
 from shared.keys import OVERLAP, SCOPES, create_key, list_keys, revoke_key, rotate_key
 from shared.labels import parse_labels
+from shared.telemetry import log_to_people
 
 app = typer.Typer(no_args_is_help=True, help="Manage API keys: create, list, rotate, revoke.")
 
@@ -22,6 +25,7 @@ Prefix = Annotated[
 
 
 def _database_url() -> str:
+    log_to_people()
     return settings_for_command("database_url").database_url.get_secret_value()
 
 
@@ -55,7 +59,7 @@ def create(
     except ValueError as error:
         fail(str(error), code=ExitCode.WRONG_USE)
     except UptillError as error:
-        fail(str(error), code=exit_code_of(error))
+        fail(explain(error), code=exit_code_of(error))
     _show_key(key)
 
 
@@ -71,7 +75,7 @@ def rotate(
         with connect(_database_url(), application_name="uptill-keys") as conn:
             key = rotate_key(conn, prefix, overlap=timedelta(hours=overlap_hours))
     except UptillError as error:
-        fail(str(error), code=exit_code_of(error))
+        fail(explain(error), code=exit_code_of(error))
     _show_key(key)
 
 
@@ -87,7 +91,7 @@ def list_(*, as_json: Json = False) -> None:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             keys = list_keys(conn)
     except UptillError as error:
-        fail(str(error), code=exit_code_of(error))
+        fail(explain(error), code=exit_code_of(error))
     if as_json:
         print_json(keys)
         return
@@ -111,7 +115,7 @@ def revoke(prefix: Prefix) -> None:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             revoked = revoke_key(conn, prefix)
     except UptillError as error:
-        fail(str(error), code=exit_code_of(error))
+        fail(explain(error), code=exit_code_of(error))
     if not revoked:
         fail(f"there is no active key with the prefix {prefix!r}; run `uptill keys list` to see the keys")
     note(f"revoked key {prefix}")
@@ -122,4 +126,4 @@ def _format_utc(instant: datetime | None) -> datetime | None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli.lazy import LazyGroup
+from shared.command import run_command
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -52,4 +53,4 @@ def options(
 
 def main() -> None:
     """Run the command; the entry point of the package."""
-    app(prog_name="uptill")
+    run_command(lambda: app(prog_name="uptill"))

@@ -32,7 +32,10 @@ Labels = Annotated[
 ]
 Detail = Annotated[
     bool,
-    typer.Option("--detail", help="Add columns: unknown time, bounds of uptime, number of polls, time zone."),
+    typer.Option(
+        "--detail",
+        help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, time zone.",
+    ),
 ]
 
 

@@ -2,20 +2,34 @@
 
 import io
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.connection import api_client
-from services.cli.console import fail, instant, note, shows_progress, stderr, stdout
+from services.cli.console import (
+    fail,
+    instant,
+    note,
+    print_warning,
+    say,
+    shows_progress,
+    stderr,
+    stdout,
+)
+from services.cli.output_file import check_output, unwinding_on_signals, write_errors_named
 from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
-from shared.exit_codes import ExitCode
+from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FORMATS, ReportFile, ReportStatus, UptillClient
 
 _HEAD_ROWS = 10
+_FAILED_SHOWN = 5
 _PROGRESS_EVERY_S = 0.5
 
 
@@ -43,19 +57,20 @@ def report(
         typer.Option(
             "-o",
             "--output",
-            help="File to write, or `-` for standard output. With several formats, each gets its own ending.",
+            help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
         ),
     ] = None,
 ) -> None:
     """Make a report and download it.
 
-    Without -o, a terminal shows the first rows and a download link; a pipe or a file gets the whole report.
+    Without -o, a terminal shows the first rows and a download link; a pipe or a file gets the whole report. The -o file
+    is checked first, and an existing file is replaced once the new one is complete. After Ctrl-C the report continues.
     """
     formats = _choose_formats(file_format, output)
+    outputs = _choose_outputs(formats, output)
     labels = labels_of(label)
     with api_client() as client:
-        status = _follow_report(
-            client,
+        accepted = client.create_report(
             as_of=as_of,
             policy=policy.value,
             windows=window,
@@ -65,19 +80,55 @@ def report(
             detail=detail,
             force=force,
         )
-        if status.state != "succeeded":
-            cause = (status.error or {}).get("detail", "the API gave no reason")
-            fail(f"report {status.id} is {status.state}: {cause}")
-        for lost in status.lost_files:
-            fail(lost.detail)
-        for name in formats:
-            several = len(formats) > 1 and output is not None
-            _deliver_files(
-                client,
-                status,
-                status.file(name),
-                output.with_suffix(f".{name}") if several and output else output,
+        if not accepted.progress.stores_total and not store and not labels:
+            fail(
+                "no polls yet: load some with `uptill ingest` (a key for some stores sees only the polls of these)"
             )
+        with telling_how_to_fetch(accepted.id):
+            _deliver_all(client, _follow_report(client, accepted), outputs)
+
+
+def download_report(client: UptillClient, report_id: str, output: Path | None) -> None:
+    """Deliver the files of an existing report, as `report` does for a new one. Waits until it has ended."""
+    status = client.get_report(report_id)
+    outputs = _choose_outputs(status.formats if output and str(output) != "-" else ["csv"], output)
+    with telling_how_to_fetch(report_id):
+        _deliver_all(client, _follow_report(client, status), outputs)
+
+
+@contextmanager
+def telling_how_to_fetch(report_id: str) -> Iterator[None]:
+    """On Ctrl-C say that the report continues, and how to get it. Exit with status 130."""
+    try:
+        with unwinding_on_signals():
+            yield
+    except KeyboardInterrupt:
+        say(
+            f"stopped. Report {report_id} continues without this command. To download it:"
+            f" `uptill reports download {report_id} -o report.csv`; to cancel it: `uptill reports cancel {report_id}`"
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _deliver_all(client: UptillClient, status: ReportStatus, outputs: Mapping[str, Path | None]) -> None:
+    if status.state != "succeeded":
+        cause = (status.error or {}).get("detail", "the API gave no reason")
+        fail(f"report {status.id} is {status.state}: {cause}")
+    for lost in status.lost_files:
+        fail(lost.detail)
+    _warn_of_failed_stores(status)
+    for name, output in outputs.items():
+        _deliver_files(client, status, status.file(name), output)
+
+
+def _choose_outputs(formats: Sequence[str], output: Path | None) -> Mapping[str, Path | None]:
+    """Return the file of each format; None for standard output or the terminal. Checks that each can be written."""
+    if output is None or str(output) == "-":
+        return dict.fromkeys(formats, output)
+    outputs = {name: output.with_suffix(f".{name}") if len(formats) > 1 else output for name in formats}
+    for each in outputs.values():
+        check_output(each)
+    return dict(outputs)
 
 
 def _choose_formats(given: list[Format] | None, output: Path | None) -> list[str]:
@@ -90,8 +141,8 @@ def _choose_formats(given: list[Format] | None, output: Path | None) -> list[str
     return list(dict.fromkeys(chosen))
 
 
-def _follow_report(client: UptillClient, **parameters: Any) -> ReportStatus:
-    accepted = status = client.create_report(**parameters)
+def _follow_report(client: UptillClient, accepted: ReportStatus) -> ReportStatus:
+    status = accepted
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -106,14 +157,35 @@ def _follow_report(client: UptillClient, **parameters: Any) -> ReportStatus:
     return status
 
 
+def _warn_of_failed_stores(status: ReportStatus) -> None:
+    """Name the stores without a row, also with `-q`: the file alone does not show that they are missing."""
+    if not status.stores_failed:
+        return
+    some = status.failed_stores[:_FAILED_SHOWN]
+    print_warning(
+        f"{status.stores_failed} of {status.progress.stores_total} stores could not be computed and have no row"
+    )
+    for store in some:
+        stderr.print(escape(f"  {store.store_id}: {store.detail}"), soft_wrap=True)
+    if status.stores_failed > len(some):
+        stderr.print(
+            f"  and {status.stores_failed - len(some)} more: `uptill reports failed-stores {status.id}`"
+        )
+
+
 def _deliver_files(client: UptillClient, status: ReportStatus, file: ReportFile, output: Path | None) -> None:
     if output is not None and str(output) != "-":
-        size_bytes = client.save(file, output)
-        note(f"wrote {output}: {file.rows:,} stores, {size_bytes:,} bytes, {_seen_from(status)}")
+        with write_errors_named(str(output), status.id):
+            size_bytes = client.save(file, output)
+        note(
+            f"wrote {output}: {file.rows:,} {'store' if file.rows == 1 else 'stores'}, {size_bytes:,} bytes, {_seen_from(status)}"
+        )
     elif output is None and stdout.is_terminal:
         _show_progress(client, status, file)
     else:
-        client.download(file, sys.stdout.buffer)
+        with write_errors_named("to standard output", status.id):
+            client.download(file, sys.stdout.buffer)
+            sys.stdout.flush()
 
 
 def _show_progress(client: UptillClient, status: ReportStatus, file: ReportFile) -> None:

@@ -1,17 +1,22 @@
-"""`uptill reports`: list and show reports, cancel or retry one."""
+"""`uptill reports`: list and show reports, download, cancel or retry one."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, instant, minute, note, print_fields, print_json, print_table
+from services.cli.report import download_report
 from uptill_client import ReportStatus
 
-app = typer.Typer(no_args_is_help=True, help="Manage reports: list, show, cancel, retry.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Manage reports: list, show, download, cancel, retry, and list their failed stores.",
+)
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]
 
 
@@ -57,6 +62,34 @@ def show(report_id: ReportId, *, as_json: Json = False) -> None:
     print_fields(_list_fields(status))
 
 
+@app.command("failed-stores")
+def failed_stores(report_id: ReportId, *, as_json: Json = False) -> None:
+    """List the stores that could not be computed and have no row in the report."""
+    with api_client() as client:
+        found = list(client.failed_stores(report_id))
+    if as_json:
+        print_json(found)
+        return
+    print_table(("store", "reason", "detail"), [(one.store_id, one.reason, one.detail) for one in found])
+
+
+@app.command()
+def download(
+    report_id: ReportId,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
+        ),
+    ] = None,
+) -> None:
+    """Download the files of a report, such as one whose `uptill report` was stopped. Waits until it has ended."""
+    with api_client() as client:
+        download_report(client, report_id, output)
+
+
 @app.command()
 def cancel(report_id: ReportId) -> None:
     """Cancel a report that has not ended. It goes on if another key has requested the same report."""
@@ -88,6 +121,14 @@ def _list_fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
         yield "error", str(status.error.get("detail", status.error))
     for lost in status.lost_files:
         yield "lost", lost.detail
+    if status.stores_failed:
+        yield "failed stores", f"{status.stores_failed}, which have no row"
+    for store in status.failed_stores:
+        yield f"  {store.store_id}", f"{store.reason}: {store.detail}"
+    if status.stores_failed > len(status.failed_stores):
+        more = status.stores_failed - len(status.failed_stores)
+        yield "", f"and {more} more: `uptill reports failed-stores {status.id}`"
+    yield "time zones", f"database {status.tzdata_version or '-'}"
     for file in status.files:
         yield file.name, file.url
 

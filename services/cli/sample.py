@@ -11,6 +11,9 @@ from rich.progress import Progress
 
 from services.cli.console import fail, note, shows_progress, stderr
 from services.sample.write_sample import write_sample
+from shared.command import run_command
+from shared.exit_codes import ExitCode
+from shared.explain import name_os_error
 
 
 def sample(
@@ -22,7 +25,10 @@ def sample(
     days: Annotated[int, typer.Option(help="Number of days of polls.")] = 45,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 7,
 ) -> None:
-    """Write a realistic data set: polls, opening hours, time zones."""
+    """Write a realistic data set: polls, opening hours, time zones.
+
+    It has the stores 0042 and 0043 of the documentation.
+    """
     try:
         with Progress(console=stderr, transient=True, disable=not shows_progress()) as progress:
             task = progress.add_task("polls", total=None)
@@ -33,10 +39,12 @@ def sample(
                 seed=seed,
                 on_progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
-    except (ValueError, OSError) as error:
-        fail(str(error))
+    except OSError as error:
+        fail(name_os_error(error))
+    except ValueError as error:
+        fail(str(error), code=ExitCode.WRONG_USE)
     note(str(summary))
 
 
 if __name__ == "__main__":
-    typer.run(sample)
+    run_command(lambda: typer.run(sample))

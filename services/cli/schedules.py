@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, labels_text, note, print_fields, print_json, print_table
+from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_table
 from services.cli.parameters import (
     Detail,
     Format,
@@ -118,6 +118,7 @@ def show(schedule_id: ScheduleId, *, as_json: Json = False) -> None:
             ("name", schedule.name),
             ("due", f"{schedule.cron} in {schedule.timezone}"),
             ("state", schedule.state),
+            *([("error", schedule.error)] if schedule.error else []),
             ("report", _read_parameters(schedule)),
             ("webhook", schedule.deliver.webhook_url or "-"),
             ("prefix", schedule.deliver.s3_prefix or "-"),
@@ -176,4 +177,10 @@ def _read_value(value: Any) -> str:
 
 
 def _format_local(schedule: ReportSchedule, at: datetime | None) -> str:
-    return f"{at.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M}" if at else "-"
+    if at is None:
+        return "-"
+    try:
+        return f"{at.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M}"
+    except (ValueError, LookupError, OSError):
+        # The zone of a failed schedule may be unknown here too.
+        return f"{minute(at)} UTC"

@@ -81,11 +81,13 @@ def label(
         list[str] | None,
         typer.Argument(metavar="[NAME=VALUE]...", help="All labels of the store from now on."),
     ] = None,
+    *,
+    create: Annotated[bool, typer.Option("--create", help="Add the store if it is unknown.")] = False,
 ) -> None:
     """Replace the labels of a store. Without labels, remove them all."""
     given = labels_of(labels) or {}
     with api_client() as client:
-        changed = client.set_labels(store_id, given)
+        changed = client.set_labels(store_id, given, create=create)
     note(f"labels of store {changed.store_id}: {labels_text(given) or 'none'}")
 
 

@@ -36,12 +36,16 @@ def show_timeline(timeline: Timeline) -> None:
         ("down", totals.down_us),
         ("unknown", totals.unknown_us),
     )
+    # In a pipe, lines are whole.
+    whole = not stdout.is_terminal
     stdout.print(
-        "  ".join(f"[{_COLOURS.get(name, 'bold')}]{name} {_format_length(us)}[/]" for name, us in times)
+        "  ".join(f"[{_COLOURS.get(name, 'bold')}]{name} {_format_length(us)}[/]" for name, us in times),
+        soft_wrap=whole,
     )
     stdout.print(
         f"up at least {_format_length(totals.up_min_us)}, at most {_format_length(totals.up_max_us)};"
-        f" availability {_format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls"
+        f" availability {_format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls",
+        soft_wrap=whole,
     )
     ignored = sum(not poll.counts for poll in timeline.polls)
     if ignored:

@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import note, print_error
+from services.cli.console import fail, note, print_error
 from services.cli.up_summary import show_summary
 from services.local.stack import StackOptions, run_stack
 from services.local.stop_signals import StopFlag, StopRequested
-from shared.errors import UptillError
+from shared.errors import ConfigurationError, UptillError
 from shared.exit_codes import ExitCode
-from shared.settings import DEFAULT_DATA_DIR
+from shared.explain import explain, name_os_error
+from shared.settings import DEFAULT_DATA_DIR, load_settings
+from shared.telemetry import log_to_people
 
 
 def up(
     data: Annotated[Path, typer.Option(help="Folder for data, logs and settings.")] = DEFAULT_DATA_DIR,
-    port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
-    ingest_port: Annotated[int, typer.Option(help="Port of the ingest service.")] = 8001,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the API.")] = 8000,
+    ingest_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the ingest service.")] = 8001,
     workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
     metrics_port: Annotated[
         int | None,
@@ -35,10 +37,20 @@ def up(
     Starts embedded PostgreSQL, Valkey and SeaweedFS servers, the API, the ingest service, a scheduler and the
     workers. The data stays in the folder for the next start.
     """
+    log_to_people()
+    _check_environment()
     options = StackOptions(
         data=data, port=port, ingest_port=ingest_port, workers=workers, metrics_port=metrics_port
     )
     raise typer.Exit(run_up(options))
+
+
+def _check_environment() -> None:
+    """End the command if a setting that its services would inherit is invalid."""
+    try:
+        load_settings()
+    except ConfigurationError as error:
+        fail(str(error), code=ExitCode.WRONG_USE)
 
 
 def run_up(options: StackOptions) -> int:
@@ -53,7 +65,10 @@ def run_up(options: StackOptions) -> int:
             run_stack(options, stop, note, say_ready)
         except StopRequested:
             note("stopped")
-        except (UptillError, OSError) as error:
-            print_error(str(error))
+        except UptillError as error:
+            print_error(explain(error))
+            return ExitCode.FAILED
+        except OSError as error:
+            print_error(name_os_error(error))
             return ExitCode.FAILED
     return 0

@@ -3,5 +3,6 @@
 import typer
 
 from services.ingest.command import ingest
+from shared.command import run_command
 
-typer.run(ingest)
+run_command(lambda: typer.run(ingest))

@@ -1,8 +1,8 @@
 """`uptill ingest PATH…`: load what the paths name and print the outcome; with `--watch`, keep loading new files."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from threading import Event
 from types import FrameType
 from typing import Annotated
@@ -13,16 +13,22 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from services.ingest.parse.reading import Reading
+from services.ingest.quality_warnings import list_warnings
+from services.ingest.reading_options import AssumeUtc, DateFormat, EffectiveFrom, StatusWords
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
-from services.ingest.show import escape_unprintable, print_results, show_progress_bar, show_progress_lines
+from services.ingest.run.progress import OnProgress
+from services.ingest.show import escape_unprintable, print_results
+from services.ingest.show_progress import show_progress_bar, show_progress_lines
 from services.ingest.sources.find import is_collection
 from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
 from services.ingest.write.import_result import ImportResult
 from shared.errors import UptillError
-from shared.exit_codes import exit_code_of
-from shared.settings import Settings, load_settings, stack_env_file
-from shared.telemetry import configure_logging
+from shared.exit_codes import INTERRUPTED, exit_code_of
+from shared.explain import explain
+from shared.settings import Settings, load_command_settings
+from shared.telemetry import configure_logging, log_to_people
 
 _LOGGED_COUNTS = ("rows_read", "accepted", "duplicate", "corrected", "rejected", "seconds")
 
@@ -49,8 +55,20 @@ def ingest(
             help="Share of a chunk's rows that may be rejected before an import stops. Default: UPTILL_REJECT_LIMIT.",
         ),
     ] = None,
+    allow_odd_ids: Annotated[
+        bool,
+        typer.Option(
+            "--allow-odd-ids",
+            help="Accept store ids such as 8E5, 12345.0 or NULL, which spreadsheets write in place of an id."
+            " Default: UPTILL_ALLOW_ODD_IDS.",
+        ),
+    ] = False,
+    status: StatusWords = None,
+    date_format: DateFormat = "",
+    assume_utc: AssumeUtc = False,
+    effective_from: EffectiveFrom = "",
 ) -> None:
-    """Load polls, opening hours and time zones from files.
+    """Load polls, opening hours, time zones, special hours, lifetimes and closures from files.
 
     Every row is counted as accepted, duplicate, corrected or rejected.
     """
@@ -58,32 +76,33 @@ def ingest(
         raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
     stderr = Console(stderr=True, highlight=False)
     try:
-        settings = load_settings(stack_env_file()).require("database_url")
+        settings = load_command_settings("database_url")
         if reject_limit is not None:
             settings = settings.model_copy(update={"reject_limit": reject_limit})
+        if allow_odd_ids:
+            settings = settings.model_copy(update={"allow_odd_ids": True})
+        words = settings.status_words if status is None else status
+        reading = Reading.parse(words, date_format, assume_utc=assume_utc, effective_from=effective_from)
         if watch:
-            _watch_path(paths[0], settings)
+            _watch_path(paths[0], settings, reading)
         else:
-            _load_paths(paths, settings, stderr)
+            _load_paths(paths, settings, reading, stderr)
     except UptillError as error:
-        stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        stderr.print(f"[bold red]error:[/] {escape(explain(error))}", soft_wrap=True)
         raise typer.Exit(exit_code_of(error)) from None
 
 
-def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
+def _load_paths(paths: list[str], settings: Settings, reading: Reading, stderr: Console) -> None:
+    log_to_people()
     results: list[ImportResult] = []
-    show_progress = (
-        show_progress_bar(stderr)
-        if stderr.is_terminal and settings.log_level != "ERROR"
-        else show_progress_lines(settings.log_level)
-    )
     try:
-        with show_progress as on_progress:
+        with _choose_progress(stderr, settings) as on_progress:
             ingest_paths(
                 settings.database_url.get_secret_value(),
                 paths,
                 settings=settings,
                 limits=Limits.from_settings(settings),
+                reading=reading,
                 on_progress=on_progress,
                 on_result=results.append,
                 on_left_out=lambda one: stderr.print(
@@ -92,15 +111,30 @@ def _load_paths(paths: list[str], settings: Settings, stderr: Console) -> None:
                 ),
             )
     except KeyboardInterrupt:
-        stderr.print("stopped; committed chunks stay, and the same command resumes after them")
-        raise typer.Exit(1) from None
+        stderr.print(_describe_stop(results), soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         print_results(Console(highlight=False), stderr, results)
     if any(result.state != "succeeded" for result in results):
         raise typer.Exit(1)
 
 
-def _watch_path(path: str, settings: Settings) -> None:
+def _choose_progress(stderr: Console, settings: Settings) -> AbstractContextManager[OnProgress]:
+    if settings.log_level == "ERROR":  # `uptill -q`
+        return nullcontext(lambda _: None)
+    return show_progress_bar(stderr) if stderr.is_terminal else show_progress_lines(stderr)
+
+
+def _describe_stop(results: Sequence[ImportResult]) -> str:
+    """Return what Ctrl-C left behind: how many files are loaded, and how to go on."""
+    loaded = sum(result.state == "succeeded" for result in results)
+    return (
+        f"stopped. {loaded} file{'' if loaded == 1 else 's'} loaded completely; of the file in progress, the chunks"
+        " that are committed stay. Run the same command again to load the rest: it resumes after them."
+    )
+
+
+def _watch_path(path: str, settings: Settings, reading: Reading) -> None:
     configure_logging("ingest", settings.log_level)
     log = structlog.get_logger("ingest")
     url, limits = settings.database_url.get_secret_value(), Limits.from_settings(settings)
@@ -111,15 +145,25 @@ def _watch_path(path: str, settings: Settings) -> None:
             raise KeyboardInterrupt
 
     def load_and_log(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
-        result = load_source(url, source, import_id, delivery_id, on_progress=stop_after_chunk, limits=limits)
+        result = load_source(
+            url,
+            source,
+            import_id,
+            delivery_id,
+            on_progress=stop_after_chunk,
+            limits=limits,
+            reading=reading,
+        )
         if result.state == "running":
             return result
         counts = {name: getattr(result, name) for name in _LOGGED_COUNTS}
         log.info("imported", source=result.source, state=result.state, error=result.error, **counts)
+        for warning in list_warnings(result.quality or {}):
+            log.warning("import_note", source=result.source, note=warning)
         return result
 
     with _set_on_signals(stop), suppress(KeyboardInterrupt):
-        Watcher(path, settings, load_and_log).watch_until(stop)
+        Watcher(path, settings, load_and_log, reading).watch_until(stop)
     log.info("stopped", path=path)
 
 

@@ -3,16 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from services.ingest.parse.encodings import READ_AS_CP1252
+
 _SHOWN = 20  # stores of each kind; the quality report of the import lists more
 
 
 def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each note and for each store left as it was or with far shorter hours than before."""
     yield from quality.get("notes", ())
+    if quality.get("encoding") == "cp1252":
+        yield READ_AS_CP1252
+    if assumed := quality.get("assumed_utc"):
+        yield f"timestamps without a time zone, read as UTC: {assumed:,}"
     for one in quality.get("left_out", ()):
         yield f"{one['name']} was left out: {one['reason']}"
     yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)
     yield from _list_stores(quality, "stores_shrunk", "lose more than half of their hours", _describe_shrunk)
+    yield from _list_stores(quality, "look_alikes", "look like another one", _describe_look_alikes)
 
 
 def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any) -> Iterator[str]:
@@ -32,8 +39,13 @@ def _describe_unchanged(store: Mapping[str, Any]) -> str:
         return f"store {store['store_id']} keeps the hours it had: {why}"
     if store.get("without_zone"):
         return f"store {store['store_id']} has no time zone and counts as America/Chicago: {why}"
-    return f"store {store['store_id']} keeps the time zone it had: {why}"
+    kept = "the time zone it had" if "without_zone" in store else "what it had"
+    return f"store {store['store_id']} keeps {kept}: {why}"
+
+
+def _describe_look_alikes(pair: Mapping[str, Any]) -> str:
+    return f"stores {pair['store_id']} and {pair['other']} look alike, and are two stores: correct the id if they are one"
 
 
 def _describe_shrunk(store: Mapping[str, Any]) -> str:
-    return f"store {store['store_id']} is now open {store['hours_after']:g} h a week, before {store['hours_before']:g} h"
+    return f"store {store['store_id']} is now open {store['hours_after']:g} h a week; it was {store['hours_before']:g} h"

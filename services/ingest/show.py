@@ -1,83 +1,56 @@
-"""Prints the progress of `uptill ingest`, the outcome of every file, and the quality of the data."""
+"""Prints the outcome of every file of a load, and the quality of the data. Needs no package but those of the core."""
 
-import time
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
-import structlog
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.table import Table
 
+from services.ingest.import_result import ImportResult
+from services.ingest.parse.kinds import UNITED_KINDS
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.quality_warnings import list_warnings
-from services.ingest.run.progress import LoadProgress, OnProgress
-from services.ingest.write.import_result import ImportResult
-from shared.telemetry import configure_logging
 
-_LOG_EVERY_S = 5.0
 _SHOWN_BYTES = 80  # of a rejected line
 _MINUTE_S, _HOUR_S = 60, 3600
-
-
-@contextmanager
-def show_progress_bar(console: Console) -> Iterator[OnProgress]:
-    """Show one progress bar per file, for a terminal."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, tuple[TaskID, float]] = {}
-
-        def show_progress(progress: LoadProgress) -> None:
-            if progress.source not in tasks:
-                name = PurePath(progress.source).name
-                task = bar.add_task(name, total=progress.bytes_total, rate="")
-                tasks[progress.source] = (task, time.monotonic())
-            task, since = tasks[progress.source]
-            rate = progress.rows_read / max(time.monotonic() - since, 0.1)
-            bar.update(task, completed=progress.bytes_done, rate=f"{rate:,.0f} rows/s")
-
-        yield show_progress
-
-
-@contextmanager
-def show_progress_lines(level: str) -> Iterator[OnProgress]:
-    """Log a line every few seconds, for logs and pipes."""
-    configure_logging("ingest", level)
-    log = structlog.get_logger("ingest")
-    due = {"at": time.monotonic() + _LOG_EVERY_S}
-
-    def show_progress(progress: LoadProgress) -> None:
-        if time.monotonic() >= due["at"]:
-            due["at"] = time.monotonic() + _LOG_EVERY_S
-            log.info("ingesting", **vars(progress))
-
-    yield show_progress
+_TITLES = ("file", "kind", "accepted", "duplicate", "corrected", "rejected", "seconds")
+_TEXT_COLUMNS = 2
 
 
 def print_results(stdout: Console, stderr: Console, results: Sequence[ImportResult]) -> None:
     """Print the counts of every file and the quality of the data; on `stderr`, errors and the first rejected rows."""
-    if results:
-        stdout.print(_make_table(results))
+    # In a pipe, lines are whole.
+    width = stdout.width if stdout.is_terminal else None
+    lines = _list_counts(results, width) if results else []
     if quality := describe_quality([result.quality for result in results if result.quality]):
-        stdout.print()
-        block = Table("data quality", "", box=None, padding=(0, 1), pad_edge=False)
-        for label, text in quality:
-            block.add_row(label, escape(text))
-        stdout.print(block)
+        lines += ["", "data quality", *_list_quality(quality, width)]
+    for line in lines:
+        stdout.print(escape(line), soft_wrap=True)
     for result in results:
         for line in _list_remarks(result):
             stderr.print(line, soft_wrap=True)
+    if warning := _describe_incomplete_hours(results):
+        stderr.print(f"[bold yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+
+
+def _describe_incomplete_hours(results: Sequence[ImportResult]) -> str:
+    """Return that hours may be incomplete, if one file of a delivery did not load and others replaced hours."""
+    failed = [
+        _name(result)
+        for result in results
+        if result.state == "failed" and result.kind in {None, *UNITED_KINDS}
+    ]
+    replaced = any(result.state == "succeeded" and result.kind in UNITED_KINDS for result in results)
+    if not (failed and replaced):
+        return ""
+    return (
+        f"{failed[0]} was not loaded, but other files of its delivery replaced hours: stores that are in both may have"
+        " INCOMPLETE HOURS. Correct the file, and load all files of the delivery again"
+    )
 
 
 def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -111,18 +84,49 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
     return lines
 
 
-def _make_table(results: Sequence[ImportResult]) -> Table:
-    """Return the counts by file, in at most 80 columns."""
-    titles = ("file", "kind", "accepted", "duplicate", "corrected", "rejected", "seconds")
-    table = Table(*titles, box=None, padding=(0, 1), pad_edge=False)
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for result in results:
-        counts = (result.accepted, result.duplicate, result.corrected, result.rejected)
-        name = escape(escape_unprintable(PurePath(result.source).name or result.source))
-        cells = (f"{count:,}" for count in counts)
-        table.add_row(name, result.kind or "refused", *cells, f"{result.seconds:.1f}")
-    return table
+def _list_counts(results: Sequence[ImportResult], width: int | None) -> list[str]:
+    """Return the counts by file: a table, or two lines for each file if the table is wider than the terminal."""
+    rows = [(_name(result), result.kind or "refused", *_count(result)) for result in results]
+    widths = [max(map(cell_len, column)) for column in zip(_TITLES, *rows, strict=True)]
+    if width is None or sum(widths) + 2 * (len(widths) - 1) <= width:
+        return [_align(row, widths) for row in (_TITLES, *rows)]
+    return [
+        line
+        for name, kind, *counts, seconds in rows
+        for line in (
+            f"{name} ({kind}, {seconds} s)",
+            "  " + ", ".join(f"{count} {title}" for count, title in zip(counts, _TITLES[2:-1], strict=True)),
+        )
+    ]
+
+
+def _align(row: Sequence[str], widths: Sequence[int]) -> str:
+    texts = map(set_cell_size, row[:_TEXT_COLUMNS], widths)
+    numbers = (
+        f"{cell:>{width}}" for cell, width in zip(row[_TEXT_COLUMNS:], widths[_TEXT_COLUMNS:], strict=True)
+    )
+    return "  ".join((*texts, *numbers))
+
+
+def _name(result: ImportResult) -> str:
+    return escape_unprintable(PurePath(result.source).name or result.source)
+
+
+def _count(result: ImportResult) -> tuple[str, ...]:
+    counts = (result.accepted, result.duplicate, result.corrected, result.rejected)
+    return (*(f"{count:,}" for count in counts), f"{result.seconds:.1f}")
+
+
+def _list_quality(quality: Sequence[tuple[str, str]], width: int | None) -> Iterator[str]:
+    column = max(len(label) for label, _ in quality) + 2
+    for label, text in quality:
+        line = f"{label:{column}}{text}"
+        if width is None:
+            yield line
+        else:
+            yield from textwrap.wrap(
+                line, max(width, 2 * column), subsequent_indent=" " * column, break_long_words=False
+            )
 
 
 def _list_remarks(result: ImportResult) -> Iterator[str]:
@@ -137,10 +141,12 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
         yield f"[bold red]error:[/] {escape(f'{source}: {result.error}')}"
     for reject in result.first_rejects:
         raw = reject.raw[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
-        yield escape(f"{source} line {reject.line}: {reject.reason}: {ROW_REASONS[reject.reason]}: {raw!r}")
+        # A service of a later release may have more reasons.
+        meaning = ROW_REASONS.get(reject.reason, "see the reference of reasons")
+        yield escape(f"{source} line {reject.line}: {reject.reason}: {meaning}: {raw!r}")
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
-        yield escape(f"{source}: {more:,} more rejected rows are in the table import_reject")
+        yield escape(f"{source}: and {more:,} more rejected rows: `uptill rejects {result.id}` shows all")
     for warning in list_warnings(result.quality or {}):
         yield f"[bold yellow]warning:[/] {escape(escape_unprintable(f'{source}: {warning}'))}"
 

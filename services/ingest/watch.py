@@ -9,6 +9,7 @@ from threading import Event
 
 import structlog
 
+from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.delivery import LoadSource
 from services.ingest.run.paths import load_stored
 from services.ingest.sources.file_names import stored_name
@@ -28,10 +29,11 @@ _SQL = queries("watch")
 class Watcher:
     """Remembers what a collection held at the last check, and which of it is loaded."""
 
-    def __init__(self, path: str, settings: Settings, load: LoadSource) -> None:
+    def __init__(self, path: str, settings: Settings, load: LoadSource, reading: Reading = PLAIN) -> None:
         self._path = path
         self._settings = settings
         self._load = load
+        self._reading = reading
         self._seen: dict[str, str] = {}
         self._done: dict[str, str] = {}
         self._left_out: set[str] = set()  # entries already logged
@@ -91,7 +93,10 @@ class Watcher:
                 self._load_alone(stored)
 
     def _load_together(self, new: Sequence[StoredObject]) -> None:
-        for _ in load_stored(self._url, new, self._load, self._record_done, self._log_left_out):
+        loading = load_stored(
+            self._url, new, self._load, self._record_done, self._log_left_out, reading=self._reading
+        )
+        for _ in loading:
             pass
 
     def _load_alone(self, stored: StoredObject) -> None:

@@ -4,11 +4,11 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from services.local.servers import Endpoints
+from shared.db.connect import connect
 from shared.db.logins import SHARES, ensure_logins
 from shared.db.migrate import migrate
 from shared.db.queries import queries
@@ -22,7 +22,9 @@ _BUCKET = "uptill"
 
 def prepare_database(endpoints: Endpoints) -> str:
     """Create the database if it does not exist, apply the schema, and return the database's URL."""
-    with psycopg.connect(endpoints.database_url, autocommit=True) as conn:
+    with connect(
+        endpoints.database_url, application_name="uptill-up", statement_timeout_s=0, autocommit=True
+    ) as conn:
         if not conn.execute("select from pg_database where datname = %s", [_DATABASE]).rowcount:
             conn.execute(sql.SQL("create database {}").format(sql.Identifier(_DATABASE)))
     url = urlsplit(endpoints.database_url)._replace(path=f"/{_DATABASE}").geturl()
@@ -60,7 +62,7 @@ def prepare_bucket(endpoints: Endpoints) -> str:
 
 def prepare_key(database_url: str, known: str | None) -> str:
     """Return the known API key if it is still valid, else a new one with the scope `admin`."""
-    with psycopg.connect(database_url) as conn:
+    with connect(database_url, application_name="uptill-up") as conn:
         if known is not None and (prefix := prefix_of(known)) is not None:
             row = (
                 conn.cursor(row_factory=dict_row)

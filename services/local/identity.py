@@ -31,7 +31,7 @@ def claim_identity(directory: Path, port_names: Iterable[str]) -> tuple[Identity
     """
     path = directory / _FILE_NAME
     if path.exists():
-        known = Identity(**json.loads(path.read_text(encoding="utf-8")))
+        known = _read_identity(path)
     elif (directory / "postgres").exists():
         raise LocalStackError(
             f"{path} is missing, and it holds the passwords to the data. Restore the file, or remove {directory}."
@@ -42,6 +42,15 @@ def claim_identity(directory: Path, port_names: Iterable[str]) -> tuple[Identity
     identity = replace(known, ports=reservation.ports)
     write_private(path, json.dumps(asdict(identity), indent=1))
     return identity, reservation
+
+
+def _read_identity(path: Path) -> Identity:
+    try:
+        return Identity(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise LocalStackError(
+            f"{path} is damaged, and it holds the passwords to the data. Restore the file, or remove {path.parent}."
+        ) from None
 
 
 def _new_identity() -> Identity:

@@ -30,7 +30,7 @@ def locked(directory: Path, wait: Callable[[float], None]) -> Iterator[int]:
         while not _try_lock(file.fileno()):
             file.seek(0)
             holder = file.read().strip()
-            if holder and psutil.pid_exists(int(holder)):
+            if holder.isdigit() and psutil.pid_exists(int(holder)):
                 raise LocalStackError(
                     f"another `uptill up` (process {holder}) uses {directory}. "
                     "Stop it, or choose another folder with --data."

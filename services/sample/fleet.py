@@ -22,6 +22,8 @@ ZONES: Final[dict[str, int]] = {
     "America/Phoenix": 59,
     "Pacific/Honolulu": 2,
 }
+# The stores of the documentation: polled to the end, with hours and a zone, and up at times.
+DOCUMENTED: Final = ("0042", "0043")
 # The zone of a store without one.
 DEFAULT_ZONE: Final = "America/Chicago"
 NONE: Final = -1  # no zone, or no opening week
@@ -81,8 +83,9 @@ def build_fleet(draws: Draws, stores: int) -> Fleet:
     silent_after[:stores][silent] = draws.uniform("silent after", index[:stores][silent])
     good = draws.uniform("good", index) < _GOOD_SHARE
     low, high = np.where(good, _GOOD_UP[0], _USUAL_UP[0]), np.where(good, _GOOD_UP[1], _USUAL_UP[1])
+    ordinary = ~(silent | dark[:stores]) & (zone[:stores] != NONE) & (week[:stores] != NONE)
     return Fleet(
-        store_ids=_draw_uuids(draws, index),
+        store_ids=_name_stores(_draw_uuids(draws, index), np.flatnonzero(ordinary)),
         zone=zone,
         week=week,
         polls_per_sweep=polls_per_sweep,
@@ -96,6 +99,12 @@ def _choose_stores(rank: NDArray[np.int64], measured: int, stores: int) -> NDArr
     """Choose ranked stores in the proportion that `measured` has among the real ones."""
     count = round(stores * measured / _POLLED)
     return rank < max(count, int(stores >= _RARITIES_FROM))
+
+
+def _name_stores(store_ids: pl.Series, ordinary: NDArray[np.int64]) -> pl.Series:
+    """Give the first ordinary stores the ids that the documentation uses."""
+    chosen = ordinary[: len(DOCUMENTED)]
+    return store_ids.scatter(chosen, DOCUMENTED[: len(chosen)])
 
 
 def _draw_uuids(draws: Draws, index: NDArray[np.int64]) -> pl.Series:

@@ -1,4 +1,4 @@
-"""What the scheduler's duties have in common: threads that report their health, and steps that survive an outage."""
+"""What the scheduler's duties have in common: threads that report their health, and steps that fail alone."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,8 +8,11 @@ import psycopg
 import structlog
 
 from shared.errors import InfrastructureError
+from shared.metrics.registry import DUTIES_FAILED
 
 _log = structlog.get_logger()
+# Before a duty that failed begins again.
+_PAUSE_S = 2.0
 
 
 class Duty(Thread, ABC):
@@ -19,16 +22,13 @@ class Duty(Thread, ABC):
         super().__init__(name=name, daemon=True)
         self._stopping = Event()
         self._was_healthy = True
-        self._error: BaseException | None = None
 
     @abstractmethod
     def perform(self) -> None:
         """Do the duty until `_stopping` is set; note in `_was_healthy` whether every server answered."""
 
     def is_healthy(self) -> bool:
-        """Return whether every server answered in the last round. Raises the error that ended the thread."""
-        if self._error is not None:
-            raise self._error
+        """Return whether every server answered in the last round, and nothing else failed."""
         return self._was_healthy
 
     def stop(self, grace_s: float) -> None:
@@ -37,17 +37,24 @@ class Duty(Thread, ABC):
         self.join(grace_s)
 
     def run(self) -> None:
-        try:
-            self.perform()
-        except BaseException as error:  # noqa: BLE001 - `is_healthy` raises it in the main thread
-            self._error = error
+        while not self._stopping.is_set():
+            self._was_healthy = try_step(self.name, self.perform) or self._stopping.is_set()
+            if not self._was_healthy:
+                self._stopping.wait(_PAUSE_S)
 
 
-def try_step(step: Callable[[], object]) -> bool:
-    """Run a step. Return False if a server was away, or Postgres canceled a statement or resolved a deadlock."""
+def try_step(duty: str, step: Callable[[], object]) -> bool:
+    """Run a step. Return False if it failed: a server was away, a statement was canceled, or anything else.
+
+    Whatever it is, the other duties of the scheduler go on, and the step is tried again in the next round.
+    """
     try:
         step()
     except (InfrastructureError, psycopg.OperationalError) as error:
-        _log.warning("sweep_skipped", error=str(error))
+        _log.warning("sweep_skipped", duty=duty, error=str(error))
+        return False
+    except Exception:  # noqa: BLE001 - it is logged and counted
+        DUTIES_FAILED.labels(duty).inc()
+        _log.exception("duty_failed", duty=duty)
         return False
     return True

@@ -5,8 +5,10 @@ interrupted: its rows change first or last, so the next round completes it.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
+import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
@@ -44,12 +46,12 @@ class Janitor(Duty):
 
     def _run_round(self) -> bool:
         pool, storage, settings = self._pool, self._storage, self._settings
-        healthy = try_step(lambda: deliver_files(pool, storage, self._may_continue))
-        healthy &= try_step(lambda: remove_expired_files(pool, storage, settings))
+        healthy = try_step("deliveries", lambda: deliver_files(pool, storage, self._may_continue))
+        healthy &= try_step("expiry", lambda: remove_expired_files(pool, storage, settings))
         if time.monotonic() >= self._clean_at_s and self._may_continue():
             self._clean_at_s = time.monotonic() + settings.janitor_s
-            healthy &= try_step(lambda: delete_old_data(pool, storage, settings))
-            healthy &= try_step(lambda: clean_bucket(pool, storage, settings, self._may_continue))
+            healthy &= delete_old_data(pool, storage, settings)
+            healthy &= try_step("bucket", lambda: clean_bucket(pool, storage, settings, self._may_continue))
         return healthy
 
     def _may_continue(self) -> bool:
@@ -89,26 +91,36 @@ def clean_bucket(
     return swept
 
 
-def delete_old_data(pool: ConnectionPool, storage: Storage, settings: Settings) -> None:
-    """Delete weeks of polls, rejected rows, imports, reports and Idempotency-Keys older than the settings keep them."""
+def delete_old_data(pool: ConnectionPool, storage: Storage, settings: Settings) -> bool:
+    """Delete weeks of polls, rejected rows, imports, reports and Idempotency-Keys older than the settings keep them.
+
+    Return False if a kind could not be deleted. The others are deleted all the same.
+    """
+    steps: Mapping[str, Callable[[psycopg.Connection], object]] = {
+        "weeks": lambda conn: list(drop_old_weeks(conn, settings.polls_keep_days)),
+        "rejects": lambda conn: forget_rejects(conn, settings.rejects_keep_days),
+        "imports": lambda conn: forget_imports(conn, settings.imports_keep_days),
+        "reports": lambda conn: forget_reports(conn, storage, settings.reports_keep_days),
+        "idempotency_keys": _forget_requests,
+    }
+    # Each of them, also after one that failed.
+    results = [try_step(f"retention of {kind}", partial(_forget, pool, kind, steps[kind])) for kind in steps]
+    return all(results)
+
+
+def _forget(pool: ConnectionPool, kind: str, step: Callable[[psycopg.Connection], object]) -> None:
     with borrowed(pool) as conn:
-        # Each step is a transaction of its own.
+        # Each statement is a transaction of its own.
         conn.autocommit = True
         try:
-            weeks = list(drop_old_weeks(conn, settings.polls_keep_days))
-            rejects = forget_rejects(conn, settings.rejects_keep_days)
-            imports = forget_imports(conn, settings.imports_keep_days)
-            reports = forget_reports(conn, storage, settings.reports_keep_days)
-            keys = forget_requests(conn)
+            forgotten = step(conn)
         finally:
             conn.autocommit = False
+    if forgotten:
+        _log.info("forgotten", **{kind: forgotten})
+
+
+def _forget_requests(conn: psycopg.Connection) -> int:
+    keys = forget_requests(conn)
     IDEMPOTENCY_FORGOTTEN.inc(keys)
-    if weeks or rejects or imports or reports or keys:
-        _log.info(
-            "forgotten",
-            weeks=weeks,
-            rejects=rejects,
-            imports=imports,
-            reports=reports,
-            idempotency_keys=keys,
-        )
+    return keys

@@ -4,6 +4,7 @@ Several schedulers may run at once: every step is a conditional update, and an e
 """
 
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from dramatiq.brokers.redis import RedisBroker
@@ -14,7 +15,7 @@ from services.scheduler.janitor import Janitor
 from services.scheduler.metric_facts import FactCollector
 from services.scheduler.recovery import Recovery
 from services.scheduler.schedules.due import fire_due
-from services.scheduler.sweep import sweep
+from services.scheduler.sweep import SWEEP_STEPS
 from services.scheduler.webhooks.deliveries import DeliveryLimits
 from services.scheduler.webhooks.dial import Dialer
 from services.scheduler.webhooks.sender import WebhookSender
@@ -28,6 +29,7 @@ from shared.settings import Settings, load_settings
 from shared.stop_signals import ShutdownSignals
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
+from shared.uptime.tzdata_release import tzdata_version
 
 # At a stop. What has no answer by then is sent again by another scheduler.
 _ANSWERS_WITHIN_S = 3.0
@@ -51,7 +53,9 @@ def run_scheduler(settings: Settings, stop: ShutdownSignals) -> None:
         settings, "scheduler", FactCollector(database_url, broker, redis_url, settings.silent_after_s)
     )
     with make_pool(
-        database_url, application_name="uptill-scheduler", max_size=3 + settings.webhook_threads
+        database_url,
+        application_name=f"uptill-scheduler tzdata={tzdata_version()}",
+        max_size=3 + settings.webhook_threads,
     ) as pool:
         await_schema(pool, stop.wait)
         sender = _make_sender(pool, settings)
@@ -79,8 +83,9 @@ def _make_sender(pool: ConnectionPool, settings: Settings) -> WebhookSender:
 def _run_round(
     pool: ConnectionPool, broker: RedisBroker, settings: Settings, janitor: Janitor, recovery: Recovery
 ) -> None:
-    healthy = try_step(lambda: fire_due(pool, broker, settings))
-    healthy &= try_step(lambda: sweep(pool, broker, settings))
+    healthy = try_step("schedules", lambda: fire_due(pool, broker, settings))
+    for name, step in SWEEP_STEPS.items():
+        healthy &= try_step(name, partial(step, pool, broker, settings))
     healthy &= janitor.is_healthy()
     healthy &= recovery.is_healthy()
     SWEEPS.labels("done" if healthy else "skipped").inc()

@@ -21,11 +21,11 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from shared.db.connect import connect
+from shared.db.connect import connect, is_outage
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, QueueUnavailable
 from shared.metrics.definition import PREFIX, Metric
-from shared.metrics.registry import FACTS, QUEUE_MESSAGES, QUEUE_STATE, SLOW_FACTS, SOURCE_UP
+from shared.metrics.registry import DUTIES_FAILED, FACTS, QUEUE_MESSAGES, QUEUE_STATE, SLOW_FACTS, SOURCE_UP
 from shared.queue import dead_messages, queue_depth
 from shared.queue_state import STATES, QueueProbe
 
@@ -90,10 +90,25 @@ class FactCollector(Collector):
                 conn.transaction(),
             ):
                 conn.execute("set transaction isolation level repeatable read, read only")
-                cached.families = [_make_family(fact, self._query_rows(conn, fact)) for fact in facts]
+                cached.families = list(self._query_families(conn, facts))
         except (DatabaseUnavailable, psycopg.errors.QueryCanceled) as error:
             cached.families = None
             _log.warning("facts_unavailable", error=str(error))
+
+    def _query_families(self, conn: psycopg.Connection, facts: Sequence[Metric]) -> Iterator[Family]:
+        """Yield the metrics. One whose query fails is missing, and the others are not."""
+        for fact in facts:
+            try:
+                # A savepoint: the snapshot of the others survives.
+                with conn.transaction():
+                    family = _make_family(fact, self._query_rows(conn, fact))
+            except (psycopg.DatabaseError, TypeError, ValueError) as error:
+                if is_outage(error) or isinstance(error, psycopg.errors.QueryCanceled):
+                    raise
+                DUTIES_FAILED.labels("facts").inc()
+                _log.exception("fact_failed", metric=fact.name)
+                continue
+            yield family
 
     def _query_rows(self, conn: psycopg.Connection, fact: Metric) -> list[Row]:
         parameters = self._parameters | {"buckets": [0.0, *fact.buckets]}

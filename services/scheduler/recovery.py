@@ -48,6 +48,8 @@ class Recovery(Duty):
         self._grace_until_s = float("-inf")
 
     def perform(self) -> None:
+        # After an error, an earlier check is not the one before.
+        self._missed = frozenset()
         while not self._stopping.is_set():
             try:
                 self._check_on_one_session()

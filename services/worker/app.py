@@ -5,14 +5,22 @@ thread is kept for short reports: `dramatiq services.worker.app --queues short -
 """
 
 import dramatiq
+import structlog
 
 from services.worker.actors import register_actors
 from services.worker.lifecycle import WorkerLifecycle
 from services.worker.main import IDLE_MS
 from services.worker.open_context import load_worker_settings
+from shared.errors import ConfigurationError
 from shared.queue import make_broker
+from shared.telemetry import configure_logging
 
-settings = load_worker_settings()
+configure_logging("worker", "INFO")
+try:
+    settings = load_worker_settings()
+except ConfigurationError as error:
+    structlog.get_logger().error("worker_cannot_run", error=str(error))
+    raise SystemExit(1) from None
 broker = make_broker(settings.redis_url.get_secret_value())
 lifecycle = WorkerLifecycle(settings, idle_ms=IDLE_MS)
 broker.add_middleware(lifecycle)

@@ -12,6 +12,7 @@ _DETAIL_TIMES = _TIMES | {
     "unknown": "unknown_us",
     "uptime_min": "up_min_us",
     "uptime_max": "up_max_us",
+    "excluded": "excluded_us",
 }
 
 
@@ -30,7 +31,7 @@ TIMEZONE = Column("timezone", "text")
 
 
 def report_columns(windows: Sequence[Window], *, detail: bool) -> tuple[Column, ...]:
-    """Return uptime of every window, then downtime. `detail` adds unknown time, the bounds, the polls and the zone."""
+    """Return uptime of every window, then downtime. `detail` adds unknown time, the bounds, excluded time, the polls and the zone."""
     times = (
         Column(f"{label}_{window.name}", "minutes" if window.in_minutes else "hours", measure, number)
         for label, measure in (_DETAIL_TIMES if detail else _TIMES).items()

@@ -12,6 +12,7 @@ from services.worker.context import WorkerContext
 from services.worker.finalise_report import finish_claimed
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import one_snapshot
+from services.worker.other_tzdata import OtherTzdata, give_way
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
 from services.worker.stages import stage
@@ -98,13 +99,20 @@ def _compute_or_release(context: WorkerContext, lease: BatchLease) -> bool:
         BATCHES_ENDED.labels("released").inc()
         _log.warning("batch_released", error=str(error))
         give_back(context, partial(_release_after_outage, lease=lease, error=str(error)), patient=True)
+    except OtherTzdata as error:
+        BATCHES_ENDED.labels("failed").inc()
+        _log.warning("batch_left_to_others", error=str(error))
+        _release_failed(context, lease, str(error))
     except Exception as error:  # noqa: BLE001 - any error counts as a failed claim
         BATCHES_ENDED.labels("failed").inc()
         _log.exception("batch_failed")
-        cause = f"{type(error).__name__}: {error}"
-        free = partial(release_batch, lease=lease, error=cause, pause_s=_FAILURE_PAUSE_S, give_back=False)
-        give_back(context, free, patient=False)
+        _release_failed(context, lease, f"{type(error).__name__}: {error}")
     return False
+
+
+def _release_failed(context: WorkerContext, lease: BatchLease, cause: str) -> None:
+    free = partial(release_batch, lease=lease, error=cause, pause_s=_FAILURE_PAUSE_S, give_back=False)
+    give_back(context, free, patient=False)
 
 
 def _release_after_outage(conn: psycopg.Connection, lease: BatchLease, error: str) -> None:
@@ -129,19 +137,24 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         _log.warning("lease_lost", stage="load")
         return False
     with renewal.renewing(), stage("compute"):
-        data = render_part(lease.batch, given)
+        rendered = render_part(lease.batch, given)
+        give_way(lease, rendered.without_row.failed)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("upload"):
-        part = context.storage.put(lease.part_key, data, STORED_CSV_TYPE)
+        part = context.storage.put(lease.part_key, rendered.data, STORED_CSV_TYPE)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
-        completion = complete_batch(conn, lease, part, context.terms, read_seq=snapshot.seq)
+        completion = complete_batch(
+            conn, lease, part, context.terms, read_seq=snapshot.seq, without_row=rendered.without_row
+        )
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
     if not completion.accepted:
         _log.warning("lease_lost", stage="complete")
         give_back(context, renewal.return_lost_claim, patient=True)
         return False
+    for store in rendered.without_row.failed:
+        _log.error("store_failed", store_id=store.store_id, reason=store.reason, detail=store.detail)
     _log.info(
         "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes
     )

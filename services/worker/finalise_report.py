@@ -14,6 +14,7 @@ from services.worker.context import WorkerContext
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import one_snapshot
 from services.worker.merge import damaged_parts
+from services.worker.other_tzdata import require_tzdata
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
 from services.worker.report_files import Finalisation, LeaseLost, write_report_files
@@ -23,7 +24,12 @@ from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError, ObjectLost
 from shared.ids import new_id
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED, OBJECTS_REFUSED
-from shared.reports.consistency import newest_read_seq, replace_part, stale_batches
+from shared.reports.consistency import (
+    batches_with_other_tzdata,
+    newest_read_seq,
+    replace_part,
+    stale_batches,
+)
 from shared.reports.finalise import (
     claim_finalise,
     finish_report,
@@ -40,7 +46,7 @@ from shared.reports.model import FinaliseLease, ReportFacts
 from shared.storage import StoredObject
 from shared.tracing import Value, span
 from shared.uptime.policy import POLICY_VERSION
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 _log = structlog.get_logger()
 
@@ -109,9 +115,14 @@ def _finish(work: Finalisation) -> Mapping[FileFormat, StoredObject] | None:
     """Return the committed files, or None if the lease was lost before the commit."""
     context, lease = work.context, work.lease
     with borrowed(context.pool) as conn:
-        is_consistent = not stale_batches(conn, lease.report_id, newest_read_seq(conn, lease.report_id))
-    if not is_consistent:
-        _log.warning("rounds_used_up", finalise_attempt=lease.attempt)
+        stale = stale_batches(conn, lease.report_id, newest_read_seq(conn, lease.report_id))
+        others = batches_with_other_tzdata(conn, lease.report_id)
+    if others:
+        require_tzdata(others[0].tzdata_version, is_last=lease.is_last)
+    if stale or others:
+        _log.warning(
+            "batches_computed_again", stale=len(stale), of_other_tzdata=len(others), attempt=lease.attempt
+        )
         _recompute_in_one_snapshot(work)
     with borrowed(context.pool) as conn:
         parts = list_parts(conn, lease.report_id)
@@ -128,7 +139,7 @@ def _finish(work: Finalisation) -> Mapping[FileFormat, StoredObject] | None:
         _log.warning("parts_lost", batches=reopened, error=str(error))
         raise LeaseLost from error
     # As counted in the bytes of each part.
-    rows = sum(part.stores for part in parts)
+    rows = sum(part.rows for part in parts)
     with stage("finish"), borrowed(context.pool) as conn:
         finished = finish_report(conn, lease, files, rows=rows, tzdata_version=tzdata_version())
         failpoints.hit("finish.before_commit")
@@ -137,16 +148,29 @@ def _finish(work: Finalisation) -> Mapping[FileFormat, StoredObject] | None:
 
 
 def _recompute_in_one_snapshot(work: Finalisation) -> None:
-    """Compute every stale batch in one snapshot, which cannot disagree with itself."""
+    """Compute every stale batch, and every one of another time zone database, in one snapshot and with one database.
+
+    So they cannot disagree with each other.
+    """
     context, lease = work.context, work.lease
     with borrowed(context.pool) as reader, one_snapshot(reader) as snapshot:
-        for batch in stale_batches(reader, lease.report_id, snapshot.seq):
+        stale = stale_batches(reader, lease.report_id, snapshot.seq)
+        others = batches_with_other_tzdata(reader, lease.report_id)
+        for _, batch in sorted({batch.batch_no: batch for batch in (*stale, *others)}.items()):
             with work.renewal.renewing():
-                data = render_part(batch, context.inputs.load_input(reader, batch, snapshot))
-                part = context.storage.put(batch.part_key(f"final-{lease.attempt}"), data, STORED_CSV_TYPE)
+                rendered = render_part(batch, context.inputs.load_input(reader, batch, snapshot))
+                key = batch.part_key(f"final-{lease.attempt}")
+                part = context.storage.put(key, rendered.data, STORED_CSV_TYPE)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
-                if not replace_part(conn, lease, batch.batch_no, part, read_seq=snapshot.seq):
+                if not replace_part(
+                    conn,
+                    lease,
+                    batch.batch_no,
+                    part,
+                    read_seq=snapshot.seq,
+                    without_row=rendered.without_row,
+                ):
                     raise LeaseLost
             failpoints.hit("reread.after_commit")
             work.require_lease()

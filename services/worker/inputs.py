@@ -1,7 +1,7 @@
 """The input of batches, cached for the next report about the same stores: only what has changed is read again.
 
-An input from the cache equals a full read in the caller's snapshot. The import ledger tells which hours, zones and
-polls of an earlier snapshot still hold: all polls before the oldest change do.
+An input from the cache equals a full read in the caller's snapshot. The import ledger tells which hours, zones,
+adjustments and polls of an earlier snapshot still hold: all polls before the oldest change do.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
 import psycopg
 
 from services.worker.load import (
@@ -21,11 +22,13 @@ from services.worker.load import (
     read_polls_after,
     read_stores,
 )
+from services.worker.load_adjustments import NOTHING_STORED, StoredAdjustments, read_adjustments
 from services.worker.packed_polls import PackedPolls
 from shared.clock import to_us
 from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.consistency import DataRange, data_range
 from shared.reports.model import Batch
+from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Line
@@ -51,6 +54,26 @@ class BatchInput:
     zones: Sequence[str | None]
     hours: Hours
     polls: Polls
+    adjustments: Adjustments = NO_ADJUSTMENTS
+
+    def keep(self, places: Sequence[int]) -> "BatchInput":
+        """Return the input of some of the stores, given by their indexes in ascending order."""
+        if len(places) == len(self.store_ids):
+            return self
+        number = np.full(len(self.store_ids), -1, np.int64)
+        number[places] = np.arange(len(places))
+        hours, polls = self.hours, self.polls
+        of_hours, of_polls = (np.flatnonzero(number[rows.store] >= 0) for rows in (hours, polls))
+        return BatchInput(
+            [self.store_ids[place] for place in places],
+            [self.zones[place] for place in places],
+            Hours(
+                number[hours.store[of_hours]],
+                *(values[of_hours] for values in (hours.day_of_week, hours.opens_s, hours.closes_s)),
+            ),
+            Polls(number[polls.store[of_polls]], polls.at_us[of_polls], polls.active[of_polls]),
+            self.adjustments.renumbered(number),
+        )
 
 
 @dataclass(frozen=True)
@@ -62,13 +85,17 @@ class _CacheEntry:
     hours: Hours
     range: DataRange
     polls: PackedPolls
+    adjustments: StoredAdjustments
 
     @property
     def size_bytes(self) -> int:
         hours, polls = self.hours, self.polls
         arrays = (hours.store, hours.day_of_week, hours.opens_s, hours.closes_s, polls.instants, polls.counts)
         return (
-            self.stores.keys.nbytes + sum(array.nbytes for array in arrays) + len(self.stores.ids) * _ID_BYTES
+            self.stores.keys.nbytes
+            + sum(array.nbytes for array in arrays)
+            + len(self.stores.ids) * _ID_BYTES
+            + self.adjustments.size_bytes
         )
 
 
@@ -92,13 +119,15 @@ class InputCache:
             entry = _update_entry(conn, batch, snapshot, needed, cached, changes)
         else:
             stores = read_stores(conn, batch)
-            entry = _read_entry(conn, snapshot, needed, stores, read_hours(conn, stores))
+            adjustments = _read_adjustments(conn, stores, snapshot)
+            entry = _read_entry(conn, snapshot, needed, stores, read_hours(conn, stores), adjustments)
         # A report on the past must not displace an entry about the present.
         is_past = cached and changes and entry.range.to_time < cached.range.to_time
         if snapshot.import_id is not None and not is_past:
             self._entries.put(key, entry, entry.size_bytes)
         polls = entry.polls.narrowed(entry.range, needed).unpacked()
-        return BatchInput(entry.stores.ids, entry.stores.zones, entry.hours, polls)
+        stores, hours = entry.stores, entry.hours
+        return BatchInput(stores.ids, stores.zones, hours, polls, entry.adjustments.in_range(hours, needed))
 
 
 def _cache_key(batch: Batch) -> _BatchStores:
@@ -113,7 +142,7 @@ def _with_history(every_from: datetime, to_time: datetime) -> DataRange:
 
 def _find_changes(conn: psycopg.Connection, cached: _CacheEntry, snapshot: Snapshot) -> Changes | None:
     if cached.snapshot == snapshot:
-        return Changes(hours=False, zones=False, polls_from=None)
+        return Changes(hours=False, zones=False, adjustments=False, polls_from=None)
     if not 0 < snapshot.seq - cached.snapshot.seq <= _MOST_CHANGES:
         return None
     return changes_since(conn, cached.snapshot, cached.range)
@@ -130,34 +159,46 @@ def _update_entry(
     """Return the cached entry with everything that changed since, read from Postgres."""
     stores = read_stores(conn, batch) if changes.zones else cached.stores
     hours = read_hours(conn, stores) if changes.hours else cached.hours
+    adjustments = _read_adjustments(conn, stores, snapshot) if changes.adjustments else cached.adjustments
     valid = cached.range
     if changes.polls_from:
         valid = valid._replace(to_time=min(valid.to_time, changes.polls_from - _INSTANT))
     if not valid.every_from <= needed.every_from <= valid.to_time:
-        return _read_entry(conn, snapshot, needed, stores, hours)
+        return _read_entry(conn, snapshot, needed, stores, hours, adjustments)
     until = min(needed.to_time, snapshot.newest_poll or needed.to_time)
     is_in_memory = until <= valid.to_time
     BATCH_INPUTS.labels("memory" if is_in_memory else "both").inc()
     polls = cached.polls.narrowed(cached.range, valid)
     if is_in_memory:
-        return _CacheEntry(snapshot, stores, hours, valid, polls)
+        return _CacheEntry(snapshot, stores, hours, valid, polls, adjustments)
     joined = _with_history(valid.every_from, until)
     newer = _pack_in_order(read_polls_after(conn, stores, valid.to_time, until), stores, joined)
     # The entry moves on with time and keeps its length.
     passed = max(until - cached.range.to_time, timedelta(0))
     moved = _with_history(min(valid.every_from + passed, needed.every_from), until)
-    return _CacheEntry(snapshot, stores, hours, moved, polls.followed_by(newer).narrowed(joined, moved))
+    moved_polls = polls.followed_by(newer).narrowed(joined, moved)
+    return _CacheEntry(snapshot, stores, hours, moved, moved_polls, adjustments)
+
+
+def _read_adjustments(conn: psycopg.Connection, stores: Stores, snapshot: Snapshot) -> StoredAdjustments:
+    """Return the adjustments of stores. Most databases never had any, and then nothing is read."""
+    return read_adjustments(conn, stores, snapshot.seq) if snapshot.adjusted_seq else NOTHING_STORED
 
 
 def _read_entry(
-    conn: psycopg.Connection, snapshot: Snapshot, needed: DataRange, stores: Stores, hours: Hours
+    conn: psycopg.Connection,
+    snapshot: Snapshot,
+    needed: DataRange,
+    stores: Stores,
+    hours: Hours,
+    adjustments: StoredAdjustments,
 ) -> _CacheEntry:
     BATCH_INPUTS.labels("database").inc()
     # Up to the newest poll: later polls are new, however far ahead a report looks.
     until = min(needed.to_time, max(snapshot.newest_poll or needed.to_time, needed.every_from))
     held = _with_history(needed.every_from, until)
     polls = _pack_in_order(read_polls(conn, stores, held), stores, held)
-    return _CacheEntry(snapshot, stores, hours, held, polls)
+    return _CacheEntry(snapshot, stores, hours, held, polls, adjustments)
 
 
 def _pack_in_order(polls: Polls, stores: Stores, held: DataRange) -> PackedPolls:

@@ -38,13 +38,16 @@ class Snapshot(NamedTuple):
     import_id: UUID | None
     committed_at: datetime | None
     newest_poll: datetime | None
+    # The last change of dated or special hours, lifetimes, closures or calendars; 0 if there never was one.
+    adjusted_seq: int = 0
 
 
 class Changes(NamedTuple):
-    """What changed between two snapshots: hours, zones, and polls from `polls_from` on. None: no poll that matters."""
+    """What changed between two snapshots: hours, zones, adjustments, and polls from `polls_from` on. None: no poll that matters."""
 
     hours: bool
     zones: bool
+    adjustments: bool
     polls_from: datetime | None
 
 
@@ -106,7 +109,7 @@ def read_hours(conn: psycopg.Connection, stores: Stores) -> Hours:
     """Read the opening hours of stores."""
     records = _read_records(conn, "hours", stores, {}, _HOURS)
     return Hours(
-        _find_places(stores, records["store_key"]),
+        find_places(stores, records["store_key"]),
         *(records[name].astype(np.int64) for name in ("day_of_week", "opens_s", "closes_s")),
     )
 
@@ -138,10 +141,10 @@ def _read_records(
 
 def _parse_polls(stores: Stores, records: np.ndarray) -> Polls:
     at_us = records["at_us"].astype(np.int64) + _POSTGRES_EPOCH_US
-    return Polls(_find_places(stores, records["store_key"]), at_us, records["active"])
+    return Polls(find_places(stores, records["store_key"]), at_us, records["active"])
 
 
-def _find_places(stores: Stores, wanted: np.ndarray) -> Int64s:
+def find_places(stores: Stores, wanted: np.ndarray) -> Int64s:
     """Return the index in `stores` of each wanted key. Every key must be there."""
     keys, order = stores.keys, np.argsort(stores.keys)
     first = int(keys[order[0]]) if len(order) else 0

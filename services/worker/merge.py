@@ -21,7 +21,7 @@ def merge_parts(
     """Write the CSV to `key`. A single part already is the CSV, and is only verified.
 
     `before_part` is called before each part and may raise to stop the merge. Raises `StorageUnavailable`, and
-    `ObjectLost` for a part that is missing, was changed, or does not have exactly one row for each of its stores.
+    `ObjectLost` for a part that is missing, was changed, or does not have exactly its number of rows, one per store.
     """
     if len(parts) == 1:
         read_part(storage, parts[0])
@@ -45,10 +45,10 @@ def read_part(storage: Storage, part: Part) -> bytes:
     """Return the verified bytes of a part. Raises as `merge_parts` does."""
     data = b"".join(storage.read(part))
     rows, stores = count_rows(data, header=part.batch_no == 0)
-    if not rows == stores == part.stores:
+    if not rows == stores == part.rows:
         raise ObjectCorrupt(
             f"the part {part.key} has {rows:,} rows for {stores:,} stores; it must have one row for each of"
-            f" {part.stores:,} stores"
+            f" {part.rows:,} stores"
         )
     return data
 

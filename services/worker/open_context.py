@@ -17,6 +17,7 @@ from shared.reports.claim import LeaseTerms
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
 from shared.tracing import start_tracing, stop_tracing
+from shared.uptime.tzdata_release import tzdata_version
 
 # What is still unpublished then is left to the scheduler.
 _PUBLISH_WITHIN_S = 1.0
@@ -40,7 +41,8 @@ def open_context(settings: Settings, wait: Callable[[float], bool]) -> Iterator[
     publisher = Publisher(settings.redis_url.get_secret_value())
     pool = make_pool(
         database_url,
-        application_name=f"uptill-worker {name}",
+        # `uptill doctor` and a metric compare the databases of all services by these names.
+        application_name=f"uptill-worker tzdata={tzdata_version()} {name}",
         max_size=settings.pool_size,
         lock_timeout_s=settings.lock_timeout_s,
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.worker.columns import Column
 from shared.reports.model import ReportFacts
 from shared.storage import StoredObject
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ def describe_provenance(
         "data_cut": facts.read_seq,
         "tzdata_version": tzdata_version(),
         "rows": rows,
+        "stores_failed": facts.stores_failed,
         "csv_sha256": csv.sha256,
     }
 

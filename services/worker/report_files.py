@@ -47,7 +47,7 @@ def write_report_files(
     with stage("merge"):
         csv = merge_parts(context.storage, work.lease.object_key("csv"), parts, work.require_lease)
     with stage("convert"):
-        others = _convert_csv(work, csv, facts, rows=sum(part.stores for part in parts))
+        others = _convert_csv(work, csv, facts, rows=sum(part.rows for part in parts))
     failpoints.hit("merge.after")
     for file in ([] if len(parts) == 1 else [csv]) + list(others.values()):
         if not context.storage.holds(file):

@@ -9,13 +9,13 @@ from shared.uptime.kernel import Measures
 
 PER_UNIT = 10_000
 _PARTS = ("up_us", "down_us", "unknown_us")
-_TIMES = ("open_us", *_PARTS, "up_min_us", "up_max_us")
+_TIMES = ("open_us", *_PARTS, "up_min_us", "up_max_us", "excluded_us")
 
 
 def round_times(measures: Measures, window_no: int, unit_us: int) -> Mapping[str, Int64s]:
     """Return the times of one window in ten-thousandths of the unit, by measure. Each array has one element per store.
 
-    Open time is rounded half up. Up, down and unknown time are rounded by largest remainder (Hamilton's method), so
+    Open and excluded time are rounded half up. Up, down and unknown time are rounded by largest remainder (Hamilton's method), so
     they add up to the open time. The bounds are rounded outwards and stay within the open time.
     """
     times_us = {name: getattr(measures, name)[:, window_no] * PER_UNIT for name in _TIMES}
@@ -27,6 +27,7 @@ def round_times(measures: Measures, window_no: int, unit_us: int) -> Mapping[str
         "unknown_us": unknown,
         "up_min_us": times_us["up_min_us"] // unit_us,
         "up_max_us": np.minimum(-(-times_us["up_max_us"] // unit_us), open_time),
+        "excluded_us": (times_us["excluded_us"] + unit_us // 2) // unit_us,
     }
 
 

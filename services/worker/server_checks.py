@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from shared.errors import InfrastructureError
+from shared.explain import explain
 
 _log = structlog.get_logger()
 _AGAIN_S = 2.0
@@ -27,6 +28,6 @@ def _has_answered(name: str, check: Callable[[], None]) -> bool:
     try:
         check()
     except InfrastructureError as error:
-        _log.warning("not_checked", what=name, error=str(error))
+        _log.warning("not_checked", what=name, error=explain(error))
         return False
     return True

@@ -8,6 +8,7 @@ import structlog
 from shared.db.logins import ensure_logins, login_settings
 from shared.db.migrate import migrate
 from shared.errors import UptillError
+from shared.explain import explain
 from shared.settings import load_settings
 from shared.telemetry import configure_logging
 
@@ -23,7 +24,7 @@ def main() -> None:
         logins = ensure_logins(owner_url, login_settings(settings))
     except UptillError as error:
         # The text says it; a traceback adds nothing.
-        log.error("migration_failed", error=str(error))  # noqa: TRY400
+        log.error("migration_failed", error=explain(error))  # noqa: TRY400
         raise SystemExit(1) from None
     log.info("migrated", applied=applied, logins=logins)
 

@@ -12,7 +12,13 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from shared.db.deadline import cut_after
 from shared.db.lending import lent
 from shared.db.own_sessions import IDLE_IN_TRANSACTION_S, configure, configure_async, refuse_pooled
-from shared.errors import DatabaseUnavailable, StatementTimedOut, TableLocked
+from shared.errors import (
+    ConfigurationError,
+    DatabaseFull,
+    DatabaseUnavailable,
+    StatementTimedOut,
+    TableLocked,
+)
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
@@ -36,6 +42,7 @@ _POOL: dict[str, Any] = {
 _OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006", "25P03")
 # lock_timeout: another transaction works on the table. The statement is not at fault.
 _LOCKED = "55P03"
+_DISK_FULL = "53100"
 _OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
 
 
@@ -69,6 +76,8 @@ def translated_errors() -> Iterator[None]:
             raise
         if isinstance(error, psycopg.Error) and error.sqlstate == _LOCKED:
             raise TableLocked("another transaction holds a lock on a table that is needed here") from error
+        if isinstance(error, psycopg.Error) and error.sqlstate == _DISK_FULL:
+            raise DatabaseFull("the disk of the database is full: free space on it") from error
         if isinstance(error, PoolTimeout):
             refuse_pooled()
         raise DatabaseUnavailable("the database did not answer") from error
@@ -93,7 +102,7 @@ def connect(
     """Open a connection for a block. It commits at the end, and rolls back if the block raises."""
     with (
         translated_errors(),
-        psycopg.connect(
+        _open_session(
             database_url,
             autocommit=autocommit,
             **session_arguments(application_name, statement_timeout_s, lock_timeout_s),
@@ -101,6 +110,16 @@ def connect(
     ):
         configure(conn)
         yield conn
+
+
+def _open_session(database_url: str, **arguments: Any) -> psycopg.Connection:
+    try:
+        return psycopg.connect(database_url, **arguments)
+    except psycopg.ProgrammingError as error:
+        # The driver cannot read the address. Its message quotes the address, which may hold a password.
+        raise ConfigurationError(
+            "UPTILL_DATABASE_URL cannot be read: write it as postgresql://user:password@host:5432/database"
+        ) from error
 
 
 @asynccontextmanager

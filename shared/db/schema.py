@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from shared.db.connect import borrowed
 from shared.db.migrate import known_migrations
 from shared.errors import InfrastructureError, SchemaBehind
+from shared.explain import explain
 
 _APPLIED = "select coalesce(max(version), 0) from schema_migration"
 # The table does not exist, or the migration that lets roles read it was not applied.
@@ -41,7 +42,7 @@ def await_schema(pool: ConnectionPool, wait: Callable[[float], bool]) -> None:
         except InfrastructureError as error:
             if logged != str(error):
                 logged = str(error)
-                _log.warning("waiting_for_schema", error=logged)
+                _log.warning("waiting_for_schema", error=explain(error))
         else:
             return
         if wait(_CHECK_AGAIN_S):

@@ -31,7 +31,11 @@ from shared.keys import ApiKey, matches, prefix_of
 
 _SQL = queries("keys")
 _log = structlog.get_logger()
-_WORK_OF_SCOPE = {"reports:write": Work.REPORT, "ingest:write": Work.INGEST}
+_WORK_OF_SCOPE = {
+    "reports:write": Work.REPORT,
+    "closures:write": Work.INGEST,
+    "ingest:write": Work.INGEST,
+}
 REMEMBERED_S = 3.0  # a revoked or expired key is refused within this; 5 s are promised
 MOST_REMEMBERED = 10_000
 _UNKNOWN_AT_ONCE = 2  # connections of the pool that unknown keys may use at a time

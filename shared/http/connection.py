@@ -5,6 +5,7 @@ uvicorn waits forever for headers, bodies and readers, and buffers a body before
 
 import asyncio
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from typing import ClassVar, cast
 
@@ -157,7 +158,8 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._is_lingering = True
         self.flow.resume_reading()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # the caller may be gone already
+                self.transport.write_eof()
         self._expect_within(LINGER_S)
 
     def send_400_response(self, msg: str) -> None:

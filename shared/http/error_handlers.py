@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from shared import errors
+from shared.explain import explain
 from shared.http.faults import fault
 from shared.http.headers import REQUEST_ID, SECURITY_HEADERS
 from shared.http.problems import (
@@ -47,7 +48,7 @@ async def _on_domain_error(request: Request, error: Exception) -> ProblemRespons
             headers["WWW-Authenticate"] = "Bearer"
         case HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = RETRY_AFTER_S
-            _log.warning("unavailable", path=request.url.path, error=str(error))
+            _log.warning("unavailable", path=request.url.path, error=explain(error))
     if isinstance(error, errors.RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, errors.TooManyOpen):

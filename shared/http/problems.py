@@ -40,6 +40,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ),
     errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "Report not found"),
     errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "Store not found"),
+    errors.StoreFailed: Problem("store_failed", HTTPStatus.CONFLICT, "The store cannot be computed"),
     errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The file is not ready yet"),
     errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "File not found"),
     errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "Import not found"),
@@ -88,6 +89,11 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "webhook_secret_missing", HTTPStatus.CONFLICT, "The API key has no webhook secret"
     ),
     errors.ScheduleNotFound: Problem("schedule_not_found", HTTPStatus.NOT_FOUND, "Report schedule not found"),
+    errors.ClosureNotFound: Problem("closure_not_found", HTTPStatus.NOT_FOUND, "Closure not found"),
+    errors.CalendarNotFound: Problem("calendar_not_found", HTTPStatus.NOT_FOUND, "Calendar not found"),
+    errors.ClosureExists: Problem(
+        "closure_exists", HTTPStatus.CONFLICT, "There is already a closure with this start"
+    ),
     errors.KeyNotFound: Problem("key_not_found", HTTPStatus.NOT_FOUND, "API key not found"),
     errors.KeyReplaced: Problem("key_replaced", HTTPStatus.CONFLICT, "The API key was already rotated"),
     errors.StatementTimedOut: Problem(

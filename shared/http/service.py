@@ -11,6 +11,8 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel, Field
 from starlette.middleware.cors import CORSMiddleware
 
+from shared.errors import ConfigurationError
+from shared.explain import explain
 from shared.http.auth import public
 from shared.http.body_limit import BodyLimit
 from shared.http.contract import describe
@@ -25,6 +27,8 @@ from shared.http.key_before_body import KeyBeforeBody
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.open_calls import OpenCalls
+from shared.http.path_text import Utf8Paths
+from shared.http.startup import PlainStartup
 from shared.settings import Settings
 
 _VERSION = version("uptill")
@@ -69,8 +73,12 @@ def make_service(
 
     @asynccontextmanager
     async def lifespan_with_limits(app: FastAPI) -> AsyncIterator[dict[str, EdgeLimits]]:
-        async with lifespan(app):
-            yield {"edge": edge}  # for every connection: shared/http/connection.py
+        try:
+            async with lifespan(app):
+                yield {"edge": edge}  # for every connection: shared/http/connection.py
+        except ConfigurationError as error:
+            app.state.refusal = explain(error)
+            raise
 
     app = FastAPI(
         title=identity.title,
@@ -90,6 +98,7 @@ def make_service(
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.add_middleware(DecodedBody)
     app.add_middleware(HeadAsGet, except_paths=changed_by_get)
+    app.add_middleware(Utf8Paths)
     app.add_middleware(AllowedHosts, names=allowed_hosts(settings))
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
         app.add_middleware(
@@ -102,6 +111,7 @@ def make_service(
         )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
+    app.add_middleware(PlainStartup)
     add_error_handlers(app)
     for router in (*routers, metrics_router(identity.name), _make_operations(identity.name)):
         app.include_router(router)

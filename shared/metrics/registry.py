@@ -105,9 +105,9 @@ FILES_LOST = REGISTRY.gauge(
 )
 SCHEDULES_FIRED = REGISTRY.counter(
     "schedules_fired_total",
-    "Runs of schedules: accepted, a report was made; refused, the run has the reason why not.",
+    "Runs of schedules: accepted, a report was made; refused, the run has the reason why not; failed, the schedule cannot be run until someone corrects it.",
     sources=["scheduler"],
-    labels={"result": ("accepted", "refused")},
+    labels={"result": ("accepted", "refused", "failed")},
 )
 WEBHOOK_ATTEMPTS = REGISTRY.counter(
     "webhook_attempts_total",
@@ -115,9 +115,15 @@ WEBHOOK_ATTEMPTS = REGISTRY.counter(
     sources=["scheduler"],
     labels={"result": ("delivered", "failed")},
 )
+DUTIES_FAILED = REGISTRY.counter(
+    "duties_failed_total",
+    "Errors of the scheduler's duties that are not an outage. The other duties went on.",
+    sources=["scheduler"],
+    labels={"duty": ()},
+)
 SWEEPS = REGISTRY.counter(
     "sweeps_total",
-    "Rounds of the scheduler: done, or skipped because a server was away.",
+    "Rounds of the scheduler: done, or skipped because a server was away or a duty failed.",
     sources=["scheduler"],
     labels={"result": ("done", "skipped")},
 )
@@ -180,7 +186,22 @@ FACTS: tuple[Metric, ...] = (
         "newest_poll_age_seconds", "gauge", "Age of the newest accepted poll; absent before the first poll."
     ),
     REGISTRY.fact("stores", "gauge", "Stores with at least one poll."),
-    REGISTRY.fact("schedules", "gauge", "Report schedules by state.", labels=["state"]),
+    REGISTRY.fact(
+        "schedules",
+        "gauge",
+        "Report schedules by state. A failed one cannot be run until someone corrects it.",
+        labels=["state"],
+    ),
+    REGISTRY.fact(
+        "failed_stores",
+        "gauge",
+        "Stores that could not be computed in the newest reports of the last 24 hours.",
+    ),
+    REGISTRY.fact(
+        "tzdata_versions",
+        "gauge",
+        "Different time zone databases that the services work with; more than 1 is a fault, except during an upgrade.",
+    ),
     REGISTRY.fact(
         "oldest_due_schedule_age_seconds",
         "gauge",

@@ -74,9 +74,9 @@ def _start_lease(
     conn: psycopg.Connection, claim_id: UUID, report_id: UUID, batch_no: int, *row: Any
 ) -> BatchLease:
     conn.execute(_SQL["start_report"], {"id": report_id})
-    attempt, request_id, traceparent, *subject = row
+    attempt, is_last, request_id, traceparent, *subject = row
     return BatchLease(
-        Batch(report_id, batch_no, *subject), attempt, claim_id, Origin(request_id, traceparent)
+        Batch(report_id, batch_no, *subject), attempt, claim_id, is_last, Origin(request_id, traceparent)
     )
 
 

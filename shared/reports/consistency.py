@@ -7,15 +7,17 @@ finishes the report computes them in one snapshot of its own, so no import can s
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 
 from shared.db.queries import queries
-from shared.reports.model import Batch, FinaliseLease
+from shared.reports.failed_stores import record_failed_stores
+from shared.reports.model import EVERY_STORE_HAS_A_ROW, Batch, FinaliseLease, WithoutRow
 from shared.storage import StoredObject
 from shared.uptime.policy import POLICIES, every_poll_us, history_us
+from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import longest_reach_us, parse_windows
 
 MAX_ROUNDS = 3
@@ -30,6 +32,7 @@ class _ReportFields(NamedTuple):
     detail: bool
     windows: Sequence[str]
     accepted_seq: int
+    tzdata_version: str | None
 
 
 class _StaleBatch(NamedTuple):
@@ -83,7 +86,7 @@ def stale_batches(conn: psycopg.Connection, report_id: UUID, until: int) -> list
     fields = _read_fields(conn, report_id)
     if fields is None:
         return []
-    return [Batch(report_id, *row[1:], *fields) for row in _find_stale(conn, report_id, fields, until)]
+    return [_make_batch(report_id, row[1:], fields) for row in _find_stale(conn, report_id, fields, until)]
 
 
 def newest_read_seq(conn: psycopg.Connection, report_id: UUID) -> int:
@@ -92,8 +95,23 @@ def newest_read_seq(conn: psycopg.Connection, report_id: UUID) -> int:
     return row[0] if row and row[0] is not None else 0
 
 
+def batches_with_other_tzdata(conn: psycopg.Connection, report_id: UUID) -> list[Batch]:
+    """Return the batches whose parts were computed with another time zone database than this process has."""
+    fields = _read_fields(conn, report_id)
+    rows = conn.execute(
+        _SQL["other_tzdata"], {"report_id": report_id, "tzdata_version": tzdata_version()}
+    ).fetchall()
+    return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
+
+
 def replace_part(
-    conn: psycopg.Connection, lease: FinaliseLease, batch_no: int, part: StoredObject, *, read_seq: int
+    conn: psycopg.Connection,
+    lease: FinaliseLease,
+    batch_no: int,
+    part: StoredObject,
+    *,
+    read_seq: int,
+    without_row: WithoutRow = EVERY_STORE_HAS_A_ROW,
 ) -> bool:
     """Replace the part of a batch. Return False if the lease on the finalisation was lost."""
     replaced = conn.execute(
@@ -106,9 +124,20 @@ def replace_part(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
+            "failed_stores": len(without_row.failed),
+            "left_out": without_row.left_out,
+            "tzdata_version": tzdata_version(),
         },
     )
+    if replaced.rowcount == 1:
+        record_failed_stores(conn, lease.report_id, batch_no, without_row.failed)
     return replaced.rowcount == 1
+
+
+def _make_batch(report_id: UUID, row: Sequence[Any], fields: _ReportFields) -> Batch:
+    """Return the batch of a row: number, first and last id, number of stores, keys of stores."""
+    batch_no, first_id, last_id, stores, store_keys = row
+    return Batch(report_id, batch_no, first_id, last_id, stores, store_keys, *fields)
 
 
 def _read_fields(conn: psycopg.Connection, report_id: UUID) -> _ReportFields | None:

@@ -48,10 +48,11 @@ def _fail_report(
     report_id: UUID,
     step: str,
     attempts: int,
-    error: dict[str, Any] | None,
+    error: Any,
     scope: dict[str, Any],
 ) -> None:
-    cause = (error or {}).get("detail", "the worker died or went silent")
+    cause = error.get("detail") if isinstance(error, dict) else error
+    cause = cause or "the worker died or went silent"
     problem = {
         "title": "A step of the report failed at every attempt",
         "detail": f"{step} was tried {attempts} times; the last error: {cause}",

@@ -52,7 +52,7 @@ async def cancel_report(conn: AsyncConnection, report_id: UUID, visible: StoreSc
         report = await get_report(conn, report_id, visible)
         if report.state != "canceled":
             raise ReportEnded(
-                f"report {report_id} is {report.state}: only a queued or running report can be canceled"
+                f"report {report_id} has already ended ({report.state}): only a queued or running report can be canceled"
             )
 
 

@@ -42,7 +42,7 @@ def claim_finalise(
                 "max_attempts": terms.max_attempts,
             },
         ).fetchone()
-    return None if row is None else FinaliseLease(report_id, row[0], Origin(*row[1:]))
+    return None if row is None else FinaliseLease(report_id, row[0], row[1], Origin(*row[2:]))
 
 
 def count_open_batches(conn: psycopg.Connection, report_id: UUID) -> int:

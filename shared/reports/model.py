@@ -41,11 +41,33 @@ NOWHERE = Origin()
 
 
 @dataclass(frozen=True)
+class FailedStore:
+    """A store that a report was made without, because it could not be computed. It has no row in the files."""
+
+    store_id: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class WithoutRow:
+    """The stores of a batch that have no row in its part: those that failed, and those that exist in none of the windows."""
+
+    failed: Sequence[FailedStore] = ()
+    left_out: int = 0
+
+
+EVERY_STORE_HAS_A_ROW = WithoutRow()
+
+
+@dataclass(frozen=True)
 class Report:
     """A row of `report`, with its progress counted from the batches.
 
     `ids_given` and `labels` are its filter of stores. If both are None, it holds every store that its caller may see.
     `accepted_seq` is the ledger number at which it was accepted: it decides which stores are in the report.
+    `tzdata_version` is that of the process that accepted it; once it has succeeded, that of the workers.
+    `failed_stores` holds the first of the `stores_failed` stores that could not be computed; it is empty in a list.
     """
 
     id: UUID
@@ -66,6 +88,8 @@ class Report:
     error: dict[str, Any] | None
     stores_total: int
     stores_done: int
+    stores_failed: int
+    failed_stores: Sequence[FailedStore]
     files: Sequence[FileOfReport]
 
     @property
@@ -78,7 +102,8 @@ class Report:
 class Batch:
     """What one batch computes: a range of store ids, with the `stores` stores that existed at `accepted_seq`.
 
-    If the report does not hold every store, `store_keys` lists the stores of the batch.
+    If the report does not hold every store, `store_keys` lists the stores of the batch. `tzdata_version` is that of the
+    process that accepted the report; None if that was the release before.
     """
 
     report_id: UUID
@@ -92,6 +117,7 @@ class Batch:
     detail: bool
     windows: Sequence[str]
     accepted_seq: int
+    tzdata_version: str | None
 
     def part_key(self, attempt: str) -> str:
         """Return the key that only this attempt writes."""
@@ -100,11 +126,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchLease:
-    """The right to complete one batch until another worker gets a higher attempt."""
+    """The right to complete one batch until another worker gets a higher attempt.
+
+    `is_last`: this is the last claim. If it fails too, the report fails.
+    """
 
     batch: Batch
     attempt: int
     claim_id: UUID
+    is_last: bool
     origin: Origin = NOWHERE
 
     @property
@@ -114,10 +144,11 @@ class BatchLease:
 
 @dataclass(frozen=True)
 class FinaliseLease:
-    """The right to finish one report until another worker gets a higher attempt."""
+    """The right to finish one report until another worker gets a higher attempt. `is_last` as in `BatchLease`."""
 
     report_id: UUID
     attempt: int
+    is_last: bool
     origin: Origin = NOWHERE
 
     def object_key(self, file_format: FileFormat) -> str:
@@ -141,14 +172,15 @@ class ReportFacts:
     stores: Mapping[str, Any] | None
     scope: Mapping[str, str] | None
     read_seq: int
+    stores_failed: int
 
 
 @dataclass(frozen=True)
 class Part:
-    """The uploaded result of one batch: a row for each of its stores. Batch 0 also has the header."""
+    """The uploaded result of one batch: a row for each store that did not fail. Batch 0 also has the header."""
 
     key: str
     size_bytes: int
     sha256: str
     batch_no: int
-    stores: int
+    rows: int

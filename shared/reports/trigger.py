@@ -25,6 +25,7 @@ from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
+from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import longest_reach_us
 from shared.webhooks.endpoints import subscribe
 
@@ -163,6 +164,7 @@ async def _find_or_insert(
         "as_of": head[1],
         **request.as_json(),
         "policy_version": POLICY_VERSION,
+        "tzdata_version": tzdata_version(),
         "stores": None if stores is None else Jsonb(stores.as_json()),
         "ids": None if stores is None or stores.ids is None else list(stores.ids),
         "labels": None if stores is None or stores.labels is None else Jsonb(dict(stores.labels)),

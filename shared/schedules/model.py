@@ -1,19 +1,20 @@
 """A schedule and its runs, as values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from shared.keys import StoreScope
-from shared.reports.formats import FileFormat
+from shared.reports.formats import CONTENT_TYPES, FileFormat
 from shared.reports.model import ReportState
 from shared.reports.parameters import ReportRequest, StoreFilter
 from shared.storage import StoredObject
+from shared.uptime.policy import POLICIES
 
-ScheduleState = Literal["active", "paused"]
+ScheduleState = Literal["active", "paused", "failed"]
 DeliveryState = Literal["none", "waiting", "delivered", "failed"]
 
 
@@ -37,17 +38,23 @@ class ScheduleTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredSchedule(ScheduleTerms):
-    """A row of `report_schedule`. Its reports hold the stores that have the labels of `scope`; None: every store."""
+    """A row of `report_schedule`. Its reports hold the stores that have the labels of `scope`; None: every store.
+
+    `error` says why a failed schedule cannot run; None in the other states.
+    """
 
     id: UUID
     scope: Mapping[str, str] | None
     state: ScheduleState
+    error: str | None
     due_at: datetime
     created_by: str
     created_at: datetime
 
     @property
     def visible(self) -> StoreScope:
+        if self.scope is not None and not isinstance(self.scope, Mapping):
+            raise ValueError("the labels of its stores cannot be read")
         return StoreScope(self.scope)
 
     @property
@@ -59,10 +66,31 @@ class StoredSchedule(ScheduleTerms):
         return f"{self.s3_prefix}/{name}"
 
     def make_request(self, due_at: datetime) -> ReportRequest:
-        """Return the request for one due time. It always makes a new report, even if an existing one would do."""
-        request = ReportRequest.from_json(self.report)
+        """Return the request for one due time. It always makes a new report, even if an existing one would do.
+
+        Raises ValueError if this release cannot read the parameters, as another release or a person may have left them.
+        """
+        request = _read_request(self.report)
         as_of: datetime | Literal["latest"] = due_at if self.report["as_of"] == "due" else "latest"
         return replace(request, as_of=as_of, force=True, webhook_url=self.webhook_url)
+
+
+def _read_request(stored: Mapping[str, Any]) -> ReportRequest:
+    try:
+        request = ReportRequest.from_json(stored)
+        _require_known("policy", [request.policy], POLICIES)
+        _require_known("formats", request.formats, CONTENT_TYPES)
+        _require_known("as_of", [stored["as_of"]], ("latest", "due"))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"the parameters of its reports cannot be read: {cause}") from error
+    return request
+
+
+def _require_known(name: str, values: Sequence[str], known: Container[str]) -> None:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"unknown {name} {value!r}")
 
 
 @dataclass(frozen=True)

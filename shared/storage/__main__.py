@@ -3,6 +3,7 @@
 import structlog
 
 from shared.errors import UptillError
+from shared.explain import explain
 from shared.settings import load_settings
 from shared.storage import make_storage
 from shared.telemetry import configure_logging
@@ -16,7 +17,7 @@ def main() -> None:
         made = make_storage(load_settings().require("s3_bucket")).ensure_bucket()
     except UptillError as error:
         # The text says it; a traceback adds nothing.
-        log.error("bucket_failed", error=str(error))  # noqa: TRY400
+        log.error("bucket_failed", error=explain(error))  # noqa: TRY400
         raise SystemExit(1) from None
     log.info("bucket_ready", made=made)
 

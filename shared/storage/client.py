@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import StorageUnavailable
+from shared.errors import ConfigurationError, StorageUnavailable
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,19 @@ BRIEF = Patience(connect_s=1, read_s=2, attempts=2)
 
 
 def make_client(settings: Settings, endpoint: str, patience: Patience = PATIENT) -> "S3Client":
-    """Return a client for one endpoint with the settings' credentials. It does not connect yet."""
+    """Return a client for one endpoint with the settings' credentials. It does not connect yet.
+
+    Raises `ConfigurationError` if no client can be made for this endpoint and region.
+    """
+    try:
+        return _build_client(settings, endpoint, patience)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"UPTILL_S3_ENDPOINT ({endpoint or 'not set'}) or UPTILL_S3_REGION ({settings.s3_region}) cannot be used: {error}"
+        ) from error
+
+
+def _build_client(settings: Settings, endpoint: str, patience: Patience) -> "S3Client":
     return make_session(settings).client(
         "s3",
         endpoint_url=endpoint or None,

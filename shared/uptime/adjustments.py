@@ -1,13 +1,16 @@
 """What changes the weekly hours of a batch's stores: dated hours, special days, lifetimes and closures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
 
 from shared.uptime.by_date import spans_by_date
 from shared.uptime.calendar import Hours
 from shared.uptime.closures import NO_CLOSURES, NO_LIFETIMES, Closures, Lifetimes, Schedule, schedule_of
 from shared.uptime.dates import NO_DATED_HOURS, NO_SPECIAL_DAYS, DatedHours, SpecialDays
+from shared.uptime.intervals import Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,25 @@ class Adjustments:
     special_days: SpecialDays = NO_SPECIAL_DAYS
     lifetimes: Lifetimes = NO_LIFETIMES
     closures: Closures = NO_CLOSURES
+
+    def renumbered(self, number: Int64s) -> Self:
+        """Return the adjustments of some stores. `number` holds the new index of each store, and -1 for the others."""
+        if self is NO_ADJUSTMENTS:
+            return self
+        lifetimes, closures = self.lifetimes, self.closures
+        lived, closed = (np.flatnonzero(number[table.store] >= 0) for table in (lifetimes, closures))
+        return replace(
+            self,
+            dated_hours=self.dated_hours.renumbered(number),
+            special_days=self.special_days.renumbered(number),
+            lifetimes=Lifetimes(
+                number[lifetimes.store[lived]], lifetimes.opened_us[lived], lifetimes.closed_us[lived]
+            ),
+            closures=Closures(
+                number[closures.store[closed]],
+                *(values[closed] for values in (closures.starts_us, closures.ends_us, closures.treatment)),
+            ),
+        )
 
 
 NO_ADJUSTMENTS: Final = Adjustments()

@@ -4,11 +4,11 @@ Only their arrays: `by_date.py` makes spans of them.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
-from shared.uptime.intervals import Int64s
+from shared.uptime.intervals import Bools, Int64s
 
 EARLIEST_DAY: Final = -(1 << 31)  # `from_day` of a version without a date
 
@@ -29,6 +29,16 @@ class DatedHours:
     opens_s: Int64s
     closes_s: Int64s
 
+    def renumbered(self, number: Int64s) -> Self:
+        """Return the versions of some stores. `number` holds the new index of each store, and -1 for the others."""
+        kept, place, rows = _select(number[self.store] >= 0, self.version)
+        return type(self)(
+            number[self.store[kept]],
+            self.from_day[kept],
+            place[self.version[rows]],
+            *(values[rows] for values in (self.day_of_week, self.opens_s, self.closes_s)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SpecialDays:
@@ -43,6 +53,22 @@ class SpecialDays:
     date: Int64s
     opens_s: Int64s
     closes_s: Int64s
+
+    def renumbered(self, number: Int64s) -> Self:
+        """Return the dates of some stores. `number` holds the new index of each store, and -1 for the others."""
+        kept, place, rows = _select(number[self.store] >= 0, self.date)
+        return type(self)(
+            number[self.store[kept]],
+            self.day[kept],
+            place[self.date[rows]],
+            self.opens_s[rows],
+            self.closes_s[rows],
+        )
+
+
+def _select(is_kept: Bools, owner: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    """Return the indexes of the kept owners, the new index of each owner, and the indexes of the rows of kept owners."""
+    return np.flatnonzero(is_kept), np.cumsum(is_kept) - 1, np.flatnonzero(is_kept[owner])
 
 
 NO_DATED_HOURS: Final = DatedHours(*np.zeros((6, 0), dtype=np.int64))

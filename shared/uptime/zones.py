@@ -11,7 +11,6 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import tzdata
 
 from shared.uptime.intervals import Int64s
 
@@ -97,8 +96,3 @@ def _jump_s(zone: ZoneInfo, before_s: int, after_s: int) -> int:
 def _offset_s(zone: ZoneInfo, utc_s: int) -> int:
     local = datetime.fromtimestamp(utc_s, zone)
     return int(local.replace(tzinfo=UTC).timestamp()) - utc_s
-
-
-def tzdata_version() -> str:
-    """Return the release of the time zone database that every process of this release reads, such as `2026a`."""
-    return str(tzdata.IANA_VERSION)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from services.sample import write_sample
 from tests.fixtures.services import Services, kill_group, wait_until
+from tests.fixtures.warm_start import Process
 from tests.oracle.report import expected_csv
 from uptill_client import UptillClient
 
@@ -78,8 +78,8 @@ def test_two_workers_share_a_report_and_a_killed_one_changes_nothing(
 
 
 def _freeze_in_the_middle(
-    conn: psycopg.Connection, client: UptillClient, workers: list[subprocess.Popen[bytes]]
-) -> tuple[str, subprocess.Popen[bytes]]:
+    conn: psycopg.Connection, client: UptillClient, workers: list[Process]
+) -> tuple[str, Process]:
     """Trigger reports and freeze workers in turn until one stands still with a batch in its hands."""
     for _ in range(50):
         report_id = client.create_report(force=True).id
@@ -94,7 +94,7 @@ def _freeze_in_the_middle(
     raise AssertionError("no worker was caught in the middle of a batch")
 
 
-def _held_by(conn: psycopg.Connection, report_id: str, worker: subprocess.Popen[bytes]) -> set[int]:
+def _held_by(conn: psycopg.Connection, report_id: str, worker: Process) -> set[int]:
     """The batches that a worker's processes hold; their names end in the process id."""
     rows = conn.execute(
         "select batch_no, worker from report_batch where report_id = %s and state = 'leased'", [report_id]

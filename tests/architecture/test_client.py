@@ -16,7 +16,7 @@ import pytest
 
 from tests.fixtures.closure import closure, modules_of
 from tests.reference import applications
-from uptill_client import answers, parameters, schedules, webhooks
+from uptill_client import answers, calendars, closures, parameters, schedules, webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
@@ -47,6 +47,12 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "ImportProgressBody": answers.ImportProgress,
         "IntervalBody": answers.Interval,
         "StoreChangedBody": answers.StoreChanged,
+        "CalendarBody": calendars.Calendar,
+        "ClosureBody": closures.Closure,
+        "SpecialDateBody": closures.SpecialDate,
+        "SpecialHoursBody": closures.SpecialHours,
+        "SpecialInterval": closures.TimeRange,
+        "LifetimeBody": closures.Lifetime,
     },
 }
 _PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for schema, kind in kinds.items()]

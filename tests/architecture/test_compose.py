@@ -1,10 +1,12 @@
 """docker-compose.yml, its overrides, its secrets and its Dockerfile: rules that the schema does not check."""
 
 import json
+import os
 import re
 import ssl
 import stat
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +22,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "deploy/compose").glob("*.yml"))
 }
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
-ONE_SHOTS = {"migrate", "bucket", "load", "keys"}
+MAKE_SECRETS = ROOT / "deploy/compose/make-secrets.sh"
+ONE_SHOTS = {"secrets", "migrate", "bucket", "load", "keys"}
 DATA_SERVERS = {"postgres", "redis", "s3"}
 OBSERVERS = {"prometheus", "grafana"}
 DOCKERFILES = sorted((ROOT / "deploy/docker").glob("*Dockerfile"))
@@ -37,10 +40,14 @@ def test_a_container_can_do_little(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert "cap_add" not in service
     assert "privileged" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert int(service["user"].partition(":")[0]) > 0
+    if name == "secrets":  # reads a folder of the host that is closed to all but its owner, and ends
+        assert service["cap_add"] == ["DAC_READ_SEARCH"]
+        assert service["network_mode"] == "none"
+    else:
+        assert "cap_add" not in service
+        assert int(service["user"].partition(":")[0]) > 0
     assert service["pids_limit"] > 0
 
 
@@ -132,14 +139,98 @@ def test_no_file_of_the_repository_contains_a_secret() -> None:
             for key, value in service.get("environment", {}).items():
                 if secret_name.search(key) and value:
                     assert key.endswith("_FILE")
-                    assert value.removeprefix("/run/secrets/") in service["secrets"]
+                    assert value.startswith("/run/secrets/")
 
 
 @each_service
-def test_every_secret_is_one_that_the_script_makes(name: str, secrets: Path) -> None:
-    for secret in SERVICES[name].get("secrets", []):
-        assert STACK["secrets"][secret] == {"file": f"${{SECRETS_DIR:-deploy/compose/secrets}}/{secret}"}
-        assert (secrets / secret).is_file()
+def test_a_service_has_every_secret_that_it_reads(name: str, volumes: Path) -> None:
+    if volume := secrets_volume(SERVICES[name]):
+        read = set(re.findall(r"/run/secrets/(\w+)", json.dumps(SERVICES[name])))
+        assert read <= {path.name for path in (volumes / volume).iterdir()}
+        assert read
+    else:
+        assert "/run/secrets" not in json.dumps({**SERVICES[name], "environment": {}})
+
+
+def test_minio_reads_the_keys_of_the_bucket(volumes: Path) -> None:
+    minio = OVERRIDES["minio.yml"]["services"]["s3"]
+    read = set(re.findall(r"/run/secrets/(\w+)", json.dumps(minio)))
+    assert read == {path.name for path in (volumes / secrets_volume(minio)).iterdir()}
+
+
+def test_the_volumes_of_secrets_are_filled_by_one_service_and_survive_down() -> None:
+    filled = {
+        volume.partition(":")[0]: volume.partition(":")[2]
+        for volume in SERVICES["secrets"]["volumes"]
+        if volume.startswith("secrets")
+    }
+    for name, service in SERVICES.items():
+        if volume := secrets_volume(service):
+            assert filled[f"secrets-{volume}"] == f"/secrets/{volume}", name
+    assert set(filled) == {name for name in STACK["volumes"] if name.startswith("secrets")}
+    assert all(STACK["volumes"][name] == {} for name in filled), "named, so `down` keeps them"
+
+
+def test_secrets_are_made_once_and_not_printed(volumes: Path) -> None:
+    before = _read_all(volumes)
+    assert _hand_out(volumes).stdout.splitlines() == ["every service has its secrets"]
+    assert _read_all(volumes) == before
+    new = volumes.parent / "new"
+    printed = _hand_out(_make_folders(new)).stdout
+    values = {value for path, value in _read_all(new).items() if path.startswith("made/")}
+    assert len(values) == 10
+    assert not any(value.split()[-1] in printed for value in values)
+    assert not values & set(before.values())
+    assert {stat.S_IMODE(path.stat().st_mode) for path in new.glob("*/*")} == {0o444}
+
+
+def test_a_secret_is_renewed_with_all_that_contains_it(volumes: Path) -> None:
+    before = _read_all(volumes)
+    assert _hand_out(volumes, "renew", "redis_conf", "api_database_url").returncode == 0
+    after = _read_all(volumes)
+    assert {path for path in before if before[path] != after[path]} == {
+        *("made/redis_conf", "redis/redis_conf", "api/redis_url", "ingest/redis_url", "worker/redis_url"),
+        *(f"{volume}/api_database_url" for volume in ("made", "migrate", "api", "keys")),
+    }
+    assert after["redis/redis_conf"].split()[1] in after["api/redis_url"]
+    for refused in (["renew"], ["renew", "postgres_password"], ["renew", "x"], ["help"]):
+        assert _hand_out(volumes, *refused).returncode == 2
+    assert _read_all(volumes) == after
+
+
+def test_an_older_installation_keeps_its_files(tmp_path: Path, secrets: Path) -> None:
+    """Files of `deploy/compose/secrets` count more than what is in the volumes; a removed one is made again."""
+    volumes = _make_folders(tmp_path / "volumes")
+    (volumes / "given").rmdir()
+    secrets.rename(volumes / "given")
+    assert _hand_out(volumes).returncode == 0
+    handed = _read_all(volumes)
+    given = {path.name: path.read_text() for path in (volumes / "given").iterdir()}
+    assert list((volumes / "made").iterdir()) == []
+    assert all(value == given[path.partition("/")[2]] for path, value in handed.items())
+    assert _hand_out(volumes, "renew", "redis_conf").returncode == 2
+    (volumes / "given" / "api_database_url").unlink()
+    assert _hand_out(volumes).returncode == 0
+    changed = {path for path, value in _read_all(volumes).items() if handed.get(path, value) != value}
+    assert changed == {f"{volume}/api_database_url" for volume in ("migrate", "api", "keys")}
+
+
+def test_the_example_of_the_environment_has_every_variable_with_its_default() -> None:
+    # The defaults are those of the last file.
+    files = (*(ROOT / "deploy/compose").glob("*.yml"), ROOT / "docker-compose.yml")
+    text = "".join(path.read_text() for path in files)
+    used = dict(re.findall(r"\$\{([A-Z0-9_]+)(?::-([^}]*))?", text)) | {"PIP_INDEX_URL": ""}
+    example = dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert example == used
+    page = (ROOT / "docs/how-to/compose.md").read_text()
+    assert not [name for name in used if f"`{name}`" not in page]
+
+
+@pytest.mark.parametrize("label", ["title", "description", "version", "revision", "licenses"])
+def test_the_images_carry_the_labels_of_oci(label: str) -> None:
+    assert f"org.opencontainers.image.{label}=" in _dockerfile()
+    assert f"ARG VERSION={version('uptill')}\n" in _dockerfile()
+    assert "image.source" not in _dockerfile()
 
 
 def test_secrets_fit_each_other_and_are_closed_to_the_host(secrets: Path) -> None:
@@ -171,15 +262,17 @@ def test_secrets_are_random_and_never_overwritten(secrets: Path, tmp_path: Path)
     assert not set(before.values()) & {path.read_bytes() for path in other.iterdir()}
 
 
-def test_a_service_holds_the_login_of_its_role_and_no_other() -> None:
+def test_a_service_holds_the_login_of_its_role_and_no_other(volumes: Path) -> None:
     logins = {
-        name: [secret for secret in service.get("secrets", []) if secret.endswith("database_url")]
+        name: sorted(path.name for path in (volumes / volume).glob("*database_url"))
         for name, service in SERVICES.items()
+        if (volume := secrets_volume(service))
     }
     assert {name: held for name, held in logins.items() if held} == {
         "migrate": [
+            "api_database_url",
             "database_url",
-            *(f"{role}_database_url" for role in ("api", "ingest", "worker", "readonly")),
+            *(f"{role}_database_url" for role in ("ingest", "readonly", "worker")),
         ],
         "api": ["api_database_url"],
         "keys": ["api_database_url"],
@@ -190,7 +283,8 @@ def test_a_service_holds_the_login_of_its_role_and_no_other() -> None:
     }
     for name, held in logins.items():
         if held:
-            assert SERVICES[name]["environment"]["UPTILL_DATABASE_URL_FILE"] == f"/run/secrets/{held[0]}"
+            login = "database_url" if name == "migrate" else held[0]
+            assert SERVICES[name]["environment"]["UPTILL_DATABASE_URL_FILE"] == f"/run/secrets/{login}"
 
 
 def test_an_older_folder_of_secrets_gets_new_secrets(secrets: Path) -> None:
@@ -266,6 +360,45 @@ def secrets(tmp_path: Path) -> Path:
     folder = tmp_path / "secrets"
     _make_secrets(folder)
     return folder
+
+
+@pytest.fixture
+def volumes(tmp_path: Path) -> Path:
+    """The volumes as the service `secrets` leaves them."""
+    root = _make_folders(tmp_path / "volumes")
+    assert _hand_out(root).returncode == 0
+    return root
+
+
+def _make_folders(root: Path) -> Path:
+    for volume in SERVICES["secrets"]["volumes"]:
+        (root / volume.split(":/secrets/")[1].partition(":")[0]).mkdir(parents=True)
+    return root
+
+
+def _hand_out(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [MAKE_SECRETS, *arguments],
+        env={**os.environ, "SECRETS_ROOT": str(root)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def _read_all(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): path.read_text()
+        for path in root.glob("*/*")
+        if path.parent.name != "given"
+    }
+
+
+def secrets_volume(service: dict[str, Any]) -> str:
+    """The part of the name of the volume at /run/secrets that comes after `secrets-`; empty if there is none."""
+    mounted = [volume for volume in service.get("volumes", []) if volume.endswith(":/run/secrets:ro")]
+    assert len(mounted) <= 1
+    return mounted[0].removeprefix("secrets-").partition(":")[0] if mounted else ""
 
 
 def _make_secrets(folder: Path) -> None:

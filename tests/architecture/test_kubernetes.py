@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from shared.http.hosts import AllowedHosts, allowed_hosts
 from shared.settings import PREFIX, Settings
 from shared.webhooks.address import is_public
-from tests.architecture.test_compose import SERVICES
+from tests.architecture.test_compose import MAKE_SECRETS, SERVICES, secrets_volume
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy/k8s"
@@ -288,7 +288,10 @@ def test_a_pod_holds_the_secrets_that_it_uses_and_no_other_login(name: str) -> N
     spec = PODS[name]["spec"]
     (container,) = spec["containers"]
     (secrets,) = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
-    assert sorted(item["key"] for item in secrets["items"]) == sorted(SERVICES[container["name"]]["secrets"])
+    volume = secrets_volume(SERVICES[container["name"]])
+    handed_out = re.search(rf"^hand {volume} (.+)$", MAKE_SECRETS.read_text(), re.MULTILINE)
+    assert handed_out is not None
+    assert sorted(item["key"] for item in secrets["items"]) == sorted(handed_out[1].split())
     logins = [item for item in secrets["items"] if item["key"].endswith("database_url")]
     if name.startswith("Deployment/"):
         assert [item["path"] for item in logins] == ["database_url"]

@@ -2,7 +2,6 @@
 
 import itertools
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from tests.fixtures.private_queue import PrivateQueue
 from tests.fixtures.proxy import PostgresProxy
 from tests.fixtures.services import Services, kill_group, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success
+from tests.fixtures.warm_start import Process
 from uptill_client import ApiError
 
 GRACE_S = 30  # what compose and Kubernetes give
@@ -42,7 +42,7 @@ def services(env: Mapping[str, str], small_fleet: SmallFleet, tmp_path: Path) ->
         yield services
 
 
-def stop_twice(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGTERM) -> int:
+def stop_twice(process: Process, number: signal.Signals = signal.SIGTERM) -> int:
     """As a terminal and a supervisor do together: to the group, and to the process. Returns the exit status."""
     kill_group(process, number)
     process.send_signal(number)
@@ -80,10 +80,10 @@ def test_stops_under_load_lose_nothing(
     """Each service in turn is asked to stop, twice at once, while the others work; then started again."""
     port = urlsplit(services.settings["UPTILL_API_URL"]).port
 
-    def ingest() -> subprocess.Popen[bytes]:
+    def ingest() -> Process:
         return services.start("services.ingest.http", "--port=0", UPTILL_REDIS_URL="")
 
-    starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {
+    starts: dict[str, Callable[[], Process]] = {
         "worker": services.worker,
         "api": services.api,
         "scheduler": services.scheduler,
@@ -122,7 +122,7 @@ def test_stops_under_load_lose_nothing(
 @pytest.mark.parametrize("name", ["worker", "api", "scheduler", "ingest"])
 def test_signals_that_never_cease_change_nothing(name: str, services: Services) -> None:
     """The last one finds a process that is almost gone, whose handlers Python has taken away."""
-    start: Callable[[], subprocess.Popen[bytes]] = {
+    start: Callable[[], Process] = {
         "worker": services.worker,
         "api": services.api,
         "scheduler": services.scheduler,
@@ -185,7 +185,7 @@ def test_a_stop_ends_within_its_grace_while_postgres_is_frozen(
             "UPTILL_STOP_GRACE_S": "5",
             "UPTILL_SPOOL_DIR": str(tmp_path / "spool"),
         }
-        starts: Mapping[str, Callable[..., subprocess.Popen[bytes]]] = {
+        starts: Mapping[str, Callable[..., Process]] = {
             "worker": services.worker,
             "scheduler": services.scheduler,
             "ingest": partial(services.serve, "services.ingest.http", UPTILL_REDIS_URL=""),

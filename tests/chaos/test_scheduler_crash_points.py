@@ -1,6 +1,5 @@
 """The scheduler dies, fails or falls asleep between what it commits and what it does then; the next one makes good."""
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tests.fixtures.failpoints import armed
 from tests.fixtures.reports import trigger
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet, await_success
+from tests.fixtures.warm_start import Process
 
 _WEEK_S = 7 * 86_400.0
 ACTIONS = (
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("action", ACTIONS)
 
 def fails_at(services: Services, name: str, action: str) -> None:
     """A scheduler that ends there, or goes on from there while another is at work."""
-    victim: subprocess.Popen[bytes] = services.scheduler(**armed(name, action))
+    victim: Process = services.scheduler(**armed(name, action))
     wait_until(lambda: services.logged('"failpoint_hit"'), f"{name} to be hit")
     if not action.startswith("sleep"):
         wait_until(lambda: victim.poll() is not None, "the scheduler's end")

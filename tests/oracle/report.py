@@ -13,7 +13,12 @@ from tests.oracle.accounting import DAY_US, EPOCH, HOUR_US, MINUTE_US, HoursRow,
 WINDOWS = {"last_hour": HOUR_US, "last_day": DAY_US, "last_week": 7 * DAY_US}
 UNITS_US = {"last_hour": MINUTE_US, "last_day": HOUR_US, "last_week": HOUR_US}
 SHOWN = {"uptime": "up_us", "downtime": "down_us"}
-DETAIL = {"unknown": "unknown_us", "uptime_min": "up_min_us", "uptime_max": "up_max_us"}
+DETAIL = {
+    "unknown": "unknown_us",
+    "uptime_min": "up_min_us",
+    "uptime_max": "up_max_us",
+    "excluded": "excluded_us",
+}
 
 
 def expected_csv(polls: Path, hours: Path, zones: Path, *, policy: str = "classic") -> bytes:
@@ -108,6 +113,7 @@ def printed_times(measured: Mapping[str, int], unit_us: int) -> dict[str, str]:
     whole = floor(exact["open_us"] + Fraction(1, 2))
     numbers = {name: floor(exact[name]) for name in ("up_us", "down_us", "unknown_us", "up_min_us")}
     numbers["up_max_us"] = min(ceil(exact["up_max_us"]), whole)
+    numbers["excluded_us"] = floor(exact.get("excluded_us", Fraction(0)) + Fraction(1, 2))
     parts = ["up_us", "down_us", "unknown_us"]
     while sum(numbers[part] for part in parts) < whole:
         largest = max(parts, key=lambda part: exact[part] - numbers[part])

@@ -26,12 +26,7 @@ _MB = 1_000_000
 
 def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
     """Run every step. Raises AssertionError, `CommandFailed` or `ApiError` at the first that does not hold."""
-    with summary.step("build the images") as found:
-        stack.make("secrets")
-        stack.run_compose("--profile", "observability", "build")
-        found += [f"{name} {size / _MB:.0f} MB" for name, size in stack.image_sizes().items()]
-    with summary.step("make up"):
-        stack.make("up")
+    _start(stack, summary)
     with summary.step("what the containers may do") as found:
         found.append(_check_rights(stack))
 
@@ -74,17 +69,48 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
         found.append(check_metrics(stack))
         found.append(f"{check_confinement(stack)} containers confined")
 
-    with summary.step("make down, make up: the data stays") as found:
-        stack.make("down")
-        assert stack.containers(stopped=True) == []
-        stack.make("up")
-        _report(stack, key, expected)
-        found.append("bytes as the oracle's")
+    _renew_passwords(stack, summary, key, expected)
     with summary.step("make demo-compose") as found:
         shown = stack.make("demo-compose", f"OUTPUT={folder / 'report.csv'}")
         found.append(shown.splitlines()[-1].replace(str(folder), ""))
     with summary.step("no secret in the logs") as found:
         found.append(f"{check_logs(stack, [link])} lines")
+
+
+def _start(stack: Stack, summary: Summary) -> None:
+    """Start as on a fresh clone, then with `make up`, which must keep every password."""
+    with summary.step("build the images") as found:
+        stack.run_compose("--profile", "observability", "build")
+        found += [f"{name} {size / _MB:.0f} MB" for name, size in stack.image_sizes().items()]
+    with summary.step("docker compose up alone"):
+        stack.run_compose("up", "--detach", "--no-build")
+        wait_until(lambda: _is_ready(stack), "the API", within_s=_SOON_S)
+    with summary.step("make up changes no secret") as found:
+        before = stack.secrets()
+        stack.make("up")
+        assert stack.secrets() == before
+        found.append(f"{len(before)} secrets")
+
+
+def _renew_passwords(stack: Stack, summary: Summary, key: str, expected: bytes) -> None:
+    """Stop the stack, renew two passwords and start it again: the data stays, and only they change."""
+    with summary.step("make down, new passwords, make up: the data stays") as found:
+        stack.make("down")
+        assert stack.containers(stopped=True) == []
+        before = stack.secrets()
+        stack.make("secrets", "ARGS=renew api_database_url redis_conf")
+        renewed = before - stack.secrets()
+        assert len(renewed) == 3, "a login, and a password in a file and in an address"
+        stack.make("up")
+        _report(stack, key, expected)
+        found.append("bytes as the oracle's")
+
+
+def _is_ready(stack: Stack) -> bool:
+    try:
+        return httpx2.get(f"{stack.api_url}/readyz").is_success
+    except httpx2.HTTPError:
+        return False
 
 
 def _check_rights(stack: Stack) -> str:

@@ -28,7 +28,6 @@ class Stack:
     api_url: str
     ingest_url: str
     prometheus_url: str
-    secrets: Path
     env: dict[str, str]
 
     def make(self, *arguments: str) -> str:
@@ -64,6 +63,14 @@ class Stack:
         """Lines that psql in the database's container answers, columns parted by `|`."""
         return self.run_compose("exec", "-T", "postgres", "sh", "-c", _PSQL, statement).splitlines()
 
+    def secrets(self) -> set[str]:
+        """Return the last word of every secret: the volumes of all services hold them."""
+        script = "for file in /secrets/*/*; do tr '\\n' ' ' <$file; echo; done"
+        lines = self.run_compose(
+            "run", "--rm", "-T", "--entrypoint", "sh", "secrets", "-c", script
+        ).splitlines()
+        return {line.split()[-1] for line in lines if line.strip()}
+
     def client(self, key: str) -> UptillClient:
         """The API, from the host."""
         return UptillClient(self.api_url, key)
@@ -82,7 +89,7 @@ class Stack:
         }
 
 
-def make_stack(engine: dict[str, str], base: str, secrets: Path) -> Stack:
+def make_stack(engine: dict[str, str], base: str, given_secrets: Path) -> Stack:
     """Settle what the project is called and where it listens; starts nothing."""
     api, ingest, s3, prometheus = free_ports(4)
     compose = tuple(os.environ.get("COMPOSE", "").split()) or _compose(engine)
@@ -93,7 +100,6 @@ def make_stack(engine: dict[str, str], base: str, secrets: Path) -> Stack:
         api_url=f"http://127.0.0.1:{api}",
         ingest_url=f"http://127.0.0.1:{ingest}",
         prometheus_url=f"http://127.0.0.1:{prometheus}",
-        secrets=secrets,
         env=engine
         | {
             "COMPOSE": " ".join(compose),
@@ -103,7 +109,7 @@ def make_stack(engine: dict[str, str], base: str, secrets: Path) -> Stack:
             "IMAGE_TAG": _TAG,
             "BUILD_NETWORK": "host",
             "DOCKER_BUILDKIT": "0",  # Debian has no buildx
-            "SECRETS_DIR": str(secrets),
+            "SECRETS_DIR": str(given_secrets),
             "API_PORT": str(api),
             "INGEST_PORT": str(ingest),
             "S3_PORT": str(s3),

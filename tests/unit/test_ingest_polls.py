@@ -38,10 +38,11 @@ def parse(data: bytes, layout: Layout = LAYOUT) -> ValidPolls:
         (b'"a"b,active,' + AT, "quoting"),
         (b'b",active,' + AT, "quoting"),  # the second line of an id with a newline
         (b' "b",active,' + AT, "quoting"),
-        (b"\xff,active," + AT, "encoding"),
+        (b"a,activ\xff," + AT, "encoding"),
         (b"a\0b,active," + AT, "control_character"),
         (b"a\x7f,active," + AT, "control_character"),
-        (b"a\rb,active," + AT, "control_character"),
+        (b'"a\rb",active,' + AT, "control_character"),
+        (b"8E5,active," + AT, "odd_id"),
         (b"x" * MAX_LINE_BYTES + b",active," + AT, "line_too_long"),
         (b",active," + AT, "store_id"),
         (b'"",active,' + AT, "store_id"),

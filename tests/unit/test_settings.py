@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigurationError
+from shared.setting_checks import check_address, list_unknown_names, show_address
 from shared.settings import Settings, load_settings
 
 
@@ -38,12 +39,14 @@ def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch,
     assert (settings.s3_bucket, settings.api_url) == ("from-environment", "http://file:1")
 
 
-def test_what_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UPTILL_LEASE_S", "canary")
+def test_what_is_wrong_is_named_with_its_value_unless_that_is_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPTILL_LEASE_S", "soon")
+    monkeypatch.setenv("UPTILL_REDIS_URL", "canary")
+    monkeypatch.setenv("UPTILL_S3_ENDPOINT", "ftp://user:canary@host")
     monkeypatch.setenv("UPTILL_PRESIGN_S", "86400")
     with pytest.raises(ConfigurationError) as raised:
         load_settings()
-    assert "UPTILL_LEASE_S" in str(raised.value)
+    assert "UPTILL_LEASE_S must be a valid number, not 'soon'" in str(raised.value)
     assert "UPTILL_PRESIGN_S" in str(raised.value)
     assert "canary" not in str(raised.value)
 
@@ -63,9 +66,60 @@ def test_what_is_needed_and_missing_is_named() -> None:
 
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATABASE_URL", "REDIS_URL", "S3_SECRET_KEY", "API_KEY"):
-        monkeypatch.setenv(f"UPTILL_{name}", "canary")
+    for name, value in (
+        ("DATABASE_URL", "postgresql://u:canary@h/d"),
+        ("REDIS_URL", "redis://:canary@h"),
+        ("S3_SECRET_KEY", "canary"),
+        ("API_KEY", "canary"),
+    ):
+        monkeypatch.setenv(f"UPTILL_{name}", value)
     assert "canary" not in repr(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("database_url", "postgresql://u:p%2F@host:5432,other:5433/d"),
+        ("database_url", "postgres://host/d"),
+        ("database_url", "postgresql:///d?host=/var/run/postgresql"),
+        ("database_url", "host=/var/run/postgresql dbname=d"),
+        ("redis_url", "rediss://:p@[::1]:6379/0"),
+        ("redis_url", "unix:///run/redis.sock"),
+        ("s3_endpoint", "https://s3.example.com"),
+        ("api_url", "http://[::1]:8000/behind/a/proxy"),
+        ("api_url", ""),
+    ],
+)
+def test_addresses_that_servers_understand_are_accepted(name: str, value: str) -> None:
+    assert check_address(name, value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("postgresql://u:canary@host:5432/d", "host:5432"),
+        ("host=db port=5433 password=canary", "db:5433"),
+        ("redis://:canary@host/0", "host"),
+        ("unix:///run/redis.sock", "/run/redis.sock"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(value: str, shown: str) -> None:
+    assert show_address(value) == shown
+
+
+def test_variables_that_are_not_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "UPTILL_POOLSIZE",
+        "UPTILL_SERVICE_PORT_8000_TCP",
+        "UPTILL_API_PORT",
+        "UPTILL_DATA",
+        "UPTILL_API_KEY_FILE",
+    ):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("UPTILL_NO_SUCH_THING", "x")
+    found = list(list_unknown_names("UPTILL_", Settings.model_fields))
+    assert [text.split()[0] for text in found] == ["UPTILL_NO_SUCH_THING", "UPTILL_POOLSIZE"]
+    assert found[1].endswith("did you mean UPTILL_POOL_SIZE?")
 
 
 def test_links_are_signed_for_the_public_endpoint_or_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from shared.uptime.zones import DAY_S, zone_table
 from tests.oracle.accounting import SECOND_US, instant_us
 
 _SCRIPT = """
-from shared.uptime.zones import tzdata_version
+from shared.uptime.tzdata_release import tzdata_version
 from shared.zone_names import NAMED_ZONES
 print(tzdata_version(), "Mars/Olympus" in NAMED_ZONES, "Europe/Berlin" in NAMED_ZONES)
 """

@@ -2,10 +2,12 @@
 
 from uptill_client.answers import (
     Counts,
+    FailedStore,
     ImportStatus,
     Interval,
     LostFile,
     Progress,
+    RejectedRow,
     ReportFile,
     ReportStatus,
     Segment,
@@ -14,7 +16,9 @@ from uptill_client.answers import (
     StoreDetail,
     Timeline,
 )
+from uptill_client.calendars import Calendar
 from uptill_client.client import UptillClient
+from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
 from uptill_client.imports import Poll
 from uptill_client.parameters import FORMATS, ReportOptions
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
@@ -24,13 +28,18 @@ from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "FORMATS",
     "ApiError",
+    "Calendar",
+    "Closure",
     "Counts",
+    "FailedStore",
     "ImportStatus",
     "Interval",
+    "Lifetime",
     "LostFile",
     "NotReachable",
     "Poll",
     "Progress",
+    "RejectedRow",
     "ReportFile",
     "ReportOptions",
     "ReportSchedule",
@@ -38,9 +47,12 @@ __all__ = [
     "ScheduleDelivery",
     "ScheduleRun",
     "Segment",
+    "SpecialDate",
+    "SpecialHours",
     "Store",
     "StoreChanged",
     "StoreDetail",
+    "TimeRange",
     "Timeline",
     "UptillClient",
     "WebhookDelivery",

@@ -37,6 +37,15 @@ class LostFile:
 
 
 @dataclass(frozen=True)
+class FailedStore:
+    """A store that has no row in a report, because it could not be computed. `detail` says what to do."""
+
+    store_id: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class ReportStores:
     """How the stores of a report were chosen: by a number of ids, by labels, or both. None does not limit."""
 
@@ -46,7 +55,10 @@ class ReportStores:
 
 @dataclass(frozen=True)
 class ReportStatus:
-    """A report. In a list, `files` and `lost_files` are empty."""
+    """A report. In a list, `files`, `lost_files` and `failed_stores` are empty.
+
+    `failed_stores` holds the first 100 of the `stores_failed` stores that have no row, because they could not be computed.
+    """
 
     id: str
     state: str
@@ -66,6 +78,8 @@ class ReportStatus:
     files: Sequence[ReportFile] = ()
     lost_files: Sequence[LostFile] = ()
     stores: ReportStores | None = None
+    stores_failed: int = 0
+    failed_stores: Sequence[FailedStore] = ()
 
     @property
     def is_final(self) -> bool:
@@ -223,6 +237,7 @@ class ImportStatus:
     sha256: str | None = None
     started_at: datetime | None = None
     origin: str | None = None
+    reading: Mapping[str, Any] | None = None
 
     @property
     def is_final(self) -> bool:
@@ -231,9 +246,21 @@ class ImportStatus:
 
 
 @dataclass(frozen=True)
+class RejectedRow:
+    """A row that was not loaded. `line` counts from 1; `raw` is its text, `source` its file."""
+
+    line: int
+    byte_offset: int
+    reason: str
+    raw: str
+    source: str
+
+
+@dataclass(frozen=True)
 class StoreChanged:
-    """The result of changing one store. `import_id` is the import that records the change."""
+    """The result of changing one store. `import_id` is the import that records the change, `warnings` what to check."""
 
     store_id: str
     import_id: str
     counts: Counts
+    warnings: Sequence[str] = ()

@@ -5,6 +5,8 @@ from typing import Self
 
 import httpx2
 
+from uptill_client.calendars import CalendarCalls
+from uptill_client.closures import ClosureCalls
 from uptill_client.imports import ImportCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.schedules import ScheduleCalls
@@ -13,10 +15,12 @@ from uptill_client.transport import TIMEOUT_S, ApiError, Transport
 from uptill_client.webhooks import WebhookCalls
 
 
-class UptillClient(ReportCalls, ScheduleCalls, StoreCalls, ImportCalls, WebhookCalls):
+class UptillClient(
+    ReportCalls, ScheduleCalls, StoreCalls, ClosureCalls, CalendarCalls, ImportCalls, WebhookCalls
+):
     """A client for both services: `with UptillClient(url, key) as uptill: uptill.create_report()`.
 
-    Uploads, live polls and changes of stores need `ingest_url`. After status 429 or 503, a call is repeated as
+    Uploads, live polls, closures and changes of stores need `ingest_url`. After status 429 or 503, a call is repeated as
     `Retry-After` says, for up to `patience_s` seconds. Each call raises `ApiError` on failure.
     """
 

@@ -1,18 +1,20 @@
 """Calls for imports: upload files, send live polls, follow and cancel imports."""
 
+import csv
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict, Unpack
 
-from uptill_client.answers import Counts, ImportStatus
+from uptill_client.answers import Counts, ImportStatus, RejectedRow
+from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
 from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
-_BLOCK_BYTES = 1 << 20
 _POLLS_A_CALL = 500
 _LOOK_EVERY_S = 0.5
 
@@ -26,6 +28,20 @@ class Poll:
     observed_at: datetime
 
 
+class ReadingOptions(TypedDict, total=False):
+    """How values are to be read.
+
+    `status` gives words for the status (`online=active,offline=inactive`), `date_format` the format of every timestamp
+    (`%m/%d/%Y %H:%M`). With `assume_utc`, timestamps without a time zone are UTC. Hours whose rows have no date apply from
+    `effective_from` on, a local date such as `2024-12-25`.
+    """
+
+    status: str | None
+    date_format: str | None
+    assume_utc: bool
+    effective_from: str | None
+
+
 class ImportCalls:
     """Calls of the ingest service. Each call raises `ApiError` on failure."""
 
@@ -33,15 +49,36 @@ class ImportCalls:
     def _ingest(self) -> Transport:
         raise NotImplementedError
 
-    def upload(self, path: Path, *, name: str | None = None) -> ImportStatus:
-        """Upload a CSV, gzip or zip file. Returns when the service has stored it; follow the import to see it load."""
+    def upload(
+        self,
+        *paths: Path,
+        name: str | None = None,
+        on_sent: Callable[[int], None] = lambda _: None,
+        **reading: Unpack[ReadingOptions],
+    ) -> ImportStatus:
+        """Upload CSV, gzip or zip files as one delivery. Several files become one import with members.
+
+        Returns when the service has stored the files; follow the import to see it load. `on_sent` gets the number of
+        bytes sent so far, and starts again at 0 if the upload is repeated. Raises OSError for a file that cannot be read.
+        """
+        if not paths:
+            raise ValueError("no file to upload")
+        if len(paths) == 1:
+            kind, blocks = "application/octet-stream", partial(read_blocks, paths[0])
+        else:
+            kind, blocks = FORM_TYPE, partial(form_blocks, paths)
+        options = {
+            "name": name or (paths[0].name if len(paths) == 1 else f"{len(paths)} files"),
+            **reading,
+            "assume_utc": "true" if reading.get("assume_utc") else None,
+        }
         return self._ingest.call(
             ImportStatus,
             "POST",
             "/v1/imports",
-            params={"name": name or path.name},
-            headers={"Content-Type": "application/octet-stream"},
-            body=lambda: _read_blocks(path),
+            params={name: value for name, value in options.items() if value is not None},
+            headers={"Content-Type": kind},
+            body=lambda: _count_bytes(blocks(), on_sent),
         )
 
     def get_import(self, import_id: str) -> ImportStatus:
@@ -71,6 +108,14 @@ class ImportCalls:
             for block in blocks:
                 target.write(block)
 
+    def rejects(self, import_id: str) -> Iterator[RejectedRow]:
+        """Yield the rejected rows of an import, or of all members of an archive, as they arrive."""
+        with self._ingest.stream(f"/v1/imports/{import_id}/rejects") as blocks:
+            for row in csv.DictReader(_split_lines(blocks)):
+                yield RejectedRow(
+                    int(row["line"]), int(row["byte_offset"]), row["reason"], row["raw"], row["source"]
+                )
+
     def send_polls(self, polls: Iterable[Poll]) -> Counts:
         """Send polls in requests of 500 and return what happened to them. Polls sent twice count as duplicates.
 
@@ -96,7 +141,20 @@ class ImportCalls:
         return Counts(accepted, duplicate, corrected)
 
 
-def _read_blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            yield block
+def _count_bytes(blocks: Iterator[bytes], on_sent: Callable[[int], None]) -> Iterator[bytes]:
+    sent = 0
+    on_sent(sent)
+    for block in blocks:
+        yield block
+        sent += len(block)
+        on_sent(sent)
+
+
+def _split_lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield lines of text. The service escapes line ends within a value."""
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        yield from (line.decode() for line in lines)
+    if rest:
+        yield rest.decode()

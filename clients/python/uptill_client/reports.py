@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 import httpx2
 
-from uptill_client.answers import ReportFile, ReportStatus
+from uptill_client.answers import FailedStore, ReportFile, ReportStatus
 from uptill_client.frames import read_report
 from uptill_client.pages import iterate_pages
 from uptill_client.parameters import ReportOptions, to_json
@@ -75,6 +76,11 @@ class ReportCalls:
         }
         return iterate_pages(self._api, ReportStatus, "/v1/reports", "reports", query)
 
+    def failed_stores(self, report_id: str) -> Iterator[FailedStore]:
+        """Yield every store that could not be computed and has no row in the report, by id."""
+        path = f"/v1/reports/{report_id}/failed-stores"
+        return iterate_pages(self._api, FailedStore, path, "failed_stores", {})
+
     def cancel_report(self, report_id: str) -> ReportStatus:
         """Cancel a report that has not ended. Its state stays if another key requested the same report."""
         return self._api.call(ReportStatus, "DELETE", f"/v1/reports/{report_id}")
@@ -126,7 +132,8 @@ class ReportCalls:
                     target.write(block)
         except httpx2.HTTPError as error:
             raise NotReachable(
-                f"no answer from the object store ({type(error).__name__}): check that this machine can reach it"
+                f"no answer from the object store at {httpx2.URL(file.url).netloc.decode()}"
+                f" ({type(error).__name__}: {error}): check that this machine can reach it"
             ) from error
         if digest.hexdigest() != file.sha256:
             raise ApiError(
@@ -135,14 +142,24 @@ class ReportCalls:
         return size_bytes
 
     def save(self, file: ReportFile, path: Path) -> int:
-        """Download to `path` and return the size in bytes. The file appears only when it is complete.
+        """Download to `path` and return the size in bytes. An existing file is replaced once the new one is complete.
 
-        Raises what `download` raises, and OSError.
+        Whatever fails, no partial file is left, except by a process that is killed. A device or a pipe is written to
+        directly. Raises what `download` raises, and OSError.
         """
-        partial = path.with_name(f"{path.name}.part")
-        with partial.open("wb") as target:
-            size_bytes = self.download(file, target)
-        partial.replace(path)
+        target_path = Path(os.path.realpath(path))
+        if target_path.exists() and not target_path.is_file():
+            with target_path.open("wb") as target:
+                return self.download(file, target)
+        # A name of its own, so that nothing of the user and no other download is overwritten.
+        partial = target_path.with_name(f".{target_path.name[:200]}.{uuid4().hex[:8]}.part")
+        try:
+            with partial.open("xb") as target:
+                size_bytes = self.download(file, target)
+            partial.replace(target_path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
         return size_bytes
 
     def frame(self, report: ReportStatus) -> "pd.DataFrame":

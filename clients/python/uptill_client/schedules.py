@@ -36,7 +36,7 @@ class ScheduleRun:
 
 @dataclass(frozen=True)
 class ReportSchedule:
-    """A schedule. In a list, `report`, `next_due` and `runs` are missing."""
+    """A schedule. In a list, `report`, `next_due` and `runs` are missing. `error` says why it is `failed`."""
 
     id: str
     name: str
@@ -51,6 +51,7 @@ class ReportSchedule:
     report: Mapping[str, Any] | None = None
     next_due: Sequence[datetime] = ()
     runs: Sequence[ScheduleRun] = ()
+    error: str | None = None
 
 
 class ScheduleCalls:

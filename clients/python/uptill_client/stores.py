@@ -27,7 +27,7 @@ class StoreCalls:
 
     def get_store(self, store_id: str) -> StoreDetail:
         """Return one store with its opening hours. Raises `ApiError` with code `store_not_found`."""
-        return self._api.call(StoreDetail, "GET", _store_path(store_id))
+        return self._api.call(StoreDetail, "GET", store_path(store_id))
 
     def timeline(
         self,
@@ -51,23 +51,45 @@ class StoreCalls:
             "policy": policy,
         }
         given = {name: value for name, value in query.items() if value is not None}
-        return self._api.call(Timeline, "GET", f"{_store_path(store_id)}/timeline", params=given)
+        return self._api.call(Timeline, "GET", f"{store_path(store_id)}/timeline", params=given)
 
-    def set_hours(self, store_id: str, hours: Sequence[Interval]) -> StoreChanged:
-        """Replace the opening hours of a store. With an empty list it is open around the clock."""
-        return self._change(store_id, "hours", [asdict(interval) for interval in hours])
+    def set_hours(
+        self,
+        store_id: str,
+        hours: Sequence[Interval],
+        *,
+        create: bool = False,
+        effective_from: str | None = None,
+    ) -> StoreChanged:
+        """Replace the opening hours of a store. With an empty list it is open around the clock.
 
-    def set_timezone(self, store_id: str, timezone: str) -> StoreChanged:
-        """Set the IANA time zone of a store."""
-        return self._change(store_id, "timezone", timezone)
+        With `effective_from`, a local date such as "2024-12-25", they apply from that date on.
 
-    def set_labels(self, store_id: str, labels: Mapping[str, str]) -> StoreChanged:
-        """Replace the labels of a store."""
-        return self._change(store_id, "labels", dict(labels))
+        Raises `ApiError` with code `store_not_found` for an unknown store, unless `create` is true.
+        """
+        chosen = {"effective_from": effective_from} if effective_from is not None else {}
+        given = [asdict(interval) for interval in hours]
+        return self._change(store_id, "hours", given, create=create, **chosen)
 
-    def _change(self, store_id: str, field: str, value: Any) -> StoreChanged:
-        return self._ingest.call(StoreChanged, "PUT", f"{_store_path(store_id)}/{field}", json={field: value})
+    def set_timezone(self, store_id: str, timezone: str, *, create: bool = False) -> StoreChanged:
+        """Set the IANA time zone of a store. An unknown store: as in `set_hours`."""
+        return self._change(store_id, "timezone", timezone, create=create)
+
+    def set_labels(self, store_id: str, labels: Mapping[str, str], *, create: bool = False) -> StoreChanged:
+        """Replace the labels of a store. An unknown store: as in `set_hours`."""
+        return self._change(store_id, "labels", dict(labels), create=create)
+
+    def _change(self, store_id: str, field: str, value: Any, *, create: bool, **query: str) -> StoreChanged:
+        params = query | creation(create=create)
+        path = f"{store_path(store_id)}/{field}"
+        return self._ingest.call(StoreChanged, "PUT", path, json={field: value}, params=params)
 
 
-def _store_path(store_id: str) -> str:
+def store_path(store_id: str) -> str:
+    """Return the path of a store, with its id percent-encoded."""
     return f"/v1/stores/{quote(store_id, safe='')}"
+
+
+def creation(*, create: bool) -> dict[str, str]:
+    """Return the parameters of a call that may add its store."""
+    return {"create": "true"} if create else {}

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx2
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 TIMEOUT_S = 60.0
 _RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -72,11 +72,20 @@ class Transport:
                 )
             _LOG.debug("%s %s: %d", method, path, answer.status_code)
             if answer.is_success:
-                return TypeAdapter(kind).validate_json(answer.content or b"null")
+                return self._read_answer(kind, answer)
             pause_s = _pause_s(answer)
             if answer.status_code not in _RETRIED or time.monotonic() + pause_s > deadline:
                 raise _make_error(answer)
             time.sleep(pause_s)
+
+    def _read_answer(self, kind: type[T], answer: httpx2.Response) -> T:
+        try:
+            return TypeAdapter(kind).validate_json(answer.content or b"null")
+        except ValidationError as error:
+            raise ApiError(
+                f"{self._url} does not answer as this service of Uptill does: check the address",
+                status=answer.status_code,
+            ) from error
 
     @contextmanager
     def stream(self, path: str) -> Iterator[Iterator[bytes]]:
@@ -97,8 +106,11 @@ class Transport:
             yield
         except httpx2.HTTPError as error:
             raise NotReachable(
-                f"no answer from {self._url} ({type(error).__name__}): check the address, and that the service (`uptill up`) runs"
+                f"no answer from {self._url} ({type(error).__name__}: {error}): check the address, and that the service"
+                " (`uptill up`) runs"
             ) from error
+        except httpx2.InvalidURL as error:
+            raise NotReachable(f"{self._url} is not a valid address ({error}): correct it") from error
 
 
 def _pause_s(answer: httpx2.Response) -> float:
@@ -113,6 +125,9 @@ def _make_error(answer: httpx2.Response) -> ApiError:
         problem = None
     if not isinstance(problem, dict):
         problem = {}
-    detail = problem.get("detail") or f"HTTP {answer.status_code}"
+    detail = (
+        problem.get("detail")
+        or f"{answer.url.scheme}://{answer.url.netloc.decode()} answered {answer.status_code}"
+    )
     code = str(problem.get("type", "")).rpartition(":")[2] or None
     return ApiError(detail, status=answer.status_code, code=code)

@@ -9,6 +9,9 @@ from fastapi.responses import RedirectResponse
 
 from services.api.context import ApiContext, Context
 from services.api.schemas.reports import (
+    FailedStoreBody,
+    FailedStorePage,
+    FailedStoreQuery,
     ReportBody,
     ReportCreate,
     ReportPage,
@@ -31,12 +34,12 @@ from shared.errors import (
 )
 from shared.http.auth import RequireScope, refuse_ended
 from shared.http.contract import answers, with_headers
-from shared.http.cursors import cut_page, id_cursor, read_id_cursor
+from shared.http.cursors import cut_page, id_cursor, read_id_cursor, read_text_cursor, text_cursor
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.model import Report
 from shared.reports.parameters import ReportCaller
-from shared.reports.read import list_reports
+from shared.reports.read import list_failed_stores, list_reports
 from shared.webhooks.address import check_url
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["reports"])
@@ -170,6 +173,22 @@ async def read_file(
     await context.files.require_file(report, file.format)
     await context.links.record_links(key, report)
     return RedirectResponse(link.url, status.HTTP_302_FOUND, headers=_NO_STORE)
+
+
+@router.get("/v1/reports/{report_id}/failed-stores")
+async def read_failed_stores(
+    context: Context, key: Reader, report_id: ReportId, chosen: Annotated[FailedStoreQuery, Query()]
+) -> FailedStorePage:
+    """List the stores that could not be computed and have no row in the report."""
+    after_id = read_text_cursor(chosen.cursor)
+    await context.reads.read_report(report_id, key.visible)
+    async with borrowed_async(context.pools.reading) as conn:
+        found = await list_failed_stores(conn, report_id, after_id=after_id, limit=chosen.limit + 1)
+    page, last = cut_page(found, chosen.limit)
+    return FailedStorePage(
+        failed_stores=[FailedStoreBody(**vars(store)) for store in page],
+        next=None if last is None else text_cursor(last.store_id),
+    )
 
 
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import Context
@@ -18,13 +17,14 @@ from services.api.schemas.timeline import TimelineBody, TimelineQuery
 from services.api.use_cases.stores import get_store, list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
+from shared.errors import InvalidRequest, StoreFailed
+from shared.http.contract import answers
 from shared.http.cursors import cut_page, read_text_cursor, text_cursor
 from shared.http.unique_names import UniqueNamesRoute
 from shared.labels import parse_labels
-from shared.texts import storable
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
-StoreId = Annotated[str, AfterValidator(storable), Path(description="The store's id.")]
+StoreId = Annotated[str, Path(description="The store's id.")]
 
 
 @router.get("/v1/stores")
@@ -40,7 +40,7 @@ async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuer
     )
 
 
-@router.get("/v1/stores/{store_id:path}/timeline")
+@router.get("/v1/stores/{store_id:path}/timeline", responses=answers(StoreFailed))
 async def read_store_timeline(
     context: Context, key: Reader, store_id: StoreId, chosen: Annotated[TimelineQuery, Query()]
 ) -> TimelineBody:
@@ -50,7 +50,7 @@ async def read_store_timeline(
     return await run_in_threadpool(lambda: TimelineBody.of_timeline(given, given.compute_timeline()))
 
 
-@router.get("/v1/stores/{store_id:path}")
+@router.get("/v1/stores/{store_id:path}", responses=answers(InvalidRequest))
 async def read_store(context: Context, key: Reader, store_id: StoreId) -> StoreDetailBody:
     """Show one store: opening hours, time zone, labels and latest poll."""
     async with borrowed_async(context.pools.reading) as conn:

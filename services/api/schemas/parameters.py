@@ -20,6 +20,7 @@ from shared.http.bodies import RequestBody
 from shared.labels import checked_labels
 from shared.reports.formats import CONTENT_TYPES, FileFormat
 from shared.reports.parameters import ReportParameters, StoreFilter
+from shared.store_ids import ID_FAULTS, clean_store_id, find_id_fault
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOWS, MAX_WINDOWS, NAMED_WINDOWS, Window, parse_windows
 
@@ -82,13 +83,21 @@ Windows = Annotated[
 ]
 
 
+def _read_store_id(text: str) -> str:
+    store_id = clean_store_id(text)
+    # A stored id may be odd: the import that brought it allowed that.
+    if fault := find_id_fault(store_id, allow_odd=True):
+        raise ValueError(ID_FAULTS[fault])
+    return store_id
+
+
 class StoreSelection(BaseModel):
     """The stores of a report. With both fields, stores must match both."""
 
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]] | None,
+        list[Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_read_store_id)]] | None,
         Field(
             min_length=1,
             max_length=MAX_STORE_IDS,
@@ -118,7 +127,8 @@ class ReportParametersBody(RequestBody):
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
     )
     detail: bool = Field(
-        default=False, description="Add columns for unknown time, bounds, poll counts and time zones."
+        default=False,
+        description="Add columns for unknown time, bounds, excluded time, poll counts and time zones.",
     )
     stores: StoreSelection | None = Field(
         default=None, description="The stores to report on. Default: every store the key can see."

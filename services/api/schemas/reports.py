@@ -88,7 +88,7 @@ class FileBody(BaseModel):
     )
     size_bytes: int
     sha256: str = Field(description="SHA-256 of the file, in hex.")
-    rows: int = Field(description="Rows without the header: one per store.")
+    rows: int = Field(description="Rows without the header: one per store that did not fail.")
 
 
 class LostFileBody(BaseModel):
@@ -97,6 +97,17 @@ class LostFileBody(BaseModel):
     name: str = Field(examples=["report.csv"])
     format: FileFormat
     detail: str = Field(description="How to get the file back.")
+
+
+class FailedStoreBody(BaseModel):
+    """A store that could not be computed, and why."""
+
+    store_id: str
+    reason: str = Field(
+        description="`unknown_timezone`, `invalid_hours`, or `not_computed` for any other error.",
+        examples=["unknown_timezone"],
+    )
+    detail: str = Field(description="What is wrong, and what to do.")
 
 
 class StoreFilterBody(BaseModel):
@@ -124,9 +135,15 @@ class ReportSummary(BaseModel):
         description="The number of the last data change accepted before the report was created."
     )
     tzdata_version: str | None = Field(
-        description="The time zone database used; null until the report has succeeded."
+        description=(
+            "The time zone database of the service that accepted the report; once it has succeeded, of the workers"
+            " that computed it. Null for a report that an earlier release accepted and that has not succeeded."
+        )
     )
     progress: ProgressBody
+    stores_failed: int = Field(
+        description="Stores that could not be computed. They have no row in the files, and `failed_stores` names them."
+    )
     error: dict[str, Any] | None = Field(
         description="Why the report failed; null unless `state` is `failed`."
     )
@@ -151,6 +168,7 @@ class ReportSummary(BaseModel):
             data_cut=report.accepted_seq,
             tzdata_version=report.tzdata_version,
             progress=ProgressBody.of_report(report),
+            stores_failed=report.stores_failed,
             error=report.error if report.state == "failed" else None,
             created_at=report.created_at,
             started_at=report.started_at,
@@ -168,6 +186,9 @@ class ReportBody(ReportSummary):
     lost_files: list[LostFileBody] = Field(
         description="Files that are missing from the object store, or have another size there. They have no link. Normally empty."
     )
+    failed_stores: list[FailedStoreBody] = Field(
+        description="The first 100 of the stores that could not be computed, in the order of the file. Normally empty."
+    )
 
     @classmethod
     def with_links(cls, report: Report, signer: LinkSigner, lost: Collection[FileFormat]) -> "ReportBody":
@@ -177,13 +198,30 @@ class ReportBody(ReportSummary):
             for each in lost
         ]
         files = [file for file in list_files(report, signer) if file.format not in lost]
-        return cls.of_report(report, files=files, lost_files=lost_files)
+        failed = [FailedStoreBody(**vars(store)) for store in report.failed_stores]
+        return cls.of_report(report, files=files, lost_files=lost_files, failed_stores=failed)
 
 
 class ReportPage(BaseModel):
     """A page of reports, newest first."""
 
     reports: list[ReportSummary]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
+
+
+class FailedStoreQuery(BaseModel):
+    """Position in the list of failed stores."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
+    limit: int = Field(default=50, ge=1, le=200, description="The most stores to return.")
+
+
+class FailedStorePage(BaseModel):
+    """A page of failed stores, by id."""
+
+    failed_stores: list[FailedStoreBody]
     next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 

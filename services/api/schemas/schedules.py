@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from services.api.schemas.parameters import ReportParametersBody
 from services.api.use_cases.schedules import MAX_PREFIX
 from shared.http.bodies import RequestBody
+from shared.labels import shown_labels
 from shared.reports.model import ReportState
 from shared.schedules.cron import list_following
 from shared.schedules.model import DeliveryState, Run, ScheduleState, ScheduleTerms, StoredSchedule
@@ -99,9 +100,12 @@ class ScheduleChange(RequestBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"state": "paused"}]})
 
-    state: ScheduleState | None = Field(
+    state: Literal["active", "paused"] | None = Field(
         default=None,
-        description="A `paused` schedule creates no reports. Due times during a pause are skipped for good.",
+        description=(
+            "A `paused` schedule creates no reports. Due times during a pause are skipped for good. Set `active` to"
+            " resume it, or to run a `failed` one again once it is corrected."
+        ),
     )
     name: Annotated[str, AfterValidator(seen)] | None = Field(
         default=None, min_length=1, max_length=100, pattern=r"^[^\x00]*$"
@@ -153,13 +157,19 @@ class ScheduleSummary(BaseModel):
 
     id: UUID
     name: str = Field(examples=["weekdays, north"])
-    cron: str = Cron
-    timezone: str = Zone
+    cron: str = Field(examples=["0 6 * * 1-5"])
+    timezone: str = Field(examples=["America/Chicago"])
     deliver: Deliver
-    state: ScheduleState
+    state: ScheduleState = Field(
+        examples=["active"],
+        description="A `failed` schedule cannot be run: correct it as `error` says, then set `state` to `active`.",
+    )
+    error: str | None = Field(description="Why the schedule is `failed`; otherwise null.")
     next_due_at: datetime | None = Field(
         examples=["2024-10-15T11:00:00Z"],
-        description="The next due time; null while paused. It is in the past if the scheduler is late or not running.",
+        description=(
+            "The next due time; null while paused or failed. It is in the past if the scheduler is late or not running."
+        ),
     )
     store_labels: Mapping[str, str] | None = Field(
         description="The stores that the creating key may see: those with all of these labels; null for every store."
@@ -175,10 +185,12 @@ class ScheduleSummary(BaseModel):
             name=schedule.name,
             cron=schedule.cron,
             timezone=schedule.timezone,
-            deliver=Deliver(webhook_url=schedule.webhook_url, s3_prefix=schedule.s3_prefix),
+            # Not validated: one row that no request can have written must not break a page.
+            deliver=Deliver.model_construct(webhook_url=schedule.webhook_url, s3_prefix=schedule.s3_prefix),
             state=schedule.state,
+            error=schedule.error,
             next_due_at=schedule.due_at if schedule.state == "active" else None,
-            store_labels=schedule.scope,
+            store_labels=None if schedule.scope is None else shown_labels(schedule.scope),
             created_by=schedule.created_by,
             created_at=schedule.created_at,
             **more,
@@ -188,9 +200,11 @@ class ScheduleSummary(BaseModel):
 class ScheduleBody(ScheduleSummary):
     """A schedule with its report parameters, next due times and latest runs."""
 
-    report: ScheduledReport
+    report: ScheduledReport | None = Field(
+        description="The parameters of its reports; null if this release cannot read them."
+    )
     next_due: list[datetime] = Field(
-        description="The next due times; empty while paused.",
+        description="The next due times; empty while paused or failed.",
         examples=[["2024-10-15T11:00:00Z", "2024-10-16T11:00:00Z"]],
     )
     runs: list[RunBody] = Field(description="The latest runs, newest first.")
@@ -201,10 +215,17 @@ class ScheduleBody(ScheduleSummary):
         times = list_following(schedule.cron, schedule.timezone, schedule.due_at, NEXT_SHOWN)
         return cls.of_schedule(
             schedule,
-            report=ScheduledReport.model_validate(schedule.report),
+            report=_read_report(schedule.report),
             next_due=times if schedule.state == "active" else [],
             runs=[RunBody(**vars(run)) for run in runs],
         )
+
+
+def _read_report(stored: object) -> ScheduledReport | None:
+    try:
+        return ScheduledReport.model_validate(stored)
+    except ValidationError:
+        return None
 
 
 class SchedulePage(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.use_cases.stores import StoreRow, StoreWithHours
-from shared.labels import parse_labels
+from shared.labels import parse_labels, shown_labels
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
 Status = Literal["active", "inactive"]
@@ -99,7 +99,7 @@ def _store_fields(store: StoreRow) -> dict[str, object]:
         "store_id": store.store_id,
         "timezone": store.timezone or DEFAULT_TIMEZONE,
         "timezone_is_default": store.timezone is None,
-        "labels": store.labels,
+        "labels": shown_labels(store.labels),
         "first_polled_at": store.first_polled_at,
         "last_polled_at": store.last_polled_at,
         "last_status": _status_name(store.is_active),

@@ -12,8 +12,9 @@ from shared.clock import from_us
 from shared.uptime.borders import Rule
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES, POLICY_VERSION
 from shared.uptime.timeline import State, StoreTimeline
+from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import Window, parse_window
-from shared.uptime.zones import DEFAULT_TIMEZONE, tzdata_version
+from shared.uptime.zones import DEFAULT_TIMEZONE
 
 # A text in the query, a parsed window in Python.
 WindowText = Annotated[

@@ -113,6 +113,8 @@ async def change_schedule(
     await _lock_schedule(conn, schedule_id, visible)
     before = await get_schedule(conn, schedule_id, visible)
     after = replace(before, **changes, state=state or before.state)
+    if after.state != "failed":
+        after = replace(after, error=None)
     if after.s3_prefix != before.s3_prefix:
         after = await _place_files(conn, after, before.created_by, before.visible)
     await _check_delivery(conn, after, before.created_by)
@@ -200,4 +202,4 @@ async def _select_schedules(
 
 
 def _as_row(terms: ScheduleTerms) -> dict[str, Any]:
-    return {**{name: getattr(terms, name) for name in _TERMS}, "report": Jsonb(dict(terms.report))}
+    return {**{name: getattr(terms, name) for name in _TERMS}, "report": Jsonb(terms.report)}

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from shared.db.queries import queries
 from shared.errors import StoreNotFound
 from shared.keys import StoreScope
+from shared.store_ids import require_store_id
 
 _SQL = queries("stores")
 _DAY = timedelta(days=1)
@@ -58,9 +59,10 @@ async def list_stores(
 
 
 async def find_store(conn: AsyncConnection, store_id: str, visible: StoreScope) -> StoreRow:
-    """Return one store. Raises `StoreNotFound`."""
-    # Postgres cannot store NUL in text, so no id contains one.
-    found = await _select_stores(conn, visible, store_id=store_id, limit=1) if "\0" not in store_id else []
+    """Return one store. Raises `InvalidRequest` for text that cannot be an id, and `StoreNotFound`."""
+    # A path that ends in a slash names no store.
+    store_id = require_store_id(store_id, allow_odd=True) if store_id else ""
+    found = await _select_stores(conn, visible, store_id=store_id, limit=1)
     if not found:
         raise StoreNotFound(f"store {store_id!r} does not exist, or is not visible to this key: check the id")
     return found[0]

@@ -10,10 +10,11 @@ from psycopg import AsyncConnection, IsolationLevel
 from services.api.use_cases.stores import StoreRow, find_store, read_hours, read_latest_poll
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, StoreFailed
 from shared.keys import StoreScope
 from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
+from shared.uptime.faults import find_faults
 from shared.uptime.policy import POLICIES, history_us
 from shared.uptime.states import Polls
 from shared.uptime.timeline import StoreTimeline, timeline_of
@@ -52,10 +53,9 @@ class TimelineInput:
 
     def compute_timeline(self) -> StoreTimeline:
         """Compute the timeline. It takes milliseconds of processor time and no I/O."""
-        hours = np.array(self.hours, dtype=np.int64).reshape(-1, 3)
         return timeline_of(
             self.store.timezone,
-            Hours(np.zeros(len(hours), dtype=np.int64), hours[:, 0], hours[:, 1], hours[:, 2]),
+            _make_hours(self.hours),
             Polls(
                 np.zeros(len(self.at_us), dtype=np.int64),
                 np.array(self.at_us, dtype=np.int64),
@@ -70,17 +70,31 @@ class TimelineInput:
 async def read_timeline(
     conn: AsyncConnection, store_id: str, request: TimelineRequest, visible: StoreScope
 ) -> TimelineInput:
-    """Read a store and its polls. `conn` must be outside a transaction. Raises `StoreNotFound` and `InvalidRequest`."""
+    """Read a store and its polls. `conn` must be outside a transaction.
+
+    Raises `StoreNotFound`, `StoreFailed` and `InvalidRequest`.
+    """
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
         async with conn.transaction():
             store = await find_store(conn, store_id, visible)
-            as_of_us, window_us = _resolve_window(request, store, await read_latest_poll(conn))
             hours = await read_hours(conn, store)
+            _refuse_faulty(store, hours)
+            as_of_us, window_us = _resolve_window(request, store, await read_latest_poll(conn))
             at_us, active = await _read_polls(conn, store, as_of_us, window_us, request.policy)
     finally:
         await conn.set_isolation_level(None)
     return TimelineInput(store, request.policy, as_of_us, window_us, hours, at_us, active)
+
+
+def _make_hours(rows: Sequence[tuple[int, int, int]]) -> Hours:
+    day_of_week, opens_s, closes_s = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return Hours(np.zeros(len(rows), dtype=np.int64), day_of_week, opens_s, closes_s)
+
+
+def _refuse_faulty(store: StoreRow, hours: Sequence[tuple[int, int, int]]) -> None:
+    for fault in find_faults([store.timezone], _make_hours(hours)).values():
+        raise StoreFailed(f"store {store.store_id!r} cannot be computed: {fault.detail}")
 
 
 def _resolve_window(

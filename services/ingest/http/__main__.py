@@ -3,4 +3,4 @@
 from shared.http.serve import serve
 
 if __name__ == "__main__":
-    serve("ingest", "services.ingest.http.main:create_app", 8001)
+    serve("ingest", "services.ingest.http.main:create_app", 8001, ["database_url"])

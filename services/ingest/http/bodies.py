@@ -1,18 +1,25 @@
 """Reads a JSON body: checks its media type and size, and validates it as a whole. Errors name the field."""
 
 import json
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.errors import BodyTooLarge, UnsupportedMediaType
+from shared.http.contract import REF_TEMPLATE
 from shared.http.unique_names import load_unique
 
 T = TypeVar("T")
 _SHOWN_ERRORS = 20
 _LENGTH_DIGITS = 19  # of 64 bits
+
+
+def describe_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return `openapi_extra=` for a route that reads this body itself."""
+    schema = model.model_json_schema(ref_template=REF_TEMPLATE)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def media_type(request: Request) -> str:

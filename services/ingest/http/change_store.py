@@ -1,35 +1,37 @@
-"""Changes the opening hours, the time zone or the labels of one store, counted like a file that names only this store."""
+"""Changes the hours, special hours, lifetime, zone or labels of one store, counted like a file that names only this store."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.write_live import LOCK_PATIENCE
-from services.ingest.parse.local_hours import parse_hours, parse_zone
+from services.ingest.http.record_change import ChangeKind, record_change
+from services.ingest.parse.adjustments import parse_lifetime, parse_special_hours
+from services.ingest.parse.dates import parse_date
+from services.ingest.parse.local_hours import parse_hours
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.parse.store_ids import check_store_id
-from services.ingest.write.counts import RowCounts, Stretch
-from services.ingest.write.ledger import ImportLedger
+from services.ingest.parse.zones import find_zone
+from services.ingest.write.adjustment_change import AdjustmentChange
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.history_table import DATED_HOURS, LIFETIMES, SPECIAL_HOURS
 from services.ingest.write.store_keys import add_stores
-from shared.db.connect import connect
 from shared.db.queries import queries
-from shared.errors import DatabaseUnavailable, InvalidRequest, TableLocked
-from shared.ids import new_id
+from shared.errors import InvalidRequest, StoreNotFound
 
-_SQL = queries("live")
+_SQL, _ADJUST = queries("live"), queries("adjust")
 
 
 @dataclass(frozen=True)
 class StoreChange:
-    """The change of one store: the import that records it, and its counts."""
+    """The change of one store: the import that records it, its counts, and what the sender should check."""
 
     store_id: str
     import_id: UUID
     counts: RowCounts
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,29 @@ class LocalInterval:
     closes: str
 
 
+@dataclass(frozen=True)
+class SpecialDate:
+    """A local date as text, with its openings as pairs of times of day. Without openings it is closed."""
+
+    day: str
+    intervals: Sequence[tuple[str, str]]
+
+
 def replace_hours(
-    database_url: str, store_id: str, intervals: Sequence[LocalInterval], created_by: str
+    database_url: str,
+    store_id: str,
+    intervals: Sequence[LocalInterval],
+    created_by: str,
+    *,
+    create: bool = False,
+    effective_from: str | None = None,
 ) -> StoreChange:
-    """Replace the hours; without intervals the store is open 24x7. Raise `InvalidRequest` and `DatabaseUnavailable`."""
-    parsed: list[tuple[object, ...]] = []
+    """Replace the hours that apply from a date on, or those without a date. Without intervals the store is open 24x7.
+
+    Raise as `_change_store` does.
+    """
+    start = _parse_start(effective_from)
+    parsed: list[tuple[int, int, int]] = []
     for index, interval in enumerate(intervals):
         fields = parse_hours(interval.day_of_week, interval.opens, interval.closes)
         if isinstance(fields, str):
@@ -54,68 +74,159 @@ def replace_hours(
         parsed.append((fields["day_number"], fields["opens"], fields["closes"]))
     days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
 
-    def write_hours(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
+    def write_hours(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
+        if start is not None:
+            flat = [number for row in sorted(set(parsed)) for number in row]
+            row = {"store_key": store_key, "effective_from": start, "intervals": flat}
+            return change.merge_rows(DATED_HOURS, [row])
         values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes}
-        ((added, changed),) = conn.execute(_SQL["replace_hours"], values)
-        return RowCounts(accepted=added, duplicate=len(parsed) - added), changed
+        ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
+        return RowCounts(accepted=added, duplicate=len(parsed) - added)
 
-    return _change_store(database_url, store_id, "hours", created_by, write_hours)
+    return _change_store(database_url, store_id, "hours", created_by, write_hours, create=create)
 
 
-def replace_timezone(database_url: str, store_id: str, timezone: str, created_by: str) -> StoreChange:
-    """Set the time zone. Raise `InvalidRequest` and `DatabaseUnavailable`."""
-    fields = parse_zone(timezone)
-    if isinstance(fields, str):
-        raise InvalidRequest(ROW_REASONS[fields], field="timezone")
-    name = fields["timezone"]
+def replace_timezone(
+    database_url: str, store_id: str, timezone: str, created_by: str, *, create: bool = False
+) -> StoreChange:
+    """Set the time zone. Raise as `_change_store` does."""
+    zone = find_zone(timezone)
+    if isinstance(zone, str):
+        raise InvalidRequest(ROW_REASONS[zone], field="timezone")
+    name = zone.name
 
-    def write_timezone(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
+    def write_timezone(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
         ((before,),) = conn.execute(_SQL["replace_timezone"], {"store_key": store_key, "timezone": name})
-        counts = RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
-        return counts, before != name
+        change.weekly_changed = before != name
+        return RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
 
-    return _change_store(database_url, store_id, "timezones", created_by, write_timezone)
+    change = _change_store(database_url, store_id, "timezones", created_by, write_timezone, create=create)
+    return replace(change, warnings=zone.warnings)
 
 
 def replace_labels(
-    database_url: str, store_id: str, labels: Mapping[str, str], created_by: str
+    database_url: str, store_id: str, labels: Mapping[str, str], created_by: str, *, create: bool = False
 ) -> StoreChange:
-    """Replace all labels by these valid ones. Raise `InvalidRequest` and `DatabaseUnavailable`."""
+    """Replace all labels by these valid ones. Raise as `_change_store` does."""
 
-    def write_labels(conn: psycopg.Connection, store_key: int) -> tuple[RowCounts, bool]:
+    def write_labels(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
         values = {"store_key": store_key, "labels": Jsonb(dict(labels))}
         ((before,),) = conn.execute(_SQL["replace_labels"], values)
         same = sum(before.get(name) == value for name, value in labels.items())
         known = sum(name in before for name in labels)
-        counts = RowCounts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
-        return counts, before != dict(labels)
+        change.weekly_changed = before != dict(labels)
+        return RowCounts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
 
-    return _change_store(database_url, store_id, "labels", created_by, write_labels)
+    return _change_store(database_url, store_id, "labels", created_by, write_labels, create=create)
+
+
+def replace_special_hours(
+    database_url: str, store_id: str, dates: Sequence[SpecialDate], created_by: str, *, create: bool = False
+) -> StoreChange:
+    """Replace all special hours of a store. Raise `InvalidRequest`, and as `_change_store` does."""
+    parsed = parse_special_dates(dates)
+
+    def write_dates(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
+        rows = [{"store_key": store_key, "date": day, "intervals": flat} for day, flat in parsed.items()]
+        held = conn.execute(_ADJUST["special_dates_of_store"], {"store_key": store_key, "date": None})
+        gone = [_closed_date(store_key, day) for (day,) in held if day not in parsed]
+        return change.merge_rows(SPECIAL_HOURS, rows, gone)
+
+    return _change_store(database_url, store_id, "special_hours", created_by, write_dates, create=create)
+
+
+def remove_special_hours(database_url: str, store_id: str, day: str | None, created_by: str) -> StoreChange:
+    """Remove the special hours of one date, or of all dates. Raise `InvalidRequest`, and as `_change_store` does."""
+    chosen = parse_date(day) if day is not None else None
+    if day is not None and chosen is None:
+        raise InvalidRequest(ROW_REASONS["date"], field="date")
+
+    def remove_dates(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
+        held = conn.execute(_ADJUST["special_dates_of_store"], {"store_key": store_key, "date": chosen})
+        gone = [_closed_date(store_key, day) for (day,) in held]
+        return change.merge_rows(SPECIAL_HOURS, [], gone)
+
+    return _change_store(database_url, store_id, "special_hours", created_by, remove_dates)
+
+
+def replace_lifetime(
+    database_url: str,
+    store_id: str,
+    opened_at: str | None,
+    closed_at: str | None,
+    created_by: str,
+    *,
+    create: bool = False,
+) -> StoreChange:
+    """Set when a store begins and ceases to exist. Raise `InvalidRequest`, and as `_change_store` does."""
+    parsed = parse_lifetime(opened_at or "", closed_at or "")
+    if isinstance(parsed, str):
+        raise InvalidRequest(ROW_REASONS[parsed], field="closed_at" if parsed == "lifetime_order" else parsed)
+    instants = {"opened_at": parsed["begins"], "closed_at": parsed["ends"]}
+
+    def write_lifetime(_: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
+        return change.merge_rows(LIFETIMES, [{"store_key": store_key, **instants}])
+
+    return _change_store(database_url, store_id, "lifetimes", created_by, write_lifetime, create=create)
+
+
+def parse_special_dates(dates: Sequence[SpecialDate]) -> Mapping[date, list[int]]:
+    """Return opening and closing seconds by date, as they are stored. Raise `InvalidRequest`."""
+    found: dict[date, list[int]] = {}
+    for index, given in enumerate(dates):
+        day = parse_date(given.day)
+        if day is None:
+            raise InvalidRequest(ROW_REASONS["date"], field=f"dates.{index}.date")
+        if day in found:
+            raise InvalidRequest(
+                f"the date {day} is given twice: put all its intervals into one entry",
+                field=f"dates.{index}.date",
+            )
+        intervals = set()
+        for place, (opens, closes) in enumerate(given.intervals):
+            fields = parse_special_hours(given.day, opens, closes)
+            if isinstance(fields, str) or "opens" not in fields:
+                reason = fields if isinstance(fields, str) else "time"
+                raise InvalidRequest(ROW_REASONS[reason], field=f"dates.{index}.intervals.{place}")
+            intervals.add((fields["opens"], fields["closes"]))
+        found[day] = [second for interval in sorted(intervals) for second in interval]
+    return found
+
+
+def _closed_date(store_key: int, day: date) -> Mapping[str, object]:
+    return {"store_key": store_key, "date": day, "intervals": []}
+
+
+def _parse_start(effective_from: str | None) -> date | None:
+    if effective_from is None:
+        return None
+    start = parse_date(effective_from)
+    if start is None:
+        raise InvalidRequest(ROW_REASONS["date"], field="query.effective_from")
+    return start
 
 
 def _change_store(
     database_url: str,
     store_id: str,
-    kind: Literal["hours", "timezones", "labels"],
+    kind: ChangeKind,
     created_by: str,
-    write_change: Callable[[psycopg.Connection, int], tuple[RowCounts, bool]],
+    write_change: Callable[[psycopg.Connection, int, AdjustmentChange], RowCounts],
+    *,
+    create: bool = False,
 ) -> StoreChange:
-    """Make one change. `write_change` returns the counts, and whether anything is different now."""
-    store_id = store_id.strip(" ")
-    if reason := check_store_id(store_id):
-        raise InvalidRequest(ROW_REASONS[reason], field="store_id")
-    import_id = new_id()
-    try:
-        with connect(database_url, application_name="uptill-ingest store") as conn:
-            conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
-            row = {"id": import_id, "kind": kind, "source": f"store {store_id}", "created_by": created_by}
-            conn.execute(_SQL["insert_store_change"], row)
-            store_key, _ = add_stores(conn, [store_id])[store_id]
-            counts, changed = write_change(conn, store_key)
-            ImportLedger(conn, import_id).record_progress(Stretch(0, 0), counts, changed=changed)
-            conn.execute(_SQL["finish_store_change"], {"id": import_id})
-    except (TableLocked, psycopg.errors.QueryCanceled) as error:
-        raise DatabaseUnavailable(
-            "another import has locked the tables for too long; send the change again"
-        ) from error
+    """Make one change. `write_change` gets the store's key, and returns the counts.
+
+    Raise `DatabaseUnavailable`, and `StoreNotFound` for an unknown store unless it may be created.
+    """
+
+    def write(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
+        if not create and conn.execute(_SQL["store_exists"], {"store_id": store_id}).fetchone() != (True,):
+            raise StoreNotFound(
+                f"store {store_id!r} does not exist: check the id, or pass create=true (--create) to add the store"
+            )
+        store_key, _ = add_stores(conn, [store_id])[store_id]
+        return write_change(conn, store_key, change)
+
+    import_id, counts = record_change(database_url, kind, f"store {store_id}", created_by, write)
     return StoreChange(store_id, import_id, counts)

@@ -1,5 +1,6 @@
 """What the routes need, built once in `main` and kept on the application."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -28,7 +29,7 @@ class UploadWait:
 
 @dataclass(frozen=True)
 class IngestContext:
-    """The service's connections, threads and settings.
+    """The service's connections, threads and settings. `status_words`: the words for the statuses of live polls.
 
     Each change of a store blocks a thread while an import has the tables locked, so changes have a lane of their own.
     """
@@ -42,6 +43,7 @@ class IngestContext:
     changes_lane: Lane
     readiness: Readiness
     upload_wait: UploadWait
+    status_words: Mapping[str, bool]
 
 
 # Not a plain function: FastAPI would run it in a thread at each call.

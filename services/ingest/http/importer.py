@@ -5,6 +5,7 @@ that fails is tried again later, and the next one goes on meanwhile.
 """
 
 import time
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Event, Thread
@@ -17,6 +18,7 @@ from services.ingest.http.attempts import Attempts, is_passing
 from services.ingest.http.lost_uploads import LostUploads
 from services.ingest.http.spool import Spool
 from services.ingest.http.turns import Turns
+from services.ingest.parse.kinds import UNITED_KINDS
 from services.ingest.run import Limits, ingest_source
 from services.ingest.run import LoadProgress as Progress
 from services.ingest.sources.files import FileSource
@@ -202,8 +204,12 @@ class Importer:
             self._attempts.progressed(import_id)
         if self._state(import_id)[0] in _FINAL:
             return
-        hours = [member for member in members if member[0].kind == "hours"]
-        staging = [(*member, import_id) for member in hours if len(hours) > 1]
+        kinds = Counter(source.kind for source, _ in members)
+        staging = [
+            (*member, import_id)
+            for member in members
+            if member[0].kind in UNITED_KINDS and kinds[member[0].kind] > 1
+        ]
         loading = [(*member, None) for member in members]
         turn_ends_s = time.monotonic() + TURN_S
         for source, member_id, delivery_id in [*staging, *loading]:

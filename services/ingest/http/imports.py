@@ -12,6 +12,8 @@ from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 from services.ingest.http.receive import Received
+from services.ingest.parse.reading import Reading
+from services.ingest.write.ledger import store_reading
 from shared.audit import record_async
 from shared.clock import from_us
 from shared.db.connect import borrowed_async
@@ -48,6 +50,7 @@ class ImportRow:
     sha256: str | None
     size_bytes: int | None
     same_as: UUID | None
+    reading: dict[str, Any] | None
     quality: dict[str, Any] | None
     error: dict[str, Any] | None
     started_at: datetime
@@ -69,6 +72,7 @@ async def queue_import(
     pool: AsyncConnectionPool,
     import_id: UUID,
     received: Received,
+    reading: Reading,
     *,
     name: str,
     created_by: str,
@@ -82,6 +86,7 @@ async def queue_import(
         "size_bytes": received.size_bytes,
         "created_by": created_by,
         "spool_id": spool_id,
+        "reading": store_reading(reading),
     }
     async with borrowed_async(pool) as conn:
         await conn.execute(_SQL["queue_import"], values)
@@ -99,7 +104,7 @@ async def cancel_import(pool: AsyncConnectionPool, import_id: UUID, canceled_by:
                 f"import {import_id} cannot be canceled: it is {_ORIGINS[origin]}, not a load of files"
             )
         if not is_open:
-            raise ImportEnded(f"import {import_id} cannot be canceled: it has already ended, and is {state}")
+            raise ImportEnded(f"import {import_id} cannot be canceled: it has already ended ({state})")
         await conn.execute(_SQL["cancel_import"], {"id": import_id})
         await record_async(conn, canceled_by, "import.canceled", str(import_id))
 

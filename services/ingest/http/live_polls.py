@@ -1,6 +1,6 @@
 """Checks the polls of one live call by the rules for the rows of a file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 
 from services.ingest.parse.instants import PADDING, decode_instants, parse_instant
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.parse.store_ids import check_store_id
+from shared.status_words import STATUSES, fold_status
+from shared.store_ids import ID_FAULTS, clean_store_id, find_id_fault
 
 MAX_POLLS = 10_000
 _DECODED_FROM = 16  # instants; fewer are parsed sooner one by one
-_STATUSES = {"active": True, "inactive": False}
+_UNKNOWN_STATUS = (
+    "the status is neither active nor inactive; send one of these, or map other words with UPTILL_STATUS_WORDS of the"
+    " ingest service"
+)
 
 
 @dataclass(frozen=True)
@@ -37,21 +41,26 @@ class PollFault:
 
 
 def check_polls(
-    ids: Sequence[str], statuses: Sequence[str], instants: Sequence[str]
+    ids: Sequence[str],
+    statuses: Sequence[str],
+    instants: Sequence[str],
+    words: Mapping[str, bool] = STATUSES,
+    *,
+    allow_odd_ids: bool = False,
 ) -> LivePolls | list[PollFault]:
-    """Return the polls, or everything that is wrong with them."""
+    """Return the polls, or everything that is wrong with them. `words` are the words for statuses."""
     faults: list[PollFault] = []
     clean_ids, active = list(ids), np.zeros(len(ids), np.bool_)
     at_us, decoded = _decode(instants)
     for index, (store_id, status, instant) in enumerate(zip(ids, statuses, instants, strict=True)):
-        clean_ids[index] = clean = store_id.strip(" ")
-        if reason := check_store_id(clean):
-            faults.append(PollFault(index, "store_id", ROW_REASONS[reason]))
-        is_active = _STATUSES.get(status)
+        clean_ids[index] = clean = clean_store_id(store_id)
+        if reason := find_id_fault(clean, allow_odd=allow_odd_ids):
+            faults.append(PollFault(index, "store_id", ID_FAULTS[reason]))
+        is_active = words.get(status)
         if is_active is None:
-            is_active = _STATUSES.get(status.strip(" ").lower())
+            is_active = words.get(fold_status(status))
         if is_active is None:
-            faults.append(PollFault(index, "status", ROW_REASONS["status"]))
+            faults.append(PollFault(index, "status", _UNKNOWN_STATUS))
         else:
             active[index] = is_active
         if decoded[index]:

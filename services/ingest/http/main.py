@@ -9,7 +9,15 @@ from starlette.concurrency import run_in_threadpool
 from services.ingest.http.context import IngestContext, UploadWait
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.importer import Importer
-from services.ingest.http.routes import health, imports, observations, stores
+from services.ingest.http.routes import (
+    calendars,
+    closures,
+    health,
+    imports,
+    observations,
+    special_hours,
+    stores,
+)
 from services.ingest.http.routes.health import ingest_checks
 from services.ingest.http.spool import Spool
 from services.ingest.run import Limits
@@ -19,16 +27,19 @@ from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
 from shared.http.service import ServiceIdentity, make_service
+from shared.http.startup import exits_plainly
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
 from shared.metrics.exposition import serve_metrics
 from shared.settings import Settings, load_settings
+from shared.status_words import STATUSES, parse_status_words
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
 
 _WRITTEN_WITHIN_S = 10.0  # for waiting live polls when the service stops; the rest gets no answer
 
 
+@exits_plainly("ingest")
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application. Raise `ConfigurationError` if a setting is missing."""
     settings = (settings or load_settings()).require("database_url")
@@ -66,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ),
             readiness=readiness,
             upload_wait=upload_wait,
+            status_words={**parse_status_words(settings.status_words), **STATUSES},
         )
         importer.start()
         live.start()
@@ -85,9 +97,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             stop_tracing()
 
     return make_service(
-        ServiceIdentity("ingest", "Uptill ingest", "Loads polls, opening hours and time zones."),
+        ServiceIdentity("ingest", "Uptill ingest", "Loads polls, opening hours, time zones and closures."),
         settings,
         lifespan=lifespan,
-        routers=[module.router for module in (imports, observations, stores, health)],
+        routers=[
+            module.router
+            for module in (imports, observations, stores, special_hours, closures, calendars, health)
+        ],
         max_body_bytes=None,  # each route has its own limit
     )

@@ -5,7 +5,7 @@ A block is on its way to the disk before the next one is read: a fast sender wai
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +35,8 @@ RAW_TYPES = frozenset(
         "application/x-zip-compressed",
     }
 )
+OPTIONS = frozenset({"status", "date_format", "assume_utc", "effective_from"})
+_MAX_OPTION_BYTES = 1000
 _CODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _MAX_FILES = 1000
 _BLOCK_BYTES = 1 << 20
@@ -42,11 +44,15 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Received:
-    """What came: the names of the files, and the bytes and SHA-256 of all of them together."""
+    """What came: the names of the files, and the bytes and SHA-256 of all of them together.
+
+    `options` are the form's parts without a file, by name: some of `OPTIONS`.
+    """
 
     names: list[str]
     size_bytes: int
     sha256: bytes
+    options: Mapping[str, str]
 
 
 @dataclass
@@ -106,6 +112,7 @@ async def receive(
         raise UnsupportedMediaType(f"send the body as it is or with Content-Encoding gzip, not {coding}")
     refuse_longer(request, limit_bytes)
     announced = announced_bytes(request)
+    options: Mapping[str, str] = {}
     files = _Files(folder, lambda size_bytes: take(size_bytes, announced))
     try:
         with spool_errors_named():
@@ -114,6 +121,7 @@ async def receive(
                 form = _Form(request.headers["content-type"], files)
                 await _stream(request, form.write, limit_bytes)
                 await run_in_threadpool(form.end)
+                options = form.options
             else:
                 files.begin(name)
                 await _stream(request, files.write, limit_bytes)
@@ -121,7 +129,7 @@ async def receive(
             await run_in_threadpool(list_files, folder, files.names, files.sha256s)
     finally:
         files.end()
-    return Received(files.names, files.size_bytes, files.digest.digest())
+    return Received(files.names, files.size_bytes, files.digest.digest(), options)
 
 
 async def _stream(request: Request, write: Callable[[bytes], None], limit_bytes: int) -> None:
@@ -140,7 +148,7 @@ async def _stream(request: Request, write: Callable[[bytes], None], limit_bytes:
 
 
 class _Form:
-    """Takes a form apart; every part must be a file."""
+    """Takes a form apart: files, and `options`, which are read as text."""
 
     def __init__(self, content_type: str, files: _Files) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary")
@@ -148,6 +156,8 @@ class _Form:
             raise InvalidRequest("the form's Content-Type names no boundary")
         self._files = files
         self._ended = False
+        self.options: dict[str, str] = {}
+        self._option: tuple[str, bytearray] | None = None  # the name and the value of the current part
         self._header, self._value, self._disposition = b"", b"", b""
         self._parser = MultipartParser(
             boundary,
@@ -157,8 +167,8 @@ class _Form:
                 "on_header_value": self._on_header_value,
                 "on_header_end": self._on_header_end,
                 "on_headers_finished": self._on_headers_finished,
-                "on_part_data": lambda data, start, end: files.write(memoryview(data)[start:end]),
-                "on_part_end": files.end,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
         )
@@ -193,13 +203,35 @@ class _Form:
         options = parse_options_header(self._disposition)[1]
         if b"filename" not in options:
             part = options.get(b"name", b"").decode("utf-8", "replace")
-            raise InvalidRequest(f"the form's part {part!r} is not a file")
+            if part not in OPTIONS:
+                raise InvalidRequest(f"the form's part {part!r} is not a file")
+            if part in self.options:
+                raise InvalidRequest(f"the form has {part} twice: send it once", field=part)
+            self._option = part, bytearray()
+            return
         if len(self._files.names) == _MAX_FILES:
             raise InvalidRequest(f"the form holds more than {_MAX_FILES} files")
         name = options[b"filename"].decode("utf-8", "replace") or "upload"
         if fault := name_fault(name):
             raise InvalidRequest(f"file {len(self._files.names)} of the form: {fault}", field="filename")
         self._files.begin(name)
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._option is None:
+            self._files.write(memoryview(data)[start:end])
+            return
+        name, value = self._option
+        value += data[start:end]
+        if len(value) > _MAX_OPTION_BYTES:
+            raise InvalidRequest(f"the value is longer than {_MAX_OPTION_BYTES:,} bytes", field=name)
+
+    def _on_part_end(self) -> None:
+        if self._option is None:
+            self._files.end()
+            return
+        name, value = self._option
+        self.options[name] = value.decode("utf-8", "replace")
+        self._option = None
 
     def _on_end(self) -> None:
         self._ended = True

@@ -20,7 +20,10 @@ class Observation(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     store_id: str = Field(description="The store's id. An unknown store is added.")
-    status: str = Field(description="`active` or `inactive`.", examples=["active"])
+    status: str = Field(
+        description="`active`, `inactive`, or a word that `UPTILL_STATUS_WORDS` of the service maps to one of them.",
+        examples=["active"],
+    )
     observed_at: str = Field(
         validation_alias=AliasChoices("observed_at", "timestamp_utc"),
         description="When the store was polled: an instant with a UTC offset, such as `2024-10-14T18:00:00Z`.",
@@ -92,6 +95,10 @@ class StoreChangedBody(BaseModel):
     store_id: str
     import_id: UUID = Field(description="The import that records the change.")
     counts: CountsBody
+    warnings: list[str] = Field(
+        default=[],
+        description="What to check: a zone that never changes its clocks, or a Windows name that was read.",
+    )
 
 
 class ImportCountsBody(CountsBody):
@@ -116,7 +123,20 @@ class ImportBody(BaseModel):
     id: UUID
     parent_id: UUID | None = Field(description="The archive that contains this file; null for other imports.")
     state: ImportState = Field(examples=["succeeded"])
-    kind: Literal["polls", "hours", "timezones", "labels", "archive"] | None
+    kind: (
+        Literal[
+            "polls",
+            "hours",
+            "timezones",
+            "labels",
+            "special_hours",
+            "lifetimes",
+            "closures",
+            "calendars",
+            "archive",
+        ]
+        | None
+    )
     origin: Literal["upload", "command", "live", "change", "retention"] = Field(
         description="Where the rows come from: `upload` (`POST /v1/imports`), `command` (`uptill ingest`), `live` (the live polls of one day), `change` (a change of one store) or `retention` (old polls that were removed)."
     )
@@ -125,6 +145,9 @@ class ImportBody(BaseModel):
     progress: ImportProgressBody
     sha256: str | None = Field(description="SHA-256 of the file, in hex; null until it is known.")
     same_as: UUID | None = Field(description="The earlier import of the same bytes, if there is one.")
+    reading: dict[str, Any] | None = Field(
+        description="How values were to be read: `status`, `date_format`, `assume_utc` and `effective_from`, as far as given; otherwise null."
+    )
     quality: dict[str, Any] | None = Field(description="The quality report; null until the import has ended.")
     error: dict[str, Any] | None = Field(description="Why the import failed or stopped; otherwise null.")
     created_at: datetime
@@ -155,6 +178,7 @@ class ImportBody(BaseModel):
             ),
             sha256=row.sha256,
             same_as=row.same_as,
+            reading=row.reading,
             quality=row.quality,
             error=row.error,
             created_at=row.created_at,

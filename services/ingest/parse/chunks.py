@@ -2,15 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.ingest.parse.chunk import Checkpoint, Chunk
-from services.ingest.parse.file_signatures import refuse_other_formats
-from services.ingest.parse.header import Layout, read_header, read_separator_line, strip_bom
+from services.ingest.parse.file_signatures import SIGNATURE_BYTES, refuse_other_formats
+from services.ingest.parse.header import Layout, has_bom, read_header, read_separator_line, strip_bom
+from services.ingest.parse.line_ends import refuse_unclear_end
 from shared.errors import BadInputFile
 
 MAX_LINE_BYTES = 64 << 10
-_SIGNATURE_BYTES = 1024
 
 
 @dataclass
@@ -60,6 +60,9 @@ def open_table(
 def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
     """Return the layout, the bytes read so far, and how many bytes and lines of them the header takes."""
     start = bytearray()
+    while len(start) < SIGNATURE_BYTES and (block := next(blocks, b"")):
+        start += block
+    refuse_other_formats(bytes(start[:SIGNATURE_BYTES]))
     header_from, lines, separator = 0, 1, None
     while True:
         end = start.find(b"\n", header_from)
@@ -70,17 +73,21 @@ def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
         if end >= 0:
             header_from, lines = end + 1, lines + 1
         elif len(start) - header_from > MAX_LINE_BYTES:
+            refuse_unclear_end(bytes(start[header_from:]).rstrip(b"\r"), lines)
             raise BadInputFile("header", "line 1 is longer than 64 KB; it must be the header of a CSV file")
         elif block := next(blocks, b""):
             start += block
-            refuse_other_formats(bytes(start[:_SIGNATURE_BYTES]))
         else:
             end = len(start)
             break
     text = strip_bom(bytes(start[header_from:end]))
     if not text.strip():
         raise BadInputFile("empty_file", "the file is empty; nothing was loaded")
-    return read_header(text, separator), start, end + 1, lines
+    refuse_unclear_end(text.removesuffix(b"\r"), lines)
+    layout = read_header(text, separator)
+    if has_bom(start):
+        layout = replace(layout, encoding="utf-8")
+    return layout, start, end + 1, lines
 
 
 def _skip_to_checkpoint(

@@ -7,12 +7,14 @@ from typing import Final, TypeVar
 from shared.errors import BadInputFile
 
 K = TypeVar("K")
-_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_DAYS: Final = {name: day for day, name in enumerate(_NAMES)} | {
-    name[:3]: day for day, name in enumerate(_NAMES)
+DAY_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYS: Final = {name: day for day, name in enumerate(DAY_NAMES)} | {
+    name[:3]: day for day, name in enumerate(DAY_NAMES)
 }
 _NUMBERS: Final = frozenset("01234567")
 FROM_ONE: Final = "the days of the week are numbered 1 to 7: 1 is read as Monday, 7 as Sunday"
+FROM_ZERO: Final = "no day is numbered 0 or 7, so 1 is read as Tuesday: if 1 is Monday in this file, write the names of the days"
+_WORKING_DAYS = 5  # a file with fewer numbers may well be about single days
 _FIX: Final = "number the days 0 (Monday) to 6 (Sunday), or write their names"
 
 
@@ -28,12 +30,15 @@ class Day:
 class NumbersUsed:
     """Whether a file names day 0, and day 7. Rejected rows count too.
 
-    `unclear`: it names neither, and the files of its delivery that took effect differ.
+    `unclear`: it names neither, and the files of its delivery that took effect differ. `mixed`: some days have numbers,
+    others names. `distinct`: how many numbers occur.
     """
 
     zero: bool
     seven: bool
     unclear: bool = False
+    mixed: bool = False
+    distinct: int = 0
 
 
 def parse_day(text: str) -> Day | None:
@@ -45,18 +50,30 @@ def parse_day(text: str) -> Day | None:
     return None if named is None else Day(named=named)
 
 
-def refuse_both(used: NumbersUsed) -> None:
-    """Raise `BadInputFile` (`day_numbers`) if a file names both day 0 and day 7."""
+def refuse_mixed(used: NumbersUsed) -> None:
+    """Raise `BadInputFile` (`day_numbers`) if a file names both day 0 and day 7, or mixes numbers and names."""
     if used.zero and used.seven:
         raise BadInputFile(
             "day_numbers", f"the file has both day 0 and day 7, so it is unclear which day is which; {_FIX}"
         )
+    if used.mixed:
+        raise BadInputFile(
+            "day_numbers",
+            f"the file gives some days as numbers and others as names, so it is unclear which day is 1; {_FIX}",
+        )
+
+
+def is_first_number_unsaid(delivery: Mapping[K, NumbersUsed]) -> bool:
+    """Return whether a delivery numbers most days of the week, but neither 0 nor 7, so that 1 may be meant as Monday."""
+    if any(used.zero or used.seven or used.unclear for used in delivery.values()):
+        return False
+    return any(used.distinct >= _WORKING_DAYS for used in delivery.values())
 
 
 def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int | None]:
     """Return which number is Monday (0 or 1) in each file of a delivery.
 
-    A file with neither 0 nor 7 follows the others. The value is None if these differ.
+    A file with numbers, but neither 0 nor 7, follows the others. The value is None if these differ.
     """
     from_one = any(used.seven for used in delivery.values())
     from_zero = any(used.zero for used in delivery.values())
@@ -65,9 +82,11 @@ def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int | None]
 
 
 def _find_first_number(used: NumbersUsed, others: int | None) -> int | None:
-    if used.unclear:
-        return None
-    return int(used.seven) if used.seven or used.zero else others
+    if used.zero or used.seven:
+        return int(used.seven)
+    if used.distinct == 0:
+        return 0  # it has no numbers
+    return None if used.unclear else others
 
 
 def refuse_unclear() -> BadInputFile:

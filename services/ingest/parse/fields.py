@@ -1,9 +1,12 @@
 """Splits one line into fields (RFC 4180), or says why the line is not a row."""
 
 import re
+from collections.abc import Iterable
 
 from services.ingest.parse.chunks import MAX_LINE_BYTES
+from services.ingest.parse.encodings import Encoding, decode_line, is_utf8
 from services.ingest.parse.header import SEPARATORS, Layout
+from shared.store_ids import clean_store_id
 from shared.texts import UNSEEN
 
 _FIELDS = {
@@ -14,25 +17,47 @@ _FIELDS = {
 }
 
 
-def split_line(line: bytes, layout: Layout) -> list[bytes] | str:
-    """Return the fields of the columns that the layout needs, or the reason to reject the line."""
+def split_line(line: bytes, layout: Layout, encoding: Encoding | None = None) -> list[bytes] | str:
+    """Return the fields, in UTF-8, of the columns that the layout needs, or the reason to reject the line."""
     if len(line) > MAX_LINE_BYTES:
         return "line_too_long"
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
+    text = decode_line(line, encoding)
+    if text is None:
         return "encoding"
-    if UNSEEN.search(text.replace("\t", "") if layout.separator == "\t" else text):
+    fields = _split_quoted(text, layout.separator) if '"' in text else text.split(layout.separator)
+    if fields is None:
+        return "quoting"
+    if UNSEEN.search(text) and _has_unseen(fields, layout):
         return "control_character"
-    if '"' in text:
-        fields = _split_quoted(text, layout.separator)
-        if fields is None:
-            return "quoting"
-    else:
-        fields = text.split(layout.separator)
+    return _find_fault(fields, layout, encoding) or [fields[column].encode() for column in layout.columns]
+
+
+def find_encoding(lines: Iterable[bytes], layout: Layout) -> Encoding | None:
+    """Return the encoding that lines show: UTF-8 if any of them is, Windows-1252 if one can be read so, None if all are ASCII."""
+    foreign = [line for line in lines if not line.isascii() and len(line) <= MAX_LINE_BYTES]
+    if any(is_utf8(line) for line in foreign):
+        return "utf-8"
+    can_be_read = any(isinstance(split_line(line, layout, "cp1252"), list) for line in foreign)
+    return "cp1252" if can_be_read else None
+
+
+def _has_unseen(fields: list[str], layout: Layout) -> bool:
+    """Return whether a field has an invisible character, other than at the ends of the store id."""
+    id_column = layout.columns[0]
+    return any(
+        UNSEEN.search(clean_store_id(field) if column == id_column else field)
+        for column, field in enumerate(fields)
+    )
+
+
+def _find_fault(fields: list[str], layout: Layout, encoding: Encoding | None) -> str | None:
+    """Return the reason to reject a line with these fields, or None."""
     if len(fields) != layout.width:
         return "columns"
-    return [fields[column].encode() for column in layout.columns]
+    # Only ids may be read as Windows-1252: in any other column the bytes could mean another value.
+    if encoding == "cp1252" and not all(fields[column].isascii() for column in layout.columns[1:]):
+        return "encoding"
+    return None
 
 
 def _split_quoted(text: str, separator: str) -> list[str] | None:

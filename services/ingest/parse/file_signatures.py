@@ -1,48 +1,73 @@
-"""Recognises file formats by their first bytes. Only UTF-8 text passes."""
+"""Recognises file formats by their first bytes. Only text passes."""
 
+import codecs
+from collections.abc import Iterable
+
+from services.ingest.parse.file_formats import (
+    FORMATS,
+    GZIP_START,
+    NUMBERS,
+    OFFICE,
+    OPEN_DOCUMENT,
+    ZIP_STARTS,
+    Format,
+)
 from shared.errors import BadInputFile
 
-_ZIP, _EMPTY_ZIP, _GZIP = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b"
-GZIP_SIGNATURE_BYTES = len(_GZIP)
-_TAR_PLACE = 257  # of a tar archive's signature (POSIX)
-_ZIP_HELP = (
-    "a zip archive or an xlsx workbook, not CSV; name a zip archive .zip and load it as a file or an object,"
-    " not from standard input or from within another archive; export a workbook as CSV"
-)
-_OTHER_FORMATS = {
-    _ZIP: _ZIP_HELP,
-    _EMPTY_ZIP: _ZIP_HELP,
-    _GZIP: "a gzip file inside an archive; put the CSV itself into the archive",
-    b"PAR1": "a Parquet file, not CSV; export it as CSV",
-    b"ARROW1": "an Arrow file, not CSV; export it as CSV",
-    b"%PDF": "a PDF, not CSV; export the data as CSV",
-    b"\xd0\xcf\x11\xe0": "an xls workbook, not CSV; export it as CSV",
-    b"BZh": "a bzip2 file; compress it with gzip or zip instead",
-    b"\xfd7zXZ": "an xz file; compress it with gzip or zip instead",
-    b"\x28\xb5\x2f\xfd": "a zstd file; compress it with gzip or zip instead",
-    b"7z\xbc\xaf": "a 7z archive; compress it with gzip or zip instead",
-    b"version https://git-lfs": "a Git LFS pointer, not the file itself; run git lfs pull, and load the file",
-    b"SQLite format 3": "an SQLite database, not CSV; export its table as CSV",
-}
+SIGNATURE_BYTES = 1024
+GZIP_SIGNATURE_BYTES = len(GZIP_START)
+OFFICE_MEMBER = "[Content_Types].xml"
+OPEN_DOCUMENT_MEMBERS = {"mimetype", "content.xml"}
+_UTF_8 = "save it as CSV UTF-8"
+_WIDE_BYTES = 8  # two characters of UTF-32
 
 
 def is_gzip(start: bytes) -> bool:
     """Return whether a stream that starts with these bytes is gzip."""
-    return start.startswith(_GZIP)
+    return start.startswith(GZIP_START)
 
 
 def is_zip(start: bytes) -> bool:
     """Return whether a file that starts with these bytes is a zip archive, or a document packed as one."""
-    return start.startswith((_ZIP, _EMPTY_ZIP))
+    return start.startswith(ZIP_STARTS)
 
 
 def refuse_other_formats(start: bytes) -> None:
-    """Raise `BadInputFile` if the first bytes cannot be the start of UTF-8 text."""
-    for signature, name in _OTHER_FORMATS.items():
-        if start.startswith(signature):
-            raise BadInputFile("magic", f"this is {name}")
-    if start[_TAR_PLACE:].startswith(b"ustar"):
-        raise BadInputFile("magic", "this is a tar archive; unpack it, or pack the files as zip")
-    # A NUL among the first letters means UTF-16. One further down is rejected with its row.
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:4]:
-        raise BadInputFile("encoding", "this is not UTF-8 text; save the file as UTF-8")
+    """Raise `BadInputFile` if the first bytes are those of another format, or not of UTF-8 text."""
+    for each in FORMATS:
+        if each.fits(start):
+            raise _refuse(each)
+    if encoding := _find_wide_encoding(start):
+        raise BadInputFile(
+            "encoding", f"this is {encoding} text, not UTF-8: {_UTF_8} (iconv -f {encoding} -t UTF-8)"
+        )
+    # A NUL further down is rejected with its row.
+    if b"\0" in start[:_WIDE_BYTES]:
+        raise BadInputFile("encoding", f"this is binary data, not UTF-8 text: {_UTF_8}")
+
+
+def refuse_documents(names: Iterable[str]) -> None:
+    """Raise `BadInputFile` if a zip archive with members of these names is a spreadsheet or another document."""
+    found = set(names)
+    if OFFICE_MEMBER in found:
+        raise _refuse(OFFICE)
+    if found >= OPEN_DOCUMENT_MEMBERS:
+        raise _refuse(OPEN_DOCUMENT)
+    if any(name.startswith("Index/") and name.endswith(".iwa") for name in found) or "Index.zip" in found:
+        raise _refuse(NUMBERS)
+
+
+def _refuse(found: Format) -> BadInputFile:
+    return BadInputFile("magic", f"this is {found.name}, not CSV: {found.advice}")
+
+
+def _find_wide_encoding(start: bytes) -> str | None:
+    """Return UTF-16 or UTF-32, told from the byte order mark or from the NUL bytes of ASCII characters."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    is_nul = tuple(byte == 0 for byte in start[:_WIDE_BYTES])
+    if is_nul in {(False, True, True, True) * 2, (True, True, True, False) * 2}:
+        return "UTF-32"
+    return "UTF-16" if is_nul in {(False, True) * 4, (True, False) * 4} else None

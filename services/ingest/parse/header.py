@@ -3,9 +3,10 @@
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.ingest.parse.kinds import REQUIRED_COLUMNS, Kind
+from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
+from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
 from shared.errors import BadInputFile
 
 # Accepted spellings, folded: case, spaces, underscores and hyphens are ignored.
@@ -19,6 +20,15 @@ SPELLINGS = {
     "endtimelocal": "end_time_local",
     "timezonestr": "timezone_str",
     "timezone": "timezone_str",
+    "effectivefrom": "effective_from",
+    "date": "date",
+    "openedat": "opened_at",
+    "closedat": "closed_at",
+    "startsat": "starts_at",
+    "endsat": "ends_at",
+    "treatment": "treatment",
+    "reason": "reason",
+    "note": "note",
 }
 # Spellings that count only where the header does not fit a kind without them: they may also name other things.
 LOOSE_SPELLINGS = {
@@ -42,6 +52,7 @@ LOOSE_SPELLINGS = {
     "tz": "timezone_str",
     "timezonename": "timezone_str",
 }
+_UTC_NAME = "timestamputc"
 SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
@@ -52,13 +63,22 @@ _QUOTED_CHARACTERS = 200
 class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
-    The columns are in the order of `REQUIRED_COLUMNS`. Unknown columns are ignored. `separator` stands between fields.
+    The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Unknown columns
+    are ignored. `separator` stands between fields. `encoding` is None if the header is ASCII and has no byte order mark.
+    `is_utc`: the name of the timestamp's column says that times without a zone are UTC.
     """
 
     kind: Kind
     width: int
     columns: tuple[int, ...]
     separator: str = ","
+    encoding: Encoding | None = None
+    is_utc: bool = False
+
+
+def has_bom(start: bytes | bytearray) -> bool:
+    """Return whether a file starts with the byte order mark of UTF-8."""
+    return start.startswith(_BOM)
 
 
 def strip_bom(line: bytes) -> bytes:
@@ -77,10 +97,13 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
 
     Without a `separator`, the one is taken that the header's fields are separated by.
     """
+    encoding: Encoding | None = None if line.isascii() else "utf-8" if is_utf8(line) else "cp1252"
     for candidate in separator or SEPARATORS:
         fields = _split_header(line, candidate)
         if len(fields) > 1 and (found := _find_columns(fields, candidate, line)):
-            return found
+            return replace(found, encoding=encoding)
+    if encoding == "cp1252":
+        raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as CSV UTF-8")
     expected = "; or ".join(f"{','.join(required)} ({kind})" for kind, required in REQUIRED_COLUMNS.items())
     raise BadInputFile("header", f"the header is unknown: {_quote_line(line)}. Line 1 must name {expected}")
 
@@ -88,20 +111,29 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
 def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | None:
     """Return the layout, or None if no kind of file has these columns."""
     folded = [_fold_name(field) for field in fields]
-    for spellings in (SPELLINGS, SPELLINGS | LOOSE_SPELLINGS):
-        names = _read_names(folded, spellings)
-        kinds = [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
-        if len(kinds) > 1:
+    loose_names = _read_names(folded, SPELLINGS | LOOSE_SPELLINGS)
+    # Columns of a second kind make a file ambiguous, however they are spelled.
+    loose_kinds = _find_kinds(loose_names)
+    for names in (_read_names(folded, SPELLINGS), loose_names):
+        kinds = _find_kinds(names)
+        if kinds and len(loose_kinds) > 1:
             raise BadInputFile(
                 "header",
-                f"the header fits more than one kind of file ({', '.join(kinds)}): {_quote_line(line)}. Split the file",
+                f"the header fits more than one kind of file ({', '.join(loose_kinds)}): {_quote_line(line)}. Split the file, or leave out the columns that do not belong to its kind",
             )
         if kinds:
-            required = REQUIRED_COLUMNS[kinds[0]]
-            if doubled := [name for name in required if names.count(name) > 1]:
+            optional = [name for name in OPTIONAL_COLUMNS.get(kinds[0], ()) if name in names]
+            needed = [*REQUIRED_COLUMNS[kinds[0]], *optional]
+            if doubled := [name for name in needed if names.count(name) > 1]:
                 raise BadInputFile("header", f"the header names {doubled[0]} twice: {_quote_line(line)}")
-            return Layout(kinds[0], len(fields), tuple(names.index(name) for name in required), separator)
+            columns = tuple(names.index(name) for name in needed)
+            is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
+            return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc)
     return None
+
+
+def _find_kinds(names: list[str | None]) -> list[Kind]:
+    return [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
 
 
 def _read_names(folded: list[str], spellings: Mapping[str, str]) -> list[str | None]:
@@ -113,14 +145,9 @@ def _read_names(folded: list[str], spellings: Mapping[str, str]) -> list[str | N
 
 def _split_header(line: bytes, separator: str) -> list[str]:
     try:
-        (fields,) = csv.reader([line.decode("utf-8").strip(" \r")], strict=True, delimiter=separator)
-    except UnicodeDecodeError:
-        raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as UTF-8") from None
+        text = line.decode("utf-8") if is_utf8(line) else decode_cp1252(line)
+        (fields,) = csv.reader([text.strip(" \r")], strict=True, delimiter=separator)
     except csv.Error as error:
-        if b"\r" in line.strip():
-            raise BadInputFile(
-                "header", "the lines end in CR; save the file with LF or CRLF line ends"
-            ) from None
         raise BadInputFile("header", f"the header cannot be read ({error}): {_quote_line(line)}") from None
     return fields
 

@@ -19,12 +19,12 @@ from services.ingest.parse.byte_words import (
     word_of,
     words_at_every_byte,
 )
+from services.ingest.parse.dates import FIRST_YEAR, LAST_YEAR
 from shared.clock import to_us
 
-FIRST_YEAR, LAST_YEAR = 2000, 2100
 _MINUTE_US, _SECOND_US = 60_000_000, 1_000_000
 _YEAR_MONTHS, _DAY_H, _HOUR_MIN, _MINUTE_S = 12, 24, 60, 60
-_FRACTION_DIGITS = 6  # more are truncated
+FRACTION_DIGITS = 6  # more are truncated
 _GRAMMAR = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?: ?(?:(UTC|GMT|Z)|([+-])(\d\d):?(\d\d)?))?",
     re.ASCII | re.IGNORECASE,
@@ -34,9 +34,9 @@ _WHOLE_SECONDS = len("2024-10-14 23:55:18")
 PADDING = bytes(32)  # what `decode_instants` needs after the text
 _SUFFIXES = (b" UTC", b"Z", b"+00:00")
 _MONTHS = np.arange(f"{FIRST_YEAR}-01", f"{LAST_YEAR + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
-_MONTH_STARTS = _MONTHS.astype(np.int64)  # days since 1970
-_MONTH_DAYS = np.diff(_MONTH_STARTS)
-_KEPT = np.array([int(low_bytes(kept)) for kept in range(_FRACTION_DIGITS + 1)], np.uint64)
+MONTH_STARTS = _MONTHS.astype(np.int64)  # days since 1970
+MONTH_DAYS = np.diff(MONTH_STARTS)
+_KEPT = np.array([int(low_bytes(kept)) for kept in range(FRACTION_DIGITS + 1)], np.uint64)
 
 
 def parse_instant(text: str) -> int | str:
@@ -56,7 +56,7 @@ def parse_instant(text: str) -> int | str:
     except ValueError:
         return "timestamp"
     offset_us = (offset_h * 60 + offset_min) * _MINUTE_US
-    instant = to_us(local) + int((fraction or "0")[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, "0"))
+    instant = to_us(local) + int((fraction or "0")[:FRACTION_DIGITS].ljust(FRACTION_DIGITS, "0"))
     instant += offset_us if sign == "-" else -offset_us
     return instant if year >= 1 and FIRST_US <= instant < END_US else "timestamp_range"
 
@@ -78,6 +78,14 @@ def decode_instants(
     Decoded are `2024-10-14 23:55:18` (or with a T), 0 to 6 fraction digits, and ` UTC`, `Z` or `+00:00`. A field that
     was not decoded may still be valid. `text` must end with `PADDING` or as many other bytes.
     """
+    at_us, ok, has_zone = decode_times(text, starts, ends)
+    return at_us, ok & has_zone
+
+
+def decode_times(
+    text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Like `decode_instants`, but also decode fields without a zone, as UTC. The third value: which have a zone."""
     view = words_at_every_byte(text)
     date, date_ok = match_digits(view[starts], b"0000-00-")
     clock = view[starts + 8]
@@ -91,15 +99,15 @@ def decode_instants(
     date, clock, seconds = join_pairs(date), join_pairs(clock), join_pairs(seconds)
     month_of_year = byte_at(date, 5)
     month = (byte_at(date, 0) * 100 + byte_at(date, 2) - FIRST_YEAR) * _YEAR_MONTHS + month_of_year - 1
-    ok = date_ok & clock_ok & seconds_ok & fraction_ok & (suffix_bytes > 0)
+    ok = date_ok & clock_ok & seconds_ok & fraction_ok
     ok &= (separator == ord(" ")) | (separator == ord("T"))
-    ok &= (month_of_year >= 1) & (month_of_year <= _YEAR_MONTHS) & (month >= 0) & (month < len(_MONTH_DAYS))
+    ok &= (month_of_year >= 1) & (month_of_year <= _YEAR_MONTHS) & (month >= 0) & (month < len(MONTH_DAYS))
     month[~ok] = 0
     day, hour, minute, second = byte_at(clock, 0), byte_at(clock, 3), byte_at(clock, 6), byte_at(seconds, 1)
-    ok &= (day >= 1) & (day <= _MONTH_DAYS[month]) & (hour < _DAY_H)
+    ok &= (day >= 1) & (day <= MONTH_DAYS[month]) & (hour < _DAY_H)
     ok &= (minute < _HOUR_MIN) & (second < _MINUTE_S)
-    whole_s = (((_MONTH_STARTS[month] + day - 1) * _DAY_H + hour) * _HOUR_MIN + minute) * _MINUTE_S + second
-    return whole_s * _SECOND_US + fraction_us, ok
+    whole_s = (((MONTH_STARTS[month] + day - 1) * _DAY_H + hour) * _HOUR_MIN + minute) * _MINUTE_S + second
+    return whole_s * _SECOND_US + fraction_us, ok, suffix_bytes > 0
 
 
 def _count_suffix_bytes(view: Words, ends: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -114,7 +122,7 @@ def _count_suffix_bytes(view: Words, ends: NDArray[np.int64]) -> NDArray[np.int6
 def _decode_fraction(tails: Words, length: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the microseconds of `.f` to `.ffffff` or of no fraction, and whether the field has one of these forms."""
     dot = byte_at(tails, 0) == ord(".")
-    ok = (length == 0) | (dot & (length > 1) & (length <= 1 + _FRACTION_DIGITS))
+    ok = (length == 0) | (dot & (length > 1) & (length <= 1 + FRACTION_DIGITS))
     kept = _KEPT[np.where(ok, np.maximum(length - 1, 0), 0)]
     padded = ((tails >> np.uint64(8)) & kept) | (word_of(b"00000000") & ~kept)
     found, digits_ok = match_digits(padded, b"00000000")

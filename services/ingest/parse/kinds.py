@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal["timezones", "hours", "polls"]
+Kind = Literal["timezones", "hours", "lifetimes", "special_hours", "closures", "polls"]
 
 REQUIRED_COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "timezones": ("store_id", "timezone_str"),
     "hours": ("store_id", "day_of_week", "start_time_local", "end_time_local"),
+    "lifetimes": ("store_id", "opened_at", "closed_at"),
+    "special_hours": ("store_id", "date", "start_time_local", "end_time_local"),
+    "closures": ("store_id", "starts_at", "ends_at", "treatment", "reason", "note"),
     "polls": ("store_id", "status", "timestamp_utc"),
 }
-# Time zones and hours load before polls.
+OPTIONAL_COLUMNS: Mapping[Kind, tuple[str, ...]] = {"hours": ("effective_from",)}
+# Polls load last.
 LOAD_ORDER: tuple[Kind, ...] = tuple(REQUIRED_COLUMNS)
+# The rows of one store in several files of a delivery are a union.
+UNITED_KINDS: frozenset[Kind] = frozenset({"hours", "special_hours"})

@@ -1,31 +1,46 @@
-"""Validates opening hours and time zones: a single value, or the rows of a chunk."""
+"""Validates opening hours and time zones, and the rows of a chunk of any kind except polls."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import lru_cache
-from typing import Any
 
+from services.ingest.parse.adjustments import (
+    Fields,
+    parse_closure,
+    parse_lifetime,
+    parse_special_hours,
+)
 from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.dates import parse_date
 from services.ingest.parse.days import parse_day
+from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
 from services.ingest.parse.header import Layout
+from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
-from services.ingest.parse.store_ids import check_store_ids, guess_store_id
+from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.times_of_day import parse_closing, parse_opening
-from shared.zone_names import NAMED_ZONES
+from services.ingest.parse.zones import find_zone
+from shared.store_ids import guess_store_id
 
 _REMEMBERED = 4096
-_ZONES = {name.casefold(): name for name in NAMED_ZONES}
-# The fields of a `StagedRow` after its store, or the reason to reject.
-Fields = Mapping[str, Any]
 
 
-def parse_local_hours(chunk: Chunk, layout: Layout) -> ParsedLocalHours:
-    """Validate one chunk of kind `hours` or `timezones`."""
-    parse_fields: Callable[..., Fields | str] = parse_hours if layout.kind == "hours" else parse_zone
-    rows = split_rows(chunk, layout)
+def parse_local_hours(
+    chunk: Chunk,
+    layout: Layout,
+    encoding: FileEncoding | None = None,
+    *,
+    allow_odd_ids: bool = False,
+    effective_from: date | None = None,
+) -> ParsedLocalHours:
+    """Validate one chunk of any kind except polls. Hours apply from the row's date, or else from `effective_from`."""
+    parse_fields = _PARSERS[layout.kind]
+    encoding = encoding or FileEncoding(layout.encoding)
+    rows = split_rows(chunk, layout, encoding)
     faults: dict[int, str] = {}
-    ids = check_store_ids(rows, faults)
+    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
     staged: list[StagedRow] = []
     located = rows.locate_rows()
@@ -35,34 +50,52 @@ def parse_local_hours(chunk: Chunk, layout: Layout) -> ParsedLocalHours:
             faults[row] = parsed
         else:
             staged.append(StagedRow(store_id, *place, **parsed))
+    if effective_from and layout.kind == "hours":
+        staged = [row if row.date else row._replace(date=effective_from) for row in staged]
     return ParsedLocalHours(
-        chunk, [*staged, *_hold_back(rows, located, layout, faults)], rows.collect_rejects(faults)
+        chunk,
+        [*staged, *_hold_back(rows, located, layout, faults)],
+        rows.collect_rejects(faults),
+        encoding.name,
     )
 
 
 # A file repeats few distinct values.
 @lru_cache(_REMEMBERED)
-def parse_hours(day: str, opens: str, closes: str) -> Fields | str:
-    """Return the day as written and the opening and closing second of the local day, or the reason to reject."""
+def parse_hours(day: str, opens: str, closes: str, effective_from: str = "") -> Fields | str:
+    """Return the day as written, the opening and closing second of the local day, and the date, or the reason to reject."""
     found = parse_day(day)
     if found is None:
         return "day"
     seconds = parse_opening(opens), parse_closing(closes)
     if None in seconds:
         return "time"
+    start = parse_date(effective_from) if effective_from.strip(" ") else None
+    if start is None and effective_from.strip(" "):
+        return "effective_from"
     return {
         "day_of_week": found.named,
         "day_number": found.number,
         "opens": seconds[0],
         "closes": seconds[1],
+        "date": start,
     }
 
 
 @lru_cache(_REMEMBERED)
 def parse_zone(name: str) -> Fields | str:
-    """Return the IANA name of the time zone, or the reason to reject it. Case does not matter, nor spaces for underscores."""
-    known = _ZONES.get(name.strip(" ").replace(" ", "_").casefold())
-    return {"timezone": known} if known else "timezone"
+    """Return the IANA name of the time zone and its Windows name if that was given, or the reason to reject it."""
+    zone = find_zone(name)
+    return zone if isinstance(zone, str) else {"timezone": zone.name, "written_zone": zone.windows_name}
+
+
+_PARSERS: Mapping[Kind, Callable[..., Fields | str]] = {
+    "hours": parse_hours,
+    "timezones": parse_zone,
+    "special_hours": parse_special_hours,
+    "lifetimes": parse_lifetime,
+    "closures": parse_closure,
+}
 
 
 def _hold_back(
@@ -70,11 +103,14 @@ def _hold_back(
 ) -> Iterator[StagedRow]:
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
+        # An odd id names no store.
+        if reason == "odd_id":
+            continue
         line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
         if store_id := guess_store_id(rows.decode_field(0, row)):
-            number = day.number if day else None
-            yield StagedRow(store_id, line, byte_offset, day_number=number, reason=reason)
+            named, number = (day.named, day.number) if day else (None, None)
+            yield StagedRow(store_id, line, byte_offset, day_of_week=named, day_number=number, reason=reason)
     for reject in rows.rejects:
         if store_id := _find_store(reject, layout):
             yield StagedRow(store_id, reject.line, reject.byte_offset, reason=reject.reason)
@@ -85,7 +121,5 @@ def _find_store(reject: Reject, layout: Layout) -> str | None:
     fields = reject.raw.split(layout.separator.encode())
     if layout.columns[0] >= len(fields):
         return None
-    try:
-        return guess_store_id(fields[layout.columns[0]].decode().strip('" '))
-    except UnicodeDecodeError:
-        return None
+    field = fields[layout.columns[0]]
+    return guess_store_id((field.decode() if is_utf8(field) else decode_cp1252(field)).strip('" '))

@@ -1,5 +1,6 @@
 """What parsing hands to writing: the valid rows of one chunk and its rejects."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -8,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.encodings import Encoding
 from services.ingest.parse.last_polls import DedupedPolls
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.store_numbers import StoreNumbers
 
 
 class StagedRow(NamedTuple):
-    """A row of hours or time zones as it is staged: the columns of `import_staged` in their order.
+    """A row of any kind except polls as it is staged: the columns of `import_staged` in their order.
+
+    `date`: of special hours, or from which hours apply. `begins`, `ends`: of a lifetime or a closure. `details`: of a
+    closure, as JSON.
 
     A row with a `reason` was rejected: it only holds its store back, and says which day number it has.
     """
@@ -29,6 +34,11 @@ class StagedRow(NamedTuple):
     closes: int | None = None
     timezone: str | None = None
     reason: str | None = None
+    date: dt.date | None = None
+    begins: dt.datetime | None = None
+    ends: dt.datetime | None = None
+    details: str | None = None
+    written_zone: str | None = None
 
 
 class ParsedChunk(Protocol):
@@ -36,6 +46,11 @@ class ParsedChunk(Protocol):
 
     @property
     def chunk(self) -> Chunk: ...
+    @property
+    def encoding(self) -> Encoding | None:
+        """The encoding of the file as far as it was read; None while it is all ASCII."""
+        ...
+
     @property
     def rejects(self) -> Sequence[Reject]: ...
     @property
@@ -58,15 +73,18 @@ class ParsedPolls:
     rejects: list[Reject]
     rows_read: int
     cut_fractions: int
+    assumed_utc: int
+    encoding: Encoding | None = None
 
 
 @dataclass(frozen=True)
 class ParsedLocalHours:
-    """The opening hours or time zones of one chunk: the rows to stage, and the rejects."""
+    """The rows of one chunk of any kind except polls: those to stage, and the rejects."""
 
     chunk: Chunk
     staged: Sequence[StagedRow]
     rejects: Sequence[Reject]
+    encoding: Encoding | None = None
 
     @property
     def rows_read(self) -> int:

@@ -1,5 +1,6 @@
 """Validates and deduplicates the rows of a polls table, one chunk at a time, vectorised."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,26 +9,32 @@ from numpy.typing import NDArray
 
 from services.ingest.parse.byte_words import low_bytes, word_of, words_at_every_byte
 from services.ingest.parse.chunk import Chunk
+from services.ingest.parse.date_formats import DateFormat
+from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
-from services.ingest.parse.instants import decode_instants, is_cut, parse_instant
+from services.ingest.parse.instants import decode_times, is_cut, parse_instant
 from services.ingest.parse.last_polls import deduplicate
 from services.ingest.parse.parsed import ParsedPolls
+from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.seen_polls import SeenPolls
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.store_numbers import StoreNumbers
+from shared.status_words import STATUSES, fold_status
 
 _STATUS, _TIMESTAMP = 1, 2
 _ACTIVE, _INACTIVE = b"active", b"inactive"
 _LOWER_CASE = np.uint64(0x2020202020202020)
+_WORD_BYTES = 8
+_MASKS = np.array([int(low_bytes(length)) for length in range(_WORD_BYTES + 1)], np.uint64)
 
 
 @dataclass(frozen=True)
 class ValidPolls:
     """The valid polls of one chunk in the order of the file, and its rejects.
 
-    `cut_fractions` counts valid polls whose instant was finer than a microsecond.
+    `cut_fractions` counts valid polls whose instant was finer than a microsecond, `assumed_utc` those without a zone.
     """
 
     ids: pl.Series
@@ -35,19 +42,44 @@ class ValidPolls:
     active: NDArray[np.bool_]
     rejects: list[Reject]
     cut_fractions: int = 0
+    assumed_utc: int = 0
+
+
+@dataclass(frozen=True)
+class _Instants:
+    """The instants of all rows, and the rows that are counted if they are valid: cut to microseconds, without a zone."""
+
+    at_us: NDArray[np.int64]
+    cut: list[int]
+    zoneless: list[int]
 
 
 class PollParser:
     """Parses the chunks of one import in order. It remembers the stores and polls of earlier chunks."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        reading: Reading = PLAIN,
+        encoding: FileEncoding | None = None,
+        *,
+        allow_odd_ids: bool = False,
+    ) -> None:
         self._layout = layout
+        self.reading = replace(reading, assume_utc=reading.assume_utc or layout.is_utc)
+        self._encoding = encoding or FileEncoding(layout.encoding)
+        self._allow_odd_ids = allow_odd_ids
         self._stores = StoreNumbers()
         self._seen = SeenPolls()
 
+    def list_stores(self) -> Sequence[str]:
+        """Return the ids of all stores with a valid poll so far."""
+        return self._stores.get_ids(0, len(self._stores))
+
     def parse_chunk(self, chunk: Chunk, latest_us: int) -> ParsedPolls:
         """Validate one chunk. Reject polls after `latest_us` (microseconds since 1970) as `future`."""
-        valid = validate_polls(split_rows(chunk, self._layout), latest_us)
+        rows = split_rows(chunk, self._layout, self._encoding)
+        valid = validate_polls(rows, latest_us, self.reading, allow_odd_ids=self._allow_odd_ids)
         deduped = deduplicate(self._stores.number_ids(valid.ids), valid.at_us, valid.active)
         return ParsedPolls(
             replace(chunk, data=b""),
@@ -58,50 +90,97 @@ class PollParser:
             valid.rejects,
             len(valid.ids) + len(valid.rejects),
             valid.cut_fractions,
+            valid.assumed_utc,
+            self._encoding.name,
         )
 
 
-def validate_polls(rows: Rows, latest_us: int) -> ValidPolls:
+def validate_polls(
+    rows: Rows, latest_us: int, reading: Reading = PLAIN, *, allow_odd_ids: bool = False
+) -> ValidPolls:
     """Validate rows that are already split. If a row has several faults, report the first column's."""
     faults: dict[int, str] = {}
-    cut: list[int] = []
-    at_us = _parse_instants(rows, latest_us, faults, cut)
-    active = _parse_statuses(rows, faults)
-    ids = check_store_ids(rows, faults)
-    cut_fractions = sum(row not in faults for row in cut)
+    instants = _parse_instants(rows, latest_us, faults, reading)
+    at_us = instants.at_us
+    active = _parse_statuses(rows, faults, reading)
+    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
+    cut_fractions, assumed_utc = (
+        sum(row not in faults for row in counted) for counted in (instants.cut, instants.zoneless)
+    )
     if faults:
         kept = np.ones(len(ids), np.bool_)
         kept[list(faults)] = False
         ids, at_us, active = ids.filter(pl.Series(kept)), at_us[kept], active[kept]
-    return ValidPolls(ids, at_us, active, rows.collect_rejects(faults), cut_fractions)
+    return ValidPolls(ids, at_us, active, rows.collect_rejects(faults), cut_fractions, assumed_utc)
 
 
-def _parse_statuses(rows: Rows, faults: dict[int, str]) -> NDArray[np.bool_]:
+def _parse_statuses(rows: Rows, faults: dict[int, str], reading: Reading) -> NDArray[np.bool_]:
     starts, ends = rows.starts[_STATUS], rows.ends[_STATUS]
     lengths = ends - starts
     text = words_at_every_byte(rows.text)[starts] | _LOWER_CASE
     active = (lengths == len(_ACTIVE)) & ((text & low_bytes(len(_ACTIVE))) == word_of(_ACTIVE))
     inactive = (lengths == len(_INACTIVE)) & (text == word_of(_INACTIVE))
-    for row in np.flatnonzero(~(active | inactive)).tolist():
-        status = rows.decode_field(_STATUS, row).strip(" ").lower()
-        if status not in {"active", "inactive"}:
-            faults[row] = "status"
-        active[row] = status == "active"
+    others = np.flatnonzero(~(active | inactive))
+    if others.size:
+        meanings = {**reading.status_words, **STATUSES}
+        for alike in _group_alike(rows, others):
+            meaning = meanings.get(fold_status(rows.decode_field(_STATUS, alike[0])))
+            if meaning is None:
+                faults.update(dict.fromkeys(alike, "status"))
+            active[alike] = meaning is True
     return np.asarray(active, np.bool_)
 
 
-def _parse_instants(rows: Rows, latest_us: int, faults: dict[int, str], cut: list[int]) -> NDArray[np.int64]:
-    """Return the instants; add invalid rows to `faults`, and those finer than a microsecond to `cut`."""
-    at_us, decoded = decode_instants(rows.text, rows.starts[_TIMESTAMP], rows.ends[_TIMESTAMP])
+def _group_alike(rows: Rows, some: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Yield some of the rows in groups with the same status. One longer than eight bytes is a group of its own."""
+    starts, lengths = rows.starts[_STATUS][some], (rows.ends - rows.starts)[_STATUS][some]
+    is_short = lengths <= _WORD_BYTES
+    yield from ([row] for row in some[~is_short].tolist())
+    words = words_at_every_byte(rows.text)[starts[is_short]] & _MASKS[lengths[is_short]]
+    order = np.argsort(words, kind="stable")
+    borders = np.flatnonzero(np.diff(words[order])) + 1
+    yield from (group.tolist() for group in np.split(some[is_short][order], borders) if group.size)
+
+
+def _parse_instants(rows: Rows, latest_us: int, faults: dict[int, str], reading: Reading) -> _Instants:
+    """Return the instants, and add invalid rows to `faults`."""
+    if reading.date_format:
+        found = _parse_by_format(rows, faults, reading)
+    else:
+        found = _parse_usual(rows, faults, reading)
+    faults.update((row, "future") for row in np.flatnonzero(found.at_us > latest_us).tolist())
+    return found
+
+
+def _parse_usual(rows: Rows, faults: dict[int, str], reading: Reading) -> _Instants:
+    at_us, decoded, has_zone = decode_times(rows.text, rows.starts[_TIMESTAMP], rows.ends[_TIMESTAMP])
+    cut: list[int] = []
+    zoneless: list[int] = []
+    if reading.assume_utc:
+        zoneless = np.flatnonzero(decoded & ~has_zone).tolist()
+    else:
+        decoded &= has_zone
     for row in np.flatnonzero(~decoded).tolist():
         text = rows.decode_field(_TIMESTAMP, row)
         parsed = parse_instant(text)
+        if parsed == "tz_missing" and reading.assume_utc:
+            parsed = parse_instant(f"{text.strip(' ')}Z")
+            zoneless.append(row)
         if isinstance(parsed, int):
             at_us[row] = parsed
             if is_cut(text):
                 cut.append(row)
         else:
-            at_us[row] = latest_us
+            at_us[row] = 0
             faults[row] = parsed
-    faults.update((row, "future") for row in np.flatnonzero(at_us > latest_us).tolist())
-    return at_us
+    return _Instants(at_us, cut, zoneless)
+
+
+def _parse_by_format(rows: Rows, faults: dict[int, str], reading: Reading) -> _Instants:
+    date_format = DateFormat.parse(reading.date_format)
+    found = date_format.decode(pl.Series(rows.decode_column(_TIMESTAMP), dtype=pl.String))
+    faults.update(found.faults)
+    zoneless: list[int] = [] if date_format.names_zone else list(range(len(found.at_us)))
+    if not reading.assume_utc:
+        faults.update({row: "tz_missing" for row in zoneless if row not in found.faults})
+    return _Instants(found.at_us, found.cut, zoneless)

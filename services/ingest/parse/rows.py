@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import MAX_LINE_BYTES
-from services.ingest.parse.fields import split_line
+from services.ingest.parse.encodings import FileEncoding, is_utf8
+from services.ingest.parse.fields import find_encoding, split_line
 from services.ingest.parse.header import Layout
 from services.ingest.parse.invisible_characters import has_invisible
+from services.ingest.parse.line_ends import refuse_unclear_end
 from services.ingest.parse.reasons import RAW_BYTES, Reject
 
 Ints = NDArray[np.int64]
@@ -27,11 +29,12 @@ class Rows:
     """n rows with the right number of fields, and the rejects among the lines read.
 
     Column c of the layout (in the order of its kind) is `text[starts[c, i]:ends[c, i]]` in row i; `text` is padded with
-    64 NUL bytes. `ids` are the store ids. `places` is where each row starts in the chunk.
+    64 NUL bytes, and `is_ascii` tells whether it is all ASCII. `ids` are the store ids. `places` is where each row starts in the chunk.
     """
 
     chunk: Chunk
     text: bytes
+    is_ascii: bool
     starts: Ints  # (columns, n)
     ends: Ints  # (columns, n)
     ids: pl.Series
@@ -76,16 +79,24 @@ class Rows:
         return Reject(int(self.lines[row]), self.chunk.first_byte + place, reason, self._cut_raw(place))
 
 
-def split_rows(chunk: Chunk, layout: Layout) -> Rows:
-    """Return all rows of the chunk."""
-    return split_plain(chunk, layout) or split_by_line(chunk, layout)
+def split_rows(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = None) -> Rows:
+    """Return all rows of the chunk. Raise `BadInputFile` (`line_ends`).
+
+    The first chunk with characters beyond ASCII sets the file's `encoding`.
+    """
+    encoding = encoding or FileEncoding(layout.encoding)
+    return split_plain(chunk, layout, encoding) or split_by_line(chunk, layout, encoding)
 
 
-def split_plain(chunk: Chunk, layout: Layout) -> Rows | None:
+def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = None) -> Rows | None:
     """Split vectorised. Return None if any line may hold more than fields between separators."""
+    encoding = encoding or FileEncoding(layout.encoding)
     data, buffer = chunk.data, np.frombuffer(chunk.data, np.uint8)
     line_ends = np.flatnonzero(buffer == _NEWLINE)
     every_comma = np.flatnonzero(buffer == ord(layout.separator))
+    is_ascii = data.isascii()
+    if not is_ascii and (encoding.name == "cp1252" or not is_utf8(data) or has_invisible(data)):
+        return None
     if not _is_plain_text(
         data, buffer, len(line_ends) + (len(every_comma) if layout.separator == "\t" else 0)
     ):
@@ -101,9 +112,12 @@ def split_plain(chunk: Chunk, layout: Layout) -> Rows | None:
     ids = _read_column(data, layout.columns[0], layout.separator)
     if len(ids) != n:
         return None
+    if not is_ascii:
+        encoding.name = "utf-8"
     return Rows(
         chunk=chunk,
         text=data + _PAD,
+        is_ascii=is_ascii,
         starts=np.stack([commas[:, c - 1] + 1 if c else line_starts for c in layout.columns]),
         ends=np.stack([commas[:, c] if c < separators else line_ends for c in layout.columns]),
         ids=ids,
@@ -113,30 +127,36 @@ def split_plain(chunk: Chunk, layout: Layout) -> Rows | None:
     )
 
 
-def split_by_line(chunk: Chunk, layout: Layout) -> Rows:
-    """Split any chunk, one line at a time."""
+def split_by_line(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = None) -> Rows:
+    """Split any chunk, one line at a time. Raise `BadInputFile` (`line_ends`)."""
+    encoding = encoding or FileEncoding(layout.encoding)
+    texts = [line.removesuffix(b"\r") for line in chunk.data.split(b"\n")[:-1]]
     good: list[list[bytes]] = []
     lines: list[int] = []
     places: list[int] = []
     rejects: list[Reject] = []
     place = 0
-    for line, raw in enumerate(chunk.data.split(b"\n")[:-1], chunk.first_line):
-        text = raw.removesuffix(b"\r")
+    if not chunk.data.isascii():
+        encoding.name = encoding.name or find_encoding(texts, layout)
+    for line, text in enumerate(texts, chunk.first_line):
         if text:
-            fields = split_line(text, layout)
+            refuse_unclear_end(text, line)
+            fields = split_line(text, layout, encoding.name)
             if isinstance(fields, str):
                 rejects.append(Reject(line, chunk.first_byte + place, fields, text[:RAW_BYTES]))
             else:
                 good.append(fields)
                 lines.append(line)
                 places.append(place)
-        place += len(raw) + 1
+        place = chunk.data.index(b"\n", place) + 1
     lengths = np.array([[len(field) for field in fields] for fields in good], np.int64)
     lengths = lengths.reshape(len(good), len(layout.columns))
     ends = np.cumsum(lengths.ravel()).reshape(lengths.shape)
+    joined = b"".join(field for fields in good for field in fields) + _PAD
     return Rows(
         chunk=chunk,
-        text=b"".join(field for fields in good for field in fields) + _PAD,
+        text=joined,
+        is_ascii=joined.isascii(),
         starts=np.ascontiguousarray((ends - lengths).T),
         ends=np.ascontiguousarray(ends.T),
         ids=pl.Series([fields[0].decode() for fields in good], dtype=pl.String),
@@ -160,18 +180,8 @@ def _read_column(data: bytes, column: int, separator: str) -> pl.Series:
 
 def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], expected: int) -> bool:
     """Return whether there are no quotes, and no control characters except those expected and CR before LF."""
-    if b'"' in data or b"\x7f" in data or not _is_utf8(data) or has_invisible(data):
+    if b'"' in data or b"\x7f" in data:
         return False
     # Searching for one byte is ten times as fast as searching for two.
     returns = data.count(b"\r\n") if b"\r" in data else 0
     return int(np.count_nonzero(buffer < _FIRST_PRINTABLE)) == expected + returns
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -1,39 +1,110 @@
-"""The rule for store ids: 1 to 1024 bytes, without surrounding spaces or invisible characters."""
+"""Applies the rule for store ids (`shared/store_ids.py`) to a whole chunk: ids in plain ASCII take a fast path."""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from services.ingest.parse.byte_words import low_bytes, match_digits, word_of, words_at_every_byte
 from services.ingest.parse.rows import Rows
-from shared.texts import UNSEEN
+from shared.store_ids import (
+    LONGEST_ODD_BYTES,
+    MAX_STORE_ID_BYTES,
+    clean_store_id,
+    find_id_fault,
+    is_odd_id,
+)
 
-MAX_STORE_ID_BYTES = 1024
+Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
 _SPACE = ord(" ")
 
 
-def check_store_id(store_id: str) -> str | None:
-    """Return why a store id is rejected, or None if it is valid. Surrounding spaces are already stripped."""
-    if not store_id.isascii() and UNSEEN.search(store_id):
-        return "control_character"
-    if not store_id or len(store_id.encode()) > MAX_STORE_ID_BYTES:
-        return "store_id"
-    return "control_character" if UNSEEN.search(store_id) else None
+def _mark(characters: bytes) -> NDArray[np.bool_]:
+    """Return a table by byte of the given characters, in both cases."""
+    table = np.zeros(256, np.bool_)
+    table[list(characters.lower() + characters.upper())] = True
+    return table
 
 
-def check_store_ids(rows: Rows, faults: dict[int, str]) -> pl.Series:
-    """Return the ids of a chunk without surrounding spaces, and add the invalid ones to `faults`."""
+# The characters that an odd word may start and end with.
+_OPENS_WORD, _ENDS_WORD = _mark(b"n(<+-u\\[#"), _mark(b"l)>n]a.d!?#e")
+# An id that ends in at least this many digits is not odd: exponents, and zeros after a point, are shorter.
+_DIGITS = b"00000000"
+_TEN, _PLUS_TO_NINE = np.uint8(10), np.uint8(ord("9") - ord("+"))
+_WORD_BYTES = len(_DIGITS)
+_BEFORE_ID = np.array([int(low_bytes(_WORD_BYTES - size)) for size in range(_WORD_BYTES + 1)], np.uint64)
+
+
+def check_store_ids(rows: Rows, faults: dict[int, str], *, allow_odd: bool = False) -> pl.Series:
+    """Return the clean ids of a chunk, and add the invalid ones to `faults`."""
     text = np.frombuffer(rows.text, np.uint8)
     ids, starts, ends = rows.ids, rows.starts[0], rows.ends[0]
-    if ((text[starts] == _SPACE) | (text[ends - 1] == _SPACE)).any():
-        ids = ids.str.strip_chars(" ")
+    if not len(ids):
+        return ids
+    first, last = text[starts], text[ends - 1]
+    if ((first == _SPACE) | (last == _SPACE)).any() or not _are_ascii(rows):
+        return _check_each(ids, faults, allow_odd=allow_odd)
     lengths = ends - starts
-    if lengths.size and (lengths.min() == 0 or lengths.max() > MAX_STORE_ID_BYTES or ids is not rows.ids):
-        sizes = ids.str.len_bytes().to_numpy()
-        invalid = np.flatnonzero((sizes == 0) | (sizes > MAX_STORE_ID_BYTES))
+    if lengths.min() == 0 or lengths.max() > MAX_STORE_ID_BYTES:
+        invalid = np.flatnonzero((lengths == 0) | (lengths > MAX_STORE_ID_BYTES))
         faults.update((row, "store_id") for row in invalid.tolist())
+    if not allow_odd:
+        suspects = _find_suspects(rows.text, ends, lengths, first, last)
+        faults.update((row, "odd_id") for row in _find_odd(ids, suspects))
     return ids
 
 
-def guess_store_id(text: str) -> str | None:
-    """Return the store that a rejected row means: its id without invisible characters. None if it names none."""
-    store_id = UNSEEN.sub("", text).strip()
-    return store_id if store_id and len(store_id.encode()) <= MAX_STORE_ID_BYTES else None
+def _are_ascii(rows: Rows) -> bool:
+    return rows.is_ascii or bool((rows.ids.str.len_bytes() == rows.ids.str.len_chars()).all())
+
+
+def _check_each(ids: pl.Series, faults: dict[int, str], *, allow_odd: bool) -> pl.Series:
+    distinct = ids.unique()
+    clean = [clean_store_id(given) for given in distinct]
+    found = {
+        given: fault
+        for given, store_id in zip(distinct, clean, strict=True)
+        if (fault := find_id_fault(store_id, allow_odd=allow_odd))
+    }
+    if found:
+        faults.update((row, found[given]) for row, given in enumerate(ids) if given in found)
+    return ids.replace_strict(distinct, pl.Series(clean, dtype=pl.String))
+
+
+def _find_suspects(text: bytes, ends: Ints, lengths: Ints, first: Bytes, last: Bytes) -> Iterable[Ints]:
+    """Yield rows whose id may be odd: all that are, and few others."""
+    zeros = np.flatnonzero(last == ord("0"))
+    yield zeros[np.frombuffer(text, np.uint8)[ends[zeros] - 2] == ord(".")]
+    if lengths.min() > LONGEST_ODD_BYTES:
+        return
+    # Of unsigned bytes: a lower character wraps around.
+    ends_in_digit = last - np.uint8(ord("0")) < _TEN
+    words = np.flatnonzero(~ends_in_digit)
+    yield words[_OPENS_WORD[first[words]] & _ENDS_WORD[last[words]]]
+    numbers = ends_in_digit & (first - np.uint8(ord("+")) <= _PLUS_TO_NINE)
+    if numbers.all():
+        yield np.flatnonzero(~_end_in_digits(text, ends, lengths))
+    elif numbers.any():
+        rows = np.flatnonzero(numbers)
+        yield rows[~_end_in_digits(text, ends[rows], lengths[rows])]
+
+
+def _end_in_digits(text: bytes, ends: Ints, lengths: Ints) -> NDArray[np.bool_]:
+    """Return which ids have only digits among their last eight characters."""
+    words = words_at_every_byte(text)[np.maximum(ends - _WORD_BYTES, 0)]
+    if lengths.min() < _WORD_BYTES:
+        before = _BEFORE_ID[np.minimum(lengths, _WORD_BYTES)]
+        words = (words & ~before) | (word_of(_DIGITS) & before)
+    _, digits = match_digits(words, _DIGITS)
+    # The word of an id at the start of the text is another one.
+    return digits & (ends >= _WORD_BYTES)
+
+
+def _find_odd(ids: pl.Series, suspects: Iterable[Ints]) -> Iterator[int]:
+    for rows in suspects:
+        if rows.size:
+            found = ids.gather(rows)
+            odd = [store_id for store_id in found.unique() if is_odd_id(store_id)]
+            yield from rows[found.is_in(odd).to_numpy()].tolist() if odd else ()

@@ -6,6 +6,7 @@ from contextlib import closing
 from functools import partial
 from uuid import UUID
 
+from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.delivery import LoadSource, load_parts
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
@@ -13,10 +14,11 @@ from services.ingest.run.source import load_source
 from services.ingest.sources.find import find_stored, is_collection, list_left_out
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, has_members, resolve_sources
-from services.ingest.sources.source import RefusedSource, ResolvedSource
+from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
 from services.ingest.write.archive_imports import ArchiveImports
 from services.ingest.write.import_result import ImportResult
-from shared.errors import BadInputFile
+from shared.db.connect import is_outage
+from shared.errors import BadInputFile, UptillError
 from shared.settings import Settings
 
 OnLeftOut = Callable[[LeftOut], None]
@@ -29,25 +31,48 @@ def ingest_paths(
     *,
     settings: Settings | None = None,
     limits: Limits = _DEFAULT_LIMITS,
+    reading: Reading = PLAIN,
     on_progress: OnProgress = lambda _: None,
     on_result: Callable[[ImportResult], None] = lambda _: None,
     on_left_out: OnLeftOut = lambda _: None,
 ) -> list[ImportResult]:
     """Load what the paths name, each file as an import of its own. A refused file does not stop the others.
 
+    Nor does one that meets an unexpected error. Its import can resume when the file is loaded again.
+
     Object stores need the settings. Raise `BadInputFile` if a path names nothing, `DatabaseUnavailable` and
     `StorageUnavailable`.
     """
-    load = partial(load_source, database_url, on_progress=on_progress, limits=limits)
-    stored = [stored for path in paths for stored in find_stored(path, settings)]
+    load = _fail_alone(
+        partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
+    )
+    # What is named twice is loaded once.
+    stored = list({one.name: one for path in paths for one in find_stored(path, settings)}.values())
     for path in filter(is_collection, paths):
         for left_out in list_left_out(path, settings):
             on_left_out(left_out)
     results = []
-    for result in load_stored(database_url, stored, load, on_left_out=on_left_out):
+    for result in load_stored(database_url, stored, load, reading=reading, on_left_out=on_left_out):
         results.append(result)
         on_result(result)
     return results
+
+
+def _fail_alone(load: LoadSource) -> LoadSource:
+    """Return `load` with a failed result in place of an unexpected error."""
+
+    def load_one(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+        try:
+            return load(source, import_id, delivery_id)
+        except UptillError:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            cause = f"unexpected error, {type(error).__name__}: {error}; the other files were loaded"
+            return ImportResult(source.name, "failed", import_id, error=cause)
+
+    return load_one
 
 
 def load_stored(
@@ -56,13 +81,14 @@ def load_stored(
     load: LoadSource,
     on_loaded: Callable[[Stored], None] = lambda _: None,
     on_left_out: OnLeftOut = lambda _: None,
+    reading: Reading = PLAIN,
 ) -> Iterator[ImportResult]:
-    """Load all tables in what is stored as one delivery, in load order. Call `on_loaded` when everything in one of them is loaded.
+    """Load all tables in what is stored as one delivery, in load order. `load` reads them as `reading` describes. Call `on_loaded` when everything in one of them is loaded.
 
     Raise as `load` does, `DatabaseUnavailable` and `StorageUnavailable`. Unfinished archives then resume when the same
     archives are loaded again.
     """
-    with closing(ArchiveImports(database_url)) as archives:
+    with closing(ArchiveImports(database_url, reading)) as archives:
         parts = [
             (source, stored, import_id)
             for stored in found

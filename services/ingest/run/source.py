@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 
 from services.ingest.parse.chunks import PrefixDiffers
+from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
@@ -32,6 +33,7 @@ def load_source(
     *,
     on_progress: OnProgress = lambda _: None,
     limits: Limits = _DEFAULT_LIMITS,
+    reading: Reading = PLAIN,
 ) -> ImportResult:
     """Call `ingest_source` with a connection of its own."""
     with connect(
@@ -48,6 +50,7 @@ def load_source(
             limits=limits,
             import_id=import_id,
             delivery_id=delivery_id,
+            reading=reading,
         )
 
 
@@ -59,6 +62,7 @@ def ingest_source(
     limits: Limits = _DEFAULT_LIMITS,
     import_id: UUID | None = None,
     delivery_id: UUID | None = None,
+    reading: Reading = PLAIN,
 ) -> ImportResult:
     """Load one source through a connection in autocommit mode that no other import uses.
 
@@ -66,6 +70,7 @@ def ingest_source(
     2. Do not load bytes again that were loaded before; the result names their import (`same_as`).
     3. Resume an interrupted import after its last committed chunk, if the bytes before it are the same.
     4. Stop if more rows of a chunk are rejected than the limits allow.
+    A new import is read as `reading` describes, a queued one as it was told when it was queued.
     With a `delivery_id`, stage hours only, and leave the import in state `running`: a second call with its `import_id`
     then applies what is staged of the whole delivery.
     An outage of the database is waited out; after one, `conn` is closed.
@@ -75,7 +80,8 @@ def ingest_source(
     ledger = (
         claim.claim_queued(conn, import_id)
         if import_id
-        else claim.claim_interrupted(conn, source, delivery_id) or claim.create_import(conn, source)
+        else claim.claim_interrupted(conn, source, reading, delivery_id)
+        or claim.create_import(conn, source, reading)
     )
     # The importer may load an upload whose import has already ended.
     if ledger.state not in {"queued", "running"}:
@@ -85,7 +91,8 @@ def ingest_source(
         return _run_import(source, ledger, on_progress, limits, delivery_id)
     except PrefixDiffers:
         claim.abandon_import(ledger)
-        return _run_import(source, claim.create_import(conn, source), on_progress, limits, delivery_id)
+        fresh = claim.create_import(conn, source, ledger.reading)
+        return _run_import(source, fresh, on_progress, limits, delivery_id)
 
 
 def _run_import(

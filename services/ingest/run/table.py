@@ -1,14 +1,18 @@
 """Loads the table in one source: opens it, parses its chunks ahead in a thread, and writes them in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
 import psycopg
 
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import Prefix, open_table
+from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.local_hours import parse_local_hours
+from services.ingest.parse.offers import OFFERED_REASONS, offer_fixes
+from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.parse.polls import PollParser
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import LoadProgress, OnProgress
@@ -17,9 +21,12 @@ from services.ingest.write.database_clock import DatabaseClock
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.load_chunks import ChunkLoader
 from services.ingest.write.local_hours import LocalHoursWriter
+from services.ingest.write.look_alikes import find_look_alikes
 from services.ingest.write.polls import PollWriter
 from services.ingest.write.quality_report import read_quality
 from services.ingest.write.reconnect import Lifeline
+
+_SAMPLED_REJECTS = 10_000
 
 
 def load_table(
@@ -33,8 +40,8 @@ def load_table(
 ) -> None:
     """Load what follows the header or the checkpoint, and finish the import, unless it is to wait for its delivery.
 
-    Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. Opening hours and time
-    zones take effect at the end, so that nothing of a refused file stays.
+    Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. All other
+    kinds take effect at the end, so that nothing of a refused file stays.
     """
     prefix = Prefix()
     rows_read = ledger.checkpoint.end_line - 1 if ledger.checkpoint else 0
@@ -48,34 +55,59 @@ def load_table(
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
         lifeline.run_until_done(lambda: ledger.start_loading(layout.kind))
-        loader = ChunkLoader(lifeline, ledger, limits.reject_limit, report_chunk)
+        loader = ChunkLoader(
+            lifeline, ledger, limits.reject_limit, report_chunk, partial(offer_fixes, layout=layout)
+        )
+        encoding = FileEncoding(ledger.encoding or layout.encoding)
+        store_ids: Sequence[str] = ()
         if layout.kind == "polls":
-            _load_polls(layout, chunks, loader)
+            parser = PollParser(layout, ledger.reading, encoding, allow_odd_ids=limits.allow_odd_ids)
+            _load_polls(parser, chunks, loader)
+            store_ids = parser.list_stores()
         else:
-            _load_local_hours(layout, chunks, loader, stage_only=stage_only)
+            parsed = (
+                parse_local_hours(
+                    chunk,
+                    layout,
+                    encoding,
+                    allow_odd_ids=limits.allow_odd_ids,
+                    effective_from=ledger.reading.first_date,
+                )
+                for chunk in chunks
+            )
+            _load_local_hours(layout, parsed, loader, stage_only=stage_only)
     if stage_only:
         return
 
     def finish() -> None:
-        quality = read_quality(ledger.conn, ledger.import_id)
+        quality = read_quality(ledger.conn, ledger.import_id) | find_look_alikes(ledger.conn, store_ids)
+        if notes := _list_notes(ledger, layout):
+            quality["notes"] = notes
         sha256 = prefix.digest.digest()
         ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)
 
     lifeline.run_until_done(finish)
 
 
-def _load_polls(layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
-    ledger, parser = loader.ledger, PollParser(layout)
+def _list_notes(ledger: ImportLedger, layout: Layout) -> list[str]:
+    """Return how polls were read, and how rejected ones could be. The notes on other files are saved with their rows."""
+    if layout.kind != "polls":
+        return []
+    rejects = ledger.sample_rejects(OFFERED_REASONS, _SAMPLED_REJECTS)
+    return [*ledger.reading.describe(), *offer_fixes(rejects, layout)]
+
+
+def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
+    ledger = loader.ledger
     clock = loader.lifeline.run_until_done(lambda: DatabaseClock(ledger.conn))
     parsed = (parser.parse_chunk(chunk, clock.latest_valid_us()) for chunk in chunks)
     loader.load_chunks(parsed, lambda conn: PollWriter(conn, ledger), keeps_chunks=True)
 
 
 def _load_local_hours(
-    layout: Layout, chunks: Iterator[Chunk], loader: ChunkLoader, *, stage_only: bool
+    layout: Layout, parsed: Iterator[ParsedLocalHours], loader: ChunkLoader, *, stage_only: bool
 ) -> None:
     def make_writer(conn: psycopg.Connection) -> LocalHoursWriter:
         return LocalHoursWriter(conn, loader.ledger, layout.kind, stage_only=stage_only)
 
-    parsed = (parse_local_hours(chunk, layout) for chunk in chunks)
     loader.load_chunks(parsed, make_writer, keeps_chunks=False)

@@ -34,14 +34,14 @@ def find_stored(path: str, settings: Settings | None = None) -> Sequence[Stored]
     if is_collection(path):
         found = list_collection(path, settings)
         if not found:
-            raise BadInputFile("io", f"{path} holds no {', '.join(SUFFIXES)} file")
+            raise BadInputFile("io", f"{path} holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file")
         return found
     if path.startswith(SCHEME):
         return [find_object(_connect_store(path, settings), path)]
     if glob.has_magic(path) and not Path(path).exists():
         entries = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
         if not entries:
-            raise BadInputFile("io", f"no file fits {path}")
+            raise BadInputFile("io", f"no file matches {path}")
         return [source for entry in entries for source in find_stored(entry)]
     return [FileSource(Path(path))]
 

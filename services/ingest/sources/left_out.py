@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 TABLES = (".csv", ".tsv", ".txt")  # also with .gz
 _ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
+_SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 _SHOWN = 5
 
 
@@ -26,6 +27,8 @@ def find_member_fault(name: str) -> str | None:
         return None
     if name.lower().endswith(_ARCHIVES):
         return "it is an archive inside the archive; unpack it and load it by itself"
+    if name.lower().endswith(_SPREADSHEETS):
+        return "it is a spreadsheet; save each sheet as CSV UTF-8"
     return f"its name ends in none of {', '.join(TABLES)}, also with .gz"
 
 

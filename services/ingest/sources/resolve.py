@@ -18,6 +18,8 @@ from services.ingest.sources.source import HEAD_BYTES, RefusedSource, ResolvedSo
 from services.ingest.sources.zip_archives import ZipMember, buffer_archive, list_members
 from shared.errors import BadInputFile
 
+_NOT_A_TABLE = "its first line is not the header of a table"
+_UNREADABLE = {"damaged", "truncated", "ratio", "name"}  # it may well be a table
 StoredObject = FileSource | ObjectSource
 Stored = StoredObject | StandardInput
 
@@ -54,11 +56,11 @@ def _resolve_open(stored: StoredObject, file: io.RawIOBase) -> Resolved:
     start = next(rest, b"")
     blocks = chain([start], rest) if start else rest
     if is_gzip(start):
-        return Resolved([ResolvedSource(GzipSource(stored), _read_kind(gunzip(blocks)))])
+        return Resolved([ResolvedSource(GzipSource(stored), _read_kind(gunzip(blocks))[0])])
     if is_zip(start) and not stored.name.lower().endswith(".csv"):
         with closing(buffer_archive(file, HEAD_BYTES)) as archive:
             return _resolve_members(*list_members(stored, archive), archive)
-    return Resolved([ResolvedSource(stored, _read_kind(blocks))])
+    return Resolved([ResolvedSource(stored, _read_kind(blocks)[0])])
 
 
 def _resolve_members(
@@ -70,9 +72,10 @@ def _resolve_members(
     for member in members:
         blocks = member.read_blocks_from(archive, HEAD_BYTES)
         is_packed = member.name.lower().endswith(".gz")
-        kind = _read_kind(gunzip(blocks) if is_packed else blocks)
-        if kind is None and member.name.lower().endswith(".txt"):
-            notes.append(LeftOut(member.name, "its first line is not the header of a table"))
+        kind, refusal = _read_kind(gunzip(blocks) if is_packed else blocks)
+        if refusal and refusal.reason not in _UNREADABLE and member.name.lower().endswith(".txt"):
+            reason = _NOT_A_TABLE if refusal.reason == "header" else str(refusal)
+            notes.append(LeftOut(member.name, reason))
             continue
         source = GzipSource(member) if is_packed else member
         sources.append(ResolvedSource(source, kind, is_member=True))
@@ -83,12 +86,12 @@ def _resolve_members(
     return Resolved(sources, [*left_out, *notes])
 
 
-def _read_kind(blocks: Iterator[bytes]) -> Kind | None:
+def _read_kind(blocks: Iterator[bytes]) -> tuple[Kind | None, BadInputFile | None]:
+    """Return the kind, or why there is none: raised again when the table is loaded."""
     try:
-        return read_layout(blocks).kind
-    except BadInputFile:
-        # Raised again when the table is loaded.
-        return None
+        return read_layout(blocks).kind, None
+    except BadInputFile as refusal:
+        return None, refusal
     finally:
         if isinstance(blocks, Generator):
             blocks.close()

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from services.ingest.parse.file_signatures import refuse_documents
 from services.ingest.sources.file_names import find_name_fault
 from services.ingest.sources.left_out import LeftOut, describe_left_out, find_member_fault
 from services.ingest.sources.source import BLOCK_BYTES, SeekableSource
@@ -17,7 +18,19 @@ from shared.errors import BadInputFile
 
 _MAX_READ_BYTES = 4 << 20  # a longer read is the directory of far too many members
 _ENCRYPTED = 1  # bit of a member's flags
-_OFFICE_DOCUMENT = "[Content_Types].xml"
+# Methods of packing that are not read, by their number in the zip format (APPNOTE 4.4.5).
+_METHODS = {
+    1: "Shrink",
+    6: "Implode",
+    9: "Deflate64, which Windows Explorer uses for files above 2 GB",
+    12: "bzip2",
+    14: "LZMA",
+    20: "Zstandard",
+    93: "Zstandard",
+    95: "XZ",
+    98: "PPMd",
+}
+_AES = 99
 # `zipfile` and the decompressors raise all of these on damaged bytes; NotImplementedError for a method they lack.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError, IndexError, OSError)
 
@@ -60,11 +73,15 @@ class ZipMember:
     def _refuse_unreadable(self) -> None:
         if fault := find_name_fault(self.info.filename):
             raise BadInputFile("name", fault)
-        if self.info.flag_bits & _ENCRYPTED:
-            raise BadInputFile("damaged", "it is encrypted; pack it without a password")
-        if self.info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        method = self.info.compress_type
+        if self.info.flag_bits & _ENCRYPTED or method == _AES:
+            kind = " with AES" if method == _AES else ""
+            raise BadInputFile("damaged", f"it is encrypted{kind}; pack it without a password")
+        if method not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise BadInputFile(
-                "damaged", "it is packed in an unusual way; pack it with deflate, which every zip program can"
+                "damaged",
+                f"it is packed with {_METHODS.get(method, f'the unknown method {method}')}; pack it with deflate, which every"
+                " zip program can (zip, 7z -tzip -mm=Deflate), or compress the CSV with gzip",
             )
 
 
@@ -85,8 +102,7 @@ def list_members(archive: SeekableSource, file: BinaryIO) -> tuple[list[ZipMembe
         raise BadInputFile(
             "damaged", f"the list of members cannot be read ({error}); send it again"
         ) from error
-    if any(info.filename == _OFFICE_DOCUMENT for info in infos):
-        raise BadInputFile("magic", "this is an Office document (xlsx), not CSV; export it as CSV")
+    refuse_documents(info.filename for info in infos)
     if len(infos) > MAX_MEMBERS:
         raise refuse_too_many_members()
     check_ratio(size_bytes, sum(info.file_size for info in infos))

@@ -10,11 +10,12 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.sources.file_names import stored_name
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.source import ResolvedSource, Source, hash_source
 from services.ingest.write.claim import wait_to_hold
-from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.ledger import ImportLedger, store_reading
 from services.ingest.write.quality_report import read_quality
 from shared.db.connect import connect, translated_errors
 from shared.db.queries import queries
@@ -27,8 +28,9 @@ _SQL = queries("archives")
 class ArchiveImports:
     """The archives of one run. A connection holds their imports until the run ends."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, reading: Reading = PLAIN) -> None:
         self._database_url = database_url
+        self._reading = reading
         self._connection = ExitStack()
         self._conn: psycopg.Connection | None = None
         self._open: dict[str, UUID] = {}
@@ -40,7 +42,7 @@ class ArchiveImports:
         if self._conn is None:
             self._conn = self._connection.enter_context(self._connect())
         with translated_errors():
-            self._open[archive.name] = claim_archive(self._conn, archive)
+            self._open[archive.name] = claim_archive(self._conn, archive, self._reading)
             return queue_members(self._conn, self._open[archive.name], members, left_out)
 
     def end_archive(self, name: str) -> None:
@@ -61,8 +63,10 @@ class ArchiveImports:
         return connect(self._database_url, application_name="uptill-ingest archive", autocommit=True)
 
 
-def claim_archive(conn: psycopg.Connection, archive: Source) -> UUID:
+def claim_archive(conn: psycopg.Connection, archive: Source, reading: Reading = PLAIN) -> UUID:
     """Return the import of the archive, held by this session: an interrupted one of the same bytes, or a new one.
+
+    Its members are read as `reading` describes.
 
     Read the archive once. Raise `BadInputFile` and `StorageUnavailable`.
     """
@@ -70,6 +74,7 @@ def claim_archive(conn: psycopg.Connection, archive: Source) -> UUID:
         "source": stored_name(archive.name),
         "sha256": hash_source(archive),
         "size_bytes": archive.size_bytes,
+        "reading": store_reading(reading),
     }
     for (import_id,) in conn.execute(_SQL["interrupted_archives"], values).fetchall():
         if wait_to_hold(ImportLedger(conn, import_id)):

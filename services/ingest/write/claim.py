@@ -8,9 +8,10 @@ from uuid import UUID
 
 import psycopg
 
+from services.ingest.parse.reading import Reading
 from services.ingest.sources.file_names import stored_name
 from services.ingest.sources.source import Source, hash_source
-from services.ingest.write.ledger import FAULT, ImportLedger
+from services.ingest.write.ledger import FAULT, ImportLedger, store_reading
 from shared.db.queries import queries
 from shared.errors import ImportBusy, ImportNotFound
 
@@ -31,16 +32,20 @@ def claim_queued(conn: psycopg.Connection, import_id: UUID) -> ImportLedger:
 
 
 def claim_interrupted(
-    conn: psycopg.Connection, source: Source, delivery_id: UUID | None = None
+    conn: psycopg.Connection, source: Source, reading: Reading, delivery_id: UUID | None = None
 ) -> ImportLedger | None:
-    """Return the latest unfinished import of this source that no process runs any more, held.
+    """Return the latest unfinished import of this source, read in this way, that no process runs any more, held.
 
     For a delivery, abandon an import whose rows have already taken effect: they must take effect with the others again.
     """
     # What can be read only once cannot be compared and then read again.
     if not source.is_rereadable:
         return None
-    values = {"source": stored_name(source.name), "size_bytes": source.size_bytes}
+    values = {
+        "source": stored_name(source.name),
+        "size_bytes": source.size_bytes,
+        "reading": store_reading(reading),
+    }
     for (import_id,) in conn.execute(_SQL["interrupted_imports"], values).fetchall():
         ledger = ImportLedger(conn, import_id)
         if wait_to_hold(ledger):
@@ -54,9 +59,9 @@ def claim_interrupted(
     return None
 
 
-def create_import(conn: psycopg.Connection, source: Source) -> ImportLedger:
+def create_import(conn: psycopg.Connection, source: Source, reading: Reading) -> ImportLedger:
     """Return a new import, held."""
-    return ImportLedger.create(conn, None, source.name, source.size_bytes)
+    return ImportLedger.create(conn, None, source.name, source.size_bytes, reading)
 
 
 def wait_to_hold(ledger: ImportLedger) -> bool:
@@ -77,7 +82,7 @@ def abandon_import(ledger: ImportLedger) -> None:
 
 
 def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:
-    """Finish the import at once if another one has loaded the same bytes. Return whether it did.
+    """Finish the import at once if another one has loaded the same bytes in the same way. Return whether it did.
 
     The source is read only if an import of its size (or of its name, if the size is unknown) has succeeded.
     """
@@ -85,7 +90,8 @@ def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:
     if not source.is_rereadable or ledger.conn.execute(_SQL["may_be_loaded"], values).fetchone() != (True,):
         return False
     sha256 = hash_source(source)
-    loaded = ledger.conn.execute(_SQL["loaded_before"], {"sha256": sha256}).fetchone()
+    asked = {"sha256": sha256, "reading": store_reading(ledger.reading)}
+    loaded = ledger.conn.execute(_SQL["loaded_before"], asked).fetchone()
     if loaded is None:
         return False
     ledger.start_loading(*loaded)

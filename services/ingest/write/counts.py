@@ -9,7 +9,7 @@ from typing import Self
 class RowCounts:
     """The outcome of rows. Every row read is in exactly one of the first four counts.
 
-    `cut_fractions` counts valid polls whose instant was finer than a microsecond.
+    `cut_fractions` counts valid polls whose instant was finer than a microsecond, `assumed_utc` those without a zone.
     """
 
     accepted: int = 0
@@ -17,6 +17,7 @@ class RowCounts:
     corrected: int = 0
     rejected: int = 0
     cut_fractions: int = 0
+    assumed_utc: int = 0
 
     @property
     def rows_read(self) -> int:
@@ -29,6 +30,7 @@ class RowCounts:
             self.corrected + other.corrected,
             self.rejected + other.rejected,
             self.cut_fractions + other.cut_fractions,
+            self.assumed_utc + other.assumed_utc,
         )
 
 
@@ -37,9 +39,13 @@ NO_ROWS = RowCounts()
 
 @dataclass(frozen=True)
 class Stretch:
-    """The bytes of the source that one transaction covers, and the first and last instant of the polls it changed."""
+    """The bytes of the source that one transaction covers, and the first and last instant that it touched.
+
+    The instants are those of polls, unless `of_polls` is False.
+    """
 
     first_byte: int
     end_byte: int
     earliest: datetime | None = None
     latest: datetime | None = None
+    of_polls: bool = True

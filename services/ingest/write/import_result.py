@@ -1,39 +1,12 @@
-"""The result of an import, as its ledger has it."""
+"""Reads the result of an import from its ledger."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
-from uuid import UUID
+from collections.abc import Sequence
 
-from services.ingest.parse.kinds import Kind
+from services.ingest.import_result import ImportResult
 from services.ingest.parse.reasons import Reject
 from services.ingest.write.ledger import ImportLedger
 
-
-@dataclass(frozen=True)
-class ImportResult:
-    """The outcome of one file.
-
-    State `running`: its hours are staged, and wait for the other files of the delivery. A file that was refused as a whole has an `error`, and no id if it had no valid header. `same_as` is the import that
-    loaded the same bytes before. `resumed_at_byte` is not 0 if an interrupted import resumed; the counts cover all of it.
-    """
-
-    source: str
-    state: Literal["running", "succeeded", "stopped", "failed", "canceled"]
-    id: UUID | None = None
-    kind: Kind | None = None
-    rows_read: int = 0
-    accepted: int = 0
-    duplicate: int = 0
-    corrected: int = 0
-    rejected: int = 0
-    cut_fractions: int = 0
-    first_rejects: Sequence[Reject] = ()
-    seconds: float = 0.0
-    error: str | None = None
-    same_as: UUID | None = None
-    resumed_at_byte: int = 0
-    quality: Mapping[str, object] | None = None
+__all__ = ["ImportResult", "read_import_result"]
 
 
 def read_import_result(

@@ -1,6 +1,6 @@
 """The import ledger: a row for each import, each committed chunk and each rejected row. All times are the database's."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -10,7 +10,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from services.ingest.parse.chunk import Checkpoint, Chunk
+from services.ingest.parse.encodings import Encoding
 from services.ingest.parse.kinds import Kind
+from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.sources.file_names import escape_unstorable, stored_name
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
@@ -29,7 +31,8 @@ State = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled
 class ImportLedger:
     """The ledger of one import. Its methods do not commit: transactions belong to the caller.
 
-    `checkpoint` is the end of the last chunk written. After an outage, `reload` asks which chunk was committed.
+    `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
+    `encoding` that of the file so far. After an outage, `reload` asks which chunk was committed.
     """
 
     def __init__(self, conn: psycopg.Connection, import_id: UUID) -> None:
@@ -37,23 +40,33 @@ class ImportLedger:
         self.import_id = import_id
         self.state: State = "running"
         self.kind: Kind | None = None
+        self.reading = PLAIN
         self.checkpoint: Checkpoint | None = None
+        self.encoding: Encoding | None = None
         self._chunk_end: Checkpoint | None = None
+        self._chunk_encoding: Encoding | None = None
         self._ignores_cancellation = False
 
     @classmethod
     def create(
-        cls, conn: psycopg.Connection, kind: Kind | None, source: str, size_bytes: int | None = None
+        cls,
+        conn: psycopg.Connection,
+        kind: Kind | None,
+        source: str,
+        size_bytes: int | None = None,
+        reading: Reading = PLAIN,
     ) -> Self:
         """Insert a new import in state `running`, held by this session. `start_loading` may set its kind later."""
         ledger = cls(conn, new_id())
         ledger.kind = kind
+        ledger.reading = reading
         ledger.try_hold()
         values = {
             "id": ledger.import_id,
             "kind": kind,
             "source": stored_name(source),
             "size_bytes": size_bytes,
+            "reading": store_reading(reading),
         }
         conn.execute(_SQL["insert_import"], values)
         return ledger
@@ -73,7 +86,8 @@ class ImportLedger:
         rows = self.conn.execute(_SQL["import_progress"], {"id": self.import_id}).fetchall()
         if not rows:
             return False
-        ((state, reason, chunk_no, *place),) = rows
+        ((state, reason, reading, self.encoding, chunk_no, *place),) = rows
+        self.reading = Reading.from_stored(reading)
         self.state = "running" if reason in _RESUMABLE_REASONS else state
         self.checkpoint = None if chunk_no is None else Checkpoint(*place)
         self._chunk_end = self.checkpoint
@@ -97,9 +111,10 @@ class ImportLedger:
         """Return whether the chunk is already written."""
         return self.checkpoint is not None and chunk.end_byte <= self.checkpoint.end_byte
 
-    def begin_chunk(self, chunk: Chunk) -> None:
-        """Set the chunk that the next `record_progress` records."""
+    def begin_chunk(self, chunk: Chunk, encoding: Encoding | None = None) -> None:
+        """Set the chunk that the next `record_progress` records, and the encoding of the file."""
         self._chunk_end = chunk.checkpoint
+        self._chunk_encoding = encoding
 
     def lock_writers(self) -> None:
         """Keep every other import from changing data until this transaction ends."""
@@ -122,6 +137,10 @@ class ImportLedger:
         No other change commits between this call and COMMIT. Raise `ImportCanceled`: then do not commit.
         """
         place = self._chunk_end
+        if self._chunk_encoding != self.encoding and self._chunk_encoding:
+            remark = Jsonb({"encoding": self._chunk_encoding})
+            self.conn.execute(_SQL["note_quality"], {"id": self.import_id, "notes": remark})
+            self.encoding = self._chunk_encoding
         values = {
             "id": self.import_id,
             "end_line": place.end_line if place else 0,
@@ -167,10 +186,21 @@ class ImportLedger:
         with self.conn.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(_SQL["import_result"], {"id": self.import_id}).fetchall()[0]
 
+    def sample_rejects(self, reasons: Sequence[str], limit: int) -> list[Reject]:
+        """Return the first rows that were rejected for one of the reasons, by line."""
+        values = {"id": self.import_id, "reasons": list(reasons), "limit": limit}
+        return [Reject(*row) for row in self.conn.execute(_SQL["sample_rejects"], values)]
+
     def read_first_rejects(self) -> list[Reject]:
         """Return the first rejected rows, by line."""
         values = {"id": self.import_id, "limit": FIRST_REJECTS}
         return [Reject(*row) for row in self.conn.execute(_SQL["first_rejects"], values)]
+
+
+def store_reading(reading: Reading) -> Jsonb | None:
+    """Return the value of the column `reading`."""
+    stored = reading.to_stored()
+    return Jsonb(stored) if stored else None
 
 
 def _escape_texts(error: Mapping[str, object]) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Loads parsed chunks: parsed ahead in a thread, written in order, each exactly once despite outages."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
@@ -11,7 +11,7 @@ import psycopg
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.parsed import ParsedChunk
 from services.ingest.parse.prefetch import prefetch
-from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.parse.reasons import ROW_REASONS, Reject
 from services.ingest.write.ledger import FIRST_REJECTS, ImportLedger
 from services.ingest.write.reconnect import Lifeline
 from shared.errors import BadInputFile, ImportCanceled
@@ -31,27 +31,32 @@ class ChunkWriter(Protocol[P_contra]):
 class TooManyRejects(BadInputFile):
     """A chunk with more rejected rows than the limit allows. None of its rows was written."""
 
-    def __init__(self, parsed: ParsedChunk, limit: float) -> None:
+    def __init__(self, parsed: ParsedChunk, limit: float, offers: Sequence[str] = ()) -> None:
         self.rejects = list(parsed.rejects[:FIRST_REJECTS])
         self.reasons = dict(Counter(reject.reason for reject in parsed.rejects).most_common())
         first = self.rejects[0]
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
+        fix = " ".join([*offers, "Or correct" if offers else "Correct"])
         super().__init__(
             "reject_threshold",
-            f"{len(parsed.rejects):,} of the {parsed.rows_read:,} rows from line {parsed.chunk.first_line:,} on were"
+            f"{len(parsed.rejects):,} of {parsed.rows_read:,} rows from line {parsed.chunk.first_line:,} on were"
             f" rejected ({reasons}), more than the limit of {limit:.0%}. Line {first.line:,}:"
-            f" {ROW_REASONS[first.reason]}. Correct the file, or raise UPTILL_REJECT_LIMIT (--reject-limit)",
+            f" {ROW_REASONS[first.reason]}. {fix} the file, or raise UPTILL_REJECT_LIMIT (--reject-limit)",
         )
 
 
 @dataclass(frozen=True)
 class ChunkLoader:
-    """Loads the chunks of one import. `on_chunk` is called after each commit."""
+    """Loads the chunks of one import. `on_chunk` is called after each commit.
+
+    `offer_fixes` returns sentences on how rejected rows could be read.
+    """
 
     lifeline: Lifeline
     ledger: ImportLedger
     reject_limit: float
     on_chunk: OnChunk
+    offer_fixes: Callable[[Sequence[Reject]], Sequence[str]] = lambda _: ()
 
     def load_chunks(
         self,
@@ -69,7 +74,7 @@ class ChunkLoader:
             with prefetch(chunks) as parsed_chunks:
                 for parsed in parsed_chunks:
                     if len(parsed.rejects) > self.reject_limit * parsed.rows_read:
-                        raise TooManyRejects(parsed, self.reject_limit)
+                        raise TooManyRejects(parsed, self.reject_limit, self.offer_fixes(parsed.rejects))
                     self.lifeline.run_until_done(partial(writer.write_chunk, parsed))
                     self.on_chunk(parsed.chunk, parsed.rows_read)
         except (BadInputFile, ImportCanceled) as end:
@@ -95,7 +100,7 @@ class _ResumingWriter(Generic[P]):
     def write_chunk(self, parsed: P) -> None:
         """Write the chunk, unless it is committed."""
         if not self._ledger.has_written(parsed.chunk):
-            self._ledger.begin_chunk(parsed.chunk)
+            self._ledger.begin_chunk(parsed.chunk, parsed.encoding)
             self._current_writer().write_chunk(parsed)
 
     def finish_table(self) -> None:

@@ -1,26 +1,52 @@
-"""Writes opening hours and time zones: rows are staged chunk by chunk, and take effect at once at the end.
+"""Writes every kind except polls: rows are staged chunk by chunk, and take effect at once at the end.
 
 All or nothing: a store with a rejected row keeps what it had. Hours: a delivery of one or several files replaces the
 hours of every store that it names. A row that is already there, or that the delivery has repeated, is a duplicate; any
 other row is accepted. Time zones: the zone of a store that had none is accepted, the same zone is a duplicate, another
 zone a correction. Several rows for one store are each compared with the one before; the last one wins.
+
+Dated hours (by store and date), special hours (by store and date), lifetimes (by store) and closures (by store and
+start): a row is accepted if nothing held, a duplicate if the same held, and a correction otherwise. What the delivery
+does not name stays.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import psycopg
 
-from services.ingest.parse.days import NumbersUsed, find_first_numbers, refuse_both, refuse_unclear
+from services.ingest.parse.days import (
+    FROM_ZERO,
+    NumbersUsed,
+    find_first_numbers,
+    is_first_number_unsaid,
+    refuse_mixed,
+    refuse_unclear,
+)
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import ParsedLocalHours
+from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
+from services.ingest.write.history_table import (
+    CLOSURES,
+    DATED_HOURS,
+    LIFETIMES,
+    SPECIAL_HOURS,
+    HistoryTable,
+)
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.remarks import Remarks
 from services.ingest.write.store_keys import add_stores
 from shared.db.queries import queries
 
-_SQL = queries("ingest")
+_SQL, _ADJUST = queries("ingest"), queries("adjust")
+_Counts = defaultdict[UUID, RowCounts]
+_TABLES: Mapping[Kind, HistoryTable] = {
+    "special_hours": SPECIAL_HOURS,
+    "lifetimes": LIFETIMES,
+    "closures": CLOSURES,
+}
 
 
 class LocalHoursWriter:
@@ -51,7 +77,7 @@ class LocalHoursWriter:
         """
         if self._stage_only:
             for used in self._read_numbers([self._ledger.import_id]).values():
-                refuse_both(used)
+                refuse_mixed(used)
             return
         with self._conn.transaction():
             own_id = {"id": self._ledger.import_id}
@@ -62,20 +88,30 @@ class LocalHoursWriter:
             numbers = self._read_numbers(ids)
             counts = self._reject_incomplete(ids)
             remarks = Remarks(self._conn, self._kind)
+            first_days: Mapping[UUID, int] = {}
             if self._kind == "hours":
-                ids = self._prepare_hours(numbers, remarks)
+                first_days = self._prepare_hours(numbers, remarks)
+                ids = list(first_days)
+            elif self._kind == "timezones":
+                remarks.add_zones(ids)
+            store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
+            remarks.add_look_alikes(self._ledger.import_id, store_ids)
             self._ledger.lock_writers()
             remarks.add_held_stores(ids)
-            changed = self._apply_staged(ids, counts)
+            add_stores(self._conn, store_ids)
+            change = self._apply_staged(ids, first_days, counts)
             remarks.save()
             self._conn.execute(_SQL["drop_staged"], {"ids": ids})
             own = counts.pop(self._ledger.import_id, NO_ROWS)
             for import_id, count in counts.items():
                 self._ledger.count_for(import_id, count)
-            self._ledger.record_progress(Stretch(end_byte, end_byte), own, changed=changed)
+            change.record(end_byte, own)
 
-    def _reject_incomplete(self, ids: list[UUID]) -> "defaultdict[UUID, RowCounts]":
-        counts: defaultdict[UUID, RowCounts] = defaultdict(lambda: NO_ROWS)
+    def _reject_incomplete(self, ids: list[UUID]) -> _Counts:
+        counts: _Counts = defaultdict(lambda: NO_ROWS)
+        if self._kind == "special_hours":
+            for import_id, rejected in self._conn.execute(_ADJUST["closed_and_open"], {"ids": ids}):
+                counts[import_id] += RowCounts(rejected=rejected)
         held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
         if held:
             values = {"ids": ids, "held": held}
@@ -83,35 +119,59 @@ class LocalHoursWriter:
                 counts[import_id] += RowCounts(rejected=rejected)
         return counts
 
-    def _apply_staged(self, ids: list[UUID], counts: "defaultdict[UUID, RowCounts]") -> bool:
-        """Apply the valid rows, and count them. Return whether anything changed."""
-        if store_ids := [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]:
-            add_stores(self._conn, store_ids)
-        any_changed = False
+    def _apply_staged(
+        self, ids: Sequence[UUID], first_days: Mapping[UUID, int], counts: _Counts
+    ) -> AdjustmentChange:
+        """Apply the valid rows, and count them. Return the change, which is not recorded yet."""
+        change = AdjustmentChange(self._ledger)
+        if table := _TABLES.get(self._kind):
+            self._merge_staged(table, self._kind, {"ids": ids}, change, counts)
+            return change
         for import_id, *found, changed in self._conn.execute(_SQL[f"apply_{self._kind}"], {"ids": ids}):
             counts[import_id] += RowCounts(*found)
-            any_changed |= changed
-        return any_changed
+            change.weekly_changed |= changed
+        if self._kind == "hours":
+            values = {"ids": ids, "first_days": list(first_days.values())}
+            self._merge_staged(DATED_HOURS, "dated_hours", values, change, counts)
+        return change
 
-    def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> list[UUID]:
+    def _merge_staged(
+        self,
+        table: HistoryTable,
+        name: str,
+        values: Mapping[str, object],
+        change: AdjustmentChange,
+        counts: _Counts,
+    ) -> None:
+        table.create_wanted(self._conn)
+        wanted = self._conn.execute(_ADJUST[f"want_{name}"], {**values, "seq": change.seq})
+        if wanted.rowcount == 0:
+            return
+        change.merge(table)
+        for import_id, *found in self._conn.execute(_ADJUST[f"count_{name}"], values):
+            counts[import_id] += RowCounts(*found)
+
+    def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> dict[UUID, int]:
         """Find the distinct rows, which needs no lock, and analyze them so that the planner knows their number.
 
-        Return the imports that can take effect.
+        Return the imports that can take effect, each with the number that is Monday.
         """
-        refuse_both(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
+        refuse_mixed(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
         first_days = find_first_numbers(numbers)
         if first_days.get(self._ledger.import_id, 0) is None:
             raise refuse_unclear()
         clear = {import_id: day for import_id, day in first_days.items() if day is not None}
         unclear = [import_id for import_id in first_days if import_id not in clear]
         self._conn.execute(_SQL["mark_unclear"], {"ids": unclear})
-        remarks.add_first_days(clear)
+        remarks.add_first_days({file: day for file, day in clear.items() if numbers[file].distinct})
+        if is_first_number_unsaid(numbers):
+            remarks.add_note(self._ledger.import_id, FROM_ZERO)
         self._conn.execute(_SQL["create_wanted_hours"])
         values = {"ids": list(clear), "first_days": list(clear.values())}
         self._conn.execute(_SQL["prepare_hours"], values)
         self._conn.execute(_SQL["analyze_wanted_hours"])
         remarks.add_shrinking_stores(self._ledger.import_id)
-        return list(clear)
+        return clear
 
     def _read_numbers(self, ids: list[UUID]) -> dict[UUID, NumbersUsed]:
         rows = self._conn.execute(_SQL["staged_numbers"], {"ids": ids})

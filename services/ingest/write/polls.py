@@ -56,7 +56,9 @@ class PollWriter:
             weeks: list[int] = np.unique(week).tolist()
             unindexed, changes = self._prepare_weeks(weeks)
             counts = count_repeats(parsed.deduped) + RowCounts(
-                rejected=len(parsed.rejects), cut_fractions=parsed.cut_fractions
+                rejected=len(parsed.rejects),
+                cut_fractions=parsed.cut_fractions,
+                assumed_utc=parsed.assumed_utc,
             )
             changes.append(PollChange(self._ledger.import_id, counts))
             direct = np.isin(week, [number for number in weeks if unindexed[number]])

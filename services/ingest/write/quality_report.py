@@ -11,8 +11,9 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.write.quality_sample import sample_polls
-from services.ingest.write.remarks import LISTED_STORES, STORE_LISTS
+from services.ingest.write.remarks import LISTS
 from shared.db.queries import queries
 
 _SQL = queries("quality")
@@ -21,7 +22,7 @@ _SQL = queries("quality")
 def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]:
     """Return the report by name. A value is null if there is nothing to divide by.
 
-    Any import: `rejects` by reason, `duplicates`, `corrections`, `stores`, `stores_without_hours` (open 24x7) and
+    Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none), `duplicates`, `corrections`, `stores`, `stores_without_hours` (open 24x7) and
     `stores_without_timezone`; of the polled stores after polls, of all stores after hours or zones.
 
     Hours add `hours_rows`, `seams_snapped` (closing 23:59:59 or 23:59:00, read as 24:00) and `overlapping_hours` (rows
@@ -30,14 +31,17 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
     `sample_polls`. The report of an archive covers its members.
 
     Hours and zones also have what `Remarks` saved before, if there is any: `notes` (texts), and `stores_unchanged` and
-    `stores_shrunk` (numbers of stores), each with a list of the first stores.
+    `stores_shrunk` (numbers of stores), each with a list of the first stores. Any import has `look_alikes` and its list
+    if there are any, and `encoding` (`utf-8` or `cp1252`) unless its file is all ASCII.
     """
-    ((kind, ids, duplicates, corrections),) = conn.execute(_SQL["subject"], {"id": import_id})
+    ((kind, ids, duplicates, corrections, assumed_utc),) = conn.execute(_SQL["subject"], {"id": import_id})
     report: dict[str, object] = {
         "rejects": dict(conn.execute(_SQL["rejects"], {"ids": ids}).fetchall()),
         "duplicates": duplicates,
         "corrections": corrections,
     }
+    if assumed_utc:
+        report["assumed_utc"] = assumed_utc
     if kind == "archive":
         report |= _gather_remarks(conn, import_id)
     has_polls = kind in {"polls", "archive"}
@@ -58,11 +62,13 @@ def _gather_remarks(conn: psycopg.Connection, archive_id: UUID) -> dict[str, Any
     for source, quality in conn.execute(_SQL["member_quality"], {"id": archive_id}):
         for note in quality.get("notes", ()):
             found.setdefault("notes", []).append(f"{source}: {note}")
-        for name in STORE_LISTS:
+        if quality.get("encoding") == "cp1252":
+            found.setdefault("notes", []).append(f"{source}: {READ_AS_CP1252}")
+        for name, most in LISTS.items():
             if name in quality:
                 found[name] = found.get(name, 0) + quality[name]
                 listed = [{**store, "source": source} for store in quality[f"{name}_list"]]
-                found[f"{name}_list"] = [*found.get(f"{name}_list", ()), *listed][:LISTED_STORES]
+                found[f"{name}_list"] = [*found.get(f"{name}_list", ()), *listed][:most]
     return found
 
 

@@ -11,6 +11,7 @@ from services.ingest.write.binary_rows import STORE_AND_INSTANT, decode_instants
 from shared.clock import to_us
 from shared.db.queries import queries
 from shared.uptime.calendar import Hours, Spans, spans_of
+from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Int64s
 
 _SQL = queries("quality")
@@ -27,7 +28,7 @@ def sample_polls(conn: psycopg.Connection, newest: datetime) -> dict[str, object
     `share_outside_hours` of the polls.
     """
     values = {"newest": newest, "stores": _SAMPLE_STORES, "polls": _SAMPLE_POLLS}
-    stores = sorted(conn.execute(_SQL["sample"], values).fetchall())
+    stores = _leave_out_faulty(conn, sorted(conn.execute(_SQL["sample"], values).fetchall()))
     keys = [key for key, _ in stores]
     ((packed,),) = conn.cursor(binary=True).execute(_SQL["sample_polls"], {**values, "store_keys": keys})
     polls = decode_records(packed, STORE_AND_INSTANT)
@@ -43,6 +44,14 @@ def sample_polls(conn: psycopg.Connection, newest: datetime) -> dict[str, object
         "gap_p99_s": p99_s,
         "share_outside_hours": float(_find_outside(store, at_us, spans).mean()) if len(polls) else None,
     }
+
+
+def _leave_out_faulty(
+    conn: psycopg.Connection, stores: Sequence[tuple[int, str | None]]
+) -> Sequence[tuple[int, str | None]]:
+    """Leave out stores whose zone or hours cannot be computed with. Reports name them."""
+    faulty = find_faults([zone for _, zone in stores], _read_hours(conn, [key for key, _ in stores]))
+    return [store for place, store in enumerate(stores) if place not in faulty]
 
 
 def _read_hours(conn: psycopg.Connection, keys: Sequence[int]) -> Hours:

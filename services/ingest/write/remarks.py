@@ -3,7 +3,7 @@
 Saved in the transaction that the rows take effect in, so that no outage loses it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,11 +13,19 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.parse.days import FROM_ONE
 from services.ingest.parse.kinds import Kind
+from services.ingest.parse.zones import FIXED_ZONES, describe_fixed, describe_windows
+from services.ingest.write.look_alikes import LISTED_PAIRS, find_look_alikes
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
-STORE_LISTS = ("stores_unchanged", "stores_shrunk")
-LISTED_STORES = 1000  # of each list; their number is given too
+LISTED_STORES = 1000
+# Lists of the quality report, and how many entries each has at most; their number is given too.
+LISTS = {
+    "stores_unchanged": LISTED_STORES,
+    "stores_shrunk": LISTED_STORES,
+    "zones_fixed": LISTED_STORES,
+    "look_alikes": LISTED_PAIRS,
+}
 _HOUR_S = 3600
 
 
@@ -29,15 +37,20 @@ class Remarks:
         self._kind = kind
         self._found: defaultdict[UUID, dict[str, Any]] = defaultdict(dict)
 
+    def add_note(self, import_id: UUID, text: str) -> None:
+        """Add a sentence about the file."""
+        self._found[import_id].setdefault("notes", []).append(text)
+
     def add_held_stores(self, ids: Sequence[UUID]) -> None:
         """Add the stores that keep what they had, because one of their rows was rejected."""
         for import_id, store_id, line, reason, without_hours, without_zone in self._conn.execute(
             _SQL["held_stores"], {"ids": list(ids)}
         ):
-            without = (
-                {"without_hours": without_hours} if self._kind == "hours" else {"without_zone": without_zone}
-            )
-            store = {"store_id": store_id, "line": line, "reason": reason, **without}
+            without = {
+                "hours": {"without_hours": without_hours},
+                "timezones": {"without_zone": without_zone},
+            }
+            store = {"store_id": store_id, "line": line, "reason": reason, **without.get(self._kind, {})}
             self._list_store(import_id, "stores_unchanged", store)
 
     def add_shrinking_stores(self, import_id: UUID) -> None:
@@ -50,7 +63,28 @@ class Remarks:
         """Add that the days of a file are numbered from 1."""
         for import_id, first_day in first_days.items():
             if first_day:
-                self._found[import_id].setdefault("notes", []).append(FROM_ONE)
+                self.add_note(import_id, FROM_ONE)
+
+    def add_zones(self, ids: Sequence[UUID]) -> None:
+        """Add which Windows names were read, and the stores whose zone never changes its clocks."""
+        values = {"ids": list(ids)}
+        for import_id, windows, name in self._conn.execute(_SQL["windows_zones"], values):
+            self.add_note(import_id, describe_windows(windows, name))
+        zones: Counter[tuple[UUID, str]] = Counter()
+        fixed = {**values, "fixed": list(FIXED_ZONES)}
+        for import_id, store_id, name in self._conn.execute(_SQL["fixed_zones"], fixed):
+            self._list_store(import_id, "zones_fixed", {"store_id": store_id, "timezone": name})
+            zones[import_id, name] += 1
+        for (import_id, name), stores in zones.most_common():
+            self.add_note(
+                import_id,
+                f"the zone of {stores:,} {'store' if stores == 1 else 'stores'}: {describe_fixed(name)}",
+            )
+
+    def add_look_alikes(self, import_id: UUID, store_ids: Sequence[str]) -> None:
+        """Add the ids among these that look like another one."""
+        if found := find_look_alikes(self._conn, store_ids):
+            self._found[import_id] |= found
 
     def save(self) -> None:
         """Write the remarks to the imports."""

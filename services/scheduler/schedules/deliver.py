@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.db.queries import queries
-from shared.errors import ObjectLost, StorageUnavailable
+from shared.errors import ObjectLost, StorageUnavailable, UptillError
 from shared.metrics.registry import OBJECTS_REFUSED
 from shared.reports.formats import CONTENT_TYPES, FileFormat
 from shared.schedules.model import FileDelivery
@@ -62,11 +62,14 @@ def deliver_one(pool: ConnectionPool, storage: Storage) -> FileDelivery | None:
         for source, file_format in zip(delivery.sources, delivery.formats, strict=True):
             keys.append(target_key(delivery, file_format))
             storage.copy(source, keys[-1], CONTENT_TYPES[file_format])
-    except (StorageUnavailable, ObjectLost) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, other deliveries must not wait for this one
+        if not isinstance(error, (StorageUnavailable, ObjectLost)):
+            _log.exception("delivery_broken", schedule=str(delivery.schedule_id))
+        cause = str(error) if isinstance(error, UptillError) else f"{type(error).__name__}: {error}"
         pauses = {"first_pause": _FIRST_PAUSE, "longest_pause": _LONGEST_PAUSE}
         with borrowed(pool) as conn:
-            conn.execute(_SQL["record_failure"], {**run, **pauses, "error": str(error)})
-        return replace(delivery, error=str(error), is_lost=isinstance(error, ObjectLost))
+            conn.execute(_SQL["record_failure"], {**run, **pauses, "error": cause})
+        return replace(delivery, error=cause, is_lost=isinstance(error, ObjectLost))
     failpoints.hit("delivery.after_copy")
     with borrowed(pool) as conn:
         conn.execute(_SQL["record_delivered"], {**run, "objects": keys})

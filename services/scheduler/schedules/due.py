@@ -33,10 +33,14 @@ def fire_due(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> i
     fired = asyncio.run(_fire_all(settings))
     failpoints.hit("schedule.after_commit")
     for run in fired:
-        SCHEDULES_FIRED.labels("accepted" if run.error is None else "refused").inc()
+        SCHEDULES_FIRED.labels(
+            "failed" if run.has_failed else "accepted" if run.error is None else "refused"
+        ).inc()
         log = _log.bind(schedule=str(run.schedule_id), due_at=run.due_at.isoformat())
         if run.error is None:
             log.info("schedule_fired", report_id=str(run.report_id))
+        elif run.has_failed:
+            log.error("schedule_failed", error=run.error)
         else:
             log.warning("schedule_refused", error=run.error)
     publish_or_leave(broker, [wake for run in fired for wake in run.wakes])

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
@@ -19,24 +20,32 @@ from shared.schedules.model import StoredSchedule
 
 _SQL = queries("schedules")
 _KEEP_RUNS = timedelta(days=90)
+_SHOWN_CHARACTERS = 500
+# Errors of the database that a schedule's own values cause. Others are outages, conflicts, or a wrong schema.
+_OF_A_ROW = (psycopg.DataError, psycopg.IntegrityError)
 
 
 @dataclass(frozen=True)
 class FiredRun:
-    """One run of a schedule: its report with the messages for workers, or the reason why there is no report."""
+    """One run of a schedule: its report with the messages for workers, or the reason why there is no report.
+
+    `has_failed`: the schedule cannot be run, and is `failed` from now on.
+    """
 
     schedule_id: UUID
     due_at: datetime
     report_id: UUID | None
     wakes: tuple[ComputeBatch, ...]
     error: str | None
+    has_failed: bool = False
 
 
 async def fire_one(conn: AsyncConnection, terms: BatchTerms) -> FiredRun | None:
     """Fire the schedule that has been due longest, and commit. Return None if none is due.
 
     `conn` must be outside a transaction. If several due times were missed, only the newest one is run. A report that
-    is refused (an unknown store, a revoked key) makes a run without a report, and the schedule goes on.
+    is refused (an unknown store, a revoked key) makes a run without a report, and the schedule goes on. A schedule that
+    cannot be run (its zone is unknown, its parameters cannot be read) becomes `failed`, and the others go on.
     """
 
     async def fire_and_check() -> FiredRun | None:
@@ -49,10 +58,34 @@ async def fire_one(conn: AsyncConnection, terms: BatchTerms) -> FiredRun | None:
 
 
 async def _fire_in_transaction(conn: AsyncConnection, terms: BatchTerms) -> FiredRun | None:
-    async with conn.cursor(row_factory=dict_row) as cursor:
-        row = await (await cursor.execute(_SQL["take_due"])).fetchone()
-    if row is None:
+    taken = await (await conn.execute(_SQL["take_due"])).fetchone()
+    if taken is None:
         return None
+    (schedule_id,) = taken
+    try:
+        # A savepoint: nothing of a schedule that cannot be run stays.
+        async with conn.transaction():
+            return await _fire_schedule(conn, schedule_id, terms)
+    except (InfrastructureError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        # Whatever it is, other schedules must not wait for this one.
+        if isinstance(error, psycopg.Error) and not isinstance(error, _OF_A_ROW):
+            raise
+        return await _mark_failed(conn, schedule_id, error)
+
+
+async def _mark_failed(conn: AsyncConnection, schedule_id: UUID, error: Exception) -> FiredRun:
+    cause = str(error) if isinstance(error, (UptillError, ValueError)) else f"{type(error).__name__}: {error}"
+    cause = cause.replace("\0", "")[:_SHOWN_CHARACTERS]
+    failed = await conn.execute(_SQL["mark_failed"], {"id": schedule_id, "error": cause})
+    ((due_at,),) = await failed.fetchall()
+    return FiredRun(schedule_id, due_at, None, (), cause, has_failed=True)
+
+
+async def _fire_schedule(conn: AsyncConnection, schedule_id: UUID, terms: BatchTerms) -> FiredRun:
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        (row,) = await (await cursor.execute(_SQL["read_due"], {"id": schedule_id})).fetchall()
     now, key_lives = row.pop("now"), row.pop("key_lives")
     schedule = StoredSchedule(**row)
     due_at = newest_due(schedule.cron, schedule.timezone, schedule.due_at, now)
@@ -81,10 +114,11 @@ async def _accept_report(
     conn: AsyncConnection, schedule: StoredSchedule, due_at: datetime, terms: BatchTerms
 ) -> tuple[Accepted | None, str]:
     caller = ReportCaller(schedule.created_by, None, schedule.visible)
+    request = schedule.make_request(due_at)
     try:
         # A savepoint: nothing of a refused report stays.
         async with conn.transaction():
-            return await accept_report(conn, schedule.make_request(due_at), caller, terms), ""
+            return await accept_report(conn, request, caller, terms), ""
     except InfrastructureError:
         raise
     except UptillError as refused:

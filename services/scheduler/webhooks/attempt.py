@@ -6,17 +6,28 @@ from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
+import structlog
+
 from services.scheduler.webhooks.dial import AddressRefused, Dialer
 from services.scheduler.webhooks.signing import signed_headers
 from shared.webhooks.model import AttemptOutcome, DeliveryLease
 
+_log = structlog.get_logger()
 _MOST_ANSWER_BYTES = 64 << 10
 _SHOWN_CHARACTERS = 200
 _SUCCESS, _REDIRECTS = range(200, 300), range(300, 400)
 
 
 def attempt_delivery(dialer: Dialer, lease: DeliveryLease) -> AttemptOutcome:
-    """Send once. Never raises because of a receiver or the network."""
+    """Send once. Never raises, so that a broken address or secret costs only its own delivery."""
+    try:
+        return _attempt(dialer, lease)
+    except Exception as error:  # noqa: BLE001 - the row is wrong: it is recorded as a failed attempt
+        _log.exception("delivery_broken", **lease.log_context)
+        return AttemptOutcome(None, f"it cannot be sent: {_describe_error(error)}")
+
+
+def _attempt(dialer: Dialer, lease: DeliveryLease) -> AttemptOutcome:
     try:
         connection = dialer.dial(lease.url)
     except AddressRefused as error:
@@ -67,4 +78,5 @@ def _shut_down(sock: socket.socket) -> None:
 
 
 def _describe_error(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:_SHOWN_CHARACTERS]
+    text = f"{type(error).__name__}: {error}".replace("\0", "")
+    return text.encode(errors="backslashreplace").decode()[:_SHOWN_CHARACTERS]

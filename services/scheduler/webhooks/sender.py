@@ -20,7 +20,7 @@ from services.scheduler.webhooks.dial import Dialer
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
-from shared.metrics.registry import WEBHOOK_ATTEMPTS
+from shared.metrics.registry import DUTIES_FAILED, WEBHOOK_ATTEMPTS
 from shared.webhooks.model import DeliveryLease
 
 _log = structlog.get_logger()
@@ -75,6 +75,7 @@ class WebhookSender:
             except InfrastructureError as error:
                 _log.warning("deliveries_skipped", error=str(error))
             except Exception:  # noqa: BLE001 - it is logged, and the next round may succeed
+                DUTIES_FAILED.labels("webhooks").inc()
                 _log.exception("delivery_failed")
             rounds += 1
 

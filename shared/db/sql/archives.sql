@@ -4,12 +4,12 @@
 -- Of the command: an upload goes on by its id.
 select id from import
 where origin = 'command' and source = %(source)s and sha256 = %(sha256)s and kind = 'archive'
-    and (state = 'running' or error ->> 'reason' = 'fault')
+    and reading is not distinct from %(reading)s::jsonb and (state = 'running' or error ->> 'reason' = 'fault')
 order by started_at desc limit 5
 
 -- name: insert_archive
-insert into import (id, origin, kind, source, sha256, size_bytes)
-values (%(id)s, 'command', 'archive', %(source)s, %(sha256)s, %(size_bytes)s)
+insert into import (id, origin, kind, source, sha256, size_bytes, reading)
+values (%(id)s, 'command', 'archive', %(source)s, %(sha256)s, %(size_bytes)s, %(reading)s)
 
 -- name: begin_archive
 update import set kind = 'archive', state = 'running', error = null, finished_at = null,
@@ -25,8 +25,8 @@ select id, source from import where parent_id = %(id)s order by started_at, id
 
 -- name: insert_member
 -- Ended from the start when its archive was canceled meanwhile.
-insert into import (id, parent_id, origin, source, size_bytes, state, finished_at)
-select %(id)s, id, origin, %(source)s, %(size_bytes)s, case state when 'canceled' then state else 'queued' end,
+insert into import (id, parent_id, origin, source, size_bytes, reading, state, finished_at)
+select %(id)s, id, origin, %(source)s, %(size_bytes)s, reading, case state when 'canceled' then state else 'queued' end,
     case state when 'canceled' then clock_timestamp() end
 from import where id = %(parent_id)s
 

@@ -90,8 +90,17 @@ select count(*) from store where first_polled_at is not null
 
 -- name: schedules
 select state, count(report_schedule.state)
-from unnest('{active,paused}'::text[]) state left join report_schedule using (state)
+from unnest('{active,paused,failed}'::text[]) state left join report_schedule using (state)
 group by state
+
+-- name: failed_stores
+-- In the newest report for each choice of stores, so that a report made after a repair counts at once.
+select count(distinct store_id) from newest_failed_store
+
+-- name: tzdata_versions
+-- Sessions announce the database of their process in their name.
+select count(distinct substring(application_name from 'tzdata=([^ ]+)')) from pg_stat_activity
+where datname = current_database() and starts_with(application_name, 'uptill-')
 
 -- name: oldest_due_schedule_age_seconds
 select greatest(coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0), 0)::float8

@@ -1,8 +1,8 @@
 -- Imports as resources of the ingest service, and the queue of uploads.
 
 -- name: queue_import
-insert into import (id, origin, source, sha256, size_bytes, state, created_by, spool_id)
-values (%(id)s, 'upload', %(source)s, %(sha256)s, %(size_bytes)s, 'queued', %(created_by)s, %(spool_id)s)
+insert into import (id, origin, source, sha256, size_bytes, state, created_by, spool_id, reading)
+values (%(id)s, 'upload', %(source)s, %(sha256)s, %(size_bytes)s, 'queued', %(created_by)s, %(spool_id)s, %(reading)s)
 
 -- name: import_state
 -- An import that failed by a fault of its process goes on, and so does one whose spool has come back. Then whether any
@@ -83,7 +83,7 @@ select coalesce(max(waited_s), 0)::float8 from upload_wait
 -- Ids grow with the time of their making. An upload whose process or database failed goes on by itself: it is queued.
 select import.id, import.parent_id, case when goes_on then 'queued' else import.state end as state, import.kind,
     import.origin, import.source, encode(import.sha256, 'hex') as sha256,
-    import.size_bytes, import.same_as, import.quality, case when not goes_on then import.error end as error, import.started_at,
+    import.size_bytes, import.same_as, import.reading, import.quality, case when not goes_on then import.error end as error, import.started_at,
     case when not goes_on then import.finished_at end as finished_at,
     coalesce(chunks.bytes_done, 0) as bytes_done,
     import.rows_read + coalesce(members.rows_read, 0) as rows_read,

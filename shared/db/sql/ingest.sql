@@ -20,8 +20,8 @@ select set_config('client_connection_check_interval', '500', false),
 select pg_advisory_unlock(hashtextextended('uptill.import.' || %(id)s::text, 0))
 
 -- name: insert_import
-insert into import (id, origin, kind, source, size_bytes)
-values (%(id)s, 'command', %(kind)s, %(source)s, %(size_bytes)s)
+insert into import (id, origin, kind, source, size_bytes, reading)
+values (%(id)s, 'command', %(kind)s, %(source)s, %(size_bytes)s, %(reading)s)
 
 -- name: start_import
 update import
@@ -30,17 +30,18 @@ set kind = %(kind)s, state = 'running', error = null, finished_at = null,
 where id = %(id)s and state <> 'canceled'
 
 -- name: import_progress
--- State, and the end of the last committed chunk.
-select state, error ->> 'reason' as reason, chunk_no, end_byte, end_line, prefix_sha256
+-- State, how values are read, the encoding of the file as far as it was read, and the end of the last committed chunk.
+select state, error ->> 'reason' as reason, reading, quality ->> 'encoding' as encoding, chunk_no, end_byte, end_line, prefix_sha256
 from import left join lateral (
     select * from import_chunk where import_id = import.id order by chunk_no desc limit 1) last_chunk on true
 where id = %(id)s
 
 -- name: interrupted_imports
--- Of the same source, latest first. Some may still be running. Only imports of the command that are not members: an
+-- Of the same source, read in the same way, latest first. Some may still be running. Only imports of the command that are not members: an
 -- upload or a file in an archive may have the same name, and resumes by its id.
 select id from import
 where origin = 'command' and parent_id is null and source = %(source)s and size_bytes is not distinct from %(size_bytes)s
+    and reading is not distinct from %(reading)s::jsonb
     and state in ('running', 'failed') and (state = 'running' or error ->> 'reason' = 'fault')
 order by started_at desc limit 5
 
@@ -55,12 +56,16 @@ select exists (select from import
 -- them since, and none of their rows was rejected for a reason that passes with time. Other polls contradict a file only by
 -- corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
 -- forgotten may have been one of these. Hours that were one of several files of a delivery were only a part of it.
+-- The same bytes read in another way, or from another date on, are other data.
 select loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
 where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.delivery_id is null
+    and loaded.reading is not distinct from %(reading)s::jsonb
     and start.seq >= (select forgotten_seq from ledger_head)
-    and not exists (select from import_reject where import_id = loaded.id and reason in ('future', 'timezone'))
+    and not exists (
+        select from import_reject
+        where import_id = loaded.id and reason in ('future', 'timezone', 'tz_missing', 'odd_id'))
     and not exists (
         select from import other
         where other.kind = loaded.kind and other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
@@ -73,7 +78,7 @@ update import
 set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
     accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
     corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
-    cut_fractions = cut_fractions + %(cut_fractions)s
+    cut_fractions = cut_fractions + %(cut_fractions)s, assumed_utc = assumed_utc + %(assumed_utc)s
 where id = %(id)s
 
 -- name: finish_import
@@ -104,6 +109,10 @@ from import where id = %(id)s
 -- name: first_rejects
 select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s
 
+-- name: sample_rejects
+select line, byte_offset, reason, raw from import_reject
+where import_id = %(id)s and reason = any(%(reasons)s) order by line limit %(limit)s
+
 -- name: copy_rejects
 copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 
@@ -111,9 +120,11 @@ copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 -- Adds to the counts, and records the chunk under the next ledger number. The lock on the number lasts until COMMIT.
 -- Returns no row if the import was canceled: its transaction must not commit. `even_if_canceled`: a canceled import may
 -- still finish what it has committed. The data cut moves only if the transaction `changed` data.
+-- `of_polls`: the instants are those of polls, not of a special date or a closure.
 with head as (
     update ledger_head
-    set seq = seq + 1, latest_observed_at = greatest(latest_observed_at, %(latest)s::timestamptz),
+    set seq = seq + 1,
+        latest_observed_at = greatest(latest_observed_at, case when %(of_polls)s then %(latest)s::timestamptz end),
         unchanged_commits = unchanged_commits + (not %(changed)s)::integer
     returning seq
 ), counted as (
@@ -121,7 +132,7 @@ with head as (
     set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
         accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
         corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
-        cut_fractions = cut_fractions + %(cut_fractions)s
+        cut_fractions = cut_fractions + %(cut_fractions)s, assumed_utc = assumed_utc + %(assumed_utc)s
     where id = %(id)s and (state <> 'canceled' or %(even_if_canceled)s)
     returning id
 )
@@ -261,27 +272,32 @@ select count(*) filter (where before = first_active) as duplicate,
 from chain
 
 -- name: stage_rows
-copy import_staged (import_id, store_id, line, byte_offset, raw, day_of_week, day_number, opens, closes, timezone, reason)
+copy import_staged (import_id, store_id, line, byte_offset, raw, day_of_week, day_number, opens, closes, timezone, reason,
+    date, begins, ends, details, written_zone)
 from stdin
 
 -- name: join_delivery
 update import set delivery_id = %(delivery_id)s where id = %(id)s
 
 -- name: delivery
--- The import, and those of its delivery that are staged and wait for it.
-select id from import
-where id = %(id)s or (state = 'running' and delivery_id = (select delivery_id from import where id = %(id)s))
-order by id
+-- The import, and those of its delivery and kind that are staged and wait for it.
+select import.id from import join import own on own.id = %(id)s
+where import.id = own.id
+    or (import.state = 'running' and import.delivery_id = own.delivery_id and import.kind = own.kind)
+order by import.id
 
 -- name: has_staged
 select exists (select from import_staged where import_id = %(id)s)
 
 -- name: staged_ids
-select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is null
+-- A closure for the store id * is for every store.
+select distinct store_id from import_staged
+where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
 
 -- name: staged_numbers
 select import_id, coalesce(bool_or(day_number = 0), false), coalesce(bool_or(day_number = 7), false),
-    coalesce(bool_or(reason = 'day_numbers'), false)
+    coalesce(bool_or(reason = 'day_numbers'), false), bool_or(day_number is not null) and bool_or(day_of_week is not null),
+    count(distinct day_number)
 from import_staged where import_id = any(%(ids)s) group by import_id
 
 -- name: mark_unclear
@@ -317,6 +333,22 @@ from (
 ) held left join store using (store_id)
 order by import_id, line
 
+-- name: windows_zones
+select distinct import_id, written_zone, timezone from import_staged
+where import_id = any(%(ids)s) and reason is null and written_zone is not null
+order by import_id, written_zone
+
+-- name: fixed_zones
+-- Stores whose zone, by the last row of their file, never changes its clocks.
+select import_id, store_id, timezone
+from (
+    select distinct on (import_id, store_id) import_id, store_id, timezone, line
+    from import_staged where import_id = any(%(ids)s) and reason is null
+    order by import_id, store_id, position desc
+) last_row
+where timezone = any(%(fixed)s)
+order by import_id, line
+
 -- name: note_quality
 update import set quality = coalesce(quality, '{}') || %(notes)s where id = %(id)s
 
@@ -334,7 +366,7 @@ from (
     select import_id, store_id, coalesce(day_of_week, day_number - first_day)::smallint as day, opens, closes, position
     from import_staged
     join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) file (import_id, first_day) using (import_id)
-    where reason is null
+    where reason is null and date is null
 ) valid
 order by store_id, day, opens, closes, position
 
@@ -380,7 +412,7 @@ select import_id, coalesce(added, 0) as accepted, valid - coalesce(added, 0) as 
     exists (select from fresh) or exists (select from dropped) as changed
 from (
     select import_id, count(*) as valid
-    from import_staged where import_id = any(%(ids)s) and reason is null group by import_id
+    from import_staged where import_id = any(%(ids)s) and reason is null and date is null group by import_id
 ) staged left join (select import_id, count(*) as added from fresh group by import_id) counted using (import_id)
 
 -- name: apply_timezones

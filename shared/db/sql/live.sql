@@ -17,6 +17,9 @@ update import set state = 'succeeded', finished_at = clock_timestamp() where ori
 -- name: insert_live_import
 insert into import (id, origin, kind, source, size_bytes) values (%(id)s, 'live', 'polls', 'live', 0)
 
+-- name: store_exists
+select exists (select from store where store_id = %(store_id)s)
+
 -- name: insert_store_change
 insert into import (id, origin, kind, source, state, created_by)
 values (%(id)s, 'change', %(kind)s, %(source)s, 'running', %(created_by)s)

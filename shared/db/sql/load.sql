@@ -1,7 +1,8 @@
 -- The input of one batch.
 
 -- name: snapshot
-select head.data_cut as seq, chunk.import_id, chunk.committed_at, head.latest_observed_at as newest_poll
+select head.data_cut as seq, chunk.import_id, chunk.committed_at, head.latest_observed_at as newest_poll,
+    head.adjusted_seq
 from ledger_head head left join import_chunk chunk on chunk.commit_seq = head.data_cut
 
 -- name: changes_since
@@ -9,6 +10,8 @@ from ledger_head head left join import_chunk chunk on chunk.commit_seq = head.da
 -- `stale_batches` (reports.sql).
 select coalesce(bool_or(import.kind = 'hours'), false) as hours,
     coalesce(bool_or(import.kind = 'timezones'), false) as zones,
+    coalesce(bool_or(import.kind in ('hours', 'labels', 'special_hours', 'lifetimes', 'closures', 'calendars')), false)
+        as adjustments,
     min(chunk.min_at) filter (
         where import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s) as polls_from
 from import_chunk chunk join import on import.id = chunk.import_id

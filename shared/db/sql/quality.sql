@@ -2,7 +2,8 @@
 
 -- name: subject
 -- An archive answers for its members.
-select (select kind from import where id = %(id)s), array_agg(id), sum(duplicate)::bigint, sum(corrected)::bigint
+select (select kind from import where id = %(id)s), array_agg(id), sum(duplicate)::bigint, sum(corrected)::bigint,
+    sum(assumed_utc)::bigint
 from import where id = %(id)s or parent_id = %(id)s
 
 -- name: member_quality
@@ -71,3 +72,27 @@ from unnest(%(store_keys)s::integer[]) with ordinality wanted (store_key, index)
     where observation.store_key = wanted.store_key
         and observed_at > %(newest)s::timestamptz - interval '8 days' and observed_at <= %(newest)s
     order by observed_at desc limit %(polls)s) poll
+
+-- name: look_alikes
+-- Ids that differ only in case or in leading zeros of a number, if one of them is given: how many pairs, and the first.
+-- The coarse form ignores every zero. It is cheap, and leaves few ids for the exact form.
+with given as materialized (
+    select distinct store_id collate "C" as store_id, replace(lower(store_id collate "pg_c_utf8"), '0', '') as coarse
+    from unnest(%(ids)s::text[]) given (store_id)
+), named as materialized (
+    select store_id, coarse from given
+    union
+    select store_id collate "C", replace(lower(store_id collate "pg_c_utf8"), '0', '') from store
+    where replace(lower(store_id collate "pg_c_utf8"), '0', '') in (select coarse from given)
+), near as (
+    select store_id, store_id in (select store_id from given) as is_given,
+        regexp_replace(lower(store_id collate "pg_c_utf8"), '(^|[^0-9])0+(?=[0-9])', '\1', 'g') as form
+    from named
+    where coarse in (select coarse from named group by coarse having count(*) > 1)
+), pair as (
+    select store_id, lag(store_id) over (partition by form order by store_id) as before,
+        bool_or(is_given) over (partition by form) as is_concerned
+    from near
+)
+select count(*) over () as pairs, before, store_id from pair where is_concerned and before is not null
+order by before limit %(limit)s

@@ -49,16 +49,19 @@ set request_sha256 = excluded.request_sha256, report_id = excluded.report_id, cr
 -- no caller.
 insert into idempotency (created_by, key, request_sha256, report_id)
 select '', encode(sha256(convert_to(jsonb_build_array(
-    data_cut, as_of, policy, policy_version, detail, windows, formats, stores, scope)::text, 'UTF8')), 'hex'), '', id
+    data_cut, as_of, policy, policy_version, detail, windows, formats, stores, scope, tzdata_accepted)::text, 'UTF8')), 'hex'), '', id
 from report where id = %(report_id)s
 on conflict (created_by, key) do update set report_id = excluded.report_id
 
 -- name: find_same
--- Equal requests about the same data share one report, unless its files are lost.
+-- Equal requests about the same data share one report, unless its files are lost, it was made without some of its stores, or
+-- another time zone database was in use when it was accepted.
 select id from report
 where data_cut = %(accepted_seq)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
   and detail = %(detail)s and windows = %(windows)s and formats = %(formats)s
   and stores is not distinct from %(stores)s and scope is not distinct from %(scope)s
+  and tzdata_accepted = %(tzdata_version)s
+  and not exists (select from report_failed_store where report_id = report.id)
   and state in ('queued', 'running', 'succeeded') and id <> all(%(unusable)s)
 order by created_at
 limit 1
@@ -115,9 +118,9 @@ where not exists (
 
 -- name: insert_report
 insert into report (id, as_of, policy, policy_version, detail, windows, formats, stores, scope, data_cut, created_by,
-    request_id, traceparent)
+    request_id, traceparent, tzdata_accepted)
 values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(stores)s, %(scope)s,
-    %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s)
+    %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s, %(tzdata_version)s)
 
 -- name: batch_ranges
 -- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
@@ -163,15 +166,19 @@ select count(*) as batches, coalesce(sum(stores), 0) as stores, bool_or(is_short
 -- name: get_reports
 -- Each id with the scope of its caller; `place` is its position in the lists.
 select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
-    tzdata_version, created_at, started_at, finished_at, error, stores_total, stores_done, files
+    coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
+    stores_done, stores_failed, failed_stores, files
 from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
 join report_shown r on r.id = asked.id
+join report_failures f on f.report_id = r.id
 where asked.scope is null or r.scope @> asked.scope
 
 -- name: list_reports
-select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq, tzdata_version,
-    created_at, started_at, finished_at, error, stores_total, stores_done, files
-from report_shown r
+-- Without the names of failed stores: only the report itself lists them.
+select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
+    coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
+    stores_done, stores_failed, '[]'::jsonb as failed_stores, files
+from report_shown r join report_failures f on f.report_id = r.id
 where (%(before_id)s::uuid is null or r.id < %(before_id)s)
   and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
   and (%(state)s::text is null or r.state = %(state)s)
@@ -193,8 +200,8 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and r.state in ('queued', 'running')
   and b.burnt < %(max_attempts)s
   and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
-returning b.attempt, r.request_id, r.traceparent,
-    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
+returning b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
+    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted
 
 -- name: claim_next
 -- The line of keys with the fewest leases (batches and merges) comes first. A random draw decides between equals, which
@@ -242,8 +249,8 @@ set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(w
     claim_id = %(claim_id)s, lease_until = clock_timestamp() + %(lease)s
 from next, report r
 where b.report_id = next.report_id and b.batch_no = next.batch_no and r.id = b.report_id and b.state = 'pending'
-returning b.report_id, b.batch_no, b.attempt, r.request_id, r.traceparent,
-    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut
+returning b.report_id, b.batch_no, b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
+    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s
@@ -255,10 +262,26 @@ select state from report where id = %(report_id)s for update
 -- name: complete_batch
 update report_batch b
 set state = 'done', lease_until = null, part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
-    data_cut = %(read_seq)s, error = null
+    data_cut = %(read_seq)s, failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
+    error = null
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
   and r.id = b.report_id and r.state = 'running'
+
+-- name: forget_failed_stores
+delete from report_failed_store where report_id = %(report_id)s and batch_no = %(batch_no)s
+
+-- name: insert_failed_stores
+insert into report_failed_store (report_id, batch_no, store_id, reason, detail)
+select %(report_id)s, %(batch_no)s, store_id, reason, detail
+from unnest(%(store_ids)s::text[], %(reasons)s::text[], %(details)s::text[]) failed (store_id, reason, detail)
+
+-- name: list_failed_stores
+-- By id, which is also their order in the file.
+select store_id, reason, detail from report_failed_store
+where report_id = %(report_id)s and (%(after_id)s::text is null or store_id > %(after_id)s)
+order by store_id
+limit %(limit)s
 
 -- name: open_batches
 select count(*) from report_batch where report_id = %(report_id)s and state <> 'done'
@@ -296,8 +319,9 @@ select max(data_cut) from report_batch where report_id = %(report_id)s
 
 -- name: stale_batches
 -- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time range,
--- hours, zones. Changes outside that range do not matter. Labels do not either, because they were evaluated when the
--- report was accepted. A change that the ledger may have forgotten counts.
+-- hours, zones, and adjustments of hours. Changes outside that range do not matter; an adjustment without bounds touches
+-- all of it. Labels decide which calendars and closures apply, so they matter once there is any adjustment. A change that
+-- the ledger may have forgotten counts.
 select b.round, b.batch_no, b.first_id, b.last_id, b.stores, b.store_keys
 from report_batch b
 where b.report_id = %(report_id)s and (
@@ -306,6 +330,9 @@ where b.report_id = %(report_id)s and (
         select from import_chunk chunk join import on import.id = chunk.import_id
         where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
           and (import.kind in ('hours', 'timezones')
+               or (import.kind = 'labels' and (select adjusted_seq from ledger_head) > 0)
+               or (import.kind in ('special_hours', 'lifetimes', 'closures', 'calendars')
+                   and coalesce(chunk.min_at <= %(to_time)s, true) and coalesce(chunk.max_at >= %(from_time)s, true))
                or (import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s))))
 order by b.batch_no
 
@@ -316,7 +343,8 @@ where report_id = %(report_id)s and batch_no = any(%(batch_nos)s) and state = 'd
 
 -- name: replace_part
 update report_batch b
-set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(read_seq)s
+set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(read_seq)s,
+    failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
@@ -331,11 +359,12 @@ where b.report_id = %(report_id)s and b.part = any(%(parts)s) and b.state = 'don
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: report_fields
-select as_of, policy, detail, windows, data_cut from report where id = %(report_id)s
+select as_of, policy, detail, windows, data_cut, tzdata_accepted from report where id = %(report_id)s
 
 -- name: report_facts
 select as_of, policy, policy_version, detail, windows, formats, stores, scope,
-       (select max(data_cut) from report_batch where report_id = report.id) as read_seq
+       (select max(data_cut) from report_batch where report_id = report.id) as read_seq,
+       (select coalesce(sum(failed_stores), 0)::bigint from report_batch where report_id = report.id) as stores_failed
 from report where id = %(report_id)s
 
 -- name: claim_finalise
@@ -346,7 +375,7 @@ set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1
 where id = %(report_id)s and state = 'running'
   and finalise_burnt < %(max_attempts)s
   and (finalise_lease_until is null or finalise_lease_until < clock_timestamp())
-returning finalise_attempt, request_id, traceparent
+returning finalise_attempt, finalise_burnt >= %(max_attempts)s as is_last, request_id, traceparent
 
 -- name: renew_finalise
 -- Also after it was taken back, as long as no other worker has claimed it.
@@ -363,7 +392,14 @@ set finalise_lease_until = clock_timestamp() + case when %(give_back)s then inte
 where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
 
 -- name: list_parts
-select part, size_bytes, sha256, batch_no, stores from report_batch where report_id = %(report_id)s order by batch_no
+select part, size_bytes, sha256, batch_no, stores - failed_stores - left_out as rows
+from report_batch where report_id = %(report_id)s order by batch_no
+
+-- name: other_tzdata
+-- Batches whose parts were computed with another time zone database. Workers of the release before did not record theirs.
+select batch_no, first_id, last_id, stores, store_keys from report_batch
+where report_id = %(report_id)s and tzdata_version <> %(tzdata_version)s
+order by batch_no
 
 -- name: finish_report
 with finished as (

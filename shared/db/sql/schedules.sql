@@ -16,7 +16,7 @@ values (%(id)s, %(name)s, %(cron)s, %(timezone)s, %(report)s, %(webhook_url)s, %
     %(created_by)s)
 
 -- name: list
-select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, due_at, created_by, created_at
+select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, error, due_at, created_by, created_at
 from report_schedule
 where (%(id)s::uuid is null or id = %(id)s) and (%(before_id)s::uuid is null or id < %(before_id)s)
   and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
@@ -30,7 +30,8 @@ where id = %(id)s and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb) fo
 -- name: change
 update report_schedule
 set name = %(name)s, cron = %(cron)s, timezone = %(timezone)s, report = %(report)s, webhook_url = %(webhook_url)s,
-    s3_prefix = %(s3_prefix)s, state = %(state)s, due_at = %(due_at)s
+    s3_prefix = %(s3_prefix)s, state = %(state)s, error = case when %(state)s = 'failed' then error end,
+    due_at = %(due_at)s
 where id = %(id)s
 
 -- name: delete
@@ -51,8 +52,16 @@ limit %(limit)s
 select exists (select from report_schedule where state = 'active' and due_at <= clock_timestamp())
 
 -- name: take_due
--- The longest due schedule that no other scheduler holds, and whether its maker's key, or a successor, is valid.
-select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, due_at, created_by, created_at,
+-- The longest due schedule that no other scheduler holds. Only its id: a row that cannot be read must not hold up others.
+select id from report_schedule
+where state = 'active' and due_at <= clock_timestamp()
+order by due_at
+limit 1
+for update skip locked
+
+-- name: read_due
+-- With whether its maker's key, or a successor, is valid.
+select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, error, due_at, created_by, created_at,
     clock_timestamp() as now,
     (with recursive line as (
          select prefix, revoked_at, expires_at from api_key where prefix = s.created_by
@@ -61,11 +70,21 @@ select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, d
      )
      select exists (select from line where revoked_at is null and (expires_at is null or expires_at > clock_timestamp()))
     ) as key_lives
-from report_schedule s
-where state = 'active' and due_at <= clock_timestamp()
-order by due_at
-limit 1
-for update skip locked
+from report_schedule s where id = %(id)s
+
+-- name: mark_failed
+-- With a run that says why, unless that due time has one.
+with failed as (
+    update report_schedule
+    set state = 'failed', error = %(error)s,
+        due_at = case when isfinite(due_at) then due_at else clock_timestamp() end,
+        last_due_at = case when isfinite(due_at) then greatest(due_at, last_due_at) else last_due_at end
+    where id = %(id)s
+    returning id, due_at
+), run as (
+    insert into schedule_run (schedule_id, due_at, error) select id, due_at, %(error)s from failed on conflict do nothing
+)
+select due_at from failed
 
 -- name: advance
 update report_schedule set due_at = %(next_due_at)s, last_due_at = %(due_at)s

@@ -90,7 +90,7 @@ def test_detail_adds_columns(api: TestClient, worker: WorkerContext, env: dict[s
     assert (row["uptime_min_last_week"], row["uptime_max_last_week"]) == ("0.0000", "12.0000")
     assert (row["polls_last_day"], row["timezone"]) == ("3", "America/Chicago")
     assert {name.rsplit("_last_", 1)[0] for name in row} == {
-        "store_id", "uptime", "downtime", "unknown", "uptime_min", "uptime_max", "polls", "timezone"
+        "store_id", "uptime", "downtime", "unknown", "uptime_min", "uptime_max", "excluded", "polls", "timezone"
     }  # fmt: skip
 
 

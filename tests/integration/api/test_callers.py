@@ -1,6 +1,7 @@
 """The key is checked before the body is read, and again while a long answer lasts."""
 
 import socket
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -135,3 +136,19 @@ def test_an_upload_ends_with_the_key(
                 continue
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert list((Path(services.settings["UPTILL_SPOOL_DIR"])).glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("module", _BODIES)
+def test_a_caller_that_is_gone_before_its_answer_is_no_bug(
+    services: Services, env: Mapping[str, str], module: str
+) -> None:
+    """A probe may close as soon as it has the status."""
+    services.serve(module)
+    address = urlsplit(env["UPTILL_API_URL"])
+    for _ in range(20):
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as asked:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            asked.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            asked.recv(12)
+    assert httpx2.get(f"{env['UPTILL_API_URL']}/livez").status_code == 200
+    assert not services.logged('"event": "bug"')

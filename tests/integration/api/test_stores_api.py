@@ -104,7 +104,13 @@ def test_one_store(api: TestClient) -> None:
     assert api.get("/v1/stores/0042").json()["is_open_24x7"]
     for nobody in ("nobody", "a", "0042/timelines"):
         problem(api.get(f"/v1/stores/{nobody}"), 404, "store_not_found")
-    problem(api.get("/v1/stores/%00"), 404, "not_found")
+    problem(api.get("/v1/stores/"), 404, "store_not_found")
+    for text in ("%00", "a%E2%80%8Bb", "%20"):
+        for path in (text, f"{text}/timeline"):
+            assert problem(api.get(f"/v1/stores/{path}"), 422, "invalid_request")["field"] == "store_id"
+    for text in ("%FF", "caf%E9"):
+        problem(api.get(f"/v1/stores/{text}"), 400, "bad_request")
+    assert api.get("/v1/stores/%E2%80%8B%C2%A00042%20").json()["store_id"] == "0042"
     problem(api.get("/v1/stores/nobody/timeline"), 404, "store_not_found")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.local.ports import HOST, free_ports
+from services.local.ports import HOST
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.services import Services, wait_until
@@ -34,36 +34,6 @@ POLLS = [
 ]
 
 
-@pytest.fixture
-def services(env: dict[str, str], tmp_path: Path) -> Iterator[Services]:
-    """The API, the ingest service and a worker; a fleet of three stores, sent by the client."""
-    (port,) = free_ports(1)
-    url = f"http://{HOST}:{port}"
-    extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "160"}
-    with Services({**env, **extra}, tmp_path) as services:
-        services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
-        services.api()
-        services.worker()
-        wait_until(lambda: is_ready(url), "the ingest service")
-        yield services
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz").is_success
-    except httpx2.HTTPError:
-        return False
-
-
-@pytest.fixture
-def client(services: Services) -> Iterator[UptillClient]:
-    settings = services.settings
-    with UptillClient(
-        settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"], ingest_url=settings["UPTILL_INGEST_URL"]
-    ) as client:
-        yield client
-
-
 def test_every_call_of_the_client(
     client: UptillClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +47,7 @@ def test_every_call_of_the_client(
     rejects = io.BytesIO()
     client.save_rejects(loaded.id, rejects)
     assert b"Mars/Olympus" in rejects.getvalue()
-    assert client.set_hours("a/b", [Interval(0, "10:00", "22:00")]).counts.accepted == 1
+    assert client.set_hours("a/b", [Interval(0, "10:00", "22:00")], create=True).counts.accepted == 1
     assert client.set_timezone("a/b", "Europe/Berlin").store_id == "a/b"
     assert client.set_labels("a/b", {"region": "north"}).counts.accepted == 1
     monkeypatch.setattr(client_pages, "PAGE", 2)

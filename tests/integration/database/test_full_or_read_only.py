@@ -14,7 +14,7 @@ from services.ingest.write import reconnect
 from services.worker import compute_batch as use_case
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
-from services.worker.part import render_part
+from services.worker.part import RenderedPart, render_part
 from shared.db.connect import borrowed, make_pool
 from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
@@ -73,7 +73,8 @@ def test_nothing_is_accepted(
     fault(conn)
     with TestClient(create_app(settings), headers=headers, raise_server_exceptions=False) as api:
         answer = api.post("/v1/reports")
-        problem(answer, 503, "unavailable")
+        detail = problem(answer, 503, "unavailable")["detail"]
+        assert fault is not full or detail == "the disk of the database is full: free space on it"
         assert answer.headers["retry-after"]
         assert conn.execute("select count(*) from report").fetchone() == (0,)
         mend(conn)
@@ -91,7 +92,7 @@ def test_a_batch_in_hand_is_given_back_and_the_claim_does_not_count(
     report_id = trigger(database_url, batch_stores=9).report_id
     waits: list[float] = []
 
-    def strike(*arguments: object) -> bytes:
+    def strike(*arguments: object) -> RenderedPart:
         fault(conn)
         return render_part(*arguments)  # type: ignore[arg-type]
 

@@ -10,10 +10,13 @@ from shared.ids import new_id
 KNOWN = {
     "api_key_pkey": "8 characters",
     "api_key_replaces_key": "8 characters",
+    "calendar_in_force": "100 characters",
+    "calendar_pkey": "100 characters",
     "forgotten_import_pkey": "kinds",
     "idempotency_pkey": "a key's prefix and 255 characters",
     "import_origin_idx": "origins",
     "import_source_hash": "hashed",
+    "report_failed_store_pkey": "1,024 bytes",
     "report_file_pkey": "formats",
     "report_interest_pkey": "8 characters",
     "report_key_line_id_idx": "8 characters",

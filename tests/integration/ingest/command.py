@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from tests.fixtures.warm_start import run as run_module
+
 COMMAND = (sys.executable, "-W", "error", "-m", "services.ingest")
 
 
@@ -15,11 +17,10 @@ def environment(database_url: str, more: Mapping[str, str] | None = None) -> dic
 def run_ingest(
     database_url: str, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
+    return run_module(
+        ["services.ingest", *arguments],
         env=environment(database_url, env),
-        input=stdin,
-        capture_output=True,
-        check=False,
+        stdin=stdin,
+        strict=True,
         timeout=120,
     )

@@ -25,6 +25,7 @@ from tests.integration.ingest.service import ended, ingest_service
 pytestmark = pytest.mark.xdist_group("ingest-catalogue")  # one run of the command serves all
 
 POLLS = b"store_id,status,timestamp_utc"
+LOOSE_POLLS = b"store_id,status,timestamp"
 HOURS = b"store_id,dayOfWeek,start_time_local,end_time_local"
 ZONES = b"store_id,timezone_str"
 AT = b"2024-10-14 23:55:18.727055 UTC"
@@ -44,18 +45,19 @@ ROWS: Mapping[str, tuple[bytes, bytes, str]] = {
     "unterminated-quote": (POLLS, b'"a,active,' + AT, "quoting"),
     "text-after-quote": (POLLS, b'"a"b,active,' + AT, "quoting"),
     "quote-in-a-field": (POLLS, b'a"b,active,' + AT, "quoting"),
-    "invalid-utf8": (POLLS, b"\xc3\x28,active," + AT, "encoding"),
+    "not-utf8-in-the-status": (POLLS, b"a,activ\xe9," + AT, "encoding"),
     "nul": (POLLS, b"a\0,active," + AT, "control_character"),
     "escape": (POLLS, b"\x1b[2J,active," + AT, "control_character"),
     "tab": (POLLS, b"a\tb,active," + AT, "control_character"),
-    "lone-return": (POLLS, b"a\rb,active," + AT, "control_character"),
+    "return-in-quotes": (POLLS, b'"a\rb",active,' + AT, "control_character"),
     "long-line": (POLLS, b"x" * (3 * MEGABYTES) + b",active," + AT, "line_too_long"),
     "empty-id": (POLLS, b",active," + AT, "store_id"),
     "blank-id": (POLLS, b"  ,active," + AT, "store_id"),
     "long-id": (POLLS, b"x" * 1025 + b",active," + AT, "store_id"),
+    "odd-id": (POLLS, b"1.23E+17,active," + AT, "odd_id"),
     "status": (POLLS, b"a,open," + AT, "status"),
     "status-empty": (POLLS, b"a,," + AT, "status"),
-    "no-zone": (POLLS, b"a,active,2024-10-14 23:55:18.727055", "tz_missing"),
+    "no-zone": (LOOSE_POLLS, b"a,active,2024-10-14 23:55:18.727055", "tz_missing"),
     "zone-name": (POLLS, b"a,active,2024-10-14 23:55:18 EST", "timestamp"),
     "now": (POLLS, b"a,active,now", "timestamp"),
     "infinity": (POLLS, b"a,active,infinity", "timestamp"),
@@ -75,6 +77,7 @@ ROWS: Mapping[str, tuple[bytes, bytes, str]] = {
     "time-words": (HOURS, b"a,0,9am,5pm", "time"),
     "zone-unknown": (ZONES, b"known,America/Atlantis", "timezone"),
     "zone-abbreviated": (ZONES, b"known,CT", "timezone"),
+    "zone-of-the-machine": (ZONES, b"known,localtime", "timezone_of_machine"),
 }
 
 # Accepted files and how many of their rows are.
@@ -87,8 +90,10 @@ ACCEPTED: Mapping[str, tuple[bytes, int]] = {
     "no-final-newline": (POLLS + b"\n" + ROW, 1),
     "quoted": (POLLS + b'\n"a,""b""",active,"' + AT + b'"\n', 1),
     "id-of-1-kb": (POLLS + b"\n" + b"x" * 1024 + b",active," + AT, 1),
+    "not-utf8-in-the-id": (POLLS + b"\ncaf\xe9,active," + AT, 1),
     "leading-zeros": (POLLS + b"\n007,active," + AT + b"\n7,active," + AT, 2),
     "status-case-and-spaces": (POLLS + b"\na, Active ," + AT + b"\nb,INACTIVE," + AT, 2),
+    "no-zone-in-a-utc-column": (POLLS + b"\na,active,2024-10-14 23:55:18", 1),
     "spelled-z": (POLLS + b"\na,active,2024-10-14T23:55:18Z", 1),
     "spelled-offset": (
         POLLS + b"\na,active,2024-10-14 18:55:18.7-05:00\nb,active,2024-10-15 05:25:18+0530",
@@ -117,7 +122,8 @@ REFUSED: Mapping[str, tuple[bytes, str, str]] = {
     "unknown-header": (b"shop,up,when\n", "header", "shop,up,when"),
     "column-twice": (b"store_id,status,status,timestamp_utc\n", "header", "status twice"),
     "two-kinds": (POLLS + b",timezone\n", "header", "more than one kind"),
-    "lines-end-in-cr": (POLLS + b"\r" + ROW + b"\r", "header", "LF or CRLF"),
+    "lines-end-in-cr": (POLLS + b"\r" + ROW + b"\r", "line_ends", "LF or CRLF"),
+    "lone-return": (POLLS + b"\na\rb,active," + AT + b"\n", "line_ends", "line 2 has a CR without LF"),
     "utf-16": ((POLLS + b"\n").decode().encode("utf-16"), "encoding", "UTF-8"),
     "latin-1-header": ("störe_id,status,timestamp_utc\n".encode("latin-1"), "encoding", "UTF-8"),
     "two-separators": (POLLS.replace(b",", b";", 1) + b"\n", "header", "Line 1 must name"),
@@ -202,7 +208,12 @@ class Catalogue:
 def write_catalogue(folder: Path) -> None:
     folder.mkdir()
     for name, (header, row, _) in ROWS.items():
-        good = {POLLS: b",active," + AT, HOURS: b",0,09:00:00,17:00:00", ZONES: b",America/Denver"}[header]
+        good = {
+            POLLS: b",active," + AT,
+            LOOSE_POLLS: b",active," + AT,
+            HOURS: b",0,09:00:00,17:00:00",
+            ZONES: b",America/Denver",
+        }[header]
         before, after = b"row-" + name.encode() + good, b"row2-" + name.encode() + good
         (folder / f"row-{name}.csv").write_bytes(b"\n".join([header, before, row, after]))
     for name, (content, _) in ACCEPTED.items():
@@ -302,7 +313,7 @@ def test_a_refused_file(catalogue: Catalogue, name: str) -> None:
         ("bomb.zip", "ratio", "send the file unpacked"),
         ("members.zip", "ratio", "1,000 members"),
         ("cut.zip", "truncated", "send it again"),
-        ("xlsx.zip", "magic", "export it as CSV"),
+        ("xlsx.zip", "magic", "save each sheet as CSV UTF-8"),
         ("no-csv.zip", "io", "no .csv file"),
         ("bzip2.zip/a.csv", "damaged", "deflate"),
         ("flipped.zip/a.csv", "damaged", "send the archive again"),

@@ -1,5 +1,6 @@
 """Hours take effect by delivery, and for each store completely or not at all: by the command and by HTTP alike."""
 
+import gzip
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -122,7 +123,7 @@ def test_the_files_of_a_delivery_are_a_union_and_the_next_delivery_replaces(
     _, warnings = deliver({"fewer.csv": table(*week("lake-1", 0, 1, 2))})
     assert (days(database_url, "lake-1"), days(database_url, "other")) == ([0, 1, 2], [0])
     assert len(warnings) == 1
-    assert "lake-1 is now open 36 h a week, before 84 h" in warnings[0]
+    assert "lake-1 is now open 36 h a week; it was 84 h" in warnings[0]
 
     deliver(dict(reversed(parts.items())))
     assert days(database_url, "lake-1") == [0, 1, 2, 3, 4, 5, 6]
@@ -171,7 +172,11 @@ def test_a_rejected_zone_leaves_the_store_as_it_was(deliver: Deliver, database_u
 
 def test_days_numbered_from_1_to_7_count_from_monday(deliver: Deliver, database_url: str) -> None:
     _, warnings = deliver(
-        {"a.csv": table(*week("lake-9", 1, 2)), "b.csv": table(*week("lake-9", 6, 7), *week("named", "Tue"))}
+        {
+            "a.csv": table(*week("lake-9", 1, 2)),
+            "b.csv": table(*week("lake-9", 6, 7)),
+            "names.csv": table(*week("named", "Tue")),
+        }
     )
     # A rejected row and the rows that it holds back tell the numbers too.
     deliver({"c.csv": table("held,1,x,y", *week("held", 7), *week("other", 1))})
@@ -196,3 +201,26 @@ def test_contradicting_day_numbers_are_refused(deliver: Deliver, database_url: s
     assert days(database_url, "zero") == [0, 1]
     assert days(database_url, "seven") == [0, 6]
     assert days(database_url, "unclear") == []
+
+
+def test_a_file_that_is_not_loaded_makes_the_hours_of_its_delivery_doubtful(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "am.csv").write_text(table(*week("e5", 0, 1, opens="08:00", closes="18:00")))
+    evening = gzip.compress(table(*week("e5", 0, 1, opens="18:00", closes="23:00")).encode())
+    (tmp_path / "pm.csv.gz").write_bytes(evening)
+    whole = run_ingest(database_url, str(tmp_path))
+    assert whole.returncode == 0
+    assert b"INCOMPLETE" not in whole.stderr
+    (tmp_path / "pm.csv.gz").write_bytes(evening[:-6])
+    cut = run_ingest(database_url, str(tmp_path))
+    assert cut.returncode == 1
+    assert b"pm.csv.gz was not loaded" in cut.stderr
+    assert b"INCOMPLETE HOURS" in cut.stderr
+
+
+def test_a_file_that_is_named_twice_is_loaded_once(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text(table(*week("a", 0, 1)))
+    done = run_ingest(database_url, str(tmp_path), str(tmp_path / "h.csv"), str(tmp_path / "." / "h.csv"))
+    assert done.stdout.count(b"h.csv") == 1
+    assert b"resumed" not in done.stderr

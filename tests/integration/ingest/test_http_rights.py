@@ -37,6 +37,8 @@ def test_every_route_declares_its_scope_or_is_public_on_purpose() -> None:
         scopes = [call.scope for call in called if isinstance(call, RequireScope)]
         assert (scopes, public in called) in [
             (["ingest:write"], False),
+            (["closures:write"], False),
+            (["admin"], False),
             (["metrics:read"], False),
             ([], True),
         ], route.path

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -21,8 +22,8 @@ def service(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
-def put(service: TestClient, path: str, body: Any) -> tuple[int, int, int]:
-    answer = service.put(path, json=body)
+def put(service: TestClient, path: str, body: Any, **query: str) -> tuple[int, int, int]:
+    answer = service.put(path, json=body, params={"create": "true", **query})
     shown = answer.json()
     assert answer.status_code == 200, shown
     recorded = service.get(f"/v1/imports/{shown['import_id']}").json()
@@ -74,6 +75,57 @@ def test_labels_are_replaced(service: TestClient, database_url: str) -> None:
         ]
     assert put(service, path, {"labels": {}}) == (0, 0, 0)
     check_ledger(database_url)
+
+
+CHANGES: dict[str, Any] = {
+    "hours": {"hours": [MONDAY]},
+    "timezone": {"timezone": "UTC"},
+    "labels": {"labels": {"a": "b"}},
+    "special-hours": {"dates": [{"date": "2024-12-25"}]},
+    "lifetime": {"opened_at": "2024-05-01T00:00:00Z"},
+}
+TYPOS = ["b", "A", "a ", "a.1", "0a", "a/b", "ä", "a%20b"]
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_typo_makes_no_store(service: TestClient, database_url: str, field: str) -> None:
+    assert put(service, f"/v1/stores/a/{field}", CHANGES[field])[0] == 1
+    for typo in TYPOS:
+        path = f"/v1/stores/{quote(typo, safe='')}/{field}"
+        known = typo.strip() == "a"
+        for params in ({}, {"create": "false"}):
+            answer = service.put(path, json=CHANGES[field], params=params)
+            assert answer.status_code == (200 if known else 404), answer.text
+            if not known:
+                assert "create=true" in problem(answer, 404, "store_not_found")["detail"]
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select store_id from store").fetchall() == [("a",)]
+        assert conn.execute("select count(*) from import where source <> 'store a'").fetchone() == (0,)
+    assert (
+        service.put(f"/v1/stores/b/{field}", json=CHANGES[field], params={"create": "x"}).status_code == 422
+    )
+    check_ledger(database_url)
+
+
+@pytest.mark.parametrize(
+    ("timezone", "stored", "said"),
+    [
+        ("Eastern Standard Time", "America/New_York", "is read as America/New_York"),
+        ("EST", "EST", "probably America/New_York"),
+        ("Etc/GMT-5", "Etc/GMT-5", "the wrong way round: probably America/New_York"),
+        ("UTC-11", "Etc/GMT+11", "Pacific/Pago_Pago"),
+    ],
+)
+def test_the_answer_says_what_to_check(service: TestClient, timezone: str, stored: str, said: str) -> None:
+    path = "/v1/stores/a/timezone"
+    answer = service.put(path, json={"timezone": timezone}, params={"create": "true"}).json()
+    assert said in " ".join(answer["warnings"])
+    assert service.put(path, json={"timezone": stored}).json()["counts"]["duplicate"] == 1
+
+
+def test_a_zone_of_the_machine_is_refused(service: TestClient) -> None:
+    answer = service.put("/v1/stores/a/timezone", json={"timezone": "localtime"}, params={"create": "true"})
+    assert "each machine" in problem(answer, 422, "invalid_request")["detail"]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_an_upload_named_live_is_not_the_live_polls(service: TestClient, databas
 @pytest.mark.parametrize("name", NAMES)
 def test_an_upload_of_any_name_is_an_upload(service: TestClient, database_url: str, name: str) -> None:
     service.post("/v1/observations", json={"observations": [POLL]})
-    service.put("/v1/stores/a/timezone", json={"timezone": "America/Denver"})
+    service.put("/v1/stores/a/timezone?create=true", json={"timezone": "America/Denver"})
     shown = ended(service, service.post("/v1/imports", params={"name": name}, content=POLLS))
     assert (shown["state"], shown["counts"]["rows_read"]) == ("succeeded", 1)
     service.post("/v1/observations", json={"observations": [POLL]})

@@ -71,7 +71,7 @@ def test_good_and_bad_rows_are_all_counted(database_url: str, tmp_path: Path) ->
         '"a,""b""",active,"2024-09-02 02:00:00+02:00"',
         good[0],
         good[0].replace("active", "inactive"),
-        "x\udcff,active,2024-09-02 00:00:00 UTC",
+        "x,activ\udcff,2024-09-02 00:00:00 UTC",
         good[2],
     ]
     result = load(database_url, tmp_path / "polls.csv", rows)
@@ -124,7 +124,7 @@ def test_order_of_rows_and_size_of_chunks_change_nothing(database_url: str, tmp_
     before = observations(database_url)
     with psycopg.connect(database_url) as conn:
         conn.execute(
-            "truncate observation, store, business_hours, import, import_chunk, import_reject, import_pending"
+            "truncate observation, store, business_hours, import, import_chunk, import_reject, import_pending cascade"
         )
         conn.execute("update ledger_head set seq = 0, latest_observed_at = null")
     second = load_polls(database_url, tmp_path / "b.csv", shuffled, chunk_bytes=TINY)

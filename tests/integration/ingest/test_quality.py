@@ -36,11 +36,11 @@ def test_polls(database_url: str, tmp_path: Path) -> None:
         "c,inactive,2024-09-02 04:00:00 UTC",
         "c,open,2024-09-02 05:00:00 UTC",
         "c,open,2024-09-02 06:00:00 UTC",
-        "c,active,2024-09-02 07:00:00",
+        "c,active,09/02/2024 07:00:00",
         "old,active,2024-08-01 00:00:00 UTC",  # silent
     ]
     assert quality(database_url, load(database_url, tmp_path / "polls.csv", [POLLS_HEADER, *rows])) == {
-        "rejects": {"status": 2, "tz_missing": 1},
+        "rejects": {"status": 2, "timestamp": 1},
         "duplicates": 1,
         "corrections": 1,
         "stores": 4,

@@ -74,7 +74,7 @@ def test_a_pattern_that_no_shell_expanded(database_url: str, tmp_path: Path) -> 
     done = run_ingest(database_url, str(tmp_path / "?_*.csv"))
     assert done.returncode == 0, done.stderr
     check_data_set(database_url)
-    assert b"no file fits" in run_ingest(database_url, str(tmp_path / "*.parquet")).stderr
+    assert b"no file matches" in run_ingest(database_url, str(tmp_path / "*.parquet")).stderr
 
 
 def test_packed_standard_input(database_url: str) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import psycopg
 
-from services.cli.doctor import _check_ingest
+from services.cli.checks import check_ingest
+from services.cli.doctor import Component, run_check
 from services.local.ports import free_ports
 from shared.settings import Settings
 from tests.fixtures.services import Services, wait_until
@@ -39,7 +40,10 @@ def test_readiness_tells_the_age_while_an_upload_waits_and_afterwards(
 def test_the_doctor_asks_the_ingest_service(env: Mapping[str, str], tmp_path: Path) -> None:
     with Services({**env, "UPTILL_SPOOL_DIR": str(tmp_path / "spool")}, tmp_path) as services:
         services.serve("services.ingest.http")
-        assert _check_ingest(Settings(ingest_url=env["UPTILL_API_URL"])) == ("ok", "")
+        assert check_ingest(Settings(ingest_url=env["UPTILL_API_URL"])) == ("ok", "")
     [port] = free_ports(1)
-    away = _check_ingest(Settings(ingest_url=f"http://127.0.0.1:{port}"))
-    assert away == ("ConnectError", "start it, or correct UPTILL_INGEST_URL")
+    away = run_check(
+        Component("ingest", check_ingest, "ingest_url"), Settings(ingest_url=f"http://127.0.0.1:{port}")
+    )
+    assert "Connection refused" in away.state
+    assert away.advice == f"start it, or correct UPTILL_INGEST_URL (127.0.0.1:{port})"

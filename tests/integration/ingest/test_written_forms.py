@@ -6,13 +6,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.parse.header import LOOSE_SPELLINGS, SPELLINGS
-from services.ingest.parse.local_hours import parse_hours, parse_zone
+from services.ingest.parse.local_hours import parse_hours
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.database import POLLS_HEADER, observations
 from tests.integration.ingest.service import ended, ingest_service
 
-ROOT = Path(__file__).resolve().parents[3]
 Load = Callable[[str], str]
 
 
@@ -88,22 +86,3 @@ def test_hours_and_zones(load: Load, database_url: str) -> None:
 def test_times_of_day(opens: str, closes: str, seconds: tuple[int, int] | None) -> None:
     parsed = parse_hours("0", opens, closes)
     assert parsed == "time" if seconds is None else (parsed["opens"], parsed["closes"]) == seconds  # type: ignore[index]
-
-
-def test_zones_that_are_no_names_stay_rejected() -> None:
-    assert parse_zone("utc") == {"timezone": "UTC"}
-    assert [parse_zone(name) for name in ("New York", "EST5", "Eastern", "localtime")] == ["timezone"] * 4
-
-
-def test_the_docs_list_every_name_of_a_column() -> None:
-    page = (ROOT / "docs" / "how-to" / "import.md").read_text()
-    table = page.partition("### Other names of columns")[2].partition("Names after")[0]
-    listed = {
-        name.strip(" `"): column.strip(" `")
-        for column, names in (
-            line.strip("|").split("|") for line in table.splitlines() if line.startswith("| `")
-        )
-        for name in names.replace(";", ",").split(",")
-    }
-    own = {"status": "status"}
-    assert listed | own == SPELLINGS | LOOSE_SPELLINGS

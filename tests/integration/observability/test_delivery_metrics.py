@@ -63,7 +63,7 @@ def schedule(conn: psycopg.Connection, due_ago_s: float, state: str = "active") 
 
 def test_without_any_all_is_zero(facts: FactCollector) -> None:
     shown = looked_up(facts)
-    assert by_label(shown, "uptill_schedules", "state") == {"active": 0, "paused": 0}
+    assert by_label(shown, "uptill_schedules", "state") == {"active": 0, "paused": 0, "failed": 0}
     assert by_label(shown, "uptill_file_deliveries", "state") == {"waiting": 0, "delivered": 0, "failed": 0}
     assert by_label(shown, "uptill_webhook_endpoints", "state") == {"working": 0, "failing": 0, "disabled": 0}
     assert set(by_label(shown, "uptill_webhook_deliveries", "state").values()) == {0}
@@ -88,7 +88,7 @@ def test_schedules_and_their_files(facts: FactCollector, conn: psycopg.Connectio
         run = {"schedule_id": first, "due_at_ago_s": number * 3600, "report_id": made}
         insert(conn, "schedule_run", **run, delivery=delivery)
     shown = looked_up(facts)
-    assert by_label(shown, "uptill_schedules", "state") == {"active": 1, "paused": 1}
+    assert by_label(shown, "uptill_schedules", "state") == {"active": 1, "paused": 1, "failed": 0}
     assert value(shown, "uptill_oldest_due_schedule_age_seconds") == 0
     assert by_label(shown, "uptill_file_deliveries", "state") == {"waiting": 2, "delivered": 1, "failed": 1}
     assert value(shown, "uptill_oldest_file_delivery_age_seconds") == pytest.approx(500, abs=60)

@@ -8,8 +8,12 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
+from services.ingest.http.change_store import replace_labels
+from services.ingest.http.record_change import record_change
+from services.ingest.write.history_table import CALENDARS, CLOSURES
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
@@ -145,6 +149,41 @@ def test_time_zones_and_hours_are_part_of_the_cut(world: DataCutWorld) -> None:
     world.late_poll("store-0", AS_OF, kind="timezones")
     compute(world, report_id, 1, 2, 3)
     assert world.report(report_id) == ("running", None, 1)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "again"),
+    [
+        (timedelta(hours=-3), timedelta(hours=-2), 1),
+        (timedelta(days=-90), None, 1),
+        (timedelta(days=-90), timedelta(days=-60), 0),
+        (timedelta(hours=2), None, 0),
+    ],
+    ids=["in it", "without end", "long before", "after as_of"],
+)
+def test_a_closure_disturbs_the_reports_of_its_time(
+    world: DataCutWorld, starts: timedelta, ends: timedelta | None, again: int
+) -> None:
+    report_id = world.trigger()
+    compute(world, report_id, 0, 1)
+    row = {"id": new_id(), "store_key": 0, "starts_at": AS_OF + starts, "ends_at": ends and AS_OF + ends}
+    row |= {"treatment": "exclude", "reason": "other"}
+    record_change(world.url, "closures", "test", "test", lambda _, change: change.merge_rows(CLOSURES, [row]))
+    compute(world, report_id, 2, 3)
+    assert world.report(report_id) == (("running", None, 1) if again else ("succeeded", 2, 0))
+
+
+def test_labels_are_part_of_the_cut_once_they_decide_about_hours(world: DataCutWorld) -> None:
+    row = {"name": "x", "labels": Jsonb({}), "dates": Jsonb({})}
+    for declared in (False, True):
+        report_id = world.trigger()
+        compute(world, report_id, 0, 1)
+        replace_labels(world.url, "store-0", {"declared": str(declared)}, "test")
+        compute(world, report_id, 2, 3)
+        assert world.report(report_id)[0] == ("running" if declared else "succeeded")
+        record_change(
+            world.url, "calendars", "test", "test", lambda _, change: change.merge_rows(CALENDARS, [row])
+        )
 
 
 def test_a_report_that_is_disturbed_for_ever_is_read_in_one_snapshot_at_last(world: DataCutWorld) -> None:

@@ -10,11 +10,15 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
+from services.ingest.http.change_store import replace_labels
+from services.ingest.http.record_change import ChangeKind, record_change
 from services.ingest.run import ingest_paths
+from services.ingest.write.history_table import CALENDARS, CLOSURES, HistoryTable
 from services.worker.inputs import InputCache
 from services.worker.load import one_snapshot
-from services.worker.part import render_part
+from services.worker.part import RenderedPart, render_part
 from shared.ids import new_id
 from shared.reports.model import Batch
 from shared.uptime.policy import POLICIES
@@ -49,6 +53,13 @@ class CacheWorld:
             self._hours,
             self._zones,
             self._new_store,
+            self._dated_hours,
+            self._special_hours,
+            self._lifetime,
+            self._closure,
+            self._labels,
+            self._labelled_closure,
+            self._calendar,
         ]
         for step in self.random.choices([*steps, self._drop_week], k=self.random.randint(0, 2)):
             step()
@@ -68,7 +79,7 @@ class CacheWorld:
         return Batch(
             new_id(), 0, ids[0], ids[-1], len(ids), keys,
             self.now - timedelta(hours=back), self.random.choice(list(POLICIES)), self.random.random() < 0.5,
-            self.random.choice(WINDOWS), cut[0],
+            self.random.choice(WINDOWS), cut[0], None,
         )  # fmt: skip
 
     def _load_polls(self, instants: list[datetime]) -> None:
@@ -114,6 +125,70 @@ class CacheWorld:
         row = f"{self._store()},{self.now.weekday()},{opens:02}:00:00,21:00:00"
         self._load("store_id,dayOfWeek,start_time_local,end_time_local", row)
 
+    def _dated_hours(self) -> None:
+        opens = self.random.randrange(12)
+        row = f"{self._store()},{self._weekday()},{opens:02}:00:00,21:00:00,{self._day():%F}"
+        self._load("store_id,dayOfWeek,start_time_local,end_time_local,effective_from", row)
+
+    def _special_hours(self) -> None:
+        times = self.random.choice([",", "08:00,12:00", "20:00,04:00"])
+        self._load(
+            "store_id,date,start_time_local,end_time_local", f"{self._store()},{self._day():%F},{times}"
+        )
+
+    def _lifetime(self) -> None:
+        opened, closed = sorted([self._day(), self._day() + timedelta(hours=1)])
+        instants = self.random.choice(
+            [f"{opened:%FT%TZ},", f",{closed:%FT%TZ}", ",", f"{opened:%FT%TZ},{closed:%FT%TZ}"]
+        )
+        self._load("store_id,opened_at,closed_at", f"{self._store()},{instants}")
+
+    def _closure(self) -> None:
+        starts = self._day()
+        ends = self.random.choice(["", f"{starts + timedelta(hours=self.random.randrange(1, 90)):%FT%TZ}"])
+        store_id, treatment = (
+            self.random.choice([self._store(), "*"]),
+            self.random.choice(["exclude", "as_up", "ignore"]),
+        )
+        self._load(
+            "store_id,starts_at,ends_at,treatment,reason,note",
+            f"{store_id},{starts:%FT%TZ},{ends},{treatment},,",
+        )
+
+    def _labels(self) -> None:
+        replace_labels(self._url, self._store(), self._side(), "test")
+
+    def _labelled_closure(self) -> None:
+        starts = self._day()
+        row = {
+            "id": new_id(),
+            "labels": Jsonb(self._side()),
+            "starts_at": starts,
+            "ends_at": starts + timedelta(hours=30),
+        }
+        self._merge("closures", CLOSURES, {**row, "treatment": "exclude", "reason": "other"})
+
+    def _calendar(self) -> None:
+        dates = {f"{self._day():%F}": self.random.choice([[], [28_800, 43_200]]) for _ in range(3)}
+        name = self.random.choice(["a", "b"])
+        self._merge(
+            "calendars", CALENDARS, {"name": name, "labels": Jsonb(self._side()), "dates": Jsonb(dates)}
+        )
+
+    def _merge(self, kind: ChangeKind, table: HistoryTable, row: dict[str, object]) -> None:
+        record_change(self._url, kind, "test", "test", lambda _, change: change.merge_rows(table, [row]))
+
+    def _side(self) -> dict[str, str]:
+        return {"side": self.random.choice(["left", "right"])}
+
+    def _day(self) -> datetime:
+        return self.now + timedelta(
+            days=self.random.choice([-40, -6, -5, -2, -1, -1, 0, 1]), hours=self.random.randrange(5)
+        )
+
+    def _weekday(self) -> int:
+        return self.random.choice([self.now.weekday(), (self.now.weekday() - 1) % 7])
+
     def _zones(self) -> None:
         self._load("store_id,timezone_str", f"{self._store()},{self.random.choice(ZONES)}")
 
@@ -133,7 +208,7 @@ def conn(database_url: str) -> Iterator[Connection]:
         yield conn
 
 
-def part(conn: Connection, cache: InputCache, batch: Batch) -> bytes:
+def part(conn: Connection, cache: InputCache, batch: Batch) -> RenderedPart:
     with one_snapshot(conn) as moment:
         return render_part(batch, cache.load_input(conn, batch, moment))
 

@@ -9,7 +9,7 @@ import redis
 from pydantic import SecretStr
 from redis._parsers import BaseParser
 
-from services.cli.doctor import _check_queue
+from services.cli.checks import check_queue
 from services.scheduler.metric_facts import FactCollector
 from shared.errors import QueueUnavailable
 from shared.queue import make_brief_client, make_broker
@@ -78,10 +78,10 @@ def test_doctor_and_metrics_tell_a_full_one(
     queue: PrivateQueue, settings: Settings, database_url: str
 ) -> None:
     given = settings.model_copy(update={"redis_url": SecretStr(queue.url)})
-    assert _check_queue(given)[1] == ""
+    assert check_queue(given)[1] == ""
     with redis.Redis.from_url(queue.url) as client:
         client.config_set("maxmemory", "1")
-    told, to_do = _check_queue(given)
+    told, to_do = check_queue(given)
     assert told == "Redis is full (maxmemory is reached)"
     assert to_do.startswith("raise maxmemory")
     facts = FactCollector(database_url, make_broker(queue.url, make_brief_client(queue.url)), queue.url, 3600)
@@ -93,4 +93,4 @@ def test_doctor_and_metrics_tell_a_full_one(
 def test_doctor_gives_a_frozen_one_up_soon(queue: PrivateQueue, settings: Settings) -> None:
     queue.freeze()
     with pytest.raises(QueueUnavailable):
-        _check_queue(settings.model_copy(update={"redis_url": SecretStr(queue.url)}))
+        check_queue(settings.model_copy(update={"redis_url": SecretStr(queue.url)}))

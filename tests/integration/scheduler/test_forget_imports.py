@@ -244,7 +244,7 @@ def test_an_interrupted_import_that_was_forgotten_begins_anew(
 ) -> None:
     file = write(tmp_path / "polls.csv", [POLLS_HEADER, *(f"store-{n:04},active,{AT}" for n in range(1000))])
 
-    class Killed(Exception):
+    class Killed(BaseException):
         pass
 
     def die(_: object) -> None:

@@ -52,7 +52,7 @@ def test_a_statement_that_is_broken_off_costs_one_sweep(
             scheduler = services.scheduler()
             cancel = (
                 "select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'"
-                " and application_name = 'uptill-scheduler' and datname = current_database()"
+                " and application_name ^@ 'uptill-scheduler tzdata=' and datname = current_database()"
             )
             wait_until(lambda: conn.execute(cancel).fetchone(), "a statement that waits")
             wait_until(lambda: services.logged("canceling statement"), "its end")

@@ -77,6 +77,10 @@ class IngestHealth(Health):
         description="Seconds that the oldest waiting upload has waited to be loaded, or to go on; 0 if none waits, "
         "null until the database has answered."
     )
+    status_words: str = Field(
+        default="",
+        description="Words for the status in addition to active and inactive: `UPTILL_STATUS_WORDS`.",
+    )
 
 
 @router.get(
@@ -88,4 +92,8 @@ async def readyz(context: Context, response: Response) -> IngestHealth:
     An upload that has waited long only degrades the service: it still accepts live polls and other uploads.
     """
     health = context.readiness.answer(response)
-    return IngestHealth(**health.model_dump(), oldest_queued_import_age_s=context.upload_wait.oldest_s)
+    return IngestHealth(
+        **health.model_dump(),
+        oldest_queued_import_age_s=context.upload_wait.oldest_s,
+        status_words=context.settings.status_words,
+    )

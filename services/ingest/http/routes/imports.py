@@ -3,13 +3,15 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import status as http_status
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 from starlette.requests import ClientDisconnect
 
 from services.ingest.http.context import Context, ImportId, Writer
 from services.ingest.http.imports import cancel_import, get_import, list_imports, queue_import, stream_rejects
+from services.ingest.http.reading import parse_reading
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas import ImportBody, ImportPage
 from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, find_name_fault
@@ -20,6 +22,7 @@ from shared.ids import new_id
 from shared.texts import seen
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["imports"])
+_MAX_READING = 1000  # characters
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _DOCUMENTED: dict[str, Any] = {
     "requestBody": {
@@ -31,11 +34,11 @@ _DOCUMENTED: dict[str, Any] = {
 
 @router.post(
     "/v1/imports",
-    status_code=status.HTTP_202_ACCEPTED,
+    status_code=http_status.HTTP_202_ACCEPTED,
     openapi_extra=_DOCUMENTED,
     responses={
         **answers(StorageFull),
-        **with_headers(status.HTTP_202_ACCEPTED, "Location", "Retry-After"),
+        **with_headers(http_status.HTTP_202_ACCEPTED, "Location", "Retry-After"),
     },
 )
 async def create_import(
@@ -53,11 +56,45 @@ async def create_import(
             description="A name for the upload: at most 255 characters and 1 KB in UTF-8.",
         ),
     ] = "upload",
+    status: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_READING,
+            description="Words for the status: `online=active,offline=inactive`. Default: `UPTILL_STATUS_WORDS`.",
+        ),
+    ] = None,
+    date_format: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_READING, description="The format of every timestamp, such as `%m/%d/%Y %H:%M`."
+        ),
+    ] = None,
+    assume_utc: Annotated[
+        bool | None, Query(description="Read timestamps without a time zone as UTC. Default: false.")
+    ] = None,
+    effective_from: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_READING,
+            description="First local date of the hours, as `2024-12-25`, for rows without a date of their own. Default: they"
+            " replace the hours without a date.",
+        ),
+    ] = None,
 ) -> ImportBody:
     """Upload a CSV, gzip or zip file, or a form with files.
 
-    The answer comes when the upload is on disk. Loading it follows: poll `GET /v1/imports/{import_id}`.
+    A form may have `status`, `date_format`, `assume_utc` and `effective_from` as parts instead of parameters. The answer
+    comes when the upload is on disk. Loading it follows: poll `GET /v1/imports/{import_id}`.
     """
+    given = {
+        "status": status,
+        "date_format": date_format,
+        "assume_utc": assume_utc,
+        "effective_from": effective_from,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    words = context.settings.status_words
+    parse_reading(options, words, place="query")
     if fault := find_name_fault(name):
         raise InvalidRequest(fault, field="query.name")
     import_id = new_id()
@@ -70,6 +107,7 @@ async def create_import(
                 context.settings.max_upload_bytes,
                 partial(context.spool.room.take, import_id),
             )
+            reading = parse_reading(options, words, received.options)
     except ClientDisconnect:
         raise InvalidRequest("the upload was interrupted and nothing was kept: upload it again") from None
     try:
@@ -77,6 +115,7 @@ async def create_import(
             context.pools.accepting,
             import_id,
             received,
+            reading,
             name=name,
             created_by=key.prefix,
             spool_id=context.spool.spool_id,
@@ -104,7 +143,7 @@ async def read_imports(
     return ImportPage(imports=[ImportBody.from_row(row) for row in rows], next=following)
 
 
-@router.get("/v1/imports/{import_id}", responses=with_headers(status.HTTP_200_OK, "Retry-After"))
+@router.get("/v1/imports/{import_id}", responses=with_headers(http_status.HTTP_200_OK, "Retry-After"))
 async def read_import(context: Context, key: Writer, import_id: ImportId, response: Response) -> ImportBody:
     """Show an import: its state, its progress, the counts of its rows, and, when it has ended, its quality report."""
     del key

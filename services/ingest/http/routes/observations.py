@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 
 from services.ingest.http.bodies import read_json
-from services.ingest.http.context import Context, Writer
+from services.ingest.http.context import Context, IngestContext, Writer
 from services.ingest.http.live_polls import LivePolls, check_polls
 from services.ingest.http.schemas import CountsBody, ObservationsCreate
 from shared.http.contract import REF_TEMPLATE
@@ -35,16 +35,18 @@ async def create_observations(context: Context, key: Writer, request: Request) -
     """
     del key
     body = await read_json(request, _BODY, limit_bytes=_MAX_BODY_BYTES)
-    counts = await context.live.submit(_check_body(body))
+    counts = await context.live.submit(_check_body(body, context))
     return CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected)
 
 
-def _check_body(body: ObservationsCreate) -> LivePolls:
+def _check_body(body: ObservationsCreate, context: IngestContext) -> LivePolls:
     polls = body.observations
     checked = check_polls(
         [poll.store_id for poll in polls],
         [poll.status for poll in polls],
         [poll.observed_at for poll in polls],
+        context.status_words,
+        allow_odd_ids=context.settings.allow_odd_ids,
     )
     if isinstance(checked, LivePolls):
         return checked

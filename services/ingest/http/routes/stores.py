@@ -1,12 +1,12 @@
 """Changes of the opening hours, the time zone and the labels of one store."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, TypeAdapter
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import TypeAdapter
 
-from services.ingest.http.bodies import read_json
+from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.change_store import (
     LocalInterval,
     StoreChange,
@@ -22,62 +22,109 @@ from services.ingest.http.schemas import (
     StoreChangedBody,
     TimezoneChange,
 )
-from shared.http.contract import REF_TEMPLATE
+from shared.errors import StoreNotFound
+from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
+from shared.store_ids import require_store_id
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
 _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
 _LABELS = TypeAdapter(LabelsChange)
+Create = Annotated[bool, Query(description="Add the store if it is unknown.")]
 
 
-def _describe_body(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(ref_template=REF_TEMPLATE)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+# Not a plain function: FastAPI would run it in a thread at each call.
+async def _read_store_id(
+    context: Context, store_id: Annotated[str, Path(description="The store's id.")]
+) -> str:
+    return require_store_id(store_id, allow_odd=context.settings.allow_odd_ids)
 
 
-@router.put("/v1/stores/{store_id:path}/hours", openapi_extra=_describe_body(HoursChange))
-async def put_hours(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
-    """Replace the opening hours of one store. Adds the store if it is unknown."""
+async def read_known_id(store_id: Annotated[str, Path(description="The store's id.")]) -> str:
+    """Return the clean id for a call that adds no store. Raise `InvalidRequest`."""
+    return require_store_id(store_id, allow_odd=True)
+
+
+StoreId = Annotated[str, Depends(_read_store_id)]
+
+
+@router.put(
+    "/v1/stores/{store_id:path}/hours",
+    openapi_extra=describe_body(HoursChange),
+    responses=answers(StoreNotFound),
+)
+async def put_hours(
+    context: Context,
+    key: Writer,
+    request: Request,
+    store_id: StoreId,
+    effective_from: Annotated[
+        str | None,
+        Query(
+            description="The first local date of these hours, as `2024-12-25`. Without it, they replace the hours without"
+            " a date. Each date has its own hours, which apply until the store's next date; before the first date, the"
+            " earliest apply."
+        ),
+    ] = None,
+    *,
+    create: Create = False,
+) -> StoreChangedBody:
+    """Replace the opening hours of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
         LocalInterval(str(given.day_of_week), given.start_time_local, given.end_time_local)
         for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
-    return _make_body(
-        await context.changes_lane.run(partial(replace_hours, database_url, store_id, intervals, key.prefix))
+    replace = partial(replace_hours, create=create, effective_from=effective_from)
+    return make_body(
+        await context.changes_lane.run(partial(replace, database_url, store_id, intervals, key.prefix))
     )
 
 
-@router.put("/v1/stores/{store_id:path}/timezone", openapi_extra=_describe_body(TimezoneChange))
-async def put_timezone(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
-    """Set the time zone of one store. Adds the store if it is unknown."""
+@router.put(
+    "/v1/stores/{store_id:path}/timezone",
+    openapi_extra=describe_body(TimezoneChange),
+    responses=answers(StoreNotFound),
+)
+async def put_timezone(
+    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+) -> StoreChangedBody:
+    """Set the time zone of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    return _make_body(
+    return make_body(
         await context.changes_lane.run(
-            partial(replace_timezone, database_url, store_id, body.timezone, key.prefix)
+            partial(replace_timezone, database_url, store_id, body.timezone, key.prefix, create=create)
         )
     )
 
 
-@router.put("/v1/stores/{store_id:path}/labels", openapi_extra=_describe_body(LabelsChange))
-async def put_labels(context: Context, key: Writer, request: Request, store_id: str) -> StoreChangedBody:
-    """Replace the labels of one store. Adds the store if it is unknown."""
+@router.put(
+    "/v1/stores/{store_id:path}/labels",
+    openapi_extra=describe_body(LabelsChange),
+    responses=answers(StoreNotFound),
+)
+async def put_labels(
+    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+) -> StoreChangedBody:
+    """Replace the labels of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    return _make_body(
+    return make_body(
         await context.changes_lane.run(
-            partial(replace_labels, database_url, store_id, body.labels, key.prefix)
+            partial(replace_labels, database_url, store_id, body.labels, key.prefix, create=create)
         )
     )
 
 
-def _make_body(change: StoreChange) -> StoreChangedBody:
+def make_body(change: StoreChange) -> StoreChangedBody:
+    """Return the answer to a change of one store."""
     counts = change.counts
     return StoreChangedBody(
         store_id=change.store_id,
         import_id=change.import_id,
         counts=CountsBody(accepted=counts.accepted, duplicate=counts.duplicate, corrected=counts.corrected),
+        warnings=list(change.warnings),
     )

@@ -1,0 +1,59 @@
+"""Calls for calendars: named lists of special dates for all stores with certain labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from uptill_client.closures import SpecialDate
+from uptill_client.transport import Transport
+
+_PATH = "/v1/calendars"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A calendar. In a list, `dates` is empty."""
+
+    name: str
+    labels: Mapping[str, str]
+    date_count: int
+    first_date: str | None
+    last_date: str | None
+    changed_by: str | None
+    changed_at: datetime
+    dates: Sequence[SpecialDate] = ()
+
+
+@dataclass(frozen=True)
+class _Calendars:
+    calendars: Sequence[Calendar]
+
+
+class CalendarCalls:
+    """Calls for calendars. They go to the ingest service, need the scope admin, and raise `ApiError` on failure."""
+
+    @property
+    def _ingest(self) -> Transport:
+        raise NotImplementedError
+
+    def calendars(self) -> Sequence[Calendar]:
+        """Return all calendars by name, without their dates."""
+        return self._ingest.call(_Calendars, "GET", _PATH).calendars
+
+    def get_calendar(self, name: str) -> Calendar:
+        """Return a calendar with its dates. Raises `ApiError` with code `calendar_not_found`."""
+        return self._ingest.call(Calendar, "GET", _calendar_path(name))
+
+    def set_calendar(self, name: str, labels: Mapping[str, str], dates: Sequence[SpecialDate]) -> Calendar:
+        """Replace the labels and all dates of a calendar. It is for all stores that have these labels."""
+        body = {"labels": dict(labels), "dates": [asdict(one) for one in dates]}
+        return self._ingest.call(Calendar, "PUT", _calendar_path(name), json=body)
+
+    def remove_calendar(self, name: str) -> None:
+        """Remove a calendar. The weekly hours of its dates apply again."""
+        self._ingest.call(type(None), "DELETE", _calendar_path(name))
+
+
+def _calendar_path(name: str) -> str:
+    return f"{_PATH}/{quote(name, safe='')}"

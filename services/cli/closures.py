@@ -1,0 +1,172 @@
+"""`uptill closures`: declare, list, show, change and withdraw closures."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from services.cli.connection import api_client
+from services.cli.console import (
+    Json,
+    fail,
+    instant,
+    labels_text,
+    minute,
+    note,
+    print_fields,
+    print_json,
+    print_table,
+)
+from services.cli.parameters import labels_of
+from shared.exit_codes import ExitCode
+from uptill_client import Closure
+
+app = typer.Typer(no_args_is_help=True, help="Manage closures: declare, list, show, change, withdraw.")
+ClosureId = Annotated[str, typer.Argument(metavar="ID", help="The closure's id.")]
+_NO_END = "none"
+
+
+class Treatment(StrEnum):
+    """What a closure does to the time in it."""
+
+    exclude = "exclude"
+    as_up = "as_up"
+    ignore = "ignore"
+
+
+@app.command()
+def declare(
+    starts_at: Annotated[
+        str, typer.Option("--from", help="Start, such as 2024-10-18T16:00-05:00; UTC without an offset.")
+    ],
+    treatment: Annotated[
+        Treatment, typer.Option(help="exclude: not asked about; as_up: counts as up; ignore: only a note.")
+    ],
+    ends_at: Annotated[
+        str | None, typer.Option("--to", help="End, in the same form. Default: not known yet.")
+    ] = None,
+    store: Annotated[str | None, typer.Option(help="The store's id; '*' for every store.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="All stores with this label. Repeat it for several."),
+    ] = None,
+    reason: Annotated[
+        str,
+        typer.Option(
+            help="planned_maintenance, holiday, force_majeure, platform, other, or a word of yours."
+        ),
+    ] = "other",
+    text: Annotated[str, typer.Option("--note", help="A text for people.")] = "",
+) -> None:
+    """Declare a closure, also afterwards. Prints its id."""
+    labels = labels_of(label)
+    if (store is None) == (labels is None):
+        fail("give either --store or --label: the stores that were closed", code=ExitCode.WRONG_USE)
+    with api_client() as client:
+        made = client.declare_closure(
+            store_id=store,
+            labels=labels,
+            starts_at=_parse_instant(starts_at),
+            ends_at=_parse_instant(ends_at) if ends_at is not None else None,
+            treatment=treatment.value,
+            reason=reason,
+            note=text,
+        )
+    note(f"closure of {_stores_text(made)} from {minute(made.starts_at)} to {minute(made.ends_at)} UTC")
+    print(made.id)
+
+
+@app.command("list")
+def list_(
+    store: Annotated[str | None, typer.Option(help="Only closures that name this store.")] = None,
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 50,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List the closures that hold, latest start first."""
+    with api_client() as client:
+        found = list(islice(client.closures(store_id=store), limit))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("id", "stores", "from (UTC)", "to (UTC)", "treatment", "reason", "by", "note"),
+        [
+            (
+                *(one.id, _stores_text(one), minute(one.starts_at), minute(one.ends_at), one.treatment),
+                *(one.reason, one.changed_by or "command", one.note or "-"),
+            )
+            for one in found
+        ],
+    )
+
+
+@app.command()
+def show(closure_id: ClosureId, *, as_json: Json = False) -> None:
+    """Show a closure, and who declared and changed it."""
+    with api_client() as client:
+        closure = client.get_closure(closure_id)
+    if as_json:
+        print_json(closure)
+        return
+    print_fields(
+        (
+            ("stores", _stores_text(closure)),
+            ("from", instant(closure.starts_at)),
+            ("to", instant(closure.ends_at) if closure.ends_at else "-"),
+            ("treatment", closure.treatment),
+            ("reason", closure.reason),
+            ("note", closure.note or "-"),
+            ("declared", f"{minute(closure.declared_at)} UTC by {closure.declared_by or 'the command'}"),
+            ("changed", f"{minute(closure.changed_at)} UTC by {closure.changed_by or 'the command'}"),
+        )
+    )
+
+
+@app.command()
+def change(
+    closure_id: ClosureId,
+    starts_at: Annotated[str | None, typer.Option("--from", help="New start.")] = None,
+    ends_at: Annotated[str | None, typer.Option("--to", help=f"New end; {_NO_END} for no end yet.")] = None,
+    treatment: Annotated[Treatment | None, typer.Option(help="New treatment.")] = None,
+    reason: Annotated[str | None, typer.Option(help="New reason.")] = None,
+    text: Annotated[str | None, typer.Option("--note", help="New note.")] = None,
+) -> None:
+    """Change the times, the treatment, the reason or the note of a closure."""
+    changes: dict[str, str | None] = {
+        "starts_at": _parse_instant(starts_at).isoformat() if starts_at is not None else None,
+        "treatment": treatment and treatment.value,
+        "reason": reason,
+        "note": text,
+    }
+    given: dict[str, str | None] = {name: value for name, value in changes.items() if value is not None}
+    if ends_at is not None:
+        given["ends_at"] = None if ends_at == _NO_END else _parse_instant(ends_at).isoformat()
+    with api_client() as client:
+        client.change_closure(closure_id, **given)
+    note(f"changed closure {closure_id}")
+
+
+@app.command()
+def withdraw(closure_id: ClosureId) -> None:
+    """Withdraw a closure. Reports that were made before keep their numbers."""
+    with api_client() as client:
+        client.withdraw_closure(closure_id)
+    note(f"withdrew closure {closure_id}")
+
+
+def _stores_text(closure: Closure) -> str:
+    return closure.store_id or labels_text(closure.labels or {})
+
+
+def _parse_instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        fail(
+            f"invalid time {text!r}: write it as 2024-10-18T21:00Z or 2024-10-18T16:00-05:00",
+            code=ExitCode.WRONG_USE,
+        )
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -1,0 +1,129 @@
+"""`uptill imports` and `uptill rejects`: what was loaded, what became of its rows, and what to write instead."""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from services.cli.connection import api_client
+from services.cli.console import Json, minute, note, print_fields, print_json, print_table
+from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.show import describe_quality
+from uptill_client import ImportStatus, RejectedRow
+
+app = typer.Typer(no_args_is_help=True, help="Look at imports: list, show, cancel.")
+ImportId = Annotated[str, typer.Argument(metavar="ID", help="The import's id.")]
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 20, *, as_json: Json = False
+) -> None:
+    """List imports, newest first. The files of an archive or a form are shown with it."""
+    with api_client() as client:
+        found = list(islice(client.imports(), limit))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("id", "state", "accepted", "rejected", "created (UTC)", "kind", "origin", "source"),
+        [
+            (
+                *(one.id, one.state, f"{one.counts.accepted:,}", f"{one.counts.rejected:,}"),
+                *(minute(one.created_at), one.kind or "-", one.origin or "-", one.source),
+            )
+            for one in found
+        ],
+    )
+
+
+@app.command()
+def show(import_id: ImportId, *, as_json: Json = False) -> None:
+    """Show an import: its state, the counts of its rows, its quality report, and why it failed if it did."""
+    with api_client() as client:
+        found = client.get_import(import_id)
+    if as_json:
+        print_json(found)
+        return
+    print_fields(_list_fields(found))
+    for member in found.members:
+        print()
+        print_fields(_list_fields(member))
+
+
+@app.command()
+def cancel(import_id: ImportId) -> None:
+    """Cancel an import that has not ended. Rows that are already committed stay."""
+    with api_client() as client:
+        found = client.cancel_import(import_id)
+    note(f"import {found.id} is {found.state}")
+
+
+def rejects(
+    import_id: ImportId,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Show at most this many rows. --csv and --json have all rows.")
+    ] = 100,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV: line, byte_offset, reason, raw, source.")
+    ] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show the rejected rows of an import, with the reasons.
+
+    Each row has its line, its reason and its text; each reason says what to write instead.
+    """
+    with api_client() as client:
+        if as_csv:
+            client.save_rejects(import_id, sys.stdout.buffer)
+            sys.stdout.flush()
+            return
+        rows = list(client.rejects(import_id) if as_json else islice(client.rejects(import_id), limit))
+        total = client.get_import(import_id).counts.rejected
+    if as_json:
+        print_json([_with_meaning(row) for row in rows])
+        return
+    several = len({row.source for row in rows}) > 1
+    titles = ("line", "reason", *(["file"] if several else []), "text")
+    print_table(
+        titles, [(str(row.line), row.reason, *([row.source] if several else []), row.raw) for row in rows]
+    )
+    print_reasons(row.reason for row in rows)
+    if total > len(rows):
+        note(f"and {total - len(rows):,} more: `uptill rejects {import_id} --csv` prints all")
+
+
+def print_reasons(reasons: Iterator[str]) -> None:
+    """Print once for each reason what it means and what to write instead."""
+    if each := dict.fromkeys(reasons):
+        print()
+        print_fields(
+            (reason, ROW_REASONS.get(reason, "see docs/reference/reject-reasons.md")) for reason in each
+        )
+
+
+def _with_meaning(row: RejectedRow) -> dict[str, object]:
+    return {**vars(row), "meaning": ROW_REASONS.get(row.reason)}
+
+
+def _list_fields(found: ImportStatus) -> Iterator[tuple[str, str]]:
+    counts = found.counts
+    yield "id", found.id
+    yield "source", found.source
+    yield "state", found.state
+    yield "kind", found.kind or "-"
+    yield "origin", found.origin or "-"
+    yield "created", f"{minute(found.created_at)} UTC"
+    yield "finished", f"{minute(found.finished_at)} UTC" if found.finished_at else "-"
+    yield "rows", f"{counts.rows_read:,} read: {counts.accepted:,} accepted, {counts.duplicate:,} duplicate,"
+    yield "", f"{counts.corrected:,} corrected, {counts.rejected:,} rejected"
+    if found.same_as:
+        yield "same as", f"{found.same_as}: the same bytes, so nothing changed"
+    if found.error:
+        yield "error", str(found.error.get("message", found.error))
+    if found.counts.rejected:
+        yield "rejects", f"`uptill rejects {found.id}`"
+    yield from describe_quality([found.quality] if found.quality else [])

@@ -1,0 +1,213 @@
+"""Declares, changes, withdraws and lists closures. A caller that is limited to labels has only those of its stores."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from json import loads
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from services.ingest.http.record_change import record_change
+from services.ingest.parse.adjustments import parse_closure
+from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.write.adjustment_change import AdjustmentChange
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.history_table import CLOSURES, CLOSURES_BY_ID
+from shared.db.queries import queries
+from shared.errors import ClosureExists, ClosureNotFound, ForbiddenError, InvalidRequest, StoreNotFound
+from shared.ids import new_id
+from shared.keys import ApiKey, StoreScope
+
+_SQL = queries("adjust")
+EVERY_STORE_ID = "*"
+
+
+@dataclass(frozen=True)
+class ClosureTerms:
+    """When a closure holds and what it does, as a caller writes it."""
+
+    starts_at: str
+    ends_at: str | None
+    treatment: str
+    reason: str = ""
+    note: str = ""
+
+    def parse(self) -> dict[str, Any]:
+        """Return the columns of the closure. Raise `InvalidRequest`."""
+        found = parse_closure(self.starts_at, self.ends_at or "", self.treatment, self.reason, self.note)
+        if isinstance(found, str):
+            raise InvalidRequest(ROW_REASONS[found], field="ends_at" if found == "closure_order" else found)
+        return {"starts_at": found["begins"], "ends_at": found["ends"], **loads(found["details"])}
+
+
+@dataclass(frozen=True)
+class ClosureRow:
+    """A closure that holds. `store_id` is None if it is for stores by labels; without labels, for every store."""
+
+    id: UUID
+    store_id: str | None
+    labels: Mapping[str, str]
+    starts_at: datetime
+    ends_at: datetime | None
+    treatment: Any
+    reason: str
+    note: str
+    import_id: UUID
+    declared_by: str | None
+    declared_at: datetime
+    changed_by: str | None
+    changed_at: datetime
+
+
+def declare_closure(
+    database_url: str, key: ApiKey, store_id: str, labels: Mapping[str, str] | None, terms: ClosureTerms
+) -> UUID:
+    """Declare a closure of one store, of those with the labels, or of every store. Return its id.
+
+    If the same closure holds already, return that one. Raise `InvalidRequest`, `StoreNotFound`, `ForbiddenError`,
+    `ClosureExists` and `DatabaseUnavailable`.
+    """
+    columns, closure_id = terms.parse(), new_id()
+    target = f"store {store_id}" if labels is None and store_id != EVERY_STORE_ID else "several stores"
+
+    def declare(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
+        nonlocal closure_id
+        place = {"store_key": _find_target(conn, key, store_id, labels), "labels": Jsonb(dict(labels or {}))}
+        if held := _find_one(conn, "closure_at", {**place, "starts_at": columns["starts_at"]}):
+            closure_id = held.pop("id")
+            if held != {name: columns[name] for name in held}:
+                raise _exists(closure_id)
+        return change.merge_rows(CLOSURES, [{"id": closure_id, **place, **columns}])
+
+    record_change(database_url, "closures", f"closure of {target}", key.prefix, declare)
+    return closure_id
+
+
+def change_closure(
+    database_url: str, key: ApiKey, closure_id: UUID, changes: Mapping[str, str | None]
+) -> None:
+    """Change some terms of a closure. Raise as `declare_closure`, and `ClosureNotFound`."""
+
+    def change_terms(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
+        held = _find_changeable(conn, key, closure_id)
+        ends_at = held["ends_at"]
+        before = {
+            "starts_at": held["starts_at"].isoformat(),
+            "ends_at": ends_at.isoformat() if ends_at else None,
+            **{name: held[name] for name in ("treatment", "reason", "note")},
+        }
+        columns = ClosureTerms(**{**before, **changes}).parse()
+        row = {"id": closure_id, "store_key": held["store_key"], "labels": Jsonb(held["labels"]), **columns}
+        with _refusing_doubles(closure_id):
+            return change.merge_rows(CLOSURES_BY_ID, [row])
+
+    record_change(database_url, "closures", f"closure {closure_id}", key.prefix, change_terms)
+
+
+def withdraw_closure(database_url: str, key: ApiKey, closure_id: UUID) -> None:
+    """Withdraw a closure. Raise `ClosureNotFound`, `ForbiddenError` and `DatabaseUnavailable`."""
+
+    def withdraw(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
+        held = _find_changeable(conn, key, closure_id)
+        row = {**held, "id": closure_id, "labels": Jsonb(held["labels"])}
+        return change.merge_rows(CLOSURES_BY_ID, [], [row])
+
+    record_change(database_url, "closures", f"closure {closure_id}", key.prefix, withdraw)
+
+
+async def list_closures(
+    conn: AsyncConnection,
+    visible: StoreScope,
+    *,
+    store_id: str | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> list[ClosureRow]:
+    """Return up to `limit` closures that hold, latest start first."""
+    before_at, before_id = before or (None, None)
+    return await _select_closures(
+        conn, visible, store_id=store_id, before_at=before_at, before_id=before_id, limit=limit
+    )
+
+
+async def get_closure(conn: AsyncConnection, visible: StoreScope, closure_id: UUID) -> ClosureRow:
+    """Return a closure that holds. Raise `ClosureNotFound`."""
+    found = await _select_closures(conn, visible, id=closure_id, limit=1)
+    if not found:
+        raise _not_found(closure_id)
+    return found[0]
+
+
+async def _select_closures(conn: AsyncConnection, visible: StoreScope, **chosen: Any) -> list[ClosureRow]:
+    unset = dict.fromkeys(("id", "store_id", "before_at", "before_id"))
+    async with conn.cursor(row_factory=class_row(ClosureRow)) as cursor:
+        await cursor.execute(
+            _SQL["list_closures"], {**unset, **chosen, "scope": _scope_json(visible)}, prepare=False
+        )
+        return await cursor.fetchall()
+
+
+def _find_target(
+    conn: psycopg.Connection, key: ApiKey, store_id: str, labels: Mapping[str, str] | None
+) -> int:
+    """Return the key of the store, or 0 for several stores."""
+    if labels is not None or store_id == EVERY_STORE_ID:
+        _require_admin(key)
+        return 0
+    found = _find_one(conn, "closure_target", {"store_id": store_id, "scope": _scope_json(key.visible)})
+    if found is None:
+        raise StoreNotFound(f"store {store_id!r} does not exist, or is not visible to this key: check the id")
+    return int(found["store_key"])
+
+
+def _find_changeable(conn: psycopg.Connection, key: ApiKey, closure_id: UUID) -> dict[str, Any]:
+    held = _find_one(conn, "closure_to_change", {"id": closure_id, "scope": _scope_json(key.visible)})
+    if held is None:
+        raise _not_found(closure_id)
+    if held["store_key"] == 0:
+        _require_admin(key)
+    return held
+
+
+def _require_admin(key: ApiKey) -> None:
+    if not key.allows("admin"):
+        raise ForbiddenError(
+            "a closure for labels or for every store needs the scope admin: use such a key, or name one store"
+        )
+
+
+def _find_one(conn: psycopg.Connection, name: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL[name], values).fetchone()
+
+
+def _scope_json(visible: StoreScope) -> Jsonb | None:
+    return None if visible.labels is None else Jsonb(dict(visible.labels))
+
+
+@contextmanager
+def _refusing_doubles(closure_id: UUID) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.UniqueViolation:
+        raise ClosureExists(
+            f"closure {closure_id} cannot begin then: another closure with the same stores has this start; change that one"
+        ) from None
+
+
+def _exists(closure_id: UUID) -> ClosureExists:
+    return ClosureExists(
+        f"closure {closure_id} already begins then for the same stores: change it with PATCH /v1/closures/{closure_id}"
+    )
+
+
+def _not_found(closure_id: UUID) -> ClosureNotFound:
+    return ClosureNotFound(
+        f"closure {closure_id} does not exist, was withdrawn, or is not visible to this key: list the closures to find it"
+    )

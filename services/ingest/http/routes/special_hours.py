@@ -1,0 +1,105 @@
+"""The special hours and the lifetime of one store: replace, show, remove."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import TypeAdapter
+
+from services.ingest.http.bodies import describe_body, read_json
+from services.ingest.http.change_store import remove_special_hours, replace_lifetime, replace_special_hours
+from services.ingest.http.context import Context, Writer
+from services.ingest.http.read_adjustments import read_lifetime, read_special_hours
+from services.ingest.http.routes.stores import Create, StoreId, make_body, read_known_id
+from services.ingest.http.schemas import StoreChangedBody
+from services.ingest.http.schemas_adjustments import (
+    LifetimeBody,
+    LifetimeChange,
+    SpecialDateBody,
+    SpecialHoursBody,
+    SpecialHoursChange,
+)
+from shared.db.connect import borrowed_async
+from shared.errors import InvalidRequest, StoreNotFound
+from shared.http.contract import answers
+from shared.http.unique_names import UniqueNamesRoute
+
+router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
+_MAX_BODY_BYTES = 10 << 20
+_SPECIAL_HOURS, _LIFETIME = TypeAdapter(SpecialHoursChange), TypeAdapter(LifetimeChange)
+# Calls that add no store also take ids that would not be accepted for a new one.
+KnownStoreId = Annotated[str, Depends(read_known_id)]
+
+
+@router.put(
+    "/v1/stores/{store_id:path}/special-hours",
+    openapi_extra=describe_body(SpecialHoursChange),
+    responses=answers(StoreNotFound),
+)
+async def put_special_hours(
+    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+) -> StoreChangedBody:
+    """Replace all special dates of one store. An unknown store is 404, unless `create` is true."""
+    body = await read_json(request, _SPECIAL_HOURS, limit_bytes=_MAX_BODY_BYTES)
+    dates = [one.to_date() for one in body.dates]
+    database_url = context.settings.database_url.get_secret_value()
+    return make_body(
+        await context.changes_lane.run(
+            partial(replace_special_hours, database_url, store_id, dates, key.prefix, create=create)
+        )
+    )
+
+
+@router.get("/v1/stores/{store_id:path}/special-hours", responses=answers(InvalidRequest, StoreNotFound))
+async def get_special_hours(context: Context, key: Writer, store_id: KnownStoreId) -> SpecialHoursBody:
+    """Show the special dates of one store."""
+    del key
+    async with borrowed_async(context.pools.reading) as conn:
+        dates = await read_special_hours(conn, store_id)
+    return SpecialHoursBody(
+        store_id=store_id, dates=[SpecialDateBody.of_stored(str(day), seconds) for day, seconds in dates]
+    )
+
+
+@router.delete("/v1/stores/{store_id:path}/special-hours", responses=answers(StoreNotFound))
+async def delete_special_hours(
+    context: Context,
+    key: Writer,
+    store_id: KnownStoreId,
+    date: Annotated[str | None, Query(description="Only this local date, as `2024-12-25`.")] = None,
+) -> StoreChangedBody:
+    """Remove the special hours of one date, or of all dates. The weekly hours apply again."""
+    database_url = context.settings.database_url.get_secret_value()
+    return make_body(
+        await context.changes_lane.run(
+            partial(remove_special_hours, database_url, store_id, date, key.prefix)
+        )
+    )
+
+
+@router.put(
+    "/v1/stores/{store_id:path}/lifetime",
+    openapi_extra=describe_body(LifetimeChange),
+    responses=answers(StoreNotFound),
+)
+async def put_lifetime(
+    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+) -> StoreChangedBody:
+    """Set when one store begins and ceases to exist. An unknown store is 404, unless `create` is true."""
+    body = await read_json(request, _LIFETIME, limit_bytes=_MAX_BODY_BYTES)
+    database_url = context.settings.database_url.get_secret_value()
+    replace = partial(replace_lifetime, create=create)
+    return make_body(
+        await context.changes_lane.run(
+            partial(replace, database_url, store_id, body.opened_at, body.closed_at, key.prefix)
+        )
+    )
+
+
+@router.get("/v1/stores/{store_id:path}/lifetime", responses=answers(InvalidRequest, StoreNotFound))
+async def get_lifetime(context: Context, key: Writer, store_id: KnownStoreId) -> LifetimeBody:
+    """Show when one store begins and ceases to exist."""
+    del key
+    async with borrowed_async(context.pools.reading) as conn:
+        opened_at, closed_at = await read_lifetime(conn, store_id)
+    return LifetimeBody(store_id=store_id, opened_at=opened_at, closed_at=closed_at)

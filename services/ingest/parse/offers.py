@@ -1,0 +1,136 @@
+"""Says how rejected polls could be read: which option of the command, and which parameter of an upload."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+
+from services.ingest.parse.date_guesses import Guess, guess_formats
+from services.ingest.parse.fields import split_line
+from services.ingest.parse.header import Layout
+from services.ingest.parse.reasons import Reject
+from shared.status_words import fold_status, format_status_words
+
+OFFERED_REASONS = ("status", "timestamp", "tz_missing")
+_STATUS, _TIMESTAMP = 1, 2
+_MOST_WORDS = 8
+_HEADER_WORD = "status"  # a header in the middle: files were joined
+_MEANINGS = {True: "active", False: "inactive", None: "…"}
+_ACTIVE = frozenset(
+    [
+        "1",
+        "alive",
+        "available",
+        "enabled",
+        "healthy",
+        "ok",
+        "on",
+        "online",
+        "open",
+        "opened",
+        "reachable",
+        "running",
+        "t",
+        "true",
+        "up",
+        "y",
+        "yes",
+    ]
+)
+_INACTIVE = frozenset(
+    [
+        "0",
+        "closed",
+        "dead",
+        "disabled",
+        "down",
+        "error",
+        "f",
+        "fail",
+        "failed",
+        "false",
+        "n",
+        "no",
+        "off",
+        "offline",
+        "stopped",
+        "unavailable",
+        "unhealthy",
+        "unreachable",
+    ]
+)
+
+
+def offer_fixes(rejects: Sequence[Reject], layout: Layout) -> list[str]:
+    """Return a sentence for each kind of value that an option would read. `layout` is that of a polls file."""
+    if layout.kind != "polls":
+        return []
+    values: dict[str, list[str]] = {reason: [] for reason in OFFERED_REASONS}
+    for reject in rejects:
+        if reject.reason in values and isinstance(fields := split_line(reject.raw, layout), list):
+            column = _STATUS if reject.reason == "status" else _TIMESTAMP
+            values[reject.reason].append(fields[column].decode())
+    offers = (
+        _offer_words(values["status"]),
+        _offer_format(values["timestamp"], layout),
+        _offer_utc(values["tz_missing"]),
+    )
+    return [offer for offer in offers if offer]
+
+
+def _offer_words(values: Sequence[str]) -> str:
+    words = [word for word, _ in Counter(map(fold_status, values)).most_common(_MOST_WORDS)]
+    mappable = [word for word in words if word and word != _HEADER_WORD and not {",", "="} & {*word}]
+    if not mappable:
+        return ""
+    known = {word: word in _ACTIVE for word in mappable if word in _ACTIVE | _INACTIVE}
+    found = ", ".join(map(repr, mappable))
+    if len(known) < len(mappable):
+        mapping = ",".join(f"{word}={_MEANINGS[known.get(word)]}" for word in mappable)
+        return (
+            f"The status is written as {found}: say what each word means, with active or inactive in place of …:"
+            f" --status {shlex.quote(mapping)} (uploads: ?status=; always: UPTILL_STATUS_WORDS)."
+        )
+    return (
+        f"The status is written as {found}: load the file with --status {shlex.quote(format_status_words(known))} if that"
+        " is what the words mean (uploads: ?status=; always: UPTILL_STATUS_WORDS)."
+    )
+
+
+def _offer_utc(values: Sequence[str]) -> str:
+    if not values:
+        return ""
+    return (
+        f"Timestamps such as {values[0].strip(' ')!r} name no time zone: if they are UTC, load the file with --assume-utc"
+        " (uploads: ?assume_utc=true), or name the column timestamp_utc."
+    )
+
+
+def _offer_format(values: Sequence[str], layout: Layout) -> str:
+    numbers = sum(value.strip(" ").replace(".", "", 1).isdecimal() for value in values)
+    if numbers * 2 > len(values):
+        return (
+            f"Timestamps such as {values[0].strip(' ')!r} look like seconds since 1970 or a spreadsheet's day numbers, which"
+            " are not read: export them as dates with times."
+        )
+    guess = guess_formats(values)
+    return "" if guess is None else _describe_guess(guess, layout)
+
+
+def _describe_guess(guess: Guess, layout: Layout) -> str:
+    if not guess.has_time:
+        return f"Timestamps such as {guess.example!r} have no time of day, so they name no instant: export them with times."
+    options = [f"--date-format {shlex.quote(text)}" for text in guess.formats]
+    needs_zone = not layout.is_utc and not any("%z" in text for text in guess.formats)
+    utc = ", and with --assume-utc if they are UTC" if needs_zone else ""
+    upload = f"(uploads: ?date_format={'&assume_utc=true' if needs_zone else ''})"
+    if not options:
+        return (
+            f"No format reads all timestamps such as {guess.example!r}: they differ in the order of day and month, do not"
+            " exist, or name months in another language than English. Correct the file."
+        )
+    if len(options) == 1:
+        return f"Timestamps are written as {guess.example!r}: load the file with {options[0]}{utc} {upload}."
+    return (
+        f"Timestamps are written as {guess.example!r}. No value tells which number is the day and which the month, as none"
+        f" rules out the other reading: load the file with {' or with '.join(options)}{utc} {upload}."
+    )

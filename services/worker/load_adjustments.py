@@ -1,0 +1,150 @@
+"""Read what adjusts the weekly hours of a batch's stores, in one snapshot. Must not know the accounting's rules."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Final
+
+import numpy as np
+import psycopg
+
+from services.worker.load import Stores, find_places
+from shared.db.queries import queries
+from shared.reports.consistency import DataRange
+from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
+from shared.uptime.calendar import Hours
+from shared.uptime.closures import NEVER_US, NO_CLOSURES, NO_LIFETIMES, Closures, Lifetimes, Treatment
+from shared.uptime.dates import EARLIEST_DAY, NO_DATED_HOURS, NO_SPECIAL_DAYS, DatedHours, SpecialDays
+from shared.uptime.intervals import Int64s
+from shared.uptime.resolve import resolved_days
+
+_SQL = queries("adjustments")
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+# An interval opens at most two local dates before the range that it touches.
+_NEAR_DAYS: Final = 3
+
+
+@dataclass(frozen=True)
+class StoredAdjustments:
+    """The adjustments of a batch's stores, for any time range. `calendars` has a calendar's number in place of a store."""
+
+    dated_hours: DatedHours = NO_DATED_HOURS
+    special_days: SpecialDays = NO_SPECIAL_DAYS
+    calendars: SpecialDays = NO_SPECIAL_DAYS
+    members: tuple[Int64s, Int64s] = (NO_SPECIAL_DAYS.store, NO_SPECIAL_DAYS.store)
+    lifetimes: Lifetimes = NO_LIFETIMES
+    closures: Closures = NO_CLOSURES
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory of all arrays."""
+        tables = (self.dated_hours, self.special_days, self.calendars, self.lifetimes, self.closures)
+        arrays = [getattr(table, field.name) for table in tables for field in fields(table)]
+        return sum(array.nbytes for array in (*arrays, *self.members))
+
+    def in_range(self, hours: Hours, needed: DataRange) -> Adjustments:
+        """Return the adjustments that a report over this range needs. `hours` are the weekly hours without a date."""
+        if self is NOTHING_STORED:
+            return NO_ADJUSTMENTS
+        special_days = self.special_days
+        if len(self.members[0]):
+            first_day, last_day = (
+                at.toordinal() - _EPOCH_DAY + margin
+                for at, margin in ((needed.from_time, -_NEAR_DAYS), (needed.to_time, _NEAR_DAYS))
+            )
+            near = _select_days(self.calendars, first_day, last_day)
+            special_days = resolved_days(special_days, near, *self.members)
+        return Adjustments(
+            _with_undated(self.dated_hours, hours), special_days, self.lifetimes, self.closures
+        )
+
+
+NOTHING_STORED: Final = StoredAdjustments()
+
+
+def read_adjustments(conn: psycopg.Connection, stores: Stores, seq: int) -> StoredAdjustments:
+    """Read the adjustments of stores that held at a ledger number."""
+    given = {"store_keys": stores.keys.tolist(), "seq": seq}
+
+    def read(name: str) -> tuple[Int64s, list[tuple[object, ...]]]:
+        rows = conn.execute(_SQL[name], given).fetchall()
+        return find_places(stores, np.array([row[0] for row in rows], dtype=np.int64)), [
+            row[1:] for row in rows
+        ]
+
+    dated_store, versions = read("dated_hours")
+    special_store, days = read("special_hours")
+    lived_store, lives = read("lifetimes")
+    closed_store, closures = read("closures")
+    calendars, members = _read_calendars(conn, stores, given)
+    return StoredAdjustments(
+        DatedHours(dated_store, _column(versions, 0), *_flatten((row[1] for row in versions), 3)),
+        SpecialDays(special_store, _column(days, 0), *_flatten((row[1] for row in days), 2)),
+        calendars,
+        members,
+        Lifetimes(lived_store, _column(lives, 0, missing=-NEVER_US), _column(lives, 1, missing=NEVER_US)),
+        Closures(
+            closed_store,
+            _column(closures, 0),
+            _column(closures, 1, missing=NEVER_US),
+            np.array([Treatment[str(row[2]).upper()] for row in closures], dtype=np.int64),
+        ),
+    )
+
+
+def _read_calendars(
+    conn: psycopg.Connection, stores: Stores, given: dict[str, object]
+) -> tuple[SpecialDays, tuple[Int64s, Int64s]]:
+    """Return the dates of all calendars, by the number of each, and pairs of member and calendar."""
+    numbers: list[int] = []
+    days: list[int] = []
+    intervals: list[Sequence[int]] = []
+    member_keys: list[int] = []
+    member_of: list[int] = []
+    for number, (dates, members) in enumerate(conn.execute(_SQL["calendars"], given)):
+        for day, given_intervals in dates.items() if members else ():
+            numbers.append(number)
+            days.append(date.fromisoformat(day).toordinal() - _EPOCH_DAY)
+            intervals.append(given_intervals)
+        member_keys += members
+        member_of += [number] * len(members)
+    return (
+        SpecialDays(np.array(numbers, np.int64), np.array(days, np.int64), *_flatten(intervals, 2)),
+        (find_places(stores, np.array(member_keys, np.int64)), np.array(member_of, np.int64)),
+    )
+
+
+def _column(rows: Sequence[Sequence[object]], number: int, *, missing: int = 0) -> Int64s:
+    return np.array([missing if row[number] is None else row[number] for row in rows], dtype=np.int64)
+
+
+def _flatten(rows: Iterable[object], width: int) -> list[Int64s]:
+    """Return the number of the row of each interval, and the columns of the intervals."""
+    values = [np.array(row, dtype=np.int64).reshape(-1, width) for row in rows]
+    owner = np.repeat(np.arange(len(values)), np.array([len(value) for value in values], dtype=np.int64))
+    return [owner, *(np.concatenate(values) if values else np.zeros((0, width), np.int64)).T]
+
+
+def _select_days(days: SpecialDays, first_day: int, last_day: int) -> SpecialDays:
+    kept = (days.day >= first_day) & (days.day <= last_day)
+    rows = np.flatnonzero(kept[days.date])
+    place = np.cumsum(kept) - 1
+    return SpecialDays(
+        days.store[kept], days.day[kept], place[days.date[rows]], days.opens_s[rows], days.closes_s[rows]
+    )
+
+
+def _with_undated(dated: DatedHours, hours: Hours) -> DatedHours:
+    """Add the weekly hours without a date of the stores that have dated ones. They are a version of their own."""
+    if not len(dated.store):
+        return dated
+    rows = np.flatnonzero(np.isin(hours.store, dated.store))
+    stores, version = np.unique(hours.store[rows], return_inverse=True)
+    return DatedHours(
+        np.concatenate((dated.store, stores)),
+        np.concatenate((dated.from_day, np.full(len(stores), EARLIEST_DAY))),
+        np.concatenate((dated.version, len(dated.store) + version)),
+        np.concatenate((dated.day_of_week, hours.day_of_week[rows])),
+        np.concatenate((dated.opens_s, hours.opens_s[rows])),
+        np.concatenate((dated.closes_s, hours.closes_s[rows])),
+    )

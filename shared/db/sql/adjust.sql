@@ -1,0 +1,166 @@
+-- Changes of dated hours, special hours, lifetimes, closures and calendars. The caller holds the writer lock.
+
+-- name: next_seq
+-- The number of the change that this transaction is about to make: no other one gets a number until it ends.
+select seq + 1 from ledger_head for update
+
+-- name: record_adjustment
+-- By the key of the import or of its archive.
+with head as (update ledger_head set adjusted_seq = %(seq)s)
+insert into adjustment_change (seq, import_id, changed_by)
+select %(seq)s, import.id, coalesce(import.created_by, parent.created_by)
+from import left join import parent on parent.id = import.parent_id
+where import.id = %(import_id)s
+returning changed_by
+
+-- name: touched_special_hours
+-- The first and last instant that a change can touch, in any time zone and with an overnight interval.
+select (min(date) - 1)::timestamp at time zone 'UTC', (max(date) + 3)::timestamp at time zone 'UTC'
+from special_hours where since_seq = %(seq)s or until_seq = %(seq)s
+
+-- name: touched_closure
+-- Null: without end.
+select min(starts_at), case when bool_and(ends_at is not null) then max(ends_at) end
+from closure where since_seq = %(seq)s or until_seq = %(seq)s
+
+-- name: touched_calendar
+select (min(key)::date - 1)::timestamp at time zone 'UTC', (max(key)::date + 3)::timestamp at time zone 'UTC'
+from calendar, jsonb_object_keys(dates) key where since_seq = %(seq)s or until_seq = %(seq)s
+
+-- name: closed_and_open
+-- Dates that a delivery declares closed and open are rejected: row by row, so that their store is held back.
+with faulty as (
+    select store_id, date from import_staged
+    where import_id = any(%(ids)s) and reason is null and date is not null
+    group by store_id, date
+    having bool_or(opens is null) and bool_or(opens is not null)
+), held as (
+    update import_staged staged set reason = 'closed_and_open' from faulty
+    where import_id = any(%(ids)s) and reason is null and staged.store_id = faulty.store_id and staged.date = faulty.date
+    returning import_id, line, byte_offset, raw, reason
+), rejected as (
+    insert into import_reject (import_id, line, byte_offset, reason, raw)
+    select import_id, line, byte_offset, reason, raw from held
+    returning import_id
+)
+select import_id, count(*) from rejected group by import_id
+
+-- name: want_dated_hours
+insert into wanted_dated_hours (store_key, effective_from, intervals, since_seq)
+select store_key, date, array_agg(value order by day, opens, closes, place), %(seq)s
+from (
+    select distinct store_key, date, coalesce(day_of_week, day_number - first_day) as day, opens, closes
+    from import_staged
+    join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) file (import_id, first_day) using (import_id)
+    join store using (store_id)
+    where reason is null and date is not null
+) row, lateral (values (1, day), (2, opens), (3, closes)) number (place, value)
+group by store_key, date
+
+-- name: count_dated_hours
+select import_id, count(*) filter (where outcome = 'accepted') as accepted,
+    count(*) filter (where outcome = 'duplicate') as duplicate, count(*) filter (where outcome = 'corrected') as corrected
+from import_staged staged join store using (store_id)
+join wanted_dated_hours wanted on wanted.store_key = store.store_key and wanted.effective_from = staged.date
+where import_id = any(%(ids)s) and reason is null
+group by import_id
+
+-- name: want_special_hours
+insert into wanted_special_hours (store_key, date, intervals, since_seq)
+select store_key, date, coalesce(array_agg(value order by opens, closes, place) filter (where value is not null), '{}'),
+    %(seq)s
+from (
+    select distinct store_key, date, opens, closes from import_staged join store using (store_id)
+    where import_id = any(%(ids)s) and reason is null
+) row, lateral (values (1, opens), (2, closes)) number (place, value)
+group by store_key, date
+
+-- name: count_special_hours
+select import_id, count(*) filter (where outcome = 'accepted') as accepted,
+    count(*) filter (where outcome = 'duplicate') as duplicate, count(*) filter (where outcome = 'corrected') as corrected
+from import_staged staged join store using (store_id) join wanted_special_hours using (store_key, date)
+where import_id = any(%(ids)s) and reason is null
+group by import_id
+
+-- name: want_lifetimes
+-- The last row of a store wins.
+insert into wanted_lifetime (store_key, opened_at, closed_at, since_seq)
+select distinct on (store_key) store_key, begins, ends, %(seq)s
+from import_staged join store using (store_id)
+where import_id = any(%(ids)s) and reason is null
+order by store_key, position desc
+
+-- name: count_lifetimes
+select import_id, count(*) filter (where outcome = 'accepted') as accepted,
+    count(*) filter (where outcome = 'duplicate') as duplicate, count(*) filter (where outcome = 'corrected') as corrected
+from import_staged join store using (store_id) join wanted_lifetime using (store_key)
+where import_id = any(%(ids)s) and reason is null
+group by import_id
+
+-- name: want_closures
+-- A store id of * stands for every store. The last row of a store and start wins.
+insert into wanted_closure (id, store_key, labels, starts_at, ends_at, treatment, reason, note, since_seq)
+select distinct on (store_id, begins) gen_random_uuid(), case when store_id = '*' then 0 else store_key end, '{}', begins, ends,
+    details ->> 'treatment', details ->> 'reason', details ->> 'note', %(seq)s
+from import_staged left join store using (store_id)
+where import_id = any(%(ids)s) and import_staged.reason is null
+order by store_id, begins, position desc
+
+-- name: count_closures
+select import_id, count(*) filter (where outcome = 'accepted') as accepted,
+    count(*) filter (where outcome = 'duplicate') as duplicate, count(*) filter (where outcome = 'corrected') as corrected
+from import_staged staged left join store using (store_id)
+join wanted_closure wanted
+    on wanted.store_key = case when staged.store_id = '*' then 0 else store.store_key end and wanted.starts_at = staged.begins
+where import_id = any(%(ids)s) and staged.reason is null
+group by import_id
+
+-- name: special_dates_of_store
+select date from special_hours
+where store_key = %(store_key)s and until_seq is null and coalesce(date = %(date)s::date, %(date)s::date is null)
+
+-- name: special_hours_of_store
+-- A row without date for a store without special hours.
+select date, intervals from store left join special_hours held on held.store_key = store.store_key and until_seq is null
+where store_id = %(store_id)s
+order by date
+
+-- name: lifetime_of_store
+select opened_at, closed_at from store left join lifetime held on held.store_key = store.store_key and until_seq is null
+where store_id = %(store_id)s
+
+-- name: closure_target
+-- The key of a store that the caller may see.
+select store_key from store where store_id = %(store_id)s and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb)
+
+-- name: closure_at
+-- The closure of this target that begins at this instant, if there is one.
+select id, ends_at, treatment, reason, note from closure
+where store_key = %(store_key)s and labels = %(labels)s and starts_at = %(starts_at)s and until_seq is null
+
+-- name: closure_to_change
+-- A closure of a store that the caller may see. A caller without limit may be shown any.
+select closure.store_key, closure.labels, starts_at, ends_at, treatment, reason, note
+from closure left join store using (store_key)
+where closure.id = %(id)s and until_seq is null and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb)
+
+-- name: list_closures
+-- Latest start first, with the change that declared each and the last one.
+select closure.id, store_id, closure.labels, starts_at, ends_at, treatment, reason, note, last.import_id,
+    first.changed_by as declared_by, first.changed_at as declared_at, last.changed_by, last.changed_at
+from closure left join store using (store_key)
+join adjustment_change last on last.seq = closure.since_seq
+join adjustment_change first on first.seq = (select min(since_seq) from closure version where version.id = closure.id)
+where until_seq is null
+    and (%(id)s::uuid is null or closure.id = %(id)s)
+    and (%(store_id)s::text is null or store_id = %(store_id)s)
+    and (%(before_at)s::timestamptz is null or (starts_at, closure.id) < (%(before_at)s, %(before_id)s::uuid))
+    and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb)
+order by starts_at desc, closure.id desc
+limit %(limit)s
+
+-- name: list_calendars
+select name, labels, dates, changed_by, changed_at
+from calendar join adjustment_change on seq = since_seq
+where until_seq is null and (%(name)s::text is null or name = %(name)s)
+order by name

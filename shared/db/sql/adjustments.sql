@@ -1,0 +1,40 @@
+-- Adjustments of the weekly hours that held at the ledger number `seq`, for some stores. Dates are days since 1970,
+-- instants microseconds since 1970.
+
+-- name: dated_hours
+select store_key, effective_from - date '1970-01-01', intervals from dated_hours
+where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+
+-- name: special_hours
+select store_key, date - date '1970-01-01', intervals from special_hours
+where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+
+-- name: lifetimes
+select store_key, (extract(epoch from opened_at) * 1000000)::bigint, (extract(epoch from closed_at) * 1000000)::bigint
+from lifetime
+where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+
+-- name: closures
+-- One row per closure and store. A closure for labels applies to the stores that have them in this snapshot.
+with held as materialized (
+    select * from closure
+    where treatment <> 'ignore' and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+), applied as (
+    select store_key, held.starts_at, held.ends_at, held.treatment from held
+    where store_key = any(%(store_keys)s)
+    union all
+    select store.store_key, held.starts_at, held.ends_at, held.treatment
+    from held join store on store.labels @> held.labels
+    where held.store_key = 0 and store.store_key = any(%(store_keys)s)
+)
+select store_key, (extract(epoch from starts_at) * 1000000)::bigint, (extract(epoch from ends_at) * 1000000)::bigint,
+    treatment
+from applied
+
+-- name: calendars
+-- By name, each with the stores that have its labels in this snapshot.
+select dates, array(
+    select store_key from store where store_key = any(%(store_keys)s) and labels @> calendar.labels) as members
+from calendar
+where since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+order by name

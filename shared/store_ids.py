@@ -1,0 +1,78 @@
+"""The rule for store ids: one for files, JSON bodies, paths and filters."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from shared.errors import InvalidRequest
+from shared.texts import UNSEEN
+
+MAX_STORE_ID_BYTES: Final = 1024
+_SPACES: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # category Zs without the plain space
+_INVISIBLE: Final = (
+    "\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"  # zero-width, and bidi marks
+)
+_EDGES = re.compile(f"^[ {_SPACES}{_INVISIBLE}]+|[ {_SPACES}{_INVISIBLE}]+$")
+_OTHER_SPACE = re.compile(f"[{_SPACES}]")
+
+LONGEST_ODD_BYTES: Final = 32  # of a number or a word; only ids that end in `.0` may be longer
+# What spreadsheets and programs write in place of an id: floating-point numbers, and words for an empty value.
+_ODD = re.compile(
+    r"""(?=.{1,32}$)(?:
+        [+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)e[+-]?[0-9]{1,4}
+        | [+-]?[0-9]+[.,]0{1,6}
+        | null | \(null\) | <null> | [+-]?nan | none | <none> | undefined | \\n | \[object\ object\]
+        | n/a | \#n/a | n\.a\. | <na>
+        | \#(?:ref|value|div/0|num|null|spill|calc|error)! | \#name\? | \#{2,}
+    ) | .*\.0""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII | re.DOTALL,
+)
+
+ID_FAULTS: Final[Mapping[str, str]] = {
+    "store_id": (
+        f"the store id is empty, longer than {MAX_STORE_ID_BYTES} bytes,"
+        " or contains a space other than the plain one, such as a no-break space"
+    ),
+    "control_character": "the store id contains a control character or an invisible character",
+    "odd_id": (
+        "the store id looks like what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, NULL,"
+        " nan, None, #N/A); export the column as text, or allow such ids with --allow-odd-ids"
+        " (UPTILL_ALLOW_ODD_IDS=true)"
+    ),
+}
+
+
+def clean_store_id(text: str) -> str:
+    """Return the id in NFC, without spaces, zero-width characters and bidi marks at both ends."""
+    if text.isascii():
+        return text.strip(" ")
+    return unicodedata.normalize("NFC", _EDGES.sub("", text))
+
+
+def find_id_fault(store_id: str, *, allow_odd: bool) -> str | None:
+    """Return why a clean id is rejected (a name in `ID_FAULTS`), or None if it is valid."""
+    if UNSEEN.search(store_id):
+        return "control_character"
+    if not store_id or len(store_id.encode()) > MAX_STORE_ID_BYTES or _OTHER_SPACE.search(store_id):
+        return "store_id"
+    return None if allow_odd or not is_odd_id(store_id) else "odd_id"
+
+
+def is_odd_id(store_id: str) -> bool:
+    """Return whether an id looks like a floating-point number or a word for an empty value."""
+    return _ODD.fullmatch(store_id) is not None
+
+
+def require_store_id(text: str, *, allow_odd: bool) -> str:
+    """Return the clean id. Raise `InvalidRequest` if it is not valid."""
+    store_id = clean_store_id(text)
+    if fault := find_id_fault(store_id, allow_odd=allow_odd):
+        raise InvalidRequest(ID_FAULTS[fault], field="store_id")
+    return store_id
+
+
+def guess_store_id(text: str) -> str | None:
+    """Return the store that a rejected row means: its id without invisible characters. None if it names none."""
+    store_id = clean_store_id(UNSEEN.sub("", text)).strip()
+    return store_id if store_id and len(store_id.encode()) <= MAX_STORE_ID_BYTES else None

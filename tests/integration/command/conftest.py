@@ -1,0 +1,47 @@
+"""The services as processes, and a client of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from services.local.ports import HOST, free_ports
+from tests.fixtures.services import Services, wait_until
+from uptill_client import UptillClient
+
+
+@pytest.fixture
+def services(services_without_worker: Services) -> Services:
+    """The API, the ingest service and a worker."""
+    services_without_worker.worker()
+    return services_without_worker
+
+
+@pytest.fixture
+def services_without_worker(env: dict[str, str], tmp_path: Path) -> Iterator[Services]:
+    """The API and the ingest service."""
+    (port,) = free_ports(1)
+    url = f"http://{HOST}:{port}"
+    extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "160"}
+    with Services({**env, **extra}, tmp_path) as services:
+        services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
+        services.api()
+        wait_until(lambda: is_ready(url), "the ingest service")
+        yield services
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/readyz").is_success
+    except httpx2.HTTPError:
+        return False
+
+
+@pytest.fixture
+def client(services: Services) -> Iterator[UptillClient]:
+    settings = services.settings
+    with UptillClient(
+        settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"], ingest_url=settings["UPTILL_INGEST_URL"]
+    ) as client:
+        yield client

@@ -1,0 +1,92 @@
+"""`uptill closures` and `uptill calendars` against the real ingest service: every subcommand, and the calls of the client."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.local.ports import HOST, free_ports
+from tests.fixtures.fleet import Store, load_fleet
+from tests.fixtures.services import Services, wait_until
+from tests.integration.command.conftest import is_ready
+from uptill_client import SpecialDate, TimeRange, UptillClient
+
+OPENED = datetime(2024, 5, 1, 15, tzinfo=UTC)
+
+
+def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
+    load_fleet(
+        env["UPTILL_DATABASE_URL"], {"a": Store(polls=[(datetime(2024, 10, 14, 18, tzinfo=UTC), True)])}
+    )
+    (port,) = free_ports(1)
+    url = f"http://{HOST}:{port}"
+    extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "200"}
+    with Services({**env, **extra}, tmp_path) as services:
+        services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
+        wait_until(lambda: is_ready(url), "the ingest service")
+
+        def run(*arguments: str) -> str:
+            done = services.run("closures", *arguments)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        closure = run(
+            *(
+                "declare",
+                "--store",
+                "a",
+                "--from",
+                "2024-10-18T16:00-05:00",
+                "--to",
+                "2024-10-18T18:30-05:00",
+            ),
+            *("--treatment", "exclude", "--reason", "force_majeure", "--note", "The city closed the street."),
+        ).strip()
+        everywhere = run("declare", "--store", "*", "--from", "2024-12-25", "--treatment", "as_up").strip()
+        listed = run("list")
+        for text in (closure, everywhere, "2024-10-18 21:00", "2024-10-18 23:30", "exclude", "force_majeure"):
+            assert text in listed
+        run("change", closure, "--to", "none", "--note", "It stays closed.")
+        (as_json,) = json.loads(run("list", "--store", "a", "--json"))
+        assert as_json["id"] == json.loads(run("show", closure, "--json"))["id"] == closure
+        assert as_json["ends_at"] is None
+        shown = run("show", closure)
+        for text in ("It stays closed.", "2024-10-18T21:00:00Z", "declared", "changed"):
+            assert text in shown
+        run("withdraw", closure)
+        assert closure not in run("list")
+        assert services.run("closures", "show", closure).returncode == 1
+        for wrong in (["--store", "a", "--label", "x=y"], []):
+            refused = services.run(
+                "closures", "declare", "--from", "2024-10-18", "--treatment", "ignore", *wrong
+            )
+            assert refused.returncode == 2
+        refused = services.run(
+            "closures", "declare", "--store", "a", "--from", "noon", "--treatment", "ignore"
+        )
+        assert refused.returncode == 2
+        assert "2024-10-18T21:00Z" in refused.stderr
+
+        def calendars(*arguments: str) -> str:
+            done = services.run("calendars", *arguments)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        calendars("set", "us", "2024-12-25", "2024-12-24=10:00-14:00,16:00-18:00", "--label", "country=us")
+        assert "country=us" in calendars("list")
+        assert "10:00:00-14:00:00, 16:00:00-18:00:00" in calendars("show", "us")
+        assert json.loads(calendars("show", "us", "--json"))["date_count"] == 2
+        assert services.run("calendars", "set", "us", "2024-12-24=10:00").returncode == 2
+        calendars("remove", "us")
+        assert json.loads(calendars("list", "--json")) == []
+
+        key = services.settings["UPTILL_API_KEY"]
+        with UptillClient(services.settings["UPTILL_API_URL"], key, ingest_url=url) as client:
+            client.set_special_hours("a", [SpecialDate("2024-12-24", [TimeRange("10:00", "14:00")])])
+            assert client.get_special_hours("a").dates == [
+                SpecialDate("2024-12-24", [TimeRange("10:00:00", "14:00:00")])
+            ]
+            client.remove_special_hours("a", date="2024-12-24")
+            assert client.get_special_hours("a").dates == []
+            client.set_lifetime("a", opened_at=OPENED)
+            assert client.get_lifetime("a").opened_at == OPENED
+            assert client.set_hours("a", [], effective_from="2025-03-01").counts.accepted == 1

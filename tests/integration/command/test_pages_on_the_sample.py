@@ -1,0 +1,48 @@
+"""The commands of the pages, run as printed on the data of `uptill sample`: each finds the store that it names."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from services.sample.fleet import DOCUMENTED
+from tests.fixtures.services import Services
+from tests.integration.command.test_client import blocks, in_a_shell
+
+PAGES = ("docs/how-to/stores.md", "docs/how-to/live-polls.md", "docs/how-to/reports.md")
+
+
+@pytest.fixture
+def folder(services: Services, tmp_path: Path) -> Path:
+    """Where a reader is who has loaded the sample: a small one, and files of the reader's own."""
+    (tmp_path / ".uptill").mkdir()
+    settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in services.settings.items())
+    (tmp_path / ".uptill" / "env").write_text(settings)
+    in_a_shell(
+        "uptill sample data --stores 60 --days 9 && uptill ingest data\n"
+        "cp data/timezones.csv polls.csv && cp data/menu_hours.csv hours.csv && gzip -k polls.csv\n"
+        "mv polls.csv.gz export.csv.gz",
+        tmp_path,
+    )
+    return tmp_path
+
+
+def test_the_commands_of_the_pages_find_their_stores(folder: Path) -> None:
+    shown = in_a_shell("uptill stores timeline 0042 --window last_week", folder)
+    assert re.search(r"^up at least .* from [1-9]\d* polls$", shown, re.MULTILINE)
+    for page in PAGES:
+        in_a_shell(". .uptill/env\n" + "".join(blocks(page, "sh")), folder)
+    report = in_a_shell("uptill report --store 0042 --store 0043", folder)
+    assert report.count("\n") == 3
+
+
+def test_the_pages_name_only_stores_of_the_sample() -> None:
+    named = {
+        store
+        for page in PAGES
+        for block in blocks(page, "sh")
+        for store in re.findall(r"(?:--store |stores (?:show|label|timeline) |/v1/stores/)([\w-]+)", block)
+    }
+    assert named
+    assert named <= set(DOCUMENTED)

@@ -1,0 +1,95 @@
+"""Output in terminals of 60, 80 and 100 columns and in pipes: whole ids, no line too wide, no log lines in it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.fixtures.services import Services
+from tests.fixtures.terminal import run_in_terminal
+from tests.integration.ingest.command import run_ingest
+from uptill_client import Poll, UptillClient
+
+NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
+at_each_width = pytest.mark.parametrize("columns", [60, 80, 100])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "timezones-of-all-stores-in-the-north.csv").write_text(
+        "store_id,timezone_str\n" + "".join(f"s{n},America/Denver\n" for n in range(2000))
+    )
+    (folder / "polls.csv").write_text(
+        "store_id,status,timestamp_utc\ns1,active,2024-10-14 18:00:00 UTC\ns1,odd,2024-10-14 18:00:00 UTC\n"
+    )
+    return folder
+
+
+@at_each_width
+def test_tables_keep_ids_whole_and_lines_narrow(
+    columns: int, services: Services, client: UptillClient, folder: Path
+) -> None:
+    env = {name: value for name, value in services.settings.items() if name != "COLUMNS"}
+    client.send_polls(Poll("0042", n % 4 != 0, NOW - timedelta(minutes=55 * n)) for n in range(9))
+    report = client.finished(client.create_report().id)
+    run_ingest(env["UPTILL_DATABASE_URL"], str(folder))
+    newest = next(client.imports())
+    for arguments, whole in (
+        (("reports", "list"), report.id),
+        (("imports", "list"), newest.id),
+        (("stores", "list"), "0042"),
+    ):
+        code, lines = run_in_terminal(columns, "services.cli", *arguments, env=env)
+        assert code == 0
+        assert any(line.startswith(whole) for line in lines), lines
+        assert max(map(cell_len, lines)) <= columns
+    code, lines = run_in_terminal(columns, "services.cli", "doctor", env=env)
+    assert code == 0
+    assert max(map(cell_len, lines)) <= columns
+    code, lines = run_in_terminal(
+        columns, "services.cli", "doctor", env={**env, "UPTILL_REDIS_URL": "redis://127.0.0.1:1/0"}
+    )
+    assert code == 1
+    assert max(map(cell_len, lines)) <= columns
+    assert "UPTILL_REDIS_URL (127.0.0.1:1)" in " ".join(" ".join(lines).split())
+
+
+@at_each_width
+def test_a_load_fits_the_terminal(columns: int, env: dict[str, str], folder: Path) -> None:
+    code, lines = run_in_terminal(columns, "services.ingest", str(folder), env=env)
+    assert code == 0
+    assert "data quality" in lines
+    # Remarks about single rows and files follow. They have paths, and are not cut.
+    tables = [line for line in lines if not line.startswith((str(folder), "warning: "))]
+    assert max(map(cell_len, tables)) <= columns, tables
+    shown = " ".join(" ".join(lines).split())
+    assert "timezones-of-all-stores-in-the-north.csv" in shown
+    assert "2,000" in shown
+    assert not [line for line in lines if line.startswith("{")]
+
+
+def test_in_a_pipe_lines_are_whole(env: dict[str, str], folder: Path) -> None:
+    done = run_ingest(env["UPTILL_DATABASE_URL"], str(folder), env={"COLUMNS": "40"})
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].split() == ["file", "kind", "accepted", "duplicate", "corrected", "rejected", "seconds"]
+    assert lines[1].split()[:6] == [
+        "timezones-of-all-stores-in-the-north.csv",
+        "timezones",
+        "2,000",
+        "0",
+        "0",
+        "0",
+    ]
+    assert b"{" not in done.stdout + done.stderr
+
+
+def test_json_is_one_document_whatever_is_logged(services: Services, client: UptillClient) -> None:
+    client.send_polls([Poll("0042", True, NOW)])
+    for arguments in (("reports", "list"), ("stores", "list"), ("imports", "list"), ("doctor",)):
+        done = services.run("-v", *arguments, "--json", UPTILL_DATABSE_URL="x")
+        json.loads(done.stdout)
+        assert "UPTILL_DATABSE_URL is not a setting" in done.stderr

@@ -1,0 +1,73 @@
+"""Files loaded in both ways, by the command and over HTTP, for tests of what becomes of their bytes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.integration.ingest.command import run_ingest
+from tests.integration.ingest.service import ended, ingest_service
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of one file: the import's row, its rejected rows as (line, reason), and what the caller was told."""
+
+    row: Mapping[str, Any]
+    rejects: list[tuple[int, str]]
+    told: str
+
+    @property
+    def state(self) -> str:
+        return str(self.row["state"])
+
+    @property
+    def quality(self) -> Mapping[str, Any]:
+        return self.row["quality"] or {}
+
+    @property
+    def refusal(self) -> tuple[str, str]:
+        """Return the reason and the message of a refused file."""
+        error = self.row["error"]
+        return error["reason"], error["message"]
+
+
+LoadFile = Callable[..., Loaded]
+
+
+@pytest.fixture(params=["command", "http"])
+def load_file(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> LoadFile:
+    """Return a function that loads one file, given by its bytes and name; `allow_odd_ids=True` allows odd ids."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+
+    def by_command(data: bytes, name: str = "file.csv", *, allow_odd_ids: bool = False) -> Loaded:
+        (folder / name).write_bytes(data)
+        options = ["--allow-odd-ids"] if allow_odd_ids else []
+        done = run_ingest(database_url, *options, str(folder / name))
+        assert b"Traceback" not in done.stderr
+        found = _read_latest(database_url, str(folder / name), done.stderr.decode())
+        assert (done.returncode == 0) == (found.state == "succeeded")
+        return found
+
+    def by_http(data: bytes, name: str = "file.csv", *, allow_odd_ids: bool = False) -> Loaded:
+        with ingest_service(database_url, tmp_path / "spool", allow_odd_ids=allow_odd_ids) as client:
+            body = ended(client, client.post("/v1/imports", params={"name": name}, content=data))
+        return _read_latest(database_url, name, str(body))
+
+    return by_command if request.param == "command" else by_http
+
+
+def _read_latest(database_url: str, source: str, told: str) -> Loaded:
+    with psycopg.connect(database_url) as conn, conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            "select * from import where source = %s order by id desc limit 1", [source]
+        ).fetchall()[0]
+        rejects = conn.execute(
+            "select line, reason from import_reject where import_id = %s order by line", [row["id"]]
+        ).fetchall()
+    return Loaded(row, rejects, told)

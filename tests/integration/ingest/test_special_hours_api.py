@@ -1,0 +1,108 @@
+"""Special hours, lifetimes and dated hours of one store over HTTP."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.integration.ingest.database import check_ledger
+from tests.integration.ingest.service import ingest_service, problem
+from tests.integration.ingest.test_http_stores import MONDAY, put
+
+PATH = "/v1/stores/a%2Fb/special-hours"
+EVE = {"date": "2024-12-24", "intervals": [{"start_time_local": "10:00", "end_time_local": "14:00"}]}
+CHRISTMAS = {"date": "2024-12-25"}
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    with ingest_service(database_url, tmp_path / "spool") as client:
+        yield client
+
+
+def dates(service: TestClient) -> dict[str, list[tuple[str, str]]]:
+    return {
+        one["date"]: [(each["start_time_local"], each["end_time_local"]) for each in one["intervals"]]
+        for one in service.get(PATH).json()["dates"]
+    }
+
+
+def test_special_hours_are_replaced_as_a_whole(service: TestClient, database_url: str) -> None:
+    assert put(service, PATH, {"dates": [CHRISTMAS, EVE]}) == (2, 0, 0)
+    assert dates(service) == {"2024-12-24": [("10:00:00", "14:00:00")], "2024-12-25": []}
+    later = EVE["intervals"] + [{"start_time_local": "16:00", "end_time_local": "18:00"}]  # type: ignore[operator]
+    assert put(service, PATH, {"dates": [{**EVE, "intervals": later}, {"date": "2025-01-01"}]}) == (1, 0, 1)
+    assert dates(service) == {
+        "2024-12-24": [("10:00:00", "14:00:00"), ("16:00:00", "18:00:00")],
+        "2025-01-01": [],
+    }
+    assert service.delete(PATH, params={"date": "2025-01-01"}).is_success
+    assert list(dates(service)) == ["2024-12-24"]
+    assert service.delete(PATH).is_success
+    assert dates(service) == {}
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*), count(until_seq) from special_hours").fetchone() == (4, 4)
+        cut = conn.execute("select data_cut from ledger_head").fetchone()
+        assert service.delete(PATH).is_success
+        assert conn.execute("select data_cut from ledger_head").fetchone() == cut
+    check_ledger(database_url)
+
+
+def test_a_lifetime_is_replaced(service: TestClient) -> None:
+    path = "/v1/stores/a/lifetime"
+    assert put(service, path, {"opened_at": "2024-05-01T10:00:00-05:00"}) == (1, 0, 0)
+    assert service.get(path).json() == {
+        "store_id": "a",
+        "opened_at": "2024-05-01T15:00:00Z",
+        "closed_at": None,
+    }
+    assert put(service, path, {"opened_at": None, "closed_at": "2024-06-01T00:00:00Z"}) == (0, 0, 1)
+    assert put(service, path, {"closed_at": "2024-06-01T00:00:00Z"}) == (0, 1, 0)
+    assert put(service, path, {}) == (0, 0, 1)
+    assert service.get(path).json() == {"store_id": "a", "opened_at": None, "closed_at": None}
+
+
+def test_hours_from_a_date_on_leave_the_others_alone(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/a/hours"
+    assert put(service, path, {"hours": [MONDAY]}) == (1, 0, 0)
+    assert put(service, path, {"hours": [MONDAY]}, effective_from="2025-03-01") == (1, 0, 0)
+    assert put(service, path, {"hours": []}, effective_from="2025-03-01") == (0, 0, 1)
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*) from business_hours").fetchone() == (1,)
+        held = conn.execute("select effective_from::text, intervals from dated_hours where until_seq is null")
+        assert held.fetchall() == [("2025-03-01", [])]
+    refused = problem(service.put(f"{path}?effective_from=March", json={"hours": []}), 422, "invalid_request")
+    assert refused["field"] == "query.effective_from"
+
+
+def test_a_store_that_does_not_exist_has_none(service: TestClient) -> None:
+    for path in ("/v1/stores/x/special-hours", "/v1/stores/x/lifetime"):
+        problem(service.get(path), 404, "store_not_found")
+    problem(service.delete("/v1/stores/x/special-hours"), 404, "store_not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (PATH, {"dates": [{"date": "24.12.2024"}]}, "dates.0.date"),
+        (PATH, {"dates": [EVE, EVE]}, "dates.1.date"),
+        (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "24:00", "end_time_local": "9:00"}]}]}, "dates.0.intervals.0"),
+        (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "", "end_time_local": ""}]}]}, "dates.0.intervals.0"),
+        (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "9:00"}]}]}, "body.dates.0.intervals.0.end_time_local"),
+        (PATH, {"dates": [CHRISTMAS] * 10_001}, "body.dates"),
+        (PATH, {}, "body.dates"),
+        ("/v1/stores/a/lifetime", {"opened_at": "2024-05-01"}, "opened_at"),
+        ("/v1/stores/a/lifetime", {"closed_at": "2024-05-01T00:00:00"}, "closed_at"),
+        ("/v1/stores/a/lifetime", {"opened_at": "2024-05-02T00:00Z", "closed_at": "2024-05-01T00:00Z"}, "closed_at"),
+    ],
+)  # fmt: skip
+def test_an_invalid_change_changes_nothing(
+    service: TestClient, database_url: str, path: str, body: Any, field: str
+) -> None:
+    refused = problem(service.put(path, json=body), 422, "invalid_request")
+    assert field in {refused.get("field"), *(found["field"] for found in refused.get("errors", []))}
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select seq from ledger_head").fetchone() == (0,)
