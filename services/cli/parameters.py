@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,6 +36,15 @@ Detail = Annotated[
     typer.Option(
         "--detail",
         help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, time zone.",
+    ),
+]
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
     ),
 ]
 

@@ -23,7 +23,17 @@ from services.cli.console import (
     stdout,
 )
 from services.cli.output_file import check_output, unwinding_on_signals, write_errors_named
-from services.cli.parameters import Detail, Format, Labels, Policy, PolicyName, Stores, Windows, labels_of
+from services.cli.parameters import (
+    Detail,
+    Format,
+    Labels,
+    Output,
+    Policy,
+    PolicyName,
+    Stores,
+    Windows,
+    labels_of,
+)
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FORMATS, ReportFile, ReportStatus, UptillClient
@@ -52,14 +62,7 @@ def report(
         list[Format] | None,
         typer.Option("--format", help="Repeatable. Default: the ending of the -o file, or csv."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
-        ),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """Make a report and download it.
 

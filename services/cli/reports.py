@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, instant, minute, note, print_fields, print_json, print_table
+from services.cli.parameters import Output
 from services.cli.report import download_report
 from uptill_client import ReportStatus
 
@@ -76,14 +76,7 @@ def failed_stores(report_id: ReportId, *, as_json: Json = False) -> None:
 @app.command()
 def download(
     report_id: ReportId,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
-        ),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """Download the files of a report, such as one whose `uptill report` was stopped. Waits until it has ended."""
     with api_client() as client:

@@ -5,7 +5,7 @@ It gives way until the last claim: a report must end even if no worker has the r
 
 from collections.abc import Sequence
 
-from shared.reports.model import BatchLease, FailedStore
+from shared.reports.model import BatchLease, StoreFailure
 from shared.uptime.tzdata_release import tzdata_version
 
 
@@ -13,7 +13,7 @@ class OtherTzdata(Exception):
     """Another worker may have the time zone database with which the report was accepted."""
 
 
-def give_way(lease: BatchLease, failed: Sequence[FailedStore]) -> None:
+def give_way(lease: BatchLease, failed: Sequence[StoreFailure]) -> None:
     """Raise `OtherTzdata` if a store failed for its zone, and another worker may know that zone."""
     if any(store.reason == "unknown_timezone" for store in failed):
         require_tzdata(lease.batch.tzdata_version, is_last=lease.is_last)

@@ -9,7 +9,7 @@ from services.worker.failing_stores import find_failing_stores
 from services.worker.inputs import BatchInput
 from services.worker.render import render_csv, report_values
 from shared.clock import to_us
-from shared.reports.model import Batch, FailedStore, WithoutRow
+from shared.reports.model import Batch, StoreFailure, WithoutRow
 from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.bounds import bounds_us
 from shared.uptime.intervals import Bools
@@ -32,7 +32,7 @@ def render_part(batch: Batch, given: BatchInput) -> RenderedPart:
     The first part of a report has the header, so the file is the concatenation of its parts.
     """
     (data, left_out), faults = find_failing_stores(given, lambda some: _render_stores(batch, some))
-    failed = [FailedStore(given.store_ids[place], fault.reason, fault.detail) for place, fault in faults]
+    failed = [StoreFailure(given.store_ids[place], fault.reason, fault.detail) for place, fault in faults]
     return RenderedPart(data, WithoutRow(failed, left_out))
 
 

@@ -6,13 +6,13 @@ from uuid import UUID
 import psycopg
 
 from shared.db.queries import queries
-from shared.reports.model import FailedStore
+from shared.reports.model import StoreFailure
 
 _SQL = queries("reports")
 
 
 def record_failed_stores(
-    conn: psycopg.Connection, report_id: UUID, batch_no: int, failed: Sequence[FailedStore]
+    conn: psycopg.Connection, report_id: UUID, batch_no: int, failed: Sequence[StoreFailure]
 ) -> None:
     """Replace what is recorded of a batch, in the transaction that records its part."""
     batch = {"report_id": report_id, "batch_no": batch_no}

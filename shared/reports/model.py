@@ -41,7 +41,7 @@ NOWHERE = Origin()
 
 
 @dataclass(frozen=True)
-class FailedStore:
+class StoreFailure:
     """A store that a report was made without, because it could not be computed. It has no row in the files."""
 
     store_id: str
@@ -53,7 +53,7 @@ class FailedStore:
 class WithoutRow:
     """The stores of a batch that have no row in its part: those that failed, and those that exist in none of the windows."""
 
-    failed: Sequence[FailedStore] = ()
+    failed: Sequence[StoreFailure] = ()
     left_out: int = 0
 
 
@@ -89,7 +89,7 @@ class Report:
     stores_total: int
     stores_done: int
     stores_failed: int
-    failed_stores: Sequence[FailedStore]
+    failed_stores: Sequence[StoreFailure]
     files: Sequence[FileOfReport]
 
     @property

@@ -13,11 +13,11 @@ from psycopg.types.json import Jsonb
 from shared.db.queries import queries
 from shared.errors import ReportNotFound
 from shared.keys import EVERY_STORE, StoreScope
-from shared.reports.model import FailedStore, FileOfReport, Report, ReportState
+from shared.reports.model import FileOfReport, Report, ReportState, StoreFailure
 
 _SQL = queries("reports")
 _FILE = tuple(field.name for field in fields(FileOfReport))
-_FAILED = tuple(field.name for field in fields(FailedStore))
+_FAILED = tuple(field.name for field in fields(StoreFailure))
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ async def list_reports(
 
 async def list_failed_stores(
     conn: AsyncConnection, report_id: UUID, *, after_id: str | None, limit: int
-) -> list[FailedStore]:
+) -> list[StoreFailure]:
     """Return up to `limit` stores that the report was made without, by id, beginning after `after_id`."""
-    async with conn.cursor(row_factory=class_row(FailedStore)) as cursor:
+    async with conn.cursor(row_factory=class_row(StoreFailure)) as cursor:
         await cursor.execute(
             _SQL["list_failed_stores"], {"report_id": report_id, "after_id": after_id, "limit": limit}
         )
@@ -82,5 +82,5 @@ def scope_json(visible: StoreScope) -> Jsonb | None:
 def _make_report(row: dict[str, Any]) -> Report:
     # The view shows whole rows, which may have more columns in a newer schema.
     files = [FileOfReport(**{name: file[name] for name in _FILE}) for file in row.pop("files")]
-    failed = [FailedStore(**{name: store[name] for name in _FAILED}) for store in row.pop("failed_stores")]
+    failed = [StoreFailure(**{name: store[name] for name in _FAILED}) for store in row.pop("failed_stores")]
     return Report(**row, files=files, failed_stores=failed)

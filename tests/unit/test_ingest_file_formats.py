@@ -1,4 +1,4 @@
-"""Files that are not CSV: each is named for what it is, with what to do."""
+"""Files that are not CSV: the message names the format, and says what to do."""
 
 import gzip
 import io

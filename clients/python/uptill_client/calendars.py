@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from uptill_client.closures import SpecialDate
-from uptill_client.transport import Transport
+from uptill_client.ingest_calls import IngestCalls
 
 _PATH = "/v1/calendars"
 
@@ -30,12 +30,8 @@ class _Calendars:
     calendars: Sequence[Calendar]
 
 
-class CalendarCalls:
+class CalendarCalls(IngestCalls):
     """Calls for calendars. They go to the ingest service, need the scope admin, and raise `ApiError` on failure."""
-
-    @property
-    def _ingest(self) -> Transport:
-        raise NotImplementedError
 
     def calendars(self) -> Sequence[Calendar]:
         """Return all calendars by name, without their dates."""

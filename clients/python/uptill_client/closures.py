@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Required, TypedDict, Unpack
 
 from uptill_client.answers import StoreChanged
+from uptill_client.ingest_calls import IngestCalls
 from uptill_client.pages import iterate_pages
 from uptill_client.stores import creation, store_path
-from uptill_client.transport import Transport
 
 _PATH = "/v1/closures"
 
@@ -75,12 +75,8 @@ class Lifetime:
     closed_at: datetime | None
 
 
-class ClosureCalls:
+class ClosureCalls(IngestCalls):
     """Calls for closures, special hours and lifetimes. All go to the ingest service, and raise `ApiError` on failure."""
-
-    @property
-    def _ingest(self) -> Transport:
-        raise NotImplementedError
 
     def declare_closure(
         self,

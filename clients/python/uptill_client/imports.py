@@ -12,8 +12,8 @@ from typing import IO, TypedDict, Unpack
 
 from uptill_client.answers import Counts, ImportStatus, RejectedRow
 from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
+from uptill_client.ingest_calls import IngestCalls
 from uptill_client.pages import iterate_pages
-from uptill_client.transport import Transport
 
 _POLLS_A_CALL = 500
 _LOOK_EVERY_S = 0.5
@@ -42,12 +42,8 @@ class ReadingOptions(TypedDict, total=False):
     effective_from: str | None
 
 
-class ImportCalls:
+class ImportCalls(IngestCalls):
     """Calls of the ingest service. Each call raises `ApiError` on failure."""
-
-    @property
-    def _ingest(self) -> Transport:
-        raise NotImplementedError
 
     def upload(
         self,

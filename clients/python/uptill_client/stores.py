@@ -7,18 +7,15 @@ from typing import Any
 from urllib.parse import quote
 
 from uptill_client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
+from uptill_client.ingest_calls import IngestCalls
 from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
 
-class StoreCalls:
+class StoreCalls(IngestCalls):
     """Calls for stores. Changes go to the ingest service. Each call raises `ApiError` on failure."""
 
     _api: Transport
-
-    @property
-    def _ingest(self) -> Transport:
-        raise NotImplementedError
 
     def stores(self, *, labels: Mapping[str, str] | None = None) -> Iterator[Store]:
         """Yield stores by id: every store, or those that have all of the labels."""

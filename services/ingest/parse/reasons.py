@@ -45,7 +45,7 @@ FILE_REASONS = {
     "encoding": "the file is not UTF-8 text",
     "magic": "the file is not CSV: its first bytes are those of [another format](#other-formats)",
     "header": "the first line is not the header of a known kind of file (polls, hours, time zones, lifetimes, special hours, closures)",
-    "line_ends": "a line ends in CR CR LF, or has a CR without LF outside quotes, so that it is unclear where rows end; committed chunks stay",
+    "line_ends": "a line ends in CR CR LF, or a CR without LF stands outside quotes, so the file does not show where its rows end; committed chunks stay",
     "day_numbers": "the days of the week are numbered both from 0 and from 1, or some have numbers and others names",
     "truncated": "the archive is cut off; committed chunks stay",
     "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with a method other than deflate, or other bytes follow the end of the gzip data; the message says which; committed chunks stay",

@@ -27,7 +27,7 @@ METHODS = {
 
 
 def zip_with(method: int, name: str = "polls.csv", *, flags: int = 0) -> bytes:
-    """Return an archive whose member says that it is packed with this method."""
+    """Return an archive whose header names this method for its member."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr(name, POLLS)

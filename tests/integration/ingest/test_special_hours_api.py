@@ -13,7 +13,8 @@ from tests.integration.ingest.service import ingest_service, problem
 from tests.integration.ingest.test_http_stores import MONDAY, put
 
 PATH = "/v1/stores/a%2Fb/special-hours"
-EVE = {"date": "2024-12-24", "intervals": [{"start_time_local": "10:00", "end_time_local": "14:00"}]}
+MORNING = {"start_time_local": "10:00", "end_time_local": "14:00"}
+EVE = {"date": "2024-12-24", "intervals": [MORNING]}
 CHRISTMAS = {"date": "2024-12-25"}
 
 
@@ -33,7 +34,7 @@ def dates(service: TestClient) -> dict[str, list[tuple[str, str]]]:
 def test_special_hours_are_replaced_as_a_whole(service: TestClient, database_url: str) -> None:
     assert put(service, PATH, {"dates": [CHRISTMAS, EVE]}) == (2, 0, 0)
     assert dates(service) == {"2024-12-24": [("10:00:00", "14:00:00")], "2024-12-25": []}
-    later = EVE["intervals"] + [{"start_time_local": "16:00", "end_time_local": "18:00"}]  # type: ignore[operator]
+    later = [MORNING, {"start_time_local": "16:00", "end_time_local": "18:00"}]
     assert put(service, PATH, {"dates": [{**EVE, "intervals": later}, {"date": "2025-01-01"}]}) == (1, 0, 1)
     assert dates(service) == {
         "2024-12-24": [("10:00:00", "14:00:00"), ("16:00:00", "18:00:00")],

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.ingest.run import ingest_paths
@@ -167,8 +168,8 @@ def test_a_batch_of_which_nothing_is_left(
 
 
 def use_one_batch(api: TestClient) -> None:
-    context = api.app.state.context  # type: ignore[attr-defined]
-    object.__setattr__(context, "batch_terms", replace(context.batch_terms, batch_stores=100))
+    state = cast(FastAPI, api.app).state
+    state.context = replace(state.context, batch_terms=replace(state.context.batch_terms, batch_stores=100))
 
 
 def raising_for(broken: Sequence[str], error: Exception) -> Callable[..., Mapping[str, Values]]:

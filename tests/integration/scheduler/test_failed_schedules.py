@@ -1,4 +1,4 @@
-"""A schedule that cannot be run becomes `failed` with a reason, wherever it is shown, and all others go on."""
+"""A schedule that cannot be run becomes `failed`. Every list shows the reason, and the other schedules go on."""
 
 import asyncio
 import json
