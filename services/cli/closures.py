@@ -28,7 +28,7 @@ ClosureId = Annotated[str, typer.Argument(metavar="ID", help="The closure's id."
 _NO_END = "none"
 
 
-class Treatment(StrEnum):
+class TreatmentName(StrEnum):
     """What a closure does to the time in it."""
 
     exclude = "exclude"
@@ -42,7 +42,8 @@ def declare(
         str, typer.Option("--from", help="Start, such as 2024-10-18T16:00-05:00; UTC without an offset.")
     ],
     treatment: Annotated[
-        Treatment, typer.Option(help="exclude: not asked about; as_up: counts as up; ignore: only a note.")
+        TreatmentName,
+        typer.Option(help="exclude: not asked about; as_up: counts as up; ignore: only a note."),
     ],
     ends_at: Annotated[
         str | None, typer.Option("--to", help="End, in the same form. Default: not known yet.")
@@ -130,7 +131,7 @@ def change(
     closure_id: ClosureId,
     starts_at: Annotated[str | None, typer.Option("--from", help="New start.")] = None,
     ends_at: Annotated[str | None, typer.Option("--to", help=f"New end; {_NO_END} for no end yet.")] = None,
-    treatment: Annotated[Treatment | None, typer.Option(help="New treatment.")] = None,
+    treatment: Annotated[TreatmentName | None, typer.Option(help="New treatment.")] = None,
     reason: Annotated[str | None, typer.Option(help="New reason.")] = None,
     text: Annotated[str | None, typer.Option("--note", help="New note.")] = None,
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import DAY_US
-from shared.uptime.window import Calendar, Window
+from shared.uptime.window import CalendarPeriod, Window
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,7 +37,9 @@ def bounds_us(windows: Sequence[Window], as_of_us: int, zones: Sequence[str | No
     return starts_us, ends_us
 
 
-def _midnights_us(names: Sequence[str], calendar: Calendar | None, as_of_us: int) -> tuple[Int64s, Int64s]:
+def _midnights_us(
+    names: Sequence[str], calendar: CalendarPeriod | None, as_of_us: int
+) -> tuple[Int64s, Int64s]:
     """Return start and end of one calendar window in each zone."""
     assert calendar is not None  # noqa: S101 - the caller has checked
     as_of = _EPOCH + timedelta(microseconds=as_of_us)
@@ -50,7 +52,7 @@ def _midnights_us(names: Sequence[str], calendar: Calendar | None, as_of_us: int
         * _SECOND_US
         for edge in (0, 1)
     )
-    if calendar is Calendar.MONTH_TO_DATE:
+    if calendar is CalendarPeriod.MONTH_TO_DATE:
         ends_us = np.full_like(starts_us, as_of_us)
     return starts_us, ends_us
 
@@ -74,11 +76,11 @@ def _previous_month(today: date) -> tuple[date, date]:
 
 
 # The local dates at whose midnights a window begins and ends, given the store's date at `as_of`.
-_DATES: Final[Mapping[Calendar, Callable[[date], tuple[date, date]]]] = {
-    Calendar.PREVIOUS_DAY: _previous_day,
-    Calendar.PREVIOUS_WEEK: _previous_week,
-    Calendar.MONTH_TO_DATE: _month_to_date,
-    Calendar.PREVIOUS_MONTH: _previous_month,
+_DATES: Final[Mapping[CalendarPeriod, Callable[[date], tuple[date, date]]]] = {
+    CalendarPeriod.PREVIOUS_DAY: _previous_day,
+    CalendarPeriod.PREVIOUS_WEEK: _previous_week,
+    CalendarPeriod.MONTH_TO_DATE: _month_to_date,
+    CalendarPeriod.PREVIOUS_MONTH: _previous_month,
 }
 
 

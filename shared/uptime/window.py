@@ -28,7 +28,7 @@ _UNITS_US: Final = {
 _LOCAL_MARGIN_US: Final = DAY_US
 
 
-class Calendar(StrEnum):
+class CalendarPeriod(StrEnum):
     """Windows between midnights in the store's zone."""
 
     PREVIOUS_DAY = "previous_day"
@@ -47,7 +47,7 @@ class Window:
 
     name: str
     reach_us: int
-    calendar: Calendar | None = None
+    calendar: CalendarPeriod | None = None
     duration: str | None = field(default=None, compare=False)
 
     @property
@@ -72,10 +72,10 @@ NAMED_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
     | {
         calendar.value: Window(calendar.value, days * DAY_US + _LOCAL_MARGIN_US, calendar)
         for calendar, days in (
-            (Calendar.PREVIOUS_DAY, 2),
-            (Calendar.PREVIOUS_WEEK, 14),
-            (Calendar.MONTH_TO_DATE, 31),
-            (Calendar.PREVIOUS_MONTH, 62),
+            (CalendarPeriod.PREVIOUS_DAY, 2),
+            (CalendarPeriod.PREVIOUS_WEEK, 14),
+            (CalendarPeriod.MONTH_TO_DATE, 31),
+            (CalendarPeriod.PREVIOUS_MONTH, 62),
         )
     }
 )
@@ -109,7 +109,7 @@ def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
     if not 1 <= len(texts) <= MAX_WINDOWS:
         raise ValueError(f"give 1 to {MAX_WINDOWS} windows")
     windows = tuple(parse_window(text) for text in texts)
-    seen: dict[tuple[int, Calendar | None], str] = {}
+    seen: dict[tuple[int, CalendarPeriod | None], str] = {}
     for text, window in zip(texts, windows, strict=True):
         if (other := seen.setdefault((window.reach_us, window.calendar), text)) is not text:
             raise ValueError(f"{other} and {text} are the same window")

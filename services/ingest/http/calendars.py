@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.change_store import SpecialDate, parse_special_dates
+from services.ingest.http.change_store import LocalDate, parse_special_dates
 from services.ingest.http.record_change import record_change
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
@@ -34,7 +34,7 @@ class CalendarRow:
 
 
 def replace_calendar(
-    database_url: str, name: str, labels: Mapping[str, str], dates: Sequence[SpecialDate], created_by: str
+    database_url: str, name: str, labels: Mapping[str, str], dates: Sequence[LocalDate], created_by: str
 ) -> None:
     """Replace the labels and all dates of a calendar. Raise `InvalidRequest` and `DatabaseUnavailable`."""
     if not _NAME.fullmatch(name):

@@ -44,7 +44,7 @@ class LocalInterval:
 
 
 @dataclass(frozen=True)
-class SpecialDate:
+class LocalDate:
     """A local date as text, with its openings as pairs of times of day. Without openings it is closed."""
 
     day: str
@@ -121,7 +121,7 @@ def replace_labels(
 
 
 def replace_special_hours(
-    database_url: str, store_id: str, dates: Sequence[SpecialDate], created_by: str, *, create: bool = False
+    database_url: str, store_id: str, dates: Sequence[LocalDate], created_by: str, *, create: bool = False
 ) -> StoreChange:
     """Replace all special hours of a store. Raise `InvalidRequest`, and as `_change_store` does."""
     parsed = parse_special_dates(dates)
@@ -170,7 +170,7 @@ def replace_lifetime(
     return _change_store(database_url, store_id, "lifetimes", created_by, write_lifetime, create=create)
 
 
-def parse_special_dates(dates: Sequence[SpecialDate]) -> Mapping[date, list[int]]:
+def parse_special_dates(dates: Sequence[LocalDate]) -> Mapping[date, list[int]]:
     """Return opening and closing seconds by date, as they are stored. Raise `InvalidRequest`."""
     found: dict[date, list[int]] = {}
     for index, given in enumerate(dates):

@@ -29,7 +29,7 @@ EVERY_STORE_ID = "*"
 
 
 @dataclass(frozen=True)
-class ClosureTerms:
+class WrittenTerms:
     """When a closure holds and what it does, as a caller writes it."""
 
     starts_at: str
@@ -66,7 +66,7 @@ class ClosureRow:
 
 
 def declare_closure(
-    database_url: str, key: ApiKey, store_id: str, labels: Mapping[str, str] | None, terms: ClosureTerms
+    database_url: str, key: ApiKey, store_id: str, labels: Mapping[str, str] | None, terms: WrittenTerms
 ) -> UUID:
     """Declare a closure of one store, of those with the labels, or of every store. Return its id.
 
@@ -102,7 +102,7 @@ def change_closure(
             "ends_at": ends_at.isoformat() if ends_at else None,
             **{name: held[name] for name in ("treatment", "reason", "note")},
         }
-        columns = ClosureTerms(**{**before, **changes}).parse()
+        columns = WrittenTerms(**{**before, **changes}).parse()
         row = {"id": closure_id, "store_key": held["store_key"], "labels": Jsonb(held["labels"]), **columns}
         with _refusing_doubles(closure_id):
             return change.merge_rows(CLOSURES_BY_ID, [row])

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.ingest.http.calendars import CalendarRow
-from services.ingest.http.change_store import SpecialDate
-from services.ingest.http.closures import EVERY_STORE_ID, ClosureRow, ClosureTerms
+from services.ingest.http.change_store import LocalDate
+from services.ingest.http.closures import EVERY_STORE_ID, ClosureRow, WrittenTerms
 from services.ingest.parse.adjustments import MAX_NOTE, MAX_REASON
 from shared.http.bodies import RequestBody
 from shared.labels import MAX_LABELS, checked_labels
@@ -54,9 +54,9 @@ class SpecialDateBody(BaseModel):
             ],
         )
 
-    def to_date(self) -> SpecialDate:
+    def to_date(self) -> LocalDate:
         """Return the date as a value, not yet checked."""
-        return SpecialDate(self.date, [(one.start_time_local, one.end_time_local) for one in self.intervals])
+        return LocalDate(self.date, [(one.start_time_local, one.end_time_local) for one in self.intervals])
 
 
 class SpecialHoursChange(RequestBody):
@@ -190,9 +190,9 @@ class ClosureCreate(RequestBody):
         # The store must exist, so its id has passed the stricter rule for new ones.
         return require_store_id(self.store_id, allow_odd=True), None
 
-    def to_terms(self) -> ClosureTerms:
+    def to_terms(self) -> WrittenTerms:
         """Return the terms, not yet checked."""
-        return ClosureTerms(self.starts_at, self.ends_at, self.treatment, self.reason, self.note)
+        return WrittenTerms(self.starts_at, self.ends_at, self.treatment, self.reason, self.note)
 
 
 class ClosureChange(RequestBody):
