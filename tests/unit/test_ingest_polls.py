@@ -119,7 +119,7 @@ def test_splitting_vectorised_equals_splitting_by_line(rows: list[str], newline:
     chunk = chunk_of(newline.join([*rows, ""]).encode())
     plain = split_plain(chunk, LAYOUT)
     by_line = split_by_line(chunk, LAYOUT)
-    lines = [row for row in rows if row]
+    lines = [row for row in rows if row.strip(',"')]
     assert by_line.rows_read == len(lines)
     if plain is not None:
         assert by_line.rejects == plain.rejects == []
@@ -135,6 +135,20 @@ def test_quoting_every_field_changes_nothing(rows: list[str]) -> None:
     left_reasons = [(reject.line, reject.reason) for reject in left.rejects]
     assert left_reasons == [(reject.line, reject.reason) for reject in right.rejects]
     _assert_equal(replace(left, rejects=[]), replace(right, rejects=[]))
+
+
+@pytest.mark.parametrize("blank", ["", ",,", '"","",""', ",,\r"])
+def test_rows_of_nothing_but_separators_are_skipped(blank: str) -> None:
+    """A spreadsheet saves its empty rows in this way."""
+    valid = parse(f"a,active,{AT.decode()}\n{blank}\nb,active,{AT.decode()}\n{blank}\n".encode())
+    assert (valid.ids.to_list(), valid.rejects) == (["a", "b"], [])
+
+
+def test_a_row_with_anything_in_it_is_read() -> None:
+    assert [one.reason for one in parse(f",,{AT.decode()}\n , ,\n".encode()).rejects] == [
+        "store_id",
+        "store_id",
+    ]
 
 
 def test_most_real_looking_chunks_are_plain() -> None:

@@ -80,7 +80,7 @@ class Rows:
 
 
 def split_rows(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = None) -> Rows:
-    """Return all rows of the chunk. Raise `BadInputFile` (`line_ends`).
+    """Return all rows of the chunk that are not blank. Raise `BadInputFile` (`line_ends`).
 
     The first chunk with characters beyond ASCII sets the file's `encoding`.
     """
@@ -110,7 +110,10 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
         return None
     line_ends = line_ends - (buffer[line_ends - 1] == _RETURN)
     ids = _read_column(data, layout.columns[0], layout.separator)
-    if len(ids) != n:
+    starts = np.stack([commas[:, c - 1] + 1 if c else line_starts for c in layout.columns])
+    ends = np.stack([commas[:, c] if c < separators else line_ends for c in layout.columns])
+    # A row without an id may be blank.
+    if len(ids) != n or (starts[0] == ends[0]).any():
         return None
     if not is_ascii:
         encoding.name = "utf-8"
@@ -118,8 +121,8 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
         chunk=chunk,
         text=data + _PAD,
         is_ascii=is_ascii,
-        starts=np.stack([commas[:, c - 1] + 1 if c else line_starts for c in layout.columns]),
-        ends=np.stack([commas[:, c] if c < separators else line_ends for c in layout.columns]),
+        starts=starts,
+        ends=ends,
         ids=ids,
         lines=np.arange(chunk.first_line, chunk.first_line + n),
         places=line_starts,
@@ -136,10 +139,11 @@ def split_by_line(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = 
     places: list[int] = []
     rejects: list[Reject] = []
     place = 0
+    blank = f'{layout.separator}"'.encode()
     if not chunk.data.isascii():
         encoding.name = encoding.name or find_encoding(texts, layout)
     for line, text in enumerate(texts, chunk.first_line):
-        if text:
+        if text.strip(blank):  # spreadsheets save empty rows as `,,`
             refuse_unclear_end(text, line)
             fields = split_line(text, layout, encoding.name)
             if isinstance(fields, str):

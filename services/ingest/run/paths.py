@@ -69,7 +69,7 @@ def _fail_alone(load: LoadSource) -> LoadSource:
         except Exception as error:
             if is_outage(error):
                 raise
-            cause = f"unexpected error, {type(error).__name__}: {error}; the other files were loaded"
+            cause = f"unexpected error, {type(error).__name__}: {error}; this does not affect the other files"
             return ImportResult(source.name, "failed", import_id, error=cause)
 
     return load_one
