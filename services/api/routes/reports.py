@@ -102,7 +102,8 @@ async def create_report(
     response.headers.update({} if created.quota is None else created.quota.headers())
     response.headers["Location"] = f"/v1/reports/{created.report.id}"
     response.headers["Retry-After"] = "1"
-    return await _with_links(context, created.report)
+    # The files of an existing report were checked on the way.
+    return ReportBody.with_links(created.report, context.signer, lost=())
 
 
 @router.get("/v1/reports")

@@ -1,5 +1,6 @@
 """No links to files that were changed in the bucket; the same request creates a new report."""
 
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
+from services.api import download_links
 from services.api.main import create_app
 from services.worker.context import WorkerContext
 from shared.metrics.registry import OBJECTS_REFUSED
@@ -57,6 +59,21 @@ def test_no_answer_has_a_link_to_a_file_of_another_length(
     problem(api.get("/get_report", params=asked, headers={"Accept": "text/csv"}), 410, "file_lost")
     whole = api.get(f"/v1/reports/{report['id']}/files/report.json", follow_redirects=False)
     assert whole.status_code == 302
+
+
+def test_many_calls_share_the_checks_of_the_last_second(
+    api: TestClient, report: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download_links, "MOST_CHECKS_PER_S", 1)
+    checks: list[object] = []
+    events = api.app.state.context.files._storage._client.meta.events  # type: ignore[attr-defined]
+    events.register("before-call.s3.HeadObject", lambda **_: checks.append(None))
+    calls, began = 100, time.monotonic()
+    for _ in range(calls):
+        assert api.get(f"/v1/reports/{report['id']}").json()["lost_files"] == []
+    seconds = math.ceil(time.monotonic() - began)
+    # A second of the clock that the calls only touch counts too, and each of the two files is checked again once.
+    assert 2 <= len(checks) <= (seconds + 1) * 3
 
 
 class TestAnswersThatExist:
