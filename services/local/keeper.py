@@ -9,21 +9,22 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from services.local.stopping import Running, Stage, stop_all
+from services.local.stopping import Running, Stage, StopPlan, stop_all
 
 # Shorter than a regular stop, because the next start may be waiting for it.
 _GRACE_S = {Stage.SERVICE: 5.0, Stage.SERVER: 20.0}
 
 
-def registration(stage: Stage, stop_signal: int, leaves: Sequence[Path]) -> bytes:
+def registration(plan: StopPlan) -> bytes:
     """Return the line that registers the calling process. It is shorter than PIPE_BUF, so writing it is atomic."""
-    return json.dumps([os.getpid(), int(stage), int(stop_signal), *map(str, leaves)]).encode() + b"\n"
+    return (
+        json.dumps([os.getpid(), int(plan.stage), int(plan.signal), *map(str, plan.leaves)]).encode() + b"\n"
+    )
 
 
 def main() -> None:
@@ -34,7 +35,8 @@ def main() -> None:
     for line in sys.stdin.buffer:
         pid, stage, stop_signal, *leaves = json.loads(line)
         with suppress(psutil.NoSuchProcess):
-            kept.append(Running(psutil.Process(pid), Stage(stage), stop_signal, tuple(map(Path, leaves))))
+            plan = StopPlan(Stage(stage), stop_signal, tuple(map(Path, leaves)))
+            kept.append(Running(psutil.Process(pid), plan))
     for name in sys.argv[1:]:
         Path(name).unlink(missing_ok=True)
     stop_all(kept, _GRACE_S)

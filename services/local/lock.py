@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from services.local.errors import LocalStackError
-from services.local.stopping import Running, Stage, stop_all
+from services.local.stopping import Running, Stage, StopPlan, stop_all
 
 _POLL_S = 0.1
 # The keeper's grace periods, and some more.
@@ -56,7 +56,7 @@ def stop_strays(stop_signals: Mapping[Path, int]) -> None:
     for process in psutil.process_iter(["cwd", "terminal"]):
         cwd = process.info["cwd"]
         if cwd and process.info["terminal"] is None and Path(cwd) in stop_signals:
-            strays.append(Running(process, Stage.SERVER, stop_signals[Path(cwd)]))
+            strays.append(Running(process, StopPlan(Stage.SERVER, stop_signals[Path(cwd)])))
     stop_all(strays, _GRACE_S)
 
 

@@ -13,7 +13,7 @@ import psycopg
 from services.local.ports import HOST
 from services.local.private_file import write_private
 from services.local.processes import Child, ProcessSet
-from services.local.stopping import Stage
+from services.local.stopping import Stage, StopPlan
 from services.local.unprivileged import command_prefix, owner_for
 from services.local.wheel import package_file
 
@@ -91,8 +91,7 @@ class Postgres:
             ],
             cwd=self.directory,
             env=_ENVIRONMENT,
-            stage=Stage.SERVER,
-            stop_signal=STOP_SIGNAL,
+            plan=StopPlan(Stage.SERVER, STOP_SIGNAL),
         )
 
     def is_ready(self) -> bool:

@@ -13,7 +13,7 @@ import psutil
 
 from services.local.errors import LocalStackError
 from services.local.keeper import registration
-from services.local.stopping import Running, Stage, stop_all
+from services.local.stopping import Running, Stage, StopPlan, stop_all
 
 _TAIL_LINES = 15
 _STOP_GRACE_S = {Stage.SERVICE: 30.0, Stage.SERVER: 60.0}
@@ -80,18 +80,13 @@ class ProcessSet:
         *,
         cwd: Path,
         env: Mapping[str, str],
-        stage: Stage,
-        stop_signal: int = signal.SIGTERM,
-        leaves: Sequence[Path] = (),
+        plan: StopPlan,
     ) -> Child:
-        """Start `command` as `name`. No child of that name may be running.
-
-        `leaves` are files that the process does not remove if it is killed.
-        """
+        """Start `command` as `name`. No child of that name may be running. `plan` is how it is stopped."""
         log_path = self._logs / f"{name}.log"
 
         def register() -> None:
-            os.write(self._pipe.fileno(), registration(stage, stop_signal, leaves))
+            os.write(self._pipe.fileno(), registration(plan))
 
         with log_path.open("ab") as log:
             popen = subprocess.Popen(
@@ -104,14 +99,13 @@ class ProcessSet:
                 start_new_session=True,
                 preexec_fn=register,  # noqa: PLW1509 (one thread); then exec closes the pipe, as all that Python opens
             )
-        running = Running(psutil.Process(popen.pid), stage, stop_signal, tuple(leaves))
-        child = Child(name, popen, running, log_path)
+        child = Child(name, popen, Running(psutil.Process(popen.pid), plan), log_path)
         self._children[name] = child
         return child
 
     def run(self, name: str, command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> None:
         """Run `command` to its end. Raises `LocalStackError` unless it exits with 0."""
-        child = self.start(name, command, cwd=cwd, env=env, stage=Stage.SERVER)
+        child = self.start(name, command, cwd=cwd, env=env, plan=StopPlan(Stage.SERVER))
         if child.popen.wait() != 0:
             raise LocalStackError(child.obituary())
         del self._children[name]

