@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -62,12 +63,16 @@ def _build_client(settings: Settings, endpoint: str, patience: Patience) -> "S3C
 
 
 def make_session(settings: Settings) -> boto3.Session:
-    """Return a session with the settings' credentials, or with those that boto3 finds."""
-    return boto3.Session(
-        aws_access_key_id=settings.s3_access_key or None,
-        aws_secret_access_key=settings.s3_secret_key.get_secret_value() or None,
-        region_name=settings.s3_region,
+    """Return the session with the settings' credentials, or with those that boto3 finds."""
+    return _make_session(
+        settings.s3_access_key or None, settings.s3_secret_key.get_secret_value() or None, settings.s3_region
     )
+
+
+@lru_cache(maxsize=4)
+def _make_session(access_key: str | None, secret_key: str | None, region: str) -> boto3.Session:
+    # A session reads the description of S3 once, which takes longer than anything else at the start of a service.
+    return boto3.Session(access_key, secret_key, region_name=region)
 
 
 @contextmanager
