@@ -30,7 +30,7 @@ from shared.uptime.window import longest_reach_us
 from shared.webhooks.endpoints import subscribe
 
 _SQL = queries("reports")
-_MOST_TRIES = 5
+_MOST_TRIES = 10
 T = TypeVar("T")
 # A batch holds `batch_stores` stores if it reads up to ten days of polls, as every policy does for the default windows.
 # If it reads more, it holds fewer, so its memory does not grow with the windows.
