@@ -121,6 +121,14 @@ class StoreFailed(UptillError):
     """The store's time zone or hours cannot be computed with. Reports are made without it."""
 
 
+class NotExplainable(UptillError):
+    """The report has not succeeded, or another version of its policy made it, so no store of it can be explained."""
+
+
+class StoreNotInReport(UptillError):
+    """The report has no row for the store."""
+
+
 class FileNotReady(UptillError):
     """The report has no file yet, and may still get one."""
 

@@ -44,6 +44,10 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ),
     errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "Store not found"),
     errors.StoreFailed: Problem("store_failed", HTTPStatus.CONFLICT, "The store cannot be computed"),
+    errors.NotExplainable: Problem("not_explainable", HTTPStatus.CONFLICT, "The report cannot be explained"),
+    errors.StoreNotInReport: Problem(
+        "store_not_in_report", HTTPStatus.NOT_FOUND, "The report has no row for the store"
+    ),
     errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The file is not ready yet"),
     errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "File not found"),
     errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "Import not found"),

@@ -19,6 +19,14 @@ from uptill_client.answers import (
 from uptill_client.calendars import Calendar
 from uptill_client.client import UptillClient
 from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
+from uptill_client.explanation import (
+    AppliedClosure,
+    ExplainedHours,
+    ExplainedPoll,
+    ExplainedSegment,
+    ExplainedWindow,
+    Explanation,
+)
 from uptill_client.imports import Poll
 from uptill_client.parameters import FORMATS, ReportOptions
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
@@ -28,9 +36,15 @@ from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "FORMATS",
     "ApiError",
+    "AppliedClosure",
     "Calendar",
     "Closure",
     "Counts",
+    "ExplainedHours",
+    "ExplainedPoll",
+    "ExplainedSegment",
+    "ExplainedWindow",
+    "Explanation",
     "FailedStore",
     "ImportStatus",
     "Interval",

@@ -148,8 +148,16 @@ class TimelinePoll:
 
 
 @dataclass(frozen=True)
+class SegmentClosure:
+    """The closure that decides a segment."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Segment:
-    """Opening time in one state (up, down or unknown), with the rules that begin and end it."""
+    """Opening time in one state (up, down, unknown, excluded or as_up), with the rules that begin and end it."""
 
     begin: datetime
     end: datetime
@@ -157,6 +165,7 @@ class Segment:
     begin_rule: str
     end_rule: str
     poll: datetime | None
+    closure: SegmentClosure | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +180,7 @@ class Totals:
     up_max_us: int
     polls: int
     availability: float | None
+    excluded_us: int = 0
 
 
 @dataclass(frozen=True)

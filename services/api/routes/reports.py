@@ -6,8 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
+from services.api.schemas.explanation import ExplanationBody, ExplanationQuery
 from services.api.schemas.reports import (
     FailedStoreBody,
     FailedStorePage,
@@ -19,15 +21,20 @@ from services.api.schemas.reports import (
     ReportSummary,
 )
 from services.api.use_cases import reports
+from services.api.use_cases.explanation import ExplanationInput, read_explanation
 from shared.db.connect import borrowed_async
 from shared.errors import (
     BadHeader,
+    DataForgotten,
     FileLost,
     FileNotReady,
     IdempotencyKeyReused,
+    NotExplainable,
     Overloaded,
     ReportEnded,
     ReportExpired,
+    StoreFailed,
+    StoreNotInReport,
     TooManyOpenReports,
     TooManyPendingWebhooks,
     WebhookSecretMissing,
@@ -204,6 +211,28 @@ async def read_failed_stores(
     )
 
 
+@router.get(
+    "/v1/reports/{report_id}/stores/{store_id:path}",
+    responses=answers(NotExplainable, StoreNotInReport, StoreFailed, ReportExpired, DataForgotten),
+)
+async def explain_store(
+    context: Context,
+    key: Reader,
+    report_id: ReportId,
+    store_id: Annotated[str, Path(description="The store's id.")],
+    chosen: Annotated[ExplanationQuery, Query()],
+) -> ExplanationBody:
+    """Explain one store's row of a report: every segment of each window, the rule and the data behind it.
+
+    The explanation reads the data that the report was made from, even if it has changed since.
+    """
+    report = await context.reads.read_report(report_id, key.visible)
+    async with borrowed_async(context.pools.reading) as conn:
+        given = await read_explanation(conn, report, store_id, key.visible, chosen.window)
+    limited = key.visible.labels is not None
+    return await run_in_threadpool(_build_explanation, given, fold=chosen.fold, limited=limited)
+
+
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
 async def cancel_report(context: Context, key: Writer, report_id: ReportId) -> ReportBody:
     """Cancel a report that has not ended, or withdraw from it if other keys requested it too.
@@ -224,6 +253,10 @@ async def retry_report(context: Context, key: Writer, report_id: ReportId) -> Re
     """Retry a failed report. Finished batches are kept."""
     report = await reports.restart_report(context, report_id, key)
     return ReportBody.with_links(report, context.signer, lost=())
+
+
+def _build_explanation(given: ExplanationInput, *, fold: bool, limited: bool) -> ExplanationBody:
+    return ExplanationBody.of_explanation(given, given.explain(fold=fold), limited=limited)
 
 
 async def _with_links(context: ApiContext, report: Report) -> ReportBody:
