@@ -1,16 +1,15 @@
 """Print the explanation of a store's row in its local time: a line per segment, with the reason for its state."""
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from services.cli.because import closure_line, format_offset, reason_of
+from services.cli.because import Reasons, format_offset
 from services.cli.console import instant, note, print_warning, stdout, table_lines
 from services.cli.timeline import COLOURS, format_length
 from uptill_client import ExplainedSegment, ExplainedWindow, Explanation
@@ -24,12 +23,12 @@ def show_explanation(found: Explanation) -> None:
     """Print each window of the report: its cells, its segments and its totals."""
     title = f"store {found.store_id} in report {found.report_id}, local time of {found.timezone}"
     _print(title)
-    numbers = {closure.id: number for number, closure in enumerate(found.closures, 1)}
-    zone = ZoneInfo(found.timezone)
+    reasons = Reasons(found)
     for window in found.windows:
-        _show_window(window, numbers, zone)
-    for closure in found.closures:
-        _print(closure_line(closure, numbers[closure.id]))
+        _show_window(window, reasons)
+    _print("")
+    for line in reasons.notes():
+        _print(line)
     _print(
         f"policy {found.policy} (version {found.policy_version}), as of {instant(found.as_of)}, data cut {found.data_cut}"
     )
@@ -40,7 +39,7 @@ def show_explanation(found: Explanation) -> None:
         )
 
 
-def _show_window(window: ExplainedWindow, numbers: Mapping[str, int], zone: ZoneInfo) -> None:
+def _show_window(window: ExplainedWindow, reasons: Reasons) -> None:
     cells = ", ".join(f"{name} {value:.4f}" for name, value in window.row.items())
     _print("")
     stdout.print(Text(f"{window.window}: {cells} {window.unit}", "bold"), soft_wrap=not stdout.is_terminal)
@@ -54,7 +53,7 @@ def _show_window(window: ExplainedWindow, numbers: Mapping[str, int], zone: Zone
     for day, pairs in groupby(shown, key=lambda pair: _heading(pair[0].begin_local)):
         _print(day)
         for segment, row in pairs:
-            for line in _lay_out(row, width, reason_of(segment, numbers, zone)):
+            for line in _lay_out(row, width, reasons.reason_of(segment)):
                 stdout.print(Text(line, COLOURS[segment.state]), soft_wrap=True)
     totals = window.totals
     _print(

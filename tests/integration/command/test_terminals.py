@@ -79,7 +79,7 @@ def test_an_explanation_is_wrapped_and_in_a_pipe_it_is_not(
     shown = " ".join(" ".join(lines).split())
     for text in (
         "excluded",
-        "closure [1]",
+        "closure [c1]",
         "could reach the store before the evening.",
         "Mon 2024-10-14 UTC-05:00",
     ):
@@ -89,7 +89,7 @@ def test_an_explanation_is_wrapped_and_in_a_pipe_it_is_not(
     piped = done.stdout.splitlines()
     assert max(map(len, piped)) > 120
     (closed,) = [line.split() for line in piped if "  excluded  " in line]
-    assert closed[:6] == ["01:00:00", "03:00:00", "2:00:00", "excluded", "closure", "[1];"]
+    assert closed[:6] == ["01:00:00", "03:00:00", "2:00:00", "excluded", "closure", "[c1];"]
 
 
 @at_each_width
