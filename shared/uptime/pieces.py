@@ -86,4 +86,4 @@ def _covers(closure: StoreClosure, at_us: int) -> bool:
 
 
 def _with_lifetime(edges: Mapping[int, Rule], at_us: int | None) -> Mapping[int, Rule]:
-    return {**edges, at_us: Rule.LIFETIME} if at_us in edges else edges
+    return edges if at_us is None or at_us not in edges else {**edges, at_us: Rule.LIFETIME}

@@ -142,6 +142,7 @@ def check_cause(store: TermsStore, segment: AccountedSegment) -> None:
     zone = ZoneInfo(store.zone or "America/Chicago")
     for source in segment.hours:
         if source.kind is HoursKind.SPECIAL:
+            assert source.day is not None
             assert source.day in terms.special
             assert bool(terms.special[source.day]) or segment.state is State.CLOSED
         elif source.kind is HoursKind.DATED:

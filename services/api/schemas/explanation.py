@@ -122,7 +122,7 @@ class AppliedClosureBody(BaseModel):
             id=closure.id,
             starts_at=from_us(closure.starts_us),
             ends_at=None if closure.ends_us is None else from_us(closure.ends_us),
-            treatment=closure.treatment.name.lower(),  # type: ignore[arg-type]
+            treatment=closure.treatment.name.lower(),
             reason=closure.reason,
             note=closure.note,
         )
