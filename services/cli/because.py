@@ -65,7 +65,8 @@ class Reasons:
         )
         origin, of_last = self._refer(first), self._refer(last)
         if segment.poll_count == 1:
-            return f"{first.status} poll at {begin}{' before' if segment.rule == 'carry' else ''}{origin}"
+            earlier = "earlier " if segment.rule == "carry" else ""
+            return f"{earlier}{first.status} poll at {begin}{origin}"
         between = "" if origin == of_last else origin
         return f"{segment.poll_count} {first.status} polls from {begin}{between} to {end}{of_last}"
 
