@@ -41,7 +41,7 @@ def segment(
 
 
 def shown(segments: Sequence[ExplainedSegment], capsys: pytest.CaptureFixture[str]) -> list[str]:
-    totals = Totals(*[0] * 7, None)
+    totals = Totals(0, 0, 0, 0, 0, 0, 0, None)
     window = ExplainedWindow(
         "last_day", MIDNIGHT, MIDNIGHT, "hours", {"uptime_last_day": 1.5}, totals, segments
     )
