@@ -129,7 +129,7 @@ def _choose_windows(report: Report, text: str | None) -> Sequence[Window]:
     chosen = [window for window in windows if text in (None, window.text, window.name)]
     if not chosen:
         raise InvalidRequest(
-            f"report {report.id} has no window {text!r}: use one of {', '.join(report.windows)}",
+            f"report {report.id} has no window {str(text)[:100]!r}: use one of {', '.join(report.windows)}",
             field="window",
         )
     return chosen
