@@ -149,13 +149,13 @@ def test_it_adds_up_to_the_row_even_after_the_data_changed(
     ingest_paths(database_url, [str(first)])
     for number, name in enumerate(fleet.stores):
         replace_labels(database_url, name, {"region": "south"} if number % 3 else {"region": "north"}, "test")
-    replace_calendar(
-        database_url,
-        "holidays",
-        {"region": "north"},
-        [LocalDate(str(days_ago(1)), (("09:00", "12:30"),))],
-        "test",
-    )
+    # Of two calendars the first by name decides, and a store's own special hours come before both.
+    for name, days, intervals in (
+        ("holidays", range(1, 6), (("09:00", "12:30"),)),
+        ("bank", range(2, 4), ()),
+    ):
+        dates = [LocalDate(str(days_ago(day)), intervals) for day in days]
+        replace_calendar(database_url, name, {"region": "north"}, dates, "test")
     made = {policy: make_report(api, worker, policy) for policy in POLICIES}
     before = {
         policy: {store: explain(api, report_id, store) for store in rows}
