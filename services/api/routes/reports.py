@@ -38,14 +38,25 @@ from shared.http.cursors import cut_page, id_cursor, read_id_cursor, read_text_c
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.model import Report
-from shared.reports.parameters import ReportCaller
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import list_failed_stores, list_reports
+from shared.reports.revise import RevisionRequest
 from shared.webhooks.address import check_url
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["reports"])
 Reader = Annotated[ApiKey, Depends(RequireScope("reports:read"))]
 Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
 ReportId = Annotated[UUID, Path(description="The report's id.")]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description=(
+            "A key that makes retries safe. The same key and body within 24 hours return the same report,"
+            " unless another key canceled it."
+        )
+    ),
+]
 
 MAX_IDEMPOTENCY_KEY = 255
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -71,27 +82,29 @@ async def create_report(
     key: Writer,
     response: Response,
     body: ReportCreate | None = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description=(
-                "A key that makes retries safe. The same key and body within 24 hours return the same report,"
-                " unless another key canceled it."
-            )
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ReportBody:
     """Create a report.
 
     `as_of`, the stores and the data are fixed by this call; workers compute the report afterwards. If a report with the
     same parameters and data exists, it is returned instead, unless `force` is set.
     """
+    return await accept((body or ReportCreate()).to_request(), context, key, response, idempotency_key)
+
+
+async def accept(
+    request: ReportRequest | RevisionRequest,
+    context: ApiContext,
+    key: ApiKey,
+    response: Response,
+    idempotency_key: str | None,
+) -> ReportBody:
+    """Accept a report or a revision, and set the headers of the answer."""
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
         raise BadHeader(
             f"the Idempotency-Key has {len(idempotency_key)} characters: use 1 to {MAX_IDEMPOTENCY_KEY}",
             field="Idempotency-Key",
         )
-    request = (body or ReportCreate()).to_request()
     if request.webhook_url is not None:
         check_url(
             request.webhook_url, allow_private=context.settings.webhook_allow_private, field="webhook_url"

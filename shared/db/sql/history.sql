@@ -31,6 +31,36 @@ left join import_chunk before on before.import_id = chunk.import_id and before.c
 where coalesce(held.since_seq <= %(seq)s, true)
 order by observed_at
 
+-- name: batch_polls
+-- Like `polls` (load.sql), at `seq`. The index has no ledger numbers, so each poll is read from the table.
+with head as materialized (select seq from ledger_head)
+select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
+from (
+    select store_key, observed_at, is_active from observation
+    where store_key = any(%(store_keys)s) and observed_at between %(every_from)s and %(to_time)s
+        and coalesce(full_seq(since_seq, (select seq from head)) <= %(seq)s, true)
+    union all
+    select store_key, observed_at, is_active from superseded_poll
+    where store_key = any(%(store_keys)s) and observed_at between %(every_from)s and %(to_time)s
+        and coalesce(since_seq <= %(seq)s, true) and until_seq > %(seq)s
+    union all
+    select given.store_key, older.observed_at, older.is_active
+    from unnest(%(store_keys)s::integer[]) given (store_key), lateral (
+        select * from (
+            (select observed_at, is_active from observation o
+             where o.store_key = given.store_key and observed_at >= %(from_time)s and observed_at < %(every_from)s
+                 and coalesce(full_seq(since_seq, (select seq from head)) <= %(seq)s, true)
+             order by observed_at desc limit 1)
+            union all
+            (select observed_at, is_active from superseded_poll o
+             where o.store_key = given.store_key and observed_at >= %(from_time)s and observed_at < %(every_from)s
+                 and coalesce(since_seq <= %(seq)s, true) and until_seq > %(seq)s
+             order by observed_at desc limit 1)
+        ) either
+        order by observed_at desc limit 1
+    ) older
+) needed
+
 -- name: hours
 select store_key, day_of_week, opens, closes from business_hours
 where store_key = any(%(store_keys)s) and coalesce(since_seq <= %(seq)s, true)
