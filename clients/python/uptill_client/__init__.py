@@ -21,6 +21,7 @@ from uptill_client.client import UptillClient
 from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
 from uptill_client.imports import Poll
 from uptill_client.parameters import FORMATS, ReportOptions
+from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
@@ -29,6 +30,8 @@ __all__ = [
     "FORMATS",
     "ApiError",
     "Calendar",
+    "Cause",
+    "ChangedValue",
     "Closure",
     "Counts",
     "FailedStore",
@@ -52,6 +55,7 @@ __all__ = [
     "Store",
     "StoreChanged",
     "StoreDetail",
+    "StoreDiff",
     "TimeRange",
     "Timeline",
     "UptillClient",
