@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.use_cases.diff import DiffCause, ReportPair, StoreDiff
+from services.api.use_cases.diff import DiffCause, ReportPair, DiffRow
 from shared.formulas import inert, inert_cells
 from shared.reports.compare import Presence
 from shared.reports.model import Report
@@ -105,7 +105,7 @@ class StoreDiffBody(BaseModel):
     causes: Sequence[CauseBody]
 
     @classmethod
-    def of_diff(cls, store: StoreDiff) -> Self:
+    def of_diff(cls, store: DiffRow) -> Self:
         """Build the body of a store."""
         return cls(
             store_id=store.difference.store_id,
@@ -130,7 +130,7 @@ class ReportDiffBody(BaseModel):
     next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
     @classmethod
-    def of_page(cls, pair: ReportPair, stores: Sequence[StoreDiff], next_cursor: str | None) -> Self:
+    def of_page(cls, pair: ReportPair, stores: Sequence[DiffRow], next_cursor: str | None) -> Self:
         """Build a page."""
         return cls(
             before=ComparedReportBody.of_report(pair.before),
@@ -141,14 +141,14 @@ class ReportDiffBody(BaseModel):
         )
 
 
-async def render_diff_csv(stores: AsyncIterator[StoreDiff]) -> AsyncIterator[str]:
+async def render_diff_csv(stores: AsyncIterator[DiffRow]) -> AsyncIterator[str]:
     """Yield a CSV with a row for each value that differs; text is safe for spreadsheets."""
     yield _csv_lines([CSV_COLUMNS])
     async for store in stores:
         yield _csv_lines(_csv_rows(store))
 
 
-def _csv_rows(store: StoreDiff) -> Iterator[Sequence[str]]:
+def _csv_rows(store: DiffRow) -> Iterator[Sequence[str]]:
     found = store.difference
     causes = inert_cells("; ".join(_describe(cause) for cause in store.causes))
     for name, (before, after) in found.values.items():

@@ -46,7 +46,7 @@ class DiffCause:
 
 
 @dataclass(frozen=True)
-class StoreDiff:
+class DiffRow:
     """A store that differs, with the causes."""
 
     difference: StoreDifference
@@ -97,7 +97,7 @@ def compare(context: ApiContext, pair: ReportPair, after_id: str | None = None) 
 
 async def read_differences(
     context: ApiContext, pair: ReportPair, comparison: ReportComparison, most: int
-) -> list[StoreDiff]:
+) -> list[DiffRow]:
     """Return the next stores that differ, with their causes. Raises `StorageUnavailable` and `FileLost`."""
     try:
         found = await context.storage_lane.run(lambda: comparison.read_some(most))
@@ -106,12 +106,12 @@ async def read_differences(
     if not found:
         return []
     causes = await _read_causes(context, pair, [difference.store_id for difference in found])
-    return [StoreDiff(difference, causes[difference.store_id]) for difference in found]
+    return [DiffRow(difference, causes[difference.store_id]) for difference in found]
 
 
 async def each_difference(
     context: ApiContext, pair: ReportPair, *, at_once: int = 200
-) -> AsyncIterator[StoreDiff]:
+) -> AsyncIterator[DiffRow]:
     """Yield every store that differs, in bounded memory."""
     comparison = compare(context, pair)
     while found := await read_differences(context, pair, comparison, at_once):
