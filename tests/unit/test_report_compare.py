@@ -34,8 +34,8 @@ def test_changed_added_and_removed_stores() -> None:
 
 @pytest.mark.parametrize("after_id", ["b", "bb"])
 def test_it_begins_after_a_store(after_id: str) -> None:
-    rows = {name: ("1.0000", "2.0000") for name in "abc"}
-    changed = {name: ("1.0000", "3.0000") for name in "abc"}
+    rows = dict.fromkeys("abc", ("1.0000", "2.0000"))
+    changed = dict.fromkeys("abc", ("1.0000", "3.0000"))
     assert [one.store_id for one in ReportComparison(file(rows), file(changed), after_id).read_some(9)] == [
         "c"
     ]

@@ -61,8 +61,8 @@ async def create_revision(
 ) -> ReportBody:
     """Make a report again as the next revision: with the same parameters and `as_of`, and the newest data.
 
-    With `cut: original`, it is made with the data that the report was made with: its files then have the same bytes. If
-    the chain already has a revision about the same data, that one is returned, unless `force` is set.
+    With `cut: original`, it is made with the data that the report was made with: its CSV then has the same bytes. If the
+    chain already has a revision about the same data, that one is returned, unless `force` is set.
     """
     asked = body or ReportRevise()
     request = RevisionRequest(report_id, asked.cut, asked.force, asked.webhook_url)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.use_cases.diff import DiffCause, ReportPair, DiffRow
+from services.api.use_cases.diff import DiffCause, DiffRow, ReportPair
 from shared.formulas import inert, inert_cells
 from shared.reports.compare import Presence
 from shared.reports.model import Report

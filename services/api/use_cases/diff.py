@@ -102,7 +102,9 @@ async def read_differences(
     try:
         found = await context.storage_lane.run(lambda: comparison.read_some(most))
     except ObjectLost as error:
-        raise FileLost(f"{error}: make the report again with POST /v1/reports/{{report_id}}/revisions") from error
+        raise FileLost(
+            f"{error}: make the report again with POST /v1/reports/{{report_id}}/revisions"
+        ) from error
     if not found:
         return []
     causes = await _read_causes(context, pair, [difference.store_id for difference in found])
