@@ -17,13 +17,13 @@ def test_the_disputed_friday(services: Services, tmp_path: Path) -> None:
     (tmp_path / ".uptill" / "env").write_text(settings)
     commands = blocks(PAGE, "sh")
     more = 'uptill reports diff --json "$first" "$second" > diff.json; uptill reports diff --csv "$first" "$second"'
-    printed = in_a_shell("\n".join([*commands, f'echo "closure $closure"; {more}']), tmp_path)
+    printed = in_a_shell("\n".join([*commands, f'echo "declared: $closure"; {more}']), tmp_path)
     text = (Path(__file__).parents[3] / PAGE).read_text()
     expected = re.findall(r"^```\n(store_id,.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(expected) == 2
     for block in expected:
         assert block in printed
-    closure = printed.partition("closure ")[2].splitlines()[0]
+    closure = printed.partition("declared: ")[2].splitlines()[0]
     (store,) = json.loads((tmp_path / "diff.json").read_text())
     (cause,) = store["causes"]
     assert (cause["kind"], cause["subject"]) == ("closure", closure)

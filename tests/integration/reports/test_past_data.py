@@ -70,6 +70,14 @@ class PastWorld(CacheWorld):
             step()
             self._record()
 
+    def replace_all(self) -> None:
+        """Replace the hours, the zone and the labels of one store by others, twice."""
+        for hour, zone, labels in ((8, ZONES[0], {"side": "left"}), (9, ZONES[1], {"side": "right"})):
+            hours = [LocalInterval("0", f"{hour:02}:00", "20:00")]
+            for replace_one, value in ((replace_hours, hours), (replace_timezone, zone), (replace_labels, labels)):
+                replace_one(self._url, "store-0", value, "test")  # type: ignore[operator]
+                self._record()
+
     def _record(self) -> None:
         with psycopg.connect(self._url) as conn:
             ((seq,),) = conn.execute("select seq from ledger_head")
@@ -171,6 +179,7 @@ def test_each_ledger_number_reads_as_it_was_recorded(
     world = PastWorld(database_url, tmp_path, seed)
     for _ in range(STEPS):
         world.change()
+    world.replace_all()
     assert len(world.recorded) > STEPS
     for seq, then in world.recorded.items():
         ((oldest, weeks),) = conn.execute(_SQL["find_gone"], {"seq": seq, **_EVER})
