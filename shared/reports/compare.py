@@ -9,7 +9,6 @@ from typing import Literal
 from shared.formulas import plain
 
 Presence = Literal["changed", "added", "removed"]
-_Row = tuple[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def _compare(
         if old == new:
             old, new = next(before, None), next(after, None)
             continue
-        old_id, new_id = (row and plain(row[0]) for row in (old, new))
+        old_id, new_id = (plain(row[0]) if row else None for row in (old, new))
         is_old = new_id is None or (old_id is not None and _order(old_id) <= _order(new_id))
         is_new = old_id is None or (new_id is not None and _order(new_id) <= _order(old_id))
         store_id = (old_id if is_old else new_id) or ""

@@ -74,7 +74,11 @@ class PastWorld(CacheWorld):
         """Replace the hours, the zone and the labels of one store by others, twice."""
         for hour, zone, labels in ((8, ZONES[0], {"side": "left"}), (9, ZONES[1], {"side": "right"})):
             hours = [LocalInterval("0", f"{hour:02}:00", "20:00")]
-            for replace_one, value in ((replace_hours, hours), (replace_timezone, zone), (replace_labels, labels)):
+            for replace_one, value in (
+                (replace_hours, hours),
+                (replace_timezone, zone),
+                (replace_labels, labels),
+            ):
                 replace_one(self._url, "store-0", value, "test")  # type: ignore[operator]
                 self._record()
 
