@@ -218,3 +218,43 @@ def test_a_report_at_an_earlier_cut_has_the_bytes_that_it_had(
         conn.rollback()
     assert equal > STEPS / 2
     assert all("retention dropped the week of" in text for text in refusals)
+
+
+def test_what_retention_leaves_can_still_be_read(database_url: str, conn: Connection, tmp_path: Path) -> None:
+    """Forgetting imports moves the oldest ledger number that can be read, and removes only what came before it."""
+    world = PastWorld(database_url, tmp_path, 6)
+    for _ in range(4):
+        world.change()
+    world.replace_all()
+    until = " union all ".join(
+        f"select until_seq from superseded_{name}" for name in ("poll", "hours", "timezone", "labels")
+    )
+    kept = [len(conn.execute(until.encode()).fetchall())]
+    for keep in (0.5, 0.75):
+        # Those whose last change is the newest stay.
+        numbers = sorted(world.recorded)
+        newest = numbers[int(len(numbers) * keep)]
+        conn.execute(
+            "update import set finished_at = finished_at - interval '1 day' where id in ("
+            "select import_id from import_chunk group by 1 having max(commit_seq) <= %s)",
+            [newest],
+        )
+        while conn.execute("select more from forget_imports(now() - interval '1 hour', 10)").fetchone() == (
+            True,
+        ):
+            pass
+        conn.commit()
+        ((oldest, _),) = conn.execute(_SQL["find_gone"], {"seq": 0, **_EVER})
+        assert 0 < oldest <= newest
+        ends = [seq for (seq,) in conn.execute(until.encode())]
+        assert min(ends) > oldest
+        kept.append(len(ends))
+        for seq in (number for number in numbers if number >= oldest):
+            then = world.recorded[seq]
+            ((_, weeks),) = conn.execute(_SQL["find_gone"], {"seq": seq, **_EVER})
+            past = read_past(conn, seq, list(then.zones))
+            assert replace(past, polls=without_weeks(past.polls, weeks)) == replace(
+                then, polls=without_weeks(then.polls, weeks)
+            )
+        conn.rollback()
+    assert kept[0] > kept[-1] > 0

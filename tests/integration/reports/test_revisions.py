@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -375,3 +376,17 @@ def test_equal_requests_and_keys_share_a_revision(world: World, api: TestClient)
 def create_key_of(url: str) -> str:
     with psycopg.connect(url) as conn:
         return create_key(conn, name="other", scopes=["reports:read", "reports:write"])
+
+
+def test_revisions_at_the_same_time_get_different_numbers(world: World, api: TestClient) -> None:
+    first = world.make(windows=["last_day"])
+    path = f"/v1/reports/{first['id']}/revisions"
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: api.post(path, json={"force": True}), range(4)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert sorted(answer.json()["revision"] for answer in answers) == [2, 3, 4, 5]
+    # Without `force`, they are one.
+    world.send_poll("a", "inactive", FRIDAY + timedelta(hours=3, minutes=1))
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: api.post(path), range(4)))
+    assert {answer.json()["revision"] for answer in answers} == {6}
