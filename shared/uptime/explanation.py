@@ -7,15 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
-from typing import Final
 
 from shared.uptime.borders import Border, Rule
 from shared.uptime.opening_times import OpeningTimes
 from shared.uptime.store_terms import HoursSource, StoreClosure, StoreTerms
 from shared.uptime.timeline import State, StateSegment, StoreTimeline
-
-# Fewer segments in a row are as short to read as what they are folded into.
-_SHORTEST_RUN: Final = 3
 
 
 class StateRule(StrEnum):
@@ -63,12 +59,9 @@ def explain_window(
 
 
 def fold_runs(segments: Sequence[AccountedSegment]) -> list[AccountedSegment]:
-    """Fold each run of three or more segments that differ in their polls only."""
-    folded: list[AccountedSegment] = []
-    for _, alike in groupby(segments, key=lambda one: (one.state, one.rule, one.hours, one.closure)):
-        run = list(alike)
-        folded += [_fold(run)] if len(run) >= _SHORTEST_RUN else run
-    return folded
+    """Fold each run of segments that differ in their polls only into one."""
+    runs = groupby(segments, key=lambda one: (one.state, one.rule, one.hours, one.closure))
+    return [_fold(list(run)) for _, run in runs]
 
 
 def _fold(run: Sequence[AccountedSegment]) -> AccountedSegment:

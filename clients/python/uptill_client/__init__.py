@@ -29,6 +29,7 @@ from uptill_client.explanation import (
 )
 from uptill_client.imports import Poll
 from uptill_client.parameters import FORMATS, ReportOptions
+from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
@@ -38,6 +39,8 @@ __all__ = [
     "ApiError",
     "AppliedClosure",
     "Calendar",
+    "Cause",
+    "ChangedValue",
     "Closure",
     "Counts",
     "ExplainedHours",
@@ -66,6 +69,7 @@ __all__ = [
     "Store",
     "StoreChanged",
     "StoreDetail",
+    "StoreDiff",
     "TimeRange",
     "Timeline",
     "UptillClient",

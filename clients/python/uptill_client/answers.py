@@ -58,6 +58,7 @@ class ReportStatus:
     """A report. In a list, `files`, `lost_files` and `failed_stores` are empty.
 
     `failed_stores` holds the first 100 of the `stores_failed` stores that have no row, because they could not be computed.
+    `revision_of` is the first report of a chain of revisions. `pinned_cut`: it was made with the data of that cut.
     """
 
     id: str
@@ -80,6 +81,9 @@ class ReportStatus:
     stores: ReportStores | None = None
     stores_failed: int = 0
     failed_stores: Sequence[FailedStore] = ()
+    revision: int = 1
+    revision_of: str | None = None
+    pinned_cut: int | None = None
 
     @property
     def is_final(self) -> bool:

@@ -34,7 +34,7 @@ class ExplanationQuery(BaseModel):
     )
     fold: bool = Field(
         default=True,
-        description="Whether to fold each run of three or more segments that differ in their polls only.",
+        description="Whether to fold each run of segments that differ in their polls only into one.",
     )
 
 

@@ -83,3 +83,95 @@ select store.store_key,
 from store left join superseded_labels old
     on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
 where store.store_key = any(%(store_keys)s)
+
+-- name: causes
+-- What changed of some stores after the ledger number `low`, up to `high`: one row per store, kind, subject and import, by
+-- store and time. Only what can matter for polls between two instants. Labels matter if they decide about a calendar or a
+-- closure. `changed_by` is null for the command, and `import_id` for a change that the ledger has forgotten.
+with head as materialized (
+    select seq from ledger_head
+), chosen as materialized (
+    select store.store_key, store.store_id,
+        case when coalesce(labels_since_seq <= %(low)s, true) then store.labels else coalesce(old.labels, '{}') end as labels_before,
+        case when coalesce(labels_since_seq <= %(high)s, true) then store.labels else coalesce(new.labels, '{}') end as labels_after
+    from store
+    left join superseded_labels old
+        on old.store_key = store.store_key and coalesce(old.since_seq <= %(low)s, true) and old.until_seq > %(low)s
+    left join superseded_labels new
+        on new.store_key = store.store_key and coalesce(new.since_seq <= %(high)s, true) and new.until_seq > %(high)s
+    where store_id = any(%(store_ids)s)
+), version as (
+    select store_key, observed_at, full_seq(since_seq, (select seq from head)) as seq from observation
+    where store_key = any(array(select store_key from chosen)) and observed_at between %(from_time)s and %(to_time)s
+        and since_seq is not null
+    union all
+    select store_key, observed_at, since_seq from superseded_poll
+    where store_key = any(array(select store_key from chosen)) and observed_at between %(from_time)s and %(to_time)s
+), labelled (id, labels, since_seq, until_seq) as (
+    select id::text, labels, since_seq, until_seq from closure
+    where store_key = 0 and treatment <> 'ignore'
+        and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
+    union all
+    select name, labels, since_seq, until_seq from calendar
+), change (store_key, kind, subject, seq, observed_at) as (
+    select store_key,
+        case when exists (
+            select from superseded_poll old
+            where old.store_key = version.store_key and old.observed_at = version.observed_at and old.until_seq = version.seq)
+        then 'corrected_polls' else 'late_polls' end, null, seq, observed_at
+    from version
+    union all
+    select store_key, 'hours', null, since_seq, null from business_hours join chosen using (store_key)
+    union all
+    select store_key, 'hours', null, seq, null
+    from superseded_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
+    union all
+    select store_key, 'hours', effective_from::text, seq, null
+    from dated_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
+    union all
+    select store_key, 'timezone', null, timezone_since_seq, null from store join chosen using (store_key)
+    union all
+    select store_key, 'labels', null, seq, null
+    from (
+        select store_key, labels_since_seq as seq from store join chosen using (store_key)
+        union all
+        select store_key, held.seq
+        from superseded_labels join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
+    ) labels_changed join chosen using (store_key)
+    where exists (
+        select from labelled
+        where since_seq <= %(high)s and coalesce(until_seq > %(low)s, true)
+            and (labels_before @> labelled.labels) <> (labels_after @> labelled.labels))
+    union all
+    select store_key, 'special_hours', date::text, seq, null
+    from special_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
+    where date between (%(from_time)s::timestamptz - interval '3 days')::date and (%(to_time)s::timestamptz + interval '1 day')::date
+    union all
+    select store_key, 'lifetime', null, seq, null
+    from lifetime join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
+    union all
+    select chosen.store_key, 'closure', closure.id::text, seq, null
+    from closure join chosen on chosen.store_key = closure.store_key
+        or (closure.store_key = 0 and (labels_before @> closure.labels or labels_after @> closure.labels)),
+        lateral (values (since_seq), (until_seq)) held (seq)
+    where treatment <> 'ignore' and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
+    union all
+    select chosen.store_key, 'calendar', name, seq, null
+    from calendar join chosen on labels_before @> calendar.labels or labels_after @> calendar.labels,
+        lateral (values (since_seq), (until_seq)) held (seq)
+), attributed as (
+    select change.*, coalesce(adjusted.import_id, chunk.import_id) as import_id,
+        coalesce(adjusted.changed_at, chunk.committed_at) as changed_at,
+        coalesce(adjusted.changed_by, import.created_by, parent.created_by) as changed_by
+    from change
+    left join adjustment_change adjusted using (seq)
+    left join import_chunk chunk on chunk.commit_seq = change.seq
+    left join import on import.id = chunk.import_id
+    left join import parent on parent.id = import.parent_id
+    where seq > %(low)s and seq <= %(high)s
+)
+select store_id, kind, subject, import_id, changed_by, max(changed_at) as changed_at,
+    nullif(count(distinct observed_at), 0) as polls, min(observed_at) as first_poll_at, max(observed_at) as last_poll_at
+from attributed join chosen using (store_key)
+group by store_id, kind, subject, import_id, changed_by
+order by store_id collate "C", max(seq), kind, subject

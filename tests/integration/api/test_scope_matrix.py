@@ -206,7 +206,8 @@ def test_other_owners_resources_answer_404(
             continue
         if "{report_id}" in operation.path or operation.path == "/get_report":
             path = operation.with_ids(report["id"])
-            params = {"report_id": report["id"]} if operation.path == "/get_report" else {}
+            parameter = {"/get_report": "report_id", "/v1/reports/{report_id}/diff": "against"}
+            params = {parameter[operation.path]: report["id"]} if operation.path in parameter else {}
         elif "{store_id}" in operation.path:
             path, params = operation.with_ids("foreign"), {}
         elif "{schedule_id}" in operation.path:
@@ -219,4 +220,4 @@ def test_other_owners_resources_answer_404(
             operation.method, path, params=params, headers={"Authorization": f"Bearer {owner}"}, **body
         )
         assert answer.status_code == 404, (operation, answer.text)
-    assert tried >= 11
+    assert tried >= 13

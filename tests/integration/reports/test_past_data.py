@@ -31,7 +31,7 @@ from shared.errors import DataForgotten
 from shared.reports.model import Batch
 from tests.integration.reports.test_input_cache import ZONES, CacheWorld, part
 
-STEPS = int(os.environ.get("PAST_STEPS", "25"))
+STEPS = int(os.environ.get("PAST_STEPS", "12"))
 _SQL = queries("history")
 _EVER = {"from_time": datetime(1990, 1, 1, tzinfo=UTC), "to_time": datetime(2090, 1, 1, tzinfo=UTC)}
 _WEEK_US = 7 * 86_400_000_000
@@ -53,15 +53,34 @@ class PastWorld(CacheWorld):
 
     def __init__(self, url: str, folder: Path, seed: int) -> None:
         self.recorded: dict[int, Content] = {}
-        self._live = LiveWriter(connect(url, autocommit=True))
         super().__init__(url, folder, seed)
 
     def change(self) -> None:
         super().change()
         self._record()
-        steps = [self._poll_live, self._fill_new_weeks, self._set_hours, self._set_zone, self._remove_labels, self._load_again]
-        self.random.choice(steps)()
-        self._record()
+        steps = [
+            self._poll_live,
+            self._fill_new_weeks,
+            self._set_hours,
+            self._set_zone,
+            self._remove_labels,
+            self._load_again,
+        ]
+        for step in self.random.sample(steps, 3):
+            step()
+            self._record()
+
+    def replace_all(self) -> None:
+        """Replace the hours, the zone and the labels of one store by others, twice."""
+        for hour, zone, labels in ((8, ZONES[0], {"side": "left"}), (9, ZONES[1], {"side": "right"})):
+            hours = [LocalInterval("0", f"{hour:02}:00", "20:00")]
+            for replace_one, value in (
+                (replace_hours, hours),
+                (replace_timezone, zone),
+                (replace_labels, labels),
+            ):
+                replace_one(self._url, "store-0", value, "test")  # type: ignore[operator]
+                self._record()
 
     def _record(self) -> None:
         with psycopg.connect(self._url) as conn:
@@ -74,7 +93,8 @@ class PastWorld(CacheWorld):
         minutes = [self.random.randrange(300) for _ in range(count)]
         at_us = np.array([to_us(self.now - timedelta(minutes=n)) for n in minutes], np.int64)
         active = np.array([self.random.random() < 0.5 for _ in range(count)])
-        self._live.write_calls([LivePolls(ids, at_us, active)])
+        with connect(self._url, application_name="test", autocommit=True) as conn:
+            LiveWriter(conn).write_calls([LivePolls(ids, at_us, active)])
 
     def _fill_new_weeks(self) -> None:
         """A file in tiny chunks, whose polls repeat and correct one another, for a week that has no index yet."""
@@ -89,7 +109,9 @@ class PastWorld(CacheWorld):
         def on_progress(_: LoadProgress) -> None:
             self._record()
 
-        (done,) = ingest_paths(self._url, [str(file)], limits=Limits(chunk_bytes=400), on_progress=on_progress)
+        (done,) = ingest_paths(
+            self._url, [str(file)], limits=Limits(chunk_bytes=400), on_progress=on_progress
+        )
         assert done.state == "succeeded"
 
     def _set_hours(self) -> None:
@@ -110,7 +132,9 @@ class PastWorld(CacheWorld):
 
 def read_now(conn: Connection) -> Content:
     polls, hours = defaultdict(list), defaultdict(list)
-    for store_key, *poll in conn.execute("select store_key, observed_at, is_active from observation order by 1, 2"):
+    for store_key, *poll in conn.execute(
+        "select store_key, observed_at, is_active from observation order by 1, 2"
+    ):
         polls[store_key].append((to_us(poll[0]), poll[1]))
     for store_key, *interval in conn.execute(
         "select store_key, day_of_week, opens, closes from business_hours order by 1, 2, 3, 4"
@@ -125,7 +149,9 @@ def read_now(conn: Connection) -> Content:
 def read_past(conn: Connection, seq: int, store_keys: list[int]) -> Content:
     polls, hours = defaultdict(list), defaultdict(list)
     for store_key in store_keys:
-        for at_us, is_active, *_ in conn.execute(_SQL["polls_of_store"], {"store_key": store_key, "seq": seq, **_EVER}):
+        for at_us, is_active, *_ in conn.execute(
+            _SQL["polls_of_store"], {"store_key": store_key, "seq": seq, **_EVER}
+        ):
             polls[store_key].append((at_us, is_active))
     given = {"store_keys": store_keys, "seq": seq}
     for store_key, *interval in conn.execute(_SQL["hours"], given):
@@ -157,6 +183,7 @@ def test_each_ledger_number_reads_as_it_was_recorded(
     world = PastWorld(database_url, tmp_path, seed)
     for _ in range(STEPS):
         world.change()
+    world.replace_all()
     assert len(world.recorded) > STEPS
     for seq, then in world.recorded.items():
         ((oldest, weeks),) = conn.execute(_SQL["find_gone"], {"seq": seq, **_EVER})
@@ -181,13 +208,53 @@ def test_a_report_at_an_earlier_cut_has_the_bytes_that_it_had(
             batch = world.batch()
             made.append((replace(batch, pinned_cut=batch.accepted_seq), part(conn, InputCache(0), batch)))
         world.change()
-    outcomes = defaultdict[bool, int](int)
+    equal, refusals = 0, list[str]()
     for batch, bytes_then in made:
         try:
             assert part(conn, InputCache(1 << 20), batch) == bytes_then
-            outcomes[True] += 1
+            equal += 1
         except DataForgotten as error:
-            assert "retention dropped the week of" in str(error)
-            outcomes[False] += 1
+            refusals.append(str(error))
         conn.rollback()
-    assert outcomes[True] > STEPS / 2
+    assert equal > STEPS / 2
+    assert all("retention dropped the week of" in text for text in refusals)
+
+
+def test_what_retention_leaves_can_still_be_read(database_url: str, conn: Connection, tmp_path: Path) -> None:
+    """Forgetting imports moves the oldest ledger number that can be read, and removes only what came before it."""
+    world = PastWorld(database_url, tmp_path, 6)
+    for _ in range(4):
+        world.change()
+    world.replace_all()
+    until = " union all ".join(
+        f"select until_seq from superseded_{name}" for name in ("poll", "hours", "timezone", "labels")
+    )
+    kept = [len(conn.execute(until.encode()).fetchall())]
+    for keep in (0.5, 0.75):
+        # Those whose last change is the newest stay.
+        numbers = sorted(world.recorded)
+        newest = numbers[int(len(numbers) * keep)]
+        conn.execute(
+            "update import set finished_at = finished_at - interval '1 day' where id in ("
+            "select import_id from import_chunk group by 1 having max(commit_seq) <= %s)",
+            [newest],
+        )
+        while conn.execute("select more from forget_imports(now() - interval '1 hour', 10)").fetchone() == (
+            True,
+        ):
+            pass
+        conn.commit()
+        ((oldest, _),) = conn.execute(_SQL["find_gone"], {"seq": 0, **_EVER})
+        assert 0 < oldest <= newest
+        ends = [seq for (seq,) in conn.execute(until.encode())]
+        assert min(ends) > oldest
+        kept.append(len(ends))
+        for seq in (number for number in numbers if number >= oldest):
+            then = world.recorded[seq]
+            ((_, weeks),) = conn.execute(_SQL["find_gone"], {"seq": seq, **_EVER})
+            past = read_past(conn, seq, list(then.zones))
+            assert replace(past, polls=without_weeks(past.polls, weeks)) == replace(
+                then, polls=without_weeks(then.polls, weeks)
+            )
+        conn.rollback()
+    assert kept[0] > kept[-1] > 0
