@@ -25,7 +25,8 @@ def refuse_forgotten(conn: psycopg.Connection, seq: int, needed: DataRange) -> N
 def read_past_stores(conn: psycopg.Connection, batch: Batch, seq: int) -> Stores:
     """Read the stores of a batch with the time zones that they had. Raises as `read_stores` does."""
     stores = read_stores(conn, batch)
-    zones = dict(conn.execute(_SQL["timezones"], {"store_keys": stores.keys.tolist(), "seq": seq}).fetchall())
+    asked = {"store_keys": stores.keys.tolist(), "seq": seq}
+    zones: dict[int, str | None] = dict(conn.execute(_SQL["timezones"], asked).fetchall())
     return replace(stores, zones=[zones[key] for key in stores.keys.tolist()])
 
 

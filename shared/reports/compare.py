@@ -28,15 +28,11 @@ class ReportComparison:
 
     def __init__(self, before: Iterator[bytes], after: Iterator[bytes], after_id: str | None = None) -> None:
         """Begin after the store `after_id`."""
-        self._differences = _compare(_read_rows(before), _read_rows(after), _order(after_id or ""))
+        self._differences = _compare(_split_lines(before), _split_lines(after), _order(after_id or ""))
 
     def read_some(self, most: int) -> list[StoreDifference]:
         """Return the next stores that differ; fewer than `most` only at the end. Raises as the blocks do."""
         return list(islice(self._differences, most))
-
-
-def _read_rows(blocks: Iterator[bytes]) -> Iterator[list[str]]:
-    return csv.reader(line.decode() for line in _split_lines(blocks))
 
 
 def _split_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -48,18 +44,17 @@ def _split_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _compare(
-    before: Iterator[list[str]], after: Iterator[list[str]], start: bytes
-) -> Iterator[StoreDifference]:
+def _compare(before: Iterator[bytes], after: Iterator[bytes], start: bytes) -> Iterator[StoreDifference]:
     """Merge the rows by store, as two sorted lists are merged."""
-    columns = next(before)[1:]
+    columns = _parse(next(before))[1:]
     next(after)
-    old, new = next(before, None), next(after, None)
-    while old or new:
-        # Most rows are equal.
-        if old == new:
-            old, new = next(before, None), next(after, None)
+    old_line, new_line = next(before, None), next(after, None)
+    while old_line or new_line:
+        # Most rows are equal, and need not be parsed.
+        if old_line == new_line:
+            old_line, new_line = next(before, None), next(after, None)
             continue
+        old, new = (_parse(line) if line else None for line in (old_line, new_line))
         old_id, new_id = (plain(row[0]) if row else None for row in (old, new))
         is_old = new_id is None or (old_id is not None and _order(old_id) <= _order(new_id))
         is_new = old_id is None or (new_id is not None and _order(new_id) <= _order(old_id))
@@ -67,9 +62,13 @@ def _compare(
         if _order(store_id) > start:
             yield _describe(store_id, columns, old if is_old else None, new if is_new else None)
         if is_old:
-            old = next(before, None)
+            old_line = next(before, None)
         if is_new:
-            new = next(after, None)
+            new_line = next(after, None)
+
+
+def _parse(line: bytes) -> list[str]:
+    return next(csv.reader([line.decode()]))
 
 
 def _order(store_id: str) -> bytes:

@@ -73,14 +73,12 @@ class PastWorld(CacheWorld):
     def replace_all(self) -> None:
         """Replace the hours, the zone and the labels of one store by others, twice."""
         for hour, zone, labels in ((8, ZONES[0], {"side": "left"}), (9, ZONES[1], {"side": "right"})):
-            hours = [LocalInterval("0", f"{hour:02}:00", "20:00")]
-            for replace_one, value in (
-                (replace_hours, hours),
-                (replace_timezone, zone),
-                (replace_labels, labels),
-            ):
-                replace_one(self._url, "store-0", value, "test")  # type: ignore[operator]
-                self._record()
+            replace_hours(self._url, "store-0", [LocalInterval("0", f"{hour:02}:00", "20:00")], "test")
+            self._record()
+            replace_timezone(self._url, "store-0", zone, "test")
+            self._record()
+            replace_labels(self._url, "store-0", labels, "test")
+            self._record()
 
     def _record(self) -> None:
         with psycopg.connect(self._url) as conn:
@@ -156,7 +154,8 @@ def read_past(conn: Connection, seq: int, store_keys: list[int]) -> Content:
     given = {"store_keys": store_keys, "seq": seq}
     for store_key, *interval in conn.execute(_SQL["hours"], given):
         hours[store_key].append(tuple(interval))
-    zones, labels = (dict(conn.execute(_SQL[name], given).fetchall()) for name in ("timezones", "labels"))
+    zones: Rows = dict(conn.execute(_SQL["timezones"], given).fetchall())
+    labels: Rows = dict(conn.execute(_SQL["labels"], given).fetchall())
     return Content(polls, hours, zones, labels)
 
 
