@@ -105,6 +105,10 @@ class TooManyPendingWebhooks(TooManyOpen):
     quota, what = "pending-webhooks", "pending deliveries to a webhook_url"
 
 
+class DataForgotten(UptillError):
+    """Data that an earlier ledger number had was removed by retention, or was not kept yet."""
+
+
 class ReportNotFound(UptillError):
     """No report has this id, or the caller may not see it."""
 
@@ -115,6 +119,14 @@ class StoreNotFound(UptillError):
 
 class StoreFailed(UptillError):
     """The store's time zone or hours cannot be computed with. Reports are made without it."""
+
+
+class NotExplainable(UptillError):
+    """The report has not succeeded, or another version of its policy made it, so no store of it can be explained."""
+
+
+class StoreNotInReport(UptillError):
+    """The report has no row for the store."""
 
 
 class FileNotReady(UptillError):
@@ -193,6 +205,14 @@ class StorageFull(UptillError):
 
 class ReportEnded(UptillError):
     """The report's state does not allow this any more."""
+
+
+class ReportNotRevisable(UptillError):
+    """The report has not succeeded, so it has no revisions."""
+
+
+class ReportsNotComparable(UptillError):
+    """The reports measure different things, or one of them has no file."""
 
 
 class IdempotencyKeyReused(UptillError):

@@ -12,7 +12,17 @@ from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.download_links import FileChecks, LinkAudit, LinkSigner
 from services.api.report_reads import ReportReads
-from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
+from services.api.routes import (
+    aliases,
+    events,
+    health,
+    keys,
+    reports,
+    revisions,
+    schedules,
+    stores,
+    webhooks,
+)
 from services.api.routes.health import api_checks
 from shared.db.pools import Pools, make_pools
 from shared.errors import DatabaseUnavailable, QueueUnavailable, StorageUnavailable
@@ -76,7 +86,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
         lifespan=lifespan,
         routers=[
-            module.router for module in (reports, schedules, events, stores, aliases, webhooks, keys, health)
+            module.router
+            for module in (reports, revisions, schedules, events, stores, aliases, webhooks, keys, health)
         ],
         max_body_bytes=settings.max_body_bytes,
         changed_by_get=["/trigger_report"],

@@ -62,6 +62,9 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.reports:app",
         "Manage reports: list, show, download, cancel, retry, and list their failed stores.",
     ),
+    "explain": Subcommand(
+        "services.cli.explain:explain", "Explain one store's row of a report, segment by segment."
+    ),
     "schedules": Subcommand(
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
     ),

@@ -11,12 +11,15 @@ from services.cli.connection import api_client
 from services.cli.console import Json, instant, minute, note, print_fields, print_json, print_table
 from services.cli.parameters import Output
 from services.cli.report import download_report
+from services.cli.revisions import diff, revise
 from uptill_client import ReportStatus
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Manage reports: list, show, download, cancel, retry, and list their failed stores.",
+    help="Manage reports: list, show, download, cancel, retry, revise, compare, and list their failed stores.",
 )
+app.command()(revise)
+app.command()(diff)
 ReportId = Annotated[str, typer.Argument(metavar="ID", help="The report's id.")]
 
 
@@ -107,6 +110,8 @@ def _list_fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
     yield "state", status.state
     yield "stores", f"{_show_progress(status)} done"
     yield "as of", instant(status.as_of)
+    if status.revision_of:
+        yield "revision", f"{status.revision} of {status.revision_of}"
     yield "policy", f"{status.policy} (version {status.policy_version})"
     yield "windows", " ".join(status.windows)
     yield "created", f"{minute(status.created_at)} UTC"

@@ -10,11 +10,20 @@ from rich.text import Text
 from services.cli.console import instant, note, stdout, table_lines
 from uptill_client import Segment, Timeline
 
-_COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
-_TITLES = ("from", "to", "length", "state", "poll", "begins there because", "ends there because")
+COLOURS = {
+    "up": "green",
+    "down": "red",
+    "unknown": "yellow",
+    "as_up": "green",
+    "excluded": "blue",
+    "closed": "dim",
+}
+_TITLES = ("from", "to", "length", "state", "poll or closure", "begins there because", "ends there because")
 # The reason for the begin, and for the end. docs/how-to/stores.md explains each rule.
 _RULES = {
     "edge": ("the store opens", "the store closes"),
+    "lifetime": ("the store opens for the first time", "the store closes for good"),
+    "closure": ("a closure begins or ends", "a closure begins or ends"),
     "midpoint": ("halfway from last poll", "halfway to next poll"),
     "poll": ("a poll", "a poll"),
     "slot": ("rounded to the grid", "rounded to the grid"),
@@ -35,21 +44,22 @@ def show_timeline(timeline: Timeline) -> None:
         ("up", totals.up_us),
         ("down", totals.down_us),
         ("unknown", totals.unknown_us),
+        *((("excluded", totals.excluded_us),) if totals.excluded_us else ()),
     )
     # In a pipe, lines are whole.
     whole = not stdout.is_terminal
     stdout.print(
-        "  ".join(f"[{_COLOURS.get(name, 'bold')}]{name} {_format_length(us)}[/]" for name, us in times),
+        "  ".join(f"[{COLOURS.get(name, 'bold')}]{name} {format_length(us)}[/]" for name, us in times),
         soft_wrap=whole,
     )
     stdout.print(
-        f"up at least {_format_length(totals.up_min_us)}, at most {_format_length(totals.up_max_us)};"
+        f"up at least {format_length(totals.up_min_us)}, at most {format_length(totals.up_max_us)};"
         f" availability {_format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls",
         soft_wrap=whole,
     )
     ignored = sum(not poll.counts for poll in timeline.polls)
     if ignored:
-        note(f"{ignored} polls were taken while the store was closed and do not count")
+        note(f"{ignored} polls were taken while the store was closed or a closure applied, and do not count")
     note(
         f"{timeline.begin.astimezone(zone).isoformat()} to {timeline.end.astimezone(zone).isoformat()},"
         f" policy {timeline.policy} (version {timeline.policy_version}), as of {instant(timeline.as_of)}"
@@ -64,7 +74,7 @@ def _show_segments(segments: Sequence[Segment], zone: ZoneInfo) -> None:
     for day, pairs in days:
         stdout.print(f"[bold]{day:%a %Y-%m-%d}")
         for segment, line in pairs:
-            stdout.print(Text(line, _COLOURS[segment.state]), soft_wrap=True)
+            stdout.print(Text(line, COLOURS[segment.state]), soft_wrap=True)
 
 
 def _make_row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
@@ -72,19 +82,25 @@ def _make_row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
     return (
         _format_clock(segment.begin, zone),
         _format_clock(segment.end, zone),
-        _format_length(length_s * 1_000_000),
+        format_length(length_s * 1_000_000),
         segment.state,
-        _format_clock(segment.poll, zone) if segment.poll else "none",
+        _format_cause(segment, zone),
         _RULES[segment.begin_rule][0],
         _RULES[segment.end_rule][1],
     )
+
+
+def _format_cause(segment: Segment, zone: ZoneInfo) -> str:
+    if segment.closure is not None:
+        return segment.closure.reason
+    return _format_clock(segment.poll, zone) if segment.poll else "none"
 
 
 def _format_clock(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%H:%M:%S}"
 
 
-def _format_length(us: int) -> str:
+def format_length(us: int) -> str:
     """Format a duration as hours, minutes and seconds; exact."""
     seconds, rest_us = divmod(us, 1_000_000)
     exact = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

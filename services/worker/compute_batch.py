@@ -145,7 +145,12 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
         completion = complete_batch(
-            conn, lease, part, context.terms, read_seq=snapshot.seq, without_row=rendered.without_row
+            conn,
+            lease,
+            part,
+            context.terms,
+            read_seq=lease.batch.read_seq(snapshot.seq),
+            without_row=rendered.without_row,
         )
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()

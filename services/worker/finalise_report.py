@@ -168,7 +168,7 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
                     lease,
                     batch.batch_no,
                     part,
-                    read_seq=snapshot.seq,
+                    read_seq=batch.read_seq(snapshot.seq),
                     without_row=rendered.without_row,
                 ):
                     raise LeaseLost

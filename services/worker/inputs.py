@@ -23,6 +23,12 @@ from services.worker.load import (
     read_stores,
 )
 from services.worker.load_adjustments import NOTHING_STORED, StoredAdjustments, read_adjustments
+from services.worker.load_past import (
+    read_past_hours,
+    read_past_polls,
+    read_past_stores,
+    refuse_forgotten,
+)
 from services.worker.packed_polls import PackedPolls
 from shared.clock import to_us
 from shared.metrics.registry import BATCH_INPUTS
@@ -108,10 +114,13 @@ class InputCache:
     def load_input(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> BatchInput:
         """Return the input of a batch as the caller's transaction sees it; `snapshot` is that transaction's.
 
-        Raises RuntimeError unless the batch has as many stores as when it was made.
+        A batch with a pinned cut is read as it was then, and not cached. Raises `DataForgotten` if that is impossible, and
+        RuntimeError unless the batch has as many stores as when it was made.
         """
         asked = data_range(batch.as_of, batch.policy, batch.windows)
         needed = _with_history(asked.every_from, asked.to_time)
+        if batch.pinned_cut is not None:
+            return _read_past(conn, batch, batch.pinned_cut, needed)
         key = _cache_key(batch)
         cached = self._entries.get(key)
         changes = _find_changes(conn, cached, snapshot) if cached else None
@@ -199,6 +208,17 @@ def _read_entry(
     held = _with_history(needed.every_from, until)
     polls = _pack_in_order(read_polls(conn, stores, held), stores, held)
     return _CacheEntry(snapshot, stores, hours, held, polls, adjustments)
+
+
+def _read_past(conn: psycopg.Connection, batch: Batch, seq: int, needed: DataRange) -> BatchInput:
+    """Return the input of a batch as it was at a ledger number."""
+    refuse_forgotten(conn, seq, needed)
+    BATCH_INPUTS.labels("database").inc()
+    stores = read_past_stores(conn, batch, seq)
+    hours = read_past_hours(conn, stores, seq)
+    polls = _pack_in_order(read_past_polls(conn, stores, needed, seq), stores, needed).unpacked()
+    adjustments = read_adjustments(conn, stores, seq).in_range(hours, needed)
+    return BatchInput(stores.ids, stores.zones, hours, polls, adjustments)
 
 
 def _pack_in_order(polls: Polls, stores: Stores, held: DataRange) -> PackedPolls:

@@ -107,7 +107,7 @@ def read_stores(conn: psycopg.Connection, batch: Batch) -> Stores:
 
 def read_hours(conn: psycopg.Connection, stores: Stores) -> Hours:
     """Read the opening hours of stores."""
-    records = _read_records(conn, "hours", stores, {}, _HOURS)
+    records = np.frombuffer(_read_packed(conn, "hours", stores, {}) or b"", dtype=_HOURS)
     return Hours(
         find_places(stores, records["store_key"]),
         *(records[name].astype(np.int64) for name in ("day_of_week", "opens_s", "closes_s")),
@@ -116,30 +116,28 @@ def read_hours(conn: psycopg.Connection, stores: Stores) -> Hours:
 
 def read_polls(conn: psycopg.Connection, stores: Stores, needed: DataRange) -> Polls:
     """Read the polls of stores that a report over this range needs."""
-    return _parse_polls(stores, _read_records(conn, "polls", stores, needed._asdict(), _POLL))
+    return parse_polls(stores, _read_packed(conn, "polls", stores, needed._asdict()))
 
 
 def read_polls_after(conn: psycopg.Connection, stores: Stores, after: datetime, to_time: datetime) -> Polls:
     """Read each poll of stores later than `after`, up to and including `to_time`."""
     within = {"after": after, "to_time": to_time}
-    return _parse_polls(stores, _read_records(conn, "polls_after", stores, within, _POLL))
+    return parse_polls(stores, _read_packed(conn, "polls_after", stores, within))
 
 
-def _read_records(
-    conn: psycopg.Connection,
-    query: str,
-    stores: Stores,
-    parameters: Mapping[str, object],
-    layout: np.dtype[np.void],
-) -> np.ndarray:
-    """Run a query whose one value is a row of big-endian records, and view it in this layout."""
+def _read_packed(
+    conn: psycopg.Connection, query: str, stores: Stores, parameters: Mapping[str, object]
+) -> bytes | None:
+    """Run a query whose one value is a row of big-endian records; None if there is no record."""
     # With sorted keys, the index of a partition is read once from left to right.
     given = {"store_keys": np.sort(stores.keys).tolist(), **parameters}
     packed = conn.execute(_SQL[query], given, binary=True).fetchone()
-    return np.frombuffer(packed[0] if packed and packed[0] else b"", dtype=layout)
+    return packed[0] if packed else None
 
 
-def _parse_polls(stores: Stores, records: np.ndarray) -> Polls:
+def parse_polls(stores: Stores, packed: bytes | None) -> Polls:
+    """Return the polls that a query packed into one value of big-endian records."""
+    records = np.frombuffer(packed or b"", dtype=_POLL)
     at_us = records["at_us"].astype(np.int64) + _POSTGRES_EPOCH_US
     return Polls(find_places(stores, records["store_key"]), at_us, records["active"])
 

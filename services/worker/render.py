@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.worker.columns import STORE_ID, TIMEZONE, Column
-from services.worker.rounding import PER_UNIT, round_times
 from shared.formulas import all_inert
 from shared.uptime.kernel import Measures
+from shared.uptime.rounding import PER_UNIT, round_times
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
 Numbers = NDArray[np.int64] | NDArray[np.float64]

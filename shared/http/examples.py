@@ -7,11 +7,13 @@ _OF_NAME: Mapping[str, Any] = {
     "action": "report.created",
     "actor": "a1b2c3d4",
     "begin": "2024-10-14T15:00:00Z",
+    "begin_local": "2024-10-14T10:00:00-05:00",
     "code": "rate_limited",
     "created_by": "a1b2c3d4",
     "day_of_week": 0,
     "download_url": "https://s3.example/uptill/reports/…/report.csv?X-Amz-Signature=…",
     "end": "2024-10-14T18:00:00Z",
+    "end_local": "2024-10-14T13:00:00-05:00",
     "end_time_local": "22:00:00",
     "key": "upt_a1b2c3d4_…",
     "labels": {"region": "north"},
@@ -51,6 +53,7 @@ _RATHER_NULL = frozenset(
     }
 )
 _OF_FORMAT = {
+    "date": "2024-12-25",
     "date-time": "2024-10-14T18:00:00Z",
     "uuid": "01928a5c-6f00-7b3e-9c4a-2f1d0e5a7b68",
 }
@@ -108,7 +111,7 @@ def _find_given(schema: Mapping[str, Any], name: str) -> Sequence[Any]:
     chosen: Sequence[Any] = schema.get("examples") or schema.get("enum") or []
     if "const" in schema:
         chosen = [schema["const"]]
-    elif not chosen and name in _OF_NAME:
+    elif not chosen and name in _OF_NAME and "$ref" not in schema.get("items", {}):
         chosen = [_OF_NAME[name]]
     elif not chosen and schema.get("default") is not None:
         chosen = [schema["default"]]

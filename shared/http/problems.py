@@ -39,8 +39,15 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "forbidden", HTTPStatus.FORBIDDEN, "The API key is not allowed to do this"
     ),
     errors.ReportNotFound: Problem("report_not_found", HTTPStatus.NOT_FOUND, "Report not found"),
+    errors.DataForgotten: Problem(
+        "data_forgotten", HTTPStatus.GONE, "Data that the report was made from is gone"
+    ),
     errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "Store not found"),
     errors.StoreFailed: Problem("store_failed", HTTPStatus.CONFLICT, "The store cannot be computed"),
+    errors.NotExplainable: Problem("not_explainable", HTTPStatus.CONFLICT, "The report cannot be explained"),
+    errors.StoreNotInReport: Problem(
+        "store_not_in_report", HTTPStatus.NOT_FOUND, "The report has no row for the store"
+    ),
     errors.FileNotReady: Problem("file_not_ready", HTTPStatus.CONFLICT, "The file is not ready yet"),
     errors.FileNotFound: Problem("file_not_found", HTTPStatus.NOT_FOUND, "File not found"),
     errors.ImportNotFound: Problem("import_not_found", HTTPStatus.NOT_FOUND, "Import not found"),
@@ -58,6 +65,12 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.ReportExpired: Problem("report_expired", HTTPStatus.GONE, "The report has expired"),
     errors.FileLost: Problem("file_lost", HTTPStatus.GONE, "The file is missing from the object store"),
     errors.ReportEnded: Problem("report_ended", HTTPStatus.CONFLICT, "The report has already ended"),
+    errors.ReportNotRevisable: Problem(
+        "report_not_revisable", HTTPStatus.CONFLICT, "The report cannot be revised"
+    ),
+    errors.ReportsNotComparable: Problem(
+        "reports_not_comparable", HTTPStatus.CONFLICT, "The reports cannot be compared"
+    ),
     errors.IdempotencyKeyReused: Problem(
         "idempotency_key_reused",
         HTTPStatus.UNPROCESSABLE_ENTITY,

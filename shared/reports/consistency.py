@@ -33,6 +33,7 @@ class _ReportFields(NamedTuple):
     windows: Sequence[str]
     accepted_seq: int
     tzdata_version: str | None
+    pinned_cut: int | None
 
 
 class _StaleBatch(NamedTuple):

@@ -68,6 +68,7 @@ class Report:
     `accepted_seq` is the ledger number at which it was accepted: it decides which stores are in the report.
     `tzdata_version` is that of the process that accepted it; once it has succeeded, that of the workers.
     `failed_stores` holds the first of the `stores_failed` stores that could not be computed; it is empty in a list.
+    `revision_of` is the first report of the chain of revisions; None if this is the first. `pinned_cut` is as in `Batch`.
     """
 
     id: UUID
@@ -91,6 +92,9 @@ class Report:
     stores_failed: int
     failed_stores: Sequence[StoreFailure]
     files: Sequence[FileOfReport]
+    revision: int = 1
+    revision_of: UUID | None = None
+    pinned_cut: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -103,7 +107,8 @@ class Batch:
     """What one batch computes: a range of store ids, with the `stores` stores that existed at `accepted_seq`.
 
     If the report does not hold every store, `store_keys` lists the stores of the batch. `tzdata_version` is that of the
-    process that accepted the report; None if that was the release before.
+    process that accepted the report; None if that was the release before. `pinned_cut` is the ledger number at which the
+    data is read, even if it has changed since. None: the newest.
     """
 
     report_id: UUID
@@ -118,6 +123,11 @@ class Batch:
     windows: Sequence[str]
     accepted_seq: int
     tzdata_version: str | None
+    pinned_cut: int | None = None
+
+    def read_seq(self, snapshot_seq: int) -> int:
+        """Return the ledger number at which a reader with this snapshot reads the batch."""
+        return snapshot_seq if self.pinned_cut is None else self.pinned_cut
 
     def part_key(self, attempt: str) -> str:
         """Return the key that only this attempt writes."""

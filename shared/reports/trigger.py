@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from psycopg import AsyncConnection, IsolationLevel
@@ -116,6 +116,32 @@ async def accept_report(
     unusable: Sequence[UUID] = (),
 ) -> Accepted:
     """Do what `trigger_report` does, in the caller's transaction, which must be one of `in_one_snapshot`."""
+
+    async def find_or_insert() -> Accepted:
+        return await _find_or_insert(conn, request, caller, terms, origin, unusable)
+
+    return await accept_once(conn, request, caller, terms, find_or_insert, unusable=unusable)
+
+
+class Acceptable(Protocol):
+    """A request for a report: a hash that equal requests share, and the URL to call when the report has ended."""
+
+    @property
+    def sha256(self) -> bytes: ...
+    @property
+    def webhook_url(self) -> str | None: ...
+
+
+async def accept_once(
+    conn: AsyncConnection,
+    request: Acceptable,
+    caller: ReportCaller,
+    terms: BatchTerms,
+    find_or_insert: Callable[[], Awaitable[Accepted]],
+    *,
+    unusable: Sequence[UUID],
+) -> Accepted:
+    """Return the report of the Idempotency-Key, or else find or insert one. Audit and subscribe in the same transaction."""
     key = {
         "created_by": caller.key_prefix,
         "key": caller.idempotency_key,
@@ -128,9 +154,9 @@ async def accept_report(
             )
         # A report that another key canceled, or whose files are lost, does not count. A new one is made below.
         if not known[2] and known[0] not in unusable:
-            await _note_interest(conn, known[0], caller)
+            await note_interest(conn, known[0], caller)
             return Accepted(known[0])
-    accepted = await _find_or_insert(conn, request, caller, terms, origin, unusable)
+    accepted = await find_or_insert()
     await record_async(
         conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=not accepted.wakes
     )
@@ -151,14 +177,25 @@ async def _find_or_insert(
     origin: Origin,
     unusable: Sequence[UUID],
 ) -> Accepted:
+    await refuse_unknown(conn, request.stores, caller.visible)
+    parameters = await read_parameters(conn, request, caller, terms, origin)
+    same = {**parameters, "unusable": list(unusable)}
+    if not request.force and (found := await _fetch_one(conn, "find_same", same)):
+        await note_interest(conn, found[0], caller)
+        return Accepted(found[0])
+    return await insert_report(conn, request, parameters, caller, terms)
+
+
+async def read_parameters(
+    conn: AsyncConnection, request: ReportRequest, caller: ReportCaller, terms: BatchTerms, origin: Origin
+) -> dict[str, Any]:
+    """Return the parameters of the statements that find or insert the report, with the data of this snapshot."""
     stores = request.stores
-    scope = scope_json(caller.visible)
-    await refuse_unknown(conn, stores, caller.visible)
     given = isinstance(request.as_of, datetime)
     as_of = {"as_of_mode": "given" if given else request.as_of, "as_of": request.as_of if given else None}
     head = await _fetch_one(conn, "resolve_as_of", as_of)
     assert head is not None  # noqa: S101 - the first migration makes the ledger's one row
-    parameters = {
+    return {
         "id": new_id(),
         "accepted_seq": head[0],
         "as_of": head[1],
@@ -168,23 +205,31 @@ async def _find_or_insert(
         "stores": None if stores is None else Jsonb(stores.as_json()),
         "ids": None if stores is None or stores.ids is None else list(stores.ids),
         "labels": None if stores is None or stores.labels is None else Jsonb(dict(stores.labels)),
-        "scope": scope,
+        "scope": scope_json(caller.visible),
         "created_by": caller.key_prefix,
         "request_id": origin.request_id,
         "traceparent": origin.traceparent,
         "batch_stores": (batch_stores := _stores_of_a_batch(request, terms)),
         "short_stores": max(1, batch_stores // _SHORT_SHARE),
         "republish": timedelta(seconds=terms.republish_s),
-        "unusable": list(unusable),
     }
-    if not request.force and (same := await _fetch_one(conn, "find_same", parameters)):
-        await _note_interest(conn, same[0], caller)
-        return Accepted(same[0])
+
+
+async def insert_report(
+    conn: AsyncConnection,
+    request: ReportRequest,
+    parameters: dict[str, Any],
+    caller: ReportCaller,
+    terms: BatchTerms,
+) -> Accepted:
+    """Insert a report and its batches. Raises `TooManyOpenReports`, and `InvalidRequest` for too many stores."""
     open_reports = await count_open(conn, caller.key_prefix)
     if open_reports >= terms.limits.open_reports:
         raise TooManyOpenReports(open_reports, terms.limits.open_reports)
     await conn.execute(_SQL["insert_report"], parameters)
-    if stores is None and scope is None:
+    if parameters.get("batches_of") is not None:
+        await conn.execute(_SQL["copy_batches"], parameters)
+    elif request.stores is None and parameters["scope"] is None:
         await _insert_ranges(conn, parameters, terms.ranges)
     else:
         await _insert_chosen(conn, parameters)
@@ -206,7 +251,7 @@ async def count_open(conn: AsyncConnection, key_prefix: str) -> int:
     return int(row[0]) if row else 0
 
 
-async def _note_interest(conn: AsyncConnection, report_id: UUID, caller: ReportCaller) -> None:
+async def note_interest(conn: AsyncConnection, report_id: UUID, caller: ReportCaller) -> None:
     """Note that the caller wants an existing report, and lock it so that no key cancels it meanwhile.
 
     If the report changed since the snapshot, the transaction is repeated and sees the change.

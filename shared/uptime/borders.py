@@ -1,9 +1,9 @@
 """Explain why a state begins and ends where it does. Names the breaks and limits of the kernel and decides nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.uptime.calendar import Spans
 from shared.uptime.policy import Edges, Fill, Policy, reach_us
 from shared.uptime.states import PollHistory, are_linked, break_instants, slot_after
 
@@ -12,6 +12,8 @@ class Rule(StrEnum):
     """Why a segment begins or ends where it does."""
 
     EDGE = "edge"  # the store opens or closes
+    LIFETIME = "lifetime"  # the store opens for the first time, or closes for good
+    CLOSURE = "closure"  # a closure begins or ends
     POLL = "poll"  # the break is at a poll
     MIDPOINT = "midpoint"  # the break is halfway between two polls
     SLOT = "slot"  # the break was rounded up to the policy's grid
@@ -28,10 +30,18 @@ class Border:
     rule: Rule
 
 
+@dataclass(frozen=True, slots=True)
+class SpanEdges:
+    """Why the spans of one store begin and end, by instant."""
+
+    opens: Mapping[int, Rule]
+    closes: Mapping[int, Rule]
+
+
 class Borders:
     """The limits at which the states of one store can end."""
 
-    def __init__(self, history: PollHistory, spans: Spans, as_of_us: int, policy: Policy) -> None:
+    def __init__(self, history: PollHistory, edges: SpanEdges, as_of_us: int, policy: Policy) -> None:
         polls, group = history.deciding
         at_us = polls.at_us
         exact_us = break_instants(at_us[:-1], at_us[1:], policy.fill)
@@ -39,7 +49,7 @@ class Borders:
         self._together = are_linked(group, at_us[:-1], at_us[1:], reach_us(policy)).tolist()
         self._exact_us, self._breaks_us = exact_us.tolist(), slot_after(exact_us, policy.slot_us).tolist()
         self._after_last_us = slot_after(at_us, policy.slot_us).tolist()
-        self._opens, self._closes = set(spans.open_us.tolist()), set(spans.close_us.tolist())
+        self._opens, self._closes = edges.opens, edges.closes
         self._break_rule = Rule.MIDPOINT if policy.fill is Fill.NEAREST else Rule.POLL
         self._ends_after_last = policy.edges is Edges.DOWN_AFTER_LAST
         self._as_of_us = as_of_us
@@ -50,7 +60,7 @@ class Borders:
         if poll > 0 and self._is_break(poll - 1, at_us):
             rule = self._rule_of_break(poll - 1)
         elif at_us in self._opens:
-            rule = Rule.EDGE
+            rule = self._opens[at_us]
         elif at_us == self._at_us[poll]:
             rule = Rule.POLL
         return Border(at_us, rule)
@@ -61,7 +71,7 @@ class Borders:
         if poll < len(self._together) and self._is_break(poll, at_us):
             rule = self._rule_of_break(poll)
         elif at_us in self._closes:
-            rule = Rule.EDGE
+            rule = self._closes[at_us]
         elif at_us == self._as_of_us:
             rule = Rule.AS_OF
         elif self._ends_after_last and at_us == self._after_last_us[poll]:

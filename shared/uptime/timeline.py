@@ -3,41 +3,54 @@
 States and totals come from the kernel; this module only names them. Must not know the database.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 
 import numpy as np
 
-from shared.uptime.borders import Border, Borders, Rule
-from shared.uptime.calendar import Hours, Spans, spans_of
-from shared.uptime.closures import Schedule
+from shared.uptime.adjustments import adjusted_schedule
+from shared.uptime.borders import Border, Borders, Rule, SpanEdges
+from shared.uptime.closures import Treatment
 from shared.uptime.kernel import Measures, measure
+from shared.uptime.pieces import Piece, cut_to_window, edges_of, joined, pieces_of
 from shared.uptime.policy import NoData, Policy, Scope, history_us
 from shared.uptime.states import PollHistory, Polls
+from shared.uptime.store_terms import StoreClosure, StoreTerms
 
 
 class State(StrEnum):
-    """The state that the accounting assigns to a store."""
+    """The state that the accounting assigns to a store. Only an explanation shows `closed`."""
 
     UP = "up"
     DOWN = "down"
     UNKNOWN = "unknown"
+    EXCLUDED = "excluded"
+    AS_UP = "as_up"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class StateSegment:
-    """Open time in one state. `poll_us` is the instant of the poll that decides it, None if no poll does."""
+    """Scheduled time in one state. `poll_us` is the instant of the poll that decides it, None if no poll does.
+
+    `closure` is the one that excludes the time or counts it as up. `carried` is true if the poll was taken before the
+    opening, or before a closure.
+    """
 
     begin: Border
     end: Border
     state: State
     poll_us: int | None
+    closure: StoreClosure | None = None
+    carried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SeenPoll:
-    """A poll. `counts` is false if it was taken while the store was closed and the policy ignores such polls."""
+    """A poll. `counts` is false if it was taken outside measured time and the policy ignores such polls."""
 
     at_us: int
     active: bool
@@ -59,88 +72,95 @@ class StoreTimeline:
 
 
 def timeline_of(
-    zone: str | None,
-    hours: Hours,
-    polls: Polls,
-    as_of_us: int,
-    window_us: tuple[int, int],
-    policy: Policy,
+    store: StoreTerms, polls: Polls, as_of_us: int, window_us: tuple[int, int], policy: Policy
 ) -> StoreTimeline:
-    """Explain one store, number 0 of `hours` and `polls`, in a window that ends no later than `as_of_us`.
+    """Explain one store, number 0 of `polls`, in a window that ends no later than `as_of_us`.
 
     The polls must reach back to `history_us(policy)` before the window. Raises ZoneInfoNotFoundError.
     """
     start_us, end_us = window_us
     first_us = start_us - history_us(policy)
-    spans = spans_of([zone], hours, first_us, as_of_us)
-    history = PollHistory(spans, polls, first_us, as_of_us, 1, policy)
-    bounds_us = np.array([[start_us]], dtype=np.int64), np.array([[end_us]], dtype=np.int64)
-    cut = [
-        (max(open_us, start_us), min(close_us, end_us))
-        for open_us, close_us in zip(spans.open_us.tolist(), spans.close_us.tolist(), strict=True)
-        if max(open_us, start_us) < min(close_us, end_us)
-    ]
-    named = list(_name_borders(history, spans, as_of_us, policy))
-    segments = [
-        segment
-        for span in cut
-        for segment in _fill_span(span, named, window_us, as_of_us, is_down=policy.no_data is NoData.DOWN)
-    ]
+    schedule = adjusted_schedule([store.zone], store.hours, store.adjustments, first_us, as_of_us)
+    history = PollHistory(schedule.measured, polls, first_us, as_of_us, 1, policy)
+    pieces = pieces_of(schedule, store.closures)
+    cut, edges = cut_to_window(pieces, window_us), edges_of(pieces, store)
+    fill = _Fill(
+        list(_name_borders(history, edges, as_of_us, policy)),
+        edges,
+        window_us,
+        as_of_us,
+        State.DOWN if policy.no_data is NoData.DOWN else State.UNKNOWN,
+    )
+    segments = [segment for piece in cut for segment in fill.piece(piece)]
     all_count = policy.scope is Scope.ALL
     counted = set((polls if all_count else history.counted[0]).at_us.tolist())
+    bounds_us = np.array([[start_us]], dtype=np.int64), np.array([[end_us]], dtype=np.int64)
     return StoreTimeline(
-        cut,
+        joined(cut),
         list(_window_polls(counted, polls, segments, window_us, (first_us, as_of_us))),
         segments,
-        measure(Schedule.of(spans), polls, as_of_us, bounds_us, policy),
+        measure(schedule, polls, as_of_us, bounds_us, policy),
     )
 
 
 def _name_borders(
-    history: PollHistory, spans: Spans, as_of_us: int, policy: Policy
+    history: PollHistory, edges: SpanEdges, as_of_us: int, policy: Policy
 ) -> Iterator[StateSegment]:
     """Yield the kernel's states with the rules of their borders."""
-    borders, states = Borders(history, spans, as_of_us, policy), history.states()
+    borders, states = Borders(history, edges, as_of_us, policy), history.states()
     polls, _ = history.deciding
+    opens = sorted(edges.opens)
     columns = (states.begin_us, states.end_us, states.active, states.poll, polls.at_us[states.poll])
     for begin_us, end_us, active, poll, poll_us in zip(*(c.tolist() for c in columns), strict=True):
-        state = State.UP if active else State.DOWN
         yield StateSegment(
-            borders.begin_border(poll, begin_us), borders.end_border(poll, end_us), state, poll_us
+            borders.begin_border(poll, begin_us),
+            borders.end_border(poll, end_us),
+            State.UP if active else State.DOWN,
+            poll_us,
+            carried=poll_us < opens[bisect_right(opens, begin_us) - 1],
         )
 
 
-def _fill_span(
-    span: tuple[int, int],
-    states: Sequence[StateSegment],
-    window_us: tuple[int, int],
-    as_of_us: int,
-    *,
-    is_down: bool,
-) -> Iterator[StateSegment]:
-    """Yield the segments of one cut span, and the time between them."""
-    open_us, close_us = span
-    silent = State.DOWN if is_down else State.UNKNOWN
-    reached = Border(open_us, Rule.WINDOW if open_us == window_us[0] else Rule.EDGE)
-    for segment in states:
-        begin_us, end_us = max(segment.begin.at_us, open_us), min(segment.end.at_us, close_us)
-        if begin_us >= end_us:
-            continue
-        if reached.at_us < begin_us:
-            yield StateSegment(reached, segment.begin, silent, None)
-            reached = segment.begin
-        # Neighbours share one border, so that both name the same rule for it.
-        end = segment.end if segment.end.at_us <= close_us else _window_border(close_us, window_us, as_of_us)
-        yield StateSegment(reached, end, segment.state, segment.poll_us)
-        reached = end
-    if reached.at_us < close_us:
-        yield StateSegment(reached, _window_border(close_us, window_us, as_of_us), silent, None)
+@dataclass(frozen=True, slots=True)
+class _Fill:
+    """What fills the pieces of a window: the named states in order, and the state of time without any."""
 
+    states: Sequence[StateSegment]
+    edges: SpanEdges
+    window_us: tuple[int, int]
+    as_of_us: int
+    silent: State
 
-def _window_border(close_us: int, window_us: tuple[int, int], as_of_us: int) -> Border:
-    if close_us < window_us[1]:
-        return Border(close_us, Rule.EDGE)
-    return Border(close_us, Rule.AS_OF if close_us == as_of_us else Rule.WINDOW)
+    def piece(self, piece: Piece) -> Iterator[StateSegment]:
+        """Yield the segments of a piece that was cut to the window."""
+        if piece.closure is not None:
+            state = State.EXCLUDED if piece.closure.treatment is Treatment.EXCLUDE else State.AS_UP
+            begin, end = self._begin(piece.begin_us), self._end(piece.end_us)
+            yield StateSegment(begin, end, state, None, piece.closure)
+            return
+        open_us, close_us = piece.begin_us, piece.end_us
+        reached = self._begin(open_us)
+        first = bisect_right(self.states, open_us, key=lambda state: state.end.at_us)
+        for segment in islice(self.states, first, None):
+            if segment.begin.at_us >= close_us:
+                break
+            if reached.at_us < segment.begin.at_us:
+                yield StateSegment(reached, segment.begin, self.silent, None)
+                reached = segment.begin
+            # Neighbours share one border, so that both name the same rule for it.
+            end = segment.end if segment.end.at_us <= close_us else self._end(close_us)
+            yield replace(segment, begin=reached, end=end)
+            reached = end
+        if reached.at_us < close_us:
+            yield StateSegment(reached, self._end(close_us), self.silent, None)
+
+    def _begin(self, at_us: int) -> Border:
+        return Border(at_us, Rule.WINDOW if at_us == self.window_us[0] else self.edges.opens[at_us])
+
+    def _end(self, at_us: int) -> Border:
+        if at_us < self.window_us[1]:
+            return Border(at_us, self.edges.closes[at_us])
+        return Border(at_us, Rule.AS_OF if at_us == self.as_of_us else Rule.WINDOW)
 
 
 def _window_polls(

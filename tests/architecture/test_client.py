@@ -16,23 +16,30 @@ import pytest
 
 from tests.fixtures.closure import closure, modules_of
 from tests.reference import applications
-from uptill_client import answers, calendars, closures, parameters, schedules, webhooks
+from uptill_client import answers, calendars, closures, explanation, parameters, schedules, webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
 _ANSWERS: dict[str, dict[str, type[Any]]] = {
     "openapi.json": {
+        "AppliedClosureBody": explanation.AppliedClosure,
         "DeliveryBody": webhooks.WebhookDelivery,
         "Deliver": schedules.ScheduleDelivery,
+        "ExplainedSegmentBody": explanation.ExplainedSegment,
+        "ExplainedWindowBody": explanation.ExplainedWindow,
+        "ExplanationBody": explanation.Explanation,
+        "HoursSourceBody": explanation.ExplainedHours,
         "NewEndpoint": webhooks.WebhookEndpoint,
         "OpenInterval": answers.Interval,
         "PollBody": answers.TimelinePoll,
+        "PollOriginBody": explanation.ExplainedPoll,
         "ProgressBody": answers.Progress,
         "ReportBody": answers.ReportStatus,
         "FileBody": answers.ReportFile,
         "RunBody": schedules.ScheduleRun,
         "ScheduleBody": schedules.ReportSchedule,
         "SegmentBody": answers.Segment,
+        "SegmentClosureBody": answers.SegmentClosure,
         "SpanBody": answers.TimelineSpan,
         "StoreBody": answers.Store,
         "StoreDetailBody": answers.StoreDetail,
@@ -55,6 +62,7 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "LifetimeBody": closures.Lifetime,
     },
 }
+_TEXTS = {"Rule", "State", "StateRule", "HoursKind"}
 _PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for schema, kind in kinds.items()]
 
 
@@ -93,7 +101,7 @@ def _json_types(described: Mapping[str, Any]) -> set[str]:
         return {"instant"}
     # Only enumerations of texts and objects are referenced.
     name = described.get("$ref", "").rpartition("/")[2]
-    return {described.get("type", "string" if name in {"Rule", "State"} else "object")}
+    return {described.get("type", "string" if name in _TEXTS else "object")}
 
 
 def _wire_types(hint: Any) -> set[str]:

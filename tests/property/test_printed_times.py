@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.worker.rounding import PER_UNIT, round_times
 from shared.uptime.kernel import Measures
 from shared.uptime.policy import HOUR_US, MINUTE_US
+from shared.uptime.rounding import PER_UNIT, round_times
 from tests.oracle.report import printed_times
 
 times_us = st.one_of(

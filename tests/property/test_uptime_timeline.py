@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from shared.uptime.bounds import bounds_us
 from shared.uptime.policy import POLICIES, NoData
+from shared.uptime.store_terms import HoursVersion, StoreTerms
 from shared.uptime.timeline import State, StateSegment, StoreTimeline, timeline_of
 from tests.oracle.accounting import DAY_US, HOUR_US, RULES, account, open_spans, window_bounds
-from tests.oracle.engine import Store, engine_window, hours_of, polls_of
+from tests.oracle.engine import Store, engine_window, polls_of
 from tests.property.stores import as_of_us, stores
 
 WINDOWS: dict[str, int | str] = {
@@ -35,7 +36,13 @@ def timeline(case: Case, policy: str) -> tuple[StoreTimeline, tuple[int, int]]:
     store, as_of, name = case
     starts_us, ends_us = bounds_us([engine_window(name, WINDOWS[name])], as_of, [store.zone])
     window_us = int(starts_us[0, 0]), int(ends_us[0, 0])
-    shown = timeline_of(store.zone, hours_of([store]), polls_of([store]), as_of, window_us, POLICIES[policy])
+    shown = timeline_of(
+        StoreTerms(store.zone, [HoursVersion(None, store.hours)]),
+        polls_of([store]),
+        as_of,
+        window_us,
+        POLICIES[policy],
+    )
     return shown, window_us
 
 
@@ -51,7 +58,10 @@ def test_it_adds_up_to_the_oracles_numbers(policy: str, case: Case) -> None:
     store, as_of, name = case
     expected = account(*store, as_of, policy, {name: WINDOWS[name]})[name]
     assert {field: int(getattr(shown.measures, field)[0, 0]) for field in expected} == expected
-    summed = {state: length_us(list(shown.segments), state) for state in State}
+    summed = {
+        state: length_us(list(shown.segments), state) for state in (State.UP, State.DOWN, State.UNKNOWN)
+    }
+    assert {segment.state for segment in shown.segments} <= set(summed)
     assert sum(summed.values()) == expected["open_us"]
     if POLICIES[policy].no_data is NoData.SCALE:
         measured = account(*store, as_of, "hold", {name: WINDOWS[name]})[name]
@@ -125,9 +135,8 @@ def test_the_worked_case_reads_as_the_page_says() -> None:
         [(0, 36_000, 79_200)],  # type: ignore[list-item]
         [(at - minutes * 60_000_000, active) for minutes, active in ((150, True), (90, False), (30, True))],  # type: ignore[misc]
     )
-    shown = timeline_of(
-        store.zone, hours_of([store]), polls_of([store]), at, (at - DAY_US, at), POLICIES["classic"]
-    )
+    terms = StoreTerms(store.zone, [HoursVersion(None, store.hours)])
+    shown = timeline_of(terms, polls_of([store]), at, (at - DAY_US, at), POLICIES["classic"])
     told = [
         (s.begin.rule, (s.begin.at_us - at) // HOUR_US, s.state, (s.end.at_us - at) // HOUR_US, s.end.rule)
         for s in shown.segments

@@ -19,8 +19,17 @@ from uptill_client.answers import (
 from uptill_client.calendars import Calendar
 from uptill_client.client import UptillClient
 from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
+from uptill_client.explanation import (
+    AppliedClosure,
+    ExplainedHours,
+    ExplainedPoll,
+    ExplainedSegment,
+    ExplainedWindow,
+    Explanation,
+)
 from uptill_client.imports import Poll
 from uptill_client.parameters import FORMATS, ReportOptions
+from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
@@ -28,9 +37,17 @@ from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "FORMATS",
     "ApiError",
+    "AppliedClosure",
     "Calendar",
+    "Cause",
+    "ChangedValue",
     "Closure",
     "Counts",
+    "ExplainedHours",
+    "ExplainedPoll",
+    "ExplainedSegment",
+    "ExplainedWindow",
+    "Explanation",
     "FailedStore",
     "ImportStatus",
     "Interval",
@@ -52,6 +69,7 @@ __all__ = [
     "Store",
     "StoreChanged",
     "StoreDetail",
+    "StoreDiff",
     "TimeRange",
     "Timeline",
     "UptillClient",

@@ -58,6 +58,7 @@ class ReportStatus:
     """A report. In a list, `files`, `lost_files` and `failed_stores` are empty.
 
     `failed_stores` holds the first 100 of the `stores_failed` stores that have no row, because they could not be computed.
+    `revision_of` is the first report of a chain of revisions. `pinned_cut`: it was made with the data of that cut.
     """
 
     id: str
@@ -80,6 +81,9 @@ class ReportStatus:
     stores: ReportStores | None = None
     stores_failed: int = 0
     failed_stores: Sequence[FailedStore] = ()
+    revision: int = 1
+    revision_of: str | None = None
+    pinned_cut: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -148,8 +152,16 @@ class TimelinePoll:
 
 
 @dataclass(frozen=True)
+class SegmentClosure:
+    """The closure that decides a segment."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Segment:
-    """Opening time in one state (up, down or unknown), with the rules that begin and end it."""
+    """Opening time in one state (up, down, unknown, excluded or as_up), with the rules that begin and end it."""
 
     begin: datetime
     end: datetime
@@ -157,6 +169,7 @@ class Segment:
     begin_rule: str
     end_rule: str
     poll: datetime | None
+    closure: SegmentClosure | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,7 @@ class Totals:
     up_max_us: int
     polls: int
     availability: float | None
+    excluded_us: int = 0
 
 
 @dataclass(frozen=True)

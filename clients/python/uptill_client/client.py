@@ -9,6 +9,7 @@ from uptill_client.calendars import CalendarCalls
 from uptill_client.closures import ClosureCalls
 from uptill_client.imports import ImportCalls
 from uptill_client.reports import ReportCalls
+from uptill_client.revisions import RevisionCalls
 from uptill_client.schedules import ScheduleCalls
 from uptill_client.stores import StoreCalls
 from uptill_client.transport import TIMEOUT_S, ApiError, Transport
@@ -16,7 +17,14 @@ from uptill_client.webhooks import WebhookCalls
 
 
 class UptillClient(
-    ReportCalls, ScheduleCalls, StoreCalls, ClosureCalls, CalendarCalls, ImportCalls, WebhookCalls
+    ReportCalls,
+    RevisionCalls,
+    ScheduleCalls,
+    StoreCalls,
+    ClosureCalls,
+    CalendarCalls,
+    ImportCalls,
+    WebhookCalls,
 ):
     """A client for both services: `with UptillClient(url, key) as uptill: uptill.create_report()`.
 

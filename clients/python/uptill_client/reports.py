@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Unpack
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
 
 from uptill_client.answers import FailedStore, ReportFile, ReportStatus
+from uptill_client.explanation import Explanation
 from uptill_client.frames import read_report
 from uptill_client.pages import iterate_pages
 from uptill_client.parameters import ReportOptions, to_json
@@ -80,6 +82,17 @@ class ReportCalls:
         """Yield every store that could not be computed and has no row in the report, by id."""
         path = f"/v1/reports/{report_id}/failed-stores"
         return iterate_pages(self._api, FailedStore, path, "failed_stores", {})
+
+    def explain(
+        self, report_id: str, store_id: str, *, window: str | None = None, fold: bool = True
+    ) -> Explanation:
+        """Explain one store's row of a report: its segments, and the rule and the data behind each.
+
+        `window` is one of the report's windows, None for all. Without `fold`, every poll has a segment of its own.
+        """
+        query = {"fold": "true" if fold else "false", **({} if window is None else {"window": window})}
+        path = f"/v1/reports/{report_id}/stores/{quote(store_id, safe='')}"
+        return self._api.call(Explanation, "GET", path, params=query)
 
     def cancel_report(self, report_id: str) -> ReportStatus:
         """Cancel a report that has not ended. Its state stays if another key requested the same report."""

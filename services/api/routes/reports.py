@@ -6,8 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
+from services.api.schemas.explanation import ExplanationBody, ExplanationQuery
 from services.api.schemas.reports import (
     FailedStoreBody,
     FailedStorePage,
@@ -19,15 +21,20 @@ from services.api.schemas.reports import (
     ReportSummary,
 )
 from services.api.use_cases import reports
+from services.api.use_cases.explanation import ExplanationInput, read_explanation
 from shared.db.connect import borrowed_async
 from shared.errors import (
     BadHeader,
+    DataForgotten,
     FileLost,
     FileNotReady,
     IdempotencyKeyReused,
+    NotExplainable,
     Overloaded,
     ReportEnded,
     ReportExpired,
+    StoreFailed,
+    StoreNotInReport,
     TooManyOpenReports,
     TooManyPendingWebhooks,
     WebhookSecretMissing,
@@ -38,14 +45,25 @@ from shared.http.cursors import cut_page, id_cursor, read_id_cursor, read_text_c
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.model import Report
-from shared.reports.parameters import ReportCaller
+from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import list_failed_stores, list_reports
+from shared.reports.revise import RevisionRequest
 from shared.webhooks.address import check_url
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["reports"])
 Reader = Annotated[ApiKey, Depends(RequireScope("reports:read"))]
 Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
 ReportId = Annotated[UUID, Path(description="The report's id.")]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description=(
+            "A key that makes retries safe. The same key and body within 24 hours return the same report,"
+            " unless another key canceled it."
+        )
+    ),
+]
 
 MAX_IDEMPOTENCY_KEY = 255
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -71,27 +89,29 @@ async def create_report(
     key: Writer,
     response: Response,
     body: ReportCreate | None = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description=(
-                "A key that makes retries safe. The same key and body within 24 hours return the same report,"
-                " unless another key canceled it."
-            )
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ReportBody:
     """Create a report.
 
     `as_of`, the stores and the data are fixed by this call; workers compute the report afterwards. If a report with the
     same parameters and data exists, it is returned instead, unless `force` is set.
     """
+    return await accept((body or ReportCreate()).to_request(), context, key, response, idempotency_key)
+
+
+async def accept(
+    request: ReportRequest | RevisionRequest,
+    context: ApiContext,
+    key: ApiKey,
+    response: Response,
+    idempotency_key: str | None,
+) -> ReportBody:
+    """Accept a report or a revision, and set the headers of the answer."""
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
         raise BadHeader(
             f"the Idempotency-Key has {len(idempotency_key)} characters: use 1 to {MAX_IDEMPOTENCY_KEY}",
             field="Idempotency-Key",
         )
-    request = (body or ReportCreate()).to_request()
     if request.webhook_url is not None:
         check_url(
             request.webhook_url, allow_private=context.settings.webhook_allow_private, field="webhook_url"
@@ -192,6 +212,28 @@ async def read_failed_stores(
     )
 
 
+@router.get(
+    "/v1/reports/{report_id}/stores/{store_id:path}",
+    responses=answers(NotExplainable, StoreNotInReport, StoreFailed, ReportExpired, DataForgotten),
+)
+async def explain_store(
+    context: Context,
+    key: Reader,
+    report_id: ReportId,
+    store_id: Annotated[str, Path(description="The store's id.")],
+    chosen: Annotated[ExplanationQuery, Query()],
+) -> ExplanationBody:
+    """Explain one store's row of a report: every segment of each window, the rule and the data behind it.
+
+    The explanation reads the data that the report was made from, even if it has changed since.
+    """
+    report = await context.reads.read_report(report_id, key.visible)
+    async with borrowed_async(context.pools.reading) as conn:
+        given = await read_explanation(conn, report, store_id, key.visible, chosen.window)
+    limited = key.visible.labels is not None
+    return await run_in_threadpool(_build_explanation, given, fold=chosen.fold, limited=limited)
+
+
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
 async def cancel_report(context: Context, key: Writer, report_id: ReportId) -> ReportBody:
     """Cancel a report that has not ended, or withdraw from it if other keys requested it too.
@@ -212,6 +254,10 @@ async def retry_report(context: Context, key: Writer, report_id: ReportId) -> Re
     """Retry a failed report. Finished batches are kept."""
     report = await reports.restart_report(context, report_id, key)
     return ReportBody.with_links(report, context.signer, lost=())
+
+
+def _build_explanation(given: ExplanationInput, *, fold: bool, limited: bool) -> ExplanationBody:
+    return ExplanationBody.of_explanation(given, given.explain(fold=fold), limited=limited)
 
 
 async def _with_links(context: ApiContext, report: Report) -> ReportBody:

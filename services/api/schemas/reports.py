@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.download_links import LinkSigner, how_to_rebuild
 from services.api.schemas.parameters import AsOf, Instant, KnownPolicy, ReportParametersBody
+from shared.http.bodies import RequestBody
 from shared.reports.formats import FileFormat, file_name
 from shared.reports.model import Report, ReportState
 from shared.reports.parameters import ReportRequest
 from shared.reports.read import ReportChoice
+from shared.reports.revise import Cut
 from shared.webhooks.address import MAX_URL
 
 
@@ -42,6 +44,26 @@ class ReportCreate(ReportParametersBody):
         return ReportRequest(
             **vars(self.parameters()), as_of=self.as_of, force=self.force, webhook_url=self.webhook_url
         )
+
+
+class ReportRevise(RequestBody):
+    """Body of `POST /v1/reports/{report_id}/revisions`. Every field has a default."""
+
+    cut: Cut = Field(
+        default="latest",
+        description=(
+            "`latest`: with the newest data and today's stores. `original`: with the stores and the data as they were for"
+            " the report."
+        ),
+    )
+    force: bool = Field(
+        default=False, description="Compute a new revision even if one exists for the same data."
+    )
+    webhook_url: str | None = Field(
+        default=None,
+        max_length=MAX_URL,
+        description="An https URL to call when the revision has ended, as for `POST /v1/reports`.",
+    )
 
 
 class ReportQuery(BaseModel):
@@ -134,6 +156,13 @@ class ReportSummary(BaseModel):
     data_cut: int = Field(
         description="The number of the last data change accepted before the report was created."
     )
+    revision: int = Field(description="1, or the number of this revision of an earlier report.")
+    revision_of: UUID | None = Field(
+        description="The first report of the chain of revisions; null for a report that revises none."
+    )
+    pinned_cut: int | None = Field(
+        description="The number of the data change up to which data was read on purpose (`cut: original`); null: the newest."
+    )
     tzdata_version: str | None = Field(
         description=(
             "The time zone database of the service that accepted the report; once it has succeeded, of the workers"
@@ -166,6 +195,9 @@ class ReportSummary(BaseModel):
             formats=list(report.formats),
             stores=StoreFilterBody(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
             data_cut=report.accepted_seq,
+            revision=report.revision,
+            revision_of=report.revision_of,
+            pinned_cut=report.pinned_cut,
             tzdata_version=report.tzdata_version,
             progress=ProgressBody.of_report(report),
             stores_failed=report.stores_failed,

@@ -64,7 +64,16 @@ class PollBody(BaseModel):
 
     at: datetime
     status: Status
-    counts: bool = Field(description="Whether it affects the result: false if the store was closed.")
+    counts: bool = Field(
+        description="Whether it affects the result: false if the store was closed, or a closure applied."
+    )
+
+
+class SegmentClosureBody(BaseModel):
+    """The closure that decides a segment."""
+
+    id: str
+    reason: str
 
 
 class SegmentBody(BaseModel):
@@ -76,18 +85,22 @@ class SegmentBody(BaseModel):
     begin_rule: Rule = Field(description="Why the segment begins here.")
     end_rule: Rule = Field(description="Why the segment ends here.")
     poll: datetime | None = Field(description="The poll that determines the state; null if none does.")
+    closure: SegmentClosureBody | None = Field(
+        description="The closure that excludes the time or counts it as up; null otherwise."
+    )
 
 
 class TotalsBody(BaseModel):
     """The figures that a report has for the window, in microseconds."""
 
-    open_us: int = Field(description="Opening time.")
+    open_us: int = Field(description="Opening time, without excluded time.")
     up_us: int = Field(description="Uptime.")
     down_us: int = Field(description="Downtime.")
     unknown_us: int = Field(description="Opening time that no poll covers.")
     up_min_us: int = Field(description="Lower bound of the uptime.")
     up_max_us: int = Field(description="Upper bound of the uptime.")
     polls: int = Field(description="Polls that count.")
+    excluded_us: int = Field(description="Opening time that closures exclude.")
     availability: float | None = Field(
         description="Uptime divided by uptime plus downtime; null if both are 0."
     )
@@ -96,7 +109,7 @@ class TotalsBody(BaseModel):
 class TimelineBody(BaseModel):
     """How the uptime of one store in one window comes about.
 
-    The segments cover the spans and add up to the totals. With policy `hold-scaled`, the segments show what was measured,
+    The segments cover the spans and add up to the totals: time of state `as_up` counts as uptime. With policy `hold-scaled`, the segments show what was measured,
     and the totals apply the measured share to all opening time.
     """
 
@@ -145,14 +158,18 @@ class TimelineBody(BaseModel):
                     begin_rule=segment.begin.rule,
                     end_rule=segment.end.rule,
                     poll=None if segment.poll_us is None else from_us(segment.poll_us),
+                    closure=None
+                    if segment.closure is None
+                    else SegmentClosureBody(id=segment.closure.id, reason=segment.closure.reason),
                 )
                 for segment in timeline.segments
             ],
-            totals=_sum_timeline(timeline),
+            totals=sum_timeline(timeline),
         )
 
 
-def _sum_timeline(timeline: StoreTimeline) -> TotalsBody:
+def sum_timeline(timeline: StoreTimeline) -> TotalsBody:
+    """Build the figures of a window."""
     measures = timeline.measures
     numbers = {name: int(getattr(measures, name)[0, 0]) for name in measures.__slots__}
     known_us = numbers["up_us"] + numbers["down_us"]

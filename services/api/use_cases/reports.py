@@ -27,6 +27,7 @@ from shared.reports.formats import file_name
 from shared.reports.model import FileOfReport, Report
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import get_report
+from shared.reports.revise import RevisionRequest, revise_report
 from shared.reports.trigger import Accepted, trigger_report
 
 # Raises `AuthenticationError` if the caller's key has ended meanwhile.
@@ -41,11 +42,13 @@ class CreatedReport:
     quota: Quota | None
 
 
-async def create_report(context: ApiContext, request: ReportRequest, caller: ReportCaller) -> CreatedReport:
-    """Accept a report and wake workers, without waiting for Redis.
+async def create_report(
+    context: ApiContext, request: ReportRequest | RevisionRequest, caller: ReportCaller
+) -> CreatedReport:
+    """Accept a report or a revision of one, and wake workers, without waiting for Redis.
 
     Return an existing report for the same parameters and data, unless its files are lost. Raises `Overloaded`, and what
-    `trigger_report` raises.
+    `trigger_report` and `revise_report` raise.
     """
     await context.pressure.check_backlog(caller.key_prefix)
     accepted, report = await _accept_report(context, request, caller)
@@ -61,12 +64,17 @@ async def create_report(context: ApiContext, request: ReportRequest, caller: Rep
 
 
 async def _accept_report(
-    context: ApiContext, request: ReportRequest, caller: ReportCaller, unusable: Sequence[UUID] = ()
+    context: ApiContext,
+    request: ReportRequest | RevisionRequest,
+    caller: ReportCaller,
+    unusable: Sequence[UUID] = (),
 ) -> tuple[Accepted, Report]:
+    terms, origin = context.batch_terms, current_origin()
     async with autocommitting_async(context.pools.accepting) as conn:
-        accepted = await trigger_report(
-            conn, request, caller, context.batch_terms, current_origin(), unusable=unusable
-        )
+        if isinstance(request, RevisionRequest):
+            accepted = await revise_report(conn, request, caller, terms, origin, unusable=unusable)
+        else:
+            accepted = await trigger_report(conn, request, caller, terms, origin, unusable=unusable)
         bind_contextvars(report_id=str(accepted.report_id))  # for the request's log line too
         failpoints.hit("trigger.after_commit")
         return accepted, await get_report(conn, accepted.report_id, caller.visible)

@@ -1,22 +1,21 @@
 """Explain the uptime of one store: resolve the window, read one snapshot, run the accounting."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 from psycopg import AsyncConnection, IsolationLevel
 
-from services.api.use_cases.stores import StoreRow, find_store, read_hours, read_latest_poll
+from services.api.use_cases.store_terms import StoreAtCut, read_newest_change, read_terms
+from services.api.use_cases.stores import StoreRow, find_store, read_hours
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
-from shared.errors import InvalidRequest, StoreFailed
+from shared.errors import InvalidRequest
 from shared.keys import StoreScope
 from shared.uptime.bounds import bounds_us
-from shared.uptime.calendar import Hours
-from shared.uptime.faults import find_faults
 from shared.uptime.policy import POLICIES, history_us
 from shared.uptime.states import Polls
+from shared.uptime.store_terms import StoreTerms
 from shared.uptime.timeline import StoreTimeline, timeline_of
 from shared.uptime.window import NAMED_WINDOWS, Window
 
@@ -47,24 +46,12 @@ class TimelineInput:
     policy: str
     as_of_us: int
     window_us: tuple[int, int]
-    hours: Sequence[tuple[int, int, int]]
-    at_us: Sequence[int]
-    active: Sequence[bool]
+    terms: StoreTerms
+    polls: Polls
 
     def compute_timeline(self) -> StoreTimeline:
         """Compute the timeline. It takes milliseconds of processor time and no I/O."""
-        return timeline_of(
-            self.store.timezone,
-            _make_hours(self.hours),
-            Polls(
-                np.zeros(len(self.at_us), dtype=np.int64),
-                np.array(self.at_us, dtype=np.int64),
-                np.array(self.active, dtype=np.bool_),
-            ),
-            self.as_of_us,
-            self.window_us,
-            POLICIES[self.policy],
-        )
+        return timeline_of(self.terms, self.polls, self.as_of_us, self.window_us, POLICIES[self.policy])
 
 
 async def read_timeline(
@@ -78,23 +65,19 @@ async def read_timeline(
     try:
         async with conn.transaction():
             store = await find_store(conn, store_id, visible)
-            hours = await read_hours(conn, store)
-            _refuse_faulty(store, hours)
-            as_of_us, window_us = _resolve_window(request, store, await read_latest_poll(conn))
-            at_us, active = await _read_polls(conn, store, as_of_us, window_us, request.policy)
+            newest, hours = await read_newest_change(conn), await read_hours(conn, store)
+            at_cut = StoreAtCut(
+                store.store_key, store.store_id, store.timezone, hours, store.labels, newest.seq
+            )
+            # An unknown zone has no midnights.
+            at_cut.plain_terms()
+            as_of_us, window_us = _resolve_window(request, store, newest.latest_observed_at)
+            range_us = window_us[0] - history_us(POLICIES[request.policy]), as_of_us
+            terms = await read_terms(conn, at_cut, range_us, adjusted=newest.adjusted_seq > 0)
+            polls = await _read_polls(conn, store, range_us)
     finally:
         await conn.set_isolation_level(None)
-    return TimelineInput(store, request.policy, as_of_us, window_us, hours, at_us, active)
-
-
-def _make_hours(rows: Sequence[tuple[int, int, int]]) -> Hours:
-    day_of_week, opens_s, closes_s = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return Hours(np.zeros(len(rows), dtype=np.int64), day_of_week, opens_s, closes_s)
-
-
-def _refuse_faulty(store: StoreRow, hours: Sequence[tuple[int, int, int]]) -> None:
-    for fault in find_faults([store.timezone], _make_hours(hours)).values():
-        raise StoreFailed(f"store {store.store_id!r} cannot be computed: {fault.detail}")
+    return TimelineInput(store, request.policy, as_of_us, window_us, terms, polls)
 
 
 def _resolve_window(
@@ -134,13 +117,12 @@ def _resolve_window(
     return as_of_us, (start_us, end_us)
 
 
-async def _read_polls(
-    conn: AsyncConnection, store: StoreRow, as_of_us: int, window_us: tuple[int, int], policy: str
-) -> tuple[list[int], list[bool]]:
+async def _read_polls(conn: AsyncConnection, store: StoreRow, range_us: tuple[int, int]) -> Polls:
+    from_time, to_time = map(from_us, range_us)
     within = {
         "store_key": store.store_key,
-        "from_time": from_us(window_us[0] - history_us(POLICIES[policy])),
-        "to_time": from_us(as_of_us),
+        "from_time": from_time,
+        "to_time": to_time,
         "limit": MAX_POLLS + 1,
     }
     row = await (await conn.execute(_SQL["polls_of_store"], within, prepare=False)).fetchone()
@@ -150,4 +132,8 @@ async def _read_polls(
             f"the window holds more than {MAX_POLLS:,} polls, the limit of a timeline: choose a shorter window",
             field="from",
         )
-    return at_us, active
+    return Polls(
+        np.zeros(len(at_us), dtype=np.int64),
+        np.array(at_us, dtype=np.int64),
+        np.array(active, dtype=np.bool_),
+    )

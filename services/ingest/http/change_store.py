@@ -79,7 +79,7 @@ def replace_hours(
             flat = [number for row in sorted(set(parsed)) for number in row]
             row = {"store_key": store_key, "effective_from": start, "intervals": flat}
             return change.merge_rows(DATED_HOURS, [row])
-        values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes}
+        values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes, "seq": change.seq}
         ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
         return RowCounts(accepted=added, duplicate=len(parsed) - added)
 
@@ -96,7 +96,8 @@ def replace_timezone(
     name = zone.name
 
     def write_timezone(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
-        ((before,),) = conn.execute(_SQL["replace_timezone"], {"store_key": store_key, "timezone": name})
+        values = {"store_key": store_key, "timezone": name, "seq": change.seq}
+        ((before,),) = conn.execute(_SQL["replace_timezone"], values)
         change.weekly_changed = before != name
         return RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
 
@@ -110,7 +111,7 @@ def replace_labels(
     """Replace all labels by these valid ones. Raise as `_change_store` does."""
 
     def write_labels(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
-        values = {"store_key": store_key, "labels": Jsonb(dict(labels))}
+        values = {"store_key": store_key, "labels": Jsonb(dict(labels)), "seq": change.seq}
         ((before,),) = conn.execute(_SQL["replace_labels"], values)
         same = sum(before.get(name) == value for name, value in labels.items())
         known = sum(name in before for name in labels)

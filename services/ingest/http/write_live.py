@@ -27,7 +27,7 @@ from shared.errors import InvalidRequest
 from shared.ids import new_id
 
 LOCK_PATIENCE = "20s"  # then the caller is asked to send the polls again
-_SQL = queries("live")
+_SQL, _INGEST = queries("live"), queries("ingest")
 
 
 class UnindexedWeek(Exception):
@@ -75,7 +75,8 @@ class LiveWriter:
             raise UnindexedWeek
         ledger = ImportLedger(self._conn, get_live_import(self._conn))
         self._table.stage_polls(polls, numbered=True)
-        merged = self._table.merge_staged(ledger.import_id, *find_bounds(polls.at_us))
+        ((seq,),) = self._conn.execute(_INGEST["next_seq"])
+        merged = self._table.merge_staged(ledger.import_id, *find_bounds(polls.at_us), seq)
         is_new, is_contradicting = (
             make_mask(numbers, len(polls)) for numbers in (merged.new, merged.contradicting)
         )

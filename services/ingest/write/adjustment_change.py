@@ -10,7 +10,7 @@ from services.ingest.write.ledger import ImportLedger
 from shared.audit import record
 from shared.db.queries import queries
 
-_SQL = queries("adjust")
+_SQL, _INGEST = queries("adjust"), queries("ingest")
 
 
 class AdjustmentChange:
@@ -27,7 +27,7 @@ class AdjustmentChange:
     @cached_property
     def seq(self) -> int:
         """The ledger number of this change. From now on no other change gets one until the transaction ends."""
-        ((seq,),) = self._ledger.conn.execute(_SQL["next_seq"])
+        ((seq,),) = self._ledger.conn.execute(_INGEST["next_seq"])
         return int(seq)
 
     def merge(self, table: HistoryTable) -> bool:

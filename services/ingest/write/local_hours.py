@@ -127,12 +127,13 @@ class LocalHoursWriter:
         if table := _TABLES.get(self._kind):
             self._merge_staged(table, self._kind, {"ids": ids}, change, counts)
             return change
-        for import_id, *found, changed in self._conn.execute(_SQL[f"apply_{self._kind}"], {"ids": ids}):
+        values = {"ids": ids, "seq": change.seq}
+        for import_id, *found, changed in self._conn.execute(_SQL[f"apply_{self._kind}"], values):
             counts[import_id] += RowCounts(*found)
             change.weekly_changed |= changed
         if self._kind == "hours":
-            values = {"ids": ids, "first_days": list(first_days.values())}
-            self._merge_staged(DATED_HOURS, "dated_hours", values, change, counts)
+            dated = {"ids": ids, "first_days": list(first_days.values())}
+            self._merge_staged(DATED_HOURS, "dated_hours", dated, change, counts)
         return change
 
     def _merge_staged(

@@ -41,10 +41,11 @@ class PollTable:
         self._conn = conn
         conn.execute(_SQL["create_incoming"])
 
-    def insert_polls(self, polls: LastPolls) -> None:
-        """Insert polls that are not stored yet."""
-        columns = (polls.store, encode_instants(polls.at_us), polls.active)
-        copy_rows(self._conn, "observation", "store_key observed_at is_active", *columns)
+    def insert_polls(self, polls: LastPolls, seq: int) -> None:
+        """Insert polls that are not stored yet, in the change with this ledger number."""
+        since = np.full(len(polls), _short_seq(seq), np.int32)
+        columns = (polls.store, encode_instants(polls.at_us), polls.active, since)
+        copy_rows(self._conn, "observation", "store_key observed_at is_active since_seq", *columns)
 
     def stage_polls(self, polls: LastPolls, *, numbered: bool = False) -> None:
         """Copy polls into the staging table `incoming`. `numbered`: with their index, for `MergedPolls`."""
@@ -56,16 +57,16 @@ class PollTable:
         else:
             copy_rows(self._conn, "incoming", names, *columns)
 
-    def merge_staged(self, import_id: UUID, earliest: datetime, latest: datetime) -> MergedPolls:
+    def merge_staged(self, import_id: UUID, earliest: datetime, latest: datetime, seq: int) -> MergedPolls:
         """Compare the staged polls with the stored ones: insert the new ones, and correct those that differ.
 
-        The polls lie between `earliest` and `latest`, in weeks that are indexed.
+        The polls lie between `earliest` and `latest`, in weeks that are indexed. `seq`: the number of this change.
         """
-        bounds = {"earliest": earliest, "latest": latest}
+        values = {"earliest": earliest, "latest": latest, "seq": seq}
         # Planned each time: a generic plan would visit every week of the table.
-        cursor = self._conn.cursor(binary=True).execute(_SQL["merge_incoming"], bounds, prepare=False)
+        cursor = self._conn.cursor(binary=True).execute(_SQL["merge_incoming"], values, prepare=False)
         ((accepted, duplicate, corrected, *rest, wrong_keys, wrong_at, new, contradicting),) = cursor
-        self._correct_polls(wrong_keys, wrong_at)
+        self._correct_polls(wrong_keys, wrong_at, seq)
         return MergedPolls(
             PollChange(import_id, RowCounts(accepted, duplicate, corrected), *rest),
             np.frombuffer(new or b"", ">i4"),
@@ -76,12 +77,17 @@ class PollTable:
         """Empty the staging table before the next merge of the same transaction. COMMIT empties it too."""
         self._conn.execute(_SQL["empty_incoming"])
 
-    def _correct_polls(self, store_keys: Sequence[int], instants: Sequence[datetime]) -> None:
-        """Give these stored polls the other status."""
+    def _correct_polls(self, store_keys: Sequence[int], instants: Sequence[datetime], seq: int) -> None:
+        """Give these stored polls the other status, and keep what they were."""
         if store_keys:
             self._conn.execute(_SQL["look_up_polls_by_index"])
-            values = {"store_keys": store_keys, "instants": instants}
+            values = {"store_keys": store_keys, "instants": instants, "seq": seq}
             self._conn.execute(_SQL["turn_polls"], values, prepare=False)
+
+
+def _short_seq(seq: int) -> int:
+    """Return the lowest 32 bits of a ledger number, as the function of the same name in SQL does."""
+    return (seq + 2**31) % 2**32 - 2**31
 
 
 def find_bounds(at_us: NDArray[np.int64]) -> tuple[datetime, datetime]:

@@ -40,6 +40,8 @@ class PollWriter:
         self._stores = StoreKeys()
         # The ledger number of the last commit: the caches below hold while no other import has committed since.
         self._seq: int | None = None
+        # The ledger number of the transaction that is open.
+        self._next_seq = 0
         self._known = KnownPolls()
         self._unindexed: dict[int, bool] = {}
         # Weeks created by this import. Some may have been indexed since.
@@ -49,6 +51,7 @@ class PollWriter:
         """Commit one chunk."""
         with self._conn.transaction():
             self._ledger.lock_writers()
+            self._take_seq()
             self._check_caches()
             polls = self._key_polls(parsed)
             week = number_weeks(polls.at_us)
@@ -76,13 +79,17 @@ class PollWriter:
         """Index the unindexed weeks, and merge the pending polls."""
         with self._conn.transaction():
             self._ledger.lock_writers()
+            self._take_seq()
             if changes := self._index_weeks():
                 record_changes(self._ledger, changes, end_byte, end_byte)
 
+    def _take_seq(self) -> None:
+        """Find the number that this transaction will get. No other change gets one until it ends."""
+        ((self._next_seq,),) = self._conn.execute(_SQL["next_seq"])
+
     def _check_caches(self) -> None:
         """Empty the caches if another transaction has committed since, or if the last one was rolled back."""
-        ((seq,),) = self._conn.execute(_SQL["seq"])
-        if seq != self._seq:
+        if self._seq is None or self._next_seq != self._seq + 1:
             self._known, self._unindexed = KnownPolls(), {}
         self._seq = None
 
@@ -112,7 +119,7 @@ class PollWriter:
         return self._insert_new(polls)
 
     def _insert_new(self, polls: LastPolls) -> PollChange:
-        self._table.insert_polls(polls)
+        self._table.insert_polls(polls, self._next_seq)
         first_keys, first_us = self._stores.find_first_polls(polls.store, polls.at_us)
         earliest, latest = find_bounds(polls.at_us) if len(polls) else (None, None)
         return PollChange(
@@ -136,7 +143,8 @@ class PollWriter:
             polls = compared.polls.pick(~(compared.is_new | compared.is_same))
         if len(polls):
             self._table.stage_polls(polls)
-            merged = self._table.merge_staged(self._ledger.import_id, *find_bounds(polls.at_us))
+            bounds = find_bounds(polls.at_us)
+            merged = self._table.merge_staged(self._ledger.import_id, *bounds, self._next_seq)
             self._table.clear_staged()
             changes.append(merged.change)
         return changes
@@ -151,6 +159,7 @@ class PollWriter:
                 _SQL["take_pending"], {"id": import_id}
             )
             changes.append(PollChange(import_id, RowCounts(0, duplicate, corrected)))
-            changes.append(self._table.merge_staged(import_id, earliest, latest).change)
+            merged = self._table.merge_staged(import_id, earliest, latest, self._next_seq)
+            changes.append(merged.change)
             self._table.clear_staged()
         return changes

@@ -1,9 +1,5 @@
 -- Changes of dated hours, special hours, lifetimes, closures and calendars. The caller holds the writer lock.
 
--- name: next_seq
--- The number of the change that this transaction is about to make: no other one gets a number until it ends.
-select seq + 1 from ledger_head for update
-
 -- name: record_adjustment
 -- By the key of the import or of its archive.
 with head as (update ledger_head set adjusted_seq = %(seq)s)

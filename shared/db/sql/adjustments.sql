@@ -15,26 +15,38 @@ from lifetime
 where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
 
 -- name: closures
--- One row per closure and store. A closure for labels applies to the stores that have them in this snapshot.
+-- One row per closure and store. A closure for labels applies to the stores that had them at `seq`.
 with held as materialized (
     select * from closure
     where treatment <> 'ignore' and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+), labelled as materialized (
+    select store.store_key,
+        case when coalesce(labels_since_seq <= %(seq)s, true) then store.labels else coalesce(old.labels, '{}') end as labels
+    from store left join superseded_labels old
+        on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
+    where store.store_key = any(%(store_keys)s)
 ), applied as (
     select store_key, held.starts_at, held.ends_at, held.treatment from held
     where store_key = any(%(store_keys)s)
     union all
-    select store.store_key, held.starts_at, held.ends_at, held.treatment
-    from held join store on store.labels @> held.labels
-    where held.store_key = 0 and store.store_key = any(%(store_keys)s)
+    select labelled.store_key, held.starts_at, held.ends_at, held.treatment
+    from held join labelled on labelled.labels @> held.labels
+    where held.store_key = 0
 )
 select store_key, (extract(epoch from starts_at) * 1000000)::bigint, (extract(epoch from ends_at) * 1000000)::bigint,
     treatment
 from applied
 
 -- name: calendars
--- By name, each with the stores that have its labels in this snapshot.
-select dates, array(
-    select store_key from store where store_key = any(%(store_keys)s) and labels @> calendar.labels) as members
+-- By name, each with the stores that had its labels at `seq`.
+with labelled as materialized (
+    select store.store_key,
+        case when coalesce(labels_since_seq <= %(seq)s, true) then store.labels else coalesce(old.labels, '{}') end as labels
+    from store left join superseded_labels old
+        on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
+    where store.store_key = any(%(store_keys)s)
+)
+select dates, array(select store_key from labelled where labelled.labels @> calendar.labels) as members
 from calendar
 where since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
 order by name

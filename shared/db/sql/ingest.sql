@@ -123,7 +123,7 @@ copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
 -- `of_polls`: the instants are those of polls, not of a special date or a closure.
 with head as (
     update ledger_head
-    set seq = seq + 1,
+    set seq = seq + 1, history_seq = seq + 1,
         latest_observed_at = greatest(latest_observed_at, case when %(of_polls)s then %(latest)s::timestamptz end),
         unchanged_commits = unchanged_commits + (not %(changed)s)::integer
     returning seq
@@ -142,8 +142,9 @@ select %(id)s, (select coalesce(max(chunk_no) + 1, 0) from import_chunk where im
 from head, counted
 returning commit_seq
 
--- name: seq
-select seq from ledger_head
+-- name: next_seq
+-- The number of the change that this transaction is about to make: no other one gets a number until it ends.
+select seq + 1 from ledger_head for update
 
 -- name: add_stores
 -- Inserts the stores that are new. Under the writer lock, no other transaction can add one of them at the same time.
@@ -219,8 +220,8 @@ with compared as materialized (
         limit 1) old on true
     where old.is_active is null or old.is_active <> incoming.first_active or old.is_active <> incoming.is_active
 ), inserted as (
-    insert into observation (store_key, observed_at, is_active)
-    select store_key, observed_at, is_active from compared where was_active is null
+    insert into observation (store_key, observed_at, is_active, since_seq)
+    select store_key, observed_at, is_active, short_seq(%(seq)s) from compared where was_active is null
 ), first_polls as (
     select compared.store_key, (extract(epoch from min(compared.observed_at)) * 1000000)::bigint as at_us
     from compared join store using (store_key)
@@ -245,8 +246,18 @@ from compared
 select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 
 -- name: turn_polls
-update observation old set is_active = not old.is_active
-from unnest(%(store_keys)s::integer[], %(instants)s::timestamptz[]) wrong (store_key, observed_at)
+-- Keeps what each poll was, unless this transaction brought it.
+with wrong as (
+    select store_key, observed_at
+    from unnest(%(store_keys)s::integer[], %(instants)s::timestamptz[]) given (store_key, observed_at)
+), kept as (
+    insert into superseded_poll (store_key, observed_at, is_active, since_seq, until_seq)
+    select old.store_key, old.observed_at, old.is_active, full_seq(old.since_seq, %(seq)s), %(seq)s
+    from wrong join observation old using (store_key, observed_at)
+    where old.since_seq is distinct from short_seq(%(seq)s)
+)
+update observation old set is_active = not old.is_active, since_seq = short_seq(%(seq)s)
+from wrong
 where old.store_key = wrong.store_key and old.observed_at = wrong.observed_at
 
 -- name: pending_imports
@@ -399,14 +410,17 @@ with wanted as materialized (
     where old.store_key = named.store_key
         and not exists (select from wanted where wanted.store_key = old.store_key
             and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens and wanted.closes = old.closes)
-    returning 1
+    returning old.*
+), kept as (
+    insert into superseded_hours (store_key, day_of_week, opens, closes, since_seq, until_seq)
+    select store_key, day_of_week, opens, closes, since_seq, %(seq)s from dropped
 ), fresh as materialized (
     select * from wanted
     where not exists (select from business_hours old where old.store_key = wanted.store_key
         and old.day_of_week = wanted.day_of_week and old.opens = wanted.opens and old.closes = wanted.closes)
 ), added as (
-    insert into business_hours (store_key, day_of_week, opens, closes)
-    select store_key, day_of_week, opens, closes from fresh
+    insert into business_hours (store_key, day_of_week, opens, closes, since_seq)
+    select store_key, day_of_week, opens, closes, %(seq)s from fresh
 )
 select import_id, coalesce(added, 0) as accepted, valid - coalesce(added, 0) as duplicate, 0::bigint as corrected,
     exists (select from fresh) or exists (select from dropped) as changed
@@ -424,8 +438,13 @@ with chain as materialized (
     where staged.import_id = any(%(ids)s) and staged.reason is null
     window key as (partition by store_key order by position)
 ), changed as (
-    update store set timezone = chain.timezone from chain
+    update store set timezone = chain.timezone, timezone_since_seq = %(seq)s from chain
     where chain.is_last and store.store_key = chain.store_key and store.timezone is distinct from chain.timezone
+), kept as (
+    insert into superseded_timezone (store_key, timezone, since_seq, until_seq)
+    select store_key, store.timezone, store.timezone_since_seq, %(seq)s
+    from chain join store using (store_key)
+    where chain.is_last and store.timezone <> chain.timezone
 )
 select import_id, count(*) filter (where before is null) as accepted,
     count(*) filter (where before = timezone) as duplicate,

@@ -36,10 +36,13 @@ with wanted as (
     delete from business_hours old
     where store_key = %(store_key)s
         and not exists (select from wanted where (wanted.*) = (old.day_of_week, old.opens, old.closes))
-    returning 1
+    returning old.*
+), kept as (
+    insert into superseded_hours (store_key, day_of_week, opens, closes, since_seq, until_seq)
+    select store_key, day_of_week, opens, closes, since_seq, %(seq)s from dropped
 ), added as (
-    insert into business_hours (store_key, day_of_week, opens, closes)
-    select %(store_key)s, wanted.* from wanted
+    insert into business_hours (store_key, day_of_week, opens, closes, since_seq)
+    select %(store_key)s, wanted.*, %(seq)s from wanted
     where not exists (select from business_hours old where old.store_key = %(store_key)s
         and (old.day_of_week, old.opens, old.closes) = (wanted.*))
     returning 1
@@ -48,14 +51,29 @@ select (select count(*) from added), exists (select from added) or exists (selec
 
 -- name: replace_labels
 -- Returns the labels that the store had before.
-update store set labels = %(labels)s
-from (select labels from store where store_key = %(store_key)s) old
+with old as (
+    select labels, labels_since_seq from store where store_key = %(store_key)s
+), kept as (
+    insert into superseded_labels (store_key, labels, since_seq, until_seq)
+    select %(store_key)s, labels, labels_since_seq, %(seq)s from old where labels not in ('{}', %(labels)s)
+)
+update store
+set labels = %(labels)s, labels_since_seq = case when old.labels = %(labels)s then old.labels_since_seq else %(seq)s end
+from old
 where store_key = %(store_key)s
 returning old.labels
 
 -- name: replace_timezone
 -- Returns the time zone that the store had before.
-update store set timezone = %(timezone)s
-from (select timezone from store where store_key = %(store_key)s) old
+with old as (
+    select timezone, timezone_since_seq from store where store_key = %(store_key)s
+), kept as (
+    insert into superseded_timezone (store_key, timezone, since_seq, until_seq)
+    select %(store_key)s, timezone, timezone_since_seq, %(seq)s from old where timezone <> %(timezone)s
+)
+update store
+set timezone = %(timezone)s,
+    timezone_since_seq = case when old.timezone = %(timezone)s then old.timezone_since_seq else %(seq)s end
+from old
 where store_key = %(store_key)s
 returning old.timezone

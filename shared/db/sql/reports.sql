@@ -155,6 +155,37 @@ from (
 ) numbered
 group by batch_no
 
+-- name: copy_batches
+-- The same stores as in another report.
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, is_short, due_at)
+select %(id)s, batch_no, first_id, last_id, stores, store_keys, is_short, clock_timestamp() + %(republish)s
+from report_batch where report_id = %(batches_of)s
+
+-- name: report_to_revise
+-- `first_id`: of its chain of revisions. `cut`: the ledger number at which it was read.
+select id, coalesce(revision_of, id) as first_id, state, as_of, policy, policy_version, detail, windows, formats, stores,
+    scope, data_cut, coalesce(read_cut, data_cut) as cut
+from report
+where id = %(id)s and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+
+-- name: find_revision
+-- The newest report of the chain about the same data.
+select id from report
+where (id = %(first_id)s or revision_of = %(first_id)s) and tzdata_accepted = %(tzdata_version)s
+  and policy_version = %(policy_version)s
+  and case when %(pinned_cut)s::bigint is null then data_cut = %(accepted_seq)s else pinned_cut = %(pinned_cut)s end
+  and not exists (select from report_failed_store where report_id = report.id)
+  and state in ('queued', 'running', 'succeeded') and id <> all(%(unusable)s)
+order by revision desc
+limit 1
+
+-- name: mark_revision
+-- Of two at the same time, the unique index refuses the later one.
+update report
+set revision_of = %(first_id)s, pinned_cut = %(pinned_cut)s,
+    revision = 1 + (select max(revision) from report other where other.id = %(first_id)s or other.revision_of = %(first_id)s)
+where id = %(id)s
+
 -- name: insert_empty_batch
 insert into report_batch (report_id, batch_no, stores, is_short, due_at)
 select %(id)s, 0, 0, true, clock_timestamp() + %(republish)s
@@ -167,18 +198,20 @@ select count(*) as batches, coalesce(sum(stores), 0) as stores, bool_or(is_short
 -- Each id with the scope of its caller; `place` is its position in the lists.
 select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, failed_stores, files
+    stores_done, stores_failed, failed_stores, files, revision, revision_of, pinned_cut
 from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
 join report_shown r on r.id = asked.id
 join report_failures f on f.report_id = r.id
+join (select id as own_id, revision, revision_of, pinned_cut from report) own on own_id = r.id
 where asked.scope is null or r.scope @> asked.scope
 
 -- name: list_reports
 -- Without the names of failed stores: only the report itself lists them.
 select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, '[]'::jsonb as failed_stores, files
+    stores_done, stores_failed, '[]'::jsonb as failed_stores, files, revision, revision_of, pinned_cut
 from report_shown r join report_failures f on f.report_id = r.id
+join (select id as own_id, revision, revision_of, pinned_cut from report) own on own_id = r.id
 where (%(before_id)s::uuid is null or r.id < %(before_id)s)
   and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
   and (%(state)s::text is null or r.state = %(state)s)
@@ -201,7 +234,8 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and b.burnt < %(max_attempts)s
   and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
 returning b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
-    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted
+    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
+    r.pinned_cut
 
 -- name: claim_next
 -- The line of keys with the fewest leases (batches and merges) comes first. A random draw decides between equals, which
@@ -250,7 +284,8 @@ set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(w
 from next, report r
 where b.report_id = next.report_id and b.batch_no = next.batch_no and r.id = b.report_id and b.state = 'pending'
 returning b.report_id, b.batch_no, b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
-    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted
+    b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
+    r.pinned_cut
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s
@@ -359,7 +394,7 @@ where b.report_id = %(report_id)s and b.part = any(%(parts)s) and b.state = 'don
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: report_fields
-select as_of, policy, detail, windows, data_cut, tzdata_accepted from report where id = %(report_id)s
+select as_of, policy, detail, windows, data_cut, tzdata_accepted, pinned_cut from report where id = %(report_id)s
 
 -- name: report_facts
 select as_of, policy, policy_version, detail, windows, formats, stores, scope,

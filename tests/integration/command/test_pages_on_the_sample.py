@@ -1,5 +1,6 @@
 """The commands of the pages, run as printed on the data of `uptill sample`: each finds the store that it names."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from services.sample.fleet import DOCUMENTED
 from tests.fixtures.services import Services
 from tests.integration.command.test_client import blocks, in_a_shell
 
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PAGES = ("docs/how-to/stores.md", "docs/how-to/live-polls.md", "docs/how-to/reports.md")
 
 
@@ -35,6 +37,16 @@ def test_the_commands_of_the_pages_find_their_stores(folder: Path) -> None:
         in_a_shell(". .uptill/env\n" + "".join(blocks(page, "sh")), folder)
     report = in_a_shell("uptill report --store 0042 --store 0043", folder)
     assert report.count("\n") == 3
+
+
+def test_the_page_of_explain_shows_what_its_command_prints(folder: Path) -> None:
+    made = in_a_shell("uptill -q report -o report.csv && uptill reports list --json", folder)
+    report_id = json.loads(made)[0]["id"]
+    page = "docs/how-to/explain.md"
+    in_a_shell(f"REPORT={report_id}\n" + "".join(blocks(page, "sh")), folder)
+    shown = in_a_shell(f"uptill -q explain {report_id} 0042 --window last_week", folder)
+    printed = Path(page).read_text().partition("the second command prints:\n\n```\n")[2].partition("```")[0]
+    assert re.sub(UUID, "ID", shown) == re.sub(UUID, "ID", printed)
 
 
 def test_the_pages_name_only_stores_of_the_sample() -> None:

@@ -58,6 +58,40 @@ def test_tables_keep_ids_whole_and_lines_narrow(
     assert "UPTILL_REDIS_URL (127.0.0.1:1)" in " ".join(" ".join(lines).split())
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_an_explanation_is_wrapped_and_in_a_pipe_it_is_not(
+    columns: int, services: Services, client: UptillClient
+) -> None:
+    client.send_polls(Poll("0042", n not in (5, 6), NOW - timedelta(minutes=55 * n)) for n in range(26))
+    client.declare_closure(
+        store_id="0042",
+        starts_at=NOW - timedelta(hours=12),
+        ends_at=NOW - timedelta(hours=10),
+        treatment="exclude",
+        reason="force_majeure",
+        note="The city closed the street, and nobody could reach the store before the evening.",
+    )
+    report = client.finished(client.create_report(windows=["last_day"]).id)
+    env = {name: value for name, value in services.settings.items() if name != "COLUMNS"}
+    code, lines = run_in_terminal(columns, "services.cli", "explain", report.id, "0042", env=env)
+    assert code == 0, lines
+    assert max(map(cell_len, lines)) <= columns, lines
+    shown = " ".join(" ".join(lines).split())
+    for text in (
+        "excluded",
+        "closure [c1]",
+        "could reach the store before the evening.",
+        "Mon 2024-10-14 UTC-05:00",
+    ):
+        assert text in shown
+    done = services.run("explain", report.id, "0042")
+    assert done.returncode == 0, done.stderr
+    piped = done.stdout.splitlines()
+    assert max(map(len, piped)) > 120
+    (closed,) = [line.split() for line in piped if "  excluded  " in line]
+    assert closed[:6] == ["01:00:00", "03:00:00", "2:00:00", "excluded", "closure", "[c1];"]
+
+
 @at_each_width
 def test_a_load_fits_the_terminal(columns: int, env: dict[str, str], folder: Path) -> None:
     code, lines = run_in_terminal(columns, "services.ingest", str(folder), env=env)

@@ -1,0 +1,162 @@
+"""Compare two reports: which stores differ, and which changes of data between their cuts are the causes."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from services.api.context import ApiContext
+from services.api.use_cases.reports import find_file
+from shared.db.connect import borrowed_async
+from shared.db.history import FIND_GONE, GoneData
+from shared.db.queries import queries
+from shared.errors import DataForgotten, FileLost, ObjectLost, ReportExpired, ReportsNotComparable
+from shared.keys import StoreScope
+from shared.reports.compare import ReportComparison, StoreDifference
+from shared.reports.consistency import DataRange, data_range
+from shared.reports.formats import file_name
+from shared.reports.model import Report
+from shared.storage import StoredObject
+
+_CAUSES = queries("history")["causes"]
+_CSV = file_name("csv")
+_SAME = ("as_of", "policy", "windows", "detail")
+
+
+@dataclass(frozen=True)
+class DiffCause:
+    """A change of one store's data between the two cuts: what, by which key and import, and when.
+
+    `subject`: the closure, the calendar, or the date of special hours or from which hours hold. For polls: how many, and
+    the first and the last.
+    """
+
+    kind: str
+    subject: str | None
+    import_id: UUID | None
+    changed_by: str | None
+    changed_at: datetime | None
+    polls: int | None
+    first_poll_at: datetime | None
+    last_poll_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DiffRow:
+    """A store that differs, with the causes."""
+
+    difference: StoreDifference
+    causes: Sequence[DiffCause]
+
+
+@dataclass(frozen=True)
+class ReportPair:
+    """Two comparable reports with their files. `causes_complete`: no change between them was forgotten."""
+
+    before: Report
+    after: Report
+    causes_complete: bool
+
+
+async def read_pair(
+    context: ApiContext, report_id: UUID, against_id: UUID, visible: StoreScope
+) -> ReportPair:
+    """Return the reports. Raises `ReportNotFound`, `ReportsNotComparable`, and as `find_file` does."""
+    after = await context.reads.read_report(report_id, visible)
+    before = await context.reads.read_report(against_id, visible)
+    _refuse_different(before, after)
+    for report in (before, after):
+        try:
+            find_file(report, _CSV)
+        except ReportExpired as error:
+            raise ReportExpired(
+                f"report {report.id} has expired and its files were removed: make it again with"
+                f' POST /v1/reports/{report.id}/revisions and {{"cut": "original"}}, and compare with that revision'
+            ) from error
+        await context.files.require_file(report, "csv")
+    async with borrowed_async(context.pools.reading) as conn:
+        needed = _needed(after)
+        low = min(before.accepted_seq, after.accepted_seq)
+        cursor = await conn.execute(FIND_GONE, {"seq": low, **needed._asdict()})
+        try:
+            for oldest, weeks in await cursor.fetchall():
+                GoneData(oldest, weeks).refuse(low)
+        except DataForgotten:
+            return ReportPair(before, after, causes_complete=False)
+    return ReportPair(before, after, causes_complete=True)
+
+
+def compare(context: ApiContext, pair: ReportPair, after_id: str | None = None) -> ReportComparison:
+    """Begin to compare the files after the store `after_id`. Nothing is read yet."""
+    return ReportComparison(_read_csv(context, pair.before), _read_csv(context, pair.after), after_id)
+
+
+async def read_differences(
+    context: ApiContext, pair: ReportPair, comparison: ReportComparison, most: int
+) -> list[DiffRow]:
+    """Return the next stores that differ, with their causes. Raises `StorageUnavailable` and `FileLost`."""
+    try:
+        found = await context.storage_lane.run(lambda: comparison.read_some(most))
+    except ObjectLost as error:
+        raise FileLost(
+            f"{error}: make the report again with POST /v1/reports/{{report_id}}/revisions"
+        ) from error
+    if not found:
+        return []
+    causes = await _read_causes(context, pair, [difference.store_id for difference in found])
+    return [DiffRow(difference, causes[difference.store_id]) for difference in found]
+
+
+async def each_difference(
+    context: ApiContext, pair: ReportPair, *, at_once: int = 200
+) -> AsyncIterator[DiffRow]:
+    """Yield every store that differs, in bounded memory."""
+    comparison = compare(context, pair)
+    while found := await read_differences(context, pair, comparison, at_once):
+        for store in found:
+            yield store
+
+
+def _read_csv(context: ApiContext, report: Report) -> Iterator[bytes]:
+    file = find_file(report, _CSV)
+    return context.storage.read(StoredObject(file.object, file.size_bytes, file.sha256))
+
+
+def _needed(report: Report) -> DataRange:
+    return data_range(report.as_of, report.policy, report.windows)
+
+
+def _refuse_different(before: Report, after: Report) -> None:
+    if before.id == after.id:
+        raise ReportsNotComparable(f"both reports are {after.id}: name another one in `against`")
+    for name in _SAME:
+        values: list[Any] = [getattr(report, name) for report in (before, after)]
+        if values[0] != values[1]:
+            shown = " and ".join(
+                value.isoformat() if isinstance(value, datetime) else str(value) for value in values
+            )
+            raise ReportsNotComparable(
+                f"the reports differ in {name} ({shown}): compare revisions of one report"
+                " (POST /v1/reports/{report_id}/revisions)"
+            )
+
+
+async def _read_causes(
+    context: ApiContext, pair: ReportPair, store_ids: Sequence[str]
+) -> defaultdict[str, list[DiffCause]]:
+    cuts = sorted((pair.before.accepted_seq, pair.after.accepted_seq))
+    asked = {"store_ids": store_ids, "low": cuts[0], "high": cuts[1], **_needed(pair.after)._asdict()}
+    causes = defaultdict[str, list[DiffCause]](list)
+    async with (
+        borrowed_async(context.pools.reading) as conn,
+        conn.cursor(row_factory=dict_row) as cursor,
+    ):
+        # Planned each time: a generic plan would visit every week of polls.
+        await cursor.execute(_CAUSES, asked, prepare=False)
+        async for row in cursor:
+            causes[row.pop("store_id")].append(DiffCause(**row))
+    return causes

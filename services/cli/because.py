@@ -1,0 +1,109 @@
+"""Say why a store is in a state: the reason behind each segment of an explanation, and the notes that it refers to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.cli.console import minute
+from uptill_client import (
+    AppliedClosure,
+    ExplainedHours,
+    ExplainedPoll,
+    ExplainedSegment,
+    Explanation,
+)
+
+# Where a segment begins and where it ends. docs/how-to/explain.md explains each rule.
+_BORDERS: Final = {
+    "edge": ("at the opening", "at the closing"),
+    "lifetime": ("at the first opening", "at the last closing"),
+    "closure": ("after a closure", "before a closure"),
+    "midpoint": ("halfway from the last poll", "halfway to the next poll"),
+    "poll": ("at a poll", "at a poll"),
+    "slot": ("on the policy's grid", "on the policy's grid"),
+    "stale": ("where a poll's reach begins", "where a poll's reach ends"),
+    "as_of": ("at as_of", "at as_of"),
+    "window": ("with the window", "with the window"),
+}
+_OF_A_CLOSURE: Final = {**_BORDERS, "closure": ("with the closure", "with the closure")}
+
+
+class Reasons:
+    """The reasons of one explanation. They refer to closures as [c1], and to the origins of polls as [p1]."""
+
+    def __init__(self, found: Explanation) -> None:
+        self._zone = ZoneInfo(found.timezone)
+        self._closures = {closure.id: f"c{number}" for number, closure in enumerate(found.closures, 1)}
+        self._notes = [_describe_closure(closure, self._closures[closure.id]) for closure in found.closures]
+        self._origins: dict[str, str] = {}
+
+    def reason_of(self, segment: ExplainedSegment) -> str:
+        """Return the reason for a segment's state, where it begins and ends, and unusual hours."""
+        if segment.rule == "lifetime":
+            return "outside the store's lifetime"
+        hours = ", ".join(filter(None, map(_name_hours, segment.hours)))
+        if segment.rule == "hours":
+            return f"closed by {hours or 'weekly hours'}"
+        borders = _BORDERS if segment.closure_id is None else _OF_A_CLOSURE
+        begin, end = borders[segment.begin_rule][0], borders[segment.end_rule][1]
+        opened = f"; opened by {hours}" if hours else ""
+        return f"{self._name_cause(segment)}; begins {begin}, ends {end}{opened}"
+
+    def notes(self) -> Sequence[str]:
+        """Return what the reasons so far have referred to."""
+        return [*(f"[{number}] {origin}" for origin, number in self._origins.items()), *self._notes]
+
+    def _name_cause(self, segment: ExplainedSegment) -> str:
+        if segment.closure_id is not None:
+            return f"closure [{self._closures[segment.closure_id]}]"
+        if not segment.polls:
+            return "no poll" + (", which counts as down" if segment.state == "down" else "")
+        first, last = segment.polls[0], segment.polls[-1]
+        begin, end = (
+            _format_clock(poll.at.astimezone(self._zone), segment.begin_local) for poll in (first, last)
+        )
+        origin, of_last = self._refer(first), self._refer(last)
+        if segment.poll_count == 1:
+            earlier = "earlier " if segment.rule == "carry" else ""
+            return f"{earlier}{first.status} poll at {begin}{origin}"
+        between = "" if origin == of_last else origin
+        return f"{segment.poll_count} {first.status} polls from {begin}{between} to {end}{of_last}"
+
+    def _refer(self, poll: ExplainedPoll) -> str:
+        """Return the number of the poll's origin. Polls without lines, such as live ones, share one for each source."""
+        if poll.source is None:
+            return ""
+        origin = poll.source
+        if poll.first_line is not None:
+            origin += f", lines {poll.first_line}-{poll.last_line}, import {poll.import_id}"
+        return f" [{self._origins.setdefault(origin, f'p{len(self._origins) + 1}')}]"
+
+
+def format_offset(at: datetime) -> str:
+    """Format the offset of a local time from UTC."""
+    return at.isoformat()[-6:]
+
+
+def _describe_closure(closure: AppliedClosure, number: str) -> str:
+    end = f"{minute(closure.ends_at)} UTC" if closure.ends_at else "no end"
+    return (
+        f"[{number}] {closure.treatment}, {closure.reason}, {minute(closure.starts_at)} to {end},"
+        f" closure {closure.id}{': ' if closure.note else ''}{closure.note}"
+    )
+
+
+def _format_clock(at: datetime, other: datetime) -> str:
+    """Format a local time, with its date and offset unless `other` has the same."""
+    day = "" if at.date() == other.date() else f"{at:%a %Y-%m-%d} "
+    offset = "" if at.utcoffset() == other.utcoffset() else format_offset(at)
+    return f"{day}{at:%H:%M:%S}{offset}"
+
+
+def _name_hours(hours: ExplainedHours) -> str:
+    """Return the name of hours that are not the usual ones."""
+    if hours.kind == "dated":
+        return f"hours from {hours.effective_from}"
+    if hours.kind == "special":
+        return f"special hours of {hours.date}"
+    return f"calendar {hours.calendar} of {hours.date}" if hours.kind == "calendar" else ""

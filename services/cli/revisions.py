@@ -1,0 +1,93 @@
+"""`uptill reports revise` and `uptill reports diff`: make a report again, and show what differs."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from services.cli.connection import api_client
+from services.cli.console import Json, fail, minute, note, print_json, print_table
+from shared.exit_codes import ExitCode
+from uptill_client import Cause, StoreDiff
+
+
+class CutName(StrEnum):
+    """Which data a revision is made with."""
+
+    latest = "latest"
+    original = "original"
+
+
+def revise(
+    report_id: Annotated[str, typer.Argument(metavar="ID", help="The report's id.")],
+    cut: Annotated[
+        CutName,
+        typer.Option(
+            help="latest: the newest data; original: the data that the report was made with, for the same bytes."
+        ),
+    ] = CutName.latest,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute it again even if the data has not changed.")
+    ] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make a report again as its next revision. Prints its id."""
+    with api_client() as client:
+        made = client.revise_report(report_id, cut=cut.value, force=force)
+    if as_json:
+        print_json(made)
+        return
+    note(f"revision {made.revision} of report {made.revision_of or made.id} is {made.state}")
+    print(made.id)
+
+
+def diff(
+    before_id: Annotated[str, typer.Argument(metavar="BEFORE", help="The id of the earlier report.")],
+    after_id: Annotated[str, typer.Argument(metavar="AFTER", help="The id of the later report.")],
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV with a row for each value that differs.")
+    ] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show the stores whose numbers differ between two reports, and the changes of data that are the causes."""
+    if as_csv and as_json:
+        fail("give either --csv or --json", code=ExitCode.WRONG_USE)
+    with api_client() as client:
+        if as_csv:
+            with client.diff_csv(before_id, after_id) as blocks:
+                for block in blocks:
+                    sys.stdout.buffer.write(block)
+            sys.stdout.flush()
+            return
+        found = list(client.diff_reports(before_id, after_id))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("store", "column", "before", "after", "causes"),
+        [
+            (store.store_id, value.column, _show(value.before), _show(value.after), _show_causes(store))
+            for store in found
+            for value in store.values
+        ],
+    )
+
+
+def _show(value: float | str | None) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:.4f}"
+
+
+def _show_causes(store: StoreDiff) -> str:
+    presence = [] if store.presence == "changed" else [store.presence]
+    return "; ".join([*presence, *map(_describe, store.causes)]) or "-"
+
+
+def _describe(cause: Cause) -> str:
+    count = "" if cause.polls is None else f" ({cause.polls})"
+    subject = "" if cause.subject is None else f" {cause.subject}"
+    return f"{cause.kind}{subject}{count} by {cause.changed_by or 'command'} at {minute(cause.changed_at)}"

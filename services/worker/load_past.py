@@ -1,0 +1,45 @@
+"""Read the input of a batch as it was at an earlier ledger number, in one snapshot. Must not know the accounting."""
+
+from dataclasses import replace
+
+import numpy as np
+import psycopg
+
+from services.worker.load import Stores, find_places, parse_polls, read_stores
+from shared.db.history import FIND_GONE, GoneData
+from shared.db.queries import queries
+from shared.reports.consistency import DataRange
+from shared.reports.model import Batch
+from shared.uptime.calendar import Hours
+from shared.uptime.states import Polls
+
+_SQL = queries("history")
+
+
+def refuse_forgotten(conn: psycopg.Connection, seq: int, needed: DataRange) -> None:
+    """Raise `DataForgotten` unless everything that a report over this range needs can be read at a ledger number."""
+    ((oldest, weeks),) = conn.execute(FIND_GONE, {"seq": seq, **needed._asdict()})
+    GoneData(oldest, weeks).refuse(seq)
+
+
+def read_past_stores(conn: psycopg.Connection, batch: Batch, seq: int) -> Stores:
+    """Read the stores of a batch with the time zones that they had. Raises as `read_stores` does."""
+    stores = read_stores(conn, batch)
+    asked = {"store_keys": stores.keys.tolist(), "seq": seq}
+    zones: dict[int, str | None] = dict(conn.execute(_SQL["timezones"], asked).fetchall())
+    return replace(stores, zones=[zones[key] for key in stores.keys.tolist()])
+
+
+def read_past_hours(conn: psycopg.Connection, stores: Stores, seq: int) -> Hours:
+    """Read the weekly hours that stores had."""
+    rows = conn.execute(_SQL["hours"], {"store_keys": stores.keys.tolist(), "seq": seq}).fetchall()
+    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    return Hours(find_places(stores, table[:, 0]), table[:, 1], table[:, 2], table[:, 3])
+
+
+def read_past_polls(conn: psycopg.Connection, stores: Stores, needed: DataRange, seq: int) -> Polls:
+    """Read the polls of stores that a report over this range needed."""
+    given = {"store_keys": np.sort(stores.keys).tolist(), "seq": seq, **needed._asdict()}
+    # Planned each time: a generic plan would visit every week of the table.
+    found = conn.execute(_SQL["batch_polls"], given, binary=True, prepare=False).fetchone()
+    return parse_polls(stores, found[0] if found else None)
