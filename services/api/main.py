@@ -12,10 +12,21 @@ from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.download_links import FileChecks, LinkAudit, LinkSigner
 from services.api.report_reads import ReportReads
-from services.api.routes import aliases, events, health, keys, reports, schedules, stores, webhooks
+from services.api.routes import (
+    aliases,
+    events,
+    health,
+    keys,
+    outages,
+    reports,
+    schedules,
+    stores,
+    webhooks,
+)
 from services.api.routes.health import api_checks
+from services.api.turns import Turns
 from shared.db.pools import Pools, make_pools
-from shared.errors import DatabaseUnavailable, QueueUnavailable, StorageUnavailable
+from shared.errors import DatabaseUnavailable, Overloaded, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
@@ -67,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
             context.storage_lane.close()
             context.keys_lane.close()
+            context.outage_lane.close()
             await rates.close()
             await pools.close()
             stop_tracing()
@@ -76,7 +88,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
         lifespan=lifespan,
         routers=[
-            module.router for module in (reports, schedules, events, stores, aliases, webhooks, keys, health)
+            module.router
+            for module in (reports, schedules, events, outages, stores, aliases, webhooks, keys, health)
         ],
         max_body_bytes=settings.max_body_bytes,
         changed_by_get=["/trigger_report"],
@@ -98,6 +111,11 @@ def _build_context(settings: Settings, pools: Pools) -> ApiContext:
         keys_lane=Lane(
             "the database", DatabaseUnavailable, threads=2, waiting=32, within_s=10.0, breaks=False
         ),
+        # One computation at a time, so that the process has time for other calls.
+        outage_lane=Lane(
+            "the computation of outages", Overloaded, threads=1, waiting=16, within_s=10.0, breaks=False
+        ),
+        outage_turns=Turns(waiting=4),
         signer=LinkSigner(storage, settings.presign_s),
         stopping=stopping,
         links=LinkAudit(pools.accepting),

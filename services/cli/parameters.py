@@ -12,11 +12,12 @@ from shared.exit_codes import ExitCode
 from shared.labels import parse_labels
 from shared.uptime.policy import POLICIES
 from shared.uptime.window import NAMED_WINDOWS
-from uptill_client import FORMATS
+from uptill_client import FILES, FORMATS
 
 # mypy cannot see the members of an enum made from a registry.
 PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc]
 Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc]
+FileName = StrEnum("FileName", {name: name for name in FILES})  # type: ignore[misc]
 
 Policy = Annotated[PolicyName, typer.Option(help="Rule that turns polls into uptime.")]
 Windows = Annotated[
@@ -35,16 +36,25 @@ Detail = Annotated[
     bool,
     typer.Option(
         "--detail",
-        help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, time zone.",
+        help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, outages, time zone.",
     ),
 ]
 
+Files = Annotated[
+    list[FileName] | None,
+    typer.Option(
+        help="Repeatable: `outages` adds a file with one row per outage. The report itself is always made."
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
         "-o",
         "--output",
-        help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
+        help=(
+            "File to write or replace, or `-` for standard output. With several formats, each gets its own ending; outages"
+            " are written next to it, with -outages in the name."
+        ),
     ),
 ]
 

@@ -12,8 +12,8 @@ import numpy as np
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line
 from shared.uptime.policy import DAY_US, Policy, history_us
-from shared.uptime.states import PollHistory, Polls
-from shared.uptime.tiles import Tiles, TileState, last_state_before, tiled
+from shared.uptime.states import PollHistory, Polls, States
+from shared.uptime.tiles import Tiles, TileState, last_state_before, measured_before, tiled
 
 NO_INSTANT: Final = int(np.iinfo(np.int64).min)  # numpy's not-a-time, once the array is viewed as instants
 # How far before a window its first outage is looked for: weekly hours are never closed for longer than seven days.
@@ -64,9 +64,47 @@ def outages_of(
     `spans` is the measured time. It and the polls must reach back to `outage_history_us(policy)` before the earliest start.
     """
     starts_us, ends_us = window_us
+    (found,) = outages_by_window(spans, polls, as_of_us, (starts_us[:, None], ends_us[:, None]), policy)
+    return found
+
+
+def outages_by_window(
+    spans: Spans, polls: Polls, as_of_us: int, windows_us: tuple[Int64s, Int64s], policy: Policy
+) -> list[Outages]:
+    """Return the outages in each of several windows: starts and ends in shape (stores, windows), the rest as above."""
+    starts_us, ends_us = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
     history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
-    line, spoken = history.line, history.states()
+    spoken = history.states()
+    return [
+        _outages_in(history, spoken, spans, as_of_us, (starts_us[:, window], ends_us[:, window]), policy)
+        for window in range(starts_us.shape[1])
+    ]
+
+
+def quiet_since(spans: Spans, starts_us: Int64s) -> tuple[Int64s, Int64s]:
+    """Return the stores whose measured time stops for a while before their start, and when it stops.
+
+    Whether a store was down then takes its last poll before that instant. The poll before the start is a later one.
+    """
+    if not len(starts_us):
+        return starts_us, starts_us
+    lo_us = int(starts_us.min()) - 2 * LOOKBACK_US
+    line = Line.covering(lo_us, int(starts_us.max()), len(starts_us))
+    found, last_us = measured_before(line, spans, starts_us, LOOKBACK_US)
+    quiet = last_us < starts_us[found]
+    return found[quiet], last_us[quiet]
+
+
+def _outages_in(
+    history: PollHistory,
+    spoken: States,
+    spans: Spans,
+    as_of_us: int,
+    window_us: tuple[Int64s, Int64s],
+    policy: Policy,
+) -> Outages:
+    line, (starts_us, ends_us) = history.line, window_us
     tiles = tiled(line, spoken, spans, starts_us, as_of_us, policy)
     runs = _Runs(tiles)
     kept = tiles.begin_us[runs.first] < ends_us[tiles.store[runs.first]]

@@ -67,20 +67,25 @@ def tiled(
     )
 
 
-def last_state_before(
-    line: Line, spoken: States, spans: Spans, starts_us: Int64s, lookback_us: int, policy: Policy
-) -> Int64s:
-    """The `TileState` of each store at the end of its last measured time before its start, -1 if that is too long ago."""
+def measured_before(line: Line, spans: Spans, starts_us: Int64s, lookback_us: int) -> tuple[Int64s, Int64s]:
+    """Return the stores with measured time in the `lookback_us` before their start, and the end of the last such time."""
     store = np.arange(len(starts_us), dtype=np.int64)
     start = line.place(store, starts_us)
     # The last span that opens before the start, if it is of the same store.
     span = np.searchsorted(line.place(spans.store, spans.open_us), start) - 1
-    state = np.full(len(starts_us), -1, dtype=np.int64)
     found = np.flatnonzero(span >= 0)
     found = found[spans.store[span[found]] == found]
     last_us = np.minimum(spans.close_us[span[found]], starts_us[found])
     recent = last_us > starts_us[found] - lookback_us
-    found, last_us = found[recent], last_us[recent]
+    return found[recent], last_us[recent]
+
+
+def last_state_before(
+    line: Line, spoken: States, spans: Spans, starts_us: Int64s, lookback_us: int, policy: Policy
+) -> Int64s:
+    """The `TileState` of each store at the end of its last measured time before its start, -1 if that is too long ago."""
+    found, last_us = measured_before(line, spans, starts_us, lookback_us)
+    state = np.full(len(starts_us), -1, dtype=np.int64)
     state[found] = _silent_state(policy)
     last = line.place(found, last_us)
     index = np.searchsorted(line.place(spoken.store, spoken.begin_us), last) - 1

@@ -16,7 +16,7 @@ import pytest
 
 from tests.fixtures.closure import closure, modules_of
 from tests.reference import applications
-from uptill_client import answers, calendars, closures, parameters, schedules, webhooks
+from uptill_client import answers, calendars, closures, outages, parameters, schedules, webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
@@ -25,7 +25,10 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "DeliveryBody": webhooks.WebhookDelivery,
         "Deliver": schedules.ScheduleDelivery,
         "NewEndpoint": webhooks.WebhookEndpoint,
+        "LostFileBody": answers.LostFile,
         "OpenInterval": answers.Interval,
+        "OutageBody": outages.StoreOutage,
+        "OutagePage": outages.OutageListing,
         "PollBody": answers.TimelinePoll,
         "ProgressBody": answers.Progress,
         "ReportBody": answers.ReportStatus,

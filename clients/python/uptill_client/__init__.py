@@ -20,12 +20,14 @@ from uptill_client.calendars import Calendar
 from uptill_client.client import UptillClient
 from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
 from uptill_client.imports import Poll
-from uptill_client.parameters import FORMATS, ReportOptions
+from uptill_client.outages import OutageListing, StoreOutage
+from uptill_client.parameters import FILES, FORMATS, ReportOptions
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "FILES",
     "FORMATS",
     "ApiError",
     "Calendar",
@@ -37,6 +39,7 @@ __all__ = [
     "Lifetime",
     "LostFile",
     "NotReachable",
+    "OutageListing",
     "Poll",
     "Progress",
     "RejectedRow",
@@ -52,6 +55,7 @@ __all__ = [
     "Store",
     "StoreChanged",
     "StoreDetail",
+    "StoreOutage",
     "TimeRange",
     "Timeline",
     "UptillClient",

@@ -8,6 +8,7 @@ import httpx2
 from uptill_client.calendars import CalendarCalls
 from uptill_client.closures import ClosureCalls
 from uptill_client.imports import ImportCalls
+from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.schedules import ScheduleCalls
 from uptill_client.stores import StoreCalls
@@ -16,7 +17,14 @@ from uptill_client.webhooks import WebhookCalls
 
 
 class UptillClient(
-    ReportCalls, ScheduleCalls, StoreCalls, ClosureCalls, CalendarCalls, ImportCalls, WebhookCalls
+    ReportCalls,
+    ScheduleCalls,
+    StoreCalls,
+    OutageCalls,
+    ClosureCalls,
+    CalendarCalls,
+    ImportCalls,
+    WebhookCalls,
 ):
     """A client for both services: `with UptillClient(url, key) as uptill: uptill.create_report()`.
 
