@@ -12,7 +12,7 @@ from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores
 from shared.reports.model import Batch
 from shared.uptime.batch import find_quiet
-from shared.uptime.intervals import Int64s
+from shared.uptime.intervals import Int64s, Line
 from shared.uptime.policy import POLICIES
 from shared.uptime.states import Polls
 from shared.uptime.window import parse_windows
@@ -27,18 +27,31 @@ def add_earlier_polls(
     """
     policy = POLICIES[batch.policy]
 
-    def find_ids(some: BatchInput) -> tuple[list[str], Int64s]:
+    def find(some: BatchInput) -> tuple[BatchInput, Int64s, Int64s]:
         as_of_us, windows = to_us(batch.as_of), parse_windows(batch.windows)
-        quiet, last_us = find_quiet(some.history, as_of_us, windows, policy, adjustments=some.adjustments)
-        return [some.store_ids[place] for place in quiet.tolist()], last_us
+        return some, *find_quiet(some.history, as_of_us, windows, policy, adjustments=some.adjustments)
 
-    (ids, last_us), _ = find_failing_stores(given, find_ids)
-    place_of = {store_id: place for place, store_id in enumerate(given.store_ids)}
-    places = np.array([place_of[store_id] for store_id in ids], dtype=np.int64)
-    earlier, polls = read_polls_before(conn, stores, places, last_us, policy), given.polls
-    more = Polls(
-        np.concatenate((polls.store, earlier.store)),
-        np.concatenate((polls.at_us, earlier.at_us)),
-        np.concatenate((polls.active, earlier.active)),
+    (some, places, last_us), _ = find_failing_stores(given, find)
+    if some is not given:
+        place_of = {store_id: place for place, store_id in enumerate(given.store_ids)}
+        places = np.array([place_of[some.store_ids[place]] for place in places.tolist()], dtype=np.int64)
+    earlier = read_polls_before(conn, stores, places, last_us, policy)
+    return replace(given, polls=_join(given.polls, earlier, len(given.store_ids)))
+
+
+def _join(polls: Polls, earlier: Polls, stores: int) -> Polls:
+    """Return all polls in order. `polls` are in order; the earlier ones of a store come before them, or are among them."""
+    if not len(earlier.store):
+        return polls
+    both = (polls, earlier)
+    first_us = min(int(each.at_us.min(initial=earlier.at_us[0])) for each in both)
+    last_us = max(int(each.at_us.max(initial=earlier.at_us[0])) for each in both)
+    line = Line.covering(first_us, last_us, stores)
+    new = line.place(earlier.store, earlier.at_us)
+    order = np.argsort(new)
+    at = np.searchsorted(line.place(polls.store, polls.at_us), new[order])
+    return Polls(
+        np.insert(polls.store, at, earlier.store[order]),
+        np.insert(polls.at_us, at, earlier.at_us[order]),
+        np.insert(polls.active, at, earlier.active[order]),
     )
-    return replace(given, polls=more)

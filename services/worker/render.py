@@ -74,7 +74,7 @@ def _render_fields(columns: Sequence[Values]) -> Iterator[list[bytes]]:
     """Yield the lines of each text column, and of each run of adjacent number columns of one kind."""
     for kind, alike in groupby(columns, _kind_of):
         if kind == "text":
-            yield from (_render_texts(values) for values in alike if not isinstance(values, np.ndarray))
+            yield from (render_texts(values) for values in alike if not isinstance(values, np.ndarray))
         else:
             yield _render_numbers(np.column_stack(list(alike)))
 
@@ -83,7 +83,8 @@ def _kind_of(values: Values) -> str:
     return values.dtype.kind if isinstance(values, np.ndarray) else "text"
 
 
-def _render_texts(texts: Sequence[str]) -> list[bytes]:
+def render_texts(texts: Sequence[str]) -> list[bytes]:
+    """Render fields of text, quoted where necessary."""
     together = "\n".join(texts)
     if together.count("\n") >= len(texts) or any(special in together for special in '",\r;\t'):
         return [quote(text).encode() for text in texts]

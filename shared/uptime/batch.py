@@ -7,10 +7,10 @@ from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_sche
 from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
-from shared.uptime.kernel import Measures, measure
-from shared.uptime.outages import Outages, outage_history_us, outages_by_window, quiet_since
+from shared.uptime.kernel import Measures, measure, measure_states
+from shared.uptime.outages import Outages, find_outages, outage_history_us, quiet_since
 from shared.uptime.policy import Policy, history_us
-from shared.uptime.states import Polls
+from shared.uptime.states import PollHistory, Polls
 from shared.uptime.window import Window
 
 
@@ -72,8 +72,13 @@ def measure_outages(
 
     For stores that `quiet_since` names, the polls must also have the last one before the instant that it gives.
     """
-    windows_us = starts_us, _ = bounds_us(windows, as_of_us, stores.zones)
+    windows_us = starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
-    measures = measure(schedule, stores.polls, as_of_us, windows_us, policy, detail=detail)
-    return measures, outages_by_window(schedule.measured, stores.polls, as_of_us, windows_us, policy)
+    history = PollHistory(schedule.measured, stores.polls, first_us, as_of_us, len(starts_us), policy)
+    spoken = history.states()
+    found = [
+        find_outages(history, spoken, (starts_us[:, number], ends_us[:, number]))
+        for number in range(len(windows))
+    ]
+    return measure_states(schedule, history, spoken, windows_us, detail=detail), found

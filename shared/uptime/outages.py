@@ -64,22 +64,9 @@ def outages_of(
     `spans` is the measured time. It and the polls must reach back to `outage_history_us(policy)` before the earliest start.
     """
     starts_us, ends_us = window_us
-    (found,) = outages_by_window(spans, polls, as_of_us, (starts_us[:, None], ends_us[:, None]), policy)
-    return found
-
-
-def outages_by_window(
-    spans: Spans, polls: Polls, as_of_us: int, windows_us: tuple[Int64s, Int64s], policy: Policy
-) -> list[Outages]:
-    """Return the outages in each of several windows: starts and ends in shape (stores, windows), the rest as above."""
-    starts_us, ends_us = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
     history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
-    spoken = history.states()
-    return [
-        _outages_in(history, spoken, spans, as_of_us, (starts_us[:, window], ends_us[:, window]), policy)
-        for window in range(starts_us.shape[1])
-    ]
+    return find_outages(history, history.states(), (starts_us, ends_us))
 
 
 def quiet_since(spans: Spans, starts_us: Int64s) -> tuple[Int64s, Int64s]:
@@ -96,15 +83,10 @@ def quiet_since(spans: Spans, starts_us: Int64s) -> tuple[Int64s, Int64s]:
     return found[quiet], last_us[quiet]
 
 
-def _outages_in(
-    history: PollHistory,
-    spoken: States,
-    spans: Spans,
-    as_of_us: int,
-    window_us: tuple[Int64s, Int64s],
-    policy: Policy,
-) -> Outages:
-    line, (starts_us, ends_us) = history.line, window_us
+def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, Int64s]) -> Outages:
+    """Do what `outages_of` does, from the states that a history implies, not joined. It serves several windows."""
+    line, spans, as_of_us, policy = history.line, history.spans, history.as_of_us, history.policy
+    starts_us, ends_us = window_us
     tiles = tiled(line, spoken, spans, starts_us, as_of_us, policy)
     runs = _Runs(tiles)
     kept = tiles.begin_us[runs.first] < ends_us[tiles.store[runs.first]]

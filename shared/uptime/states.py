@@ -46,25 +46,25 @@ class PollHistory:
         self, spans: Spans, polls: Polls, first_us: int, as_of_us: int, stores: int, policy: Policy
     ) -> None:
         self.line = Line.covering(first_us, as_of_us, stores)
-        self._spans, self._as_of_us, self._policy = spans, as_of_us, policy
+        self.spans, self.as_of_us, self.policy = spans, as_of_us, policy
         self._polls, self._place = in_order(polls, self.line, as_of_us)
 
     @cached_property
     def counted(self) -> tuple[Polls, Int64s]:
         """The polls inside spans, in order, and the index of each one's span."""
-        return polls_inside_spans(self._polls, self._place, self._spans, self.line)
+        return polls_inside_spans(self._polls, self._place, self.spans, self.line)
 
     @property
     def deciding(self) -> tuple[Polls, Int64s]:
         """The polls that decide states, and the group of each: its span, or its store if polls also count while closed."""
-        return (self._polls, self._polls.store) if self._policy.scope is Scope.ALL else self.counted
+        return (self._polls, self._polls.store) if self.policy.scope is Scope.ALL else self.counted
 
     def states(self, *, joined: bool = False) -> States:
         """Return the implied states. `joined` merges most adjacent equal states of a store into one, by its first poll."""
         polls, group = self.deciding
-        if self._policy.scope is Scope.ALL:
-            return carried_states(polls, self._spans, self.line, self._as_of_us, self._policy, joined=joined)
-        return span_states(polls, group, self._spans, self._as_of_us, self._policy, joined=joined)
+        if self.policy.scope is Scope.ALL:
+            return carried_states(polls, self.spans, self.line, self.as_of_us, self.policy, joined=joined)
+        return span_states(polls, group, self.spans, self.as_of_us, self.policy, joined=joined)
 
 
 def in_order(polls: Polls, line: Line, as_of_us: int) -> tuple[Polls, Int64s]:
