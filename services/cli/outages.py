@@ -11,7 +11,7 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, note, print_json, print_table, print_warning
-from services.cli.parameters import Labels, Policy, PolicyName, labels_of
+from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FailedStore, StoreOutage, UptillClient
 
@@ -40,11 +40,11 @@ def outages(
         typer.Option(help="A window as in reports, such as last_week or PT6H. Default: the last day."),
     ] = None,
     begin: Annotated[
-        datetime | None, typer.Option("--from", help="Start, in local time of this machine.")
+        str | None,
+        typer.Option("--from", help="Start, such as 2024-10-18T16:00-05:00; UTC without an offset."),
     ] = None,
     end: Annotated[
-        datetime | None,
-        typer.Option("--to", help="End, in local time of this machine. Default: the newest poll."),
+        str | None, typer.Option("--to", help="End, in the same form. Default: the newest poll.")
     ] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),
     min_length: Annotated[
@@ -71,8 +71,8 @@ def outages(
     """
     filters: dict[str, Any] = {
         "window": window,
-        "begin": begin and begin.astimezone(),
-        "end": end and end.astimezone(),
+        "begin": parse_instant(begin) if begin is not None else None,
+        "end": parse_instant(end) if end is not None else None,
         "policy": policy.value,
         "min_length": min_length,
         "ongoing": ongoing,

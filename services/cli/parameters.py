@@ -1,6 +1,7 @@
 """Options that `uptill report` and `uptill schedules create` share: what the report covers."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -65,3 +66,15 @@ def labels_of(texts: list[str] | None) -> Mapping[str, str] | None:
         return parse_labels(texts, separator="=") if texts else None
     except ValueError as error:
         fail(str(error), code=ExitCode.WRONG_USE)
+
+
+def parse_instant(text: str) -> datetime:
+    """Parse an instant; without an offset it is in UTC. Ends the command with a message if it is invalid."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        fail(
+            f"invalid time {text!r}: write it as 2024-10-18T21:00Z or 2024-10-18T16:00-05:00",
+            code=ExitCode.WRONG_USE,
+        )
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -17,7 +17,7 @@ from services.worker.merge import damaged_parts
 from services.worker.other_tzdata import require_tzdata
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
-from services.worker.report_files import Finalisation, LeaseLost, write_report_files
+from services.worker.report_files import Finalisation, LeaseLost, count_columns, write_report_files
 from services.worker.stages import stage
 from services.worker.upload_part import upload_part
 from shared import failpoints
@@ -142,7 +142,7 @@ def _finish(work: Finalisation) -> Sequence[FileOfReport] | None:
         OBJECTS_REFUSED.labels("merge").inc()
         # All damaged parts are computed again at once. So are those of a report that failed long ago and is retried.
         every_part = [part for some in parts.values() for part in some]
-        damaged = damaged_parts(context.storage, every_part, work.require_lease)
+        damaged = damaged_parts(context.storage, every_part, count_columns(facts), work.require_lease)
         with borrowed(context.pool) as conn:
             reopened = reopen_lost(conn, lease, damaged, because=str(error))
         _log.warning("parts_lost", batches=reopened, error=str(error))

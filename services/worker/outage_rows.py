@@ -3,7 +3,7 @@
 All digits of a column are computed at once: a store has several outages a week, each with six instants.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Final
@@ -19,7 +19,7 @@ from shared.uptime.outages import NO_INSTANT, End, Outages
 from shared.uptime.window import Window
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
 
-Text = NDArray[np.uint8]  # one row per line; zeros are left out
+Text = NDArray[np.bytes_]  # padded with zeros, which are left out in the end
 
 _SECOND_US: Final = 1_000_000
 # Lines of one piece. An id of 1,024 bytes in each of them takes 4 MB.
@@ -68,41 +68,46 @@ def _select(outages: Outages, chosen: Int64s) -> Outages:
 def _render_piece(outages: Outages, names: Text, ids: Sequence[bytes], zones: Sequence[str | None]) -> bytes:
     stores, place = np.unique(outages.store, return_inverse=True)
     shown = stores.tolist()
+    started, ended, *bounds = _instants(
+        outages.started_us,
+        outages.ended_us,
+        outages.last_up_poll_us,
+        outages.first_down_poll_us,
+        outages.last_down_poll_us,
+        outages.first_up_poll_us,
+    )
     columns = [
-        _bytes([ids[store] for store in shown])[place],
+        np.array([ids[store] for store in shown]).take(place),
         names,
-        _instants(outages.started_us),
-        _instants(outages.ended_us),
-        _ENDS[outages.end],
+        started,
+        ended,
+        _ENDS.take(outages.end),
         _decimal_seconds(outages.down_us),
         _integers(outages.polls),
-        _instants(outages.last_up_poll_us),
-        _instants(outages.first_down_poll_us),
-        _instants(outages.last_down_poll_us),
-        _instants(outages.first_up_poll_us),
-        _BOOLEANS[outages.began_at_opening.astype(np.int64)],
-        _BOOLEANS[outages.starts_before_window.astype(np.int64)],
+        *bounds,
+        _BOOLEANS.take(outages.began_at_opening),
+        _BOOLEANS.take(outages.starts_before_window),
         *_local_times([zones[store] for store in shown], place, outages),
     ]
-    lines = np.hstack(list(_separated(columns)))
-    data: bytes = lines[lines != 0].tobytes()
+    separators = [b","] * (len(columns) - 1) + [b"\n"]
+    pieces = [piece for pair in zip(columns, separators, strict=True) for piece in pair]
+    characters = _side_by_side(pieces, len(place)).view(np.uint8)
+    data: bytes = characters[characters != 0].tobytes()
     return data
 
 
-def _separated(columns: Sequence[Text]) -> Iterator[Text]:
-    """Yield the columns with a comma between them and a line end after the last."""
-    for number, column in enumerate(columns, start=1):
-        yield column
-        yield np.full((len(column), 1), ord("\n" if number == len(columns) else ","), dtype=np.uint8)
-
-
-def _bytes(values: Sequence[bytes]) -> Text:
-    width = max(map(len, values), default=1)
-    return np.array(values, dtype=f"S{width}").view(np.uint8).reshape(len(values), width)
+def _side_by_side(pieces: Sequence[Text | bytes], lines: int) -> Text:
+    """Return the texts of several columns as one column. A piece of bytes is the same in each line."""
+    kinds = [f"S{len(piece)}" if isinstance(piece, bytes) else piece.dtype for piece in pieces]
+    # The fields of a record lie side by side, and numpy copies each field at once.
+    records = np.empty(lines, dtype=np.dtype([(f"f{n}", kind) for n, kind in enumerate(kinds)]))
+    for number, piece in enumerate(pieces):
+        records[f"f{number}"] = piece
+    return records.view(f"S{records.dtype.itemsize}")
 
 
 def _texts(values: Sequence[str]) -> Text:
-    return _bytes([value.encode() for value in values])
+    return np.array([value.encode() for value in values])
 
 
 _END_NAMES: Final = {int(end): end.name.lower() for end in End}
@@ -110,80 +115,79 @@ _ENDS: Final = _texts([_END_NAMES.get(number, "") for number in range(max(_END_N
 _BOOLEANS: Final = _texts(["false", "true"])
 _TWO_DIGITS: Final = _texts([f"{number:02}" for number in range(100)])
 _THREE_DIGITS: Final = _texts([f"{number:03}" for number in range(1000)])
+_UP_TO_999: Final = _texts([str(number) for number in range(1000)])
 
 
-def _instants(at_us: Int64s) -> Text:
-    """Write `2024-10-18T16:00:00.000000Z`, and nothing for an instant that does not exist."""
+def _instants(*columns: Int64s) -> Text:
+    """Write `2024-10-18T16:00:00.000000Z` for each instant of each column, and nothing for one that does not exist."""
+    at_us = np.concatenate(columns)
     exists = at_us != NO_INSTANT
-    at_s, rest_us = np.divmod(np.where(exists, at_us, 0), _SECOND_US)
-    text = np.hstack((_clock(at_s), _fraction(rest_us), _repeated(b"Z", len(at_us))))
-    text[~exists] = 0
-    return text
+    at_s, rest_us = np.divmod(np.where(exists, at_us, at_us.max()), _SECOND_US)
+    text = _side_by_side([*_clock(at_s), *_fraction(rest_us), b"Z"], len(at_us))
+    text[~exists] = b""
+    return text.reshape(len(columns), -1)
 
 
-def _clock(at_s: Int64s) -> Text:
-    """Write `2024-10-18T16:00:00`."""
+def _clock(at_s: Int64s) -> tuple[Text, Text]:
+    """Write `2024-10-18` and `T16:00:00`."""
     day, second = np.divmod(at_s, DAY_S)
-    first, last = int(day.min(initial=0)), int(day.max(initial=0))
+    first, last = int(day.min()), int(day.max())
     if last - first < _MOST_DAYS:
         days, place = np.arange(first, last + 1), day - first
     else:
         days, place = np.unique(day, return_inverse=True)
     dates = _texts(np.datetime_as_string(days.astype("datetime64[D]")).tolist())
-    return np.hstack((dates[place], _clocks()[second]))
+    return dates.take(place), _clocks().take(second)
 
 
 @cache
 def _clocks() -> Text:
     """Return the text of each second of a day, such as `T16:00:00`. It takes 0.8 MB."""
     second = np.arange(DAY_S)
-    marks = [np.full((DAY_S, 1), ord(mark), dtype=np.uint8) for mark in "T::"]
-    parts = (second // 3600, second // 60 % 60, second % 60)
-    return np.hstack(
-        [piece for mark, part in zip(marks, parts, strict=True) for piece in (mark, _TWO_DIGITS[part])]
-    )
+    hour, minute = second // 3600, second // 60 % 60
+    pieces = [
+        b"T",
+        *(piece for number in (hour, minute, second % 60) for piece in (_TWO_DIGITS[number], b":")),
+    ]
+    return _side_by_side(pieces[:-1], DAY_S)
 
 
-def _fraction(rest_us: Int64s) -> Text:
-    dot = _repeated(b".", len(rest_us))
-    return np.hstack((dot, _THREE_DIGITS[rest_us // 1000], _THREE_DIGITS[rest_us % 1000]))
-
-
-def _repeated(character: bytes, lines: int) -> Text:
-    return np.full((lines, 1), character[0], dtype=np.uint8)
+def _fraction(rest_us: Int64s) -> tuple[bytes, Text, Text]:
+    """Write `.000000`."""
+    thousands, ones = np.divmod(rest_us, 1000)
+    return b".", _THREE_DIGITS.take(thousands), _THREE_DIGITS.take(ones)
 
 
 def _integers(values: Int64s) -> Text:
     """Write non-negative integers."""
-    digits = len(str(int(values.max(initial=0))))
-    powers = 10 ** np.arange(digits - 1, -1, -1, dtype=np.int64)
-    text = (values[:, None] // powers % 10 + ord("0")).astype(np.uint8)
-    text[(values[:, None] < powers) & (powers > 1)] = 0
-    return text
+    higher, last = np.divmod(values, 1000)
+    if not higher.any():
+        return _UP_TO_999.take(last)
+    has_higher = higher > 0
+    text = np.where(has_higher, _THREE_DIGITS.take(last), _UP_TO_999.take(last))
+    return _side_by_side([np.where(has_higher, _integers(higher), b""), text], len(values))
 
 
 def _decimal_seconds(us: Int64s) -> Text:
-    return np.hstack((_integers(us // _SECOND_US), _fraction(us % _SECOND_US)))
+    seconds, rest_us = np.divmod(us, _SECOND_US)
+    return _side_by_side([_integers(seconds), *_fraction(rest_us)], len(us))
 
 
-def _local_times(zones: Sequence[str | None], place: Int64s, outages: Outages) -> Iterator[Text]:
-    """Yield start and end in the store's zone, cut to whole seconds: `2024-10-18T11:00:00-05:00`."""
+def _local_times(zones: Sequence[str | None], place: Int64s, outages: Outages) -> Text:
+    """Return start and end in the store's zone, cut to whole seconds: `2024-10-18T11:00:00-05:00`."""
     names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
     number = {name: index for index, name in enumerate(names)}
     zone = np.array([number[name or DEFAULT_TIMEZONE] for name in zones], dtype=np.int64)[place]
-    for at_us in (outages.started_us, outages.ended_us):
-        exists = at_us != NO_INSTANT
-        at_s = np.where(exists, at_us, outages.started_us) // _SECOND_US
-        # A local date is at most one day from that of UTC.
-        table = zone_table(names, int(at_s.min()) // DAY_S - 2, int(at_s.max()) // DAY_S + 2)
-        local_s = table.local_s(zone, at_s)
-        text = np.hstack((_clock(local_s), _offset(local_s - at_s)))
-        text[~exists] = 0
-        yield text
-
-
-def _offset(offset_s: Int64s) -> Text:
+    exists = outages.ended_us != NO_INSTANT
+    at_us = np.concatenate((outages.started_us, np.where(exists, outages.ended_us, outages.started_us)))
+    at_s = at_us // _SECOND_US
+    # A local date is at most one day from that of UTC.
+    table = zone_table(names, int(at_s.min()) // DAY_S - 2, int(at_s.max()) // DAY_S + 2)
+    local_s = table.local_s(np.tile(zone, 2), at_s)
+    offset_s = local_s - at_s
     minutes = np.abs(offset_s) // 60
-    sign = np.where(offset_s < 0, ord("-"), ord("+")).astype(np.uint8)[:, None]
-    colon = _repeated(b":", len(offset_s))
-    return np.hstack((sign, _TWO_DIGITS[minutes // 60], colon, _TWO_DIGITS[minutes % 60]))
+    signs = np.where(offset_s < 0, b"-", b"+")
+    offset = [signs, _TWO_DIGITS.take(minutes // 60), b":", _TWO_DIGITS.take(minutes % 60)]
+    text = _side_by_side([*_clock(local_s), *offset], len(at_s)).reshape(2, -1)
+    text[1, ~exists] = b""
+    return text

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.worker.columns import OUTAGE_COLUMNS, report_columns
+from services.worker.columns import OUTAGE_COLUMNS, Column, report_columns
 from services.worker.context import WorkerContext
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.merge import merge_parts
@@ -36,6 +36,17 @@ class Finalisation:
             raise LeaseLost
 
 
+def file_columns(facts: ReportFacts) -> Mapping[FileKind, Sequence[Column]]:
+    """Return the columns of each kind of file."""
+    columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
+    return {"report": columns, "outages": OUTAGE_COLUMNS}
+
+
+def count_columns(facts: ReportFacts) -> Mapping[FileKind, int]:
+    """Return the number of columns of each kind of file."""
+    return {kind: len(columns) for kind, columns in file_columns(facts).items()}
+
+
 def write_report_files(
     work: Finalisation, parts: Mapping[FileKind, Sequence[Part]], facts: ReportFacts
 ) -> Sequence[FileOfReport]:
@@ -60,7 +71,7 @@ def _write_files(
     rows = sum(part.rows for part in parts)
     with stage("merge"):
         key = work.lease.object_key("csv", kind)
-        csv = merge_parts(work.context.storage, key, parts, work.require_lease)
+        csv = merge_parts(work.context.storage, key, parts, count_columns(facts), work.require_lease)
     with stage("convert"):
         others = _convert_csv(work, csv, facts, kind, rows=rows)
     return [
@@ -78,9 +89,8 @@ def _convert_csv(
     # The import takes 0.2 s and 40 MB.
     from services.worker.formats.write_files import write_files  # noqa: PLC0415
 
-    columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
     provenance = describe_provenance(work.lease.report_id, facts, csv, rows)
-    contents = FileContents(columns if kind == "report" else OUTAGE_COLUMNS, provenance, rows, kind)
+    contents = FileContents(file_columns(facts)[kind], provenance, rows, kind)
     try:
         return write_files(
             work.context.storage, work.lease, csv, facts.formats, contents, on_piece=work.require_lease

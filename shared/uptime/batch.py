@@ -8,7 +8,7 @@ from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure, measure_states
-from shared.uptime.outages import Outages, find_outages, outage_history_us, quiet_since
+from shared.uptime.outages import Outages, find_outages, outage_history_us, outage_states, quiet_since
 from shared.uptime.policy import Policy, history_us
 from shared.uptime.states import PollHistory, Polls
 from shared.uptime.window import Window
@@ -76,7 +76,7 @@ def measure_outages(
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
     history = PollHistory(schedule.measured, stores.polls, first_us, as_of_us, len(starts_us), policy)
-    spoken = history.states()
+    spoken = outage_states(history)
     found = [
         find_outages(history, spoken, (starts_us[:, number], ends_us[:, number]))
         for number in range(len(windows))

