@@ -64,7 +64,7 @@ class Scripts:
         file = FileOfReport("csv", lease.object_key("csv"), 1, "11", rows=4)
         if finish_report(conn, lease, [file], tzdata_version="2026a"):
             conn.commit()
-            self.told.finished.append(f"{name}: {file.key}")
+            self.told.finished.append(f"{name}: {file.object}")
 
     def rescue(self, conn: psycopg.Connection) -> None:
         """Every lease is over by now: another worker takes what is open, and finishes what is done."""
