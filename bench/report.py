@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Unpack
 
 import psutil
 import psycopg
@@ -18,7 +19,7 @@ from bench.stand import Stand
 from services.ingest.run import ingest_paths
 from tests.fixtures.services import Services
 from tests.fixtures.warm_start import Process
-from uptill_client import ReportStatus, UptillClient
+from uptill_client import ReportOptions, ReportStatus, UptillClient
 
 _WARM_UP = 2
 _ONE_BATCH = 4000
@@ -40,6 +41,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
             yardstick = stack.enter_context(Duck(stand.folder / "yardstick.duckdb", stand.database_url))
             _compare_with_duckdb(yardstick, client)
         one = _run_rounds(client, yardstick, rounds)
+        outages = _compare_outages(client, rounds)
         hourly = _run_rounds(client, yardstick, rounds, before=_HourOfPolls(stand, yardstick))
         workers.append(services.worker())
         two = _run_rounds(client, yardstick, rounds)
@@ -55,6 +57,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
         scales = Target(">=", 1.3) if stand.fleet.stores > _ONE_BATCH else None
         return [
             *_beside_duckdb(stand, one, "one worker", is_asked=True),
+            Figure("last week with outages / without, one worker", "x", outages, target=Target("<=", 1.5)),
             *_beside_duckdb(stand, hourly, "an hour of polls later"),
             *_beside_duckdb(stand, forgetful, "nothing remembered"),
             *_beside_duckdb(stand, two, "two workers"),
@@ -127,7 +130,7 @@ def _beside_duckdb(
 
 
 def _compare_with_duckdb(yardstick: Duck, client: UptillClient) -> None:
-    status = _make_report(client, "carry")
+    status = _make_report(client, policy="carry")
     with urllib.request.urlopen(status.files[0].url) as answer:
         yardstick.assert_equal(status.as_of, answer.read())
 
@@ -143,16 +146,29 @@ def _run_rounds(
         for policy in _POLICIES:
             before()
             began = time.perf_counter()
-            status = _make_report(client, policy)
+            status = _make_report(client, policy=policy)
             seconds[policy].append(time.perf_counter() - began)
         if yardstick:
             seconds["duckdb"].append(yardstick.report(status.as_of)[0])
     return {name: values[_WARM_UP:] for name, values in seconds.items()}
 
 
-def _make_report(client: UptillClient, policy: str) -> ReportStatus:
+def _compare_outages(client: UptillClient, rounds: int) -> list[float]:
+    """Return how many times as long the last week takes with a file of outages."""
+    ratios = []
+    for _ in range(_WARM_UP + rounds):
+        seconds = []
+        for files in (("report",), ("report", "outages")):
+            began = time.perf_counter()
+            _make_report(client, windows=["last_week"], files=files)
+            seconds.append(time.perf_counter() - began)
+        ratios.append(seconds[1] / seconds[0])
+    return ratios[_WARM_UP:]
+
+
+def _make_report(client: UptillClient, **options: Unpack[ReportOptions]) -> ReportStatus:
     """Trigger a report and wait for its link."""
-    *_, status = client.follow(client.create_report(force=True, policy=policy).id)
+    *_, status = client.follow(client.create_report(force=True, **options).id)
     assert status.state == "succeeded", json.dumps(status.error)
     return status
 

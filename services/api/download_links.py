@@ -18,9 +18,9 @@ from shared.errors import FileLost, StorageUnavailable
 from shared.keys import ApiKey
 from shared.lane import Lane
 from shared.metrics.registry import OBJECTS_REFUSED
-from shared.reports.formats import CONTENT_TYPES, FileFormat, file_name
+from shared.reports.formats import CONTENT_TYPES
 from shared.reports.model import FileOfReport, Report
-from shared.storage import Storage, StoredObject
+from shared.storage import Storage
 
 MAX_SIGNED = 10_000  # links kept for reuse; others are signed again
 MAX_AUDITED = 10_000  # audit entries remembered; others are written again
@@ -68,7 +68,7 @@ class LinkSigner:
     def _sign_link(self, file: FileOfReport, now: datetime) -> DownloadLink:
         url = self._storage.presign(
             file.object,
-            file_name=file_name(file.format),
+            file_name=file.name,
             content_type=CONTENT_TYPES[file.format],
             expires_s=self._valid_s,
         )
@@ -107,8 +107,8 @@ class FileChecks:
         self._second = self._checks = 0
         self._skip_until_s = 0.0
 
-    async def find_lost(self, report: Report) -> Collection[FileFormat]:
-        """Return the formats of a succeeded report whose files are missing or have another size.
+    async def find_lost(self, report: Report) -> Collection[FileOfReport]:
+        """Return the files of a succeeded report that are missing or have another size.
 
         If the store does not answer, no file counts as lost: links to it would not open either.
         """
@@ -118,11 +118,10 @@ class FileChecks:
         lost = [file for file, exists in zip(report.files, results, strict=True) if exists is False]
         for file in lost:
             _count_lost(report, file)
-        return [file.format for file in lost]
+        return lost
 
-    async def require_file(self, report: Report, file_format: FileFormat) -> None:
+    async def require_file(self, report: Report, file: FileOfReport) -> None:
         """Raise `FileLost` if a file is missing or has another size, `StorageUnavailable` if the store does not answer."""
-        (file,) = (file for file in report.files if file.format == file_format)
         exists = await self._file_exists(file)
         if exists is None:
             raise StorageUnavailable(
@@ -130,7 +129,7 @@ class FileChecks:
             )
         if not exists:
             _count_lost(report, file)
-            raise FileLost(how_to_rebuild(report, file_format))
+            raise FileLost(how_to_rebuild(report, file))
 
     async def _existed(self, file: FileOfReport) -> bool | None:
         """Return what `_file_exists` does. Under many calls, a file that existed a moment ago still does."""
@@ -167,8 +166,7 @@ class FileChecks:
             return None
 
     async def _check_file(self, file: FileOfReport) -> bool:
-        expected = StoredObject(file.object, file.size_bytes, file.sha256)
-        return await self._lane.run(partial(self._storage.holds, expected))
+        return await self._lane.run(partial(self._storage.holds, file.stored))
 
     def _end_check(self, name: str, check: asyncio.Task[bool]) -> None:
         del self._running[name]
@@ -176,10 +174,10 @@ class FileChecks:
             check.exception()  # retrieve it: asyncio logs exceptions that no caller waits for
 
 
-def how_to_rebuild(report: Report, file_format: FileFormat) -> str:
+def how_to_rebuild(report: Report, file: FileOfReport) -> str:
     """Return the error text for a lost file: what is wrong and what to do."""
     return (
-        f"{file_name(file_format)} of report {report.id} was removed from or changed in the object store: to create it again,"
+        f"{file.name} of report {report.id} was removed from or changed in the object store: to create it again,"
         ' POST /v1/reports with the same parameters, the "as_of" of this report, and "force": true'
     )
 

@@ -17,6 +17,7 @@ from services.api.routes import (
     events,
     health,
     keys,
+    outages,
     reports,
     revisions,
     schedules,
@@ -24,8 +25,9 @@ from services.api.routes import (
     webhooks,
 )
 from services.api.routes.health import api_checks
+from services.api.turns import Turns
 from shared.db.pools import Pools, make_pools
-from shared.errors import DatabaseUnavailable, QueueUnavailable, StorageUnavailable
+from shared.errors import DatabaseUnavailable, Overloaded, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
@@ -77,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
             context.storage_lane.close()
             context.keys_lane.close()
+            context.outage_lane.close()
             await rates.close()
             await pools.close()
             stop_tracing()
@@ -87,7 +90,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         routers=[
             module.router
-            for module in (reports, revisions, schedules, events, stores, aliases, webhooks, keys, health)
+            for module in (
+                reports,
+                revisions,
+                schedules,
+                events,
+                outages,
+                stores,
+                aliases,
+                webhooks,
+                keys,
+                health,
+            )
         ],
         max_body_bytes=settings.max_body_bytes,
         changed_by_get=["/trigger_report"],
@@ -109,6 +123,11 @@ def _build_context(settings: Settings, pools: Pools) -> ApiContext:
         keys_lane=Lane(
             "the database", DatabaseUnavailable, threads=2, waiting=32, within_s=10.0, breaks=False
         ),
+        # One computation at a time, so that the process has time for other calls.
+        outage_lane=Lane(
+            "the computation of outages", Overloaded, threads=1, waiting=16, within_s=10.0, breaks=False
+        ),
+        outage_turns=Turns(waiting=4),
         signer=LinkSigner(storage, settings.presign_s),
         stopping=stopping,
         links=LinkAudit(pools.accepting),

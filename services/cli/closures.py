@@ -1,6 +1,5 @@
 """`uptill closures`: declare, list, show, change and withdraw closures."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated
@@ -19,7 +18,7 @@ from services.cli.console import (
     print_json,
     print_table,
 )
-from services.cli.parameters import labels_of
+from services.cli.parameters import labels_of, parse_instant
 from shared.exit_codes import ExitCode
 from uptill_client import Closure
 
@@ -69,8 +68,8 @@ def declare(
         made = client.declare_closure(
             store_id=store,
             labels=labels,
-            starts_at=_parse_instant(starts_at),
-            ends_at=_parse_instant(ends_at) if ends_at is not None else None,
+            starts_at=parse_instant(starts_at),
+            ends_at=parse_instant(ends_at) if ends_at is not None else None,
             treatment=treatment.value,
             reason=reason,
             note=text,
@@ -137,14 +136,14 @@ def change(
 ) -> None:
     """Change the times, the treatment, the reason or the note of a closure."""
     changes: dict[str, str | None] = {
-        "starts_at": _parse_instant(starts_at).isoformat() if starts_at is not None else None,
+        "starts_at": parse_instant(starts_at).isoformat() if starts_at is not None else None,
         "treatment": treatment and treatment.value,
         "reason": reason,
         "note": text,
     }
     given: dict[str, str | None] = {name: value for name, value in changes.items() if value is not None}
     if ends_at is not None:
-        given["ends_at"] = None if ends_at == _NO_END else _parse_instant(ends_at).isoformat()
+        given["ends_at"] = None if ends_at == _NO_END else parse_instant(ends_at).isoformat()
     with api_client() as client:
         client.change_closure(closure_id, **given)
     note(f"changed closure {closure_id}")
@@ -160,14 +159,3 @@ def withdraw(closure_id: ClosureId) -> None:
 
 def _stores_text(closure: Closure) -> str:
     return closure.store_id or labels_text(closure.labels or {})
-
-
-def _parse_instant(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        fail(
-            f"invalid time {text!r}: write it as 2024-10-18T21:00Z or 2024-10-18T16:00-05:00",
-            code=ExitCode.WRONG_USE,
-        )
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

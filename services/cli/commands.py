@@ -74,6 +74,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
+    "outages": Subcommand("services.cli.outages:outages", "List the outages of up to 1,000 stores"),
     "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline."),
     "webhooks": Subcommand(
         "services.cli.webhooks:app", "Manage webhooks: endpoints, signing secrets, deliveries."

@@ -1,6 +1,7 @@
 """Options that `uptill report` and `uptill schedules create` share: what the report covers."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +13,12 @@ from shared.exit_codes import ExitCode
 from shared.labels import parse_labels
 from shared.uptime.policy import POLICIES
 from shared.uptime.window import NAMED_WINDOWS
-from uptill_client import FORMATS
+from uptill_client import FILES, FORMATS
 
 # mypy cannot see the members of an enum made from a registry.
 PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc]
 Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc]
+FileName = StrEnum("FileName", {name: name for name in FILES})  # type: ignore[misc]
 
 Policy = Annotated[PolicyName, typer.Option(help="Rule that turns polls into uptime.")]
 Windows = Annotated[
@@ -35,16 +37,25 @@ Detail = Annotated[
     bool,
     typer.Option(
         "--detail",
-        help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, time zone.",
+        help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, outages, time zone.",
     ),
 ]
 
+Files = Annotated[
+    list[FileName] | None,
+    typer.Option(
+        help="Repeatable: `outages` adds a file with one row per outage. The report itself is always made."
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
         "-o",
         "--output",
-        help="File to write or replace, or `-` for standard output. With several formats, each gets its own ending.",
+        help=(
+            "File to write or replace, or `-` for standard output. With several formats, each gets its own ending; outages"
+            " are written next to it, with -outages in the name."
+        ),
     ),
 ]
 
@@ -55,3 +66,15 @@ def labels_of(texts: list[str] | None) -> Mapping[str, str] | None:
         return parse_labels(texts, separator="=") if texts else None
     except ValueError as error:
         fail(str(error), code=ExitCode.WRONG_USE)
+
+
+def parse_instant(text: str) -> datetime:
+    """Parse an instant; without an offset it is in UTC. Ends the command with a message if it is invalid."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        fail(
+            f"invalid time {text!r}: write it as 2024-10-18T21:00Z or 2024-10-18T16:00-05:00",
+            code=ExitCode.WRONG_USE,
+        )
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from shared.db.queries import queries
 from shared.errors import ObjectLost
-from shared.reports.formats import FileFormat, file_name
+from shared.reports.formats import FileFormat, FileKind, file_name
 from shared.reports.retention import PREFIX, unreferenced_objects
 from shared.storage import ListedObject, Storage
 
@@ -29,6 +29,7 @@ class KeptObject:
 
     report_id: UUID
     as_of: datetime
+    kind: FileKind | None
     format: FileFormat | None
     batch_no: int | None
     key: str
@@ -38,7 +39,9 @@ class KeptObject:
     @property
     def name(self) -> str:
         """What the object is in its report, for people."""
-        return f"the part of batch {self.batch_no}" if self.format is None else file_name(self.format)
+        if self.format is not None:
+            return file_name(self.format, self.kind or "report")
+        return f"the part of batch {self.batch_no}" + (" for outages" if self.kind == "outages" else "")
 
     @property
     def is_part(self) -> bool:

@@ -25,6 +25,7 @@ from services.cli.console import (
 from services.cli.output_file import check_output, unwinding_on_signals, write_errors_named
 from services.cli.parameters import (
     Detail,
+    Files,
     Format,
     Labels,
     Output,
@@ -36,11 +37,13 @@ from services.cli.parameters import (
 )
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
-from uptill_client import FORMATS, ReportFile, ReportStatus, UptillClient
+from uptill_client import FILES, FORMATS, ReportFile, ReportStatus, UptillClient
 
 _HEAD_ROWS = 10
 _FAILED_SHOWN = 5
 _PROGRESS_EVERY_S = 0.5
+# The path of each file, by kind and format. None: the terminal, or standard output.
+Outputs = Mapping[tuple[str, str], Path | None]
 
 
 def report(
@@ -62,6 +65,7 @@ def report(
         list[Format] | None,
         typer.Option("--format", help="Repeatable. Default: the ending of the -o file, or csv."),
     ] = None,
+    files: Files = None,
     output: Output = None,
 ) -> None:
     """Make a report and download it.
@@ -70,7 +74,8 @@ def report(
     is checked first, and an existing file is replaced once the new one is complete. After Ctrl-C the report continues.
     """
     formats = _choose_formats(file_format, output)
-    outputs = _choose_outputs(formats, output)
+    kinds = [kind for kind in FILES if kind == "report" or kind in (files or [])]
+    outputs = _choose_outputs(kinds, formats, output)
     labels = labels_of(label)
     with api_client() as client:
         accepted = client.create_report(
@@ -80,6 +85,7 @@ def report(
             store_ids=store,
             labels=labels,
             formats=formats,
+            files=kinds,
             detail=detail,
             force=force,
         )
@@ -94,7 +100,10 @@ def report(
 def download_report(client: UptillClient, report_id: str, output: Path | None) -> None:
     """Deliver the files of an existing report, as `report` does for a new one. Waits until it has ended."""
     status = client.get_report(report_id)
-    outputs = _choose_outputs(status.formats if output and str(output) != "-" else ["csv"], output)
+    if output and str(output) != "-":
+        outputs = _choose_outputs(status.requested_files, status.formats, output)
+    else:
+        outputs = {("report", "csv"): output}
     with telling_how_to_fetch(report_id):
         _deliver_all(client, _follow_report(client, status), outputs)
 
@@ -113,25 +122,34 @@ def telling_how_to_fetch(report_id: str) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _deliver_all(client: UptillClient, status: ReportStatus, outputs: Mapping[str, Path | None]) -> None:
+def _deliver_all(client: UptillClient, status: ReportStatus, outputs: Outputs) -> None:
     if status.state != "succeeded":
         cause = (status.error or {}).get("detail", "the API gave no reason")
         fail(f"report {status.id} is {status.state}: {cause}")
     for lost in status.lost_files:
         fail(lost.detail)
     _warn_of_failed_stores(status)
-    for name, output in outputs.items():
-        _deliver_files(client, status, status.file(name), output)
+    for (kind, file_format), output in outputs.items():
+        _deliver_files(client, status, status.file(file_format, kind), output)
 
 
-def _choose_outputs(formats: Sequence[str], output: Path | None) -> Mapping[str, Path | None]:
-    """Return the file of each format; None for standard output or the terminal. Checks that each can be written."""
+def _choose_outputs(kinds: Sequence[str], formats: Sequence[str], output: Path | None) -> Outputs:
+    """Return the file of each kind and format; None for standard output or the terminal. Checks that each can be written."""
     if output is None or str(output) == "-":
-        return dict.fromkeys(formats, output)
-    outputs = {name: output.with_suffix(f".{name}") if len(formats) > 1 else output for name in formats}
-    for each in outputs.values():
-        check_output(each)
-    return dict(outputs)
+        if len(kinds) > 1 and (output is not None or not stdout.is_terminal):
+            fail(
+                "several files need -o FILE, because standard output can hold only one",
+                code=ExitCode.WRONG_USE,
+            )
+        return {(kind, name): output for kind in kinds for name in formats}
+    outputs: dict[tuple[str, str], Path | None] = {}
+    for kind in kinds:
+        for name in formats:
+            path = output.with_suffix(f".{name}") if len(formats) > 1 else output
+            path = path if kind == "report" else path.with_name(f"{path.stem}-{kind}{path.suffix}")
+            check_output(path)
+            outputs[kind, name] = path
+    return outputs
 
 
 def _choose_formats(given: list[Format] | None, output: Path | None) -> list[str]:
@@ -180,9 +198,7 @@ def _deliver_files(client: UptillClient, status: ReportStatus, file: ReportFile,
     if output is not None and str(output) != "-":
         with write_errors_named(str(output), status.id):
             size_bytes = client.save(file, output)
-        note(
-            f"wrote {output}: {file.rows:,} {'store' if file.rows == 1 else 'stores'}, {size_bytes:,} bytes, {_seen_from(status)}"
-        )
+        note(f"wrote {output}: {_count_rows(file)}, {size_bytes:,} bytes, {_seen_from(status)}")
     elif output is None and stdout.is_terminal:
         _show_progress(client, status, file)
     else:
@@ -198,11 +214,17 @@ def _show_progress(client: UptillClient, status: ReportStatus, file: ReportFile)
         for line in buffer.getvalue().decode().splitlines()[: _HEAD_ROWS + 1]:
             # Not through rich, which would wrap rows and links.
             print(line)
-        note(f"first {min(_HEAD_ROWS, file.rows)} of {file.rows:,} stores, {_seen_from(status)}")
+        note(f"first {min(_HEAD_ROWS, file.rows)} of {_count_rows(file)}, {_seen_from(status)}")
     note(
-        f"whole report: `uptill report -o {file.name}`, or this link (valid until {instant(file.expires_at)}):"
+        f"whole file: `uptill reports download {status.id} -o report.csv`, or this link (valid until"
+        f" {instant(file.expires_at)}):"
     )
     print(file.url)
+
+
+def _count_rows(file: ReportFile) -> str:
+    what = "outage" if file.kind == "outages" else "store"
+    return f"{file.rows:,} {what}" + ("" if file.rows == 1 else "s")
 
 
 def _seen_from(status: ReportStatus) -> str:

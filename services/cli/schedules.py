@@ -13,6 +13,7 @@ from services.cli.connection import api_client
 from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_table
 from services.cli.parameters import (
     Detail,
+    Files,
     Format,
     Labels,
     Policy,
@@ -55,6 +56,7 @@ def create(
     file_format: Annotated[
         list[Format] | None, typer.Option("--format", help="Repeatable. Default: csv.")
     ] = None,
+    files: Files = None,
     webhook_url: Annotated[
         str | None, typer.Option(help="A public https URL that gets an event when a report ends.")
     ] = None,
@@ -76,6 +78,7 @@ def create(
             detail=detail,
             windows=window,
             formats=[each.value for each in file_format] if file_format else None,
+            files=[each.value for each in files] if files else None,
             store_ids=store,
             labels=labels,
         )

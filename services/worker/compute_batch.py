@@ -16,6 +16,7 @@ from services.worker.other_tzdata import OtherTzdata, give_way
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
 from services.worker.stages import stage
+from services.worker.upload_part import upload_part
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
@@ -31,7 +32,6 @@ from shared.reports.claim import (
 )
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.finalise import undo_finalise_claim
-from shared.reports.formats import STORED_CSV_TYPE
 from shared.reports.model import BatchLease
 from shared.tracing import Value, span
 
@@ -138,10 +138,10 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         return False
     with renewal.renewing(), stage("compute"):
         rendered = render_part(lease.batch, given)
-        give_way(lease, rendered.without_row.failed)
+        give_way(lease, rendered.failed)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("upload"):
-        part = context.storage.put(lease.part_key, rendered.data, STORED_CSV_TYPE)
+        part, result = upload_part(context.storage, lease.batch, str(lease.attempt), rendered)
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
         completion = complete_batch(
@@ -150,7 +150,7 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
             part,
             context.terms,
             read_seq=lease.batch.read_seq(snapshot.seq),
-            without_row=rendered.without_row,
+            result=result,
         )
     failpoints.hit("complete.after_commit")
     BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
@@ -158,7 +158,7 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         _log.warning("lease_lost", stage="complete")
         give_back(context, renewal.return_lost_claim, patient=True)
         return False
-    for store in rendered.without_row.failed:
+    for store in rendered.failed:
         _log.error("store_failed", store_id=store.store_id, reason=store.reason, detail=store.detail)
     _log.info(
         "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes

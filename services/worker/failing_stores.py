@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import structlog
 
-from services.worker.inputs import BatchInput
 from shared.errors import InfrastructureError
+from shared.inputs.batch_input import BatchInput
 from shared.uptime.faults import StoreFault, find_faults
 
 _log = structlog.get_logger()

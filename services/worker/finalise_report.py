@@ -3,7 +3,7 @@
 Every byte is verified on the way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -17,8 +17,9 @@ from services.worker.merge import damaged_parts
 from services.worker.other_tzdata import require_tzdata
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
-from services.worker.report_files import Finalisation, LeaseLost, write_report_files
+from services.worker.report_files import Finalisation, LeaseLost, count_columns, write_report_files
 from services.worker.stages import stage
+from services.worker.upload_part import upload_part
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError, ObjectLost
@@ -26,6 +27,7 @@ from shared.ids import new_id
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED, OBJECTS_REFUSED
 from shared.reports.consistency import (
     batches_with_other_tzdata,
+    batches_without_outages,
     newest_read_seq,
     replace_part,
     stale_batches,
@@ -41,9 +43,8 @@ from shared.reports.finalise import (
     return_finalise_claim,
     undo_finalise_claim,
 )
-from shared.reports.formats import STORED_CSV_TYPE, FileFormat
-from shared.reports.model import FinaliseLease, ReportFacts
-from shared.storage import StoredObject
+from shared.reports.formats import FileKind
+from shared.reports.model import FileOfReport, FinaliseLease, Part, ReportFacts
 from shared.tracing import Value, span
 from shared.uptime.policy import POLICY_VERSION
 from shared.uptime.tzdata_release import tzdata_version
@@ -107,48 +108,54 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
         log.warning("lease_lost", stage="finalise")
         give_back(context, renewal.return_lost_claim, patient=True)
         return False
-    log.info("report_succeeded", size_bytes={name: file.size_bytes for name, file in files.items()})
+    log.info("report_succeeded", size_bytes={file.name: file.size_bytes for file in files})
     return True
 
 
-def _finish(work: Finalisation) -> Mapping[FileFormat, StoredObject] | None:
+def _finish(work: Finalisation) -> Sequence[FileOfReport] | None:
     """Return the committed files, or None if the lease was lost before the commit."""
     context, lease = work.context, work.lease
     with borrowed(context.pool) as conn:
         stale = stale_batches(conn, lease.report_id, newest_read_seq(conn, lease.report_id))
         others = batches_with_other_tzdata(conn, lease.report_id)
+        incomplete = batches_without_outages(conn, lease.report_id)
     if others:
         require_tzdata(others[0].tzdata_version, is_last=lease.is_last)
-    if stale or others:
+    if stale or others or incomplete:
         _log.warning(
-            "batches_computed_again", stale=len(stale), of_other_tzdata=len(others), attempt=lease.attempt
+            "batches_computed_again",
+            stale=len(stale),
+            of_other_tzdata=len(others),
+            without_outages=len(incomplete),
+            attempt=lease.attempt,
         )
         _recompute_in_one_snapshot(work)
     with borrowed(context.pool) as conn:
-        parts = list_parts(conn, lease.report_id)
         facts = read_facts(conn, lease.report_id)
+        parts: Mapping[FileKind, Sequence[Part]] = {
+            kind: list_parts(conn, lease.report_id, kind) for kind in facts.files
+        }
     _refuse_other_policy_version(facts)
     try:
         files = write_report_files(work, parts, facts)
     except ObjectLost as error:
         OBJECTS_REFUSED.labels("merge").inc()
         # All damaged parts are computed again at once. So are those of a report that failed long ago and is retried.
-        damaged = damaged_parts(context.storage, parts, work.require_lease)
+        every_part = [part for some in parts.values() for part in some]
+        damaged = damaged_parts(context.storage, every_part, count_columns(facts), work.require_lease)
         with borrowed(context.pool) as conn:
             reopened = reopen_lost(conn, lease, damaged, because=str(error))
         _log.warning("parts_lost", batches=reopened, error=str(error))
         raise LeaseLost from error
-    # As counted in the bytes of each part.
-    rows = sum(part.rows for part in parts)
     with stage("finish"), borrowed(context.pool) as conn:
-        finished = finish_report(conn, lease, files, rows=rows, tzdata_version=tzdata_version())
+        finished = finish_report(conn, lease, files, tzdata_version=tzdata_version())
         failpoints.hit("finish.before_commit")
     failpoints.hit("finish.after_commit")
     return files if finished else None
 
 
 def _recompute_in_one_snapshot(work: Finalisation) -> None:
-    """Compute every stale batch, and every one of another time zone database, in one snapshot and with one database.
+    """Compute in one snapshot every batch that is stale, or was computed with another time zone database or release.
 
     So they cannot disagree with each other.
     """
@@ -156,11 +163,11 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
     with borrowed(context.pool) as reader, one_snapshot(reader) as snapshot:
         stale = stale_batches(reader, lease.report_id, snapshot.seq)
         others = batches_with_other_tzdata(reader, lease.report_id)
-        for _, batch in sorted({batch.batch_no: batch for batch in (*stale, *others)}.items()):
+        incomplete = batches_without_outages(reader, lease.report_id)
+        for _, batch in sorted({batch.batch_no: batch for batch in (*stale, *others, *incomplete)}.items()):
             with work.renewal.renewing():
                 rendered = render_part(batch, context.inputs.load_input(reader, batch, snapshot))
-                key = batch.part_key(f"final-{lease.attempt}")
-                part = context.storage.put(key, rendered.data, STORED_CSV_TYPE)
+                part, result = upload_part(context.storage, batch, f"final-{lease.attempt}", rendered)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
                 if not replace_part(
@@ -169,7 +176,7 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
                     batch.batch_no,
                     part,
                     read_seq=batch.read_seq(snapshot.seq),
-                    without_row=rendered.without_row,
+                    result=result,
                 ):
                     raise LeaseLost
             failpoints.hit("reread.after_commit")

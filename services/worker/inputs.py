@@ -4,25 +4,22 @@ An input from the cache equals a full read in the caller's snapshot. The import 
 adjustments and polls of an earlier snapshot still hold: all polls before the oldest change do.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import numpy as np
 import psycopg
 
+from services.worker.earlier_polls import add_earlier_polls
 from services.worker.load import (
     Changes,
     Snapshot,
-    Stores,
     changes_since,
     read_hours,
     read_polls,
     read_polls_after,
     read_stores,
 )
-from services.worker.load_adjustments import NOTHING_STORED, StoredAdjustments, read_adjustments
 from services.worker.load_past import (
     read_past_hours,
     read_past_polls,
@@ -31,10 +28,12 @@ from services.worker.load_past import (
 )
 from services.worker.packed_polls import PackedPolls
 from shared.clock import to_us
+from shared.inputs.adjustments import NOTHING_STORED, StoredAdjustments, read_adjustments
+from shared.inputs.batch_input import BatchInput
+from shared.inputs.stores import Stores
 from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.consistency import DataRange, data_range
 from shared.reports.model import Batch
-from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Line
@@ -50,36 +49,6 @@ _MOST_CHANGES: Final = 100_000
 _ID_BYTES: Final = 80
 
 _BatchStores = tuple[str | None, str | None, int, tuple[int, ...] | None]
-
-
-@dataclass(frozen=True)
-class BatchInput:
-    """Stores in the order of the file, with the hours and polls that the accounting needs."""
-
-    store_ids: Sequence[str]
-    zones: Sequence[str | None]
-    hours: Hours
-    polls: Polls
-    adjustments: Adjustments = NO_ADJUSTMENTS
-
-    def keep(self, places: Sequence[int]) -> "BatchInput":
-        """Return the input of some of the stores, given by their indexes in ascending order."""
-        if len(places) == len(self.store_ids):
-            return self
-        number = np.full(len(self.store_ids), -1, np.int64)
-        number[places] = np.arange(len(places))
-        hours, polls = self.hours, self.polls
-        of_hours, of_polls = (np.flatnonzero(number[rows.store] >= 0) for rows in (hours, polls))
-        return BatchInput(
-            [self.store_ids[place] for place in places],
-            [self.zones[place] for place in places],
-            Hours(
-                number[hours.store[of_hours]],
-                *(values[of_hours] for values in (hours.day_of_week, hours.opens_s, hours.closes_s)),
-            ),
-            Polls(number[polls.store[of_polls]], polls.at_us[of_polls], polls.active[of_polls]),
-            self.adjustments.renumbered(number),
-        )
 
 
 @dataclass(frozen=True)
@@ -117,10 +86,12 @@ class InputCache:
         A batch with a pinned cut is read as it was then, and not cached. Raises `DataForgotten` if that is impossible, and
         RuntimeError unless the batch has as many stores as when it was made.
         """
-        asked = data_range(batch.as_of, batch.policy, batch.windows)
+        asked = data_range(batch.as_of, batch.policy, batch.windows, finds_outages=batch.finds_outages)
         needed = _with_history(asked.every_from, asked.to_time)
         if batch.pinned_cut is not None:
-            return _read_past(conn, batch, batch.pinned_cut, needed)
+            # Outages need older polls too, which are searched for in the present otherwise.
+            from_time = asked.from_time if batch.finds_outages else asked.every_from
+            return _read_past(conn, batch, batch.pinned_cut, _with_history(from_time, asked.to_time))
         key = _cache_key(batch)
         cached = self._entries.get(key)
         changes = _find_changes(conn, cached, snapshot) if cached else None
@@ -136,7 +107,9 @@ class InputCache:
             self._entries.put(key, entry, entry.size_bytes)
         polls = entry.polls.narrowed(entry.range, needed).unpacked()
         stores, hours = entry.stores, entry.hours
-        return BatchInput(stores.ids, stores.zones, hours, polls, entry.adjustments.in_range(hours, needed))
+        touched = needed._replace(from_time=min(needed.from_time, asked.from_time))
+        given = BatchInput(stores.ids, stores.zones, hours, polls, entry.adjustments.in_range(hours, touched))
+        return add_earlier_polls(conn, batch, stores, given) if batch.finds_outages else given
 
 
 def _cache_key(batch: Batch) -> _BatchStores:

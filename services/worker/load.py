@@ -1,10 +1,9 @@
 """Read the input of batches from Postgres, in one snapshot. Must not know the accounting."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,20 +11,17 @@ import numpy as np
 import psycopg
 from psycopg import IsolationLevel
 
+from shared.clock import from_us
 from shared.db.queries import queries
+from shared.inputs.stores import Stores, parse_hours, parse_polls
 from shared.reports.consistency import DataRange
 from shared.reports.model import Batch
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Polls
+from shared.uptime.policy import Policy
 
 _SQL = queries("load")
-# 2000-01-01, from which Postgres counts.
-_POSTGRES_EPOCH_US = 946_684_800_000_000
-_POLL = np.dtype([("store_key", ">i4"), ("at_us", ">i8"), ("active", "?")])
-_HOURS = np.dtype([("store_key", ">i4"), ("day_of_week", ">i2"), ("opens_s", ">i4"), ("closes_s", ">i4")])
-# Up to this many table entries per store, a lookup table is faster than a search for each poll.
-_DENSE = 64
 
 
 class Snapshot(NamedTuple):
@@ -49,15 +45,6 @@ class Changes(NamedTuple):
     zones: bool
     adjustments: bool
     polls_from: datetime | None
-
-
-@dataclass(frozen=True)
-class Stores:
-    """The stores of a batch in the order of the file: keys, ids and time zones. A zone of None is the default."""
-
-    keys: Int64s
-    ids: Sequence[str]
-    zones: Sequence[str | None]
 
 
 @contextmanager
@@ -107,11 +94,7 @@ def read_stores(conn: psycopg.Connection, batch: Batch) -> Stores:
 
 def read_hours(conn: psycopg.Connection, stores: Stores) -> Hours:
     """Read the opening hours of stores."""
-    records = np.frombuffer(_read_packed(conn, "hours", stores, {}) or b"", dtype=_HOURS)
-    return Hours(
-        find_places(stores, records["store_key"]),
-        *(records[name].astype(np.int64) for name in ("day_of_week", "opens_s", "closes_s")),
-    )
+    return parse_hours(stores, _read_packed(conn, "hours", stores, {}))
 
 
 def read_polls(conn: psycopg.Connection, stores: Stores, needed: DataRange) -> Polls:
@@ -125,30 +108,29 @@ def read_polls_after(conn: psycopg.Connection, stores: Stores, after: datetime, 
     return parse_polls(stores, _read_packed(conn, "polls_after", stores, within))
 
 
+def read_polls_before(
+    conn: psycopg.Connection, stores: Stores, places: Int64s, before_us: Int64s, policy: Policy
+) -> Polls:
+    """Read for some stores, given by their indexes, the polls that speak just before an instant of each store."""
+    if not len(places):
+        return Polls(places, before_us, np.zeros(0, dtype=np.bool_))
+    given = {
+        "store_keys": stores.keys[places].tolist(),
+        "before": [from_us(at_us) for at_us in before_us.tolist()],
+        "slot": timedelta(microseconds=policy.slot_us),
+        "history": timedelta(microseconds=policy.horizon_us + policy.slot_us),
+        "from_time": from_us(int(before_us.min()) - policy.horizon_us - policy.slot_us),
+        "to_time": from_us(int(before_us.max())),
+    }
+    packed = conn.execute(_SQL["polls_before"], given, binary=True).fetchone()
+    return parse_polls(stores, packed[0] if packed and packed[0] else b"")
+
+
 def _read_packed(
     conn: psycopg.Connection, query: str, stores: Stores, parameters: Mapping[str, object]
-) -> bytes | None:
-    """Run a query whose one value is a row of big-endian records; None if there is no record."""
+) -> bytes:
+    """Run a query whose one value is a row of big-endian records."""
     # With sorted keys, the index of a partition is read once from left to right.
     given = {"store_keys": np.sort(stores.keys).tolist(), **parameters}
     packed = conn.execute(_SQL[query], given, binary=True).fetchone()
-    return packed[0] if packed else None
-
-
-def parse_polls(stores: Stores, packed: bytes | None) -> Polls:
-    """Return the polls that a query packed into one value of big-endian records."""
-    records = np.frombuffer(packed or b"", dtype=_POLL)
-    at_us = records["at_us"].astype(np.int64) + _POSTGRES_EPOCH_US
-    return Polls(find_places(stores, records["store_key"]), at_us, records["active"])
-
-
-def find_places(stores: Stores, wanted: np.ndarray) -> Int64s:
-    """Return the index in `stores` of each wanted key. Every key must be there."""
-    keys, order = stores.keys, np.argsort(stores.keys)
-    first = int(keys[order[0]]) if len(order) else 0
-    if len(order) and int(keys[order[-1]]) - first <= _DENSE * len(order):
-        place = np.zeros(int(keys[order[-1]]) - first + 1, dtype=np.int64)
-        place[keys - first] = np.arange(len(keys))
-        return place[wanted.astype(np.int64) - first]
-    positions: Int64s = order[np.searchsorted(keys, wanted.astype(np.int64), sorter=order)]
-    return positions
+    return packed[0] if packed and packed[0] else b""

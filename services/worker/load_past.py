@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import psycopg
 
-from services.worker.load import Stores, find_places, parse_polls, read_stores
+from services.worker.load import read_stores
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
+from shared.inputs.stores import Stores, find_places, parse_polls
 from shared.reports.consistency import DataRange
 from shared.reports.model import Batch
 from shared.uptime.calendar import Hours
@@ -42,4 +43,4 @@ def read_past_polls(conn: psycopg.Connection, stores: Stores, needed: DataRange,
     given = {"store_keys": np.sort(stores.keys).tolist(), "seq": seq, **needed._asdict()}
     # Planned each time: a generic plan would visit every week of the table.
     found = conn.execute(_SQL["batch_polls"], given, binary=True, prepare=False).fetchone()
-    return parse_polls(stores, found[0] if found else None)
+    return parse_polls(stores, found[0] if found and found[0] else b"")

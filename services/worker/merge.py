@@ -3,47 +3,58 @@
 import csv
 import io
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from shared.errors import ObjectCorrupt, ObjectLost
-from shared.reports.formats import STORED_CSV_TYPE
+from shared.reports.formats import STORED_CSV_TYPE, FileKind
 from shared.reports.model import Part
 from shared.storage import Storage, StoredObject
 
 # Parts that a merge reads at the same time and holds in memory.
 _AHEAD = 3
+# More than the header or the first row takes: an id of 1,024 characters, and a few hundred columns.
+_FIRST_ROW_BYTES = 1 << 16
+# The number of columns of each kind of file.
+Columns = Mapping[FileKind, int]
 
 
 def merge_parts(
-    storage: Storage, key: str, parts: Sequence[Part], before_part: Callable[[], None]
+    storage: Storage, key: str, parts: Sequence[Part], columns: Columns, before_part: Callable[[], None]
 ) -> StoredObject:
     """Write the CSV to `key`. A single part already is the CSV, and is only verified.
 
     `before_part` is called before each part and may raise to stop the merge. Raises `StorageUnavailable`, and
-    `ObjectLost` for a part that is missing, was changed, or does not have exactly its number of rows, one per store.
+    `ObjectLost` for a part that is missing, was changed, or does not have exactly its numbers of rows and columns. A part
+    of the report has one row per store.
     """
     if len(parts) == 1:
-        read_part(storage, parts[0])
-        return StoredObject(parts[0].key, parts[0].size_bytes, parts[0].sha256)
-    return storage.put_stream(key, _read_verified(storage, parts, before_part), STORED_CSV_TYPE)
+        read_part(storage, parts[0], columns)
+        return parts[0].stored
+    return storage.put_stream(key, _read_verified(storage, parts, columns, before_part), STORED_CSV_TYPE)
 
 
-def damaged_parts(storage: Storage, parts: Sequence[Part], before_part: Callable[[], None]) -> list[str]:
+def damaged_parts(
+    storage: Storage, parts: Sequence[Part], columns: Columns, before_part: Callable[[], None]
+) -> list[str]:
     """Return the keys of the parts that `merge_parts` would refuse. Raises `StorageUnavailable`."""
     damaged = []
     for part in parts:
         before_part()
         try:
-            read_part(storage, part)
+            read_part(storage, part, columns)
         except ObjectLost:
             damaged.append(part.key)
     return damaged
 
 
-def read_part(storage: Storage, part: Part) -> bytes:
+def read_part(storage: Storage, part: Part, columns: Columns) -> bytes:
     """Return the verified bytes of a part. Raises as `merge_parts` does."""
     data = b"".join(storage.read(part))
+    _require_columns(part, data, columns[part.kind])
+    if part.kind != "report":
+        _require_rows(part, data)
+        return data
     rows, stores = count_rows(data, header=part.batch_no == 0)
     if not rows == stores == part.rows:
         raise ObjectCorrupt(
@@ -51,6 +62,22 @@ def read_part(storage: Storage, part: Part) -> bytes:
             f" {part.rows:,} stores"
         )
     return data
+
+
+def _require_columns(part: Part, data: bytes, columns: int) -> None:
+    """Raise if the part has other columns, as from a worker of another release. Ids with line breaks are read too."""
+    first = next(csv.reader(io.StringIO(data[:_FIRST_ROW_BYTES].decode(errors="replace"), newline="")), None)
+    if first is not None and len(first) != columns:
+        raise ObjectCorrupt(
+            f"the part {part.key} has {len(first)} columns; this release writes {columns}, so it is computed again"
+        )
+
+
+def _require_rows(part: Part, data: bytes) -> None:
+    is_first = part.batch_no == 0
+    rows = count_rows(data, header=is_first)[0] if b'"' in data else data.count(b"\n") - is_first
+    if rows != part.rows:
+        raise ObjectCorrupt(f"the part {part.key} has {rows:,} rows; it must have {part.rows:,}")
 
 
 def count_rows(data: bytes, *, header: bool) -> tuple[int, int]:
@@ -64,17 +91,17 @@ def count_rows(data: bytes, *, header: bool) -> tuple[int, int]:
 
 
 def _read_verified(
-    storage: Storage, parts: Sequence[Part], before_part: Callable[[], None]
+    storage: Storage, parts: Sequence[Part], columns: Columns, before_part: Callable[[], None]
 ) -> Iterator[bytes]:
     """Yield the parts in their order; read the next ones meanwhile."""
     with ThreadPoolExecutor(_AHEAD, "merge") as readers:
-        coming = deque(readers.submit(read_part, storage, part) for part in parts[:_AHEAD])
+        coming = deque(readers.submit(read_part, storage, part, columns) for part in parts[:_AHEAD])
         try:
             for following in [*parts[_AHEAD:], *[None] * len(coming)]:
                 before_part()
                 yield coming.popleft().result()
                 if following:
-                    coming.append(readers.submit(read_part, storage, following))
+                    coming.append(readers.submit(read_part, storage, following, columns))
         finally:
             readers.shutdown(cancel_futures=True)
     before_part()

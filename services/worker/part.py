@@ -1,29 +1,41 @@
 """Turn the input of a batch into the bytes of its part. Must not know the database or the storage."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import compress
+from typing import TypeVar
 
 from services.worker.columns import report_columns
 from services.worker.failing_stores import find_failing_stores
-from services.worker.inputs import BatchInput
+from services.worker.outage_rows import OutageLines, render_outages
 from services.worker.render import render_csv, report_values
 from shared.clock import to_us
-from shared.reports.model import Batch, StoreFailure, WithoutRow
-from shared.uptime.batch import StoreHistory, measure_batch
+from shared.inputs.batch_input import BatchInput
+from shared.reports.model import Batch, StoreFailure
+from shared.uptime.batch import measure_batch, measure_outages
 from shared.uptime.bounds import bounds_us
 from shared.uptime.intervals import Bools
 from shared.uptime.kernel import Measures
+from shared.uptime.outage_totals import OutageTotals, outage_totals
+from shared.uptime.outages import Outages
 from shared.uptime.policy import POLICIES
 from shared.uptime.window import Window, parse_windows
+
+Numbers = TypeVar("Numbers", Measures, OutageTotals)
 
 
 @dataclass(frozen=True)
 class RenderedPart:
-    """The CSV of a part. The stores `without_row` are not in it."""
+    """The CSV of a part, and the lines of its outages if they were requested.
+
+    Without a row are the stores that `failed`, and the number of those that are `left_out` because they exist in none of
+    the windows.
+    """
 
     data: bytes
-    without_row: WithoutRow
+    failed: Sequence[StoreFailure]
+    left_out: int
+    outages: OutageLines | None = None
 
 
 def render_part(batch: Batch, given: BatchInput) -> RenderedPart:
@@ -31,36 +43,45 @@ def render_part(batch: Batch, given: BatchInput) -> RenderedPart:
 
     The first part of a report has the header, so the file is the concatenation of its parts.
     """
-    (data, left_out), faults = find_failing_stores(given, lambda some: _render_stores(batch, some))
+    rendered, faults = find_failing_stores(given, lambda some: _render_stores(batch, some))
     failed = [StoreFailure(given.store_ids[place], fault.reason, fault.detail) for place, fault in faults]
-    return RenderedPart(data, WithoutRow(failed, left_out))
+    return replace(rendered, failed=failed)
 
 
-def _render_stores(batch: Batch, given: BatchInput) -> tuple[bytes, int]:
-    """Return the CSV, and how many stores are left out because they exist in none of the windows."""
-    windows = parse_windows(batch.windows)
-    measures = measure_batch(
-        StoreHistory(given.zones, given.hours, given.polls),
-        to_us(batch.as_of),
-        windows,
-        POLICIES[batch.policy],
-        detail=batch.detail,
-        adjustments=given.adjustments,
-    )
+def _render_stores(batch: Batch, given: BatchInput) -> RenderedPart:
+    windows, as_of_us = parse_windows(batch.windows), to_us(batch.as_of)
+    measures, outages = _measure(batch, given)
+    totals = outage_totals(outages, len(given.store_ids)) if batch.detail and outages is not None else None
     store_ids, zones = given.store_ids, given.zones
     if len(given.adjustments.lifetimes.store):
-        exists = _exist_in_any(given, windows, to_us(batch.as_of))
+        exists = _exist_in_any(given, windows, as_of_us)
         store_ids, zones = list(compress(store_ids, exists)), list(compress(zones, exists))
-        measures = _select_stores(measures, exists)
+        measures, totals = _select_stores(measures, exists), totals and _select_stores(totals, exists)
     columns = report_columns(windows, detail=batch.detail)
-    values = report_values(store_ids, zones, measures, columns)
-    data = render_csv(values, header=batch.batch_no == 0)
-    return data, len(given.store_ids) - len(store_ids)
+    values = report_values(store_ids, zones, measures, totals, columns)
+    has_header = batch.batch_no == 0
+    lines = None
+    if outages is not None and "outages" in batch.files:
+        lines = render_outages(given.store_ids, given.zones, outages, windows, header=has_header)
+    left_out = len(given.store_ids) - len(store_ids)
+    return RenderedPart(render_csv(values, header=has_header), (), left_out, lines)
+
+
+def _measure(batch: Batch, given: BatchInput) -> tuple[Measures, list[Outages] | None]:
+    """Return the measures, and the outages in each window if anything needs them."""
+    as_of_us, windows, policy = to_us(batch.as_of), parse_windows(batch.windows), POLICIES[batch.policy]
+    history, adjustments = given.history, given.adjustments
+    if batch.finds_outages:
+        return measure_outages(
+            history, as_of_us, windows, policy, detail=batch.detail, adjustments=adjustments
+        )
+    measures = measure_batch(history, as_of_us, windows, policy, detail=batch.detail, adjustments=adjustments)
+    return measures, None
 
 
 def _exist_in_any(given: BatchInput, windows: Sequence[Window], as_of_us: int) -> Bools:
     return given.adjustments.lifetimes.meets(bounds_us(windows, as_of_us, given.zones))
 
 
-def _select_stores(measures: Measures, chosen: Bools) -> Measures:
-    return Measures(**{field.name: getattr(measures, field.name)[chosen] for field in fields(measures)})
+def _select_stores(numbers: Numbers, chosen: Bools) -> Numbers:
+    return type(numbers)(*(getattr(numbers, field.name)[chosen] for field in fields(numbers)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.worker.columns import Column
+from shared.reports.formats import FileKind
 from shared.reports.model import ReportFacts
 from shared.storage import StoredObject
 from shared.uptime.tzdata_release import tzdata_version
@@ -13,11 +14,12 @@ from shared.uptime.tzdata_release import tzdata_version
 
 @dataclass(frozen=True)
 class FileContents:
-    """What a file holds: its columns, its provenance, and how many rows."""
+    """What a file holds: its columns, its provenance, how many rows, and of what."""
 
     columns: Sequence[Column]
     provenance: Mapping[str, str | int]
     rows: int
+    kind: FileKind
 
 
 def describe_provenance(

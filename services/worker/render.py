@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from services.worker.columns import STORE_ID, TIMEZONE, Column
 from shared.formulas import all_inert
 from shared.uptime.kernel import Measures
-from shared.uptime.rounding import PER_UNIT, round_times
+from shared.uptime.outage_totals import OutageTotals
+from shared.uptime.rounding import PER_UNIT, round_outages, round_times
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
 Numbers = NDArray[np.int64] | NDArray[np.float64]
@@ -24,15 +25,28 @@ _SPECIAL = re.compile("[\",\r\n]|[;\t] *'*[=+\\-@]")
 
 
 def report_values(
-    store_ids: Sequence[str], zones: Sequence[str | None], measures: Measures, columns: Sequence[Column]
+    store_ids: Sequence[str],
+    zones: Sequence[str | None],
+    measures: Measures,
+    totals: OutageTotals | None,
+    columns: Sequence[Column],
 ) -> Mapping[str, Values]:
-    """Return one value per store in each column: times in the column's unit, text made safe for spreadsheets."""
+    """Return one value per store in each column: times in the column's unit, text made safe for spreadsheets.
+
+    Columns about outages need `totals`. A number that does not exist is not a number.
+    """
     texts = {
         STORE_ID: lambda: all_inert(store_ids),
         TIMEZONE: lambda: all_inert([zone or DEFAULT_TIMEZONE for zone in zones]),
     }
     units_us = {column.window_no: _UNITS_US[column.unit] for column in columns if column.unit in _UNITS_US}
-    times = {window_no: round_times(measures, window_no, unit_us) for window_no, unit_us in units_us.items()}
+    times: dict[int, dict[str, Numbers]] = {
+        window_no: {
+            **round_times(measures, window_no, unit_us),
+            **(round_outages(totals, measures, window_no, unit_us) if totals else {}),
+        }
+        for window_no, unit_us in units_us.items()
+    }
     values: dict[str, Values] = {}
     for column in columns:
         if column.unit == "text":
@@ -41,7 +55,8 @@ def report_values(
             # The float nearest to a number with four decimals prints as that number.
             values[column.name] = times[column.window_no][column.measure] / PER_UNIT
         else:
-            values[column.name] = getattr(measures, column.measure)[:, column.window_no]
+            source = totals if column.unit == "outages" else measures
+            values[column.name] = getattr(source, column.measure)[:, column.window_no]
     return values
 
 
@@ -50,7 +65,7 @@ def render_csv(columns: Mapping[str, Values], *, header: bool) -> bytes:
 
     Equals the output of pandas' `to_csv`, 8 times faster: it computes the digits of all numbers at once, from integers.
     """
-    names = [",".join(map(_quote, columns)).encode()] if header else []
+    names = [",".join(map(quote, columns)).encode()] if header else []
     fields = list(_render_fields(list(columns.values())))
     return b"".join(line + b"\n" for line in [*names, *map(b",".join, zip(*fields, strict=True))])
 
@@ -59,7 +74,7 @@ def _render_fields(columns: Sequence[Values]) -> Iterator[list[bytes]]:
     """Yield the lines of each text column, and of each run of adjacent number columns of one kind."""
     for kind, alike in groupby(columns, _kind_of):
         if kind == "text":
-            yield from (_render_texts(values) for values in alike if not isinstance(values, np.ndarray))
+            yield from (render_texts(values) for values in alike if not isinstance(values, np.ndarray))
         else:
             yield _render_numbers(np.column_stack(list(alike)))
 
@@ -68,25 +83,29 @@ def _kind_of(values: Values) -> str:
     return values.dtype.kind if isinstance(values, np.ndarray) else "text"
 
 
-def _render_texts(texts: Sequence[str]) -> list[bytes]:
+def render_texts(texts: Sequence[str]) -> list[bytes]:
+    """Render fields of text, quoted where necessary."""
     together = "\n".join(texts)
     if together.count("\n") >= len(texts) or any(special in together for special in '",\r;\t'):
-        return [_quote(text).encode() for text in texts]
+        return [quote(text).encode() for text in texts]
     return together.encode().split(b"\n")
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Quote a field if RFC 4180 or a spreadsheet needs it."""
     if not _SPECIAL.search(text):
         return text
     return '"' + text.replace('"', '""') + '"'
 
 
 def _render_numbers(values: np.ndarray) -> list[bytes]:
-    """Return the lines of a table of non-negative numbers: floats with decimals, integers without."""
+    """Return the lines of a table of non-negative numbers: floats with decimals, integers without; nothing for NaN."""
     if not len(values):
         return []
     decimals = _DECIMALS if values.dtype.kind == "f" else 0
     rest = np.rint(values * 10**decimals)
+    missing = np.isnan(rest)
+    rest[missing] = 0
     digits = max(len(str(int(rest.max()))), decimals + 1)
     # Narrower integers divide faster.
     rest = rest.astype(np.uint32 if digits <= _UINT32_DIGITS else np.uint64)
@@ -101,5 +120,6 @@ def _render_numbers(values: np.ndarray) -> list[bytes]:
         column = -2 - place - (place >= decimals > 0)
         text[:, :, column] = np.where(rest > 0, digit, 0) if place > decimals else digit
         rest = tens
+    text[missing, :-1] = 0
     packed: bytes = text[text != 0].tobytes()
     return packed.split(b"\n")[:-1]

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.worker.columns import report_columns
+from services.worker.columns import OUTAGE_COLUMNS, Column, report_columns
 from services.worker.context import WorkerContext
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.merge import merge_parts
@@ -12,8 +12,8 @@ from services.worker.provenance import FileContents, describe_provenance
 from services.worker.stages import stage
 from shared import failpoints
 from shared.errors import DiskFull, ObjectCorrupt
-from shared.reports.formats import FileFormat
-from shared.reports.model import FinaliseLease, Part, ReportFacts
+from shared.reports.formats import FileFormat, FileKind
+from shared.reports.model import FileOfReport, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
 from shared.uptime.window import parse_windows
 
@@ -36,27 +36,52 @@ class Finalisation:
             raise LeaseLost
 
 
+def file_columns(facts: ReportFacts) -> Mapping[FileKind, Sequence[Column]]:
+    """Return the columns of each kind of file."""
+    columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
+    return {"report": columns, "outages": OUTAGE_COLUMNS}
+
+
+def count_columns(facts: ReportFacts) -> Mapping[FileKind, int]:
+    """Return the number of columns of each kind of file."""
+    return {kind: len(columns) for kind, columns in file_columns(facts).items()}
+
+
 def write_report_files(
-    work: Finalisation, parts: Sequence[Part], facts: ReportFacts
-) -> Mapping[FileFormat, StoredObject]:
-    """Write every file that was asked for, and check that each new one is in the bucket.
+    work: Finalisation, parts: Mapping[FileKind, Sequence[Part]], facts: ReportFacts
+) -> Sequence[FileOfReport]:
+    """Write every file that was asked for from its parts, and check that each new one is in the bucket.
 
     Raises `ObjectLost` for a part that is missing or was changed, and for a file that was changed while it was made.
     """
-    context = work.context
-    with stage("merge"):
-        csv = merge_parts(context.storage, work.lease.object_key("csv"), parts, work.require_lease)
-    with stage("convert"):
-        others = _convert_csv(work, csv, facts, rows=sum(part.rows for part in parts))
+    files = [file for kind, some in parts.items() for file in _write_files(work, kind, some, facts)]
     failpoints.hit("merge.after")
-    for file in ([] if len(parts) == 1 else [csv]) + list(others.values()):
-        if not context.storage.holds(file):
-            raise ObjectCorrupt(f"the object {file.key} is not in the bucket as it was just written")
-    return {"csv": csv, **others}
+    # A single part is the file itself, and was read.
+    known = {part.key for some in parts.values() for part in some}
+    for file in files:
+        if file.object not in known and not work.context.storage.holds(file.stored):
+            raise ObjectCorrupt(f"the object {file.object} is not in the bucket as it was just written")
+    return files
+
+
+def _write_files(
+    work: Finalisation, kind: FileKind, parts: Sequence[Part], facts: ReportFacts
+) -> list[FileOfReport]:
+    """Write the files of one kind, the CSV first."""
+    rows = sum(part.rows for part in parts)
+    with stage("merge"):
+        key = work.lease.object_key("csv", kind)
+        csv = merge_parts(work.context.storage, key, parts, count_columns(facts), work.require_lease)
+    with stage("convert"):
+        others = _convert_csv(work, csv, facts, kind, rows=rows)
+    return [
+        FileOfReport.of(file_format, stored, rows, kind)
+        for file_format, stored in {"csv": csv, **others}.items()
+    ]
 
 
 def _convert_csv(
-    work: Finalisation, csv: StoredObject, facts: ReportFacts, *, rows: int
+    work: Finalisation, csv: StoredObject, facts: ReportFacts, kind: FileKind, *, rows: int
 ) -> dict[FileFormat, StoredObject]:
     """Write the other formats. Imports pyarrow only if there are any."""
     if tuple(facts.formats) == ("csv",):
@@ -64,8 +89,8 @@ def _convert_csv(
     # The import takes 0.2 s and 40 MB.
     from services.worker.formats.write_files import write_files  # noqa: PLC0415
 
-    columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
-    contents = FileContents(columns, describe_provenance(work.lease.report_id, facts, csv, rows), rows)
+    provenance = describe_provenance(work.lease.report_id, facts, csv, rows)
+    contents = FileContents(file_columns(facts)[kind], provenance, rows, kind)
     try:
         return write_files(
             work.context.storage, work.lease, csv, facts.formats, contents, on_piece=work.require_lease

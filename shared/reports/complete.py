@@ -11,7 +11,7 @@ from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import requeue_stale_batches
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.finalise import claim_finalise, count_open_batches
-from shared.reports.model import EVERY_STORE_HAS_A_ROW, BatchLease, FinaliseLease, WithoutRow
+from shared.reports.model import ONLY_A_PART, BatchLease, BatchResult, FinaliseLease
 from shared.storage import StoredObject
 from shared.uptime.tzdata_release import tzdata_version
 
@@ -37,14 +37,14 @@ def complete_batch(
     terms: LeaseTerms,
     *,
     read_seq: int,
-    without_row: WithoutRow = EVERY_STORE_HAS_A_ROW,
+    result: BatchResult = ONLY_A_PART,
 ) -> Completion:
-    """Record the part of a batch, and its stores without a row. `read_seq` is the ledger number of the snapshot it read.
+    """Record the part of a batch and its other results. `read_seq` is the ledger number of the snapshot it read.
 
     The report's row is locked first. So the completions of one report follow each other, and exactly one is the last.
     """
     with conn.transaction():
-        completion = _complete_locked(conn, lease, part, terms, read_seq, without_row)
+        completion = _complete_locked(conn, lease, part, terms, read_seq, result)
         failpoints.hit("complete.before_commit")
     return completion
 
@@ -55,7 +55,7 @@ def _complete_locked(
     part: StoredObject,
     terms: LeaseTerms,
     read_seq: int,
-    without_row: WithoutRow,
+    result: BatchResult,
 ) -> Completion:
     report_id = lease.batch.report_id
     conn.execute(_SQL["lock_report"], {"report_id": report_id})
@@ -69,14 +69,13 @@ def _complete_locked(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
-            "failed_stores": len(without_row.failed),
-            "left_out": without_row.left_out,
             "tzdata_version": tzdata_version(),
+            **result.as_row(),
         },
     )
     if completed.rowcount != 1:
         return Completion(accepted=False)
-    record_failed_stores(conn, report_id, lease.batch.batch_no, without_row.failed)
+    record_failed_stores(conn, report_id, lease.batch.batch_no, result.failed)
     if count_open_batches(conn, report_id) > 0:
         return Completion(accepted=True)
     if again := requeue_stale_batches(conn, report_id):

@@ -14,8 +14,10 @@ import psycopg
 
 from shared.db.queries import queries
 from shared.reports.failed_stores import record_failed_stores
-from shared.reports.model import EVERY_STORE_HAS_A_ROW, Batch, FinaliseLease, WithoutRow
+from shared.reports.formats import FileKind
+from shared.reports.model import ONLY_A_PART, Batch, BatchResult, FinaliseLease
 from shared.storage import StoredObject
+from shared.uptime.outages import outage_history_us
 from shared.uptime.policy import POLICIES, every_poll_us, history_us
 from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import longest_reach_us, parse_windows
@@ -33,6 +35,7 @@ class _ReportFields(NamedTuple):
     windows: Sequence[str]
     accepted_seq: int
     tzdata_version: str | None
+    files: Sequence[FileKind]
     pinned_cut: int | None
 
 
@@ -55,12 +58,15 @@ class DataRange(NamedTuple):
     to_time: datetime
 
 
-def data_range(as_of: datetime, policy: str, windows: Sequence[str]) -> DataRange:
-    """Return which polls a report needs."""
+def data_range(
+    as_of: datetime, policy: str, windows: Sequence[str], *, finds_outages: bool = False
+) -> DataRange:
+    """Return which polls a report needs. Whether an outage began before its window can depend on older ones."""
     rules, reach_us = POLICIES[policy], longest_reach_us(parse_windows(windows))
+    oldest_us = outage_history_us(rules) if finds_outages else history_us(rules)
     oldest, every = (
         as_of - timedelta(microseconds=reach_us + before_us)
-        for before_us in (history_us(rules), every_poll_us(rules))
+        for before_us in (oldest_us, every_poll_us(rules))
     )
     return DataRange(oldest, every, as_of)
 
@@ -105,6 +111,13 @@ def batches_with_other_tzdata(conn: psycopg.Connection, report_id: UUID) -> list
     return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
 
 
+def batches_without_outages(conn: psycopg.Connection, report_id: UUID) -> list[Batch]:
+    """Return the batches of a report with outages that a worker of the previous release computed without them."""
+    fields = _read_fields(conn, report_id)
+    rows = conn.execute(_SQL["without_outages"], {"report_id": report_id}).fetchall()
+    return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
+
+
 def replace_part(
     conn: psycopg.Connection,
     lease: FinaliseLease,
@@ -112,7 +125,7 @@ def replace_part(
     part: StoredObject,
     *,
     read_seq: int,
-    without_row: WithoutRow = EVERY_STORE_HAS_A_ROW,
+    result: BatchResult = ONLY_A_PART,
 ) -> bool:
     """Replace the part of a batch. Return False if the lease on the finalisation was lost."""
     replaced = conn.execute(
@@ -125,13 +138,12 @@ def replace_part(
             "size_bytes": part.size_bytes,
             "sha256": part.sha256,
             "read_seq": read_seq,
-            "failed_stores": len(without_row.failed),
-            "left_out": without_row.left_out,
             "tzdata_version": tzdata_version(),
+            **result.as_row(),
         },
     )
     if replaced.rowcount == 1:
-        record_failed_stores(conn, lease.report_id, batch_no, without_row.failed)
+        record_failed_stores(conn, lease.report_id, batch_no, result.failed)
     return replaced.rowcount == 1
 
 
@@ -149,7 +161,8 @@ def _read_fields(conn: psycopg.Connection, report_id: UUID) -> _ReportFields | N
 def _find_stale(
     conn: psycopg.Connection, report_id: UUID, fields: _ReportFields, until: int
 ) -> list[_StaleBatch]:
-    needed = data_range(fields.as_of, fields.policy, fields.windows)
+    finds_outages = fields.detail or "outages" in fields.files
+    needed = data_range(fields.as_of, fields.policy, fields.windows, finds_outages=finds_outages)
     rows = conn.execute(
         _SQL["stale_batches"],
         {

@@ -1,6 +1,6 @@
 """Finish a report, fenced by an attempt: one worker claims it, and commits it with the pointers to its files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,9 +11,8 @@ from psycopg.types.json import Jsonb
 from shared.db.queries import queries
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
-from shared.reports.formats import FileFormat
-from shared.reports.model import FinaliseLease, Origin, Part, ReportFacts
-from shared.storage import StoredObject
+from shared.reports.formats import FileKind
+from shared.reports.model import FileOfReport, FinaliseLease, Origin, Part, ReportFacts
 
 _SQL = queries("reports")
 _PRESENCE_SQL = queries("presence")
@@ -51,9 +50,10 @@ def count_open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
     return row[0] if row else 0
 
 
-def list_parts(conn: psycopg.Connection, report_id: UUID) -> list[Part]:
-    """Return the parts in the order of the file."""
-    return [Part(*row) for row in conn.execute(_SQL["list_parts"], {"report_id": report_id})]
+def list_parts(conn: psycopg.Connection, report_id: UUID, kind: FileKind = "report") -> list[Part]:
+    """Return the parts of one kind of file, in their order there."""
+    query = "list_parts" if kind == "report" else "list_outages_parts"
+    return [Part(*row) for row in conn.execute(_SQL[query], {"report_id": report_id})]
 
 
 def read_facts(conn: psycopg.Connection, report_id: UUID) -> ReportFacts:
@@ -113,9 +113,8 @@ def reopen_lost(conn: psycopg.Connection, lease: FinaliseLease, parts: Sequence[
 def finish_report(
     conn: psycopg.Connection,
     lease: FinaliseLease,
-    files: Mapping[FileFormat, StoredObject],
+    files: Sequence[FileOfReport],
     *,
-    rows: int,
     tzdata_version: str,
 ) -> bool:
     """Commit the pointers to the files together with `succeeded`. Return False if the lease was lost."""
@@ -123,11 +122,12 @@ def finish_report(
         _SQL["finish_report"],
         {
             **_fence_of(lease),
-            "formats": list(files),
-            "objects": [file.key for file in files.values()],
-            "sizes_bytes": [file.size_bytes for file in files.values()],
-            "sha256s": [file.sha256 for file in files.values()],
-            "rows": rows,
+            "kinds": [file.kind for file in files],
+            "formats": [file.format for file in files],
+            "objects": [file.object for file in files],
+            "sizes_bytes": [file.size_bytes for file in files],
+            "sha256s": [file.sha256 for file in files],
+            "rows": [file.rows for file in files],
             "tzdata_version": tzdata_version,
         },
     )

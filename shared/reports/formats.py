@@ -1,9 +1,13 @@
-"""The formats of a report's files."""
+"""The files of a report: their kinds and formats."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 FileFormat = Literal["csv", "json", "parquet", "xlsx"]
+# What a file has rows of: a store each, or an outage each.
+FileKind = Literal["report", "outages"]
+# In the order in which a report shows its files. The report itself is always there.
+FILE_KINDS: tuple[FileKind, ...] = ("report", "outages")
 # In the order in which a report shows its files. CSV is always there, because the others are made from it.
 CONTENT_TYPES: Mapping[FileFormat, str] = {
     "csv": "text/csv; charset=utf-8",
@@ -18,6 +22,6 @@ STORED_CSV_TYPE = "binary/octet-stream"
 MAX_XLSX_ROWS = 1_048_575
 
 
-def file_name(file_format: FileFormat) -> str:
+def file_name(file_format: FileFormat, kind: FileKind = "report") -> str:
     """Return the name of a report's file."""
-    return f"report.{file_format}"
+    return f"{kind}.{file_format}"

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from shared.reports.formats import FileFormat, file_name
+from shared.reports.formats import FileFormat, FileKind, file_name
+from shared.storage import StoredObject
 
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 # A worker may still change reports in these states.
@@ -22,6 +23,21 @@ class FileOfReport:
     size_bytes: int
     sha256: str
     rows: int
+    kind: FileKind = "report"
+
+    @classmethod
+    def of(cls, file_format: FileFormat, stored: StoredObject, rows: int, kind: FileKind) -> "FileOfReport":
+        """Return the file that an object is."""
+        return cls(file_format, stored.key, stored.size_bytes, stored.sha256, rows, kind)
+
+    @property
+    def name(self) -> str:
+        return file_name(self.format, self.kind)
+
+    @property
+    def stored(self) -> StoredObject:
+        """The object as it must be in the bucket."""
+        return StoredObject(self.object, self.size_bytes, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -50,14 +66,39 @@ class StoreFailure:
 
 
 @dataclass(frozen=True)
-class WithoutRow:
-    """The stores of a batch that have no row in its part: those that failed, and those that exist in none of the windows."""
+class OutagesPart:
+    """The uploaded part of a batch for the file of outages, and how many outages it has."""
+
+    stored: StoredObject
+    rows: int
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a batch yields in addition to its part of the report.
+
+    Stores without a row there: those that `failed`, and the number of those that exist in none of the windows. `outages`
+    is None unless the report has that file.
+    """
 
     failed: Sequence[StoreFailure] = ()
     left_out: int = 0
+    outages: OutagesPart | None = None
+
+    def as_row(self) -> dict[str, object]:
+        """Return the columns of the batch's row."""
+        part = self.outages
+        return {
+            "failed_stores": len(self.failed),
+            "left_out": self.left_out,
+            "outages_part": part and part.stored.key,
+            "outages_size_bytes": part and part.stored.size_bytes,
+            "outages_sha256": part and part.stored.sha256,
+            "outages_rows": part and part.rows,
+        }
 
 
-EVERY_STORE_HAS_A_ROW = WithoutRow()
+ONLY_A_PART = BatchResult()
 
 
 @dataclass(frozen=True)
@@ -67,6 +108,7 @@ class Report:
     `ids_given` and `labels` are its filter of stores. If both are None, it holds every store that its caller may see.
     `accepted_seq` is the ledger number at which it was accepted: it decides which stores are in the report.
     `tzdata_version` is that of the process that accepted it; once it has succeeded, that of the workers.
+    `files` are the finished ones, and `file_kinds` what was asked for.
     `failed_stores` holds the first of the `stores_failed` stores that could not be computed; it is empty in a list.
     `revision_of` is the first report of the chain of revisions; None if this is the first. `pinned_cut` is as in `Batch`.
     """
@@ -92,6 +134,7 @@ class Report:
     stores_failed: int
     failed_stores: Sequence[StoreFailure]
     files: Sequence[FileOfReport]
+    file_kinds: Sequence[FileKind]
     revision: int = 1
     revision_of: UUID | None = None
     pinned_cut: int | None = None
@@ -123,15 +166,21 @@ class Batch:
     windows: Sequence[str]
     accepted_seq: int
     tzdata_version: str | None
+    files: Sequence[FileKind] = ("report",)
     pinned_cut: int | None = None
 
     def read_seq(self, snapshot_seq: int) -> int:
         """Return the ledger number at which a reader with this snapshot reads the batch."""
         return snapshot_seq if self.pinned_cut is None else self.pinned_cut
 
-    def part_key(self, attempt: str) -> str:
+    @property
+    def finds_outages(self) -> bool:
+        """Whether the batch computes outages, for a file of their own or for columns."""
+        return self.detail or "outages" in self.files
+
+    def part_key(self, attempt: str, kind: FileKind = "report") -> str:
         """Return the key that only this attempt writes."""
-        return f"reports/{self.report_id}/parts/{self.batch_no:06d}-{attempt}/{file_name('csv')}"
+        return f"reports/{self.report_id}/parts/{self.batch_no:06d}-{attempt}/{file_name('csv', kind)}"
 
 
 @dataclass(frozen=True)
@@ -161,9 +210,9 @@ class FinaliseLease:
     is_last: bool
     origin: Origin = NOWHERE
 
-    def object_key(self, file_format: FileFormat) -> str:
+    def object_key(self, file_format: FileFormat, kind: FileKind = "report") -> str:
         """Return the key that only this attempt writes."""
-        return f"reports/{self.report_id}/final-{self.attempt}/{file_name(file_format)}"
+        return f"reports/{self.report_id}/final-{self.attempt}/{file_name(file_format, kind)}"
 
 
 @dataclass(frozen=True)
@@ -179,6 +228,7 @@ class ReportFacts:
     detail: bool
     windows: Sequence[str]
     formats: Sequence[FileFormat]
+    files: Sequence[FileKind]
     stores: Mapping[str, Any] | None
     scope: Mapping[str, str] | None
     read_seq: int
@@ -187,10 +237,19 @@ class ReportFacts:
 
 @dataclass(frozen=True)
 class Part:
-    """The uploaded result of one batch: a row for each store that did not fail. Batch 0 also has the header."""
+    """The uploaded result of one batch for one file. Batch 0 also has the header.
+
+    The report has a row for each store that did not fail, the file of outages a row for each outage.
+    """
 
     key: str
     size_bytes: int
     sha256: str
     batch_no: int
     rows: int
+    kind: FileKind = "report"
+
+    @property
+    def stored(self) -> StoredObject:
+        """The object as it must be in the bucket."""
+        return StoredObject(self.key, self.size_bytes, self.sha256)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from shared.keys import EVERY_STORE, StoreScope
-from shared.reports.formats import FileFormat
+from shared.reports.formats import FileFormat, FileKind
 from shared.uptime.policy import DEFAULT_POLICY
 from shared.uptime.window import DEFAULT_WINDOWS, Window, parse_windows
 
@@ -43,6 +43,7 @@ class ReportParameters:
     detail: bool = False
     windows: tuple[Window, ...] = DEFAULT_WINDOWS
     formats: tuple[FileFormat, ...] = ("csv",)
+    files: tuple[FileKind, ...] = ("report",)
     stores: StoreFilter | None = None
 
     @classmethod
@@ -55,6 +56,7 @@ class ReportParameters:
                 **known,
                 "windows": parse_windows(known["windows"]) if "windows" in known else DEFAULT_WINDOWS,
                 "formats": tuple(known.get("formats", ("csv",))),
+                "files": tuple(known.get("files", ("report",))),
                 "stores": StoreFilter.of(given.get("ids"), given.get("labels")),
             }
         )
@@ -66,6 +68,7 @@ class ReportParameters:
             **values,
             "windows": [window.text for window in self.windows],
             "formats": list(self.formats),
+            "files": list(self.files),
             "stores": None if self.stores is None else self.stores.as_json(),
         }
 

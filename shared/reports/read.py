@@ -82,5 +82,7 @@ def scope_json(visible: StoreScope) -> Jsonb | None:
 def _make_report(row: dict[str, Any]) -> Report:
     # The view shows whole rows, which may have more columns in a newer schema.
     files = [FileOfReport(**{name: file[name] for name in _FILE}) for file in row.pop("files")]
+    # The view orders the files of one kind.
+    files.sort(key=lambda file: row["file_kinds"].index(file.kind))
     failed = [StoreFailure(**{name: store[name] for name in _FAILED}) for store in row.pop("failed_stores")]
     return Report(**row, files=files, failed_stores=failed)

@@ -141,7 +141,10 @@ async def _refuse_unreadable(conn: AsyncConnection, original: dict[str, Any]) ->
             f" {POLICY_VERSION}, so its numbers cannot be made again: use the cut latest",
             field="cut",
         )
-    needed = data_range(original["as_of"], original["policy"], original["windows"])
+    finds_outages = original["detail"] or "outages" in original["files"]
+    needed = data_range(
+        original["as_of"], original["policy"], original["windows"], finds_outages=finds_outages
+    )
     cursor = await conn.execute(FIND_GONE, {"seq": original["cut"], **needed._asdict()})
     for oldest, weeks in await cursor.fetchall():
         GoneData(oldest, weeks).refuse(original["cut"])

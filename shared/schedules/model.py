@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from shared.keys import StoreScope
-from shared.reports.formats import CONTENT_TYPES, FileFormat
+from shared.reports.formats import CONTENT_TYPES, FILE_KINDS, FileFormat, FileKind
 from shared.reports.model import ReportState
 from shared.reports.parameters import ReportRequest, StoreFilter
 from shared.storage import StoredObject
@@ -80,6 +80,7 @@ def _read_request(stored: Mapping[str, Any]) -> ReportRequest:
         request = ReportRequest.from_json(stored)
         _require_known("policy", [request.policy], POLICIES)
         _require_known("formats", request.formats, CONTENT_TYPES)
+        _require_known("files", request.files, FILE_KINDS)
         _require_known("as_of", [stored["as_of"]], ("latest", "due"))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -120,6 +121,7 @@ class FileDelivery:
     stem: str
     attempt: int
     objects: Sequence[str]
+    kinds: Sequence[FileKind]
     formats: Sequence[FileFormat]
     sizes_bytes: Sequence[int]
     sha256s: Sequence[str]

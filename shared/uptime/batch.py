@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
 from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
-from shared.uptime.kernel import Measures, measure
+from shared.uptime.intervals import Int64s
+from shared.uptime.kernel import Measures, measure, measure_states
+from shared.uptime.outages import Outages, find_outages, outage_history_us, outage_states, quiet_since
 from shared.uptime.policy import Policy, history_us
-from shared.uptime.states import Polls
+from shared.uptime.states import PollHistory, Polls
 from shared.uptime.window import Window
 
 
@@ -40,3 +42,43 @@ def measure_batch(
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
     return measure(schedule, stores.polls, as_of_us, windows_us, policy, detail=detail)
+
+
+def find_quiet(
+    stores: StoreHistory,
+    as_of_us: int,
+    windows: Sequence[Window],
+    policy: Policy,
+    *,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
+) -> tuple[Int64s, Int64s]:
+    """Return what `quiet_since` returns for the earliest window of each store. The polls do not matter."""
+    starts_us, _ = bounds_us(windows, as_of_us, stores.zones)
+    first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
+    return quiet_since(schedule.measured, starts_us.min(axis=1))
+
+
+def measure_outages(
+    stores: StoreHistory,
+    as_of_us: int,
+    windows: Sequence[Window],
+    policy: Policy,
+    *,
+    detail: bool = True,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
+) -> tuple[Measures, list[Outages]]:
+    """Measure the stores as `measure_batch` does, and return their outages in each window too.
+
+    For stores that `quiet_since` names, the polls must also have the last one before the instant that it gives.
+    """
+    windows_us = starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
+    first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
+    history = PollHistory(schedule.measured, stores.polls, first_us, as_of_us, len(starts_us), policy)
+    spoken = outage_states(history)
+    found = [
+        find_outages(history, spoken, (starts_us[:, number], ends_us[:, number]))
+        for number in range(len(windows))
+    ]
+    return measure_states(schedule, history, spoken, windows_us, detail=detail), found

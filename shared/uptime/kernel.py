@@ -10,9 +10,9 @@ import numpy as np
 from shared.uptime.closures import Schedule
 from shared.uptime.intervals import Int64s, elapsed_before
 from shared.uptime.policy import NoData, Policy, certain_us, history_us
-from shared.uptime.states import PollHistory, Polls, are_linked
+from shared.uptime.states import PollHistory, Polls, States, are_linked
 
-__all__ = ["Measures", "Polls", "measure"]
+__all__ = ["Measures", "Polls", "measure", "measure_states"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,24 @@ def measure(
     are counted. Time that counts as up is certain. A poll at a window's end is counted in `polls` only if the window
     ends at `as_of_us`.
     """
-    spans, excluded, as_up = schedule.measured, schedule.excluded, schedule.as_up
-    starts_us, ends_us = windows_us
+    starts_us, _ = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
-    line, state = history.line, history.states(joined=True)
+    history = PollHistory(schedule.measured, polls, first_us, as_of_us, len(starts_us), policy)
+    return measure_states(schedule, history, history.states(joined=True), windows_us, detail=detail)
+
+
+def measure_states(
+    schedule: Schedule,
+    history: PollHistory,
+    state: States,
+    windows_us: tuple[Int64s, Int64s],
+    *,
+    detail: bool = True,
+) -> Measures:
+    """Do what `measure` does, from the states that a history implies, joined or not."""
+    excluded, as_up = schedule.excluded, schedule.as_up
+    spans, line, as_of_us, policy = history.spans, history.line, history.as_of_us, history.policy
+    starts_us, ends_us = windows_us
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
     borders = line.place(store, np.minimum(windows_us, as_of_us))
     starts, ends = borders

@@ -12,8 +12,8 @@ import numpy as np
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line
 from shared.uptime.policy import DAY_US, Policy, history_us
-from shared.uptime.states import PollHistory, Polls
-from shared.uptime.tiles import Tiles, TileState, last_state_before, tiled
+from shared.uptime.states import PollHistory, Polls, States
+from shared.uptime.tiles import Tiles, TileState, last_state_before, measured_before, tiled
 
 NO_INSTANT: Final = int(np.iinfo(np.int64).min)  # numpy's not-a-time, once the array is viewed as instants
 # How far before a window its first outage is looked for: weekly hours are never closed for longer than seven days.
@@ -66,8 +66,33 @@ def outages_of(
     starts_us, ends_us = window_us
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
     history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
-    line, spoken = history.line, history.states()
-    tiles = tiled(line, spoken, spans, starts_us, as_of_us, policy)
+    return find_outages(history, outage_states(history), (starts_us, ends_us))
+
+
+def quiet_since(spans: Spans, starts_us: Int64s) -> tuple[Int64s, Int64s]:
+    """Return the stores whose measured time stops for a while before their start, and when it stops.
+
+    Whether a store was down then takes its last poll before that instant. The poll before the start is a later one.
+    """
+    if not len(starts_us):
+        return starts_us, starts_us
+    lo_us = int(starts_us.min()) - 2 * LOOKBACK_US
+    line = Line.covering(lo_us, int(starts_us.max()), len(starts_us))
+    found, last_us = measured_before(line, spans, starts_us, LOOKBACK_US)
+    quiet = last_us < starts_us[found]
+    return found[quiet], last_us[quiet]
+
+
+def outage_states(history: PollHistory) -> States:
+    """Return the states that `find_outages` takes: joined where the polls that speak in a stretch can be told from it."""
+    return history.states(joined=history.has_plain_breaks)
+
+
+def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, Int64s]) -> Outages:
+    """Do what `outages_of` does, from the states that `outage_states` returns. These serve several windows."""
+    line, spans, policy = history.line, history.spans, history.policy
+    starts_us, ends_us = window_us
+    tiles = tiled(history, spoken, starts_us)
     runs = _Runs(tiles)
     kept = tiles.begin_us[runs.first] < ends_us[tiles.store[runs.first]]
     bounds = runs.bounds(history.deciding[0].at_us)
@@ -142,23 +167,24 @@ class _Runs:
         tile = np.flatnonzero(tiles.state == TileState.DOWN)
         spoken = np.flatnonzero(tiles.poll[tile] >= 0)
         run, poll = run[spoken], tiles.poll[tile[spoken]]
+        last_poll = tiles.last_poll[tile[spoken]]
         # A poll that speaks in several spans (scope all) counts once: its tiles follow each other.
         new = np.ones(len(run), dtype=np.bool_)
         new[1:] = (np.diff(run) != 0) | (np.diff(poll) != 0)
         runs = np.arange(len(self.first))
         from_, to = np.searchsorted(run, runs), np.searchsorted(run, runs, side="right")
         return _Bounds(
-            np.bincount(run[new], minlength=len(runs)),
-            self._up_poll_us(self.first - 1, ~self.opens_window, at_us),
+            np.bincount(run[new], (last_poll - poll + 1)[new], len(runs)).astype(np.int64),
+            _taken(at_us, tiles.last_poll, self.first - 1, self._is_up(self.first - 1, ~self.opens_window)),
             _taken(at_us, poll, from_, to > from_),
-            _taken(at_us, poll, to - 1, to > from_),
-            self._up_poll_us(self.last + 1, self._has_next, at_us),
+            _taken(at_us, last_poll, to - 1, to > from_),
+            _taken(at_us, tiles.poll, self.last + 1, self._is_up(self.last + 1, self._has_next)),
         )
 
-    def _up_poll_us(self, tile: Int64s, exists: Bools, at_us: Int64s) -> Int64s:
+    def _is_up(self, tile: Int64s, exists: Bools) -> Bools:
         is_up = exists.copy()
         is_up[exists] = self._tiles.state[tile[exists]] == TileState.UP
-        return _taken(at_us, self._tiles.poll, tile, is_up)
+        return is_up
 
 
 def _taken(at_us: Int64s, poll: Int64s, index: Int64s, exists: Bools) -> Int64s:

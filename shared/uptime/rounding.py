@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures
+from shared.uptime.outage_totals import OutageTotals
 
+Float64s = NDArray[np.float64]
 PER_UNIT = 10_000
 _PARTS = ("up_us", "down_us", "unknown_us")
 _TIMES = ("open_us", *_PARTS, "up_min_us", "up_max_us", "excluded_us")
@@ -29,6 +32,27 @@ def round_times(measures: Measures, window_no: int, unit_us: int) -> Mapping[str
         "up_max_us": np.minimum(-(-times_us["up_max_us"] // unit_us), open_time),
         "excluded_us": (times_us["excluded_us"] + unit_us // 2) // unit_us,
     }
+
+
+def round_outages(
+    totals: OutageTotals, measures: Measures, window_no: int, unit_us: int
+) -> Mapping[str, Float64s]:
+    """Return the longest outage and the two mean times of one window, in ten-thousandths of the unit, rounded half up.
+
+    A mean of nothing is not a number.
+    """
+    longest_us, up_us = totals.longest_us[:, window_no], measures.up_us[:, window_no]
+    return {
+        "longest_us": _mean(longest_us, np.ones_like(longest_us), unit_us),
+        "mttr_us": _mean(totals.ended_down_us[:, window_no], totals.ended[:, window_no], unit_us),
+        "mtbf_us": _mean(up_us, totals.began[:, window_no], unit_us),
+    }
+
+
+def _mean(total_us: Int64s, number: Int64s, unit_us: int) -> Float64s:
+    divisor = np.maximum(number, 1) * unit_us
+    rounded = (total_us * PER_UNIT + divisor // 2) // divisor
+    return np.where(number > 0, rounded, np.nan)
 
 
 def _apportion(parts: Sequence[Int64s], unit: int, whole: Int64s) -> list[Int64s]:

@@ -29,7 +29,8 @@ class Polls:
 class States:
     """Disjoint stretches `[begin_us, end_us)` inside spans, sorted by (store, begin_us), and the state in each.
 
-    Open time outside of them is unknown. `poll` is the index of the poll that decides the state.
+    Open time outside of them is unknown. `poll` is the index of the poll that decides the state. In a joined stretch it is
+    the first of several consecutive polls, and `last_poll` the last.
     """
 
     store: Int64s
@@ -37,6 +38,7 @@ class States:
     end_us: Int64s
     active: Bools
     poll: Int64s
+    last_poll: Int64s
 
 
 class PollHistory:
@@ -46,25 +48,36 @@ class PollHistory:
         self, spans: Spans, polls: Polls, first_us: int, as_of_us: int, stores: int, policy: Policy
     ) -> None:
         self.line = Line.covering(first_us, as_of_us, stores)
-        self._spans, self._as_of_us, self._policy = spans, as_of_us, policy
+        self.spans, self.as_of_us, self.policy = spans, as_of_us, policy
         self._polls, self._place = in_order(polls, self.line, as_of_us)
 
     @cached_property
     def counted(self) -> tuple[Polls, Int64s]:
         """The polls inside spans, in order, and the index of each one's span."""
-        return polls_inside_spans(self._polls, self._place, self._spans, self.line)
+        return polls_inside_spans(self._polls, self._place, self.spans, self.line)
 
     @property
     def deciding(self) -> tuple[Polls, Int64s]:
         """The polls that decide states, and the group of each: its span, or its store if polls also count while closed."""
-        return (self._polls, self._polls.store) if self._policy.scope is Scope.ALL else self.counted
+        return (self._polls, self._polls.store) if self.policy.scope is Scope.ALL else self.counted
+
+    @cached_property
+    def deciding_places(self) -> Int64s:
+        """The places of the deciding polls on the line."""
+        polls, _ = self.deciding
+        return self.line.place(polls.store, polls.at_us)
+
+    @property
+    def has_plain_breaks(self) -> bool:
+        """Whether every poll speaks from the break before it to the break after it, in one span, without rounding."""
+        return self.policy.scope is Scope.SPAN and not self.policy.slot_us
 
     def states(self, *, joined: bool = False) -> States:
         """Return the implied states. `joined` merges most adjacent equal states of a store into one, by its first poll."""
         polls, group = self.deciding
-        if self._policy.scope is Scope.ALL:
-            return carried_states(polls, self._spans, self.line, self._as_of_us, self._policy, joined=joined)
-        return span_states(polls, group, self._spans, self._as_of_us, self._policy, joined=joined)
+        if self.policy.scope is Scope.ALL:
+            return carried_states(polls, self.spans, self.line, self.as_of_us, self.policy, joined=joined)
+        return span_states(polls, group, self.spans, self.as_of_us, self.policy, joined=joined)
 
 
 def in_order(polls: Polls, line: Line, as_of_us: int) -> tuple[Polls, Int64s]:
@@ -131,6 +144,7 @@ def carried_states(
         line.instant_us(store, end),
         held.active[index],
         held.poll[index],
+        held.last_poll[index],
     )
 
 
@@ -160,7 +174,7 @@ def _group_states(
     begin_us = np.maximum(begin_us, first_us - policy.horizon_us)
     end_us = np.minimum(np.minimum(end_us, last_us + policy.horizon_us), close_us)
     known = np.flatnonzero(begin_us < end_us)
-    return States(store[known], begin_us[known], end_us[known], active[known], first[known])
+    return States(store[known], begin_us[known], end_us[known], active[known], first[known], last[known])
 
 
 def _earliest_us(first_us: Int64s, open_us: Int64s, policy: Policy) -> Int64s:

@@ -8,7 +8,7 @@ import numpy as np
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Int64s, Line, between, intersect_intervals
 from shared.uptime.policy import NoData, Policy
-from shared.uptime.states import States
+from shared.uptime.states import PollHistory, States, break_instants
 
 
 class TileState(IntEnum):
@@ -23,7 +23,7 @@ class TileState(IntEnum):
 class Tiles:
     """Stretches `[begin_us, end_us)` that fill the measured time, sorted by (store, begin_us).
 
-    `state` holds `TileState`s. `poll` is the index of the poll that speaks, -1 where none does.
+    `state` holds `TileState`s. The polls that speak have the indexes from `poll` to `last_poll`; -1 where none does.
     """
 
     store: Int64s
@@ -31,15 +31,15 @@ class Tiles:
     end_us: Int64s
     state: Int64s
     poll: Int64s
+    last_poll: Int64s
 
 
-def tiled(
-    line: Line, spoken: States, spans: Spans, starts_us: Int64s, as_of_us: int, policy: Policy
-) -> Tiles:
-    """Tile the measured time of each store from its start to `as_of_us`.
+def tiled(history: PollHistory, spoken: States, starts_us: Int64s) -> Tiles:
+    """Tile the measured time of each store from its start to `as_of`.
 
     Time that no poll speaks for is down or unknown, as the policy has it. With a policy that scales it is unknown.
     """
+    line, spans, as_of_us = history.line, history.spans, history.as_of_us
     begin_us = np.maximum(spoken.begin_us, starts_us[spoken.store])
     kept = np.flatnonzero(begin_us < spoken.end_us)
     begin_us, end_us, store = begin_us[kept], spoken.end_us[kept], spoken.store[kept]
@@ -58,29 +58,60 @@ def tiled(
     silent = of_span[span]
     place = np.searchsorted(line.place(store, begin_us), first)
     state = np.where(spoken.active[kept], TileState.UP, TileState.DOWN)
+    polls = _speaking_polls(history, spoken, kept, begin_us)
     return Tiles(
         np.insert(store, place, silent),
         np.insert(begin_us, place, line.instant_us(silent, first)),
         np.insert(end_us, place, line.instant_us(silent, last)),
-        np.insert(state, place, _silent_state(policy)),
-        np.insert(spoken.poll[kept], place, -1),
+        np.insert(state, place, _silent_state(history.policy)),
+        *(np.insert(poll, place, -1) for poll in polls),
     )
+
+
+def _speaking_polls(
+    history: PollHistory, spoken: States, kept: Int64s, begin_us: Int64s
+) -> tuple[Int64s, Int64s]:
+    """Return the first and the last poll that speak in each kept stretch from its `begin_us` on.
+
+    A poll speaks from the break before it to the break after it. In a joined stretch, the first polls may lie before
+    the beginning, and the last one at the end.
+    """
+    first, last = spoken.poll[kept], spoken.last_poll[kept]
+    joined = np.flatnonzero(first < last)
+    at_us, fill = history.deciding[0].at_us, history.policy.fill
+
+    def break_after(poll: Int64s) -> Int64s:
+        return break_instants(at_us[poll], at_us[poll + 1], fill)
+
+    early = joined[break_after(first[joined]) <= begin_us[joined]]
+    place = history.line.place(spoken.store[kept[early]], begin_us[early])
+    # The first poll after the beginning, unless the one before it still speaks there.
+    after = np.searchsorted(history.deciding_places, place, side="right")
+    after = np.clip(after, first[early] + 1, last[early])
+    first[early] = np.where(break_after(after - 1) > begin_us[early], after - 1, after)
+    last[joined] -= break_after(last[joined] - 1) >= spoken.end_us[kept[joined]]
+    return first, last
+
+
+def measured_before(line: Line, spans: Spans, starts_us: Int64s, lookback_us: int) -> tuple[Int64s, Int64s]:
+    """Return the stores with measured time in the `lookback_us` before their start, and the end of the last such time."""
+    store = np.arange(len(starts_us), dtype=np.int64)
+    start = line.place(store, starts_us)
+    # The last span that opens before the start, if it is of the same store.
+    span = np.searchsorted(line.place(spans.store, spans.open_us), start) - 1
+    found = np.flatnonzero(span >= 0)
+    found = found[spans.store[span[found]] == found]
+    last_us = np.minimum(spans.close_us[span[found]], starts_us[found])
+    recent = last_us > starts_us[found] - lookback_us
+    return found[recent], last_us[recent]
 
 
 def last_state_before(
     line: Line, spoken: States, spans: Spans, starts_us: Int64s, lookback_us: int, policy: Policy
 ) -> Int64s:
     """The `TileState` of each store at the end of its last measured time before its start, -1 if that is too long ago."""
-    store = np.arange(len(starts_us), dtype=np.int64)
-    start = line.place(store, starts_us)
-    # The last span that opens before the start, if it is of the same store.
-    span = np.searchsorted(line.place(spans.store, spans.open_us), start) - 1
+    found, last_us = measured_before(line, spans, starts_us, lookback_us)
     state = np.full(len(starts_us), -1, dtype=np.int64)
-    found = np.flatnonzero(span >= 0)
-    found = found[spans.store[span[found]] == found]
-    last_us = np.minimum(spans.close_us[span[found]], starts_us[found])
-    recent = last_us > starts_us[found] - lookback_us
-    found, last_us = found[recent], last_us[recent]
     state[found] = _silent_state(policy)
     last = line.place(found, last_us)
     index = np.searchsorted(line.place(spoken.store, spoken.begin_us), last) - 1

@@ -43,6 +43,16 @@ class ZoneTable:
         utc_s: Int64s = np.minimum(local_s - self.offset_s[stretch], self.until_s[stretch])
         return utc_s
 
+    def local_s(self, zone: Int64s, utc_s: Int64s) -> Int64s:
+        """Convert UTC seconds since 1970 to local wall-clock seconds, in the zones given by number."""
+        of = self.key >> _KEY_BITS
+        begins_s = np.zeros_like(of)
+        begins_s[1:] = np.where(of[1:] == of[:-1], np.maximum(self.until_s[:-1] - self.first_s, 0), 0)
+        place = (zone << _KEY_BITS) + np.maximum(utc_s - self.first_s, 0)
+        stretch = np.searchsorted((of << _KEY_BITS) + begins_s, place, side="right") - 1
+        local_s: Int64s = utc_s + self.offset_s[stretch]
+        return local_s
+
 
 def zone_table(names: Sequence[str], first_day: int, last_day: int) -> ZoneTable:
     """Return the table for local dates from `first_day` to `last_day` (days since 1970, inclusive).

@@ -16,7 +16,7 @@ import pytest
 
 from tests.fixtures.closure import closure, modules_of
 from tests.reference import applications
-from uptill_client import answers, calendars, closures, explanation, parameters, schedules, webhooks
+from uptill_client import answers, calendars, closures, explanation, outages, parameters, schedules, webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
@@ -30,7 +30,10 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "ExplanationBody": explanation.Explanation,
         "HoursSourceBody": explanation.ExplainedHours,
         "NewEndpoint": webhooks.WebhookEndpoint,
+        "LostFileBody": answers.LostFile,
         "OpenInterval": answers.Interval,
+        "OutageBody": outages.StoreOutage,
+        "OutagePage": outages.OutageListing,
         "PollBody": answers.TimelinePoll,
         "PollOriginBody": explanation.ExplainedPoll,
         "ProgressBody": answers.Progress,

@@ -26,6 +26,7 @@ WORKER_POINTS = tuple(
     if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS, *SCHEDULE_POINTS, *SENDER_POINTS}
 )
 FORMATS = ("json", "parquet", "xlsx")
+FILES = ("report", "outages")
 ACTIONS = (
     pytest.param("kill", id="kill"),
     pytest.param("raise", id="raise", marks=pytest.mark.chaos),
@@ -63,9 +64,14 @@ def check_files(services: Services, report_id: str, directory: Path) -> None:
         status = client.get_report(report_id)
         for file in status.files:
             client.save(file, directory / file.name)  # compares the SHA-256
-    assert [file.format for file in status.files] == ["csv", *FORMATS]
+    assert [file.name for file in status.files] == [
+        f"{kind}.{name}" for kind in FILES for name in ("csv", *FORMATS)
+    ]
     shown = json.loads((directory / "report.json").read_text())
     assert (len(shown["stores"]), shown["provenance"]["csv_sha256"]) == (STORES, status.files[0].sha256)
+    outages = json.loads((directory / "outages.json").read_text())
+    csv = status.file("csv", "outages")
+    assert (len(outages["outages"]), outages["provenance"]["csv_sha256"]) == (csv.rows, csv.sha256)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -76,7 +82,7 @@ def test_a_worker_fails_at(
     services.api()
     victim = services.worker(**armed(name, action))
     with services.client() as client:
-        report_id = client.create_report(force=True, formats=FORMATS).id
+        report_id = client.create_report(force=True, formats=FORMATS, files=FILES).id
     wait_until(lambda: services.logged('"failpoint_hit"'), f"{name} to be hit")
     if action == "kill":
         wait_until(lambda: victim.poll() is not None, "the worker's end")

@@ -19,7 +19,7 @@ from shared.reports.complete import complete_batch
 from shared.reports.due import due_finalisations, expire_leases
 from shared.reports.end import cancel_report, withdraw
 from shared.reports.finalise import claim_finalise, finish_report
-from shared.reports.model import FinaliseLease
+from shared.reports.model import FileOfReport, FinaliseLease
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.trigger import BatchTerms, trigger_report
 from shared.storage import StoredObject
@@ -61,10 +61,10 @@ class Scripts:
                 self.finish(name, conn, completion.finalise)
 
     def finish(self, name: str, conn: psycopg.Connection, lease: FinaliseLease) -> None:
-        file = StoredObject(lease.object_key("csv"), 1, "11")
-        if finish_report(conn, lease, {"csv": file}, rows=4, tzdata_version="2026a"):
+        file = FileOfReport("csv", lease.object_key("csv"), 1, "11", rows=4)
+        if finish_report(conn, lease, [file], tzdata_version="2026a"):
             conn.commit()
-            self.told.finished.append(f"{name}: {file.key}")
+            self.told.finished.append(f"{name}: {file.object}")
 
     def rescue(self, conn: psycopg.Connection) -> None:
         """Every lease is over by now: another worker takes what is open, and finishes what is done."""

@@ -2,13 +2,15 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
 from tests.oracle.accounting import DAY_US, EPOCH, HOUR_US, MINUTE_US, HoursRow, Poll, account
+from tests.oracle.outage_file import FIGURES, outage_figures
+from tests.oracle.outages import Outage
 
 WINDOWS = {"last_hour": HOUR_US, "last_day": DAY_US, "last_week": 7 * DAY_US}
 UNITS_US = {"last_hour": MINUTE_US, "last_day": HOUR_US, "last_week": HOUR_US}
@@ -41,14 +43,19 @@ def header(*, detail: bool = False) -> bytes:
     """The first line of a report."""
     columns = ["store_id", *(f"{kind}_{window}" for kind in _shown(detail=detail) for window in WINDOWS)]
     if detail:
-        columns += [*(f"polls_{window}" for window in WINDOWS), "timezone"]
+        columns += [f"{kind}_{window}" for kind in ("polls", "outages", *FIGURES) for window in WINDOWS]
+        columns.append("timezone")
     return _line(columns)
 
 
 def row(
-    store_id: str, zone: str | None, measured: Mapping[str, Mapping[str, int]], *, detail: bool = False
+    store_id: str,
+    zone: str | None,
+    measured: Mapping[str, Mapping[str, int]],
+    outages: Mapping[str, Sequence[Outage]] | None = None,
 ) -> bytes:
-    """The line of one store; `measured` is what `account` says of it."""
+    """The line of one store; `measured` is what `account` says of it. With its outages it is a line with detail."""
+    detail = outages is not None
     fields = [
         store_id,
         *(
@@ -57,8 +64,14 @@ def row(
             for window in WINDOWS
         ),
     ]
-    if detail:
-        fields += [*(str(measured[window]["polls"]) for window in WINDOWS), zone or "America/Chicago"]
+    if outages is not None:
+        figures = {
+            window: outage_figures(outages[window], measured[window]["up_us"], UNITS_US[window])
+            for window in WINDOWS
+        }
+        fields += [str(measured[window]["polls"]) for window in WINDOWS]
+        fields += [figures[window][kind] for kind in ("outages", *FIGURES) for window in WINDOWS]
+        fields.append(zone or "America/Chicago")
     return _line(fields)
 
 

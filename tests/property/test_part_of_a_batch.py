@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.worker.inputs import BatchInput
+from shared.inputs.batch_input import BatchInput
 from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.policy import POLICIES
 from tests.oracle.adjusted import inputs_of, plain

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.uptime.adjustments import adjusted_schedule
+from shared.uptime.batch import StoreHistory, find_quiet
 from shared.uptime.calendar import Spans
 from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import POLICIES, NoData, every_poll_us, history_us
+from shared.uptime.policy import POLICIES, NoData, Policy, every_poll_us, history_us
 from tests.oracle.accounting import DAY_US, EPOCH, HoursRow, Poll
 from tests.oracle.adjusted import TermsStore, engine_outages, inputs_of, measured_terms, plain
 from tests.oracle.calendars import Closure, Terms, Version
-from tests.oracle.engine import measured
+from tests.oracle.engine import engine_window, measured, polls_of
 from tests.property.stores import durations_us
 from tests.property.terms import WINDOWS, Batch, batches, closures, some
 
@@ -227,3 +228,36 @@ def test_the_parts_of_the_schedule_tile_it(batch: Batch) -> None:
 
 def rows_of(spans: Spans) -> Intervals:
     return list(zip(spans.store.tolist(), spans.open_us.tolist(), spans.close_us.tolist(), strict=True))
+
+
+@some
+@given(batch=batches(), policy=policies, window=st.sampled_from(sorted(LENGTHS)))
+def test_the_polls_that_a_worker_reads_are_enough_for_outages(batch: Batch, policy: str, window: str) -> None:
+    """From the window's start on every poll, before it the last one, and the last one before the store's quiet time."""
+    stores, as_of_us = batch
+    rules, start_us = POLICIES[policy], as_of_us - LENGTHS[window]
+    hours, adjustments = inputs_of(stores)
+    history = StoreHistory([store.zone for store in stores], hours, polls_of(plain(stores)))
+    asked = [engine_window(window, LENGTHS[window])]
+    quiet, last_us = find_quiet(history, as_of_us, asked, rules, adjustments=adjustments)
+    before_us = dict(zip(quiet.tolist(), last_us.tolist(), strict=True))
+    read = [
+        store._replace(polls=read_polls(store.polls, (start_us, before_us.get(place)), rules))
+        for place, store in enumerate(stores)
+    ]
+    assert engine_outages(read, as_of_us, policy, LENGTHS[window]) == engine_outages(
+        stores, as_of_us, policy, LENGTHS[window]
+    )
+
+
+def read_polls(polls: Sequence[Poll], moments_us: tuple[int, int | None], rules: Policy) -> list[Poll]:
+    start_us, quiet_us = moments_us
+    every_us = start_us - every_poll_us(rules)
+    chosen = {poll.at_us for poll in polls if poll.at_us >= every_us}
+    chosen |= {max((poll.at_us for poll in polls if poll.at_us < every_us), default=0)}
+    if quiet_us is not None:
+        slot_us = quiet_us - rules.slot_us
+        chosen |= {poll.at_us for poll in polls if slot_us <= poll.at_us < quiet_us}
+        oldest_us = slot_us - rules.horizon_us
+        chosen |= {max((poll.at_us for poll in polls if oldest_us <= poll.at_us < slot_us), default=0)}
+    return [poll for poll in polls if poll.at_us in chosen]

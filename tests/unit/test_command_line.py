@@ -22,8 +22,8 @@ from shared.errors import (
     UptillError,
 )
 from shared.exit_codes import ExitCode, exit_code_of
-from shared.reports.formats import CONTENT_TYPES
-from uptill_client import FORMATS, ApiError, Interval, NotReachable
+from shared.reports.formats import CONTENT_TYPES, FILE_KINDS
+from uptill_client import FILES, FORMATS, ApiError, Interval, NotReachable
 
 EVERY_COMMAND = [
     (f"{name} {child}".rstrip(), command)
@@ -62,8 +62,9 @@ def test_every_list_and_show_prints_json_on_request() -> None:
     assert shown <= with_json
 
 
-def test_the_formats_that_the_client_knows_are_those_of_the_service() -> None:
+def test_the_formats_and_files_that_the_client_knows_are_those_of_the_service() -> None:
     assert tuple(CONTENT_TYPES) == FORMATS
+    assert FILE_KINDS == FILES
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,15 @@ from uptill_client.explanation import (
     Explanation,
 )
 from uptill_client.imports import Poll
-from uptill_client.parameters import FORMATS, ReportOptions
+from uptill_client.outages import OutageListing, StoreOutage
+from uptill_client.parameters import FILES, FORMATS, ReportOptions
 from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "FILES",
     "FORMATS",
     "ApiError",
     "AppliedClosure",
@@ -54,6 +56,7 @@ __all__ = [
     "Lifetime",
     "LostFile",
     "NotReachable",
+    "OutageListing",
     "Poll",
     "Progress",
     "RejectedRow",
@@ -70,6 +73,7 @@ __all__ = [
     "StoreChanged",
     "StoreDetail",
     "StoreDiff",
+    "StoreOutage",
     "TimeRange",
     "Timeline",
     "UptillClient",

@@ -16,7 +16,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class ReportFile:
-    """A finished file. `url` works without a key until `expires_at`; get the report again for a new link."""
+    """A finished file. `url` works without a key until `expires_at`; get the report again for a new link.
+
+    `kind` is "report" for a row per store, "outages" for a row per outage.
+    """
 
     name: str
     format: str
@@ -25,6 +28,7 @@ class ReportFile:
     size_bytes: int
     sha256: str
     rows: int
+    kind: str = "report"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class LostFile:
     name: str
     format: str
     detail: str
+    kind: str = "report"
 
 
 @dataclass(frozen=True)
@@ -84,22 +89,23 @@ class ReportStatus:
     revision: int = 1
     revision_of: str | None = None
     pinned_cut: int | None = None
+    requested_files: Sequence[str] = ("report",)
 
     @property
     def is_final(self) -> bool:
         """Whether the report has ended, so that waiting longer changes nothing."""
         return self.state not in ("queued", "running")
 
-    def file(self, file_format: str = "csv") -> ReportFile:
-        """Return the file of a format. Raises LookupError if there is none; the message says what to do."""
+    def file(self, file_format: str = "csv", kind: str = "report") -> ReportFile:
+        """Return the file of a kind in a format. Raises LookupError if there is none; the message says what to do."""
         for file in self.files:
-            if file.format == file_format:
+            if (file.kind, file.format) == (kind, file_format):
                 return file
         for lost in self.lost_files:
-            if lost.format == file_format:
+            if (lost.kind, lost.format) == (kind, file_format):
                 raise LookupError(lost.detail)
         raise LookupError(
-            f"report {self.id} ({self.state}) has no file of format {file_format}: create a report with it"
+            f"report {self.id} ({self.state}) has no file {kind}.{file_format}: create a report with it"
         )
 
 

@@ -8,6 +8,7 @@ import httpx2
 from uptill_client.calendars import CalendarCalls
 from uptill_client.closures import ClosureCalls
 from uptill_client.imports import ImportCalls
+from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.revisions import RevisionCalls
 from uptill_client.schedules import ScheduleCalls
@@ -21,6 +22,7 @@ class UptillClient(
     RevisionCalls,
     ScheduleCalls,
     StoreCalls,
+    OutageCalls,
     ClosureCalls,
     CalendarCalls,
     ImportCalls,

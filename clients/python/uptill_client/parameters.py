@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 FORMATS = ("csv", "json", "parquet", "xlsx")
+FILES = ("report", "outages")
 
 
 class ReportOptions(TypedDict, total=False):
@@ -12,12 +13,14 @@ class ReportOptions(TypedDict, total=False):
 
     # The name of an accounting policy. Default: "classic".
     policy: str | None
-    # Whether to add columns for unknown time, bounds, poll counts and time zones.
+    # Whether to add columns for unknown time, bounds, poll counts, outages and time zones.
     detail: bool
     # Window names such as "last_day", or ISO 8601 durations such as "PT6H", in column order.
     windows: Sequence[str] | None
     # Any of FORMATS. CSV is always included.
     formats: Sequence[str] | None
+    # Any of FILES: "outages" adds a file with one row per outage. "report" is always included.
+    files: Sequence[str] | None
     # Limits the report to these stores; unknown ids are refused.
     store_ids: Sequence[str] | None
     # Limits the report to stores that have all of these labels.

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from services.api.context import Context
 from services.api.download_links import how_to_rebuild
 from services.api.routes.reports import Reader, Writer
-from services.api.schemas.reports import LegacyStatus, Triggered, list_files
+from services.api.schemas.reports import LegacyStatus, Triggered
 from services.api.use_cases.reports import create_report, wait_for_report
 from shared.errors import FileLost, ReportNotFound, TooManyOpenReports
 from shared.http.auth import refuse_ended
@@ -72,13 +72,14 @@ async def get_report(
     response.headers["Cache-Control"] = "no-store"
     if not report.is_final:
         return LegacyStatus(status="Running")
-    for csv in list_files(report, context.signer)[:1]:
+    for csv in report.files[:1] if report.state == "succeeded" else ():
+        url = context.signer.get_link(csv).url
         if "text/csv" in accept:
-            await context.files.require_file(report, csv.format)
-            return RedirectResponse(csv.url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
-        if csv.format in await context.files.find_lost(report):
-            raise FileLost(how_to_rebuild(report, csv.format))
-        return LegacyStatus(status="Complete", download_url=csv.url)
+            await context.files.require_file(report, csv)
+            return RedirectResponse(url, status.HTTP_302_FOUND, headers={"Cache-Control": "no-store"})
+        if csv in await context.files.find_lost(report):
+            raise FileLost(how_to_rebuild(report, csv))
+        return LegacyStatus(status="Complete", download_url=url)
     return LegacyStatus(
         status="Error",
         detail=(report.error or {}).get(

@@ -191,7 +191,7 @@ async def read_file(
     report = await context.reads.read_report(report_id, key.visible)
     file = reports.find_file(report, name)
     link = context.signer.get_link(file)
-    await context.files.require_file(report, file.format)
+    await context.files.require_file(report, file)
     await context.links.record_links(key, report)
     return RedirectResponse(link.url, status.HTTP_302_FOUND, headers=_NO_STORE)
 

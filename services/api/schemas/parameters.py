@@ -18,7 +18,7 @@ from pydantic import (
 
 from shared.http.bodies import RequestBody
 from shared.labels import checked_labels
-from shared.reports.formats import CONTENT_TYPES, FileFormat
+from shared.reports.formats import CONTENT_TYPES, FILE_KINDS, FileFormat, FileKind
 from shared.reports.parameters import ReportParameters, StoreFilter
 from shared.store_ids import ID_FAULTS, clean_store_id, find_id_fault
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
@@ -128,7 +128,7 @@ class ReportParametersBody(RequestBody):
     )
     detail: bool = Field(
         default=False,
-        description="Add columns for unknown time, bounds, excluded time, poll counts and time zones.",
+        description="Add columns for unknown time, bounds, excluded time, poll counts, outages and time zones.",
     )
     stores: StoreSelection | None = Field(
         default=None, description="The stores to report on. Default: every store the key can see."
@@ -147,15 +147,22 @@ class ReportParametersBody(RequestBody):
         max_length=len(CONTENT_TYPES),
         description="The file formats to produce. CSV is always included.",
     )
+    files: list[FileKind] = Field(
+        default=["report"],
+        min_length=1,
+        max_length=len(FILE_KINDS),
+        description="The files to produce, each in every format: `outages` has one row per outage. `report` is always included.",
+    )
 
     def parameters(self) -> ReportParameters:
-        """Return the parameters as a value: formats and stores do not depend on the order given."""
+        """Return the parameters as a value: formats, files and stores do not depend on the order given."""
         values = {each.name: getattr(self, each.name) for each in fields(ReportParameters)}
         chosen = self.stores
         return ReportParameters(
             **{
                 **values,
                 "formats": tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats),
+                "files": tuple(each for each in FILE_KINDS if each == "report" or each in self.files),
                 "stores": None if chosen is None else StoreFilter.of(chosen.ids, chosen.labels),
             }
         )

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.download_links import LinkSigner, how_to_rebuild
 from services.api.schemas.parameters import AsOf, Instant, KnownPolicy, ReportParametersBody
 from shared.http.bodies import RequestBody
-from shared.reports.formats import FileFormat, file_name
-from shared.reports.model import Report, ReportState
+from shared.reports.formats import FileFormat, FileKind
+from shared.reports.model import FileOfReport, Report, ReportState
 from shared.reports.parameters import ReportRequest
 from shared.reports.read import ReportChoice
 from shared.reports.revise import Cut
@@ -103,6 +103,7 @@ class FileBody(BaseModel):
     """A finished file with its download link."""
 
     name: str = Field(examples=["report.csv"])
+    kind: FileKind = Field(description="What its rows are: stores (`report`) or outages (`outages`).")
     format: FileFormat
     url: str = Field(description="A link that works without an API key until `expires_at`.")
     expires_at: datetime = Field(
@@ -110,13 +111,16 @@ class FileBody(BaseModel):
     )
     size_bytes: int
     sha256: str = Field(description="SHA-256 of the file, in hex.")
-    rows: int = Field(description="Rows without the header: one per store that did not fail.")
+    rows: int = Field(
+        description="Rows without the header: one per store that did not fail, or one per outage."
+    )
 
 
 class LostFileBody(BaseModel):
     """A file that was removed from or changed in the object store."""
 
     name: str = Field(examples=["report.csv"])
+    kind: FileKind
     format: FileFormat
     detail: str = Field(description="How to get the file back.")
 
@@ -152,6 +156,7 @@ class ReportSummary(BaseModel):
     detail: bool
     windows: list[str]
     formats: list[FileFormat]
+    requested_files: list[FileKind] = Field(description="The kinds of files that were requested.")
     stores: StoreFilterBody | None = Field(description="How the stores were chosen; null for every store.")
     data_cut: int = Field(
         description="The number of the last data change accepted before the report was created."
@@ -193,6 +198,7 @@ class ReportSummary(BaseModel):
             detail=report.detail,
             windows=list(report.windows),
             formats=list(report.formats),
+            requested_files=list(report.file_kinds),
             stores=StoreFilterBody(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
             data_cut=report.accepted_seq,
             revision=report.revision,
@@ -213,7 +219,7 @@ class ReportBody(ReportSummary):
     """A report with links to its files."""
 
     files: list[FileBody] = Field(
-        description="The finished files, CSV first. Empty until the report has succeeded."
+        description="The finished files: those of the report before those of the outages, CSV first. Empty until the report has succeeded."
     )
     lost_files: list[LostFileBody] = Field(
         description="Files that are missing from the object store, or have another size there. They have no link. Normally empty."
@@ -223,13 +229,16 @@ class ReportBody(ReportSummary):
     )
 
     @classmethod
-    def with_links(cls, report: Report, signer: LinkSigner, lost: Collection[FileFormat]) -> "ReportBody":
+    def with_links(cls, report: Report, signer: LinkSigner, lost: Collection[FileOfReport]) -> "ReportBody":
         """Build the answer with a link to each file that is not lost."""
         lost_files = [
-            LostFileBody(name=file_name(each), format=each, detail=how_to_rebuild(report, each))
-            for each in lost
+            LostFileBody(
+                name=file.name, kind=file.kind, format=file.format, detail=how_to_rebuild(report, file)
+            )
+            for file in lost
         ]
-        files = [file for file in list_files(report, signer) if file.format not in lost]
+        lost_names = {file.name for file in lost}
+        files = [file for file in list_files(report, signer) if file.name not in lost_names]
         failed = [FailedStoreBody(**vars(store)) for store in report.failed_stores]
         return cls.of_report(report, files=files, lost_files=lost_files, failed_stores=failed)
 
@@ -258,12 +267,13 @@ class FailedStorePage(BaseModel):
 
 
 def list_files(report: Report, signer: LinkSigner) -> list[FileBody]:
-    """Return the files of a succeeded report with links, the CSV first."""
+    """Return the files of a succeeded report with links, the report's CSV first."""
     if report.state != "succeeded":
         return []
     return [
         FileBody(
-            name=file_name(file.format),
+            name=file.name,
+            kind=file.kind,
             format=file.format,
             url=link.url,
             expires_at=link.expires_at,

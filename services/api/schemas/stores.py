@@ -13,7 +13,8 @@ from shared.uptime.zones import DEFAULT_TIMEZONE
 Status = Literal["active", "inactive"]
 
 
-def _known_labels(texts: list[str]) -> list[str]:
+def known_labels(texts: list[str]) -> list[str]:
+    """Check labels of a query. Raises ValueError for an invalid one."""
     parse_labels(texts, separator=":")
     return texts
 
@@ -27,7 +28,7 @@ class StoreQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    label: Annotated[list[str], AfterValidator(_known_labels)] = Field(
+    label: Annotated[list[str], AfterValidator(known_labels)] = Field(
         default=[],
         description="A label as `NAME:VALUE`. Repeat it to list stores that have all of the labels.",
     )

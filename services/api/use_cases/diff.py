@@ -71,13 +71,13 @@ async def read_pair(
     _refuse_different(before, after)
     for report in (before, after):
         try:
-            find_file(report, _CSV)
+            file = find_file(report, _CSV)
         except ReportExpired as error:
             raise ReportExpired(
                 f"report {report.id} has expired and its files were removed: make it again with"
                 f' POST /v1/reports/{report.id}/revisions and {{"cut": "original"}}, and compare with that revision'
             ) from error
-        await context.files.require_file(report, "csv")
+        await context.files.require_file(report, file)
     async with borrowed_async(context.pools.reading) as conn:
         needed = _needed(after)
         low = min(before.accepted_seq, after.accepted_seq)
@@ -127,7 +127,7 @@ def _read_csv(context: ApiContext, report: Report) -> Iterator[bytes]:
 
 
 def _needed(report: Report) -> DataRange:
-    return data_range(report.as_of, report.policy, report.windows)
+    return data_range(report.as_of, report.policy, report.windows, finds_outages=report.detail)
 
 
 def _refuse_different(before: Report, after: Report) -> None:

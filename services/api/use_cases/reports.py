@@ -162,13 +162,14 @@ def find_file(report: Report, name: str) -> FileOfReport:
     """Return a file by name. Raises `FileNotReady`, `ReportExpired` or `FileNotFound`."""
     files = report.files if report.state == "succeeded" else ()
     for file in files:
-        if file_name(file.format) == name:
+        if file.name == name:
             return file
-    if name in map(file_name, report.formats) and not report.is_final:
+    asked = {file_name(each, kind) for kind in report.file_kinds for each in report.formats}
+    if name in asked and not report.is_final:
         raise FileNotReady(
             f"report {report.id} is {report.state}, so {name} does not exist yet: try again later"
         )
     if report.state == "expired":
         raise ReportExpired(f"report {report.id} has expired and its files were removed: create a new report")
-    names = ", ".join(file_name(file.format) for file in report.files) or "none"
+    names = ", ".join(file.name for file in report.files) or "none"
     raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}: its files are {names}")

@@ -14,7 +14,7 @@ from shared.db.connect import borrowed
 from shared.db.queries import queries
 from shared.errors import ObjectLost, StorageUnavailable, UptillError
 from shared.metrics.registry import OBJECTS_REFUSED
-from shared.reports.formats import CONTENT_TYPES, FileFormat
+from shared.reports.formats import CONTENT_TYPES, FileFormat, FileKind
 from shared.schedules.model import FileDelivery
 from shared.storage import Storage
 
@@ -59,8 +59,8 @@ def deliver_one(pool: ConnectionPool, storage: Storage) -> FileDelivery | None:
     run = {"schedule_id": delivery.schedule_id, "due_at": delivery.due_at, "attempt": delivery.attempt}
     keys = []
     try:
-        for source, file_format in zip(delivery.sources, delivery.formats, strict=True):
-            keys.append(target_key(delivery, file_format))
+        for source, kind, file_format in zip(delivery.sources, delivery.kinds, delivery.formats, strict=True):
+            keys.append(target_key(delivery, file_format, kind))
             storage.copy(source, keys[-1], CONTENT_TYPES[file_format])
     except Exception as error:  # noqa: BLE001 - whatever it is, other deliveries must not wait for this one
         if not isinstance(error, (StorageUnavailable, ObjectLost)):
@@ -76,10 +76,13 @@ def deliver_one(pool: ConnectionPool, storage: Storage) -> FileDelivery | None:
     return delivery
 
 
-def target_key(delivery: FileDelivery, file_format: FileFormat) -> str:
+def target_key(delivery: FileDelivery, file_format: FileFormat, kind: FileKind = "report") -> str:
     """Return the key of a delivered file: readable, the same at every attempt, and unique to its schedule."""
     due = delivery.due_at.astimezone(UTC)
-    return f"{PREFIX}{delivery.stem}-{due:%Y%m%dT%H%M%SZ}-{delivery.schedule_id.hex[-12:]}.{file_format}"
+    what = "" if kind == "report" else f"-{kind}"
+    return (
+        f"{PREFIX}{delivery.stem}-{due:%Y%m%dT%H%M%SZ}-{delivery.schedule_id.hex[-12:]}{what}.{file_format}"
+    )
 
 
 def _claim_delivery(conn: psycopg.Connection) -> FileDelivery | None:

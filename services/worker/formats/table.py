@@ -1,19 +1,28 @@
 """Read a report's CSV as typed Arrow batches."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.csv
 
-from services.worker.columns import Column
+from services.worker.columns import Column, Unit
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BLOCK_BYTES = 1 << 20
-_TYPES = {"text": pa.string(), "minutes": pa.float64(), "hours": pa.float64(), "polls": pa.int64()}
+_TYPES: Mapping[Unit, pa.DataType] = {
+    "text": pa.string(),
+    "minutes": pa.float64(),
+    "hours": pa.float64(),
+    "seconds": pa.float64(),
+    "polls": pa.int64(),
+    "outages": pa.int64(),
+    "instant": pa.timestamp("us", tz="UTC"),
+    "boolean": pa.bool_(),
+}
 
 WriteRows = Callable[[pa.RecordBatch], None]
 
@@ -28,7 +37,7 @@ def read_rows(csv: Iterator[bytes], columns: Sequence[Column]) -> Iterator[pa.Re
             pa.csv.ParseOptions(newlines_in_values=False),
             pa.csv.ConvertOptions(
                 column_types={column.name: _TYPES[column.unit] for column in columns},
-                null_values=[],
+                null_values=[""] if any(column.is_optional for column in columns) else [],
                 strings_can_be_null=False,
             ),
         ) as reader,
@@ -40,7 +49,9 @@ def make_schema(columns: Sequence[Column]) -> pa.Schema:
     """Return names and types, with the unit as metadata of each column."""
     return pa.schema(
         [
-            pa.field(column.name, _TYPES[column.unit], nullable=False, metadata={"unit": column.unit})
+            pa.field(
+                column.name, _TYPES[column.unit], nullable=column.is_optional, metadata={"unit": column.unit}
+            )
             for column in columns
         ]
     )

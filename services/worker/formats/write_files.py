@@ -49,7 +49,11 @@ def write_files(
         writers = []
         for file_format in wanted:
             target = stack.enter_context(
-                storage.writing(lease.object_key(file_format), CONTENT_TYPES[file_format], on_piece=on_piece)
+                storage.writing(
+                    lease.object_key(file_format, contents.kind),
+                    CONTENT_TYPES[file_format],
+                    on_piece=on_piece,
+                )
             )
             targets[file_format] = target
             writers.append(stack.enter_context(_WRITERS[file_format](cast("IO[bytes]", target), contents)))

@@ -54,6 +54,23 @@ from (
         limit 1) older
 ) needed
 
+-- name: polls_before
+-- What speaks just before an instant of each store: the polls of the slot before it, and the last one before these. One
+-- search per store, as in `polls`. `from_time` and `to_time` bound all instants, for the choice of partitions.
+select string_agg(int4send(given.store_key) || timestamptz_send(older.observed_at) || boolsend(older.is_active), ''::bytea)
+from unnest(%(store_keys)s::integer[], %(before)s::timestamptz[]) given (store_key, before), lateral (
+    (select observed_at, is_active from observation o
+     where o.store_key = given.store_key and %(slot)s > interval '0'
+       and observed_at >= given.before - %(slot)s and observed_at < given.before
+       and observed_at >= %(from_time)s and observed_at <= %(to_time)s)
+    union all
+    (select observed_at, is_active from observation o
+     where o.store_key = given.store_key
+       and observed_at >= given.before - %(history)s and observed_at < given.before - %(slot)s
+       and observed_at >= %(from_time)s and observed_at <= %(to_time)s
+     order by observed_at desc
+     limit 1)) older
+
 -- name: polls_after
 -- One search per store: 10 ms for 4,000 stores with one new poll each. As one condition it takes 15 ms.
 select string_agg(

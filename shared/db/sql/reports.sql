@@ -49,7 +49,7 @@ set request_sha256 = excluded.request_sha256, report_id = excluded.report_id, cr
 -- no caller.
 insert into idempotency (created_by, key, request_sha256, report_id)
 select '', encode(sha256(convert_to(jsonb_build_array(
-    data_cut, as_of, policy, policy_version, detail, windows, formats, stores, scope, tzdata_accepted)::text, 'UTF8')), 'hex'), '', id
+    data_cut, as_of, policy, policy_version, detail, windows, formats, file_kinds, stores, scope, tzdata_accepted)::text, 'UTF8')), 'hex'), '', id
 from report where id = %(report_id)s
 on conflict (created_by, key) do update set report_id = excluded.report_id
 
@@ -58,7 +58,7 @@ on conflict (created_by, key) do update set report_id = excluded.report_id
 -- another time zone database was in use when it was accepted.
 select id from report
 where data_cut = %(accepted_seq)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
-  and detail = %(detail)s and windows = %(windows)s and formats = %(formats)s
+  and detail = %(detail)s and windows = %(windows)s and formats = %(formats)s and file_kinds = %(files)s
   and stores is not distinct from %(stores)s and scope is not distinct from %(scope)s
   and tzdata_accepted = %(tzdata_version)s
   and not exists (select from report_failed_store where report_id = report.id)
@@ -117,10 +117,10 @@ where not exists (
     where store_id = wanted.id and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb))
 
 -- name: insert_report
-insert into report (id, as_of, policy, policy_version, detail, windows, formats, stores, scope, data_cut, created_by,
+insert into report (id, as_of, policy, policy_version, detail, windows, formats, file_kinds, stores, scope, data_cut, created_by,
     request_id, traceparent, tzdata_accepted)
-values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(stores)s, %(scope)s,
-    %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s, %(tzdata_version)s)
+values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(files)s, %(stores)s,
+    %(scope)s, %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s, %(tzdata_version)s)
 
 -- name: batch_ranges
 -- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
@@ -163,8 +163,8 @@ from report_batch where report_id = %(batches_of)s
 
 -- name: report_to_revise
 -- `first_id`: of its chain of revisions. `cut`: the ledger number at which it was read.
-select id, coalesce(revision_of, id) as first_id, state, as_of, policy, policy_version, detail, windows, formats, stores,
-    scope, data_cut, coalesce(read_cut, data_cut) as cut
+select id, coalesce(revision_of, id) as first_id, state, as_of, policy, policy_version, detail, windows, formats,
+    file_kinds as files, stores, scope, data_cut, coalesce(read_cut, data_cut) as cut
 from report
 where id = %(id)s and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 
@@ -198,20 +198,20 @@ select count(*) as batches, coalesce(sum(stores), 0) as stores, bool_or(is_short
 -- Each id with the scope of its caller; `place` is its position in the lists.
 select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, failed_stores, files, revision, revision_of, pinned_cut
+    stores_done, stores_failed, failed_stores, files, file_kinds, revision, revision_of, pinned_cut
 from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
 join report_shown r on r.id = asked.id
 join report_failures f on f.report_id = r.id
-join (select id as own_id, revision, revision_of, pinned_cut from report) own on own_id = r.id
+join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
 where asked.scope is null or r.scope @> asked.scope
 
 -- name: list_reports
 -- Without the names of failed stores: only the report itself lists them.
 select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, '[]'::jsonb as failed_stores, files, revision, revision_of, pinned_cut
+    stores_done, stores_failed, '[]'::jsonb as failed_stores, files, file_kinds, revision, revision_of, pinned_cut
 from report_shown r join report_failures f on f.report_id = r.id
-join (select id as own_id, revision, revision_of, pinned_cut from report) own on own_id = r.id
+join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
 where (%(before_id)s::uuid is null or r.id < %(before_id)s)
   and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
   and (%(state)s::text is null or r.state = %(state)s)
@@ -235,7 +235,7 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
 returning b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.pinned_cut
+    r.file_kinds, r.pinned_cut
 
 -- name: claim_next
 -- The line of keys with the fewest leases (batches and merges) comes first. A random draw decides between equals, which
@@ -285,7 +285,7 @@ from next, report r
 where b.report_id = next.report_id and b.batch_no = next.batch_no and r.id = b.report_id and b.state = 'pending'
 returning b.report_id, b.batch_no, b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.pinned_cut
+    r.file_kinds, r.pinned_cut
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s
@@ -298,7 +298,8 @@ select state from report where id = %(report_id)s for update
 update report_batch b
 set state = 'done', lease_until = null, part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
     data_cut = %(read_seq)s, failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
-    error = null
+    outages_part = %(outages_part)s, outages_size_bytes = %(outages_size_bytes)s, outages_sha256 = %(outages_sha256)s,
+    outages_rows = %(outages_rows)s, error = null
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
   and r.id = b.report_id and r.state = 'running'
@@ -379,7 +380,9 @@ where report_id = %(report_id)s and batch_no = any(%(batch_nos)s) and state = 'd
 -- name: replace_part
 update report_batch b
 set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(read_seq)s,
-    failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s
+    failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
+    outages_part = %(outages_part)s, outages_size_bytes = %(outages_size_bytes)s, outages_sha256 = %(outages_sha256)s,
+    outages_rows = %(outages_rows)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
@@ -390,14 +393,14 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'd
 update report_batch b
 set state = 'pending', part = null, burnt = 0, due_at = clock_timestamp(), due_since = clock_timestamp()
 from report r
-where b.report_id = %(report_id)s and b.part = any(%(parts)s) and b.state = 'done'
+where b.report_id = %(report_id)s and (b.part = any(%(parts)s) or b.outages_part = any(%(parts)s)) and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: report_fields
-select as_of, policy, detail, windows, data_cut, tzdata_accepted, pinned_cut from report where id = %(report_id)s
+select as_of, policy, detail, windows, data_cut, tzdata_accepted, file_kinds, pinned_cut from report where id = %(report_id)s
 
 -- name: report_facts
-select as_of, policy, policy_version, detail, windows, formats, stores, scope,
+select as_of, policy, policy_version, detail, windows, formats, file_kinds as files, stores, scope,
        (select max(data_cut) from report_batch where report_id = report.id) as read_seq,
        (select coalesce(sum(failed_stores), 0)::bigint from report_batch where report_id = report.id) as stores_failed
 from report where id = %(report_id)s
@@ -430,6 +433,17 @@ where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running
 select part, size_bytes, sha256, batch_no, stores - failed_stores - left_out as rows
 from report_batch where report_id = %(report_id)s order by batch_no
 
+-- name: list_outages_parts
+select outages_part, outages_size_bytes, outages_sha256, batch_no, outages_rows, 'outages' as kind
+from report_batch where report_id = %(report_id)s order by batch_no
+
+-- name: without_outages
+-- Batches of a report with outages that a worker of the release before has run.
+select batch_no, first_id, last_id, stores, store_keys from report_batch b
+where report_id = %(report_id)s and outages_part is null
+  and exists (select from report where id = b.report_id and 'outages' = any(file_kinds))
+order by batch_no
+
 -- name: other_tzdata
 -- Batches whose parts were computed with another time zone database. Workers of the release before did not record theirs.
 select batch_no, first_id, last_id, stores, store_keys from report_batch
@@ -445,10 +459,10 @@ with finished as (
     where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
     returning id
 )
-insert into report_file (report_id, format, object, size_bytes, sha256, rows)
-select finished.id, file.format, file.object, file.size_bytes, file.sha256, %(rows)s
-from finished, unnest(%(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s::bigint[], %(sha256s)s::text[])
-    as file (format, object, size_bytes, sha256)
+insert into report_file (report_id, kind, format, object, size_bytes, sha256, rows)
+select finished.id, file.kind, file.format, file.object, file.size_bytes, file.sha256, file.rows
+from finished, unnest(%(kinds)s::text[], %(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s::bigint[], %(sha256s)s::text[],
+    %(rows)s::bigint[]) as file (kind, format, object, size_bytes, sha256, rows)
 
 -- name: expire_leases
 -- The lease of a silent worker has expired, so its batch is due at once. If the worker later shows
@@ -566,8 +580,8 @@ select r.id,
            when r.state in ('queued', 'running') then null
            when r.state = 'succeeded' then (select array_agg(object) from report_file where report_id = r.id)
            when r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s then
-               (select coalesce(array_agg(part) filter (where part is not null), '{}')
-                from report_batch where report_id = r.id)
+               (select coalesce(array_agg(object) filter (where object is not null), '{}')
+                from report_batch b, unnest(array[b.part, b.outages_part]) object where b.report_id = r.id)
            else '{}'
        end as wanted
 from report r where r.id = any(%(ids)s)
@@ -576,17 +590,19 @@ from report r where r.id = any(%(ids)s)
 select r.id, f.object, f.size_bytes
 from report r left join report_file f on f.report_id = r.id
 where r.state = 'succeeded'
-order by r.id, f.format
+order by r.id, f.kind, f.format
 
 -- name: kept_objects
 -- Files of succeeded reports, and parts that a merge still needs. A failed report keeps its parts for a retry.
-select r.id as report_id, r.as_of, f.format, null as batch_no, coalesce(f.object, '') as key,
+select r.id as report_id, r.as_of, f.kind, f.format, null as batch_no, coalesce(f.object, '') as key,
     coalesce(f.size_bytes, 0) as size_bytes, coalesce(f.sha256, '') as sha256
 from report r left join report_file f on f.report_id = r.id
 where r.state = 'succeeded'
 union all
-select r.id, r.as_of, null, b.batch_no, b.part, b.size_bytes, b.sha256
-from report r join report_batch b on b.report_id = r.id
-where b.state = 'done'
+select r.id, r.as_of, part.kind, null, b.batch_no, part.key, part.size_bytes, part.sha256
+from report r join report_batch b on b.report_id = r.id, lateral (values
+    ('report', b.part, b.size_bytes, b.sha256),
+    ('outages', b.outages_part, b.outages_size_bytes, b.outages_sha256)) part (kind, key, size_bytes, sha256)
+where part.key is not null and b.state = 'done'
   and (r.state in ('queued', 'running') or (r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s))
-order by report_id, batch_no, format
+order by report_id, batch_no, kind, format

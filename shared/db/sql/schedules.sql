@@ -118,10 +118,12 @@ from (
 ) due
 where run.schedule_id = due.schedule_id and run.due_at = due.due_at
 returning run.schedule_id, run.due_at, run.report_id, run.delivery_prefix as stem, run.delivery_attempts as attempt,
-    (select array_agg(f.object order by f.format) from report_file f where f.report_id = due.report_id) as objects,
-    (select array_agg(f.format order by f.format) from report_file f where f.report_id = due.report_id) as formats,
-    (select array_agg(f.size_bytes order by f.format) from report_file f where f.report_id = due.report_id) as sizes_bytes,
-    (select array_agg(f.sha256 order by f.format) from report_file f where f.report_id = due.report_id) as sha256s
+    (select array_agg(f.object order by f.kind desc, f.format) from report_file f where f.report_id = due.report_id) as objects,
+    (select array_agg(f.kind order by f.kind desc, f.format) from report_file f where f.report_id = due.report_id) as kinds,
+    (select array_agg(f.format order by f.kind desc, f.format) from report_file f where f.report_id = due.report_id) as formats,
+    (select array_agg(f.size_bytes order by f.kind desc, f.format) from report_file f where f.report_id = due.report_id)
+        as sizes_bytes,
+    (select array_agg(f.sha256 order by f.kind desc, f.format) from report_file f where f.report_id = due.report_id) as sha256s
 
 -- name: record_delivered
 update schedule_run

@@ -123,7 +123,7 @@ def _check_files(
     truth = Truth(read_commits(conn), calls)
     latest = {UUID(r["id"]) for r in told if r["what"] == "told" and r["wish"]["as_of"] == "latest"}
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
-        "select id, as_of, policy, detail, data_cut, read_cut, object, size_bytes, sha256"
+        "select id, as_of, policy, detail, data_cut, read_cut, kind, object, size_bytes, sha256"
         " from report join report_file on report_id = id where state = 'succeeded' order by read_cut"
     )
     for report in reports.fetchall():
@@ -133,7 +133,7 @@ def _check_files(
             yield f"the object of report {report.id} is not the one that was committed"
         wanted = truth.file(report)
         if content != wanted:
-            yield f"report {report.id}, read at {report.read_cut}: {_difference(content, wanted)}"
+            yield f"{report.kind} of {report.id}, read at {report.read_cut}: {_difference(content, wanted)}"
     yield from _check_latest(conn, latest)
     truth.advance(1 << 62)
     yield from _check_polls(conn, truth)

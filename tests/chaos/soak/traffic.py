@@ -117,6 +117,7 @@ class CallerThread(Thread):
             "policy": "classic" if draw.random() < 0.5 else draw.choice(sorted(RULES)),
             "as_of": draw.choices(["latest", "now", instant.isoformat()], [6, 1, 3])[0],
             "detail": draw.random() < 0.2,
+            "files": draw.choices([["report"], ["report", "outages"]], [3, 1])[0],
             "force": draw.random() < 0.7,
         }
 

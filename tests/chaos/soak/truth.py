@@ -15,6 +15,9 @@ from uuid import UUID
 import psycopg
 
 from tests.oracle.accounting import EPOCH, HoursRow, Poll, account
+from tests.oracle.calendars import Terms, Version
+from tests.oracle.outage_file import outages_file
+from tests.oracle.outages import Outage, outages
 from tests.oracle.report import WINDOWS, header, instant_us, poll_of, read_hours, row, rows_of
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -35,7 +38,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Finished:
-    """A succeeded report: what was asked, which stores are in it, which data it says it has read, and its object."""
+    """A file of a succeeded report: what was asked, which stores are in it, which data it has read, and its object."""
 
     id: UUID
     as_of: datetime
@@ -43,6 +46,7 @@ class Finished:
     detail: bool
     data_cut: int
     read_cut: int
+    kind: str
     object: str
     size_bytes: int
     sha256: str
@@ -76,6 +80,7 @@ class Truth:
         self._calls = [(instant_us(polls[0]["observed_at"]), polls) for polls in calls]
         self._stores: dict[str, _Store] = defaultdict(lambda: _Store({}))
         self._lines: dict[tuple[Any, ...], bytes] = {}
+        self._outages: dict[tuple[Any, ...], dict[str, list[Outage]]] = {}
 
     def advance(self, cut: int) -> None:
         """Bring in all that was committed up to this ledger number."""
@@ -84,11 +89,14 @@ class Truth:
             self._next = next(self._commits, None)
 
     def file(self, report: Finished) -> bytes:
-        """The bytes of the report; the data must be at its `read_cut`."""
+        """The bytes of the file; the data must be at its `read_cut`."""
         polled = (
             store_id for store_id, store in self._stores.items() if 0 < store.polled_since <= report.data_cut
         )
-        lines = (self._line(store_id, report) for store_id in sorted(polled, key=str.encode))
+        ids = sorted(polled, key=str.encode)
+        if report.kind == "outages":
+            return outages_file({each: (self._stores[each].zone, self._found(each, report)) for each in ids})
+        lines = (self._line(store_id, report) for store_id in ids)
         return header(detail=report.detail) + b"".join(lines)
 
     def polls(self) -> dict[tuple[str, int], bool]:
@@ -106,8 +114,22 @@ class Truth:
         if key not in self._lines:
             polls = [Poll(at_us, active) for at_us, active in store.polls.items()]
             measured = account(store.zone, store.hours, polls, as_of_us, report.policy, WINDOWS)
-            self._lines[key] = row(store_id, store.zone, measured, detail=report.detail)
+            found = self._found(store_id, report) if report.detail else None
+            self._lines[key] = row(store_id, store.zone, measured, found)
         return self._lines[key]
+
+    def _found(self, store_id: str, report: Finished) -> dict[str, list[Outage]]:
+        store = self._stores[store_id]
+        as_of_us = (report.as_of - EPOCH) // _MICROSECOND
+        key = (store_id, store.version, as_of_us, report.policy)
+        if key not in self._outages:
+            polls = [Poll(at_us, active) for at_us, active in store.polls.items()]
+            terms = Terms([Version(None, store.hours)])
+            self._outages[key] = {
+                name: outages(store.zone, terms, polls, as_of_us, report.policy, length)
+                for name, length in WINDOWS.items()
+            }
+        return self._outages[key]
 
     def _bring(self, commit: Commit) -> None:
         if commit.source == "live":

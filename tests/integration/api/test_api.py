@@ -90,8 +90,12 @@ def test_detail_adds_columns(api: TestClient, worker: WorkerContext, env: dict[s
     assert (row["uptime_min_last_week"], row["uptime_max_last_week"]) == ("0.0000", "12.0000")
     assert (row["polls_last_day"], row["timezone"]) == ("3", "America/Chicago")
     assert {name.rsplit("_last_", 1)[0] for name in row} == {
-        "store_id", "uptime", "downtime", "unknown", "uptime_min", "uptime_max", "excluded", "polls", "timezone"
+        "store_id", "uptime", "downtime", "unknown", "uptime_min", "uptime_max", "excluded", "polls", "outages",
+        "longest_outage", "mttr", "mtbf", "timezone",
     }  # fmt: skip
+    assert [row[f"{name}_last_day"] for name in ("outages", "longest_outage", "mttr", "mtbf")] == [
+        "1", "1.0000", "1.0000", "2.0000"
+    ]  # fmt: skip
 
 
 def test_an_empty_database_gives_an_empty_report(api: TestClient, worker: WorkerContext) -> None:

@@ -20,6 +20,7 @@ from services.cli.reconcile_files import reconcile
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
+from services.worker.formats import xlsx_file
 from shared.clock import to_us
 from shared.reports import trigger
 from shared.reports.retention import BucketSweep, sweep_bucket
@@ -69,10 +70,10 @@ def made(api: TestClient, worker: WorkerContext, **request: Any) -> dict[str, An
     return report
 
 
-def content(report: dict[str, Any], file_format: str = "csv") -> bytes:
-    (file,) = [file for file in report["files"] if file["format"] == file_format]
+def content(report: dict[str, Any], file_format: str = "csv", kind: str = "report") -> bytes:
+    (file,) = [file for file in report["files"] if file["name"] == f"{kind}.{file_format}"]
     answer = httpx2.get(file["url"])
-    assert answer.headers["content-disposition"] == f'attachment; filename="report.{file_format}"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="{kind}.{file_format}"'
     assert (len(answer.content), hashlib.sha256(answer.content).hexdigest()) == (
         file["size_bytes"],
         file["sha256"],
@@ -152,8 +153,7 @@ def test_all_formats_have_the_same_content(api: TestClient, worker: WorkerContex
     assert table.schema.metadata[b"uptill.report_id"].decode() == report["id"]
     assert [row["store_id"] for row in in_json["stores"]] == ["'=quoted", "=north", "south", "west"]
     for line, row in zip(lines, in_json["stores"], strict=True):
-        shown = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()]
-        assert shown[1:] == line.split(",")[1:]
+        assert [shown(value) for value in row.values()][1:] == line.split(",")[1:]
     with zipfile.ZipFile(io.BytesIO(content(report, "xlsx"))) as book:
         sheet, provenance = (book.read(f"xl/worksheets/sheet{n}.xml").decode() for n in (1, 2))
     assert 'state="frozen"' in sheet
@@ -161,6 +161,50 @@ def test_all_formats_have_the_same_content(api: TestClient, worker: WorkerContex
     assert "<t>'=north</t>" in sheet
     assert "<f>" not in sheet
     assert report["files"][0]["sha256"] in provenance
+
+
+def shown(value: object, decimals: int = 4) -> str:
+    """A value of JSON as the CSV has it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.{decimals}f}" if isinstance(value, float) else str(value)
+
+
+def test_outages_have_the_same_content_in_all_formats(
+    api: TestClient, worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xlsx_file, "MAX_XLSX_ROWS", 100)
+    report = made(
+        api, worker, formats=["xlsx", "parquet", "json"], files=["outages"], windows=["P30D", "previous_day"]
+    )
+    names = ["outages.csv", "outages.json", "outages.parquet", "outages.xlsx"]
+    files = {file["name"]: file for file in report["files"]}
+    assert list(files)[4:] == names
+    assert len({files[name]["rows"] for name in names}) == 1
+    header, *lines = content(report, "csv", "outages").decode().splitlines()
+    in_json = json.loads(content(report, "json", "outages"))
+    assert list(in_json["columns"]) == header.split(",")
+    assert (in_json["columns"]["started_at"], in_json["columns"]["down_s"]) == ("instant", "seconds")
+    assert in_json["provenance"]["csv_sha256"] == files["outages.csv"]["sha256"]
+    assert len(in_json["outages"]) == len(lines) == files["outages.csv"]["rows"] > 200
+    for line, row in zip(lines, in_json["outages"], strict=True):
+        assert [shown(value, 6) for value in row.values()][1:] == line.split(",")[1:]
+    rows = pq.read_table(io.BytesIO(content(report, "parquet", "outages"))).to_pylist()
+    for row, expected in zip(rows, in_json["outages"], strict=True):
+        written = {
+            name: f"{value:%Y-%m-%dT%H:%M:%S.%fZ}" if isinstance(value, datetime) else value
+            for name, value in row.items()
+        }
+        assert written == expected
+    with zipfile.ZipFile(io.BytesIO(content(report, "xlsx", "outages"))) as book:
+        sheets = [
+            book.read(name).decode() for name in book.namelist() if "sheets/" in name and "rels" not in name
+        ]
+    filled = [sheet.count("<row ") - 1 for sheet in sheets if 'state="frozen"' in sheet]
+    assert sum(filled) == len(lines), "a sheet that is full is followed by another"
+    assert sorted(filled, reverse=True)[:2] == [100, 100]
 
 
 def test_too_many_stores_for_xlsx_are_refused_at_once(
@@ -256,7 +300,12 @@ def test_an_idempotency_key_covers_all_parameters(api: TestClient) -> None:
         api.post("/v1/reports", json=body, headers=headers).json()["id"] for body in (asked, same)
     )
     assert first == again
-    for change in ({"windows": ["PT7H"]}, {"formats": ["csv"]}, {"stores": {"ids": ["west"]}}):
+    for change in (
+        {"windows": ["PT7H"]},
+        {"formats": ["csv"]},
+        {"files": ["outages"]},
+        {"stores": {"ids": ["west"]}},
+    ):
         refused = api.post("/v1/reports", json=asked | change, headers=headers)
         problem(refused, 422, "idempotency_key_reused")
 
@@ -271,6 +320,8 @@ def test_an_idempotency_key_covers_all_parameters(api: TestClient) -> None:
         ({"windows": "PT6H"}, "body.windows"),
         ({"formats": ["pdf"]}, "body.formats.0"),
         ({"formats": []}, "body.formats"),
+        ({"files": ["polls"]}, "body.files.0"),
+        ({"files": []}, "body.files"),
         ({"stores": {}}, "body.stores"),
         ({"stores": {"ids": []}}, "body.stores.ids"),
         ({"stores": {"ids": [""]}}, "body.stores.ids.0"),

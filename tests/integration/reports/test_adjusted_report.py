@@ -1,7 +1,7 @@
-"""Reports of stores with dated and special hours, lifetimes and closures equal the oracle's, at one data cut."""
+"""Reports and outages of stores with dated and special hours, lifetimes and closures equal the oracle's, at one data cut."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from tests.fixtures.buckets import content_of
 from tests.fixtures.reports import trigger
 from tests.oracle.accounting import HoursRow, Poll, window_bounds
 from tests.oracle.calendars import Closure, Terms, Version, account_terms
+from tests.oracle.outage_file import outages_file
+from tests.oracle.outages import outages
 from tests.oracle.report import WINDOWS, header, instant_us, row
 
 NOW = datetime(2024, 11, 5, 20, 13, 7, tzinfo=UTC)
@@ -51,20 +53,26 @@ class Fleet:
         for name, rows in self.rows.items():
             (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
 
-    def expected(self) -> bytes:
-        """The report with detail as of the newest poll, without stores that exist in no window."""
+    def expected(self, policy: str) -> Mapping[str, bytes]:
+        """The files with detail as of the newest poll, without stores that exist in no window."""
         as_of_us = max(poll.at_us for store in self.stores.values() for poll in store.polls)
-        lines = [
-            row(
-                name,
-                store.zone,
-                account_terms(store.zone, store.terms, store.polls, as_of_us, "classic", WINDOWS),
-                detail=True,
-            )
-            for name, store in sorted(self.stores.items())
-            if exists(store, as_of_us)
-        ]
-        return header(detail=True) + b"".join(lines)
+        there = {name: store for name, store in sorted(self.stores.items()) if exists(store, as_of_us)}
+        measured = {
+            name: account_terms(store.zone, store.terms, store.polls, as_of_us, policy, WINDOWS)
+            for name, store in there.items()
+        }
+        found = {
+            name: {
+                window: outages(store.zone, store.terms, store.polls, as_of_us, policy, length)
+                for window, length in WINDOWS.items()
+            }
+            for name, store in there.items()
+        }
+        lines = [row(name, store.zone, measured[name], found[name]) for name, store in there.items()]
+        return {
+            "report": header(detail=True) + b"".join(lines),
+            "outages": outages_file({name: (store.zone, found[name]) for name, store in there.items()}),
+        }
 
     def _store(self, name: str, everywhere: Closure) -> DrawnStore:
         zone = self.draw.choice(ZONES)
@@ -140,23 +148,33 @@ def exists(store: DrawnStore, as_of_us: int) -> bool:
     )
 
 
-def compute_report(database_url: str, worker: WorkerContext) -> bytes:
-    wakes = trigger(database_url, batch_stores=4, detail=True).wakes
-    for wake in wakes:
+def compute_files(database_url: str, worker: WorkerContext, policy: str) -> Mapping[str, bytes]:
+    asked = trigger(database_url, batch_stores=4, detail=True, policy=policy, files=("report", "outages"))
+    for wake in asked.wakes:
         assert compute_batch(worker, wake.report_id, wake.batch_no)
     with psycopg.connect(database_url) as conn:
-        ((key,),) = conn.execute("select object from report_file where report_id = %s", [wakes[0].report_id])
-    return content_of(worker.storage, key)
+        files = conn.execute(
+            "select kind, object, rows from report_file where report_id = %s", [asked.report_id]
+        ).fetchall()
+    content = {kind: content_of(worker.storage, key) for kind, key, _ in files}
+    assert {kind: rows for kind, _, rows in files} == {
+        kind: data.count(b"\n") - 1 for kind, data in content.items()
+    }
+    return content
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_report_equals_the_oracle(
+def test_reports_equal_the_oracle(
     seed: int, worker: WorkerContext, database_url: str, tmp_path: Path
 ) -> None:
     fleet = Fleet(seed, stores=14)
     fleet.write(tmp_path)
     results = ingest_paths(database_url, [str(tmp_path)])
     assert [(result.state, result.rejected) for result in results] == [("succeeded", 0)] * len(FILES)
-    expected = fleet.expected()
-    assert 5 < expected.count(b"\n") < 15, "some stores are left out"
-    assert compute_report(database_url, worker) == expected
+    for policy in ("classic", "slots-15m", "carry", "backfill-1m", "hold-scaled"):
+        expected = fleet.expected(policy)
+        assert 5 < expected["report"].count(b"\n") < 15, "some stores are left out"
+        assert expected["outages"].count(b"true") > 5, (
+            "some outages began at an opening, or before the window"
+        )
+        assert compute_files(database_url, worker, policy) == expected

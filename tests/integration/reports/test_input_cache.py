@@ -34,7 +34,7 @@ class CacheWorld:
     """A database that changes at random, and the time of its newest poll."""
 
     def __init__(self, url: str, folder: Path, seed: int) -> None:
-        self.random = Random(seed)
+        self.random, self._files_random = Random(seed), Random(seed)
         self.now = START
         self._url = url
         self._folder = folder
@@ -80,6 +80,7 @@ class CacheWorld:
             new_id(), 0, ids[0], ids[-1], len(ids), keys,
             self.now - timedelta(hours=back), self.random.choice(list(POLICIES)), self.random.random() < 0.5,
             self.random.choice(WINDOWS), cut[0], None,
+            self._files_random.choice([("report",), ("report", "outages")]),
         )  # fmt: skip
 
     def _load_polls(self, instants: list[datetime]) -> None:

@@ -303,10 +303,10 @@ class TestFinalise:
         second = claim_finalise(conn, report_id, TERMS)
         assert second is not None
         conn.commit()
-        file = StoredObject(second.object_key("csv"), 20, "11" * 32)
+        file = FileOfReport("csv", second.object_key("csv"), 20, "11" * 32, rows=3)
 
         def finish(lease: FinaliseLease) -> bool:
-            return finish_report(conn, lease, {"csv": file}, rows=3, tzdata_version="2026a")
+            return finish_report(conn, lease, [file], tzdata_version="2026a")
 
         assert not renew_finalise(conn, first, TERMS)
         assert not finish(first)
@@ -315,7 +315,7 @@ class TestFinalise:
         conn.commit()
         report = read(database_url, report_id)
         assert (report.state, report.stores_done) == ("succeeded", 3)
-        assert report.files == [FileOfReport("csv", file.key, 20, file.sha256, rows=3)]
+        assert report.files == [file]
         assert due_finalisations(conn, TERMS.max_attempts) == []
 
 

@@ -315,6 +315,23 @@ def test_a_changed_file_is_not_delivered_until_it_is_put_back(
     assert content_of(worker.storage, run.objects[0]) == whole
 
 
+def test_outages_are_copied_next_to_the_report(database_url: str, maker: str, worker: WorkerContext) -> None:
+    with_outages = {**TERMS.report, "files": ["report", "outages"], "formats": ["csv", "json"]}
+    schedule = make(database_url, maker, replace(TERMS, s3_prefix="anna", report=with_outages))
+    make_due(database_url)
+    fired = fire(database_url)
+    assert fired is not None
+    work(worker, str(fired.report_id))
+    assert deliver_one(worker.pool, worker.storage) is not None
+    (run,) = runs(database_url, schedule)
+    stem = run.objects[0].removesuffix(".csv")
+    assert run.objects == [f"{stem}.csv", f"{stem}.json", f"{stem}-outages.csv", f"{stem}-outages.json"]
+    with psycopg.connect(database_url) as conn:
+        sources = conn.execute("select object from report_file order by kind desc, format").fetchall()
+    for key, (source,) in zip(run.objects, sources, strict=True):
+        assert content_of(worker.storage, key) == content_of(worker.storage, source)
+
+
 def test_files_are_copied_once_under_a_key_of_their_own(
     database_url: str, maker: str, worker: WorkerContext
 ) -> None:

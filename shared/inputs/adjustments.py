@@ -1,15 +1,15 @@
 """Read what adjusts the weekly hours of a batch's stores, in one snapshot. Must not know the accounting's rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psycopg
 
-from services.worker.load import Stores, find_places
 from shared.db.queries import queries
+from shared.inputs.stores import Stores, find_places
 from shared.reports.consistency import DataRange
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.calendar import Hours
@@ -22,6 +22,8 @@ _SQL = queries("adjustments")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # An interval opens at most two local dates before the range that it touches.
 _NEAR_DAYS: Final = 3
+_TABLES: Final = ("dated_hours", "special_hours", "lifetimes", "closures", "calendars")
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,29 @@ NOTHING_STORED: Final = StoredAdjustments()
 def read_adjustments(conn: psycopg.Connection, stores: Stores, seq: int) -> StoredAdjustments:
     """Read the adjustments of stores that held at a ledger number."""
     given = {"store_keys": stores.keys.tolist(), "seq": seq}
+    return _parse_adjustments(stores, {name: conn.execute(_SQL[name], given).fetchall() for name in _TABLES})
 
-    def read(name: str) -> tuple[Int64s, list[tuple[object, ...]]]:
-        rows = conn.execute(_SQL[name], given).fetchall()
-        return find_places(stores, np.array([row[0] for row in rows], dtype=np.int64)), [
-            row[1:] for row in rows
-        ]
 
-    dated_store, versions = read("dated_hours")
-    special_store, days = read("special_hours")
-    lived_store, lives = read("lifetimes")
-    closed_store, closures = read("closures")
-    calendars, members = _read_calendars(conn, stores, given)
+async def read_adjustments_async(
+    conn: psycopg.AsyncConnection, stores: Stores, seq: int
+) -> StoredAdjustments:
+    """Do what `read_adjustments` does, on an asynchronous connection."""
+    given = {"store_keys": stores.keys.tolist(), "seq": seq}
+    return _parse_adjustments(
+        stores, {name: await (await conn.execute(_SQL[name], given)).fetchall() for name in _TABLES}
+    )
+
+
+def _parse_adjustments(stores: Stores, rows: Mapping[str, Sequence[Row]]) -> StoredAdjustments:
+    def parted(name: str) -> tuple[Int64s, list[Row]]:
+        keys = np.array([row[0] for row in rows[name]], dtype=np.int64)
+        return find_places(stores, keys), [row[1:] for row in rows[name]]
+
+    dated_store, versions = parted("dated_hours")
+    special_store, days = parted("special_hours")
+    lived_store, lives = parted("lifetimes")
+    closed_store, closures = parted("closures")
+    calendars, members = _parse_calendars(stores, rows["calendars"])
     return StoredAdjustments(
         DatedHours(dated_store, _column(versions, 0), *_flatten((row[1] for row in versions), 3)),
         SpecialDays(special_store, _column(days, 0), *_flatten((row[1] for row in days), 2)),
@@ -92,16 +105,14 @@ def read_adjustments(conn: psycopg.Connection, stores: Stores, seq: int) -> Stor
     )
 
 
-def _read_calendars(
-    conn: psycopg.Connection, stores: Stores, given: dict[str, object]
-) -> tuple[SpecialDays, tuple[Int64s, Int64s]]:
+def _parse_calendars(stores: Stores, rows: Sequence[Row]) -> tuple[SpecialDays, tuple[Int64s, Int64s]]:
     """Return the dates of all calendars, by the number of each, and pairs of member and calendar."""
     numbers: list[int] = []
     days: list[int] = []
     intervals: list[Sequence[int]] = []
     member_keys: list[int] = []
     member_of: list[int] = []
-    for number, (dates, members) in enumerate(conn.execute(_SQL["calendars"], given)):
+    for number, (dates, members) in enumerate(rows):
         for day, given_intervals in dates.items() if members else ():
             numbers.append(number)
             days.append(date.fromisoformat(day).toordinal() - _EPOCH_DAY)

@@ -1,0 +1,66 @@
+"""Outages: of a few stores, or of one. They are computed when asked for, so each key has one call at a time."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from services.api.context import ApiContext, Context
+from services.api.routes.reports import Reader
+from services.api.routes.stores import StoreId
+from services.api.schemas.outages import FleetOutageQuery, OutagePage, OutageQuery
+from services.api.use_cases.outage_page import OutagePosition, page_outages, read_position
+from services.api.use_cases.outages import OutageSearch, read_outage_input
+from services.api.use_cases.stores import find_store
+from shared.db.connect import borrowed_async
+from shared.errors import Overloaded, StoreFailed
+from shared.http.contract import answers
+from shared.http.unique_names import UniqueNamesRoute
+from shared.keys import ApiKey
+
+router = APIRouter(route_class=UniqueNamesRoute, tags=["outages"])
+
+
+@router.get("/v1/outages", responses=answers(Overloaded))
+async def read_outages(
+    context: Context, key: Reader, chosen: Annotated[FleetOutageQuery, Query()]
+) -> OutagePage:
+    """List the outages of up to 1,000 stores, chosen by id or label.
+
+    For more stores, request a report with the file `outages`.
+    """
+    position = read_position(chosen.cursor)
+    return await _answer_page(context, key, chosen, position, chosen.to_fleet_search(position))
+
+
+@router.get("/v1/stores/{store_id:path}/outages", responses=answers(StoreFailed, Overloaded))
+async def read_store_outages(
+    context: Context, key: Reader, store_id: StoreId, chosen: Annotated[OutageQuery, Query()]
+) -> OutagePage:
+    """List the outages of one store."""
+    position = read_position(chosen.cursor)
+    async with borrowed_async(context.pools.reading) as conn:
+        store = await find_store(conn, store_id, key.visible)
+    search = chosen.to_search(position, store.store_id)
+    page = await _answer_page(context, key, chosen, position, search)
+    for failed in page.failed_stores:
+        raise StoreFailed(f"store {failed.store_id!r} cannot be computed: {failed.detail}")
+    return page
+
+
+async def _answer_page(
+    context: ApiContext,
+    key: ApiKey,
+    chosen: OutageQuery,
+    position: OutagePosition | None,
+    search: OutageSearch,
+) -> OutagePage:
+    async with context.outage_turns.take(key.prefix):
+        async with borrowed_async(context.pools.reading) as conn:
+            given = await read_outage_input(conn, search, key.visible)
+
+        def compute() -> OutagePage:
+            found = given.find_outages()
+            page = page_outages(found, chosen.to_choice(), position, chosen.limit)
+            return OutagePage.of_page(found, chosen.policy, page)
+
+        return await context.outage_lane.run(compute)

@@ -1,0 +1,155 @@
+"""`uptill outages`: list the outages of some stores, each in its store's local time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from services.cli.connection import api_client
+from services.cli.console import Json, note, print_json, print_table, print_warning
+from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
+from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import FailedStore, StoreOutage, UptillClient
+
+
+class OutageSort(StrEnum):
+    """The order of outages."""
+
+    start = "start"
+    length = "length"
+
+
+class OutageKind(StrEnum):
+    """Kinds of outages that can be listed alone."""
+
+    unknown_end = "unknown_end"
+    late_opening = "late_opening"
+
+
+def outages(
+    store: Annotated[
+        list[str] | None, typer.Option(help="Repeatable: only the stores with these ids.")
+    ] = None,
+    label: Labels = None,
+    window: Annotated[
+        str | None,
+        typer.Option(help="A window as in reports, such as last_week or PT6H. Default: the last day."),
+    ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", help="Start, such as 2024-10-18T16:00-05:00; UTC without an offset."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="End, in the same form. Default: the newest poll.")
+    ] = None,
+    policy: Policy = PolicyName(DEFAULT_POLICY),
+    min_length: Annotated[
+        str | None, typer.Option(help="Only outages with at least this much downtime, such as PT30M.")
+    ] = None,
+    ongoing: Annotated[
+        bool | None, typer.Option("--ongoing/--ended", help="Only ongoing outages, or only ended ones.")
+    ] = None,
+    reason: Annotated[
+        OutageKind | None,
+        typer.Option(help="Only outages after which nothing is known, or only late openings."),
+    ] = None,
+    sort: Annotated[
+        OutageSort, typer.Option(help="The latest start first, or the most downtime first.")
+    ] = OutageSort.start,
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 50,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List the outages of up to 1,000 stores, in the local time of each store.
+
+    The last columns show the polls that bound each end: an outage began and ended somewhere between two polls. For more
+    stores, use `uptill report --files outages`.
+    """
+    filters: dict[str, Any] = {
+        "window": window,
+        "begin": parse_instant(begin) if begin is not None else None,
+        "end": parse_instant(end) if end is not None else None,
+        "policy": policy.value,
+        "min_length": min_length,
+        "ongoing": ongoing,
+        "reason": reason and reason.value,
+        "sort": sort.value,
+    }
+    with api_client() as client:
+        if store and len(store) == 1 and not label:
+            found = list(islice(client.store_outages(store[0], **filters), limit))
+        else:
+            found = _list_outages(client, store, label, filters, limit)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("store", "from", "to", "down", "then", "polls", "began between", "ended between"),
+        [_make_row(outage) for outage in found],
+    )
+    if len(found) == limit:
+        note(f"stopped after {limit}; --limit shows more")
+
+
+def _list_outages(
+    client: UptillClient,
+    store: list[str] | None,
+    label: list[str] | None,
+    filters: dict[str, Any],
+    limit: int,
+) -> list[StoreOutage]:
+    found: list[StoreOutage] = []
+    for page in client.outage_pages(store_ids=store, labels=labels_of(label), **filters):
+        if not found:
+            _warn_of_failed(page.failed_stores)
+        found += page.outages
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _warn_of_failed(failed: Sequence[FailedStore]) -> None:
+    for store in failed:
+        print_warning(f"store {store.store_id} could not be computed: {store.detail}")
+
+
+def _make_row(outage: StoreOutage) -> tuple[str, ...]:
+    zone = ZoneInfo(outage.timezone)
+    return (
+        outage.store_id,
+        f"{outage.started_at.astimezone(zone):%a %Y-%m-%d %H:%M}",
+        f"{outage.ended_at.astimezone(zone):%a %H:%M}" if outage.ended_at else "-",
+        _format_length(outage.down_us),
+        outage.end,
+        str(outage.polls),
+        _describe_begin(outage, zone),
+        _describe_end(outage, zone),
+    )
+
+
+def _describe_begin(outage: StoreOutage, zone: ZoneInfo) -> str:
+    if outage.starts_before_window:
+        return "before the window"
+    if outage.began_at_opening:
+        return "opening"
+    return f"{_clock(outage.last_up_poll_at, zone)} and {_clock(outage.first_down_poll_at, zone)}"
+
+
+def _describe_end(outage: StoreOutage, zone: ZoneInfo) -> str:
+    if outage.ended_at is None:
+        return f"after {_clock(outage.last_down_poll_at, zone)}"
+    return f"{_clock(outage.last_down_poll_at, zone)} and {_clock(outage.first_up_poll_at, zone)}"
+
+
+def _clock(at: datetime | None, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%H:%M:%S}" if at else "?"
+
+
+def _format_length(us: int) -> str:
+    """Format a duration as hours, minutes and seconds, cut to whole seconds."""
+    seconds = us // 1_000_000
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
