@@ -79,7 +79,6 @@ class PollWriter:
         """Index the unindexed weeks, and merge the pending polls."""
         with self._conn.transaction():
             self._ledger.lock_writers()
-            self._take_seq()
             if changes := self._index_weeks():
                 record_changes(self._ledger, changes, end_byte, end_byte)
 
@@ -152,6 +151,8 @@ class PollWriter:
     def _index_weeks(self) -> list[PollChange]:
         """Index all weeks and merge all pending polls, of any import. Afterwards none are left."""
         indexed = index_weeks(self._conn)
+        # After the indexes, which take long: no other change gets a number from now on.
+        self._take_seq()
         # Recorded even if nothing is pending: other imports must learn that their weeks are indexed.
         changes = [PollChange(self._ledger.import_id, NO_ROWS)] if indexed else []
         for (import_id,) in self._conn.execute(_SQL["pending_imports"]).fetchall():
