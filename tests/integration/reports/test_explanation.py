@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from services.api.use_cases import explanation
 from services.ingest.http.calendars import replace_calendar
 from services.ingest.http.change_store import (
     LocalDate,
@@ -243,6 +244,19 @@ class TestOneStore:
             conn.execute("update report set state = 'expired' where id = %s", [filtered])
         problem(api.get(f"{path}/a%2Fb"), 409, "not_explainable")
         problem(api.get(f"/v1/reports/{filtered}/stores/gone"), 410, "report_expired")
+
+    def test_a_store_that_failed_and_one_with_too_many_polls(
+        self, api: TestClient, worker: WorkerContext, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with psycopg.connect(database_url) as conn:
+            conn.execute("update store set timezone = 'Mars/Olympus' where store_id = 'gone'")
+        report_id, rows = make_report(api, worker, "classic")
+        assert list(rows) == ["a/b"]
+        refused = problem(api.get(f"/v1/reports/{report_id}/stores/gone"), 409, "store_failed")
+        assert "unknown_timezone" in refused["detail"]
+        monkeypatch.setattr(explanation, "MAX_POLLS", 19)
+        refused = problem(api.get(f"/v1/reports/{report_id}/stores/a%2Fb"), 422, "invalid_request")
+        assert (refused["field"], "more than 19 polls" in refused["detail"]) == ("window", True)
 
     def test_what_retention_removed_is_refused(
         self, api: TestClient, worker: WorkerContext, database_url: str
