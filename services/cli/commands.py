@@ -66,12 +66,14 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
     ),
     "calendars": Subcommand(
-        "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, remove."
+        "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, add, remove."
     ),
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
-    "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline."),
+    "stores": Subcommand(
+        "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline."
+    ),
     "webhooks": Subcommand(
         "services.cli.webhooks:app", "Manage webhooks: endpoints, signing secrets, deliveries."
     ),

@@ -258,9 +258,12 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class StoreChanged:
-    """The result of changing one store. `import_id` is the import that records the change, `warnings` what to check."""
+    """The result of changing one store. `warnings`: what to check.
+
+    `import_id` is the import that records the change, or None after a dry run.
+    """
 
     store_id: str
-    import_id: str
+    import_id: str | None
     counts: Counts
     warnings: Sequence[str] = ()

@@ -93,11 +93,14 @@ class StoreChangedBody(BaseModel):
     """The result of changing one store."""
 
     store_id: str
-    import_id: UUID = Field(description="The import that records the change.")
+    import_id: UUID | None = Field(
+        description="The import that records the change. Null: it was a dry run, and nothing was changed."
+    )
     counts: CountsBody
     warnings: list[str] = Field(
         default=[],
-        description="What to check: a zone that never changes its clocks, or a Windows name that was read.",
+        description="What to check: how a zone was read, and what the diagnostics find in the store's hours, dates and"
+        " lifetime.",
     )
 
 

@@ -160,6 +160,21 @@ union all
 select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
 from store where store_id = any (%(ids)s::text[])
 
+-- name: add_unkept_stores
+-- The same for a dry run, which is rolled back.
+with fresh as (
+    insert into store (store_key, store_id)
+    overriding system value
+    select least(0, (select min(store_key) from store)) - row_number() over (order by wanted.store_id collate "C"), wanted.store_id
+    from unnest(%(ids)s::text[]) wanted (store_id)
+    where not exists (select from store where store.store_id = wanted.store_id)
+    returning store_id, store_key
+)
+select store_id, store_key, null::bigint as first_us from fresh
+union all
+select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
+from store where store_id = any (%(ids)s::text[])
+
 -- name: record_first_polls
 update store
 set first_polled_at = fresh.at, polled_since_seq = coalesce(polled_since_seq, %(seq)s)
