@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "report": Subcommand("services.cli.report:report", "Make a report and download it."),
     "doctor": Subcommand(
         "services.cli.doctor:doctor",
-        "Check every component and say what to fix.",
+        "Check every component, or the data of all stores, and say what to fix.",
         "api",
     ),
     "demo": Subcommand(

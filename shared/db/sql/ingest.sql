@@ -373,6 +373,44 @@ create temporary table if not exists wanted_hours (
     store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null
 ) on commit delete rows
 
+-- name: drop_wanted
+drop table if exists pg_temp.wanted_hours, pg_temp.wanted_dated_hours, pg_temp.wanted_special_hours, pg_temp.wanted_lifetime,
+    pg_temp.wanted_closure
+
+-- name: plan_of_staged
+-- What each import of a delivery is about, for a dry run: stores, those that are new, and the first and last date.
+select import_id, count(distinct store_id) as stores, count(distinct store_id) filter (where store_key is null) as new_stores,
+    (array_agg(distinct store_id) filter (where store_key is null))[:%(listed)s] as listed,
+    min(coalesce(date, (begins at time zone 'UTC')::date))::text as first_date,
+    max(coalesce(date, (coalesce(ends, begins) at time zone 'UTC')::date))::text as last_date
+from import_staged left join store using (store_id)
+where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
+group by import_id
+
+-- name: removed_hours
+-- How many stored rows a delivery of hours would remove.
+select count(*) from business_hours old join store using (store_key)
+where store_id in (select store_id from wanted_hours) and not exists (
+    select from wanted_hours wanted
+    where wanted.store_id = store.store_id and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens
+        and wanted.closes = old.closes)
+
+-- name: existing_stores
+-- The keys of stores, for a dry run, which adds none.
+select store_id, store_key from store where store_id = any(%(ids)s)
+
+-- name: compare_polls
+-- How many polls are not stored, and how many are stored with another status. Reads each by index.
+select count(*) filter (where old.is_active is null) as accepted,
+    count(*) filter (where old.is_active <> given.first_active) as corrected
+from unnest(%(store_keys)s::integer[], %(at_us)s::bigint[], %(first_active)s::boolean[]) given (store_key, at_us, first_active)
+left join lateral (
+    select is_active from observation
+    where observation.store_key = given.store_key
+        and observed_at = 'epoch'::timestamptz + given.at_us * interval '1 microsecond'
+        and observed_at between %(earliest)s and %(latest)s
+    limit 1) old on true
+
 -- name: prepare_hours
 -- Distinct rows of the delivery. A number counts from the file's `first_day`, which is Monday.
 insert into wanted_hours
