@@ -15,7 +15,10 @@ _PATH = "/v1/closures"
 
 @dataclass(frozen=True)
 class Closure:
-    """A closure that holds. `store_id` is "*" for every store, and None if `labels` decide."""
+    """A closure that holds. `store_id` is "*" for every store, and None if `labels` decide.
+
+    `warnings`: what to check after it was declared.
+    """
 
     id: str
     store_id: str | None
@@ -30,6 +33,7 @@ class Closure:
     declared_at: datetime
     changed_by: str | None
     changed_at: datetime
+    warnings: Sequence[str] = ()
 
 
 class ClosureTerms(TypedDict, total=False):

@@ -243,6 +243,10 @@ class ClosureBody(BaseModel):
     declared_at: datetime
     changed_by: str | None = Field(description="Who made the last change, as `declared_by`.")
     changed_at: datetime
+    warnings: list[str] = Field(
+        default=[],
+        description="What to check when it is declared: labels that no store has, or a missing end.",
+    )
 
     @classmethod
     def of_row(cls, row: ClosureRow) -> Self:

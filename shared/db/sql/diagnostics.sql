@@ -3,19 +3,20 @@
 
 -- name: intervals
 -- Overlapping and short openings, in weekly, dated and special hours. Seconds since Monday 00:00, or since 00:00 of a special
--- date. What runs past Sunday comes again before Monday. Touching intervals are one opening.
-with named as materialized (
-    select store_key, 'week' as version, day_of_week, opens, closes from business_hours
+-- date. What runs past Sunday comes again before Monday. Touching intervals are one opening. `version`: 0 for hours without a
+-- date, positive for dated hours, negative for special hours; numbers sort five times as fast as texts.
+with named as (
+    select store_key, 0 as version, day_of_week::integer, opens, closes from business_hours
     where %(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)
     union all
-    select store_key, effective_from::text, intervals[i], intervals[i + 1], intervals[i + 2]
+    select store_key, effective_from - date '1900-01-01', intervals[i], intervals[i + 1], intervals[i + 2]
     from dated_hours, generate_series(1, cardinality(intervals) - 2, 3) i
     where until_seq is null and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
     union all
-    select store_key, 'on ' || date, 0, intervals[i], intervals[i + 1]
+    select store_key, date '1900-01-01' - date, 0, intervals[i], intervals[i + 1]
     from special_hours, generate_series(1, cardinality(intervals) - 1, 2) i
     where until_seq is null and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
-), day as (
+), day as materialized (
     select store_key, version, day_of_week * 86400 + opens as opens,
         day_of_week * 86400 + case
             when closes in (86399, 86340) then 86400
@@ -26,19 +27,27 @@ with named as materialized (
 ), week as (
     select store_key, version, opens, closes, true as is_row from day
     union all
-    select store_key, version, opens - 604800, closes - 604800, false from day
-    where closes >= 604800 and version not like 'on %%'
-    union all
-    -- The opening at the start of the week may continue the last one.
-    select store_key, version, opens + 604800, closes + 604800, false from day where opens = 0 and version not like 'on %%'
+    select store_key, version, opens - 604800, closes - 604800, false from day where closes >= 604800 and version >= 0
 ), ordered as (
-    select *, max(closes) over (partition by store_key, version order by opens, closes
+    select store_key, is_row, opens, max(closes) over (partition by store_key, version order by opens, closes
         rows between unbounded preceding and 1 preceding) as latest
     from week
+), short as materialized (
+    select distinct store_key, version from day where closes - opens < %(short_s)s
+), near_short as (
+    select store_key, version, opens, closes from short join week using (store_key, version)
+    union all
+    -- The opening at the start of the week may continue the last one.
+    select store_key, version, opens + 604800, closes + 604800 from short join day using (store_key, version)
+    where opens = 0 and version >= 0
+), joined as (
+    select *, max(closes) over (partition by store_key, version order by opens, closes
+        rows between unbounded preceding and 1 preceding) as latest
+    from near_short
 ), numbered as (
     select *, count(*) filter (where latest is null or opens > latest) over (
         partition by store_key, version order by opens, closes) as span
-    from ordered
+    from joined
 ), found as (
     select store_key, 'overlapping_hours' as name from ordered where is_row and opens < latest
     union
@@ -77,18 +86,30 @@ with change as materialized (
 ), chosen as (
     select store_key, store_id, coalesce(timezone, %(default_zone)s) as zone from store
     where %(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)
+), soon as materialized (
+    select * from change where day between %(today)s::date and %(today)s::date + 366
+), night as materialized (
+    -- Few hours begin or end when clocks change.
+    select hours.* from business_hours hours, (select min(from_s) as first_s, max(to_s) as last_s from soon) any_change
+    where (opens between first_s and last_s or closes between first_s and last_s)
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+), special as materialized (
+    select store_key, date, intervals from special_hours
+    where until_seq is null and date = any (array(select day from change union select day - 1 from change))
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
 ), found as (
     select store_key, store_id, 'clock_change' as name
-    from change join chosen using (zone) join business_hours hours using (store_key)
-    where day between %(today)s::date and %(today)s::date + 366 and (
+    from soon join chosen using (zone) join night hours using (store_key)
+    where (
         (day_of_week = extract(isodow from day) - 1
             and ((opens >= from_s and opens < to_s) or (closes > opens and closes > from_s and closes < to_s)))
         or (day_of_week = extract(isodow from day - 1) - 1 and closes <= opens and closes > from_s and closes < to_s))
     union
-    select store_key, store_id, 'skipped_local_time'
-    from change join chosen using (zone) join special_hours special using (store_key)
+    select special.store_key, store_id, 'skipped_local_time'
+    from change join chosen using (zone) join special on special.store_key = chosen.store_key
+        and special.date in (day, day - 1)
     left join generate_series(1, cardinality(intervals) - 1, 2) i on true
-    where is_skipped and special.until_seq is null and (
+    where is_skipped and (
         (special.date = day and (to_s - from_s >= 86400 or (intervals[i] >= from_s and intervals[i] < to_s)
             or (intervals[i + 1] > intervals[i] and intervals[i + 1] > from_s and intervals[i + 1] < to_s)))
         or (special.date = day - 1 and intervals[i + 1] <= intervals[i] and intervals[i + 1] > from_s and intervals[i + 1] < to_s))
@@ -149,20 +170,21 @@ from target where labels <> '{}' and not exists (select from store where store.l
 having count(*) > 0
 
 -- name: closed_weekdays
--- By weekly hours without a date. A label that few stores have tells nothing.
+-- By weekly hours without a date; one bit for each day of the week. A label that few stores have tells nothing.
 with opened as materialized (
-    select distinct store_key, day_of_week from business_hours
+    select store_key, bit_or(1 << day_of_week) as days from business_hours group by store_key
 ), labeled as materialized (
-    select store_key, label.key as label, label.value from store, jsonb_each_text(labels) label
-    where jsonb_typeof(labels) = 'object' and store_key in (select store_key from opened)
-), size as (
-    select label, value, count(*) as stores from labeled group by label, value having count(*) >= %(usual_stores)s
+    select store_key, days, label.key as label, label.value
+    from store join opened using (store_key), jsonb_each_text(case when jsonb_typeof(labels) = 'object' then labels end) label
 ), usual as (
-    select label, value, day_of_week from labeled join opened using (store_key) join size using (label, value)
-    group by label, value, day_of_week, stores having count(*) >= %(usual_share)s * stores
+    select label, value, bit_or(case when open_stores >= %(usual_share)s * stores then 1 << day else 0 end) as days
+    from (
+        select label, value, day, count(*) as stores, count(*) filter (where days >> day & 1 = 1) as open_stores
+        from labeled, generate_series(0, 6) day group by label, value, day having count(*) >= %(usual_stores)s
+    ) counted
+    group by label, value
 ), found as (
-    select distinct store_key from labeled join usual using (label, value)
-    where not exists (select from opened where opened.store_key = labeled.store_key and opened.day_of_week = usual.day_of_week)
+    select distinct store_key from labeled join usual using (label, value) where labeled.days & usual.days <> usual.days
 )
 select 'closed_weekday', count(*), (array_agg(store_id order by store_id))[:%(examples)s]
 from found join store using (store_key) having count(*) > 0

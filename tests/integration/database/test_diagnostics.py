@@ -143,7 +143,7 @@ def test_each_finds_its_cases_and_nothing_else(conn: psycopg.Connection) -> None
 
 def test_one_store_is_warned_of_what_concerns_it(conn: psycopg.Connection) -> None:
     with conn:
-        keys = dict(conn.execute("select store_id, store_key from store").fetchall())
+        keys: dict[str, int] = dict(conn.execute("select store_id, store_key from store").fetchall())
         for name in CASES.keys() - {"labels_of_no_store"}:
             for number, plant in enumerate(CASES[name]):
                 with conn.transaction(force_rollback=True):
