@@ -1,4 +1,4 @@
-"""The options of a load, most of which say how values are to be read. `uptill ingest` and `uptill upload` have the same."""
+"""The options of a load: how values are to be read, and dry runs. `uptill ingest` and `uptill upload` have the same."""
 
 from typing import Annotated
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 Severity = Literal["error", "warning", "notice"]
 SHORT_SPAN_S: Final = 300
 LONG_CLOSURE_DAYS: Final = 30
-# A weekday counts as usual if at least this share of at least so many stores with one label open on it.
+# A weekday counts as usual if at least this share of the stores with one label open on it, and the label has enough stores.
 USUAL_SHARE: Final = 0.8
 USUAL_STORES: Final = 5
 
