@@ -14,6 +14,7 @@ from services.ingest.http.main import create_app as create_ingest_app
 from services.ingest.parse.reasons import reasons_reference
 from services.ingest.parse.values_reference import values_reference
 from shared.audit import audit_reference
+from shared.diagnostics.registry import diagnostics_reference
 from shared.http.problems import errors_reference
 from shared.metrics.registry import metrics_reference
 from shared.settings import Settings, settings_reference
@@ -38,6 +39,7 @@ def pages() -> Mapping[str, Callable[[], str]]:
     return {
         "audit.md": audit_reference,
         "cli.md": cli_reference,
+        "diagnostics.md": diagnostics_reference,
         "errors.md": errors_reference,
         "http.md": http_reference,
         "metrics.md": metrics_reference,

@@ -1,17 +1,38 @@
-"""`uptill calendars`: list, show, set and remove calendars of special dates."""
+"""`uptill calendars`: list, show, set, add and remove calendars of special dates."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_table
+from services.cli.console import (
+    Json,
+    fail,
+    labels_text,
+    minute,
+    note,
+    print_json,
+    print_table,
+    print_warning,
+)
+from services.cli.holiday_dates import list_holidays, parse_years
 from services.cli.parameters import labels_of
 from shared.exit_codes import ExitCode
-from uptill_client import SpecialDate, TimeRange
+from shared.explain import name_os_error
+from uptill_client import Calendar, SpecialDate, TimeRange
 
-app = typer.Typer(no_args_is_help=True, help="Manage calendars of special dates: list, show, set, remove.")
+app = typer.Typer(
+    no_args_is_help=True, help="Manage calendars of special dates: list, show, set, add, remove."
+)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The calendar's name, such as us-holidays.")]
+StoreLabels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="NAME=VALUE", help="Only stores with this label. Repeat it for several."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the dates, and change nothing.")]
 
 
 @app.command("list")
@@ -43,7 +64,7 @@ def show(name: Name, *, as_json: Json = False) -> None:
     if as_json:
         print_json(calendar)
         return
-    print_table(("date", "hours"), [(one.date, _hours_text(one)) for one in calendar.dates])
+    _print_dates(calendar, {})
 
 
 @app.command("set")
@@ -52,21 +73,59 @@ def set_(
     dates: Annotated[
         list[str],
         typer.Argument(
-            metavar="DATE[=HOURS]...",
-            help="All dates, such as 2024-12-25 (closed) or 2024-12-24=10:00-14:00,16:00-18:00.",
+            metavar="DATE[=HOURS]...|FILE.ics",
+            help="All dates, such as 2024-12-25 (closed) or 2024-12-24=10:00-14:00,16:00-18:00; or one iCalendar file.",
         ),
     ],
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Only stores with this label. Repeat it for several."),
-    ] = None,
+    label: StoreLabels = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
-    """Replace a calendar, or make it."""
+    """Replace a calendar, or make it, from dates or from an iCalendar file."""
     labels = labels_of(label) or {}
-    given = [_parse_date(text) for text in dates]
+    file = next((text for text in dates if text.lower().endswith(".ics")), None)
+    if file is None:
+        given = [_parse_date(text) for text in dates]
+        with api_client() as client:
+            made = client.set_calendar(name, labels, given, dry_run=dry_run)
+    elif len(dates) > 1:
+        fail("give either dates or one .ics file", code=ExitCode.WRONG_USE)
+    else:
+        body = _read_file(Path(file))
+        with api_client() as client:
+            made = client.set_calendar_from_ical(name, labels, body, dry_run=dry_run)
+    _report_change(made, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def add(
+    name: Name,
+    country: Annotated[str, typer.Option(help="The country, such as US, or its English name.")],
+    subdivision: Annotated[
+        str | None,
+        typer.Option(help="A state or province of the country, such as CA: also its own holidays."),
+    ] = None,
+    years: Annotated[
+        str | None,
+        typer.Option(
+            help="Years, such as 2024-2028 or 2024,2026, at most 20. Default: last year and the five after it."
+        ),
+    ] = None,
+    label: StoreLabels = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Fill a calendar with the public holidays of a country. It replaces the calendar if there is one.
+
+    On holidays the stores count as closed. Needs the extra holidays: pip install 'uptill[holidays]'.
+    """
+    labels = labels_of(label) or {}
+    named = list_holidays(country, subdivision, parse_years(years, datetime.now(UTC).date()))
     with api_client() as client:
-        made = client.set_calendar(name, labels, given)
-    note(f"calendar {made.name} has {made.date_count} dates, for {labels_text(labels) or 'every store'}")
+        made = client.set_calendar(name, labels, [SpecialDate(str(day)) for day in named], dry_run=dry_run)
+    _report_change(made, {str(day): text for day, text in named.items()}, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -75,6 +134,38 @@ def remove(name: Name) -> None:
     with api_client() as client:
         client.remove_calendar(name)
     note(f"removed calendar {name}")
+
+
+def _report_change(
+    made: Calendar, named: Mapping[str, str] | None = None, *, dry_run: bool, as_json: bool
+) -> None:
+    """Print a calendar that was set, or would be. `named`: the names of its dates."""
+    for warning in made.warnings:
+        print_warning(warning)
+    if as_json:
+        print_json(made)
+    elif dry_run:
+        _print_dates(made, named or {})
+    begin = "dry run, nothing was changed: " if dry_run else ""
+    has = "would have" if dry_run else "has"
+    span = f" from {made.first_date} to {made.last_date}" if made.date_count else ""
+    note(
+        f"{begin}calendar {made.name} {has} {made.date_count} dates{span}, for"
+        f" {labels_text(made.labels) or 'every store'}"
+    )
+
+
+def _print_dates(calendar: Calendar, named: Mapping[str, str]) -> None:
+    titles = ("date", "hours", "name") if named else ("date", "hours")
+    rows = [(one.date, _hours_text(one), named.get(one.date, "")) for one in calendar.dates]
+    print_table(titles, [row[: len(titles)] for row in rows])
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        fail(f"cannot read {name_os_error(error)}", code=ExitCode.WRONG_USE)
 
 
 def _parse_date(text: str) -> SpecialDate:

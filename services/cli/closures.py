@@ -17,6 +17,7 @@ from services.cli.console import (
     print_fields,
     print_json,
     print_table,
+    print_warning,
 )
 from services.cli.parameters import labels_of, parse_instant
 from shared.exit_codes import ExitCode
@@ -74,6 +75,8 @@ def declare(
             reason=reason,
             note=text,
         )
+    for warning in made.warnings:
+        print_warning(warning)
     note(f"closure of {_stores_text(made)} from {minute(made.starts_at)} to {minute(made.ends_at)} UTC")
     print(made.id)
 

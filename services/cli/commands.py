@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "report": Subcommand("services.cli.report:report", "Make a report and download it."),
     "doctor": Subcommand(
         "services.cli.doctor:doctor",
-        "Check every component and say what to fix.",
+        "Check every component, or the data of all stores, and say what to fix.",
         "api",
     ),
     "demo": Subcommand(
@@ -69,13 +69,15 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
     ),
     "calendars": Subcommand(
-        "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, remove."
+        "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, add, remove."
     ),
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
-    "outages": Subcommand("services.cli.outages:outages", "List the outages of up to 1,000 stores"),
-    "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline."),
+    "outages": Subcommand("services.cli.outages:outages", "List the outages of up to 1,000 stores."),
+    "stores": Subcommand(
+        "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline."
+    ),
     "webhooks": Subcommand(
         "services.cli.webhooks:app", "Manage webhooks: endpoints, signing secrets, deliveries."
     ),

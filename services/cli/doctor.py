@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from services.cli.checks import Check, name_setting
 from services.cli.console import Json, fail, print_json, stdout
 from services.cli.doctor_data import check_schedules, check_stores, check_tzdata
 from services.cli.environment import settings_for_command
+from services.cli.examine_data import examine_data
 from shared.errors import DatabaseFull, InfrastructureError, UptillError
 from shared.exit_codes import ExitCode
 from shared.explain import quote_cause
@@ -61,7 +63,21 @@ _COMPONENTS = (
 )
 
 
+class Subject(StrEnum):
+    """What `uptill doctor` looks at."""
+
+    all = "all"
+    data = "data"
+
+
 def doctor(
+    subject: Annotated[
+        Subject,
+        typer.Argument(
+            metavar="[all|data]",
+            help="all: every component. data: hours, dates, zones, lifetimes and closures of all stores.",
+        ),
+    ] = Subject.all,
     compare: Annotated[
         bool,
         typer.Option(
@@ -74,15 +90,21 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check every component and say what to fix.
+    """Check every component, or the data of all stores, and say what to fix.
 
     Checks the database and its schema, the queue, the object store, the API, the API key, the workers, the ingest
     service, the uploads, stores and schedules that failed, and whether all services work with one time zone database.
-    Exits with status 1 if a check fails.
+    Exits with status 1 if a check fails. `uptill doctor data` prints what all diagnostics find, and exits with status 1
+    if one is an error.
     """
     if deep and not compare:
         fail("--deep works only with --reconcile: pass both", code=ExitCode.WRONG_USE)
+    if compare and subject is Subject.data:
+        fail("--reconcile compares files: pass it without data", code=ExitCode.WRONG_USE)
     log_to_people()
+    if subject is Subject.data:
+        examine_data(settings_for_command("database_url"), as_json=as_json)
+        return
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
     files = Component("files", partial(checks.check_files, deep=deep), "s3_endpoint")
     findings = [run_check(one, settings) for one in (*_COMPONENTS, *([files] if compare else []))]

@@ -1,4 +1,4 @@
-"""`uptill stores`: list stores, show or label one, and explain its uptime minute by minute."""
+"""`uptill stores`: list stores, show or label one, remove hours, and explain uptime minute by minute."""
 
 from datetime import datetime
 from itertools import islice
@@ -17,6 +17,7 @@ from services.cli.console import (
     print_fields,
     print_json,
     print_table,
+    print_warning,
 )
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of
 from services.cli.timeline import show_timeline
@@ -24,7 +25,7 @@ from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail
 
-app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, label, timeline.")
+app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, label, remove-hours, timeline.")
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -89,6 +90,29 @@ def label(
     with api_client() as client:
         changed = client.set_labels(store_id, given, create=create)
     note(f"labels of store {changed.store_id}: {labels_text(given) or 'none'}")
+
+
+@app.command("remove-hours")
+def remove_hours(
+    store_id: StoreId,
+    effective_from: Annotated[
+        str, typer.Option(metavar="DATE", help="The date from which the hours apply, as 2024-12-25.")
+    ],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check what would be removed, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove the hours of a store that apply from a date on. Those of the date before apply again."""
+    with api_client() as client:
+        changed = client.remove_hours(store_id, effective_from=effective_from, dry_run=dry_run)
+    for warning in changed.warnings:
+        print_warning(warning)
+    if as_json:
+        print_json(changed)
+    begin = "dry run, nothing was changed: would remove" if dry_run else "removed"
+    note(f"{begin} the hours of store {changed.store_id} from {effective_from} on")
 
 
 @app.command()

@@ -1,10 +1,10 @@
 """`uptill upload`: send files to the ingest service, wait until they are loaded, and print the outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Unpack, cast
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 import typer
@@ -15,14 +15,17 @@ from services.cli.connection import api_client
 from services.cli.console import fail, say, shows_progress, stderr, stdout
 from services.ingest.import_result import ImportResult
 from services.ingest.parse.reasons import Reject
-from services.ingest.reading_options import AssumeUtc, DateFormat, EffectiveFrom, StatusWords
-from services.ingest.show import escape_unprintable, print_results
+from services.ingest.reading_options import AssumeUtc, DateFormat, DryRun, EffectiveFrom, StatusWords
+from services.ingest.show import print_results
+from services.ingest.show_plan import escape_unprintable
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.explain import name_os_error
 from uptill_client import ImportStatus, NotReachable, UptillClient
+from uptill_client.answers import PlannedFile
 from uptill_client.imports import ReadingOptions
 
 _SHOWN_REJECTS = 5
+T = TypeVar("T")
 
 
 def upload(
@@ -38,6 +41,7 @@ def upload(
     date_format: DateFormat = "",
     assume_utc: AssumeUtc = False,
     effective_from: EffectiveFrom = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Send files to the ingest service and follow their load.
 
@@ -45,15 +49,17 @@ def upload(
     """
     for file in files:
         _check_file(file)
+    reading = ReadingOptions(
+        status=status,
+        date_format=date_format or None,
+        assume_utc=assume_utc,
+        effective_from=effective_from or None,
+    )
     with api_client(ingest_url=url) as client:
-        accepted = _send_files(
-            client,
-            files,
-            status=status,
-            date_format=date_format or None,
-            assume_utc=assume_utc,
-            effective_from=effective_from or None,
-        )
+        if dry_run:
+            _print_plan(_send_files(client.plan_upload, files, reading))
+            return
+        accepted = _send_files(client.upload, files, reading)
         with _telling_that_it_continues(accepted.id):
             ended = _follow_import(client, accepted)
         # Members are newest first.
@@ -78,11 +84,35 @@ def _check_file(file: Path) -> None:
         fail(f"cannot read {name_os_error(error)}", code=ExitCode.WRONG_USE)
 
 
-def _send_files(client: UptillClient, files: list[Path], **reading: Unpack[ReadingOptions]) -> ImportStatus:
+def _print_plan(planned: Sequence[PlannedFile]) -> None:
+    results = [_plan_as_result(each) for each in planned]
+    print_results(stdout, stderr, results, dry_run=True)
+    if any(each.state != "succeeded" for each in results):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _plan_as_result(planned: PlannedFile) -> ImportResult:
+    # The client takes the states and kinds of later releases too.
+    state, kind = cast(Any, planned.state), cast(Any, planned.kind)
+    rejects = [
+        Reject(each.line, each.byte_offset, each.reason, each.raw.encode()) for each in planned.first_rejects
+    ]
+    return ImportResult(
+        planned.source,
+        state,
+        kind=kind,
+        first_rejects=rejects,
+        error=planned.error,
+        quality=planned.quality,
+        **vars(planned.counts),
+    )
+
+
+def _send_files(send: Callable[..., T], files: list[Path], reading: ReadingOptions) -> T:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
         task = progress.add_task("sending", total=sum(file.stat().st_size for file in files))
-        return client.upload(*files, on_sent=lambda sent: progress.update(task, completed=sent), **reading)
+        return send(*files, on_sent=lambda sent: progress.update(task, completed=sent), **reading)
 
 
 def _follow_import(client: UptillClient, accepted: ImportStatus) -> ImportStatus:

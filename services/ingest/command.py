@@ -15,10 +15,11 @@ from rich.markup import escape
 
 from services.ingest.parse.reading import Reading
 from services.ingest.quality_warnings import list_warnings
-from services.ingest.reading_options import AssumeUtc, DateFormat, EffectiveFrom, StatusWords
-from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
+from services.ingest.reading_options import AssumeUtc, DateFormat, DryRun, EffectiveFrom, StatusWords
+from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source, plan_paths
 from services.ingest.run.progress import OnProgress
-from services.ingest.show import escape_unprintable, print_results
+from services.ingest.show import print_results
+from services.ingest.show_plan import escape_unprintable
 from services.ingest.show_progress import show_progress_bar, show_progress_lines
 from services.ingest.sources.find import is_collection
 from services.ingest.sources.source import Source
@@ -30,6 +31,7 @@ from shared.explain import explain
 from shared.settings import Settings, load_command_settings
 from shared.telemetry import configure_logging, log_to_people
 
+STOPPED_DRY_RUN = "stopped. It was a dry run: nothing was changed."
 _LOGGED_COUNTS = ("rows_read", "accepted", "duplicate", "corrected", "rejected", "seconds")
 
 
@@ -67,6 +69,7 @@ def ingest(
     date_format: DateFormat = "",
     assume_utc: AssumeUtc = False,
     effective_from: EffectiveFrom = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Load polls, opening hours, time zones, special hours, lifetimes and closures from files.
 
@@ -74,6 +77,8 @@ def ingest(
     """
     if watch and not (len(paths) == 1 and is_collection(paths[0])):
         raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
+    if dry_run and (watch or "-" in paths):
+        raise typer.BadParameter("--dry-run works neither with --watch nor with standard input: name files")
     stderr = Console(stderr=True, highlight=False)
     try:
         settings = load_command_settings("database_url")
@@ -86,18 +91,21 @@ def ingest(
         if watch:
             _watch_path(paths[0], settings, reading)
         else:
-            _load_paths(paths, settings, reading, stderr)
+            _load_paths(paths, settings, reading, stderr, dry_run=dry_run)
     except UptillError as error:
         stderr.print(f"[bold red]error:[/] {escape(explain(error))}", soft_wrap=True)
         raise typer.Exit(exit_code_of(error)) from None
 
 
-def _load_paths(paths: list[str], settings: Settings, reading: Reading, stderr: Console) -> None:
+def _load_paths(
+    paths: list[str], settings: Settings, reading: Reading, stderr: Console, *, dry_run: bool
+) -> None:
     log_to_people()
     results: list[ImportResult] = []
     try:
         with _choose_progress(stderr, settings) as on_progress:
-            ingest_paths(
+            load = plan_paths if dry_run else ingest_paths
+            load(
                 settings.database_url.get_secret_value(),
                 paths,
                 settings=settings,
@@ -111,10 +119,10 @@ def _load_paths(paths: list[str], settings: Settings, reading: Reading, stderr: 
                 ),
             )
     except KeyboardInterrupt:
-        stderr.print(_describe_stop(results), soft_wrap=True)
+        stderr.print(STOPPED_DRY_RUN if dry_run else _describe_stop(results), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
-        print_results(Console(highlight=False), stderr, results)
+        print_results(Console(highlight=False), stderr, results, dry_run=dry_run)
     if any(result.state != "succeeded" for result in results):
         raise typer.Exit(1)
 

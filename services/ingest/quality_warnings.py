@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.ingest.parse.encodings import READ_AS_CP1252
+from shared.diagnostics.registry import DIAGNOSTICS, DataFinding
 
 _SHOWN = 20  # stores of each kind; the quality report of the import lists more
 
@@ -20,6 +21,10 @@ def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)
     yield from _list_stores(quality, "stores_shrunk", "lose more than half of their hours", _describe_shrunk)
     yield from _list_stores(quality, "look_alikes", "look like another one", _describe_look_alikes)
+    for one in quality.get("diagnostics", ()):
+        # A service of a later release may have more diagnostics.
+        if one["severity"] != "notice" and one["name"] in DIAGNOSTICS:
+            yield DataFinding(one["name"], one["count"], one["examples"]).sentence
 
 
 def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The options by which a sender says how values are to be read. `uptill ingest` and `uptill upload` have the same."""
+"""The options of a load: how values are to be read, and dry runs. `uptill ingest` and `uptill upload` have the same."""
 
 from typing import Annotated
 
@@ -25,5 +25,12 @@ EffectiveFrom = Annotated[
         metavar="DATE",
         help="First local date of the hours in these files, as 2024-12-25, for rows without a date of their own."
         " Default: they replace the hours without a date.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print what would change: stores, rows, first and last date, stores whose hours shrink. Change nothing.",
     ),
 ]

@@ -3,7 +3,6 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -14,6 +13,7 @@ from services.ingest.import_result import ImportResult
 from services.ingest.parse.kinds import UNITED_KINDS
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.quality_warnings import list_warnings
+from services.ingest.show_plan import escape_unprintable, list_plans, name_file
 
 _SHOWN_BYTES = 80  # of a rejected line
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -21,11 +21,15 @@ _TITLES = ("file", "kind", "accepted", "duplicate", "corrected", "rejected", "se
 _TEXT_COLUMNS = 2
 
 
-def print_results(stdout: Console, stderr: Console, results: Sequence[ImportResult]) -> None:
+def print_results(
+    stdout: Console, stderr: Console, results: Sequence[ImportResult], *, dry_run: bool = False
+) -> None:
     """Print the counts of every file and the quality of the data; on `stderr`, errors and the first rejected rows."""
     # In a pipe, lines are whole.
     width = stdout.width if stdout.is_terminal else None
     lines = _list_counts(results, width) if results else []
+    if dry_run:
+        lines = ["dry run: nothing was changed. A load would give:", *lines, *list_plans(results)]
     if quality := describe_quality([result.quality for result in results if result.quality]):
         lines += ["", "data quality", *_list_quality(quality, width)]
     for line in lines:
@@ -109,7 +113,7 @@ def _align(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _name(result: ImportResult) -> str:
-    return escape_unprintable(PurePath(result.source).name or result.source)
+    return name_file(result.source)
 
 
 def _count(result: ImportResult) -> tuple[str, ...]:
@@ -146,14 +150,10 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
         yield escape(f"{source} line {reject.line}: {reject.reason}: {meaning}: {raw!r}")
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
-        yield escape(f"{source}: and {more:,} more rejected rows: `uptill rejects {result.id}` shows all")
+        where = f": `uptill rejects {result.id}` shows all" if result.id else ""
+        yield escape(f"{source}: and {more:,} more rejected rows{where}")
     for warning in list_warnings(result.quality or {}):
         yield f"[bold yellow]warning:[/] {escape(escape_unprintable(f'{source}: {warning}'))}"
-
-
-def escape_unprintable(name: str) -> str:
-    """Return a name that cannot forge lines or move the cursor."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
 
 
 def _format_duration(seconds: float) -> str:

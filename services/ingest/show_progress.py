@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRem
 from rich.progress import Progress as Bar
 
 from services.ingest.run.progress import LoadProgress, OnProgress
-from services.ingest.show import escape_unprintable
+from services.ingest.show_plan import escape_unprintable
 
 _LINE_EVERY_S = 5.0
 

@@ -1,6 +1,6 @@
 """Read what adjusts the weekly hours of a batch's stores, in one snapshot. Must not know the accounting's rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final
@@ -15,6 +15,7 @@ from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.calendar import Hours
 from shared.uptime.closures import NEVER_US, NO_CLOSURES, NO_LIFETIMES, Closures, Lifetimes, Treatment
 from shared.uptime.dates import EARLIEST_DAY, NO_DATED_HOURS, NO_SPECIAL_DAYS, DatedHours, SpecialDays
+from shared.uptime.faults import DAMAGED, DAMAGED_DAY
 from shared.uptime.intervals import Int64s
 from shared.uptime.resolve import resolved_days
 
@@ -109,13 +110,13 @@ def _parse_calendars(stores: Stores, rows: Sequence[Row]) -> tuple[SpecialDays, 
     """Return the dates of all calendars, by the number of each, and pairs of member and calendar."""
     numbers: list[int] = []
     days: list[int] = []
-    intervals: list[Sequence[int]] = []
+    intervals: list[object] = []
     member_keys: list[int] = []
     member_of: list[int] = []
     for number, (dates, members) in enumerate(rows):
-        for day, given_intervals in dates.items() if members else ():
+        for day, given_intervals in _list_dates(dates) if members else ():
             numbers.append(number)
-            days.append(date.fromisoformat(day).toordinal() - _EPOCH_DAY)
+            days.append(day)
             intervals.append(given_intervals)
         member_keys += members
         member_of += [number] * len(members)
@@ -125,19 +126,44 @@ def _parse_calendars(stores: Stores, rows: Sequence[Row]) -> tuple[SpecialDays, 
     )
 
 
+def _list_dates(dates: object) -> Iterator[tuple[int, object]]:
+    """Yield each date of a calendar with its intervals. A damaged calendar has a damaged date near every report."""
+    if not isinstance(dates, Mapping):
+        yield DAMAGED_DAY, None
+        return
+    for text, intervals in dates.items():
+        try:
+            day = date.fromisoformat(text).toordinal() - _EPOCH_DAY
+        except ValueError:
+            yield DAMAGED_DAY, None
+        else:
+            yield day, intervals
+
+
 def _column(rows: Sequence[Sequence[object]], number: int, *, missing: int = 0) -> Int64s:
     return np.array([missing if row[number] is None else row[number] for row in rows], dtype=np.int64)
 
 
 def _flatten(rows: Iterable[object], width: int) -> list[Int64s]:
     """Return the number of the row of each interval, and the columns of the intervals."""
-    values = [np.array(row, dtype=np.int64).reshape(-1, width) for row in rows]
+    values = [_as_array(row, width) for row in rows]
     owner = np.repeat(np.arange(len(values)), np.array([len(value) for value in values], dtype=np.int64))
     return [owner, *(np.concatenate(values) if values else np.zeros((0, width), np.int64)).T]
 
 
+def _as_array(row: object, width: int) -> Int64s:
+    """Return intervals as rows. What no import can have written becomes one that `find_faults` reports."""
+    if isinstance(row, list) and len(row) % width == 0 and all(map(_is_second, row)):
+        return np.array(row, dtype=np.int64).reshape(-1, width)
+    return np.full((1, width), DAMAGED)
+
+
+def _is_second(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < -DAMAGED
+
+
 def _select_days(days: SpecialDays, first_day: int, last_day: int) -> SpecialDays:
-    kept = (days.day >= first_day) & (days.day <= last_day)
+    kept = (days.day >= first_day) & (days.day <= last_day) | (days.day == DAMAGED_DAY)
     rows = np.flatnonzero(kept[days.date])
     place = np.cumsum(kept) - 1
     return SpecialDays(

@@ -15,6 +15,9 @@ from shared.uptime.zones import DAY_S
 FaultReason = Literal["unknown_timezone", "invalid_hours", "not_computed"]
 _DAYS_PER_WEEK: Final = 7
 _SHOWN_CHARACTERS: Final = 100
+# In place of stored intervals that cannot be read: every number of one interval, and the date of a damaged calendar.
+DAMAGED: Final = -(1 << 31)
+DAMAGED_DAY: Final = -(1 << 31)
 # Including names that an import refuses today but an earlier release accepted, such as Factory.
 _KNOWN_ZONES: Final = frozenset(available_timezones())
 
@@ -72,6 +75,11 @@ def _describe_hours(hours: Hours, row: int) -> StoreFault:
     day, opens_s, closes_s = (
         int(values[row]) for values in (hours.day_of_week, hours.opens_s, hours.closes_s)
     )
+    if opens_s == DAMAGED:
+        return StoreFault(
+            "invalid_hours",
+            "its dated hours, its special hours or a calendar with its labels cannot be read: set them again",
+        )
     return StoreFault(
         "invalid_hours",
         f"opening hours on day {day} from second {opens_s} to {closes_s}: days are 0 to 6 and seconds 0 to 86399;"

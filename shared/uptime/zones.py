@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -67,6 +68,28 @@ def zone_table(names: Sequence[str], first_day: int, last_day: int) -> ZoneTable
     ]
     key, offset_s, until_s = np.array(rows, dtype=np.int64).reshape(-1, 3).T
     return ZoneTable(first_s, key, offset_s, until_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """Local seconds since 1970, from `from_s` until before `to_s`, that a zone skips, or else repeats."""
+
+    from_s: int
+    to_s: int
+    is_skipped: bool
+
+
+def clock_changes(name: str, first_day: int, last_day: int) -> list[ClockChange]:
+    """Return the changes of a zone's clocks on local dates from `first_day` to `last_day`, in order.
+
+    Raises zoneinfo.ZoneInfoNotFoundError for a name that the time zone database does not have.
+    """
+    stretches = _stretches(name, first_day, last_day)
+    changes = []
+    for (_, before_s, jump_s), (_, after_s, _) in pairwise(stretches):
+        low_s, high_s = sorted((jump_s + before_s, jump_s + after_s))
+        changes.append(ClockChange(low_s, high_s, is_skipped=after_s > before_s))
+    return changes
 
 
 @lru_cache(maxsize=4096)

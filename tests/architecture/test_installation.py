@@ -84,6 +84,12 @@ for name, subcommand in COMMANDS.items():
         assert message.endswith(f"run: pip install 'uptill[{subcommand.extra}]'")
 
 
+def test_holidays_are_an_extra(bare: Path, tmp_path: Path) -> None:
+    told = run(bare / "uptill", "calendars", "add", "us", "--country", "US", cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "run: pip install 'uptill[holidays]'" in told.stderr
+
+
 def test_help_imports_no_more_than_typer(bare: Path, tmp_path: Path) -> None:
     """With rich, pydantic and httpx2, help took 2 s of processor time; without them it takes 0.2 s."""
     script = """

@@ -266,6 +266,29 @@ class ImportStatus:
 
 
 @dataclass(frozen=True)
+class PlannedReject:
+    """A row that would be rejected."""
+
+    line: int
+    byte_offset: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """What loading one file would give. `quality` has `plan`: stores, new stores, first and last date."""
+
+    source: str
+    kind: str | None
+    state: str
+    counts: ImportCounts
+    first_rejects: Sequence[PlannedReject]
+    quality: Mapping[str, Any] | None
+    error: str | None
+
+
+@dataclass(frozen=True)
 class RejectedRow:
     """A row that was not loaded. `line` counts from 1; `raw` is its text, `source` its file."""
 
@@ -278,9 +301,12 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class StoreChanged:
-    """The result of changing one store. `import_id` is the import that records the change, `warnings` what to check."""
+    """The result of changing one store. `warnings`: what to check.
+
+    `import_id` is the import that records the change, or None after a dry run.
+    """
 
     store_id: str
-    import_id: str
+    import_id: str | None
     counts: Counts
     warnings: Sequence[str] = ()

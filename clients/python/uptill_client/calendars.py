@@ -6,14 +6,14 @@ from datetime import datetime
 from urllib.parse import quote
 
 from uptill_client.closures import SpecialDate
-from uptill_client.ingest_calls import IngestCalls
+from uptill_client.ingest_calls import IngestCalls, dry_run_params
 
 _PATH = "/v1/calendars"
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """A calendar. In a list, `dates` is empty."""
+    """A calendar. In a list, `dates` is empty. `warnings`: what to check after a change."""
 
     name: str
     labels: Mapping[str, str]
@@ -23,6 +23,7 @@ class Calendar:
     changed_by: str | None
     changed_at: datetime
     dates: Sequence[SpecialDate] = ()
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,30 @@ class CalendarCalls(IngestCalls):
         """Return a calendar with its dates. Raises `ApiError` with code `calendar_not_found`."""
         return self._ingest.call(Calendar, "GET", _calendar_path(name))
 
-    def set_calendar(self, name: str, labels: Mapping[str, str], dates: Sequence[SpecialDate]) -> Calendar:
-        """Replace the labels and all dates of a calendar. It is for all stores that have these labels."""
+    def set_calendar(
+        self, name: str, labels: Mapping[str, str], dates: Sequence[SpecialDate], *, dry_run: bool = False
+    ) -> Calendar:
+        """Replace the labels and all dates of a calendar. It is for all stores that have these labels.
+
+        A dry run returns what would be set, and changes nothing.
+        """
         body = {"labels": dict(labels), "dates": [asdict(one) for one in dates]}
-        return self._ingest.call(Calendar, "PUT", _calendar_path(name), json=body)
+        params = dry_run_params(dry_run=dry_run)
+        return self._ingest.call(Calendar, "PUT", _calendar_path(name), json=body, params=params)
+
+    def set_calendar_from_ical(
+        self, name: str, labels: Mapping[str, str], body: bytes, *, dry_run: bool = False
+    ) -> Calendar:
+        """Replace a calendar by the events of an iCalendar file. Otherwise like `set_calendar`."""
+        chosen = [f"{label}:{value}" for label, value in labels.items()]
+        return self._ingest.call(
+            Calendar,
+            "PUT",
+            _calendar_path(name),
+            params={"label": chosen, **dry_run_params(dry_run=dry_run)},
+            headers={"Content-Type": "text/calendar"},
+            body=lambda: iter([body]),
+        )
 
     def remove_calendar(self, name: str) -> None:
         """Remove a calendar. The weekly hours of its dates apply again."""

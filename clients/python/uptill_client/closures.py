@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Required, TypedDict, Unpack
 
 from uptill_client.answers import StoreChanged
-from uptill_client.ingest_calls import IngestCalls
+from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
 from uptill_client.stores import creation, store_path
 
@@ -15,7 +15,10 @@ _PATH = "/v1/closures"
 
 @dataclass(frozen=True)
 class Closure:
-    """A closure that holds. `store_id` is "*" for every store, and None if `labels` decide."""
+    """A closure that holds. `store_id` is "*" for every store, and None if `labels` decide.
+
+    `warnings`: what to check after it was declared.
+    """
 
     id: str
     store_id: str | None
@@ -30,6 +33,7 @@ class Closure:
     declared_at: datetime
     changed_by: str | None
     changed_at: datetime
+    warnings: Sequence[str] = ()
 
 
 class ClosureTerms(TypedDict, total=False):
@@ -117,12 +121,13 @@ class ClosureCalls(IngestCalls):
         return self._ingest.call(SpecialHours, "GET", f"{store_path(store_id)}/special-hours")
 
     def set_special_hours(
-        self, store_id: str, dates: Sequence[SpecialDate], *, create: bool = False
+        self, store_id: str, dates: Sequence[SpecialDate], *, create: bool = False, dry_run: bool = False
     ) -> StoreChanged:
-        """Replace all special dates of a store. An unknown store: as in `set_hours`."""
+        """Replace all special dates of a store. An unknown store and a dry run: as in `set_hours`."""
         body = {"dates": [asdict(one) for one in dates]}
         path = f"{store_path(store_id)}/special-hours"
-        return self._ingest.call(StoreChanged, "PUT", path, json=body, params=creation(create=create))
+        params = creation(create=create) | dry_run_params(dry_run=dry_run)
+        return self._ingest.call(StoreChanged, "PUT", path, json=body, params=params)
 
     def remove_special_hours(self, store_id: str, *, date: str | None = None) -> StoreChanged:
         """Remove the special hours of one date, or of all dates."""

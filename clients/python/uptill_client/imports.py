@@ -2,21 +2,22 @@
 
 import csv
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, TypedDict, Unpack
+from typing import IO, TypedDict, TypeVar, Unpack
 
-from uptill_client.answers import Counts, ImportStatus, RejectedRow
+from uptill_client.answers import Counts, ImportStatus, PlannedFile, RejectedRow
 from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
 from uptill_client.ingest_calls import IngestCalls
 from uptill_client.pages import iterate_pages
 
 _POLLS_A_CALL = 500
 _LOOK_EVERY_S = 0.5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Poll:
     store_id: str
     active: bool
     observed_at: datetime
+
+
+@dataclass(frozen=True)
+class _Plan:
+    files: Sequence[PlannedFile]
 
 
 class ReadingOptions(TypedDict, total=False):
@@ -57,6 +63,27 @@ class ImportCalls(IngestCalls):
         Returns when the service has stored the files; follow the import to see it load. `on_sent` gets the number of
         bytes sent so far, and starts again at 0 if the upload is repeated. Raises OSError for a file that cannot be read.
         """
+        return self._send_files(ImportStatus, paths, name, on_sent, reading)
+
+    def plan_upload(
+        self,
+        *paths: Path,
+        name: str | None = None,
+        on_sent: Callable[[int], None] = lambda _: None,
+        **reading: Unpack[ReadingOptions],
+    ) -> Sequence[PlannedFile]:
+        """Return what `upload` would change, file by file, and change nothing."""
+        return self._send_files(_Plan, paths, name, on_sent, reading, dry_run="true").files
+
+    def _send_files(
+        self,
+        kind_of_answer: type[T],
+        paths: Sequence[Path],
+        name: str | None,
+        on_sent: Callable[[int], None],
+        reading: ReadingOptions,
+        **more: str,
+    ) -> T:
         if not paths:
             raise ValueError("no file to upload")
         if len(paths) == 1:
@@ -67,9 +94,10 @@ class ImportCalls(IngestCalls):
             "name": name or (paths[0].name if len(paths) == 1 else f"{len(paths)} files"),
             **reading,
             "assume_utc": "true" if reading.get("assume_utc") else None,
+            **more,
         }
         return self._ingest.call(
-            ImportStatus,
+            kind_of_answer,
             "POST",
             "/v1/imports",
             params={name: value for name, value in options.items() if value is not None},

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from uptill_client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
-from uptill_client.ingest_calls import IngestCalls
+from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
 from uptill_client.transport import Transport
 
@@ -57,16 +57,23 @@ class StoreCalls(IngestCalls):
         *,
         create: bool = False,
         effective_from: str | None = None,
+        dry_run: bool = False,
     ) -> StoreChanged:
         """Replace the opening hours of a store. With an empty list it is open around the clock.
 
-        With `effective_from`, a local date such as "2024-12-25", they apply from that date on.
+        With `effective_from`, a local date such as "2024-12-25", they apply from that date on. A dry run changes nothing.
 
         Raises `ApiError` with code `store_not_found` for an unknown store, unless `create` is true.
         """
         chosen = {"effective_from": effective_from} if effective_from is not None else {}
         given = [asdict(interval) for interval in hours]
+        chosen |= dry_run_params(dry_run=dry_run)
         return self._change(store_id, "hours", given, create=create, **chosen)
+
+    def remove_hours(self, store_id: str, *, effective_from: str, dry_run: bool = False) -> StoreChanged:
+        """Remove the hours of a store that apply from this date on. A dry run changes nothing."""
+        params = {"effective_from": effective_from, **dry_run_params(dry_run=dry_run)}
+        return self._ingest.call(StoreChanged, "DELETE", f"{store_path(store_id)}/hours", params=params)
 
     def set_timezone(self, store_id: str, timezone: str, *, create: bool = False) -> StoreChanged:
         """Set the IANA time zone of a store. An unknown store: as in `set_hours`."""

@@ -16,10 +16,14 @@ _SHOWN_ERRORS = 20
 _LENGTH_DIGITS = 19  # of 64 bits
 
 
-def describe_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Return `openapi_extra=` for a route that reads this body itself."""
+def describe_body(model: type[BaseModel], **texts: str) -> dict[str, Any]:
+    """Return `openapi_extra=` for a route that reads this body itself. `texts`: other types by name, with an example."""
     schema = model.model_json_schema(ref_template=REF_TEMPLATE)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    others = {
+        f"text/{name}": {"schema": {"type": "string"}, "example": example} for name, example in texts.items()
+    }
+    content = {"application/json": {"schema": schema}, **others}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def media_type(request: Request) -> str:
@@ -44,6 +48,17 @@ def too_large(limit_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"the body is longer than the limit of {limit_bytes:,} bytes: send a smaller one")
 
 
+async def read_bytes(request: Request, *, limit_bytes: int) -> bytes:
+    """Return the whole body. Raise `BodyTooLarge`."""
+    refuse_longer(request, limit_bytes)
+    body = bytearray()
+    async for block in request.stream():
+        body += block
+        if len(body) > limit_bytes:
+            raise too_large(limit_bytes)
+    return bytes(body)
+
+
 async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: int) -> T:
     """Return the body as the adapter's type.
 
@@ -53,15 +68,10 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
         raise UnsupportedMediaType(
             "the body is not declared as JSON: send JSON with Content-Type: application/json"
         )
-    refuse_longer(request, limit_bytes)
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > limit_bytes:
-            raise too_large(limit_bytes)
+    body = await read_bytes(request, limit_bytes=limit_bytes)
     try:
-        valid = adapter.validate_json(bytes(body))
-        load_unique(bytes(body))  # the parser above keeps the last of several members with one name
+        valid = adapter.validate_json(body)
+        load_unique(body)  # the parser above keeps the last of several members with one name
     except json.JSONDecodeError as error:
         raise RequestValidationError([{"loc": ("body",), "msg": error.msg}]) from None
     except ValidationError as error:

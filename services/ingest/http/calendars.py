@@ -3,15 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.change_store import LocalDate, parse_special_dates
 from services.ingest.http.record_change import record_change
+from services.ingest.http.unknown_labels import warn_of_labels
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CALENDARS
@@ -33,23 +33,38 @@ class CalendarRow:
     changed_at: datetime
 
 
+@dataclass(frozen=True)
+class NewCalendar:
+    """The labels and dates of a calendar, and what the sender should check in them."""
+
+    labels: Mapping[str, str]
+    dates: Mapping[date, Sequence[int]]
+    warnings: Sequence[str] = ()
+
+
 def replace_calendar(
-    database_url: str, name: str, labels: Mapping[str, str], dates: Sequence[LocalDate], created_by: str
-) -> None:
-    """Replace the labels and all dates of a calendar. Raise `InvalidRequest` and `DatabaseUnavailable`."""
+    database_url: str, name: str, given: NewCalendar, created_by: str, *, dry_run: bool = False
+) -> tuple[CalendarRow, Sequence[str]]:
+    """Replace the labels and all dates of a calendar. Return what was given, and what the sender should check.
+
+    A dry run changes nothing. Raise `InvalidRequest` and `DatabaseUnavailable`.
+    """
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
             "the name of a calendar has 1 to 100 letters, digits, _ . -, beginning with a letter, a digit or _",
             field="name",
         )
-    parsed: Mapping[date, Sequence[int]] = parse_special_dates(dates)
-    stored = {str(day): list(seconds) for day, seconds in sorted(parsed.items())}
-    row = {"name": name, "labels": Jsonb(dict(labels)), "dates": Jsonb(stored)}
+    stored = {str(day): list(seconds) for day, seconds in sorted(given.dates.items())}
+    labels = Jsonb(dict(given.labels))
+    row = {"name": name, "labels": labels, "dates": Jsonb(stored)}
+    warnings = list(given.warnings)
 
-    def replace(_: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
+    def replace(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
+        warnings.extend(warn_of_labels(conn, given.labels))
         return change.merge_rows(CALENDARS, [row])
 
-    record_change(database_url, "calendars", f"calendar {name}", created_by, replace)
+    record_change(database_url, "calendars", f"calendar {name}", created_by, replace, dry_run=dry_run)
+    return CalendarRow(name, given.labels, stored, created_by, datetime.now(UTC)), warnings
 
 
 def remove_calendar(database_url: str, name: str, created_by: str) -> None:

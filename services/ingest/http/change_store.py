@@ -19,6 +19,7 @@ from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import DATED_HOURS, LIFETIMES, SPECIAL_HOURS
 from services.ingest.write.store_keys import add_stores
 from shared.db.queries import queries
+from shared.diagnostics.find import warn_of_store
 from shared.errors import InvalidRequest, StoreNotFound
 
 _SQL, _ADJUST = queries("live"), queries("adjust")
@@ -26,10 +27,13 @@ _SQL, _ADJUST = queries("live"), queries("adjust")
 
 @dataclass(frozen=True)
 class StoreChange:
-    """The change of one store: the import that records it, its counts, and what the sender should check."""
+    """The change of one store: the import that records it, its counts, and what the sender should check.
+
+    A dry run has no import.
+    """
 
     store_id: str
-    import_id: UUID
+    import_id: UUID | None
     counts: RowCounts
     warnings: Sequence[str] = ()
 
@@ -59,6 +63,7 @@ def replace_hours(
     *,
     create: bool = False,
     effective_from: str | None = None,
+    dry_run: bool = False,
 ) -> StoreChange:
     """Replace the hours that apply from a date on, or those without a date. Without intervals the store is open 24x7.
 
@@ -83,11 +88,39 @@ def replace_hours(
         ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
         return RowCounts(accepted=added, duplicate=len(parsed) - added)
 
-    return _change_store(database_url, store_id, "hours", created_by, write_hours, create=create)
+    return _change_store(
+        database_url, store_id, "hours", created_by, write_hours, create=create, dry_run=dry_run
+    )
+
+
+def remove_dated_hours(
+    database_url: str, store_id: str, effective_from: str, created_by: str, *, dry_run: bool = False
+) -> StoreChange:
+    """Remove the hours that apply from a date on. Raise `InvalidRequest`, and as `_change_store` does."""
+    start = _parse_start(effective_from)
+    missing: list[str] = []
+
+    def remove_hours(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
+        held = [day for (day,) in conn.execute(_ADJUST["dated_hours_of_store"], {"store_key": store_key})]
+        if start not in held:
+            missing.append(_describe_missing(start, held))
+        gone: dict[str, object] = {"store_key": store_key, "effective_from": start, "intervals": []}
+        return change.merge_rows(DATED_HOURS, [], [gone])
+
+    change = _change_store(
+        database_url, store_id, "hours", created_by, remove_hours, create=None, dry_run=dry_run
+    )
+    return replace(change, warnings=[*missing, *change.warnings])
 
 
 def replace_timezone(
-    database_url: str, store_id: str, timezone: str, created_by: str, *, create: bool = False
+    database_url: str,
+    store_id: str,
+    timezone: str,
+    created_by: str,
+    *,
+    create: bool = False,
+    dry_run: bool = False,
 ) -> StoreChange:
     """Set the time zone. Raise as `_change_store` does."""
     zone = find_zone(timezone)
@@ -101,12 +134,20 @@ def replace_timezone(
         change.weekly_changed = before != name
         return RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
 
-    change = _change_store(database_url, store_id, "timezones", created_by, write_timezone, create=create)
-    return replace(change, warnings=zone.warnings)
+    change = _change_store(
+        database_url, store_id, "timezones", created_by, write_timezone, create=create, dry_run=dry_run
+    )
+    return replace(change, warnings=[*zone.warnings, *change.warnings])
 
 
 def replace_labels(
-    database_url: str, store_id: str, labels: Mapping[str, str], created_by: str, *, create: bool = False
+    database_url: str,
+    store_id: str,
+    labels: Mapping[str, str],
+    created_by: str,
+    *,
+    create: bool = False,
+    dry_run: bool = False,
 ) -> StoreChange:
     """Replace all labels by these valid ones. Raise as `_change_store` does."""
 
@@ -118,11 +159,19 @@ def replace_labels(
         change.weekly_changed = before != dict(labels)
         return RowCounts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
 
-    return _change_store(database_url, store_id, "labels", created_by, write_labels, create=create)
+    return _change_store(
+        database_url, store_id, "labels", created_by, write_labels, create=create, dry_run=dry_run
+    )
 
 
 def replace_special_hours(
-    database_url: str, store_id: str, dates: Sequence[LocalDate], created_by: str, *, create: bool = False
+    database_url: str,
+    store_id: str,
+    dates: Sequence[LocalDate],
+    created_by: str,
+    *,
+    create: bool = False,
+    dry_run: bool = False,
 ) -> StoreChange:
     """Replace all special hours of a store. Raise `InvalidRequest`, and as `_change_store` does."""
     parsed = parse_special_dates(dates)
@@ -133,10 +182,14 @@ def replace_special_hours(
         gone = [_closed_date(store_key, day) for (day,) in held if day not in parsed]
         return change.merge_rows(SPECIAL_HOURS, rows, gone)
 
-    return _change_store(database_url, store_id, "special_hours", created_by, write_dates, create=create)
+    return _change_store(
+        database_url, store_id, "special_hours", created_by, write_dates, create=create, dry_run=dry_run
+    )
 
 
-def remove_special_hours(database_url: str, store_id: str, day: str | None, created_by: str) -> StoreChange:
+def remove_special_hours(
+    database_url: str, store_id: str, day: str | None, created_by: str, *, dry_run: bool = False
+) -> StoreChange:
     """Remove the special hours of one date, or of all dates. Raise `InvalidRequest`, and as `_change_store` does."""
     chosen = parse_date(day) if day is not None else None
     if day is not None and chosen is None:
@@ -147,7 +200,9 @@ def remove_special_hours(database_url: str, store_id: str, day: str | None, crea
         gone = [_closed_date(store_key, day) for (day,) in held]
         return change.merge_rows(SPECIAL_HOURS, [], gone)
 
-    return _change_store(database_url, store_id, "special_hours", created_by, remove_dates)
+    return _change_store(
+        database_url, store_id, "special_hours", created_by, remove_dates, create=None, dry_run=dry_run
+    )
 
 
 def replace_lifetime(
@@ -158,6 +213,7 @@ def replace_lifetime(
     created_by: str,
     *,
     create: bool = False,
+    dry_run: bool = False,
 ) -> StoreChange:
     """Set when a store begins and ceases to exist. Raise `InvalidRequest`, and as `_change_store` does."""
     parsed = parse_lifetime(opened_at or "", closed_at or "")
@@ -168,7 +224,9 @@ def replace_lifetime(
     def write_lifetime(_: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
         return change.merge_rows(LIFETIMES, [{"store_key": store_key, **instants}])
 
-    return _change_store(database_url, store_id, "lifetimes", created_by, write_lifetime, create=create)
+    return _change_store(
+        database_url, store_id, "lifetimes", created_by, write_lifetime, create=create, dry_run=dry_run
+    )
 
 
 def parse_special_dates(dates: Sequence[LocalDate]) -> Mapping[date, list[int]]:
@@ -207,6 +265,11 @@ def _parse_start(effective_from: str | None) -> date | None:
     return start
 
 
+def _describe_missing(start: date | None, held: Sequence[date]) -> str:
+    known = f"it has hours from {', '.join(map(str, held))} on" if held else "it has no hours with a date"
+    return f"the store has no hours from {start} on, so nothing was removed: {known}"
+
+
 def _change_store(
     database_url: str,
     store_id: str,
@@ -214,20 +277,26 @@ def _change_store(
     created_by: str,
     write_change: Callable[[psycopg.Connection, int, AdjustmentChange], RowCounts],
     *,
-    create: bool = False,
+    create: bool | None = False,
+    dry_run: bool = False,
 ) -> StoreChange:
     """Make one change. `write_change` gets the store's key, and returns the counts.
 
-    Raise `DatabaseUnavailable`, and `StoreNotFound` for an unknown store unless it may be created.
+    Raise `DatabaseUnavailable`, and `StoreNotFound` for an unknown store unless it may be created. None: the call never
+    creates one.
     """
+    warnings: list[str] = []
 
     def write(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
         if not create and conn.execute(_SQL["store_exists"], {"store_id": store_id}).fetchone() != (True,):
-            raise StoreNotFound(
-                f"store {store_id!r} does not exist: check the id, or pass create=true (--create) to add the store"
-            )
-        store_key, _ = add_stores(conn, [store_id])[store_id]
-        return write_change(conn, store_key, change)
+            hint = "" if create is None else ", or pass create=true (--create) to add the store"
+            raise StoreNotFound(f"store {store_id!r} does not exist: check the id{hint}")
+        store_key, _ = add_stores(conn, [store_id], kept=not dry_run)[store_id]
+        counts = write_change(conn, store_key, change)
+        warnings.extend(warn_of_store(conn, store_key))
+        return counts
 
-    import_id, counts = record_change(database_url, kind, f"store {store_id}", created_by, write)
-    return StoreChange(store_id, import_id, counts)
+    import_id, counts = record_change(
+        database_url, kind, f"store {store_id}", created_by, write, dry_run=dry_run
+    )
+    return StoreChange(store_id, import_id, counts, warnings)

@@ -1,9 +1,9 @@
 """Declares, changes, withdraws and lists closures. A caller that is limited to labels has only those of its stores."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from json import loads
 from typing import Any
 from uuid import UUID
@@ -14,12 +14,14 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from services.ingest.http.record_change import record_change
+from services.ingest.http.unknown_labels import warn_of_labels
 from services.ingest.parse.adjustments import parse_closure
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CLOSURES, CLOSURES_BY_ID
 from shared.db.queries import queries
+from shared.diagnostics.registry import DIAGNOSTICS, LONG_CLOSURE_DAYS
 from shared.errors import ClosureExists, ClosureNotFound, ForbiddenError, InvalidRequest, StoreNotFound
 from shared.ids import new_id
 from shared.keys import ApiKey, StoreScope
@@ -67,17 +69,19 @@ class ClosureRow:
 
 def declare_closure(
     database_url: str, key: ApiKey, store_id: str, labels: Mapping[str, str] | None, terms: WrittenTerms
-) -> UUID:
-    """Declare a closure of one store, of those with the labels, or of every store. Return its id.
+) -> tuple[UUID, Sequence[str]]:
+    """Declare a closure of one store, of those with the labels, or of every store. Return its id, and what to check.
 
     If the same closure holds already, return that one. Raise `InvalidRequest`, `StoreNotFound`, `ForbiddenError`,
     `ClosureExists` and `DatabaseUnavailable`.
     """
     columns, closure_id = terms.parse(), new_id()
+    warnings = list(_warn_of_length(columns))
     target = f"store {store_id}" if labels is None and store_id != EVERY_STORE_ID else "several stores"
 
     def declare(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
         nonlocal closure_id
+        warnings.extend(warn_of_labels(conn, labels or {}))
         place = {"store_key": _find_target(conn, key, store_id, labels), "labels": Jsonb(dict(labels or {}))}
         if held := _find_one(conn, "closure_at", {**place, "starts_at": columns["starts_at"]}):
             closure_id = held.pop("id")
@@ -86,7 +90,7 @@ def declare_closure(
         return change.merge_rows(CLOSURES, [{"id": closure_id, **place, **columns}])
 
     record_change(database_url, "closures", f"closure of {target}", key.prefix, declare)
-    return closure_id
+    return closure_id, warnings
 
 
 def change_closure(
@@ -164,6 +168,15 @@ def _find_target(
     if found is None:
         raise StoreNotFound(f"store {store_id!r} does not exist, or is not visible to this key: check the id")
     return int(found["store_key"])
+
+
+def _warn_of_length(columns: Mapping[str, Any]) -> Iterator[str]:
+    long = DIAGNOSTICS["long_closure"]
+    starts_at, ends_at = columns["starts_at"], columns["ends_at"]
+    if columns["treatment"] != "ignore" and (
+        ends_at is None or ends_at - starts_at > timedelta(days=LONG_CLOSURE_DAYS)
+    ):
+        yield f"{long.text}: {long.fix}"
 
 
 def _find_changeable(conn: psycopg.Connection, key: ApiKey, closure_id: UUID) -> dict[str, Any]:

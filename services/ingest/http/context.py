@@ -31,7 +31,8 @@ class UploadWait:
 class IngestContext:
     """The service's connections, threads and settings. `status_words`: the words for the statuses of live polls.
 
-    Each change of a store blocks a thread while an import has the tables locked, so changes have a lane of their own.
+    Each change of a store blocks a thread while an import has the tables locked, so changes have a lane of their
+    own. So have dry runs of uploads, which may take minutes.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class IngestContext:
     live: GroupCommit
     stopping: Stopping
     changes_lane: Lane
+    dry_runs_lane: Lane
     readiness: Readiness
     upload_wait: UploadWait
     status_words: Mapping[str, bool]

@@ -36,6 +36,7 @@ from shared.status_words import STATUSES, parse_status_words
 from shared.telemetry import configure_logging
 from shared.tracing import start_tracing, stop_tracing
 
+_DRY_RUN_WITHIN_S = 600.0
 _WRITTEN_WITHIN_S = 10.0  # for waiting live polls when the service stops; the rest gets no answer
 
 
@@ -75,6 +76,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             changes_lane=Lane(
                 "the database", DatabaseUnavailable, threads=4, waiting=64, within_s=30.0, breaks=False
             ),
+            dry_runs_lane=Lane(
+                "the database",
+                DatabaseUnavailable,
+                threads=1,
+                waiting=8,
+                within_s=_DRY_RUN_WITHIN_S,
+                breaks=False,
+            ),
             readiness=readiness,
             upload_wait=upload_wait,
             status_words={**parse_status_words(settings.status_words), **STATUSES},
@@ -91,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await run_in_threadpool(importer.close)
             await run_in_threadpool(live.close, _WRITTEN_WITHIN_S)
             app.state.context.changes_lane.close()
+            app.state.context.dry_runs_lane.close()
             await rates.close()
             await pools.close()
             spool.close()

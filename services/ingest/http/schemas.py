@@ -1,5 +1,6 @@
 """Request and answer bodies of the ingest service. Requests with unknown fields are refused."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 
 from services.ingest.http.imports import ImportRow
 from services.ingest.http.live_polls import MAX_POLLS
+from services.ingest.import_result import ImportResult
 from shared.labels import MAX_LABELS, checked_labels
 
 ImportState = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled"]
@@ -93,11 +95,14 @@ class StoreChangedBody(BaseModel):
     """The result of changing one store."""
 
     store_id: str
-    import_id: UUID = Field(description="The import that records the change.")
+    import_id: UUID | None = Field(
+        description="The import that records the change. Null: it was a dry run, and nothing was changed."
+    )
     counts: CountsBody
     warnings: list[str] = Field(
         default=[],
-        description="What to check: a zone that never changes its clocks, or a Windows name that was read.",
+        description="What to check: how a zone was read, and what the diagnostics find in the store's hours, dates and"
+        " lifetime.",
     )
 
 
@@ -193,3 +198,66 @@ class ImportPage(BaseModel):
 
     imports: list[ImportBody]
     next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
+
+
+class RejectBody(BaseModel):
+    """A row that would be rejected."""
+
+    line: int
+    byte_offset: int
+    reason: str
+    raw: str
+
+
+class DryRunFileBody(BaseModel):
+    """What loading one file would give."""
+
+    source: str = Field(description="The name of the file.")
+    kind: Literal["polls", "hours", "timezones", "special_hours", "lifetimes", "closures"] | None = Field(
+        description="Null: the file would be refused."
+    )
+    state: ImportState
+    counts: ImportCountsBody
+    first_rejects: list[RejectBody] = Field(description="The first rows that would be rejected.")
+    quality: dict[str, Any] | None = Field(
+        description="As of an import, and `plan`: `stores`, `new_stores` and the first of them, `first_date`, `last_date`,"
+        " and `rows_removed` of hours."
+    )
+    error: str | None = Field(description="Why the file would be refused; otherwise null.")
+
+
+class DryRunBody(BaseModel):
+    """What an upload would change. Nothing was changed, and no import is listed."""
+
+    files: list[DryRunFileBody]
+
+    @classmethod
+    def of_results(cls, results: Sequence[ImportResult]) -> Self:
+        """Build the answer for the files of an upload."""
+        return cls(files=[_describe_file(one) for one in results])
+
+
+def _describe_file(one: ImportResult) -> DryRunFileBody:
+    return DryRunFileBody(
+        source=one.source,
+        kind=one.kind,
+        state=one.state,
+        counts=ImportCountsBody(
+            rows_read=one.rows_read,
+            accepted=one.accepted,
+            duplicate=one.duplicate,
+            corrected=one.corrected,
+            rejected=one.rejected,
+        ),
+        first_rejects=[
+            RejectBody(
+                line=each.line,
+                byte_offset=each.byte_offset,
+                reason=each.reason,
+                raw=each.raw.decode("utf-8", "backslashreplace"),
+            )
+            for each in one.first_rejects
+        ],
+        quality=dict(one.quality) if one.quality else None,
+        error=one.error,
+    )

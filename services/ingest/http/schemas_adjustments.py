@@ -1,6 +1,6 @@
 """Request and answer bodies for special hours, lifetimes and closures. Requests with unknown fields are refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -11,12 +11,11 @@ from services.ingest.http.calendars import CalendarRow
 from services.ingest.http.change_store import LocalDate
 from services.ingest.http.closures import EVERY_STORE_ID, ClosureRow, WrittenTerms
 from services.ingest.parse.adjustments import MAX_NOTE, MAX_REASON
+from services.ingest.parse.dates import MAX_DATES, MAX_INTERVALS_A_DAY
 from shared.http.bodies import RequestBody
 from shared.labels import MAX_LABELS, checked_labels
 from shared.store_ids import require_store_id
 
-MAX_DATES = 10_000
-MAX_INTERVALS_A_DAY = 96
 Treatment = Literal["exclude", "as_up", "ignore"]
 _TREATMENT = "`exclude`: the time is left out of the open time. `as_up`: it counts as up. `ignore`: the closure is only a note."
 _REASON = "`planned_maintenance`, `holiday`, `force_majeure`, `platform`, `other`, or a word of your own."
@@ -129,12 +128,16 @@ class CalendarBody(CalendarSummary):
     """A calendar with its dates."""
 
     dates: list[SpecialDateBody]
+    warnings: list[str] = Field(
+        default=[],
+        description="What to check after a change: labels that no store has, or events that were left out.",
+    )
 
     @classmethod
-    def with_dates(cls, row: CalendarRow) -> Self:
+    def with_dates(cls, row: CalendarRow, warnings: Sequence[str] = ()) -> Self:
         """Build the answer with all dates, in order."""
         dates = [SpecialDateBody.of_stored(day, list(row.dates[day])) for day in sorted(row.dates)]
-        return cls.of_row(row, dates=dates)
+        return cls.of_row(row, dates=dates, warnings=list(warnings))
 
 
 class CalendarList(BaseModel):
@@ -240,6 +243,10 @@ class ClosureBody(BaseModel):
     declared_at: datetime
     changed_by: str | None = Field(description="Who made the last change, as `declared_by`.")
     changed_at: datetime
+    warnings: list[str] = Field(
+        default=[],
+        description="What to check when it is declared: labels that no store has, or a missing end.",
+    )
 
     @classmethod
     def of_row(cls, row: ClosureRow) -> Self:

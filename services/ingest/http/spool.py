@@ -168,6 +168,19 @@ class Spool:
             self.room.free(import_id)
             raise
 
+    @contextmanager
+    def trying(self, upload: UUID) -> Iterator[Path]:
+        """Yield a folder for the files of a dry run, which is gone when the block ends. Raises as `receiving` does."""
+        partial = self._folder / f"{upload}{_PARTIAL}"
+        try:
+            with spool_errors_named():
+                self._make_again()
+                partial.mkdir(mode=0o700)
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            self.room.free(upload)
+
     def _make_again(self) -> None:
         """Make the folder and its lock again if somebody removed it; its uploads are lost, and the next ones are not."""
         if self._folder.is_dir():

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.delivery import LoadSource, load_parts
+from services.ingest.run.dry_run import plan_sources
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
 from services.ingest.run.source import load_source
@@ -46,16 +47,45 @@ def ingest_paths(
     load = _fail_alone(
         partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
     )
-    # What is named twice is loaded once.
-    stored = list({one.name: one for path in paths for one in find_stored(path, settings)}.values())
-    for path in filter(is_collection, paths):
-        for left_out in list_left_out(path, settings):
-            on_left_out(left_out)
+    stored = _find_all(paths, settings, on_left_out)
     results = []
     for result in load_stored(database_url, stored, load, reading=reading, on_left_out=on_left_out):
         results.append(result)
         on_result(result)
     return results
+
+
+def plan_paths(
+    database_url: str,
+    paths: Sequence[str],
+    *,
+    settings: Settings | None = None,
+    limits: Limits = _DEFAULT_LIMITS,
+    reading: Reading = PLAIN,
+    on_progress: OnProgress = lambda _: None,
+    on_result: Callable[[ImportResult], None] = lambda _: None,
+    on_left_out: OnLeftOut = lambda _: None,
+) -> list[ImportResult]:
+    """Return what `ingest_paths` would give, and change nothing. The results come together at the end."""
+    sources: list[ResolvedSource] = []
+    for stored in _find_all(paths, settings, on_left_out):
+        resolved = resolve_sources(stored)
+        for left_out in resolved.left_out:
+            on_left_out(left_out)
+        sources += resolved.sources
+    results = plan_sources(database_url, sources, limits, reading, on_progress)
+    for result in results:
+        on_result(result)
+    return results
+
+
+def _find_all(paths: Sequence[str], settings: Settings | None, on_left_out: OnLeftOut) -> Sequence[Stored]:
+    # What is named twice is loaded once.
+    stored = list({one.name: one for path in paths for one in find_stored(path, settings)}.values())
+    for path in filter(is_collection, paths):
+        for left_out in list_left_out(path, settings):
+            on_left_out(left_out)
+    return stored
 
 
 def _fail_alone(load: LoadSource) -> LoadSource:

@@ -88,30 +88,32 @@ def ingest_source(
         ledger.release()
         return read_import_result(ledger, source.name)
     try:
-        return _run_import(source, ledger, on_progress, limits, delivery_id)
+        return run_import(source, ledger, on_progress, limits, delivery_id)
     except PrefixDiffers:
         claim.abandon_import(ledger)
         fresh = claim.create_import(conn, source, ledger.reading)
-        return _run_import(source, fresh, on_progress, limits, delivery_id)
+        return run_import(source, fresh, on_progress, limits, delivery_id)
 
 
-def _run_import(
+def run_import(
     source: Source,
     ledger: ImportLedger,
     on_progress: OnProgress,
     limits: Limits,
     delivery_id: UUID | None,
+    *,
+    lifeline: Lifeline | None = None,
 ) -> ImportResult:
     """Load under an import that this session holds. Raise `PrefixDiffers` before anything is done."""
     if delivery_id:
         ledger.join_delivery(delivery_id)
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
     rejects: Sequence[Reject] = ()
-    with closing(Lifeline(ledger, limits.lock_patience_s)) as lifeline:
+    with closing(lifeline or Lifeline(ledger, limits.lock_patience_s)) as line:
         try:
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
             if delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
-                load_table(source, ledger, lifeline, on_progress, limits, stage_only=bool(delivery_id))
+                load_table(source, ledger, line, on_progress, limits, stage_only=bool(delivery_id))
         except BadInputFile as refusal:
             error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
             stopped = False
@@ -119,7 +121,7 @@ def _run_import(
                 error["rejects"] = refusal.reasons
                 rejects = refusal.rejects
                 stopped = ledger.kind == "polls" and ledger.checkpoint is not None
-            lifeline.run_until_done(lambda: ledger.finish("stopped" if stopped else "failed", error=error))
+            line.run_until_done(lambda: ledger.finish("stopped" if stopped else "failed", error=error))
         except ImportCanceled:
             # The import's row already has this state.
             pass
@@ -132,7 +134,7 @@ def _run_import(
                 ledger.finish("failed", error={"reason": FAULT, "message": message})
             ledger.release()
             raise
-        result = lifeline.run_until_done(
+        result = line.run_until_done(
             lambda: read_import_result(ledger, source.name, resumed_at_byte, rejects)
         )
         ledger.release()

@@ -32,12 +32,14 @@ class ImportLedger:
     """The ledger of one import. Its methods do not commit: transactions belong to the caller.
 
     `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
-    `encoding` that of the file so far. After an outage, `reload` asks which chunk was committed.
+    `encoding` that of the file so far. After an outage, `reload` asks which chunk was committed. What is not `kept` will be
+    rolled back: a dry run.
     """
 
-    def __init__(self, conn: psycopg.Connection, import_id: UUID) -> None:
+    def __init__(self, conn: psycopg.Connection, import_id: UUID, *, kept: bool = True) -> None:
         self.conn = conn
         self.import_id = import_id
+        self.is_kept = kept
         self.state: State = "running"
         self.kind: Kind | None = None
         self.reading = PLAIN
@@ -55,9 +57,11 @@ class ImportLedger:
         source: str,
         size_bytes: int | None = None,
         reading: Reading = PLAIN,
+        *,
+        kept: bool = True,
     ) -> Self:
         """Insert a new import in state `running`, held by this session. `start_loading` may set its kind later."""
-        ledger = cls(conn, new_id())
+        ledger = cls(conn, new_id(), kept=kept)
         ledger.kind = kind
         ledger.reading = reading
         ledger.try_hold()

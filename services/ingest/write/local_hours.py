@@ -98,7 +98,9 @@ class LocalHoursWriter:
             remarks.add_look_alikes(self._ledger.import_id, store_ids)
             self._ledger.lock_writers()
             remarks.add_held_stores(ids)
-            add_stores(self._conn, store_ids)
+            if not self._ledger.is_kept:
+                remarks.add_plan(ids, self._ledger.import_id)
+            add_stores(self._conn, store_ids, kept=self._ledger.is_kept)
             change = self._apply_staged(ids, first_days, counts)
             remarks.save()
             self._conn.execute(_SQL["drop_staged"], {"ids": ids})

@@ -15,6 +15,7 @@ from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.write.quality_sample import sample_polls
 from services.ingest.write.remarks import LISTS
 from shared.db.queries import queries
+from shared.diagnostics.find import find_all
 
 _SQL = queries("quality")
 
@@ -24,6 +25,9 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
 
     Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none), `duplicates`, `corrections`, `stores`, `stores_without_hours` (open 24x7) and
     `stores_without_timezone`; of the polled stores after polls, of all stores after hours or zones.
+
+    Any import but polls: `diagnostics`, what may be wrong with all stores' hours, dates, lifetimes and closures: each with
+    its name, severity, number and first examples. Absent if nothing is.
 
     Hours add `hours_rows`, `seams_snapped` (closing 23:59:59 or 23:59:00, read as 24:00) and `overlapping_hours` (rows
     that open before an earlier row of the store closes). Polls add `newest_poll` (the newest that the import changed, or
@@ -49,6 +53,8 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
         report |= cursor.execute(_SQL["stores"], {"polled_only": has_polls}).fetchall()[0]
         if kind in {"hours", "archive"}:
             report |= cursor.execute(_SQL["hours"]).fetchall()[0]
+    if kind != "polls" and (found := find_all(conn)):
+        report["diagnostics"] = [{**vars(one), "severity": one.severity} for one in found]
     if has_polls and (newest := _find_newest_poll(conn, ids)):
         ((silent,),) = conn.execute(_SQL["stores_silent"], {"newest": newest})
         report |= {"newest_poll": newest.isoformat(), "stores_silent_24h": silent}

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from services.ingest.parse.days import FROM_ONE
@@ -19,6 +20,7 @@ from shared.db.queries import queries
 
 _SQL = queries("ingest")
 LISTED_STORES = 1000
+LISTED_NEW_STORES = 20
 # Lists of the quality report, and how many entries each has at most; their number is given too.
 LISTS = {
     "stores_unchanged": LISTED_STORES,
@@ -85,6 +87,20 @@ class Remarks:
         """Add the ids among these that look like another one."""
         if found := find_look_alikes(self._conn, store_ids):
             self._found[import_id] |= found
+
+    def add_plan(self, ids: Sequence[UUID], import_id: UUID) -> None:
+        """Add what a dry run tells of each file, before its rows take effect: stores, new ones, dates.
+
+        How many rows of hours the delivery removes is added to the given import.
+        """
+        values = {"ids": list(ids), "listed": LISTED_NEW_STORES}
+        with self._conn.cursor(row_factory=dict_row) as cursor:
+            for row in cursor.execute(_SQL["plan_of_staged"], values).fetchall():
+                file, listed = row.pop("import_id"), row.pop("listed") or []
+                self._found[file]["plan"] = {**row, "new_stores_list": listed}
+        if self._kind == "hours":
+            ((removed,),) = self._conn.execute(_SQL["removed_hours"])
+            self._found[import_id].setdefault("plan", {})["rows_removed"] = removed
 
     def save(self) -> None:
         """Write the remarks to the imports."""

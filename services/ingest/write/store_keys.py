@@ -14,12 +14,14 @@ _STORES_AT_ONCE = 4096  # a chunk may name 100,000 stores, and each takes severa
 _NEVER_US = np.iinfo(np.int64).max
 
 
-def add_stores(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, tuple[int, int | None]]:
+def add_stores(
+    conn: psycopg.Connection, ids: Sequence[str], *, kept: bool = True
+) -> dict[str, tuple[int, int | None]]:
     """Insert the new stores. Return each store's key and its first poll, in microseconds since 1970.
 
-    The caller holds the writer lock.
+    The caller holds the writer lock. Stores that will not be `kept` get keys below 0, which uses up no number.
     """
-    rows = conn.execute(_SQL["add_stores"], {"ids": ids})
+    rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], {"ids": ids})
     return {store_id: (key, first_us) for store_id, key, first_us in rows}
 
 

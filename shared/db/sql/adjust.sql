@@ -121,6 +121,9 @@ select date, intervals from store left join special_hours held on held.store_key
 where store_id = %(store_id)s
 order by date
 
+-- name: dated_hours_of_store
+select effective_from from dated_hours where store_key = %(store_key)s and until_seq is null order by effective_from
+
 -- name: lifetime_of_store
 select opened_at, closed_at from store left join lifetime held on held.store_key = store.store_key and until_seq is null
 where store_id = %(store_id)s
@@ -160,3 +163,6 @@ select name, labels, dates, changed_by, changed_at
 from calendar join adjustment_change on seq = since_seq
 where until_seq is null and (%(name)s::text is null or name = %(name)s)
 order by name
+
+-- name: labels_exist
+select exists (select from store where labels @> %(labels)s)

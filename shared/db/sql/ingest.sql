@@ -161,6 +161,21 @@ union all
 select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
 from store where store_id = any (%(ids)s::text[])
 
+-- name: add_unkept_stores
+-- The same for a dry run, which is rolled back.
+with fresh as (
+    insert into store (store_key, store_id)
+    overriding system value
+    select least(0, (select min(store_key) from store)) - row_number() over (order by wanted.store_id collate "C"), wanted.store_id
+    from unnest(%(ids)s::text[]) wanted (store_id)
+    where not exists (select from store where store.store_id = wanted.store_id)
+    returning store_id, store_key
+)
+select store_id, store_key, null::bigint as first_us from fresh
+union all
+select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
+from store where store_id = any (%(ids)s::text[])
+
 -- name: record_first_polls
 update store
 set first_polled_at = fresh.at, polled_since_seq = coalesce(polled_since_seq, %(seq)s)
@@ -368,6 +383,44 @@ create temporary table if not exists wanted_hours (
     import_id uuid not null, -- the first that brings the row
     store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null
 ) on commit delete rows
+
+-- name: drop_wanted
+drop table if exists pg_temp.wanted_hours, pg_temp.wanted_dated_hours, pg_temp.wanted_special_hours, pg_temp.wanted_lifetime,
+    pg_temp.wanted_closure
+
+-- name: plan_of_staged
+-- What each import of a delivery is about, for a dry run: stores, those that are new, and the first and last date.
+select import_id, count(distinct store_id) as stores, count(distinct store_id) filter (where store_key is null) as new_stores,
+    (array_agg(distinct store_id) filter (where store_key is null))[:%(listed)s] as listed,
+    min(coalesce(date, (begins at time zone 'UTC')::date))::text as first_date,
+    max(coalesce(date, (coalesce(ends, begins) at time zone 'UTC')::date))::text as last_date
+from import_staged left join store using (store_id)
+where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
+group by import_id
+
+-- name: removed_hours
+-- How many stored rows a delivery of hours would remove.
+select count(*) from business_hours old join store using (store_key)
+where store_id in (select store_id from wanted_hours) and not exists (
+    select from wanted_hours wanted
+    where wanted.store_id = store.store_id and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens
+        and wanted.closes = old.closes)
+
+-- name: existing_stores
+-- The keys of stores, for a dry run, which adds none.
+select store_id, store_key from store where store_id = any(%(ids)s)
+
+-- name: compare_polls
+-- How many polls are not stored, and how many are stored with another status. Reads each by index.
+select count(*) filter (where old.is_active is null) as accepted,
+    count(*) filter (where old.is_active <> given.first_active) as corrected
+from unnest(%(store_keys)s::integer[], %(at_us)s::bigint[], %(first_active)s::boolean[]) given (store_key, at_us, first_active)
+left join lateral (
+    select is_active from observation
+    where observation.store_key = given.store_key
+        and observed_at = 'epoch'::timestamptz + given.at_us * interval '1 microsecond'
+        and observed_at between %(earliest)s and %(latest)s
+    limit 1) old on true
 
 -- name: prepare_hours
 -- Distinct rows of the delivery. A number counts from the file's `first_day`, which is Monday.

@@ -90,6 +90,8 @@ def call(clients: dict[str, TestClient], operation: Operation, path: str, key: s
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = {"json": BODIES.get(operation.path, {})} if "requestBody" in operation.described else {}
     params = {"report_id": path.rpartition("/")[2]} if operation.path == "/get_report" else {}
+    if (operation.method, operation.path) == ("delete", "/v1/stores/{store_id}/hours"):
+        params = {"effective_from": "2025-03-01"}
     return clients[operation.document].request(
         operation.method, path, headers=headers, params=params, follow_redirects=False, **body
     )

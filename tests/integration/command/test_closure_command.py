@@ -1,4 +1,4 @@
-"""`uptill closures` and `uptill calendars` against the real ingest service: every subcommand, and the calls of the client."""
+"""`uptill closures` against the real ingest service: every subcommand, and the calls of the client."""
 
 import json
 from datetime import UTC, datetime
@@ -65,19 +65,6 @@ def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
         )
         assert refused.returncode == 2
         assert "2024-10-18T21:00Z" in refused.stderr
-
-        def calendars(*arguments: str) -> str:
-            done = services.run("calendars", *arguments)
-            assert done.returncode == 0, done.stderr
-            return done.stdout
-
-        calendars("set", "us", "2024-12-25", "2024-12-24=10:00-14:00,16:00-18:00", "--label", "country=us")
-        assert "country=us" in calendars("list")
-        assert "10:00:00-14:00:00, 16:00:00-18:00:00" in calendars("show", "us")
-        assert json.loads(calendars("show", "us", "--json"))["date_count"] == 2
-        assert services.run("calendars", "set", "us", "2024-12-24=10:00").returncode == 2
-        calendars("remove", "us")
-        assert json.loads(calendars("list", "--json")) == []
 
         key = services.settings["UPTILL_API_KEY"]
         with UptillClient(services.settings["UPTILL_API_URL"], key, ingest_url=url) as client:

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from services.local.ports import HOST, free_ports
+from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.services import Services
 
 
@@ -33,6 +35,28 @@ def test_all_is_well(services: Services) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "to do" not in done.stdout
     assert all(one["ok"] for one in findings(services).values())
+
+
+def test_doctor_data_names_what_may_be_wrong(services: Services) -> None:
+    database_url = services.settings["UPTILL_DATABASE_URL"]
+    fine = services.run("doctor", "data")
+    assert (fine.returncode, "no diagnostic found anything" in fine.stderr) == (0, True), fine.stderr
+    load_fleet(database_url, {"odd": Store(timezone="Europe/Berlin", hours=[(0, 3600, 3660)])})
+    found = services.run("doctor", "data")
+    assert found.returncode == 0, found.stderr
+    assert "an opening lasts less than 5 minutes: 1 stores (odd)" in found.stdout
+    (one,) = json.loads(services.run("doctor", "data", "--json").stdout)
+    assert (one["name"], one["severity"], one["count"], one["examples"]) == (
+        "short_span",
+        "warning",
+        1,
+        ["odd"],
+    )
+    with psycopg.connect(database_url) as conn:
+        conn.execute("update store set timezone = 'Mars/Olympus' where store_id = 'odd'")
+    bad = services.run("doctor", "data")
+    assert (bad.returncode, "odd (Mars/Olympus)" in bad.stdout) == (1, True)
+    assert services.run("doctor", "data", "--reconcile").returncode == 2
 
 
 def test_each_failed_check_names_setting_address_and_cause(services: Services) -> None:

@@ -48,6 +48,25 @@ def test_an_upload_prints_what_a_load_prints(services_without_worker: Services, 
     assert "the same bytes as import" in again.stderr
 
 
+def test_a_dry_run_prints_what_would_change(
+    services_without_worker: Services, database_url: str, files: list[str]
+) -> None:
+    services = services_without_worker
+    planned = services.run("upload", *files, "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    told = planned.stdout.splitlines()
+    assert told[0] == "dry run: nothing was changed. A load would give:"
+    assert ["zones.csv", "timezones", "2", "0", "0", "0"] in [line.split()[:6] for line in told]
+    assert "polls ü.csv: 1 stores (1 new: 0042), dates 2024-10-14 to 2024-10-14" in told
+    assert "and 5 more rejected rows\n" in planned.stderr
+    same = run_ingest(database_url, *files, "--dry-run")
+    assert same.returncode == 0, same.stderr
+    assert same.stdout.decode().splitlines()[0] == told[0]
+    assert told[-1] in same.stdout.decode()
+    assert run_ingest(database_url, "-", "--dry-run").returncode == 2
+    assert json.loads(services.run("imports", "list", "--json").stdout) == []
+
+
 def test_an_upload_says_how_values_are_read(services_without_worker: Services, tmp_path: Path) -> None:
     services = services_without_worker
     file = tmp_path / "export.csv"

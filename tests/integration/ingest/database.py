@@ -1,9 +1,11 @@
 """Helpers of the ingest tests: load a file, check that counts add up, read tables as plain values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from services.ingest.run import Limits, ingest_paths
 from services.ingest.write.import_result import ImportResult
@@ -75,3 +77,32 @@ def check_ledger(database_url: str) -> None:
             "select count(*) from ledger_head where seq <> (select count(*) from import_chunk)"
             " or latest_observed_at is distinct from (select max(observed_at) from observation)"
         ).fetchone() == (0,)
+
+
+@contextmanager
+def unchanged(database_url: str) -> Iterator[None]:
+    """Check that the block leaves every row of every table as it was, and the numbers that it would be given next."""
+    before = _read_all(database_url)
+    yield
+    after = _read_all(database_url)
+    changed = [name for name in after.keys() | before.keys() if after.get(name) != before.get(name)]
+    assert not changed, changed
+
+
+def _read_all(database_url: str) -> Mapping[str, object]:
+    """Return all rows of each table as text, sorted, and the last number of each sequence.
+
+    Numbers of staged rows only order the rows of one import, so they may be used up.
+    """
+    with psycopg.connect(database_url) as conn:
+        tables = conn.execute(
+            "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+        ).fetchall()
+        found: dict[str, object] = {
+            name: conn.execute(
+                sql.SQL("select {0}::text from {0} order by 1").format(sql.Identifier(name))
+            ).fetchall()
+            for (name,) in tables
+        }
+        numbers = conn.execute("select sequencename, last_value from pg_sequences")
+        return found | {name: last for name, last in numbers if not name.startswith("import_staged")}

@@ -185,3 +185,13 @@ def test_an_invalid_closure_changes_nothing(
         assert conn.execute(
             "select count(*), (select adjusted_seq from ledger_head) from closure"
         ).fetchone() == (0, 0)
+
+
+def test_labels_of_no_store_and_a_missing_end_are_told(service: TestClient) -> None:
+    assert declare(service, FRIDAY)["warnings"] == []
+    anyone = {**FRIDAY, "store_id": None, "labels": {"owner": "nobody"}, "ends_at": None}
+    length, labels = declare(service, anyone)["warnings"]
+    assert length.startswith("a closure has no end")
+    assert labels == "no store has the labels owner: nobody: check them, or label the stores"
+    noted = {**anyone, "labels": {"owner": "anna"}, "treatment": "ignore"}
+    assert declare(service, noted)["warnings"] == []

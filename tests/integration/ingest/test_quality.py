@@ -93,6 +93,9 @@ def test_hours(database_url: str, tmp_path: Path) -> None:
         "hours_rows": 9,
         "seams_snapped": 2,
         "overlapping_hours": 3,
+        "diagnostics": [
+            {"name": "overlapping_hours", "count": 2, "examples": ["a", "b"], "severity": "warning"}
+        ],
     }
 
 

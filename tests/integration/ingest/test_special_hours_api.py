@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from shared.diagnostics.registry import DIAGNOSTICS
 from tests.integration.ingest.database import check_ledger
 from tests.integration.ingest.service import ingest_service, problem
 from tests.integration.ingest.test_http_stores import MONDAY, put
@@ -79,10 +80,40 @@ def test_hours_from_a_date_on_leave_the_others_alone(service: TestClient, databa
     assert refused["field"] == "query.effective_from"
 
 
+def test_hours_from_a_date_on_are_removed(service: TestClient, database_url: str) -> None:
+    path = "/v1/stores/a/hours"
+    put(service, path, {"hours": [MONDAY]}, effective_from="2025-03-01")
+    put(service, path, {"hours": []}, effective_from="2025-04-01")
+    missed = service.delete(path, params={"effective_from": "2025-03-02"}).json()
+    assert missed["warnings"] == [
+        "the store has no hours from 2025-03-02 on, so nothing was removed: it has hours from 2025-03-01, 2025-04-01 on"
+    ]
+    gone = service.delete(path, params={"effective_from": "2025-03-01"}).json()
+    assert gone["warnings"] == []
+    with psycopg.connect(database_url) as conn:
+        held = conn.execute("select effective_from::text from dated_hours where until_seq is null").fetchall()
+    assert held == [("2025-04-01",)]
+    assert service.get(f"/v1/imports/{gone['import_id']}").json()["kind"] == "hours"
+    refused = problem(service.delete(path, params={"effective_from": "March"}), 422, "invalid_request")
+    assert refused["field"] == "query.effective_from"
+    problem(service.delete(path), 422, "invalid_request")
+    check_ledger(database_url)
+
+
+def test_what_a_zone_skips_is_told(service: TestClient) -> None:
+    service.put("/v1/stores/apia/timezone?create=true", json={"timezone": "Pacific/Apia"})
+    path = "/v1/stores/apia/special-hours"
+    skipped = [DIAGNOSTICS["skipped_local_time"]]
+    expected = [f"{one.text}: {one.fix}" for one in skipped]
+    assert service.put(path, json={"dates": [{"date": "2011-12-30"}]}).json()["warnings"] == expected
+    assert service.put(path, json={"dates": [{"date": "2011-12-31"}]}).json()["warnings"] == []
+
+
 def test_a_store_that_does_not_exist_has_none(service: TestClient) -> None:
     for path in ("/v1/stores/x/special-hours", "/v1/stores/x/lifetime"):
         problem(service.get(path), 404, "store_not_found")
-    problem(service.delete("/v1/stores/x/special-hours"), 404, "store_not_found")
+    for path in ("/v1/stores/x/special-hours", "/v1/stores/x/hours?effective_from=2025-03-01"):
+        assert "create" not in problem(service.delete(path), 404, "store_not_found")["detail"]
 
 
 @pytest.mark.parametrize(

@@ -76,13 +76,24 @@ def plant_hours(conn: psycopg.Connection, store_id: str, day: int, opens: int, c
 
 
 def plant_adjustment(
-    conn: psycopg.Connection, store_id: str, table: str, column: str, intervals: list[int]
+    conn: psycopg.Connection, store_id: str, table: str, column: str, intervals: list[int | None]
 ) -> None:
     """Plant dated or special hours that no import can write, on the day of the report."""
     conn.execute(
         f"insert into {table} (store_key, {column}, intervals, since_seq)"
         " select store_key, %s, %s, seq from store, ledger_head where store_id = %s",
         [NOW.date(), intervals, store_id],
+    )
+    conn.execute("update ledger_head set adjusted_seq = seq")
+
+
+def plant_calendar(conn: psycopg.Connection, store_id: str, dates: str) -> None:
+    """Plant a calendar that no call can write, for one store."""
+    conn.execute("""update store set labels = '{"broken": "yes"}' where store_id = %s""", [store_id])
+    conn.execute(
+        "insert into calendar (name, labels, dates, since_seq)"
+        """ select 'broken', '{"broken": "yes"}', %s::jsonb, seq from ledger_head""",
+        [dates],
     )
     conn.execute("update ledger_head set adjusted_seq = seq")
 
@@ -130,6 +141,46 @@ FAULTS: Mapping[str, tuple[Callable[[psycopg.Connection, str], None], str, str]]
         lambda conn, store: plant_adjustment(conn, store, "special_hours", "date", [0, 90_000]),
         "invalid_hours",
         "to 90000",
+    ),
+    "dated hours cut off": (
+        lambda conn, store: plant_adjustment(conn, store, "dated_hours", "effective_from", [0, 3600]),
+        "invalid_hours",
+        "set them again",
+    ),
+    "special hours cut off": (
+        lambda conn, store: plant_adjustment(conn, store, "special_hours", "date", [3600]),
+        "invalid_hours",
+        "set them again",
+    ),
+    "special hours without a number": (
+        lambda conn, store: plant_adjustment(conn, store, "special_hours", "date", [3600, None]),
+        "invalid_hours",
+        "set them again",
+    ),
+    "a calendar that is a list": (
+        lambda conn, store: plant_calendar(conn, store, "[]"),
+        "invalid_hours",
+        "a calendar with its labels",
+    ),
+    "a calendar of no dates": (
+        lambda conn, store: plant_calendar(conn, store, '{"soon": []}'),
+        "invalid_hours",
+        "a calendar with its labels",
+    ),
+    "a calendar with a word": (
+        lambda conn, store: plant_calendar(conn, store, f'{{"{NOW.date()}": ["10:00", "14:00"]}}'),
+        "invalid_hours",
+        "a calendar with its labels",
+    ),
+    "a calendar with half an interval": (
+        lambda conn, store: plant_calendar(conn, store, f'{{"{NOW.date()}": [3600]}}'),
+        "invalid_hours",
+        "a calendar with its labels",
+    ),
+    "a calendar with a huge number": (
+        lambda conn, store: plant_calendar(conn, store, f'{{"{NOW.date()}": [0, {10**30}]}}'),
+        "invalid_hours",
+        "a calendar with its labels",
     ),
     "an opening before midnight": (
         lambda conn, store: plant_hours(conn, store, 1, -5, 90),

@@ -1,26 +1,32 @@
 """Calendars as resources: replace, list, show, remove. They are for many stores, so only administrators reach them."""
 
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, status
+from fastapi import APIRouter, Depends, Path, Query, Request, status
 from pydantic import AfterValidator, TypeAdapter
 
 from services.ingest.http import calendars
-from services.ingest.http.bodies import describe_body, read_json
+from services.ingest.http.bodies import describe_body, media_type, read_bytes, read_json
+from services.ingest.http.change_store import parse_special_dates
 from services.ingest.http.context import Context
+from services.ingest.http.dry_run import DryRun
 from services.ingest.http.schemas_adjustments import (
     CalendarBody,
     CalendarChange,
     CalendarList,
     CalendarSummary,
 )
+from services.ingest.parse.ical_dates import parse_icalendar
 from shared.db.connect import borrowed_async
-from shared.errors import CalendarNotFound
+from shared.errors import CalendarNotFound, InvalidRequest, UnsupportedMediaType
 from shared.http.auth import RequireScope
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
+from shared.labels import parse_labels
 from shared.texts import storable
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["calendars"])
@@ -28,23 +34,43 @@ Administrator = Annotated[ApiKey, Depends(RequireScope("admin"))]
 Name = Annotated[str, AfterValidator(storable), Path(description="The calendar's name.")]
 _MAX_BODY_BYTES = 10 << 20
 _CHANGE = TypeAdapter(CalendarChange)
+_EXAMPLE = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20241225\r\nRRULE:FREQ=YEARLY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 
 
-@router.put("/v1/calendars/{calendar}", openapi_extra=describe_body(CalendarChange))
+@router.put("/v1/calendars/{calendar}", openapi_extra=describe_body(CalendarChange, calendar=_EXAMPLE))
 async def put_calendar(
-    context: Context, key: Administrator, request: Request, calendar: Name
+    context: Context,
+    key: Administrator,
+    request: Request,
+    calendar: Name,
+    label: Annotated[
+        list[str] | None,
+        Query(
+            description="With an iCalendar body: `NAME:VALUE`, only for stores with this label; may be repeated. Without"
+            " it, the calendar is for every store."
+        ),
+    ] = None,
+    *,
+    dry_run: DryRun = False,
 ) -> CalendarBody:
-    """Replace the labels and all dates of a calendar. Adds the calendar if it is unknown.
+    """Replace the labels and all dates of a calendar, given as JSON or iCalendar. Adds the calendar if it is unknown.
 
-    A store's own special hours come first, then the first calendar by name that has the date.
+    A store's own special hours come first, then the first calendar by name that has the date. In iCalendar, an event of
+    whole days closes its dates, and an event with times is an opening interval. Recurring events are read for 20 years.
     """
-    body = await read_json(request, _CHANGE, limit_bytes=_MAX_BODY_BYTES)
-    dates = [one.to_date() for one in body.dates]
+    make_calendar = await _read_change(request, label)
     database_url = context.settings.database_url.get_secret_value()
-    await context.changes_lane.run(
-        partial(calendars.replace_calendar, database_url, calendar, body.labels, dates, key.prefix)
-    )
-    return await get_calendar(context, key, calendar)
+
+    def replace() -> tuple[calendars.CalendarRow, Sequence[str]]:
+        return calendars.replace_calendar(
+            database_url, calendar, make_calendar(), key.prefix, dry_run=dry_run
+        )
+
+    given, warnings = await context.changes_lane.run(replace)
+    if dry_run:
+        return CalendarBody.with_dates(given, warnings)
+    async with borrowed_async(context.pools.reading) as conn:
+        return CalendarBody.with_dates(await calendars.get_calendar(conn, calendar), warnings)
 
 
 @router.get("/v1/calendars")
@@ -73,3 +99,32 @@ async def delete_calendar(context: Context, key: Administrator, calendar: Name) 
     """Remove a calendar. The weekly hours of its dates apply again."""
     database_url = context.settings.database_url.get_secret_value()
     await context.changes_lane.run(partial(calendars.remove_calendar, database_url, calendar, key.prefix))
+
+
+async def _read_change(request: Request, label: list[str] | None) -> Callable[[], calendars.NewCalendar]:
+    """Read the body. Return a function that parses it, for a thread: a long iCalendar file takes seconds."""
+    match media_type(request):
+        case "application/json":
+            if label:
+                raise InvalidRequest(
+                    "a JSON body has the labels itself: leave out the parameter", field="query.label"
+                )
+            body = await read_json(request, _CHANGE, limit_bytes=_MAX_BODY_BYTES)
+            dates = [one.to_date() for one in body.dates]
+            return lambda: calendars.NewCalendar(body.labels, parse_special_dates(dates))
+        case "text/calendar":
+            try:
+                labels = parse_labels(label or (), separator=":")
+            except ValueError as error:
+                raise InvalidRequest(str(error), field="query.label") from None
+            text = await read_bytes(request, limit_bytes=_MAX_BODY_BYTES)
+            return partial(_parse_icalendar, labels, text)
+    raise UnsupportedMediaType(
+        "the body is declared neither as JSON nor as iCalendar: send it with Content-Type: application/json or"
+        " text/calendar"
+    )
+
+
+def _parse_icalendar(labels: Mapping[str, str], body: bytes) -> calendars.NewCalendar:
+    found = parse_icalendar(body, datetime.now(UTC).date())
+    return calendars.NewCalendar(labels, found.dates, found.warnings)

@@ -50,9 +50,10 @@ async def declare_closure(context: Context, key: Closer, request: Request, respo
     """
     body = await read_json(request, _CREATE, limit_bytes=_MAX_BODY_BYTES)
     declare = partial(closures.declare_closure, _database_url(context), key, *body.target, body.to_terms())
-    closure_id = await context.changes_lane.run(declare)
+    closure_id, warnings = await context.changes_lane.run(declare)
     response.headers["Location"] = f"/v1/closures/{closure_id}"
-    return await _show(context, key, closure_id)
+    shown = await _show(context, key, closure_id)
+    return shown.model_copy(update={"warnings": list(warnings)})
 
 
 @router.get("/v1/closures")

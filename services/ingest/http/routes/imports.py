@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import status as http_status
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AfterValidator
 from starlette.requests import ClientDisconnect
 
 from services.ingest.http.context import Context, ImportId, Writer
+from services.ingest.http.dry_run import DryRun, plan_upload
 from services.ingest.http.imports import cancel_import, get_import, list_imports, queue_import, stream_rejects
 from services.ingest.http.reading import parse_reading
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
-from services.ingest.http.schemas import ImportBody, ImportPage
+from services.ingest.http.schemas import DryRunBody, ImportBody, ImportPage
 from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, find_name_fault
 from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers
@@ -36,7 +37,9 @@ _DOCUMENTED: dict[str, Any] = {
     "/v1/imports",
     status_code=http_status.HTTP_202_ACCEPTED,
     openapi_extra=_DOCUMENTED,
+    response_model=ImportBody,
     responses={
+        http_status.HTTP_200_OK: {"model": DryRunBody, "description": "What a dry run found."},
         **answers(StorageFull),
         **with_headers(http_status.HTTP_202_ACCEPTED, "Location", "Retry-After"),
     },
@@ -80,11 +83,14 @@ async def create_import(
             " replace the hours without a date.",
         ),
     ] = None,
-) -> ImportBody:
+    *,
+    dry_run: DryRun = False,
+) -> ImportBody | JSONResponse:
     """Upload a CSV, gzip or zip file, or a form with files.
 
     A form may have `status`, `date_format`, `assume_utc` and `effective_from` as parts instead of parameters. The answer
-    comes when the upload is on disk. Loading it follows: poll `GET /v1/imports/{import_id}`.
+    comes when the upload is on disk. Loading it follows: poll `GET /v1/imports/{import_id}`. A dry run answers 200, when it
+    has compared everything; nothing of it is kept or listed.
     """
     given = {
         "status": status,
@@ -98,8 +104,9 @@ async def create_import(
     if fault := find_name_fault(name):
         raise InvalidRequest(fault, field="query.name")
     import_id = new_id()
+    place = context.spool.trying if dry_run else context.spool.receiving
     try:
-        with context.spool.receiving(import_id) as folder:
+        with place(import_id) as folder:
             received = await receive(
                 request,
                 folder,
@@ -108,6 +115,10 @@ async def create_import(
                 partial(context.spool.room.take, import_id),
             )
             reading = parse_reading(options, words, received.options)
+            if dry_run:
+                plan = partial(plan_upload, context.settings, folder, reading)
+                found = DryRunBody.of_results(await context.dry_runs_lane.run(plan))
+                return JSONResponse(found.model_dump(mode="json"))
     except ClientDisconnect:
         raise InvalidRequest("the upload was interrupted and nothing was kept: upload it again") from None
     try:

@@ -3,14 +3,15 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter
 
 from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.change_store import remove_special_hours, replace_lifetime, replace_special_hours
 from services.ingest.http.context import Context, Writer
+from services.ingest.http.dry_run import DryRun
 from services.ingest.http.read_adjustments import read_lifetime, read_special_hours
-from services.ingest.http.routes.stores import Create, StoreId, make_body, read_known_id
+from services.ingest.http.routes.stores import Create, KnownStoreId, StoreId, make_body
 from services.ingest.http.schemas import StoreChangedBody
 from services.ingest.http.schemas_adjustments import (
     LifetimeBody,
@@ -27,8 +28,6 @@ from shared.http.unique_names import UniqueNamesRoute
 router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 _MAX_BODY_BYTES = 10 << 20
 _SPECIAL_HOURS, _LIFETIME = TypeAdapter(SpecialHoursChange), TypeAdapter(LifetimeChange)
-# Calls that add no store also take ids that would not be accepted for a new one.
-KnownStoreId = Annotated[str, Depends(read_known_id)]
 
 
 @router.put(
@@ -37,16 +36,21 @@ KnownStoreId = Annotated[str, Depends(read_known_id)]
     responses=answers(StoreNotFound),
 )
 async def put_special_hours(
-    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+    context: Context,
+    key: Writer,
+    request: Request,
+    store_id: StoreId,
+    *,
+    create: Create = False,
+    dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Replace all special dates of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _SPECIAL_HOURS, limit_bytes=_MAX_BODY_BYTES)
     dates = [one.to_date() for one in body.dates]
     database_url = context.settings.database_url.get_secret_value()
+    replace = partial(replace_special_hours, create=create, dry_run=dry_run)
     return make_body(
-        await context.changes_lane.run(
-            partial(replace_special_hours, database_url, store_id, dates, key.prefix, create=create)
-        )
+        await context.changes_lane.run(partial(replace, database_url, store_id, dates, key.prefix))
     )
 
 
@@ -67,13 +71,14 @@ async def delete_special_hours(
     key: Writer,
     store_id: KnownStoreId,
     date: Annotated[str | None, Query(description="Only this local date, as `2024-12-25`.")] = None,
+    *,
+    dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Remove the special hours of one date, or of all dates. The weekly hours apply again."""
     database_url = context.settings.database_url.get_secret_value()
+    remove = partial(remove_special_hours, dry_run=dry_run)
     return make_body(
-        await context.changes_lane.run(
-            partial(remove_special_hours, database_url, store_id, date, key.prefix)
-        )
+        await context.changes_lane.run(partial(remove, database_url, store_id, date, key.prefix))
     )
 
 
@@ -83,12 +88,18 @@ async def delete_special_hours(
     responses=answers(StoreNotFound),
 )
 async def put_lifetime(
-    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+    context: Context,
+    key: Writer,
+    request: Request,
+    store_id: StoreId,
+    *,
+    create: Create = False,
+    dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Set when one store begins and ceases to exist. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LIFETIME, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_lifetime, create=create)
+    replace = partial(replace_lifetime, create=create, dry_run=dry_run)
     return make_body(
         await context.changes_lane.run(
             partial(replace, database_url, store_id, body.opened_at, body.closed_at, key.prefix)

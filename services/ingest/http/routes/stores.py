@@ -10,11 +10,13 @@ from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.change_store import (
     LocalInterval,
     StoreChange,
+    remove_dated_hours,
     replace_hours,
     replace_labels,
     replace_timezone,
 )
 from services.ingest.http.context import Context, Writer
+from services.ingest.http.dry_run import DryRun
 from services.ingest.http.schemas import (
     CountsBody,
     HoursChange,
@@ -47,6 +49,8 @@ async def read_known_id(store_id: Annotated[str, Path(description="The store's i
 
 
 StoreId = Annotated[str, Depends(_read_store_id)]
+# Calls that add no store also take ids that would not be accepted for a new one.
+KnownStoreId = Annotated[str, Depends(read_known_id)]
 
 
 @router.put(
@@ -69,6 +73,7 @@ async def put_hours(
     ] = None,
     *,
     create: Create = False,
+    dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Replace the opening hours of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
@@ -77,9 +82,31 @@ async def put_hours(
         for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_hours, create=create, effective_from=effective_from)
+    replace = partial(replace_hours, create=create, effective_from=effective_from, dry_run=dry_run)
     return make_body(
         await context.changes_lane.run(partial(replace, database_url, store_id, intervals, key.prefix))
+    )
+
+
+@router.delete("/v1/stores/{store_id:path}/hours", responses=answers(StoreNotFound))
+async def delete_hours(
+    context: Context,
+    key: Writer,
+    store_id: KnownStoreId,
+    effective_from: Annotated[
+        str, Query(description="The date from which the hours apply, as `2024-12-25`.")
+    ],
+    *,
+    dry_run: DryRun = False,
+) -> StoreChangedBody:
+    """Remove the hours of one store that apply from a date on. Those of the date before apply again.
+
+    If the store has no hours from this date on, nothing changes, and `warnings` names the dates that it has.
+    """
+    database_url = context.settings.database_url.get_secret_value()
+    remove = partial(remove_dated_hours, dry_run=dry_run)
+    return make_body(
+        await context.changes_lane.run(partial(remove, database_url, store_id, effective_from, key.prefix))
     )
 
 
@@ -89,15 +116,20 @@ async def put_hours(
     responses=answers(StoreNotFound),
 )
 async def put_timezone(
-    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+    context: Context,
+    key: Writer,
+    request: Request,
+    store_id: StoreId,
+    *,
+    create: Create = False,
+    dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Set the time zone of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
+    replace = partial(replace_timezone, create=create, dry_run=dry_run)
     return make_body(
-        await context.changes_lane.run(
-            partial(replace_timezone, database_url, store_id, body.timezone, key.prefix, create=create)
-        )
+        await context.changes_lane.run(partial(replace, database_url, store_id, body.timezone, key.prefix))
     )
 
 
@@ -107,15 +139,20 @@ async def put_timezone(
     responses=answers(StoreNotFound),
 )
 async def put_labels(
-    context: Context, key: Writer, request: Request, store_id: StoreId, *, create: Create = False
+    context: Context,
+    key: Writer,
+    request: Request,
+    store_id: StoreId,
+    *,
+    create: Create = False,
+    dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Replace the labels of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
+    replace = partial(replace_labels, create=create, dry_run=dry_run)
     return make_body(
-        await context.changes_lane.run(
-            partial(replace_labels, database_url, store_id, body.labels, key.prefix, create=create)
-        )
+        await context.changes_lane.run(partial(replace, database_url, store_id, body.labels, key.prefix))
     )
 
 

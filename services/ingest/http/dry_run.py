@@ -1,0 +1,28 @@
+"""Dry runs: the parameter that asks for one, and what an upload would change."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Query
+
+from services.ingest.http.spooled_files import LIST, listed_files
+from services.ingest.import_result import ImportResult
+from services.ingest.parse.reading import Reading
+from services.ingest.run import Limits, plan_sources
+from services.ingest.sources.files import FileSource
+from services.ingest.sources.resolve import resolve_sources
+from shared.settings import Settings
+
+DryRun = Annotated[
+    bool, Query(description="Answer what the call would change, with its warnings, and change nothing.")
+]
+
+
+def plan_upload(settings: Settings, folder: Path, reading: Reading) -> list[ImportResult]:
+    """Return what loading the received files would give. Raise `DatabaseUnavailable`."""
+    files = listed_files(folder, folder / LIST)
+    sources = [
+        source for file in files for source in resolve_sources(FileSource(file.path, label=file.name)).sources
+    ]
+    database_url = settings.database_url.get_secret_value()
+    return plan_sources(database_url, sources, Limits.from_settings(settings), reading)

@@ -1,0 +1,121 @@
+"""Turns an iCalendar file into the special dates of a calendar.
+
+An event of whole days closes its dates. An event with times is an opening interval of the date on which it begins.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from services.ingest.parse.dates import MAX_DATES, MAX_INTERVALS_A_DAY
+from services.ingest.parse.ical_events import Event, IcalFile, read_file
+from services.ingest.parse.ical_lines import refuse_line
+from services.ingest.parse.ical_starts import find_replaced, list_starts
+from shared.errors import InvalidRequest
+
+YEARS_BACK: Final = 10
+YEARS_AHEAD: Final = 10
+_MAX_OCCURRENCES: Final = 10 * MAX_DATES
+_DAY_S: Final = 86_400
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class IcalDates:
+    """The dates of a file, each with its opening and closing seconds, and what the sender should check."""
+
+    dates: Mapping[date, Sequence[int]]
+    warnings: Sequence[str] = ()
+
+
+def parse_icalendar(body: bytes, today: date) -> IcalDates:
+    """Return the dates of the 20 years around `today`. Raise `InvalidRequest`, which names the line."""
+    file = read_file(body)
+    if not file.events:
+        raise InvalidRequest("the file has no events: send the calendar that has the dates", field="body")
+    found = _Dates(date(today.year - YEARS_BACK, 1, 1), date(today.year + YEARS_AHEAD, 1, 1))
+    replaced = find_replaced(file)
+    for event in file.events:
+        if not event.is_canceled:
+            found.add_event(event, file, replaced.get(event.uid, ()))
+    return IcalDates(found.join(), list(found.list_warnings()))
+
+
+@dataclass
+class _Dates:
+    """The dates from `first` until before `end`. The work is bounded, whatever the file says."""
+
+    first: date
+    end: date
+    closed: dict[date, int] = field(default_factory=dict)
+    opened: dict[date, dict[tuple[int, int], int]] = field(default_factory=dict)
+    left_out: int = 0
+    has_zones: bool = False
+    _occurrences: int = 0
+
+    def add_event(self, event: Event, file: IcalFile, replaced: Collection[date]) -> None:
+        """Add all occurrences of an event."""
+        starts = list_starts(event, file, replaced, (self.first, self.end))
+        self._count(event, len(starts))
+        added = [self._add(event, start) for start in starts]
+        self.left_out += bool(added) and not any(added)
+        if len(self.closed) + len(self.opened) > MAX_DATES:
+            refuse_line(
+                event.source.line,
+                f"the calendar has more than {MAX_DATES:,} dates: leave out what is long past",
+            )
+
+    def join(self) -> dict[date, list[int]]:
+        """Return all dates in order. Raise `InvalidRequest` if one is both closed and open."""
+        for day in sorted(self.closed.keys() & self.opened.keys()):
+            refuse_line(
+                next(iter(self.opened[day].values())),
+                f"{day} has opening hours here, and is closed by the event of line {self.closed[day]:,}: leave out one"
+                " of them",
+            )
+        days: dict[date, list[int]] = {day: [] for day in self.closed}
+        for day, intervals in self.opened.items():
+            days[day] = [second for interval in sorted(intervals) for second in interval]
+        return dict(sorted(days.items()))
+
+    def list_warnings(self) -> Iterator[str]:
+        """Yield what was left out, and how times were read."""
+        if self.left_out:
+            yield (
+                f"events before {self.first} or after {self.end - _DAY} were left out: {self.left_out:,}; a calendar"
+                " from iCalendar covers 20 years"
+            )
+        if self.has_zones:
+            yield "times with a time zone were read as the local time of each store"
+
+    def _add(self, event: Event, start: date) -> bool:
+        """Add an occurrence that begins at this local time. Return whether any of it is in the range."""
+        if not isinstance(start, datetime):
+            return self._close(event, start)
+        self.has_zones |= bool(event.start.zone)
+        day, opens = start.date(), (start - datetime.combine(start.date(), time())).seconds
+        if not self.first <= day < self.end:
+            return False
+        closes = (opens + int(event.length.total_seconds())) % _DAY_S
+        intervals = self.opened.setdefault(day, {})
+        intervals.setdefault((opens, closes), event.source.line)
+        if len(intervals) > MAX_INTERVALS_A_DAY:
+            refuse_line(
+                event.source.line, f"{day} has more than {MAX_INTERVALS_A_DAY} intervals: leave some out"
+            )
+        return True
+
+    def _close(self, event: Event, start: date) -> bool:
+        first, end = max(start, self.first), min(start + event.length, self.end)
+        self._count(event, (end - first).days)
+        for number in range((end - first).days):
+            self.closed.setdefault(first + number * _DAY, event.source.line)
+        return first < end
+
+    def _count(self, event: Event, occurrences: int) -> None:
+        self._occurrences += max(0, occurrences)
+        if self._occurrences > _MAX_OCCURRENCES:
+            refuse_line(
+                event.source.line, "the events fall on the same dates too often: write each date once"
+            )

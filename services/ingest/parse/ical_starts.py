@@ -1,0 +1,98 @@
+"""Lists when the occurrences of an iCalendar event begin, in local time."""
+
+from collections.abc import Collection, Iterator
+from datetime import MAXYEAR, date, datetime, timedelta
+from typing import Final
+
+from services.ingest.parse.ical_days import all_days
+from services.ingest.parse.ical_events import Event, IcalFile
+from services.ingest.parse.ical_rules import Rule
+from services.ingest.parse.ical_times import FIRST_YEAR, UTC_NAME, WrittenTime, read_time
+
+_EPOCH: Final = date(1970, 1, 1)
+# Zones move a time by less than this.
+_MARGIN: Final = timedelta(days=2)
+
+
+def list_starts(
+    event: Event, file: IcalFile, replaced: Collection[date], within: tuple[date, date]
+) -> list[date]:
+    """Return the local starts of an event, of its rules only those that touch the range.
+
+    `replaced` are the occurrences for which the file has events of their own.
+    """
+    start = event.start
+    starts = {start.at, *(_as_kind(more, start) for more in event.more)}
+    for rule in event.rules:
+        starts |= set(_expand_rule(rule, event, file, within))
+    dropped = {*event.dropped, *(() if event.replaces else replaced)}
+    if start.is_date:
+        dropped = set(map(_day_of, dropped))
+    kept = sorted(one for one in starts if not {one, _day_of(one)} & dropped)
+    return [_show_local(one, event, file) for one in kept]
+
+
+def find_replaced(file: IcalFile) -> dict[str, set[date]]:
+    """Return the occurrences that another event of the file stands in for, by UID, in the zone of their series."""
+    zones = {event.uid: event.start.zone for event in file.events if event.replaces is None}
+    found: dict[str, set[date]] = {}
+    for event in file.events:
+        if event.replaces:
+            zone = zones.get(event.uid, event.start.zone)
+            at = file.zones.convert(read_time(event.replaces), zone, event.replaces)
+            found.setdefault(event.uid, set()).add(at)
+    return found
+
+
+def _expand_rule(rule: Rule, event: Event, file: IcalFile, within: tuple[date, date]) -> Iterator[date]:
+    first, end = ((day - _EPOCH).days for day in (within[0] - event.length - _MARGIN, within[1]))
+    days = rule.expand(_day_of(event.start.at), all_days(within[1].year - 1))
+    last = _find_last(rule, event, file)
+    for day in days[(days >= first) & (days < end)].tolist():
+        one = _on_day(event.start.at, _EPOCH + timedelta(days=day))
+        if last is None or _is_until(one, last):
+            yield one
+
+
+def _find_last(rule: Rule, event: Event, file: IcalFile) -> date | None:
+    """Return the end of a rule, in the zone of its event."""
+    until = rule.until
+    if not isinstance(until, datetime) or until.tzinfo is None:
+        return until
+    if not FIRST_YEAR <= until.year < MAXYEAR:
+        return until.date()
+    return file.zones.convert(
+        WrittenTime(until.replace(tzinfo=None), UTC_NAME), event.start.zone, rule.source
+    )
+
+
+def _is_until(one: date, last: date) -> bool:
+    if isinstance(one, datetime) and isinstance(last, datetime):
+        return one <= last
+    return _day_of(one) <= _day_of(last)
+
+
+def _show_local(at: date, event: Event, file: IcalFile) -> date:
+    """Return a start as people read it. One with Z is shown in the calendar's own zone."""
+    if event.start.zone != UTC_NAME or not isinstance(at, datetime):
+        return at
+    if not file.zone:
+        event.source.refuse(
+            "this is in UTC, and opening hours are local times: write it without Z, or with TZID"
+        )
+    return file.zones.convert(WrittenTime(at, UTC_NAME), file.zone, event.source)
+
+
+def _day_of(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
+
+
+def _on_day(start: date, day: date) -> date:
+    return datetime.combine(day, start.time()) if isinstance(start, datetime) else day
+
+
+def _as_kind(at: date, start: WrittenTime) -> date:
+    """Return a further start as a date, or as a time of the event if only a date is given."""
+    if start.is_date:
+        return _day_of(at)
+    return at if isinstance(at, datetime) else _on_day(start.at, at)

@@ -1,0 +1,154 @@
+"""Compares a table of polls with the stored ones, without writing, for a dry run."""
+
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+import psycopg
+
+from services.ingest.parse.chunks import Prefix, open_table
+from services.ingest.parse.encodings import FileEncoding
+from services.ingest.parse.header import Layout
+from services.ingest.parse.last_polls import LastPolls
+from services.ingest.parse.offers import offer_fixes
+from services.ingest.parse.parsed import ParsedPolls
+from services.ingest.parse.polls import PollParser
+from services.ingest.parse.reading import Reading
+from services.ingest.parse.reasons import Reject
+from services.ingest.run.limits import Limits
+from services.ingest.run.progress import LoadProgress, OnProgress
+from services.ingest.sources.source import Source
+from services.ingest.write.attribution import count_repeats
+from services.ingest.write.counts import NO_ROWS, RowCounts
+from services.ingest.write.database_clock import DatabaseClock
+from services.ingest.write.import_result import ImportResult
+from services.ingest.write.ledger import FIRST_REJECTS
+from services.ingest.write.load_chunks import TooManyRejects
+from services.ingest.write.poll_table import find_bounds
+from services.ingest.write.remarks import LISTED_NEW_STORES
+from shared.clock import from_us
+from shared.db.queries import queries
+from shared.errors import BadInputFile
+
+_SQL = queries("ingest")
+_STORES_AT_ONCE = 4096
+_UNKNOWN = 0  # no store has this key
+
+
+def compare_polls(
+    conn: psycopg.Connection, source: Source, limits: Limits, reading: Reading, *, on_progress: OnProgress
+) -> ImportResult:
+    """Return what loading the source would give.
+
+    A poll that the file repeats in different chunks counts as new each time; a load counts it once.
+    """
+    began_s = time.monotonic()
+    comparison = _Comparison(conn)
+    try:
+        with closing(source.read_blocks()) as blocks:
+            layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=Prefix())
+            encoding = FileEncoding(layout.encoding)
+            parser = PollParser(layout, reading, encoding, allow_odd_ids=limits.allow_odd_ids)
+            clock = DatabaseClock(conn)
+            for chunk in chunks:
+                comparison.add_chunk(
+                    parser.parse_chunk(chunk, clock.latest_valid_us()), layout, limits.reject_limit
+                )
+                done = LoadProgress(
+                    source.name, chunk.end_byte, source.size_bytes, comparison.counts.rows_read
+                )
+                on_progress(done)
+        return comparison.make_result(source, None, time.monotonic() - began_s)
+    except BadInputFile as refusal:
+        return comparison.make_result(source, refusal, time.monotonic() - began_s)
+
+
+@dataclass
+class _Comparison:
+    """The chunks of one file so far. `keys`: of its stores by their number in the file."""
+
+    conn: psycopg.Connection
+    counts: RowCounts = NO_ROWS
+    keys: list[int] = field(default_factory=list)
+    new_stores: list[str] = field(default_factory=list)
+    unknown: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    rejects: list[Reject] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add_chunk(self, parsed: ParsedPolls, layout: Layout, reject_limit: float) -> None:
+        """Compare one chunk. Raise `TooManyRejects`."""
+        if len(parsed.rejects) > reject_limit * parsed.rows_read:
+            raise TooManyRejects(parsed, reject_limit, offer_fixes(parsed.rejects, layout))
+        self._learn_keys(parsed)
+        self.rejects += parsed.rejects[: FIRST_REJECTS - len(self.rejects)]
+        self.reasons.update(reject.reason for reject in parsed.rejects)
+        self.counts += count_repeats(parsed.deduped) + RowCounts(
+            rejected=len(parsed.rejects), cut_fractions=parsed.cut_fractions, assumed_utc=parsed.assumed_utc
+        )
+        if len(parsed.deduped.polls):
+            self._compare(parsed.deduped.polls)
+
+    def make_result(self, source: Source, refusal: BadInputFile | None, seconds: float) -> ImportResult:
+        """Return the counts as the result of a load."""
+        counts, rejects = self.counts, self.rejects
+        if isinstance(refusal, TooManyRejects):
+            rejects = rejects or refusal.rejects
+        return ImportResult(
+            source.name,
+            "succeeded" if refusal is None else "stopped" if counts.rows_read else "failed",
+            kind="polls",
+            rows_read=counts.rows_read,
+            accepted=counts.accepted,
+            duplicate=counts.duplicate,
+            corrected=counts.corrected,
+            rejected=counts.rejected,
+            cut_fractions=counts.cut_fractions,
+            first_rejects=rejects,
+            seconds=seconds,
+            error=None if refusal is None else str(refusal),
+            quality={"plan": self._make_plan(), "rejects": dict(self.reasons.most_common())},
+        )
+
+    def _make_plan(self) -> dict[str, object]:
+        first, last = (
+            None if at_us is None else str(from_us(at_us).date()) for at_us in (self.first_us, self.last_us)
+        )
+        return {
+            "stores": len(self.keys),
+            "new_stores": self.unknown,
+            "new_stores_list": self.new_stores,
+            "first_date": first,
+            "last_date": last,
+        }
+
+    def _learn_keys(self, parsed: ParsedPolls) -> None:
+        while (known := len(self.keys)) < parsed.store_count:
+            ids = parsed.stores.get_ids(known, min(known + _STORES_AT_ONCE, parsed.store_count))
+            found: dict[str, int] = dict(self.conn.execute(_SQL["existing_stores"], {"ids": ids}).fetchall())
+            self.keys += [found.get(store_id, _UNKNOWN) for store_id in ids]
+            new = [store_id for store_id in ids if store_id not in found]
+            self.unknown += len(new)
+            self.new_stores += new[: LISTED_NEW_STORES - len(self.new_stores)]
+
+    def _compare(self, polls: LastPolls) -> None:
+        earliest, latest = find_bounds(polls.at_us)
+        first_us, last_us = int(polls.at_us.min()), int(polls.at_us.max())
+        self.first_us = min(first_us, first_us if self.first_us is None else self.first_us)
+        self.last_us = max(last_us, last_us if self.last_us is None else self.last_us)
+        keys = np.array(self.keys, np.int32)[polls.store]
+        known = keys != _UNKNOWN
+        picked = polls.pick(known)
+        values = {
+            "store_keys": keys[known].tolist(),
+            "at_us": picked.at_us.tolist(),
+            "first_active": picked.first_active.tolist(),
+            "earliest": earliest,
+            "latest": latest,
+        }
+        ((fresh, corrected),) = self.conn.execute(_SQL["compare_polls"], values)
+        new = fresh + int((~known).sum())
+        self.counts += RowCounts(new, len(polls) - new - corrected, corrected)

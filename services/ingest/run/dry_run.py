@@ -1,0 +1,100 @@
+"""Tells what files would change, and changes nothing.
+
+All kinds except polls are loaded for real in one transaction, which is rolled back. So the counts and remarks are exact,
+and other imports wait for it only as long as for a real one. Polls are only compared: see `compare_polls`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+from uuid import UUID
+
+import psycopg
+
+from services.ingest.parse.reading import PLAIN, Reading
+from services.ingest.run.compare_polls import compare_polls
+from services.ingest.run.delivery import load_parts
+from services.ingest.run.limits import Limits
+from services.ingest.run.progress import OnProgress
+from services.ingest.run.source import STATEMENT_TIMEOUT_S, run_import
+from services.ingest.sources.source import ResolvedSource, Source
+from services.ingest.write.import_result import ImportResult
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.reconnect import Lifeline
+from shared.db.connect import connect, translated_errors
+from shared.db.queries import queries
+
+_SQL = queries("ingest")
+T = TypeVar("T")
+
+
+def plan_sources(
+    database_url: str,
+    sources: Sequence[ResolvedSource],
+    limits: Limits,
+    reading: Reading = PLAIN,
+    on_progress: OnProgress = lambda _: None,
+) -> list[ImportResult]:
+    """Return what loading the sources as one delivery would give, in load order. The results have no import.
+
+    Their `quality` has `plan`: `stores`, `new_stores` and the first of them, `first_date`, `last_date`, and
+    `rows_removed` of hours. Raise `DatabaseUnavailable` and `StorageUnavailable`.
+    """
+    with connect(
+        database_url,
+        application_name="uptill-ingest dry run",
+        statement_timeout_s=STATEMENT_TIMEOUT_S,
+        lock_timeout_s=limits.lock_timeout_s,
+        autocommit=True,
+    ) as conn:
+        others = [(source, None, None) for source in sources if source.kind != "polls"]
+        with conn.transaction(force_rollback=True):
+            load = _Rehearsal(conn, limits, reading, on_progress).load_source
+            found = [result for _, result in load_parts(others, load)]
+        polls = [source for source in sources if source.kind == "polls"]
+        return [
+            *found,
+            *(compare_polls(conn, source, limits, reading, on_progress=on_progress) for source in polls),
+        ]
+
+
+class _Rehearsal:
+    """Loads sources in the caller's transaction. Each keeps its ledger between staging and taking effect."""
+
+    def __init__(
+        self, conn: psycopg.Connection, limits: Limits, reading: Reading, on_progress: OnProgress
+    ) -> None:
+        self._conn = conn
+        self._limits = limits
+        self._reading = reading
+        self._on_progress = on_progress
+        self._ledgers: dict[UUID, ImportLedger] = {}
+
+    def load_source(self, source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+        ledger = (
+            self._ledgers[import_id]
+            if import_id
+            else ImportLedger.create(
+                self._conn, None, source.name, source.size_bytes, self._reading, kept=False
+            )
+        )
+        self._ledgers[ledger.import_id] = ledger
+        result = run_import(
+            source,
+            ledger,
+            self._on_progress,
+            self._limits,
+            delivery_id,
+            lifeline=_OneTransaction(ledger),
+        )
+        # Temporary tables are emptied at the end of a transaction, which comes later here.
+        self._conn.execute(_SQL["drop_wanted"])
+        return result if result.state == "running" else replace(result, id=None, resumed_at_byte=0)
+
+
+class _OneTransaction(Lifeline):
+    """Does not reconnect: on a new connection, the rest would be kept."""
+
+    def run_until_done(self, work: Callable[[], T]) -> T:
+        with translated_errors():
+            return work()

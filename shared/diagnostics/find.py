@@ -1,0 +1,103 @@
+"""Finds what may be wrong with the stored data, for all stores or for one. Only reads."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+import psycopg
+
+from shared.db.queries import queries
+from shared.diagnostics.registry import (
+    DIAGNOSTICS,
+    LONG_CLOSURE_DAYS,
+    SHORT_SPAN_S,
+    USUAL_SHARE,
+    USUAL_STORES,
+    DataFinding,
+)
+from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, clock_changes
+
+_SQL = queries("diagnostics")
+_EPOCH: Final = date(1970, 1, 1)
+_EXAMPLES: Final = 5
+_OF_ANY_STORES: Final = (
+    "intervals",
+    "damaged",
+    "polls_after_closed",
+    "long_closures",
+    "silent_since_hours_changed",
+)
+_OF_ALL_STORES: Final = ("labels_of_no_store", "closed_weekdays")
+# Of all stores, special dates further away are not compared with the clocks: each day of a zone takes 2 microseconds.
+_NEAR: Final = timedelta(days=800)
+_YEAR: Final = timedelta(days=366)
+_ZONES: Final = frozenset(available_timezones())
+
+
+def find_all(conn: psycopg.Connection) -> list[DataFinding]:
+    """Return what all diagnostics find in all stores, in the order of the registry."""
+    return _in_order(_find(conn, None, (*_OF_ANY_STORES, *_OF_ALL_STORES)))
+
+
+def warn_of_store(conn: psycopg.Connection, store_key: int) -> list[str]:
+    """Return sentences for what the diagnostics of single stores find in this one, except notices."""
+    found = [DIAGNOSTICS[one.name] for one in _in_order(_find(conn, [store_key], _OF_ANY_STORES))]
+    return [f"{one.text}: {one.fix}" for one in found if one.severity != "notice"]
+
+
+def _in_order(found: Iterator[DataFinding]) -> list[DataFinding]:
+    order = list(DIAGNOSTICS)
+    return sorted(found, key=lambda one: order.index(one.name))
+
+
+def _find(
+    conn: psycopg.Connection, store_keys: Sequence[int] | None, names: Sequence[str]
+) -> Iterator[DataFinding]:
+    values: dict[str, Any] = {
+        "store_keys": store_keys,
+        "examples": _EXAMPLES,
+        "short_s": SHORT_SPAN_S,
+        "long": timedelta(days=LONG_CLOSURE_DAYS),
+        "usual_share": USUAL_SHARE,
+        "usual_stores": USUAL_STORES,
+    }
+    for name in names:
+        for row in conn.execute(_SQL[name], values):
+            yield DataFinding(*row)
+    zones = conn.execute(_SQL["zones"], values).fetchall()
+    unknown = [row for row in zones if row[0] is not None and row[0] not in _ZONES]
+    if unknown:
+        examples = [f"{store_id} ({zone})" for zone, _, stores in unknown for store_id in stores]
+        yield DataFinding("unknown_timezone", sum(count for _, count, _ in unknown), examples[:_EXAMPLES])
+    known = sorted({zone or DEFAULT_TIMEZONE for zone, *_ in zones} & _ZONES)
+    for row in conn.execute(_SQL["clock_changes"], {**values, **_list_changes(conn, known, values)}):
+        yield DataFinding(*row)
+
+
+def _list_changes(conn: psycopg.Connection, zones: Sequence[str], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes of the clocks in the coming year, and on near special dates, as columns."""
+    today = datetime.now(UTC).date()
+    near = (today - _NEAR, today + _NEAR) if values["store_keys"] is None else (date.min, date.max)
+    bounds = dict(zip(("first", "last"), near, strict=True))
+    ((first, last),) = conn.execute(_SQL["special_range"], {**values, **bounds})
+    days = [(day - _EPOCH).days for day in (min(today, first or today), max(today + _YEAR, last or today))]
+    rows = [
+        (
+            zone,
+            _EPOCH + timedelta(days=day),
+            change.from_s - day * DAY_S,
+            change.to_s - day * DAY_S,
+            change.is_skipped,
+        )
+        for zone in zones
+        for change in clock_changes(zone, *days)
+        for day in range(change.from_s // DAY_S, (change.to_s - 1) // DAY_S + 1)
+    ]
+    columns = list(zip(*rows, strict=True)) or [()] * 5
+    names = ("zones", "days", "from_s", "to_s", "skipped")
+    return {
+        **{name: list(column) for name, column in zip(names, columns, strict=True)},
+        "today": today,
+        "default_zone": DEFAULT_TIMEZONE,
+    }
