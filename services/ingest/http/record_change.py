@@ -27,6 +27,8 @@ def record_change(
     import_id = new_id()
     try:
         with connect(database_url, application_name="uptill-ingest change") as conn:
+            if kind == "hours":
+                conn.execute(_SQL["lock_hours"], {"patience": LOCK_PATIENCE})
             conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
             row = {"id": import_id, "kind": kind, "source": source, "created_by": created_by}
             conn.execute(_SQL["insert_store_change"], row)

@@ -22,8 +22,9 @@ _SQL = queries("quality")
 def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]:
     """Return the report by name. A value is null if there is nothing to divide by.
 
-    Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none), `duplicates`, `corrections`, `stores`, `stores_without_hours` (open 24x7) and
-    `stores_without_timezone`; of the polled stores after polls, of all stores after hours or zones.
+    Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none),
+    `duplicates`, `corrections`, `stores` (that were polled), `stores_without_hours` (of these; open 24x7),
+    `stores_without_timezone` (of these) and `stores_never_polled` (all others).
 
     Hours add `hours_rows`, `seams_snapped` (closing 23:59:59 or 23:59:00, read as 24:00) and `overlapping_hours` (rows
     that open before an earlier row of the store closes). Polls add `newest_poll` (the newest that the import changed, or
@@ -46,7 +47,7 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
         report |= _gather_remarks(conn, import_id)
     has_polls = kind in {"polls", "archive"}
     with conn.cursor(row_factory=dict_row) as cursor:
-        report |= cursor.execute(_SQL["stores"], {"polled_only": has_polls}).fetchall()[0]
+        report |= cursor.execute(_SQL["stores"]).fetchall()[0]
         if kind in {"hours", "archive"}:
             report |= cursor.execute(_SQL["hours"]).fetchall()[0]
     if has_polls and (newest := _find_newest_poll(conn, ids)):

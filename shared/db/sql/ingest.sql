@@ -1,9 +1,17 @@
 -- Ingest. Every transaction that changes data takes the writer lock first. So transactions of two imports never overlap,
--- and each row is compared with all rows loaded before it. Reports only read and never wait.
+-- and each row is compared with all rows loaded before it. Weekly hours are compared under a lock of their own, and only
+-- committed under the writer lock. Reports only read and never wait.
 
 -- name: lock_writers
 -- Waits at most for the statement timeout. The session's `lock_timeout` applies only to the table locks after it.
 select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
+    set_config('lock_timeout', session.lock_timeout, true)
+from (select current_setting('lock_timeout') as lock_timeout offset 0) session
+
+-- name: lock_hours
+-- Whoever changes weekly hours takes this lock before the writer lock. So a large file can write its rows while polls are
+-- committed, and needs the writer lock only to end its transaction.
+select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtextextended('uptill.hours', 0)),
     set_config('lock_timeout', session.lock_timeout, true)
 from (select current_setting('lock_timeout') as lock_timeout offset 0) session
 
@@ -102,9 +110,13 @@ delete from import_staged where import_id = any(%(ids)s)
 
 -- name: import_result
 select id, kind, state, same_as, rows_read, accepted, duplicate, corrected, rejected, cut_fractions, quality,
-    error ->> 'message' as error,
+    error ->> 'message' as error, error ->> 'reason' as reason,
     extract(epoch from coalesce(finished_at, clock_timestamp()) - started_at)::float8 as seconds
 from import where id = %(id)s
+
+-- name: first_load
+-- UTC.
+select source, started_at at time zone 'UTC', rejected from import where id = %(id)s
 
 -- name: first_rejects
 select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s
@@ -281,7 +293,7 @@ update import set delivery_id = %(delivery_id)s where id = %(id)s
 
 -- name: delivery
 -- The import, and those of its delivery and kind that are staged and wait for it.
-select import.id from import join import own on own.id = %(id)s
+select import.id, import.source from import join import own on own.id = %(id)s
 where import.id = own.id
     or (import.state = 'running' and import.delivery_id = own.delivery_id and import.kind = own.kind)
 order by import.id
@@ -294,15 +306,17 @@ select exists (select from import_staged where import_id = %(id)s)
 select distinct store_id from import_staged
 where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
 
+-- name: new_staged_ids
+-- Stores that take effect and do not exist yet.
+select distinct store_id from import_staged staged
+where import_id = any(%(ids)s) and reason is null and store_id <> all(%(held)s::text[])
+    and not exists (select from store where store.store_id = staged.store_id)
+
 -- name: staged_numbers
 select import_id, coalesce(bool_or(day_number = 0), false), coalesce(bool_or(day_number = 7), false),
-    coalesce(bool_or(reason = 'day_numbers'), false), bool_or(day_number is not null) and bool_or(day_of_week is not null),
+    bool_or(day_number is not null) and bool_or(day_of_week is not null),
     count(distinct day_number)
 from import_staged where import_id = any(%(ids)s) group by import_id
-
--- name: mark_unclear
--- Remembers, when the rest of the delivery has taken effect, that it numbered its days differently.
-insert into import_staged (import_id, store_id, reason) select unnest(%(ids)s::uuid[]), '', 'day_numbers'
 
 -- name: held_ids
 select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is not null
@@ -322,8 +336,8 @@ with taken as (
 select import_id, count(*) from rejected group by import_id
 
 -- name: held_stores
--- The first rejected row of each store, and whether the store has neither hours nor zone of its own.
-select import_id, store_id, line, reason,
+-- The first rejected row of each store, and whether the store exists and has neither hours nor zone of its own.
+select import_id, store_id, line, reason, store.store_key is not null as is_known,
     not exists (select from business_hours hours where hours.store_key = store.store_key) as without_hours,
     store.timezone is null as without_zone
 from (
@@ -348,6 +362,14 @@ from (
 ) last_row
 where timezone = any(%(fixed)s)
 order by import_id, line
+
+-- name: long_openings
+-- Openings across midnight of more than some seconds, and the first one.
+select import_id, count(*), (array_agg(store_id order by line))[1], (array_agg(line order by line))[1],
+    (array_agg(opens order by line))[1], (array_agg(closes order by line))[1]
+from import_staged
+where import_id = any(%(ids)s) and reason is null and closes < opens and closes + 86400 - opens > %(longer_than_s)s
+group by import_id
 
 -- name: note_quality
 update import set quality = coalesce(quality, '{}') || %(notes)s where id = %(id)s

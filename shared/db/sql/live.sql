@@ -5,6 +5,10 @@
 select set_config('lock_timeout', %(patience)s, true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us
 
+-- name: lock_hours
+-- Before the writer lock, as in `ingest.sql`.
+select set_config('lock_timeout', %(patience)s, true), pg_advisory_xact_lock(hashtextextended('uptill.hours', 0))
+
 -- name: live_import
 -- The live polls of one UTC day are one import.
 select id from import

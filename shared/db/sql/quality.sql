@@ -20,10 +20,13 @@ select max(max_at) from import_chunk where import_id = any(%(ids)s)
 select latest_observed_at from ledger_head
 
 -- name: stores
-select count(*) as stores,
-    count(*) filter (where not exists (select from business_hours own where own.store_key = store.store_key)) as stores_without_hours,
-    count(*) filter (where timezone is null) as stores_without_timezone
-from store where not %(polled_only)s or first_polled_at is not null
+-- Reports have the stores that were polled; files of hours and zones may name more.
+select count(*) filter (where is_polled) as stores,
+    count(*) filter (where is_polled
+        and not exists (select from business_hours own where own.store_key = store.store_key)) as stores_without_hours,
+    count(*) filter (where is_polled and timezone is null) as stores_without_timezone,
+    count(*) filter (where not is_polled) as stores_never_polled
+from store cross join lateral (select first_polled_at is not null as is_polled) polled
 
 -- name: hours
 -- Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday.
