@@ -56,8 +56,7 @@ def test_a_change_of_hours_waits_for_a_file_and_then_counts(database_url: str, t
             busy = (
                 "select from pg_stat_activity where query like '%business_hours%' and wait_event = 'PgSleep'"
             )
-            while not conn.execute(busy).fetchone():
-                time.sleep(0.02)
+            eventually(lambda: conn.execute(busy).rowcount > 0)
         change = Thread(target=lambda: answers.append(client.put("/v1/stores/a/hours", json=HOURS)))
         change.start()
         assert client.post("/v1/observations", json=POLL).status_code == 200
