@@ -88,8 +88,7 @@ class LocalHoursWriter:
         if self._stage_only:
             self._check_numbers()
             return
-        if self._kind == "hours":
-            self._add_new_stores()
+        self._add_new_stores()
         with self._conn.transaction():
             ids = list(self._read_delivery())
             if not self._ledger.has_staged_rows():
@@ -103,6 +102,7 @@ class LocalHoursWriter:
                 first_days = self._prepare_hours(numbers, remarks)
             elif self._kind == "timezones":
                 remarks.add_zones(ids)
+                self._prepare_zones(ids, counts)
             if self._kind in UNITED_KINDS:
                 remarks.add_long_openings(ids)
             store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
@@ -111,7 +111,6 @@ class LocalHoursWriter:
                 self._ledger.lock_hours()
             else:
                 self._ledger.lock_writers()
-                add_stores(self._conn, store_ids)
             remarks.add_held_stores(ids)
             change = self._apply_staged(ids, first_days, counts)
             remarks.save()
@@ -122,7 +121,7 @@ class LocalHoursWriter:
             change.record(end_byte, own)
 
     def _add_new_stores(self) -> None:
-        """Commit the stores that are new. Without the writer lock, two transactions could each wait for the other's store."""
+        """Commit the stores that are new, before any other lock is taken, and with as little work as possible under this one."""
         with self._conn.transaction():
             ids = list(self._read_delivery())
             held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
@@ -195,6 +194,14 @@ class LocalHoursWriter:
         self._conn.execute(_SQL["analyze_wanted_hours"])
         remarks.add_shrinking_stores(self._ledger.import_id)
         return first_days
+
+    def _prepare_zones(self, ids: list[UUID], counts: _Counts) -> None:
+        """Find the first and last zone of each store, and count the other rows, so that the lock is held for the write only."""
+        values = {"ids": ids}
+        for query in ("create_wanted_zones", "prepare_zones", "analyze_wanted_zones"):
+            self._conn.execute(_SQL[query], values if query == "prepare_zones" else None)
+        for import_id, *found in self._conn.execute(_SQL["count_later_zones"], values):
+            counts[import_id] += RowCounts(*found)
 
     def _check_numbers(self) -> None:
         """Raise `BadInputFile` if the days of the file, or those of the whole delivery, contradict each other."""

@@ -310,6 +310,7 @@ where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and de
 -- Stores that take effect and do not exist yet.
 select distinct store_id from import_staged staged
 where import_id = any(%(ids)s) and reason is null and store_id <> all(%(held)s::text[])
+    and not (store_id = '*' and details is not null)
     and not exists (select from store where store.store_id = staged.store_id)
 
 -- name: staged_numbers
@@ -437,20 +438,43 @@ from (
     from import_staged where import_id = any(%(ids)s) and reason is null and date is null group by import_id
 ) staged left join (select import_id, count(*) as added from fresh group by import_id) counted using (import_id)
 
+-- name: create_wanted_zones
+create temporary table if not exists wanted_zones (
+    store_key integer not null, first_import uuid not null, first_zone text not null, last_zone text not null
+) on commit delete rows
+
+-- name: prepare_zones
+-- The first and the last zone of each store, which needs no lock.
+insert into wanted_zones
+select store_key, (array_agg(import_id order by position))[1], (array_agg(staged.timezone order by position))[1],
+    (array_agg(staged.timezone order by position desc))[1]
+from import_staged staged join store using (store_id)
+where import_id = any(%(ids)s) and reason is null
+group by store_key
+
+-- name: analyze_wanted_zones
+analyze wanted_zones
+
+-- name: count_later_zones
+-- Rows of a store after its first one, each compared with the one before. None is accepted.
+select import_id, 0, count(*) filter (where before = timezone), count(*) filter (where before <> timezone)
+from (
+    select import_id, timezone, lag(timezone) over (partition by store_id order by position) as before
+    from import_staged where import_id = any(%(ids)s) and reason is null
+) chain
+where before is not null group by import_id
+
 -- name: apply_timezones
-with chain as materialized (
-    select import_id, store_key, staged.timezone, position,
-        coalesce(lag(staged.timezone) over key, store.timezone) as before,
-        lead(position) over key is null as is_last
-    from import_staged staged join store using (store_id)
-    where staged.import_id = any(%(ids)s) and staged.reason is null
-    window key as (partition by store_key order by position)
+-- Counts the first row of each store by its import. The caller holds the writer lock.
+with compared as materialized (
+    select wanted.*, store.timezone as before from wanted_zones wanted join store using (store_key)
 ), changed as (
-    update store set timezone = chain.timezone from chain
-    where chain.is_last and store.store_key = chain.store_key and store.timezone is distinct from chain.timezone
+    update store set timezone = compared.last_zone from compared
+    where store.store_key = compared.store_key and compared.before is distinct from compared.last_zone
+    returning 1
 )
-select import_id, count(*) filter (where before is null) as accepted,
-    count(*) filter (where before = timezone) as duplicate,
-    count(*) filter (where before <> timezone) as corrected,
-    count(*) filter (where before is distinct from timezone) > 0 as changed
-from chain group by import_id
+select first_import, count(*) filter (where before is null) as accepted,
+    count(*) filter (where before = first_zone) as duplicate,
+    count(*) filter (where before <> first_zone) as corrected,
+    exists (select from changed) as changed
+from compared group by first_import

@@ -48,7 +48,11 @@ def test_a_rejected_row_leaves_its_store_as_it_was_throughout_the_delivery(
     assert days(database_url, "new") == []
     assert len(warnings) == 2, text
     # The store without hours comes first.
-    assert "store new HAS NO HOURS and counts as open 24x7: line 9 was rejected (time)" in warnings[0]
+    assert (
+        "if 'new' is a store, it HAS NO HOURS and counts as open 24x7: no store has this id yet"
+        in warnings[0]
+    )
+    assert "line 9 was rejected (time)" in warnings[0]
     assert "store lake-2 keeps the hours it had: line 4 was rejected (time)" in warnings[1]
     with psycopg.connect(database_url) as conn:
         rejected = conn.execute(
@@ -72,7 +76,8 @@ def test_a_rejected_zone_leaves_the_store_as_it_was(deliver: Deliver, database_u
     assert zones == [("a", "America/Denver"), ("c", "UTC")]
     assert len(warnings) == 2
     assert "store a keeps the time zone it had: line 3 was rejected (timezone)" in warnings[0]
-    assert "store b has no time zone and counts as America/Chicago: line 4" in warnings[1]
+    assert "if 'b' is a store, it has no time zone and counts as America/Chicago" in warnings[1]
+    assert "line 4 was rejected" in warnings[1]
 
 
 def test_days_numbered_from_1_to_7_count_from_monday(deliver: Deliver, database_url: str) -> None:
