@@ -107,13 +107,16 @@ class LocalHoursWriter:
                 remarks.add_long_openings(ids)
             store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
             remarks.add_look_alikes(self._ledger.import_id, store_ids)
+            remarks.add_held_stores(ids)
+            remarks.save()
+            if self._kind == "timezones":
+                # What takes effect is in a table of its own by now.
+                self._conn.execute(_SQL["drop_staged"], {"ids": ids})
             if self._kind == "hours":
                 self._ledger.lock_hours()
             else:
                 self._ledger.lock_writers()
-            remarks.add_held_stores(ids)
             change = self._apply_staged(ids, first_days, counts)
-            remarks.save()
             self._conn.execute(_SQL["drop_staged"], {"ids": ids})
             own = counts.pop(self._ledger.import_id, NO_ROWS)
             for import_id, count in counts.items():
