@@ -144,7 +144,7 @@ def test_a_name_given_twice_is_refused(ingest: TestClient, api: TestClient) -> N
 def test_every_error_has_its_request_id_and_names_fields_alike(service: TestClient) -> None:
     for path, headers in (
         ("/v1/stores/%FF", {}),
-        ("/livez", {"Host": "elsewhere.example"}),
+        ("/v1/nowhere", {"Host": "elsewhere.example"}),
         ("/nowhere", {}),
     ):
         answer = service.get(path, headers=headers)
