@@ -97,7 +97,12 @@ def call(
     body = {"json": BODIES.get(operation.path, {})} if "requestBody" in operation.described else {}
     params = {"report_id": path.rpartition("/")[2]} if operation.path == "/get_report" else {}
     return clients[operation.document].request(
-        operation.method, path, headers=headers, params=params | (more or {}), follow_redirects=False, **body
+        operation.method,
+        path,
+        headers=headers,
+        params={**params, **(more or {})},
+        follow_redirects=False,
+        **body,
     )
 
 
