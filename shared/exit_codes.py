@@ -29,7 +29,7 @@ EXIT_CODE_MEANINGS = {
     ExitCode.FAILED: "The work failed, or what you named does not exist.",
     ExitCode.WRONG_USE: "Wrong use: an argument, an option or a setting is missing or invalid, or an extra is not installed.",
     ExitCode.NOT_REACHABLE: "A server did not answer, or asks to come back later. The same command may succeed then.",
-    ExitCode.NOT_ALLOWED: "Not allowed: the API key is missing, invalid, or lacks a scope.",
+    ExitCode.NOT_ALLOWED: "Not allowed: the API key is invalid or lacks a scope.",
 }
 _CODES = {
     ExitCode.WRONG_USE: (ConfigurationError, InvalidRequest),

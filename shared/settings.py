@@ -337,7 +337,7 @@ class Settings(BaseSettings):
         """Return these settings. Raises `ConfigurationError` for a required setting that is empty, or a default password."""
         missing = [f"{PREFIX}{name.upper()}" for name in names if not _reveal(getattr(self, name))]
         if missing:
-            raise ConfigurationError(f"{', '.join(missing)} not set")
+            raise ConfigurationError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
         for name in ("database_url", "redis_url", "s3_secret_key"):
             refuse_default_password(f"{PREFIX}{name.upper()}", getattr(self, name).get_secret_value())
         return self
@@ -425,6 +425,14 @@ def _explain_missing() -> str:
     )
 
 
+# The words of pydantic, and those of our messages.
+_PLAINER = {
+    "less than or equal to": "at most",
+    "greater than or equal to": "at least",
+    "a valid boolean": "true or false",
+}
+
+
 def _name_fault(item: Mapping[str, Any]) -> str:
     """Return what is wrong with one setting: its variable, its value unless it is secret, and what it must be."""
     name = "_".join(map(str, item["loc"]))
@@ -435,10 +443,13 @@ def _name_fault(item: Mapping[str, Any]) -> str:
     if value == "":
         return f"{variable} is empty: give it a value, or unset it"
     must = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    for words, plainer in _PLAINER.items():
+        must = must.replace(words, plainer)
     if item["type"] == "string_pattern_mismatch":
         must = f"must be {_FORMS[item['ctx']['pattern']]}"
+    shown = repr(without_passwords(str(value))[:60])
     return f"{variable} {must.partition(', unable')[0]}" + (
-        "" if is_secret else f", not {without_passwords(str(value))[:60]!r}"
+        "" if is_secret or shown in must else f", not {shown}"
     )
 
 

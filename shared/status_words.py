@@ -22,7 +22,7 @@ def parse_status_words(text: str) -> dict[str, bool]:
         word, equals, meaning = (fold_status(part) for part in pair.rpartition("="))
         if not equals or not word:
             raise ValueError(
-                f"{pair.strip()!r} maps no word: write WORD=active or WORD=inactive, as in {_EXAMPLE}"
+                f"{pair.strip()!r} does not map a word: write WORD=active or WORD=inactive, as in {_EXAMPLE}"
             )
         if meaning not in STATUSES:
             raise ValueError(

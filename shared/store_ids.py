@@ -29,15 +29,19 @@ _ODD = re.compile(
     re.IGNORECASE | re.VERBOSE | re.ASCII | re.DOTALL,
 )
 
+# Clients remove them from paths.
+PATH_DOTS: Final = frozenset({".", ".."})
+_ODD_LOOKS: Final = (
+    "what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, NULL, nan, None, #N/A)"
+)
 ID_FAULTS: Final[Mapping[str, str]] = {
     "store_id": (
-        f"the store id is empty, longer than {MAX_STORE_ID_BYTES} bytes,"
+        f"the store id is empty, is . or .. (which no URL can contain), is longer than {MAX_STORE_ID_BYTES} bytes,"
         " or contains a space other than the plain one, such as a no-break space"
     ),
     "control_character": "the store id contains a control character or an invisible character",
     "odd_id": (
-        "the store id looks like what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, NULL,"
-        " nan, None, #N/A); export the column as text, or allow such ids with --allow-odd-ids"
+        f"the store id looks like {_ODD_LOOKS}; export the column as text, or allow such ids with --allow-odd-ids"
         " (UPTILL_ALLOW_ODD_IDS=true)"
     ),
 }
@@ -54,9 +58,29 @@ def find_id_fault(store_id: str, *, allow_odd: bool) -> str | None:
     """Return why a clean id is rejected (a name in `ID_FAULTS`), or None if it is valid."""
     if UNSEEN.search(store_id):
         return "control_character"
-    if not store_id or len(store_id.encode()) > MAX_STORE_ID_BYTES or _OTHER_SPACE.search(store_id):
+    if _explain_fault(store_id):
         return "store_id"
     return None if allow_odd or not is_odd_id(store_id) else "odd_id"
+
+
+def _explain_fault(store_id: str) -> str | None:
+    """Return what is wrong with the form of an id, or None."""
+    if not store_id:
+        return "the store id is empty"
+    if store_id in PATH_DOTS:
+        return f"the store id {store_id!r} cannot be part of a URL"
+    if len(store_id.encode()) > MAX_STORE_ID_BYTES:
+        return f"the store id is longer than {MAX_STORE_ID_BYTES} bytes"
+    if _OTHER_SPACE.search(store_id):
+        return "the store id contains a space other than the plain one, such as a no-break space"
+    return None
+
+
+def describe_id_fault(store_id: str, fault: str) -> str:
+    """Return the message to a caller over HTTP about a clean id with this fault, a name in `ID_FAULTS`."""
+    if fault == "odd_id":
+        return f"the store id {store_id!r} looks like {_ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
+    return (_explain_fault(store_id) if fault == "store_id" else None) or ID_FAULTS[fault]
 
 
 def is_odd_id(store_id: str) -> bool:
@@ -68,7 +92,7 @@ def require_store_id(text: str, *, allow_odd: bool) -> str:
     """Return the clean id. Raise `InvalidRequest` if it is not valid."""
     store_id = clean_store_id(text)
     if fault := find_id_fault(store_id, allow_odd=allow_odd):
-        raise InvalidRequest(ID_FAULTS[fault], field="store_id")
+        raise InvalidRequest(describe_id_fault(store_id, fault), field="store_id")
     return store_id
 
 

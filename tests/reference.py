@@ -65,7 +65,8 @@ them. Parameters, bodies, answers and examples are in [openapi.json](openapi.jso
 from `/` to it.
 
 HEAD works wherever GET does, except on `/trigger_report`. Bodies may come with `Content-Encoding: gzip`; another
-encoding gets 415. A slash at the end of a path makes it another path: the answer is 404, never a redirect.
+encoding gets 415. A slash at the end of a path makes it another path: the answer is 404, never a redirect. A
+query parameter that the call does not have gets 422.
 
 ## API service (port 8000)
 

@@ -54,6 +54,18 @@ def table_lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[st
     return ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in cells]
 
 
+def fits_terminal(lines: Sequence[str]) -> bool:
+    """Return whether all lines fit the terminal. In a pipe, every line fits."""
+    return not stdout.is_terminal or max(map(cell_len, lines)) <= stdout.width
+
+
+def print_block(title: str, lines: Iterable[str]) -> None:
+    """Print a title, and lines below it that are cut to the terminal's width."""
+    print(title)
+    for line in lines:
+        print(_cut_line(f"  {_make_printable(line)}", stdout.width))
+
+
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print one line per field, its name and its value. Values are not cut."""
     named = [(name, _make_printable(value)) for name, value in fields]

@@ -21,6 +21,7 @@ from rich.markup import escape
 from services.cli.console import fail, say, stdout
 from services.local.ports import free_ports
 from services.local.settings_file import read_settings
+from shared.exit_codes import ExitCode
 from shared.explain import name_os_error
 from shared.settings import PREFIX
 from uptill_client import ApiError, UptillClient
@@ -31,6 +32,9 @@ _OUTPUT = "up.log"
 # As long as the stack itself waits for its servers.
 _START_WITHIN_S = 600
 _STOP_WITHIN_S = 120
+# A disk that is busy with other files can hold up the first commits for minutes.
+_PATIENCE_S = 300.0
+_RETRY_S = 5.0
 
 
 def demo(
@@ -94,10 +98,15 @@ def _keep_logs(folder: Path) -> None:
 
 
 def _run_step(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run a subcommand as its own process, as a user would."""
+    """Run a subcommand as its own process, as a user would; again if a server did not answer."""
     stdout.print(f"[bold]$ uptill {escape(shlex.join(arguments))}[/]", soft_wrap=True)
     began = time.monotonic()
-    ended = subprocess.run([*_find_command(), *arguments], env=dict(environment), check=False)
+    while True:
+        ended = subprocess.run([*_find_command(), *arguments], env=dict(environment), check=False)
+        if ended.returncode != ExitCode.NOT_REACHABLE or time.monotonic() - began > _PATIENCE_S:
+            break
+        say("A server did not answer in time, as on a slow disk. The demo tries this step again.")
+        time.sleep(_RETRY_S)
     if ended.returncode != 0:
         fail(f"`uptill {arguments[0]}` failed with exit code {ended.returncode}; see its message above")
     stdout.print(f"[dim]{time.monotonic() - began:.1f} s[/]")
@@ -107,7 +116,9 @@ def _show_link(data: Path) -> None:
     """Make the report again with warm caches, and open its link without a key."""
     settings = read_settings(data / "env")
     try:
-        with UptillClient(settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"]) as client:
+        with UptillClient(
+            settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"], patience_s=_PATIENCE_S
+        ) as client:
             began = time.monotonic()
             status = client.finished(client.create_report(force=True).id)
             took_s = time.monotonic() - began

@@ -3,17 +3,31 @@
 import sys
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import PurePath
 from typing import Annotated
 
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, minute, note, print_fields, print_json, print_table
+from services.cli.console import (
+    Json,
+    fail,
+    fits_terminal,
+    minute,
+    note,
+    print_block,
+    print_fields,
+    print_json,
+    print_table,
+    table_lines,
+)
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.show import describe_quality
+from shared.exit_codes import ExitCode
 from uptill_client import ImportStatus, RejectedRow
 
 app = typer.Typer(no_args_is_help=True, help="Look at imports: list, show, cancel.")
+_NAME_SHOWN = 20
 ImportId = Annotated[str, typer.Argument(metavar="ID", help="The import's id.")]
 
 
@@ -27,16 +41,21 @@ def list_(
     if as_json:
         print_json(found)
         return
-    print_table(
-        ("id", "state", "accepted", "rejected", "created (UTC)", "kind", "origin", "source"),
-        [
-            (
-                *(one.id, one.state, f"{one.counts.accepted:,}", f"{one.counts.rejected:,}"),
-                *(minute(one.created_at), one.kind or "-", one.origin or "-", one.source),
-            )
-            for one in found
-        ],
-    )
+    titles = ("id", "state", "accepted", "rejected", "created (UTC)", "kind", "origin", "source")
+    rows = [
+        (
+            *(one.id, one.state, f"{one.counts.accepted:,}", f"{one.counts.rejected:,}"),
+            *(minute(one.created_at), one.kind or "-", one.origin or "-", one.source),
+        )
+        for one in found
+    ]
+    if fits_terminal(table_lines(titles, [(*row[:-1], row[-1][:_NAME_SHOWN]) for row in rows])):
+        print_table(titles, rows)
+        return
+    # A narrow terminal has no room for names in a table, and none for paths.
+    for import_id, state, accepted, rejected, created, kind, origin, source in rows:
+        what = f"{state}, {kind}, {accepted} accepted, {rejected} rejected"
+        print_block(import_id, [PurePath(source).name or source, what, f"{origin}, {created} UTC"])
 
 
 @app.command()
@@ -76,6 +95,8 @@ def rejects(
 
     Each row has its line, its reason and its text; each reason says what to write instead.
     """
+    if as_csv and as_json:
+        fail("--csv and --json exclude each other: give one of them", code=ExitCode.WRONG_USE)
     with api_client() as client:
         if as_csv:
             client.save_rejects(import_id, sys.stdout.buffer)

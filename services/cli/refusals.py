@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 # Where a field is called otherwise than its option. The longest name that fits is used.
 _OPTIONS: Mapping[str, str] = {
@@ -25,12 +26,24 @@ _OPTIONS: Mapping[str, str] = {
 _PLACES = re.compile(r"\b(?:body|query|path|header)\.((?:report\.)?[a-zA-Z_][\w.-]*\w)")
 # A domain error names a field without its place.
 _BARE = re.compile(r"\b(deliver\.s3_prefix|deliver\.webhook_url|webhook_url)\b")
+# The API says this of an id that is not a UUID.
+_NO_SUCH_ID = re.compile(r"nothing exists at /v1/([a-z-]+)/([^/:\s]+)[^:\s]*: check the id in the path")
+_OTHER_SERVICE = (
+    "see /docs for all paths",
+    "check that UPTILL_API_URL is the address of the API, and UPTILL_INGEST_URL that of the ingest service",
+)
 _ITEM = re.compile(r"\.\d+(?=\.|$)")
 
 
 def in_options(detail: str) -> str:
     """Return an error's detail with each field of the request replaced by its option or argument."""
+    detail = _NO_SUCH_ID.sub(_name_resource, detail).replace(*_OTHER_SERVICE)
     return _BARE.sub(_name_option, _PLACES.sub(_name_option, detail))
+
+
+def _name_resource(found: re.Match[str]) -> str:
+    kind = found[1].removesuffix("s").replace("-", " ")
+    return f"{kind} {unquote(found[2])} does not exist"
 
 
 def _name_option(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from services.cli.connection import api_client
 from services.cli.console import (
     fail,
     instant,
+    labels_text,
     note,
     print_warning,
     say,
@@ -89,7 +90,9 @@ def report(
             detail=detail,
             force=force,
         )
-        if not accepted.progress.stores_total and not store and not labels:
+        if not accepted.progress.stores_total and labels:
+            fail(f"no polled store has {labels_text(labels)}: `uptill stores list` shows the labels")
+        if not accepted.progress.stores_total and not store:
             fail(
                 "no polls yet: load some with `uptill ingest` (a key for some stores sees only the polls of these)"
             )
@@ -154,7 +157,13 @@ def _choose_outputs(kinds: Sequence[str], formats: Sequence[str], output: Path |
 
 def _choose_formats(given: list[Format] | None, output: Path | None) -> list[str]:
     ending = output.suffix.removeprefix(".") if output is not None else ""
-    chosen = [each.value for each in given or []] or [ending if ending in FORMATS else "csv"]
+    if ending and not given and ending not in FORMATS:
+        endings = ", ".join(f".{name}" for name in FORMATS)
+        fail(
+            f"-o {output}: a report cannot have the ending .{ending}: use one of {endings}, or name the --format",
+            code=ExitCode.WRONG_USE,
+        )
+    chosen = [each.value for each in given or []] or [ending or "csv"]
     if len(chosen) > 1 and (output is None or str(output) == "-"):
         fail(
             "several formats need -o FILE, because standard output can hold only one", code=ExitCode.WRONG_USE

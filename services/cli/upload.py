@@ -13,14 +13,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from services.cli.connection import api_client
 from services.cli.console import fail, say, shows_progress, stderr, stdout
-from services.ingest.import_result import ImportResult
+from services.ingest.import_result import FirstLoad, ImportResult
 from services.ingest.parse.reasons import Reject
 from services.ingest.reading_options import AssumeUtc, DateFormat, DryRun, EffectiveFrom, StatusWords
 from services.ingest.show import print_results
 from services.ingest.show_plan import escape_unprintable
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.explain import name_os_error
-from uptill_client import ImportStatus, NotReachable, UptillClient
+from uptill_client import ApiError, ImportStatus, NotReachable, UptillClient
 from uptill_client.answers import PlannedFile
 from uptill_client.imports import ReadingOptions
 
@@ -81,7 +81,7 @@ def _check_file(file: Path) -> None:
         with file.open("rb"):
             pass
     except OSError as error:
-        fail(f"cannot read {name_os_error(error)}", code=ExitCode.WRONG_USE)
+        fail(f"cannot read {name_os_error(error)}")
 
 
 def _print_plan(planned: Sequence[PlannedFile]) -> None:
@@ -147,6 +147,15 @@ def _telling_that_it_continues(import_id: str) -> Iterator[None]:
         raise
 
 
+def _read_first_load(client: UptillClient, import_id: str) -> FirstLoad | None:
+    try:
+        first = client.get_import(import_id)
+    except ApiError:
+        # The service has forgotten it.
+        return None
+    return FirstLoad(first.source, first.started_at or first.created_at, first.counts.rejected)
+
+
 def _as_result(client: UptillClient, ended: ImportStatus) -> ImportResult:
     """Return the import in the form in which `uptill ingest` prints its own."""
     shown = islice(client.rejects(ended.id), _SHOWN_REJECTS) if ended.counts.rejected else ()
@@ -170,6 +179,8 @@ def _as_result(client: UptillClient, ended: ImportStatus) -> ImportResult:
         first_rejects=[Reject(row.line, row.byte_offset, row.reason, row.raw.encode()) for row in shown],
         seconds=seconds,
         error=str(ended.error.get("message", ended.error)) if ended.error else None,
+        reason=str(ended.error.get("reason")) if ended.error else None,
         same_as=UUID(ended.same_as) if ended.same_as else None,
+        first_load=_read_first_load(client, ended.same_as) if ended.same_as else None,
         quality=ended.quality,
     )

@@ -18,6 +18,7 @@ from services.ingest.quality_warnings import list_warnings
 from services.ingest.reading_options import AssumeUtc, DateFormat, DryRun, EffectiveFrom, StatusWords
 from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source, plan_paths
 from services.ingest.run.progress import OnProgress
+from services.ingest.run.step import Step
 from services.ingest.show import print_results
 from services.ingest.show_plan import escape_unprintable
 from services.ingest.show_progress import show_progress_bar, show_progress_lines
@@ -136,9 +137,10 @@ def _choose_progress(stderr: Console, settings: Settings) -> AbstractContextMana
 def _describe_stop(results: Sequence[ImportResult]) -> str:
     """Return what Ctrl-C left behind: how many files are loaded, and how to go on."""
     loaded = sum(result.state == "succeeded" for result in results)
+    complete = "No file is" if not loaded else "1 file is" if loaded == 1 else f"{loaded} files are"
     return (
-        f"stopped. {loaded} file{'' if loaded == 1 else 's'} loaded completely; of the file in progress, the chunks"
-        " that are committed stay. Run the same command again to load the rest: it resumes after them."
+        f"stopped. {complete} loaded completely. The chunks of polls that were committed stay; run the same command again"
+        " to load the rest."
     )
 
 
@@ -152,12 +154,12 @@ def _watch_path(path: str, settings: Settings, reading: Reading) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
-    def load_and_log(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+    def load_and_log(source: Source, import_id: UUID | None, step: Step) -> ImportResult:
         result = load_source(
             url,
             source,
             import_id,
-            delivery_id,
+            step,
             on_progress=stop_after_chunk,
             limits=limits,
             reading=reading,

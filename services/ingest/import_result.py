@@ -2,19 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.reasons import Reject
 
+# The reason if another file of the delivery was not loaded.
+DELIVERY_INCOMPLETE = "delivery_incomplete"
+
+
+@dataclass(frozen=True)
+class FirstLoad:
+    """The import that loaded the same bytes before: the name of its file, when it began, and its rejected rows."""
+
+    source: str
+    at: datetime
+    rejected: int
+
 
 @dataclass(frozen=True)
 class ImportResult:
     """The outcome of one file.
 
-    State `running`: its hours are staged, and wait for the other files of the delivery. A file that was refused as a whole
-    has an `error`, and no id if it had no valid header. `same_as` is the import that loaded the same bytes before. `resumed_at_byte` is not 0 if an interrupted import resumed; the counts cover all of it.
+    State `running`: its rows are staged, and wait for the other files of the delivery. A file that was refused as a whole
+    has an `error` and its `reason`, and no id if it had no valid header. `same_as` is the import that loaded the same bytes
+    before. `resumed_at_byte` is not 0 if an interrupted import resumed; the counts cover all of it.
     """
 
     source: str
@@ -30,6 +44,13 @@ class ImportResult:
     first_rejects: Sequence[Reject] = ()
     seconds: float = 0.0
     error: str | None = None
+    reason: str | None = None
     same_as: UUID | None = None
+    first_load: FirstLoad | None = None
     resumed_at_byte: int = 0
     quality: Mapping[str, object] | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its rows did not take effect because another file of the delivery was not loaded."""
+        return self.reason == DELIVERY_INCOMPLETE

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.ingest.parse.encodings import READ_AS_CP1252
+from services.ingest.parse.reasons import BROKEN_ROW_REASONS
 from shared.diagnostics.registry import DIAGNOSTICS, DataFinding
 
 _SHOWN = 20  # stores of each kind; the quality report of the import lists more
@@ -37,15 +38,30 @@ def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any
 
 
 def _describe_unchanged(store: Mapping[str, Any]) -> str:
-    why = f"line {store['line']:,} was rejected ({store['reason']})"
-    if store.get("without_hours"):
-        return f"store {store['store_id']} HAS NO HOURS and counts as open 24x7: {why}"
+    name, why = store["store_id"], f"line {store['line']:,} was rejected ({store['reason']})"
+    has, counts_as, kept = _describe_lack(store)
+    if store.get("unknown") and store["reason"] in BROKEN_ROW_REASONS:
+        return f"{why}, and names {name!r}, which does not exist: a store may lack this row. Correct the line"
+    if store.get("unknown") and has:
+        return (
+            f"if {name!r} is a store, it {has} and counts as {counts_as}: no store has this id yet, and {why}"
+        )
+    if store.get("unknown"):
+        return f"no store has the id {name!r} yet: {why}"
+    return (
+        f"store {name} {has} and counts as {counts_as}: {why}" if has else f"store {name} keeps {kept}: {why}"
+    )
+
+
+def _describe_lack(store: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return what the store lacks and how it counts without it, both empty if it lacks nothing, and what it keeps."""
     if "without_hours" in store:
-        return f"store {store['store_id']} keeps the hours it had: {why}"
-    if store.get("without_zone"):
-        return f"store {store['store_id']} has no time zone and counts as America/Chicago: {why}"
-    kept = "the time zone it had" if "without_zone" in store else "what it had"
-    return f"store {store['store_id']} keeps {kept}: {why}"
+        lack = ("HAS NO HOURS", "open 24x7") if store["without_hours"] else ("", "")
+        return *lack, "the hours it had"
+    if "without_zone" in store:
+        lack = ("has no time zone", "America/Chicago") if store["without_zone"] else ("", "")
+        return *lack, "the time zone it had"
+    return "", "", "what it had"
 
 
 def _describe_look_alikes(pair: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -10,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.ingest.import_result import ImportResult
-from services.ingest.parse.kinds import UNITED_KINDS
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.quality_warnings import list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_file
 
 _SHOWN_BYTES = 80  # of a rejected line
+_SHOWN_NAMES = 5
 _MINUTE_S, _HOUR_S = 60, 3600
 _TITLES = ("file", "kind", "accepted", "duplicate", "corrected", "rejected", "seconds")
 _TEXT_COLUMNS = 2
@@ -37,24 +38,28 @@ def print_results(
     for result in results:
         for line in _list_remarks(result):
             stderr.print(line, soft_wrap=True)
-    if warning := _describe_incomplete_hours(results):
-        stderr.print(f"[bold yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+    if held := [result for result in results if result.is_held]:
+        stderr.print(f"[bold red]error:[/] {escape(_describe_held(held, results))}", soft_wrap=True)
 
 
-def _describe_incomplete_hours(results: Sequence[ImportResult]) -> str:
-    """Return that hours may be incomplete, if one file of a delivery did not load and others replaced hours."""
-    failed = [
-        _name(result)
+def _describe_held(held: Sequence[ImportResult], results: Sequence[ImportResult]) -> str:
+    """Return which files of a delivery do not take effect, because of which others, and what to do."""
+    missing = [
+        result
         for result in results
-        if result.state == "failed" and result.kind in {None, *UNITED_KINDS}
+        if result.kind != "polls" and not result.is_held and result.state not in {"succeeded", "stopped"}
     ]
-    replaced = any(result.state == "succeeded" and result.kind in UNITED_KINDS for result in results)
-    if not (failed and replaced):
-        return ""
+    were, them = ("was", "it") if len(missing) == 1 else ("were", "them")
     return (
-        f"{failed[0]} was not loaded, but other files of its delivery replaced hours: stores that are in both may have"
-        " INCOMPLETE HOURS. Correct the file, and load all files of the delivery again"
+        f"NOT APPLIED: {_list_names(held)}, because {_list_names(missing)} of the same delivery {were} not loaded. Stores"
+        f" keep what they had; polls are not affected. Correct {_list_names(missing)}, or leave {them} out, and load all"
+        " files of the delivery again"
     )
+
+
+def _list_names(results: Sequence[ImportResult]) -> str:
+    more = len(results) - _SHOWN_NAMES
+    return ", ".join(map(_name, results[:_SHOWN_NAMES])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -72,7 +77,9 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
     if "stores" in found:
         without = f"{found['stores_without_hours']:,} without hours (open 24x7), "
         without += f"{found['stores_without_timezone']:,} without time zone"
-        lines.append(("stores", f"{found['stores']:,}; {without}"))
+        never = found.get("stores_never_polled", 0)
+        others = f"; {never:,} {'was' if never == 1 else 'were'} never polled" if never else ""
+        lines.append(("stores", f"{found['stores']:,} polled; {without}{others}"))
     if "hours_rows" in found:
         seams = (
             f"{found['seams_snapped']:,} end 23:59 (read as 24:00), {found['overlapping_hours']:,} overlap"
@@ -90,7 +97,10 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
 
 def _list_counts(results: Sequence[ImportResult], width: int | None) -> list[str]:
     """Return the counts by file: a table, or two lines for each file if the table is wider than the terminal."""
-    rows = [(_name(result), result.kind or "refused", *_count(result)) for result in results]
+    rows = [
+        (name, result.kind or "refused", *_count(result))
+        for name, result in zip(_name_all(results), results, strict=True)
+    ]
     widths = [max(map(cell_len, column)) for column in zip(_TITLES, *rows, strict=True)]
     if width is None or sum(widths) + 2 * (len(widths) - 1) <= width:
         return [_align(row, widths) for row in (_TITLES, *rows)]
@@ -116,6 +126,15 @@ def _name(result: ImportResult) -> str:
     return name_file(result.source)
 
 
+def _name_all(results: Sequence[ImportResult]) -> list[str]:
+    """Return the name of each file: with its folder or archive if another file has the same."""
+    names = list(map(_name, results))
+    return [
+        escape_unprintable("/".join(PurePath(result.source).parts[-2:])) if names.count(name) > 1 else name
+        for name, result in zip(names, results, strict=True)
+    ]
+
+
 def _count(result: ImportResult) -> tuple[str, ...]:
     counts = (result.accepted, result.duplicate, result.corrected, result.rejected)
     return (*(f"{count:,}" for count in counts), f"{result.seconds:.1f}")
@@ -136,13 +155,13 @@ def _list_quality(quality: Sequence[tuple[str, str]], width: int | None) -> Iter
 def _list_remarks(result: ImportResult) -> Iterator[str]:
     source = escape_unprintable(result.source)
     if result.same_as:
-        yield escape(f"{source}: the same bytes as import {result.same_as}; nothing changed")
+        yield escape(escape_unprintable(f"{source}: {_describe_same(result)}"))
     if result.resumed_at_byte:
         yield escape(f"{source}: resumed at byte {result.resumed_at_byte:,}, where it had stopped")
     if result.cut_fractions:
         yield escape(f"{source}: {result.cut_fractions:,} instants were cut to microseconds")
-    if result.error:
-        yield f"[bold red]error:[/] {escape(f'{source}: {result.error}')}"
+    if result.error and not result.is_held:
+        yield f"[bold red]error:[/] {escape(escape_unprintable(f'{source}: {result.error}'))}"
     for reject in result.first_rejects:
         raw = reject.raw[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
         # A service of a later release may have more reasons.
@@ -154,6 +173,19 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
         yield escape(f"{source}: and {more:,} more rejected rows{where}")
     for warning in list_warnings(result.quality or {}):
         yield f"[bold yellow]warning:[/] {escape(escape_unprintable(f'{source}: {warning}'))}"
+
+
+def _describe_same(result: ImportResult) -> str:
+    """Return when the same bytes were loaded before, and which rows were rejected then."""
+    what = "nothing changed" if result.rows_read else "skipped"
+    first = result.first_load
+    if first is None:
+        return f"{what}: the same bytes were loaded before (import {result.same_as})"
+    text = f"{what}: the same bytes were loaded on {first.at:%Y-%m-%d %H:%M} UTC as {first.source} (import {result.same_as})"
+    if not first.rejected or result.rows_read:
+        return text
+    rows = "1 row was" if first.rejected == 1 else f"{first.rejected:,} rows were"
+    return f"{text}; {rows} rejected then: `uptill rejects {result.same_as}` shows them"
 
 
 def _format_duration(seconds: float) -> str:

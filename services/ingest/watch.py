@@ -1,21 +1,25 @@
 """Watches a folder or a prefix: loads every file once, as soon as it no longer changes.
 
 The database remembers what is loaded, so a restart loads nothing again. A new version of a file counts as a new file.
+Files that arrive together are a delivery. If one of them was refused, those that it holds back wait until it changes.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event
 
 import structlog
 
+from services.ingest.import_result import ImportResult
 from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.delivery import LoadSource
-from services.ingest.run.paths import load_stored
+from services.ingest.run.paths import fail_alone, load_stored
 from services.ingest.sources.file_names import stored_name
 from services.ingest.sources.find import list_collection, list_left_out
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, StoredObject
+from services.ingest.sources.source import Source
+from services.ingest.write.ledger import FAULT
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import BadInputFile, InfrastructureError
@@ -32,10 +36,12 @@ class Watcher:
     def __init__(self, path: str, settings: Settings, load: LoadSource, reading: Reading = PLAIN) -> None:
         self._path = path
         self._settings = settings
-        self._load = load
+        self._load = fail_alone(load, self._log_error)
         self._reading = reading
         self._seen: dict[str, str] = {}
         self._done: dict[str, str] = {}
+        # Deliveries with a refused file: the versions of that file and of those that it holds back.
+        self._held: list[Mapping[str, str]] = []
         self._left_out: set[str] = set()  # entries already logged
         # Failures by name and version.
         self._failures: Counter[tuple[str, str]] = Counter()
@@ -62,7 +68,8 @@ class Watcher:
         versions = {stored.name: stored.version for stored in found}
         unchanged = [stored for stored in found if self._seen.get(stored.name) == versions[stored.name]]
         self._seen = versions
-        if new := self._select_new(unchanged):
+        waiting = self._list_waiting([stored.name for stored in unchanged])
+        if new := self._select_new([stored for stored in unchanged if stored.name not in waiting]):
             self._load_all(new)
 
     def _select_new(self, found: Sequence[StoredObject]) -> list[StoredObject]:
@@ -78,11 +85,21 @@ class Watcher:
                 self._done[unknown[kept]] = version
         return [stored for stored in found if not self._is_done(stored)]
 
+    def _list_waiting(self, unchanged: Sequence[str]) -> frozenset[str]:
+        """Return the files of held deliveries, except those that can be loaded again: a file of theirs changed or is gone."""
+        self._held = [
+            versions
+            for versions in self._held
+            if all(self._seen.get(name) == version for name, version in versions.items())
+            or not self._seen.keys() & versions.keys() <= set(unchanged)
+        ]
+        return frozenset(name for versions in self._held for name in versions)
+
     def _is_done(self, stored: Stored) -> bool:
         return self._done.get(stored.name) == self._seen[stored.name]
 
     def _load_all(self, new: Sequence[StoredObject]) -> None:
-        """Load them together, in load order. If one fails, load each alone, so that it does not stop the others."""
+        """Load them together, in load order. If that cannot begin, load each alone, so that it does not stop the others."""
         try:
             self._load_together(new)
         except InfrastructureError:
@@ -93,11 +110,26 @@ class Watcher:
                 self._load_alone(stored)
 
     def _load_together(self, new: Sequence[StoredObject]) -> None:
-        loading = load_stored(
-            self._url, new, self._load, self._record_done, self._log_left_out, reading=self._reading
-        )
-        for _ in loading:
-            pass
+        unloaded: dict[str, Sequence[ImportResult]] = {}
+
+        def settle(stored: Stored, results: Sequence[ImportResult]) -> None:
+            if all(result.state in {"succeeded", "stopped"} for result in results):
+                self._record_done(stored)
+            else:
+                unloaded[stored.name] = results
+
+        loading = load_stored(self._url, new, self._load, settle, self._log_left_out, reading=self._reading)
+        is_held = sum(result.is_held for result in loading) > 0
+        # Those are tried again at the next check.
+        faulty = [
+            name for name, results in unloaded.items() if _has_fault(results) and not self._give_up(name)
+        ]
+        if is_held and not faulty:
+            # Not recorded as loaded, so that a restart loads the delivery again, as a whole.
+            self._held.append({name: self._seen[name] for name in unloaded})
+        for stored in new:
+            if stored.name in unloaded and not is_held and stored.name not in faulty:
+                self._record_done(stored)
 
     def _load_alone(self, stored: StoredObject) -> None:
         if self._is_done(stored):
@@ -107,11 +139,18 @@ class Watcher:
         except InfrastructureError:
             raise
         except Exception:  # noqa: BLE001 (whatever it is, the others are loaded)
-            attempt = (stored.name, self._seen[stored.name])
-            self._failures[attempt] += 1
-            self._log.exception("file_failed", name=stored.name, attempt=self._failures[attempt])
-            if self._failures[attempt] >= _MAX_ATTEMPTS:
+            self._log.exception("file_failed", name=stored.name)
+            if self._give_up(stored.name):
                 self._record_done(stored)
+
+    def _give_up(self, name: str) -> bool:
+        """Count a failure of this version of a file. Return whether it is not to be tried again until it changes."""
+        attempt = (name, self._seen[name])
+        self._failures[attempt] += 1
+        return self._failures[attempt] >= _MAX_ATTEMPTS
+
+    def _log_error(self, source: Source) -> None:
+        self._log.exception("file_failed", name=source.name)
 
     def _log_left_out(self, one: LeftOut) -> None:
         self._log.warning("left_out", name=one.name, reason=one.reason)
@@ -125,3 +164,7 @@ class Watcher:
     @property
     def _url(self) -> str:
         return self._settings.database_url.get_secret_value()
+
+
+def _has_fault(results: Sequence[ImportResult]) -> bool:
+    return any(result.reason == FAULT for result in results)

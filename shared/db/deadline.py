@@ -11,16 +11,26 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
+from shared.errors import DatabaseUnavailable
+
 
 @contextmanager
 def cut_after(conn: psycopg.AsyncConnection, seconds: float | None) -> Iterator[None]:
-    """Shut down the connection if the block takes longer than `seconds`. The driver then raises `OperationalError`."""
+    """Shut down the connection if the block takes longer than `seconds`, and raise `DatabaseUnavailable`."""
     if seconds is None:
         yield
         return
-    timer = asyncio.get_running_loop().call_later(seconds, _shut_down, conn)
+    loop = asyncio.get_running_loop()
+    due_s = loop.time() + seconds
+    timer = loop.call_later(seconds, _shut_down, conn)
     try:
         yield
+    except psycopg.OperationalError as error:
+        if loop.time() < due_s:
+            raise
+        raise DatabaseUnavailable(
+            f"the database did not answer within {seconds:g} s: it is overloaded, or its disk is slow; try again"
+        ) from error
     finally:
         timer.cancel()
 

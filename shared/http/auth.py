@@ -27,6 +27,7 @@ from shared.errors import (
 )
 from shared.http.open_calls import OpenCalls
 from shared.http.rates import Rates, Work
+from shared.http.unknown_parameters import refuse_unknown_parameters
 from shared.keys import ApiKey, matches, prefix_of
 
 _SQL = queries("keys")
@@ -149,10 +150,13 @@ class RequireScope:
     async def __call__(self, request: Request) -> ApiKey:
         """Return the key, checked and counted once per request.
 
-        Raises `AuthenticationError` without a live key, `ForbiddenError` without the scope, and `RateLimited`.
+        Raises `AuthenticationError` without a live key, `ForbiddenError` without the scope, `RateLimited`, and
+        `InvalidRequest` if the route does not have a parameter of the query.
         """
         admitted: ApiKey | None = getattr(request.state, "caller", None)
-        return admitted or await self._admit_caller(request)
+        key = admitted or await self._admit_caller(request)
+        refuse_unknown_parameters(request)
+        return key
 
     async def _admit_caller(self, request: Request) -> ApiKey:
         keys: KeyRing = request.app.state.keys

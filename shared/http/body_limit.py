@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import BodyTooLarge
-from shared.http.problems import PROBLEMS, problem_response
+from shared.http.problems import PROBLEMS, early_response
 
 
 class BodyLimit:
@@ -22,7 +22,7 @@ class BodyLimit:
         """Pass the request on, or answer 413."""
         announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
         if announced.isdecimal() and int(announced) > self._max_bytes:
-            await problem_response(PROBLEMS[BodyTooLarge], self._detail)(scope, receive, send)
+            await early_response(scope, PROBLEMS[BodyTooLarge], self._detail)(scope, receive, send)
             return
         taken = 0
 

@@ -143,13 +143,14 @@ def _complete_operation(operation: dict[str, Any], scope: str | None) -> None:
         possible += [
             PROBLEMS[kind] for kind in (errors.AuthenticationError, errors.ForbiddenError, errors.RateLimited)
         ]
-        possible.append(PROBLEMS[errors.InfrastructureError])
+        # An unknown parameter is refused everywhere.
+        possible += [PROBLEMS[errors.InfrastructureError], PROBLEMS[errors.InvalidRequest]]
+    elif any(parameter["in"] != "path" for parameter in parameters):
+        possible.append(PROBLEMS[errors.InvalidRequest])
     if any(parameter["in"] == "path" for parameter in parameters):
         possible += [NOT_FOUND, BAD_REQUEST]
     if _MEDIA_TYPE not in operation["responses"].get("422", {}).get("content", {}):
         operation["responses"].pop("422", None)  # the framework's own
-    if body is not None or any(parameter["in"] != "path" for parameter in parameters):
-        possible.append(PROBLEMS[errors.InvalidRequest])
     if body is not None:
         possible += [BAD_REQUEST, BODY_TOO_SLOW] if BAD_REQUEST not in possible else [BODY_TOO_SLOW]
         possible += [PROBLEMS[errors.BodyTooLarge], PROBLEMS[errors.UnsupportedMediaType]]

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import UnsupportedMediaType
-from shared.http.problems import PROBLEMS, problem_response
+from shared.http.problems import PROBLEMS, early_response
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _DECODED = ("application/json", "multipart/form-data")  # files arrive as they are: loading unpacks them
@@ -31,8 +31,8 @@ class DecodedBody:
             await self._app(scope, receive, send)
         elif encoding not in _GZIP:
             detail = f"unsupported Content-Encoding {encoding!r}: send the body as it is, or with gzip"
-            answer = problem_response(
-                PROBLEMS[UnsupportedMediaType], detail, headers={"Accept-Encoding": "gzip"}
+            answer = early_response(
+                scope, PROBLEMS[UnsupportedMediaType], detail, headers={"Accept-Encoding": "gzip"}
             )
             await answer(scope, receive, send)
         elif headers.get("content-type", "").strip().lower().startswith(_DECODED):

@@ -54,8 +54,13 @@ async def _on_domain_error(request: Request, error: Exception) -> ProblemRespons
     if isinstance(error, errors.TooManyOpen):
         headers["Retry-After"] = RETRY_AFTER_S
         headers.update(Quota(error.quota, error.limit, error.limit).headers())
+    return _make_answer(request, problem, str(error), headers, **_name_field(error))
+
+
+def _name_field(error: Exception) -> Mapping[str, Any]:
+    """Return what names the wrong field, in the same form as for a body that does not fit its schema."""
     field = getattr(error, "field", None)
-    return _make_answer(request, problem, str(error), headers, **({"field": field} if field else {}))
+    return {"field": field, "errors": [{"field": field, "message": str(error)}]} if field else {}
 
 
 async def _on_validation_error(request: Request, error: Exception) -> ProblemResponse:
@@ -76,7 +81,9 @@ async def _on_validation_error(request: Request, error: Exception) -> ProblemRes
         )
     found = [fault(item) for item in error.errors()[:_SHOWN_FAULTS]]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-    return _make_answer(request, PROBLEMS[errors.InvalidRequest], detail, errors=found)
+    return _make_answer(
+        request, PROBLEMS[errors.InvalidRequest], detail, field=found[0]["field"], errors=found
+    )
 
 
 async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:

@@ -61,7 +61,7 @@ def _make_message(item: Mapping[str, Any]) -> str:
     message = str(item["msg"]).removeprefix("Value error, ")
     match kind:
         case "missing":
-            message = "is missing; send it"
+            message = "is missing"
         case "extra_forbidden":
             message = (
                 f"unknown {'field' if item['loc'][0] == 'body' else 'parameter'}: check the name or remove it"
@@ -72,9 +72,13 @@ def _make_message(item: Mapping[str, Any]) -> str:
             message = f"must be {_MUST_BE[kind]}{given}"
         case _ if kind in _BOUNDS:
             words, limit = _BOUNDS[kind]
+            # A parameter comes as text.
+            given = f", not {item['input']}" if isinstance(item.get("input"), str) else given
             message = f"must be {words} {context[limit]}{given}"
         case _ if kind in _LENGTHS:
             words, limit, what = _LENGTHS[kind]
+            if words == "at least" and context[limit] == 1:
+                return "must not be empty"
             has = f", not {len(item['input']):,}" if isinstance(item.get("input"), Sized) else ""
             message = f"must have {words} {context[limit]:,} {what}{has}"
     return message

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.http.problems import UNKNOWN_HOST, problem_response
+from shared.http.problems import UNKNOWN_HOST, early_response
 from shared.settings import Settings
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -38,7 +38,8 @@ class AllowedHosts:
         if host in self._names or host.endswith(self._suffixes or ("\n",)):
             await self._app(scope, receive, send)
             return
-        answer = problem_response(
+        answer = early_response(
+            scope,
             UNKNOWN_HOST,
             "the Host header does not name this service: use its own address, or add the host to UPTILL_ALLOWED_HOSTS",
         )

@@ -4,7 +4,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.http.problems import BAD_REQUEST, problem_response
+from shared.http.problems import BAD_REQUEST, early_response
 
 
 class Utf8Paths:
@@ -16,7 +16,8 @@ class Utf8Paths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 400."""
         if scope["type"] == "http" and not _is_utf8(scope.get("raw_path") or b""):
-            answer = problem_response(
+            answer = early_response(
+                scope,
                 BAD_REQUEST,
                 "the path is not UTF-8 text: encode the id in it as UTF-8, then percent-encode its bytes",
             )

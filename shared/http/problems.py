@@ -164,6 +164,14 @@ def problem_response(
     return ProblemResponse(body, problem.status, headers)
 
 
+def early_response(
+    scope: Mapping[str, Any], problem: Problem, detail: str, *, headers: Mapping[str, str] | None = None
+) -> ProblemResponse:
+    """Build the answer of a middleware, which has the ASGI scope of the request."""
+    request_id = scope.get("state", {}).get("request_id", "")
+    return problem_response(problem, detail, headers=headers, request_id=request_id)
+
+
 def errors_reference() -> str:
     """Return the page `docs/reference/errors.md`: every code with its status and meaning."""
     rows = [f"| `{problem.code}` | {int(problem.status)} | {problem.title}. |" for problem in REGISTRY]
@@ -172,8 +180,9 @@ def errors_reference() -> str:
             "# Errors",
             "",
             "Every error is `application/problem+json` (RFC 9457). Its `type` is `urn:uptill:error:` plus the code. Answers",
-            "with status 429 or 503 have a `Retry-After` header. `field`, or the list `errors`, names what is wrong in a",
-            "request.",
+            "with status 429 or 503 have a `Retry-After` header. If a part of the request is wrong, the list `errors` has each",
+            "as `field` and `message`, and `field` is that of the first: a place (`body`, `query` or `header`), then the names,",
+            "such as `body.observations.0.status`. Some fields, such as `store_id`, have no place.",
             "",
             "| code | status | meaning |",
             "|---|---|---|",

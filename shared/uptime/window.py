@@ -112,7 +112,8 @@ def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
     seen: dict[tuple[int, CalendarPeriod | None], str] = {}
     for text, window in zip(texts, windows, strict=True):
         if (other := seen.setdefault((window.reach_us, window.calendar), text)) is not text:
-            raise ValueError(f"{other} and {text} are the same window")
+            same = f"{text} is given twice" if other == text else f"{other} and {text} are the same window"
+            raise ValueError(same)
     return windows
 
 

@@ -89,8 +89,8 @@ CASES = [
     _setting("API_KEY_FILE", "{}", "cannot read {}: Is a directory"),
     _setting("API_KEY_FILE", "{}/empty", "{}/empty is empty"),
     _setting("API_KEY_FILE", "{}/binary", "{}/binary is not UTF-8 text"),
-    Case(LIST, {"UPTILL_DATA": "{}/missing"}, ("UPTILL_API_KEY not set", "UPTILL_DATA is {}/missing")),
-    Case(LIST, {"UPTILL_DATA": "{}/empty"}, ("UPTILL_API_KEY not set", "UPTILL_DATA is {}/empty")),
+    Case(LIST, {"UPTILL_DATA": "{}/missing"}, ("UPTILL_API_KEY is not set", "UPTILL_DATA is {}/missing")),
+    Case(LIST, {"UPTILL_DATA": "{}/empty"}, ("UPTILL_API_KEY is not set", "UPTILL_DATA is {}/empty")),
     Case(LIST, {"UPTILL_DATA": "{}/broken"}, ("{}/broken/env is not UTF-8 text",)),
     # names of settings
     Case(

@@ -56,7 +56,7 @@ def test_the_command_starts_and_prints_its_version(bare: Path, tmp_path: Path) -
     assert (said.returncode, said.stdout) == (0, f"uptill {PROJECT['version']}\n")
     refused = run(bare / "uptill", "reports", "list", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "UPTILL_API_KEY not set" in refused.stderr
+    assert "UPTILL_API_KEY is not set" in refused.stderr
 
 
 def test_each_command_works_or_names_the_extra_it_needs(bare: Path, tmp_path: Path) -> None:

@@ -153,6 +153,6 @@ def test_what_is_left_out_of_an_archive_is_listed_with_the_reason() -> None:
     assert [member.info.filename for member in members] == ["a.csv", "b.tsv.gz", "c.TXT"]
     assert [(one.name, one.reason.split(";")[0]) for one in left_out] == [
         ("archive.zip/inner.zip", "it is an archive inside the archive"),
-        ("archive.zip/read.me", "its name ends in none of .csv, .tsv, .txt, also with .gz"),
+        ("archive.zip/read.me", "its name does not end in .csv, .tsv or .txt (or these with .gz)"),
         ("archive.zip/.hidden.csv", "it is hidden"),
     ]

@@ -106,6 +106,12 @@ def test_values_that_no_option_reads_are_named(value: str, said: str) -> None:
     assert said in offers("timestamp", value)
 
 
+def test_several_forms_are_named() -> None:
+    said = offers("timestamp", "2024-10-14 9:00 PM", "10/14/2024 9:00", "14.10.2024 09:00")
+    assert "several forms, such as '2024-10-14 9:00 PM' and '10/14/2024 9:00'" in said
+    assert "--date-format reads only one" in said
+
+
 def test_rows_that_are_not_rows_are_passed_over() -> None:
     rejects = [Reject(2, 0, "status", b"a,online"), Reject(3, 0, "columns", b"a")]
     assert offer_fixes(rejects, read_header(b"store_id,status,timestamp_utc")) == []

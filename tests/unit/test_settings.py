@@ -61,7 +61,7 @@ def test_what_is_kept_is_kept_for_ever_or_for_whole_days(kept: str, monkeypatch:
 
 
 def test_what_is_needed_and_missing_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="UPTILL_DATABASE_URL, UPTILL_REDIS_URL not set"):
+    with pytest.raises(ConfigurationError, match="UPTILL_DATABASE_URL, UPTILL_REDIS_URL are not set"):
         load_settings().require("database_url", "redis_url", "s3_bucket")
 
 

@@ -30,11 +30,11 @@ def test_read(text: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("online", "maps no word"),
-        ("=active", "maps no word"),
-        ("online=active,", "maps no word"),
-        (",", "maps no word"),
-        ("online:active", "maps no word"),
+        ("online", "does not map a word"),
+        ("=active", "does not map a word"),
+        ("online=active,", "does not map a word"),
+        (",", "does not map a word"),
+        ("online:active", "does not map a word"),
         ("online=up", "not a status"),
         ("online=", "not a status"),
         ("online=active,online=inactive", "mapped twice"),

@@ -13,7 +13,13 @@ from services.ingest.parse.polls import PollParser, validate_polls
 from services.ingest.parse.rows import split_by_line, split_rows
 from services.ingest.parse.store_ids import check_store_ids
 from shared.errors import InvalidRequest
-from shared.store_ids import ID_FAULTS, clean_store_id, find_id_fault, guess_store_id, require_store_id
+from shared.store_ids import (
+    clean_store_id,
+    describe_id_fault,
+    find_id_fault,
+    guess_store_id,
+    require_store_id,
+)
 from tests.unit.test_ingest_instants import POLL
 
 LAYOUT = Layout("polls", 3, (0, 1, 2))
@@ -88,7 +94,7 @@ def test_they_are_rejected_inside(char: str) -> None:
     assert fault == ("store_id" if unicodedata.category(char) == "Zs" else "control_character")
     with pytest.raises(InvalidRequest, match="the store id") as refusal:
         require_store_id(f"a{char}b", allow_odd=True)
-    assert (refusal.value.field, str(refusal.value)) == ("store_id", ID_FAULTS[fault])
+    assert (refusal.value.field, str(refusal.value)) == ("store_id", describe_id_fault(f"a{char}b", fault))
 
 
 @pytest.mark.parametrize("char", ["\t", "\n", "\r", "\x1c", "\u2028", "\u00ad", "\u2063"])
@@ -145,7 +151,28 @@ def test_files_and_json_agree(ids: list[str], *, allow_odd: bool) -> None:
     if isinstance(polls, LivePolls):
         assert polls.ids == accepted
     else:
-        assert [poll.message for poll in polls] == [ID_FAULTS[fault] for fault in faults if fault]
+        assert [poll.message for poll in polls] == [
+            describe_id_fault(clean_store_id(text), fault)
+            for text, fault in zip(ids, faults, strict=True)
+            if fault
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the store id is empty"),
+        (".", "the store id '.' cannot be part of a URL"),
+        ("..", "the store id '..' cannot be part of a URL"),
+        ("x" * 1025, "the store id is longer than 1024 bytes"),
+        ("8E5", "set UPTILL_ALLOW_ODD_IDS=true for the service"),
+    ],
+)
+def test_a_caller_over_http_is_told_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        require_store_id(text, allow_odd=False)
+    assert said in str(refusal.value)
+    assert "--allow" not in str(refusal.value)
 
 
 def test_an_odd_id_in_a_short_chunk_and_in_quotes() -> None:

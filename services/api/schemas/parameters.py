@@ -20,7 +20,7 @@ from shared.http.bodies import RequestBody
 from shared.labels import checked_labels
 from shared.reports.formats import CONTENT_TYPES, FILE_KINDS, FileFormat, FileKind
 from shared.reports.parameters import ReportParameters, StoreFilter
-from shared.store_ids import ID_FAULTS, clean_store_id, find_id_fault
+from shared.store_ids import clean_store_id, describe_id_fault, find_id_fault
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOWS, MAX_WINDOWS, NAMED_WINDOWS, Window, parse_windows
 
@@ -87,7 +87,7 @@ def _read_store_id(text: str) -> str:
     store_id = clean_store_id(text)
     # A stored id may be odd: the import that brought it allowed that.
     if fault := find_id_fault(store_id, allow_odd=True):
-        raise ValueError(ID_FAULTS[fault])
+        raise ValueError(describe_id_fault(store_id, fault))
     return store_id
 
 
@@ -128,6 +128,7 @@ class ReportParametersBody(RequestBody):
     )
     detail: bool = Field(
         default=False,
+        strict=True,
         description="Add columns for unknown time, bounds, excluded time, poll counts, outages and time zones.",
     )
     stores: StoreSelection | None = Field(

@@ -31,6 +31,7 @@ class ReportCreate(ReportParametersBody):
     )
     force: bool = Field(
         default=False,
+        strict=True,
         description="Compute a new report even if one exists for the same parameters and data.",
     )
     webhook_url: str | None = Field(

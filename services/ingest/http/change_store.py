@@ -11,8 +11,16 @@ from psycopg.types.json import Jsonb
 from services.ingest.http.record_change import ChangeKind, record_change
 from services.ingest.parse.adjustments import parse_lifetime, parse_special_hours
 from services.ingest.parse.dates import parse_date
+from services.ingest.parse.days import (
+    DAY_NAMES,
+    FROM_ZERO,
+    NumbersUsed,
+    is_first_number_unsaid,
+    parse_day,
+)
 from services.ingest.parse.local_hours import parse_hours
 from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.parse.times_of_day import DAY_S, LONG_OPENING_S, describe_long_openings
 from services.ingest.parse.zones import find_zone
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
@@ -23,6 +31,8 @@ from shared.diagnostics.find import warn_of_store
 from shared.errors import InvalidRequest, StoreNotFound
 
 _SQL, _ADJUST = queries("live"), queries("adjust")
+_SHOWN = 60
+_OTHER_DAY = "must be 0 (Monday) to 6 (Sunday), or an English name such as Monday"
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class StoreChange:
 
 @dataclass(frozen=True)
 class LocalInterval:
-    """One opening as text: the day (0 is Monday), and two times of day, `HH:MM` or `HH:MM:SS`."""
+    """One opening as text: the day, as an English name or as a number from 0 (Monday), and two times of day."""
 
     day_of_week: str
     opens: str
@@ -70,13 +80,7 @@ def replace_hours(
     Raise as `_change_store` does.
     """
     start = _parse_start(effective_from)
-    parsed: list[tuple[int, int, int]] = []
-    for index, interval in enumerate(intervals):
-        fields = parse_hours(interval.day_of_week, interval.opens, interval.closes)
-        if isinstance(fields, str):
-            raise InvalidRequest(f"interval {index}: {ROW_REASONS[fields]}", field=f"hours.{index}")
-        # The body numbers the days from 0.
-        parsed.append((fields["day_number"], fields["opens"], fields["closes"]))
+    parsed = [_parse_interval(index, interval) for index, interval in enumerate(intervals)]
     days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
 
     def write_hours(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
@@ -88,9 +92,10 @@ def replace_hours(
         ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
         return RowCounts(accepted=added, duplicate=len(parsed) - added)
 
-    return _change_store(
+    change = _change_store(
         database_url, store_id, "hours", created_by, write_hours, create=create, dry_run=dry_run
     )
+    return replace(change, warnings=[*_warn_of_hours(intervals, parsed), *change.warnings])
 
 
 def remove_dated_hours(
@@ -113,6 +118,39 @@ def remove_dated_hours(
     return replace(change, warnings=[*missing, *change.warnings])
 
 
+def _parse_interval(index: int, interval: LocalInterval) -> tuple[int, int, int]:
+    """Return the day (0 is Monday), and the opening and closing second. Raise `InvalidRequest`."""
+    field = f"body.hours.{index}"
+    fields = parse_hours(interval.day_of_week, interval.opens, interval.closes)
+    day = parse_day(interval.day_of_week)
+    if day is None or day.number == len(DAY_NAMES):
+        field += ".day_of_week"
+        raise InvalidRequest(f"{field} {_OTHER_DAY}, not {interval.day_of_week[:_SHOWN]}", field=field)
+    if isinstance(fields, str):
+        raise InvalidRequest(f"{field}: {ROW_REASONS[fields]}", field=field)
+    # The body numbers the days from 0.
+    number = day.number if day.named is None else day.named
+    return number or 0, fields["opens"], fields["closes"]
+
+
+def _warn_of_hours(
+    intervals: Sequence[LocalInterval], parsed: Sequence[tuple[int, int, int]]
+) -> Sequence[str]:
+    """Return what files with these hours would be warned of."""
+    warnings = []
+    numbers = {interval.day_of_week for interval in intervals if interval.day_of_week.isdecimal()}
+    if is_first_number_unsaid({0: NumbersUsed("0" in numbers, seven=False, distinct=len(numbers))}):
+        warnings.append(FROM_ZERO)
+    long = [
+        interval
+        for interval, (_, opens, closes) in zip(intervals, parsed, strict=True)
+        if closes < opens and closes + DAY_S - opens > LONG_OPENING_S
+    ]
+    if long:
+        warnings.append(describe_long_openings(len(long), f"{long[0].opens} to {long[0].closes}"))
+    return warnings
+
+
 def replace_timezone(
     database_url: str,
     store_id: str,
@@ -125,7 +163,7 @@ def replace_timezone(
     """Set the time zone. Raise as `_change_store` does."""
     zone = find_zone(timezone)
     if isinstance(zone, str):
-        raise InvalidRequest(ROW_REASONS[zone], field="timezone")
+        raise InvalidRequest(ROW_REASONS[zone], field="body.timezone")
     name = zone.name
 
     def write_timezone(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:

@@ -60,7 +60,7 @@ async def _parse_import_id(import_id: str) -> UUID:
         return UUID(import_id)
     except ValueError:
         raise ImportNotFound(
-            f"import {import_id!r} does not exist: GET /v1/imports lists the imports"
+            f"import {import_id!r} does not exist: GET /v1/imports (`uptill imports list`) lists the imports"
         ) from None
 
 

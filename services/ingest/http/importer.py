@@ -5,7 +5,7 @@ that fails is tried again later, and the next one goes on meanwhile.
 """
 
 import time
-from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Event, Thread
@@ -18,13 +18,14 @@ from services.ingest.http.attempts import Attempts, is_passing
 from services.ingest.http.lost_uploads import LostUploads
 from services.ingest.http.spool import Spool
 from services.ingest.http.turns import Turns
-from services.ingest.parse.kinds import UNITED_KINDS
 from services.ingest.run import Limits, ingest_source
 from services.ingest.run import LoadProgress as Progress
+from services.ingest.run.delivery import plan_staging
+from services.ingest.run.step import LOAD, Step
 from services.ingest.sources.files import FileSource
 from services.ingest.sources.resolve import has_members as is_archive
 from services.ingest.sources.resolve import resolve_sources as unpack
-from services.ingest.sources.source import Source
+from services.ingest.sources.source import ResolvedSource, Source
 from services.ingest.sources.unpacking_limits import MAX_MEMBERS
 from services.ingest.write.archive_imports import finish_archive, queue_members
 from services.ingest.write.archive_imports import list_open_members as open_members
@@ -204,29 +205,31 @@ class Importer:
             self._attempts.progressed(import_id)
         if self._state(import_id)[0] in _FINAL:
             return
-        kinds = Counter(source.kind for source, _ in members)
-        staging = [
-            (*member, import_id)
-            for member in members
-            if member[0].kind in UNITED_KINDS and kinds[member[0].kind] > 1
-        ]
-        loading = [(*member, None) for member in members]
+        staging = plan_staging([source for source, _ in members], import_id)
+        steps = [*((*members[place], step) for place, step in staging), *((*one, None) for one in members)]
         turn_ends_s = time.monotonic() + TURN_S
-        for source, member_id, delivery_id in [*staging, *loading]:
+        for source, member_id, step in steps:
             if member_id not in still_open:
                 continue
             if time.monotonic() > turn_ends_s and self._others_wait(import_id):
                 self._wake.set()  # the archive goes on in its next turn
                 return
             with self._attempts.attempt(member_id):
-                self._load(member_id, source, delivery_id)
+                self._load(member_id, source, step or Step(held_by=self._find_refused(members)))
         with self._attempts.attempt(import_id), self._connect() as conn:
             finish_archive(conn, import_id)
+
+    def _find_refused(self, members: Sequence[tuple[ResolvedSource, UUID]]) -> str | None:
+        """Return a file of the delivery that holds back all others but polls: it ended without being loaded."""
+        ids = [member_id for source, member_id in members if source.kind != "polls"]
+        with self._connect() as conn:
+            row = conn.execute(_SQL["refused_member"], {"ids": ids}).fetchone()
+        return row[0] if row else None
 
     def _others_wait(self, import_id: UUID) -> bool:
         return any(other != import_id for other in self._spooled())
 
-    def _load(self, import_id: UUID, source: Source, delivery_id: UUID | None = None) -> None:
+    def _load(self, import_id: UUID, source: Source, step: Step = LOAD) -> None:
         self._go_on()
         begun = False
 
@@ -246,7 +249,7 @@ class Importer:
                 on_progress=go_on,
                 limits=self._limits,
                 import_id=import_id,
-                delivery_id=delivery_id,
+                step=step,
             )
 
     def _go_on(self) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from services.ingest.parse.instants import PADDING, decode_instants, parse_instant
 from services.ingest.parse.reasons import ROW_REASONS
 from shared.status_words import STATUSES, fold_status
-from shared.store_ids import ID_FAULTS, clean_store_id, find_id_fault
+from shared.store_ids import clean_store_id, describe_id_fault, find_id_fault
 
 MAX_POLLS = 10_000
 _DECODED_FROM = 16  # instants; fewer are parsed sooner one by one
@@ -55,7 +55,7 @@ def check_polls(
     for index, (store_id, status, instant) in enumerate(zip(ids, statuses, instants, strict=True)):
         clean_ids[index] = clean = clean_store_id(store_id)
         if reason := find_id_fault(clean, allow_odd=allow_odd_ids):
-            faults.append(PollFault(index, "store_id", ID_FAULTS[reason]))
+            faults.append(PollFault(index, "store_id", describe_id_fault(clean, reason)))
         is_active = words.get(status)
         if is_active is None:
             is_active = words.get(fold_status(status))

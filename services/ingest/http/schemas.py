@@ -5,7 +5,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from services.ingest.http.imports import ImportRow
 from services.ingest.http.live_polls import MAX_POLLS
@@ -55,9 +63,20 @@ class IntervalBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    day_of_week: int = Field(ge=0, le=6, description="0 is Monday, 6 is Sunday.")
-    start_time_local: str = Field(description="The local time at which the store opens.")
-    end_time_local: str = Field(description="The local time at which the store closes.")
+    day_of_week: Annotated[
+        str,
+        BeforeValidator(lambda given: str(given) if type(given) is int else given),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0, "maximum": 6}, {"type": "string"}]}),
+    ] = Field(
+        description="0 (Monday) to 6 (Sunday), or an English name such as `Monday` or `Mon`.", examples=[0]
+    )
+    start_time_local: str = Field(
+        description="The local time at which the store opens, in any form that files may have.",
+        examples=["09:00"],
+    )
+    end_time_local: str = Field(
+        description="The local time at which the store closes; `24:00` is midnight.", examples=["17:30"]
+    )
 
 
 class HoursChange(BaseModel):
@@ -101,8 +120,9 @@ class StoreChangedBody(BaseModel):
     counts: CountsBody
     warnings: list[str] = Field(
         default=[],
-        description="What to check: how a zone was read, and what the diagnostics find in the store's hours, dates and"
-        " lifetime.",
+        description="What to check: a zone that never changes its clocks, a Windows name that was read, days numbered"
+        " from 1 to 5, an opening of more than 16 hours across midnight, and what the diagnostics find in the store's"
+        " hours, dates and lifetime.",
     )
 
 

@@ -116,5 +116,5 @@ def _refuse_future(polls: LivePolls, latest_us: int) -> InvalidRequest | None:
     if not late.size:
         return None
     return InvalidRequest(
-        f"poll {late[0]}: {ROW_REASONS['future']}", field=f"observations.{late[0]}.observed_at"
+        f"poll {late[0]}: {ROW_REASONS['future']}", field=f"body.observations.{late[0]}.observed_at"
     )

@@ -25,22 +25,24 @@ _YEAR_DIGITS = 4
 class Guess:
     """Formats that read all of the values that look alike, and one of these values.
 
-    Without formats: `has_time` tells whether the values at least have a time of day.
+    Without formats: `has_time` tells whether the values at least have a time of day. `other` is a value of another form,
+    if there are several forms and none of them is that of most values.
     """
 
     formats: Sequence[str]
     example: str
     has_time: bool
+    other: str | None = None
 
 
 def guess_formats(values: Sequence[str]) -> Guess | None:
-    """Return the formats that read the values, or None if most of them do not look like dates of one kind."""
+    """Return the formats that read the values, or None if most of them do not look like dates."""
     alike = [(candidates, text) for text in values if (candidates := _list_candidates(text.strip(" ")))]
     if not alike:
         return None
     (candidates, count), *_ = Counter(candidates for candidates, _ in alike).most_common(1)
     if count * 2 <= len(values):
-        return None
+        return _find_two_forms(alike)
     texts = [text for given, text in alike if given == candidates]
     has_time = "%H" in candidates[0] or "%I" in candidates[0]
     if not has_time:
@@ -56,6 +58,16 @@ def guess_formats(values: Sequence[str]) -> Guess | None:
             return None
         fitting = fitting[:1]
     return Guess(fitting, texts[0].strip(" "), has_time)
+
+
+def _find_two_forms(alike: Sequence[tuple[tuple[str, ...], str]]) -> Guess | None:
+    first: dict[tuple[str, ...], str] = {}
+    for candidates, text in alike:
+        first.setdefault(candidates, text.strip(" "))
+    if len(first) == 1:
+        return None
+    example, other, *_ = first.values()
+    return Guess((), example, has_time=True, other=other)
 
 
 def _list_candidates(text: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Reads days of the week: English names, and numbers, which only a whole file explains."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, TypeVar
 
 from shared.errors import BadInputFile
@@ -30,15 +31,18 @@ class Day:
 class NumbersUsed:
     """Whether a file names day 0, and day 7. Rejected rows count too.
 
-    `unclear`: it names neither, and the files of its delivery that took effect differ. `mixed`: some days have numbers,
-    others names. `distinct`: how many numbers occur.
+    `mixed`: some days have numbers, others names. `distinct`: how many numbers occur.
     """
 
     zero: bool
     seven: bool
-    unclear: bool = False
     mixed: bool = False
     distinct: int = 0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has numbers, but none that tells which one is Monday."""
+        return self.distinct > 0 and not (self.zero or self.seven)
 
 
 def parse_day(text: str) -> Day | None:
@@ -65,34 +69,29 @@ def refuse_mixed(used: NumbersUsed) -> None:
 
 def is_first_number_unsaid(delivery: Mapping[K, NumbersUsed]) -> bool:
     """Return whether a delivery numbers most days of the week, but neither 0 nor 7, so that 1 may be meant as Monday."""
-    if any(used.zero or used.seven or used.unclear for used in delivery.values()):
+    if any(used.zero or used.seven for used in delivery.values()):
         return False
     return any(used.distinct >= _WORKING_DAYS for used in delivery.values())
 
 
-def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int | None]:
+def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int]:
     """Return which number is Monday (0 or 1) in each file of a delivery.
 
-    A file with numbers, but neither 0 nor 7, follows the others. The value is None if these differ.
+    A file with numbers, but neither 0 nor 7, follows the others.
     """
     from_one = any(used.seven for used in delivery.values())
-    from_zero = any(used.zero for used in delivery.values())
-    others = None if from_one and from_zero else int(from_one)
-    return {file: _find_first_number(used, others) for file, used in delivery.items()}
+    return {file: int(used.seven or (used.is_silent and from_one)) for file, used in delivery.items()}
 
 
-def _find_first_number(used: NumbersUsed, others: int | None) -> int | None:
-    if used.zero or used.seven:
-        return int(used.seven)
-    if used.distinct == 0:
-        return 0  # it has no numbers
-    return None if used.unclear else others
-
-
-def refuse_unclear() -> BadInputFile:
-    """Return the error for a file without 0 and 7 among files that number their days differently."""
-    return BadInputFile(
-        "day_numbers",
-        "the other hours files of this delivery number the days differently (one has day 0, one has day 7), and this"
-        f" file has neither; {_FIX}",
+def refuse_unclear(delivery: Sequence[tuple[str, NumbersUsed]]) -> None:
+    """Raise `BadInputFile` (`day_numbers`) if of the named files one has day 0, another day 7, and a third one neither."""
+    zero, seven, silent = (
+        next((name for name, used in delivery if has(used)), None)
+        for has in (attrgetter("zero"), attrgetter("seven"), attrgetter("is_silent"))
     )
+    if zero and seven and silent:
+        raise BadInputFile(
+            "day_numbers",
+            f"the hours files of this delivery number the days differently: {zero} has day 0, {seven} has day 7, and"
+            f" {silent} has neither, so it is unclear which day is 1 there; {_FIX}",
+        )

@@ -102,10 +102,20 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
         fields = _split_header(line, candidate)
         if len(fields) > 1 and (found := _find_columns(fields, candidate, line)):
             return replace(found, encoding=encoding)
+    if separator and _has_layout(line, SEPARATORS.replace(separator, "")):
+        raise BadInputFile(
+            "header",
+            f"the line above the header says that fields are separated by {separator!r}, but the header has another"
+            f" separator: {_quote_line(line)}. Remove the line sep={separator}, or correct it",
+        )
     if encoding == "cp1252":
         raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as CSV UTF-8")
     expected = "; or ".join(f"{','.join(required)} ({kind})" for kind, required in REQUIRED_COLUMNS.items())
-    raise BadInputFile("header", f"the header is unknown: {_quote_line(line)}. Line 1 must name {expected}")
+    raise BadInputFile("header", f"the header is unknown: {_quote_line(line)}. It must name {expected}")
+
+
+def _has_layout(line: bytes, separators: str) -> bool:
+    return any(_find_columns(_split_header(line, candidate), candidate, line) for candidate in separators)
 
 
 def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | None:

@@ -1,5 +1,6 @@
 """Validates opening hours and time zones, and the rows of a chunk of any kind except polls."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -14,17 +15,18 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.dates import parse_date
 from services.ingest.parse.days import parse_day
 from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
-from services.ingest.parse.header import Layout
+from services.ingest.parse.header import SEPARATORS, Layout
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
-from services.ingest.parse.times_of_day import parse_closing, parse_opening
+from services.ingest.parse.times_of_day import has_unclear_half, parse_closing, parse_opening
 from services.ingest.parse.zones import find_zone
 from shared.store_ids import guess_store_id
 
 _REMEMBERED = 4096
+_ANY_SEPARATOR = re.compile(b"[%s]" % re.escape(SEPARATORS).encode())
 
 
 def parse_local_hours(
@@ -70,6 +72,8 @@ def parse_hours(day: str, opens: str, closes: str, effective_from: str = "") -> 
     seconds = parse_opening(opens), parse_closing(closes)
     if None in seconds:
         return "time"
+    if has_unclear_half(opens, closes):
+        return "half_of_day"
     start = parse_date(effective_from) if effective_from.strip(" ") else None
     if start is None and effective_from.strip(" "):
         return "effective_from"
@@ -122,4 +126,7 @@ def _find_store(reject: Reject, layout: Layout) -> str | None:
     if layout.columns[0] >= len(fields):
         return None
     field = fields[layout.columns[0]]
+    if len(fields) == 1:
+        # The line has another separator than the file.
+        field = _ANY_SEPARATOR.split(field, maxsplit=1)[0]
     return guess_store_id((field.decode() if is_utf8(field) else decode_cp1252(field)).strip('" '))

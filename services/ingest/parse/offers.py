@@ -119,6 +119,11 @@ def _offer_format(values: Sequence[str], layout: Layout) -> str:
 def _describe_guess(guess: Guess, layout: Layout) -> str:
     if not guess.has_time:
         return f"Timestamps such as {guess.example!r} have no time of day, so they name no instant: export them with times."
+    if guess.other:
+        return (
+            f"Timestamps are written in several forms, such as {guess.example!r} and {guess.other!r}, and --date-format reads"
+            " only one: write all of them in one form."
+        )
     options = [f"--date-format {shlex.quote(text)}" for text in guess.formats]
     needs_zone = not layout.is_utc and not any("%z" in text for text in guess.formats)
     utc = ", and with --assume-utc if they are UTC" if needs_zone else ""
@@ -126,7 +131,7 @@ def _describe_guess(guess: Guess, layout: Layout) -> str:
     if not options:
         return (
             f"No format reads all timestamps such as {guess.example!r}: they differ in the order of day and month, do not"
-            " exist, or name months in another language than English. Correct the file."
+            " exist, or name months in another language than English."
         )
     if len(options) == 1:
         return f"Timestamps are written as {guess.example!r}: load the file with {options[0]}{utc} {upload}."

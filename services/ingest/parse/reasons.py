@@ -21,6 +21,7 @@ ROW_REASONS = {
     "future": "the poll is more than 5 minutes in the future by the database's clock",
     "day": "the day of the week is neither 0 (Monday) to 6 (Sunday), nor 1 (Monday) to 7 (Sunday), nor an English name; names in other languages are not read",
     "time": "the time of day does not have a form such as 09:00, 9:00:00, 9:00 AM or 9.00; only a closing time may be 24:00",
+    "half_of_day": "one of the two times has AM or PM, and the other has neither and may mean both; write both with AM or PM, or both with 24 hours",
     "timezone": "unknown time zone; use an IANA name such as America/New_York; abbreviations such as PST and offsets such as UTC-5 are not names of zones",
     "timezone_of_machine": "localtime, Factory, posixrules and names under posix/ and right/ mean something else on each machine; use an IANA name such as America/New_York",
     "date": "the date does not have the form 2024-12-25, does not exist, or is not in the years 2000 to 2100",
@@ -39,27 +40,31 @@ ROW_REASONS = {
     "store_incomplete": "the row is valid, but another row of its store was rejected; correct that row and load all rows of the store again",
 }
 
+# The line could not be split into the fields of a row, so its store id is a guess.
+BROKEN_ROW_REASONS = frozenset({"columns", "quoting", "encoding", "control_character", "line_too_long"})
+
 FILE_REASONS = {
     "io": "the file does not exist, cannot be read, or is a folder, a pipe or a device",
     "empty_file": "the file is empty",
     "encoding": "the file is not UTF-8 text",
     "magic": "the file is not CSV: its first bytes are those of [another format](#other-formats)",
     "header": "the first line is not the header of a known kind of file (polls, hours, time zones, lifetimes, special hours, closures)",
-    "line_ends": "a line ends in CR CR LF, or a CR without LF stands outside quotes, so the file does not show where its rows end; committed chunks stay",
+    "line_ends": "a line ends in CR CR LF, or a CR without LF stands outside quotes, so the file does not show where its rows end",
     "day_numbers": "the days of the week are numbered both from 0 and from 1, or some have numbers and others names",
-    "truncated": "the archive is cut off; committed chunks stay",
-    "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with a method other than deflate, or other bytes follow the end of the gzip data; the message says which; committed chunks stay",
+    "truncated": "the archive is cut off",
+    "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with a method other than deflate, or other bytes follow the end of the gzip data; the message says which",
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
     "name": "a file name in the archive is longer than 255 characters or 1 KB, or contains control characters",
     "members": "the upload has more than 1,000 files, counting those in archives",
-    "changed_during_read": "the file changed while it was read; committed chunks stay",
-    "reject_threshold": "more rows of a chunk were rejected than the limit allows; committed chunks stay",
+    "changed_during_read": "the file changed while it was read",
+    "reject_threshold": "more rows of a chunk were rejected than the limit allows",
 }
 
 FAULT_REASONS = {
     "fault": "its process or its database failed; load it again and it resumes (an upload resumes on its own)",
     "attempts": "5 attempts to load it failed without committing anything more; the log of the ingest service has the cause",
     "upload_lost": "the files of the upload disappeared from the spool, or were changed there, before they were loaded; send them again",
+    "delivery_incomplete": "another file of its delivery was not loaded, so of the whole delivery only polls take effect; correct that file, or leave it out, and load all files of the delivery again",
     "canceled": "it was canceled; committed chunks stay",
 }
 
@@ -90,7 +95,8 @@ def reasons_reference() -> str:
             "",
             *_format_table(ROW_REASONS),
             "",
-            "A refused file is not loaded at all, or not completely.",
+            "A refused file is not loaded. Of polls, the chunks that were committed before stay. If any other file of a delivery",
+            "is refused, only the polls of the delivery take effect: the rest is `delivery_incomplete`.",
             "",
             *_format_table(FILE_REASONS),
             "",

@@ -50,6 +50,9 @@ def check_store_ids(rows: Rows, faults: dict[int, str], *, allow_odd: bool = Fal
     if lengths.min() == 0 or lengths.max() > MAX_STORE_ID_BYTES:
         invalid = np.flatnonzero((lengths == 0) | (lengths > MAX_STORE_ID_BYTES))
         faults.update((row, "store_id") for row in invalid.tolist())
+    if lengths.min() <= len(".."):
+        dots = np.flatnonzero((lengths <= len("..")) & (first == ord(".")) & (last == ord(".")))
+        faults.update((row, "store_id") for row in dots.tolist())
     if not allow_odd:
         suspects = _find_suspects(rows.text, ends, lengths, first, last)
         faults.update((row, "odd_id") for row in _find_odd(ids, suspects))

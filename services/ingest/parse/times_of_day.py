@@ -4,19 +4,39 @@ import re
 
 _TIME = re.compile(r"(\d\d?):([0-5]\d)(?::([0-5]\d)(?:\.0+)?)?(?: ?([ap])m)?", re.ASCII | re.IGNORECASE)
 _DOTTED = re.compile(r"(\d\d?)\.([0-5]\d)", re.ASCII)
-_NOON_H, _DAY_H, _DAY_S = 12, 24, 86_400
+_NOON_H, _DAY_H, DAY_S = 12, 24, 86_400
+# Longer openings across midnight are rare, and what 9:00 to 5:00 makes.
+LONG_OPENING_S = 16 * 3600
 
 
 def parse_opening(text: str) -> int | None:
     """Return the second of the local day (0 to 86399), or None if this is not a time of day."""
     second = _parse_second(text)
-    return None if second == _DAY_S else second
+    return None if second == DAY_S else second
 
 
 def parse_closing(text: str) -> int | None:
     """Return the second of the local day, or None. `24:00` is the midnight that ends the day: 0, as hours wrap."""
     second = _parse_second(text)
-    return 0 if second == _DAY_S else second
+    return 0 if second == DAY_S else second
+
+
+def has_unclear_half(opens: str, closes: str) -> bool:
+    """Return whether one of two valid times has AM or PM, and the other has neither though its hour may mean both."""
+    halves = [text.strip(" ").lower().endswith("m") for text in (opens, closes)]
+    if halves[0] == halves[1]:
+        return False
+    plain = closes if halves[0] else opens
+    return 1 <= int(plain.strip(" ").partition(":")[0].partition(".")[0]) <= _NOON_H
+
+
+def describe_long_openings(openings: int, example: str) -> str:
+    """Return a warning about openings across midnight that may come from a 12-hour clock without AM and PM."""
+    what = "1 opening lasts" if openings == 1 else f"{openings:,} openings last"
+    return (
+        f"{what} more than {LONG_OPENING_S // 3600} hours and end on the next day, such as {example}: if a closing time is"
+        " meant as PM, write it with 24 hours or with PM"
+    )
 
 
 def _parse_second(text: str) -> int | None:
@@ -32,4 +52,4 @@ def _parse_second(text: str) -> int | None:
             return None
         hours = hours % _NOON_H + (_NOON_H if half in "pP" else 0)
     seconds = hours * 3600 + int(minute or 0) * 60 + int(second or 0)
-    return seconds if seconds < _DAY_S or (hours == _DAY_H and seconds == _DAY_S) else None
+    return seconds if seconds < DAY_S or (hours == _DAY_H and seconds == DAY_S) else None

@@ -1,7 +1,8 @@
 """Loads the parts of one delivery: what one command, archive, upload or finished batch brings together.
 
-Files of hours are staged one after the other, and then take effect together: the rows of a store that is in several of
-them are a union. So do files of special hours. Across deliveries the later one replaces.
+All files except polls are staged one after the other. If none of them was refused, they take effect; otherwise they are
+held: stores keep what they had. The rows of a store that is in several files of hours, or of special hours, are a union.
+Across deliveries the later one replaces.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,35 +10,54 @@ from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
+from services.ingest.import_result import ImportResult
 from services.ingest.parse.kinds import UNITED_KINDS
+from services.ingest.run.step import LOAD, Step
 from services.ingest.sources.source import ResolvedSource, Source
-from services.ingest.write.import_result import ImportResult
 from shared.ids import new_id
 
 T = TypeVar("T")
-# Loads a source under the import with this id, or under one that it claims; with a delivery's id, only stages it.
-LoadSource = Callable[[Source, UUID | None, UUID | None], ImportResult]
+# Loads a source under the import with this id, or under one that it claims.
+LoadSource = Callable[[Source, UUID | None, Step], ImportResult]
 Part = tuple[ResolvedSource, T, UUID | None]
 
 
 def load_parts(parts: Sequence[Part[T]], load: LoadSource) -> Iterator[tuple[T, ImportResult]]:
     """Load all parts in load order. Yield what each belongs to, and its result."""
     ordered = sorted(parts, key=lambda part: part[0].load_order)
-    shared_id = new_id()
     staged: dict[int, ImportResult] = {}
-    for part in ordered:
-        source, owner, import_id = part
-        alike = [each for each in ordered if each[0].kind == source.kind]
-        if source.kind in UNITED_KINDS and len(alike) > 1:
-            if id(part) not in staged:
-                staged |= {id(each): load(each[0], each[2], shared_id) for each in alike}
-            yield owner, _finish_staged(source, staged[id(part)], load)
+    held_by: str | None = None
+    for place, step in plan_staging([source for source, _, _ in ordered], new_id()):
+        source, _, import_id = ordered[place]
+        staged[place] = load(source, import_id, step)
+        held_by = held_by or _name_unloaded(source, staged[place])
+    for place, (source, owner, import_id) in enumerate(ordered):
+        result = staged.get(place) or load(source, import_id, LOAD)
+        if result.state == "running":
+            applied = load(source, result.id, Step(held_by=held_by))
+            held_by = held_by or _name_unloaded(source, applied)
+            result = replace(applied, resumed_at_byte=result.resumed_at_byte)
+        yield owner, result
+
+
+def plan_staging(sources: Sequence[ResolvedSource], delivery_id: UUID) -> Iterator[tuple[int, Step]]:
+    """Yield the place and the step of each source that must be staged before any of them takes effect."""
+    local = [place for place, source in enumerate(sources) if source.kind != "polls"]
+    if len(local) == 1:
+        return
+    for place in local:
+        source = sources[place]
+        alike = [each for each in local if sources[each].kind == source.kind]
+        if not source.is_rereadable:
+            # Its rows cannot wait.
+            yield place, LOAD
+        elif source.kind in UNITED_KINDS and len(alike) > 1:
+            yield place, Step(stage_only=True, delivery_id=delivery_id, is_last=place == alike[-1])
         else:
-            yield owner, load(source, import_id, None)
+            yield place, Step(stage_only=True)
 
 
-def _finish_staged(source: Source, staged: ImportResult, load: LoadSource) -> ImportResult:
-    """Apply the delivery's staged hours. The first call applies those of all its files."""
-    if staged.state != "running":
-        return staged
-    return replace(load(source, staged.id, None), resumed_at_byte=staged.resumed_at_byte)
+def _name_unloaded(source: ResolvedSource, result: ImportResult) -> str | None:
+    """Return the name of a file that holds back the rest of its delivery, or None."""
+    may_be_local = (result.kind or source.kind) != "polls"
+    return source.name if may_be_local and result.state not in {"running", "succeeded"} else None

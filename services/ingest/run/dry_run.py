@@ -17,6 +17,7 @@ from services.ingest.run.delivery import load_parts
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
 from services.ingest.run.source import STATEMENT_TIMEOUT_S, run_import
+from services.ingest.run.step import Step
 from services.ingest.sources.source import ResolvedSource, Source
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import ImportLedger
@@ -70,7 +71,7 @@ class _Rehearsal:
         self._on_progress = on_progress
         self._ledgers: dict[UUID, ImportLedger] = {}
 
-    def load_source(self, source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+    def load_source(self, source: Source, import_id: UUID | None, step: Step) -> ImportResult:
         ledger = (
             self._ledgers[import_id]
             if import_id
@@ -84,7 +85,7 @@ class _Rehearsal:
             ledger,
             self._on_progress,
             self._limits,
-            delivery_id,
+            step,
             lifeline=_OneTransaction(ledger),
         )
         # Temporary tables are emptied at the end of a transaction, which comes later here.

@@ -1,6 +1,6 @@
 """Loads everything that some paths name: archives by their members, time zones before hours before polls."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -12,17 +12,20 @@ from services.ingest.run.dry_run import plan_sources
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
 from services.ingest.run.source import load_source
+from services.ingest.run.step import Step
 from services.ingest.sources.find import find_stored, is_collection, list_left_out
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, has_members, resolve_sources
 from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
 from services.ingest.write.archive_imports import ArchiveImports
 from services.ingest.write.import_result import ImportResult
+from services.ingest.write.ledger import FAULT
 from shared.db.connect import is_outage
-from shared.errors import BadInputFile, UptillError
+from shared.errors import BadInputFile, InfrastructureError
 from shared.settings import Settings
 
 OnLeftOut = Callable[[LeftOut], None]
+OnLoaded = Callable[[Stored, Sequence[ImportResult]], None]
 _DEFAULT_LIMITS = Limits()
 
 
@@ -37,14 +40,15 @@ def ingest_paths(
     on_result: Callable[[ImportResult], None] = lambda _: None,
     on_left_out: OnLeftOut = lambda _: None,
 ) -> list[ImportResult]:
-    """Load what the paths name, each file as an import of its own. A refused file does not stop the others.
+    """Load what the paths name as one delivery, each file as an import of its own.
 
-    Nor does one that meets an unexpected error. Its import can resume when the file is loaded again.
+    A refused file does not stop polls, but holds back all other files. So does one that meets an unexpected error. Its
+    import can resume when the file is loaded again.
 
     Object stores need the settings. Raise `BadInputFile` if a path names nothing, `DatabaseUnavailable` and
     `StorageUnavailable`.
     """
-    load = _fail_alone(
+    load = fail_alone(
         partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
     )
     stored = _find_all(paths, settings, on_left_out)
@@ -88,19 +92,21 @@ def _find_all(paths: Sequence[str], settings: Settings | None, on_left_out: OnLe
     return stored
 
 
-def _fail_alone(load: LoadSource) -> LoadSource:
-    """Return `load` with a failed result in place of an unexpected error."""
+def fail_alone(load: LoadSource, on_error: Callable[[Source], None] = lambda _: None) -> LoadSource:
+    """Return `load` with a failed result in place of an unexpected error. `on_error` is called while it is handled."""
 
-    def load_one(source: Source, import_id: UUID | None, delivery_id: UUID | None) -> ImportResult:
+    def load_one(source: Source, import_id: UUID | None, step: Step) -> ImportResult:
         try:
-            return load(source, import_id, delivery_id)
-        except UptillError:
+            return load(source, import_id, step)
+        except InfrastructureError:
             raise
         except Exception as error:
             if is_outage(error):
                 raise
-            cause = f"unexpected error, {type(error).__name__}: {error}; this does not affect the other files"
-            return ImportResult(source.name, "failed", import_id, error=cause)
+            on_error(source)
+            cause = f"unexpected error, {type(error).__name__}: {error}"
+            kind = source.kind if isinstance(source, ResolvedSource) else None
+            return ImportResult(source.name, "failed", import_id, kind, error=cause, reason=FAULT)
 
     return load_one
 
@@ -109,12 +115,13 @@ def load_stored(
     database_url: str,
     found: Sequence[Stored],
     load: LoadSource,
-    on_loaded: Callable[[Stored], None] = lambda _: None,
+    on_loaded: OnLoaded = lambda _, __: None,
     on_left_out: OnLeftOut = lambda _: None,
     reading: Reading = PLAIN,
 ) -> Iterator[ImportResult]:
-    """Load all tables in what is stored as one delivery, in load order. `load` reads them as `reading` describes. Call `on_loaded` when everything in one of them is loaded.
+    """Load all tables in what is stored as one delivery, in load order.
 
+    `load` reads them as `reading` describes. `on_loaded` is called with the results of everything in one of them.
     Raise as `load` does, `DatabaseUnavailable` and `StorageUnavailable`. Unfinished archives then resume when the same
     archives are loaded again.
     """
@@ -124,13 +131,14 @@ def load_stored(
             for stored in found
             for source, import_id in _resolve_parts(stored, archives, on_left_out)
         ]
-        missing = Counter(stored.name for _, stored, _ in parts)
+        parts_of = Counter(stored.name for _, stored, _ in parts)
+        results: defaultdict[str, list[ImportResult]] = defaultdict(list)
         for stored, result in load_parts(parts, load):
             yield result
-            missing[stored.name] -= 1
-            if not missing[stored.name]:
+            results[stored.name].append(result)
+            if len(results[stored.name]) == parts_of[stored.name]:
                 archives.end_archive(stored.name)
-                on_loaded(stored)
+                on_loaded(stored, results[stored.name])
 
 
 def _resolve_parts(

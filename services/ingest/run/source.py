@@ -6,11 +6,13 @@ from uuid import UUID
 
 import psycopg
 
+from services.ingest.import_result import DELIVERY_INCOMPLETE
 from services.ingest.parse.chunks import PrefixDiffers
 from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import OnProgress
+from services.ingest.run.step import LOAD, Step
 from services.ingest.run.table import load_table
 from services.ingest.sources.source import Source
 from services.ingest.write import claim
@@ -25,11 +27,22 @@ STATEMENT_TIMEOUT_S = 900.0  # one statement indexes a week of 160 million polls
 _DEFAULT_LIMITS = Limits()
 
 
+class DeliveryIncomplete(BadInputFile):
+    """Another file of the delivery was not loaded, so the rows of this one do not take effect."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            DELIVERY_INCOMPLETE,
+            f"not applied, because {missing} of the same delivery was not loaded: stores keep what they had. Correct that"
+            " file, or leave it out, and load all files of the delivery again",
+        )
+
+
 def load_source(
     database_url: str,
     source: Source,
     import_id: UUID | None = None,
-    delivery_id: UUID | None = None,
+    step: Step = LOAD,
     *,
     on_progress: OnProgress = lambda _: None,
     limits: Limits = _DEFAULT_LIMITS,
@@ -49,7 +62,7 @@ def load_source(
             on_progress=on_progress,
             limits=limits,
             import_id=import_id,
-            delivery_id=delivery_id,
+            step=step,
             reading=reading,
         )
 
@@ -61,7 +74,7 @@ def ingest_source(
     on_progress: OnProgress,
     limits: Limits = _DEFAULT_LIMITS,
     import_id: UUID | None = None,
-    delivery_id: UUID | None = None,
+    step: Step = LOAD,
     reading: Reading = PLAIN,
 ) -> ImportResult:
     """Load one source through a connection in autocommit mode that no other import uses.
@@ -71,8 +84,8 @@ def ingest_source(
     3. Resume an interrupted import after its last committed chunk, if the bytes before it are the same.
     4. Stop if more rows of a chunk are rejected than the limits allow.
     A new import is read as `reading` describes, a queued one as it was told when it was queued.
-    With a `delivery_id`, stage hours only, and leave the import in state `running`: a second call with its `import_id`
-    then applies what is staged of the whole delivery.
+    A `step` may only stage the rows, and leave the import in state `running`. A second call with its `import_id` then
+    applies what is staged of the whole delivery, or fails the import if another file of the delivery was not loaded.
     An outage of the database is waited out; after one, `conn` is closed.
     Raise `DatabaseUnavailable` after a long outage: the import resumes when the source is loaded again.
     Raise `ImportBusy` and `ImportNotFound` for `import_id`.
@@ -80,7 +93,7 @@ def ingest_source(
     ledger = (
         claim.claim_queued(conn, import_id)
         if import_id
-        else claim.claim_interrupted(conn, source, reading, delivery_id)
+        else claim.claim_interrupted(conn, source, reading, step.delivery_id)
         or claim.create_import(conn, source, reading)
     )
     # The importer may load an upload whose import has already ended.
@@ -88,11 +101,21 @@ def ingest_source(
         ledger.release()
         return read_import_result(ledger, source.name)
     try:
-        return run_import(source, ledger, on_progress, limits, delivery_id)
+        return run_import(source, ledger, on_progress, limits, step)
     except PrefixDiffers:
+        if import_id:
+            claim.refuse_changed(ledger)
+            result = read_import_result(ledger, source.name)
+            ledger.release()
+            return result
         claim.abandon_import(ledger)
         fresh = claim.create_import(conn, source, ledger.reading)
-        return run_import(source, fresh, on_progress, limits, delivery_id)
+        return run_import(source, fresh, on_progress, limits, step)
+
+
+def _hold(missing: str) -> None:
+    """Raise `DeliveryIncomplete`."""
+    raise DeliveryIncomplete(missing)
 
 
 def run_import(
@@ -100,20 +123,23 @@ def run_import(
     ledger: ImportLedger,
     on_progress: OnProgress,
     limits: Limits,
-    delivery_id: UUID | None,
+    step: Step,
     *,
     lifeline: Lifeline | None = None,
 ) -> ImportResult:
     """Load under an import that this session holds. Raise `PrefixDiffers` before anything is done."""
-    if delivery_id:
-        ledger.join_delivery(delivery_id)
+    if step.delivery_id:
+        ledger.join_delivery(step.delivery_id)
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
     rejects: Sequence[Reject] = ()
     with closing(lifeline or Lifeline(ledger, limits.lock_patience_s)) as line:
         try:
+            # What took effect before a kill is finished, not held.
+            if step.held_by and line.run_until_done(ledger.has_staged_rows):
+                _hold(step.held_by)
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
-            if delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
-                load_table(source, ledger, line, on_progress, limits, stage_only=bool(delivery_id))
+            if step.delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
+                load_table(source, ledger, line, on_progress, limits, step)
         except BadInputFile as refusal:
             error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
             stopped = False

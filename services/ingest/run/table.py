@@ -16,6 +16,7 @@ from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.parse.polls import PollParser
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import LoadProgress, OnProgress
+from services.ingest.run.step import LOAD, Step
 from services.ingest.sources.source import Source
 from services.ingest.write.database_clock import DatabaseClock
 from services.ingest.write.ledger import ImportLedger
@@ -35,8 +36,7 @@ def load_table(
     lifeline: Lifeline,
     on_progress: OnProgress,
     limits: Limits,
-    *,
-    stage_only: bool = False,
+    step: Step = LOAD,
 ) -> None:
     """Load what follows the header or the checkpoint, and finish the import, unless it is to wait for its delivery.
 
@@ -75,8 +75,8 @@ def load_table(
                 )
                 for chunk in chunks
             )
-            _load_local_hours(layout, parsed, loader, stage_only=stage_only)
-    if stage_only:
+            _load_local_hours(layout, parsed, loader, step)
+    if step.stage_only and layout.kind != "polls":
         return
 
     def finish() -> None:
@@ -105,9 +105,11 @@ def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader
 
 
 def _load_local_hours(
-    layout: Layout, parsed: Iterator[ParsedLocalHours], loader: ChunkLoader, *, stage_only: bool
+    layout: Layout, parsed: Iterator[ParsedLocalHours], loader: ChunkLoader, step: Step
 ) -> None:
     def make_writer(conn: psycopg.Connection) -> LocalHoursWriter:
-        return LocalHoursWriter(conn, loader.ledger, layout.kind, stage_only=stage_only)
+        return LocalHoursWriter(
+            conn, loader.ledger, layout.kind, stage_only=step.stage_only, completes_delivery=step.is_last
+        )
 
     loader.load_chunks(parsed, make_writer, keeps_chunks=False)

@@ -1,6 +1,7 @@
 """Finds what the arguments of `uptill ingest` name: files, folders, patterns, objects, standard input."""
 
 import glob
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -17,10 +18,12 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 SUFFIXES = (".csv", ".csv.gz", ".zip")  # of the files that are taken from folders and prefixes
 
 _SUBFOLDER = "it is a folder; name it to load what it holds"
-_OTHER_NAME = f"it is hidden, or its name ends in none of {', '.join(SUFFIXES)}"
+_HIDDEN = "it is hidden"
+_OTHER_NAME = f"its name does not end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 
 
 def find_stored(path: str, settings: Settings | None = None) -> Sequence[Stored]:
@@ -43,6 +46,10 @@ def find_stored(path: str, settings: Settings | None = None) -> Sequence[Stored]
         if not entries:
             raise BadInputFile("io", f"no file matches {path}")
         return [source for entry in entries for source in find_stored(entry)]
+    if scheme := _SCHEME.match(path):
+        raise BadInputFile(
+            "io", f"{path}: {scheme[0]} addresses cannot be loaded, only files and s3://; download it first"
+        )
     return [FileSource(Path(path))]
 
 
@@ -71,12 +78,18 @@ def list_left_out(path: str, settings: Settings | None = None) -> Sequence[LeftO
     if path.startswith(SCHEME):
         found = list_objects(_connect_store(path, settings), path)
         return [
-            LeftOut(source.name, _OTHER_NAME)
+            LeftOut(source.name, _find_fault(PurePosixPath(source.key).name))
             for source in found
             if not _is_wanted(PurePosixPath(source.key).name)
         ]
     entries = sorted(entry for entry in Path(path).iterdir() if not _is_wanted(entry.name))
-    return [LeftOut(str(entry), _SUBFOLDER if entry.is_dir() else _OTHER_NAME) for entry in entries]
+    return [
+        LeftOut(str(entry), _SUBFOLDER if entry.is_dir() else _find_fault(entry.name)) for entry in entries
+    ]
+
+
+def _find_fault(name: str) -> str:
+    return _HIDDEN if name.startswith(".") else _OTHER_NAME
 
 
 def _is_wanted(name: str) -> bool:

@@ -29,7 +29,7 @@ def find_member_fault(name: str) -> str | None:
         return "it is an archive inside the archive; unpack it and load it by itself"
     if name.lower().endswith(_SPREADSHEETS):
         return "it is a spreadsheet; save each sheet as CSV UTF-8"
-    return f"its name ends in none of {', '.join(TABLES)}, also with .gz"
+    return f"its name does not end in {', '.join(TABLES[:-1])} or {TABLES[-1]} (or these with .gz)"
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> str:

@@ -19,6 +19,7 @@ from services.ingest.sources.zip_archives import ZipMember, buffer_archive, list
 from shared.errors import BadInputFile
 
 _NOT_A_TABLE = "its first line is not the header of a table"
+_NOT_TEXT = {"encoding", "header", "line_ends"}
 _UNREADABLE = {"damaged", "truncated", "ratio", "name"}  # it may well be a table
 StoredObject = FileSource | ObjectSource
 Stored = StoredObject | StandardInput
@@ -60,7 +61,13 @@ def _resolve_open(stored: StoredObject, file: io.RawIOBase) -> Resolved:
     if is_zip(start) and not stored.name.lower().endswith(".csv"):
         with closing(buffer_archive(file, HEAD_BYTES)) as archive:
             return _resolve_members(*list_members(stored, archive), archive)
-    return Resolved([ResolvedSource(stored, _read_kind(blocks)[0])])
+    kind, refusal = _read_kind(blocks)
+    if refusal and refusal.reason in _NOT_TEXT and stored.name.lower().endswith(".zip"):
+        raise BadInputFile(
+            "magic",
+            "it is named .zip, but does not begin like a zip archive: pack its files again, or correct its name",
+        )
+    return Resolved([ResolvedSource(stored, kind)])
 
 
 def _resolve_members(

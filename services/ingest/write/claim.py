@@ -51,8 +51,10 @@ def claim_interrupted(
         if wait_to_hold(ledger):
             if ledger.reload() and ledger.state == "running":
                 if not (delivery_id and ledger.checkpoint and not ledger.has_staged_rows()):
+                    # The files that it was delivered with before the kill may be others.
+                    ledger.join_delivery(delivery_id)
                     return ledger
-                abandon_import(ledger)
+                abandon_import(ledger, "its process ended when its rows may have taken effect")
                 continue
             # It ended while this process waited.
             ledger.release()
@@ -74,11 +76,17 @@ def wait_to_hold(ledger: ImportLedger) -> bool:
     return True
 
 
-def abandon_import(ledger: ImportLedger) -> None:
-    """Close an interrupted import whose source has changed."""
-    message = "its process ended, and the source was loaded again from its start"
+def abandon_import(ledger: ImportLedger, why: str = "its process ended, and the file has changed") -> None:
+    """Close an interrupted import whose source is loaded again under another import."""
+    message = f"{why}; the file was loaded again from its start, by another import"
     ledger.finish("failed", error={"reason": FAULT, "message": message})
     ledger.release()
+
+
+def refuse_changed(ledger: ImportLedger) -> None:
+    """Close an import whose source changed between two steps of its load."""
+    message = "the file changed while it was loaded; load it again when it is complete"
+    ledger.finish("failed", error={"reason": "changed_during_read", "message": message})
 
 
 def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:

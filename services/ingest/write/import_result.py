@@ -13,9 +13,11 @@ def read_import_result(
     ledger: ImportLedger, source: str, resumed_at_byte: int = 0, rejects: Sequence[Reject] = ()
 ) -> ImportResult:
     """Read the result. `rejects` are shown if the first chunk stopped the import, so that none was committed."""
+    found = ledger.read_result()
     return ImportResult(
         source,
         first_rejects=ledger.read_first_rejects() or rejects,
         resumed_at_byte=resumed_at_byte,
-        **ledger.read_result(),
+        first_load=ledger.read_first_load(found["same_as"]) if found["same_as"] else None,
+        **found,
     )

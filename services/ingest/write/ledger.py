@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from services.ingest.import_result import FirstLoad
 from services.ingest.parse.chunk import Checkpoint, Chunk
 from services.ingest.parse.encodings import Encoding
 from services.ingest.parse.kinds import Kind
@@ -102,8 +103,8 @@ class ImportLedger:
         self.conn.execute(_SQL["start_import"], {"id": self.import_id, "kind": kind})
         self.kind = kind
 
-    def join_delivery(self, delivery_id: UUID) -> None:
-        """Record that the import's rows take effect together with those of other imports."""
+    def join_delivery(self, delivery_id: UUID | None) -> None:
+        """Record that the import's rows take effect together with those of other imports; None: by themselves."""
         self.conn.execute(_SQL["join_delivery"], {"id": self.import_id, "delivery_id": delivery_id})
 
     def has_staged_rows(self) -> bool:
@@ -189,6 +190,11 @@ class ImportLedger:
         """Return the fields of `ImportResult` as the database has them."""
         with self.conn.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(_SQL["import_result"], {"id": self.import_id}).fetchall()[0]
+
+    def read_first_load(self, import_id: UUID) -> FirstLoad | None:
+        """Return the import that loaded the same bytes before, or None if the ledger has forgotten it."""
+        row = self.conn.execute(_SQL["first_load"], {"id": import_id}).fetchone()
+        return FirstLoad(*row) if row else None
 
     def sample_rejects(self, reasons: Sequence[str], limit: int) -> list[Reject]:
         """Return the first rows that were rejected for one of the reasons, by line."""

@@ -39,10 +39,18 @@ class TooManyRejects(BadInputFile):
         fix = " ".join([*offers, "Or correct" if offers else "Correct"])
         super().__init__(
             "reject_threshold",
-            f"{len(parsed.rejects):,} of {parsed.rows_read:,} rows from line {parsed.chunk.first_line:,} on were"
-            f" rejected ({reasons}), more than the limit of {limit:.0%}. Line {first.line:,}:"
+            f"{_describe_share(parsed)} ({reasons}), more than the limit of {limit:.0%}. Line {first.line:,}:"
             f" {ROW_REASONS[first.reason]}. {fix} the file, or raise UPTILL_REJECT_LIMIT (--reject-limit)",
         )
+
+
+def _describe_share(parsed: ParsedChunk) -> str:
+    """Return how many rows of a chunk were rejected."""
+    rejected, read, line = len(parsed.rejects), parsed.rows_read, parsed.chunk.first_line
+    if read == 1:
+        return f"the only row (line {parsed.rejects[0].line:,}) was rejected"
+    some = f"all {read:,}" if rejected == read else f"{rejected:,} of {read:,}"
+    return f"{some} rows from line {line:,} on were rejected"
 
 
 @dataclass(frozen=True)

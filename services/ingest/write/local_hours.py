@@ -24,7 +24,7 @@ from services.ingest.parse.days import (
     refuse_mixed,
     refuse_unclear,
 )
-from services.ingest.parse.kinds import Kind
+from services.ingest.parse.kinds import UNITED_KINDS, Kind
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
@@ -50,15 +50,25 @@ _TABLES: Mapping[Kind, HistoryTable] = {
 
 
 class LocalHoursWriter:
-    """Writes the chunks of one import, in order. With `stage_only` the rows wait for the rest of their delivery."""
+    """Writes the chunks of one import, in order. With `stage_only` the rows wait for the rest of their delivery.
+
+    `completes_delivery`: all other files of this kind in the delivery are staged.
+    """
 
     def __init__(
-        self, conn: psycopg.Connection, ledger: ImportLedger, kind: Kind, *, stage_only: bool = False
+        self,
+        conn: psycopg.Connection,
+        ledger: ImportLedger,
+        kind: Kind,
+        *,
+        stage_only: bool = False,
+        completes_delivery: bool = False,
     ) -> None:
         self._conn = conn
         self._ledger = ledger
         self._kind = kind
         self._stage_only = stage_only
+        self._completes_delivery = completes_delivery
 
     def write_chunk(self, hours: ParsedLocalHours) -> None:
         """Stage the rows of one chunk, and commit its rejects."""
@@ -76,12 +86,11 @@ class LocalHoursWriter:
         Raise `BadInputFile` if the days of the week are numbered in contradicting ways.
         """
         if self._stage_only:
-            for used in self._read_numbers([self._ledger.import_id]).values():
-                refuse_mixed(used)
+            self._check_numbers()
             return
+        self._add_new_stores()
         with self._conn.transaction():
-            own_id = {"id": self._ledger.import_id}
-            ids = [import_id for (import_id,) in self._conn.execute(_SQL["delivery"], own_id)]
+            ids = list(self._read_delivery())
             if not self._ledger.has_staged_rows():
                 return
             # Before rows are taken away: rejected rows count as evidence.
@@ -91,23 +100,37 @@ class LocalHoursWriter:
             first_days: Mapping[UUID, int] = {}
             if self._kind == "hours":
                 first_days = self._prepare_hours(numbers, remarks)
-                ids = list(first_days)
             elif self._kind == "timezones":
                 remarks.add_zones(ids)
+                self._prepare_zones(ids, counts)
+            if self._kind in UNITED_KINDS:
+                remarks.add_long_openings(ids)
             store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
             remarks.add_look_alikes(self._ledger.import_id, store_ids)
-            self._ledger.lock_writers()
             remarks.add_held_stores(ids)
             if not self._ledger.is_kept:
                 remarks.add_plan(ids, self._ledger.import_id)
-            add_stores(self._conn, store_ids, kept=self._ledger.is_kept)
-            change = self._apply_staged(ids, first_days, counts)
             remarks.save()
+            if self._kind == "timezones":
+                # What takes effect is in a table of its own by now.
+                self._conn.execute(_SQL["drop_staged"], {"ids": ids})
+            self._ledger.lock_writers()
+            change = self._apply_staged(ids, first_days, counts)
             self._conn.execute(_SQL["drop_staged"], {"ids": ids})
             own = counts.pop(self._ledger.import_id, NO_ROWS)
             for import_id, count in counts.items():
                 self._ledger.count_for(import_id, count)
             change.record(end_byte, own)
+
+    def _add_new_stores(self) -> None:
+        """Commit the stores that are new, before any other lock is taken, and with as little work as possible under this one."""
+        with self._conn.transaction():
+            ids = list(self._read_delivery())
+            held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
+            new = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held}).fetchall()
+            if new:
+                self._ledger.lock_writers()
+                add_stores(self._conn, [store_id for (store_id,) in new], kept=self._ledger.is_kept)
 
     def _reject_incomplete(self, ids: list[UUID]) -> _Counts:
         counts: _Counts = defaultdict(lambda: NO_ROWS)
@@ -157,24 +180,39 @@ class LocalHoursWriter:
     def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> dict[UUID, int]:
         """Find the distinct rows, which needs no lock, and analyze them so that the planner knows their number.
 
-        Return the imports that can take effect, each with the number that is Monday.
+        Return which number is Monday in each import.
         """
         refuse_mixed(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
         first_days = find_first_numbers(numbers)
-        if first_days.get(self._ledger.import_id, 0) is None:
-            raise refuse_unclear()
-        clear = {import_id: day for import_id, day in first_days.items() if day is not None}
-        unclear = [import_id for import_id in first_days if import_id not in clear]
-        self._conn.execute(_SQL["mark_unclear"], {"ids": unclear})
-        remarks.add_first_days({file: day for file, day in clear.items() if numbers[file].distinct})
+        remarks.add_first_days({file: day for file, day in first_days.items() if numbers[file].distinct})
         if is_first_number_unsaid(numbers):
             remarks.add_note(self._ledger.import_id, FROM_ZERO)
         self._conn.execute(_SQL["create_wanted_hours"])
-        values = {"ids": list(clear), "first_days": list(clear.values())}
+        values = {"ids": list(first_days), "first_days": list(first_days.values())}
         self._conn.execute(_SQL["prepare_hours"], values)
         self._conn.execute(_SQL["analyze_wanted_hours"])
         remarks.add_shrinking_stores(self._ledger.import_id)
-        return clear
+        return first_days
+
+    def _prepare_zones(self, ids: list[UUID], counts: _Counts) -> None:
+        """Find the first and last zone of each store, and count the other rows, so that the lock is held for the write only."""
+        values = {"ids": ids}
+        for query in ("create_wanted_zones", "prepare_zones", "analyze_wanted_zones"):
+            self._conn.execute(_SQL[query], values if query == "prepare_zones" else None)
+        for import_id, *found in self._conn.execute(_SQL["count_later_zones"], values):
+            counts[import_id] += RowCounts(*found)
+
+    def _check_numbers(self) -> None:
+        """Raise `BadInputFile` if the days of the file, or those of the whole delivery, contradict each other."""
+        for used in self._read_numbers([self._ledger.import_id]).values():
+            refuse_mixed(used)
+        if self._completes_delivery and self._kind == "hours":
+            names = self._read_delivery()
+            refuse_unclear([(names[file], used) for file, used in self._read_numbers(list(names)).items()])
+
+    def _read_delivery(self) -> dict[UUID, str]:
+        """Return the imports that take effect together with this one, and the names of their files."""
+        return dict(self._conn.execute(_SQL["delivery"], {"id": self._ledger.import_id}).fetchall())
 
     def _read_numbers(self, ids: list[UUID]) -> dict[UUID, NumbersUsed]:
         rows = self._conn.execute(_SQL["staged_numbers"], {"ids": ids})

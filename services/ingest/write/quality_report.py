@@ -23,8 +23,9 @@ _SQL = queries("quality")
 def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]:
     """Return the report by name. A value is null if there is nothing to divide by.
 
-    Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none), `duplicates`, `corrections`, `stores`, `stores_without_hours` (open 24x7) and
-    `stores_without_timezone`; of the polled stores after polls, of all stores after hours or zones.
+    Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none),
+    `duplicates`, `corrections`, `stores` (that were polled), `stores_without_hours` (of these; open 24x7),
+    `stores_without_timezone` (of these) and `stores_never_polled` (all others).
 
     Any import but polls: `diagnostics`, what may be wrong with all stores' hours, dates, lifetimes and closures: each with
     its name, severity, number and first examples. Absent if nothing is.
@@ -50,7 +51,7 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
         report |= _gather_remarks(conn, import_id)
     has_polls = kind in {"polls", "archive"}
     with conn.cursor(row_factory=dict_row) as cursor:
-        report |= cursor.execute(_SQL["stores"], {"polled_only": has_polls}).fetchall()[0]
+        report |= cursor.execute(_SQL["stores"]).fetchall()[0]
         if kind in {"hours", "archive"}:
             report |= cursor.execute(_SQL["hours"]).fetchall()[0]
     if kind != "polls" and (found := find_all(conn)):

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.parse.days import FROM_ONE
 from services.ingest.parse.kinds import Kind
+from services.ingest.parse.times_of_day import LONG_OPENING_S, describe_long_openings
 from services.ingest.parse.zones import FIXED_ZONES, describe_fixed, describe_windows
 from services.ingest.write.look_alikes import LISTED_PAIRS, find_look_alikes
 from shared.db.queries import queries
@@ -45,14 +46,22 @@ class Remarks:
 
     def add_held_stores(self, ids: Sequence[UUID]) -> None:
         """Add the stores that keep what they had, because one of their rows was rejected."""
-        for import_id, store_id, line, reason, without_hours, without_zone in self._conn.execute(
+        for import_id, store_id, line, reason, is_known, without_hours, without_zone in self._conn.execute(
             _SQL["held_stores"], {"ids": list(ids)}
         ):
             without = {
                 "hours": {"without_hours": without_hours},
                 "timezones": {"without_zone": without_zone},
             }
-            store = {"store_id": store_id, "line": line, "reason": reason, **without.get(self._kind, {})}
+            # A row may name a store that is yet to be polled, or none: a total, or a line that could not be split.
+            unknown = {} if is_known else {"unknown": True}
+            store = {
+                "store_id": store_id,
+                "line": line,
+                "reason": reason,
+                **unknown,
+                **without.get(self._kind, {}),
+            }
             self._list_store(import_id, "stores_unchanged", store)
 
     def add_shrinking_stores(self, import_id: UUID) -> None:
@@ -67,6 +76,16 @@ class Remarks:
             if first_day:
                 self.add_note(import_id, FROM_ONE)
 
+    def add_long_openings(self, ids: Sequence[UUID]) -> None:
+        """Add openings that a 12-hour clock without AM and PM may have made."""
+        values = {"ids": list(ids), "longer_than_s": LONG_OPENING_S}
+        for import_id, openings, store_id, line, *seconds in self._conn.execute(
+            _SQL["long_openings"], values
+        ):
+            opens, closes = (f"{second // 3600:02}:{second // 60 % 60:02}" for second in seconds)
+            example = f"{opens} to {closes} of store {store_id} (line {line:,})"
+            self.add_note(import_id, describe_long_openings(openings, example))
+
     def add_zones(self, ids: Sequence[UUID]) -> None:
         """Add which Windows names were read, and the stores whose zone never changes its clocks."""
         values = {"ids": list(ids)}
@@ -80,7 +99,7 @@ class Remarks:
         for (import_id, name), stores in zones.most_common():
             self.add_note(
                 import_id,
-                f"the zone of {stores:,} {'store' if stores == 1 else 'stores'}: {describe_fixed(name)}",
+                f"{stores:,} {'store is' if stores == 1 else 'stores are'} in {name}: {describe_fixed(name)}",
             )
 
     def add_look_alikes(self, import_id: UUID, store_ids: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 -- Ingest. Every transaction that changes data takes the writer lock first. So transactions of two imports never overlap,
--- and each row is compared with all rows loaded before it. Reports only read and never wait.
+-- and each row is compared with all rows loaded before it. Weekly hours are compared under a lock of their own, and only
+-- committed under the writer lock. Reports only read and never wait.
 
 -- name: lock_writers
 -- Waits at most for the statement timeout. The session's `lock_timeout` applies only to the table locks after it.
@@ -102,9 +103,13 @@ delete from import_staged where import_id = any(%(ids)s)
 
 -- name: import_result
 select id, kind, state, same_as, rows_read, accepted, duplicate, corrected, rejected, cut_fractions, quality,
-    error ->> 'message' as error,
+    error ->> 'message' as error, error ->> 'reason' as reason,
     extract(epoch from coalesce(finished_at, clock_timestamp()) - started_at)::float8 as seconds
 from import where id = %(id)s
+
+-- name: first_load
+-- UTC.
+select source, started_at at time zone 'UTC', rejected from import where id = %(id)s
 
 -- name: first_rejects
 select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s
@@ -307,7 +312,7 @@ update import set delivery_id = %(delivery_id)s where id = %(id)s
 
 -- name: delivery
 -- The import, and those of its delivery and kind that are staged and wait for it.
-select import.id from import join import own on own.id = %(id)s
+select import.id, import.source from import join import own on own.id = %(id)s
 where import.id = own.id
     or (import.state = 'running' and import.delivery_id = own.delivery_id and import.kind = own.kind)
 order by import.id
@@ -320,15 +325,18 @@ select exists (select from import_staged where import_id = %(id)s)
 select distinct store_id from import_staged
 where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
 
+-- name: new_staged_ids
+-- Stores that take effect and do not exist yet.
+select distinct store_id from import_staged staged
+where import_id = any(%(ids)s) and reason is null and store_id <> all(%(held)s::text[])
+    and not (store_id = '*' and details is not null)
+    and not exists (select from store where store.store_id = staged.store_id)
+
 -- name: staged_numbers
 select import_id, coalesce(bool_or(day_number = 0), false), coalesce(bool_or(day_number = 7), false),
-    coalesce(bool_or(reason = 'day_numbers'), false), bool_or(day_number is not null) and bool_or(day_of_week is not null),
+    bool_or(day_number is not null) and bool_or(day_of_week is not null),
     count(distinct day_number)
 from import_staged where import_id = any(%(ids)s) group by import_id
-
--- name: mark_unclear
--- Remembers, when the rest of the delivery has taken effect, that it numbered its days differently.
-insert into import_staged (import_id, store_id, reason) select unnest(%(ids)s::uuid[]), '', 'day_numbers'
 
 -- name: held_ids
 select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is not null
@@ -348,8 +356,8 @@ with taken as (
 select import_id, count(*) from rejected group by import_id
 
 -- name: held_stores
--- The first rejected row of each store, and whether the store has neither hours nor zone of its own.
-select import_id, store_id, line, reason,
+-- The first rejected row of each store, and whether the store exists and has neither hours nor zone of its own.
+select import_id, store_id, line, reason, store.store_key is not null as is_known,
     not exists (select from business_hours hours where hours.store_key = store.store_key) as without_hours,
     store.timezone is null as without_zone
 from (
@@ -375,6 +383,14 @@ from (
 where timezone = any(%(fixed)s)
 order by import_id, line
 
+-- name: long_openings
+-- Openings across midnight of more than some seconds, and the first one.
+select import_id, count(*), (array_agg(store_id order by line))[1], (array_agg(line order by line))[1],
+    (array_agg(opens order by line))[1], (array_agg(closes order by line))[1]
+from import_staged
+where import_id = any(%(ids)s) and reason is null and closes < opens and closes + 86400 - opens > %(longer_than_s)s
+group by import_id
+
 -- name: note_quality
 update import set quality = coalesce(quality, '{}') || %(notes)s where id = %(id)s
 
@@ -390,8 +406,8 @@ drop table if exists pg_temp.wanted_hours, pg_temp.wanted_dated_hours, pg_temp.w
 
 -- name: plan_of_staged
 -- What each import of a delivery is about, for a dry run: stores, those that are new, and the first and last date.
-select import_id, count(distinct store_id) as stores, count(distinct store_id) filter (where store_key is null) as new_stores,
-    (array_agg(distinct store_id) filter (where store_key is null))[:%(listed)s] as listed,
+select import_id, count(distinct store_id) as stores, count(distinct store_id) filter (where store_key < 0) as new_stores,
+    (array_agg(distinct store_id) filter (where store_key < 0))[:%(listed)s] as listed,
     min(coalesce(date, (begins at time zone 'UTC')::date))::text as first_date,
     max(coalesce(date, (coalesce(ends, begins) at time zone 'UTC')::date))::text as last_date
 from import_staged left join store using (store_id)
@@ -482,25 +498,48 @@ from (
     from import_staged where import_id = any(%(ids)s) and reason is null and date is null group by import_id
 ) staged left join (select import_id, count(*) as added from fresh group by import_id) counted using (import_id)
 
+-- name: create_wanted_zones
+create temporary table if not exists wanted_zones (
+    store_key integer not null, first_import uuid not null, first_zone text not null, last_zone text not null
+) on commit delete rows
+
+-- name: prepare_zones
+-- The first and the last zone of each store, which needs no lock.
+insert into wanted_zones
+select store_key, (array_agg(import_id order by position))[1], (array_agg(staged.timezone order by position))[1],
+    (array_agg(staged.timezone order by position desc))[1]
+from import_staged staged join store using (store_id)
+where import_id = any(%(ids)s) and reason is null
+group by store_key
+
+-- name: analyze_wanted_zones
+analyze wanted_zones
+
+-- name: count_later_zones
+-- Rows of a store after its first one, each compared with the one before. None is accepted.
+select import_id, 0, count(*) filter (where before = timezone), count(*) filter (where before <> timezone)
+from (
+    select import_id, timezone, lag(timezone) over (partition by store_id order by position) as before
+    from import_staged where import_id = any(%(ids)s) and reason is null
+) chain
+where before is not null group by import_id
+
 -- name: apply_timezones
-with chain as materialized (
-    select import_id, store_key, staged.timezone, position,
-        coalesce(lag(staged.timezone) over key, store.timezone) as before,
-        lead(position) over key is null as is_last
-    from import_staged staged join store using (store_id)
-    where staged.import_id = any(%(ids)s) and staged.reason is null
-    window key as (partition by store_key order by position)
+-- Counts the first row of each store by its import. The caller holds the writer lock.
+with compared as materialized (
+    select wanted.*, store.timezone as before from wanted_zones wanted join store using (store_key)
 ), changed as (
-    update store set timezone = chain.timezone, timezone_since_seq = %(seq)s from chain
-    where chain.is_last and store.store_key = chain.store_key and store.timezone is distinct from chain.timezone
+    update store set timezone = compared.last_zone, timezone_since_seq = %(seq)s from compared
+    where store.store_key = compared.store_key and compared.before is distinct from compared.last_zone
+    returning 1
 ), kept as (
     insert into superseded_timezone (store_key, timezone, since_seq, until_seq)
     select store_key, store.timezone, store.timezone_since_seq, %(seq)s
-    from chain join store using (store_key)
-    where chain.is_last and store.timezone <> chain.timezone
+    from compared join store using (store_key)
+    where store.timezone <> compared.last_zone
 )
-select import_id, count(*) filter (where before is null) as accepted,
-    count(*) filter (where before = timezone) as duplicate,
-    count(*) filter (where before <> timezone) as corrected,
-    count(*) filter (where before is distinct from timezone) > 0 as changed
-from chain group by import_id
+select first_import, count(*) filter (where before is null) as accepted,
+    count(*) filter (where before = first_zone) as duplicate,
+    count(*) filter (where before <> first_zone) as corrected,
+    exists (select from changed) as changed
+from compared group by first_import

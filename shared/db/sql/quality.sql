@@ -20,33 +20,33 @@ select max(max_at) from import_chunk where import_id = any(%(ids)s)
 select latest_observed_at from ledger_head
 
 -- name: stores
-select count(*) as stores,
-    count(*) filter (where not exists (select from business_hours own where own.store_key = store.store_key)) as stores_without_hours,
-    count(*) filter (where timezone is null) as stores_without_timezone
-from store where not %(polled_only)s or first_polled_at is not null
+-- Reports have the stores that were polled; files of hours and zones may name more.
+select count(*) filter (where is_polled) as stores,
+    count(*) filter (where is_polled
+        and not exists (select from business_hours own where own.store_key = store.store_key)) as stores_without_hours,
+    count(*) filter (where is_polled and timezone is null) as stores_without_timezone,
+    count(*) filter (where not is_polled) as stores_never_polled
+from store cross join lateral (select first_polled_at is not null as is_polled) polled
 
 -- name: hours
--- Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday.
-with day as materialized (
-    select store_key, closes in (86399, 86340) as is_seam, day_of_week * 86400 + opens as opens,
-        day_of_week * 86400 + case
+-- Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday: `until` is its
+-- end. Ordered as the primary key is, so that nothing needs to be sorted.
+with wrapped as materialized (
+    select store_key, max(closes) as until from business_hours
+    where day_of_week = 6 and closes <= opens and closes not in (86399, 86340) group by store_key
+), ordered as (
+    select closes in (86399, 86340) as is_seam,
+        day_of_week * 86400 + opens < greatest(until, max(day_of_week * 86400 + case
             when closes in (86399, 86340) then 86400
             when closes <= opens then closes + 86400
             else closes
-        end as closes
-    from business_hours
-), week as (
-    select store_key, opens, closes, true as is_row from day
-    union all
-    select store_key, opens - 604800, closes - 604800, false from day where closes > 604800
-), ordered as (
-    select is_row, opens < max(closes) over (
-        partition by store_key order by opens, closes rows between unbounded preceding and 1 preceding) as opens_early
-    from week
+        end) over (partition by store_key order by day_of_week, opens, closes
+            rows between unbounded preceding and 1 preceding)) as opens_early
+    from business_hours left join wrapped using (store_key)
 )
-select count(*) as hours_rows, (select count(*) from day where is_seam) as seams_snapped,
+select count(*) as hours_rows, count(*) filter (where is_seam) as seams_snapped,
     count(*) filter (where opens_early) as overlapping_hours
-from ordered where is_row
+from ordered
 
 -- name: stores_silent
 -- `not in` would compare each store with each poll of the day where the day's polls do not fit work_mem.

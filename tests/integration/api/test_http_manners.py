@@ -141,6 +141,17 @@ def test_a_name_given_twice_is_refused(ingest: TestClient, api: TestClient) -> N
         assert "is given twice" in refused.json()["detail"]
 
 
+def test_every_error_has_its_request_id_and_names_fields_alike(service: TestClient) -> None:
+    for path, headers in (
+        ("/v1/stores/%FF", {}),
+        ("/v1/nowhere", {"Host": "elsewhere.example"}),
+        ("/nowhere", {}),
+    ):
+        answer = service.get(path, headers=headers)
+        assert answer.status_code in {400, 404}
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
 def test_triggering_by_get_is_deprecated(api: TestClient) -> None:
     assert api.get("/trigger_report").headers["deprecation"].startswith("@17")
     assert "deprecation" not in api.post("/trigger_report").headers

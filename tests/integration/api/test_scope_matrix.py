@@ -1,6 +1,6 @@
 """Every route of both services: without a key, with each wrong scope, for foreign stores, with malformed ids (promise 19)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,14 +86,25 @@ def clients(env: dict[str, str], tmp_path: Path) -> Iterator[dict[str, TestClien
         yield {"openapi.json": api, "openapi-ingest.json": ingest}
 
 
-def call(clients: dict[str, TestClient], operation: Operation, path: str, key: str | None) -> Any:
+def call(
+    clients: dict[str, TestClient],
+    operation: Operation,
+    path: str,
+    key: str | None,
+    more: Mapping[str, str] | None = None,
+) -> Any:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = {"json": BODIES.get(operation.path, {})} if "requestBody" in operation.described else {}
     params = {"report_id": path.rpartition("/")[2]} if operation.path == "/get_report" else {}
     if (operation.method, operation.path) == ("delete", "/v1/stores/{store_id}/hours"):
         params = {"effective_from": "2025-03-01"}
     return clients[operation.document].request(
-        operation.method, path, headers=headers, params=params, follow_redirects=False, **body
+        operation.method,
+        path,
+        headers=headers,
+        params={**params, **(more or {})},
+        follow_redirects=False,
+        **body,
     )
 
 
@@ -122,6 +133,22 @@ def test_no_key_and_every_wrong_scope(clients: dict[str, TestClient], database_u
                 operation,
                 answer.text,
             )
+
+
+def test_a_parameter_that_a_call_does_not_have_is_refused_by_name(
+    clients: dict[str, TestClient], env: dict[str, str]
+) -> None:
+    for operation in OPERATIONS:
+        if operation.scope is None:
+            continue
+        path = operation.with_ids(str(new_id()))
+        answer = call(clients, operation, path, env["UPTILL_API_KEY"], {"lable": "x"})
+        body = answer.json()
+        assert (answer.status_code, body.get("field")) == (422, "query.lable"), (operation, answer.text)
+        assert body["errors"][0]["field"] == "query.lable"
+        assert "query.lable: unknown parameter" in body["detail"]
+        # Without a key, the caller learns nothing of the parameters.
+        assert call(clients, operation, path, None, {"lable": "x"}).status_code == 401
 
 
 def test_malformed_ids_name_nothing(clients: dict[str, TestClient], env: dict[str, str]) -> None:

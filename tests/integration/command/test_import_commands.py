@@ -45,7 +45,34 @@ def test_an_upload_prints_what_a_load_prints(services_without_worker: Services, 
         "upload", files[0], "--url", services.settings["UPTILL_INGEST_URL"], UPTILL_INGEST_URL=""
     )
     assert again.returncode == 0, again.stderr
-    assert "the same bytes as import" in again.stderr
+    assert "skipped: the same bytes were loaded on" in again.stderr
+
+
+def test_what_an_upload_cannot_read_or_does_not_apply(
+    services_without_worker: Services, tmp_path: Path
+) -> None:
+    services = services_without_worker
+    missing = services.run("upload", str(tmp_path / "missing.csv"))
+    assert (missing.returncode, "No such file" in missing.stderr) == (1, True)
+    header = "store_id,day_of_week,start_time_local,end_time_local\n"
+    (tmp_path / "am.csv").write_text(f"{header}0042,0,08:00,12:00\n")
+    (tmp_path / "pm.csv").write_text("shop,day\n")
+    held = services.run("upload", str(tmp_path / "am.csv"), str(tmp_path / "pm.csv"))
+    assert held.returncode == 1
+    assert "NOT APPLIED: am.csv, because pm.csv of the same delivery was not loaded" in held.stderr
+    shown = services.run("imports", "list")
+    assert "failed" in shown.stdout
+    import_id = next(line.split()[0] for line in shown.stdout.splitlines() if "failed" in line)
+    assert "pm.csv of the same delivery was not loaded" in services.run("imports", "show", import_id).stdout
+    both = services.run("rejects", import_id, "--csv", "--json")
+    assert (both.returncode, "--csv and --json exclude each other" in both.stderr) == (2, True)
+
+
+def test_an_address_of_the_other_service_is_named(services_without_worker: Services) -> None:
+    services = services_without_worker
+    wrong = services.run("imports", "list", UPTILL_INGEST_URL=services.settings["UPTILL_API_URL"])
+    assert wrong.returncode == 1
+    assert "UPTILL_INGEST_URL that of the ingest service" in wrong.stderr
 
 
 def test_a_dry_run_prints_what_would_change(

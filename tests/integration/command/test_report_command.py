@@ -35,6 +35,19 @@ def test_an_empty_database_has_no_report(services: Services, client: UptillClien
 
 
 @pytest.mark.usefixtures("polls")
+def test_a_label_that_no_store_has_and_an_id_that_no_report_has(services: Services, tmp_path: Path) -> None:
+    refused = services.run("report", "--label", "regoin=north", "-o", str(tmp_path / "r.csv"))
+    assert refused.returncode == 1
+    assert "no polled store has regoin=north: `uptill stores list` shows the labels" in refused.stderr
+    assert not (tmp_path / "r.csv").exists()
+    unknown = services.run("reports", "show", "abc")
+    assert (unknown.returncode, "report abc does not exist" in unknown.stderr) == (1, True)
+    wrong = services.run("report", "-o", str(tmp_path / "r.pdf"))
+    assert (wrong.returncode, "cannot have the ending .pdf" in wrong.stderr) == (2, True)
+    assert services.run("report", "-o", str(tmp_path / "r.txt"), "--format", "csv").returncode == 0
+
+
+@pytest.mark.usefixtures("polls")
 class TestOutput:
     """The `-o` file."""
 

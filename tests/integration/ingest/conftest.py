@@ -1,6 +1,6 @@
 """Files loaded in both ways, by the command and over HTTP, for tests of what becomes of their bytes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from services.ingest.quality_warnings import list_warnings
+from services.ingest.run import Limits, load_source
+from services.ingest.watch import Watcher
+from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
+from tests.integration.ingest.database import check_ledger
+from tests.integration.ingest.deliveries import Deliver, Files, by_http, pack
 from tests.integration.ingest.service import ended, ingest_service
 
 
@@ -71,3 +77,50 @@ def _read_latest(database_url: str, source: str, told: str) -> Loaded:
             "select line, reason from import_reject where import_id = %s order by line", [row["id"]]
         ).fetchall()
     return Loaded(row, rejects, told)
+
+
+@pytest.fixture(params=["folder", "zip", "form", "uploaded zip", "watch"])
+def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Deliver]:
+    """Bring files as one delivery, in one of the ways there are."""
+    turns = iter(range(100))
+
+    def write(files: Files) -> Path:
+        folder = tmp_path / f"delivery {next(turns)}"
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return folder
+
+    def by_command(files: Files) -> tuple[str, list[str]]:
+        path = write(files)
+        if request.param == "zip":
+            path = path.with_suffix(".zip")
+            path.write_bytes(pack(files))
+        done = run_ingest(database_url, str(path))
+        text = done.stderr.decode()
+        return text, [line for line in text.splitlines() if "warning:" in line]
+
+    def by_watching(files: Files) -> tuple[str, list[str]]:
+        found: list[str] = []
+        told: list[str] = []
+
+        def load(*args: Any) -> Any:
+            result = load_source(database_url, *args, limits=Limits())
+            if result.state != "running":
+                found.extend(list_warnings(result.quality or {}))
+                told.append(f"{result.state} {result.reason} {result.error}")
+            return result
+
+        watcher = Watcher(str(write(files)), Settings.model_validate({"database_url": database_url}), load)
+        watcher.check_once()
+        watcher.check_once()
+        return "\n".join(told), found
+
+    if request.param in {"folder", "zip"}:
+        yield by_command
+    elif request.param == "watch":
+        yield by_watching
+    else:
+        with ingest_service(database_url, tmp_path / "spool") as client:
+            yield lambda files: by_http(client, files, as_form=request.param == "form")
+    check_ledger(database_url)

@@ -1,106 +1,11 @@
 """Hours take effect by delivery, and for each store completely or not at all: by the command and by HTTP alike."""
 
-import gzip
-import io
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import psycopg
-import pytest
-from fastapi.testclient import TestClient
 
-from services.ingest.quality_warnings import list_warnings
-from services.ingest.run import Limits, load_source
-from services.ingest.watch import Watcher
-from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
-from tests.integration.ingest.database import check_ledger
-from tests.integration.ingest.service import ended, ingest_service
-
-HEADER = "store_id,day_of_week,start_time_local,end_time_local"
-Files = Mapping[str, str]
-Deliver = Callable[[Files], tuple[str, list[str]]]  # the output or state, and the warnings
-
-
-def week(store: str, *days: int | str, opens: str = "09:00", closes: str = "21:00") -> list[str]:
-    return [f"{store},{day},{opens},{closes}" for day in days]
-
-
-def table(*rows: str, header: str = HEADER) -> str:
-    return "\n".join([header, *rows]) + "\n"
-
-
-def days(database_url: str, store: str) -> list[int]:
-    with psycopg.connect(database_url) as conn:
-        rows = conn.execute(
-            "select day_of_week from business_hours join store using (store_key) where store_id = %s order by 1",
-            [store],
-        )
-        return [day for (day,) in rows]
-
-
-def pack(files: Files) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return packed.getvalue()
-
-
-@pytest.fixture(params=["folder", "zip", "form", "uploaded zip", "watch"])
-def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Deliver]:
-    """Bring files as one delivery, in one of the ways there are."""
-    turns = iter(range(100))
-
-    def write(files: Files) -> Path:
-        folder = tmp_path / f"delivery {next(turns)}"
-        folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text)
-        return folder
-
-    def by_command(files: Files) -> tuple[str, list[str]]:
-        path = write(files)
-        if request.param == "zip":
-            path = path.with_suffix(".zip")
-            path.write_bytes(pack(files))
-        done = run_ingest(database_url, str(path))
-        text = done.stderr.decode()
-        return text, [line for line in text.splitlines() if "warning:" in line]
-
-    def by_watching(files: Files) -> tuple[str, list[str]]:
-        found: list[str] = []
-
-        def load(*args: Any) -> Any:
-            result = load_source(database_url, *args, limits=Limits())
-            found.extend(list_warnings(result.quality or {}) if result.state != "running" else ())
-            return result
-
-        watcher = Watcher(str(write(files)), Settings.model_validate({"database_url": database_url}), load)
-        watcher.check_once()
-        watcher.check_once()
-        return "", found
-
-    if request.param in {"folder", "zip"}:
-        yield by_command
-    elif request.param == "watch":
-        yield by_watching
-    else:
-        with ingest_service(database_url, tmp_path / "spool") as client:
-            yield lambda files: by_http(client, files, as_form=request.param == "form")
-    check_ledger(database_url)
-
-
-def by_http(client: TestClient, files: Files, *, as_form: bool) -> tuple[str, list[str]]:
-    if as_form:
-        parts = [("file", (name, text, "text/csv")) for name, text in files.items()]
-        body = ended(client, client.post("/v1/imports", files=parts))
-    else:
-        sent = client.post("/v1/imports", content=pack(files), headers={"Content-Type": "application/zip"})
-        body = ended(client, sent)
-    return str(body), list(list_warnings(body["quality"] or {}))
+from tests.integration.ingest.deliveries import Deliver, days, table, week
 
 
 def test_the_files_of_a_delivery_are_a_union_and_the_next_delivery_replaces(
@@ -143,7 +48,11 @@ def test_a_rejected_row_leaves_its_store_as_it_was_throughout_the_delivery(
     assert days(database_url, "new") == []
     assert len(warnings) == 2, text
     # The store without hours comes first.
-    assert "store new HAS NO HOURS and counts as open 24x7: line 9 was rejected (time)" in warnings[0]
+    assert (
+        "if 'new' is a store, it HAS NO HOURS and counts as open 24x7: no store has this id yet"
+        in warnings[0]
+    )
+    assert "line 9 was rejected (time)" in warnings[0]
     assert "store lake-2 keeps the hours it had: line 4 was rejected (time)" in warnings[1]
     with psycopg.connect(database_url) as conn:
         rejected = conn.execute(
@@ -167,7 +76,8 @@ def test_a_rejected_zone_leaves_the_store_as_it_was(deliver: Deliver, database_u
     assert zones == [("a", "America/Denver"), ("c", "UTC")]
     assert len(warnings) == 2
     assert "store a keeps the time zone it had: line 3 was rejected (timezone)" in warnings[0]
-    assert "store b has no time zone and counts as America/Chicago: line 4" in warnings[1]
+    assert "if 'b' is a store, it has no time zone and counts as America/Chicago" in warnings[1]
+    assert "line 4 was rejected" in warnings[1]
 
 
 def test_days_numbered_from_1_to_7_count_from_monday(deliver: Deliver, database_url: str) -> None:
@@ -190,33 +100,6 @@ def test_contradicting_day_numbers_are_refused(deliver: Deliver, database_url: s
     text, _ = deliver({"both.csv": table(*week("both", 0, 1, 7))})
     assert "day_numbers" in text or "both day 0 and day 7" in text or not text
     assert days(database_url, "both") == []
-
-    deliver(
-        {
-            "zero.csv": table(*week("zero", 0, 1)),
-            "seven.csv": table(*week("seven", 1, 7)),
-            "unclear.csv": table(*week("unclear", 2)),
-        }
-    )
-    assert days(database_url, "zero") == [0, 1]
-    assert days(database_url, "seven") == [0, 6]
-    assert days(database_url, "unclear") == []
-
-
-def test_a_file_that_is_not_loaded_makes_the_hours_of_its_delivery_doubtful(
-    database_url: str, tmp_path: Path
-) -> None:
-    (tmp_path / "am.csv").write_text(table(*week("e5", 0, 1, opens="08:00", closes="18:00")))
-    evening = gzip.compress(table(*week("e5", 0, 1, opens="18:00", closes="23:00")).encode())
-    (tmp_path / "pm.csv.gz").write_bytes(evening)
-    whole = run_ingest(database_url, str(tmp_path))
-    assert whole.returncode == 0
-    assert b"INCOMPLETE" not in whole.stderr
-    (tmp_path / "pm.csv.gz").write_bytes(evening[:-6])
-    cut = run_ingest(database_url, str(tmp_path))
-    assert cut.returncode == 1
-    assert b"pm.csv.gz was not loaded" in cut.stderr
-    assert b"INCOMPLETE HOURS" in cut.stderr
 
 
 def test_a_file_that_is_named_twice_is_loaded_once(database_url: str, tmp_path: Path) -> None:

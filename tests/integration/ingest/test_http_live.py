@@ -139,7 +139,7 @@ def test_a_future_poll_refuses_only_its_own_call(service: TestClient, database_u
             threads.map(lambda polls: service.post("/v1/observations", json={"observations": polls}), calls)
         )
     assert [answer.status_code for answer in answers] == [200, 422] * 4
-    assert problem(answers[1], 422, "invalid_request")["field"] == "observations.1.observed_at"
+    assert problem(answers[1], 422, "invalid_request")["field"] == "body.observations.1.observed_at"
     assert send(service, soon) == (1, 0, 0)
     assert {store for store, _ in observations(database_url)} == {"a", "c0", "c2", "c4", "c6"}
 

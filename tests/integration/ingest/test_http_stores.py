@@ -123,6 +123,35 @@ def test_the_answer_says_what_to_check(service: TestClient, timezone: str, store
     assert service.put(path, json={"timezone": stored}).json()["counts"]["duplicate"] == 1
 
 
+def test_hours_may_be_written_as_in_files(service: TestClient, database_url: str) -> None:
+    hours = [
+        {"day_of_week": "Monday", "start_time_local": "9:00 AM", "end_time_local": "5:00 PM"},
+        {"day_of_week": "tue", "start_time_local": "9.00", "end_time_local": "24:00"},
+        {"day_of_week": "2", "start_time_local": "09:00:00", "end_time_local": "17:00"},
+        {"day_of_week": 3, "start_time_local": "09:00", "end_time_local": "17:00"},
+    ]
+    answer = service.put("/v1/stores/a/hours", json={"hours": hours}, params={"create": "true"})
+    assert answer.json()["counts"]["accepted"] == 4, answer.text
+    assert answer.json()["warnings"] == []
+    with psycopg.connect(database_url) as conn:
+        rows = conn.execute("select day_of_week, opens, closes from business_hours order by 1").fetchall()
+    assert rows == [(0, 32_400, 61_200), (1, 32_400, 0), (2, 32_400, 61_200), (3, 32_400, 61_200)]
+
+
+def test_doubtful_hours_are_answered_with_warnings(service: TestClient) -> None:
+    hours = [
+        {"day_of_week": day, "start_time_local": "9:00", "end_time_local": "5:00"} for day in range(1, 6)
+    ]
+    answer = service.put("/v1/stores/a/hours", json={"hours": hours}, params={"create": "true"}).json()
+    numbered, long = answer["warnings"]
+    assert "1 is read as Tuesday" in numbered
+    assert "5 openings last more than 16 hours and end on the next day, such as 9:00 to 5:00" in long
+    named = [interval | {"day_of_week": "Mon"} for interval in hours[:1]]
+    refused = service.put("/v1/stores/a/hours", json={"hours": [hours[0] | {"day_of_week": 7}]})
+    assert "0 (Monday) to 6 (Sunday), or an English name such as Monday, not 7" in refused.json()["detail"]
+    assert service.put("/v1/stores/a/hours", json={"hours": named}).status_code == 200
+
+
 def test_a_zone_of_the_machine_is_refused(service: TestClient) -> None:
     answer = service.put("/v1/stores/a/timezone", json={"timezone": "localtime"}, params={"create": "true"})
     assert "each machine" in problem(answer, 422, "invalid_request")["detail"]
@@ -131,9 +160,18 @@ def test_a_zone_of_the_machine_is_refused(service: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        ("a/timezone", {"timezone": "Mars/Olympus"}, "timezone"),
-        ("a/hours", {"hours": [MONDAY | {"start_time_local": "24:00"}]}, "hours.0"),
+        ("a/timezone", {"timezone": "Mars/Olympus"}, "body.timezone"),
+        ("a/hours", {"hours": [MONDAY | {"start_time_local": "24:00"}]}, "body.hours.0"),
+        (
+            "a/hours",
+            {"hours": [MONDAY | {"start_time_local": "9:00 AM", "end_time_local": "5:00"}]},
+            "body.hours.0",
+        ),
         ("a/hours", {"hours": [MONDAY | {"day_of_week": 7}]}, "body.hours.0.day_of_week"),
+        ("a/hours", {"hours": [MONDAY | {"day_of_week": "Montag"}]}, "body.hours.0.day_of_week"),
+        ("a/hours", {"hours": [MONDAY | {"day_of_week": 0.0}]}, "body.hours.0.day_of_week"),
+        ("a/hours", {"hours": [MONDAY | {"day_of_week": None}]}, "body.hours.0.day_of_week"),
+        ("a/hours", {"hours": [MONDAY | {"day_of_week": True}]}, "body.hours.0.day_of_week"),
         ("a/hours", {"hours": [MONDAY | {"colour": "red"}]}, "body.hours.0.colour"),
         ("a/hours", {"hours": [MONDAY] * 10_000}, "body.hours"),
         ("a/hours", {"hours": None}, "body.hours"),

@@ -16,7 +16,7 @@ ZONES = b"store_id\ttimezone_str\na\tAmerica/Denver\n"
 LEFT_OUT = {
     "set.zip/readme.txt": "its first line is not the header of a table",
     "set.zip/inner.zip": "it is an archive inside the archive; unpack it and load it by itself",
-    "set.zip/photo.png": "its name ends in none of .csv, .tsv, .txt, also with .gz",
+    "set.zip/photo.png": "its name does not end in .csv, .tsv or .txt (or these with .gz)",
 }
 
 
@@ -52,7 +52,7 @@ def test_an_archive_by_the_command(database_url: str, tmp_path: Path) -> None:
     assert done.returncode == 0, printed
     assert printed.count("left out:") == len(LEFT_OUT) + 2
     assert all(f"{folder}/{name}: {reason}" in printed for name, reason in LEFT_OUT.items())
-    assert f"{folder}/notes.docx: it is hidden, or its name ends in none of" in printed
+    assert f"{folder}/notes.docx: its name does not end in .csv, .csv.gz or .zip" in printed
     assert f"{folder}/sub: it is a folder; name it to load what it holds" in printed
     check_loaded(database_url)
 

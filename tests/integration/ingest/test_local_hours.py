@@ -92,7 +92,9 @@ def test_a_folder_loads_time_zones_and_hours_before_polls(database_url: str, tmp
         database_url, [str(tmp_path)], on_progress=lambda progress: seen.append(progress.source)
     )
     assert [result.kind for result in results] == ["timezones", "hours", "polls", None]
-    assert [result.state for result in results] == ["succeeded", "succeeded", "succeeded", "failed"]
+    # The other file may hold the other half of the hours.
+    assert [result.state for result in results] == ["failed", "failed", "succeeded", "failed"]
+    assert [result.is_held for result in results] == [True, True, False, False]
     assert results[-1].error is not None
     assert "store_id,status,timestamp_utc" in results[-1].error
     assert [Path(source).name for source in seen] == ["c_zones.csv", "b_hours.csv", "a_polls.CSV"]

@@ -46,6 +46,7 @@ def test_polls(database_url: str, tmp_path: Path) -> None:
         "stores": 4,
         "stores_without_hours": 2,
         "stores_without_timezone": 2,
+        "stores_never_polled": 1,
         "newest_poll": "2024-09-03T04:59:30+00:00",
         "stores_silent_24h": 2,
         "sampled_stores": 4,
@@ -87,9 +88,10 @@ def test_hours(database_url: str, tmp_path: Path) -> None:
         "rejects": {"day": 1},
         "duplicates": 0,
         "corrections": 0,
-        "stores": 2,
+        "stores": 0,
         "stores_without_hours": 0,
-        "stores_without_timezone": 2,
+        "stores_without_timezone": 0,
+        "stores_never_polled": 2,
         "hours_rows": 9,
         "seams_snapped": 2,
         "overlapping_hours": 3,
@@ -105,9 +107,10 @@ def test_zones(database_url: str, tmp_path: Path) -> None:
         "rejects": {"timezone": 1},
         "duplicates": 1,
         "corrections": 1,
-        "stores": 2,
-        "stores_without_hours": 2,
+        "stores": 0,
+        "stores_without_hours": 0,
         "stores_without_timezone": 0,
+        "stores_never_polled": 2,
     }
 
 

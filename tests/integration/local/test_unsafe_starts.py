@@ -131,5 +131,5 @@ def test_a_missing_setting_is_reported_without_a_traceback(env: Mapping[str, str
         check=False,
     )
     assert ended.returncode == 1
-    assert "UPTILL_S3_BUCKET not set" in ended.stderr
+    assert "UPTILL_S3_BUCKET is not set" in ended.stderr
     assert "Traceback" not in ended.stderr

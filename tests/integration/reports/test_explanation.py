@@ -14,10 +14,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api.use_cases import explanation
-from services.ingest.http.calendars import replace_calendar
+from services.ingest.http.calendars import NewCalendar, replace_calendar
 from services.ingest.http.change_store import (
     LocalDate,
     LocalInterval,
+    parse_special_dates,
     replace_hours,
     replace_labels,
     replace_timezone,
@@ -133,8 +134,18 @@ def change_everything(database_url: str, fleet: Fleet, folder: Path) -> None:
     assert all(result.state == "succeeded" and not result.rejected for result in results), results
     for number, name in enumerate(fleet.stores):
         replace_labels(database_url, name, {"region": "north"} if number % 2 else {}, "test")
-    replace_calendar(database_url, "holidays", {}, [LocalDate(str(days_ago(0)), ())], "test")
-    replace_calendar(database_url, "holidays", {}, [LocalDate(str(days_ago(2)), ())], "test")
+    replace_calendar(
+        database_url,
+        "holidays",
+        NewCalendar({}, parse_special_dates([LocalDate(str(days_ago(0)), ())])),
+        "test",
+    )
+    replace_calendar(
+        database_url,
+        "holidays",
+        NewCalendar({}, parse_special_dates([LocalDate(str(days_ago(2)), ())])),
+        "test",
+    )
     replace_timezone(database_url, next(iter(fleet.stores)), "Asia/Tokyo", "test")
     replace_hours(database_url, next(iter(fleet.stores)), [LocalInterval("0", "01:00", "02:00")], "test")
 
@@ -156,7 +167,9 @@ def test_it_adds_up_to_the_row_even_after_the_data_changed(
         ("bank", range(2, 4), ()),
     ):
         dates = [LocalDate(str(days_ago(day)), intervals) for day in days]
-        replace_calendar(database_url, name, {"region": "north"}, dates, "test")
+        replace_calendar(
+            database_url, name, NewCalendar({"region": "north"}, parse_special_dates(dates)), "test"
+        )
     made = {policy: make_report(api, worker, policy) for policy in POLICIES}
     before = {
         policy: {store: explain(api, report_id, store) for store in rows}

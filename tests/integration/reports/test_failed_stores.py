@@ -204,6 +204,8 @@ def test_it_costs_only_itself(
     assert (failed["store_id"], failed["reason"]) == (STORES[place], reason)
     assert named in failed["detail"]
     assert {file["rows"] for file in report["files"]} == {len(STORES) - 1}
+    event = "select report_event(%s)::jsonb #> '{data,stores_failed}'"
+    assert conn.execute(event, [report["id"]]).fetchone() == (1,)
 
 
 def test_a_batch_of_which_nothing_is_left(

@@ -153,6 +153,7 @@ def test_every_end_of_a_report_is_told_once_and_signed(
         assert b"X-Amz" not in request.body, "no link travels"
         told.append((request.path, event["data"]["id"], event["data"]["state"]))
         shown = api.get(f"/v1/reports/{event['data']['id']}").json()
+        assert event["data"]["stores_failed"] == 0
         if event["data"]["state"] == "succeeded":
             assert [
                 {name: file[name] for name in ("format", "size_bytes", "sha256", "rows")}

@@ -78,8 +78,7 @@ async def put_hours(
     """Replace the opening hours of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
     intervals = [
-        LocalInterval(str(given.day_of_week), given.start_time_local, given.end_time_local)
-        for given in body.hours
+        LocalInterval(given.day_of_week, given.start_time_local, given.end_time_local) for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
     replace = partial(replace_hours, create=create, effective_from=effective_from, dry_run=dry_run)

@@ -1,0 +1,22 @@
+"""What to do with one file of a delivery."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of loading a file. The default loads it whole, or applies the rows that an earlier step staged.
+
+    `stage_only`: the rows wait for the rest of the delivery. `delivery_id`: they take effect together with those of other
+    files. `is_last`: all other files of the same delivery and kind are staged. `held_by`: this file of the delivery was
+    not loaded, so the staged rows do not take effect.
+    """
+
+    stage_only: bool = False
+    delivery_id: UUID | None = None
+    is_last: bool = False
+    held_by: str | None = None
+
+
+LOAD = Step()

@@ -1,0 +1,137 @@
+"""What is said about rows that may not mean what they say: stores that do not exist, and clocks of twelve hours."""
+
+from pathlib import Path
+
+from tests.integration.ingest.command import run_ingest
+from tests.integration.ingest.conftest import LoadFile
+from tests.integration.ingest.deliveries import Deliver, days, table, week
+
+ZONES = "store_id,timezone_str"
+
+
+def test_a_row_of_an_unknown_store_may_be_no_store(deliver: Deliver) -> None:
+    deliver({"good.csv": table(*week("known", 0, 1))})
+    _, warnings = deliver(
+        {
+            "zones.csv": table("a,UTC", "b,UTC", "Total,4", header=ZONES),
+            "hours.csv": table(
+                *week("a", 0, 1), *week("b", 0), "Total,,,", '"h"c,1,09:00,18:00', "known,x,9:00,18:00"
+            ),
+        }
+    )
+    said = "\n".join(warnings)
+    assert "if 'Total' is a store, it has no time zone and counts as America/Chicago" in said
+    assert "if 'Total' is a store, it HAS NO HOURS and counts as open 24x7: no store has this id yet" in said
+    assert "line 6 was rejected (quoting), and names 'h\"c', which does not exist" in said
+    assert "store known keeps the hours it had: line 7 was rejected (day)" in said
+    assert "store Total" not in said
+
+
+def test_a_row_with_another_separator_holds_its_store(deliver: Deliver, database_url: str) -> None:
+    deliver({"good.csv": table(*week("hf", *range(7)))})
+    _, warnings = deliver({"hours.csv": table(*week("hf", 0), "hf;1;09:00;18:00", *week("other", 0, 1))})
+    assert days(database_url, "hf") == list(range(7))
+    assert "store hf keeps the hours it had: line 3 was rejected (columns)" in warnings[0]
+
+
+def test_half_a_clock_of_twelve_hours_is_rejected(deliver: Deliver, database_url: str) -> None:
+    deliver(
+        {
+            "hours.csv": table(
+                "mixed,0,9:00 AM,5:00",
+                "mixed2,0,9:00,5:00 PM",
+                "late,0,9:00 AM,17:00",
+                "midnight,0,0:30,5:00 AM",
+                "alike,0,9:00 AM,5:00 PM",
+                "end,0,1:00 PM,24:00",
+                *week("more", 0, 1, 2),
+            )
+        }
+    )
+    assert [days(database_url, store) for store in ("mixed", "mixed2")] == [[], []]
+    assert [days(database_url, store) for store in ("late", "midnight", "alike", "end")] == [[0]] * 4
+
+
+def test_special_hours_follow_the_same_rule(load_file: LoadFile) -> None:
+    rows = ["a,2024-12-25,9:00 AM,5:00", *(f"b,2024-12-{day},9:00,17:00" for day in range(10, 15))]
+    header = "store_id,date,start_time_local,end_time_local"
+    assert load_file(table(*rows, header=header).encode()).rejects == [(2, "half_of_day")]
+
+
+def test_a_long_opening_across_midnight_is_doubted(deliver: Deliver) -> None:
+    _, warnings = deliver(
+        {
+            "hours.csv": table(
+                *week("day", 0, 1, opens="9:00", closes="5:00"),
+                *week("bar", 0, opens="18:00", closes="03:00"),
+                *week("always", 0, opens="09:00", closes="09:00"),
+                *week("long", 0, opens="05:00", closes="23:30"),
+            )
+        }
+    )
+    assert len(warnings) == 1
+    assert (
+        "2 openings last more than 16 hours and end on the next day, such as 09:00 to 05:00 of store day"
+        in warnings[0]
+    )
+    assert "(line 2)" in warnings[0]
+
+
+def test_the_separator_line_and_the_header_must_agree(load_file: LoadFile) -> None:
+    refused = load_file(b"sep=;\nstore_id,status,timestamp_utc\na,active,2024-10-14T09:00:00Z\n")
+    reason, message = refused.refusal
+    assert reason == "header"
+    assert "Remove the line sep=;" in message
+    assert (
+        load_file(b"sep=;\nstore_id;status;timestamp_utc\na;active;2024-10-14T09:00:00Z\n").state
+        == "succeeded"
+    )
+
+
+def test_a_zip_that_does_not_begin_like_one_is_named(load_file: LoadFile) -> None:
+    reason, message = load_file(b"MZ\x90 not a zip\rPK\x03\x04", name="set.zip").refusal
+    assert (reason, "named .zip" in message) == ("magic", True)
+    polls = b"store_id,status,timestamp_utc\na,active,2024-10-14T09:00:00Z\n"
+    assert load_file(polls, name="set.zip").state == "succeeded"
+
+
+def test_ids_that_no_url_can_name_are_rejected(load_file: LoadFile) -> None:
+    rows = [f"{store},active,2024-10-14T09:00:00Z" for store in (".", "..", "...", ".a", "a.", "b", "c", "d")]
+    loaded = load_file(table(*rows, header="store_id,status,timestamp_utc").encode())
+    assert loaded.rejects == [(2, "store_id"), (3, "store_id")]
+
+
+def test_skipped_bytes_name_the_first_load_and_its_rejected_rows(database_url: str, tmp_path: Path) -> None:
+    rows = ["a,active,2024-10-14T09:00:00Z", "a,odd,2024-10-14T10:00:00Z", "a,active,2024-10-14T11:00:00Z"]
+    text = table(*rows, header="store_id,status,timestamp_utc")
+    (tmp_path / "first.csv").write_text(text)
+    (tmp_path / "second.csv").write_text(text)
+    run_ingest(database_url, str(tmp_path / "first.csv"))
+    again = run_ingest(database_url, str(tmp_path / "second.csv")).stderr.decode()
+    assert "second.csv: skipped: the same bytes were loaded on 2" in again
+    assert f" UTC as {tmp_path / 'first.csv'} (import " in again
+    assert "1 row was rejected then: `uptill rejects " in again
+
+
+def test_the_only_row_and_all_rows_are_called_that(load_file: LoadFile) -> None:
+    header = "store_id,status,timestamp_utc"
+    one = load_file(table("a,odd,2024-10-14T09:00:00Z", header=header).encode()).refusal[1]
+    assert one.startswith("the only row (line 2) was rejected (1 status)")
+    rows = ["a,odd,2024-10-14T09:00:00Z", "b,odd,2024-10-14T09:00:00Z"]
+    both = load_file(table(*rows, header=header).encode(), name="two.csv").refusal[1]
+    assert both.startswith("all 2 rows from line 2 on were rejected (2 status)")
+
+
+def test_files_of_one_name_are_told_apart(database_url: str, tmp_path: Path) -> None:
+    for folder in ("north", "south"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "zones.csv").write_text(table(f"{folder},UTC", header=ZONES))
+    done = run_ingest(database_url, str(tmp_path / "north"), str(tmp_path / "south"))
+    assert b"north/zones.csv" in done.stdout
+    assert b"south/zones.csv" in done.stdout
+
+
+def test_addresses_of_other_kinds_are_refused(database_url: str) -> None:
+    done = run_ingest(database_url, "https://example.com/polls.csv")
+    assert done.returncode == 1
+    assert b"https:// addresses cannot be loaded" in done.stderr
