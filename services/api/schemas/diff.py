@@ -169,4 +169,7 @@ def _describe(cause: DiffCause) -> str:
 
 
 def _value(column: str, text: str | None) -> float | str | None:
-    return text if text is None or column in _TEXT_COLUMNS else float(text)
+    if text is None or column in _TEXT_COLUMNS:
+        return text
+    # A mean that divides by nothing is empty.
+    return float(text) if text else None

@@ -4,6 +4,7 @@ It describes the tables once the import is in. Its cost does not grow with the n
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from services.ingest.write.quality_sample import sample_polls
 from services.ingest.write.remarks import LISTS
 from shared.db.queries import queries
 from shared.diagnostics.find import find_all
+from shared.diagnostics.registry import DataFinding
 
 _SQL = queries("quality")
 
@@ -28,7 +30,7 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
     `stores_without_timezone` (of these) and `stores_never_polled` (all others).
 
     Any import but polls: `diagnostics`, what may be wrong with all stores' hours, dates, lifetimes and closures: each with
-    its name, severity, number and first examples. Absent if nothing is.
+    its name, severity, number and first examples. Absent if nothing is, or if a lock or a slow database delays them.
 
     Hours add `hours_rows`, `seams_snapped` (closing 23:59:59 or 23:59:00, read as 24:00) and `overlapping_hours` (rows
     that open before an earlier row of the store closes). Polls add `newest_poll` (the newest that the import changed, or
@@ -54,13 +56,23 @@ def read_quality(conn: psycopg.Connection, import_id: UUID) -> dict[str, object]
         report |= cursor.execute(_SQL["stores"]).fetchall()[0]
         if kind in {"hours", "archive"}:
             report |= cursor.execute(_SQL["hours"]).fetchall()[0]
-    if kind != "polls" and (found := find_all(conn)):
+    if kind != "polls" and (found := _find_all_soon(conn)):
         report["diagnostics"] = [{**vars(one), "severity": one.severity} for one in found]
     if has_polls and (newest := _find_newest_poll(conn, ids)):
         ((silent,),) = conn.execute(_SQL["stores_silent"], {"newest": newest})
         report |= {"newest_poll": newest.isoformat(), "stores_silent_24h": silent}
         report |= sample_polls(conn, newest)
     return report
+
+
+def _find_all_soon(conn: psycopg.Connection) -> Sequence[DataFinding]:
+    """Return what the diagnostics find, or nothing if they would hold up the end of the import."""
+    with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled), conn.transaction():
+        lock_timeout, statement_timeout, *_ = conn.execute(_SQL["limit_diagnostics"]).fetchall()[0]
+        found = find_all(conn)
+        conn.execute(_SQL["unlimit_diagnostics"], [lock_timeout, statement_timeout])
+        return found
+    return ()
 
 
 def _gather_remarks(conn: psycopg.Connection, archive_id: UUID) -> dict[str, Any]:

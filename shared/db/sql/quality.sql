@@ -96,3 +96,11 @@ with given as materialized (
 )
 select count(*) over () as pairs, before, store_id from pair where is_concerned and before is not null
 order by before limit %(limit)s
+
+-- name: limit_diagnostics
+-- Limits the next statements of this transaction, and returns the limits before.
+select earlier.lock_timeout, earlier.statement_timeout, set_config('lock_timeout', '1s', true), set_config('statement_timeout', '10s', true)
+from (select current_setting('lock_timeout') as lock_timeout, current_setting('statement_timeout') as statement_timeout offset 0) earlier
+
+-- name: unlimit_diagnostics
+select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)
