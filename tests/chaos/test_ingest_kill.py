@@ -78,6 +78,6 @@ def test_a_killed_import_goes_on(servers: Endpoints, undisturbed: Undisturbed, s
         assert done.returncode == 0, done.stderr
         went_on = f"resumed at byte {committed:,}" in done.stderr.decode()
         assert committed or share < 0.3
-        assert went_on == bool(committed) or b"the same bytes as import" in done.stderr
+        assert went_on == bool(committed) or b"the same bytes were loaded" in done.stderr
         assert figures(url, file) == undisturbed.figures
         check_ledger(url)

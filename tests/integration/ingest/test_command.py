@@ -41,7 +41,7 @@ def test_standard_input(database_url: str) -> None:
         (b"", "empty"),
         (b"a;b\n", "header is unknown"),
         (b"PK\x03\x04", "zip"),
-        (b"a,b\n", "Line 1 must name"),
+        (b"a,b\n", "It must name"),
     ],
 )
 def test_the_error_of_a_refused_file_says_what_to_change(
