@@ -49,6 +49,18 @@ class StoreChange:
 
 
 @dataclass(frozen=True)
+class ChangeOptions:
+    """Who makes a change, whether it adds an unknown store, and whether it is a dry run.
+
+    `create` None: the call never adds one.
+    """
+
+    created_by: str
+    create: bool | None = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
 class LocalInterval:
     """One opening as text: the day, as an English name or as a number from 0 (Monday), and two times of day."""
 
@@ -69,15 +81,13 @@ def replace_hours(
     database_url: str,
     store_id: str,
     intervals: Sequence[LocalInterval],
-    created_by: str,
+    options: ChangeOptions,
     *,
-    create: bool = False,
     effective_from: str | None = None,
-    dry_run: bool = False,
 ) -> StoreChange:
     """Replace the hours that apply from a date on, or those without a date. Without intervals the store is open 24x7.
 
-    Raise as `_change_store` does.
+    Raise as `change_store` does.
     """
     start = _parse_start(effective_from)
     parsed = [_parse_interval(index, interval) for index, interval in enumerate(intervals)]
@@ -92,16 +102,14 @@ def replace_hours(
         ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
         return RowCounts(accepted=added, duplicate=len(parsed) - added)
 
-    change = _change_store(
-        database_url, store_id, "hours", created_by, write_hours, create=create, dry_run=dry_run
-    )
+    change = change_store(database_url, store_id, "hours", options, write_hours)
     return replace(change, warnings=[*_warn_of_hours(intervals, parsed), *change.warnings])
 
 
 def remove_dated_hours(
     database_url: str, store_id: str, effective_from: str, created_by: str, *, dry_run: bool = False
 ) -> StoreChange:
-    """Remove the hours that apply from a date on. Raise `InvalidRequest`, and as `_change_store` does."""
+    """Remove the hours that apply from a date on. Raise `InvalidRequest`, and as `change_store` does."""
     start = _parse_start(effective_from)
     missing: list[str] = []
 
@@ -112,9 +120,8 @@ def remove_dated_hours(
         gone: dict[str, object] = {"store_key": store_key, "effective_from": start, "intervals": []}
         return change.merge_rows(DATED_HOURS, [], [gone])
 
-    change = _change_store(
-        database_url, store_id, "hours", created_by, remove_hours, create=None, dry_run=dry_run
-    )
+    options = ChangeOptions(created_by, create=None, dry_run=dry_run)
+    change = change_store(database_url, store_id, "hours", options, remove_hours)
     return replace(change, warnings=[*missing, *change.warnings])
 
 
@@ -155,12 +162,9 @@ def replace_timezone(
     database_url: str,
     store_id: str,
     timezone: str,
-    created_by: str,
-    *,
-    create: bool = False,
-    dry_run: bool = False,
+    options: ChangeOptions,
 ) -> StoreChange:
-    """Set the time zone. Raise as `_change_store` does."""
+    """Set the time zone. Raise as `change_store` does."""
     zone = find_zone(timezone)
     if isinstance(zone, str):
         raise InvalidRequest(ROW_REASONS[zone], field="body.timezone")
@@ -172,9 +176,7 @@ def replace_timezone(
         change.weekly_changed = before != name
         return RowCounts(int(before is None), int(before == name), int(before not in {None, name}))
 
-    change = _change_store(
-        database_url, store_id, "timezones", created_by, write_timezone, create=create, dry_run=dry_run
-    )
+    change = change_store(database_url, store_id, "timezones", options, write_timezone)
     return replace(change, warnings=[*zone.warnings, *change.warnings])
 
 
@@ -182,12 +184,9 @@ def replace_labels(
     database_url: str,
     store_id: str,
     labels: Mapping[str, str],
-    created_by: str,
-    *,
-    create: bool = False,
-    dry_run: bool = False,
+    options: ChangeOptions,
 ) -> StoreChange:
-    """Replace all labels by these valid ones. Raise as `_change_store` does."""
+    """Replace all labels by these valid ones. Raise as `change_store` does."""
 
     def write_labels(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
         values = {"store_key": store_key, "labels": Jsonb(dict(labels)), "seq": change.seq}
@@ -197,21 +196,16 @@ def replace_labels(
         change.weekly_changed = before != dict(labels)
         return RowCounts(accepted=len(labels) - known, duplicate=same, corrected=known - same)
 
-    return _change_store(
-        database_url, store_id, "labels", created_by, write_labels, create=create, dry_run=dry_run
-    )
+    return change_store(database_url, store_id, "labels", options, write_labels)
 
 
 def replace_special_hours(
     database_url: str,
     store_id: str,
     dates: Sequence[LocalDate],
-    created_by: str,
-    *,
-    create: bool = False,
-    dry_run: bool = False,
+    options: ChangeOptions,
 ) -> StoreChange:
-    """Replace all special hours of a store. Raise `InvalidRequest`, and as `_change_store` does."""
+    """Replace all special hours of a store. Raise `InvalidRequest`, and as `change_store` does."""
     parsed = parse_special_dates(dates)
 
     def write_dates(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
@@ -220,15 +214,13 @@ def replace_special_hours(
         gone = [_closed_date(store_key, day) for (day,) in held if day not in parsed]
         return change.merge_rows(SPECIAL_HOURS, rows, gone)
 
-    return _change_store(
-        database_url, store_id, "special_hours", created_by, write_dates, create=create, dry_run=dry_run
-    )
+    return change_store(database_url, store_id, "special_hours", options, write_dates)
 
 
 def remove_special_hours(
     database_url: str, store_id: str, day: str | None, created_by: str, *, dry_run: bool = False
 ) -> StoreChange:
-    """Remove the special hours of one date, or of all dates. Raise `InvalidRequest`, and as `_change_store` does."""
+    """Remove the special hours of one date, or of all dates. Raise `InvalidRequest`, and as `change_store` does."""
     chosen = parse_date(day) if day is not None else None
     if day is not None and chosen is None:
         raise InvalidRequest(ROW_REASONS["date"], field="date")
@@ -238,9 +230,8 @@ def remove_special_hours(
         gone = [_closed_date(store_key, day) for (day,) in held]
         return change.merge_rows(SPECIAL_HOURS, [], gone)
 
-    return _change_store(
-        database_url, store_id, "special_hours", created_by, remove_dates, create=None, dry_run=dry_run
-    )
+    options = ChangeOptions(created_by, create=None, dry_run=dry_run)
+    return change_store(database_url, store_id, "special_hours", options, remove_dates)
 
 
 def replace_lifetime(
@@ -248,12 +239,9 @@ def replace_lifetime(
     store_id: str,
     opened_at: str | None,
     closed_at: str | None,
-    created_by: str,
-    *,
-    create: bool = False,
-    dry_run: bool = False,
+    options: ChangeOptions,
 ) -> StoreChange:
-    """Set when a store begins and ceases to exist. Raise `InvalidRequest`, and as `_change_store` does."""
+    """Set when a store begins and ceases to exist. Raise `InvalidRequest`, and as `change_store` does."""
     parsed = parse_lifetime(opened_at or "", closed_at or "")
     if isinstance(parsed, str):
         raise InvalidRequest(ROW_REASONS[parsed], field="closed_at" if parsed == "lifetime_order" else parsed)
@@ -262,9 +250,7 @@ def replace_lifetime(
     def write_lifetime(_: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
         return change.merge_rows(LIFETIMES, [{"store_key": store_key, **instants}])
 
-    return _change_store(
-        database_url, store_id, "lifetimes", created_by, write_lifetime, create=create, dry_run=dry_run
-    )
+    return change_store(database_url, store_id, "lifetimes", options, write_lifetime)
 
 
 def parse_special_dates(dates: Sequence[LocalDate]) -> Mapping[date, list[int]]:
@@ -308,33 +294,31 @@ def _describe_missing(start: date | None, held: Sequence[date]) -> str:
     return f"the store has no hours from {start} on, so nothing was removed: {known}"
 
 
-def _change_store(
+def change_store(
     database_url: str,
     store_id: str,
     kind: ChangeKind,
-    created_by: str,
+    options: ChangeOptions,
     write_change: Callable[[psycopg.Connection, int, AdjustmentChange], RowCounts],
-    *,
-    create: bool | None = False,
-    dry_run: bool = False,
 ) -> StoreChange:
     """Make one change. `write_change` gets the store's key, and returns the counts.
 
-    Raise `DatabaseUnavailable`, and `StoreNotFound` for an unknown store unless it may be created. None: the call never
-    creates one.
+    Raise `DatabaseUnavailable`, and `StoreNotFound` for an unknown store unless it may be created.
     """
     warnings: list[str] = []
 
     def write(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
-        if not create and conn.execute(_SQL["store_exists"], {"store_id": store_id}).fetchone() != (True,):
-            hint = "" if create is None else ", or pass create=true (--create) to add the store"
+        if not options.create and conn.execute(_SQL["store_exists"], {"store_id": store_id}).fetchone() != (
+            True,
+        ):
+            hint = "" if options.create is None else ", or pass create=true (--create) to add the store"
             raise StoreNotFound(f"store {store_id!r} does not exist: check the id{hint}")
-        store_key, _ = add_stores(conn, [store_id], kept=not dry_run)[store_id]
+        store_key, _ = add_stores(conn, [store_id], kept=not options.dry_run)[store_id]
         counts = write_change(conn, store_key, change)
         warnings.extend(warn_of_store(conn, store_key))
         return counts
 
     import_id, counts = record_change(
-        database_url, kind, f"store {store_id}", created_by, write, dry_run=dry_run
+        database_url, kind, f"store {store_id}", options.created_by, write, dry_run=options.dry_run
     )
     return StoreChange(store_id, import_id, counts, warnings)

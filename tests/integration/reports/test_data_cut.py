@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
-from services.ingest.http.change_store import replace_labels
+from services.ingest.http.change_store import ChangeOptions, replace_labels
 from services.ingest.http.record_change import record_change
 from services.ingest.write.history_table import CALENDARS, CLOSURES
 from services.worker.compute_batch import compute_batch
@@ -178,7 +178,7 @@ def test_labels_are_part_of_the_cut_once_they_decide_about_hours(world: DataCutW
     for declared in (False, True):
         report_id = world.trigger()
         compute(world, report_id, 0, 1)
-        replace_labels(world.url, "store-0", {"declared": str(declared)}, "test")
+        replace_labels(world.url, "store-0", {"declared": str(declared)}, ChangeOptions("test"))
         compute(world, report_id, 2, 3)
         assert world.report(report_id)[0] == ("running" if declared else "succeeded")
         record_change(

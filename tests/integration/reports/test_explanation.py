@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from services.api.use_cases import explanation
 from services.ingest.http.calendars import NewCalendar, replace_calendar
 from services.ingest.http.change_store import (
+    ChangeOptions,
     LocalDate,
     LocalInterval,
     parse_special_dates,
@@ -133,7 +134,7 @@ def change_everything(database_url: str, fleet: Fleet, folder: Path) -> None:
     results = ingest_paths(database_url, [str(folder)])
     assert all(result.state == "succeeded" and not result.rejected for result in results), results
     for number, name in enumerate(fleet.stores):
-        replace_labels(database_url, name, {"region": "north"} if number % 2 else {}, "test")
+        replace_labels(database_url, name, {"region": "north"} if number % 2 else {}, ChangeOptions("test"))
     replace_calendar(
         database_url,
         "holidays",
@@ -146,8 +147,10 @@ def change_everything(database_url: str, fleet: Fleet, folder: Path) -> None:
         NewCalendar({}, parse_special_dates([LocalDate(str(days_ago(2)), ())])),
         "test",
     )
-    replace_timezone(database_url, next(iter(fleet.stores)), "Asia/Tokyo", "test")
-    replace_hours(database_url, next(iter(fleet.stores)), [LocalInterval("0", "01:00", "02:00")], "test")
+    replace_timezone(database_url, next(iter(fleet.stores)), "Asia/Tokyo", ChangeOptions("test"))
+    replace_hours(
+        database_url, next(iter(fleet.stores)), [LocalInterval("0", "01:00", "02:00")], ChangeOptions("test")
+    )
 
 
 def test_it_adds_up_to_the_row_even_after_the_data_changed(
@@ -160,7 +163,12 @@ def test_it_adds_up_to_the_row_even_after_the_data_changed(
     fleet.write(first)
     ingest_paths(database_url, [str(first)])
     for number, name in enumerate(fleet.stores):
-        replace_labels(database_url, name, {"region": "south"} if number % 3 else {"region": "north"}, "test")
+        replace_labels(
+            database_url,
+            name,
+            {"region": "south"} if number % 3 else {"region": "north"},
+            ChangeOptions("test"),
+        )
     # Of two calendars the first by name decides, and a store's own special hours come before both.
     for name, days, intervals in (
         ("holidays", range(1, 6), (("09:00", "12:30"),)),
@@ -282,7 +290,7 @@ class TestOneStore:
     def test_an_owners_key_sees_its_stores_and_no_imports(
         self, api: TestClient, worker: WorkerContext, database_url: str
     ) -> None:
-        replace_labels(database_url, "a/b", {"owner": "anna"}, "test")
+        replace_labels(database_url, "a/b", {"owner": "anna"}, ChangeOptions("test"))
         body = {
             "name": "anna",
             "scopes": ["reports:read", "reports:write"],

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.change_store import replace_labels
+from services.ingest.http.change_store import ChangeOptions, replace_labels
 from services.ingest.http.record_change import ChangeKind, record_change
 from services.ingest.run import ingest_paths
 from services.ingest.write.history_table import CALENDARS, CLOSURES, HistoryTable
@@ -157,7 +157,7 @@ class CacheWorld:
         )
 
     def _labels(self) -> None:
-        replace_labels(self._url, self._store(), self._side(), "test")
+        replace_labels(self._url, self._store(), self._side(), ChangeOptions("test"))
 
     def _labelled_closure(self) -> None:
         starts = self._day()

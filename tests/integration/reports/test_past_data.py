@@ -14,6 +14,7 @@ import pytest
 from psycopg import Connection
 
 from services.ingest.http.change_store import (
+    ChangeOptions,
     LocalInterval,
     replace_hours,
     replace_labels,
@@ -73,11 +74,13 @@ class PastWorld(CacheWorld):
     def replace_all(self) -> None:
         """Replace the hours, the zone and the labels of one store by others, twice."""
         for hour, zone, labels in ((8, ZONES[0], {"side": "left"}), (9, ZONES[1], {"side": "right"})):
-            replace_hours(self._url, "store-0", [LocalInterval("0", f"{hour:02}:00", "20:00")], "test")
+            replace_hours(
+                self._url, "store-0", [LocalInterval("0", f"{hour:02}:00", "20:00")], ChangeOptions("test")
+            )
             self._record()
-            replace_timezone(self._url, "store-0", zone, "test")
+            replace_timezone(self._url, "store-0", zone, ChangeOptions("test"))
             self._record()
-            replace_labels(self._url, "store-0", labels, "test")
+            replace_labels(self._url, "store-0", labels, ChangeOptions("test"))
             self._record()
 
     def _record(self) -> None:
@@ -115,13 +118,13 @@ class PastWorld(CacheWorld):
     def _set_hours(self) -> None:
         days = self.random.sample(range(7), self.random.randrange(3))
         hours = [LocalInterval(str(day), f"{self.random.randrange(9, 12):02}:00", "20:00") for day in days]
-        replace_hours(self._url, self._store(), hours, "test")
+        replace_hours(self._url, self._store(), hours, ChangeOptions("test"))
 
     def _set_zone(self) -> None:
-        replace_timezone(self._url, self._store(), self.random.choice(ZONES), "test")
+        replace_timezone(self._url, self._store(), self.random.choice(ZONES), ChangeOptions("test"))
 
     def _remove_labels(self) -> None:
-        replace_labels(self._url, self._store(), {}, "test")
+        replace_labels(self._url, self._store(), {}, ChangeOptions("test"))
 
     def _load_again(self) -> None:
         (done,) = ingest_paths(self._url, [str(self._folder / f"{self.random.randint(1, self._files)}.csv")])

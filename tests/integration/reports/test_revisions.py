@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from psycopg.types.json import Jsonb
 
 from services.ingest.http.change_store import (
+    ChangeOptions,
     LocalDate,
     LocalInterval,
     replace_hours,
@@ -155,7 +156,7 @@ def test_a_revision_has_the_newest_data_and_counts_up(world: World) -> None:
 def test_at_its_own_cut_each_file_has_the_same_bytes(world: World) -> None:
     world.load("store_id,timezone_str", "a,America/Chicago", "b,Asia/Tokyo")
     world.load("store_id,dayOfWeek,start_time_local,end_time_local", "a,4,10:00,22:00", "c,4,08:00,12:00")
-    replace_labels(world.url, "d", {"side": "left"}, "test")
+    replace_labels(world.url, "d", {"side": "left"}, ChangeOptions("test"))
     world.close(side="left")
     first = world.make(
         windows=["last_day", "last_week"], detail=True, formats=["csv", "json"], policy="carry"
@@ -164,10 +165,10 @@ def test_at_its_own_cut_each_file_has_the_same_bytes(world: World) -> None:
         world.send_poll(store_id, "inactive", FRIDAY + timedelta(hours=5, minutes=7))
     world.send_poll("b", "inactive", AS_OF - timedelta(minutes=30))
     world.send_poll("new", "active", FRIDAY)
-    replace_hours(world.url, "a", [LocalInterval("4", "12:00", "13:00")], "test")
-    replace_timezone(world.url, "b", "America/Chicago", "test")
-    replace_timezone(world.url, "c", "America/Chicago", "test")
-    replace_labels(world.url, "d", {"side": "right"}, "test")
+    replace_hours(world.url, "a", [LocalInterval("4", "12:00", "13:00")], ChangeOptions("test"))
+    replace_timezone(world.url, "b", "America/Chicago", ChangeOptions("test"))
+    replace_timezone(world.url, "c", "America/Chicago", ChangeOptions("test"))
+    replace_labels(world.url, "d", {"side": "right"}, ChangeOptions("test"))
     world.close(side="right")
     again = world.revise(first, cut="original")
     assert (again["pinned_cut"], again["data_cut"]) == (first["data_cut"], first["data_cut"])
@@ -184,14 +185,16 @@ def test_at_its_own_cut_each_file_has_the_same_bytes(world: World) -> None:
 
 def test_the_difference_names_each_cause(world: World) -> None:
     for store_id in NAMES:
-        replace_labels(world.url, store_id, {"row": store_id}, "test")
+        replace_labels(world.url, store_id, {"row": store_id}, ChangeOptions("test"))
     first = world.make(windows=["last_day"])
     world.send_poll("a", "inactive", FRIDAY + timedelta(hours=3, minutes=1))
     world.send_poll("a", "inactive", AS_OF - timedelta(minutes=60))
-    replace_hours(world.url, "b", [LocalInterval("4", "10:00", "22:00")], "abcd1234")
+    replace_hours(world.url, "b", [LocalInterval("4", "10:00", "22:00")], ChangeOptions("abcd1234"))
     closure = world.close("c")
     for_labels = world.close(row="d")
-    replace_special_hours(world.url, "e", [LocalDate("2024-10-18", [("09:00", "10:00")])], "abcd1234")
+    replace_special_hours(
+        world.url, "e", [LocalDate("2024-10-18", [("09:00", "10:00")])], ChangeOptions("abcd1234")
+    )
     second = world.revise(first)
     found = world.diff(first, second)
     assert (found["before"]["id"], found["after"]["id"]) == (first["id"], second["id"])
@@ -218,15 +221,17 @@ def test_the_difference_names_each_cause(world: World) -> None:
 
 def test_rare_causes(world: World) -> None:
     first = world.make(windows=["last_day"])
-    replace_lifetime(world.url, "a", (FRIDAY + timedelta(hours=6)).isoformat(), None, "abcd1234")
-    replace_hours(world.url, "b", [LocalInterval("4", "10:00", "22:00")], "abcd1234")
-    replace_timezone(world.url, "b", "Asia/Tokyo", "abcd1234")
-    replace_labels(world.url, "c", {"country": "us"}, "abcd1234")
+    replace_lifetime(
+        world.url, "a", (FRIDAY + timedelta(hours=6)).isoformat(), None, ChangeOptions("abcd1234")
+    )
+    replace_hours(world.url, "b", [LocalInterval("4", "10:00", "22:00")], ChangeOptions("abcd1234"))
+    replace_timezone(world.url, "b", "Asia/Tokyo", ChangeOptions("abcd1234"))
+    replace_labels(world.url, "c", {"country": "us"}, ChangeOptions("abcd1234"))
     dates = Jsonb({"2024-10-18": []})
     world.merge("calendars", CALENDARS, {"name": "us", "labels": Jsonb({"country": "us"}), "dates": dates})
     # A label about which no calendar or closure asks, and a date that is far away.
-    replace_labels(world.url, "d", {"floor": "1"}, "abcd1234")
-    replace_special_hours(world.url, "d", [LocalDate("2023-01-01", [])], "abcd1234")
+    replace_labels(world.url, "d", {"floor": "1"}, ChangeOptions("abcd1234"))
+    replace_special_hours(world.url, "d", [LocalDate("2023-01-01", [])], ChangeOptions("abcd1234"))
     world.send_poll("d", "inactive", FRIDAY + timedelta(hours=3, minutes=1))
     assert world.causes(first, world.revise(first)) == {
         "a": [("lifetime", None)],
@@ -239,7 +244,9 @@ def test_rare_causes(world: World) -> None:
 def test_stores_in_one_report_only(world: World) -> None:
     first = world.make(windows=["last_day"])
     world.send_poll("new", "active", FRIDAY + timedelta(hours=3))
-    replace_lifetime(world.url, "a", None, (FRIDAY - timedelta(days=9)).isoformat(), "abcd1234")
+    replace_lifetime(
+        world.url, "a", None, (FRIDAY - timedelta(days=9)).isoformat(), ChangeOptions("abcd1234")
+    )
     second = world.revise(first)
     found = {store["store_id"]: store for store in world.diff(first, second)["stores"]}
     assert {name: store["presence"] for name, store in found.items()} == {"a": "removed", "new": "added"}
@@ -333,7 +340,7 @@ def test_data_that_is_gone_is_named(world: World, api: TestClient) -> None:
 def test_a_limited_key_revises_and_compares_only_reports_of_its_stores(
     world: World, api: TestClient, settings: Settings
 ) -> None:
-    replace_labels(world.url, "a", {"owner": "north"}, "test")
+    replace_labels(world.url, "a", {"owner": "north"}, ChangeOptions("test"))
     key = make_key(world.url, "north", store_labels={"owner": "north"})
     headers = {"Authorization": f"Bearer {key}"}
     everything = world.make(windows=["last_day"])

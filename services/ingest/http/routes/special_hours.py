@@ -7,7 +7,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter
 
 from services.ingest.http.bodies import describe_body, read_json
-from services.ingest.http.change_store import remove_special_hours, replace_lifetime, replace_special_hours
+from services.ingest.http.change_store import (
+    ChangeOptions,
+    remove_special_hours,
+    replace_lifetime,
+    replace_special_hours,
+)
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.dry_run import DryRun
 from services.ingest.http.read_adjustments import read_lifetime, read_special_hours
@@ -48,10 +53,9 @@ async def put_special_hours(
     body = await read_json(request, _SPECIAL_HOURS, limit_bytes=_MAX_BODY_BYTES)
     dates = [one.to_date() for one in body.dates]
     database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_special_hours, create=create, dry_run=dry_run)
-    return make_body(
-        await context.changes_lane.run(partial(replace, database_url, store_id, dates, key.prefix))
-    )
+    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
+    replace = partial(replace_special_hours, database_url, store_id, dates, options)
+    return make_body(await context.changes_lane.run(replace))
 
 
 @router.get("/v1/stores/{store_id:path}/special-hours", responses=answers(InvalidRequest, StoreNotFound))
@@ -99,12 +103,9 @@ async def put_lifetime(
     """Set when one store begins and ceases to exist. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LIFETIME, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_lifetime, create=create, dry_run=dry_run)
-    return make_body(
-        await context.changes_lane.run(
-            partial(replace, database_url, store_id, body.opened_at, body.closed_at, key.prefix)
-        )
-    )
+    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
+    replace = partial(replace_lifetime, database_url, store_id, body.opened_at, body.closed_at, options)
+    return make_body(await context.changes_lane.run(replace))
 
 
 @router.get("/v1/stores/{store_id:path}/lifetime", responses=answers(InvalidRequest, StoreNotFound))

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.change_store import (
+    ChangeOptions,
     LocalInterval,
     StoreChange,
     remove_dated_hours,
@@ -81,10 +82,11 @@ async def put_hours(
         LocalInterval(given.day_of_week, given.start_time_local, given.end_time_local) for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_hours, create=create, effective_from=effective_from, dry_run=dry_run)
-    return make_body(
-        await context.changes_lane.run(partial(replace, database_url, store_id, intervals, key.prefix))
+    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
+    replace = partial(
+        replace_hours, database_url, store_id, intervals, options, effective_from=effective_from
     )
+    return make_body(await context.changes_lane.run(replace))
 
 
 @router.delete("/v1/stores/{store_id:path}/hours", responses=answers(StoreNotFound))
@@ -126,10 +128,9 @@ async def put_timezone(
     """Set the time zone of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_timezone, create=create, dry_run=dry_run)
-    return make_body(
-        await context.changes_lane.run(partial(replace, database_url, store_id, body.timezone, key.prefix))
-    )
+    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
+    replace = partial(replace_timezone, database_url, store_id, body.timezone, options)
+    return make_body(await context.changes_lane.run(replace))
 
 
 @router.put(
@@ -149,10 +150,9 @@ async def put_labels(
     """Replace the labels of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_labels, create=create, dry_run=dry_run)
-    return make_body(
-        await context.changes_lane.run(partial(replace, database_url, store_id, body.labels, key.prefix))
-    )
+    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
+    replace = partial(replace_labels, database_url, store_id, body.labels, options)
+    return make_body(await context.changes_lane.run(replace))
 
 
 def make_body(change: StoreChange) -> StoreChangedBody:
