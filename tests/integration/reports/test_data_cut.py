@@ -11,7 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
-from services.ingest.http.change_store import ChangeOptions, replace_labels
+from services.ingest.http.change_labels import replace_labels
+from services.ingest.http.change_store import ChangeOptions
 from services.ingest.http.record_change import record_change
 from services.ingest.write.history_table import CALENDARS, CLOSURES
 from services.worker.compute_batch import compute_batch

@@ -15,15 +15,12 @@ from fastapi.testclient import TestClient
 
 from services.api.use_cases import explanation
 from services.ingest.http.calendars import NewCalendar, replace_calendar
-from services.ingest.http.change_store import (
-    ChangeOptions,
-    LocalDate,
-    LocalInterval,
-    parse_special_dates,
-    replace_hours,
-    replace_labels,
-    replace_timezone,
-)
+from services.ingest.http.change_hours import replace_hours
+from services.ingest.http.change_labels import replace_labels
+from services.ingest.http.change_store import ChangeOptions
+from services.ingest.http.change_timezone import replace_timezone
+from services.ingest.http.local_intervals import LocalInterval
+from services.ingest.http.special_dates import LocalDate, parse_special_dates
 from services.ingest.run import ingest_paths
 from services.worker.context import WorkerContext
 from shared.uptime.policy import POLICIES

@@ -12,7 +12,8 @@ from prometheus_client import REGISTRY
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.change_store import ChangeOptions, replace_labels
+from services.ingest.http.change_labels import replace_labels
+from services.ingest.http.change_store import ChangeOptions
 from services.ingest.http.record_change import ChangeKind, record_change
 from services.ingest.run import ingest_paths
 from services.ingest.write.history_table import CALENDARS, CLOSURES, HistoryTable

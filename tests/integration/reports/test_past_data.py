@@ -13,14 +13,12 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from services.ingest.http.change_store import (
-    ChangeOptions,
-    LocalInterval,
-    replace_hours,
-    replace_labels,
-    replace_timezone,
-)
+from services.ingest.http.change_hours import replace_hours
+from services.ingest.http.change_labels import replace_labels
+from services.ingest.http.change_store import ChangeOptions
+from services.ingest.http.change_timezone import replace_timezone
 from services.ingest.http.live_polls import LivePolls
+from services.ingest.http.local_intervals import LocalInterval
 from services.ingest.http.write_live import LiveWriter
 from services.ingest.run import Limits, LoadProgress, ingest_paths
 from services.worker.inputs import InputCache

@@ -14,17 +14,15 @@ import pytest
 from fastapi.testclient import TestClient
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.change_store import (
-    ChangeOptions,
-    LocalDate,
-    LocalInterval,
-    replace_hours,
-    replace_labels,
-    replace_lifetime,
-    replace_special_hours,
-    replace_timezone,
-)
+from services.ingest.http.change_hours import replace_hours
+from services.ingest.http.change_labels import replace_labels
+from services.ingest.http.change_lifetime import replace_lifetime
+from services.ingest.http.change_special_hours import replace_special_hours
+from services.ingest.http.change_store import ChangeOptions
+from services.ingest.http.change_timezone import replace_timezone
+from services.ingest.http.local_intervals import LocalInterval
 from services.ingest.http.record_change import ChangeKind, record_change
+from services.ingest.http.special_dates import LocalDate
 from services.ingest.run import ingest_paths
 from services.ingest.write.history_table import CALENDARS, CLOSURES, HistoryTable
 from services.worker.context import WorkerContext

@@ -10,15 +10,10 @@ from pydantic import AfterValidator, TypeAdapter
 
 from services.ingest.http import calendars
 from services.ingest.http.bodies import describe_body, media_type, read_bytes, read_json
-from services.ingest.http.change_store import parse_special_dates
 from services.ingest.http.context import Context
 from services.ingest.http.dry_run import DryRun
-from services.ingest.http.schemas_adjustments import (
-    CalendarBody,
-    CalendarChange,
-    CalendarList,
-    CalendarSummary,
-)
+from services.ingest.http.schemas_calendars import CalendarBody, CalendarChange, CalendarList, CalendarSummary
+from services.ingest.http.special_dates import parse_special_dates
 from services.ingest.parse.ical_dates import parse_icalendar
 from shared.db.connect import borrowed_async
 from shared.errors import CalendarNotFound, InvalidRequest, UnsupportedMediaType

@@ -11,13 +11,9 @@ from pydantic import TypeAdapter
 from services.ingest.http import closures
 from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.context import Context, IngestContext
-from services.ingest.http.schemas_adjustments import (
-    ClosureBody,
-    ClosureChange,
-    ClosureCreate,
-    ClosurePage,
-    ClosureQuery,
-)
+from services.ingest.http.schemas_closure_change import ClosureChange
+from services.ingest.http.schemas_closure_create import ClosureCreate
+from services.ingest.http.schemas_closures import ClosureBody, ClosurePage, ClosureQuery
 from shared.db.connect import borrowed_async
 from shared.errors import ClosureExists, ClosureNotFound, StoreNotFound
 from shared.http.auth import RequireScope

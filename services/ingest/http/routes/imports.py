@@ -14,7 +14,8 @@ from services.ingest.http.dry_run import DryRun, plan_upload
 from services.ingest.http.imports import cancel_import, get_import, list_imports, queue_import, stream_rejects
 from services.ingest.http.reading import parse_reading
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
-from services.ingest.http.schemas import DryRunBody, ImportBody, ImportPage
+from services.ingest.http.schemas_dry_run import DryRunBody
+from services.ingest.http.schemas_imports import ImportBody, ImportPage
 from services.ingest.sources.file_names import MAX_NAME_CHARACTERS, find_name_fault
 from shared.errors import ImportEnded, InvalidRequest, StorageFull
 from shared.http.contract import answers, with_headers

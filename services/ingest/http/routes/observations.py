@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from services.ingest.http.bodies import read_json
 from services.ingest.http.context import Context, IngestContext, Writer
 from services.ingest.http.live_polls import LivePolls, check_polls
-from services.ingest.http.schemas import CountsBody, ObservationsCreate
+from services.ingest.http.schemas_counts import CountsBody
+from services.ingest.http.schemas_polls import ObservationsCreate
 from shared.http.contract import REF_TEMPLATE
 from shared.http.unique_names import UniqueNamesRoute
 

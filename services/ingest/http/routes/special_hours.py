@@ -7,24 +7,16 @@ from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter
 
 from services.ingest.http.bodies import describe_body, read_json
-from services.ingest.http.change_store import (
-    ChangeOptions,
-    remove_special_hours,
-    replace_lifetime,
-    replace_special_hours,
-)
+from services.ingest.http.change_lifetime import replace_lifetime
+from services.ingest.http.change_special_hours import remove_special_hours, replace_special_hours
+from services.ingest.http.change_store import ChangeOptions
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.dry_run import DryRun
 from services.ingest.http.read_adjustments import read_lifetime, read_special_hours
 from services.ingest.http.routes.stores import Create, KnownStoreId, StoreId, make_body
-from services.ingest.http.schemas import StoreChangedBody
-from services.ingest.http.schemas_adjustments import (
-    LifetimeBody,
-    LifetimeChange,
-    SpecialDateBody,
-    SpecialHoursBody,
-    SpecialHoursChange,
-)
+from services.ingest.http.schemas_lifetime import LifetimeBody, LifetimeChange
+from services.ingest.http.schemas_special_hours import SpecialDateBody, SpecialHoursBody, SpecialHoursChange
+from services.ingest.http.schemas_stores import StoreChangedBody
 from shared.db.connect import borrowed_async
 from shared.errors import InvalidRequest, StoreNotFound
 from shared.http.contract import answers

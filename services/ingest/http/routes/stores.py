@@ -7,24 +7,17 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import TypeAdapter
 
 from services.ingest.http.bodies import describe_body, read_json
-from services.ingest.http.change_store import (
-    ChangeOptions,
-    LocalInterval,
-    StoreChange,
-    remove_dated_hours,
-    replace_hours,
-    replace_labels,
-    replace_timezone,
-)
+from services.ingest.http.change_dated_hours import remove_dated_hours
+from services.ingest.http.change_hours import replace_hours
+from services.ingest.http.change_labels import replace_labels
+from services.ingest.http.change_store import ChangeOptions, StoreChange
+from services.ingest.http.change_timezone import replace_timezone
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.dry_run import DryRun
-from services.ingest.http.schemas import (
-    CountsBody,
-    HoursChange,
-    LabelsChange,
-    StoreChangedBody,
-    TimezoneChange,
-)
+from services.ingest.http.local_intervals import LocalInterval
+from services.ingest.http.schemas_counts import CountsBody
+from services.ingest.http.schemas_hours import HoursChange
+from services.ingest.http.schemas_stores import LabelsChange, StoreChangedBody, TimezoneChange
 from shared.errors import StoreNotFound
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute

@@ -1,0 +1,44 @@
+"""Replaces the weekly hours of one store, without a date or from a date on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import psycopg
+
+from services.ingest.http.change_store import ChangeOptions, StoreChange, change_store
+from services.ingest.http.local_intervals import LocalInterval, parse_interval, parse_start, warn_of_hours
+from services.ingest.write.adjustment_change import AdjustmentChange
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.history_table import DATED_HOURS
+from shared.db.queries import queries
+
+_SQL = queries("live")
+
+
+def replace_hours(
+    database_url: str,
+    store_id: str,
+    intervals: Sequence[LocalInterval],
+    options: ChangeOptions,
+    *,
+    effective_from: str | None = None,
+) -> StoreChange:
+    """Replace the hours that apply from a date on, or those without a date. Without intervals the store is open 24x7.
+
+    Raise as `change_store` does.
+    """
+    start = parse_start(effective_from)
+    parsed = [parse_interval(index, interval) for index, interval in enumerate(intervals)]
+    days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
+
+    def write_hours(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
+        if start is not None:
+            flat = [number for row in sorted(set(parsed)) for number in row]
+            row = {"store_key": store_key, "effective_from": start, "intervals": flat}
+            return change.merge_rows(DATED_HOURS, [row])
+        values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes, "seq": change.seq}
+        ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
+        return RowCounts(accepted=added, duplicate=len(parsed) - added)
+
+    change = change_store(database_url, store_id, "hours", options, write_hours)
+    return replace(change, warnings=[*warn_of_hours(intervals, parsed), *change.warnings])
