@@ -21,8 +21,8 @@ from services.ingest.show_plan import escape_unprintable
 from shared.exit_codes import INTERRUPTED, ExitCode
 from shared.explain import name_os_error
 from uptill_client import ApiError, ImportStatus, NotReachable, UptillClient
-from uptill_client.answers import PlannedFile
 from uptill_client.imports import ReadingOptions
+from uptill_client.rejects import PlannedFile
 
 _SHOWN_REJECTS = 5
 T = TypeVar("T")

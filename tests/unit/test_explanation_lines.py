@@ -8,7 +8,7 @@ import pytest
 
 from services.cli.explanation import show_explanation
 from uptill_client import ExplainedHours, ExplainedPoll, ExplainedSegment, ExplainedWindow, Explanation
-from uptill_client.answers import Totals
+from uptill_client.timelines import Totals
 
 ZONE = ZoneInfo("America/New_York")
 MIDNIGHT = datetime(2024, 11, 3, 4, tzinfo=UTC)

@@ -1,21 +1,5 @@
 """A typed client for the Uptill HTTP API. The `uptill` command uses it too."""
 
-from uptill_client.answers import (
-    Counts,
-    FailedStore,
-    ImportStatus,
-    Interval,
-    LostFile,
-    Progress,
-    RejectedRow,
-    ReportFile,
-    ReportStatus,
-    Segment,
-    Store,
-    StoreChanged,
-    StoreDetail,
-    Timeline,
-)
 from uptill_client.calendars import Calendar
 from uptill_client.client import UptillClient
 from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
@@ -27,11 +11,17 @@ from uptill_client.explanation import (
     ExplainedWindow,
     Explanation,
 )
+from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.imports import Poll
 from uptill_client.outages import OutageListing, StoreOutage
 from uptill_client.parameters import FILES, FORMATS, ReportOptions
+from uptill_client.rejects import RejectedRow
+from uptill_client.report_files import FailedStore, LostFile, ReportFile
+from uptill_client.report_status import Progress, ReportStatus
 from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
+from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
+from uptill_client.timelines import Segment, Timeline
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 

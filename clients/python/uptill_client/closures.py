@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Required, TypedDict, Unpack
 
-from uptill_client.answers import StoreChanged
 from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
+from uptill_client.store_answers import StoreChanged
 from uptill_client.stores import creation, store_path
 
 _PATH = "/v1/closures"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from uptill_client.answers import Totals
+from uptill_client.timelines import Totals
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TypedDict, TypeVar, Unpack
 
-from uptill_client.answers import Counts, ImportStatus, PlannedFile, RejectedRow
 from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
+from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.ingest_calls import IngestCalls
 from uptill_client.pages import iterate_pages
+from uptill_client.rejects import PlannedFile, RejectedRow
 
 _POLLS_A_CALL = 500
 _LOOK_EVERY_S = 0.5

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from uptill_client.answers import FailedStore
 from uptill_client.pages import PAGE
+from uptill_client.report_files import FailedStore
 from uptill_client.stores import store_path
 from uptill_client.transport import Transport
 

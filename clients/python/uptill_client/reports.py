@@ -12,11 +12,12 @@ from uuid import uuid4
 
 import httpx2
 
-from uptill_client.answers import FailedStore, ReportFile, ReportStatus
 from uptill_client.explanation import Explanation
 from uptill_client.frames import read_report
 from uptill_client.pages import iterate_pages
 from uptill_client.parameters import ReportOptions, to_json
+from uptill_client.report_files import FailedStore, ReportFile
+from uptill_client.report_status import ReportStatus
 from uptill_client.transport import ApiError, NotReachable, Transport
 
 if TYPE_CHECKING:

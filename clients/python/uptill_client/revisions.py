@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from uptill_client.answers import ReportStatus
 from uptill_client.pages import iterate_pages
+from uptill_client.report_status import ReportStatus
 from uptill_client.transport import Transport
 
 

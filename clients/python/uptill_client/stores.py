@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from uptill_client.answers import Interval, Store, StoreChanged, StoreDetail, Timeline
 from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
+from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
+from uptill_client.timelines import Timeline
 from uptill_client.transport import Transport
 
 

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Query
 from services.api.context import ApiContext, Context
 from services.api.routes.reports import Reader
 from services.api.routes.stores import StoreId
-from services.api.schemas.outages import FleetOutageQuery, OutagePage, OutageQuery
+from services.api.schemas.fleet_outage_query import FleetOutageQuery
+from services.api.schemas.outage_query import OutageQuery
+from services.api.schemas.outages import OutagePage
 from services.api.use_cases.outage_page import OutagePosition, page_outages, read_position
 from services.api.use_cases.outages import OutageSearch, read_outage_input
 from services.api.use_cases.stores import find_store

@@ -10,16 +10,11 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
 from services.api.schemas.explanation import ExplanationBody, ExplanationQuery
-from services.api.schemas.reports import (
-    FailedStoreBody,
-    FailedStorePage,
-    FailedStoreQuery,
-    ReportBody,
-    ReportCreate,
-    ReportPage,
-    ReportQuery,
-    ReportSummary,
-)
+from services.api.schemas.failed_stores import FailedStoreBody, FailedStorePage, FailedStoreQuery
+from services.api.schemas.report_create import ReportCreate
+from services.api.schemas.report_query import ReportQuery
+from services.api.schemas.report_summary import ReportPage, ReportSummary
+from services.api.schemas.reports import ReportBody
 from services.api.use_cases import reports
 from services.api.use_cases.explanation import ExplanationInput, read_explanation
 from shared.db.connect import borrowed_async

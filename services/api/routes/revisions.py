@@ -7,8 +7,10 @@ from fastapi.responses import StreamingResponse
 
 from services.api.context import Context
 from services.api.routes.reports import IdempotencyKey, Reader, ReportId, Writer, accept
-from services.api.schemas.diff import DiffQuery, ReportDiffBody, render_diff_csv
-from services.api.schemas.reports import ReportBody, ReportRevise
+from services.api.schemas.diff import DiffQuery, ReportDiffBody
+from services.api.schemas.diff_csv import render_diff_csv
+from services.api.schemas.report_create import ReportRevise
+from services.api.schemas.reports import ReportBody
 from services.api.use_cases.diff import compare, each_difference, read_differences, read_pair
 from shared.errors import (
     BadHeader,

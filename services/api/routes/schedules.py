@@ -7,14 +7,10 @@ from fastapi import APIRouter, Depends, Path, Query, Response, status
 from psycopg import AsyncConnection
 
 from services.api.context import ApiContext, Context
-from services.api.schemas.schedules import (
-    ScheduleBody,
-    ScheduleChange,
-    ScheduleCreate,
-    SchedulePage,
-    ScheduleQuery,
-    ScheduleSummary,
-)
+from services.api.schemas.schedule_query import ScheduleQuery
+from services.api.schemas.schedule_requests import ScheduleChange, ScheduleCreate
+from services.api.schemas.schedule_summary import SchedulePage, ScheduleSummary
+from services.api.schemas.schedules import ScheduleBody
 from services.api.use_cases import schedules
 from shared.db.connect import borrowed_async
 from shared.errors import LimitReached, WebhookSecretMissing

@@ -13,7 +13,8 @@ from services.api.schemas.stores import (
     StorePage,
     StoreQuery,
 )
-from services.api.schemas.timeline import TimelineBody, TimelineQuery
+from services.api.schemas.timeline import TimelineBody
+from services.api.schemas.timeline_query import TimelineQuery
 from services.api.use_cases.stores import get_store, list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async

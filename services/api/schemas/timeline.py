@@ -1,109 +1,24 @@
-"""Query and answer bodies for timelines."""
+"""The answer body for a timeline."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import BaseModel, Field
 
-from services.api.schemas.parameters import Instant, KnownPolicy
-from services.api.schemas.stores import Status
-from services.api.use_cases.timeline import TimelineInput, TimelineRequest
+from services.api.schemas.timeline_parts import (
+    PollBody,
+    SegmentBody,
+    SegmentClosureBody,
+    SpanBody,
+    TotalsBody,
+    sum_timeline,
+)
+from services.api.use_cases.timeline import TimelineInput
 from shared.clock import from_us
-from shared.uptime.borders import Rule
-from shared.uptime.policy import DEFAULT_POLICY, POLICIES, POLICY_VERSION
-from shared.uptime.timeline import State, StoreTimeline
+from shared.uptime.policy import POLICY_VERSION
+from shared.uptime.timeline import StoreTimeline
 from shared.uptime.tzdata_release import tzdata_version
-from shared.uptime.window import Window, parse_window
 from shared.uptime.zones import DEFAULT_TIMEZONE
-
-# A text in the query, a parsed window in Python.
-WindowText = Annotated[
-    Window,
-    PlainValidator(parse_window, json_schema_input_type=str),
-    PlainSerializer(lambda window: window.text, return_type=str),
-]
-
-
-class TimelineQuery(BaseModel):
-    """The time to explain: a `window`, or `from` and `to`. Default: the last day before the newest poll."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    from_time: Instant | None = Field(
-        default=None, alias="from", description="Start (inclusive). Default: 24 hours before `to`."
-    )
-    to_time: Instant | None = Field(
-        default=None, alias="to", description="End (exclusive). Default: `as_of`."
-    )
-    window: WindowText | None = Field(
-        default=None,
-        description="A window as in reports, such as `last_week`, `PT6H` or `previous_day`, instead of `from` and `to`.",
-    )
-    as_of: Instant | None = Field(
-        default=None, description="Ignore later polls. Default: `to`, or the newest poll of any store."
-    )
-    policy: KnownPolicy = Field(
-        default=DEFAULT_POLICY,
-        description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
-    )
-
-    def to_request(self) -> TimelineRequest:
-        """Return the query as a value."""
-        return TimelineRequest(self.policy, self.window, self.from_time, self.to_time, self.as_of)
-
-
-class SpanBody(BaseModel):
-    """Opening time without a break, within the window."""
-
-    begin: datetime
-    end: datetime
-
-
-class PollBody(BaseModel):
-    """A poll in the timeline."""
-
-    at: datetime
-    status: Status
-    counts: bool = Field(
-        description="Whether it affects the result: false if the store was closed, or a closure applied."
-    )
-
-
-class SegmentClosureBody(BaseModel):
-    """The closure that decides a segment."""
-
-    id: str
-    reason: str
-
-
-class SegmentBody(BaseModel):
-    """Opening time in one state."""
-
-    begin: datetime
-    end: datetime
-    state: State
-    begin_rule: Rule = Field(description="Why the segment begins here.")
-    end_rule: Rule = Field(description="Why the segment ends here.")
-    poll: datetime | None = Field(description="The poll that determines the state; null if none does.")
-    closure: SegmentClosureBody | None = Field(
-        description="The closure that excludes the time or counts it as up; null otherwise."
-    )
-
-
-class TotalsBody(BaseModel):
-    """The figures that a report has for the window, in microseconds."""
-
-    open_us: int = Field(description="Opening time, without excluded time.")
-    up_us: int = Field(description="Uptime.")
-    down_us: int = Field(description="Downtime.")
-    unknown_us: int = Field(description="Opening time that no poll covers.")
-    up_min_us: int = Field(description="Lower bound of the uptime.")
-    up_max_us: int = Field(description="Upper bound of the uptime.")
-    polls: int = Field(description="Polls that count.")
-    excluded_us: int = Field(description="Opening time that closures exclude.")
-    availability: float | None = Field(
-        description="Uptime divided by uptime plus downtime; null if both are 0."
-    )
 
 
 class TimelineBody(BaseModel):
@@ -166,11 +81,3 @@ class TimelineBody(BaseModel):
             ],
             totals=sum_timeline(timeline),
         )
-
-
-def sum_timeline(timeline: StoreTimeline) -> TotalsBody:
-    """Build the figures of a window."""
-    measures = timeline.measures
-    numbers = {name: int(getattr(measures, name)[0, 0]) for name in measures.__slots__}
-    known_us = numbers["up_us"] + numbers["down_us"]
-    return TotalsBody(**numbers, availability=numbers["up_us"] / known_us if known_us else None)

@@ -1,0 +1,51 @@
+"""The answers that describe a store, and a change to one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from uptill_client.import_status import Counts
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store with its latest poll."""
+
+    store_id: str
+    timezone: str
+    timezone_is_default: bool
+    labels: Mapping[str, str]
+    first_polled_at: datetime | None
+    last_polled_at: datetime | None
+    last_status: str | None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One opening interval in local time, such as `Interval(0, "10:00", "22:00")`. Day 0 is Monday."""
+
+    day_of_week: int
+    start_time_local: str
+    end_time_local: str
+
+
+@dataclass(frozen=True)
+class StoreDetail(Store):
+    """A store with its opening hours. Without hours it is open around the clock."""
+
+    hours: Sequence[Interval]
+    is_open_24x7: bool
+    polls_last_day: int
+
+
+@dataclass(frozen=True)
+class StoreChanged:
+    """The result of changing one store. `warnings`: what to check.
+
+    `import_id` is the import that records the change, or None after a dry run.
+    """
+
+    store_id: str
+    import_id: str | None
+    counts: Counts
+    warnings: Sequence[str] = ()

@@ -1,0 +1,77 @@
+"""The answer that explains one store's uptime in one window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class TimelineSpan:
+    """Opening time without a break, from `begin` to `end` (exclusive)."""
+
+    begin: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class TimelinePoll:
+    """A poll in a timeline. `counts` is false if the store was closed."""
+
+    at: datetime
+    status: str
+    counts: bool
+
+
+@dataclass(frozen=True)
+class SegmentClosure:
+    """The closure that decides a segment."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Opening time in one state (up, down, unknown, excluded or as_up), with the rules that begin and end it."""
+
+    begin: datetime
+    end: datetime
+    state: str
+    begin_rule: str
+    end_rule: str
+    poll: datetime | None
+    closure: SegmentClosure | None = None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The figures of a window, in microseconds. `availability` is a share from 0 to 1, None if nothing is known."""
+
+    open_us: int
+    up_us: int
+    down_us: int
+    unknown_us: int
+    up_min_us: int
+    up_max_us: int
+    polls: int
+    availability: float | None
+    excluded_us: int = 0
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """How the uptime of one store in one window comes about. `segments` cover `spans` and add up to `totals`."""
+
+    store_id: str
+    timezone: str
+    timezone_is_default: bool
+    policy: str
+    policy_version: int
+    tzdata_version: str
+    as_of: datetime
+    begin: datetime
+    end: datetime
+    spans: Sequence[TimelineSpan]
+    polls: Sequence[TimelinePoll]
+    segments: Sequence[Segment]
+    totals: Totals

@@ -1,0 +1,41 @@
+"""The answer body for why a store differs between two reports."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+CauseKind = Literal[
+    "late_polls",
+    "corrected_polls",
+    "hours",
+    "timezone",
+    "labels",
+    "special_hours",
+    "calendar",
+    "lifetime",
+    "closure",
+]
+
+
+class CauseBody(BaseModel):
+    """A change of the store's data between the data cuts of the two reports."""
+
+    kind: CauseKind
+    subject: str | None = Field(
+        description=(
+            "The id of the closure, the name of the calendar, the date of special hours, or the date from which hours"
+            " hold; null for everything else."
+        )
+    )
+    import_id: UUID | None = Field(
+        description="The import that made the change; null once it is forgotten (`UPTILL_IMPORTS_KEEP_DAYS`)."
+    )
+    changed_by: str | None = Field(
+        description="The prefix of the API key that made the change; null for the command and for live polls."
+    )
+    changed_at: datetime | None
+    polls: int | None = Field(description="How many polls were late or corrected; null for other kinds.")
+    first_poll_at: datetime | None
+    last_poll_at: datetime | None

@@ -1,0 +1,57 @@
+"""The answer body for one window of an explanation."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, Field
+
+from services.api.schemas.explained_segment import ExplainedSegmentBody, show_segment
+from services.api.schemas.origins import PollOriginBody
+from services.api.schemas.timeline_parts import TotalsBody, sum_timeline
+from services.api.use_cases.explanation import ExplanationInput, WindowExplanation
+from shared.clock import from_us
+from shared.uptime.policy import HOUR_US, MINUTE_US
+from shared.uptime.rounding import PER_UNIT, round_times
+from shared.uptime.zones import DEFAULT_TIMEZONE
+
+
+class ExplainedWindowBody(BaseModel):
+    """One window. The segments fill it from `begin` to `end` and add up to the totals."""
+
+    window: str
+    begin: datetime
+    end: datetime
+    unit: Literal["minutes", "hours"] = Field(description="The unit of `row`.")
+    row: Mapping[str, float] = Field(
+        description="The columns of the report for this window, as the row of the store has them.",
+        examples=[{"uptime_last_day": 10.0013, "downtime_last_day": 2.4987}],
+    )
+    totals: TotalsBody
+    segments: list[ExplainedSegmentBody]
+
+    @classmethod
+    def of_window(cls, found: WindowExplanation, given: ExplanationInput, *, limited: bool) -> Self:
+        """Build the answer for a window."""
+        origins = {poll.at_us: PollOriginBody.of_poll(poll, limited=limited) for poll in given.origins}
+        zone = ZoneInfo(given.terms.zone or DEFAULT_TIMEZONE)
+        begin_us, end_us = found.window_us
+        return cls(
+            window=found.window.text,
+            begin=from_us(begin_us),
+            end=from_us(end_us),
+            unit="minutes" if found.window.in_minutes else "hours",
+            row=_list_cells(found),
+            totals=sum_timeline(found.timeline),
+            segments=[show_segment(segment, origins, zone) for segment in found.segments],
+        )
+
+
+def _list_cells(found: WindowExplanation) -> Mapping[str, float]:
+    unit_us = MINUTE_US if found.window.in_minutes else HOUR_US
+    times = round_times(found.timeline.measures, 0, unit_us)
+    return {
+        f"{label}_{found.window.name}": float(times[measure][0] / PER_UNIT)
+        for label, measure in (("uptime", "up_us"), ("downtime", "down_us"))
+    }

@@ -1,0 +1,76 @@
+"""The query for outages: the time to search, and which outages to show."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.api.schemas.length import Length
+from services.api.schemas.parameters import Instant, KnownPolicy
+from services.api.schemas.timeline_query import WindowText
+from services.api.use_cases.outage_page import (
+    OutageChoice,
+    OutageOrder,
+    OutagePosition,
+    OutageReason,
+)
+from services.api.use_cases.outages import OutageSearch
+from shared.clock import from_us
+from shared.uptime.policy import DEFAULT_POLICY, POLICIES
+
+
+class OutageQuery(BaseModel):
+    """The time to search, a `window` or `from` and `to`, and filters. Default: the last day before the newest poll."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_time: Instant | None = Field(
+        default=None, alias="from", description="Start (inclusive). Default: 24 hours before `to`."
+    )
+    to_time: Instant | None = Field(
+        default=None, alias="to", description="End (exclusive). Default: `as_of`."
+    )
+    window: WindowText | None = Field(
+        default=None,
+        description="A window as in reports, such as `last_week`, `PT6H` or `previous_day`, instead of `from` and `to`.",
+    )
+    as_of: Instant | None = Field(
+        default=None, description="Ignore later polls. Default: `to`, or the newest poll of any store."
+    )
+    policy: KnownPolicy = Field(
+        default=DEFAULT_POLICY,
+        description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
+    )
+    min_length: Length | None = Field(
+        default=None,
+        description="Only outages with at least this much downtime, as an ISO 8601 duration such as PT30M.",
+    )
+    ongoing: bool | None = Field(
+        default=None, description="Only outages that are (`true`) or are not (`false`) ongoing at `as_of`."
+    )
+    reason: OutageReason | None = Field(
+        default=None,
+        description=(
+            "Only outages of one kind: `unknown_end`, after which nothing is known, or `late_opening`, which began when"
+            " the store should have opened."
+        ),
+    )
+    sort: OutageOrder = Field(
+        default="start", description="`start`: the latest first. `length`: the most downtime first."
+    )
+    cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
+    limit: int = Field(default=50, ge=1, le=200, description="The most outages to return.")
+
+    def to_search(self, position: OutagePosition | None, store_id: str | None = None) -> OutageSearch:
+        """Return whose outages to find, and when. The pages of one list have the `as_of` of the first."""
+        return OutageSearch(
+            self.policy,
+            None if store_id is None else [store_id],
+            None,
+            self.window,
+            self.from_time,
+            self.to_time,
+            self.as_of if position is None else from_us(position.as_of_us),
+        )
+
+    def to_choice(self) -> OutageChoice:
+        """Return which of them to show."""
+        least_us = 0 if self.min_length is None else self.min_length.reach_us
+        return OutageChoice(least_us, self.ongoing, self.reason, self.sort)
