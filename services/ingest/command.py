@@ -16,7 +16,7 @@ from rich.markup import escape
 from services.ingest.parse.reading import Reading
 from services.ingest.quality_warnings import list_warnings
 from services.ingest.reading_options import AssumeUtc, DateFormat, DryRun, EffectiveFrom, StatusWords
-from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source, plan_paths
+from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths, load_source, plan_paths
 from services.ingest.run.progress import OnProgress
 from services.ingest.run.step import Step
 from services.ingest.show import print_results
@@ -110,9 +110,7 @@ def _load_paths(
                 settings.database_url.get_secret_value(),
                 paths,
                 settings=settings,
-                limits=Limits.from_settings(settings),
-                reading=reading,
-                on_progress=on_progress,
+                options=LoadOptions(Limits.from_settings(settings), reading, on_progress),
                 on_result=results.append,
                 on_left_out=lambda one: stderr.print(
                     f"[bold yellow]left out:[/] {escape(f'{escape_unprintable(one.name)}: {one.reason}')}",
@@ -147,23 +145,17 @@ def _describe_stop(results: Sequence[ImportResult]) -> str:
 def _watch_path(path: str, settings: Settings, reading: Reading) -> None:
     configure_logging("ingest", settings.log_level)
     log = structlog.get_logger("ingest")
-    url, limits = settings.database_url.get_secret_value(), Limits.from_settings(settings)
+    url = settings.database_url.get_secret_value()
     stop = Event()
 
     def stop_after_chunk(_: LoadProgress) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
+    options = LoadOptions(Limits.from_settings(settings), reading, stop_after_chunk)
+
     def load_and_log(source: Source, import_id: UUID | None, step: Step) -> ImportResult:
-        result = load_source(
-            url,
-            source,
-            import_id,
-            step,
-            on_progress=stop_after_chunk,
-            limits=limits,
-            reading=reading,
-        )
+        result = load_source(url, source, import_id, step, options=options)
         if result.state == "running":
             return result
         counts = {name: getattr(result, name) for name in _LOGGED_COUNTS}

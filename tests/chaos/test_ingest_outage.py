@@ -6,7 +6,7 @@ from threading import Timer
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, LoadProgress, ingest_paths, load_source
+from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths, load_source
 from services.ingest.write import reconnect
 from services.ingest.write.import_result import ImportResult
 from shared.errors import DatabaseUnavailable
@@ -26,7 +26,7 @@ def polls(tmp_path: Path) -> Path:
 
 def undisturbed(database_url: str, file: Path) -> Figures:
     """Load into the database, and forget it all."""
-    ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=CHUNK_BYTES))
+    ingest_paths(database_url, [str(file)], options=LoadOptions(limits=Limits(chunk_bytes=CHUNK_BYTES)))
     found = figures(database_url, file)
     with psycopg.connect(database_url) as conn:
         for (week,) in conn.execute(
@@ -40,7 +40,7 @@ def undisturbed(database_url: str, file: Path) -> Figures:
 
 
 def load(url: str, file: Path) -> ImportResult:
-    (result,) = ingest_paths(url, [str(file)], limits=Limits(chunk_bytes=CHUNK_BYTES))
+    (result,) = ingest_paths(url, [str(file)], options=LoadOptions(limits=Limits(chunk_bytes=CHUNK_BYTES)))
     return result
 
 
@@ -83,7 +83,9 @@ def test_an_outage_heals_even_where_the_source_cannot_be_read_again(database_url
                 back.start()
 
         pipe = Pipe(polls)
-        result = load_source(proxy.url, pipe, on_progress=cut_once, limits=Limits(chunk_bytes=CHUNK_BYTES))
+        result = load_source(
+            proxy.url, pipe, options=LoadOptions(limits=Limits(chunk_bytes=CHUNK_BYTES), on_progress=cut_once)
+        )
         back.join()
     assert result.state == "succeeded"
     assert figures(database_url, polls) == wanted
@@ -106,7 +108,11 @@ def test_after_a_long_outage_the_import_goes_on_where_it_stopped(
                 proxy.go_away()
 
         with pytest.raises(DatabaseUnavailable, match="the import resumes where it stopped"):
-            ingest_paths(proxy.url, [str(polls)], on_progress=cut, limits=Limits(chunk_bytes=CHUNK_BYTES))
+            ingest_paths(
+                proxy.url,
+                [str(polls)],
+                options=LoadOptions(limits=Limits(chunk_bytes=CHUNK_BYTES), on_progress=cut),
+            )
     assert load(database_url, polls).resumed_at_byte == committed
     assert figures(database_url, polls) == wanted
     check_ledger(database_url)

@@ -8,7 +8,7 @@ from fastapi import Query
 from services.ingest.http.spooled_files import LIST, listed_files
 from services.ingest.import_result import ImportResult
 from services.ingest.parse.reading import Reading
-from services.ingest.run import Limits, plan_sources
+from services.ingest.run import Limits, LoadOptions, plan_sources
 from services.ingest.sources.files import FileSource
 from services.ingest.sources.resolve import resolve_sources
 from shared.settings import Settings
@@ -25,4 +25,4 @@ def plan_upload(settings: Settings, folder: Path, reading: Reading) -> list[Impo
         source for file in files for source in resolve_sources(FileSource(file.path, label=file.name)).sources
     ]
     database_url = settings.database_url.get_secret_value()
-    return plan_sources(database_url, sources, Limits.from_settings(settings), reading)
+    return plan_sources(database_url, sources, LoadOptions(Limits.from_settings(settings), reading))

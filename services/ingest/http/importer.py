@@ -18,7 +18,7 @@ from services.ingest.http.attempts import Attempts, is_passing
 from services.ingest.http.lost_uploads import LostUploads
 from services.ingest.http.spool import Spool
 from services.ingest.http.turns import Turns
-from services.ingest.run import Limits, ingest_source
+from services.ingest.run import Limits, LoadOptions, ingest_source
 from services.ingest.run import LoadProgress as Progress
 from services.ingest.run.delivery import plan_staging
 from services.ingest.run.step import LOAD, Step
@@ -243,14 +243,8 @@ class Importer:
             self._go_on()
 
         with self._connect() as conn:
-            ingest_source(
-                conn,
-                source,
-                on_progress=go_on,
-                limits=self._limits,
-                import_id=import_id,
-                step=step,
-            )
+            options = LoadOptions(self._limits, on_progress=go_on)
+            ingest_source(conn, source, import_id, step, options=options)
 
     def _go_on(self) -> None:
         """Raise `_Stopping` if the importer was asked to stop."""

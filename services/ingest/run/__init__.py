@@ -2,12 +2,14 @@
 
 from services.ingest.run.dry_run import plan_sources
 from services.ingest.run.limits import Limits
+from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.paths import ingest_paths, load_stored, plan_paths
 from services.ingest.run.progress import LoadProgress
 from services.ingest.run.source import ingest_source, load_source
 
 __all__ = [
     "Limits",
+    "LoadOptions",
     "LoadProgress",
     "ingest_paths",
     "ingest_source",

@@ -15,10 +15,9 @@ from services.ingest.parse.last_polls import LastPolls
 from services.ingest.parse.offers import offer_fixes
 from services.ingest.parse.parsed import ParsedPolls
 from services.ingest.parse.polls import PollParser
-from services.ingest.parse.reading import Reading
 from services.ingest.parse.reasons import Reject
-from services.ingest.run.limits import Limits
-from services.ingest.run.progress import LoadProgress, OnProgress
+from services.ingest.run.load_options import LoadOptions
+from services.ingest.run.progress import LoadProgress
 from services.ingest.sources.source import Source
 from services.ingest.write.attribution import count_repeats
 from services.ingest.write.counts import NO_ROWS, RowCounts
@@ -37,20 +36,18 @@ _STORES_AT_ONCE = 4096
 _UNKNOWN = 0  # no store has this key
 
 
-def compare_polls(
-    conn: psycopg.Connection, source: Source, limits: Limits, reading: Reading, *, on_progress: OnProgress
-) -> ImportResult:
+def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult:
     """Return what loading the source would give.
 
     A poll that the file repeats in different chunks counts as new each time; a load counts it once.
     """
-    began_s = time.monotonic()
+    began_s, limits = time.monotonic(), options.limits
     comparison = _Comparison(conn)
     try:
         with closing(source.read_blocks()) as blocks:
             layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=Prefix())
             encoding = FileEncoding(layout.encoding)
-            parser = PollParser(layout, reading, encoding, allow_odd_ids=limits.allow_odd_ids)
+            parser = PollParser(layout, options.reading, encoding, allow_odd_ids=limits.allow_odd_ids)
             clock = DatabaseClock(conn)
             for chunk in chunks:
                 comparison.add_chunk(
@@ -59,7 +56,7 @@ def compare_polls(
                 done = LoadProgress(
                     source.name, chunk.end_byte, source.size_bytes, comparison.counts.rows_read
                 )
-                on_progress(done)
+                options.on_progress(done)
         return comparison.make_result(source, None, time.monotonic() - began_s)
     except BadInputFile as refusal:
         return comparison.make_result(source, refusal, time.monotonic() - began_s)

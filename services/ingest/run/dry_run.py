@@ -11,11 +11,9 @@ from uuid import UUID
 
 import psycopg
 
-from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.compare_polls import compare_polls
 from services.ingest.run.delivery import load_parts
-from services.ingest.run.limits import Limits
-from services.ingest.run.progress import OnProgress
+from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.source import STATEMENT_TIMEOUT_S, run_import
 from services.ingest.run.step import Step
 from services.ingest.sources.source import ResolvedSource, Source
@@ -32,9 +30,7 @@ T = TypeVar("T")
 def plan_sources(
     database_url: str,
     sources: Sequence[ResolvedSource],
-    limits: Limits,
-    reading: Reading = PLAIN,
-    on_progress: OnProgress = lambda _: None,
+    options: LoadOptions,
 ) -> list[ImportResult]:
     """Return what loading the sources as one delivery would give, in load order. The results have no import.
 
@@ -45,30 +41,26 @@ def plan_sources(
         database_url,
         application_name="uptill-ingest dry run",
         statement_timeout_s=STATEMENT_TIMEOUT_S,
-        lock_timeout_s=limits.lock_timeout_s,
+        lock_timeout_s=options.limits.lock_timeout_s,
         autocommit=True,
     ) as conn:
         others = [(source, None, None) for source in sources if source.kind != "polls"]
         with conn.transaction(force_rollback=True):
-            load = _Rehearsal(conn, limits, reading, on_progress).load_source
+            load = _Rehearsal(conn, options).load_source
             found = [result for _, result in load_parts(others, load)]
         polls = [source for source in sources if source.kind == "polls"]
         return [
             *found,
-            *(compare_polls(conn, source, limits, reading, on_progress=on_progress) for source in polls),
+            *(compare_polls(conn, source, options) for source in polls),
         ]
 
 
 class _Rehearsal:
     """Loads sources in the caller's transaction. Each keeps its ledger between staging and taking effect."""
 
-    def __init__(
-        self, conn: psycopg.Connection, limits: Limits, reading: Reading, on_progress: OnProgress
-    ) -> None:
+    def __init__(self, conn: psycopg.Connection, options: LoadOptions) -> None:
         self._conn = conn
-        self._limits = limits
-        self._reading = reading
-        self._on_progress = on_progress
+        self._options = options
         self._ledgers: dict[UUID, ImportLedger] = {}
 
     def load_source(self, source: Source, import_id: UUID | None, step: Step) -> ImportResult:
@@ -76,15 +68,14 @@ class _Rehearsal:
             self._ledgers[import_id]
             if import_id
             else ImportLedger.create(
-                self._conn, None, source.name, source.size_bytes, self._reading, kept=False
+                self._conn, None, source.name, source.size_bytes, self._options.reading, kept=False
             )
         )
         self._ledgers[ledger.import_id] = ledger
         result = run_import(
             source,
             ledger,
-            self._on_progress,
-            self._limits,
+            self._options,
             step,
             lifeline=_OneTransaction(ledger),
         )

@@ -9,8 +9,7 @@ from uuid import UUID
 from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.delivery import LoadSource, load_parts
 from services.ingest.run.dry_run import plan_sources
-from services.ingest.run.limits import Limits
-from services.ingest.run.progress import OnProgress
+from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
 from services.ingest.run.source import load_source
 from services.ingest.run.step import Step
 from services.ingest.sources.find import find_stored, is_collection, list_left_out
@@ -26,7 +25,6 @@ from shared.settings import Settings
 
 OnLeftOut = Callable[[LeftOut], None]
 OnLoaded = Callable[[Stored, Sequence[ImportResult]], None]
-_DEFAULT_LIMITS = Limits()
 
 
 def ingest_paths(
@@ -34,9 +32,7 @@ def ingest_paths(
     paths: Sequence[str],
     *,
     settings: Settings | None = None,
-    limits: Limits = _DEFAULT_LIMITS,
-    reading: Reading = PLAIN,
-    on_progress: OnProgress = lambda _: None,
+    options: LoadOptions = DEFAULT_OPTIONS,
     on_result: Callable[[ImportResult], None] = lambda _: None,
     on_left_out: OnLeftOut = lambda _: None,
 ) -> list[ImportResult]:
@@ -48,12 +44,10 @@ def ingest_paths(
     Object stores need the settings. Raise `BadInputFile` if a path names nothing, `DatabaseUnavailable` and
     `StorageUnavailable`.
     """
-    load = fail_alone(
-        partial(load_source, database_url, on_progress=on_progress, limits=limits, reading=reading)
-    )
+    load = fail_alone(partial(load_source, database_url, options=options))
     stored = _find_all(paths, settings, on_left_out)
     results = []
-    for result in load_stored(database_url, stored, load, reading=reading, on_left_out=on_left_out):
+    for result in load_stored(database_url, stored, load, reading=options.reading, on_left_out=on_left_out):
         results.append(result)
         on_result(result)
     return results
@@ -64,9 +58,7 @@ def plan_paths(
     paths: Sequence[str],
     *,
     settings: Settings | None = None,
-    limits: Limits = _DEFAULT_LIMITS,
-    reading: Reading = PLAIN,
-    on_progress: OnProgress = lambda _: None,
+    options: LoadOptions = DEFAULT_OPTIONS,
     on_result: Callable[[ImportResult], None] = lambda _: None,
     on_left_out: OnLeftOut = lambda _: None,
 ) -> list[ImportResult]:
@@ -77,7 +69,7 @@ def plan_paths(
         for left_out in resolved.left_out:
             on_left_out(left_out)
         sources += resolved.sources
-    results = plan_sources(database_url, sources, limits, reading, on_progress)
+    results = plan_sources(database_url, sources, options)
     for result in results:
         on_result(result)
     return results

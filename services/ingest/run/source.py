@@ -8,10 +8,8 @@ import psycopg
 
 from services.ingest.import_result import DELIVERY_INCOMPLETE
 from services.ingest.parse.chunks import PrefixDiffers
-from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
-from services.ingest.run.limits import Limits
-from services.ingest.run.progress import OnProgress
+from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
 from services.ingest.run.step import LOAD, Step
 from services.ingest.run.table import load_table
 from services.ingest.sources.source import Source
@@ -24,7 +22,6 @@ from shared.db.connect import connect
 from shared.errors import BadInputFile, ImportCanceled, UptillError
 
 STATEMENT_TIMEOUT_S = 900.0  # one statement indexes a week of 160 million polls
-_DEFAULT_LIMITS = Limits()
 
 
 class DeliveryIncomplete(BadInputFile):
@@ -44,38 +41,26 @@ def load_source(
     import_id: UUID | None = None,
     step: Step = LOAD,
     *,
-    on_progress: OnProgress = lambda _: None,
-    limits: Limits = _DEFAULT_LIMITS,
-    reading: Reading = PLAIN,
+    options: LoadOptions = DEFAULT_OPTIONS,
 ) -> ImportResult:
     """Call `ingest_source` with a connection of its own."""
     with connect(
         database_url,
         application_name="uptill-ingest",
         statement_timeout_s=STATEMENT_TIMEOUT_S,
-        lock_timeout_s=limits.lock_timeout_s,
+        lock_timeout_s=options.limits.lock_timeout_s,
         autocommit=True,
     ) as conn:
-        return ingest_source(
-            conn,
-            source,
-            on_progress=on_progress,
-            limits=limits,
-            import_id=import_id,
-            step=step,
-            reading=reading,
-        )
+        return ingest_source(conn, source, import_id, step, options=options)
 
 
 def ingest_source(
     conn: psycopg.Connection,
     source: Source,
-    *,
-    on_progress: OnProgress,
-    limits: Limits = _DEFAULT_LIMITS,
     import_id: UUID | None = None,
     step: Step = LOAD,
-    reading: Reading = PLAIN,
+    *,
+    options: LoadOptions = DEFAULT_OPTIONS,
 ) -> ImportResult:
     """Load one source through a connection in autocommit mode that no other import uses.
 
@@ -83,7 +68,7 @@ def ingest_source(
     2. Do not load bytes again that were loaded before; the result names their import (`same_as`).
     3. Resume an interrupted import after its last committed chunk, if the bytes before it are the same.
     4. Stop if more rows of a chunk are rejected than the limits allow.
-    A new import is read as `reading` describes, a queued one as it was told when it was queued.
+    A new import is read as `options.reading` describes, a queued one as it was told when it was queued.
     A `step` may only stage the rows, and leave the import in state `running`. A second call with its `import_id` then
     applies what is staged of the whole delivery, or fails the import if another file of the delivery was not loaded.
     An outage of the database is waited out; after one, `conn` is closed.
@@ -93,15 +78,15 @@ def ingest_source(
     ledger = (
         claim.claim_queued(conn, import_id)
         if import_id
-        else claim.claim_interrupted(conn, source, reading, step.delivery_id)
-        or claim.create_import(conn, source, reading)
+        else claim.claim_interrupted(conn, source, options.reading, step.delivery_id)
+        or claim.create_import(conn, source, options.reading)
     )
     # The importer may load an upload whose import has already ended.
     if ledger.state not in {"queued", "running"}:
         ledger.release()
         return read_import_result(ledger, source.name)
     try:
-        return run_import(source, ledger, on_progress, limits, step)
+        return run_import(source, ledger, options, step)
     except PrefixDiffers:
         if import_id:
             claim.refuse_changed(ledger)
@@ -110,7 +95,7 @@ def ingest_source(
             return result
         claim.abandon_import(ledger)
         fresh = claim.create_import(conn, source, ledger.reading)
-        return run_import(source, fresh, on_progress, limits, step)
+        return run_import(source, fresh, options, step)
 
 
 def _hold(missing: str) -> None:
@@ -121,8 +106,7 @@ def _hold(missing: str) -> None:
 def run_import(
     source: Source,
     ledger: ImportLedger,
-    on_progress: OnProgress,
-    limits: Limits,
+    options: LoadOptions,
     step: Step,
     *,
     lifeline: Lifeline | None = None,
@@ -132,14 +116,14 @@ def run_import(
         ledger.join_delivery(step.delivery_id)
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
     rejects: Sequence[Reject] = ()
-    with closing(lifeline or Lifeline(ledger, limits.lock_patience_s)) as line:
+    with closing(lifeline or Lifeline(ledger, options.limits.lock_patience_s)) as line:
         try:
             # What took effect before a kill is finished, not held.
             if step.held_by and line.run_until_done(ledger.has_staged_rows):
                 _hold(step.held_by)
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
             if step.delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
-                load_table(source, ledger, line, on_progress, limits, step)
+                load_table(source, ledger, line, options, step)
         except BadInputFile as refusal:
             error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
             stopped = False

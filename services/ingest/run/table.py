@@ -14,8 +14,8 @@ from services.ingest.parse.local_hours import parse_local_hours
 from services.ingest.parse.offers import OFFERED_REASONS, offer_fixes
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.parse.polls import PollParser
-from services.ingest.run.limits import Limits
-from services.ingest.run.progress import LoadProgress, OnProgress
+from services.ingest.run.load_options import LoadOptions
+from services.ingest.run.progress import LoadProgress
 from services.ingest.run.step import LOAD, Step
 from services.ingest.sources.source import Source
 from services.ingest.write.database_clock import DatabaseClock
@@ -34,8 +34,7 @@ def load_table(
     source: Source,
     ledger: ImportLedger,
     lifeline: Lifeline,
-    on_progress: OnProgress,
-    limits: Limits,
+    options: LoadOptions,
     step: Step = LOAD,
 ) -> None:
     """Load what follows the header or the checkpoint, and finish the import, unless it is to wait for its delivery.
@@ -43,14 +42,14 @@ def load_table(
     Raise `BadInputFile`, `ImportCanceled` and `PrefixDiffers`. Committed chunks of polls stay. All other
     kinds take effect at the end, so that nothing of a refused file stays.
     """
-    prefix = Prefix()
+    prefix, limits = Prefix(), options.limits
     rows_read = ledger.checkpoint.end_line - 1 if ledger.checkpoint else 0
     size_bytes = source.size_bytes
 
     def report_chunk(chunk: Chunk, rows: int) -> None:
         nonlocal rows_read
         rows_read += rows
-        on_progress(LoadProgress(source.name, chunk.end_byte, size_bytes, rows_read))
+        options.on_progress(LoadProgress(source.name, chunk.end_byte, size_bytes, rows_read))
 
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from services.ingest.http.importer import Importer
-from services.ingest.run import Limits, load_source
+from services.ingest.run import Limits, LoadOptions, load_source
 from services.ingest.sources.files import FileSource
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
@@ -74,7 +74,9 @@ def test_a_load_of_the_command_waits(
     lock(operator, table)
     freed = Timer(4 * LOCK_TIMEOUT_S, operator.rollback)
     freed.start()
-    result = load_source(database_url, FileSource(path), limits=Limits(lock_timeout_s=LOCK_TIMEOUT_S))
+    result = load_source(
+        database_url, FileSource(path), options=LoadOptions(limits=Limits(lock_timeout_s=LOCK_TIMEOUT_S))
+    )
     freed.join()
     assert (result.state, result.accepted) == ("succeeded", 1)
     check_ledger(database_url)

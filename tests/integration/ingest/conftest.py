@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from services.ingest.quality_warnings import list_warnings
-from services.ingest.run import Limits, load_source
+from services.ingest.run import Limits, LoadOptions, load_source
 from services.ingest.watch import Watcher
 from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
@@ -105,7 +105,7 @@ def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -
         told: list[str] = []
 
         def load(*args: Any) -> Any:
-            result = load_source(database_url, *args, limits=Limits())
+            result = load_source(database_url, *args, options=LoadOptions(limits=Limits()))
             if result.state != "running":
                 found.extend(list_warnings(result.quality or {}))
                 told.append(f"{result.state} {result.reason} {result.error}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from services.ingest.run import Limits, ingest_paths
+from services.ingest.run import Limits, LoadOptions, ingest_paths
 from services.ingest.write.import_result import ImportResult
 
 POLLS_HEADER = "store_id,status,timestamp_utc"
@@ -19,7 +19,9 @@ def load(
 ) -> ImportResult:
     """Write these lines to a file, load it, and check that every row is counted everywhere."""
     file.write_bytes(("\n".join(rows) + "\n").encode("utf-8", "surrogateescape"))
-    (result,) = ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=chunk_bytes))
+    (result,) = ingest_paths(
+        database_url, [str(file)], options=LoadOptions(limits=Limits(chunk_bytes=chunk_bytes))
+    )
     check_ledger(database_url)
     return result
 

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, ingest_paths
+from services.ingest.run import Limits, LoadOptions, ingest_paths
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.database import check_ledger, counts, load
 
@@ -265,7 +265,9 @@ def test_an_interrupted_file_resumes(database_url: str, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=2000), on_progress=stop)
+        ingest_paths(
+            database_url, [str(file)], options=LoadOptions(limits=Limits(chunk_bytes=2000), on_progress=stop)
+        )
     assert held(database_url, "special") == []
     (result,) = ingest_paths(database_url, [str(file)])
     assert result.resumed_at_byte > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, ingest_paths, load_source
+from services.ingest.run import Limits, LoadOptions, ingest_paths, load_source
 from services.ingest.write.import_result import ImportResult
 from tests.fixtures.ingest_figures import Pipe
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger, counts
@@ -96,7 +96,7 @@ def test_loading_a_file_again_undoes_a_correction_made_during_its_first_load(
 ) -> None:
     file = tmp_path / "long.csv"
     file.write_text("\n".join([POLLS_HEADER, *(f"{n},active,{AT}" for n in range(400))]) + "\n")
-    (first,) = ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=4096))
+    (first,) = ingest_paths(database_url, [str(file)], options=LoadOptions(limits=Limits(chunk_bytes=4096)))
     other = load(database_url, tmp_path / "other.csv", [POLLS_HEADER, f"0,inactive,{AT}"])
     move = "update import_chunk set commit_seq = %s where commit_seq = %s"
     with psycopg.connect(database_url) as conn:  # as if the file's last chunk had come after it

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.ingest.run import Limits, LoadProgress, load_source
+from services.ingest.run import Limits, LoadOptions, LoadProgress, load_source
 from services.ingest.sources.files import FileSource
 from shared.ids import new_id
 from tests.fixtures.services import wait_until
@@ -84,12 +84,16 @@ def test_committed_chunks_of_a_canceled_import_stay_and_are_finished(
             service.delete(f"/v1/imports/{shown['id']}")
 
     result = load_source(
-        database_url, FileSource(path), on_progress=cancel, limits=Limits(chunk_bytes=16_384)
+        database_url,
+        FileSource(path),
+        options=LoadOptions(limits=Limits(chunk_bytes=16_384), on_progress=cancel),
     )
     assert result.state == "canceled"
     assert 0 < result.rows_read < 3000
     check_ledger(database_url)
-    again = load_source(database_url, FileSource(path), limits=Limits(chunk_bytes=16_384))
+    again = load_source(
+        database_url, FileSource(path), options=LoadOptions(limits=Limits(chunk_bytes=16_384))
+    )
     assert (again.state, again.rows_read, again.resumed_at_byte) == ("succeeded", 3000, 0)
 
 
@@ -102,7 +106,11 @@ def test_canceled_hours_change_nothing(service: TestClient, database_url: str, t
         (shown,) = service.get("/v1/imports").json()["imports"]
         service.delete(f"/v1/imports/{shown['id']}")
 
-    result = load_source(database_url, FileSource(path), on_progress=cancel, limits=Limits(chunk_bytes=4096))
+    result = load_source(
+        database_url,
+        FileSource(path),
+        options=LoadOptions(limits=Limits(chunk_bytes=4096), on_progress=cancel),
+    )
     assert result.state == "canceled"
     with psycopg.connect(database_url) as conn:
         assert conn.execute(

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.ingest.run import Limits, ingest_paths, plan_paths
+from services.ingest.run import Limits, LoadOptions, ingest_paths, plan_paths
 from services.ingest.write.import_result import ImportResult
 from tests.integration.ingest.database import check_ledger, counts, unchanged
 from tests.integration.ingest.service import ended, ingest_service, problem
@@ -94,11 +94,11 @@ def test_polls_are_compared_chunk_by_chunk(database_url: str, tmp_path: Path) ->
     file.write_text("\n".join(["store_id,status,timestamp_utc", *dict.fromkeys(rows)]) + "\n")
     small = Limits(chunk_bytes=4096)
     with unchanged(database_url):
-        (planned,) = plan_paths(database_url, [str(file)], limits=small)
-    (loaded,) = ingest_paths(database_url, [str(file)], limits=small)
+        (planned,) = plan_paths(database_url, [str(file)], options=LoadOptions(limits=small))
+    (loaded,) = ingest_paths(database_url, [str(file)], options=LoadOptions(limits=small))
     assert counts(planned) == counts(loaded)
     with unchanged(database_url):
-        (again,) = plan_paths(database_url, [str(file)], limits=small)
+        (again,) = plan_paths(database_url, [str(file)], options=LoadOptions(limits=small))
     assert counts(again) == (0, loaded.accepted, 0, 0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, ingest_paths, load_source
+from services.ingest.run import Limits, LoadOptions, ingest_paths, load_source
 from services.ingest.watch import Watcher
 from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
@@ -151,7 +151,7 @@ def test_the_watcher_waits_for_the_refused_file(database_url: str, tmp_path: Pat
     loads: list[str] = []
 
     def load(*args: Any) -> Any:
-        result = load_source(database_url, *args, limits=Limits())
+        result = load_source(database_url, *args, options=LoadOptions(limits=Limits()))
         if result.state != "running":
             loads.append(f"{Path(result.source).name} {result.state}")
         return result
@@ -213,7 +213,12 @@ def test_what_an_interrupted_delivery_staged_does_not_join_another(database_url:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ingest_paths(database_url, [str(am), str(pm)], on_progress=break_off, on_result=stop_when_staged)
+        ingest_paths(
+            database_url,
+            [str(am), str(pm)],
+            options=LoadOptions(on_progress=break_off),
+            on_result=stop_when_staged,
+        )
     (result,) = ingest_paths(database_url, [str(am)])
     assert result.accepted == 2
     with psycopg.connect(database_url) as conn:

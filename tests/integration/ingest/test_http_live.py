@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.ingest.run import Limits, ingest_paths
+from services.ingest.run import Limits, LoadOptions, ingest_paths
 from tests.integration.ingest.database import check_ledger, load_polls, observations
 from tests.integration.ingest.service import ingest_service, problem
 
@@ -97,7 +97,9 @@ def test_a_week_that_an_import_fills_is_indexed_first(
         if not sent:
             sent.append(send(service, poll("s1", 1), poll("s599", 59, "inactive")))
 
-    (result,) = ingest_paths(database_url, [str(file)], on_progress=meet, limits=Limits(chunk_bytes=1000))
+    (result,) = ingest_paths(
+        database_url, [str(file)], options=LoadOptions(limits=Limits(chunk_bytes=1000), on_progress=meet)
+    )
     assert sent == [(1, 1, 0)]
     assert (result.accepted, result.duplicate, result.corrected) == (599, 0, 1)
     check_ledger(database_url)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from services.ingest.run import Limits, LoadProgress, ingest_paths
+from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths
 from tests.integration.ingest.database import (
     POLLS_HEADER,
     Poll,
@@ -77,7 +77,9 @@ def test_polls_that_another_import_writes_in_between_are_seen(database_url: str,
         delivered = progress.rows_read
 
     (result,) = ingest_paths(
-        database_url, [str(file)], on_progress=interrupt, limits=Limits(chunk_bytes=70_000)
+        database_url,
+        [str(file)],
+        options=LoadOptions(limits=Limits(chunk_bytes=70_000), on_progress=interrupt),
     )
     assert counts(result) == tuple(found)
     assert observations(database_url) == loop.table

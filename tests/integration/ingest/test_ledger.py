@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, LoadProgress, ingest_paths, ingest_source, load_source
+from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths, ingest_source, load_source
 from services.ingest.sources.files import FileSource
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import ImportLedger
@@ -34,7 +34,9 @@ def load_file(
     database_url: str, file: Path, on_progress: Callable[[LoadProgress], None] = lambda _: None
 ) -> ImportResult:
     (result,) = ingest_paths(
-        database_url, [str(file)], on_progress=on_progress, limits=Limits(chunk_bytes=CHUNK_BYTES)
+        database_url,
+        [str(file)],
+        options=LoadOptions(limits=Limits(chunk_bytes=CHUNK_BYTES), on_progress=on_progress),
     )
     return result
 
@@ -184,7 +186,7 @@ def test_a_queued_import_is_adopted_once(database_url: str, polls: Path) -> None
 
         def load_queued() -> ImportResult:
             source = FileSource(polls)
-            return ingest_source(conn, source, on_progress=lambda _: None, import_id=import_id)
+            return ingest_source(conn, source, import_id=import_id)
 
         first, second = load_queued(), load_queued()
         assert first.id == second.id == import_id
@@ -196,7 +198,7 @@ def test_a_queued_import_is_adopted_once(database_url: str, polls: Path) -> None
             with pytest.raises(ImportBusy):
                 load_queued()
         with pytest.raises(ImportNotFound):
-            ingest_source(conn, FileSource(polls), on_progress=lambda _: None, import_id=uuid4())
+            ingest_source(conn, FileSource(polls), import_id=uuid4())
 
 
 def test_a_file_whose_first_chunk_is_bad_leaves_only_the_reasons(database_url: str, tmp_path: Path) -> None:
@@ -226,7 +228,9 @@ def test_an_import_stops_at_the_first_bad_chunk(database_url: str, tmp_path: Pat
         assert conn.execute("select max(length(store_id)) from store").fetchone() == (len("store-59"),)
 
     (again,) = ingest_paths(
-        database_url, [str(tmp_path / "polls.csv")], limits=Limits(chunk_bytes=TINY, reject_limit=1.0)
+        database_url,
+        [str(tmp_path / "polls.csv")],
+        options=LoadOptions(limits=Limits(chunk_bytes=TINY, reject_limit=1.0)),
     )
     assert (again.state, again.same_as, again.resumed_at_byte) == ("succeeded", None, 0)
     assert counts(again) == (160 - result.accepted, result.accepted, 0, 31)

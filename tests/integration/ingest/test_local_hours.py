@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from services.ingest.run import ingest_paths
+from services.ingest.run import LoadOptions, ingest_paths
 from tests.integration.ingest.database import counts, load
 
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
@@ -89,7 +89,9 @@ def test_a_folder_loads_time_zones_and_hours_before_polls(database_url: str, tmp
     (tmp_path / "notes.txt").write_text("not loaded")
     seen: list[str] = []
     results = ingest_paths(
-        database_url, [str(tmp_path)], on_progress=lambda progress: seen.append(progress.source)
+        database_url,
+        [str(tmp_path)],
+        options=LoadOptions(on_progress=lambda progress: seen.append(progress.source)),
     )
     assert [result.kind for result in results] == ["timezones", "hours", "polls", None]
     # The other file may hold the other half of the hours.

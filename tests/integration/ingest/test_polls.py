@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from services.ingest.parse.seen_polls import SeenPolls
-from services.ingest.run import Limits, ingest_paths
+from services.ingest.run import Limits, LoadOptions, ingest_paths
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.ledger import ImportLedger
 from shared.db.connect import connect
@@ -161,7 +161,9 @@ def test_concurrent_imports_count_every_row_once(database_url: str, tmp_path: Pa
     with ThreadPoolExecutor(len(files)) as threads:
         results = list(
             threads.map(
-                lambda file: ingest_paths(database_url, [str(file)], limits=Limits(chunk_bytes=1000))[0],
+                lambda file: ingest_paths(
+                    database_url, [str(file)], options=LoadOptions(limits=Limits(chunk_bytes=1000))
+                )[0],
                 files,
             )
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from services.ingest.run import Limits, load_source
+from services.ingest.run import Limits, LoadOptions, load_source
 from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
 from services.ingest.write.import_result import ImportResult
@@ -33,7 +33,7 @@ def test_poison_is_tried_five_times_and_the_others_are_loaded(database_url: str,
 
     def load(source: Source, *step: Any) -> ImportResult:
         loads.append(Path(source.name).name)
-        return load_source(database_url, source, *step, limits=Limits())
+        return load_source(database_url, source, *step, options=LoadOptions(limits=Limits()))
 
     watcher = Watcher(str(tmp_path), Settings.model_validate({"database_url": database_url}), load)
     watcher.check_once()

@@ -20,7 +20,7 @@ from services.ingest.http.change_timezone import replace_timezone
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.http.local_intervals import LocalInterval
 from services.ingest.http.write_live import LiveWriter
-from services.ingest.run import Limits, LoadProgress, ingest_paths
+from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths
 from services.worker.inputs import InputCache
 from services.worker.part import RenderedPart
 from shared.clock import to_us
@@ -109,7 +109,9 @@ class PastWorld(CacheWorld):
             self._record()
 
         (done,) = ingest_paths(
-            self._url, [str(file)], limits=Limits(chunk_bytes=400), on_progress=on_progress
+            self._url,
+            [str(file)],
+            options=LoadOptions(limits=Limits(chunk_bytes=400), on_progress=on_progress),
         )
         assert done.state == "succeeded"
 

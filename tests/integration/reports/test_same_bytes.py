@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, ingest_paths
+from services.ingest.run import Limits, LoadOptions, ingest_paths
 from services.sample import write_sample
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
@@ -27,7 +27,11 @@ def deliver(database_url: str, folder: Path, *, files: int, times: int, draw: ra
         parts.append(folder / f"polls-{number}.csv")
         parts[-1].write_text(header + "".join(polls[number::files]))
     for path in (*parts * times, *(folder / name for name in _NAMES[1:])):
-        ingest_paths(database_url, [str(path)], limits=Limits(chunk_bytes=draw.choice([10_000, 1_000_000])))
+        ingest_paths(
+            database_url,
+            [str(path)],
+            options=LoadOptions(limits=Limits(chunk_bytes=draw.choice([10_000, 1_000_000]))),
+        )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, ingest_paths, load_source
+from services.ingest.run import Limits, LoadOptions, ingest_paths, load_source
 from services.ingest.watch import Watcher
 from services.ingest.write.ledger import ImportLedger
 from services.sample import write_sample
@@ -87,7 +87,11 @@ def test_an_old_import_goes_and_only_the_ledger_knows_less(
     conn: psycopg.Connection, database_url: str, tmp_path: Path
 ) -> None:
     files = [write(tmp_path / name, lines) for name, lines in {**OTHERS, "polls.csv": POLLS}.items()]
-    ingest_paths(database_url, [*files, write(tmp_path / "empty.csv", [""])], limits=Limits(reject_limit=0.6))
+    ingest_paths(
+        database_url,
+        [*files, write(tmp_path / "empty.csv", [""])],
+        options=LoadOptions(limits=Limits(reject_limit=0.6)),
+    )
     data, shown = conn.execute(_DATA).fetchone(), figures(conn)
     assert rows(conn)[::2] == (4, 1)
     age(conn, KEEP_DAYS - 1)
@@ -121,7 +125,11 @@ def test_the_scheduler_does_it_if_it_is_told_to(
 
 def test_in_steps_the_counts_go_last(conn: psycopg.Connection, database_url: str, tmp_path: Path) -> None:
     lines = [POLLS_HEADER, *(f"store-{n:04},active,{AT}" for n in range(1000))]
-    ingest_paths(database_url, [write(tmp_path / "polls.csv", lines)], limits=Limits(chunk_bytes=4096))
+    ingest_paths(
+        database_url,
+        [write(tmp_path / "polls.csv", lines)],
+        options=LoadOptions(limits=Limits(chunk_bytes=4096)),
+    )
     age(conn)
     before, shown = rows(conn), figures(conn)
     assert before[1] > 5
@@ -251,7 +259,9 @@ def test_an_interrupted_import_that_was_forgotten_begins_anew(
         raise Killed
 
     with pytest.raises(Killed):
-        ingest_paths(database_url, [file], on_progress=die, limits=Limits(chunk_bytes=4096))
+        ingest_paths(
+            database_url, [file], options=LoadOptions(limits=Limits(chunk_bytes=4096), on_progress=die)
+        )
     (loaded,) = conn.execute("select accepted from import where error ->> 'reason' = 'fault'").fetchone() or (
         0,
     )

@@ -1,0 +1,25 @@
+"""What holds for all sources of a load: its limits, how values are read, and who is told of its progress."""
+
+from dataclasses import dataclass
+
+from services.ingest.parse.reading import PLAIN, Reading
+from services.ingest.run.limits import Limits
+from services.ingest.run.progress import LoadProgress, OnProgress
+
+_DEFAULT_LIMITS = Limits()
+
+
+def _ignore(_: LoadProgress) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """The limits, how new imports are read, and what is called after each chunk."""
+
+    limits: Limits = _DEFAULT_LIMITS
+    reading: Reading = PLAIN
+    on_progress: OnProgress = _ignore
+
+
+DEFAULT_OPTIONS = LoadOptions()
