@@ -74,9 +74,7 @@ def main() -> None:
     """Print the ratios of the ingest budgets."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--database-url", required=True, help="a server on which databases may be made")
-    options.add_argument(
-        "--csv", type=Path, help="a polls file; without it a sample is written"
-    )
+    options.add_argument("--csv", type=Path, help="a polls file; without it a sample is written")
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--large", action="store_true", help="also load ten times as many stores")
     given = options.parse_args()

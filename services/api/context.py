@@ -9,7 +9,7 @@ from services.api.backlog import BacklogCheck
 from services.api.changes import ReportChanges
 from services.api.download_links import FileChecks, LinkAudit, LinkSigner
 from services.api.report_reads import ReportReads
-from services.api.turns import Turns
+from services.api.turns import KeyTurns
 from shared.db.pools import Pools
 from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
@@ -34,7 +34,7 @@ class ApiContext:
     storage_lane: Lane
     keys_lane: Lane
     outage_lane: Lane
-    outage_turns: Turns
+    outage_turns: KeyTurns
     signer: LinkSigner
     stopping: Stopping
     links: LinkAudit

@@ -25,7 +25,7 @@ from services.api.routes import (
     webhooks,
 )
 from services.api.routes.health import api_checks
-from services.api.turns import Turns
+from services.api.turns import KeyTurns
 from shared.db.pools import Pools, make_pools
 from shared.errors import DatabaseUnavailable, Overloaded, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
@@ -127,7 +127,7 @@ def _build_context(settings: Settings, pools: Pools) -> ApiContext:
         outage_lane=Lane(
             "the computation of outages", Overloaded, threads=1, waiting=16, within_s=10.0, breaks=False
         ),
-        outage_turns=Turns(waiting=4),
+        outage_turns=KeyTurns(waiting=4),
         signer=LinkSigner(storage, settings.presign_s),
         stopping=stopping,
         links=LinkAudit(pools.accepting),

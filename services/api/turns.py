@@ -18,7 +18,7 @@ class _Queue:
     held: int = 0
 
 
-class Turns:
+class KeyTurns:
     """The queues of one process. At most `waiting` calls of a key wait for its turn."""
 
     def __init__(self, waiting: int) -> None:

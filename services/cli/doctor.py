@@ -28,7 +28,7 @@ _MARGIN = 2
 
 
 @dataclass(frozen=True)
-class Component:
+class CheckedComponent:
     """What is checked. `setting` is the field of the settings with its address."""
 
     name: str
@@ -48,18 +48,18 @@ class Finding:
 
 
 _COMPONENTS = (
-    Component("database", checks.check_database, "database_url"),
-    Component("schema", checks.check_schema, "database_url"),
-    Component("queue", checks.check_queue, "redis_url"),
-    Component("object store", checks.check_storage, "s3_endpoint"),
-    Component("API", checks.check_api, "api_url"),
-    Component("API key", checks.check_key, "api_url"),
-    Component("workers", checks.check_workers, "database_url"),
-    Component("ingest", checks.check_ingest, "ingest_url"),
-    Component("uploads", checks.check_uploads, "database_url"),
-    Component("stores", check_stores, "database_url"),
-    Component("schedules", check_schedules, "database_url"),
-    Component("time zones", check_tzdata, "database_url"),
+    CheckedComponent("database", checks.check_database, "database_url"),
+    CheckedComponent("schema", checks.check_schema, "database_url"),
+    CheckedComponent("queue", checks.check_queue, "redis_url"),
+    CheckedComponent("object store", checks.check_storage, "s3_endpoint"),
+    CheckedComponent("API", checks.check_api, "api_url"),
+    CheckedComponent("API key", checks.check_key, "api_url"),
+    CheckedComponent("workers", checks.check_workers, "database_url"),
+    CheckedComponent("ingest", checks.check_ingest, "ingest_url"),
+    CheckedComponent("uploads", checks.check_uploads, "database_url"),
+    CheckedComponent("stores", check_stores, "database_url"),
+    CheckedComponent("schedules", check_schedules, "database_url"),
+    CheckedComponent("time zones", check_tzdata, "database_url"),
 )
 
 
@@ -106,7 +106,7 @@ def doctor(
         examine_data(settings_for_command("database_url"), as_json=as_json)
         return
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
-    files = Component("files", partial(checks.check_files, deep=deep), "s3_endpoint")
+    files = CheckedComponent("files", partial(checks.check_files, deep=deep), "s3_endpoint")
     findings = [run_check(one, settings) for one in (*_COMPONENTS, *([files] if compare else []))]
     if as_json:
         print_json(findings)
@@ -117,7 +117,7 @@ def doctor(
         fail(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
 
 
-def run_check(component: Component, settings: Settings) -> Finding:
+def run_check(component: CheckedComponent, settings: Settings) -> Finding:
     """Run one check. A check that cannot be made is a finding that names the setting, the address and the cause."""
     try:
         state, advice, *details = component.check(settings)

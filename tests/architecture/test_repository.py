@@ -1,7 +1,9 @@
 """The repository: locked requirements, README, docstrings, links, hooks and CI."""
 
+import ast
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,21 @@ def test_every_module_has_a_docstring() -> None:
         if not re.match(r'"""\S', path.read_text())
     ]
     assert silent == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    trees = [ROOT / tree for tree in ("services", "shared", "clients/python/uptill_client")]
+    modules = [
+        path for path in tracked_files() if path.suffix == ".py" and any(map(path.is_relative_to, trees))
+    ]
+    names = Counter(
+        node.name
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [tree for tree in trees if not any(path.is_relative_to(tree) for path in modules)] == []
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_hooks_and_hosted_ci_run_the_same_commands() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.ingest.parse.ical_days import all_days
 from services.ingest.parse.ical_lines import Property
-from services.ingest.parse.ical_rules import Rule
+from services.ingest.parse.ical_rules import RecurrenceRule
 
 LAST_YEAR = 2035
 EPOCH = date(1970, 1, 1)
@@ -64,7 +64,7 @@ def _join(numbers: list[int]) -> str:
 @settings(max_examples=25, deadline=None)
 @given(rules(), starts)
 def test_the_days_are_those_of_dateutil(text: str, start: date) -> None:
-    rule = Rule.parse(Property(1, "RRULE", {}, text))
+    rule = RecurrenceRule.parse(Property(1, "RRULE", {}, text))
     found = [EPOCH + timedelta(days=day) for day in rule.expand(start, all_days(LAST_YEAR)).tolist()]
     # RFC 5545: the start is always the first occurrence, and counts. dateutil has it only if it matches.
     counted = "COUNT" in rule.parts
@@ -78,7 +78,7 @@ def test_the_days_are_those_of_dateutil(text: str, start: date) -> None:
 
 def test_leap_days_and_last_days() -> None:
     def days(text: str, start: date) -> list[str]:
-        rule = Rule.parse(Property(1, "RRULE", {}, text))
+        rule = RecurrenceRule.parse(Property(1, "RRULE", {}, text))
         return [str(EPOCH + timedelta(days=day)) for day in rule.expand(start, all_days(2030)).tolist()]
 
     assert days("FREQ=YEARLY", date(2020, 2, 29)) == ["2020-02-29", "2024-02-29", "2028-02-29"]

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from services.api.turns import Turns
+from services.api.turns import KeyTurns
 from shared.errors import RateLimited
 
 
-async def start(turns: Turns, key: str, entered: list[str], leave: asyncio.Event) -> None:
+async def start(turns: KeyTurns, key: str, entered: list[str], leave: asyncio.Event) -> None:
     async with turns.take(key):
         entered.append(key)
         await leave.wait()
@@ -16,7 +16,7 @@ async def start(turns: Turns, key: str, entered: list[str], leave: asyncio.Event
 
 def test_one_call_of_a_key_at_a_time() -> None:
     async def play() -> None:
-        turns, entered, leave = Turns(waiting=2), list[str](), asyncio.Event()
+        turns, entered, leave = KeyTurns(waiting=2), list[str](), asyncio.Event()
         calls = [asyncio.create_task(start(turns, key, entered, leave)) for key in "aaab"]
         await asyncio.sleep(0.01)
         assert entered == ["a", "b"]
@@ -33,7 +33,7 @@ def test_one_call_of_a_key_at_a_time() -> None:
 
 def test_a_call_that_gives_up_leaves_its_place() -> None:
     async def play() -> None:
-        turns, entered, leave = Turns(waiting=0), list[str](), asyncio.Event()
+        turns, entered, leave = KeyTurns(waiting=0), list[str](), asyncio.Event()
         first = asyncio.create_task(start(turns, "a", entered, leave))
         await asyncio.sleep(0.01)
         first.cancel()

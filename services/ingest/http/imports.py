@@ -68,25 +68,28 @@ class ImportRow:
         return from_us((self.id.int >> 80) * 1000)
 
 
-async def queue_import(
-    pool: AsyncConnectionPool,
-    import_id: UUID,
-    received: Received,
-    reading: Reading,
-    *,
-    name: str,
-    created_by: str,
-    spool_id: UUID,
-) -> None:
+@dataclass(frozen=True)
+class AcceptedUpload:
+    """An upload whose bytes are in the spool: its import, how to read it, its name and sender."""
+
+    import_id: UUID
+    received: Received
+    reading: Reading
+    name: str
+    created_by: str
+
+
+async def queue_import(pool: AsyncConnectionPool, upload: AcceptedUpload, spool_id: UUID) -> None:
     """Insert the import of a received upload, in state `queued`."""
+    received = upload.received
     values = {
-        "id": import_id,
-        "source": received.names[0] if len(received.names) == 1 else name,
+        "id": upload.import_id,
+        "source": received.names[0] if len(received.names) == 1 else upload.name,
         "sha256": received.sha256,
         "size_bytes": received.size_bytes,
-        "created_by": created_by,
+        "created_by": upload.created_by,
         "spool_id": spool_id,
-        "reading": store_reading(reading),
+        "reading": store_reading(upload.reading),
     }
     async with borrowed_async(pool) as conn:
         await conn.execute(_SQL["queue_import"], values)

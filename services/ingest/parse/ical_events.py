@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from services.ingest.parse.ical_lines import Component, Property, read_components, refuse_line
-from services.ingest.parse.ical_rules import Rule
+from services.ingest.parse.ical_rules import RecurrenceRule
 from services.ingest.parse.ical_times import WrittenTime, Zones, read_duration, read_time, read_times
 from services.ingest.parse.ical_zones import ZONE_PROPERTIES, define_zones
 
@@ -48,7 +48,7 @@ class Event:
     start: WrittenTime
     length: timedelta
     is_canceled: bool
-    rules: Sequence[Rule]
+    rules: Sequence[RecurrenceRule]
     more: Sequence[date]
     dropped: Sequence[date]
     replaces: Property | None
@@ -117,7 +117,7 @@ def _read_event(found: Component, zones: Zones, place: int) -> Event:
         start,
         _read_length(single, start, zones),
         status is not None and status.value.upper() == "CANCELLED",
-        [Rule.parse(each) for each in rules],
+        [RecurrenceRule.parse(each) for each in rules],
         _list_times(found, "RDATE", start, zones),
         _list_times(found, "EXDATE", start, zones),
         replaces,

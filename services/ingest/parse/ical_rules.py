@@ -32,7 +32,7 @@ _MAX_INTERVAL: Final = 1000
 
 
 @dataclass(frozen=True)
-class Rule:
+class RecurrenceRule:
     """A recurrence rule by whole days. `until` is as it is written."""
 
     source: Property

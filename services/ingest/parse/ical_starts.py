@@ -6,7 +6,7 @@ from typing import Final
 
 from services.ingest.parse.ical_days import all_days
 from services.ingest.parse.ical_events import Event, IcalFile
-from services.ingest.parse.ical_rules import Rule
+from services.ingest.parse.ical_rules import RecurrenceRule
 from services.ingest.parse.ical_times import FIRST_YEAR, UTC_NAME, WrittenTime, read_time
 
 _EPOCH: Final = date(1970, 1, 1)
@@ -44,7 +44,9 @@ def find_replaced(file: IcalFile) -> dict[str, set[date]]:
     return found
 
 
-def _expand_rule(rule: Rule, event: Event, file: IcalFile, within: tuple[date, date]) -> Iterator[date]:
+def _expand_rule(
+    rule: RecurrenceRule, event: Event, file: IcalFile, within: tuple[date, date]
+) -> Iterator[date]:
     first, end = ((day - _EPOCH).days for day in (within[0] - event.length - _MARGIN, within[1]))
     days = rule.expand(_day_of(event.start.at), all_days(within[1].year - 1))
     last = _find_last(rule, event, file)
@@ -54,7 +56,7 @@ def _expand_rule(rule: Rule, event: Event, file: IcalFile, within: tuple[date, d
             yield one
 
 
-def _find_last(rule: Rule, event: Event, file: IcalFile) -> date | None:
+def _find_last(rule: RecurrenceRule, event: Event, file: IcalFile) -> date | None:
     """Return the end of a rule, in the zone of its event."""
     until = rule.until
     if not isinstance(until, datetime) or until.tzinfo is None:

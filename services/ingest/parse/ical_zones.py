@@ -8,7 +8,7 @@ from icalendar.prop import vUTCOffset
 
 from services.ingest.parse.ical_days import all_days
 from services.ingest.parse.ical_lines import Component, Property, refuse_line
-from services.ingest.parse.ical_rules import Rule
+from services.ingest.parse.ical_rules import RecurrenceRule
 from services.ingest.parse.ical_times import FIRST_YEAR, DefinedZone, read_any_time, read_times
 
 _LAST_YEAR: Final = 2100
@@ -64,7 +64,7 @@ def _list_more(observance: Component, start: datetime, before: timedelta) -> Ite
             times = (time.at for time in read_times(each))
             yield from (at for at in times if isinstance(at, datetime))
         elif each.name == "RRULE":
-            rule = Rule.parse(each)
+            rule = RecurrenceRule.parse(each)
             if rule.frequency != "YEARLY":
                 each.refuse("clocks change YEARLY: export the time zone again")
             # In UTC, as RFC 5545 demands of zones.

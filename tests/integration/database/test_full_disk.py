@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.cli.checks import check_database
-from services.cli.doctor import Component, run_check
+from services.cli.doctor import CheckedComponent, run_check
 from services.ingest.run import ingest_paths
 from services.ingest.write import reconnect
 from services.local.ports import PortReservation
@@ -60,7 +60,8 @@ def test_a_full_disk_is_called_a_full_disk(
     assert "UPTILL_DATABASE_URL" in explain(caught.value)
 
     one = run_check(
-        Component("database", check_database, "database_url"), Settings(database_url=SecretStr(full_url))
+        CheckedComponent("database", check_database, "database_url"),
+        Settings(database_url=SecretStr(full_url)),
     )
     assert (one.ok, one.state) == (False, "the disk of the database is full: free space on it")
     assert one.advice.startswith("free space on the disk of UPTILL_DATABASE_URL (")

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 
 from services.cli.checks import check_ingest
-from services.cli.doctor import Component, run_check
+from services.cli.doctor import CheckedComponent, run_check
 from services.local.ports import free_ports
 from shared.settings import Settings
 from tests.fixtures.services import Services, wait_until
@@ -43,7 +43,8 @@ def test_the_doctor_asks_the_ingest_service(env: Mapping[str, str], tmp_path: Pa
         assert check_ingest(Settings(ingest_url=env["UPTILL_API_URL"])) == ("ok", "")
     [port] = free_ports(1)
     away = run_check(
-        Component("ingest", check_ingest, "ingest_url"), Settings(ingest_url=f"http://127.0.0.1:{port}")
+        CheckedComponent("ingest", check_ingest, "ingest_url"),
+        Settings(ingest_url=f"http://127.0.0.1:{port}"),
     )
     assert "Connection refused" in away.state
     assert away.advice == f"start it, or correct UPTILL_INGEST_URL (127.0.0.1:{port})"

@@ -11,7 +11,14 @@ from starlette.requests import ClientDisconnect
 
 from services.ingest.http.context import Context, ImportId, Writer
 from services.ingest.http.dry_run import DryRun, plan_upload
-from services.ingest.http.imports import cancel_import, get_import, list_imports, queue_import, stream_rejects
+from services.ingest.http.imports import (
+    AcceptedUpload,
+    cancel_import,
+    get_import,
+    list_imports,
+    queue_import,
+    stream_rejects,
+)
 from services.ingest.http.reading import parse_reading
 from services.ingest.http.receive import FORM, RAW_TYPES, receive
 from services.ingest.http.schemas_dry_run import DryRunBody
@@ -123,15 +130,8 @@ async def create_import(
     except ClientDisconnect:
         raise InvalidRequest("the upload was interrupted and nothing was kept: upload it again") from None
     try:
-        await queue_import(
-            context.pools.accepting,
-            import_id,
-            received,
-            reading,
-            name=name,
-            created_by=key.prefix,
-            spool_id=context.spool.spool_id,
-        )
+        upload = AcceptedUpload(import_id, received, reading, name, key.prefix)
+        await queue_import(context.pools.accepting, upload, context.spool.spool_id)
     except BaseException:
         context.importer.doubt(import_id)
         raise
