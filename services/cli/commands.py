@@ -60,7 +60,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "keys": Subcommand("services.cli.keys:app", "Manage API keys: create, list, rotate, revoke.", "api"),
     "reports": Subcommand(
         "services.cli.reports:app",
-        "Manage reports: list, show, download, cancel, retry, and list their failed stores.",
+        "Manage reports: list, show, download, cancel, retry, revise, compare, and list their failed stores.",
     ),
     "explain": Subcommand(
         "services.cli.explain:explain", "Explain one store's row of a report, segment by segment."
@@ -74,7 +74,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
-    "outages": Subcommand("services.cli.outages:outages", "List the outages of up to 1,000 stores."),
+    "outages": Subcommand("services.cli.outages:outages", "List the outages of up to 1,000 stores, in the local time of each store."),
     "stores": Subcommand(
         "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline."
     ),

@@ -79,6 +79,8 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
     },
 }
 _TEXTS = {"Rule", "State", "StateRule", "HoursKind"}
+# A request may be written in more ways than the client does.
+_REQUESTS = {"IntervalBody"}
 _PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for schema, kind in kinds.items()]
 
 
@@ -90,6 +92,9 @@ def test_an_answer_has_the_fields_of_the_service(document: str, schema: str, kin
     assert {field.name for field in dataclasses.fields(kind)} == set(described)
     hints = get_type_hints(kind)
     for name, of in described.items():
+        if schema in _REQUESTS:
+            assert _wire_types(hints[name]) <= _json_types(of), name
+            continue
         # None stands for a field that only some answers have, too.
         assert _wire_types(hints[name]) - {"null"} == _json_types(of) - {"null"}, name
         assert _json_types(of) <= _wire_types(hints[name]), name

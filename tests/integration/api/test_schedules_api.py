@@ -50,6 +50,7 @@ def test_the_life_of_a_schedule(api: TestClient, database_url: str, env: dict[st
     assert schedule["report"] == {
         "policy": "classic",
         "detail": False,
+        "files": ["report"],
         "stores": {"ids": ["a", "b"], "labels": None},
         "windows": ["last_hour", "last_day", "last_week"],
         "formats": ["csv", "xlsx"],
@@ -117,12 +118,12 @@ def test_the_list_is_paged_newest_first(api: TestClient) -> None:
         ({"deliver": {"webhook_url": "http://example.com"}}, "deliver.webhook_url", "https://"),
         ({"deliver": {"webhook_url": "https://10.0.0.1/"}}, "deliver.webhook_url", "not public"),
         ({"report": {"stores": {"ids": ["a", "nobody"]}}}, "report.stores.ids", "'nobody'"),
-        ({"report": {"stores": {"ids": ["a\0"]}}}, None, "report.stores.ids.0 holds U+0000"),
-        ({"report": {"as_of": "now"}}, None, "body.report.as_of"),
-        ({"report": {"policy": "kind"}}, None, "unknown policy"),
-        ({"report": {"force": True}}, None, "body.report.force"),
-        ({"name": "a\0"}, None, "name holds U+0000"),
-        ({"until": "2030-01-01"}, None, "body.until"),
+        ({"report": {"stores": {"ids": ["a\0"]}}}, "body", "report.stores.ids.0 holds U+0000"),
+        ({"report": {"as_of": "now"}}, "body.report.as_of", "body.report.as_of"),
+        ({"report": {"policy": "kind"}}, "body.report.policy", "unknown policy"),
+        ({"report": {"force": True}}, "body.report.force", "body.report.force"),
+        ({"name": "a\0"}, "body", "name holds U+0000"),
+        ({"until": "2030-01-01"}, "body.until", "body.until"),
     ],
 )
 def test_an_invalid_schedule_is_refused_with_the_reason(

@@ -36,8 +36,9 @@ def wakes(*numbers: int) -> list[ComputeBatch]:
 def published(queue: PrivateQueue) -> list[int]:
     """The batches in the queue, in the order of their messages."""
     with redis.Redis.from_url(queue.url) as client:
-        messages = client.hgetall("dramatiq:reports.msgs")
+        # In this order: a message is stored before its id is in the list.
         order = client.lrange("dramatiq:reports", 0, -1)
+        messages = client.hgetall("dramatiq:reports.msgs")
         return [json.loads(messages[name])["kwargs"]["batch_no"] for name in order]
 
 

@@ -156,7 +156,7 @@ def test_every_end_of_a_report_is_told_once_and_signed(
         assert event["data"]["stores_failed"] == 0
         if event["data"]["state"] == "succeeded":
             assert [
-                {name: file[name] for name in ("format", "size_bytes", "sha256", "rows")}
+                {name: file[name] for name in ("kind", "format", "size_bytes", "sha256", "rows")}
                 for file in shown["files"]
             ] == event["data"]["files"]
         if event["data"]["state"] == "failed":
