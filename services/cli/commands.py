@@ -74,7 +74,10 @@ COMMANDS: Mapping[str, Subcommand] = {
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
-    "outages": Subcommand("services.cli.outages:outages", "List the outages of up to 1,000 stores, in the local time of each store."),
+    "outages": Subcommand(
+        "services.cli.outages:outages",
+        "List the outages of up to 1,000 stores, in the local time of each store.",
+    ),
     "stores": Subcommand(
         "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline."
     ),

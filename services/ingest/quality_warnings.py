@@ -22,6 +22,10 @@ def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)
     yield from _list_stores(quality, "stores_shrunk", "lose more than half of their hours", _describe_shrunk)
     yield from _list_stores(quality, "look_alikes", "look like another one", _describe_look_alikes)
+
+
+def list_findings(quality: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each diagnostic that found something in the stored data, except notices."""
     for one in quality.get("diagnostics", ()):
         # A service of a later release may have more diagnostics.
         if one["severity"] != "notice" and one["name"] in DIAGNOSTICS:

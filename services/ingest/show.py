@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from services.ingest.import_result import ImportResult
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.quality_warnings import list_warnings
+from services.ingest.quality_warnings import list_findings, list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_file
 
 _SHOWN_BYTES = 80  # of a rejected line
@@ -38,12 +38,18 @@ def print_results(
     for result in results:
         for line in _list_remarks(result):
             stderr.print(line, soft_wrap=True)
+    # They are about all stored data, so several files tell the same.
+    findings = dict.fromkeys(each for result in results for each in list_findings(result.quality or {}))
+    for finding in findings:
+        stderr.print(
+            f"[bold yellow]warning:[/] stored data: {escape(escape_unprintable(finding))}", soft_wrap=True
+        )
     if held := [result for result in results if result.is_held]:
         stderr.print(f"[bold red]error:[/] {escape(_describe_held(held, results))}", soft_wrap=True)
 
 
 def _describe_held(held: Sequence[ImportResult], results: Sequence[ImportResult]) -> str:
-    """Return which files of a delivery do not take effect, because of which others, and what to do."""
+    """Return the files of a delivery that do not take effect, the files that hold them back, and what to do."""
     missing = [
         result
         for result in results

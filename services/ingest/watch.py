@@ -112,13 +112,13 @@ class Watcher:
     def _load_together(self, new: Sequence[StoredObject]) -> None:
         unloaded: dict[str, Sequence[ImportResult]] = {}
 
-        def settle(stored: Stored, results: Sequence[ImportResult]) -> None:
+        def finish(stored: Stored, results: Sequence[ImportResult]) -> None:
             if all(result.state in {"succeeded", "stopped"} for result in results):
                 self._record_done(stored)
             else:
                 unloaded[stored.name] = results
 
-        loading = load_stored(self._url, new, self._load, settle, self._log_left_out, reading=self._reading)
+        loading = load_stored(self._url, new, self._load, finish, self._log_left_out, reading=self._reading)
         is_held = sum(result.is_held for result in loading) > 0
         # Those are tried again at the next check.
         faulty = [

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from uptill_client.closures import SpecialDate
 from uptill_client.ingest_calls import IngestCalls, dry_run_params
+from uptill_client.paths import encode_segment
 
 _PATH = "/v1/calendars"
 
@@ -73,4 +73,4 @@ class CalendarCalls(IngestCalls):
 
 
 def _calendar_path(name: str) -> str:
-    return f"{_PATH}/{quote(name, safe='')}"
+    return f"{_PATH}/{encode_segment(name)}"

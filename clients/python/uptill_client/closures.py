@@ -7,6 +7,7 @@ from typing import Any, Required, TypedDict, Unpack
 
 from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
+from uptill_client.paths import encode_segment
 from uptill_client.store_answers import StoreChanged
 from uptill_client.stores import creation, store_path
 
@@ -106,15 +107,15 @@ class ClosureCalls(IngestCalls):
 
     def get_closure(self, closure_id: str) -> Closure:
         """Return a closure that holds. Raises `ApiError` with code `closure_not_found`."""
-        return self._ingest.call(Closure, "GET", f"{_PATH}/{closure_id}")
+        return self._ingest.call(Closure, "GET", f"{_PATH}/{encode_segment(closure_id)}")
 
     def change_closure(self, closure_id: str, **changes: Any) -> Closure:
         """Change the given fields of `PATCH /v1/closures/{id}`, such as `ends_at="2024-10-18T23:00:00Z"`."""
-        return self._ingest.call(Closure, "PATCH", f"{_PATH}/{closure_id}", json=changes)
+        return self._ingest.call(Closure, "PATCH", f"{_PATH}/{encode_segment(closure_id)}", json=changes)
 
     def withdraw_closure(self, closure_id: str) -> None:
         """Withdraw a closure. Reports that were made before keep their numbers."""
-        self._ingest.call(type(None), "DELETE", f"{_PATH}/{closure_id}")
+        self._ingest.call(type(None), "DELETE", f"{_PATH}/{encode_segment(closure_id)}")
 
     def get_special_hours(self, store_id: str) -> SpecialHours:
         """Return the special dates of a store."""

@@ -14,6 +14,7 @@ from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.ingest_calls import IngestCalls
 from uptill_client.pages import iterate_pages
+from uptill_client.paths import encode_segment
 from uptill_client.rejects import PlannedFile, RejectedRow
 
 _POLLS_A_CALL = 500
@@ -108,7 +109,7 @@ class ImportCalls(IngestCalls):
 
     def get_import(self, import_id: str) -> ImportStatus:
         """Return an import. The import of an archive has members."""
-        return self._ingest.call(ImportStatus, "GET", f"/v1/imports/{import_id}")
+        return self._ingest.call(ImportStatus, "GET", f"/v1/imports/{encode_segment(import_id)}")
 
     def follow_import(self, import_id: str) -> Iterator[ImportStatus]:
         """Yield the import every half second. The last value has ended."""
@@ -121,7 +122,7 @@ class ImportCalls(IngestCalls):
 
     def cancel_import(self, import_id: str) -> ImportStatus:
         """Cancel an import that has not ended. Committed rows stay."""
-        return self._ingest.call(ImportStatus, "DELETE", f"/v1/imports/{import_id}")
+        return self._ingest.call(ImportStatus, "DELETE", f"/v1/imports/{encode_segment(import_id)}")
 
     def imports(self) -> Iterator[ImportStatus]:
         """Yield imports, newest first, without members."""
@@ -129,13 +130,13 @@ class ImportCalls(IngestCalls):
 
     def save_rejects(self, import_id: str, target: IO[bytes]) -> None:
         """Write the rejected rows of an import to `target` as CSV."""
-        with self._ingest.stream(f"/v1/imports/{import_id}/rejects") as blocks:
+        with self._ingest.stream(f"/v1/imports/{encode_segment(import_id)}/rejects") as blocks:
             for block in blocks:
                 target.write(block)
 
     def rejects(self, import_id: str) -> Iterator[RejectedRow]:
         """Yield the rejected rows of an import, or of all members of an archive, as they arrive."""
-        with self._ingest.stream(f"/v1/imports/{import_id}/rejects") as blocks:
+        with self._ingest.stream(f"/v1/imports/{encode_segment(import_id)}/rejects") as blocks:
             for row in csv.DictReader(_split_lines(blocks)):
                 yield RejectedRow(
                     int(row["line"]), int(row["byte_offset"]), row["reason"], row["raw"], row["source"]

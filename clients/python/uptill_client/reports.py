@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Unpack
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
@@ -16,6 +15,7 @@ from uptill_client.explanation import Explanation
 from uptill_client.frames import read_report
 from uptill_client.pages import iterate_pages
 from uptill_client.parameters import ReportOptions, to_json
+from uptill_client.paths import encode_segment
 from uptill_client.report_files import FailedStore, ReportFile
 from uptill_client.report_status import ReportStatus
 from uptill_client.transport import ApiError, NotReachable, Transport
@@ -60,7 +60,9 @@ class ReportCalls:
 
     def get_report(self, report_id: str, *, wait_s: float = 0) -> ReportStatus:
         """Return the report. Wait up to `wait_s` seconds for it to end; the service caps the wait."""
-        return self._api.call(ReportStatus, "GET", f"/v1/reports/{report_id}", params={"wait": f"{wait_s:g}"})
+        return self._api.call(
+            ReportStatus, "GET", f"/v1/reports/{encode_segment(report_id)}", params={"wait": f"{wait_s:g}"}
+        )
 
     def reports(
         self,
@@ -81,7 +83,7 @@ class ReportCalls:
 
     def failed_stores(self, report_id: str) -> Iterator[FailedStore]:
         """Yield every store that could not be computed and has no row in the report, by id."""
-        path = f"/v1/reports/{report_id}/failed-stores"
+        path = f"/v1/reports/{encode_segment(report_id)}/failed-stores"
         return iterate_pages(self._api, FailedStore, path, "failed_stores", {})
 
     def explain(
@@ -92,16 +94,16 @@ class ReportCalls:
         `window` is one of the report's windows, None for all. Without `fold`, every poll has a segment of its own.
         """
         query = {"fold": "true" if fold else "false", **({} if window is None else {"window": window})}
-        path = f"/v1/reports/{report_id}/stores/{quote(store_id, safe='')}"
+        path = f"/v1/reports/{encode_segment(report_id)}/stores/{encode_segment(store_id)}"
         return self._api.call(Explanation, "GET", path, params=query)
 
     def cancel_report(self, report_id: str) -> ReportStatus:
         """Cancel a report that has not ended. Its state stays if another key requested the same report."""
-        return self._api.call(ReportStatus, "DELETE", f"/v1/reports/{report_id}")
+        return self._api.call(ReportStatus, "DELETE", f"/v1/reports/{encode_segment(report_id)}")
 
     def retry_report(self, report_id: str) -> ReportStatus:
         """Retry a failed report. Finished batches are kept."""
-        return self._api.call(ReportStatus, "POST", f"/v1/reports/{report_id}/retry")
+        return self._api.call(ReportStatus, "POST", f"/v1/reports/{encode_segment(report_id)}/retry")
 
     def follow(self, report_id: str, *, every_s: float = _WAIT_S) -> Iterator[ReportStatus]:
         """Yield the report every `every_s` seconds, or sooner when it ends. The last value has ended."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from uptill_client.pages import iterate_pages
+from uptill_client.paths import encode_segment
 from uptill_client.report_status import ReportStatus
 from uptill_client.transport import Transport
 
@@ -72,16 +73,18 @@ class RevisionCalls:
         return self._api.call(
             ReportStatus,
             "POST",
-            f"/v1/reports/{report_id}/revisions",
+            f"/v1/reports/{encode_segment(report_id)}/revisions",
             json=body,
             headers={"Idempotency-Key": idempotency_key or uuid4().hex},
         )
 
     def diff_reports(self, before_id: str, after_id: str) -> Iterator[StoreDiff]:
         """Yield every store whose numbers differ between two reports, by id, with the causes."""
-        path = f"/v1/reports/{after_id}/diff"
+        path = f"/v1/reports/{encode_segment(after_id)}/diff"
         return iterate_pages(self._api, StoreDiff, path, "stores", {"against": before_id})
 
     def diff_csv(self, before_id: str, after_id: str) -> AbstractContextManager[Iterator[bytes]]:
         """Return a context with the same as CSV, in blocks of bytes."""
-        return self._api.stream(f"/v1/reports/{after_id}/diff?against={before_id}&format=csv")
+        return self._api.stream(
+            f"/v1/reports/{encode_segment(after_id)}/diff?against={encode_segment(before_id)}&format=csv"
+        )

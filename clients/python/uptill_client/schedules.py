@@ -7,6 +7,7 @@ from typing import Any, Literal, Unpack
 
 from uptill_client.pages import iterate_pages
 from uptill_client.parameters import ReportOptions, to_json
+from uptill_client.paths import encode_segment
 from uptill_client.transport import Transport
 
 _PATH = "/v1/report-schedules"
@@ -90,12 +91,12 @@ class ScheduleCalls:
 
     def get_schedule(self, schedule_id: str) -> ReportSchedule:
         """Return a schedule with its parameters, next due times and latest runs."""
-        return self._api.call(ReportSchedule, "GET", f"{_PATH}/{schedule_id}")
+        return self._api.call(ReportSchedule, "GET", f"{_PATH}/{encode_segment(schedule_id)}")
 
     def change_schedule(self, schedule_id: str, **changes: Any) -> ReportSchedule:
         """Change the given fields of `PATCH /v1/report-schedules/{id}`, such as `state="paused"`."""
-        return self._api.call(ReportSchedule, "PATCH", f"{_PATH}/{schedule_id}", json=changes)
+        return self._api.call(ReportSchedule, "PATCH", f"{_PATH}/{encode_segment(schedule_id)}", json=changes)
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Delete a schedule. Its reports and delivered files stay."""
-        self._api.call(type(None), "DELETE", f"{_PATH}/{schedule_id}")
+        self._api.call(type(None), "DELETE", f"{_PATH}/{encode_segment(schedule_id)}")

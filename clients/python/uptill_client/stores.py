@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
+from uptill_client.paths import encode_segment
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
 from uptill_client.timelines import Timeline
 from uptill_client.transport import Transport
@@ -92,7 +92,7 @@ class StoreCalls(IngestCalls):
 
 def store_path(store_id: str) -> str:
     """Return the path of a store, with its id percent-encoded."""
-    return f"/v1/stores/{quote(store_id, safe='')}"
+    return f"/v1/stores/{encode_segment(store_id)}"
 
 
 def creation(*, create: bool) -> dict[str, str]:

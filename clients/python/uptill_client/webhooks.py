@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from uptill_client.paths import encode_segment
 from uptill_client.transport import Transport
 
 _ENDPOINTS, _DELIVERIES = "/v1/webhook-endpoints", "/v1/webhook-deliveries"
@@ -75,11 +76,11 @@ class WebhookCalls:
 
     def delete_endpoint(self, endpoint_id: str) -> None:
         """Delete a webhook endpoint and its deliveries."""
-        self._api.call(type(None), "DELETE", f"{_ENDPOINTS}/{endpoint_id}")
+        self._api.call(type(None), "DELETE", f"{_ENDPOINTS}/{encode_segment(endpoint_id)}")
 
     def enable_endpoint(self, endpoint_id: str) -> WebhookEndpoint:
         """Enable a disabled webhook endpoint."""
-        return self._api.call(WebhookEndpoint, "POST", f"{_ENDPOINTS}/{endpoint_id}/enable")
+        return self._api.call(WebhookEndpoint, "POST", f"{_ENDPOINTS}/{encode_segment(endpoint_id)}/enable")
 
     def make_webhook_secret(self) -> str:
         """Create and return the secret that signs calls to the `webhook_url` of this key's reports."""
@@ -100,4 +101,4 @@ class WebhookCalls:
 
     def resend(self, delivery_id: str) -> WebhookDelivery:
         """Send a delivery again, with the same `webhook-id`."""
-        return self._api.call(WebhookDelivery, "POST", f"{_DELIVERIES}/{delivery_id}/resend")
+        return self._api.call(WebhookDelivery, "POST", f"{_DELIVERIES}/{encode_segment(delivery_id)}/resend")
