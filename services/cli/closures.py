@@ -88,7 +88,7 @@ def list_(
     *,
     as_json: Json = False,
 ) -> None:
-    """List the closures that hold, latest start first."""
+    """List the closures that were not withdrawn, latest start first."""
     with api_client() as client:
         found = list(islice(client.closures(store_id=store), limit))
     if as_json:

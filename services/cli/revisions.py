@@ -39,7 +39,8 @@ def revise(
     if as_json:
         print_json(made)
         return
-    note(f"revision {made.revision} of report {made.revision_of or made.id} is {made.state}")
+    revision = f"revision {made.revision} of report {made.revision_of or made.id}"
+    note(f"{revision} has ended already: no data has changed" if made.is_final else f"{revision} was accepted")
     print(made.id)
 
 

@@ -78,7 +78,7 @@ DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
         "warning",
         "no store has the labels",
         "correct the labels, or label the stores",
-        "calendars and closures",
+        "cases",
     ),
 }
 
@@ -100,7 +100,8 @@ class DataFinding:
         """The finding for people, with what to do."""
         one = DIAGNOSTICS[self.name]
         more = ", …" if self.count > len(self.examples) else ""
-        return f"{one.text}: {self.count:,} {one.counts} ({', '.join(self.examples)}{more}); {one.fix}"
+        counts = one.counts.removesuffix("s") if self.count == 1 else one.counts
+        return f"{one.text}: {self.count:,} {counts} ({', '.join(self.examples)}{more}); {one.fix}"
 
 
 def diagnostics_reference() -> str:

@@ -44,7 +44,7 @@ def test_doctor_data_names_what_may_be_wrong(services: Services) -> None:
     load_fleet(database_url, {"odd": Store(timezone="Europe/Berlin", hours=[(0, 3600, 3660)])})
     found = services.run("doctor", "data")
     assert found.returncode == 0, found.stderr
-    assert "an opening lasts less than 5 minutes: 1 stores (odd)" in found.stdout
+    assert "an opening lasts less than 5 minutes: 1 store (odd)" in found.stdout
     (one,) = json.loads(services.run("doctor", "data", "--json").stdout)
     assert (one["name"], one["severity"], one["count"], one["examples"]) == (
         "short_span",

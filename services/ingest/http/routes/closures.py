@@ -56,7 +56,7 @@ async def declare_closure(context: Context, key: Closer, request: Request, respo
 async def read_closures(
     context: Context, key: Closer, chosen: Annotated[ClosureQuery, Query()]
 ) -> ClosurePage:
-    """List the closures that hold, latest start first."""
+    """List the closures that were not withdrawn, latest start first."""
     before = _read_cursor(chosen.cursor)
     store_id = None if chosen.store_id is None else require_store_id(chosen.store_id, allow_odd=True)
     async with borrowed_async(context.pools.reading) as conn:
