@@ -131,8 +131,6 @@ def _needed(report: Report) -> DataRange:
 
 
 def _refuse_different(before: Report, after: Report) -> None:
-    if before.id == after.id:
-        raise ReportsNotComparable(f"both reports are {after.id}: name another one in `against`")
     for name in _SAME:
         values: list[Any] = [getattr(report, name) for report in (before, after)]
         if values[0] != values[1]:
