@@ -110,7 +110,7 @@ CASES = [
     Case((*UPTILL, "report", "-o", "{}/no/r.csv"), _KEY, ("the folder {}/no does not exist",)),
     Case((*UPTILL, "report", "-o", ""), _KEY, ("is a folder",)),
     Case((*UPTILL, "upload", "{}"), _KEY, ("is a folder",)),
-    Case((*UPTILL, "upload", "{}/missing"), _KEY, ("{}/missing: No such file",)),
+    Case((*UPTILL, "upload", "{}/missing"), _KEY, ("{}/missing: No such file",), 1),
     Case(
         (*UPTILL, "upload", "{}/polls.csv", "--url", "there"), _KEY, ("--url there must begin with http://",)
     ),
