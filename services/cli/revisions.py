@@ -40,7 +40,9 @@ def revise(
         print_json(made)
         return
     revision = f"revision {made.revision} of report {made.revision_of or made.id}"
-    note(f"{revision} has ended already: no data has changed" if made.is_final else f"{revision} was accepted")
+    note(
+        f"{revision} has ended already: no data has changed" if made.is_final else f"{revision} was accepted"
+    )
     print(made.id)
 
 

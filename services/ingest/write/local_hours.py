@@ -124,11 +124,12 @@ class LocalHoursWriter:
 
     def _add_new_stores(self) -> None:
         """Commit the stores that are new, before any other lock is taken, and with as little work as possible under this one."""
-        with self._conn.transaction():
-            ids = list(self._read_delivery())
-            held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
-            new = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held}).fetchall()
-            if new:
+        ids = list(self._read_delivery())
+        held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
+        new = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held}).fetchall()
+        # If nothing is new, nothing is committed: each COMMIT may get lost, and then all is done again.
+        if new:
+            with self._conn.transaction():
                 self._ledger.lock_writers()
                 add_stores(self._conn, [store_id for (store_id,) in new], kept=self._ledger.is_kept)
 

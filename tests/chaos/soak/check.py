@@ -50,7 +50,8 @@ NOTHING: Mapping[str, str] = {
         "  and s.store_id between b.first_id and b.last_id)"
     ),
     "files with another number of rows than stores": (
-        "select r.id from report r left join report_file on report_id = r.id where state = 'succeeded'"
+        "select r.id from report r left join report_file on report_id = r.id and kind = 'report'"
+        " where state = 'succeeded'"
         " and rows is distinct from (select count(*) from store where polled_since_seq <= r.data_cut)"
     ),
     "batches claimed more often than allowed": "select report_id from report_batch where burnt > {max_attempts}",

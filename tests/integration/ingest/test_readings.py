@@ -287,7 +287,7 @@ def test_zones(load: Load, database_url: str) -> None:
     ]
     notes = " ".join(outcome.quality["notes"])
     assert "'Eastern Standard Time' is read as America/New_York" in notes
-    assert "the zone of 1 store: EST is always 5 hours behind UTC" in notes
+    assert "1 store is in EST: EST is always 5 hours behind UTC" in notes
     with psycopg.connect(database_url) as conn:
         stored = conn.execute("select timezone from store order by store_id").fetchall()
     expected = ["EST", "Asia/Tokyo", "Etc/GMT+5", "America/New_York", "America/New_York", "UTC"]
