@@ -15,7 +15,7 @@ from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
 from shared.lane import Lane
 from shared.publisher import Publisher
-from shared.reports.trigger import BatchTerms
+from shared.reports.acceptance import BatchTerms
 from shared.settings import Settings
 from shared.storage import Storage
 

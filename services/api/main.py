@@ -18,6 +18,7 @@ from services.api.routes import (
     health,
     keys,
     outages,
+    report_contents,
     reports,
     revisions,
     schedules,
@@ -39,7 +40,7 @@ from shared.limits import KeyLimits
 from shared.metrics.exposition import serve_metrics
 from shared.publisher import Publisher
 from shared.queue import check_queue
-from shared.reports.trigger import BatchTerms
+from shared.reports.acceptance import BatchTerms
 from shared.settings import Settings, load_settings
 from shared.storage import BRIEF, make_storage
 from shared.telemetry import configure_logging
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             module.router
             for module in (
                 reports,
+                report_contents,
                 revisions,
                 schedules,
                 events,

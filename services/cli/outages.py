@@ -46,6 +46,12 @@ def outages(
     end: Annotated[
         str | None, typer.Option("--to", help="End, in the same form. Default: the newest poll.")
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Ignore later polls, in the same form. Give the as of of a report to see its outages."
+        ),
+    ] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),
     min_length: Annotated[
         str | None, typer.Option(help="Only outages with at least this much downtime, such as PT30M.")
@@ -73,6 +79,7 @@ def outages(
         "window": window,
         "begin": parse_instant(begin) if begin is not None else None,
         "end": parse_instant(end) if end is not None else None,
+        "as_of": parse_instant(as_of) if as_of is not None else None,
         "policy": policy.value,
         "min_length": min_length,
         "ongoing": ongoing,

@@ -22,6 +22,7 @@ from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.ids import new_id
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
+from shared.reports.batch import BatchLease
 from shared.reports.claim import (
     claim_batch,
     claim_next,
@@ -32,7 +33,6 @@ from shared.reports.claim import (
 )
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.finalise import undo_finalise_claim
-from shared.reports.model import BatchLease
 from shared.tracing import Value, span
 
 _log = structlog.get_logger()

@@ -10,7 +10,7 @@ from services.worker.load import read_polls_before
 from shared.clock import to_us
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores
-from shared.reports.model import Batch
+from shared.reports.batch import Batch
 from shared.uptime.batch import find_quiet
 from shared.uptime.intervals import Int64s, Line
 from shared.uptime.policy import POLICIES

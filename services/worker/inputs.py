@@ -32,8 +32,8 @@ from shared.inputs.adjustments import NOTHING_STORED, StoredAdjustments, read_ad
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores
 from shared.metrics.registry import BATCH_INPUTS
+from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange, data_range
-from shared.reports.model import Batch
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Line

@@ -14,8 +14,8 @@ from psycopg import IsolationLevel
 from shared.clock import from_us
 from shared.db.queries import queries
 from shared.inputs.stores import Stores, parse_hours, parse_polls
+from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange
-from shared.reports.model import Batch
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Polls

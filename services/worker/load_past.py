@@ -9,8 +9,8 @@ from services.worker.load import read_stores
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
 from shared.inputs.stores import Stores, find_places, parse_polls
+from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange
-from shared.reports.model import Batch
 from shared.uptime.calendar import Hours
 from shared.uptime.states import Polls
 

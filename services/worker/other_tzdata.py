@@ -5,7 +5,8 @@ It gives way until the last claim: a report must end even if no worker has the r
 
 from collections.abc import Sequence
 
-from shared.reports.model import BatchLease, StoreFailure
+from shared.reports.batch import BatchLease
+from shared.reports.model import StoreFailure
 from shared.uptime.tzdata_release import tzdata_version
 
 

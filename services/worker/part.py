@@ -11,7 +11,8 @@ from services.worker.outage_rows import OutageLines, render_outages
 from services.worker.render import render_csv, report_values
 from shared.clock import to_us
 from shared.inputs.batch_input import BatchInput
-from shared.reports.model import Batch, StoreFailure
+from shared.reports.batch import Batch
+from shared.reports.model import StoreFailure
 from shared.uptime.batch import measure_batch, measure_outages
 from shared.uptime.bounds import bounds_us
 from shared.uptime.intervals import Bools

@@ -1,8 +1,8 @@
 """Upload what a batch has rendered. Must not know the database."""
 
 from services.worker.part import RenderedPart
+from shared.reports.batch import Batch, BatchResult, OutagesPart
 from shared.reports.formats import STORED_CSV_TYPE
-from shared.reports.model import Batch, BatchResult, OutagesPart
 from shared.storage import Storage, StoredObject
 
 

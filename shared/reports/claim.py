@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 from shared.contracts import ComputeBatch, FinaliseReport, Wake
 from shared.db.queries import queries
 from shared.ids import new_id
-from shared.reports.model import Batch, BatchLease, Origin
+from shared.reports.batch import Batch, BatchLease
+from shared.reports.model import Origin
 
 _SQL = queries("reports")
 _PRESENCE_SQL = queries("presence")

@@ -7,11 +7,12 @@ import psycopg
 from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
+from shared.reports.batch import ONLY_A_PART, BatchLease, BatchResult
 from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import requeue_stale_batches
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.finalise import claim_finalise, count_open_batches
-from shared.reports.model import ONLY_A_PART, BatchLease, BatchResult, FinaliseLease
+from shared.reports.model import FinaliseLease
 from shared.storage import StoredObject
 from shared.uptime.tzdata_release import tzdata_version
 

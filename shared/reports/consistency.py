@@ -13,9 +13,10 @@ from uuid import UUID
 import psycopg
 
 from shared.db.queries import queries
+from shared.reports.batch import ONLY_A_PART, Batch, BatchResult
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.formats import FileKind
-from shared.reports.model import ONLY_A_PART, Batch, BatchResult, FinaliseLease
+from shared.reports.model import FinaliseLease
 from shared.storage import StoredObject
 from shared.uptime.outages import outage_history_us
 from shared.uptime.policy import POLICIES, every_poll_us, history_us

@@ -11,8 +11,8 @@ from shared.db.queries import queries
 from shared.errors import ReportEnded, TooManyOpenReports
 from shared.keys import EVERY_STORE, StoreScope
 from shared.limits import NO_LIMITS, KeyLimits
+from shared.reports.insert_report import count_open
 from shared.reports.read import get_report, scope_json
-from shared.reports.trigger import count_open
 from shared.webhooks.endpoints import unsubscribe
 
 _SQL = queries("reports")

@@ -14,19 +14,13 @@ from psycopg.types.json import Jsonb
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, ReportNotRevisable
+from shared.reports.acceptance import Accepted, BatchTerms
 from shared.reports.consistency import data_range
+from shared.reports.insert_report import insert_report, note_interest, read_parameters
 from shared.reports.model import NOWHERE, Origin
 from shared.reports.parameters import ReportCaller, ReportParameters, ReportRequest
 from shared.reports.read import get_report, scope_json
-from shared.reports.trigger import (
-    Accepted,
-    BatchTerms,
-    accept_once,
-    in_one_snapshot,
-    insert_report,
-    note_interest,
-    read_parameters,
-)
+from shared.reports.trigger import accept_once, in_one_snapshot
 from shared.uptime.policy import POLICY_VERSION
 
 _SQL = queries("reports")

@@ -14,6 +14,7 @@ import pytest
 from psycopg import IsolationLevel
 
 from shared.errors import ReportEnded
+from shared.reports.acceptance import BatchTerms
 from shared.reports.claim import LeaseTerms, claim_batch
 from shared.reports.complete import complete_batch
 from shared.reports.due import due_finalisations, expire_leases
@@ -21,7 +22,7 @@ from shared.reports.end import cancel_report, withdraw
 from shared.reports.finalise import claim_finalise, finish_report
 from shared.reports.model import FileOfReport, FinaliseLease
 from shared.reports.parameters import ReportCaller, ReportRequest
-from shared.reports.trigger import BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from shared.storage import StoredObject
 from tests.chaos.turns import Game, Script, Session
 from tests.fixtures.fleet import Store, load_fleet

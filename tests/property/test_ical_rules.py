@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from services.api.routes.stores import StoreId
 from services.api.schemas.fleet_outage_query import FleetOutageQuery
 from services.api.schemas.outage_query import OutageQuery
 from services.api.schemas.outages import OutagePage
-from services.api.use_cases.outage_page import OutagePosition, page_outages, read_position
+from services.api.use_cases.outage_page import OutageChoice, OutagePosition, page_outages, read_position
 from services.api.use_cases.outages import OutageSearch, read_outage_input
 from services.api.use_cases.stores import find_store
 from shared.db.connect import borrowed_async
@@ -30,8 +30,10 @@ async def read_outages(
 
     For more stores, request a report with the file `outages`.
     """
-    position = read_position(chosen.cursor)
-    return await _answer_page(context, key, chosen, position, chosen.to_fleet_search(position))
+    choice = chosen.to_choice()
+    position = read_position(chosen.cursor, choice.list_no)
+    search = chosen.to_fleet_search(position)
+    return await _answer_page(context, key, chosen.limit, choice, position, search)
 
 
 @router.get("/v1/stores/{store_id:path}/outages", responses=answers(StoreFailed, Overloaded))
@@ -39,11 +41,12 @@ async def read_store_outages(
     context: Context, key: Reader, store_id: StoreId, chosen: Annotated[OutageQuery, Query()]
 ) -> OutagePage:
     """List the outages of one store."""
-    position = read_position(chosen.cursor)
+    choice = chosen.to_choice(store_id)
+    position = read_position(chosen.cursor, choice.list_no)
     async with borrowed_async(context.pools.reading) as conn:
         store = await find_store(conn, store_id, key.visible)
     search = chosen.to_search(position, store.store_id)
-    page = await _answer_page(context, key, chosen, position, search)
+    page = await _answer_page(context, key, chosen.limit, choice, position, search)
     for failed in page.failed_stores:
         raise StoreFailed(f"store {failed.store_id!r} cannot be computed: {failed.detail}")
     return page
@@ -52,7 +55,8 @@ async def read_store_outages(
 async def _answer_page(
     context: ApiContext,
     key: ApiKey,
-    chosen: OutageQuery,
+    limit: int,
+    choice: OutageChoice,
     position: OutagePosition | None,
     search: OutageSearch,
 ) -> OutagePage:
@@ -62,7 +66,7 @@ async def _answer_page(
 
         def compute() -> OutagePage:
             found = given.find_outages()
-            page = page_outages(found, chosen.to_choice(), position, chosen.limit)
-            return OutagePage.of_page(found, chosen.policy, page)
+            page = page_outages(found, choice, position, limit)
+            return OutagePage.of_page(found, search.policy, page)
 
         return await context.outage_lane.run(compute)

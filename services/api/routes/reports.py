@@ -5,50 +5,45 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
-from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
-from services.api.schemas.explanation import ExplanationBody, ExplanationQuery
-from services.api.schemas.failed_stores import FailedStoreBody, FailedStorePage, FailedStoreQuery
 from services.api.schemas.report_create import ReportCreate
 from services.api.schemas.report_query import ReportQuery
 from services.api.schemas.report_summary import ReportPage, ReportSummary
 from services.api.schemas.reports import ReportBody
 from services.api.use_cases import reports
-from services.api.use_cases.explanation import ExplanationInput, read_explanation
 from shared.db.connect import borrowed_async
 from shared.errors import (
     BadHeader,
-    DataForgotten,
-    FileLost,
-    FileNotReady,
     IdempotencyKeyReused,
-    NotExplainable,
     Overloaded,
     ReportEnded,
-    ReportExpired,
-    StoreFailed,
-    StoreNotInReport,
     TooManyOpenReports,
     TooManyPendingWebhooks,
     WebhookSecretMissing,
 )
 from shared.http.auth import RequireScope, refuse_ended
 from shared.http.contract import answers, with_headers
-from shared.http.cursors import cut_page, id_cursor, read_id_cursor, read_text_cursor, text_cursor
+from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.model import Report
 from shared.reports.parameters import ReportCaller, ReportRequest
-from shared.reports.read import list_failed_stores, list_reports
+from shared.reports.read import list_reports
 from shared.reports.revise import RevisionRequest
 from shared.webhooks.address import check_url
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["reports"])
+
+
 Reader = Annotated[ApiKey, Depends(RequireScope("reports:read"))]
+
+
 Writer = Annotated[ApiKey, Depends(RequireScope("reports:write"))]
+
+
 ReportId = Annotated[UUID, Path(description="The report's id.")]
+
 
 IdempotencyKey = Annotated[
     str | None,
@@ -60,8 +55,11 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+
 MAX_IDEMPOTENCY_KEY = 255
-_NO_STORE = {"Cache-Control": "no-store"}
+
+
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.post(
@@ -135,7 +133,7 @@ async def read_reports(
             conn, chosen.filters(), key.visible, before_id=before_id, limit=chosen.limit + 1
         )
     page, last = cut_page(found, chosen.limit)
-    response.headers.update(_NO_STORE)
+    response.headers.update(NO_STORE)
     return ReportPage(
         reports=[ReportSummary.of_report(report) for report in page],
         next=None if last is None else id_cursor(last.id),
@@ -164,69 +162,10 @@ async def read_report(
         context, report_id, key.visible, wait_s, partial(refuse_ended, request)
     )
     await context.links.record_links(key, report)
-    response.headers.update(_NO_STORE)
+    response.headers.update(NO_STORE)
     if not report.is_final:
         response.headers["Retry-After"] = "1"
     return await _with_links(context, report)
-
-
-@router.get(
-    "/v1/reports/{report_id}/files/{name}",
-    status_code=status.HTTP_302_FOUND,
-    response_class=RedirectResponse,
-    responses=answers(FileNotReady, FileLost, ReportExpired),
-)
-async def read_file(
-    context: Context,
-    key: Reader,
-    report_id: ReportId,
-    name: Annotated[str, Path(description="The file's name, such as `report.csv`.")],
-) -> RedirectResponse:
-    """Redirect to the download link of a file."""
-    report = await context.reads.read_report(report_id, key.visible)
-    file = reports.find_file(report, name)
-    link = context.signer.get_link(file)
-    await context.files.require_file(report, file)
-    await context.links.record_links(key, report)
-    return RedirectResponse(link.url, status.HTTP_302_FOUND, headers=_NO_STORE)
-
-
-@router.get("/v1/reports/{report_id}/failed-stores")
-async def read_failed_stores(
-    context: Context, key: Reader, report_id: ReportId, chosen: Annotated[FailedStoreQuery, Query()]
-) -> FailedStorePage:
-    """List the stores that could not be computed and have no row in the report."""
-    after_id = read_text_cursor(chosen.cursor)
-    await context.reads.read_report(report_id, key.visible)
-    async with borrowed_async(context.pools.reading) as conn:
-        found = await list_failed_stores(conn, report_id, after_id=after_id, limit=chosen.limit + 1)
-    page, last = cut_page(found, chosen.limit)
-    return FailedStorePage(
-        failed_stores=[FailedStoreBody(**vars(store)) for store in page],
-        next=None if last is None else text_cursor(last.store_id),
-    )
-
-
-@router.get(
-    "/v1/reports/{report_id}/stores/{store_id:path}",
-    responses=answers(NotExplainable, StoreNotInReport, StoreFailed, ReportExpired, DataForgotten),
-)
-async def explain_store(
-    context: Context,
-    key: Reader,
-    report_id: ReportId,
-    store_id: Annotated[str, Path(description="The store's id.")],
-    chosen: Annotated[ExplanationQuery, Query()],
-) -> ExplanationBody:
-    """Explain one store's row of a report: every segment of each window, the rule and the data behind it.
-
-    The explanation reads the data that the report was made from, even if it has changed since.
-    """
-    report = await context.reads.read_report(report_id, key.visible)
-    async with borrowed_async(context.pools.reading) as conn:
-        given = await read_explanation(conn, report, store_id, key.visible, chosen.window)
-    limited = key.visible.labels is not None
-    return await run_in_threadpool(_build_explanation, given, fold=chosen.fold, limited=limited)
 
 
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
@@ -249,10 +188,6 @@ async def retry_report(context: Context, key: Writer, report_id: ReportId) -> Re
     """Retry a failed report. Finished batches are kept."""
     report = await reports.restart_report(context, report_id, key)
     return ReportBody.with_links(report, context.signer, lost=())
-
-
-def _build_explanation(given: ExplanationInput, *, fold: bool, limited: bool) -> ExplanationBody:
-    return ExplanationBody.of_explanation(given, given.explain(fold=fold), limited=limited)
 
 
 async def _with_links(context: ApiContext, report: Report) -> ReportBody:

@@ -1,10 +1,11 @@
 """The query for outages: the time to search, and which outages to show."""
 
-from pydantic import BaseModel, ConfigDict, Field
+import zlib
+
+from pydantic import Field
 
 from services.api.schemas.length import Length
-from services.api.schemas.parameters import Instant, KnownPolicy
-from services.api.schemas.timeline_query import WindowText
+from services.api.schemas.timeline_query import TimeRangeQuery
 from services.api.use_cases.outage_page import (
     OutageChoice,
     OutageOrder,
@@ -13,31 +14,11 @@ from services.api.use_cases.outage_page import (
 )
 from services.api.use_cases.outages import OutageSearch
 from shared.clock import from_us
-from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 
 
-class OutageQuery(BaseModel):
-    """The time to search, a `window` or `from` and `to`, and filters. Default: the last day before the newest poll."""
+class OutageQuery(TimeRangeQuery):
+    """The time to search, and filters."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    from_time: Instant | None = Field(
-        default=None, alias="from", description="Start (inclusive). Default: 24 hours before `to`."
-    )
-    to_time: Instant | None = Field(
-        default=None, alias="to", description="End (exclusive). Default: `as_of`."
-    )
-    window: WindowText | None = Field(
-        default=None,
-        description="A window as in reports, such as `last_week`, `PT6H` or `previous_day`, instead of `from` and `to`.",
-    )
-    as_of: Instant | None = Field(
-        default=None, description="Ignore later polls. Default: `to`, or the newest poll of any store."
-    )
-    policy: KnownPolicy = Field(
-        default=DEFAULT_POLICY,
-        description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
-    )
     min_length: Length | None = Field(
         default=None,
         description="Only outages with at least this much downtime, as an ISO 8601 duration such as PT30M.",
@@ -70,7 +51,8 @@ class OutageQuery(BaseModel):
             self.as_of if position is None else from_us(position.as_of_us),
         )
 
-    def to_choice(self) -> OutageChoice:
-        """Return which of them to show."""
+    def to_choice(self, store_id: str | None = None) -> OutageChoice:
+        """Return which of them to show. `store_id`: that of the path."""
         least_us = 0 if self.min_length is None else self.min_length.reach_us
-        return OutageChoice(least_us, self.ongoing, self.reason, self.sort)
+        listed = (store_id, self.model_dump(exclude={"cursor", "limit"}))
+        return OutageChoice(least_us, self.ongoing, self.reason, self.sort, zlib.crc32(repr(listed).encode()))

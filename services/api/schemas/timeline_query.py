@@ -17,8 +17,8 @@ WindowText = Annotated[
 ]
 
 
-class TimelineQuery(BaseModel):
-    """The time to explain: a `window`, or `from` and `to`. Default: the last day before the newest poll."""
+class TimeRangeQuery(BaseModel):
+    """A `window`, or `from` and `to`, and the policy. Default: the last day before the newest poll."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -39,6 +39,10 @@ class TimelineQuery(BaseModel):
         default=DEFAULT_POLICY,
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
     )
+
+
+class TimelineQuery(TimeRangeQuery):
+    """The time to explain."""
 
     def to_request(self) -> TimelineRequest:
         """Return the query as a value."""

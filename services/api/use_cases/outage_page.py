@@ -11,6 +11,7 @@ import numpy as np
 
 from services.api.use_cases.outages import FoundOutages
 from shared.clock import from_us
+from shared.errors import InvalidRequest
 from shared.http.cursors import invalid_cursor, read_text_cursor, text_cursor
 from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.outages import NO_INSTANT, End, Outages
@@ -21,12 +22,16 @@ OutageReason = Literal["unknown_end", "late_opening"]
 
 @dataclass(frozen=True)
 class OutageChoice:
-    """Which outages to show, in which order: the latest start first, or the longest first. None does not limit."""
+    """Which outages to show, in which order: the latest start first, or the longest first. None does not limit.
+
+    `list_no` tells the lists of different requests apart, so that a cursor is used for its own list only.
+    """
 
     min_length_us: int = 0
     ongoing: bool | None = None
     reason: OutageReason | None = None
     order: OutageOrder = "start"
+    list_no: int = 0
 
     def chosen(self, outages: Outages) -> Bools:
         """Return which outages to show."""
@@ -41,34 +46,39 @@ class OutageChoice:
 
 
 class OutagePosition(NamedTuple):
-    """The last outage of a page, and the `as_of` of all pages. `rank_us` is its start or its length."""
+    """The last outage of a page, and the list and `as_of` of all pages. `rank_us` is its start or its length."""
 
     as_of_us: int
     rank_us: int
     started_us: int
     store_id: str
+    list_no: int
 
     def as_cursor(self) -> str:
         """Return the cursor for the outages after it."""
         return text_cursor(json.dumps(self))
 
 
-def read_position(cursor: str | None) -> OutagePosition | None:
-    """Decode a cursor. Raises `InvalidRequest` if it is malformed."""
+def read_position(cursor: str | None, list_no: int) -> OutagePosition | None:
+    """Decode a cursor of the list `list_no`. Raises `InvalidRequest` if it is malformed, or of another list."""
     text = read_text_cursor(cursor)
     if text is None:
         return None
     try:
-        as_of_us, rank_us, started_us, store_id = json.loads(text)
-        position = OutagePosition(as_of_us, rank_us, started_us, store_id)
-        from_us(as_of_us)
+        position = OutagePosition(*json.loads(text))
+        from_us(position.as_of_us)
     except (ValueError, TypeError, OverflowError):
         raise invalid_cursor() from None
-    numbers = (as_of_us, rank_us, started_us)
+    numbers = (position.as_of_us, position.rank_us, position.started_us, position.list_no)
     if not all(type(number) is int and abs(number) < 1 << 62 for number in numbers):
         raise invalid_cursor()
-    if not isinstance(store_id, str):
+    if not isinstance(position.store_id, str):
         raise invalid_cursor()
+    if position.list_no != list_no:
+        raise InvalidRequest(
+            "the cursor belongs to another list: repeat all parameters of the first page",
+            field="query.cursor",
+        )
     return position
 
 
@@ -111,6 +121,7 @@ def page_outages(
         int(rank_us[last]),
         int(outages.started_us[last]),
         found.store_ids[int(outages.store[last])],
+        choice.list_no,
     )
 
 

@@ -17,10 +17,10 @@ from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import POLL_BYTES, Stores, parse_hours, parse_polls
 from shared.keys import StoreScope
 from shared.reports.consistency import DataRange
+from shared.reports.insert_report import refuse_unknown
 from shared.reports.model import StoreFailure
 from shared.reports.parameters import StoreFilter
 from shared.reports.read import scope_json
-from shared.reports.trigger import refuse_unknown
 from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.bounds import bounds_us
 from shared.uptime.faults import find_faults

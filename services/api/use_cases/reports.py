@@ -22,13 +22,14 @@ from shared.errors import (
 from shared.http.observe import current_origin
 from shared.http.quotas import Quota
 from shared.keys import EVERY_STORE, ApiKey, StoreScope
+from shared.reports.acceptance import Accepted
 from shared.reports.end import retry_report, withdraw
 from shared.reports.formats import file_name
 from shared.reports.model import FileOfReport, Report
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import get_report
 from shared.reports.revise import RevisionRequest, revise_report
-from shared.reports.trigger import Accepted, trigger_report
+from shared.reports.trigger import trigger_report
 
 # Raises `AuthenticationError` if the caller's key has ended meanwhile.
 KeyCheck = Callable[[], Awaitable[None]]

@@ -16,8 +16,8 @@ from shared.db.queries import queries
 from shared.errors import InvalidRequest, LimitReached, ScheduleNotFound
 from shared.ids import new_id
 from shared.keys import EVERY_STORE, StoreScope
+from shared.reports.insert_report import refuse_unknown
 from shared.reports.read import scope_json
-from shared.reports.trigger import refuse_unknown
 from shared.schedules.cron import next_due
 from shared.schedules.model import Run, ScheduleState, ScheduleTerms, StoredSchedule
 from shared.webhooks.endpoints import require_secret

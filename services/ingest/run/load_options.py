@@ -1,4 +1,4 @@
-"""What holds for all sources of a load: its limits, how values are read, and who is told of its progress."""
+"""The options of a load, the same for all of its sources."""
 
 from dataclasses import dataclass
 

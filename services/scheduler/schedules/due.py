@@ -13,7 +13,7 @@ from shared.db.queries import queries
 from shared.limits import KeyLimits
 from shared.metrics.registry import SCHEDULES_FIRED
 from shared.queue import publish_or_leave
-from shared.reports.trigger import BatchTerms
+from shared.reports.acceptance import BatchTerms
 from shared.settings import Settings
 
 _SQL = queries("schedules")

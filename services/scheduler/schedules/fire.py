@@ -13,8 +13,9 @@ from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.errors import InfrastructureError, UptillError
+from shared.reports.acceptance import Accepted, BatchTerms
 from shared.reports.parameters import ReportCaller
-from shared.reports.trigger import Accepted, BatchTerms, accept_report, in_one_snapshot
+from shared.reports.trigger import accept_report, in_one_snapshot
 from shared.schedules.cron import newest_due, next_due
 from shared.schedules.model import StoredSchedule
 

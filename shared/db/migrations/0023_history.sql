@@ -119,7 +119,8 @@ end $$;
 create or replace function forget_imports(p_before timestamptz, p_rows integer, out imports bigint, out more boolean)
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
-    -- Looked up before the lock, as both may be long: what ended gets no more of them, unless it goes on and ends anew.
+    -- Looked up before the lock, because both tables may be long. An import that has ended gets no more rows, unless it is
+    -- resumed; then it ends again, later.
     needed uuid[] := array(select import_id from import_pending union select import_id from import_staged);
     roots uuid[];
     family uuid[];

@@ -1,4 +1,4 @@
--- The event of a report has the number of stores that have no row in its files.
+-- The event of a report has the number of stores that have no row in its files, and the kind of each file.
 create or replace function report_event(p_report uuid) returns text language plpgsql stable set search_path = pg_catalog, public, pg_temp as $$
 declare
     r record;

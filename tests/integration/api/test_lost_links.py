@@ -5,13 +5,15 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.api import download_links
+from services.api.context import ApiContext
 from services.api.main import create_app
 from services.worker.context import WorkerContext
 from shared.metrics.registry import OBJECTS_REFUSED
@@ -66,7 +68,8 @@ def test_many_calls_share_the_checks_of_the_last_second(
 ) -> None:
     monkeypatch.setattr(download_links, "MOST_CHECKS_PER_S", 1)
     checks: list[object] = []
-    events = api.app.state.context.files._storage._client.meta.events  # type: ignore[attr-defined]
+    context: ApiContext = cast(FastAPI, api.app).state.context
+    events = context.files._storage._client.meta.events
     events.register("before-call.s3.HeadObject", lambda **_: checks.append(None))
     calls, began = 100, time.monotonic()
     for _ in range(calls):

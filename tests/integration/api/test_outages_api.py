@@ -171,6 +171,25 @@ def test_pages_keep_the_as_of_of_the_first(api: TestClient, conn: psycopg.Connec
     assert listed(api, window="last_week")[:5] != first["outages"]
 
 
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("/v1/outages", {"sort": "length"}),
+        ("/v1/outages", {"store": "0042"}),
+        ("/v1/outages", {"window": "last_day"}),
+        ("/v1/outages", {"ongoing": True}),
+        ("/v1/outages", {"policy": "hold"}),
+        ("/v1/stores/0042/outages", {}),
+    ],
+)
+def test_a_cursor_is_for_its_own_list(api: TestClient, path: str, other: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"window": "last_week", "limit": 2}
+    cursor = api.get("/v1/outages", params=asked).json()["next"]
+    assert api.get("/v1/outages", params={**asked, "limit": 5, "cursor": cursor}).status_code == 200
+    refused = problem(api.get(path, params={**asked, **other, "cursor": cursor}), 422, "invalid_request")
+    assert (refused["field"], "another list" in refused["detail"]) == ("query.cursor", True)
+
+
 def test_closures_and_lifetimes_count(api: TestClient, conn: psycopg.Connection) -> None:
     before = listed(api, "/v1/stores/%C3%89/outages")
     conn.execute(
@@ -224,10 +243,12 @@ def test_a_store_that_cannot_be_computed_is_named(api: TestClient, conn: psycopg
         ({"limit": 0}, "query.limit"),
         ({"cursor": "x"}, "query.cursor"),
         ({"cursor": text_cursor("[1, 2, 3]")}, "query.cursor"),
-        ({"cursor": text_cursor('[1, 2, 3, "a", 5]')}, "query.cursor"),
-        ({"cursor": text_cursor('[1, 2.5, 3, "a"]')}, "query.cursor"),
-        ({"cursor": text_cursor('[1e99, 2, 3, "a"]')}, "query.cursor"),
-        ({"cursor": text_cursor(f'[{10**30}, 2, 3, "a"]')}, "query.cursor"),
+        ({"cursor": text_cursor('[1, 2, 3, "a", 5, 6]')}, "query.cursor"),
+        ({"cursor": text_cursor('[1, 2.5, 3, "a", 5]')}, "query.cursor"),
+        ({"cursor": text_cursor("[1, 2, 3, 4, 5]")}, "query.cursor"),
+        ({"cursor": text_cursor('[1, 2, 3, "a", null]')}, "query.cursor"),
+        ({"cursor": text_cursor('[1e99, 2, 3, "a", 5]')}, "query.cursor"),
+        ({"cursor": text_cursor(f'[{10**30}, 2, 3, "a", 5]')}, "query.cursor"),
         ({"stores": "a"}, "query.stores"),
     ],
 )

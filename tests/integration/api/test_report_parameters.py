@@ -22,7 +22,7 @@ from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
 from services.worker.formats import xlsx_file
 from shared.clock import to_us
-from shared.reports import trigger
+from shared.reports import insert_report
 from shared.reports.retention import BucketSweep, sweep_bucket
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem, work
@@ -128,7 +128,7 @@ def test_longer_windows_make_smaller_batches(
 
     assert batches() == batches(policy="carry") == 2
     assert batches(windows=["P30D"]) == 4
-    monkeypatch.setattr(trigger, "_FULL_BATCH_US", trigger._FULL_BATCH_US * 3)
+    monkeypatch.setattr(insert_report, "_FULL_BATCH_US", insert_report._FULL_BATCH_US * 3)
     assert batches(windows=["P30D"]) == 2
 
 
@@ -210,7 +210,7 @@ def test_outages_have_the_same_content_in_all_formats(
 def test_too_many_stores_for_xlsx_are_refused_at_once(
     api: TestClient, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trigger, "MAX_XLSX_ROWS", 3)
+    monkeypatch.setattr(insert_report, "MAX_XLSX_ROWS", 3)
     refused = problem(api.post("/v1/reports", json={"formats": ["xlsx"]}), 422, "invalid_request")
     assert refused["field"] == "formats"
     assert "4 stores" in refused["detail"]

@@ -19,9 +19,10 @@ from services.api.use_cases.stores import find_store, list_stores
 from services.worker.context import WorkerContext
 from shared.errors import StoreNotFound
 from shared.keys import StoreScope
+from shared.reports.acceptance import BatchTerms
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import ReportChoice, get_report, list_reports
-from shared.reports.trigger import BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem, work
 from tests.oracle.report import printed_times

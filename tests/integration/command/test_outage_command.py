@@ -37,8 +37,8 @@ def test_the_calls_of_the_client(client: UptillClient, monkeypatch: pytest.Monke
         client.store_outages("a/b", ongoing=False, sort="length", min_length="PT40M", window="PT12H")
     )
     assert all(isinstance(outage, StoreOutage) and outage.ended_at for outage in ended)
-    asked = {"begin": NOW - timedelta(hours=12), "end": NOW, "as_of": NOW}
-    assert list(client.store_outages("a/b", **asked)) == list(client.store_outages("a/b", window="PT12H"))  # type: ignore[arg-type]
+    between = client.store_outages("a/b", begin=NOW - timedelta(hours=12), end=NOW, as_of=NOW)
+    assert list(between) == list(client.store_outages("a/b", window="PT12H"))
     (page, *_) = client.outage_pages(store_ids=["a/b"])
     assert (page.as_of, page.policy, page.failed_stores) == (NOW, "classic", [])
     with pytest.raises(ApiError, match="nobody"):

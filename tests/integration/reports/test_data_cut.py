@@ -21,10 +21,11 @@ from services.worker.inputs import InputCache
 from shared.contracts import ComputeBatch, Wake
 from shared.db.connect import make_pool
 from shared.ids import new_id
+from shared.reports.acceptance import BatchTerms
 from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import MAX_ROUNDS
 from shared.reports.parameters import ReportCaller, ReportRequest
-from shared.reports.trigger import BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
 from tests.fixtures.buckets import content_of

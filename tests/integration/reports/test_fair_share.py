@@ -19,11 +19,12 @@ from shared.db.connect import make_pool
 from shared.errors import TooManyOpenReports
 from shared.keys import create_key, rotate_key
 from shared.limits import KeyLimits
+from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.batch import BatchLease
 from shared.reports.claim import LeaseTerms, claim_next, release_batch
 from shared.reports.due import take_due
-from shared.reports.model import BatchLease
 from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
-from shared.reports.trigger import Accepted, BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from shared.settings import Settings
 from shared.uptime.window import parse_windows
 from tests.fixtures.fleet import Store, load_fleet

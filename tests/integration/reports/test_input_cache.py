@@ -21,7 +21,7 @@ from services.worker.inputs import InputCache
 from services.worker.load import one_snapshot
 from services.worker.part import RenderedPart, render_part
 from shared.ids import new_id
-from shared.reports.model import Batch
+from shared.reports.batch import Batch
 from shared.uptime.policy import POLICIES
 
 START = datetime(2024, 10, 14, 18, tzinfo=UTC)

@@ -27,7 +27,7 @@ from shared.clock import to_us
 from shared.db.connect import connect
 from shared.db.queries import queries
 from shared.errors import DataForgotten
-from shared.reports.model import Batch
+from shared.reports.batch import Batch
 from tests.integration.reports.test_input_cache import ZONES, CacheWorld, part
 
 STEPS = int(os.environ.get("PAST_STEPS", "12"))

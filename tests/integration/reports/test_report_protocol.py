@@ -13,14 +13,16 @@ import pytest
 from psycopg import AsyncConnection
 
 from shared.clock import from_us
+from shared.reports.acceptance import BatchTerms
+from shared.reports.batch import BatchLease
 from shared.reports.claim import LeaseTerms, claim_batch, release_batch, renew_batch
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.due import bury_poison, count_pending, due_finalisations, expire_leases, take_due
 from shared.reports.finalise import claim_finalise, finish_report, list_parts, renew_finalise
-from shared.reports.model import BatchLease, FileOfReport, FinaliseLease, Report
+from shared.reports.model import FileOfReport, FinaliseLease, Report
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import get_report
-from shared.reports.trigger import BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from shared.storage import StoredObject
 from tests.fixtures.fleet import Store, load_fleet
 

@@ -18,6 +18,7 @@ from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.ids import new_id
+from shared.reports.acceptance import BatchTerms
 from shared.reports.claim import LeaseTerms
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.retention import (
@@ -26,7 +27,7 @@ from shared.reports.retention import (
     remove_files,
     sweep_bucket,
 )
-from shared.reports.trigger import BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
 from tests.fixtures.fleet import Store, load_fleet

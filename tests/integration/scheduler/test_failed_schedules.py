@@ -18,7 +18,7 @@ from services.scheduler.schedules.due import fire_due
 from services.scheduler.schedules.fire import FiredRun, fire_one
 from services.worker.context import WorkerContext
 from shared.queue import make_broker
-from shared.reports.trigger import BatchTerms
+from shared.reports.acceptance import BatchTerms
 from shared.settings import Settings
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.services import Services, wait_until

@@ -17,9 +17,10 @@ from shared.db.connect import make_pool
 from shared.db.queries import queries
 from shared.ids import new_id
 from shared.metrics.registry import REPORT_LATENCY
+from shared.reports.acceptance import BatchTerms
 from shared.reports.claim import LeaseTerms
 from shared.reports.parameters import ReportCaller, ReportRequest
-from shared.reports.trigger import BatchTerms, trigger_report
+from shared.reports.trigger import trigger_report
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
 from tests.fixtures.fleet import Store, load_fleet

@@ -11,11 +11,12 @@ import psycopg
 import pytest
 
 from shared.db.queries import queries
+from shared.reports.batch import BatchLease
 from shared.reports.claim import LeaseTerms, claim_batch, claim_next, release_batch, return_claim
 from shared.reports.complete import complete_batch
 from shared.reports.due import bury_poison, expire_leases
 from shared.reports.finalise import claim_finalise, release_finalise, renew_finalise, return_finalise_claim
-from shared.reports.model import BatchLease, FinaliseLease
+from shared.reports.model import FinaliseLease
 from shared.reports.presence import PresenceCheck, check_presence, return_claims, take_back, take_retries
 from shared.storage import StoredObject
 from tests.fixtures.fleet import Store, load_fleet

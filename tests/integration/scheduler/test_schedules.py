@@ -24,9 +24,9 @@ from services.worker.context import WorkerContext
 from shared.errors import InvalidRequest, ScheduleNotFound
 from shared.keys import EVERY_STORE, StoreScope, create_key, revoke_key
 from shared.metrics.registry import OBJECTS_REFUSED
+from shared.reports.acceptance import BatchTerms
 from shared.reports.due import bury_poison
 from shared.reports.end import retry_report
-from shared.reports.trigger import BatchTerms
 from shared.schedules.model import Run, ScheduleTerms, StoredSchedule
 from tests.fixtures.buckets import content_of
 from tests.fixtures.damage import DAMAGES
