@@ -1,7 +1,7 @@
 """Options that `uptill report` and `uptill schedules create` share: what the report covers."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -68,8 +68,8 @@ def labels_of(texts: list[str] | None) -> Mapping[str, str] | None:
         fail(str(error), code=ExitCode.WRONG_USE)
 
 
-def parse_instant(text: str) -> datetime:
-    """Parse an instant; without an offset it is in UTC. Ends the command with a message if it is invalid."""
+def parse_instant(text: str, zone: tzinfo = UTC) -> datetime:
+    """Parse an instant; without an offset it is in `zone`. Ends the command with a message if it is invalid."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -77,4 +77,4 @@ def parse_instant(text: str) -> datetime:
             f"invalid time {text!r}: write it as 2024-10-18T21:00Z or 2024-10-18T16:00-05:00",
             code=ExitCode.WRONG_USE,
         )
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone)

@@ -1,6 +1,6 @@
 """`uptill stores`: list stores, show or label one, remove hours, and explain uptime minute by minute."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -10,7 +10,6 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import (
     Json,
-    fail,
     labels_text,
     minute,
     note,
@@ -19,9 +18,8 @@ from services.cli.console import (
     print_table,
     print_warning,
 )
-from services.cli.parameters import Labels, Policy, PolicyName, labels_of
+from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
 from services.cli.timeline import show_timeline
-from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail
 
@@ -138,33 +136,19 @@ def timeline(
     """Show where every minute of a store's uptime comes from, by default for the day up to the newest poll."""
     with api_client() as client:
         given = [text for text in (begin, end, as_of) if text is not None]
-        zone = client.get_store(store_id).timezone if given else ""
+        zone = ZoneInfo(client.get_store(store_id).timezone) if given else UTC
         shown = client.timeline(
             store_id,
             window=window,
-            begin=_parse_instant(begin, zone),
-            end=_parse_instant(end, zone),
-            as_of=_parse_instant(as_of, zone),
+            begin=None if begin is None else parse_instant(begin, zone),
+            end=None if end is None else parse_instant(end, zone),
+            as_of=None if as_of is None else parse_instant(as_of, zone),
             policy=policy.value,
         )
     if as_json:
         print_json(shown)
         return
     show_timeline(shown)
-
-
-def _parse_instant(text: str | None, zone: str) -> datetime | None:
-    """Parse an instant. Without an offset, it is in the store's zone."""
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        fail(
-            f"invalid time {text!r}: write it as 2024-10-14T08:00 or 2024-10-14T08:00Z",
-            code=ExitCode.WRONG_USE,
-        )
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=ZoneInfo(zone))
 
 
 def _parse_zone(store: Store) -> str:

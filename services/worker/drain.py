@@ -19,6 +19,8 @@ from shared.reports.claim import holds_leases, release_all
 _log = structlog.get_logger()
 _CHECK_EVERY_S = 0.05
 _ACKNOWLEDGE_S = 2.0
+# Idle threads end within their worker's timeout, which is far shorter.
+_IDLE_THREADS_S = 0.2
 # For acknowledging, and for requeueing what was fetched and not begun.
 _LEAVE_QUEUE_S = 5.0
 
@@ -42,8 +44,13 @@ def finish_work(
     """
     deadline = time.monotonic() + grace_s
     fallback.stop()
-    for thread in chain.from_iterable(worker.workers for worker in workers):
+    threads = list(chain.from_iterable(worker.workers for worker in workers))
+    for thread in threads:
         thread.stop()
+    # A thread that waits for a message takes one more if it comes now, such as that of a lease given back.
+    give_up_at = time.monotonic() + _IDLE_THREADS_S
+    for thread in threads:
+        thread.join(max(0.0, give_up_at - time.monotonic()))
     try:
         while _holds_leases(context) and time.monotonic() < deadline:
             time.sleep(_CHECK_EVERY_S)

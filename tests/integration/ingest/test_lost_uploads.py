@@ -134,6 +134,8 @@ def state_of(service: TestClient, answer: Any) -> str:
 def test_a_removed_spool_is_created_again(database_url: str, spool: Path) -> None:
     with ingest_service(database_url, spool) as service:
         ended(service, service.post("/v1/imports?name=before", content=POLLS))
+        # The importer removes the upload after its import has ended.
+        wait_until(lambda: not any(entry.is_dir() for entry in spool.iterdir()), "the upload's removal")
         shutil.rmtree(spool)
         after = ended(service, service.post("/v1/imports?name=after", content=POLLS))
         assert after["state"] == "succeeded"

@@ -9,11 +9,10 @@ from pydantic import TypeAdapter
 from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.change_lifetime import replace_lifetime
 from services.ingest.http.change_special_hours import remove_special_hours, replace_special_hours
-from services.ingest.http.change_store import ChangeOptions
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.dry_run import DryRun
 from services.ingest.http.read_adjustments import read_lifetime, read_special_hours
-from services.ingest.http.routes.stores import Create, KnownStoreId, StoreId, make_body
+from services.ingest.http.routes.stores import KnownStoreId, Options, StoreId, make_body
 from services.ingest.http.schemas_lifetime import LifetimeBody, LifetimeChange
 from services.ingest.http.schemas_special_hours import SpecialDateBody, SpecialHoursBody, SpecialHoursChange
 from services.ingest.http.schemas_stores import StoreChangedBody
@@ -34,18 +33,14 @@ _SPECIAL_HOURS, _LIFETIME = TypeAdapter(SpecialHoursChange), TypeAdapter(Lifetim
 )
 async def put_special_hours(
     context: Context,
-    key: Writer,
     request: Request,
     store_id: StoreId,
-    *,
-    create: Create = False,
-    dry_run: DryRun = False,
+    options: Options,
 ) -> StoreChangedBody:
     """Replace all special dates of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _SPECIAL_HOURS, limit_bytes=_MAX_BODY_BYTES)
     dates = [one.to_date() for one in body.dates]
     database_url = context.settings.database_url.get_secret_value()
-    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
     replace = partial(replace_special_hours, database_url, store_id, dates, options)
     return make_body(await context.changes_lane.run(replace))
 
@@ -85,17 +80,13 @@ async def delete_special_hours(
 )
 async def put_lifetime(
     context: Context,
-    key: Writer,
     request: Request,
     store_id: StoreId,
-    *,
-    create: Create = False,
-    dry_run: DryRun = False,
+    options: Options,
 ) -> StoreChangedBody:
     """Set when one store begins and ceases to exist. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LIFETIME, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
     replace = partial(replace_lifetime, database_url, store_id, body.opened_at, body.closed_at, options)
     return make_body(await context.changes_lane.run(replace))
 

@@ -27,7 +27,6 @@ router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
 _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
 _LABELS = TypeAdapter(LabelsChange)
-Create = Annotated[bool, Query(description="Add the store if it is unknown.")]
 
 
 # Not a plain function: FastAPI would run it in a thread at each call.
@@ -42,6 +41,17 @@ async def read_known_id(store_id: Annotated[str, Path(description="The store's i
     return require_store_id(store_id, allow_odd=True)
 
 
+# Not a plain function, as above.
+async def _read_options(
+    key: Writer,
+    *,
+    create: Annotated[bool, Query(description="Add the store if it is unknown.")] = False,
+    dry_run: DryRun = False,
+) -> ChangeOptions:
+    return ChangeOptions(key.prefix, create=create, dry_run=dry_run)
+
+
+Options = Annotated[ChangeOptions, Depends(_read_options)]
 StoreId = Annotated[str, Depends(_read_store_id)]
 # Calls that add no store also take ids that would not be accepted for a new one.
 KnownStoreId = Annotated[str, Depends(read_known_id)]
@@ -54,9 +64,9 @@ KnownStoreId = Annotated[str, Depends(read_known_id)]
 )
 async def put_hours(
     context: Context,
-    key: Writer,
     request: Request,
     store_id: StoreId,
+    options: Options,
     effective_from: Annotated[
         str | None,
         Query(
@@ -65,9 +75,6 @@ async def put_hours(
             " earliest apply."
         ),
     ] = None,
-    *,
-    create: Create = False,
-    dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Replace the opening hours of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _HOURS, limit_bytes=_MAX_BODY_BYTES)
@@ -75,7 +82,6 @@ async def put_hours(
         LocalInterval(given.day_of_week, given.start_time_local, given.end_time_local) for given in body.hours
     ]
     database_url = context.settings.database_url.get_secret_value()
-    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
     replace = partial(
         replace_hours, database_url, store_id, intervals, options, effective_from=effective_from
     )
@@ -111,17 +117,13 @@ async def delete_hours(
 )
 async def put_timezone(
     context: Context,
-    key: Writer,
     request: Request,
     store_id: StoreId,
-    *,
-    create: Create = False,
-    dry_run: DryRun = False,
+    options: Options,
 ) -> StoreChangedBody:
     """Set the time zone of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _TIMEZONE, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
     replace = partial(replace_timezone, database_url, store_id, body.timezone, options)
     return make_body(await context.changes_lane.run(replace))
 
@@ -133,17 +135,13 @@ async def put_timezone(
 )
 async def put_labels(
     context: Context,
-    key: Writer,
     request: Request,
     store_id: StoreId,
-    *,
-    create: Create = False,
-    dry_run: DryRun = False,
+    options: Options,
 ) -> StoreChangedBody:
     """Replace the labels of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
-    options = ChangeOptions(key.prefix, create=create, dry_run=dry_run)
     replace = partial(replace_labels, database_url, store_id, body.labels, options)
     return make_body(await context.changes_lane.run(replace))
 
