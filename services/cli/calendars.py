@@ -8,18 +8,10 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import (
-    Json,
-    fail,
-    labels_text,
-    minute,
-    note,
-    print_json,
-    print_table,
-    print_warning,
-)
+from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_warning
 from services.cli.holiday_dates import list_holidays, parse_years
 from services.cli.parameters import labels_of
+from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from shared.explain import name_os_error
 from uptill_client import Calendar, SpecialDate, TimeRange

@@ -16,10 +16,10 @@ from services.cli.console import (
     note,
     print_fields,
     print_json,
-    print_table,
     print_warning,
 )
 from services.cli.parameters import labels_of, parse_instant
+from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from uptill_client import Closure
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_table
+from services.cli.console import Json, fail, labels_text, minute, note, print_json
 from services.cli.environment import settings_for_command
+from services.cli.tables import print_table
 from shared.command import run_command
 from shared.db.connect import connect
 from shared.errors import UptillError

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, minute, note, print_json, print_table
+from services.cli.console import Json, fail, minute, note, print_json
+from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from uptill_client import Cause, StoreDiff
 

@@ -8,17 +8,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import (
-    Json,
-    labels_text,
-    minute,
-    note,
-    print_fields,
-    print_json,
-    print_table,
-    print_warning,
-)
+from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_warning
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
+from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail

@@ -42,6 +42,7 @@ class _ClosureOfStore(NamedTuple):
     treatment: str
     reason: str
     note: str
+    labels: Mapping[str, str] | None
 
 
 class NewestChange(NamedTuple):
