@@ -74,12 +74,18 @@ def label(
     ] = None,
     *,
     create: Annotated[bool, typer.Option("--create", help="Add the store if it is unknown.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")
+    ] = False,
 ) -> None:
     """Replace the labels of a store. Without labels, remove them all."""
     given = labels_of(labels) or {}
     with api_client() as client:
-        changed = client.set_labels(store_id, given, create=create)
-    note(f"labels of store {changed.store_id}: {labels_text(given) or 'none'}")
+        changed = client.set_labels(store_id, given, create=create, dry_run=dry_run)
+    for warning in changed.warnings:
+        print_warning(warning)
+    begin = "dry run, nothing was changed: " if dry_run else ""
+    note(f"{begin}labels of store {changed.store_id}: {labels_text(given) or 'none'}")
 
 
 @app.command("remove-hours")

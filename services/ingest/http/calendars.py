@@ -67,15 +67,15 @@ def replace_calendar(
     return CalendarRow(name, given.labels, stored, created_by, datetime.now(UTC)), warnings
 
 
-def remove_calendar(database_url: str, name: str, created_by: str) -> None:
-    """Remove a calendar. Raise `CalendarNotFound` and `DatabaseUnavailable`."""
+def remove_calendar(database_url: str, name: str, created_by: str, *, dry_run: bool = False) -> None:
+    """Remove a calendar. A dry run changes nothing. Raise `CalendarNotFound` and `DatabaseUnavailable`."""
 
     def remove(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
         if not conn.execute(_SQL["list_calendars"], {"name": name}).fetchall():
             raise _not_found(name)
         return change.merge_rows(CALENDARS, [], [{"name": name, "labels": Jsonb({}), "dates": Jsonb({})}])
 
-    record_change(database_url, "calendars", f"calendar {name}", created_by, remove)
+    record_change(database_url, "calendars", f"calendar {name}", created_by, remove, dry_run=dry_run)
 
 
 async def list_calendars(conn: AsyncConnection) -> list[CalendarRow]:
