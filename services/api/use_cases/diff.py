@@ -29,9 +29,9 @@ _SAME = ("as_of", "policy", "windows", "detail")
 
 @dataclass(frozen=True)
 class DiffCause:
-    """A change of one store's data between the two cuts: what, by which key and import, and when.
+    """What changed of one store's data between the two cuts, and by which key. Several changes of one subject are one cause.
 
-    `subject`: the closure, the calendar, or the date of special hours or from which hours hold. For polls: how many, and
+    The import and the time are those of the last of these `changes`. `subject`: the closure, the calendar, or the date of special hours or from which hours hold. For polls: how many, and
     the first and the last.
     """
 
@@ -40,6 +40,7 @@ class DiffCause:
     import_id: UUID | None
     changed_by: str | None
     changed_at: datetime | None
+    changes: int
     polls: int | None
     first_poll_at: datetime | None
     last_poll_at: datetime | None
