@@ -13,7 +13,6 @@ from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from uptill_client import StoreDiff
 
-
 _EQUAL = "no numbers differ"
 
 

@@ -21,6 +21,7 @@ from shared.reports.consistency import DataRange, data_range
 from shared.reports.formats import file_name
 from shared.reports.model import Report
 from shared.storage import StoredObject
+from shared.uptime.window import window_names
 
 _CAUSES = queries("history")["causes"]
 _CSV = file_name("csv")
@@ -135,13 +136,17 @@ def _refuse_different(before: Report, after: Report) -> None:
     for name in _SAME:
         values: list[Any] = [getattr(report, name) for report in (before, after)]
         if values[0] != values[1]:
-            shown = " and ".join(
-                value.isoformat() if isinstance(value, datetime) else str(value) for value in values
-            )
+            shown = " and ".join(map(_show, values))
             raise ReportsNotComparable(
                 f"the reports differ in {name} ({shown}): compare revisions of one report"
                 " (POST /v1/reports/{report_id}/revisions)"
             )
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return " ".join(window_names(value)) if isinstance(value, list | tuple) else str(value)
 
 
 async def _read_causes(

@@ -30,7 +30,7 @@ from shared.uptime.policy import POLICIES, POLICY_VERSION, history_us
 from shared.uptime.states import Polls
 from shared.uptime.store_terms import StoreTerms
 from shared.uptime.timeline import StoreTimeline, timeline_of
-from shared.uptime.window import Window, parse_windows
+from shared.uptime.window import Window, parse_windows, window_names
 
 MAX_POLLS = 50_000
 _SQL = queries("store_terms")
@@ -126,10 +126,10 @@ def _require_explainable(report: Report) -> None:
 
 def _choose_windows(report: Report, text: str | None) -> Sequence[Window]:
     windows = parse_windows(report.windows)
-    chosen = [window for window in windows if text in (None, window.text, window.name)]
+    chosen = [window for window in windows if text is None or window.name == window_names([text])[0]]
     if not chosen:
         raise InvalidRequest(
-            f"report {report.id} has no window {str(text)[:100]!r}: use one of {', '.join(report.windows)}",
+            f"report {report.id} has no window {str(text)[:100]!r}: use one of {', '.join(window_names(report.windows))}",
             field="window",
         )
     return chosen

@@ -60,7 +60,7 @@ def check_row(body: dict[str, Any], row: Row, policy: str) -> None:
     assert body["is_exact"]
     assert body["timezone"] == row["timezone"]
     for window in body["windows"]:
-        name = {"PT6H": "last_6h"}.get(window["window"], window["window"])
+        name = window["window"]
         unit_us = 60_000_000 if window["unit"] == "minutes" else 3_600_000_000
         totals, segments = window["totals"], window["segments"]
         printed = printed_times({name: totals[name] for name in totals if name.endswith("_us")}, unit_us)
