@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,16 @@ class DefinedZone:
         place = bisect_right(self.onsets, instant) - 1
         return instant + (self.offsets[place] if place >= 0 else self.first_offset)
 
+    def occurs_before(self, instant: datetime) -> bool:
+        """Return whether clocks have shown the local time of an instant once before, because they went back."""
+        local = self.find_local(instant)
+        earlier = (local - offset for offset in self._distinct_offsets)
+        return any(other < instant and self.find_local(other) == local for other in earlier)
+
+    @cached_property
+    def _distinct_offsets(self) -> frozenset[timedelta]:
+        return frozenset((*self.offsets, self.first_offset))
+
 
 @dataclass(frozen=True)
 class Zones:
@@ -68,6 +79,25 @@ class Zones:
             return time.at
         assert isinstance(time.at, datetime)  # noqa: S101 - it is not a date
         return self._find_local(self._find_instant(time.at, time.zone, source), zone, source)
+
+    def convert_exactly(self, time: WrittenTime, zone: str, source: Property) -> date:
+        """Like `convert`, for the start or the end of opening hours. Raise `InvalidRequest` if local time cannot say it."""
+        local = self.convert(time, zone, source)
+        if not isinstance(local, datetime) or zone in ("", time.zone, UTC_NAME) or not time.zone:
+            return local
+        assert isinstance(time.at, datetime)  # noqa: S101 - its local time is not a date
+        if self._occurs_before(self._find_instant(time.at, time.zone, source), zone):
+            source.refuse(
+                f"clocks in {zone} go back on {local:%Y-%m-%d} and show {local:%H:%M} twice, and this means the second time:"
+                " opening hours can only mean the first; begin and end before or after that hour"
+            )
+        return local
+
+    def _occurs_before(self, instant: datetime, zone: str) -> bool:
+        if defined := self.defined.get(zone):
+            return defined.occurs_before(instant)
+        name = _find(zone)
+        return name is not None and instant.replace(tzinfo=UTC).astimezone(ZoneInfo(name)).fold == 1
 
     def _find_instant(self, at: datetime, zone: str, source: Property) -> datetime:
         if zone == UTC_NAME:
