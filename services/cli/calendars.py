@@ -14,6 +14,7 @@ from services.cli.parameters import labels_of
 from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from shared.explain import name_os_error
+from shared.texts import quoted
 from uptill_client import Calendar, SpecialDate, TimeRange
 
 app = typer.Typer(
@@ -177,7 +178,7 @@ def _parse_date(text: str) -> SpecialDate:
     ranges = [each.partition("-") for each in hours.split(",")] if found else []
     if any(not begin or not end for begin, _, end in ranges):
         fail(
-            f"invalid date {text!r}: write it as 2024-12-25 or 2024-12-24=10:00-14:00",
+            f"invalid date {quoted(text)}: write it as 2024-12-25 or 2024-12-24=10:00-14:00",
             code=ExitCode.WRONG_USE,
         )
     return SpecialDate(day, [TimeRange(begin, end) for begin, _, end in ranges])

@@ -17,6 +17,7 @@ from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CALENDARS
 from shared.db.queries import queries
 from shared.errors import CalendarNotFound, InvalidRequest
+from shared.texts import quoted
 
 _SQL = queries("adjust")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
@@ -98,4 +99,4 @@ async def _select_calendars(conn: AsyncConnection, name: str | None) -> list[Cal
 
 
 def _not_found(name: str) -> CalendarNotFound:
-    return CalendarNotFound(f"calendar {name!r} does not exist: GET /v1/calendars lists the calendars")
+    return CalendarNotFound(f"calendar {quoted(name)} does not exist: GET /v1/calendars lists the calendars")

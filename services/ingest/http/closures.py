@@ -28,6 +28,7 @@ from shared.diagnostics.registry import DIAGNOSTICS, LONG_CLOSURE_DAYS
 from shared.errors import ClosureExists, ClosureNotFound, ForbiddenError, InvalidRequest, StoreNotFound
 from shared.ids import new_id
 from shared.keys import ApiKey, StoreScope
+from shared.texts import quoted
 
 _SQL = queries("adjust")
 EVERY_STORE_ID = "*"
@@ -222,7 +223,7 @@ def _find_target(conn: psycopg.Connection, key: ApiKey, target: Target) -> int:
     found = _find_one(conn, "closure_target", asked)
     if found is None:
         raise StoreNotFound(
-            f"store {target.store_id!r} does not exist, or is not visible to this key: check the id"
+            f"store {quoted(target.store_id)} does not exist, or is not visible to this key: check the id"
         )
     return int(found["store_key"])
 

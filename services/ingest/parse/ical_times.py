@@ -16,6 +16,7 @@ from icalendar.prop import vDDDTypes
 
 from services.ingest.parse.ical_lines import Property
 from services.ingest.parse.zones import Zone, find_zone
+from shared.texts import quoted
 
 UTC_NAME: Final = "UTC"
 FIRST_YEAR: Final = 1900
@@ -69,7 +70,7 @@ class Zones:
         """Raise `InvalidRequest` if the zone of a time is neither known nor defined in the file."""
         if time.zone and time.zone != UTC_NAME and time.zone not in self.defined and not _find(time.zone):
             source.refuse(
-                f"the time zone {time.zone!r} is unknown: use an IANA name such as America/New_York, or include its"
+                f"the time zone {quoted(time.zone)} is unknown: use an IANA name such as America/New_York, or include its"
                 " VTIMEZONE"
             )
 
@@ -103,7 +104,7 @@ class Zones:
         if zone == UTC_NAME:
             return at
         if not (name := _find(zone)):
-            source.refuse(f"write it in UTC or in the zone of its event, not in {zone!r}")
+            source.refuse(f"write it in UTC or in the zone of its event, not in {quoted(zone)}")
         return at.replace(tzinfo=ZoneInfo(name)).astimezone(UTC).replace(tzinfo=None)
 
     def _find_local(self, instant: datetime, zone: str, source: Property) -> datetime:
@@ -112,7 +113,9 @@ class Zones:
         if defined := self.defined.get(zone):
             return defined.find_local(instant)
         if not (name := _find(zone)):
-            source.refuse(f"the time zone {zone!r} is unknown: use an IANA name such as America/New_York")
+            source.refuse(
+                f"the time zone {quoted(zone)} is unknown: use an IANA name such as America/New_York"
+            )
         return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(name)).replace(tzinfo=None)
 
 
@@ -141,7 +144,7 @@ def read_any_time(source: Property, text: str) -> WrittenTime:
     if isinstance(found, tuple):
         source.refuse("periods are not read: write an event for each")
     if not isinstance(found, date):
-        source.refuse(f"{text[:20]!r} is not a date or a time: write {_FORMS}")
+        source.refuse(f"{quoted(text[:20])} is not a date or a time: write {_FORMS}")
     if not isinstance(found, datetime):
         return WrittenTime(found)
     zone = UTC_NAME if found.tzinfo else source.parameters.get("TZID", "")
