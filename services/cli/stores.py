@@ -107,8 +107,8 @@ def remove_hours(
         print_warning(warning)
     if as_json:
         print_json(changed)
-    begin = "dry run, nothing was changed: would remove" if dry_run else "removed"
-    note(f"{begin} the hours of store {changed.store_id} from {effective_from} on")
+    begin, has = ("dry run, nothing was changed: ", "would have") if dry_run else ("", "has")
+    note(f"{begin}store {changed.store_id} {has} no hours that begin on {effective_from}")
 
 
 @app.command()
