@@ -142,7 +142,9 @@ def test_tables_lose_no_column(columns: int, services: Services, client: UptillC
         code, lines = run_in_terminal(columns, "services.cli", *arguments, env=env)
         assert code == 0, lines
         shown = Counter("".join("".join(lines).split()))
-        assert shown >= Counter("".join(piped.stdout.split())), arguments
+        # Where rows are stacked, the first cell needs no title.
+        rows = [line for line in piped.stdout.splitlines() if line.split(" ")[0] not in ("id", "store")]
+        assert shown >= Counter("".join("".join(rows).split())), arguments
         assert max(cell_len(line) for line in lines if not line.startswith("north")) <= columns
     timeline = services.run("stores", "timeline", LONG, COLUMNS=str(columns))
     assert (
