@@ -1,7 +1,7 @@
 """Answer bodies for the dates of a timeline that have hours of their own."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from pydantic import BaseModel, Field
 
@@ -27,12 +27,20 @@ class TimelineDayBody(BaseModel):
 
 
 def list_special_days(terms: StoreTerms, begin: datetime, end: datetime) -> list[TimelineDayBody]:
-    """Return the special dates from the local date of `begin` to that of `end`, in order."""
+    """Return the special dates from the local date of `begin` to that of `end`, in order.
+
+    The date before is among them if it has hours that end on the next day.
+    """
+    day_before = begin.date() - timedelta(days=1)
     return [
         _show_day(day, special)
         for day, special in sorted(terms.special.items())
-        if begin.date() <= day <= end.date()
+        if begin.date() <= day <= end.date() or (day == day_before and _ends_on_next_day(special))
     ]
+
+
+def _ends_on_next_day(special: SpecialDay) -> bool:
+    return any(closes % DAY_S <= opens for opens, closes in special.intervals)
 
 
 def _show_day(day: date, special: SpecialDay) -> TimelineDayBody:

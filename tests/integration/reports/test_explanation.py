@@ -95,6 +95,16 @@ def check_timeline(api: TestClient, body: dict[str, Any], policy: str) -> None:
         shown = answer.json()
         assert answer.status_code == 200, shown
         assert shown["totals"] == window["totals"]
+        deciding = {segment["closure"]["id"] for segment in shown["segments"] if segment["closure"]}
+        assert deciding <= {closure["id"] for closure in shown["closures"]}
+        assert all(closure in body["closures"] for closure in shown["closures"])
+        days = {
+            (hours["date"], hours["calendar"])
+            for segment in window["segments"]
+            for hours in segment["hours"]
+            if hours["kind"] in {"special", "calendar"}
+        }
+        assert days <= {(day["date"], day["calendar"]) for day in shown["special_days"]}
         lengths: Counter[str] = Counter()
         for segment in shown["segments"]:
             lengths[segment["state"]] += segment_us(segment)
