@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.errors import InvalidRequest
-from shared.texts import UNSEEN
+from shared.texts import UNSEEN, quoted
 
 MAX_STORE_ID_BYTES: Final = 1024
 _SPACES: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # category Zs without the plain space
@@ -68,7 +68,7 @@ def _explain_fault(store_id: str) -> str | None:
     if not store_id:
         return "the store id is empty"
     if store_id in PATH_DOTS:
-        return f"the store id {store_id!r} cannot be part of a URL"
+        return f"the store id {quoted(store_id)} cannot be part of a URL"
     if len(store_id.encode()) > MAX_STORE_ID_BYTES:
         return f"the store id is longer than {MAX_STORE_ID_BYTES} bytes"
     if _OTHER_SPACE.search(store_id):
@@ -79,7 +79,7 @@ def _explain_fault(store_id: str) -> str | None:
 def describe_id_fault(store_id: str, fault: str) -> str:
     """Return the message to a caller over HTTP about a clean id with this fault, a name in `ID_FAULTS`."""
     if fault == "odd_id":
-        return f"the store id {store_id!r} looks like {_ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
+        return f"the store id {quoted(store_id)} looks like {_ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
     return (_explain_fault(store_id) if fault == "store_id" else None) or ID_FAULTS[fault]
 
 

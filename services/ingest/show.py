@@ -27,7 +27,7 @@ def print_results(
 ) -> None:
     """Print the counts of every file and the quality of the data; on `stderr`, errors and the first rejected rows."""
     # In a pipe, lines are whole.
-    width = stdout.width if stdout.is_terminal else None
+    width = stdout.width if stdout.file.isatty() else None
     lines = _list_counts(results, width) if results else []
     if dry_run:
         lines = ["dry run: nothing was changed. A load would do this:", *lines, *list_plans(results)]

@@ -17,6 +17,7 @@ from shared.uptime.window import (
     CalendarPeriod,
     parse_window,
     parse_windows,
+    window_names,
 )
 from tests.property.stores import ZONES, as_of_us
 
@@ -38,6 +39,9 @@ from tests.property.stores import ZONES, as_of_us
 def test_the_name_follows_the_text(text: str, name: str, length_us: int) -> None:
     window = parse_window(text)
     assert (window.name, window.reach_us, window.calendar) == (name, length_us, None)
+    assert parse_window(name) == window
+    assert parse_window(window.text) == window
+    assert window_names([text, "nonsense"]) == [name, "nonsense"]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,13 @@ def test_the_name_follows_the_text(text: str, name: str, length_us: int) -> None
         "P1W2D3",
         "P٣D",
         "PT6H ",
+        "last_",
+        "last_6",
+        "last_6H",
+        "last_1h2d",
+        "last_0h",
+        "last_367d",
+        "last_6h ",
     ],
 )
 def test_what_is_no_window_is_refused(text: str) -> None:
@@ -69,6 +80,8 @@ def test_the_same_time_twice_and_too_many_are_refused() -> None:
     assert parse_windows(DEFAULT_WINDOW_NAMES) == DEFAULT_WINDOWS
     with pytest.raises(ValueError, match="last_hour and PT60M are the same window"):
         parse_windows(["PT6H", "last_hour", "PT60M"])
+    with pytest.raises(ValueError, match="P3D and last_3d are the same window"):
+        parse_windows(["P3D", "last_3d"])
     for texts in ([], [f"PT{hours}H" for hours in range(1, 22)]):
         with pytest.raises(ValueError, match="1 to 20"):
             parse_windows(texts)

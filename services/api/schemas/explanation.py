@@ -63,7 +63,7 @@ class ExplanationBody(BaseModel):
             tzdata_version=tzdata_version(),
             is_exact=report.tzdata_version == tzdata_version(),
             closures=[
-                AppliedClosureBody.of_closure(closure)
+                AppliedClosureBody.of_closure(closure, given.store.store_id)
                 for closure in given.terms.closures
                 if closure.ends_us is None or closure.ends_us > first_us
             ],

@@ -24,13 +24,14 @@ from shared.errors import (
 )
 from shared.keys import StoreScope
 from shared.reports.model import Report
+from shared.texts import quoted
 from shared.uptime.bounds import bounds_us
 from shared.uptime.explanation import AccountedSegment, explain_window, fold_runs
 from shared.uptime.policy import POLICIES, POLICY_VERSION, history_us
 from shared.uptime.states import Polls
 from shared.uptime.store_terms import StoreTerms
 from shared.uptime.timeline import StoreTimeline, timeline_of
-from shared.uptime.window import Window, parse_windows
+from shared.uptime.window import Window, parse_windows, window_names
 
 MAX_POLLS = 50_000
 _SQL = queries("store_terms")
@@ -126,10 +127,10 @@ def _require_explainable(report: Report) -> None:
 
 def _choose_windows(report: Report, text: str | None) -> Sequence[Window]:
     windows = parse_windows(report.windows)
-    chosen = [window for window in windows if text in (None, window.text, window.name)]
+    chosen = [window for window in windows if text is None or window.name == window_names([text])[0]]
     if not chosen:
         raise InvalidRequest(
-            f"report {report.id} has no window {str(text)[:100]!r}: use one of {', '.join(report.windows)}",
+            f"report {report.id} has no window {quoted(str(text)[:100])}: use one of {', '.join(window_names(report.windows))}",
             field="window",
         )
     return chosen
@@ -141,14 +142,16 @@ async def _find_cut(conn: AsyncConnection, report: Report, store: StoreRow) -> i
     row = await (await conn.execute(_SQL["store_in_report"], given)).fetchone()
     seq, was_polled, is_held, failure, detail = row or (0, False, False, None, None)
     if failure is not None:
-        raise StoreFailed(f"store {store.store_id!r} has no row in report {report.id} ({failure}): {detail}")
+        raise StoreFailed(
+            f"store {quoted(store.store_id)} has no row in report {report.id} ({failure}): {detail}"
+        )
     if not is_held:
         cause = (
             "it was not among the stores that the report was limited to"
             if was_polled
             else "it had no accepted poll when the report was accepted"
         )
-        raise StoreNotInReport(f"store {store.store_id!r} has no row in report {report.id}: {cause}")
+        raise StoreNotInReport(f"store {quoted(store.store_id)} has no row in report {report.id}: {cause}")
     return int(seq)
 
 
@@ -191,7 +194,7 @@ def _require_row(report: Report, store: StoreRow, terms: StoreTerms) -> None:
         "-" if at_us is None else from_us(at_us).isoformat() for at_us in (terms.opened_us, terms.closed_us)
     )
     raise StoreNotInReport(
-        f"store {store.store_id!r} has no row in report {report.id}: it existed in none of its windows (opened at"
+        f"store {quoted(store.store_id)} has no row in report {report.id}: it existed in none of its windows (opened at"
         f" {opened}, closed at {closed})"
     )
 

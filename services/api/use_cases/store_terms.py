@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from shared.clock import from_us
 from shared.db.queries import queries
 from shared.errors import StoreFailed
+from shared.texts import quoted
 from shared.uptime.closures import Treatment
 from shared.uptime.faults import find_faults
 from shared.uptime.store_terms import HoursVersion, SpecialDay, StoreClosure, StoreTerms
@@ -42,6 +43,7 @@ class _ClosureOfStore(NamedTuple):
     treatment: str
     reason: str
     note: str
+    labels: Mapping[str, str] | None
 
 
 class NewestChange(NamedTuple):
@@ -115,7 +117,7 @@ async def _read_special(conn: AsyncConnection, given: Mapping[str, Any]) -> Mapp
 
 def _refuse_faulty(store_id: str, terms: StoreTerms) -> StoreTerms:
     for fault in find_faults([terms.zone], terms.hours, terms.adjustments).values():
-        raise StoreFailed(f"store {store_id!r} cannot be computed: {fault.detail}")
+        raise StoreFailed(f"store {quoted(store_id)} cannot be computed: {fault.detail}")
     return terms
 
 

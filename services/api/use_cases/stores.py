@@ -13,6 +13,7 @@ from shared.db.queries import queries
 from shared.errors import StoreNotFound
 from shared.keys import StoreScope
 from shared.store_ids import require_store_id
+from shared.texts import quoted
 
 _SQL = queries("stores")
 _DAY = timedelta(days=1)
@@ -64,7 +65,9 @@ async def find_store(conn: AsyncConnection, store_id: str, visible: StoreScope) 
     store_id = require_store_id(store_id, allow_odd=True) if store_id else ""
     found = await _select_stores(conn, visible, store_id=store_id, limit=1)
     if not found:
-        raise StoreNotFound(f"store {store_id!r} does not exist, or is not visible to this key: check the id")
+        raise StoreNotFound(
+            f"store {quoted(store_id)} does not exist, or is not visible to this key: check the id"
+        )
     return found[0]
 
 

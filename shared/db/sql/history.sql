@@ -85,11 +85,16 @@ from store left join superseded_labels old
 where store.store_key = any(%(store_keys)s)
 
 -- name: causes
--- What changed of some stores after the ledger number `low`, up to `high`: one row per store, kind, subject and import, by
--- store and time. Only what can matter for polls between two instants. Labels matter if they decide about a calendar or a
--- closure. `changed_by` is null for the command, and `import_id` for a change that the ledger has forgotten.
+-- What changed of some stores after the ledger number `low`, up to `high`: one row per store, kind, subject and who changed it,
+-- by store and time. Only what can matter between two instants, and differs at the two numbers there. Labels matter if they
+-- decide about a calendar or a closure. `changed_by` is null for the command, and `import_id`, that of the last change, for one
+-- that the ledger has forgotten.
 with head as materialized (
     select seq from ledger_head
+), span as materialized (
+    -- An interval opens at most two local dates before the time that it touches.
+    select (%(from_time)s::timestamptz - interval '3 days')::date as first_day,
+        (%(to_time)s::timestamptz + interval '1 day')::date as last_day
 ), chosen as materialized (
     select store.store_key, store.store_id,
         case when coalesce(labels_since_seq <= %(low)s, true) then store.labels else coalesce(old.labels, '{}') end as labels_before,
@@ -107,12 +112,76 @@ with head as materialized (
     union all
     select store_key, observed_at, since_seq from superseded_poll
     where store_key = any(array(select store_key from chosen)) and observed_at between %(from_time)s and %(to_time)s
-), labelled (id, labels, since_seq, until_seq) as (
-    select id::text, labels, since_seq, until_seq from closure
-    where store_key = 0 and treatment <> 'ignore'
-        and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
+), closed as materialized (
+    select store_key, id::text as id, labels, since_seq, until_seq,
+        (greatest(starts_at, %(from_time)s), least(coalesce(ends_at, 'infinity'), %(to_time)s), treatment)::text as effect
+    from closure
+    where treatment <> 'ignore' and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
+), labelled (kind, subject, labels, since_seq, until_seq, effect) as materialized (
+    select 'closure', id, labels, since_seq, until_seq, effect from closed where store_key = 0
     union all
-    select name, labels, since_seq, until_seq from calendar
+    select 'calendar', name, labels, since_seq, until_seq, jsonb_object_agg(key, value)::text
+    from calendar, jsonb_each(dates), span
+    where key::date between first_day and last_day
+    group by name, labels, since_seq, until_seq
+), weekly as materialized (
+    select store_key, day_of_week, opens, closes, coalesce(since_seq, 0) as since_seq, null::bigint as until_seq
+    from business_hours join chosen using (store_key)
+    union all
+    select store_key, day_of_week, opens, closes, coalesce(since_seq, 0), until_seq
+    from superseded_hours join chosen using (store_key)
+), dated as materialized (
+    select dated_hours.* from dated_hours join chosen using (store_key)
+), effect (store_key, kind, subject, since_seq, until_seq, effect) as materialized (
+    -- What each version of an adjustment does between the two instants.
+    select chosen.store_key, kind, subject, since_seq, until_seq, effect
+    from labelled join chosen on labels_before @> labels or labels_after @> labels
+    union all
+    select store_key, 'closure', id, since_seq, until_seq, effect from closed join chosen using (store_key)
+    union all
+    select store_key, 'special_hours', date::text, since_seq, until_seq, intervals::text
+    from special_hours join chosen using (store_key), span
+    where date between first_day and last_day
+    union all
+    select store_key, 'lifetime', null, since_seq, until_seq, (
+        greatest(coalesce(opened_at, '-infinity'), %(from_time)s), least(coalesce(closed_at, 'infinity'), %(to_time)s))::text
+    from lifetime join chosen using (store_key)
+    where coalesce(opened_at > %(from_time)s, false) or coalesce(closed_at < %(to_time)s, false)
+    union all
+    -- Hours from a date on hold until the next date; before the first date, the hours without a date do, if there are any.
+    -- Versions that hold at neither number only tell who else made a change.
+    select store_key, 'hours', effective_from::text, since_seq, until_seq, intervals::text
+    from dated this, span
+    where (since_seq > %(low)s and until_seq <= %(high)s) or exists (
+        select from (values (%(low)s::bigint), (%(high)s::bigint)) cut (seq)
+        where since_seq <= cut.seq and coalesce(until_seq > cut.seq, true)
+            and not exists (
+                select from dated later
+                where later.store_key = this.store_key and later.since_seq <= cut.seq and coalesce(later.until_seq > cut.seq, true)
+                    and later.effective_from > this.effective_from and later.effective_from <= first_day)
+            and (this.effective_from <= last_day or not exists (
+                select from dated earlier
+                where earlier.store_key = this.store_key and earlier.since_seq <= cut.seq
+                    and coalesce(earlier.until_seq > cut.seq, true) and earlier.effective_from < this.effective_from
+                union all
+                select from weekly
+                where weekly.store_key = this.store_key and weekly.since_seq <= cut.seq
+                    and coalesce(weekly.until_seq > cut.seq, true))))
+    union all
+    select store_key, 'hours', null, since_seq, until_seq, (day_of_week, opens, closes)::text
+    from weekly, span
+    where exists (
+        select from (values (%(low)s::bigint), (%(high)s::bigint)) cut (seq)
+        where not exists (
+            select from dated
+            where dated.store_key = weekly.store_key and dated.since_seq <= cut.seq and coalesce(dated.until_seq > cut.seq, true)
+                and dated.effective_from <= first_day))
+), differing as (
+    select store_key, kind, subject from effect
+    group by store_key, kind, subject
+    having array_agg(effect order by effect) filter (where since_seq <= %(low)s and coalesce(until_seq > %(low)s, true))
+        is distinct from
+        array_agg(effect order by effect) filter (where since_seq <= %(high)s and coalesce(until_seq > %(high)s, true))
 ), change (store_key, kind, subject, seq, observed_at) as (
     select store_key,
         case when exists (
@@ -121,13 +190,10 @@ with head as materialized (
         then 'corrected_polls' else 'late_polls' end, null, seq, observed_at
     from version
     union all
-    select store_key, 'hours', null, since_seq, null from business_hours join chosen using (store_key)
-    union all
-    select store_key, 'hours', null, seq, null
-    from superseded_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
-    union all
-    select store_key, 'hours', effective_from::text, seq, null
-    from dated_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
+    select effect.store_key, effect.kind, effect.subject, seq, null
+    from effect join differing
+        on differing.store_key = effect.store_key and differing.kind = effect.kind and differing.subject is not distinct from effect.subject,
+        lateral (values (since_seq), (until_seq)) held (seq)
     union all
     select store_key, 'timezone', null, timezone_since_seq, null from store join chosen using (store_key)
     union all
@@ -142,23 +208,6 @@ with head as materialized (
         select from labelled
         where since_seq <= %(high)s and coalesce(until_seq > %(low)s, true)
             and (labels_before @> labelled.labels) <> (labels_after @> labelled.labels))
-    union all
-    select store_key, 'special_hours', date::text, seq, null
-    from special_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
-    where date between (%(from_time)s::timestamptz - interval '3 days')::date and (%(to_time)s::timestamptz + interval '1 day')::date
-    union all
-    select store_key, 'lifetime', null, seq, null
-    from lifetime join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
-    union all
-    select chosen.store_key, 'closure', closure.id::text, seq, null
-    from closure join chosen on chosen.store_key = closure.store_key
-        or (closure.store_key = 0 and (labels_before @> closure.labels or labels_after @> closure.labels)),
-        lateral (values (since_seq), (until_seq)) held (seq)
-    where treatment <> 'ignore' and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
-    union all
-    select chosen.store_key, 'calendar', name, seq, null
-    from calendar join chosen on labels_before @> calendar.labels or labels_after @> calendar.labels,
-        lateral (values (since_seq), (until_seq)) held (seq)
 ), attributed as (
     select change.*, coalesce(adjusted.import_id, chunk.import_id) as import_id,
         coalesce(adjusted.changed_at, chunk.committed_at) as changed_at,
@@ -170,8 +219,9 @@ with head as materialized (
     left join import parent on parent.id = import.parent_id
     where seq > %(low)s and seq <= %(high)s
 )
-select store_id, kind, subject, import_id, changed_by, max(changed_at) as changed_at,
+select store_id, kind, subject, (array_agg(import_id order by seq desc))[1] as import_id, changed_by,
+    max(changed_at) as changed_at, count(distinct seq) as changes,
     nullif(count(distinct observed_at), 0) as polls, min(observed_at) as first_poll_at, max(observed_at) as last_poll_at
 from attributed join chosen using (store_key)
-group by store_id, kind, subject, import_id, changed_by
+group by store_id, kind, subject, changed_by
 order by store_id collate "C", max(seq), kind, subject

@@ -29,9 +29,10 @@ from lifetime
 where store_key = %(store_key)s and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
 
 -- name: closures
--- Also those with the treatment ignore, which change no number.
+-- Also those with the treatment ignore, which change no number. `labels` is null for a closure of this store alone.
 select id::text, (extract(epoch from starts_at) * 1000000)::bigint as starts_us,
-    (extract(epoch from ends_at) * 1000000)::bigint as ends_us, treatment, reason, note
+    (extract(epoch from ends_at) * 1000000)::bigint as ends_us, treatment, reason, note,
+    case when store_key = 0 then labels end as labels
 from closure
 where (store_key = %(store_key)s or (store_key = 0 and %(labels)s::jsonb @> labels))
   and starts_at <= %(to_time)s and coalesce(ends_at > %(from_time)s, true)

@@ -60,7 +60,7 @@ def check_row(body: dict[str, Any], row: Row, policy: str) -> None:
     assert body["is_exact"]
     assert body["timezone"] == row["timezone"]
     for window in body["windows"]:
-        name = {"PT6H": "last_6h"}.get(window["window"], window["window"])
+        name = window["window"]
         unit_us = 60_000_000 if window["unit"] == "minutes" else 3_600_000_000
         totals, segments = window["totals"], window["segments"]
         printed = printed_times({name: totals[name] for name in totals if name.endswith("_us")}, unit_us)
@@ -95,6 +95,16 @@ def check_timeline(api: TestClient, body: dict[str, Any], policy: str) -> None:
         shown = answer.json()
         assert answer.status_code == 200, shown
         assert shown["totals"] == window["totals"]
+        deciding = {segment["closure"]["id"] for segment in shown["segments"] if segment["closure"]}
+        assert deciding <= {closure["id"] for closure in shown["closures"]}
+        assert all(closure in body["closures"] for closure in shown["closures"])
+        days = {
+            (hours["date"], hours["calendar"])
+            for segment in window["segments"]
+            for hours in segment["hours"]
+            if hours["kind"] in {"special", "calendar"}
+        }
+        assert days <= {(day["date"], day["calendar"]) for day in shown["special_days"]}
         lengths: Counter[str] = Counter()
         for segment in shown["segments"]:
             lengths[segment["state"]] += segment_us(segment)
