@@ -49,7 +49,7 @@ class Sender(threading.Thread):
                         self.acknowledged.append(number)
                 except httpx2.HTTPError:
                     self.lost += 1
-                    self.done.wait(0.02)
+                    self.done.wait(0.1)
                 number += 1
 
     def await_more(self, calls: int) -> None:
@@ -70,7 +70,7 @@ def test_what_was_acknowledged_survives_sigkill(env: Mapping[str, str], tmp_path
                 for sender in senders:
                     sender.start()
             for sender in senders:
-                sender.await_more(15)
+                sender.await_more(5)
             if kill < KILLS:
                 kill_group(process, signal.SIGKILL)
                 process.wait()
