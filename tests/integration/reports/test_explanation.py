@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from tests.fixtures.in_process import problem, work
 from tests.integration.reports.test_adjusted_report import FILES, NOW, Fleet, days_ago, stamp
 from tests.oracle.report import printed_times
 
+TIMELINES_EVERY = int(os.environ.get("TIMELINES_EVERY", "3"))  # a third of the stores with each policy
 WINDOWS = ("last_hour", "last_day", "last_week", "PT6H", "previous_day")
 Row = Mapping[str, str]
 
@@ -180,11 +182,12 @@ def test_it_adds_up_to_the_row_even_after_the_data_changed(
         policy: {store: explain(api, report_id, store) for store in rows}
         for policy, (report_id, rows) in made.items()
     }
-    for policy, (_, rows) in made.items():
+    for number, (policy, (_, rows)) in enumerate(made.items()):
         assert len(rows) > 4
-        for store, row in rows.items():
+        for place, (store, row) in enumerate(rows.items()):
             check_row(before[policy][store], row, policy)
-            check_timeline(api, before[policy][store], policy)
+            if (number + place) % TIMELINES_EVERY == 0:
+                check_timeline(api, before[policy][store], policy)
     change_everything(database_url, fleet, later)
     as_of = next(iter(before["classic"].values()))["as_of"]
     again = {policy: make_report(api, worker, policy, as_of=as_of) for policy in ("classic", "carry")}
