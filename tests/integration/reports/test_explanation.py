@@ -111,6 +111,28 @@ def segment_us(segment: Mapping[str, str]) -> int:
     return length // timedelta(microseconds=1)
 
 
+def load_with_calendars(database_url: str, fleet: Fleet, folder: Path) -> None:
+    """The stores of a fleet, and two calendars for those in the north."""
+    fleet.write(folder)
+    ingest_paths(database_url, [str(folder)])
+    for number, name in enumerate(fleet.stores):
+        replace_labels(
+            database_url,
+            name,
+            {"region": "south"} if number % 3 else {"region": "north"},
+            ChangeOptions("test"),
+        )
+    # Of two calendars the folder by name decides, and a store's own special hours come before both.
+    for name, days, intervals in (
+        ("holidays", range(1, 6), (("09:00", "12:30"),)),
+        ("bank", range(2, 4), ()),
+    ):
+        dates = [LocalDate(str(days_ago(day)), intervals) for day in days]
+        replace_calendar(
+            database_url, name, NewCalendar({"region": "north"}, parse_special_dates(dates)), "test"
+        )
+
+
 def change_everything(database_url: str, fleet: Fleet, folder: Path) -> None:
     """Late polls, corrections, hours, zones, labels, closures, special hours, lifetimes and a calendar."""
     corrected = [
@@ -159,24 +181,7 @@ def test_it_adds_up_to_the_row_even_after_the_data_changed(
     first, later = tmp_path / "first", tmp_path / "later"
     for folder in (first, later):
         folder.mkdir()
-    fleet.write(first)
-    ingest_paths(database_url, [str(first)])
-    for number, name in enumerate(fleet.stores):
-        replace_labels(
-            database_url,
-            name,
-            {"region": "south"} if number % 3 else {"region": "north"},
-            ChangeOptions("test"),
-        )
-    # Of two calendars the first by name decides, and a store's own special hours come before both.
-    for name, days, intervals in (
-        ("holidays", range(1, 6), (("09:00", "12:30"),)),
-        ("bank", range(2, 4), ()),
-    ):
-        dates = [LocalDate(str(days_ago(day)), intervals) for day in days]
-        replace_calendar(
-            database_url, name, NewCalendar({"region": "north"}, parse_special_dates(dates)), "test"
-        )
+    load_with_calendars(database_url, fleet, first)
     made = {policy: make_report(api, worker, policy) for policy in POLICIES}
     before = {
         policy: {store: explain(api, report_id, store) for store in rows}
