@@ -122,7 +122,7 @@ def load_with_calendars(database_url: str, fleet: Fleet, folder: Path) -> None:
             {"region": "south"} if number % 3 else {"region": "north"},
             ChangeOptions("test"),
         )
-    # Of two calendars the folder by name decides, and a store's own special hours come before both.
+    # Of two calendars the first by name decides, and a store's own special hours come before both.
     for name, days, intervals in (
         ("holidays", range(1, 6), (("09:00", "12:30"),)),
         ("bank", range(2, 4), ()),
