@@ -59,7 +59,7 @@ test-unit: $(READY) ## unit and property tests only; PYTHON=python3.13 VENV=.ven
 
 # How many examples of each property, and how many changes of the data between the reads that are compared.
 test-uptime: $(READY) ## calendars, closures, outages and reads of earlier data, long form (UPTIME_EXAMPLES=500)
-	UPTIME_EXAMPLES=$(or $(UPTIME_EXAMPLES),500) PAST_STEPS=$(or $(PAST_STEPS),60) CACHE_STEPS=$(or $(CACHE_STEPS),100) TIMELINES_EVERY=1 \
+	UPTIME_EXAMPLES=$(or $(UPTIME_EXAMPLES),500) PAST_STEPS=$(or $(PAST_STEPS),60) CACHE_STEPS=$(or $(CACHE_STEPS),100) EXPLAIN_EVERY=1 \
 	  $(BIN)/python -m pytest -n 2 --timeout 3600 tests/property/test_uptime_calendars_*.py \
 	  $(addprefix tests/integration/reports/test_,past_data.py input_cache.py explanation.py)
 

@@ -30,7 +30,7 @@ from tests.fixtures.in_process import problem, work
 from tests.integration.reports.test_adjusted_report import FILES, NOW, Fleet, days_ago, stamp
 from tests.oracle.report import printed_times
 
-TIMELINES_EVERY = int(os.environ.get("TIMELINES_EVERY", "3"))  # a third of the stores with each policy
+EXPLAIN_EVERY = int(os.environ.get("EXPLAIN_EVERY", "3"))  # a third of the stores with each policy
 WINDOWS = ("last_hour", "last_day", "last_week", "PT6H", "previous_day")
 Row = Mapping[str, str]
 
@@ -191,16 +191,14 @@ def test_it_adds_up_to_the_row_even_after_the_data_changed(
         assert len(rows) > 4
         for place, (store, row) in enumerate(rows.items()):
             check_row(before[policy][store], row, policy)
-            if (number + place) % TIMELINES_EVERY == 0:
+            if (number + place) % EXPLAIN_EVERY == 0:
                 check_timeline(api, before[policy][store], policy)
     change_everything(database_url, fleet, later)
     as_of = next(iter(before["classic"].values()))["as_of"]
     again = {policy: make_report(api, worker, policy, as_of=as_of) for policy in ("classic", "carry")}
-    for policy, (report_id, rows) in made.items():
-        for store, row in rows.items():
-            after = explain(api, report_id, store)
-            assert after == before[policy][store]
-            check_row(after, row, policy)
+    for number, (policy, (report_id, rows)) in enumerate(made.items()):
+        for store in list(rows)[number % EXPLAIN_EVERY :: EXPLAIN_EVERY]:
+            assert explain(api, report_id, store) == before[policy][store]
     changed = 0
     for policy, (report_id, rows) in again.items():
         for store, row in rows.items():
