@@ -6,8 +6,7 @@ from pathlib import Path
 
 from services.local.ports import HOST, free_ports
 from tests.fixtures.fleet import Store, load_fleet
-from tests.fixtures.services import Services, wait_until
-from tests.integration.command.conftest import is_ready
+from tests.fixtures.services import Services, answers, wait_until
 from uptill_client import SpecialDate, TimeRange, UptillClient
 
 OPENED = datetime(2024, 5, 1, 15, tzinfo=UTC)
@@ -22,7 +21,7 @@ def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
     extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "200"}
     with Services({**env, **extra}, tmp_path) as services:
         services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
-        wait_until(lambda: is_ready(url), "the ingest service")
+        wait_until(lambda: answers(f"{url}/readyz"), "the ingest service")
 
         def run(*arguments: str) -> str:
             done = services.run("closures", *arguments)
