@@ -1,5 +1,6 @@
 -- Data as it was at the ledger number `seq`. Before `history_from_seq`, and in weeks that were dropped since, some of it is
--- gone: `find_gone` tells which.
+-- gone: `find_gone` tells which. Rows of files of hours and zones have early numbers, which may not count yet at `seq`
+-- (migration 0027).
 
 -- name: find_gone
 -- The oldest ledger number that can be read, and the weeks between two instants that were dropped after `seq`.
@@ -63,18 +64,24 @@ from (
 
 -- name: hours
 select store_key, day_of_week, opens, closes from business_hours
-where store_key = any(%(store_keys)s) and coalesce(since_seq <= %(seq)s, true)
+where store_key = any(%(store_keys)s)
+    and coalesce(since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[]), true)
 union all
 select store_key, day_of_week, opens, closes from superseded_hours
-where store_key = any(%(store_keys)s) and coalesce(since_seq <= %(seq)s, true) and until_seq > %(seq)s
+where store_key = any(%(store_keys)s)
+    and coalesce(since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[]), true)
+    and (until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]))
 order by 1, 2, 3, 4
 
 -- name: timezones
 -- Null for a store that had none.
+with early as materialized (select not_yet_effective(%(seq)s) as numbers)
 select store.store_key,
-    case when coalesce(timezone_since_seq <= %(seq)s, true) then store.timezone else old.timezone end as timezone
-from store left join superseded_timezone old
-    on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
+    case when coalesce(timezone_since_seq <= %(seq)s and timezone_since_seq <> all(numbers), true) then store.timezone
+        else old.timezone end as timezone
+from early cross join store left join superseded_timezone old
+    on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s and old.since_seq <> all(numbers), true)
+        and (old.until_seq > %(seq)s or old.until_seq = any(numbers))
 where store.store_key = any(%(store_keys)s)
 
 -- name: labels
@@ -140,7 +147,8 @@ with head as materialized (
     ) labels_changed join chosen using (store_key)
     where exists (
         select from labelled
-        where since_seq <= %(high)s and coalesce(until_seq > %(low)s, true)
+        where since_seq <= %(high)s and since_seq <> all((select not_yet_effective(%(high)s))::bigint[])
+            and coalesce(until_seq > %(low)s or until_seq = any((select not_yet_effective(%(low)s))::bigint[]), true)
             and (labels_before @> labelled.labels) <> (labels_after @> labelled.labels))
     union all
     select store_key, 'special_hours', date::text, seq, null
@@ -160,7 +168,7 @@ with head as materialized (
     from calendar join chosen on labels_before @> calendar.labels or labels_after @> calendar.labels,
         lateral (values (since_seq), (until_seq)) held (seq)
 ), attributed as (
-    select change.*, coalesce(adjusted.import_id, chunk.import_id) as import_id,
+    select change.*, coalesce(early.effective_seq, seq) as counts_from, coalesce(adjusted.import_id, chunk.import_id) as import_id,
         coalesce(adjusted.changed_at, chunk.committed_at) as changed_at,
         coalesce(adjusted.changed_by, import.created_by, parent.created_by) as changed_by
     from change
@@ -168,10 +176,11 @@ with head as materialized (
     left join import_chunk chunk on chunk.commit_seq = change.seq
     left join import on import.id = chunk.import_id
     left join import parent on parent.id = import.parent_id
-    where seq > %(low)s and seq <= %(high)s
+    left join early_number early using (seq)
+    where coalesce(early.effective_seq, seq) > %(low)s and coalesce(early.effective_seq, seq) <= %(high)s
 )
 select store_id, kind, subject, import_id, changed_by, max(changed_at) as changed_at,
     nullif(count(distinct observed_at), 0) as polls, min(observed_at) as first_poll_at, max(observed_at) as last_poll_at
 from attributed join chosen using (store_key)
 group by store_id, kind, subject, import_id, changed_by
-order by store_id collate "C", max(seq), kind, subject
+order by store_id collate "C", max(counts_from), kind, subject
