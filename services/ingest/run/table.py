@@ -79,7 +79,8 @@ def load_table(
         return
 
     def finish() -> None:
-        quality = read_quality(ledger.conn, ledger.import_id) | find_look_alikes(ledger.conn, store_ids)
+        quality = read_quality(ledger.conn, ledger.import_id, ledger.named_stores)
+        quality |= find_look_alikes(ledger.conn, store_ids)
         if notes := _list_notes(ledger, layout):
             quality["notes"] = notes
         sha256 = prefix.digest.digest()

@@ -124,6 +124,7 @@ class LocalHoursWriter:
         if self._kind in UNITED_KINDS:
             remarks.add_long_openings(ids)
         store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
+        self._ledger.named_stores = store_ids
         remarks.add_look_alikes(self._ledger.import_id, store_ids)
         remarks.add_held_stores(ids)
         if not self._ledger.is_kept:
