@@ -16,6 +16,7 @@ from uuid import UUID
 
 import psycopg
 
+from services.ingest.parse.comment_ids import describe_comment_ids
 from services.ingest.parse.days import (
     FROM_ZERO,
     NumbersUsed,
@@ -125,6 +126,8 @@ class LocalHoursWriter:
             remarks.add_long_openings(ids)
         store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
         self._ledger.named_stores = store_ids
+        for note in describe_comment_ids(store_ids):
+            remarks.add_note(self._ledger.import_id, note)
         remarks.add_look_alikes(self._ledger.import_id, store_ids)
         remarks.add_held_stores(ids)
         if not self._ledger.is_kept:
