@@ -1,8 +1,8 @@
--- Changes of dated hours, special hours, lifetimes, closures and calendars. The caller holds the writer lock.
+-- Changes of dated hours, special hours, lifetimes, closures and calendars. The caller holds the lock of local data.
 
 -- name: record_adjustment
 -- By the key of the import or of its archive.
-with head as (update ledger_head set adjusted_seq = %(seq)s)
+with head as (update ledger_head set adjusted_seq = %(effective_seq)s)
 insert into adjustment_change (seq, import_id, changed_by)
 select %(seq)s, import.id, coalesce(import.created_by, parent.created_by)
 from import left join import parent on parent.id = import.parent_id

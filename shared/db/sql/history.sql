@@ -1,5 +1,6 @@
 -- Data as it was at the ledger number `seq`. Before `history_from_seq`, and in weeks that were dropped since, some of it is
--- gone: `find_gone` tells which.
+-- gone: `find_gone` tells which. Rows of files of hours and zones have early numbers, which may not count yet at `seq`
+-- (migration 0027).
 
 -- name: find_gone
 -- The oldest ledger number that can be read, and the weeks between two instants that were dropped after `seq`.
@@ -63,18 +64,24 @@ from (
 
 -- name: hours
 select store_key, day_of_week, opens, closes from business_hours
-where store_key = any(%(store_keys)s) and coalesce(since_seq <= %(seq)s, true)
+where store_key = any(%(store_keys)s)
+    and coalesce(since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[]), true)
 union all
 select store_key, day_of_week, opens, closes from superseded_hours
-where store_key = any(%(store_keys)s) and coalesce(since_seq <= %(seq)s, true) and until_seq > %(seq)s
+where store_key = any(%(store_keys)s)
+    and coalesce(since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[]), true)
+    and (until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]))
 order by 1, 2, 3, 4
 
 -- name: timezones
 -- Null for a store that had none.
+with early as materialized (select not_yet_effective(%(seq)s) as numbers)
 select store.store_key,
-    case when coalesce(timezone_since_seq <= %(seq)s, true) then store.timezone else old.timezone end as timezone
-from store left join superseded_timezone old
-    on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
+    case when coalesce(timezone_since_seq <= %(seq)s and timezone_since_seq <> all(numbers), true) then store.timezone
+        else old.timezone end as timezone
+from early cross join store left join superseded_timezone old
+    on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s and old.since_seq <> all(numbers), true)
+        and (old.until_seq > %(seq)s or old.until_seq = any(numbers))
 where store.store_key = any(%(store_keys)s)
 
 -- name: labels
@@ -91,6 +98,8 @@ where store.store_key = any(%(store_keys)s)
 -- that the ledger has forgotten.
 with head as materialized (
     select seq from ledger_head
+), cut as materialized (
+    select seq, not_yet_effective(seq) as early from unnest(array[%(low)s, %(high)s]::bigint[]) given (seq)
 ), span as materialized (
     -- An interval opens at most two local dates before the time that it touches.
     select (%(from_time)s::timestamptz - interval '3 days')::date as first_day,
@@ -152,36 +161,35 @@ with head as materialized (
     -- Versions that hold at neither number only tell who else made a change.
     select store_key, 'hours', effective_from::text, since_seq, until_seq, intervals::text
     from dated this, span
-    where (since_seq > %(low)s and until_seq <= %(high)s) or exists (
-        select from (values (%(low)s::bigint), (%(high)s::bigint)) cut (seq)
-        where since_seq <= cut.seq and coalesce(until_seq > cut.seq, true)
+    where not exists (select from cut where holds_at(this.since_seq, this.until_seq, cut.seq, cut.early)) or exists (
+        select from cut
+        where holds_at(this.since_seq, this.until_seq, cut.seq, cut.early)
             and not exists (
                 select from dated later
-                where later.store_key = this.store_key and later.since_seq <= cut.seq and coalesce(later.until_seq > cut.seq, true)
+                where later.store_key = this.store_key and holds_at(later.since_seq, later.until_seq, cut.seq, cut.early)
                     and later.effective_from > this.effective_from and later.effective_from <= first_day)
             and (this.effective_from <= last_day or not exists (
                 select from dated earlier
-                where earlier.store_key = this.store_key and earlier.since_seq <= cut.seq
-                    and coalesce(earlier.until_seq > cut.seq, true) and earlier.effective_from < this.effective_from
+                where earlier.store_key = this.store_key and holds_at(earlier.since_seq, earlier.until_seq, cut.seq, cut.early)
+                    and earlier.effective_from < this.effective_from
                 union all
                 select from weekly
-                where weekly.store_key = this.store_key and weekly.since_seq <= cut.seq
-                    and coalesce(weekly.until_seq > cut.seq, true))))
+                where weekly.store_key = this.store_key and holds_at(weekly.since_seq, weekly.until_seq, cut.seq, cut.early))))
     union all
     select store_key, 'hours', null, since_seq, until_seq, (day_of_week, opens, closes)::text
     from weekly, span
     where exists (
-        select from (values (%(low)s::bigint), (%(high)s::bigint)) cut (seq)
+        select from cut
         where not exists (
             select from dated
-            where dated.store_key = weekly.store_key and dated.since_seq <= cut.seq and coalesce(dated.until_seq > cut.seq, true)
+            where dated.store_key = weekly.store_key and holds_at(dated.since_seq, dated.until_seq, cut.seq, cut.early)
                 and dated.effective_from <= first_day))
 ), differing as (
-    select store_key, kind, subject from effect
+    select store_key, kind, subject from effect, cut
     group by store_key, kind, subject
-    having array_agg(effect order by effect) filter (where since_seq <= %(low)s and coalesce(until_seq > %(low)s, true))
+    having array_agg(effect order by effect) filter (where cut.seq = %(low)s and holds_at(since_seq, until_seq, cut.seq, cut.early))
         is distinct from
-        array_agg(effect order by effect) filter (where since_seq <= %(high)s and coalesce(until_seq > %(high)s, true))
+        array_agg(effect order by effect) filter (where cut.seq = %(high)s and holds_at(since_seq, until_seq, cut.seq, cut.early))
 ), change (store_key, kind, subject, seq, observed_at) as (
     select store_key,
         case when exists (
@@ -206,10 +214,10 @@ with head as materialized (
     ) labels_changed join chosen using (store_key)
     where exists (
         select from labelled
-        where since_seq <= %(high)s and coalesce(until_seq > %(low)s, true)
+        where exists (select from cut where holds_at(since_seq, until_seq, cut.seq, cut.early))
             and (labels_before @> labelled.labels) <> (labels_after @> labelled.labels))
 ), attributed as (
-    select change.*, coalesce(adjusted.import_id, chunk.import_id) as import_id,
+    select change.*, coalesce(early.effective_seq, seq) as counts_from, coalesce(adjusted.import_id, chunk.import_id) as import_id,
         coalesce(adjusted.changed_at, chunk.committed_at) as changed_at,
         coalesce(adjusted.changed_by, import.created_by, parent.created_by) as changed_by
     from change
@@ -217,11 +225,12 @@ with head as materialized (
     left join import_chunk chunk on chunk.commit_seq = change.seq
     left join import on import.id = chunk.import_id
     left join import parent on parent.id = import.parent_id
-    where seq > %(low)s and seq <= %(high)s
+    left join early_number early using (seq)
+    where coalesce(early.effective_seq, seq) > %(low)s and coalesce(early.effective_seq, seq) <= %(high)s
 )
-select store_id, kind, subject, (array_agg(import_id order by seq desc))[1] as import_id, changed_by,
+select store_id, kind, subject, (array_agg(import_id order by counts_from desc))[1] as import_id, changed_by,
     max(changed_at) as changed_at, count(distinct seq) as changes,
     nullif(count(distinct observed_at), 0) as polls, min(observed_at) as first_poll_at, max(observed_at) as last_poll_at
 from attributed join chosen using (store_key)
 group by store_id, kind, subject, changed_by
-order by store_id collate "C", max(seq), kind, subject
+order by store_id collate "C", max(counts_from), kind, subject

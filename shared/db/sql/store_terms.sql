@@ -7,13 +7,15 @@ select latest_observed_at, seq, adjusted_seq from ledger_head
 
 -- name: dated_hours
 select effective_from, intervals from dated_hours
-where store_key = %(store_key)s and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+where store_key = %(store_key)s and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+    and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 order by effective_from
 
 -- name: special_hours
 select date, intervals from special_hours
 where store_key = %(store_key)s and date between %(first_day)s and %(last_day)s
-  and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+  and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+      and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 
 -- name: calendar_dates
 -- Of the calendars that apply to the labels. The first calendar by name decides, so it comes last.
@@ -26,7 +28,8 @@ order by name desc
 -- name: lifetime
 select (extract(epoch from opened_at) * 1000000)::bigint, (extract(epoch from closed_at) * 1000000)::bigint
 from lifetime
-where store_key = %(store_key)s and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+where store_key = %(store_key)s and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+    and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 
 -- name: closures
 -- Also those with the treatment ignore, which change no number. `labels` is null for a closure of this store alone.
@@ -36,7 +39,8 @@ select id::text, (extract(epoch from starts_at) * 1000000)::bigint as starts_us,
 from closure
 where (store_key = %(store_key)s or (store_key = 0 and %(labels)s::jsonb @> labels))
   and starts_at <= %(to_time)s and coalesce(ends_at > %(from_time)s, true)
-  and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+  and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+      and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 order by starts_at, id
 
 -- name: store_in_report
