@@ -25,8 +25,8 @@ Pieces = Sequence[Text | bytes]
 
 _SECOND_US: Final = 1_000_000
 _DAY_US: Final = DAY_S * _SECOND_US
-# Lines of one piece. An id of 1,024 bytes in each of them takes 4 MB.
-_LINES: Final = 4096
+# Lines of one piece. An id of 1,024 bytes in each of them takes 8 MB.
+_LINES: Final = 8192
 # Up to this many dates, all between the first and the last are written.
 _MOST_DAYS: Final = 1000
 
