@@ -168,7 +168,8 @@ def _check_latest(conn: psycopg.Connection, ids: Iterable[UUID]) -> Iterator[str
     """As of `latest`: the newest poll of all that was committed at the report's cut."""
     wrong = conn.execute(
         "select id, as_of from report r where id = any(%s) and as_of <>"
-        " (select max(max_at) from import_chunk where commit_seq <= r.data_cut)",
+        " (select max(max_at) from import_chunk join import on import.id = import_id"
+        "  where kind = 'polls' and commit_seq <= r.data_cut)",
         [list(ids)],
     )
     yield from (
