@@ -49,7 +49,7 @@ def read_changes(conn: psycopg.Connection) -> Mapping[int, Changed]:
     return found
 
 
-class Adjustments:
+class DeliveredAdjustments:
     """What adjusts the weekly hours of stores. `calls` are the records of calls before they were sent."""
 
     def __init__(self, changes: Mapping[int, Changed], calls: Iterable[_Call]) -> None:

@@ -26,7 +26,7 @@ _CALENDARS = ("fairs", "holidays")
 _TIMEOUT_S = 30.0
 
 
-class Changes(Thread):
+class ChangeCalls(Thread):
     """One call after the other."""
 
     def __init__(self, directory: Path, seed: str, stores: Sequence[str], journal: Journal) -> None:

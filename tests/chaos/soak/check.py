@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from services.cli.reconcile_files import reconcile
 from shared.reports.retention import PREFIX, sweep_bucket
 from shared.storage import Storage
-from tests.chaos.soak.adjustments import Adjustments, read_changes
+from tests.chaos.soak.adjustments import DeliveredAdjustments, read_changes
 from tests.chaos.soak.truth import Finished, Truth, read_commits
 from tests.fixtures.buckets import content_of
 from tests.integration.ingest.database import check_ledger
@@ -145,7 +145,7 @@ def _check_files(conn: psycopg.Connection, storage: Storage, told: Records, late
     """Every file has the bytes that the oracle makes of the data at the report's cut."""
     calls = [record["polls"] for record in late if record["what"] == "called"]
     changes = [record for record in late if record["what"] == "changing"]
-    truth = Truth(read_commits(conn), calls, Adjustments(read_changes(conn), changes))
+    truth = Truth(read_commits(conn), calls, DeliveredAdjustments(read_changes(conn), changes))
     latest = {UUID(r["id"]) for r in told if r["what"] == "told" and r["wish"]["as_of"] == "latest"}
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
         "select id, as_of, policy, detail, data_cut, read_cut, kind, object, size_bytes, sha256"

@@ -18,7 +18,7 @@ from threading import Thread
 import httpx2
 
 from shared.settings import load_settings
-from tests.chaos.soak.changes import EVERY_STORE, Changes
+from tests.chaos.soak.changes import EVERY_STORE, ChangeCalls
 from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
 from tests.oracle.report import rows_of
@@ -163,7 +163,7 @@ class Calls(Thread):
 def main(directory: Path, seed: str) -> None:
     stores = sorted({row["store_id"] for row in rows_of(directory / "sample" / "store_status.csv")})
     journal = Journal(directory / "late.jsonl")
-    threads = [kind(directory, seed, stores, journal) for kind in (Files, Calls, Changes)]
+    threads = [kind(directory, seed, stores, journal) for kind in (Files, Calls, ChangeCalls)]
     for thread in threads:
         thread.start()
     for thread in threads:

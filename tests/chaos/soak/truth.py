@@ -14,7 +14,7 @@ from uuid import UUID
 
 import psycopg
 
-from tests.chaos.soak.adjustments import Adjustments
+from tests.chaos.soak.adjustments import DeliveredAdjustments
 from tests.chaos.soak.changes import EVERY_STORE
 from tests.oracle.accounting import EPOCH, HoursRow, Poll
 from tests.oracle.calendars import account_terms
@@ -80,7 +80,7 @@ class Truth:
         self,
         commits: Sequence[Commit],
         calls: Sequence[Sequence[Mapping[str, str]]],
-        adjustments: Adjustments,
+        adjustments: DeliveredAdjustments,
     ) -> None:
         self._commits = iter(commits)
         self._next = next(self._commits, None)
