@@ -59,7 +59,7 @@ class ExplanationBody(BaseModel):
             policy=report.policy,
             policy_version=report.policy_version,
             as_of=report.as_of,
-            data_cut=given.seq,
+            data_cut=given.store.seq,
             tzdata_version=tzdata_version(),
             is_exact=report.tzdata_version == tzdata_version(),
             closures=[

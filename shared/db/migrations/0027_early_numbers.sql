@@ -16,10 +16,12 @@ language sql stable set search_path = pg_catalog, public, pg_temp as $$
     select array(select seq from early_number where seq <= p_seq and effective_seq > p_seq)
 $$;
 
--- Whether a row that holds from one number until another one holds at p_seq; p_early is not_yet_effective(p_seq).
+-- Whether a row that holds from one number until another one holds at p_seq. p_early is not_yet_effective(p_seq). Null is
+-- from the beginning, or until now.
 create function holds_at(p_since bigint, p_until bigint, p_seq bigint, p_early bigint[]) returns boolean
 language sql immutable as $$
-    select p_since <= p_seq and p_since <> all(p_early) and coalesce(p_until > p_seq or p_until = any(p_early), true)
+    select coalesce(p_since <= p_seq and p_since <> all(p_early), true)
+        and coalesce(p_until > p_seq or p_until = any(p_early), true)
 $$;
 
 -- Keeps also what a change replaced that did not count yet at the oldest number that can be read.
