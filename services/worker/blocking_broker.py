@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 import redis
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
+from dramatiq.message import Message
 
 # After each wait the consumer fetches once, which is also its heartbeat. Dramatiq gives up on it after 15 s.
 _WAIT_S = 4
@@ -68,8 +70,11 @@ class _BlockingConsumer(Consumer):
         self._fetching.requeue(messages)
 
     def close(self) -> None:
-        """Close the connection. Redis then forgets the wait."""
+        """Close the connection, so that Redis forgets the wait, and put back what was fetched and not handed out."""
         self._connection.disconnect()
+        held, self._fetching.message_cache = self._fetching.message_cache, []
+        with suppress(redis.RedisError):
+            self.requeue([MessageProxy(Message.decode(data)) for data in held if data])
 
     def _begin_to_wait(self) -> None:
         try:

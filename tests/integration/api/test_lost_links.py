@@ -76,7 +76,8 @@ def test_many_calls_share_the_checks_of_the_last_second(
         assert api.get(f"/v1/reports/{report['id']}").json()["lost_files"] == []
     seconds = math.ceil(time.monotonic() - began)
     # A second of the clock that the calls only touch counts too, and each of the two files is checked again once.
-    assert 2 <= len(checks) <= (seconds + 1) * 3
+    # Without sharing there would be 200; on a fast machine the checks of the fixture's calls may serve all of these.
+    assert len(checks) <= (seconds + 1) * 3 < 2 * calls
 
 
 class TestAnswersThatExist:
