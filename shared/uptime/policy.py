@@ -108,6 +108,14 @@ def history_us(policy: Policy) -> int:
     return reach + policy.slot_us
 
 
+def later_us(policy: Policy) -> int:
+    """Return how far after the last window's end polls can matter: what lies later changes nothing in the windows.
+
+    The last poll before the end and the next one decide, if they are within reach of each other.
+    """
+    return reach_us(policy) + policy.slot_us
+
+
 def every_poll_us(policy: Policy) -> int:
     """Return how far before the first window's start every poll is needed. Of a store's older polls the last is enough.
 

@@ -21,6 +21,7 @@ from shared.labels import checked_labels
 from shared.reports.formats import CONTENT_TYPES, FILE_KINDS, FileFormat, FileKind
 from shared.reports.parameters import ReportParameters, StoreFilter
 from shared.store_ids import clean_store_id, describe_id_fault, find_id_fault
+from shared.uptime.periods import PERIOD_EXAMPLES
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOWS, MAX_WINDOWS, NAMED_WINDOWS, Window, parse_windows
 
@@ -138,8 +139,9 @@ class ReportParametersBody(RequestBody):
         default=DEFAULT_WINDOWS,
         json_schema_extra={"default": [window.text for window in DEFAULT_WINDOWS]},
         description=(
-            f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration up to"
-            " 366 days such as PT6H (column suffix `last_6h`) or P30D (`last_30d`)."
+            f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, a local period such as"
+            f" {PERIOD_EXAMPLES} (column suffix `month_of_2026_10`), or an ISO 8601 duration up to 366 days such as PT6H"
+            " (`last_6h`) or P30D (`last_30d`)."
         ),
     )
     formats: list[FileFormat] = Field(

@@ -140,7 +140,7 @@ def _resolve_time(
         )
     window = None if has_range else search.window or NAMED_WINDOWS["last_day"]
     if window is not None:
-        start_us, end_us = as_of_us - window.reach_us, as_of_us
+        start_us, end_us = as_of_us - window.reach_from_us(as_of_us), as_of_us
     else:
         end_us = to_us(search.to_time or as_of)
         start_us = to_us(search.from_time) if search.from_time else end_us - DAY_US
