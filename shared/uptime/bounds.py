@@ -36,14 +36,14 @@ def bounds_us(windows: Sequence[Window], as_of_us: int, zones: Sequence[str | No
     return starts_us, ends_us
 
 
-def midnights_us(names: Sequence[str], days: Sequence[date]) -> Int64s:
-    """Return the instant at which the local date `days[i]` begins in the zone `names[i]`.
+def midnights_us(names: Sequence[str], days: Int64s) -> Int64s:
+    """Return the instants at which local dates begin. `days` holds days since 1970; its first axis is that of the zones.
 
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
-    numbers = np.array([_days_since_epoch(day) for day in days], dtype=np.int64)
-    table = zone_table(names, int(numbers.min()) - 1, int(numbers.max()) + 1)
-    return table.utc_s(np.arange(len(names), dtype=np.int64), numbers * DAY_S) * _SECOND_US
+    table = zone_table(names, int(days.min()) - 1, int(days.max()) + 1)
+    zone = np.arange(len(names), dtype=np.int64).reshape(-1, *[1] * (days.ndim - 1))
+    return table.utc_s(zone, days * DAY_S) * _SECOND_US
 
 
 def _bounds_by_zone_us(names: Sequence[str], window: Window, as_of_us: int) -> tuple[Int64s, Int64s]:
@@ -54,7 +54,8 @@ def _bounds_by_zone_us(names: Sequence[str], window: Window, as_of_us: int) -> t
         assert window.calendar is not None  # noqa: S101 - the caller has checked
         as_of = _EPOCH + timedelta(microseconds=as_of_us)
         dates = [_DATES[window.calendar](as_of.astimezone(ZoneInfo(name)).date()) for name in names]
-    starts_us, ends_us = (midnights_us(names, edge) for edge in zip(*dates, strict=True))
+    edges = np.array([[_days_since_epoch(day) for day in edge] for edge in zip(*dates, strict=True)])
+    starts_us, ends_us = (midnights_us(names, edge) for edge in edges)
     if window.calendar in _TO_DATE:
         ends_us = np.full_like(starts_us, as_of_us)
     return np.minimum(starts_us, as_of_us), np.minimum(ends_us, as_of_us)

@@ -140,7 +140,7 @@ def test_windows_without_data_and_too_far_apart_are_refused(api: TestClient) -> 
     def refused(**request: Any) -> str:
         answer = api.post("/v1/reports", json={"as_of": AS_OF.isoformat(), **request})
         body = problem(answer, 422, "invalid_request")
-        assert body["errors"][0]["field"] == "body.windows", body
+        assert body["errors"][0]["field"] == "windows", body
         return str(body["detail"])
 
     assert "begins after as_of (2024-11-04)" in refused(windows=["month_of:2024-12"])
