@@ -6,7 +6,7 @@ finishes the report computes them in one snapshot of its own, so no import can s
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from shared.db.queries import queries
 from shared.reports.batch import ONLY_A_PART, Batch, BatchResult
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.formats import FileKind
-from shared.reports.model import FinaliseLease
+from shared.reports.model import FinaliseLease, JobKind
 from shared.storage import StoredObject
 from shared.uptime.outages import outage_history_us
 from shared.uptime.policy import POLICIES, every_poll_us, history_us, later_us
@@ -39,6 +39,9 @@ class _ReportFields(NamedTuple):
     tzdata_version: str | None
     files: Sequence[FileKind]
     pinned_cut: int | None
+    kind: JobKind
+    first_day: date | None
+    last_day: date | None
 
 
 class _StaleBatch(NamedTuple):
