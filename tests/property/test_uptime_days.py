@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.uptime.batch import StoreHistory, measure_batch
+from shared.uptime.bounds import bounds_us
 from shared.uptime.days import DayMeasures, can_add_days, day_edges_us, measure_days
 from shared.uptime.kernel import Measures
 from shared.uptime.policy import POLICIES, later_us
+from shared.uptime.whole_days import WholeDays, measure_with_days
 from shared.uptime.window import parse_window
 from tests.oracle.accounting import DAY_US, EPOCH
 from tests.oracle.adjusted import TermsStore, inputs_of, plain
@@ -71,3 +73,33 @@ def test_days_add_up_to_weeks_and_months(policy: str, batch: Batch, ago: int) ->
             np.testing.assert_array_equal(
                 getattr(found.measures, name).sum(axis=1), getattr(whole, name)[:, 0]
             )
+
+
+@pytest.mark.parametrize("policy", [name for name, policy in POLICIES.items() if can_add_days(policy)])
+@some
+@given(batch=batches(), ago=st.integers(0, 12), number=st.integers(1, 6), known=st.booleans())
+def test_known_days_and_polls_around_them_give_the_whole_window(
+    policy: str, batch: Batch, ago: int, number: int, known: bool
+) -> None:
+    stores, until_us = batch
+    rules = POLICIES[policy]
+    zones = [store.zone for store in stores]
+    windows = [parse_window(text) for text in ("P20D", "month_to_date")]
+    first = drawn_day(until_us, ago + number)
+    edges_us = day_edges_us(zones, first, number)
+    as_of_us = int(edges_us.max()) + later_us(rules) + DAY_US
+    hours, adjustments = inputs_of(stores)
+    history = StoreHistory(zones, hours, polls_of(plain(stores)))
+    starts_us, _ = bounds_us(windows, as_of_us, zones)
+    inside = (starts_us <= edges_us[:, [0]]) & known
+    from_us = np.where(inside, edges_us[:, [0]], starts_us)
+    measures = local_days(stores, first, number, policy).measures
+    sums = {
+        name: np.where(inside, getattr(measures, name).sum(axis=1)[:, None], 0)
+        for name in ("excluded_us", "open_us", "up_us", "down_us", "unknown_us")
+    }
+    days = WholeDays(from_us, np.where(inside, edges_us[:, [-1]], starts_us), **sums)
+    found = measure_with_days(history, as_of_us, windows, rules, days, adjustments=adjustments)
+    whole = measure_batch(history, as_of_us, windows, rules, detail=False, adjustments=adjustments)
+    for name in Measures.__slots__:
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))

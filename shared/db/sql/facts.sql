@@ -4,7 +4,7 @@
 -- name: reports
 select state, count(report.state)
 from unnest('{queued,running,succeeded,failed,canceled,expired}'::text[]) state
-left join report using (state)
+left join (select state from report where kind = 'report') report using (state)
 group by state
 
 -- name: report_latency_seconds

@@ -55,8 +55,9 @@ where policy = %(policy)s and local_date between %(first_day)s and %(last_day)s
 group by place
 
 -- name: readable_from
--- Marks with an older number cannot be checked: the ledger has forgotten changes, or a writer did not keep what it replaced.
-select greatest(forgotten_seq, history_from_seq) from ledger_head
+-- Marks with an older number are not checked: the ledger has forgotten changes, a writer did not keep what it replaced, or
+-- there were so many changes that to look through them takes longer than to compute the days again.
+select greatest(forgotten_seq, history_from_seq, seq - %(most_changes)s) from ledger_head
 
 -- name: dropped_weeks
 -- Days since 1970.

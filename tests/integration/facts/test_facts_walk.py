@@ -31,12 +31,14 @@ select store_key, local_date, scheduled_us, excluded_us, open_us, up_us, down_us
 from store_day where policy = 'classic'"""
 
 
-def build(url: str, worker: WorkerContext, first: date = FIRST, last: date = LAST) -> UUID:
+def build(
+    url: str, worker: WorkerContext, first: date = FIRST, last: date = LAST, *, batch_stores: int = 2
+) -> UUID:
     """Accept a job and compute its batches. It must succeed."""
 
     async def accept() -> UUID:
         async with await AsyncConnection.connect(url, autocommit=True) as conn:
-            accepted = await trigger_facts(conn, FactsRequest(first, last), BatchTerms(2, 60))
+            accepted = await trigger_facts(conn, FactsRequest(first, last), BatchTerms(batch_stores, 60))
             assert {wake.report_id for wake in accepted.wakes} == {accepted.report_id}
             return accepted.report_id
 
