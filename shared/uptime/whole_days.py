@@ -55,7 +55,9 @@ def measure_with_days(
     *,
     adjustments: Adjustments = NO_ADJUSTMENTS,
 ) -> Measures:
-    """Do what `measure_batch` does without `detail`, from known days and from polls before and after them.
+    """Measure the times that `measure_batch` does, from known days and from polls before and after them.
+
+    The bounds of the uptime are the trivial ones, and no polls are counted.
 
     The polls are needed from `history_us(policy)` before each stretch without known days until `later_us(policy)` after
     it, or until `as_of_us`. Others change nothing. The policy must be one of `can_add_days`.
