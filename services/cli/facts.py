@@ -10,9 +10,9 @@ from services.cli.connection import api_client
 from services.cli.console import Json, fail, minute, note, print_fields, print_json, shows_progress, stderr
 from services.cli.parameters import Policy, PolicyName
 from shared.uptime.policy import DEFAULT_POLICY
-from uptill_client import FactsJob, UptillClient
+from uptill_client import FactsStatus, UptillClient
 
-app = typer.Typer(no_args_is_help=True, help="Compute daily facts.")
+app = typer.Typer(no_args_is_help=True, help="Compute daily facts: build, show, cancel.")
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 _PROGRESS_EVERY_S = 0.5
 
@@ -60,7 +60,7 @@ def cancel(job_id: JobId, *, as_json: Json = False) -> None:
     _print_job(job, as_json=as_json)
 
 
-def _follow(client: UptillClient, job: FactsJob) -> FactsJob:
+def _follow(client: UptillClient, job: FactsStatus) -> FactsStatus:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -76,7 +76,7 @@ def _follow(client: UptillClient, job: FactsJob) -> FactsJob:
     return job
 
 
-def _print_job(job: FactsJob, *, as_json: bool) -> None:
+def _print_job(job: FactsStatus, *, as_json: bool) -> None:
     if as_json:
         print_json(job)
         return
@@ -85,6 +85,7 @@ def _print_job(job: FactsJob, *, as_json: bool) -> None:
             ("id", job.id),
             ("state", job.state),
             ("policy", job.policy),
+            ("days", f"{job.first_day} to {job.last_day}"),
             ("stores", f"{job.progress.stores_done} of {job.progress.stores_total}"),
             ("failed stores", str(job.stores_failed)),
             ("created", minute(job.created_at)),

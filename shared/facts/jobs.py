@@ -15,8 +15,7 @@ from shared.ids import new_id
 from shared.reports.acceptance import Accepted, BatchTerms
 from shared.reports.model import NOWHERE, Origin, ReportState
 from shared.reports.trigger import in_one_snapshot
-from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import DAY_US, DEFAULT_POLICY, POLICIES, POLICY_VERSION, later_us
+from shared.uptime.policy import DAY_US, DEFAULT_POLICY, POLICIES, POLICY_VERSION, later_us, outage_history_us
 from shared.uptime.tzdata_release import tzdata_version
 
 _SQL, _REPORTS = queries("store_days"), queries("reports")
@@ -36,12 +35,14 @@ class FactsRequest:
     def __post_init__(self) -> None:
         if not self.first_day <= self.last_day:
             raise InvalidRequest(
-                f"from ({self.first_day}) is after to ({self.last_day}): exchange them", field="from"
+                f"the first day ({self.first_day}) is after the last one ({self.last_day}): exchange them",
+                field="body.first_day",
             )
         if (self.last_day - self.first_day).days >= MAX_DAYS:
             raise InvalidRequest(
-                f"from and to are more than {MAX_DAYS:,} days apart: ask for fewer days at a time",
-                field="from",
+                f"{(self.last_day - self.first_day).days + 1:,} days are more than a job may have ({MAX_DAYS:,}): request fewer"
+                " days at a time",
+                field="body.first_day",
             )
 
 

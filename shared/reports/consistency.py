@@ -19,8 +19,7 @@ from shared.reports.failed_stores import record_failed_stores
 from shared.reports.formats import FileKind
 from shared.reports.model import FinaliseLease, JobKind
 from shared.storage import StoredObject
-from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import POLICIES, every_poll_us, history_us, later_us
+from shared.uptime.policy import POLICIES, every_poll_us, history_us, later_us, outage_history_us
 from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import longest_reach_us, parse_windows
 

@@ -8,8 +8,8 @@ from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure, measure_states
-from shared.uptime.outages import Outages, find_outages, outage_history_us, outage_states, quiet_since
-from shared.uptime.policy import Policy, history_us, later_us
+from shared.uptime.outages import Outages, find_outages, outage_states, quiet_since
+from shared.uptime.policy import Policy, history_us, later_us, outage_history_us
 from shared.uptime.states import PollHistory, Polls
 from shared.uptime.window import Window
 

@@ -15,8 +15,8 @@ from shared.uptime.batch import StoreHistory
 from shared.uptime.bounds import midnights_us
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure_states
-from shared.uptime.outages import LOOKBACK_US, outage_history_us, outage_states
-from shared.uptime.policy import NoData, Policy, later_us
+from shared.uptime.outages import outage_states
+from shared.uptime.policy import LOOKBACK_US, NoData, Policy, later_us, outage_history_us
 from shared.uptime.states import PollHistory, States
 from shared.uptime.tiles import TileState, last_state_before, measured_before, tiled
 from shared.uptime.zones import DEFAULT_TIMEZONE

@@ -11,7 +11,7 @@ from uptill_client.explanation import (
     ExplainedWindow,
     Explanation,
 )
-from uptill_client.facts import FactsJob
+from uptill_client.facts import FactsStatus
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.imports import Poll
 from uptill_client.outages import OutageListing, StoreOutage
@@ -41,7 +41,7 @@ __all__ = [
     "ExplainedSegment",
     "ExplainedWindow",
     "Explanation",
-    "FactsJob",
+    "FactsStatus",
     "FailedStore",
     "ImportStatus",
     "Interval",

@@ -12,12 +12,14 @@ from uptill_client.transport import Transport
 
 
 @dataclass(frozen=True)
-class FactsJob:
+class FactsStatus:
     """A job that computes the daily facts of every store. `stores_failed`: stores that could not be computed."""
 
     id: str
     state: str
     policy: str
+    first_day: date
+    last_day: date
     as_of: datetime
     progress: Progress
     stores_failed: int
@@ -37,20 +39,20 @@ class FactsCalls:
 
     _api: Transport
 
-    def build_facts(self, first: date, last: date, *, policy: str = "classic") -> FactsJob:
+    def build_facts(self, first: date, last: date, *, policy: str = "classic") -> FactsStatus:
         """Compute the facts of these local dates, both included. Does not wait for the job to end."""
-        body = {"from": first.isoformat(), "to": last.isoformat(), "policy": policy}
-        return self._api.call(FactsJob, "POST", "/v1/facts", json=body)
+        body = {"first_day": first.isoformat(), "last_day": last.isoformat(), "policy": policy}
+        return self._api.call(FactsStatus, "POST", "/v1/facts", json=body)
 
-    def get_facts(self, job_id: str) -> FactsJob:
+    def get_facts(self, job_id: str) -> FactsStatus:
         """Return a job and its progress."""
-        return self._api.call(FactsJob, "GET", f"/v1/facts/{encode_segment(job_id)}")
+        return self._api.call(FactsStatus, "GET", f"/v1/facts/{encode_segment(job_id)}")
 
-    def cancel_facts(self, job_id: str) -> FactsJob:
+    def cancel_facts(self, job_id: str) -> FactsStatus:
         """Cancel a job. The facts of finished batches stay."""
-        return self._api.call(FactsJob, "DELETE", f"/v1/facts/{encode_segment(job_id)}")
+        return self._api.call(FactsStatus, "DELETE", f"/v1/facts/{encode_segment(job_id)}")
 
-    def follow_facts(self, job_id: str, *, every_s: float = 1) -> Iterator[FactsJob]:
+    def follow_facts(self, job_id: str, *, every_s: float = 1) -> Iterator[FactsStatus]:
         """Yield the job's states until it has ended."""
         while True:
             job = self.get_facts(job_id)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from services.api.schemas.parameters import KnownPolicy
 from services.api.schemas.report_summary import ProgressBody
@@ -17,8 +17,8 @@ from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 class FactsCreate(RequestBody):
     """The local dates to compute, for every store. Days that still hold are not computed again."""
 
-    from_: date = Field(alias="from", description="The first local date.", examples=["2026-10-01"])
-    to: date = Field(description="The last local date.", examples=["2026-10-31"])
+    first_day: date = Field(description="The first local date.", examples=["2026-10-01"])
+    last_day: date = Field(description="The last local date.", examples=["2026-10-31"])
     policy: KnownPolicy = Field(
         default=DEFAULT_POLICY,
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
@@ -26,17 +26,17 @@ class FactsCreate(RequestBody):
 
     def to_request(self) -> FactsRequest:
         """Return the request. Raises `InvalidRequest` for dates out of order or too far apart."""
-        return FactsRequest(self.from_, self.to, self.policy)
+        return FactsRequest(self.first_day, self.last_day, self.policy)
 
 
-class FactsBody(RequestBody):
+class FactsBody(BaseModel):
     """A job that computes daily facts."""
 
     id: UUID
     state: ReportState = Field(examples=["running"])
     policy: str
-    from_: date = Field(alias="from", description="The first local date.")
-    to: date = Field(description="The last local date.")
+    first_day: date = Field(description="The first local date.")
+    last_day: date = Field(description="The last local date.")
     as_of: datetime = Field(
         description="When the job was accepted. Days that were not final then are left out."
     )
@@ -50,11 +50,6 @@ class FactsBody(RequestBody):
     @classmethod
     def of_job(cls, job: FactsJob) -> Self:
         """Build the body of a job."""
-        return cls.model_validate(
-            {
-                **{name: getattr(job, name) for name in cls.model_fields if hasattr(job, name)},
-                "from": job.first_day,
-                "to": job.last_day,
-                "progress": ProgressBody(stores_done=job.stores_done, stores_total=job.stores_total),
-            }
-        )
+        progress = ProgressBody(stores_done=job.stores_done, stores_total=job.stores_total)
+        given = {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
+        return cls(**given, progress=progress)

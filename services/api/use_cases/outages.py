@@ -25,8 +25,8 @@ from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.bounds import bounds_us
 from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Int64s
-from shared.uptime.outages import Outages, outage_history_us, outages_of
-from shared.uptime.policy import DAY_US, POLICIES
+from shared.uptime.outages import Outages, outages_of
+from shared.uptime.policy import DAY_US, POLICIES, outage_history_us
 from shared.uptime.window import NAMED_WINDOWS, Window
 
 # Measured: a week of 1,000 stores takes 0.03 s of one core here, and a few tenths of a second in Postgres.

@@ -11,8 +11,7 @@ import psycopg
 from shared.clock import to_us
 from shared.db.queries import queries
 from shared.uptime.intervals import Int64s
-from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import DAY_US, Policy, later_us
+from shared.uptime.policy import DAY_US, Policy, later_us, outage_history_us
 
 _SQL = queries("store_days")
 _EVERY_STORE: Final = 0

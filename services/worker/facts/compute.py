@@ -21,8 +21,7 @@ from shared.reports.consistency import DataRange
 from shared.reports.model import StoreFailure
 from shared.uptime.days import DayMeasures, day_edges_us, measure_days
 from shared.uptime.intervals import Int64s
-from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import DAY_US, POLICIES, Policy, later_us
+from shared.uptime.policy import DAY_US, POLICIES, Policy, later_us, outage_history_us
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # A longer gap between days is not read over, and no more days are measured at once.

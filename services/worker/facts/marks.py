@@ -10,8 +10,7 @@ import psycopg
 from services.worker.facts.changes import TouchedDays, find_touched, last_instant
 from shared.db.queries import queries
 from shared.uptime.intervals import Bools, Int64s
-from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import DAY_US, POLICY_VERSION, Policy, later_us
+from shared.uptime.policy import DAY_US, POLICY_VERSION, Policy, later_us, outage_history_us
 from shared.uptime.tzdata_release import tzdata_version
 
 _SQL = queries("store_days")

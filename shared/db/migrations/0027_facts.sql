@@ -9,7 +9,7 @@ alter table report
 
 -- A batch of facts has no part.
 alter table report_batch drop constraint report_batch_check1;
-alter table report_batch add constraint report_batch_done check (state <> 'done' or data_cut is not null);
+alter table report_batch add constraint report_batch_done check (state <> 'done' or coalesce(data_cut, -1) >= 0);
 
 create table store_day (
     policy text collate "C" not null,

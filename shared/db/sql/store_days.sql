@@ -56,7 +56,7 @@ group by place
 
 -- name: readable_from
 -- Marks with an older number are not checked: the ledger has forgotten changes, a writer did not keep what it replaced, or
--- there were so many changes that to look through them takes longer than to compute the days again.
+-- the changes since are too many to look through: it is quicker to compute the days again.
 select greatest(forgotten_seq, history_from_seq, seq - %(most_changes)s) from ledger_head
 
 -- name: dropped_weeks
