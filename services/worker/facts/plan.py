@@ -54,6 +54,8 @@ def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores) -> Int
     assert batch.first_day is not None  # noqa: S101 - a job of kind facts has days
     assert batch.last_day is not None  # noqa: S101
     first, last = (day.toordinal() - _EPOCH_DAY for day in (batch.first_day, batch.last_day))
+    # Later days are final in no zone.
+    last = max(min(last, batch.as_of.date().toordinal() - _EPOCH_DAY), first - 1)
     have_keys, have_days = _list_days(conn, batch, stores.keys.tolist(), batch.first_day, batch.last_day)
     width = last - first + 1
     keys = np.repeat(np.sort(stores.keys), width)

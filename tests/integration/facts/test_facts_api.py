@@ -87,6 +87,8 @@ def test_wrong_dates_and_unknown_jobs_are_refused(api: TestClient, conn: psycopg
     answer = api.post("/v1/facts", json={"first_day": "2020-01-01", "last_day": "2024-10-08"})
     assert "1,100" in problem(answer, 422, "invalid_request")["detail"]
     problem(api.post("/v1/facts", json={"first_day": "2024-10-08"}), 422, "invalid_request")
+    answer = api.post("/v1/facts", json={"first_day": "1999-12-31", "last_day": "2000-01-01"})
+    assert "from 2000" in problem(answer, 422, "invalid_request")["detail"]
     unknown = "00000000-0000-7000-8000-000000000000"
     problem(api.get(f"/v1/facts/{unknown}"), 404, "facts_not_found")
     problem(api.delete(f"/v1/facts/{unknown}"), 404, "facts_not_found")
