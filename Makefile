@@ -23,6 +23,8 @@ ifndef REVISION
 REVISION := $(shell git rev-parse HEAD 2>/dev/null)
 endif
 export REVISION
+# Hundreds of short processes start in tests: none of them compiles the modules again.
+unexport PYTHONDONTWRITEBYTECODE
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 help: ## list the targets
@@ -55,8 +57,11 @@ test: $(READY) ## every test, on embedded servers
 test-unit: $(READY) ## unit and property tests only; PYTHON=python3.13 VENV=.venv-3.13 for another interpreter
 	$(BIN)/python -m pytest -n 2 tests/unit tests/property
 
-test-uptime: $(READY) ## the property tests of calendars, closures and outages, long form (UPTIME_EXAMPLES=500)
-	UPTIME_EXAMPLES=$(or $(UPTIME_EXAMPLES),500) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/property/test_uptime_calendars_*.py
+# How many examples of each property, and how many changes of the data between the reads that are compared.
+test-uptime: $(READY) ## calendars, closures, outages and reads of earlier data, long form (UPTIME_EXAMPLES=500)
+	UPTIME_EXAMPLES=$(or $(UPTIME_EXAMPLES),500) PAST_STEPS=$(or $(PAST_STEPS),60) CACHE_STEPS=$(or $(CACHE_STEPS),100) EXPLAIN_EVERY=1 \
+	  $(BIN)/python -m pytest -n 2 --timeout 3600 tests/property/test_uptime_calendars_*.py \
+	  $(addprefix tests/integration/reports/test_,past_data.py input_cache.py explanation.py)
 
 test-chaos: $(READY) ## the long kill tests: every crash point, a seeded soak (SOAK_S=180 SOAK_SEED=)
 	$(BIN)/python -m pytest -n 2 -m "chaos or not chaos" tests/chaos

@@ -1,9 +1,9 @@
-"""HTTP calls: status polls next to a bare FastAPI route, 100 accepted reports a second, and the pick-up by an idle worker."""
+"""HTTP calls: status polls next to a bare FastAPI route, explanations, 100 reports a second, pick-up by an idle worker."""
 
 import random
 import time
 from collections.abc import Sequence
-from statistics import quantiles
+from statistics import median, quantiles
 
 import psycopg
 import redis
@@ -37,6 +37,7 @@ def run_calls(stand: Stand, rounds: int) -> Sequence[Figure]:
         poll, bare = get_request(f"/v1/reports/{status.id}", key), get_request("/bare", key)
         return [
             *_status_polls(port, bare_port, poll, bare, rounds),
+            *_explanations(stand, port, key, status.id, rounds),
             *_pick_up(stand, services),
             *_measure_accepting(stand, port, key, rounds),
         ]
@@ -53,6 +54,30 @@ def _status_polls(port: int, bare_port: int, poll: bytes, bare: bytes, rounds: i
         Figure("status polls", "1/s", ours, "bare route", theirs, Target(">=", 0.3)),
         Figure(f"status polls, p99 at {_POLLS_PER_S}/s", "ms", paced, target=Target("<=", 50)),
         Figure(f"bare route, p99 at {_POLLS_PER_S}/s", "ms", bare_paced),
+    ]
+
+
+def _explanations(stand: Stand, port: int, key: str, report_id: str, rounds: int) -> list[Figure]:
+    """Explain one store after another in every window of the report, by one caller."""
+    with psycopg.connect(stand.database_url) as conn:
+        found = conn.execute("select store_id from store where polled_since_seq is not null").fetchall()
+    requests = [get_request(f"/v1/reports/{report_id}/stores/{store_id}", key) for (store_id,) in found]
+    random.shuffle(requests)
+    results = [
+        send_load(
+            port, lambda number: requests[number % len(requests)], seconds=_FAST_S, connections=1
+        ).assert_only(200)
+        for _ in range(rounds)
+    ]
+    medians_ms = [1000 * median(result.latencies_s) for result in results]
+    return [
+        Figure("explanation of a store, median", "ms", medians_ms),
+        Figure(
+            "explanation of a store, p99",
+            "ms",
+            [result.p99_ms for result in results],
+            target=Target("<=", 100),
+        ),
     ]
 
 

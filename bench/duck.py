@@ -23,7 +23,8 @@ _TABLES = {
     ),
     "hours": (
         "store_key integer, day_of_week tinyint, opens integer, closes integer",
-        "select business_hours.* from business_hours join store using (store_key) where polled_since_seq is not null",
+        """select store_key, day_of_week, opens, closes from business_hours join store using (store_key)
+           where polled_since_seq is not null""",
     ),
     "observation": (
         "store_key integer, observed_at timestamp, is_active boolean",

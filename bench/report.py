@@ -13,6 +13,7 @@ from typing import Unpack
 import psutil
 import psycopg
 
+from bench.adjusted import compare_adjusted
 from bench.duck import Duck
 from bench.figures import Figure, Target
 from bench.stand import Stand
@@ -42,6 +43,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
             _compare_with_duckdb(yardstick, client)
         one = _run_rounds(client, yardstick, rounds)
         outages = _compare_outages(client, rounds)
+        adjusted = compare_adjusted(stand, lambda: _run_rounds(client, None, rounds)["classic"], rounds)
         hourly = _run_rounds(client, yardstick, rounds, before=_HourOfPolls(stand, yardstick))
         workers.append(services.worker())
         two = _run_rounds(client, yardstick, rounds)
@@ -58,6 +60,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
         return [
             *_beside_duckdb(stand, one, "one worker", is_asked=True),
             Figure("last week with outages / without, one worker", "x", outages, target=Target("<=", 1.5)),
+            *adjusted,
             *_beside_duckdb(stand, hourly, "an hour of polls later"),
             *_beside_duckdb(stand, forgetful, "nothing remembered"),
             *_beside_duckdb(stand, two, "two workers"),

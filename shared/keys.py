@@ -20,7 +20,7 @@ from shared.audit import record
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
 from shared.labels import checked_labels
-from shared.texts import seen
+from shared.texts import quoted, seen
 
 SCOPES = ("reports:read", "reports:write", "closures:write", "ingest:write", "metrics:read", "admin")
 SCOPES_OF_LIMITED_KEYS = frozenset({"reports:read", "reports:write", "closures:write"})
@@ -151,7 +151,7 @@ def rotate_key(
     new_prefix, key = _new_secret()
     values = {"prefix": prefix, "new_prefix": new_prefix, "hash": _hash(key), "overlap": overlap}
     if conn.execute(_SQL["lock_live_key"], values).rowcount == 0:
-        raise KeyNotFound(f"no live API key has the prefix {prefix!r}: list the keys to find it")
+        raise KeyNotFound(f"no live API key has the prefix {quoted(prefix)}: list the keys to find it")
     ((replaced,),) = conn.execute(_SQL["has_successor"], values)
     if replaced:
         raise KeyReplaced(f"the key {prefix} already has a successor: rotate the successor")

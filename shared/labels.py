@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from shared.texts import quoted
+
 MAX_LABELS = 32
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,62}", re.ASCII)
 _MAX_VALUE = 255
@@ -12,9 +14,9 @@ _MAX_VALUE = 255
 def label_fault(name: str, value: str) -> str | None:
     """Return what is wrong with a label, or None."""
     if not _NAME.fullmatch(name):
-        return f"invalid label name {name!r}: use 1 to 63 letters, digits, _ . / -, beginning with a letter, a digit or _"
+        return f"invalid label name {quoted(name)}: use 1 to 63 letters, digits, _ . / -, beginning with a letter, a digit or _"
     if not 1 <= len(value) <= _MAX_VALUE or not value.isprintable():
-        return f"invalid value of label {name!r}: use 1 to {_MAX_VALUE} printable characters"
+        return f"invalid value of label {quoted(name)}: use 1 to {_MAX_VALUE} printable characters"
     return None
 
 
@@ -34,9 +36,9 @@ def parse_labels(texts: Iterable[str], *, separator: str) -> Mapping[str, str]:
     for text in texts:
         name, found, value = text.partition(separator)
         if not found:
-            raise ValueError(f"invalid label {text!r}: write it as NAME{separator}VALUE")
+            raise ValueError(f"invalid label {quoted(text)}: write it as NAME{separator}VALUE")
         if name in labels:
-            raise ValueError(f"the label {name!r} is given twice: give each label once")
+            raise ValueError(f"the label {quoted(name)} is given twice: give each label once")
         labels[name] = value
     return checked_labels(labels)
 

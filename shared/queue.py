@@ -25,14 +25,18 @@ _HEARTBEAT_TIMEOUT_MS = 15_000
 # In a million: maintenance at every fetch. Measured: it costs no throughput.
 _MAINTENANCE_CHANCE = 1_000_000
 _SOCKET_TIMEOUT_S = 5.0
+# The first that knows BLMOVE, with which workers wait.
+_OLDEST_REDIS = (6, 2)
 _CONNECT_TIMEOUT_S = 2.0
 # The time limit of a call for callers that must not wait for Redis.
 PUBLISH_S = 0.5
 
 
-def make_broker(redis_url: str, client: redis.Redis | None = None) -> RedisBroker:
+def make_broker(
+    redis_url: str, client: redis.Redis | None = None, kind: type[RedisBroker] = RedisBroker
+) -> RedisBroker:
     """Return a broker without Dramatiq's retries, results and groups, which can lose messages (docs/decisions/0001)."""
-    broker = RedisBroker(
+    broker = kind(
         client=client or make_client(redis_url),
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
         maintenance_chance=_MAINTENANCE_CHANCE,
@@ -142,6 +146,7 @@ def check_queue(redis_url: str) -> None:
         try:
             policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
             append_only = client.config_get("appendonly").get("appendonly")
+            version = str(client.info("server").get("redis_version", ""))
         except redis.ResponseError:
             return
         except redis.RedisError as error:
@@ -150,5 +155,12 @@ def check_queue(redis_url: str) -> None:
         raise ConfigurationError(
             f"Redis may evict messages (maxmemory-policy {policy}); set maxmemory-policy noeviction"
         )
+    require_version(version)
     if append_only not in (None, "yes"):
         raise ConfigurationError("Redis loses its data at a restart (appendonly no); set appendonly yes")
+
+
+def require_version(version: str) -> None:
+    """Raise `ConfigurationError` for a Redis without the command that workers wait with. An empty text passes."""
+    if version and tuple(map(int, version.split(".")[:2])) < _OLDEST_REDIS:
+        raise ConfigurationError(f"Redis {version} is too old; use Redis 6.2 or newer, or Valkey")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.errors import InvalidRequest
-from shared.texts import UNSEEN
+from shared.texts import UNSEEN, quoted
 
 MAX_STORE_ID_BYTES: Final = 1024
 _SPACES: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # category Zs without the plain space
@@ -16,7 +16,9 @@ _INVISIBLE: Final = (
 _EDGES = re.compile(f"^[ {_SPACES}{_INVISIBLE}]+|[ {_SPACES}{_INVISIBLE}]+$")
 _OTHER_SPACE = re.compile(f"[{_SPACES}]")
 
-LONGEST_ODD_BYTES: Final = 32  # of a number or a word; only ids that end in `.0` may be longer
+LONGEST_ODD_BYTES: Final = (
+    32  # of a number or a word; only ids that end in `.0` or stand in `="…"` may be longer
+)
 # What spreadsheets and programs write in place of an id: floating-point numbers, and words for an empty value.
 _ODD = re.compile(
     r"""(?=.{1,32}$)(?:
@@ -25,15 +27,16 @@ _ODD = re.compile(
         | null | \(null\) | <null> | [+-]?nan | none | <none> | undefined | \\n | \[object\ object\]
         | n/a | \#n/a | n\.a\. | <na>
         | \#(?:ref|value|div/0|num|null|spill|calc|error)! | \#name\? | \#{2,}
-    ) | .*\.0""",
+        | [0-9]{1,3}(?:,[0-9]{3})+ | '[0-9]+
+    ) | ="[^"]*" | .*\.0""",
     re.IGNORECASE | re.VERBOSE | re.ASCII | re.DOTALL,
 )
 
+MARKED_AS_TEXT: Final = "='"  # how ids begin that a spreadsheet marked as text
+
 # Clients remove them from paths.
 PATH_DOTS: Final = frozenset({".", ".."})
-_ODD_LOOKS: Final = (
-    "what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, NULL, nan, None, #N/A)"
-)
+_ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", NULL, nan, None, #N/A)'
 ID_FAULTS: Final[Mapping[str, str]] = {
     "store_id": (
         f"the store id is empty, is . or .. (which no URL can contain), is longer than {MAX_STORE_ID_BYTES} bytes,"
@@ -68,7 +71,7 @@ def _explain_fault(store_id: str) -> str | None:
     if not store_id:
         return "the store id is empty"
     if store_id in PATH_DOTS:
-        return f"the store id {store_id!r} cannot be part of a URL"
+        return f"the store id {quoted(store_id)} cannot be part of a URL"
     if len(store_id.encode()) > MAX_STORE_ID_BYTES:
         return f"the store id is longer than {MAX_STORE_ID_BYTES} bytes"
     if _OTHER_SPACE.search(store_id):
@@ -79,7 +82,7 @@ def _explain_fault(store_id: str) -> str | None:
 def describe_id_fault(store_id: str, fault: str) -> str:
     """Return the message to a caller over HTTP about a clean id with this fault, a name in `ID_FAULTS`."""
     if fault == "odd_id":
-        return f"the store id {store_id!r} looks like {_ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
+        return f"the store id {quoted(store_id)} looks like {_ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
     return (_explain_fault(store_id) if fault == "store_id" else None) or ID_FAULTS[fault]
 
 

@@ -37,6 +37,14 @@ UNSEEN = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in U
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+def quoted(text: str) -> str:
+    """Return a name in quotes, for a message: as it is, but invisible characters as escapes.
+
+    `repr` would double each backslash, which JSON does once more.
+    """
+    return f"'{UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)}'"
+
+
 def seen(text: str) -> str:
     """Return the text. Raises ValueError for an invisible character in it."""
     if found := UNSEEN.search(text):

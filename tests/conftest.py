@@ -23,6 +23,7 @@ hypothesis.settings.load_profile("uptill")
 
 _RUN = pytest.StashKey[ServerRun]()
 _WORKER_INPUT = "uptill_server_run"
+_LONGEST = {"acceptance", "chaos"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
         cleanup = ExitStack()
         config.add_cleanup(cleanup.close)
         config.stash[_RUN] = cleanup.enter_context(server_run())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the tests of whole installations, so that no xdist worker is left with a long one at the end."""
+    items.sort(key=lambda item: _LONGEST.isdisjoint(item.path.parts))
 
 
 @pytest.hookimpl(optionalhook=True)

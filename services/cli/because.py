@@ -1,11 +1,11 @@
 """Say why a store is in a state: the reason behind each segment of an explanation, and the notes that it refers to."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from services.cli.console import minute
+from services.cli.console import labels_text, minute
+from services.cli.local_times import format_clock
 from uptill_client import (
     AppliedClosure,
     ExplainedHours,
@@ -34,8 +34,8 @@ class Reasons:
 
     def __init__(self, found: Explanation) -> None:
         self._zone = ZoneInfo(found.timezone)
-        self._closures = {closure.id: f"c{number}" for number, closure in enumerate(found.closures, 1)}
-        self._notes = [_describe_closure(closure, self._closures[closure.id]) for closure in found.closures]
+        self._closures = number_closures(found.closures)
+        self._notes = [describe_closure(closure, self._closures[closure.id]) for closure in found.closures]
         self._origins: dict[str, str] = {}
 
     def reason_of(self, segment: ExplainedSegment) -> str:
@@ -45,10 +45,11 @@ class Reasons:
         hours = ", ".join(filter(None, map(_name_hours, segment.hours)))
         if segment.rule == "hours":
             return f"closed by {hours or 'weekly hours'}"
-        borders = _BORDERS if segment.closure_id is None else _OF_A_CLOSURE
-        begin, end = borders[segment.begin_rule][0], borders[segment.end_rule][1]
+        borders = name_borders(
+            segment.begin_rule, segment.end_rule, of_closure=segment.closure_id is not None
+        )
         opened = f"; opened by {hours}" if hours else ""
-        return f"{self._name_cause(segment)}; begins {begin}, ends {end}{opened}"
+        return f"{self._name_cause(segment)}; {borders}{opened}"
 
     def notes(self) -> Sequence[str]:
         """Return what the reasons so far have referred to."""
@@ -61,7 +62,7 @@ class Reasons:
             return "no poll" + (", which counts as down" if segment.state == "down" else "")
         first, last = segment.polls[0], segment.polls[-1]
         begin, end = (
-            _format_clock(poll.at.astimezone(self._zone), segment.begin_local) for poll in (first, last)
+            format_clock(poll.at.astimezone(self._zone), segment.begin_local) for poll in (first, last)
         )
         origin, of_last = self._refer(first), self._refer(last)
         if segment.poll_count == 1:
@@ -80,24 +81,31 @@ class Reasons:
         return f" [{self._origins.setdefault(origin, f'p{len(self._origins) + 1}')}]"
 
 
-def format_offset(at: datetime) -> str:
-    """Format the offset of a local time from UTC."""
-    return at.isoformat()[-6:]
+def name_borders(begin_rule: str, end_rule: str, *, of_closure: bool) -> str:
+    """Say where a segment begins and ends."""
+    borders = _OF_A_CLOSURE if of_closure else _BORDERS
+    return f"begins {borders[begin_rule][0]}, ends {borders[end_rule][1]}"
 
 
-def _describe_closure(closure: AppliedClosure, number: str) -> str:
+def number_closures(closures: Sequence[AppliedClosure]) -> dict[str, str]:
+    """Return the number of each closure by its id: c1, c2 and so on."""
+    return {closure.id: f"c{number}" for number, closure in enumerate(closures, 1)}
+
+
+def describe_closure(closure: AppliedClosure, number: str) -> str:
+    """Say what a closure does, to which stores, when and why."""
     end = f"{minute(closure.ends_at)} UTC" if closure.ends_at else "no end"
+    note = f": {closure.note}" if closure.note else ""
     return (
         f"[{number}] {closure.treatment}, {closure.reason}, {minute(closure.starts_at)} to {end},"
-        f" closure {closure.id}{': ' if closure.note else ''}{closure.note}"
+        f" closure {closure.id} of {_name_stores(closure)}{note}"
     )
 
 
-def _format_clock(at: datetime, other: datetime) -> str:
-    """Format a local time, with its date and offset unless `other` has the same."""
-    day = "" if at.date() == other.date() else f"{at:%a %Y-%m-%d} "
-    offset = "" if at.utcoffset() == other.utcoffset() else format_offset(at)
-    return f"{day}{at:%H:%M:%S}{offset}"
+def _name_stores(closure: AppliedClosure) -> str:
+    if closure.labels:
+        return f"stores with {labels_text(closure.labels)}"
+    return "every store" if closure.store_id == "*" else "this store"
 
 
 def _name_hours(hours: ExplainedHours) -> str:

@@ -8,20 +8,13 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import (
-    Json,
-    fail,
-    labels_text,
-    minute,
-    note,
-    print_json,
-    print_table,
-    print_warning,
-)
+from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_warning
 from services.cli.holiday_dates import list_holidays, parse_years
 from services.cli.parameters import labels_of
+from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from shared.explain import name_os_error
+from shared.texts import quoted
 from uptill_client import Calendar, SpecialDate, TimeRange
 
 app = typer.Typer(
@@ -129,11 +122,20 @@ def add(
 
 
 @app.command()
-def remove(name: Name) -> None:
+def remove(
+    name: Name,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check what would be removed, and change nothing.")
+    ] = False,
+) -> None:
     """Remove a calendar. The weekly hours of its dates apply again."""
     with api_client() as client:
-        client.remove_calendar(name)
-    note(f"removed calendar {name}")
+        held = client.remove_calendar(name, dry_run=dry_run)
+    if held is None:
+        note(f"removed calendar {name}")
+    else:
+        note(f"dry run, nothing was changed: would remove calendar {name}, {_describe(held)}")
 
 
 def _report_change(
@@ -147,12 +149,14 @@ def _report_change(
     elif dry_run:
         _print_dates(made, named or {})
     begin = "dry run, nothing was changed: " if dry_run else ""
-    has = "would have" if dry_run else "has"
-    span = f" from {made.first_date} to {made.last_date}" if made.date_count else ""
-    note(
-        f"{begin}calendar {made.name} {has} {made.date_count} dates{span}, for"
-        f" {labels_text(made.labels) or 'every store'}"
-    )
+    note(f"{begin}calendar {made.name} {'would have' if dry_run else 'has'} {_describe(made)}")
+
+
+def _describe(calendar: Calendar) -> str:
+    count = calendar.date_count
+    span = f" from {calendar.first_date} to {calendar.last_date}" if count else ""
+    stores = labels_text(calendar.labels) or "every store"
+    return f"{count} {'date' if count == 1 else 'dates'}{span}, for {stores}"
 
 
 def _print_dates(calendar: Calendar, named: Mapping[str, str]) -> None:
@@ -174,7 +178,7 @@ def _parse_date(text: str) -> SpecialDate:
     ranges = [each.partition("-") for each in hours.split(",")] if found else []
     if any(not begin or not end for begin, _, end in ranges):
         fail(
-            f"invalid date {text!r}: write it as 2024-12-25 or 2024-12-24=10:00-14:00",
+            f"invalid date {quoted(text)}: write it as 2024-12-25 or 2024-12-24=10:00-14:00",
             code=ExitCode.WRONG_USE,
         )
     return SpecialDate(day, [TimeRange(begin, end) for begin, _, end in ranges])

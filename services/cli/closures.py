@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,14 +16,15 @@ from services.cli.console import (
     note,
     print_fields,
     print_json,
-    print_table,
     print_warning,
 )
 from services.cli.parameters import labels_of, parse_instant
+from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from uptill_client import Closure
 
 app = typer.Typer(no_args_is_help=True, help="Manage closures: declare, list, show, change, withdraw.")
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")]
 ClosureId = Annotated[str, typer.Argument(metavar="ID", help="The closure's id.")]
 _NO_END = "none"
 
@@ -60,6 +61,8 @@ def declare(
         ),
     ] = "other",
     text: Annotated[str, typer.Option("--note", help="A text for people.")] = "",
+    *,
+    dry_run: DryRun = False,
 ) -> None:
     """Declare a closure, also afterwards. Prints its id."""
     labels = labels_of(label)
@@ -74,11 +77,13 @@ def declare(
             treatment=treatment.value,
             reason=reason,
             note=text,
+            dry_run=dry_run,
         )
     for warning in made.warnings:
         print_warning(warning)
-    note(f"closure of {_stores_text(made)} from {minute(made.starts_at)} to {minute(made.ends_at)} UTC")
-    print(made.id)
+    note(f"{_begin(dry_run=dry_run)}{_describe(made)}")
+    if made.id is not None:
+        print(made.id)
 
 
 @app.command("list")
@@ -98,7 +103,7 @@ def list_(
         ("id", "stores", "from (UTC)", "to (UTC)", "treatment", "reason", "by", "note"),
         [
             (
-                *(one.id, _stores_text(one), minute(one.starts_at), minute(one.ends_at), one.treatment),
+                *(str(one.id), _stores_text(one), minute(one.starts_at), minute(one.ends_at), one.treatment),
                 *(one.reason, one.changed_by or "command", one.note or "-"),
             )
             for one in found
@@ -114,6 +119,7 @@ def show(closure_id: ClosureId, *, as_json: Json = False) -> None:
     if as_json:
         print_json(closure)
         return
+    changed = f"{minute(closure.changed_at)} UTC by {closure.changed_by or 'the command'}"
     print_fields(
         (
             ("stores", _stores_text(closure)),
@@ -123,7 +129,7 @@ def show(closure_id: ClosureId, *, as_json: Json = False) -> None:
             ("reason", closure.reason),
             ("note", closure.note or "-"),
             ("declared", f"{minute(closure.declared_at)} UTC by {closure.declared_by or 'the command'}"),
-            ("changed", f"{minute(closure.changed_at)} UTC by {closure.changed_by or 'the command'}"),
+            *([("changed", changed)] if closure.changed_at != closure.declared_at else []),
         )
     )
 
@@ -136,6 +142,8 @@ def change(
     treatment: Annotated[TreatmentName | None, typer.Option(help="New treatment.")] = None,
     reason: Annotated[str | None, typer.Option(help="New reason.")] = None,
     text: Annotated[str | None, typer.Option("--note", help="New note.")] = None,
+    *,
+    dry_run: DryRun = False,
 ) -> None:
     """Change the times, the treatment, the reason or the note of a closure."""
     changes: dict[str, str | None] = {
@@ -144,20 +152,35 @@ def change(
         "reason": reason,
         "note": text,
     }
-    given: dict[str, str | None] = {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     if ends_at is not None:
         given["ends_at"] = None if ends_at == _NO_END else parse_instant(ends_at).isoformat()
     with api_client() as client:
-        client.change_closure(closure_id, **given)
-    note(f"changed closure {closure_id}")
+        changed = client.change_closure(closure_id, dry_run=dry_run, **given)
+    if dry_run:
+        note(f"{_begin(dry_run=True)}{_describe(changed)}")
+    else:
+        note(f"changed closure {closure_id}")
 
 
 @app.command()
-def withdraw(closure_id: ClosureId) -> None:
+def withdraw(closure_id: ClosureId, *, dry_run: DryRun = False) -> None:
     """Withdraw a closure. Reports that were made before keep their numbers."""
     with api_client() as client:
-        client.withdraw_closure(closure_id)
-    note(f"withdrew closure {closure_id}")
+        held = client.withdraw_closure(closure_id, dry_run=dry_run)
+    if held is not None:
+        note(f"{_begin(dry_run=True)}{_describe(held)} would be withdrawn")
+    else:
+        note(f"withdrew closure {closure_id}")
+
+
+def _begin(*, dry_run: bool) -> str:
+    return "dry run, nothing was changed: " if dry_run else ""
+
+
+def _describe(closure: Closure) -> str:
+    end = f"to {minute(closure.ends_at)} UTC" if closure.ends_at else "UTC on, without an end"
+    return f"closure of {_stores_text(closure)} from {minute(closure.starts_at)} {end}, {closure.treatment}, {closure.reason}"
 
 
 def _stores_text(closure: Closure) -> str:

@@ -1,14 +1,14 @@
 """Output of the commands: results on standard output, notes, progress and errors on standard error."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import TypeAdapter
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from shared.exit_codes import ExitCode
 
@@ -36,39 +36,24 @@ def print_json(value: object) -> None:
     print(TypeAdapter(Any).dump_json(value, indent=2).decode())
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print one line per row, cut to the terminal's width but never within the first column. In a pipe, lines are whole."""
-    rows = list(rows)
-    lines = table_lines(titles, rows)
-    whole = max(cell_len(_make_printable(row[0])) for row in (titles, *rows))
-    for line in lines:
-        print(_cut_line(line, max(whole + 1, stdout.width)))
-    if len(lines) == 1:
-        note("(none)")
+def terminal_width() -> int | None:
+    """Return the width of the terminal; None in a pipe or a file, whose lines are whole whatever FORCE_COLOR says."""
+    return stdout.width if is_terminal() else None
 
 
-def table_lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Align titles and rows in columns. Return one line for the titles and one per row."""
-    cells = [titles, *([_make_printable(cell) for cell in row] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in cells]
+def is_terminal() -> bool:
+    """Return whether a person sees standard output. Colours can be forced for a pipe too, so they do not tell."""
+    return stdout.file.isatty()
 
 
-def fits_terminal(lines: Sequence[str]) -> bool:
-    """Return whether all lines fit the terminal. In a pipe, every line fits."""
-    return not stdout.is_terminal or max(map(cell_len, lines)) <= stdout.width
-
-
-def print_block(title: str, lines: Iterable[str]) -> None:
-    """Print a title, and lines below it that are cut to the terminal's width."""
-    print(title)
-    for line in lines:
-        print(_cut_line(f"  {_make_printable(line)}", stdout.width))
+def print_text(text: str | Text, style: str = "") -> None:
+    """Print a line, which a terminal folds at spaces and a pipe gets whole."""
+    stdout.print(Text(text, style) if isinstance(text, str) else text, soft_wrap=not is_terminal())
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print one line per field, its name and its value. Values are not cut."""
-    named = [(name, _make_printable(value)) for name, value in fields]
+    named = [(name, make_printable(value)) for name, value in fields]
     width = max(len(name) for name, _ in named)
     for name, value in named:
         print(f"{name:{width}}  {value}".rstrip())
@@ -89,13 +74,8 @@ def labels_text(labels: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in labels.items())
 
 
-def _cut_line(line: str, width: int) -> str:
-    if not stdout.is_terminal or cell_len(line) <= width:
-        return line
-    return set_cell_size(line, width - 1) + "…"
-
-
-def _make_printable(text: str) -> str:
+def make_printable(text: str) -> str:
+    """Replace characters that could forge lines or move the cursor."""
     return "".join(each if each.isprintable() else "?" for each in text)
 
 

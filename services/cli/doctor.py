@@ -14,7 +14,7 @@ from rich.text import Text
 
 from services.cli import checks
 from services.cli.checks import Check, name_setting
-from services.cli.console import Json, fail, print_json, stdout
+from services.cli.console import Json, fail, print_json, stdout, terminal_width
 from services.cli.doctor_data import check_schedules, check_stores, check_tzdata
 from services.cli.environment import settings_for_command
 from services.cli.examine_data import examine_data
@@ -168,10 +168,11 @@ def _show_checks(findings: Sequence[Finding]) -> None:
 
 def _wrap(text: str, column: int) -> Iterator[str]:
     """Break a line at the terminal's width, never within a word such as an id or an address. In a pipe it stays whole."""
-    if not stdout.is_terminal:
+    width = terminal_width()
+    if width is None:
         yield text.rstrip()
         return
     indent = " " * column
     yield from textwrap.wrap(
-        text, stdout.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

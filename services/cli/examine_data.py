@@ -1,6 +1,7 @@
 """`uptill doctor data`: what may be wrong with the hours, dates, zones, lifetimes and closures of all stores."""
 
-from services.cli.console import fail, note, print_json, print_table
+from services.cli.console import fail, note, print_json
+from services.cli.tables import print_table
 from shared.db.connect import connect
 from shared.diagnostics.find import find_all
 from shared.diagnostics.registry import DIAGNOSTICS

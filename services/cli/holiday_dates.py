@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from services.cli.console import fail
 from shared.exit_codes import ExitCode
+from shared.texts import quoted
 
 _MOST_YEARS = 20
 _NEAR = 5
@@ -43,12 +44,13 @@ def parse_years(text: str | None, today: date) -> Sequence[int]:
         first, found, last = part.partition("-")
         if not (first.strip().isdigit() and (last.strip().isdigit() or not found)):
             fail(
-                f"invalid years {text!r}: write them as 2024, 2024-2026 or 2024,2026", code=ExitCode.WRONG_USE
+                f"invalid years {quoted(text)}: write them as 2024, 2024-2026 or 2024,2026",
+                code=ExitCode.WRONG_USE,
             )
         begin, end = int(first), int(last or first)
         if not 2000 <= begin <= end <= 2100 or end - begin >= _MOST_YEARS:  # noqa: PLR2004 - as dates of calendars
             fail(
-                f"invalid years {part.strip()!r}: use at most {_MOST_YEARS} of the years 2000 to 2100",
+                f"invalid years {quoted(part.strip())}: use at most {_MOST_YEARS} of the years 2000 to 2100",
                 code=ExitCode.WRONG_USE,
             )
         years.update(range(begin, end + 1))
@@ -74,4 +76,4 @@ def _fail_unknown(what: str, given: str, choices: Mapping[str, str]) -> NoReturn
     shown = [choices[name] if choices[name].lower() == name else f"{choices[name]} ({name})" for name in near]
     codes = sorted(set(choices.values()))
     hint = f"did you mean {', '.join(shown)}?" if shown else f"use one of {', '.join(codes[:_MOST_SHOWN])}"
-    fail(f"unknown {what} {given!r}: {hint}", code=ExitCode.WRONG_USE)
+    fail(f"unknown {what} {quoted(given)}: {hint}", code=ExitCode.WRONG_USE)

@@ -3,31 +3,19 @@
 import sys
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import PurePath
 from typing import Annotated
 
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import (
-    Json,
-    fail,
-    fits_terminal,
-    minute,
-    note,
-    print_block,
-    print_fields,
-    print_json,
-    print_table,
-    table_lines,
-)
+from services.cli.console import Json, fail, minute, note, print_fields, print_json
+from services.cli.tables import print_table
 from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.show import describe_quality
 from shared.exit_codes import ExitCode
 from uptill_client import ImportStatus, RejectedRow
 
 app = typer.Typer(no_args_is_help=True, help="Look at imports: list, show, cancel.")
-_NAME_SHOWN = 20
 ImportId = Annotated[str, typer.Argument(metavar="ID", help="The import's id.")]
 
 
@@ -49,13 +37,7 @@ def list_(
         )
         for one in found
     ]
-    if fits_terminal(table_lines(titles, [(*row[:-1], row[-1][:_NAME_SHOWN]) for row in rows])):
-        print_table(titles, rows)
-        return
-    # A narrow terminal has no room for names in a table, and none for paths.
-    for import_id, state, accepted, rejected, created, kind, origin, source in rows:
-        what = f"{state}, {kind}, {accepted} accepted, {rejected} rejected"
-        print_block(import_id, [PurePath(source).name or source, what, f"{origin}, {created} UTC"])
+    print_table(titles, rows)
 
 
 @app.command()

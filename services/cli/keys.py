@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_table
+from services.cli.console import Json, fail, labels_text, minute, note, print_json
 from services.cli.environment import settings_for_command
+from services.cli.tables import print_table
 from shared.command import run_command
 from shared.db.connect import connect
 from shared.errors import UptillError
@@ -15,6 +16,7 @@ from shared.explain import explain
 from shared.keys import OVERLAP, SCOPES, create_key, list_keys, revoke_key, rotate_key
 from shared.labels import parse_labels
 from shared.telemetry import log_to_people
+from shared.texts import quoted
 
 app = typer.Typer(no_args_is_help=True, help="Manage API keys: create, list, rotate, revoke.")
 
@@ -117,7 +119,9 @@ def revoke(prefix: Prefix) -> None:
     except UptillError as error:
         fail(explain(error), code=exit_code_of(error))
     if not revoked:
-        fail(f"there is no active key with the prefix {prefix!r}; run `uptill keys list` to see the keys")
+        fail(
+            f"there is no active key with the prefix {quoted(prefix)}; run `uptill keys list` to see the keys"
+        )
     note(f"revoked key {prefix}")
 
 

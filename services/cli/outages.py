@@ -1,17 +1,17 @@
 """`uptill outages`: list the outages of some stores, each in its store's local time."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, note, print_json, print_table, print_warning
+from services.cli.console import Json, note, print_json, print_warning
+from services.cli.outage_rows import TITLES, make_row
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
+from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FailedStore, StoreOutage, UptillClient
 
@@ -94,10 +94,7 @@ def outages(
     if as_json:
         print_json(found)
         return
-    print_table(
-        ("store", "from", "to", "down", "then", "polls", "began between", "ended between"),
-        [_make_row(outage) for outage in found],
-    )
+    print_table(TITLES, map(make_row, found))
     if len(found) == limit:
         note(f"stopped after {limit}; --limit shows more")
 
@@ -122,41 +119,3 @@ def _list_outages(
 def _warn_of_failed(failed: Sequence[FailedStore]) -> None:
     for store in failed:
         print_warning(f"store {store.store_id} could not be computed: {store.detail}")
-
-
-def _make_row(outage: StoreOutage) -> tuple[str, ...]:
-    zone = ZoneInfo(outage.timezone)
-    return (
-        outage.store_id,
-        f"{outage.started_at.astimezone(zone):%a %Y-%m-%d %H:%M}",
-        f"{outage.ended_at.astimezone(zone):%a %H:%M}" if outage.ended_at else "-",
-        _format_length(outage.down_us),
-        outage.end,
-        str(outage.polls),
-        _describe_begin(outage, zone),
-        _describe_end(outage, zone),
-    )
-
-
-def _describe_begin(outage: StoreOutage, zone: ZoneInfo) -> str:
-    if outage.starts_before_window:
-        return "before the window"
-    if outage.began_at_opening:
-        return "opening"
-    return f"{_clock(outage.last_up_poll_at, zone)} and {_clock(outage.first_down_poll_at, zone)}"
-
-
-def _describe_end(outage: StoreOutage, zone: ZoneInfo) -> str:
-    if outage.ended_at is None:
-        return f"after {_clock(outage.last_down_poll_at, zone)}"
-    return f"{_clock(outage.last_down_poll_at, zone)} and {_clock(outage.first_up_poll_at, zone)}"
-
-
-def _clock(at: datetime | None, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%H:%M:%S}" if at else "?"
-
-
-def _format_length(us: int) -> str:
-    """Format a duration as hours, minutes and seconds, cut to whole seconds."""
-    seconds = us // 1_000_000
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -17,7 +17,8 @@ _HEAD = """# The `uptill` command
 Generated from the code by `make reference`. Results go to standard output, everything else to standard
 error. `uptill --install-completion` installs completion for your shell. Each command that lists or shows
 something takes `--json` and then prints one document with the field names of the [HTTP API](openapi.json).
-In a terminal, tables are cut to its width; in a pipe they are not.
+In a narrow terminal, long texts of a table are folded, or each row is printed as several lines. In a pipe,
+each row is one line.
 
 Write `-q` and `-v` before the command: `uptill -q report -o report.csv`.
 """

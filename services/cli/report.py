@@ -15,13 +15,13 @@ from services.cli.connection import api_client
 from services.cli.console import (
     fail,
     instant,
+    is_terminal,
     labels_text,
     note,
     print_warning,
     say,
     shows_progress,
     stderr,
-    stdout,
 )
 from services.cli.output_file import check_output, unwinding_on_signals, write_errors_named
 from services.cli.parameters import (
@@ -139,7 +139,7 @@ def _deliver_all(client: UptillClient, status: ReportStatus, outputs: Outputs) -
 def _choose_outputs(kinds: Sequence[str], formats: Sequence[str], output: Path | None) -> Outputs:
     """Return the file of each kind and format; None for standard output or the terminal. Checks that each can be written."""
     if output is None or str(output) == "-":
-        if len(kinds) > 1 and (output is not None or not stdout.is_terminal):
+        if len(kinds) > 1 and (output is not None or not is_terminal()):
             fail(
                 "several files need -o FILE, because standard output can hold only one",
                 code=ExitCode.WRONG_USE,
@@ -208,7 +208,7 @@ def _deliver_files(client: UptillClient, status: ReportStatus, file: ReportFile,
         with write_errors_named(str(output), status.id):
             size_bytes = client.save(file, output)
         note(f"wrote {output}: {_count_rows(file)}, {size_bytes:,} bytes, {_seen_from(status)}")
-    elif output is None and stdout.is_terminal:
+    elif output is None and is_terminal():
         _show_progress(client, status, file)
     else:
         with write_errors_named("to standard output", status.id):

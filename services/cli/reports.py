@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, instant, minute, note, print_fields, print_json, print_table
+from services.cli.console import Json, instant, minute, note, print_fields, print_json
 from services.cli.parameters import Output
 from services.cli.report import download_report
 from services.cli.revisions import diff, revise
+from services.cli.tables import print_table
 from uptill_client import ReportStatus
 
 app = typer.Typer(

@@ -1,15 +1,19 @@
 """`uptill reports revise` and `uptill reports diff`: make a report again, and show what differs."""
 
 import sys
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, minute, note, print_json, print_table
+from services.cli.console import Json, fail, minute, note, print_json
+from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
-from uptill_client import Cause, StoreDiff
+from uptill_client import StoreDiff
+
+_EQUAL = "no numbers differ"
 
 
 class CutName(StrEnum):
@@ -60,37 +64,50 @@ def diff(
         fail("give either --csv or --json", code=ExitCode.WRONG_USE)
     with api_client() as client:
         if as_csv:
+            lines = 0
             with client.diff_csv(before_id, after_id) as blocks:
                 for block in blocks:
                     sys.stdout.buffer.write(block)
+                    lines += block.count(b"\n")
             sys.stdout.flush()
+            if lines <= 1:
+                note(_EQUAL)
             return
         found = list(client.diff_reports(before_id, after_id))
     if as_json:
         print_json(found)
         return
+    if not found:
+        note(_EQUAL)
+        return
     print_table(
-        ("store", "column", "before", "after", "causes"),
+        ("store", "column", "before", "after"),
         [
-            (store.store_id, value.column, _show(value.before), _show(value.after), _show_causes(store))
+            (store.store_id, value.column, _show(value.before), _show(value.after))
             for store in found
             for value in store.values
         ],
+    )
+    print()
+    print_table(
+        ("store", "cause", "polls", "by", "at (UTC)"), [row for store in found for row in _list_causes(store)]
     )
 
 
 def _show(value: float | str | None) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else f"{value:.4f}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _show_causes(store: StoreDiff) -> str:
-    presence = [] if store.presence == "changed" else [store.presence]
-    return "; ".join([*presence, *map(_describe, store.causes)]) or "-"
-
-
-def _describe(cause: Cause) -> str:
-    count = "" if cause.polls is None else f" ({cause.polls})"
-    subject = "" if cause.subject is None else f" {cause.subject}"
-    return f"{cause.kind}{subject}{count} by {cause.changed_by or 'command'} at {minute(cause.changed_at)}"
+def _list_causes(store: StoreDiff) -> Iterator[Sequence[str]]:
+    if store.presence != "changed":
+        yield store.store_id, f"{store.presence}: a row in one report only", "-", "-", "-"
+    for cause in store.causes:
+        subject = "" if cause.subject is None else f" {cause.subject}"
+        often = f" ({cause.changes} changes)" if cause.changes > 1 else ""
+        polls = "-" if cause.polls is None else str(cause.polls)
+        by, at = cause.changed_by or "command", minute(cause.changed_at)
+        yield store.store_id, f"{cause.kind}{subject}{often}", polls, by, at
+    if store.presence == "changed" and not store.causes:
+        yield store.store_id, "not known", "-", "-", "-"

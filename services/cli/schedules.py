@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_table
+from services.cli.console import Json, labels_text, minute, note, print_fields, print_json
+from services.cli.local_times import format_offset, occurs_twice
 from services.cli.parameters import (
     Detail,
     Files,
@@ -22,6 +23,7 @@ from services.cli.parameters import (
     Windows,
     labels_of,
 )
+from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import ReportSchedule
 
@@ -183,7 +185,8 @@ def _format_local(schedule: ReportSchedule, at: datetime | None) -> str:
     if at is None:
         return "-"
     try:
-        return f"{at.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M}"
+        local = at.astimezone(ZoneInfo(schedule.timezone))
     except (ValueError, LookupError, OSError):
         # The zone of a failed schedule may be unknown here too.
         return f"{minute(at)} UTC"
+    return f"{local:%Y-%m-%d %H:%M}{format_offset(local) if occurs_twice(local) else ''}"

@@ -8,17 +8,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import (
-    Json,
-    labels_text,
-    minute,
-    note,
-    print_fields,
-    print_json,
-    print_table,
-    print_warning,
-)
+from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_warning
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
+from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail
@@ -82,12 +74,18 @@ def label(
     ] = None,
     *,
     create: Annotated[bool, typer.Option("--create", help="Add the store if it is unknown.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")
+    ] = False,
 ) -> None:
     """Replace the labels of a store. Without labels, remove them all."""
     given = labels_of(labels) or {}
     with api_client() as client:
-        changed = client.set_labels(store_id, given, create=create)
-    note(f"labels of store {changed.store_id}: {labels_text(given) or 'none'}")
+        changed = client.set_labels(store_id, given, create=create, dry_run=dry_run)
+    for warning in changed.warnings:
+        print_warning(warning)
+    begin = "dry run, nothing was changed: " if dry_run else ""
+    note(f"{begin}labels of store {changed.store_id}: {labels_text(given) or 'none'}")
 
 
 @app.command("remove-hours")
@@ -109,8 +107,8 @@ def remove_hours(
         print_warning(warning)
     if as_json:
         print_json(changed)
-    begin = "dry run, nothing was changed: would remove" if dry_run else "removed"
-    note(f"{begin} the hours of store {changed.store_id} from {effective_from} on")
+    begin, has = ("dry run, nothing was changed: ", "would have") if dry_run else ("", "has")
+    note(f"{begin}store {changed.store_id} {has} no hours that begin on {effective_from}")
 
 
 @app.command()

@@ -1,14 +1,18 @@
-"""Print a store's timeline in its local time: each segment, its length, the poll behind it and the rules of its ends."""
+"""Print a store's timeline in its local time: each segment, its length, its state, and what makes it so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from services.cli.console import instant, note, stdout, table_lines
-from uptill_client import Segment, Timeline
+from services.cli.because import describe_closure, name_borders, number_closures
+from services.cli.console import instant, note, print_text, stdout
+from services.cli.local_times import format_clock, format_day, format_offset
+from services.cli.tables import fold_last, table_lines
+from uptill_client import Segment, Timeline, TimelineDay
 
 COLOURS = {
     "up": "green",
@@ -18,45 +22,25 @@ COLOURS = {
     "excluded": "blue",
     "closed": "dim",
 }
-_TITLES = ("from", "to", "length", "state", "poll or closure", "begins there because", "ends there because")
-# The reason for the begin, and for the end. docs/how-to/stores.md explains each rule.
-_RULES = {
-    "edge": ("the store opens", "the store closes"),
-    "lifetime": ("the store opens for the first time", "the store closes for good"),
-    "closure": ("a closure begins or ends", "a closure begins or ends"),
-    "midpoint": ("halfway from last poll", "halfway to next poll"),
-    "poll": ("a poll", "a poll"),
-    "slot": ("rounded to the grid", "rounded to the grid"),
-    "stale": ("limit of a poll's reach", "limit of a poll's reach"),
-    "as_of": ("nothing known after this", "nothing known after this"),
-    "window": ("the window begins", "the window ends"),
-}
+_TITLES = ("from", "to", "length", "state")
+_INDENT = "  "
 
 
 def show_timeline(timeline: Timeline) -> None:
-    """Print one line per segment, then the totals."""
+    """Print one line per segment, then the totals, and the closures and special dates that apply."""
     zone = ZoneInfo(timeline.timezone)
-    stdout.print(Text(f"store {timeline.store_id}, local time of {timeline.timezone}"), soft_wrap=True)
-    _show_segments(timeline.segments, zone)
-    totals = timeline.totals
-    times = (
-        ("open", totals.open_us),
-        ("up", totals.up_us),
-        ("down", totals.down_us),
-        ("unknown", totals.unknown_us),
-        *((("excluded", totals.excluded_us),) if totals.excluded_us else ()),
+    print_text(f"store {timeline.store_id}, local time of {timeline.timezone}")
+    numbers = number_closures(timeline.closures)
+    print_segments(
+        [(segment.begin.astimezone(zone), segment.end.astimezone(zone)) for segment in timeline.segments],
+        [segment.state for segment in timeline.segments],
+        [_name_cause(segment, numbers, zone) for segment in timeline.segments],
     )
-    # In a pipe, lines are whole.
-    whole = not stdout.is_terminal
-    stdout.print(
-        "  ".join(f"[{COLOURS.get(name, 'bold')}]{name} {format_length(us)}[/]" for name, us in times),
-        soft_wrap=whole,
-    )
-    stdout.print(
-        f"up at least {format_length(totals.up_min_us)}, at most {format_length(totals.up_max_us)};"
-        f" availability {_format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls",
-        soft_wrap=whole,
-    )
+    _show_totals(timeline)
+    for closure in timeline.closures:
+        print_text(describe_closure(closure, numbers[closure.id]))
+    for day in timeline.special_days:
+        print_text(_describe_day(day))
     ignored = sum(not poll.counts for poll in timeline.polls)
     if ignored:
         note(f"{ignored} polls were taken while the store was closed or a closure applied, and do not count")
@@ -67,37 +51,67 @@ def show_timeline(timeline: Timeline) -> None:
     note("Times of segments are cut to whole seconds; --json has the microseconds.")
 
 
-def _show_segments(segments: Sequence[Segment], zone: ZoneInfo) -> None:
-    titles, *lines = table_lines(_TITLES, [_make_row(segment, zone) for segment in segments])
-    stdout.print(Text(titles, "dim"), soft_wrap=True)
-    days = groupby(zip(segments, lines, strict=True), key=lambda pair: pair[0].begin.astimezone(zone).date())
-    for day, pairs in days:
-        stdout.print(f"[bold]{day:%a %Y-%m-%d}")
-        for segment, line in pairs:
-            stdout.print(Text(line, COLOURS[segment.state]), soft_wrap=True)
+def print_segments(
+    times: Sequence[tuple[datetime, datetime]], states: Sequence[str], reasons: Sequence[str]
+) -> None:
+    """Print segments under the local date and the offset on which each begins. `times`: local start and end of each."""
+    lines = table_lines(
+        _TITLES, [_make_row(begin, end, state) for (begin, end), state in zip(times, states, strict=True)]
+    )
+    width = max(map(cell_len, lines))
+    titles, *rows = (f"{_INDENT}{line:{width}}  " for line in lines)
+    stdout.print(Text(f"{titles}because", "dim"), soft_wrap=True)
+    shown = zip(times, states, reasons, rows, strict=True)
+    for day, segments in groupby(shown, key=lambda each: format_day(each[0][0])):
+        print_text(day, "bold")
+        for _, state, reason, row in segments:
+            for line in fold_last(row, reason, narrowest=36):
+                stdout.print(Text(line, COLOURS[state]), soft_wrap=True)
 
 
-def _make_row(segment: Segment, zone: ZoneInfo) -> tuple[str, ...]:
-    length_s = int(segment.end.timestamp()) - int(segment.begin.timestamp())
-    return (
-        _format_clock(segment.begin, zone),
-        _format_clock(segment.end, zone),
-        format_length(length_s * 1_000_000),
-        segment.state,
-        _format_cause(segment, zone),
-        _RULES[segment.begin_rule][0],
-        _RULES[segment.end_rule][1],
+def _make_row(begin: datetime, end: datetime, state: str) -> Sequence[str]:
+    length_s = int(end.timestamp()) - int(begin.timestamp())
+    day = f"{end:%a} " if end.date() != begin.date() else ""
+    offset = format_offset(end) if end.utcoffset() != begin.utcoffset() else ""
+    return f"{begin:%H:%M:%S}", f"{day}{end:%H:%M:%S}{offset}", format_length(length_s * 1_000_000), state
+
+
+def _name_cause(segment: Segment, numbers: dict[str, str], zone: ZoneInfo) -> str:
+    borders = name_borders(segment.begin_rule, segment.end_rule, of_closure=segment.closure is not None)
+    if segment.closure is not None:
+        cause = f"closure [{numbers[segment.closure.id]}]"
+    elif segment.poll is None:
+        cause = "no poll" + (", which counts as down" if segment.state == "down" else "")
+    else:
+        cause = f"poll at {format_clock(segment.poll.astimezone(zone), segment.begin.astimezone(zone))}"
+    return f"{cause}; {borders}"
+
+
+def _show_totals(timeline: Timeline) -> None:
+    totals = timeline.totals
+    times = (
+        ("open", totals.open_us),
+        ("up", totals.up_us),
+        ("down", totals.down_us),
+        ("unknown", totals.unknown_us),
+        *((("excluded", totals.excluded_us),) if totals.excluded_us else ()),
+    )
+    pieces = [(f"{name} {format_length(us)}", COLOURS.get(name, "bold")) for name, us in times]
+    print_text(Text("  ").join(Text(*piece) for piece in pieces))
+    print_text(
+        f"up at least {format_length(totals.up_min_us)}, at most {format_length(totals.up_max_us)};"
+        f" availability {_format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls"
     )
 
 
-def _format_cause(segment: Segment, zone: ZoneInfo) -> str:
-    if segment.closure is not None:
-        return segment.closure.reason
-    return _format_clock(segment.poll, zone) if segment.poll else "none"
+def _describe_day(day: TimelineDay) -> str:
+    origin = "special hours" if day.calendar is None else f"calendar {day.calendar}"
+    return f"{day.date}: {', '.join(_list_hours(day)) or 'closed'}, by {origin}"
 
 
-def _format_clock(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%H:%M:%S}"
+def _list_hours(day: TimelineDay) -> Iterator[str]:
+    for each in day.intervals:
+        yield f"{each.start_time_local}-{each.end_time_local}"
 
 
 def format_length(us: int) -> str:

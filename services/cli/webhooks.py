@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, minute, note, print_json, print_table
+from services.cli.console import Json, minute, note, print_json
+from services.cli.tables import print_table
 
 app = typer.Typer(no_args_is_help=True, help="Manage webhooks: endpoints, signing secrets, deliveries.")
 EndpointId = Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")]

@@ -1,12 +1,14 @@
 """Sentences for what the quality report says about single stores."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.parse.reasons import BROKEN_ROW_REASONS
-from shared.diagnostics.registry import DIAGNOSTICS, DataFinding
+from shared.diagnostics.registry import DIAGNOSTICS, DataFinding, keep_largest
 
+# Of the hours that a file brings; those of several files are added up.
+HOURS_FIGURES = frozenset({"hours_rows", "seams_snapped", "overlapping_hours"})
 _SHOWN = 20  # stores of each kind; the quality report of the import lists more
 
 
@@ -24,12 +26,16 @@ def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     yield from _list_stores(quality, "look_alikes", "look like another one", _describe_look_alikes)
 
 
-def list_findings(quality: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each diagnostic that found something in the stored data, except notices."""
-    for one in quality.get("diagnostics", ()):
-        # A service of a later release may have more diagnostics.
-        if one["severity"] != "notice" and one["name"] in DIAGNOSTICS:
-            yield DataFinding(one["name"], one["count"], one["examples"]).sentence
+def list_findings(reports: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each diagnostic that found something in the stores of a run's files, except notices."""
+    listed = [one for quality in reports for one in quality.get("diagnostics", ())]
+    # A service of a later release may have more diagnostics.
+    findings = [
+        DataFinding(one["name"], one["count"], one["examples"])
+        for one in listed
+        if one["severity"] != "notice" and one["name"] in DIAGNOSTICS
+    ]
+    return [one.sentence for one in keep_largest(findings)]
 
 
 def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any) -> Iterator[str]:

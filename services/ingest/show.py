@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from services.ingest.import_result import ImportResult
 from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.quality_warnings import list_findings, list_warnings
+from services.ingest.quality_warnings import HOURS_FIGURES, list_findings, list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_file
 
 _SHOWN_BYTES = 80  # of a rejected line
@@ -27,7 +27,7 @@ def print_results(
 ) -> None:
     """Print the counts of every file and the quality of the data; on `stderr`, errors and the first rejected rows."""
     # In a pipe, lines are whole.
-    width = stdout.width if stdout.is_terminal else None
+    width = stdout.width if stdout.file.isatty() else None
     lines = _list_counts(results, width) if results else []
     if dry_run:
         lines = ["dry run: nothing was changed. A load would do this:", *lines, *list_plans(results)]
@@ -38,9 +38,7 @@ def print_results(
     for result in results:
         for line in _list_remarks(result):
             stderr.print(line, soft_wrap=True)
-    # They are about all stored data, so several files tell the same.
-    findings = dict.fromkeys(each for result in results for each in list_findings(result.quality or {}))
-    for finding in findings:
+    for finding in list_findings(result.quality or {} for result in results):
         stderr.print(
             f"[bold yellow]warning:[/] stored data: {escape(escape_unprintable(finding))}", soft_wrap=True
         )
@@ -74,7 +72,9 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
     found: dict[str, Any] = {}
     for report in reports:
         rejects.update(report.get("rejects", {}))
-        found |= report
+        # Each file of hours counts the rows of its stores.
+        sums = {name: found.get(name, 0) + report[name] for name in HOURS_FIGURES & report.keys()}
+        found |= {**report, **sums}
     lines = []
     if rejects:
         lines.append(
@@ -92,13 +92,23 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
         )
         lines.append(("hours", f"{found['hours_rows']:,} rows; {seams}"))
     if "newest_poll" in found:
-        lines.append(("newest poll", str(found["newest_poll"])))
-        lines.append(("silent > 24 h", f"{found['stores_silent_24h']:,} stores"))
+        lines += _describe_newest(found)
     if found.get("gap_median_s") is not None:
         gaps = f"median {_format_duration(found['gap_median_s'])}, p99 {_format_duration(found['gap_p99_s'])}"
         lines.append(("poll gap", f"{gaps} (sample of {found['sampled_stores']:,} stores, 8 days)"))
         lines.append(("outside hours", f"{found['share_outside_hours']:.1%} of their polls"))
     return lines
+
+
+def _describe_newest(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    newest, silent = found["newest_poll"], found["stores_silent_24h"]
+    of_all = found.get("newest_poll_of_all", newest)
+    older = "" if newest == of_all else f" in these files, {of_all} of all stores"
+    stores = "1 store" if silent == 1 else f"{silent:,} stores"
+    return [
+        ("newest poll", f"{newest}{older}"),
+        ("silent > 24 h", f"{stores}, up to the newest poll of all stores"),
+    ]
 
 
 def _list_counts(results: Sequence[ImportResult], width: int | None) -> list[str]:

@@ -8,6 +8,7 @@ import dramatiq
 import structlog
 
 from services.worker.actors import register_actors
+from services.worker.blocking_broker import BlockingBroker
 from services.worker.lifecycle import WorkerLifecycle
 from services.worker.main import IDLE_MS
 from services.worker.open_context import load_worker_settings
@@ -21,7 +22,7 @@ try:
 except ConfigurationError as error:
     structlog.get_logger().error("worker_cannot_run", error=str(error))
     raise SystemExit(1) from None
-broker = make_broker(settings.redis_url.get_secret_value())
+broker = make_broker(settings.redis_url.get_secret_value(), kind=BlockingBroker)
 lifecycle = WorkerLifecycle(settings, idle_ms=IDLE_MS)
 broker.add_middleware(lifecycle)
 register_actors(broker, lambda: lifecycle.context)

@@ -12,7 +12,7 @@ from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
 from shared.uptime.batch import find_quiet
-from shared.uptime.intervals import Int64s, Line
+from shared.uptime.intervals import Int64s, expand_ranges
 from shared.uptime.policy import POLICIES
 from shared.uptime.states import Polls
 from shared.uptime.window import parse_windows
@@ -36,22 +36,22 @@ def add_earlier_polls(
         place_of = {store_id: place for place, store_id in enumerate(given.store_ids)}
         places = np.array([place_of[some.store_ids[place]] for place in places.tolist()], dtype=np.int64)
     earlier = read_polls_before(conn, stores, places, last_us, policy)
-    return replace(given, polls=_join(given.polls, earlier, len(given.store_ids)))
+    return replace(given, polls=_join(given.polls, earlier))
 
 
-def _join(polls: Polls, earlier: Polls, stores: int) -> Polls:
-    """Return all polls in order. `polls` are in order; the earlier ones of a store come before them, or are among them."""
-    if not len(earlier.store):
+def _join(polls: Polls, earlier: Polls) -> Polls:
+    """Return all polls in order, each once. `polls` are in order; most of the earlier ones are among them."""
+    order = np.lexsort((earlier.at_us, earlier.store))
+    store, at_us, active = earlier.store[order], earlier.at_us[order], earlier.active[order]
+    first = np.searchsorted(polls.store, store)
+    of, poll = expand_ranges(first, np.searchsorted(polls.store, store, side="right") - first)
+    place = first + np.bincount(of[polls.at_us[poll] < at_us[of]], minlength=len(store))
+    new = np.ones(len(store), dtype=np.bool_)
+    new[of[polls.at_us[poll] == at_us[of]]] = False
+    if not new.any():
         return polls
-    both = (polls, earlier)
-    first_us = min(int(each.at_us.min(initial=earlier.at_us[0])) for each in both)
-    last_us = max(int(each.at_us.max(initial=earlier.at_us[0])) for each in both)
-    line = Line.covering(first_us, last_us, stores)
-    new = line.place(earlier.store, earlier.at_us)
-    order = np.argsort(new)
-    at = np.searchsorted(line.place(polls.store, polls.at_us), new[order])
     return Polls(
-        np.insert(polls.store, at, earlier.store[order]),
-        np.insert(polls.at_us, at, earlier.at_us[order]),
-        np.insert(polls.active, at, earlier.active[order]),
+        np.insert(polls.store, place[new], store[new]),
+        np.insert(polls.at_us, place[new], at_us[new]),
+        np.insert(polls.active, place[new], active[new]),
     )

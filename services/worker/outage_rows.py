@@ -3,7 +3,7 @@
 All digits of a column are computed at once: a store has several outages a week, each with six instants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Final
@@ -20,10 +20,13 @@ from shared.uptime.window import Window
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
 
 Text = NDArray[np.bytes_]  # padded with zeros, which are left out in the end
+# What lies side by side in each line. Bytes are the same in every line.
+Pieces = Sequence[Text | bytes]
 
 _SECOND_US: Final = 1_000_000
-# Lines of one piece. An id of 1,024 bytes in each of them takes 4 MB.
-_LINES: Final = 4096
+_DAY_US: Final = DAY_S * _SECOND_US
+# Lines of one piece. An id of 1,024 bytes in each of them takes 8 MB.
+_LINES: Final = 8192
 # Up to this many dates, all between the first and the last are written.
 _MOST_DAYS: Final = 1000
 
@@ -50,13 +53,16 @@ def render_outages(
     joined = Outages(
         *(np.concatenate([getattr(each, field.name) for each in found]) for field in fields(Outages))
     )
+    if not len(window):
+        return OutageLines(head, 0)
     order = np.lexsort((window, joined.store))  # stable: the outages of a window are in order
     names = _texts([window.name for window in windows])
-    ids = render_texts(all_inert(store_ids))
+    # An id of 1,024 bytes makes 4 MB of 4,000 stores.
+    ids = np.array(render_texts(all_inert(store_ids)), dtype=np.bytes_)
+    local_times = _LocalTimes(zones, joined)
     pieces = [
-        _render_piece(_select(joined, some), names[window[some]], ids, zones)
+        _render_piece(_select(joined, some), names[window[some]], ids, local_times)
         for some in np.split(order, range(_LINES, len(order), _LINES))
-        if len(some)
     ]
     return OutageLines(head + b"".join(pieces), len(order))
 
@@ -65,9 +71,7 @@ def _select(outages: Outages, chosen: Int64s) -> Outages:
     return Outages(*(getattr(outages, field.name)[chosen] for field in fields(Outages)))
 
 
-def _render_piece(outages: Outages, names: Text, ids: Sequence[bytes], zones: Sequence[str | None]) -> bytes:
-    stores, place = np.unique(outages.store, return_inverse=True)
-    shown = stores.tolist()
+def _render_piece(outages: Outages, names: Text, ids: Text, local_times: "_LocalTimes") -> bytes:
     started, ended, *bounds = _instants(
         outages.started_us,
         outages.ended_us,
@@ -76,28 +80,26 @@ def _render_piece(outages: Outages, names: Text, ids: Sequence[bytes], zones: Se
         outages.last_down_poll_us,
         outages.first_up_poll_us,
     )
-    columns = [
-        np.array([ids[store] for store in shown]).take(place),
-        names,
+    columns: list[Pieces] = [
+        [ids.take(outages.store)],
+        [names],
         started,
         ended,
-        _ENDS.take(outages.end),
+        [_ENDS.take(outages.end)],
         _decimal_seconds(outages.down_us),
         _integers(outages.polls),
         *bounds,
-        _BOOLEANS.take(outages.began_at_opening),
-        _BOOLEANS.take(outages.starts_before_window),
-        *_local_times([zones[store] for store in shown], place, outages),
+        [_BOOLEANS.take(outages.began_at_opening)],
+        [_BOOLEANS.take(outages.starts_before_window)],
+        *local_times.write(outages),
     ]
     separators = [b","] * (len(columns) - 1) + [b"\n"]
-    pieces = [piece for pair in zip(columns, separators, strict=True) for piece in pair]
-    characters = _side_by_side(pieces, len(place)).view(np.uint8)
-    data: bytes = characters[characters != 0].tobytes()
-    return data
+    pieces = [piece for column, after in zip(columns, separators, strict=True) for piece in (*column, after)]
+    return _side_by_side(pieces, len(names)).tobytes().translate(None, b"\0")
 
 
-def _side_by_side(pieces: Sequence[Text | bytes], lines: int) -> Text:
-    """Return the texts of several columns as one column. A piece of bytes is the same in each line."""
+def _side_by_side(pieces: Pieces, lines: int) -> Text:
+    """Return the texts of several columns as one column."""
     kinds = [f"S{len(piece)}" if isinstance(piece, bytes) else piece.dtype for piece in pieces]
     # The fields of a record lie side by side, and numpy copies each field at once.
     records = np.empty(lines, dtype=np.dtype([(f"f{n}", kind) for n, kind in enumerate(kinds)]))
@@ -106,38 +108,53 @@ def _side_by_side(pieces: Sequence[Text | bytes], lines: int) -> Text:
     return records.view(f"S{records.dtype.itemsize}")
 
 
-def _texts(values: Sequence[str]) -> Text:
-    return np.array([value.encode() for value in values])
+def _texts(values: Iterable[str]) -> Text:
+    return np.array([value.encode() for value in values], dtype=np.bytes_)
 
 
 _END_NAMES: Final = {int(end): end.name.lower() for end in End}
-_ENDS: Final = _texts([_END_NAMES.get(number, "") for number in range(max(_END_NAMES) + 1)])
+_ENDS: Final = _texts(_END_NAMES.get(number, "") for number in range(max(_END_NAMES) + 1))
 _BOOLEANS: Final = _texts(["false", "true"])
-_TWO_DIGITS: Final = _texts([f"{number:02}" for number in range(100)])
-_THREE_DIGITS: Final = _texts([f"{number:03}" for number in range(1000)])
-_UP_TO_999: Final = _texts([str(number) for number in range(1000)])
+_TWO_DIGITS: Final = _texts(f"{number:02}" for number in range(100))
+_THREE_DIGITS: Final = _texts(f"{number:03}" for number in range(1000))
+_UP_TO_999: Final = _texts(str(number) for number in range(1000))
+_POINT_AND_THREE: Final = _texts(f".{number:03}" for number in range(1000))
+_THREE_AND_Z: Final = _texts(f"{number:03}Z" for number in range(1000))
+# No zone is farther from UTC than a day.
+_MOST_MINUTES: Final = 24 * 60
+_OFFSETS: Final = _texts(
+    f"{'-+'[minutes >= 0]}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    for minutes in range(-_MOST_MINUTES, _MOST_MINUTES + 1)
+)
 
 
-def _instants(*columns: Int64s) -> Text:
+def _instants(*columns: Int64s) -> list[Pieces]:
     """Write `2024-10-18T16:00:00.000000Z` for each instant of each column, and nothing for one that does not exist."""
     at_us = np.concatenate(columns)
-    exists = at_us != NO_INSTANT
-    at_s, rest_us = np.divmod(np.where(exists, at_us, at_us.max()), _SECOND_US)
-    text = _side_by_side([*_clock(at_s), *_fraction(rest_us), b"Z"], len(at_us))
-    text[~exists] = b""
-    return text.reshape(len(columns), -1)
+    missing = np.flatnonzero(at_us == NO_INSTANT)
+    at_us[missing] = at_us.max()
+    at_s = at_us // _SECOND_US
+    pieces = [*_clock(at_s), *_fraction(at_us - at_s * _SECOND_US, _THREE_AND_Z)]
+    return _columns(pieces, missing, len(columns))
+
+
+def _columns(pieces: Sequence[Text], missing: Int64s, columns: int) -> list[Pieces]:
+    """Part pieces of several columns, one after another, into the pieces of each. The missing texts become empty."""
+    for piece in pieces:
+        piece[missing] = b""
+    return [list(column) for column in zip(*(piece.reshape(columns, -1) for piece in pieces), strict=True)]
 
 
 def _clock(at_s: Int64s) -> tuple[Text, Text]:
     """Write `2024-10-18` and `T16:00:00`."""
-    day, second = np.divmod(at_s, DAY_S)
+    day = at_s // DAY_S
     first, last = int(day.min()), int(day.max())
     if last - first < _MOST_DAYS:
         days, place = np.arange(first, last + 1), day - first
     else:
         days, place = np.unique(day, return_inverse=True)
     dates = _texts(np.datetime_as_string(days.astype("datetime64[D]")).tolist())
-    return dates.take(place), _clocks().take(second)
+    return dates.take(place), _clocks().take(at_s - day * DAY_S)
 
 
 @cache
@@ -152,42 +169,46 @@ def _clocks() -> Text:
     return _side_by_side(pieces[:-1], DAY_S)
 
 
-def _fraction(rest_us: Int64s) -> tuple[bytes, Text, Text]:
-    """Write `.000000`."""
-    thousands, ones = np.divmod(rest_us, 1000)
-    return b".", _THREE_DIGITS.take(thousands), _THREE_DIGITS.take(ones)
+def _fraction(rest_us: Int64s, last_digits: Text) -> tuple[Text, Text]:
+    """Write `.000` and the last three digits."""
+    thousands = rest_us // 1000
+    return _POINT_AND_THREE.take(thousands), last_digits.take(rest_us - thousands * 1000)
 
 
-def _integers(values: Int64s) -> Text:
+def _integers(values: Int64s) -> Pieces:
     """Write non-negative integers."""
-    higher, last = np.divmod(values, 1000)
+    higher = values // 1000
+    last = values - higher * 1000
     if not higher.any():
-        return _UP_TO_999.take(last)
+        return [_UP_TO_999.take(last)]
     has_higher = higher > 0
     text = np.where(has_higher, _THREE_DIGITS.take(last), _UP_TO_999.take(last))
-    return _side_by_side([np.where(has_higher, _integers(higher), b""), text], len(values))
+    return [*(np.where(has_higher, piece, b"") for piece in _integers(higher)), text]
 
 
-def _decimal_seconds(us: Int64s) -> Text:
-    seconds, rest_us = np.divmod(us, _SECOND_US)
-    return _side_by_side([_integers(seconds), *_fraction(rest_us)], len(us))
+def _decimal_seconds(us: Int64s) -> Pieces:
+    seconds = us // _SECOND_US
+    return [*_integers(seconds), *_fraction(us - seconds * _SECOND_US, _THREE_DIGITS)]
 
 
-def _local_times(zones: Sequence[str | None], place: Int64s, outages: Outages) -> Text:
-    """Return start and end in the store's zone, cut to whole seconds: `2024-10-18T11:00:00-05:00`."""
-    names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-    number = {name: index for index, name in enumerate(names)}
-    zone = np.array([number[name or DEFAULT_TIMEZONE] for name in zones], dtype=np.int64)[place]
-    exists = outages.ended_us != NO_INSTANT
-    at_us = np.concatenate((outages.started_us, np.where(exists, outages.ended_us, outages.started_us)))
-    at_s = at_us // _SECOND_US
-    # A local date is at most one day from that of UTC.
-    table = zone_table(names, int(at_s.min()) // DAY_S - 2, int(at_s.max()) // DAY_S + 2)
-    local_s = table.local_s(np.tile(zone, 2), at_s)
-    offset_s = local_s - at_s
-    minutes = np.abs(offset_s) // 60
-    signs = np.where(offset_s < 0, b"-", b"+")
-    offset = [signs, _TWO_DIGITS.take(minutes // 60), b":", _TWO_DIGITS.take(minutes % 60)]
-    text = _side_by_side([*_clock(local_s), *offset], len(at_s)).reshape(2, -1)
-    text[1, ~exists] = b""
-    return text
+class _LocalTimes:
+    """Writes instants in the zones of their stores. `covered` are the outages whose instants it can write."""
+
+    def __init__(self, zones: Sequence[str | None], covered: Outages) -> None:
+        names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
+        number = {name: index for index, name in enumerate(names)}
+        self._zone = np.array([number[zone or DEFAULT_TIMEZONE] for zone in zones], dtype=np.int64)
+        first_us, last_us = int(covered.started_us.min()), int(covered.started_us.max())
+        last_us = max(last_us, int(covered.ended_us.max()))
+        # A local date is at most one day from that of UTC.
+        self._table = zone_table(names, first_us // _DAY_US - 2, last_us // _DAY_US + 2)
+
+    def write(self, outages: Outages) -> list[Pieces]:
+        """Return start and end, cut to whole seconds: `2024-10-18T11:00:00-05:00`."""
+        missing = np.flatnonzero(outages.ended_us == NO_INSTANT)
+        at_s = np.concatenate((outages.started_us, outages.ended_us)) // _SECOND_US
+        missing += len(outages.started_us)
+        at_s[missing] = at_s[0]
+        local_s = self._table.local_s(np.tile(self._zone[outages.store], 2), at_s)
+        offsets = _OFFSETS.take((local_s - at_s) // 60 + _MOST_MINUTES)
+        return _columns([*_clock(local_s), offsets], missing, 2)

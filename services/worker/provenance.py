@@ -10,6 +10,7 @@ from shared.reports.formats import FileKind
 from shared.reports.model import ReportFacts
 from shared.storage import StoredObject
 from shared.uptime.tzdata_release import tzdata_version
+from shared.uptime.window import window_names
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def describe_provenance(
         "as_of": facts.as_of.isoformat(),
         "policy": facts.policy,
         "policy_version": facts.policy_version,
-        "windows": " ".join(facts.windows),
+        "windows": " ".join(window_names(facts.windows)),
         "stores": json.dumps(_describe_stores(facts), ensure_ascii=False, sort_keys=True),
         "data_cut": facts.read_seq,
         "tzdata_version": tzdata_version(),

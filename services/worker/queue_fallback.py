@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from contextlib import closing
 
 import structlog
@@ -16,22 +15,20 @@ from shared.queue_state import QueueProbe
 from shared.reports.due import due_finalisations
 
 _log = structlog.get_logger()
-# Work for this long before asking Redis again: a Redis that does not answer costs half a second.
-_PASS_S = 5.0
 
 
 class QueueFallback:
-    """Threads that check every `every_s` seconds whether Redis takes messages, and process due work while it does not."""
+    """A thread that checks every `every_s` seconds whether Redis takes messages, and threads that work while it does not."""
 
     def __init__(self, context: WorkerContext, redis_url: str, *, threads: int, every_s: float) -> None:
         self._context = context
         self._redis_url = redis_url
         self._every_s = every_s
         self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"queue-fallback-{number}", daemon=True)
-            for number in range(threads)
-        ]
+        self._is_away = threading.Event()
+        runs = [("queue-probe", self._probe)]
+        runs += [(f"queue-fallback-{number}", self._run) for number in range(threads)]
+        self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs]
 
     def start(self) -> None:
         """Start the threads."""
@@ -42,17 +39,24 @@ class QueueFallback:
         """Take nothing new."""
         self._stopping.set()
 
-    def _run(self) -> None:
+    def _probe(self) -> None:
         with closing(QueueProbe(self._redis_url)) as probe:
             while not self._stopping.wait(self._every_s):
-                if not probe.takes_messages():
-                    self._process_due_work()
+                if probe.takes_messages():
+                    self._is_away.clear()
+                else:
+                    self._is_away.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            if self._is_away.wait(self._every_s):
+                self._process_due_work()
+                self._stopping.wait(self._every_s)
 
     def _process_due_work(self) -> None:
-        """Process due work until none is left or the time limit is reached."""
-        until = time.monotonic() + _PASS_S
+        """Process due work until none is left or Redis is back."""
         try:
-            while not self._stopping.is_set() and time.monotonic() < until and self._process_next():
+            while self._is_away.is_set() and not self._stopping.is_set() and self._process_next():
                 pass
         except InfrastructureError as error:
             _log.warning("fallback_skipped", error=str(error))

@@ -3,7 +3,9 @@
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from services.worker.at_once import run_at_once
 from services.worker.columns import OUTAGE_COLUMNS, Column, report_columns
 from services.worker.context import WorkerContext
 from services.worker.lease_renewal import LeaseRenewal
@@ -54,7 +56,9 @@ def write_report_files(
 
     Raises `ObjectLost` for a part that is missing or was changed, and for a file that was changed while it was made.
     """
-    files = [file for kind, some in parts.items() for file in _write_files(work, kind, some, facts)]
+    merges = [partial(_merge, work, kind, some, facts) for kind, some in parts.items()]
+    csvs = zip(parts.items(), run_at_once(merges), strict=True)
+    files = [file for (kind, some), csv in csvs for file in _list_files(work, kind, some, csv, facts)]
     failpoints.hit("merge.after")
     # A single part is the file itself, and was read.
     known = {part.key for some in parts.values() for part in some}
@@ -64,14 +68,18 @@ def write_report_files(
     return files
 
 
-def _write_files(
-    work: Finalisation, kind: FileKind, parts: Sequence[Part], facts: ReportFacts
-) -> list[FileOfReport]:
-    """Write the files of one kind, the CSV first."""
-    rows = sum(part.rows for part in parts)
+def _merge(work: Finalisation, kind: FileKind, parts: Sequence[Part], facts: ReportFacts) -> StoredObject:
+    """Write the CSV of one kind."""
     with stage("merge"):
         key = work.lease.object_key("csv", kind)
-        csv = merge_parts(work.context.storage, key, parts, count_columns(facts), work.require_lease)
+        return merge_parts(work.context.storage, key, parts, count_columns(facts), work.require_lease)
+
+
+def _list_files(
+    work: Finalisation, kind: FileKind, parts: Sequence[Part], csv: StoredObject, facts: ReportFacts
+) -> list[FileOfReport]:
+    """Write the other formats of one kind, and return all its files, the CSV first."""
+    rows = sum(part.rows for part in parts)
     with stage("convert"):
         others = _convert_csv(work, csv, facts, kind, rows=rows)
     return [

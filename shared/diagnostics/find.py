@@ -1,4 +1,4 @@
-"""Finds what may be wrong with the stored data, for all stores or for one. Only reads."""
+"""Finds what may be wrong with the stored data, for all stores or for some. Only reads."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -29,8 +29,10 @@ _OF_ANY_STORES: Final = (
     "silent_since_hours_changed",
 )
 _OF_ALL_STORES: Final = ("labels_of_no_store", "closed_weekdays")
-# Of all stores, special dates further away are not compared with the clocks: each day of a zone takes 2 microseconds.
+# Of many stores, special dates further away are not compared with the clocks: each day of a zone takes 2 microseconds.
 _NEAR: Final = timedelta(days=800)
+_MANY: Final = 100
+_EVERY_STORE: Final = 0  # the key of closures that are not of one store
 _YEAR: Final = timedelta(days=366)
 _ZONES: Final = frozenset(available_timezones())
 
@@ -38,6 +40,11 @@ _ZONES: Final = frozenset(available_timezones())
 def find_all(conn: psycopg.Connection) -> list[DataFinding]:
     """Return what all diagnostics find in all stores, in the order of the registry."""
     return _in_order(_find(conn, None, (*_OF_ANY_STORES, *_OF_ALL_STORES)))
+
+
+def find_in_stores(conn: psycopg.Connection, store_keys: Sequence[int]) -> list[DataFinding]:
+    """Return what the diagnostics of single stores find in these, and in closures for every store."""
+    return _in_order(_find(conn, [_EVERY_STORE, *store_keys], _OF_ANY_STORES))
 
 
 def warn_of_store(conn: psycopg.Connection, store_key: int) -> list[str]:
@@ -78,7 +85,8 @@ def _find(
 def _list_changes(conn: psycopg.Connection, zones: Sequence[str], values: dict[str, Any]) -> dict[str, Any]:
     """Return the changes of the clocks in the coming year, and on near special dates, as columns."""
     today = datetime.now(UTC).date()
-    near = (today - _NEAR, today + _NEAR) if values["store_keys"] is None else (date.min, date.max)
+    keys = values["store_keys"]
+    near = (today - _NEAR, today + _NEAR) if keys is None or len(keys) > _MANY else (date.min, date.max)
     bounds = dict(zip(("first", "last"), near, strict=True))
     ((first, last),) = conn.execute(_SQL["special_range"], {**values, **bounds})
     days = [(day - _EPOCH).days for day in (min(today, first or today), max(today + _YEAR, last or today))]

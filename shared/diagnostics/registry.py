@@ -1,6 +1,6 @@
 """The registry of diagnostics. Names are public: answers and quality reports have them, and a reference page lists them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -104,6 +104,15 @@ class DataFinding:
         return f"{one.text}: {self.count:,} {counts} ({', '.join(self.examples)}{more}); {one.fix}"
 
 
+def keep_largest(findings: Iterable[DataFinding]) -> list[DataFinding]:
+    """Return one finding of each diagnostic: files of the same stores find the same."""
+    kept: dict[str, DataFinding] = {}
+    for one in findings:
+        if one.name not in kept or one.count > kept[one.name].count:
+            kept[one.name] = one
+    return list(kept.values())
+
+
 def diagnostics_reference() -> str:
     """Return the reference page of all diagnostics."""
     rows = [
@@ -115,10 +124,12 @@ def diagnostics_reference() -> str:
 
 _PAGE = """# Diagnostics
 
-Values that are valid can still be wrong. `uptill doctor data` looks for such data in all stores; so does the
-quality report of each import of hours, time zones, special hours, lifetimes or closures (`diagnostics`). The
-answer to a change of one store has in `warnings` what applies to this store. Nothing is refused because of a
-diagnostic. Each names how many it found, and the first few.
+Values that are valid can still be wrong. `uptill doctor data` looks for such data in all stores. The quality
+report of each import of hours, time zones, special hours, lifetimes or closures (`diagnostics`) has what applies
+to the stores that the file names, except `closed_weekday` and `labels_of_no_store`, which need all stores. Files
+of one kind that arrive together are reported with the first of them. The answer to a change of one store has in
+`warnings` what applies to this store. Nothing is refused because of a diagnostic. Each names how many it found,
+and the first few.
 
 `error`: reports leave the store out. `warning`: probably a mistake. `notice`: worth a look.
 

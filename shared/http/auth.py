@@ -29,6 +29,7 @@ from shared.http.open_calls import OpenCalls
 from shared.http.rates import Rates, Work
 from shared.http.unknown_parameters import refuse_unknown_parameters
 from shared.keys import ApiKey, matches, prefix_of
+from shared.texts import quoted
 
 _SQL = queries("keys")
 _log = structlog.get_logger()
@@ -162,7 +163,9 @@ class RequireScope:
         keys: KeyRing = request.app.state.keys
         key = await keys.live_key(presented_key(request))
         if not key.allows(self.scope):
-            raise ForbiddenError(f"the key {key.name!r} lacks the scope {self.scope}: use a key that has it")
+            raise ForbiddenError(
+                f"the key {quoted(key.name)} lacks the scope {self.scope}: use a key that has it"
+            )
         rates: Rates = request.app.state.rates
         work = _WORK_OF_SCOPE.get(self.scope, Work.READ)
         try:

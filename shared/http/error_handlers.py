@@ -63,6 +63,11 @@ def _name_field(error: Exception) -> Mapping[str, Any]:
     return {"field": field, "errors": [{"field": field, "message": str(error)}]} if field else {}
 
 
+def _hint_encoding(path: str) -> str:
+    """Return what an id needs, if the path may have lost its end: a client sends nothing from `#` on."""
+    return ", and percent-encode an id with #, ? or / in it (%23, %3F, %2F)" if path.endswith("/") else ""
+
+
 async def _on_validation_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     if any(item["loc"][0] == "path" for item in error.errors()):  # a malformed id names nothing
@@ -95,7 +100,7 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
     problem = FRAMEWORK_PROBLEMS.get(HTTPStatus(error.status_code), INTERNAL)
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
-            detail = f"nothing exists at {request.url.path}: see /docs for all paths"
+            detail = f"nothing exists at {request.url.path}: see /docs for all paths{_hint_encoding(request.url.path)}"
         case HTTPStatus.METHOD_NOT_ALLOWED:
             detail = (
                 f"{request.url.path} does not support {request.method}: use {(error.headers or {})['Allow']}"

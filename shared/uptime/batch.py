@@ -1,14 +1,14 @@
 """The entry to the accounting: hours and polls of a batch of stores in, numbers out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
 from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure, measure_states
-from shared.uptime.outages import Outages, find_outages, outage_states, quiet_since
+from shared.uptime.outages import Outages, find_outages, outage_states, quiet_since, without_superseded
 from shared.uptime.policy import Policy, history_us, later_us, outage_history_us
 from shared.uptime.states import PollHistory, Polls
 from shared.uptime.window import Window
@@ -77,6 +77,9 @@ def measure_outages(
     windows_us = starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
+    # Before the time that the windows need, only the last measured time of each store can matter.
+    needed_us = first_us + outage_history_us(policy) - history_us(policy)
+    schedule = replace(schedule, measured=without_superseded(schedule.measured, needed_us))
     history = PollHistory(schedule.measured, stores.polls, first_us, as_of_us, len(starts_us), policy)
     spoken = outage_states(history)
     found = [

@@ -63,6 +63,7 @@ class Lifetimes:
 
 NO_CLOSURES: Final = Closures(*np.zeros((4, 0), dtype=np.int64))
 NO_LIFETIMES: Final = Lifetimes(*np.zeros((3, 0), dtype=np.int64))
+NO_SPANS: Final = Spans(*np.zeros((3, 0), dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,7 @@ class Schedule:
     @classmethod
     def of(cls, spans: Spans) -> Self:
         """Return the schedule without any closure."""
-        nothing = Spans(*np.zeros((3, 0), dtype=np.int64))
-        return cls(spans, nothing, nothing)
+        return cls(spans, NO_SPANS, NO_SPANS)
 
 
 def schedule_of(spans: Spans, lifetimes: Lifetimes, closures: Closures, stores: int) -> Schedule:
@@ -105,16 +105,17 @@ def _lived(spans: Spans, opened_us: Int64s, closed_us: Int64s) -> Spans:
 def _parted(line: Line, spans: Spans, closures: Closures, treatment: Treatment) -> tuple[Spans, Spans]:
     """The parts of the spans inside the closures of this treatment, and those outside."""
     chosen = np.flatnonzero(closures.treatment == treatment)
+    if not len(chosen):
+        return NO_SPANS, spans
     store = closures.store[chosen]
     begin, end = union(
         line.place(store, closures.starts_us[chosen]), line.place(store, closures.ends_us[chosen])
     )
-    return _within(line, spans, begin, end), _within(line, spans, *between(begin, end))
-
-
-def _within(line: Line, spans: Spans, begin: Int64s, end: Int64s) -> Spans:
-    """The parts of the spans inside sorted, disjoint intervals of the line."""
     opens, closes = line.place(spans.store, spans.open_us), line.place(spans.store, spans.close_us)
-    span, first, last = intersect_intervals(begin, end, opens, closes)
-    store = spans.store[span]
-    return Spans(store, line.instant_us(store, first), line.instant_us(store, last))
+
+    def within(begin: Int64s, end: Int64s) -> Spans:
+        span, first, last = intersect_intervals(begin, end, opens, closes)
+        store = spans.store[span]
+        return Spans(store, line.instant_us(store, first), line.instant_us(store, last))
+
+    return within(begin, end), within(*between(begin, end))

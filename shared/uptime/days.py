@@ -84,7 +84,7 @@ def _count_begun(history: PollHistory, spoken: States, edges_us: Int64s) -> Int6
     follows = np.zeros(len(is_down), dtype=np.bool_)
     follows[1:] = tiles.store[1:] == tiles.store[:-1]
     was_down, ended_us = np.roll(is_down, 1), np.roll(tiles.end_us, 1)
-    before = last_state_before(line, spoken, history.spans, starts_us, LOOKBACK_US, history.policy)
+    before = last_state_before(history, spoken, starts_us, LOOKBACK_US)
     found, last_us = measured_before(line, history.spans, starts_us, LOOKBACK_US)
     before_us = starts_us - LOOKBACK_US
     before_us[found] = last_us

@@ -66,23 +66,26 @@ def measure_states(
 ) -> Measures:
     """Do what `measure` does, from the states that a history implies, joined or not."""
     excluded, as_up = schedule.excluded, schedule.as_up
-    spans, line, as_of_us, policy = history.spans, history.line, history.as_of_us, history.policy
+    line, as_of_us, policy = history.line, history.as_of_us, history.policy
     starts_us, ends_us = windows_us
     store = np.arange(len(starts_us), dtype=np.int64)[:, None]
     borders = line.place(store, np.minimum(windows_us, as_of_us))
     starts, ends = borders
 
-    def within(store: Int64s, begin_us: Int64s, end_us: Int64s) -> Int64s:
+    def between(begin: Int64s, end: Int64s) -> Int64s:
         # Before the starts and before the ends, along the first axis.
-        until = elapsed_before(line.place(store, begin_us), line.place(store, end_us), borders)
-        between: Int64s = np.diff(until, axis=0)[0]
-        return between
+        until = elapsed_before(begin, end, borders)
+        elapsed_us: Int64s = until[1] - until[0]
+        return elapsed_us
+
+    def within(store: Int64s, begin_us: Int64s, end_us: Int64s) -> Int64s:
+        return between(line.place(store, begin_us), line.place(store, end_us))
 
     up_us, down_us = (
         within(state.store[chosen], state.begin_us[chosen], state.end_us[chosen])
         for chosen in (np.flatnonzero(state.active), np.flatnonzero(~state.active))
     )
-    open_us = within(spans.store, spans.open_us, spans.close_us)
+    open_us = between(*history.span_places)
     up_us, down_us = _apply_no_data(open_us, up_us, down_us, policy.no_data)
 
     sure_up_us = sure_down_us = polls_within = excluded_us = np.zeros_like(open_us)

@@ -76,6 +76,15 @@ def quiet_since(spans: Spans, starts_us: Int64s) -> tuple[Int64s, Int64s]:
     return found[quiet], last_us[quiet]
 
 
+def without_superseded(spans: Spans, before_us: int) -> Spans:
+    """Return the spans without those that close before an instant, except the last of these of each store."""
+    superseded = spans.close_us <= before_us
+    superseded[:-1] &= superseded[1:] & (spans.store[1:] == spans.store[:-1])
+    superseded[-1:] = False
+    kept = np.flatnonzero(~superseded)
+    return Spans(spans.store[kept], spans.open_us[kept], spans.close_us[kept])
+
+
 def outage_states(history: PollHistory) -> States:
     """Return the states that `find_outages` takes: joined where the polls that speak in a stretch can be told from it."""
     return history.states(joined=history.has_plain_breaks)
@@ -83,7 +92,6 @@ def outage_states(history: PollHistory) -> States:
 
 def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, Int64s]) -> Outages:
     """Do what `outages_of` does, from the states that `outage_states` returns. These serve several windows."""
-    line, spans, policy = history.line, history.spans, history.policy
     starts_us, ends_us = window_us
     tiles = tiled(history, spoken, starts_us)
     runs = _Runs(tiles)
@@ -93,7 +101,7 @@ def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, 
     store, started_us = tiles.store[first], tiles.begin_us[first]
     is_first = np.flatnonzero(runs.opens_window[kept])
     starts_before = np.zeros(len(store), dtype=np.bool_)
-    before = last_state_before(line, spoken, spans, starts_us, LOOKBACK_US, policy)
+    before = last_state_before(history, spoken, starts_us, LOOKBACK_US)
     starts_before[is_first] = before[store[is_first]] == TileState.DOWN
     return Outages(
         store,
@@ -102,7 +110,7 @@ def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, 
         runs.end[kept],
         runs.down_us(ends_us)[kept],
         bounds.polls[kept],
-        _is_opening(line, spans, store, started_us),
+        _is_opening(history, store, started_us),
         starts_before,
         bounds.last_up_us[kept],
         bounds.first_down_us[kept],
@@ -111,10 +119,11 @@ def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, 
     )
 
 
-def _is_opening(line: Line, spans: Spans, store: Int64s, at_us: Int64s) -> Bools:
+def _is_opening(history: PollHistory, store: Int64s, at_us: Int64s) -> Bools:
     """Whether each instant is one at which a span of its store opens."""
-    opens, place = line.place(spans.store, spans.open_us), line.place(store, at_us)
-    return np.searchsorted(opens, place, side="right") > np.searchsorted(opens, place)
+    (opens, _), place = history.span_places, history.line.place(store, at_us)
+    is_opening: Bools = opens[np.searchsorted(opens, place, side="right") - 1] == place
+    return is_opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +165,15 @@ class _Runs:
     def bounds(self, at_us: Int64s) -> _Bounds:
         """The polls that bound each run, given the instants of all polls that speak."""
         tiles = self._tiles
-        run = np.repeat(np.arange(len(self.first)), self.last - self.first + 1)
-        tile = np.flatnonzero(tiles.state == TileState.DOWN)
-        spoken = np.flatnonzero(tiles.poll[tile] >= 0)
-        run, poll = run[spoken], tiles.poll[tile[spoken]]
-        last_poll = tiles.last_poll[tile[spoken]]
+        spoken = np.flatnonzero((tiles.state == TileState.DOWN) & (tiles.poll >= 0))
+        poll, last_poll = tiles.poll[spoken], tiles.last_poll[spoken]
+        from_, to = np.searchsorted(spoken, self.first), np.searchsorted(spoken, self.last, side="right")
+        run = np.repeat(np.arange(len(from_)), to - from_)
         # A poll that speaks in several spans (scope all) counts once: its tiles follow each other.
         new = np.ones(len(run), dtype=np.bool_)
-        new[1:] = (np.diff(run) != 0) | (np.diff(poll) != 0)
-        runs = np.arange(len(self.first))
-        from_, to = np.searchsorted(run, runs), np.searchsorted(run, runs, side="right")
+        new[1:] = (run[1:] != run[:-1]) | (poll[1:] != poll[:-1])
         return _Bounds(
-            np.bincount(run[new], (last_poll - poll + 1)[new], len(runs)).astype(np.int64),
+            np.bincount(run[new], (last_poll - poll + 1)[new], len(from_)).astype(np.int64),
             _taken(at_us, tiles.last_poll, self.first - 1, self._is_up(self.first - 1, ~self.opens_window)),
             _taken(at_us, poll, from_, to > from_),
             _taken(at_us, last_poll, to - 1, to > from_),

@@ -12,7 +12,9 @@ _PERIOD = re.compile(
     r"(?:day_of:(?P<day>\d{4}-\d{2}-\d{2})|week_of:(?P<week>\d{4}-W\d{2})|month_of:(?P<month>\d{4}-\d{2}))",
     re.ASCII,
 )
-_KINDS: Final = ("day_of:", "week_of:", "month_of:")
+# The name that a period makes, such as month_of_2026_10.
+_NAME = re.compile(r"(day|week|month)_of_(\d{4})((?:_w?\d{2}){1,2})", re.ASCII)
+_KINDS: Final = ("day_of", "week_of", "month_of")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # The years in which polls can lie.
 _YEARS: Final = range(2000, 2101)
@@ -45,17 +47,22 @@ class LocalDates:
 def parse_period(text: str) -> LocalDates | None:
     """Parse `day_of:2026-10-31`, `week_of:2026-W40` (Monday to Sunday) or `month_of:2026-10`. None for any other text.
 
-    Raises ValueError for a period that does not exist.
+    The names that they make are read too: `month_of_2026_10`. Raises ValueError for a period that does not exist.
     """
     if not text.startswith(_KINDS):
         return None
-    found = _PERIOD.fullmatch(text)
-    if not found or int(text.partition(":")[2][:4]) not in _YEARS:
+    if named := _NAME.fullmatch(text):
+        kind, year, rest = named.groups()
+        period = f"{kind}_of:{year}{rest.replace('_', '-').upper()}"
+    else:
+        period = text
+    found = _PERIOD.fullmatch(period)
+    if not found or int(period.partition(":")[2][:4]) not in _YEARS:
         raise ValueError(
             f"{text!r} is not a window: use {PERIOD_EXAMPLES}, with a year from {_YEARS[0]} to {_YEARS[-1]}"
         )
     try:
-        return LocalDates(text, *_read_dates(**found.groupdict()))
+        return LocalDates(period, *_read_dates(**found.groupdict()))
     except ValueError as error:
         raise ValueError(f"{text!r} is not a window: the calendar has no such day, week or month") from error
 

@@ -54,23 +54,33 @@ class PollHistory:
     @cached_property
     def counted(self) -> tuple[Polls, Int64s]:
         """The polls inside spans, in order, and the index of each one's span."""
-        return polls_inside_spans(self._polls, self._place, self.spans, self.line)
+        polls, span, _ = self._inside
+        return polls, span
+
+    @cached_property
+    def span_places(self) -> tuple[Int64s, Int64s]:
+        """Where the spans open and close on the line."""
+        spans, line = self.spans, self.line
+        return line.place(spans.store, spans.open_us), line.place(spans.store, spans.close_us)
 
     @property
     def deciding(self) -> tuple[Polls, Int64s]:
         """The polls that decide states, and the group of each: its span, or its store if polls also count while closed."""
         return (self._polls, self._polls.store) if self.policy.scope is Scope.ALL else self.counted
 
-    @cached_property
-    def deciding_places(self) -> Int64s:
-        """The places of the deciding polls on the line."""
-        polls, _ = self.deciding
-        return self.line.place(polls.store, polls.at_us)
+    def first_after(self, store: Int64s, at_us: Int64s) -> Int64s:
+        """Return the index of the first deciding poll after each instant."""
+        later = np.searchsorted(self._place, self.line.place(store, at_us), side="right")
+        return later if self.policy.scope is Scope.ALL else np.searchsorted(self._inside[2], later)
 
     @property
     def has_plain_breaks(self) -> bool:
         """Whether every poll speaks from the break before it to the break after it, in one span, without rounding."""
         return self.policy.scope is Scope.SPAN and not self.policy.slot_us
+
+    @cached_property
+    def _inside(self) -> tuple[Polls, Int64s, Int64s]:
+        return polls_inside_spans(self._polls, self._place, *self.span_places)
 
     def states(self, *, joined: bool = False) -> States:
         """Return the implied states. `joined` merges most adjacent equal states of a store into one, by its first poll."""
@@ -96,12 +106,16 @@ def in_order(polls: Polls, line: Line, as_of_us: int) -> tuple[Polls, Int64s]:
     return Polls(store[kept], at_us[kept], active[kept]), place[kept]
 
 
-def polls_inside_spans(polls: Polls, place: Int64s, spans: Spans, line: Line) -> tuple[Polls, Int64s]:
-    """Return the polls taken while their store is open, and the index of each one's span. `polls` are in order."""
-    first = np.searchsorted(place, line.place(spans.store, spans.open_us))
-    count = np.searchsorted(place, line.place(spans.store, spans.close_us)) - first
-    span, poll = expand_ranges(first, count)
-    return Polls(polls.store[poll], polls.at_us[poll], polls.active[poll]), span
+def polls_inside_spans(
+    polls: Polls, place: Int64s, opens: Int64s, closes: Int64s
+) -> tuple[Polls, Int64s, Int64s]:
+    """Return the polls taken while their store is open, and the indexes of each one's span and of itself.
+
+    `polls` are in order. All places are on one line: those of the polls, and where the spans open and close.
+    """
+    first = np.searchsorted(place, opens)
+    span, poll = expand_ranges(first, np.searchsorted(place, closes) - first)
+    return Polls(polls.store[poll], polls.at_us[poll], polls.active[poll]), span, poll
 
 
 def are_linked(group: Int64s, earlier_us: Int64s, later_us: Int64s, longest_us: int) -> Bools:

@@ -66,7 +66,10 @@ class SpecialDay:
 
 @dataclass(frozen=True, slots=True)
 class StoreClosure:
-    """A closure that applies to the store. `ends_us` is None if it has no end."""
+    """A closure that applies to the store. `ends_us` is None if it has no end.
+
+    `labels` are those of the stores that it was declared for, empty for every store; None if it names this store.
+    """
 
     id: str
     starts_us: int
@@ -74,6 +77,7 @@ class StoreClosure:
     treatment: Treatment
     reason: str = ""
     note: str = ""
+    labels: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

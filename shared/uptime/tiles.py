@@ -6,7 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from shared.uptime.calendar import Spans
-from shared.uptime.intervals import Int64s, Line, between, intersect_intervals
+from shared.uptime.intervals import Bools, Int64s, Line, between, intersect_intervals
 from shared.uptime.policy import NoData, Policy
 from shared.uptime.states import PollHistory, States, break_instants
 
@@ -21,7 +21,7 @@ class TileState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """Stretches `[begin_us, end_us)` that fill the measured time, sorted by (store, begin_us).
+    """Stretches `[begin_us, end_us)` of measured time, sorted by (store, begin_us): those that are down, and their neighbours.
 
     `state` holds `TileState`s. The polls that speak have the indexes from `poll` to `last_poll`; -1 where none does.
     """
@@ -35,37 +35,53 @@ class Tiles:
 
 
 def tiled(history: PollHistory, spoken: States, starts_us: Int64s) -> Tiles:
-    """Tile the measured time of each store from its start to `as_of`.
+    """Tile the measured time of each store from its start to `as_of`, wherever it is down, and the tiles beside that.
 
     Time that no poll speaks for is down or unknown, as the policy has it. With a policy that scales it is unknown.
     """
-    line, spans, as_of_us = history.line, history.spans, history.as_of_us
+    line, silent_state = history.line, _silent_state(history.policy)
     begin_us = np.maximum(spoken.begin_us, starts_us[spoken.store])
     kept = np.flatnonzero(begin_us < spoken.end_us)
+    beside = _beside_down(spoken.active[kept], silent_state)
+    kept = kept[beside[:-1] | beside[1:]]
+    beside = _beside_down(spoken.active[kept], silent_state)
     begin_us, end_us, store = begin_us[kept], spoken.end_us[kept], spoken.store[kept]
-    open_us = np.maximum(spans.open_us, starts_us[spans.store])
-    close_us = np.minimum(spans.close_us, as_of_us)
-    inside = np.flatnonzero(open_us < close_us)
-    of_span = spans.store[inside]
-    gaps = between(line.place(store, begin_us), line.place(store, end_us))
-    filled = gaps[0] < gaps[1]
-    span, first, last = intersect_intervals(
-        gaps[0][filled],
-        gaps[1][filled],
-        line.place(of_span, open_us[inside]),
-        line.place(of_span, close_us[inside]),
-    )
-    silent = of_span[span]
-    place = np.searchsorted(line.place(store, begin_us), first)
+    begin = line.place(store, begin_us)
+    gap_begin, gap_end = between(begin, line.place(store, end_us))
+    gap = np.flatnonzero((gap_begin < gap_end) & beside)
+    silent, first, last = _measured_in(history, gap_begin[gap], gap_end[gap], starts_us)
+    place = np.searchsorted(begin, first)
     state = np.where(spoken.active[kept], TileState.UP, TileState.DOWN)
     polls = _speaking_polls(history, spoken, kept, begin_us)
     return Tiles(
         np.insert(store, place, silent),
         np.insert(begin_us, place, line.instant_us(silent, first)),
         np.insert(end_us, place, line.instant_us(silent, last)),
-        np.insert(state, place, _silent_state(history.policy)),
+        np.insert(state, place, silent_state),
         *(np.insert(poll, place, -1) for poll in polls),
     )
+
+
+def _beside_down(active: Bools, silent_state: TileState) -> Bools:
+    """Return for each gap, before, between and after some stretches, whether the gap or a stretch beside it can be down."""
+    beside = np.full(len(active) + 1, silent_state is TileState.DOWN)
+    beside[:-1] |= ~active
+    beside[1:] |= ~active
+    return beside
+
+
+def _measured_in(
+    history: PollHistory, begin: Int64s, end: Int64s, starts_us: Int64s
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Return the measured time of each store from its start to `as_of` inside intervals of the line: store, begin, end."""
+    line, of_span = history.line, history.spans.store
+    opens, closes = history.span_places
+    store = np.arange(len(starts_us), dtype=np.int64)
+    first = np.maximum(opens, line.place(store, starts_us)[of_span])
+    last = np.minimum(closes, line.place(store, np.full_like(starts_us, history.as_of_us))[of_span])
+    inside = np.flatnonzero(first < last)
+    span, begin, end = intersect_intervals(begin, end, first[inside], last[inside])
+    return of_span[inside[span]], begin, end
 
 
 def _speaking_polls(
@@ -84,9 +100,8 @@ def _speaking_polls(
         return break_instants(at_us[poll], at_us[poll + 1], fill)
 
     early = joined[break_after(first[joined]) <= begin_us[joined]]
-    place = history.line.place(spoken.store[kept[early]], begin_us[early])
     # The first poll after the beginning, unless the one before it still speaks there.
-    after = np.searchsorted(history.deciding_places, place, side="right")
+    after = history.first_after(spoken.store[kept[early]], begin_us[early])
     after = np.clip(after, first[early] + 1, last[early])
     first[early] = np.where(break_after(after - 1) > begin_us[early], after - 1, after)
     last[joined] -= break_after(last[joined] - 1) >= spoken.end_us[kept[joined]]
@@ -106,13 +121,12 @@ def measured_before(line: Line, spans: Spans, starts_us: Int64s, lookback_us: in
     return found[recent], last_us[recent]
 
 
-def last_state_before(
-    line: Line, spoken: States, spans: Spans, starts_us: Int64s, lookback_us: int, policy: Policy
-) -> Int64s:
+def last_state_before(history: PollHistory, spoken: States, starts_us: Int64s, lookback_us: int) -> Int64s:
     """The `TileState` of each store at the end of its last measured time before its start, -1 if that is too long ago."""
-    found, last_us = measured_before(line, spans, starts_us, lookback_us)
+    line = history.line
+    found, last_us = measured_before(line, history.spans, starts_us, lookback_us)
     state = np.full(len(starts_us), -1, dtype=np.int64)
-    state[found] = _silent_state(policy)
+    state[found] = _silent_state(history.policy)
     last = line.place(found, last_us)
     index = np.searchsorted(line.place(spoken.store, spoken.begin_us), last) - 1
     speaks = np.flatnonzero(index >= 0)

@@ -18,6 +18,8 @@ _DURATION = re.compile(
     r"(?:T(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,8})S)?)?",
     re.ASCII,
 )
+# The name that a duration makes, such as last_1d12h.
+_NAME = re.compile(r"last_((?:\d{1,2}w)?(?:\d{1,3}d)?)((?:\d{1,4}h)?(?:\d{1,6}m)?(?:\d{1,8}s)?)", re.ASCII)
 _UNITS_US: Final = {
     "weeks": 7 * DAY_US,
     "days": DAY_US,
@@ -47,7 +49,7 @@ class Window:
 
     `reach_us` is how far before `as_of` the window can start: its length, unless it is a calendar window. A window of
     fixed `dates` reaches as far as `as_of` is away: ask `reach_from_us`.
-    `duration` is the ISO 8601 text of a window without a name of its own.
+    `duration` is the ISO 8601 text of a window that is not one of `NAMED_WINDOWS`.
     """
 
     name: str
@@ -58,7 +60,7 @@ class Window:
 
     @property
     def text(self) -> str:
-        """The text that `parse_window` reads this window from."""
+        """The text that is stored. Callers and people see the name."""
         return self.duration or (self.dates.text if self.dates else self.name)
 
     @property
@@ -101,13 +103,16 @@ NAMED_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
 def parse_window(text: str) -> Window:
     """Parse the name of a window, an ISO 8601 duration (`PT6H`, `P30D`), or a local day, week or month (`month_of:2026-10`).
 
-    A duration has weeks, days, hours, minutes and seconds. It makes a name: `last_6h`, `last_30d`, `last_1d12h`.
-    Raises ValueError with the possible values.
+    A duration has weeks, days, hours, minutes and seconds, and makes a name: `last_6h`, `last_30d`, `last_1d12h`. The names
+    that durations and local periods make are read too. Raises ValueError with the possible values.
     """
     if text in NAMED_WINDOWS:
         return NAMED_WINDOWS[text]
     if dates := parse_period(text):
         return Window(dates.name, dates.latest_us - dates.earliest_us, dates=dates)
+    if named := _NAME.fullmatch(text):
+        days, times = named.groups()
+        text = f"P{days}{'T' if times else ''}{times}".upper()
     found = _DURATION.fullmatch(text)
     given = (
         {unit: int(digits) for unit, digits in found.groupdict().items() if int(digits or 0)} if found else {}
@@ -122,6 +127,18 @@ def parse_window(text: str) -> Window:
         raise ValueError(f"{text!r}: a window must be longer than 0 and at most 366 days")
     name = "last_" + "".join(f"{number}{unit[0]}" for unit, number in given.items())
     return Window(name, length_us, duration=text)
+
+
+def window_names(texts: Sequence[str]) -> list[str]:
+    """Return the names of stored windows. A text that is not valid stays as it is."""
+    return [_name_window(text) for text in texts]
+
+
+def _name_window(text: str) -> str:
+    try:
+        return parse_window(text).name
+    except ValueError:
+        return text
 
 
 def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:

@@ -2,8 +2,6 @@
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.local.ports import HOST
+from tests.fixtures import warm_start
 
 _CANARY = "canary-of-a-password"
 _AWAY = f"{HOST}:1"
@@ -160,22 +159,18 @@ def folder(tmp_path: Path) -> Path:
 def run(arguments: tuple[str, ...], env: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """Return the exit code, and everything printed with line ends as spaces."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("UPTILL_")}
-    ended = subprocess.run(
-        [sys.executable, "-m", *(argument.replace("{}", str(folder)) for argument in arguments)],
+    ended = warm_start.run(
+        [argument.replace("{}", str(folder)) for argument in arguments],
         env={**inherited, **{name: value.replace("{}", str(folder)) for name, value in env.items()}},
         cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
         timeout=90,
-        check=False,
     )
-    return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
+    return ended.returncode, " ".join((ended.stdout + ended.stderr).decode().split())
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_wrong_setting_or_path_ends_with_a_message(case: Case, folder: Path) -> None:
-    code, printed = run(case.arguments, {"PYTHONPATH": str(Path(__file__).parents[2]), **case.env}, folder)
+    code, printed = run(case.arguments, case.env, folder)
     assert "Traceback" not in printed
     assert "unexpected error" not in printed
     assert _CANARY not in printed

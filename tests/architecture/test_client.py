@@ -36,7 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
 _ANSWERS: dict[str, dict[str, type[Any]]] = {
     "openapi.json": {
-        "AppliedClosureBody": explanation.AppliedClosure,
+        "AppliedClosureBody": timelines.AppliedClosure,
+        "DayIntervalBody": timelines.DayInterval,
         "DeliveryBody": webhooks.WebhookDelivery,
         "Deliver": schedules.ScheduleDelivery,
         "ExplainedSegmentBody": explanation.ExplainedSegment,
@@ -63,6 +64,7 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "StoreDetailBody": store_answers.StoreDetail,
         "StoreFilterBody": report_status.ReportStores,
         "TimelineBody": timelines.Timeline,
+        "TimelineDayBody": timelines.TimelineDay,
         "TotalsBody": timelines.Totals,
     },
     "openapi-ingest.json": {

@@ -10,20 +10,13 @@ from urllib.parse import urlsplit
 import httpx2
 import psycopg
 
-from tests.fixtures.services import Services, kill_group, wait_until
+from tests.fixtures.services import Services, answers, kill_group, wait_until
 from tests.integration.ingest.database import check_ledger
 
 START = datetime(2024, 9, 2, tzinfo=UTC)
 CALL_POLLS = 100
 SENDERS = 6
 KILLS = 3
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz", timeout=5).is_success
-    except httpx2.HTTPError:
-        return False
 
 
 def call(sender: int, number: int) -> list[dict[str, str]]:
@@ -56,7 +49,7 @@ class Sender(threading.Thread):
                         self.acknowledged.append(number)
                 except httpx2.HTTPError:
                     self.lost += 1
-                    self.done.wait(0.02)
+                    self.done.wait(0.1)
                 number += 1
 
     def await_more(self, calls: int) -> None:
@@ -72,12 +65,12 @@ def test_what_was_acknowledged_survives_sigkill(env: Mapping[str, str], tmp_path
         senders = [Sender(number, url, settings["UPTILL_API_KEY"]) for number in range(SENDERS)]
         for kill in range(KILLS + 1):
             process = services.start("services.ingest.http", f"--port={urlsplit(url).port}")
-            wait_until(lambda: answers(url), "the ingest service")
+            wait_until(lambda: answers(f"{url}/readyz"), "the ingest service")
             if kill == 0:
                 for sender in senders:
                     sender.start()
             for sender in senders:
-                sender.await_more(15)
+                sender.await_more(5)
             if kill < KILLS:
                 kill_group(process, signal.SIGKILL)
                 process.wait()

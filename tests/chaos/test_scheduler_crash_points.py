@@ -1,4 +1,7 @@
-"""The scheduler dies, fails or falls asleep between what it commits and what it does then; the next one makes good."""
+"""The scheduler dies, fails or falls asleep between what it commits and what it does then; another one makes good.
+
+After an error it goes on itself, so what it left behind can be looked at only after a kill or a sleep.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,10 +29,10 @@ pytestmark = pytest.mark.parametrize("action", ACTIONS)
 
 
 def fails_at(services: Services, name: str, action: str) -> None:
-    """A scheduler that ends there, or goes on from there while another is at work."""
+    """A scheduler that is killed there, or goes on from there while another is at work."""
     victim: Process = services.scheduler(**armed(name, action))
     wait_until(lambda: services.logged('"failpoint_hit"'), f"{name} to be hit")
-    if not action.startswith("sleep"):
+    if action == "kill":
         wait_until(lambda: victim.poll() is not None, "the scheduler's end")
 
 
@@ -56,7 +59,8 @@ def test_poison_that_it_did_not_bury(action: str, idle_services: Services) -> No
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("update report_batch set burnt = 5 where batch_no = 1")
         fails_at(services, "bury.before_commit", action)
-        assert conn.execute(state).fetchone() == ("queued", None, "pending")
+        if action != "raise":
+            assert conn.execute(state).fetchone() == ("queued", None, "pending")
         services.scheduler()
         wait_until(lambda: conn.execute(state).fetchone() == ("failed", "1", "dead"), "the report's end")
 
@@ -76,6 +80,7 @@ def test_files_of_an_expired_report_that_it_did_not_remove(
         conn.execute("update report set finished_at = finished_at - interval '8 days'")
         fails_at(services, "expire.after_commit", action)
         assert conn.execute("select state from report").fetchone() == ("expired",)
-        assert list(storage.list("reports/"))
+        if action != "raise":
+            assert list(storage.list("reports/"))
         sweep_bucket(conn, storage, _WEEK_S, now=datetime.now(UTC) + timedelta(hours=2))
     assert not list(storage.list("reports/"))

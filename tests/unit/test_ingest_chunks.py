@@ -156,3 +156,18 @@ def test_refused_files(data: bytes, reason: str) -> None:
         open_table(blocks(data, 16))
     assert refusal.value.reason == reason
     assert reason in FILE_REASONS
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        (b"# exported 2024-10-14", "Comments are not read: remove the lines above the header"),
+        (b"#store_id,status,timestamp_utc", "and a # in front of it"),
+        (b"store_id,starts_at,ends_at,treatment,reason", "To be a file of closures it lacks note"),
+        (b"store_id;status", "To be a file of polls it lacks timestamp_utc"),
+        (b"store_id,status,status,timestamp_utc", "Keep one of these columns"),
+    ],
+)
+def test_a_refused_header_says_what_to_change(header: bytes, hint: str) -> None:
+    with pytest.raises(BadInputFile, match=hint):
+        open_table(iter([header + b"\n"]))

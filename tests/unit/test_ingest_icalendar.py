@@ -87,6 +87,50 @@ def test_times_in_utc_are_shown_in_the_calendars_zone() -> None:
     assert dates(winter, head=f"{NEW_YORK}X-WR-TIMEZONE:Our shop") == {"2024-12-24": ["10:00-14:00"]}
 
 
+@pytest.mark.parametrize("head", ["X-WR-TIMEZONE:America/New_York", f"X-WR-TIMEZONE:Our shop\n{NEW_YORK}"])
+def test_times_in_utc_are_exact_when_clocks_change(head: str) -> None:
+    """On 3 November 2024, clocks in New York show 01:00 to 02:00 twice: from 05:00 to 07:00 UTC."""
+
+    def read(begin: str, end: str) -> list[str]:
+        (hours,) = dates(f"DTSTART:{begin}Z\nDTEND:{end}Z", head=head).values()
+        return hours
+
+    assert read("20241103T040000", "20241103T100000") == ["00:00-05:00"]
+    assert read("20241103T051500", "20241103T054500") == ["01:15-01:45"]
+    assert read("20241103T053000", "20241103T070000") == ["01:30-02:00"]
+    assert read("20240310T050000", "20240310T100000") == ["00:00-06:00"]
+    for begin, end in (("20241103T063000", "20241103T100000"), ("20241103T053000", "20241103T063000")):
+        with pytest.raises(InvalidRequest, match=r"go back on 2024-11-03 and show 01:30 twice"):
+            read(begin, end)
+    with pytest.raises(InvalidRequest, match="up to 24 hours"):
+        read("20240310T050000", "20240311T050000")
+    zoned = "DTSTART;TZID=America/New_York:20241103T000000\nDTEND:20241103T063000Z"
+    with pytest.raises(InvalidRequest, match=r"line 5: DTEND .* show 01:30 twice"):
+        dates(zoned)
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ("DTSTART;VALUE=DATE:20081225", "events before 2016-01-01 or after 2035-12-31 were left out: 1"),
+        ("DTSTART:20410101T100000\nDURATION:PT4H", "were left out: 1"),
+        ("DTSTART;VALUE=DATE:20081225\nRRULE:FREQ=YEARLY;COUNT=3", ""),
+        ("DTSTART;VALUE=DATE:20241225\nSTATUS:CANCELLED", "all its events are canceled or excepted"),
+        (
+            "DTSTART;VALUE=DATE:20241225\nEXDATE;VALUE=DATE:20241225",
+            "all its events are canceled or excepted",
+        ),
+    ],
+)
+def test_a_file_without_dates_is_refused(event: str, told: str) -> None:
+    """It would empty a calendar without a word."""
+    with pytest.raises(
+        InvalidRequest, match="would empty the calendar: send events of these years"
+    ) as refused:
+        dates(event)
+    assert told in str(refused.value)
+
+
 def test_recurring_events_are_read_for_twenty_years() -> None:
     christmas = dates("DTSTART;VALUE=DATE:19701225\nRRULE:FREQ=YEARLY")
     assert list(christmas) == [f"{year}-12-25" for year in range(2016, 2036)]
@@ -122,7 +166,6 @@ def test_what_is_left_out_of_a_series() -> None:
         "2024-01-04": ["10:00-14:00"],
         "2024-01-05": ["10:00-14:00"],
     }
-    assert dates("DTSTART;VALUE=DATE:20241225\nSTATUS:CANCELLED") == {}
     more = "DTSTART;VALUE=DATE:20240101\nRDATE;VALUE=DATE:20240301,20240302"
     assert list(dates(more)) == ["2024-01-01", "2024-03-01", "2024-03-02"]
 
@@ -163,7 +206,8 @@ WHOLE_DAY = "DTSTART;VALUE=DATE:20240101\n"
         ("SUMMARY:x", 3, "add the date"),
         ("DTSTART;VALUE=DATE:20240230", 4, "write 20241224"),
         ("DTSTART;VALUE=DATE:18991231", 4, "1900 to 2200"),
-        ("DTSTART:20240101T100000", 4, "up to 24 hours"),
+        ("DTSTART:20240101T100000", 4, "neither DTEND nor DURATION: add the time"),
+        ("DTSTART;TZID=UTC:20240101T100000\nDTEND:20240101T140000", 5, "give both one, or neither"),
         ("DTSTART:20240101T100000\nDTEND:20240103T100000", 5, "up to 24 hours"),
         ("DTSTART:20240101T100000\nDTEND:20240101T090000", 5, "ends after it begins"),
         ("DTSTART:20240101T100000\nDTEND;VALUE=DATE:20240102", 5, "both be dates or both be times"),
@@ -175,11 +219,18 @@ WHOLE_DAY = "DTSTART;VALUE=DATE:20240101\n"
         (WHOLE_DAY + "DURATION:P99999999W", 5, "within 100 years"),
         (WHOLE_DAY + "RRULE:FREQ=HOURLY", 5, "YEARLY, MONTHLY, WEEKLY or DAILY"),
         (WHOLE_DAY + "RRULE:FREQ=DAILY;INTERVAL=0", 5, "INTERVAL must be 1 to"),
-        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=0", 5, "COUNT must be at least 1"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=0", 5, "COUNT must be 1 to 1,000,000,000"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=99999999999", 5, "COUNT must be 1 to 1,000,000,000"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=" + "9" * 5000, 5, "COUNT must be 1 to 1,000,000,000"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=two", 5, "COUNT must be 1 to 1,000,000,000"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=1,2", 5, "COUNT must be one number"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;INTERVAL=1001", 5, "INTERVAL must be 1 to 1,000"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;INTERVAL=99999999999", 5, "INTERVAL must be 1 to 1,000"),
+        (WHOLE_DAY + "RRULE:FREQ=YEARLY;BYMONTHDAY=99999999999", 5, "BYMONTHDAY must be -31 to 31, and not 0"),
         (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=2;UNTIL=20240103", 5, "either COUNT or UNTIL"),
         (WHOLE_DAY + "RRULE:FREQ=DAILY;BYHOUR=9", 5, "BYHOUR is not read"),
         (WHOLE_DAY + "RRULE:FREQ=YEARLY;BYWEEKNO=1", 5, "BYWEEKNO is not read"),
-        (WHOLE_DAY + "RRULE:FREQ=YEARLY;BYMONTH=13", 5, ""),
+        (WHOLE_DAY + "RRULE:FREQ=YEARLY;BYMONTH=13", 5, "BYMONTH must be 1 to 12"),
         (WHOLE_DAY + "RRULE:FREQ=WEEKLY;BYDAY=1MO", 5, "write MO"),
         (WHOLE_DAY + "RRULE:FREQ=WEEKLY;BYMONTHDAY=1", 5, "no meaning"),
         (WHOLE_DAY + "RRULE:every year", 5, "FREQ"),

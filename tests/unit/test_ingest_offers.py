@@ -135,3 +135,11 @@ def test_no_meaning_is_guessed_for_an_unknown_word(words: str, mapping: str) -> 
 
 def test_the_header_itself_is_no_word() -> None:
     assert offers("status", "status") == ""
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-10-14 09:00 PST", "2024-10-14 09:00:00 UTC+2", "2024-10-14 09:00 Europe/Berlin"]
+)
+def test_names_of_zones_are_not_read_as_offsets(value: str) -> None:
+    assert "end in the name of a zone" in offers("timestamp", value)
+    assert "-08:00" in offers("timestamp", value)

@@ -31,11 +31,13 @@ ODD = [
     *("12345.0", "0.0", "-7.0", "12.00", "123,0", "v1.0", "1.0.0", "store 12.0"),
     *("NULL", "null", "Null", "(null)", "<NULL>", "nan", "NaN", "NAN", "-nan", "None", "none", "NONE", "<none>"),
     *("N/A", "n/a", "#N/A", "<NA>", "n.a.", "undefined", r"\N", "[object Object]"),
+    *("1,234", "12,345,678", '="00123"', '="fca22568-98bf-449b-89ed-15a37ab475e1"', "'00124"),
     *("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "########", "#SPILL!"),
 ]  # fmt: skip
 FINE = [
     *("7", "007", "8419537941919820732", "fca22568-98bf-449b-89ed-15a37ab475e1", "12.5", "10.0.0.1", "1.01"),
     *("E5", "8E", "8E5F", "3e", "store-17", "e-17", "1e", "NA", "Nulltown", "nans", "nonesuch", "Nan's", "#1", "#12"),
+    *("'s-Gravenhage", "=a", "#b4"),
     *("a b", "a/b c", "\u00e9", "\u6771\u4eac", "ns-0", "1-0", "100", "200.", "0", "+", "-", "n", "u", "store_0"),
 ]  # fmt: skip
 EDGES = [
@@ -75,7 +77,7 @@ def test_an_odd_id_is_rejected_unless_allowed(store_id: str) -> None:
     assert find_id_fault(store_id, allow_odd=True) is None
 
 
-@pytest.mark.parametrize("store_id", FINE)
+@pytest.mark.parametrize("store_id", [*FINE, "1,23", "a,b", "12,3456"])
 def test_an_id_that_is_not_odd(store_id: str) -> None:
     assert require_store_id(store_id, allow_odd=False) == store_id
 

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from services.ingest.parse.invisible_characters import has_invisible
-from shared.texts import UNSEEN, seen, storable, storable_throughout
+from shared.texts import UNSEEN, quoted, seen, storable, storable_throughout
 
 _EVERY = [chr(code) for code in range(sys.maxunicode + 1)]
 _CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Cs"}
@@ -16,6 +16,11 @@ def test_they_are_unicodes() -> None:
     found = {char for char in _EVERY if UNSEEN.match(char)}
     assert {char for char in _EVERY if unicodedata.category(char) in _CATEGORIES} <= found
     assert {unicodedata.category(char) for char in found} <= _CATEGORIES | {"Cn"}  # of a later Unicode
+
+
+def test_names_in_messages_are_escaped_only_where_nobody_sees_them() -> None:
+    assert quoted("caf\"é\\x'y") == "'caf\"é\\x'y'"
+    assert quoted("a\u200bb\n\x1b[0m") == r"'a\u200bb\n\x1b[0m'"
 
 
 def test_in_a_chunk_as_in_a_text() -> None:

@@ -29,16 +29,12 @@ def states(
         line,
         AS_OF * MINUTE_US,
     )
+    borders = (line.place(open_time.store, at_us) for at_us in (opens, closes))
+    counted, span, _ = polls_inside_spans(polls, place, *borders)
     found: States = (
         carried_states(polls, open_time, line, AS_OF * MINUTE_US, policy, joined=joined)
         if policy.scope == "all"
-        else span_states(
-            *polls_inside_spans(polls, place, open_time, line),
-            open_time,
-            AS_OF * MINUTE_US,
-            policy,
-            joined=joined,
-        )
+        else span_states(counted, span, open_time, AS_OF * MINUTE_US, policy, joined=joined)
     )
     return list(
         zip(

@@ -17,6 +17,7 @@ from shared.uptime.window import (
     CalendarPeriod,
     parse_window,
     parse_windows,
+    window_names,
 )
 from tests.property.stores import ZONES, as_of_us
 
@@ -38,6 +39,9 @@ from tests.property.stores import ZONES, as_of_us
 def test_the_name_follows_the_text(text: str, name: str, length_us: int) -> None:
     window = parse_window(text)
     assert (window.name, window.reach_us, window.calendar) == (name, length_us, None)
+    assert parse_window(name) == window
+    assert parse_window(window.text) == window
+    assert window_names([text, "nonsense"]) == [name, "nonsense"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,8 @@ def test_a_period_is_named_by_its_dates(text: str, name: str, first: date, until
     assert window.dates is not None
     assert (window.name, window.text, window.in_minutes) == (name, text, False)
     assert (window.dates.first, window.dates.until) == (first, until)
+    assert parse_window(name) == window
+    assert (parse_window(name).text, window_names([text, name])) == (text, [name, name])
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,12 @@ def test_a_period_is_named_by_its_dates(text: str, name: str, first: date, until
         "month_of:2024-10 ",
         "month_of:٢٠٢٤-10",
         "year_of:2024",
+        "month_of_2024-10",
+        "month_of:2024_10",
+        "month_of_2024_13",
+        "week_of_2026_W40",
+        "week_of:2026-w40",
+        "day_of_1999_12_31",
     ],
 )
 def test_a_period_that_does_not_exist_is_refused(text: str) -> None:
@@ -97,6 +109,13 @@ def test_a_period_that_does_not_exist_is_refused(text: str) -> None:
         "P1W2D3",
         "P٣D",
         "PT6H ",
+        "last_",
+        "last_6",
+        "last_6H",
+        "last_1h2d",
+        "last_0h",
+        "last_367d",
+        "last_6h ",
     ],
 )
 def test_what_is_no_window_is_refused(text: str) -> None:
@@ -110,6 +129,10 @@ def test_the_same_time_twice_and_too_many_are_refused() -> None:
         parse_windows(["PT6H", "last_hour", "PT60M"])
     with pytest.raises(ValueError, match="month_of:2024-10 is given twice"):
         parse_windows(["month_of:2024-10", "month_of:2024-11", "month_of:2024-10"])
+    with pytest.raises(ValueError, match="P3D and last_3d are the same window"):
+        parse_windows(["P3D", "last_3d"])
+    with pytest.raises(ValueError, match="month_of:2024-10 and month_of_2024_10 are the same window"):
+        parse_windows(["month_of:2024-10", "month_of_2024_10"])
     for texts in ([], [f"PT{hours}H" for hours in range(1, 22)]):
         with pytest.raises(ValueError, match="1 to 20"):
             parse_windows(texts)

@@ -4,7 +4,6 @@ from uptill_client.calendars import Calendar
 from uptill_client.client import UptillClient
 from uptill_client.closures import Closure, Lifetime, SpecialDate, SpecialHours, TimeRange
 from uptill_client.explanation import (
-    AppliedClosure,
     ExplainedHours,
     ExplainedPoll,
     ExplainedSegment,
@@ -22,7 +21,7 @@ from uptill_client.report_status import Progress, ReportStatus
 from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
-from uptill_client.timelines import Segment, Timeline
+from uptill_client.timelines import AppliedClosure, Segment, Timeline, TimelineDay
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
 
@@ -68,6 +67,7 @@ __all__ = [
     "StoreOutage",
     "TimeRange",
     "Timeline",
+    "TimelineDay",
     "UptillClient",
     "WebhookDelivery",
     "WebhookEndpoint",

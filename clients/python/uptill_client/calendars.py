@@ -67,9 +67,13 @@ class CalendarCalls(IngestCalls):
             body=lambda: iter([body]),
         )
 
-    def remove_calendar(self, name: str) -> None:
-        """Remove a calendar. The weekly hours of its dates apply again."""
-        self._ingest.call(type(None), "DELETE", _calendar_path(name))
+    def remove_calendar(self, name: str, *, dry_run: bool = False) -> Calendar | None:
+        """Remove a calendar. The weekly hours of its dates apply again.
+
+        A dry run returns the calendar that would be removed, and changes nothing.
+        """
+        path, params = _calendar_path(name), dry_run_params(dry_run=dry_run)
+        return self._ingest.call_or_none(Calendar, "DELETE", path, params=params)
 
 
 def _calendar_path(name: str) -> str:

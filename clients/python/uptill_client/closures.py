@@ -18,10 +18,10 @@ _PATH = "/v1/closures"
 class Closure:
     """A closure that holds. `store_id` is "*" for every store, and None if `labels` decide.
 
-    `warnings`: what to check after it was declared.
+    `warnings`: what to check after it was declared. In a dry run, a new one has no `id`, and a change no `import_id`.
     """
 
-    id: str
+    id: str | None
     store_id: str | None
     labels: Mapping[str, str] | None
     starts_at: datetime
@@ -29,7 +29,7 @@ class Closure:
     treatment: str
     reason: str
     note: str
-    import_id: str
+    import_id: str | None
     declared_by: str | None
     declared_at: datetime
     changed_by: str | None
@@ -88,9 +88,13 @@ class ClosureCalls(IngestCalls):
         *,
         store_id: str | None = None,
         labels: Mapping[str, str] | None = None,
+        dry_run: bool = False,
         **terms: Unpack[ClosureTerms],
     ) -> Closure:
-        """Declare a closure of a store ("*" for every store) or of all stores with the labels; also afterwards."""
+        """Declare a closure of a store ("*" for every store) or of all stores with the labels; also afterwards.
+
+        A dry run changes nothing.
+        """
         ends_at = terms.get("ends_at")
         body = {
             **terms,
@@ -99,7 +103,7 @@ class ClosureCalls(IngestCalls):
             "starts_at": terms["starts_at"].isoformat(),
             "ends_at": ends_at and ends_at.isoformat(),
         }
-        return self._ingest.call(Closure, "POST", _PATH, json=body)
+        return self._ingest.call(Closure, "POST", _PATH, json=body, params=dry_run_params(dry_run=dry_run))
 
     def closures(self, *, store_id: str | None = None) -> Iterator[Closure]:
         """Yield the closures that hold, latest start first."""
@@ -109,13 +113,21 @@ class ClosureCalls(IngestCalls):
         """Return a closure that holds. Raises `ApiError` with code `closure_not_found`."""
         return self._ingest.call(Closure, "GET", f"{_PATH}/{encode_segment(closure_id)}")
 
-    def change_closure(self, closure_id: str, **changes: Any) -> Closure:
-        """Change the given fields of `PATCH /v1/closures/{id}`, such as `ends_at="2024-10-18T23:00:00Z"`."""
-        return self._ingest.call(Closure, "PATCH", f"{_PATH}/{encode_segment(closure_id)}", json=changes)
+    def change_closure(self, closure_id: str, *, dry_run: bool = False, **changes: Any) -> Closure:
+        """Change the given fields of `PATCH /v1/closures/{id}`, such as `ends_at="2024-10-18T23:00:00Z"`.
 
-    def withdraw_closure(self, closure_id: str) -> None:
-        """Withdraw a closure. Reports that were made before keep their numbers."""
-        self._ingest.call(type(None), "DELETE", f"{_PATH}/{encode_segment(closure_id)}")
+        A dry run changes nothing.
+        """
+        path, params = f"{_PATH}/{encode_segment(closure_id)}", dry_run_params(dry_run=dry_run)
+        return self._ingest.call(Closure, "PATCH", path, json=changes, params=params)
+
+    def withdraw_closure(self, closure_id: str, *, dry_run: bool = False) -> Closure | None:
+        """Withdraw a closure. Reports that were made before keep their numbers.
+
+        A dry run returns the closure that would be withdrawn, and changes nothing.
+        """
+        path, params = f"{_PATH}/{encode_segment(closure_id)}", dry_run_params(dry_run=dry_run)
+        return self._ingest.call_or_none(Closure, "DELETE", path, params=params)
 
     def get_special_hours(self, store_id: str) -> SpecialHours:
         """Return the special dates of a store."""
@@ -130,9 +142,12 @@ class ClosureCalls(IngestCalls):
         params = creation(create=create) | dry_run_params(dry_run=dry_run)
         return self._ingest.call(StoreChanged, "PUT", path, json=body, params=params)
 
-    def remove_special_hours(self, store_id: str, *, date: str | None = None) -> StoreChanged:
-        """Remove the special hours of one date, or of all dates."""
+    def remove_special_hours(
+        self, store_id: str, *, date: str | None = None, dry_run: bool = False
+    ) -> StoreChanged:
+        """Remove the special hours of one date, or of all dates. A dry run changes nothing."""
         chosen = {"date": date} if date is not None else {}
+        chosen |= dry_run_params(dry_run=dry_run)
         return self._ingest.call(
             StoreChanged, "DELETE", f"{store_path(store_id)}/special-hours", params=chosen
         )
@@ -148,14 +163,16 @@ class ClosureCalls(IngestCalls):
         opened_at: datetime | None = None,
         closed_at: datetime | None = None,
         create: bool = False,
+        dry_run: bool = False,
     ) -> StoreChanged:
         """Set when a store begins and ceases to exist. Without both it has always existed.
 
-        An unknown store: as in `set_hours`.
+        An unknown store and a dry run: as in `set_hours`.
         """
         body = {
             "opened_at": opened_at and opened_at.isoformat(),
             "closed_at": closed_at and closed_at.isoformat(),
         }
         path = f"{store_path(store_id)}/lifetime"
-        return self._ingest.call(StoreChanged, "PUT", path, json=body, params=creation(create=create))
+        params = creation(create=create) | dry_run_params(dry_run=dry_run)
+        return self._ingest.call(StoreChanged, "PUT", path, json=body, params=params)

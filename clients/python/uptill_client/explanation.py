@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from uptill_client.timelines import Totals
+from uptill_client.timelines import AppliedClosure, Totals
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,6 @@ class ExplainedSegment:
     hours: Sequence[ExplainedHours]
     closure_id: str | None
     folded: int
-
-
-@dataclass(frozen=True)
-class AppliedClosure:
-    """A closure that applied to a store."""
-
-    id: str
-    starts_at: datetime
-    ends_at: datetime | None
-    treatment: str
-    reason: str
-    note: str
 
 
 @dataclass(frozen=True)

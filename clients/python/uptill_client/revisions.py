@@ -17,15 +17,16 @@ class ChangedValue:
     """A column of a store that differs. None: the store has no row in that report."""
 
     column: str
-    before: float | str | None
-    after: float | str | None
+    before: int | float | str | None
+    after: int | float | str | None
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A change of a store's data between two reports, such as "closure" or "late_polls".
+    """What changed of a store's data between two reports, such as "closure" or "late_polls", and who changed it.
 
     `subject` is the closure's id, the calendar's name, or a date. `changed_by` is None for the command and live polls.
+    `changes` tells how many changes of the subject they made; the import and the time are those of the last one.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Cause:
     polls: int | None
     first_poll_at: datetime | None
     last_poll_at: datetime | None
+    changes: int = 1
 
 
 @dataclass(frozen=True)

@@ -76,13 +76,19 @@ class StoreCalls(IngestCalls):
         params = {"effective_from": effective_from, **dry_run_params(dry_run=dry_run)}
         return self._ingest.call(StoreChanged, "DELETE", f"{store_path(store_id)}/hours", params=params)
 
-    def set_timezone(self, store_id: str, timezone: str, *, create: bool = False) -> StoreChanged:
-        """Set the IANA time zone of a store. An unknown store: as in `set_hours`."""
-        return self._change(store_id, "timezone", timezone, create=create)
+    def set_timezone(
+        self, store_id: str, timezone: str, *, create: bool = False, dry_run: bool = False
+    ) -> StoreChanged:
+        """Set the IANA time zone of a store. An unknown store and a dry run: as in `set_hours`."""
+        chosen = dry_run_params(dry_run=dry_run)
+        return self._change(store_id, "timezone", timezone, create=create, **chosen)
 
-    def set_labels(self, store_id: str, labels: Mapping[str, str], *, create: bool = False) -> StoreChanged:
-        """Replace the labels of a store. An unknown store: as in `set_hours`."""
-        return self._change(store_id, "labels", dict(labels), create=create)
+    def set_labels(
+        self, store_id: str, labels: Mapping[str, str], *, create: bool = False, dry_run: bool = False
+    ) -> StoreChanged:
+        """Replace the labels of a store. An unknown store and a dry run: as in `set_hours`."""
+        chosen = dry_run_params(dry_run=dry_run)
+        return self._change(store_id, "labels", dict(labels), create=create, **chosen)
 
     def _change(self, store_id: str, field: str, value: Any, *, create: bool, **query: str) -> StoreChanged:
         params = query | creation(create=create)

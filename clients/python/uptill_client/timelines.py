@@ -1,6 +1,6 @@
 """The answer that explains one store's uptime in one window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,8 +59,42 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class AppliedClosure:
+    """A closure that applied to a store. `store_id` is "*" for every store, and None if `labels` decide."""
+
+    id: str
+    starts_at: datetime
+    ends_at: datetime | None
+    treatment: str
+    reason: str
+    note: str
+    store_id: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class DayInterval:
+    """An opening interval of a date, in local time."""
+
+    start_time_local: str
+    end_time_local: str
+
+
+@dataclass(frozen=True)
+class TimelineDay:
+    """A local date with hours of its own. `calendar` is None for the store's special hours."""
+
+    date: str
+    calendar: str | None
+    intervals: Sequence[DayInterval]
+
+
+@dataclass(frozen=True)
 class Timeline:
-    """How the uptime of one store in one window comes about. `segments` cover `spans` and add up to `totals`."""
+    """How the uptime of one store in one window comes about. `segments` cover `spans` and add up to `totals`.
+
+    `closures`: those that the segments name, and notes. `special_days`: the dates with special hours or a calendar's.
+    """
 
     store_id: str
     timezone: str
@@ -75,3 +109,5 @@ class Timeline:
     polls: Sequence[TimelinePoll]
     segments: Sequence[Segment]
     totals: Totals
+    closures: Sequence[AppliedClosure] = ()
+    special_days: Sequence[TimelineDay] = ()

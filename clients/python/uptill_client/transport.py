@@ -78,6 +78,12 @@ class Transport:
                 raise _make_error(answer)
             time.sleep(pause_s)
 
+    def call_or_none(self, kind: type[T], method: str, path: str, **arguments: Any) -> T | None:
+        """Return the answer as a `kind`, or None if it is empty. Raises as `call`."""
+        optional: Any = kind | None
+        answer: T | None = self.call(optional, method, path, **arguments)
+        return answer
+
     def _read_answer(self, kind: type[T], answer: httpx2.Response) -> T:
         try:
             return TypeAdapter(kind).validate_json(answer.content or b"null")

@@ -18,6 +18,7 @@ from shared.http.contract import answers, with_headers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.parameters import ReportCaller, ReportRequest
+from shared.texts import quoted
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["aliases"])
 _SHOWN_CHARACTERS = 100
@@ -94,7 +95,7 @@ def _parse_report_id(given: str) -> UUID:
         return UUID(given)
     except ValueError:
         raise ReportNotFound(
-            f"report {given[:_SHOWN_CHARACTERS]!r} does not exist: pass the report_id from /trigger_report"
+            f"report {quoted(given[:_SHOWN_CHARACTERS])} does not exist: pass the report_id from /trigger_report"
         ) from None
 
 

@@ -18,6 +18,7 @@ from shared.http.contract import answers
 from shared.http.cursors import cut_page, invalid_cursor
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import KEY_ID, ApiKey
+from shared.texts import quoted
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["administration"])
 Admin = Annotated[ApiKey, Depends(RequireScope("admin"))]
@@ -82,7 +83,7 @@ async def revoke_key(context: Context, key: Admin, request: Request, prefix: Pre
     )
     _key_ring(request).forget(prefix)
     if not revoked:
-        raise KeyNotFound(f"no live API key has the prefix {prefix!r}: GET /v1/keys lists the keys")
+        raise KeyNotFound(f"no live API key has the prefix {quoted(prefix)}: GET /v1/keys lists the keys")
 
 
 @router.get("/v1/audit")

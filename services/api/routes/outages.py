@@ -18,6 +18,7 @@ from shared.errors import Overloaded, StoreFailed
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
+from shared.texts import quoted
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["outages"])
 
@@ -48,7 +49,7 @@ async def read_store_outages(
     search = chosen.to_search(position, store.store_id)
     page = await _answer_page(context, key, chosen.limit, choice, position, search)
     for failed in page.failed_stores:
-        raise StoreFailed(f"store {failed.store_id!r} cannot be computed: {failed.detail}")
+        raise StoreFailed(f"store {quoted(failed.store_id)} cannot be computed: {failed.detail}")
     return page
 
 

@@ -56,9 +56,6 @@ IdempotencyKey = Annotated[
 ]
 
 
-MAX_IDEMPOTENCY_KEY = 255
-
-
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -100,11 +97,6 @@ async def accept(
     idempotency_key: str | None,
 ) -> ReportBody:
     """Accept a report or a revision, and set the headers of the answer."""
-    if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
-        raise BadHeader(
-            f"the Idempotency-Key has {len(idempotency_key)} characters: use 1 to {MAX_IDEMPOTENCY_KEY}",
-            field="Idempotency-Key",
-        )
     if request.webhook_url is not None:
         check_url(
             request.webhook_url, allow_private=context.settings.webhook_allow_private, field="webhook_url"

@@ -1,9 +1,10 @@
 """The answer body for a closure that an explanation refers to."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.clock import from_us
 from shared.uptime.store_terms import StoreClosure
@@ -15,6 +16,10 @@ class AppliedClosureBody(BaseModel):
     """A closure that applied to the store. Those with the treatment `ignore` change no number."""
 
     id: str
+    store_id: str | None = Field(
+        description="The store; `*` stands for every store; null if `labels` decide."
+    )
+    labels: Mapping[str, str] | None = Field(description="The stores' labels; null if `store_id` decides.")
     starts_at: datetime
     ends_at: datetime | None
     treatment: Treatment
@@ -22,13 +27,21 @@ class AppliedClosureBody(BaseModel):
     note: str
 
     @classmethod
-    def of_closure(cls, closure: StoreClosure) -> Self:
-        """Build the answer for a closure."""
+    def of_closure(cls, closure: StoreClosure, store_id: str) -> Self:
+        """Build the answer for a closure that applies to a store."""
         return cls(
             id=closure.id,
+            store_id=_name_target(closure, store_id),
+            labels=closure.labels or None,
             starts_at=from_us(closure.starts_us),
             ends_at=None if closure.ends_us is None else from_us(closure.ends_us),
             treatment=closure.treatment.name.lower(),
             reason=closure.reason,
             note=closure.note,
         )
+
+
+def _name_target(closure: StoreClosure, store_id: str) -> str | None:
+    if closure.labels is None:
+        return store_id
+    return None if closure.labels else "*"

@@ -20,7 +20,7 @@ CauseKind = Literal[
 
 
 class CauseBody(BaseModel):
-    """A change of the store's data between the data cuts of the two reports."""
+    """What changed of the store's data between the data cuts of the two reports, and who changed it."""
 
     kind: CauseKind
     subject: str | None = Field(
@@ -30,12 +30,13 @@ class CauseBody(BaseModel):
         )
     )
     import_id: UUID | None = Field(
-        description="The import that made the change; null once it is forgotten (`UPTILL_IMPORTS_KEEP_DAYS`)."
+        description="The import that made the last change; null once it is forgotten (`UPTILL_IMPORTS_KEEP_DAYS`)."
     )
     changed_by: str | None = Field(
-        description="The prefix of the API key that made the change; null for the command and for live polls."
+        description="The prefix of the API key that made the changes; null for the command and for live polls."
     )
-    changed_at: datetime | None
+    changed_at: datetime | None = Field(description="When the last change was made.")
+    changes: int = Field(description="How many changes this key made of this subject.", examples=[1])
     polls: int | None = Field(description="How many polls were late or corrected; null for other kinds.")
     first_poll_at: datetime | None
     last_poll_at: datetime | None

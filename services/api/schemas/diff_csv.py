@@ -19,7 +19,11 @@ async def render_diff_csv(stores: AsyncIterator[DiffRow]) -> AsyncIterator[str]:
 
 def _csv_rows(store: DiffRow) -> Iterator[Sequence[str]]:
     found = store.difference
-    causes = inert_cells("; ".join(_describe(cause) for cause in store.causes))
+    by_subject: dict[str, list[DiffCause]] = {}
+    for cause in store.causes:
+        subject = cause.kind if cause.subject is None else f"{cause.kind} {cause.subject}"
+        by_subject.setdefault(subject, []).append(cause)
+    causes = inert_cells("; ".join(_describe(subject, some) for subject, some in by_subject.items()))
     for name, (before, after) in found.values.items():
         yield inert(found.store_id), found.presence, name, before or "", after or "", causes
 
@@ -30,8 +34,14 @@ def _csv_lines(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _describe(cause: DiffCause) -> str:
-    what = cause.kind if cause.subject is None else f"{cause.kind} {cause.subject}"
-    count = "" if cause.polls is None else f" ({cause.polls})"
+def _describe(subject: str, causes: Sequence[DiffCause]) -> str:
+    """Name a subject once, with everybody who changed it."""
+    polls = sum(cause.polls or 0 for cause in causes)
+    count = f" ({polls})" if polls else ""
+    return f"{subject}{count} {', '.join(map(_describe_change, causes))}"
+
+
+def _describe_change(cause: DiffCause) -> str:
     at = "" if cause.changed_at is None else f" at {cause.changed_at:%Y-%m-%dT%H:%M:%SZ}"
-    return f"{what}{count} by {cause.changed_by or 'command'}{at}"
+    often = f" ({cause.changes} changes)" if cause.changes > 1 else ""
+    return f"by {cause.changed_by or 'command'}{at}{often}"

@@ -38,7 +38,7 @@ class ExplainedWindowBody(BaseModel):
         zone = ZoneInfo(given.terms.zone or DEFAULT_TIMEZONE)
         begin_us, end_us = found.window_us
         return cls(
-            window=found.window.text,
+            window=found.window.name,
             begin=from_us(begin_us),
             end=from_us(end_us),
             unit="minutes" if found.window.in_minutes else "hours",

@@ -59,11 +59,11 @@ class ExplanationBody(BaseModel):
             policy=report.policy,
             policy_version=report.policy_version,
             as_of=report.as_of,
-            data_cut=given.seq,
+            data_cut=given.store.seq,
             tzdata_version=tzdata_version(),
             is_exact=report.tzdata_version == tzdata_version(),
             closures=[
-                AppliedClosureBody.of_closure(closure)
+                AppliedClosureBody.of_closure(closure, given.store.store_id)
                 for closure in given.terms.closures
                 if closure.ends_us is None or closure.ends_us > first_us
             ],

@@ -80,7 +80,7 @@ def _parse_window_texts(texts: object) -> tuple[Window, ...]:
 Windows = Annotated[
     tuple[Window, ...],
     PlainValidator(_parse_window_texts, json_schema_input_type=_WindowTexts),
-    PlainSerializer(lambda windows: [window.text for window in windows], return_type=_WindowTexts),
+    PlainSerializer(lambda windows: [window.name for window in windows], return_type=_WindowTexts),
 ]
 
 
@@ -140,8 +140,8 @@ class ReportParametersBody(RequestBody):
         json_schema_extra={"default": [window.text for window in DEFAULT_WINDOWS]},
         description=(
             f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, a local period such as"
-            f" {PERIOD_EXAMPLES} (column suffix `month_of_2026_10`), or an ISO 8601 duration up to 366 days such as PT6H"
-            " (`last_6h`) or P30D (`last_30d`)."
+            f" {PERIOD_EXAMPLES}, or an ISO 8601 duration up to 366 days such as PT6H or P30D. Columns, files and answers"
+            " name these `last_6h`, `last_30d` and `month_of_2026_10`, which can be given too."
         ),
     )
     formats: list[FileFormat] = Field(

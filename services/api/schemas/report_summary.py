@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from shared.reports.formats import FileFormat, FileKind
 from shared.reports.model import Report, ReportState
+from shared.uptime.window import window_names
 
 
 class ProgressBody(BaseModel):
@@ -41,7 +42,10 @@ class ReportSummary(BaseModel):
         description="The version of the policies' rules; see docs/explanation/accounting.md."
     )
     detail: bool
-    windows: list[str]
+    windows: list[str] = Field(
+        description="The names of the windows, as in the columns: `last_6h` for `PT6H`.",
+        examples=[["last_day", "last_6h"]],
+    )
     formats: list[FileFormat]
     requested_files: list[FileKind] = Field(description="The kinds of files that were requested.")
     stores: StoreFilterBody | None = Field(description="How the stores were chosen; null for every store.")
@@ -83,7 +87,7 @@ class ReportSummary(BaseModel):
             policy=report.policy,
             policy_version=report.policy_version,
             detail=report.detail,
-            windows=list(report.windows),
+            windows=window_names(report.windows),
             formats=list(report.formats),
             requested_files=list(report.file_kinds),
             stores=StoreFilterBody(ids_given=report.ids_given, labels=report.labels) if has_filter else None,

@@ -16,8 +16,10 @@ class ChangedValueBody(BaseModel):
     """One column of a store that differs."""
 
     column: str = Field(examples=["downtime_last_day"])
-    before: float | str | None = Field(description="The value in the report `against`; null without a row.")
-    after: float | str | None = Field(description="The value in this report; null without a row.")
+    before: int | float | str | None = Field(
+        description="The value in the report `against`; null without a row."
+    )
+    after: int | float | str | None = Field(description="The value in this report; null without a row.")
 
 
 class StoreDiffBody(BaseModel):
@@ -44,8 +46,10 @@ class StoreDiffBody(BaseModel):
         )
 
 
-def _value(column: str, text: str | None) -> float | str | None:
+def _value(column: str, text: str | None) -> int | float | str | None:
     if text is None or column in _TEXT_COLUMNS:
         return text
     # A mean that divides by nothing is empty.
-    return float(text) if text else None
+    if not text:
+        return None
+    return float(text) if "." in text else int(text)

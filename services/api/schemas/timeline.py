@@ -2,9 +2,12 @@
 
 from datetime import datetime
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
 
+from services.api.schemas.applied_closure import AppliedClosureBody
+from services.api.schemas.timeline_days import TimelineDayBody, list_special_days
 from services.api.schemas.timeline_parts import (
     PollBody,
     SegmentBody,
@@ -41,11 +44,16 @@ class TimelineBody(BaseModel):
     polls: list[PollBody] = Field(description="The polls that can affect the window, in order.")
     segments: list[SegmentBody] = Field(description="The opening time by state, in order.")
     totals: TotalsBody
+    closures: list[AppliedClosureBody] = Field(description="The closures that the segments name, and notes.")
+    special_days: list[TimelineDayBody] = Field(
+        description="The dates of the window with special hours, or with hours of a calendar."
+    )
 
     @classmethod
     def of_timeline(cls, given: TimelineInput, timeline: StoreTimeline) -> Self:
         """Build the answer for a timeline."""
         start_us, end_us = given.window_us
+        zone = ZoneInfo(given.terms.zone or DEFAULT_TIMEZONE)
         return cls(
             store_id=given.store.store_id,
             timezone=given.store.timezone or DEFAULT_TIMEZONE,
@@ -80,4 +88,12 @@ class TimelineBody(BaseModel):
                 for segment in timeline.segments
             ],
             totals=sum_timeline(timeline),
+            closures=[
+                AppliedClosureBody.of_closure(closure, given.store.store_id)
+                for closure in given.terms.closures
+                if closure.starts_us < end_us and (closure.ends_us is None or closure.ends_us > start_us)
+            ],
+            special_days=list_special_days(
+                given.terms, from_us(start_us).astimezone(zone), from_us(end_us - 1).astimezone(zone)
+            ),
         )

@@ -21,6 +21,7 @@ from shared.reports.consistency import DataRange, data_range
 from shared.reports.formats import file_name
 from shared.reports.model import Report
 from shared.storage import StoredObject
+from shared.uptime.window import window_names
 
 _CAUSES = queries("history")["causes"]
 _CSV = file_name("csv")
@@ -29,9 +30,9 @@ _SAME = ("as_of", "policy", "windows", "detail")
 
 @dataclass(frozen=True)
 class DiffCause:
-    """A change of one store's data between the two cuts: what, by which key and import, and when.
+    """What changed of one store's data between the two cuts, and by which key. Several changes of one subject are one cause.
 
-    `subject`: the closure, the calendar, or the date of special hours or from which hours hold. For polls: how many, and
+    The import and the time are those of the last of these `changes`. `subject`: the closure, the calendar, or the date of special hours or from which hours hold. For polls: how many, and
     the first and the last.
     """
 
@@ -40,6 +41,7 @@ class DiffCause:
     import_id: UUID | None
     changed_by: str | None
     changed_at: datetime | None
+    changes: int
     polls: int | None
     first_poll_at: datetime | None
     last_poll_at: datetime | None
@@ -134,13 +136,17 @@ def _refuse_different(before: Report, after: Report) -> None:
     for name in _SAME:
         values: list[Any] = [getattr(report, name) for report in (before, after)]
         if values[0] != values[1]:
-            shown = " and ".join(
-                value.isoformat() if isinstance(value, datetime) else str(value) for value in values
-            )
+            shown = " and ".join(map(_show, values))
             raise ReportsNotComparable(
                 f"the reports differ in {name} ({shown}): compare revisions of one report"
                 " (POST /v1/reports/{report_id}/revisions)"
             )
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return " ".join(window_names(value)) if isinstance(value, list | tuple) else str(value)
 
 
 async def _read_causes(

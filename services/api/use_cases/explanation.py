@@ -1,17 +1,17 @@
 """Explain one store's row of a report: read the data at the report's cut, and run the accounting again for that store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection, AsyncCursor, IsolationLevel
 from psycopg.rows import class_row
 
-from services.api.use_cases.store_terms import StoreAtCut, read_newest_change, read_terms
-from services.api.use_cases.stores import StoreRow, find_store
+from services.api.use_cases.store_terms import StoreAtCut, parse_terms, request_terms
+from services.api.use_cases.stores import check_store_id, missing_store
 from shared.clock import from_us, to_us
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
@@ -24,13 +24,15 @@ from shared.errors import (
 )
 from shared.keys import StoreScope
 from shared.reports.model import Report
+from shared.reports.read import scope_json
+from shared.texts import quoted
 from shared.uptime.bounds import bounds_us
 from shared.uptime.explanation import AccountedSegment, explain_window, fold_runs
 from shared.uptime.policy import POLICIES, POLICY_VERSION, history_us
 from shared.uptime.states import Polls
 from shared.uptime.store_terms import StoreTerms
 from shared.uptime.timeline import StoreTimeline, timeline_of
-from shared.uptime.window import Window, parse_windows
+from shared.uptime.window import Window, parse_windows, window_names
 
 MAX_POLLS = 50_000
 _SQL = queries("store_terms")
@@ -51,6 +53,21 @@ class PollOrigin(NamedTuple):
     last_line: int | None
 
 
+class _StoreInReport(NamedTuple):
+    """A store at the report's ledger number `seq`, and where it stands in the report."""
+
+    store_key: int
+    seq: int
+    timezone: str | None
+    hours: Sequence[tuple[int, int, int]]
+    labels: Mapping[str, str]
+    adjusted_seq: int
+    was_polled: bool
+    is_held: bool
+    failure: str | None
+    failure_detail: str | None
+
+
 @dataclass(frozen=True)
 class WindowExplanation:
     """One window of the report. `segments` fill it from its start to its end."""
@@ -63,11 +80,10 @@ class WindowExplanation:
 
 @dataclass(frozen=True)
 class ExplanationInput:
-    """A store's data at the ledger number `seq`, read in one snapshot, and the windows to explain."""
+    """A store's data at the report's ledger number, read in one snapshot, and the windows to explain."""
 
     report: Report
-    store: StoreRow
-    seq: int
+    store: StoreAtCut
     terms: StoreTerms
     origins: Sequence[PollOrigin]
     windows: Sequence[tuple[Window, tuple[int, int]]]
@@ -99,13 +115,14 @@ async def read_explanation(
     `InvalidRequest`.
     """
     _require_explainable(report)
-    windows = _choose_windows(report, window)
+    windows, store_id = _choose_windows(report, window), check_store_id(store_id)
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
-        async with conn.transaction():
-            store = await find_store(conn, store_id, visible)
-            seq = await _find_cut(conn, report, store)
-            return await _read_at_cut(conn, report, store, seq, windows)
+        # Statements that do not need the answers of others wait for no round trip of their own.
+        async with conn.pipeline(), conn.transaction():
+            place = await _find_store(conn, report, store_id, visible)
+            store = _require_held(report, store_id, place)
+            return await _read_at_cut(conn, report, store, windows, adjusted=place.adjusted_seq > 0)
     finally:
         await conn.set_isolation_level(None)
 
@@ -126,63 +143,63 @@ def _require_explainable(report: Report) -> None:
 
 def _choose_windows(report: Report, text: str | None) -> Sequence[Window]:
     windows = parse_windows(report.windows)
-    chosen = [window for window in windows if text in (None, window.text, window.name)]
+    chosen = [window for window in windows if text is None or window.name == window_names([text])[0]]
     if not chosen:
         raise InvalidRequest(
-            f"report {report.id} has no window {str(text)[:100]!r}: use one of {', '.join(report.windows)}",
+            f"report {report.id} has no window {quoted(str(text)[:100])}: use one of {', '.join(window_names(report.windows))}",
             field="window",
         )
     return chosen
 
 
-async def _find_cut(conn: AsyncConnection, report: Report, store: StoreRow) -> int:
-    """Return the ledger number that the report was read at. Raises an error unless it has a row for the store."""
-    given = {"report_id": report.id, "store_key": store.store_key}
-    row = await (await conn.execute(_SQL["store_in_report"], given)).fetchone()
-    seq, was_polled, is_held, failure, detail = row or (0, False, False, None, None)
-    if failure is not None:
-        raise StoreFailed(f"store {store.store_id!r} has no row in report {report.id} ({failure}): {detail}")
-    if not is_held:
+async def _find_store(
+    conn: AsyncConnection, report: Report, store_id: str, visible: StoreScope
+) -> _StoreInReport:
+    given = {"report_id": report.id, "store_id": store_id, "scope": scope_json(visible)}
+    async with conn.cursor(row_factory=class_row(_StoreInReport)) as cursor:
+        found = await (await cursor.execute(_SQL["store_in_report"], given)).fetchone()
+    if found is None:
+        raise missing_store(store_id)
+    return found
+
+
+def _require_held(report: Report, store_id: str, place: _StoreInReport) -> StoreAtCut:
+    """Return the store at the report's ledger number. Raises an error unless the report has a row for it."""
+    if place.failure is not None:
+        raise StoreFailed(
+            f"store {quoted(store_id)} has no row in report {report.id} ({place.failure}): {place.failure_detail}"
+        )
+    if not place.is_held:
         cause = (
             "it was not among the stores that the report was limited to"
-            if was_polled
+            if place.was_polled
             else "it had no accepted poll when the report was accepted"
         )
-        raise StoreNotInReport(f"store {store.store_id!r} has no row in report {report.id}: {cause}")
-    return int(seq)
+        raise StoreNotInReport(f"store {quoted(store_id)} has no row in report {report.id}: {cause}")
+    return StoreAtCut(place.store_key, store_id, place.timezone, place.hours, place.labels, place.seq)
 
 
 async def _read_at_cut(
-    conn: AsyncConnection, report: Report, store: StoreRow, seq: int, windows: Sequence[Window]
+    conn: AsyncConnection, report: Report, store: StoreAtCut, windows: Sequence[Window], *, adjusted: bool
 ) -> ExplanationInput:
     as_of_us = to_us(report.as_of)
-    at_cut = await _read_store(conn, store, seq)
     # An unknown zone has no midnights.
-    at_cut.plain_terms()
-    starts_us, ends_us = bounds_us(windows, as_of_us, [at_cut.zone])
+    store.plain_terms()
+    starts_us, ends_us = bounds_us(windows, as_of_us, [store.zone])
     range_us = int(starts_us.min()) - history_us(POLICIES[report.policy]), as_of_us
-    found = await (await conn.execute(FIND_GONE, _within(store, range_us, seq))).fetchone()
-    GoneData(*found or (0, ())).refuse(seq)
-    newest = await read_newest_change(conn)
-    terms = await read_terms(conn, at_cut, range_us, adjusted=newest.adjusted_seq > 0)
+    within = _within(store, range_us)
+    gone = await conn.execute(FIND_GONE, within)
+    asked = await request_terms(conn, store, range_us) if adjusted else None
+    polls = await conn.cursor(row_factory=class_row(PollOrigin)).execute(_HISTORY["polls_of_store"], within)
+    GoneData(*await gone.fetchone() or (0, ())).refuse(store.seq)
+    terms = await parse_terms(store, asked)
     _require_row(report, store, terms)
     bounds = list(zip(starts_us[0].tolist(), ends_us[0].tolist(), strict=True))
-    origins = await _read_polls(conn, store, range_us, seq)
-    return ExplanationInput(report, store, seq, terms, origins, list(zip(windows, bounds, strict=True)))
+    origins = await _take_polls(polls)
+    return ExplanationInput(report, store, terms, origins, list(zip(windows, bounds, strict=True)))
 
 
-async def _read_store(conn: AsyncConnection, store: StoreRow, seq: int) -> StoreAtCut:
-    given = {"store_keys": [store.store_key], "seq": seq}
-    hours, zones, labels = [
-        await (await conn.execute(_HISTORY[name], given)).fetchall()
-        for name in ("hours", "timezones", "labels")
-    ]
-    return StoreAtCut(
-        store.store_key, store.store_id, zones[0][1], [row[1:] for row in hours], labels[0][1], seq
-    )
-
-
-def _require_row(report: Report, store: StoreRow, terms: StoreTerms) -> None:
+def _require_row(report: Report, store: StoreAtCut, terms: StoreTerms) -> None:
     """Raise `StoreNotInReport` if the store existed in none of the report's windows."""
     windows_us = bounds_us(parse_windows(report.windows), to_us(report.as_of), [terms.zone])
     if terms.adjustments.lifetimes.meets(windows_us)[0]:
@@ -191,18 +208,14 @@ def _require_row(report: Report, store: StoreRow, terms: StoreTerms) -> None:
         "-" if at_us is None else from_us(at_us).isoformat() for at_us in (terms.opened_us, terms.closed_us)
     )
     raise StoreNotInReport(
-        f"store {store.store_id!r} has no row in report {report.id}: it existed in none of its windows (opened at"
+        f"store {quoted(store.store_id)} has no row in report {report.id}: it existed in none of its windows (opened at"
         f" {opened}, closed at {closed})"
     )
 
 
-async def _read_polls(
-    conn: AsyncConnection, store: StoreRow, range_us: tuple[int, int], seq: int
-) -> list[PollOrigin]:
+async def _take_polls(answer: AsyncCursor[PollOrigin]) -> list[PollOrigin]:
     """Return the polls at the cut. Raises `InvalidRequest` if there are too many."""
-    async with conn.cursor(row_factory=class_row(PollOrigin)) as cursor:
-        await cursor.execute(_HISTORY["polls_of_store"], _within(store, range_us, seq))
-        origins = await cursor.fetchmany(MAX_POLLS + 1)
+    origins = await answer.fetchmany(MAX_POLLS + 1)
     if len(origins) > MAX_POLLS:
         raise InvalidRequest(
             f"the windows hold more than {MAX_POLLS:,} polls of the store, the limit of an explanation: choose one window",
@@ -211,6 +224,6 @@ async def _read_polls(
     return origins
 
 
-def _within(store: StoreRow, range_us: tuple[int, int], seq: int) -> dict[str, object]:
+def _within(store: StoreAtCut, range_us: tuple[int, int]) -> dict[str, object]:
     from_time, to_time = map(from_us, range_us)
-    return {"store_key": store.store_key, "from_time": from_time, "to_time": to_time, "seq": seq}
+    return {"store_key": store.store_key, "from_time": from_time, "to_time": to_time, "seq": store.seq}

@@ -30,6 +30,7 @@ from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import get_report
 from shared.reports.revise import RevisionRequest, revise_report
 from shared.reports.trigger import trigger_report
+from shared.texts import quoted
 
 # Raises `AuthenticationError` if the caller's key has ended meanwhile.
 KeyCheck = Callable[[], Awaitable[None]]
@@ -173,4 +174,6 @@ def find_file(report: Report, name: str) -> FileOfReport:
     if report.state == "expired":
         raise ReportExpired(f"report {report.id} has expired and its files were removed: create a new report")
     names = ", ".join(file.name for file in report.files) or "none"
-    raise FileNotFound(f"report {report.id} ({report.state}) has no file {name!r}: its files are {names}")
+    raise FileNotFound(
+        f"report {report.id} ({report.state}) has no file {quoted(name)}: its files are {names}"
+    )

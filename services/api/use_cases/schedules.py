@@ -20,6 +20,7 @@ from shared.reports.insert_report import refuse_unknown
 from shared.reports.read import scope_json
 from shared.schedules.cron import next_due
 from shared.schedules.model import Run, ScheduleState, ScheduleTerms, StoredSchedule
+from shared.texts import quoted
 from shared.webhooks.endpoints import require_secret
 
 MAX_PREFIX = 200
@@ -35,7 +36,7 @@ def check_prefix(prefix: str) -> str:
     """Return the prefix. Raises `InvalidRequest` if it is malformed or could escape its folder."""
     if len(prefix) > MAX_PREFIX or not _SEGMENTS.fullmatch(prefix) or {".", ".."} & set(prefix.split("/")):
         raise InvalidRequest(
-            f"invalid s3_prefix {prefix!r}: use letters, digits, `.`, `_`, `-` and `/` between parts; no part may be `.` or `..`",
+            f"invalid s3_prefix {quoted(prefix)}: use letters, digits, `.`, `_`, `-` and `/` between parts; no part may be `.` or `..`",
             field="deliver.s3_prefix",
         )
     return prefix

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.clock import from_us
 from shared.db.queries import queries
 from shared.errors import StoreFailed
+from shared.texts import quoted
 from shared.uptime.closures import Treatment
 from shared.uptime.faults import find_faults
 from shared.uptime.store_terms import HoursVersion, SpecialDay, StoreClosure, StoreTerms
@@ -35,13 +36,14 @@ class StoreAtCut(NamedTuple):
         return _refuse_faulty(self.store_id, StoreTerms(self.zone, [HoursVersion(None, self.hours)]))
 
 
-class _ClosureOfStore(NamedTuple):
-    id: str
-    starts_us: int
-    ends_us: int | None
-    treatment: str
-    reason: str
-    note: str
+class TermsRow(NamedTuple):
+    """What adjusts the weekly hours of a store, as JSON values."""
+
+    lifetime: Sequence[int | None] | None
+    dated_hours: Sequence[tuple[str, Sequence[int]]]
+    special_hours: Sequence[tuple[str, Sequence[int]]]
+    calendar_dates: Sequence[tuple[str, Sequence[int], str]]
+    closures: Sequence[tuple[str, int, int | None, str, str, str, Mapping[str, str] | None]]
 
 
 class NewestChange(NamedTuple):
@@ -65,9 +67,13 @@ async def read_terms(
 
     Raises `StoreFailed` if the zone or any hours are invalid.
     """
-    plain = store.plain_terms()
-    if not adjusted:
-        return plain
+    return await parse_terms(store, await request_terms(conn, store, range_us) if adjusted else None)
+
+
+async def request_terms(
+    conn: AsyncConnection, store: StoreAtCut, range_us: tuple[int, int]
+) -> AsyncCursor[TermsRow]:
+    """Send the query for what adjusts the weekly hours. In a pipeline it does not wait for the answer."""
     from_time, to_time = map(from_us, range_us)
     given = {
         "store_key": store.store_key,
@@ -78,58 +84,47 @@ async def read_terms(
         "first_day": from_time.date() - _NEAR,
         "last_day": to_time.date() + _NEAR,
     }
-    opened_us, closed_us = next(iter(await _fetch(conn, "lifetime", given)), (None, None))
+    return await conn.cursor(row_factory=class_row(TermsRow)).execute(_SQL["terms"], given)
+
+
+async def parse_terms(store: StoreAtCut, answer: AsyncCursor[TermsRow] | None) -> StoreTerms:
+    """Return the terms from what `request_terms` returned. Without that, only the weekly hours apply."""
+    plain = store.plain_terms()
+    row = await answer.fetchone() if answer else None
+    if row is None:
+        return plain
+    opened_us, closed_us = row.lifetime or (None, None)
+    dated = [HoursVersion(date.fromisoformat(day), _in_groups(rows, 3)) for day, rows in row.dated_hours]
     terms = StoreTerms(
         store.zone,
-        await _read_versions(conn, given, plain.versions[0]),
-        await _read_special(conn, given),
+        # Dated hours of a store without others also hold before the first date.
+        dated if dated and not plain.versions[0].rows else [plain.versions[0], *dated],
+        _parse_special(row),
         opened_us,
         closed_us,
-        await _read_closures(conn, given),
+        [
+            StoreClosure(closure_id, starts_us, ends_us, Treatment[treatment.upper()], reason, note, labels)
+            for closure_id, starts_us, ends_us, treatment, reason, note, labels in row.closures
+        ],
     )
     return _refuse_faulty(store.store_id, terms)
 
 
-async def _read_versions(
-    conn: AsyncConnection, given: Mapping[str, Any], undated: HoursVersion
-) -> list[HoursVersion]:
-    dated = [
-        HoursVersion(effective_from, _in_groups(intervals, 3))
-        for effective_from, intervals in await _fetch(conn, "dated_hours", given)
-    ]
-    # Dated hours of a store without others also hold before the first date.
-    return dated if dated and not undated.rows else [undated, *dated]
-
-
-async def _read_special(conn: AsyncConnection, given: Mapping[str, Any]) -> Mapping[date, SpecialDay]:
+def _parse_special(row: TermsRow) -> Mapping[date, SpecialDay]:
     of_calendars = {
-        day: SpecialDay(_in_groups(intervals, 2), name)
-        for day, intervals, name in await _fetch(conn, "calendar_dates", given)
+        date.fromisoformat(day): SpecialDay(_in_groups(intervals, 2), name)
+        for day, intervals, name in row.calendar_dates
     }
     own = {
-        day: SpecialDay(_in_groups(intervals, 2))
-        for day, intervals in await _fetch(conn, "special_hours", given)
+        date.fromisoformat(day): SpecialDay(_in_groups(intervals, 2)) for day, intervals in row.special_hours
     }
     return of_calendars | own
 
 
 def _refuse_faulty(store_id: str, terms: StoreTerms) -> StoreTerms:
     for fault in find_faults([terms.zone], terms.hours, terms.adjustments).values():
-        raise StoreFailed(f"store {store_id!r} cannot be computed: {fault.detail}")
+        raise StoreFailed(f"store {quoted(store_id)} cannot be computed: {fault.detail}")
     return terms
-
-
-async def _read_closures(conn: AsyncConnection, given: Mapping[str, Any]) -> list[StoreClosure]:
-    async with conn.cursor(row_factory=class_row(_ClosureOfStore)) as cursor:
-        await cursor.execute(_SQL["closures"], given)
-        return [
-            StoreClosure(**{**row._asdict(), "treatment": Treatment[row.treatment.upper()]})
-            for row in await cursor.fetchall()
-        ]
-
-
-async def _fetch(conn: AsyncConnection, name: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    return await (await conn.execute(_SQL[name], given)).fetchall()
 
 
 def _in_groups(numbers: Sequence[int], size: int) -> list[Any]:

@@ -13,6 +13,7 @@ from shared.db.queries import queries
 from shared.errors import StoreNotFound
 from shared.keys import StoreScope
 from shared.store_ids import require_store_id
+from shared.texts import quoted
 
 _SQL = queries("stores")
 _DAY = timedelta(days=1)
@@ -60,12 +61,24 @@ async def list_stores(
 
 async def find_store(conn: AsyncConnection, store_id: str, visible: StoreScope) -> StoreRow:
     """Return one store. Raises `InvalidRequest` for text that cannot be an id, and `StoreNotFound`."""
-    # A path that ends in a slash names no store.
-    store_id = require_store_id(store_id, allow_odd=True) if store_id else ""
+    store_id = check_store_id(store_id)
     found = await _select_stores(conn, visible, store_id=store_id, limit=1)
     if not found:
-        raise StoreNotFound(f"store {store_id!r} does not exist, or is not visible to this key: check the id")
+        raise missing_store(store_id)
     return found[0]
+
+
+def check_store_id(store_id: str) -> str:
+    """Return the store id in a path. Raises `InvalidRequest` for text that cannot be an id."""
+    # A path that ends in a slash names no store.
+    return require_store_id(store_id, allow_odd=True) if store_id else ""
+
+
+def missing_store(store_id: str) -> StoreNotFound:
+    """Return the error for a store that does not exist, or that the caller may not see."""
+    return StoreNotFound(
+        f"store {quoted(store_id)} does not exist, or is not visible to this key: check the id"
+    )
 
 
 async def get_store(conn: AsyncConnection, store_id: str, visible: StoreScope) -> StoreWithHours:

@@ -17,6 +17,7 @@ from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CALENDARS
 from shared.db.queries import queries
 from shared.errors import CalendarNotFound, InvalidRequest
+from shared.texts import quoted
 
 _SQL = queries("adjust")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
@@ -67,15 +68,15 @@ def replace_calendar(
     return CalendarRow(name, given.labels, stored, created_by, datetime.now(UTC)), warnings
 
 
-def remove_calendar(database_url: str, name: str, created_by: str) -> None:
-    """Remove a calendar. Raise `CalendarNotFound` and `DatabaseUnavailable`."""
+def remove_calendar(database_url: str, name: str, created_by: str, *, dry_run: bool = False) -> None:
+    """Remove a calendar. A dry run changes nothing. Raise `CalendarNotFound` and `DatabaseUnavailable`."""
 
     def remove(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
         if not conn.execute(_SQL["list_calendars"], {"name": name}).fetchall():
             raise _not_found(name)
         return change.merge_rows(CALENDARS, [], [{"name": name, "labels": Jsonb({}), "dates": Jsonb({})}])
 
-    record_change(database_url, "calendars", f"calendar {name}", created_by, remove)
+    record_change(database_url, "calendars", f"calendar {name}", created_by, remove, dry_run=dry_run)
 
 
 async def list_calendars(conn: AsyncConnection) -> list[CalendarRow]:
@@ -98,4 +99,4 @@ async def _select_calendars(conn: AsyncConnection, name: str | None) -> list[Cal
 
 
 def _not_found(name: str) -> CalendarNotFound:
-    return CalendarNotFound(f"calendar {name!r} does not exist: GET /v1/calendars lists the calendars")
+    return CalendarNotFound(f"calendar {quoted(name)} does not exist: GET /v1/calendars lists the calendars")

@@ -13,6 +13,7 @@ from services.ingest.write.store_keys import add_stores
 from shared.db.queries import queries
 from shared.diagnostics.find import warn_of_store
 from shared.errors import StoreNotFound
+from shared.texts import quoted
 
 _SQL = queries("live")
 
@@ -60,7 +61,7 @@ def change_store(
             True,
         ):
             hint = "" if options.create is None else ", or pass create=true (--create) to add the store"
-            raise StoreNotFound(f"store {store_id!r} does not exist: check the id{hint}")
+            raise StoreNotFound(f"store {quoted(store_id)} does not exist: check the id{hint}")
         store_key, _ = add_stores(conn, [store_id], kept=not options.dry_run)[store_id]
         counts = write_change(conn, store_key, change)
         warnings.extend(warn_of_store(conn, store_key))

@@ -1,11 +1,14 @@
-"""Declares, changes, withdraws and lists closures. A caller that is limited to labels has only those of its stores."""
+"""Declares, changes, withdraws and lists closures.
+
+A caller that is limited to labels declares and changes those of its stores. It sees others that apply to these stores too.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from json import loads
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import psycopg
@@ -25,6 +28,7 @@ from shared.diagnostics.registry import DIAGNOSTICS, LONG_CLOSURE_DAYS
 from shared.errors import ClosureExists, ClosureNotFound, ForbiddenError, InvalidRequest, StoreNotFound
 from shared.ids import new_id
 from shared.keys import ApiKey, StoreScope
+from shared.texts import quoted
 
 _SQL = queries("adjust")
 EVERY_STORE_ID = "*"
@@ -50,9 +54,12 @@ class WrittenTerms:
 
 @dataclass(frozen=True)
 class ClosureRow:
-    """A closure that holds. `store_id` is None if it is for stores by labels; without labels, for every store."""
+    """A closure that holds. `store_id` is None if it is for stores by labels; without labels, for every store.
 
-    id: UUID
+    A dry run shows one that would hold: it has no import yet, and a new one no id.
+    """
+
+    id: UUID | None
     store_id: str | None
     labels: Mapping[str, str]
     starts_at: datetime
@@ -60,43 +67,90 @@ class ClosureRow:
     treatment: Any
     reason: str
     note: str
-    import_id: UUID
+    import_id: UUID | None
     declared_by: str | None
     declared_at: datetime
     changed_by: str | None
     changed_at: datetime
 
+    def changed(self, by: str, columns: Mapping[str, Any]) -> Self:
+        """Return the closure as a key would change it."""
+        return replace(self, import_id=None, changed_by=by, changed_at=datetime.now(UTC), **columns)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The stores that a closure is declared for: one, those with the labels, or every store (`*`)."""
+
+    store_id: str
+    labels: Mapping[str, str] | None = None
+
+    @property
+    def is_one_store(self) -> bool:
+        return self.labels is None and self.store_id != EVERY_STORE_ID
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a declaration gives: the id, None if a dry run would make a new closure; `row` is that closure."""
+
+    id: UUID | None
+    row: ClosureRow
+    warnings: Sequence[str]
+
 
 def declare_closure(
-    database_url: str, key: ApiKey, store_id: str, labels: Mapping[str, str] | None, terms: WrittenTerms
-) -> tuple[UUID, Sequence[str]]:
-    """Declare a closure of one store, of those with the labels, or of every store. Return its id, and what to check.
+    database_url: str, key: ApiKey, target: Target, terms: WrittenTerms, *, dry_run: bool = False
+) -> Declared:
+    """Declare a closure of some stores. If the same one holds already, return its id. A dry run changes nothing.
 
-    If the same closure holds already, return that one. Raise `InvalidRequest`, `StoreNotFound`, `ForbiddenError`,
-    `ClosureExists` and `DatabaseUnavailable`.
+    Raise `InvalidRequest`, `StoreNotFound`, `ForbiddenError`, `ClosureExists` and `DatabaseUnavailable`.
     """
-    columns, closure_id = terms.parse(), new_id()
+    columns, closure_id, is_held = terms.parse(), new_id(), False
     warnings = list(_warn_of_length(columns))
-    target = f"store {store_id}" if labels is None and store_id != EVERY_STORE_ID else "several stores"
+    labels = target.labels or {}
 
     def declare(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
-        nonlocal closure_id
-        warnings.extend(warn_of_labels(conn, labels or {}))
-        place = {"store_key": _find_target(conn, key, store_id, labels), "labels": Jsonb(dict(labels or {}))}
+        nonlocal closure_id, is_held
+        warnings.extend(warn_of_labels(conn, labels))
+        place = {"store_key": _find_target(conn, key, target), "labels": Jsonb(dict(labels))}
         if held := _find_one(conn, "closure_at", {**place, "starts_at": columns["starts_at"]}):
-            closure_id = held.pop("id")
+            closure_id, is_held = held.pop("id"), True
             if held != {name: columns[name] for name in held}:
                 raise _exists(closure_id)
         return change.merge_rows(CLOSURES, [{"id": closure_id, **place, **columns}])
 
-    record_change(database_url, "closures", f"closure of {target}", key.prefix, declare)
-    return closure_id, warnings
+    source = f"closure of {f'store {target.store_id}' if target.is_one_store else 'several stores'}"
+    record_change(database_url, "closures", source, key.prefix, declare, dry_run=dry_run)
+    store_id = target.store_id if target.is_one_store else None
+    by, now = key.prefix, datetime.now(UTC)
+    row = ClosureRow(
+        None,
+        store_id,
+        labels,
+        **columns,
+        import_id=None,
+        declared_by=by,
+        declared_at=now,
+        changed_by=by,
+        changed_at=now,
+    )
+    return Declared(None if dry_run and not is_held else closure_id, row, warnings)
 
 
 def change_closure(
-    database_url: str, key: ApiKey, closure_id: UUID, changes: Mapping[str, str | None]
-) -> None:
-    """Change some terms of a closure. Raise as `declare_closure`, and `ClosureNotFound`."""
+    database_url: str,
+    key: ApiKey,
+    closure_id: UUID,
+    changes: Mapping[str, str | None],
+    *,
+    dry_run: bool = False,
+) -> Mapping[str, Any]:
+    """Change some terms of a closure, and return all of them. A dry run changes nothing.
+
+    Raise as `declare_closure`, and `ClosureNotFound`.
+    """
+    columns: dict[str, Any] = {}
 
     def change_terms(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
         held = _find_changeable(conn, key, closure_id)
@@ -106,23 +160,26 @@ def change_closure(
             "ends_at": ends_at.isoformat() if ends_at else None,
             **{name: held[name] for name in ("treatment", "reason", "note")},
         }
-        columns = WrittenTerms(**{**before, **changes}).parse()
+        columns.update(WrittenTerms(**{**before, **changes}).parse())
         row = {"id": closure_id, "store_key": held["store_key"], "labels": Jsonb(held["labels"]), **columns}
         with _refusing_doubles(closure_id):
             return change.merge_rows(CLOSURES_BY_ID, [row])
 
-    record_change(database_url, "closures", f"closure {closure_id}", key.prefix, change_terms)
+    source = f"closure {closure_id}"
+    record_change(database_url, "closures", source, key.prefix, change_terms, dry_run=dry_run)
+    return columns
 
 
-def withdraw_closure(database_url: str, key: ApiKey, closure_id: UUID) -> None:
-    """Withdraw a closure. Raise `ClosureNotFound`, `ForbiddenError` and `DatabaseUnavailable`."""
+def withdraw_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_run: bool = False) -> None:
+    """Withdraw a closure. A dry run changes nothing. Raise `ClosureNotFound`, `ForbiddenError`, `DatabaseUnavailable`."""
 
     def withdraw(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
         held = _find_changeable(conn, key, closure_id)
         row = {**held, "id": closure_id, "labels": Jsonb(held["labels"])}
         return change.merge_rows(CLOSURES_BY_ID, [], [row])
 
-    record_change(database_url, "closures", f"closure {closure_id}", key.prefix, withdraw)
+    source = f"closure {closure_id}"
+    record_change(database_url, "closures", source, key.prefix, withdraw, dry_run=dry_run)
 
 
 async def list_closures(
@@ -157,16 +214,17 @@ async def _select_closures(conn: AsyncConnection, visible: StoreScope, **chosen:
         return await cursor.fetchall()
 
 
-def _find_target(
-    conn: psycopg.Connection, key: ApiKey, store_id: str, labels: Mapping[str, str] | None
-) -> int:
+def _find_target(conn: psycopg.Connection, key: ApiKey, target: Target) -> int:
     """Return the key of the store, or 0 for several stores."""
-    if labels is not None or store_id == EVERY_STORE_ID:
+    if not target.is_one_store:
         _require_admin(key)
         return 0
-    found = _find_one(conn, "closure_target", {"store_id": store_id, "scope": _scope_json(key.visible)})
+    asked = {"store_id": target.store_id, "scope": _scope_json(key.visible)}
+    found = _find_one(conn, "closure_target", asked)
     if found is None:
-        raise StoreNotFound(f"store {store_id!r} does not exist, or is not visible to this key: check the id")
+        raise StoreNotFound(
+            f"store {quoted(target.store_id)} does not exist, or is not visible to this key: check the id"
+        )
     return int(found["store_key"])
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
+from pydantic import BaseModel
 
 from services.ingest.http.spooled_files import LIST, listed_files
 from services.ingest.import_result import ImportResult
@@ -16,6 +17,11 @@ from shared.settings import Settings
 DryRun = Annotated[
     bool, Query(description="Answer what the call would change, with its warnings, and change nothing.")
 ]
+
+
+def body_answer(body: BaseModel) -> Response:
+    """Return the answer of a dry run whose call has no body otherwise."""
+    return Response(body.model_dump_json(), media_type="application/json")
 
 
 def plan_upload(settings: Settings, folder: Path, reading: Reading) -> list[ImportResult]:

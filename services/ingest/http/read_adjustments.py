@@ -7,6 +7,7 @@ from psycopg import AsyncConnection
 
 from shared.db.queries import queries
 from shared.errors import StoreNotFound
+from shared.texts import quoted
 
 _SQL = queries("adjust")
 
@@ -27,5 +28,5 @@ async def _read_store(conn: AsyncConnection, query: str, store_id: str) -> list[
     """Run a query that returns at least one row for a known store."""
     found = await (await conn.execute(_SQL[query], {"store_id": store_id})).fetchall()
     if not found:
-        raise StoreNotFound(f"store {store_id!r} does not exist: check the id")
+        raise StoreNotFound(f"store {quoted(store_id)} does not exist: check the id")
     return found

@@ -1,4 +1,4 @@
-"""Makes one change through the API, under the writer lock and as an import of its own."""
+"""Makes one change through the API, under the locks of local data and of writers, and as an import of its own."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -36,7 +36,7 @@ def record_change(
     import_id = new_id()
     try:
         with connect(database_url, application_name="uptill-ingest change") as conn:
-            conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
+            conn.execute(_SQL["begin_store_change"], {"patience": LOCK_PATIENCE})
             row = {"id": import_id, "kind": kind, "source": source, "created_by": created_by}
             conn.execute(_SQL["insert_store_change"], row)
             change = AdjustmentChange(ImportLedger(conn, import_id, kept=not dry_run))

@@ -1,11 +1,10 @@
 """Request body that declares a closure. Unknown fields are refused."""
 
-from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from services.ingest.http.closures import EVERY_STORE_ID, WrittenTerms
+from services.ingest.http.closures import EVERY_STORE_ID, Target, WrittenTerms
 from services.ingest.http.schemas_closure_terms import INSTANT_HELP, REASON_HELP, TREATMENT_HELP, Treatment
 from services.ingest.parse.adjustments import MAX_NOTE, MAX_REASON
 from shared.http.bodies import RequestBody
@@ -53,12 +52,12 @@ class ClosureCreate(RequestBody):
         return self
 
     @property
-    def target(self) -> tuple[str, Mapping[str, str] | None]:
-        """Return the store id and the labels. If there are labels, they decide. Raise `InvalidRequest`."""
+    def target(self) -> Target:
+        """Return the stores. If there are labels, they decide. Raise `InvalidRequest`."""
         if self.store_id is None:
-            return EVERY_STORE_ID, self.labels
+            return Target(EVERY_STORE_ID, self.labels)
         # The store must exist, so its id has passed the stricter rule for new ones.
-        return require_store_id(self.store_id, allow_odd=True), None
+        return Target(require_store_id(self.store_id, allow_odd=True))
 
     def to_terms(self) -> WrittenTerms:
         """Return the terms, not yet checked."""

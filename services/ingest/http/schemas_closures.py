@@ -24,7 +24,7 @@ class ClosureQuery(BaseModel):
 class ClosureBody(BaseModel):
     """A closure that holds."""
 
-    id: UUID
+    id: UUID | None = Field(description="Null in a dry run of a new closure.")
     store_id: str | None = Field(
         description="The store; `*` stands for every store; null if `labels` decide."
     )
@@ -34,7 +34,9 @@ class ClosureBody(BaseModel):
     treatment: Treatment
     reason: str = Field(description=REASON_HELP, examples=["force_majeure"])
     note: str
-    import_id: UUID = Field(description="The import that records the last change.")
+    import_id: UUID | None = Field(
+        description="The import that records the last change; null in a dry run that would change it."
+    )
     declared_by: str | None = Field(description="The prefix of the key; null for the command.")
     declared_at: datetime
     changed_by: str | None = Field(description="Who made the last change, as `declared_by`.")

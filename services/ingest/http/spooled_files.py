@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from shared.errors import UploadLost
+from shared.texts import quoted
 
 LIST = ".json"
 _NUMBER_DIGITS = 4
@@ -75,7 +76,7 @@ def verify(file: SpooledFile, before_each_block: Callable[[], None]) -> None:
             digest.update(block)
     if digest.hexdigest() != file.sha256:
         raise UploadLost(
-            f"{file.name!r} has changed in the spool: its SHA-256 is {digest.hexdigest()}, not {file.sha256}"
+            f"{quoted(file.name)} has changed in the spool: its SHA-256 is {digest.hexdigest()}, not {file.sha256}"
         )
 
 
@@ -83,5 +84,5 @@ def _found(path: Path, entry: dict[str, Any]) -> SpooledFile:
     size_bytes = path.stat().st_size if path.is_file() and not path.is_symlink() else None
     if size_bytes != entry["size_bytes"]:
         what = "is gone" if size_bytes is None else f"has {size_bytes:,} bytes, not {entry['size_bytes']:,}"
-        raise UploadLost(f"{entry['name']!r} {what} in the spool")
+        raise UploadLost(f"{quoted(entry['name'])} {what} in the spool")
     return SpooledFile(path, entry["name"], entry.get("sha256"))

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
@@ -57,6 +57,8 @@ SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
 _QUOTED_CHARACTERS = 200
+# Of two columns, one is too few to tell what a file is meant to be.
+_FEWEST_COLUMNS = 2
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,29 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
         )
     if encoding == "cp1252":
         raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as CSV UTF-8")
+    hints = "".join(_list_hints(line))
     expected = "; or ".join(f"{','.join(required)} ({kind})" for kind, required in REQUIRED_COLUMNS.items())
-    raise BadInputFile("header", f"the header is unknown: {_quote_line(line)}. It must name {expected}")
+    raise BadInputFile(
+        "header", f"the header is unknown: {_quote_line(line)}. {hints}It must name {expected}"
+    )
+
+
+def _list_hints(line: bytes) -> Iterator[str]:
+    """Yield what probably has to be changed in an unknown header."""
+    text = strip_bom(line).lstrip()
+    if text.startswith(b"#"):
+        yield "Comments are not read: remove the lines above the header, and a # in front of it. "
+        return
+    for separator in SEPARATORS:
+        names = set(
+            _read_names(
+                [_fold_name(each) for each in _split_header(text, separator)], SPELLINGS | LOOSE_SPELLINGS
+            )
+        )
+        for kind, required in REQUIRED_COLUMNS.items():
+            missing = [name for name in required if name not in names]
+            if len(missing) == 1 and len(required) > _FEWEST_COLUMNS:
+                yield f"To be a file of {kind} it lacks {missing[0]}. "
 
 
 def _has_layout(line: bytes, separators: str) -> bool:
@@ -135,7 +158,10 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
             optional = [name for name in OPTIONAL_COLUMNS.get(kinds[0], ()) if name in names]
             needed = [*REQUIRED_COLUMNS[kinds[0]], *optional]
             if doubled := [name for name in needed if names.count(name) > 1]:
-                raise BadInputFile("header", f"the header names {doubled[0]} twice: {_quote_line(line)}")
+                raise BadInputFile(
+                    "header",
+                    f"the header names {doubled[0]} twice: {_quote_line(line)}. Keep one of these columns",
+                )
             columns = tuple(names.index(name) for name in needed)
             is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
             return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc)

@@ -5,19 +5,18 @@ An event of whole days closes its dates. An event with times is an opening inter
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from services.ingest.parse.dates import MAX_DATES, MAX_INTERVALS_A_DAY
-from services.ingest.parse.ical_events import Event, IcalFile, read_file
+from services.ingest.parse.ical_events import TOO_LONG, Event, IcalFile, read_file
 from services.ingest.parse.ical_lines import refuse_line
-from services.ingest.parse.ical_starts import find_replaced, list_starts
+from services.ingest.parse.ical_starts import find_replaced, list_occurrences
 from shared.errors import InvalidRequest
 
 YEARS_BACK: Final = 10
 YEARS_AHEAD: Final = 10
 _MAX_OCCURRENCES: Final = 10 * MAX_DATES
-_DAY_S: Final = 86_400
 _DAY: Final = timedelta(days=1)
 
 
@@ -39,7 +38,14 @@ def parse_icalendar(body: bytes, today: date) -> IcalDates:
     for event in file.events:
         if not event.is_canceled:
             found.add_event(event, file, replaced.get(event.uid, ()))
-    return IcalDates(found.join(), list(found.list_warnings()))
+    dates, warnings = found.join(), list(found.list_warnings())
+    if not dates:
+        raise InvalidRequest(
+            f"the file gives no date ({'; '.join(warnings) or 'all its events are canceled or excepted'}), and would empty"
+            " the calendar: send events of these years, or remove the calendar",
+            field="body",
+        )
+    return IcalDates(dates, warnings)
 
 
 @dataclass
@@ -56,9 +62,9 @@ class _Dates:
 
     def add_event(self, event: Event, file: IcalFile, replaced: Collection[date]) -> None:
         """Add all occurrences of an event."""
-        starts = list_starts(event, file, replaced, (self.first, self.end))
-        self._count(event, len(starts))
-        added = [self._add(event, start) for start in starts]
+        found = list_occurrences(event, file, replaced, (self.first, self.end))
+        self._count(event, len(found))
+        added = [self._add(event, start, end) for start, end in found]
         self.left_out += bool(added) and not any(added)
         if len(self.closed) + len(self.opened) > MAX_DATES:
             refuse_line(
@@ -89,15 +95,17 @@ class _Dates:
         if self.has_zones:
             yield "times with a time zone were read as the local time of each store"
 
-    def _add(self, event: Event, start: date) -> bool:
-        """Add an occurrence that begins at this local time. Return whether any of it is in the range."""
-        if not isinstance(start, datetime):
+    def _add(self, event: Event, start: date, end: date) -> bool:
+        """Add an occurrence, given in local time. Return whether any of it is in the range."""
+        if not (isinstance(start, datetime) and isinstance(end, datetime)):
             return self._close(event, start)
         self.has_zones |= bool(event.start.zone)
-        day, opens = start.date(), (start - datetime.combine(start.date(), time())).seconds
+        day, opens, closes = start.date(), _second_of_day(start), _second_of_day(end)
         if not self.first <= day < self.end:
             return False
-        closes = (opens + int(event.length.total_seconds())) % _DAY_S
+        # A day in UTC may be longer or shorter for the clocks of a zone.
+        if not timedelta() < end - start <= _DAY:
+            refuse_line(event.source.line, TOO_LONG)
         intervals = self.opened.setdefault(day, {})
         intervals.setdefault((opens, closes), event.source.line)
         if len(intervals) > MAX_INTERVALS_A_DAY:
@@ -119,3 +127,7 @@ class _Dates:
             refuse_line(
                 event.source.line, "the events fall on the same dates too often: write each date once"
             )
+
+
+def _second_of_day(at: datetime) -> int:
+    return at.hour * 3600 + at.minute * 60 + at.second

@@ -14,6 +14,10 @@ MAX_EVENTS: Final = 10_000
 MAX_RULES: Final = 1_000
 MAX_VALUES: Final = 200_000
 _MAX_OTHERS: Final = 1_000
+TOO_LONG: Final = (
+    "opening hours last up to 24 hours: an event with times ends after it begins and within a day; write closed days as"
+    " events of whole days, with VALUE=DATE"
+)
 _DAY: Final = timedelta(days=1)
 _LONGEST: Final = timedelta(days=36_525)
 _WANTED: Final[Mapping[str, frozenset[str]]] = {
@@ -136,25 +140,28 @@ def _list_times(found: Component, name: str, start: WrittenTime, zones: Zones) -
 def _read_length(single: Mapping[str, Property], start: WrittenTime, zones: Zones) -> timedelta:
     """Return how long the event is: whole days, or at most 24 hours for opening hours."""
     source = single.get("DTEND") or single.get("DURATION") or single["DTSTART"]
+    if source.name == "DTSTART" and not start.is_date:
+        source.refuse(
+            "the event has neither DTEND nor DURATION: add the time at which it ends, or write a closed day with VALUE=DATE"
+        )
     if source.name == "DTEND":
         end = read_time(source)
         if end.is_date != start.is_date:
             source.refuse("DTSTART and DTEND must both be dates or both be times")
-        length = _subtract(zones.convert(end, start.zone, source), start.at)
+        if bool(end.zone) != bool(start.zone):
+            source.refuse("only one of DTSTART and DTEND has a time zone: give both one, or neither")
+        length = _subtract(zones.convert_exactly(end, start.zone, source), start.at)
     elif source.name == "DURATION":
         length = read_duration(source)
     else:
-        length = _DAY if start.is_date else timedelta()
+        length = _DAY
     if start.is_date:
         # Some programs end an event of one day on the day itself.
         length = length or _DAY
         if not _DAY <= length <= _LONGEST or length % _DAY:
             source.refuse("an event of whole days ends on a later date than it begins, within 100 years")
     elif not timedelta() < length <= _DAY:
-        source.refuse(
-            "opening hours last up to 24 hours: an event with times ends after it begins and within a day; write closed"
-            " days as events of whole days, with VALUE=DATE"
-        )
+        source.refuse(TOO_LONG)
     return length
 
 

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 from icalendar.parser import Contentline
 
 from shared.errors import InvalidRequest
+from shared.texts import quoted
 
 MAX_LINE_BYTES: Final = 256 << 10
 _MAX_DEPTH: Final = 8
@@ -30,7 +31,7 @@ class Property:
 
     def refuse(self, why: str) -> NoReturn:
         """Raise `InvalidRequest` for this property."""
-        refuse_line(self.line, f"{self.name} {shorten(self.value)!r}: {why}")
+        refuse_line(self.line, f"{self.name} {quoted(shorten(self.value))}: {why}")
 
 
 @dataclass(frozen=True)

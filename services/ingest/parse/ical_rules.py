@@ -4,6 +4,7 @@ Every day of the range is tested at once, with arrays, so each rule costs the sa
 that never matches costs more. A library that steps from match to match looks for the latter until the year 9999.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,15 +21,18 @@ _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _FREQUENCIES: Final = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY")
 _BY_DATE: Final = ("BYDAY", "BYMONTHDAY", "BYYEARDAY")
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
+    "INTERVAL": (1, 1000),
+    "COUNT": (1, 1_000_000_000),
     "BYMONTH": (1, 12),
     "BYMONTHDAY": (-31, 31),
     "BYYEARDAY": (-366, 366),
     "BYSETPOS": (-366, 366),
 }
-_KNOWN: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", *_LIMITS})
+_KNOWN: Final = frozenset({"FREQ", "UNTIL", "WKST", "BYDAY", *_LIMITS})
+_SINGLE: Final = ("INTERVAL", "COUNT")
+_NUMBER: Final = re.compile(r"[+-]?\d{1,10}", re.ASCII)
 # The parts that have no meaning, or another one, for these frequencies (RFC 5545, section 3.3.10).
 _MEANINGLESS: Final = {"BYYEARDAY": ("MONTHLY", "WEEKLY", "DAILY"), "BYMONTHDAY": ("WEEKLY",)}
-_MAX_INTERVAL: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class RecurrenceRule:
     @classmethod
     def parse(cls, source: Property) -> Self:
         """Read a rule. Raise `InvalidRequest` if it is not valid, or repeats more often than daily."""
+        _check_numbers(source)
         try:
             found = vRecur.from_ical(source.value)
             parts = {str(name).upper(): list(values) for name, values in found.items()}
@@ -123,7 +128,6 @@ class RecurrenceRule:
     def _check(self) -> None:
         """Refuse what is not valid, one rule of RFC 5545 after the other."""
         self._check_parts()
-        self._check_numbers()
         parts, refuse = self.parts, self.source.refuse
         for name, frequencies in _MEANINGLESS.items():
             if name in parts and self.frequency in frequencies:
@@ -142,12 +146,17 @@ class RecurrenceRule:
         if "UNTIL" in parts and not isinstance(self.until, date):
             refuse("UNTIL is not a date or a time: write it as 20301231 or 20301231T235959Z")
 
-    def _check_numbers(self) -> None:
-        refuse = self.source.refuse
-        if not 1 <= self._number("INTERVAL", 1) <= _MAX_INTERVAL:
-            refuse(f"INTERVAL must be 1 to {_MAX_INTERVAL:,}")
-        if self._number("COUNT", 1) < 1:
-            refuse("COUNT must be at least 1")
-        for name, (lowest, highest) in _LIMITS.items():
-            if any(not lowest <= int(value) <= highest or value == 0 for value in self.parts.get(name, ())):
-                refuse(f"{name} must be {lowest} to {highest}, and not 0")
+
+def _check_numbers(source: Property) -> None:
+    """Refuse numbers that are too large or not whole by their names, before the parser refuses the whole rule."""
+    for part in source.value.split(";"):
+        name, _, text = part.partition("=")
+        name = name.strip().upper()
+        if name not in _LIMITS:
+            continue
+        (lowest, highest), values = _LIMITS[name], text.split(",")
+        numbers = [int(value) if _NUMBER.fullmatch(value.strip()) else 0 for value in values]
+        if any(number == 0 or not lowest <= number <= highest for number in numbers):
+            source.refuse(f"{name} must be {lowest:,} to {highest:,}{', and not 0' if lowest < 0 else ''}")
+        if name in _SINGLE and len(values) > 1:
+            source.refuse(f"{name} must be one number")

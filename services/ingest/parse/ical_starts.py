@@ -1,4 +1,4 @@
-"""Lists when the occurrences of an iCalendar event begin, in local time."""
+"""Lists when the occurrences of an iCalendar event begin and end, in local time."""
 
 from collections.abc import Collection, Iterator
 from datetime import MAXYEAR, date, datetime, timedelta
@@ -14,10 +14,10 @@ _EPOCH: Final = date(1970, 1, 1)
 _MARGIN: Final = timedelta(days=2)
 
 
-def list_starts(
+def list_occurrences(
     event: Event, file: IcalFile, replaced: Collection[date], within: tuple[date, date]
-) -> list[date]:
-    """Return the local starts of an event, of its rules only those that touch the range.
+) -> list[tuple[date, date]]:
+    """Return the local start and end of each occurrence, of the event's rules only those that touch the range.
 
     `replaced` are the occurrences for which the file has events of their own.
     """
@@ -29,7 +29,7 @@ def list_starts(
     if start.is_date:
         dropped = set(map(_day_of, dropped))
     kept = sorted(one for one in starts if not {one, _day_of(one)} & dropped)
-    return [_show_local(one, event, file) for one in kept]
+    return [(_show_local(one, event, file), _show_local(one + event.length, event, file)) for one in kept]
 
 
 def find_replaced(file: IcalFile) -> dict[str, set[date]]:
@@ -75,14 +75,14 @@ def _is_until(one: date, last: date) -> bool:
 
 
 def _show_local(at: date, event: Event, file: IcalFile) -> date:
-    """Return a start as people read it. One with Z is shown in the calendar's own zone."""
+    """Return a start or an end as people read it. One with Z is shown in the calendar's own zone."""
     if event.start.zone != UTC_NAME or not isinstance(at, datetime):
         return at
     if not file.zone:
         event.source.refuse(
             "this is in UTC, and opening hours are local times: write it without Z, or with TZID"
         )
-    return file.zones.convert(WrittenTime(at, UTC_NAME), file.zone, event.source)
+    return file.zones.convert_exactly(WrittenTime(at, UTC_NAME), file.zone, event.source)
 
 
 def _day_of(at: date) -> date:

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from icalendar.prop import vDDDTypes
 
 from services.ingest.parse.ical_lines import Property
 from services.ingest.parse.zones import Zone, find_zone
+from shared.texts import quoted
 
 UTC_NAME: Final = "UTC"
 FIRST_YEAR: Final = 1900
@@ -47,6 +49,16 @@ class DefinedZone:
         place = bisect_right(self.onsets, instant) - 1
         return instant + (self.offsets[place] if place >= 0 else self.first_offset)
 
+    def occurs_before(self, instant: datetime) -> bool:
+        """Return whether clocks have shown the local time of an instant once before, because they went back."""
+        local = self.find_local(instant)
+        earlier = (local - offset for offset in self._distinct_offsets)
+        return any(other < instant and self.find_local(other) == local for other in earlier)
+
+    @cached_property
+    def _distinct_offsets(self) -> frozenset[timedelta]:
+        return frozenset((*self.offsets, self.first_offset))
+
 
 @dataclass(frozen=True)
 class Zones:
@@ -58,7 +70,7 @@ class Zones:
         """Raise `InvalidRequest` if the zone of a time is neither known nor defined in the file."""
         if time.zone and time.zone != UTC_NAME and time.zone not in self.defined and not _find(time.zone):
             source.refuse(
-                f"the time zone {time.zone!r} is unknown: use an IANA name such as America/New_York, or include its"
+                f"the time zone {quoted(time.zone)} is unknown: use an IANA name such as America/New_York, or include its"
                 " VTIMEZONE"
             )
 
@@ -69,11 +81,30 @@ class Zones:
         assert isinstance(time.at, datetime)  # noqa: S101 - it is not a date
         return self._find_local(self._find_instant(time.at, time.zone, source), zone, source)
 
+    def convert_exactly(self, time: WrittenTime, zone: str, source: Property) -> date:
+        """Like `convert`, for the start or the end of opening hours. Raise `InvalidRequest` if local time cannot say it."""
+        local = self.convert(time, zone, source)
+        if not isinstance(local, datetime) or zone in ("", time.zone, UTC_NAME) or not time.zone:
+            return local
+        assert isinstance(time.at, datetime)  # noqa: S101 - its local time is not a date
+        if self._occurs_before(self._find_instant(time.at, time.zone, source), zone):
+            source.refuse(
+                f"clocks in {zone} go back on {local:%Y-%m-%d} and show {local:%H:%M} twice, and this means the second time:"
+                " opening hours can only mean the first; begin and end before or after that hour"
+            )
+        return local
+
+    def _occurs_before(self, instant: datetime, zone: str) -> bool:
+        if defined := self.defined.get(zone):
+            return defined.occurs_before(instant)
+        name = _find(zone)
+        return name is not None and instant.replace(tzinfo=UTC).astimezone(ZoneInfo(name)).fold == 1
+
     def _find_instant(self, at: datetime, zone: str, source: Property) -> datetime:
         if zone == UTC_NAME:
             return at
         if not (name := _find(zone)):
-            source.refuse(f"write it in UTC or in the zone of its event, not in {zone!r}")
+            source.refuse(f"write it in UTC or in the zone of its event, not in {quoted(zone)}")
         return at.replace(tzinfo=ZoneInfo(name)).astimezone(UTC).replace(tzinfo=None)
 
     def _find_local(self, instant: datetime, zone: str, source: Property) -> datetime:
@@ -82,7 +113,9 @@ class Zones:
         if defined := self.defined.get(zone):
             return defined.find_local(instant)
         if not (name := _find(zone)):
-            source.refuse(f"the time zone {zone!r} is unknown: use an IANA name such as America/New_York")
+            source.refuse(
+                f"the time zone {quoted(zone)} is unknown: use an IANA name such as America/New_York"
+            )
         return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(name)).replace(tzinfo=None)
 
 
@@ -111,7 +144,7 @@ def read_any_time(source: Property, text: str) -> WrittenTime:
     if isinstance(found, tuple):
         source.refuse("periods are not read: write an event for each")
     if not isinstance(found, date):
-        source.refuse(f"{text[:20]!r} is not a date or a time: write {_FORMS}")
+        source.refuse(f"{quoted(text[:20])} is not a date or a time: write {_FORMS}")
     if not isinstance(found, datetime):
         return WrittenTime(found)
     zone = UTC_NAME if found.tzinfo else source.parameters.get("TZID", "")

@@ -1,5 +1,6 @@
 """Says how rejected polls could be read: which option of the command, and which parameter of an upload."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from shared.status_words import fold_status, format_status_words
 OFFERED_REASONS = ("status", "timestamp", "tz_missing")
 _STATUS, _TIMESTAMP = 1, 2
 _MOST_WORDS = 8
+# PST, UTC+2 or Europe/Berlin after a time.
+_ZONE_NAME = re.compile(
+    r":[0-9.,]+ ?(?:(?![AP]M\b)[A-Z]{2,5}(?:[+-][0-9:]{1,5})?|[A-Z_]+/[A-Z_/]+) *$", re.IGNORECASE
+)
 _HEADER_WORD = "status"  # a header in the middle: files were joined
 _MEANINGS = {True: "active", False: "inactive", None: "…"}
 _ACTIVE = frozenset(
@@ -112,8 +117,15 @@ def _offer_format(values: Sequence[str], layout: Layout) -> str:
             f"Timestamps such as {values[0].strip(' ')!r} look like seconds since 1970 or a spreadsheet's day numbers, which"
             " are not read: export them as dates with times."
         )
-    guess = guess_formats(values)
-    return "" if guess is None else _describe_guess(guess, layout)
+    if guess := guess_formats(values):
+        return _describe_guess(guess, layout)
+    named = [value for value in values if _ZONE_NAME.search(value)]
+    if len(named) * 2 <= len(values):
+        return ""
+    return (
+        f"Timestamps such as {named[0].strip(' ')!r} end in the name of a zone, and several zones share such names: write UTC, or"
+        " the offset, such as -08:00."
+    )
 
 
 def _describe_guess(guess: Guess, layout: Layout) -> str:

@@ -10,6 +10,7 @@ from services.ingest.parse.byte_words import low_bytes, match_digits, word_of, w
 from services.ingest.parse.rows import Rows
 from shared.store_ids import (
     LONGEST_ODD_BYTES,
+    MARKED_AS_TEXT,
     MAX_STORE_ID_BYTES,
     clean_store_id,
     find_id_fault,
@@ -30,6 +31,7 @@ def _mark(characters: bytes) -> NDArray[np.bool_]:
 
 # The characters that an odd word may start and end with.
 _OPENS_WORD, _ENDS_WORD = _mark(b"n(<+-u\\[#"), _mark(b"l)>n]a.d!?#e")
+_TEXT_MARKS = MARKED_AS_TEXT.encode()
 # An id that ends in at least this many digits is not odd: exponents, and zeros after a point, are shorter.
 _DIGITS = b"00000000"
 _TEN, _PLUS_TO_NINE = np.uint8(10), np.uint8(ord("9") - ord("+"))
@@ -80,6 +82,7 @@ def _find_suspects(text: bytes, ends: Ints, lengths: Ints, first: Bytes, last: B
     """Yield rows whose id may be odd: all that are, and few others."""
     zeros = np.flatnonzero(last == ord("0"))
     yield zeros[np.frombuffer(text, np.uint8)[ends[zeros] - 2] == ord(".")]
+    yield np.flatnonzero((first == _TEXT_MARKS[0]) | (first == _TEXT_MARKS[1]))
     if lengths.min() > LONGEST_ODD_BYTES:
         return
     # Of unsigned bytes: a lower character wraps around.

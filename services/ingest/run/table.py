@@ -8,6 +8,7 @@ import psycopg
 
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import Prefix, open_table
+from services.ingest.parse.comment_ids import describe_comment_ids
 from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.local_hours import parse_local_hours
@@ -79,8 +80,9 @@ def load_table(
         return
 
     def finish() -> None:
-        quality = read_quality(ledger.conn, ledger.import_id) | find_look_alikes(ledger.conn, store_ids)
-        if notes := _list_notes(ledger, layout):
+        quality = read_quality(ledger.conn, ledger.import_id, ledger.named_stores)
+        quality |= find_look_alikes(ledger.conn, store_ids)
+        if notes := [*_list_notes(ledger, layout), *describe_comment_ids(store_ids)]:
             quality["notes"] = notes
         sha256 = prefix.digest.digest()
         ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)

@@ -11,22 +11,31 @@ from shared.audit import record
 from shared.db.queries import queries
 
 _SQL, _INGEST = queries("adjust"), queries("ingest")
+_Bounds = tuple[datetime | None, datetime | None]
 
 
 class AdjustmentChange:
-    """Make it in a transaction that holds the writer lock.
+    """Make it in a transaction that holds the lock of local data, and record it under the writer lock.
 
+    `early_seq`: the number that its rows have, taken before; otherwise the first use of `seq` needs the writer lock.
     `weekly_changed`: weekly hours without a date, time zones or labels changed too.
     """
 
-    def __init__(self, ledger: ImportLedger) -> None:
+    def __init__(self, ledger: ImportLedger, early_seq: int | None = None) -> None:
         self._ledger = ledger
+        self._early_seq = early_seq
+        self._touched: _Bounds | None = None
         self._merged: list[HistoryTable] = []
         self.weekly_changed = False
 
     @cached_property
     def seq(self) -> int:
-        """The ledger number of this change. From now on no other change gets one until the transaction ends."""
+        """The ledger number in the rows of this change.
+
+        Unless it was taken early, no other change gets a number from now on until the transaction ends.
+        """
+        if self._early_seq is not None:
+            return self._early_seq
         ((seq,),) = self._ledger.conn.execute(_INGEST["next_seq"])
         return int(seq)
 
@@ -49,25 +58,36 @@ class AdjustmentChange:
         self.merge(table)
         return RowCounts(**table.count_outcomes(self._ledger.conn))
 
+    def lock_writers(self) -> None:
+        """Take the writer lock, after all that can be done without it. Then only zones are set and the change is recorded."""
+        self._touched = self._find_touched()
+        self._ledger.lock_writers()
+
     def record(self, end_byte: int = 0, counts: RowCounts = NO_ROWS) -> None:
         """Record the change with the instants that it can touch, before COMMIT.
 
         Raise `ImportCanceled`: then do not commit.
         """
-        stretch = Stretch(end_byte, end_byte, *self._find_touched(), of_polls=False)
+        earliest, latest = self._touched or self._find_touched()
+        stretch = Stretch(end_byte, end_byte, earliest, latest, of_polls=False)
         changed = self.weekly_changed or bool(self._merged)
-        self._ledger.record_progress(stretch, counts, changed=changed)
-        # A dry run leaves no gap in the numbers of the audit.
-        if self._merged and self._ledger.is_kept:
+        effective_seq = self._ledger.record_progress(stretch, counts, changed=changed)
+        if not self._ledger.is_kept:
+            # A dry run leaves no gap in the numbers of the audit.
+            return
+        if changed and self._early_seq is not None:
+            numbers = {"seq": self._early_seq, "effective_seq": effective_seq}
+            self._ledger.conn.execute(_INGEST["keep_early_number"], numbers)
+        if self._merged:
             import_id = self._ledger.import_id
-            values = {"seq": self.seq, "import_id": import_id}
+            values = {"seq": self.seq, "effective_seq": effective_seq, "import_id": import_id}
             ((changed_by,),) = self._ledger.conn.execute(_SQL["record_adjustment"], values)
             tables = [table.name for table in self._merged]
             record(
                 self._ledger.conn, changed_by or "command", "hours.adjusted", str(import_id), tables=tables
             )
 
-    def _find_touched(self) -> tuple[datetime | None, datetime | None]:
+    def _find_touched(self) -> _Bounds:
         """Return the first and last instant that the change can touch. None: it has no bound on that side."""
         names = [table.name for table in self._merged]
         query = _SQL.get(f"touched_{names[0]}") if len(names) == 1 and not self.weekly_changed else None

@@ -1,7 +1,7 @@
 """The import ledger: a row for each import, each committed chunk and each rejected row. All times are the database's."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -32,7 +32,7 @@ State = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled
 class ImportLedger:
     """The ledger of one import. Its methods do not commit: transactions belong to the caller.
 
-    `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
+    `named_stores` are those whose rows of local data this process applied. `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
     `encoding` that of the file so far. After an outage, `reload` asks which chunk was committed. What is not `kept` will be
     rolled back: a dry run.
     """
@@ -48,6 +48,8 @@ class ImportLedger:
         self.encoding: Encoding | None = None
         self._chunk_end: Checkpoint | None = None
         self._chunk_encoding: Encoding | None = None
+        self.named_stores: Sequence[str] = ()
+        self._early_seq: int | None = None
         self._ignores_cancellation = False
 
     @classmethod
@@ -122,8 +124,31 @@ class ImportLedger:
         self._chunk_encoding = encoding
 
     def lock_writers(self) -> None:
-        """Keep every other import from changing data until this transaction ends."""
-        self.conn.execute(_SQL["lock_writers"])
+        """Keep every other import from changing data until this transaction ends. A dry run keeps nobody out."""
+        if self.is_kept:
+            self.conn.execute(_SQL["lock_writers"])
+
+    @contextmanager
+    def locked_local_data(self) -> Iterator[None]:
+        """Keep all other changes of local data out while the block runs."""
+        self.conn.execute(_SQL["lock_local"])
+        try:
+            yield
+        finally:
+            # A broken connection holds nothing.
+            with suppress(psycopg.Error):
+                self.conn.execute(_SQL["unlock_local"])
+
+    def take_early_number(self, end_byte: int) -> int:
+        """Commit and return a ledger number for rows that are written before the number of their commit is known.
+
+        Later calls return the same one. Raise `ImportCanceled`.
+        """
+        if self._early_seq is None:
+            with self.conn.transaction():
+                seq = self.record_progress(Stretch(end_byte, end_byte), changed=False)
+            self._early_seq = seq
+        return self._early_seq
 
     def count_for(self, import_id: UUID, counts: RowCounts) -> None:
         """Add to the counts of another import. `record_progress` adds to those of this one."""
@@ -139,7 +164,8 @@ class ImportLedger:
         """Count rows, and record the stretch under the next ledger number. Return that number.
 
         The number becomes the data cut if the transaction `changed` data: duplicates and rejected rows do not move it.
-        No other change commits between this call and COMMIT. Raise `ImportCanceled`: then do not commit.
+        No other change commits between this call and COMMIT, except during a dry run. Raise `ImportCanceled`: then do not
+        commit.
         """
         place = self._chunk_end
         if self._chunk_encoding != self.encoding and self._chunk_encoding:
@@ -155,7 +181,7 @@ class ImportLedger:
             **vars(counts),
             **vars(stretch),
         }
-        for (seq,) in self.conn.execute(_SQL["commit_change"], values):
+        for (seq,) in self.conn.execute(_SQL["commit_change" if self.is_kept else "count_unkept"], values):
             self.checkpoint = place
             return int(seq)
         raise ImportCanceled(f"the import {self.import_id} was canceled")

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import psycopg
 
+from services.ingest.parse.comment_ids import describe_comment_ids
 from services.ingest.parse.days import (
     FROM_ZERO,
     NumbersUsed,
@@ -42,6 +43,7 @@ from shared.db.queries import queries
 
 _SQL, _ADJUST = queries("ingest"), queries("adjust")
 _Counts = defaultdict[UUID, RowCounts]
+_STORES_AT_ONCE = 2000
 _TABLES: Mapping[Kind, HistoryTable] = {
     "special_hours": SPECIAL_HOURS,
     "lifetimes": LIFETIMES,
@@ -88,50 +90,61 @@ class LocalHoursWriter:
         if self._stage_only:
             self._check_numbers()
             return
-        self._add_new_stores()
-        with self._conn.transaction():
-            ids = list(self._read_delivery())
-            if not self._ledger.has_staged_rows():
-                return
-            # Before rows are taken away: rejected rows count as evidence.
-            numbers = self._read_numbers(ids)
-            counts = self._reject_incomplete(ids)
-            remarks = Remarks(self._conn, self._kind)
-            first_days: Mapping[UUID, int] = {}
-            if self._kind == "hours":
-                first_days = self._prepare_hours(numbers, remarks)
-            elif self._kind == "timezones":
-                remarks.add_zones(ids)
-                self._prepare_zones(ids, counts)
-            if self._kind in UNITED_KINDS:
-                remarks.add_long_openings(ids)
-            store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
-            remarks.add_look_alikes(self._ledger.import_id, store_ids)
-            remarks.add_held_stores(ids)
-            if not self._ledger.is_kept:
-                remarks.add_plan(ids, self._ledger.import_id)
-            remarks.save()
-            if self._kind == "timezones":
-                # What takes effect is in a table of its own by now.
-                self._conn.execute(_SQL["drop_staged"], {"ids": ids})
-            self._ledger.lock_writers()
-            change = self._apply_staged(ids, first_days, counts)
-            self._conn.execute(_SQL["drop_staged"], {"ids": ids})
-            own = counts.pop(self._ledger.import_id, NO_ROWS)
-            for import_id, count in counts.items():
-                self._ledger.count_for(import_id, count)
-            change.record(end_byte, own)
+        with self._ledger.locked_local_data():
+            if self._ledger.has_staged_rows():
+                self._add_new_stores()
+                early_seq = self._ledger.take_early_number(end_byte)
+                with self._conn.transaction():
+                    self._apply_delivery(AdjustmentChange(self._ledger, early_seq), end_byte)
+
+    def _apply_delivery(self, change: AdjustmentChange, end_byte: int) -> None:
+        """Apply what is staged of the whole delivery. Everything slow comes before the writer lock, which live polls need."""
+        ids = list(self._read_delivery())
+        # Before rows are taken away: rejected rows count as evidence.
+        numbers = self._read_numbers(ids)
+        counts = self._reject_incomplete(ids)
+        remarks = Remarks(self._conn, self._kind)
+        first_days: Mapping[UUID, int] = {}
+        if self._kind == "hours":
+            first_days = self._prepare_hours(numbers, remarks)
+        elif self._kind == "timezones":
+            remarks.add_zones(ids)
+            self._prepare_zones(ids, counts)
+        self._add_remarks(remarks, ids)
+        self._apply_staged(change, ids, first_days, counts)
+        self._conn.execute(_SQL["drop_staged"], {"ids": ids})
+        own = counts.pop(self._ledger.import_id, NO_ROWS)
+        for import_id, count in counts.items():
+            self._ledger.count_for(import_id, count)
+        change.lock_writers()
+        if self._kind == "timezones":
+            self._conn.execute(_SQL["set_timezones"], {"seq": change.seq})
+        change.record(end_byte, own)
+
+    def _add_remarks(self, remarks: Remarks, ids: list[UUID]) -> None:
+        if self._kind in UNITED_KINDS:
+            remarks.add_long_openings(ids)
+        store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
+        self._ledger.named_stores = store_ids
+        for note in describe_comment_ids(store_ids):
+            remarks.add_note(self._ledger.import_id, note)
+        remarks.add_look_alikes(self._ledger.import_id, store_ids)
+        remarks.add_held_stores(ids)
+        if not self._ledger.is_kept:
+            remarks.add_plan(ids, self._ledger.import_id)
+        remarks.save()
 
     def _add_new_stores(self) -> None:
-        """Commit the stores that are new, before any other lock is taken, and with as little work as possible under this one."""
+        """Commit the stores that are new, before their rows, and some at a time so that live polls wait only briefly."""
         ids = list(self._read_delivery())
         held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
-        new = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held}).fetchall()
+        rows = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held})
+        new = [store_id for (store_id,) in rows]
         # If nothing is new, nothing is committed: each COMMIT may get lost, and then all is done again.
-        if new:
+        for start in range(0, len(new), _STORES_AT_ONCE):
             with self._conn.transaction():
                 self._ledger.lock_writers()
-                add_stores(self._conn, [store_id for (store_id,) in new], kept=self._ledger.is_kept)
+                add_stores(self._conn, new[start : start + _STORES_AT_ONCE], kept=self._ledger.is_kept)
 
     def _reject_incomplete(self, ids: list[UUID]) -> _Counts:
         counts: _Counts = defaultdict(lambda: NO_ROWS)
@@ -146,13 +159,16 @@ class LocalHoursWriter:
         return counts
 
     def _apply_staged(
-        self, ids: Sequence[UUID], first_days: Mapping[UUID, int], counts: _Counts
-    ) -> AdjustmentChange:
-        """Apply the valid rows, and count them. Return the change, which is not recorded yet."""
-        change = AdjustmentChange(self._ledger)
+        self,
+        change: AdjustmentChange,
+        ids: Sequence[UUID],
+        first_days: Mapping[UUID, int],
+        counts: _Counts,
+    ) -> None:
+        """Apply the valid rows except new zones, and count them."""
         if table := _TABLES.get(self._kind):
             self._merge_staged(table, self._kind, {"ids": ids}, change, counts)
-            return change
+            return
         values = {"ids": ids, "seq": change.seq}
         for import_id, *found, changed in self._conn.execute(_SQL[f"apply_{self._kind}"], values):
             counts[import_id] += RowCounts(*found)
@@ -160,7 +176,6 @@ class LocalHoursWriter:
         if self._kind == "hours":
             dated = {"ids": ids, "first_days": list(first_days.values())}
             self._merge_staged(DATED_HOURS, "dated_hours", dated, change, counts)
-        return change
 
     def _merge_staged(
         self,
@@ -179,7 +194,7 @@ class LocalHoursWriter:
             counts[import_id] += RowCounts(*found)
 
     def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> dict[UUID, int]:
-        """Find the distinct rows, which needs no lock, and analyze them so that the planner knows their number.
+        """Find the distinct rows, and analyze them so that the planner knows their number.
 
         Return which number is Monday in each import.
         """
@@ -196,7 +211,7 @@ class LocalHoursWriter:
         return first_days
 
     def _prepare_zones(self, ids: list[UUID], counts: _Counts) -> None:
-        """Find the first and last zone of each store, and count the other rows, so that the lock is held for the write only."""
+        """Find the first and last zone of each store, and count the other rows."""
         values = {"ids": ids}
         for query in ("create_wanted_zones", "prepare_zones", "analyze_wanted_zones"):
             self._conn.execute(_SQL[query], values if query == "prepare_zones" else None)

@@ -1,8 +1,8 @@
--- Changes of dated hours, special hours, lifetimes, closures and calendars. The caller holds the writer lock.
+-- Changes of dated hours, special hours, lifetimes, closures and calendars. The caller holds the lock of local data.
 
 -- name: record_adjustment
 -- By the key of the import or of its archive.
-with head as (update ledger_head set adjusted_seq = %(seq)s)
+with head as (update ledger_head set adjusted_seq = %(effective_seq)s)
 insert into adjustment_change (seq, import_id, changed_by)
 select %(seq)s, import.id, coalesce(import.created_by, parent.created_by)
 from import left join import parent on parent.id = import.parent_id
@@ -138,13 +138,17 @@ select id, ends_at, treatment, reason, note from closure
 where store_key = %(store_key)s and labels = %(labels)s and starts_at = %(starts_at)s and until_seq is null
 
 -- name: closure_to_change
--- A closure of a store that the caller may see. A caller without limit may be shown any.
+-- A closure that the caller may see: of one of its stores, or one for several stores that applies to one of them. A caller
+-- without limit may be shown any.
 select closure.store_key, closure.labels, starts_at, ends_at, treatment, reason, note
 from closure left join store using (store_key)
-where closure.id = %(id)s and until_seq is null and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb)
+where closure.id = %(id)s and until_seq is null
+    and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb or (closure.store_key = 0 and exists (
+        select from store mine where mine.labels @> %(scope)s::jsonb and mine.labels @> closure.labels)))
 
 -- name: list_closures
--- Latest start first, with the change that declared each and the last one.
+-- Latest start first, with the change that declared each and the last one. A limited caller is also shown those for several
+-- stores that apply to one of its own.
 select closure.id, store_id, closure.labels, starts_at, ends_at, treatment, reason, note, last.import_id,
     first.changed_by as declared_by, first.changed_at as declared_at, last.changed_by, last.changed_at
 from closure left join store using (store_key)
@@ -154,7 +158,8 @@ where until_seq is null
     and (%(id)s::uuid is null or closure.id = %(id)s)
     and (%(store_id)s::text is null or store_id = %(store_id)s)
     and (%(before_at)s::timestamptz is null or (starts_at, closure.id) < (%(before_at)s, %(before_id)s::uuid))
-    and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb)
+    and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb or (closure.store_key = 0 and exists (
+        select from store mine where mine.labels @> %(scope)s::jsonb and mine.labels @> closure.labels)))
 order by starts_at desc, closure.id desc
 limit %(limit)s
 

@@ -1,24 +1,29 @@
 -- Adjustments of the weekly hours that held at the ledger number `seq`, for some stores. Dates are days since 1970,
--- instants microseconds since 1970.
+-- instants microseconds since 1970. A row's number may be an early one, which does not count yet at `seq` (migration 0027).
+-- Labels and calendars have no early numbers: only calls change them.
 
 -- name: dated_hours
 select store_key, effective_from - date '1970-01-01', intervals from dated_hours
-where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+    and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 
 -- name: special_hours
 select store_key, date - date '1970-01-01', intervals from special_hours
-where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+    and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 
 -- name: lifetimes
 select store_key, (extract(epoch from opened_at) * 1000000)::bigint, (extract(epoch from closed_at) * 1000000)::bigint
 from lifetime
-where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+where store_key = any(%(store_keys)s) and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+    and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 
 -- name: closures
 -- One row per closure and store. A closure for labels applies to the stores that had them at `seq`.
 with held as materialized (
     select * from closure
-    where treatment <> 'ignore' and since_seq <= %(seq)s and coalesce(until_seq > %(seq)s, true)
+    where treatment <> 'ignore' and since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[])
+        and coalesce(until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]), true)
 ), labelled as materialized (
     select store.store_key,
         case when coalesce(labels_since_seq <= %(seq)s, true) then store.labels else coalesce(old.labels, '{}') end as labels

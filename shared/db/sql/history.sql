@@ -1,5 +1,6 @@
 -- Data as it was at the ledger number `seq`. Before `history_from_seq`, and in weeks that were dropped since, some of it is
--- gone: `find_gone` tells which.
+-- gone: `find_gone` tells which. Rows of files of hours and zones have early numbers, which may not count yet at `seq`
+-- (migration 0027).
 
 -- name: find_gone
 -- The oldest ledger number that can be read, and the weeks between two instants that were dropped after `seq`.
@@ -63,18 +64,24 @@ from (
 
 -- name: hours
 select store_key, day_of_week, opens, closes from business_hours
-where store_key = any(%(store_keys)s) and coalesce(since_seq <= %(seq)s, true)
+where store_key = any(%(store_keys)s)
+    and coalesce(since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[]), true)
 union all
 select store_key, day_of_week, opens, closes from superseded_hours
-where store_key = any(%(store_keys)s) and coalesce(since_seq <= %(seq)s, true) and until_seq > %(seq)s
+where store_key = any(%(store_keys)s)
+    and coalesce(since_seq <= %(seq)s and since_seq <> all((select not_yet_effective(%(seq)s))::bigint[]), true)
+    and (until_seq > %(seq)s or until_seq = any((select not_yet_effective(%(seq)s))::bigint[]))
 order by 1, 2, 3, 4
 
 -- name: timezones
 -- Null for a store that had none.
+with early as materialized (select not_yet_effective(%(seq)s) as numbers)
 select store.store_key,
-    case when coalesce(timezone_since_seq <= %(seq)s, true) then store.timezone else old.timezone end as timezone
-from store left join superseded_timezone old
-    on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
+    case when coalesce(timezone_since_seq <= %(seq)s and timezone_since_seq <> all(numbers), true) then store.timezone
+        else old.timezone end as timezone
+from early cross join store left join superseded_timezone old
+    on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s and old.since_seq <> all(numbers), true)
+        and (old.until_seq > %(seq)s or old.until_seq = any(numbers))
 where store.store_key = any(%(store_keys)s)
 
 -- name: labels
@@ -85,11 +92,18 @@ from store left join superseded_labels old
 where store.store_key = any(%(store_keys)s)
 
 -- name: causes
--- What changed of some stores after the ledger number `low`, up to `high`: one row per store, kind, subject and import, by
--- store and time. Only what can matter for polls between two instants. Labels matter if they decide about a calendar or a
--- closure. `changed_by` is null for the command, and `import_id` for a change that the ledger has forgotten.
+-- What changed of some stores after the ledger number `low`, up to `high`: one row per store, kind, subject and who changed it,
+-- by store and time. Only what can matter between two instants, and differs at the two numbers there. Labels matter if they
+-- decide about a calendar or a closure. `changed_by` is null for the command, and `import_id`, that of the last change, for one
+-- that the ledger has forgotten.
 with head as materialized (
     select seq from ledger_head
+), cut as materialized (
+    select seq, not_yet_effective(seq) as early from unnest(array[%(low)s, %(high)s]::bigint[]) given (seq)
+), span as materialized (
+    -- An interval opens at most two local dates before the time that it touches.
+    select (%(from_time)s::timestamptz - interval '3 days')::date as first_day,
+        (%(to_time)s::timestamptz + interval '1 day')::date as last_day
 ), chosen as materialized (
     select store.store_key, store.store_id,
         case when coalesce(labels_since_seq <= %(low)s, true) then store.labels else coalesce(old.labels, '{}') end as labels_before,
@@ -107,12 +121,75 @@ with head as materialized (
     union all
     select store_key, observed_at, since_seq from superseded_poll
     where store_key = any(array(select store_key from chosen)) and observed_at between %(from_time)s and %(to_time)s
-), labelled (id, labels, since_seq, until_seq) as (
-    select id::text, labels, since_seq, until_seq from closure
-    where store_key = 0 and treatment <> 'ignore'
-        and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
+), closed as materialized (
+    select store_key, id::text as id, labels, since_seq, until_seq,
+        (greatest(starts_at, %(from_time)s), least(coalesce(ends_at, 'infinity'), %(to_time)s), treatment)::text as effect
+    from closure
+    where treatment <> 'ignore' and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
+), labelled (kind, subject, labels, since_seq, until_seq, effect) as materialized (
+    select 'closure', id, labels, since_seq, until_seq, effect from closed where store_key = 0
     union all
-    select name, labels, since_seq, until_seq from calendar
+    select 'calendar', name, labels, since_seq, until_seq, jsonb_object_agg(key, value)::text
+    from calendar, jsonb_each(dates), span
+    where key::date between first_day and last_day
+    group by name, labels, since_seq, until_seq
+), weekly as materialized (
+    select store_key, day_of_week, opens, closes, coalesce(since_seq, 0) as since_seq, null::bigint as until_seq
+    from business_hours join chosen using (store_key)
+    union all
+    select store_key, day_of_week, opens, closes, coalesce(since_seq, 0), until_seq
+    from superseded_hours join chosen using (store_key)
+), dated as materialized (
+    select dated_hours.* from dated_hours join chosen using (store_key)
+), effect (store_key, kind, subject, since_seq, until_seq, effect) as materialized (
+    -- What each version of an adjustment does between the two instants.
+    select chosen.store_key, kind, subject, since_seq, until_seq, effect
+    from labelled join chosen on labels_before @> labels or labels_after @> labels
+    union all
+    select store_key, 'closure', id, since_seq, until_seq, effect from closed join chosen using (store_key)
+    union all
+    select store_key, 'special_hours', date::text, since_seq, until_seq, intervals::text
+    from special_hours join chosen using (store_key), span
+    where date between first_day and last_day
+    union all
+    select store_key, 'lifetime', null, since_seq, until_seq, (
+        greatest(coalesce(opened_at, '-infinity'), %(from_time)s), least(coalesce(closed_at, 'infinity'), %(to_time)s))::text
+    from lifetime join chosen using (store_key)
+    where coalesce(opened_at > %(from_time)s, false) or coalesce(closed_at < %(to_time)s, false)
+    union all
+    -- Hours from a date on hold until the next date; before the first date, the hours without a date do, if there are any.
+    -- Versions that hold at neither number only tell who else made a change.
+    select store_key, 'hours', effective_from::text, since_seq, until_seq, intervals::text
+    from dated this, span
+    where not exists (select from cut where holds_at(this.since_seq, this.until_seq, cut.seq, cut.early)) or exists (
+        select from cut
+        where holds_at(this.since_seq, this.until_seq, cut.seq, cut.early)
+            and not exists (
+                select from dated later
+                where later.store_key = this.store_key and holds_at(later.since_seq, later.until_seq, cut.seq, cut.early)
+                    and later.effective_from > this.effective_from and later.effective_from <= first_day)
+            and (this.effective_from <= last_day or not exists (
+                select from dated earlier
+                where earlier.store_key = this.store_key and holds_at(earlier.since_seq, earlier.until_seq, cut.seq, cut.early)
+                    and earlier.effective_from < this.effective_from
+                union all
+                select from weekly
+                where weekly.store_key = this.store_key and holds_at(weekly.since_seq, weekly.until_seq, cut.seq, cut.early))))
+    union all
+    select store_key, 'hours', null, since_seq, until_seq, (day_of_week, opens, closes)::text
+    from weekly, span
+    where exists (
+        select from cut
+        where not exists (
+            select from dated
+            where dated.store_key = weekly.store_key and holds_at(dated.since_seq, dated.until_seq, cut.seq, cut.early)
+                and dated.effective_from <= first_day))
+), differing as (
+    select store_key, kind, subject from effect, cut
+    group by store_key, kind, subject
+    having array_agg(effect order by effect) filter (where cut.seq = %(low)s and holds_at(since_seq, until_seq, cut.seq, cut.early))
+        is distinct from
+        array_agg(effect order by effect) filter (where cut.seq = %(high)s and holds_at(since_seq, until_seq, cut.seq, cut.early))
 ), change (store_key, kind, subject, seq, observed_at) as (
     select store_key,
         case when exists (
@@ -121,13 +198,10 @@ with head as materialized (
         then 'corrected_polls' else 'late_polls' end, null, seq, observed_at
     from version
     union all
-    select store_key, 'hours', null, since_seq, null from business_hours join chosen using (store_key)
-    union all
-    select store_key, 'hours', null, seq, null
-    from superseded_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
-    union all
-    select store_key, 'hours', effective_from::text, seq, null
-    from dated_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
+    select effect.store_key, effect.kind, effect.subject, seq, null
+    from effect join differing
+        on differing.store_key = effect.store_key and differing.kind = effect.kind and differing.subject is not distinct from effect.subject,
+        lateral (values (since_seq), (until_seq)) held (seq)
     union all
     select store_key, 'timezone', null, timezone_since_seq, null from store join chosen using (store_key)
     union all
@@ -140,27 +214,10 @@ with head as materialized (
     ) labels_changed join chosen using (store_key)
     where exists (
         select from labelled
-        where since_seq <= %(high)s and coalesce(until_seq > %(low)s, true)
+        where exists (select from cut where holds_at(since_seq, until_seq, cut.seq, cut.early))
             and (labels_before @> labelled.labels) <> (labels_after @> labelled.labels))
-    union all
-    select store_key, 'special_hours', date::text, seq, null
-    from special_hours join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
-    where date between (%(from_time)s::timestamptz - interval '3 days')::date and (%(to_time)s::timestamptz + interval '1 day')::date
-    union all
-    select store_key, 'lifetime', null, seq, null
-    from lifetime join chosen using (store_key), lateral (values (since_seq), (until_seq)) held (seq)
-    union all
-    select chosen.store_key, 'closure', closure.id::text, seq, null
-    from closure join chosen on chosen.store_key = closure.store_key
-        or (closure.store_key = 0 and (labels_before @> closure.labels or labels_after @> closure.labels)),
-        lateral (values (since_seq), (until_seq)) held (seq)
-    where treatment <> 'ignore' and starts_at <= %(to_time)s and coalesce(ends_at >= %(from_time)s, true)
-    union all
-    select chosen.store_key, 'calendar', name, seq, null
-    from calendar join chosen on labels_before @> calendar.labels or labels_after @> calendar.labels,
-        lateral (values (since_seq), (until_seq)) held (seq)
 ), attributed as (
-    select change.*, coalesce(adjusted.import_id, chunk.import_id) as import_id,
+    select change.*, coalesce(early.effective_seq, seq) as counts_from, coalesce(adjusted.import_id, chunk.import_id) as import_id,
         coalesce(adjusted.changed_at, chunk.committed_at) as changed_at,
         coalesce(adjusted.changed_by, import.created_by, parent.created_by) as changed_by
     from change
@@ -168,10 +225,12 @@ with head as materialized (
     left join import_chunk chunk on chunk.commit_seq = change.seq
     left join import on import.id = chunk.import_id
     left join import parent on parent.id = import.parent_id
-    where seq > %(low)s and seq <= %(high)s
+    left join early_number early using (seq)
+    where coalesce(early.effective_seq, seq) > %(low)s and coalesce(early.effective_seq, seq) <= %(high)s
 )
-select store_id, kind, subject, import_id, changed_by, max(changed_at) as changed_at,
+select store_id, kind, subject, (array_agg(import_id order by counts_from desc))[1] as import_id, changed_by,
+    max(changed_at) as changed_at, count(distinct seq) as changes,
     nullif(count(distinct observed_at), 0) as polls, min(observed_at) as first_poll_at, max(observed_at) as last_poll_at
 from attributed join chosen using (store_key)
-group by store_id, kind, subject, import_id, changed_by
-order by store_id collate "C", max(seq), kind, subject
+group by store_id, kind, subject, changed_by
+order by store_id collate "C", max(counts_from), kind, subject

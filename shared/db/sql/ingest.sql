@@ -1,12 +1,22 @@
--- Ingest. Every transaction that changes data takes the writer lock first. So transactions of two imports never overlap,
--- and each row is compared with all rows loaded before it. Weekly hours are compared under a lock of their own, and only
--- committed under the writer lock. Reports only read and never wait.
+-- Ingest. Every transaction that changes polls takes the writer lock first. So transactions of two imports never overlap,
+-- and each row is compared with all rows loaded before it. Local data (all but polls) has a lock of its own. A file of it is
+-- compared and written under this lock, and takes the writer lock only to set zones and to commit. Whoever takes both takes
+-- the lock of local data first. Reports only read and never wait.
 
 -- name: lock_writers
 -- Waits at most for the statement timeout. The session's `lock_timeout` applies only to the table locks after it.
 select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
     set_config('lock_timeout', session.lock_timeout, true)
 from (select current_setting('lock_timeout') as lock_timeout offset 0) session
+
+-- name: lock_local
+-- Held by the session, because the change takes its number in a transaction of its own.
+select set_config('lock_timeout', '0', true), pg_advisory_lock(hashtextextended('uptill.local', 0)),
+    set_config('lock_timeout', session.lock_timeout, true)
+from (select current_setting('lock_timeout') as lock_timeout offset 0) session
+
+-- name: unlock_local
+select pg_advisory_unlock(hashtextextended('uptill.local', 0))
 
 -- name: database_clock_us
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint
@@ -146,6 +156,19 @@ select %(id)s, (select coalesce(max(chunk_no) + 1, 0) from import_chunk where im
     %(end_byte)s, %(end_line)s, %(prefix_sha256)s, head.seq, %(earliest)s, %(latest)s
 from head, counted
 returning commit_seq
+
+-- name: count_unkept
+-- The same for a dry run, which is rolled back: it locks no number, so no other writer waits for it.
+update import
+set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
+    accepted = accepted + %(accepted)s, duplicate = duplicate + %(duplicate)s,
+    corrected = corrected + %(corrected)s, rejected = rejected + %(rejected)s,
+    cut_fractions = cut_fractions + %(cut_fractions)s, assumed_utc = assumed_utc + %(assumed_utc)s
+where id = %(id)s
+returning (select seq + 1 from ledger_head)
+
+-- name: keep_early_number
+insert into early_number (seq, effective_seq) values (%(seq)s, %(effective_seq)s)
 
 -- name: next_seq
 -- The number of the change that this transaction is about to make: no other one gets a number until it ends.
@@ -525,21 +548,21 @@ from (
 where before is not null group by import_id
 
 -- name: apply_timezones
--- Counts the first row of each store by its import. The caller holds the writer lock.
+-- Counts the first row of each store by its import, and keeps the zones that `set_timezones` will replace.
 with compared as materialized (
-    select wanted.*, store.timezone as before from wanted_zones wanted join store using (store_key)
-), changed as (
-    update store set timezone = compared.last_zone, timezone_since_seq = %(seq)s from compared
-    where store.store_key = compared.store_key and compared.before is distinct from compared.last_zone
-    returning 1
+    select wanted.*, store.timezone as before, store.timezone_since_seq as since_seq
+    from wanted_zones wanted join store using (store_key)
 ), kept as (
     insert into superseded_timezone (store_key, timezone, since_seq, until_seq)
-    select store_key, store.timezone, store.timezone_since_seq, %(seq)s
-    from compared join store using (store_key)
-    where store.timezone <> compared.last_zone
+    select store_key, before, since_seq, %(seq)s from compared where before <> last_zone
 )
 select first_import, count(*) filter (where before is null) as accepted,
     count(*) filter (where before = first_zone) as duplicate,
     count(*) filter (where before <> first_zone) as corrected,
-    exists (select from changed) as changed
+    bool_or(before is distinct from last_zone) as changed
 from compared group by first_import
+
+-- name: set_timezones
+-- A step of its own, under the writer lock: first polls change rows of stores too, and would wait for it until COMMIT.
+update store set timezone = last_zone, timezone_since_seq = %(seq)s from wanted_zones wanted
+where store.store_key = wanted.store_key and store.timezone is distinct from last_zone

@@ -1,9 +1,15 @@
 -- Live polls, and changes of one store, through the ingest service. They hold the writer lock, as every change of data does.
+-- A change of one store also holds the lock of local data, because a file takes the writer lock only at its end.
 
 -- name: begin_change
 -- Takes the writer lock until COMMIT, and returns the database's clock once it is held.
 select set_config('lock_timeout', %(patience)s, true), pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0)),
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us
+
+-- name: begin_store_change
+-- Takes the lock of local data and then the writer lock, both until COMMIT.
+select set_config('lock_timeout', %(patience)s, true), pg_advisory_xact_lock(hashtextextended('uptill.local', 0)),
+    pg_advisory_xact_lock(hashtextextended('uptill.ingest', 0))
 
 -- name: live_import
 -- The live polls of one UTC day are one import.

@@ -28,12 +28,16 @@ select count(*) filter (where is_polled) as stores,
     count(*) filter (where not is_polled) as stores_never_polled
 from store cross join lateral (select first_polled_at is not null as is_polled) polled
 
+-- name: named_keys
+select store_key from store where store_id = any(%(store_ids)s)
+
 -- name: hours
--- Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday: `until` is its
+-- Of the given stores. Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday: `until` is its
 -- end. Ordered as the primary key is, so that nothing needs to be sorted.
 with wrapped as materialized (
     select store_key, max(closes) as until from business_hours
-    where day_of_week = 6 and closes <= opens and closes not in (86399, 86340) group by store_key
+    where store_key = any(%(store_keys)s) and day_of_week = 6 and closes <= opens and closes not in (86399, 86340)
+    group by store_key
 ), ordered as (
     select closes in (86399, 86340) as is_seam,
         day_of_week * 86400 + opens < greatest(until, max(day_of_week * 86400 + case
@@ -43,6 +47,7 @@ with wrapped as materialized (
         end) over (partition by store_key order by day_of_week, opens, closes
             rows between unbounded preceding and 1 preceding)) as opens_early
     from business_hours left join wrapped using (store_key)
+    where store_key = any(%(store_keys)s)
 )
 select count(*) as hours_rows, count(*) filter (where is_seam) as seams_snapped,
     count(*) filter (where opens_early) as overlapping_hours

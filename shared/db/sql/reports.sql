@@ -204,7 +204,7 @@ select asked.place, r.id, state, as_of, policy, policy_version, detail, windows,
 from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
 join report_shown r on r.id = asked.id
 join report_failures f on f.report_id = r.id
-join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report where kind = 'report') own on own_id = r.id
+join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
 where asked.scope is null or r.scope @> asked.scope
 
 -- name: list_reports
@@ -213,7 +213,7 @@ select id, state, as_of, policy, policy_version, detail, windows, formats, ids_g
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
     stores_done, stores_failed, '[]'::jsonb as failed_stores, files, file_kinds, revision, revision_of, pinned_cut
 from report_shown r join report_failures f on f.report_id = r.id
-join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report where kind = 'report') own on own_id = r.id
+join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
 where (%(before_id)s::uuid is null or r.id < %(before_id)s)
   and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
   and (%(state)s::text is null or r.state = %(state)s)

@@ -79,30 +79,37 @@ group by store_key
 
 -- name: changed_terms
 -- Stores whose hours, zone or adjustments changed after `seq`, and between which instants that matters. Null: no bound. The
--- store key 0 stands for every store.
+-- store key 0 stands for every store. Rows of large changes have early numbers, which may be at most `seq` while their
+-- change counts later (migration 0027). Labels and calendars have none: only calls change them.
+with early as materialized (select not_yet_effective(%(seq)s) as numbers)
 select store_key, null::timestamptz, null::timestamptz
-from business_hours where store_key = any(%(store_keys)s) and since_seq > %(seq)s
+from business_hours, early where store_key = any(%(store_keys)s) and counts_after(since_seq, %(seq)s, numbers)
 union
-select store_key, null, null from superseded_hours where store_key = any(%(store_keys)s) and until_seq > %(seq)s
+select store_key, null, null
+from superseded_hours, early where store_key = any(%(store_keys)s) and counts_after(until_seq, %(seq)s, numbers)
 union
-select store_key, null, null from store where store_key = any(%(store_keys)s) and timezone_since_seq > %(seq)s
+select store_key, null, null
+from store, early where store_key = any(%(store_keys)s) and counts_after(timezone_since_seq, %(seq)s, numbers)
 union
 select store_key, null, null from store
 where store_key = any(%(store_keys)s) and labels_since_seq > %(seq)s and (select adjusted_seq from ledger_head) > 0
 union
-select store_key, null, null from dated_hours
-where store_key = any(%(store_keys)s) and (since_seq > %(seq)s or until_seq > %(seq)s)
+select store_key, null, null from dated_hours, early
+where store_key = any(%(store_keys)s)
+    and (counts_after(since_seq, %(seq)s, numbers) or counts_after(until_seq, %(seq)s, numbers))
 union
-select store_key, null, null from lifetime
-where store_key = any(%(store_keys)s) and (since_seq > %(seq)s or until_seq > %(seq)s)
+select store_key, null, null from lifetime, early
+where store_key = any(%(store_keys)s)
+    and (counts_after(since_seq, %(seq)s, numbers) or counts_after(until_seq, %(seq)s, numbers))
 union
 select store_key, date::timestamp at time zone 'UTC' - interval '1 day', date::timestamp at time zone 'UTC' + interval '4 days'
-from special_hours
-where store_key = any(%(store_keys)s) and (since_seq > %(seq)s or until_seq > %(seq)s)
+from special_hours, early
+where store_key = any(%(store_keys)s)
+    and (counts_after(since_seq, %(seq)s, numbers) or counts_after(until_seq, %(seq)s, numbers))
 union
-select store_key, starts_at, ends_at from closure
+select store_key, starts_at, ends_at from closure, early
 where (store_key = 0 or store_key = any(%(store_keys)s)) and treatment <> 'ignore'
-    and (since_seq > %(seq)s or until_seq > %(seq)s)
+    and (counts_after(since_seq, %(seq)s, numbers) or counts_after(until_seq, %(seq)s, numbers))
 union
 select 0, null, null from calendar where since_seq > %(seq)s or until_seq > %(seq)s
 

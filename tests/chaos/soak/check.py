@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from psycopg.rows import class_row
 from services.cli.reconcile_files import reconcile
 from shared.reports.retention import PREFIX, sweep_bucket
 from shared.storage import Storage
+from tests.chaos.soak.adjustments import DeliveredAdjustments, read_changes
 from tests.chaos.soak.truth import Finished, Truth, read_commits
 from tests.fixtures.buckets import content_of
 from tests.integration.ingest.database import check_ledger
@@ -86,8 +88,8 @@ def check_soak(
     finished = Counter(events["report_succeeded"])
     yield from (f"report {report_id} was finished twice" for report_id, n in finished.items() if n > 1)
     yield from _check_clients(conn, told)
-    calls = [record["polls"] for record in late if record["what"] == "called"]
-    yield from _check_files(conn, storage, told, calls)
+    yield from _check_changes(conn, late)
+    yield from _check_files(conn, storage, told, late)
     yield from _check_bucket(conn, storage)
 
 
@@ -117,11 +119,33 @@ def _check_clients(conn: psycopg.Connection, records: Records) -> Iterator[str]:
     )
 
 
-def _check_files(
-    conn: psycopg.Connection, storage: Storage, told: Records, calls: Sequence[Any]
-) -> Iterator[str]:
+def _check_changes(conn: psycopg.Connection, late: Records) -> Iterator[str]:
+    """Each change that was acknowledged is there, and none was refused."""
+    sent = {record["call"]: record for record in late if record["what"] == "changing"}
+    notes = {note for (note,) in conn.execute("select note from closure")}
+    in_force = {
+        note.split()[0]
+        for (note,) in conn.execute("select note from closure where until_seq is null and note <> ''")
+    }
+    for record in late:
+        if record["what"] != "change_answered" or record["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
+            continue
+        call, status = sent[record["call"]], record["status"]
+        # A call that is sent again may find that it was done.
+        may_be_gone = call["method"] == "DELETE" and status == HTTPStatus.NOT_FOUND
+        if not (HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or may_be_gone):
+            yield f"call {record['call']} ({call['method']} {call}) was answered {status}"
+        elif "closure" in call and call["body"]["note"] not in notes:
+            yield f"a closure that was acknowledged is not there: {call}"
+        elif call.get("withdrawn") in in_force:
+            yield f"a closure that was withdrawn is still in force: {call}"
+
+
+def _check_files(conn: psycopg.Connection, storage: Storage, told: Records, late: Records) -> Iterator[str]:
     """Every file has the bytes that the oracle makes of the data at the report's cut."""
-    truth = Truth(read_commits(conn), calls)
+    calls = [record["polls"] for record in late if record["what"] == "called"]
+    changes = [record for record in late if record["what"] == "changing"]
+    truth = Truth(read_commits(conn), calls, DeliveredAdjustments(read_changes(conn), changes))
     latest = {UUID(r["id"]) for r in told if r["what"] == "told" and r["wish"]["as_of"] == "latest"}
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
         "select id, as_of, policy, detail, data_cut, read_cut, kind, object, size_bytes, sha256"
@@ -144,7 +168,8 @@ def _check_latest(conn: psycopg.Connection, ids: Iterable[UUID]) -> Iterator[str
     """As of `latest`: the newest poll of all that was committed at the report's cut."""
     wrong = conn.execute(
         "select id, as_of from report r where id = any(%s) and as_of <>"
-        " (select max(max_at) from import_chunk where commit_seq <= r.data_cut)",
+        " (select max(max_at) from import_chunk join import on import.id = import_id"
+        "  where kind = 'polls' and commit_seq <= r.data_cut)",
         [list(ids)],
     )
     yield from (

@@ -1,8 +1,8 @@
-"""Late, new, corrected and repeated polls, and changed hours and zones, that never stop coming, in a process of its own:
+"""Late, new, corrected and repeated polls, and changed hours, zones, special hours and closures, that never stop coming:
 `python -m tests.chaos.soak.late DIR SEED`.
 
 Files, in small chunks, by `uptill ingest`, which is killed now and then and started again on the same file; and calls of
-the ingest service, each with instants that no other call has. Ends when it is asked to.
+the ingest service, each with instants that no other call has. A process of its own, which ends when it is asked to.
 """
 
 import os
@@ -18,6 +18,7 @@ from threading import Thread
 import httpx2
 
 from shared.settings import load_settings
+from tests.chaos.soak.changes import EVERY_STORE, ChangeCalls
 from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
 from tests.oracle.report import rows_of
@@ -44,9 +45,16 @@ class Files(Thread):
         self._directory.mkdir()
         number = 0
         while not self._ending.has_come():
-            kind = self._draw.choices(["polls", "hours", "zones"], [8, 1, 1])[0]
+            kinds = {
+                "polls": self._polls,
+                "hours": self._hours,
+                "zones": self._zones,
+                "special": self._special_hours,
+                "closures": self._closures,
+            }
+            kind = self._draw.choices([*kinds], [6, 1, 1, 1, 1])[0]
             file = self._directory / f"{number:05d}-{kind}.csv"
-            file.write_text({"polls": self._polls, "hours": self._hours, "zones": self._zones}[kind]())
+            file.write_text(kinds[kind]())
             self._load(file)
             number += 1
             time.sleep(self._draw.uniform(0, 1.5))
@@ -96,6 +104,28 @@ class Files(Thread):
         rows = [f"{store},{self._draw.choice(_ZONES)}\n" for store in self._draw.sample(self._stores, 3)]
         return "store_id,timezone_str\n" + "".join(rows)
 
+    def _special_hours(self) -> str:
+        rows = []
+        for store_id in self._draw.sample(self._stores, 3):
+            for day in self._draw.sample(range((LAST - FIRST).days), 2):
+                at = f"{store_id},{FIRST.date() + timedelta(days=day)}"
+                hours = sorted(self._draw.sample(range(24), self._draw.choice([0, 2, 4])))
+                pairs = zip(hours[::2], hours[1::2], strict=True)
+                rows += [f"{at},{opens:02d}:00:00,{closes:02d}:30:00\n" for opens, closes in pairs] or [
+                    f"{at},,\n"
+                ]
+        return "store_id,date,start_time_local,end_time_local\n" + "".join(rows)
+
+    def _closures(self) -> str:
+        """In whole seconds, so that no closure of a call has the same start."""
+        rows = []
+        for store_id in self._draw.sample([*self._stores, *[EVERY_STORE] * 2], 3):
+            starts_at = FIRST + self._draw.randrange(7 * 86_400) * timedelta(seconds=1)
+            ends_at = starts_at + timedelta(minutes=self._draw.choice([20, 300, 2000]))
+            treatment = self._draw.choice(["exclude", "as_up", "ignore"])
+            rows.append(f"{store_id},{starts_at.isoformat()},{ends_at.isoformat()},{treatment},holiday,\n")
+        return "store_id,starts_at,ends_at,treatment,reason,note\n" + "".join(rows)
+
 
 class Calls(Thread):
     """One call after the other; call n brings polls of the n-th second only, and is sent once."""
@@ -133,7 +163,7 @@ class Calls(Thread):
 def main(directory: Path, seed: str) -> None:
     stores = sorted({row["store_id"] for row in rows_of(directory / "sample" / "store_status.csv")})
     journal = Journal(directory / "late.jsonl")
-    threads = [Files(directory, seed, stores, journal), Calls(directory, seed, stores, journal)]
+    threads = [kind(directory, seed, stores, journal) for kind in (Files, Calls, ChangeCalls)]
     for thread in threads:
         thread.start()
     for thread in threads:

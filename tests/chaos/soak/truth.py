@@ -5,7 +5,7 @@ Of the database it takes the ledger alone: which bytes of which file, or which c
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,8 +14,10 @@ from uuid import UUID
 
 import psycopg
 
-from tests.oracle.accounting import EPOCH, HoursRow, Poll, account
-from tests.oracle.calendars import Terms, Version
+from tests.chaos.soak.adjustments import DeliveredAdjustments
+from tests.chaos.soak.changes import EVERY_STORE
+from tests.oracle.accounting import EPOCH, HoursRow, Poll
+from tests.oracle.calendars import account_terms
 from tests.oracle.outage_file import outages_file
 from tests.oracle.outages import Outage, outages
 from tests.oracle.report import WINDOWS, header, instant_us, poll_of, read_hours, row, rows_of
@@ -74,10 +76,16 @@ def read_commits(conn: psycopg.Connection) -> list[Commit]:
 class Truth:
     """The data at one commit, then at a later one: `advance` goes forward only."""
 
-    def __init__(self, commits: Sequence[Commit], calls: Sequence[Sequence[Mapping[str, str]]]) -> None:
+    def __init__(
+        self,
+        commits: Sequence[Commit],
+        calls: Sequence[Sequence[Mapping[str, str]]],
+        adjustments: DeliveredAdjustments,
+    ) -> None:
         self._commits = iter(commits)
         self._next = next(self._commits, None)
         self._calls = [(instant_us(polls[0]["observed_at"]), polls) for polls in calls]
+        self._adjustments = adjustments
         self._stores: dict[str, _Store] = defaultdict(lambda: _Store({}))
         self._lines: dict[tuple[Any, ...], bytes] = {}
         self._outages: dict[tuple[Any, ...], dict[str, list[Outage]]] = {}
@@ -113,7 +121,8 @@ class Truth:
         key = (store_id, store.version, as_of_us, report.policy, report.detail)
         if key not in self._lines:
             polls = [Poll(at_us, active) for at_us, active in store.polls.items()]
-            measured = account(store.zone, store.hours, polls, as_of_us, report.policy, WINDOWS)
+            terms = self._adjustments.terms(store_id, store.hours)
+            measured = account_terms(store.zone, terms, polls, as_of_us, report.policy, WINDOWS)
             found = self._found(store_id, report) if report.detail else None
             self._lines[key] = row(store_id, store.zone, measured, found)
         return self._lines[key]
@@ -124,7 +133,7 @@ class Truth:
         key = (store_id, store.version, as_of_us, report.policy)
         if key not in self._outages:
             polls = [Poll(at_us, active) for at_us, active in store.polls.items()]
-            terms = Terms([Version(None, store.hours)])
+            terms = self._adjustments.terms(store_id, store.hours)
             self._outages[key] = {
                 name: outages(store.zone, terms, polls, as_of_us, report.policy, length)
                 for name, length in WINDOWS.items()
@@ -138,8 +147,14 @@ class Truth:
         elif commit.kind == "polls":
             for store_id, poll in _polls_of(Path(commit.source), commit.first_byte, commit.end_byte):
                 self._poll(store_id, poll, commit.seq)
-        elif commit.first_byte == commit.end_byte:  # hours and zones take effect at the end of their file
+        elif not Path(commit.source).is_absolute():
+            self._changed(self._adjustments.call(commit.seq))
+        elif commit.first_byte == commit.end_byte:  # the other kinds take effect at the end of their file
             self._change_local(commit)
+
+    def _changed(self, store_ids: Collection[str]) -> None:
+        for store_id in self._stores if EVERY_STORE in store_ids else store_ids:
+            self._stores[store_id].version += 1
 
     def _poll(self, store_id: str, poll: Poll, seq: int) -> None:
         store = self._stores[store_id]
@@ -162,6 +177,10 @@ class Truth:
             for store_id, hours in read_hours(file).items():
                 self._stores[store_id].hours = hours
                 self._stores[store_id].version += 1
+        elif commit.kind == "special_hours":
+            self._changed(self._adjustments.load_special_hours(file))
+        elif commit.kind == "closures":
+            self._changed(self._adjustments.load_closures(file))
         else:
             for line in rows_of(file):
                 self._stores[line["store_id"]].zone = line["timezone_str"]

@@ -167,8 +167,23 @@ class TestSameQuestion:
         assert (first.status_code, again.status_code) == (202, 202)
         assert again.json()["id"] == first.json()["id"]
         problem(api.post("/v1/reports", headers=headers), 422, "idempotency_key_reused")
-        for key in ("", "k" * 256):
-            problem(api.post("/v1/reports", headers={"Idempotency-Key": key}), 400, "bad_header")
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/v1/reports",
+            "/trigger_report",
+            "/v1/schedules",
+            "/v1/webhook-endpoints",
+            "/v1/webhook-secret",
+            "/v1/keys",
+        ],
+    )
+    def test_an_idempotency_key_that_names_no_request_is_refused(self, api: TestClient, path: str) -> None:
+        for key in ("", " ", "k" * 256):
+            problem(api.post(path, json={}, headers={"Idempotency-Key": key}), 400, "bad_header")
+        twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+        problem(api.post(path, json={}, headers=twice), 400, "bad_header")
 
     def test_an_idempotency_key_expires_after_a_day(self, api: TestClient, env: dict[str, str]) -> None:
         headers = {"Idempotency-Key": "k"}

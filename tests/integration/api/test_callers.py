@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from shared.keys import create_key, revoke_key
-from tests.fixtures.services import Services
+from tests.fixtures.services import Services, wait_until
 
 _WITHIN_S = 5.0
 _NOISE_S = 5.0
@@ -135,7 +135,8 @@ def test_an_upload_ends_with_the_key(
             except TimeoutError:
                 continue
     assert answer.startswith(b"HTTP/1.1 401 ")
-    assert list((Path(services.settings["UPTILL_SPOOL_DIR"])).glob("[!.]*")) == []
+    spool = Path(services.settings["UPTILL_SPOOL_DIR"])
+    wait_until(lambda: not list(spool.glob("[!.]*")), "the end of the upload")
 
 
 @pytest.mark.parametrize("module", _BODIES)

@@ -24,7 +24,7 @@ from shared.http.hosts import allowed_hosts
 from shared.http.problems import REGISTRY
 from shared.ids import new_id
 from shared.settings import Settings
-from tests.fixtures.services import Services, wait_until
+from tests.fixtures.services import Services, answers, wait_until
 
 # In shared/http/swagger/README.md.
 SWAGGER = dict(
@@ -262,7 +262,7 @@ class TestBeforeTheApplication:
         address = urlsplit(env["UPTILL_API_URL"])
         with Services(env, tmp_path) as services, ExitStack() as stack:
             services.start("services.api", f"--port={address.port}", "--connections=3")
-            wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "the API")
+            wait_until(lambda: answers(f"{env['UPTILL_API_URL']}/version"), "the API")
             key = f"Authorization: Bearer {env['UPTILL_API_KEY']}\r\n"
             with services.client() as client:
                 report_id = client.create_report(force=True).id
@@ -276,7 +276,7 @@ class TestBeforeTheApplication:
             assert headers["retry-after"]
             assert _spoken(env["UPTILL_API_URL"], _get("/livez"))[0] == 200
             stack.close()
-            wait_until(lambda: _is_served(env["UPTILL_API_URL"]), "room for another connection")
+            wait_until(lambda: answers(f"{env['UPTILL_API_URL']}/version"), "room for another connection")
 
 
 class TestRoot:
@@ -330,13 +330,6 @@ class TestDocs:
 
 def _get(path: str, headers: str = "") -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode()
-
-
-def _is_served(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/version").status_code == 200
-    except httpx2.HTTPError:
-        return False
 
 
 def _spoken(url: str, request: bytes) -> tuple[int, http.client.HTTPMessage, Any]:

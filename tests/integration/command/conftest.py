@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from services.local.ports import HOST, free_ports
-from tests.fixtures.services import Services, wait_until
+from tests.fixtures.services import Services, answers, wait_until
 from uptill_client import UptillClient
 
 
@@ -27,15 +26,8 @@ def services_without_worker(env: dict[str, str], tmp_path: Path) -> Iterator[Ser
     with Services({**env, **extra}, tmp_path) as services:
         services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
         services.api()
-        wait_until(lambda: is_ready(url), "the ingest service")
+        wait_until(lambda: answers(f"{url}/readyz"), "the ingest service")
         yield services
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz").is_success
-    except httpx2.HTTPError:
-        return False
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.local.ports import HOST, free_ports
-from tests.fixtures.services import Services, wait_until
-from tests.integration.command.conftest import is_ready
+from tests.fixtures.services import Services, answers, wait_until
 
 Calendars = Callable[..., str]
 
@@ -20,7 +19,7 @@ def services(env: dict[str, str], tmp_path: Path) -> Iterator[Services]:
     extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "200"}
     with Services({**env, **extra}, tmp_path) as services:
         services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
-        wait_until(lambda: is_ready(url), "the ingest service")
+        wait_until(lambda: answers(f"{url}/readyz"), "the ingest service")
         yield services
 
 

@@ -113,8 +113,8 @@ def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) 
     assert "0042" not in listed
     assert "open around the clock" in run("stores", "show", "a/b")
     shown = run("stores", "timeline", "a/b", "--window", "previous_day")
-    assert "halfway to next poll" in shown
-    assert "Sun 2024-10-13" in shown
+    assert "halfway to the next poll" in shown
+    assert "Sun 2024-10-13 UTC" in shown
     assert "open 24:00:00" in shown
     local = run("stores", "timeline", "a/b", "--from", "2024-10-13T08:00", "--to", "2024-10-13T09:00")
     assert "open 1:00:00" in local

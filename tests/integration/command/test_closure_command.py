@@ -6,8 +6,7 @@ from pathlib import Path
 
 from services.local.ports import HOST, free_ports
 from tests.fixtures.fleet import Store, load_fleet
-from tests.fixtures.services import Services, wait_until
-from tests.integration.command.conftest import is_ready
+from tests.fixtures.services import Services, answers, wait_until
 from uptill_client import SpecialDate, TimeRange, UptillClient
 
 OPENED = datetime(2024, 5, 1, 15, tzinfo=UTC)
@@ -22,7 +21,7 @@ def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
     extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool"), "COLUMNS": "200"}
     with Services({**env, **extra}, tmp_path) as services:
         services.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
-        wait_until(lambda: is_ready(url), "the ingest service")
+        wait_until(lambda: answers(f"{url}/readyz"), "the ingest service")
 
         def run(*arguments: str) -> str:
             done = services.run("closures", *arguments)
@@ -45,6 +44,16 @@ def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
         listed = run("list")
         for text in (closure, everywhere, "2024-10-18 21:00", "2024-10-18 23:30", "exclude", "force_majeure"):
             assert text in listed
+        assert "changed" not in run("show", closure)
+        for planned in (
+            ("declare", "--store", "a", "--from", "2024-10-20", "--treatment", "as_up"),
+            ("change", closure, "--to", "none"),
+            ("withdraw", closure),
+        ):
+            dry = services.run("closures", *planned, "--dry-run")
+            assert (dry.returncode, dry.stdout) == (0, ""), dry.stderr
+            assert "dry run, nothing was changed: closure of a from 2024-10-" in dry.stderr
+            assert run("list") == listed
         run("change", closure, "--to", "none", "--note", "It stays closed.")
         (as_json,) = json.loads(run("list", "--store", "a", "--json"))
         assert as_json["id"] == json.loads(run("show", closure, "--json"))["id"] == closure
@@ -72,8 +81,14 @@ def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
             assert client.get_special_hours("a").dates == [
                 SpecialDate("2024-12-24", [TimeRange("10:00:00", "14:00:00")])
             ]
+            client.remove_special_hours("a", date="2024-12-24", dry_run=True)
+            assert len(client.get_special_hours("a").dates) == 1
             client.remove_special_hours("a", date="2024-12-24")
             assert client.get_special_hours("a").dates == []
+            client.set_lifetime("a", opened_at=OPENED, dry_run=True)
+            client.set_labels("a", {"x": "y"}, dry_run=True)
+            assert client.set_timezone("a", "UTC", dry_run=True).import_id is None
+            assert client.get_lifetime("a").opened_at is None
             client.set_lifetime("a", opened_at=OPENED)
             assert client.get_lifetime("a").opened_at == OPENED
             assert client.set_hours("a", [], effective_from="2025-03-01").counts.accepted == 1

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -73,6 +74,40 @@ def test_the_command(services: Services, client: UptillClient) -> None:
     assert (refused.returncode, "'P1M' is not a window" in " ".join(refused.stderr.split())) == (2, True)
     refused = services.run("outages", "--from", "yesterday")
     assert (refused.returncode, "invalid time 'yesterday'" in " ".join(refused.stderr.split())) == (2, True)
+
+
+def test_times_have_offsets_in_a_night_when_clocks_go_back(services: Services, client: UptillClient) -> None:
+    """In Chicago, clocks show 01:00 to 02:00 twice on 3 November 2024: from 06:00 to 08:00 UTC."""
+    night = datetime(2024, 11, 3, 4, tzinfo=UTC)
+    client.set_timezone("night", "America/Chicago", create=True)
+    client.send_polls(
+        Poll("night", n not in (4, 5, 8, 9), night + timedelta(minutes=30 * n)) for n in range(16)
+    )
+    arguments = ("--from", "2024-11-03T04:00Z", "--to", "2024-11-03T11:30Z")
+    done = services.run("outages", "--store", "night", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = [
+        re.split(" {2,}", line)[1:3] + re.split(" {2,}", line)[6:] for line in done.stdout.splitlines()[1:]
+    ]
+    assert rows == [
+        [
+            *("Sun 2024-11-03 01:45-06:00", "02:45-06:00"),
+            *("01:30:00-06:00 and 02:00:00-06:00", "02:30:00-06:00 and 03:00:00-06:00"),
+        ],
+        [
+            *("Sun 2024-11-03 00:45-05:00", "01:45-05:00"),
+            *("00:30:00-05:00 and 01:00:00-05:00", "01:30:00-05:00 and 01:00:00-06:00"),
+        ],
+    ]
+    timeline = services.run(
+        *("stores", "timeline", "night", "--from", "2024-11-02T23:00-05:00", "--to", "2024-11-03T05:30-06:00")
+    )
+    assert timeline.returncode == 0, timeline.stderr
+    lines = timeline.stdout.splitlines()
+    assert "Sun 2024-11-03 UTC-05:00" in lines
+    assert "Sun 2024-11-03 UTC-06:00" in lines
+    (across,) = [line.split() for line in lines if "poll at 01:00:00-06:00;" in line]
+    assert across[:2] == ["01:45:00", "01:15:00-06:00"]
 
 
 def test_the_file_next_to_a_report(services: Services, client: UptillClient, tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from tests.fixtures.services import Services
 from tests.integration.command.test_client import blocks, in_a_shell
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-PAGES = ("docs/how-to/stores.md", "docs/how-to/live-polls.md", "docs/how-to/reports.md")
+PAGES = (
+    *("docs/how-to/stores.md", "docs/how-to/live-polls.md", "docs/how-to/reports.md"),
+    *("docs/how-to/closures.md", "docs/how-to/explain.md", "docs/how-to/outages.md"),
+)
 
 
 @pytest.fixture
@@ -43,10 +46,15 @@ def test_the_page_of_explain_shows_what_its_command_prints(folder: Path) -> None
     made = in_a_shell("uptill -q report -o report.csv && uptill reports list --json", folder)
     report_id = json.loads(made)[0]["id"]
     page = "docs/how-to/explain.md"
-    in_a_shell(f"REPORT={report_id}\n" + "".join(blocks(page, "sh")), folder)
     shown = in_a_shell(f"uptill -q explain {report_id} 0042 --window last_week", folder)
-    printed = Path(page).read_text().partition("the second command prints:\n\n```\n")[2].partition("```")[0]
+    printed = Path(page).read_text().partition("the first `explain` prints:\n\n```\n")[2].partition("```")[0]
     assert re.sub(UUID, "ID", shown) == re.sub(UUID, "ID", printed)
+
+
+def test_the_page_of_outages_shows_what_its_command_prints(folder: Path) -> None:
+    shown = in_a_shell("uptill -q outages --store 0042 --store 0043 --window last_week", folder)
+    printed = Path("docs/how-to/outages.md").read_text()
+    assert f"the first command prints:\n\n```\n{shown}```\n" in printed
 
 
 def test_the_pages_name_only_stores_of_the_sample() -> None:

@@ -36,7 +36,7 @@ def test_every_subcommand(env: dict[str, str], tmp_path: Path) -> None:
             "active",
             "as_of=due",
             "policy=strict",
-            "PT6H",
+            "last_6h",
             "owner",
             " 06:30",
         ):

@@ -1,6 +1,7 @@
 """Output in terminals of 60, 80 and 100 columns and in pipes: whole ids, no line too wide, no log lines in it."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -92,6 +93,69 @@ def test_an_explanation_is_wrapped_and_in_a_pipe_it_is_not(
     assert max(map(len, piped)) > 120
     (closed,) = [line.split() for line in piped if "  excluded  " in line]
     assert closed[:6] == ["01:00:00", "03:00:00", "2:00:00", "excluded", "closure", "[c1];"]
+
+
+LONG = "north " * 43 + "42"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_tables_lose_no_column(columns: int, services: Services, client: UptillClient) -> None:
+    """Whatever a wide terminal shows, a narrow one shows too. A pipe has one line per row, whatever COLUMNS says."""
+    client.send_polls(
+        Poll(name, n % 4 != 0, NOW - timedelta(minutes=55 * n)) for name in ("0042", LONG) for n in range(30)
+    )
+    note = "The city closed the street, and nobody could reach the store before the evening."
+    closure = client.declare_closure(
+        store_id=LONG,
+        starts_at=NOW - timedelta(hours=9),
+        ends_at=NOW,
+        treatment="exclude",
+        reason="force_majeure",
+        note=note,
+    )
+    first = client.finished(client.create_report(windows=["last_day"]).id)
+    client.withdraw_closure(str(closure.id))
+    second = client.finished(client.revise_report(first.id).id)
+    again = client.declare_closure(
+        store_id="*",
+        starts_at=NOW - timedelta(hours=9),
+        ends_at=None,
+        treatment="as_up",
+        reason="platform",
+        note=note,
+    )
+    env = {name: value for name, value in services.settings.items() if name != "COLUMNS"}
+    for arguments, least in (
+        (("outages", "--store", "0042"), 2),
+        (("outages", "--store", LONG), 2),
+        (("closures", "list"), 2),
+        (("stores", "list"), 3),
+        (("reports", "list"), 3),
+        (("reports", "diff", first.id, second.id), 4),
+        (("imports", "list"), 4),
+    ):
+        piped = services.run(*arguments, COLUMNS=str(columns), FORCE_COLOR="1")
+        assert piped.returncode == 0, piped.stderr
+        wide = services.run(*arguments, COLUMNS="1000")
+        assert piped.stdout == wide.stdout
+        assert len(piped.stdout.splitlines()) >= least
+        code, lines = run_in_terminal(columns, "services.cli", *arguments, env=env)
+        assert code == 0, lines
+        shown = Counter("".join("".join(lines).split()))
+        # Where rows are stacked, the first cell needs no title.
+        rows = [line for line in piped.stdout.splitlines() if line.split(" ")[0] not in ("id", "store")]
+        assert shown >= Counter("".join("".join(rows).split())), arguments
+        assert max(cell_len(line) for line in lines if not line.startswith("north")) <= columns
+    timeline = services.run("stores", "timeline", LONG, COLUMNS=str(columns))
+    assert (
+        f"[c1] as_up, platform, 2024-10-14 09:00 to no end, closure {again.id} of every store: {note}"
+        in timeline.stdout
+    )
+    code, lines = run_in_terminal(columns, "services.cli", "stores", "timeline", LONG, env=env)
+    assert code == 0
+    assert max(map(cell_len, lines[1:-3])) <= columns
+    shown = Counter("".join("".join(lines).split()))
+    assert shown >= Counter("".join(timeline.stdout.split()))
 
 
 @at_each_width

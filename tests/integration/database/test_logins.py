@@ -22,6 +22,7 @@ WRITERS = {  # beside the owner; every other table of these has no writer but in
     "store": {"uptill_ingest"},
     "business_hours": {"uptill_ingest"},
     "adjustment_change": {"uptill_ingest"},
+    "early_number": {"uptill_ingest"},
     "calendar": {"uptill_ingest"},
     "closure": {"uptill_ingest"},
     "dated_hours": {"uptill_ingest"},

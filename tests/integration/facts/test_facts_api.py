@@ -66,6 +66,8 @@ def test_a_job_computes_each_day_of_each_store(
     problem(api.delete(f"/v1/reports/{job['id']}"), 404, "report_not_found")
     problem(api.post(f"/v1/reports/{job['id']}/revisions", json={}), 404, "report_not_found")
     assert api.get("/v1/reports").json()["reports"] == []
+    # The lists of the previous release read this view.
+    assert conn.execute("select from report_shown").fetchall() == []
 
 
 def test_days_that_are_not_final_are_left_out(

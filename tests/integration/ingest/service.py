@@ -1,6 +1,5 @@
 """Runs the ingest service in the test's process, over real Postgres, and checks its responses."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from services.ingest.http.main import create_app
 from shared.keys import create_key
 from shared.settings import Settings
 from tests.fixtures.logins import login_url
+from tests.fixtures.services import wait_until
 
 FINAL = {"succeeded", "stopped", "failed", "canceled"}
 
@@ -57,10 +57,11 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
 def ended(client: TestClient, answer: Any) -> dict[str, Any]:
     """Wait until the import of an upload has ended, and return it."""
     assert answer.status_code == 202, answer.json()
-    deadline = time.monotonic() + 60
-    while True:
-        body: dict[str, Any] = client.get(answer.headers["location"]).json()
-        if body["state"] in FINAL:
-            return body
-        assert time.monotonic() < deadline, body
-        time.sleep(0.02)
+    body: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        body.update(client.get(answer.headers["location"]).json())
+        return body["state"] in FINAL
+
+    wait_until(has_ended, "the end of an import", every_s=0.04)
+    return body

@@ -243,7 +243,8 @@ def test_each_change_is_recorded_with_what_it_can_touch(database_url: str, tmp_p
     load(database_url, tmp_path / "4.csv", [LIFETIMES, "a,,2024-12-25T00:00Z"])
     with psycopg.connect(database_url, options="-c timezone=UTC") as conn:
         touched = conn.execute(
-            "select min_at::text, max_at::text from import_chunk join adjustment_change on seq = commit_seq order by seq"
+            "select min_at::text, max_at::text from adjustment_change join early_number using (seq)"
+            " join import_chunk on commit_seq = effective_seq order by seq"
         ).fetchall()
         audited = conn.execute("select actor, action, subject, details from audit order by id").fetchall()
     assert touched == [

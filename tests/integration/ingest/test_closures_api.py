@@ -139,7 +139,7 @@ def test_owners_have_only_the_closures_of_their_stores(service: TestClient, data
     mine = declare(service, FRIDAY, anna)
     foreign = [
         declare(service, {**FRIDAY, "store_id": "other"}),
-        declare(service, {**FRIDAY, "store_id": "*"}),
+        declare(service, {**FRIDAY, "store_id": None, "labels": {"owner": "bert"}}),
     ]
     listed = service.get("/v1/closures", headers=anna).json()["closures"]
     assert [one["id"] for one in listed] == [mine["id"]]
@@ -157,6 +157,32 @@ def test_owners_have_only_the_closures_of_their_stores(service: TestClient, data
         "store_not_found",
     )
     problem(service.post("/v1/closures", json={**FRIDAY, "store_id": "nobody"}), 404, "store_not_found")
+
+
+def test_owners_see_and_cannot_change_what_others_declared_for_their_stores(
+    service: TestClient, database_url: str
+) -> None:
+    """A closure for every store or for labels changes the numbers of an owner's store."""
+    anna = key(database_url, "closures:write", owner="anna")
+    nobodys = key(database_url, "closures:write", owner="carl")
+    general = [
+        declare(service, {**FRIDAY, "store_id": "*"}),
+        declare(service, {**FRIDAY, "store_id": None, "labels": {"owner": "anna"}}),
+    ]
+    listed = service.get("/v1/closures", headers=anna).json()["closures"]
+    assert {one["id"] for one in listed} == {one["id"] for one in general}
+    assert service.get("/v1/closures", headers=nobodys).json()["closures"] == []
+    for closure in general:
+        path = f"/v1/closures/{closure['id']}"
+        assert service.get(path, headers=anna).json() == service.get(path).json()
+        problem(service.patch(path, json={"note": "x"}, headers=anna), 403, "forbidden")
+        problem(service.delete(path, headers=anna), 403, "forbidden")
+        problem(service.get(path, headers=nobodys), 404, "closure_not_found")
+        problem(service.delete(path, headers=nobodys), 404, "closure_not_found")
+        assert service.get(path).json()["note"] == FRIDAY["note"]
+    # A store that loses the label takes the sight of the closure with it.
+    assert service.put("/v1/stores/a%2Fb/labels", json={"labels": {"owner": "bert"}}).is_success
+    assert service.get("/v1/closures", headers=anna).json()["closures"] == []
 
 
 @pytest.mark.parametrize(

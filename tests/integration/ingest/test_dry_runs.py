@@ -10,9 +10,11 @@ from fastapi.testclient import TestClient
 
 from services.ingest.run import Limits, LoadOptions, ingest_paths, plan_paths
 from services.ingest.write.import_result import ImportResult
+from shared.ids import new_id
 from tests.integration.ingest.database import check_ledger, counts, unchanged
 from tests.integration.ingest.service import ended, ingest_service, problem
 from tests.integration.ingest.test_http_stores import MONDAY
+from tests.reference import applications
 
 BEFORE = {
     "hours.csv": "store_id,day,start_time_local,end_time_local\na,0,10:00,22:00\na,1,10:00,22:00\na,2,10:00,22:00\n",
@@ -116,7 +118,7 @@ def test_a_file_that_would_be_stopped(database_url: str, tmp_path: Path) -> None
 
 @pytest.fixture
 def service(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
-    with ingest_service(database_url, tmp_path / "spool") as client:
+    with ingest_service(database_url, tmp_path / "spool", scopes=("admin",)) as client:
         # The first use of a key is audited.
         client.get("/v1/imports")
         yield client
@@ -167,3 +169,68 @@ def test_a_change_of_one_store(service: TestClient, database_url: str) -> None:
         assert service.delete(path, params={"dry_run": "true", "effective_from": "2025-03-01"}).is_success
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select count(*) from store").fetchone() == (1,)
+
+
+FRIDAY: dict[str, Any] = {
+    "store_id": "a",
+    "starts_at": "2024-10-18T21:00:00Z",
+    "ends_at": "2024-10-18T23:30:00Z",
+    "treatment": "exclude",
+}
+
+
+@pytest.mark.usefixtures("folder")
+def test_closures(service: TestClient, database_url: str) -> None:
+    dry = {"dry_run": "true"}
+    with unchanged(database_url):
+        planned = service.post("/v1/closures", json=FRIDAY | {"ends_at": None}, params=dry)
+        assert planned.status_code == 200
+        assert "location" not in planned.headers
+        told = planned.json()
+        assert (told["id"], told["import_id"], told["store_id"]) == (None, None, "a")
+        assert "30 days" in told["warnings"][0]
+        for target in ({"store_id": "*"}, {"store_id": None, "labels": {"city": "rome"}}):
+            told = service.post("/v1/closures", json=FRIDAY | target, params=dry).json()
+            assert {name: told[name] for name in target} == target
+        problem(
+            service.post("/v1/closures", json=FRIDAY | {"store_id": "x"}, params=dry), 404, "store_not_found"
+        )
+    held = service.post("/v1/closures", json=FRIDAY).json()
+    path = f"/v1/closures/{held['id']}"
+    with unchanged(database_url):
+        same = service.post("/v1/closures", json=FRIDAY, params=dry).json()
+        assert same["id"] == held["id"]
+        problem(
+            service.post("/v1/closures", json=FRIDAY | {"ends_at": None}, params=dry), 409, "closure_exists"
+        )
+        changed = service.patch(path, json={"ends_at": None, "note": "still closed"}, params=dry).json()
+        kept = {name: held[name] for name in ("id", "starts_at", "treatment", "declared_at")}
+        assert changed | kept == changed
+        assert (changed["ends_at"], changed["note"], changed["import_id"]) == (None, "still closed", None)
+        assert service.delete(path, params=dry).json() == service.get(path).json()
+        gone = f"/v1/closures/{new_id()}"
+        problem(service.patch(gone, json={"note": "x"}, params=dry), 404, "closure_not_found")
+        problem(service.delete(gone, params=dry), 404, "closure_not_found")
+    assert service.delete(path).status_code == 204
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_calendar_that_would_be_removed(service: TestClient, database_url: str) -> None:
+    dates = [{"date": "2024-12-25"}]
+    assert service.put("/v1/calendars/x", json={"labels": {}, "dates": dates}).is_success
+    with unchanged(database_url):
+        told = service.delete("/v1/calendars/x", params={"dry_run": "true"})
+        assert (told.status_code, told.json()) == (200, service.get("/v1/calendars/x").json())
+        problem(service.delete("/v1/calendars/y?dry_run=true"), 404, "calendar_not_found")
+    assert service.delete("/v1/calendars/x").status_code == 204
+
+
+def test_every_call_that_changes_stores_calendars_or_closures_has_one() -> None:
+    """Live polls and the cancellation of an import have none."""
+    without = {
+        (method, path)
+        for path, calls in applications()["openapi-ingest.json"].openapi()["paths"].items()
+        for method, call in calls.items()
+        if method != "get" and "dry_run" not in {each["name"] for each in call.get("parameters", ())}
+    }
+    assert without == {("post", "/v1/observations"), ("delete", "/v1/imports/{import_id}")}

@@ -156,7 +156,7 @@ def test_a_full_disk_is_507_and_keeps_nothing(service: IngestService) -> None:
     resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
     refused = service.upload(polls(60_000))
     assert (refused.status_code, refused.json()["type"]) == (507, "urn:uptill:error:storage_full")
-    assert service.spooled() == []
+    wait_until(lambda: service.spooled() == [], "the end of the upload")
     assert service.ended(service.upload(polls(10)).json()["id"])["state"] == "succeeded"
 
 

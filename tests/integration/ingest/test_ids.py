@@ -23,11 +23,16 @@ EDGES = [
 ]
 EDGES += ["\u3000caf\u00e9", "\u2060caf\u00e9", "caf\u00e9\u2003\u200d"]
 BAD = ["caf\u200b\u00e9", "a\u202eb", "a\u00a0b", "a\u2028b", "a\u00adb", "a\u0085b", "a\U000e0041", "\u200b"]
-ODD = ["8E5", "1.23E+17", "12345.0", "NULL", "nan", "None", "#N/A", "<NA>"]
+ODD = ["8E5", "1.23E+17", "12345.0", "1,234", '="00123"', "'00124", "NULL", "nan", "None", "#N/A", "<NA>"]
 
 
 def polls(*ids: str) -> bytes:
-    return "\n".join([POLLS_HEADER, *(f"{store_id},active,{AT}" for store_id in ids), ""]).encode()
+    return "\n".join([POLLS_HEADER, *(f"{_quote(store_id)},active,{AT}" for store_id in ids), ""]).encode()
+
+
+def _quote(store_id: str) -> str:
+    """Return a field of CSV."""
+    return '"' + store_id.replace('"', '""') + '"' if {*store_id} & {",", '"'} else store_id
 
 
 def stores(database_url: str) -> set[str]:
@@ -49,6 +54,18 @@ def test_bad_and_odd_ids_are_rejected_in_files(load_file: LoadFile, database_url
     reasons = ["control_character", "control_character", "store_id", *["control_character"] * 4, "store_id"]
     assert [reason for _, reason in found.rejects] == [*reasons, *["odd_id"] * len(ODD)]
     assert stores(database_url) == {"plain"}
+
+
+def test_ids_that_look_like_comments_are_read_and_named(load_file: LoadFile, database_url: str) -> None:
+    assert load_file(polls("#b4", "plain")).rejects == []
+    load_file(b"store_id,timezone_str\n#b5,UTC\n")
+    assert stores(database_url) == {"#b4", "#b5", "plain"}
+    with psycopg.connect(database_url) as conn:
+        notes = conn.execute("select quality -> 'notes' ->> 0 from import order by started_at").fetchall()
+    assert ["1 store id begins with #, such as '#b4'" in notes[0][0], "write %23" in notes[1][0]] == [
+        True,
+        True,
+    ]
 
 
 def test_odd_ids_are_loaded_if_they_are_allowed(load_file: LoadFile, database_url: str) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 
+from services.ingest.show import describe_quality
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.quality_report import read_quality
 from tests.integration.ingest.database import POLLS_HEADER, load
@@ -14,10 +16,12 @@ HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
 ZONES = "store_id,timezone_str"
 
 
-def quality(database_url: str, result: ImportResult) -> Mapping[str, object]:
+def quality(database_url: str, result: ImportResult) -> Mapping[str, Any]:
     assert result.id
     with psycopg.connect(database_url) as conn:
-        return read_quality(conn, result.id)
+        ((report,),) = conn.execute("select quality from import where id = %s", [result.id])
+    remarks = {"notes", "stores_unchanged", "stores_unchanged_list"}
+    return {name: value for name, value in report.items() if name not in remarks}
 
 
 def test_polls(database_url: str, tmp_path: Path) -> None:
@@ -48,6 +52,7 @@ def test_polls(database_url: str, tmp_path: Path) -> None:
         "stores_without_timezone": 2,
         "stores_never_polled": 1,
         "newest_poll": "2024-09-03T04:59:30+00:00",
+        "newest_poll_of_all": "2024-09-03T04:59:30+00:00",
         "stores_silent_24h": 2,
         "sampled_stores": 4,
         "sampled_polls": 6,
@@ -55,6 +60,19 @@ def test_polls(database_url: str, tmp_path: Path) -> None:
         "gap_p99_s": 53_021.39,
         "share_outside_hours": 2 / 6,
     }
+
+
+def test_an_old_file_says_which_stores_are_silent_now(database_url: str, tmp_path: Path) -> None:
+    old = [POLLS_HEADER, "a,active,2024-08-01 00:00:00 UTC", "b,active,2024-08-01 00:00:00 UTC"]
+    load(database_url, tmp_path / "new.csv", [POLLS_HEADER, "a,active,2024-09-02 00:00:00 UTC"])
+    report = quality(database_url, load(database_url, tmp_path / "old.csv", old))
+    assert report["newest_poll"] == "2024-08-01T00:00:00+00:00"
+    assert (report["newest_poll_of_all"], report["stores_silent_24h"]) == ("2024-09-02T00:00:00+00:00", 1)
+    shown = dict(describe_quality([report]))
+    assert shown["newest poll"] == (
+        "2024-08-01T00:00:00+00:00 in these files, 2024-09-02T00:00:00+00:00 of all stores"
+    )
+    assert shown["silent > 24 h"] == "1 store, up to the newest poll of all stores"
 
 
 def test_polls_that_change_nothing_are_reported_at_the_newest_poll_of_all(
@@ -99,6 +117,16 @@ def test_hours(database_url: str, tmp_path: Path) -> None:
             {"name": "overlapping_hours", "count": 2, "examples": ["a", "b"], "severity": "warning"}
         ],
     }
+
+
+def test_hours_are_counted_for_the_stores_that_a_file_names(database_url: str, tmp_path: Path) -> None:
+    first = load(database_url, tmp_path / "1.csv", [HOURS, "a,0,09:00,12:00", "a,0,11:00,13:00"])
+    second = load(database_url, tmp_path / "2.csv", [HOURS, "b,0,09:00,23:59", "b,1,10:00,10:02"])
+    reports = [quality(database_url, one) for one in (first, second)]
+    assert [report["hours_rows"] for report in reports] == [2, 2]
+    found = [[one["name"] for one in report["diagnostics"]] for report in reports]
+    assert found == [["overlapping_hours"], ["short_span"]]
+    assert dict(describe_quality(reports))["hours"] == "4 rows; 1 end 23:59 (read as 24:00), 1 overlap"
 
 
 def test_zones(database_url: str, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_beyond_the_reserve_nothing_is_received(database_url: str, tmp_path: Pat
         assert "UPTILL_SPOOL_RESERVE_BYTES" in refused["detail"]
         poll = {"store_id": "b", "status": "active", "observed_at": "2024-09-02T00:00:00Z"}
         assert service.post("/v1/observations", json={"observations": [poll]}).status_code == 200
-        assert left_in(spool) == []
+        wait_until(lambda: left_in(spool) == [], "an empty spool")
 
 
 def test_a_quota_is_kept_before_and_while_an_upload_is_received(database_url: str, tmp_path: Path) -> None:

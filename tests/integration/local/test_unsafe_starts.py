@@ -14,6 +14,7 @@ from types_boto3_s3 import S3Client
 from services.local.ports import HOST, free_ports
 from services.local.wheel import package_file
 from shared.errors import ConfigurationError
+from shared.queue import require_version
 from shared.settings import Settings
 from shared.storage import make_storage
 from tests.fixtures.services import Services, wait_until
@@ -133,3 +134,12 @@ def test_a_missing_setting_is_reported_without_a_traceback(env: Mapping[str, str
     assert ended.returncode == 1
     assert "UPTILL_S3_BUCKET is not set" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_queue_that_cannot_let_workers_wait() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"Redis 6\.0\.16 is too old; use Redis 6\.2 or newer, or Valkey"
+    ):
+        require_version("6.0.16")
+    for version in ("", "6.2.0", "7.4.1", "10.0"):
+        require_version(version)

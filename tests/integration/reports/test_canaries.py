@@ -11,7 +11,7 @@ import httpx2
 from services.local.ports import free_ports
 from shared.ids import new_id
 from tests.fixtures.fleet import Store, load_fleet
-from tests.fixtures.services import Services, wait_until
+from tests.fixtures.services import Services, answers, wait_until
 
 
 def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: P
     (port,) = free_ports(1)
     settings = {**env, "UPTILL_LOG_LEVEL": "DEBUG", "UPTILL_SPOOL_DIR": str(tmp_path / "spool")}
     wrong_key = f"upt_abcdefgh_{'canary' * 7}c"
-    links, answers, metrics = [], list[str](), list[str]()
+    links, bodies, metrics = [], list[str](), list[str]()
     with Services(settings, tmp_path) as services:
         services.api()
         services.worker()
@@ -31,7 +31,7 @@ def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: P
             *_, ended = client.follow(client.create_report(force=True).id)
             links = [file.url for file in ended.files]
         for url in (env["UPTILL_API_URL"], f"http://127.0.0.1:{port}"):
-            wait_until(partial(_answers, url), url)
+            wait_until(partial(answers, f"{url}/livez"), url)
             for key in (wrong_key, env["UPTILL_API_KEY"]):
                 for path in (
                     *(f"/v1/reports/{new_id()}", "/v1/imports", "/v1/keys", f"/{new_id()}?key={key}"),
@@ -54,7 +54,7 @@ def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: P
                         ),
                         httpx2.request(key.replace("-", "_"), url + path, headers={"X-API-Key": key}),
                     ):
-                        answers.append(answer.text + str(answer.headers))
+                        bodies.append(answer.text + str(answer.headers))
             metrics.append(httpx2.get(f"{url}/metrics", headers={"X-API-Key": env["UPTILL_API_KEY"]}).text)
     logs = {log.name: log.read_text(errors="replace") for log in tmp_path.glob("*.log")}
     assert len(logs) == 4
@@ -71,11 +71,4 @@ def test_logs_hold_neither_secrets_nor_links(env: Mapping[str, str], tmp_path: P
         assert canary
         assert [name for name, text in logs.items() if canary in text] == [], canary
     for canary in canaries[:2]:
-        assert not [text for text in (*answers, *metrics) if canary in text]
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/livez").is_success
-    except httpx2.HTTPError:
-        return False
+        assert not [text for text in (*bodies, *metrics) if canary in text]

@@ -10,6 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware
 
 from services.worker.actors import register_actors
+from services.worker.blocking_broker import BlockingBroker
 from services.worker.context import WorkerContext
 from services.worker.main import make_worker
 from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, SHORT_QUEUE, ComputeBatch, ShortBatch
@@ -40,7 +41,7 @@ class BlockingWork:
 
 @pytest.fixture
 def broker(redis_url: str) -> Iterator[RedisBroker]:
-    broker = make_broker(redis_url)
+    broker = make_broker(redis_url, kind=BlockingBroker)
     yield broker
     broker.close()
 
@@ -106,6 +107,46 @@ def test_stopped_threads_end_their_message_and_take_no_other(broker: RedisBroker
     assert len(work.begun) == len(work.ended) == THREADS
     worker.stop(timeout=2000)
     assert queue_depth(broker) == 10 - THREADS
+
+
+def test_an_idle_worker_waits_inside_redis(broker: RedisBroker, work: BlockingWork) -> None:
+    """A message ends the wait, and the worker waits again."""
+    work.let_go.set()
+    worker = make_worker(broker, REPORT_QUEUE, THREADS)
+    worker.start()
+    for number in range(3):
+        wait_until(lambda: count_waiting(broker) == 1, "the consumer to wait")
+        publish(broker, batches(number))
+        wait_until(lambda: number in work.ended, "the message")  # noqa: B023 - it is called within this pass
+    worker.stop(5000)
+    assert work.begun == [0, 1, 2]
+    wait_until(lambda: count_waiting(broker) == 0, "the end of the wait")
+
+
+def test_a_wait_that_is_cut_off_begins_again(broker: RedisBroker, work: BlockingWork) -> None:
+    work.let_go.set()
+    worker = make_worker(broker, REPORT_QUEUE, THREADS)
+    worker.start()
+    wait_until(lambda: count_waiting(broker) == 1, "the consumer to wait")
+    (waiting,) = list_waiting(broker)
+    broker.client.client_kill_filter(_id=waiting["id"])
+    publish(broker, batches(0))
+    wait_until(lambda: work.ended, "the message after the consumer's restart")
+    worker.stop(5000)
+
+
+def count_waiting(broker: RedisBroker) -> int:
+    return len(list_waiting(broker))
+
+
+def list_waiting(broker: RedisBroker) -> list[dict[str, str]]:
+    """Return the connections to the broker's database that wait in a BLMOVE."""
+    database = str(broker.client.connection_pool.connection_kwargs["db"])
+    return [
+        one
+        for one in broker.client.client_list()
+        if one["cmd"] == "blmove" and "b" in one["flags"] and one["db"] == database
+    ]
 
 
 def test_a_message_published_ahead_is_fetched_first(broker: RedisBroker, work: BlockingWork) -> None:

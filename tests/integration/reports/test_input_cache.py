@@ -27,7 +27,7 @@ from shared.uptime.policy import POLICIES
 START = datetime(2024, 10, 14, 18, tzinfo=UTC)
 ZONES = ("Asia/Kathmandu", "America/St_Johns", "UTC")
 WINDOWS = (["PT1H", "P1D", "P7D"], ["PT1H"], ["P30D"], ["previous_day", "month_to_date"])
-STEPS = int(os.environ.get("CACHE_STEPS", "20"))
+STEPS = int(os.environ.get("CACHE_STEPS", "10"))
 ROOMY, NARROW = 1 << 27, 4000
 
 

@@ -30,7 +30,7 @@ from shared.errors import DataForgotten
 from shared.reports.batch import Batch
 from tests.integration.reports.test_input_cache import ZONES, CacheWorld, part
 
-STEPS = int(os.environ.get("PAST_STEPS", "12"))
+STEPS = int(os.environ.get("PAST_STEPS", "6"))
 _SQL = queries("history")
 _EVER = {"from_time": datetime(1990, 1, 1, tzinfo=UTC), "to_time": datetime(2090, 1, 1, tzinfo=UTC)}
 _WEEK_US = 7 * 86_400_000_000

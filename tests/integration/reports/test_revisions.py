@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from services.ingest.http.local_intervals import LocalInterval
 from services.ingest.http.record_change import ChangeKind, record_change
 from services.ingest.http.special_dates import LocalDate
 from services.ingest.run import ingest_paths
-from services.ingest.write.history_table import CALENDARS, CLOSURES, HistoryTable
+from services.ingest.write.history_table import CALENDARS, CLOSURES, CLOSURES_BY_ID, HistoryTable
 from services.worker.context import WorkerContext
 from shared.ids import new_id
 from shared.keys import create_key
@@ -237,6 +238,87 @@ def test_rare_causes(world: World) -> None:
         "c": [("labels", None), ("calendar", "us")],
         "d": [("late_polls", None)],
     }
+
+
+def replace_dated(world: World, store_id: str, day: str, opens: str) -> None:
+    hours = [LocalInterval("4", opens, "22:00")]
+    replace_hours(world.url, store_id, hours, ChangeOptions("abcd1234"), effective_from=day)
+
+
+def test_changes_that_cannot_touch_the_windows_are_no_causes(world: World) -> None:
+    """Each store has a late poll, so that it differs, and a change of something that holds at another time."""
+    replace_hours(world.url, "e", [LocalInterval("4", "09:00", "23:00")], ChangeOptions("abcd1234"))
+    replace_dated(world, "e", "2024-10-01", "10:00")
+    first = world.make(windows=["last_day"])
+    # Later hours, of a store with hours without a date, and with earlier ones.
+    replace_hours(world.url, "a", [LocalInterval("4", "09:00", "23:00")], ChangeOptions("abcd1234"))
+    replace_dated(world, "a", "2024-11-01", "10:00")
+    replace_dated(world, "e", "2024-11-01", "10:00")
+    # Hours that others have replaced before the window begins.
+    replace_dated(world, "e", "2024-09-01", "11:00")
+    replace_hours(world.url, "e", [LocalInterval("4", "12:00", "23:00")], ChangeOptions("abcd1234"))
+    # A lifetime that begins long before, and a calendar of other dates.
+    replace_lifetime(world.url, "b", "2020-01-01T00:00:00Z", None, ChangeOptions("abcd1234"))
+    dates = Jsonb({"2024-12-25": []})
+    world.merge("calendars", CALENDARS, {"name": "us", "labels": Jsonb({}), "dates": dates})
+    # A closure that was withdrawn, and one of another week.
+    closed = world.close("c")
+    starts = FRIDAY + timedelta(hours=10)
+    row = {"id": closed, "store_key": world.key_of("c"), "labels": Jsonb({}), "starts_at": starts}
+    more = {"ends_at": None, "treatment": "exclude", "reason": "other", "note": ""}
+    record_change(
+        world.url,
+        "closures",
+        "test",
+        "abcd1234",
+        lambda _, change: change.merge_rows(CLOSURES_BY_ID, [], [row | more]),
+    )
+    for name in NAMES:
+        world.send_poll(name, "inactive", FRIDAY + timedelta(hours=19, minutes=1))
+    late = [("late_polls", None)]
+    assert world.causes(first, world.revise(first)) == {
+        "a": [("hours", None), *late],
+        **dict.fromkeys("bcde", late),
+    }
+
+
+def test_hours_that_hold_before_their_first_date_are_a_cause(world: World) -> None:
+    """The earliest hours also hold before their date if there are none without a date."""
+    first = world.make(windows=["last_day"])
+    replace_dated(world, "a", "2024-11-01", "10:00")
+    replace_dated(world, "a", "2024-12-01", "12:00")
+    replace_dated(world, "b", "2024-10-01", "10:00")
+    assert world.causes(first, world.revise(first)) == {
+        "a": [("hours", "2024-11-01")],
+        "b": [("hours", "2024-10-01")],
+    }
+
+
+def test_changes_of_one_subject_are_one_cause_for_each_who_made_them(world: World, api: TestClient) -> None:
+    first = world.make(windows=["last_day"], detail=True)
+    for hour in (11, 12, 13):
+        world.send_poll("a", "inactive", FRIDAY + timedelta(hours=hour, minutes=1))
+    for opens in ("10:00", "11:00"):
+        replace_dated(world, "b", "2024-10-01", opens)
+    hours = [LocalInterval("4", "12:00", "22:00")]
+    replace_hours(world.url, "b", hours, ChangeOptions("wxyz1234"), effective_from="2024-10-01")
+    second = world.revise(first)
+    found = {store["store_id"]: store for store in world.diff(first, second)["stores"]}
+    (late,) = found["a"]["causes"]
+    assert (late["kind"], late["polls"], late["changes"]) == ("late_polls", 3, 3)
+    assert [(one["subject"], one["changed_by"], one["changes"]) for one in found["b"]["causes"]] == [
+        ("2024-10-01", "abcd1234", 2),
+        ("2024-10-01", "wxyz1234", 1),
+    ]
+    path = f"/v1/reports/{second['id']}/diff"
+    rows = csv.DictReader(io.StringIO(api.get(path, params={"against": first["id"], "format": "csv"}).text))
+    causes = {row["store_id"]: row["causes"] for row in rows}
+    assert re.fullmatch(r"late_polls \(3\) by command at \S+ \(3 changes\)", causes["a"])
+    assert re.fullmatch(r"hours 2024-10-01 by abcd1234 at \S+ \(2 changes\), by wxyz1234 at \S+", causes["b"])
+    # Counts are whole numbers, times are not.
+    numbers = {value["column"]: value["after"] for value in found["a"]["values"]}
+    assert type(numbers["polls_last_day"]) is int
+    assert type(numbers["uptime_last_day"]) is float
 
 
 def test_stores_in_one_report_only(world: World) -> None:

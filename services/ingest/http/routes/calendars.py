@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, status
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import AfterValidator, TypeAdapter
 
 from services.ingest.http import calendars
 from services.ingest.http.bodies import describe_body, media_type, read_bytes, read_json
 from services.ingest.http.context import Context
-from services.ingest.http.dry_run import DryRun
+from services.ingest.http.dry_run import DryRun, body_answer
 from services.ingest.http.schemas_calendars import CalendarBody, CalendarChange, CalendarList, CalendarSummary
 from services.ingest.http.special_dates import parse_special_dates
 from services.ingest.parse.ical_dates import parse_icalendar
@@ -88,12 +88,26 @@ async def get_calendar(context: Context, key: Administrator, calendar: Name) -> 
 @router.delete(
     "/v1/calendars/{calendar}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=answers(CalendarNotFound),
+    response_model=None,
+    responses={
+        status.HTTP_200_OK: {
+            "model": CalendarBody,
+            "description": "A dry run: the calendar that would be removed.",
+        },
+        **answers(CalendarNotFound),
+    },
 )
-async def delete_calendar(context: Context, key: Administrator, calendar: Name) -> None:
+async def delete_calendar(
+    context: Context, key: Administrator, calendar: Name, *, dry_run: DryRun = False
+) -> Response:
     """Remove a calendar. The weekly hours of its dates apply again."""
     database_url = context.settings.database_url.get_secret_value()
-    await context.changes_lane.run(partial(calendars.remove_calendar, database_url, calendar, key.prefix))
+    remove = partial(calendars.remove_calendar, database_url, dry_run=dry_run)
+    await context.changes_lane.run(partial(remove, calendar, key.prefix))
+    if not dry_run:
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+    async with borrowed_async(context.pools.reading) as conn:
+        return body_answer(CalendarBody.with_dates(await calendars.get_calendar(conn, calendar)))
 
 
 async def _read_change(request: Request, label: list[str] | None) -> Callable[[], calendars.NewCalendar]:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from services.ingest.http import closures
 from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.context import Context, IngestContext
+from services.ingest.http.dry_run import DryRun, body_answer
 from services.ingest.http.schemas_closure_change import ClosureChange
 from services.ingest.http.schemas_closure_create import ClosureCreate
 from services.ingest.http.schemas_closures import ClosureBody, ClosurePage, ClosureQuery
@@ -34,29 +35,41 @@ _CREATE, _CHANGE = TypeAdapter(ClosureCreate), TypeAdapter(ClosureChange)
     "/v1/closures",
     status_code=status.HTTP_201_CREATED,
     responses={
+        status.HTTP_200_OK: {"model": ClosureBody, "description": "A dry run: the closure as it would be."},
         **answers(ClosureExists, StoreNotFound),
         **with_headers(status.HTTP_201_CREATED, "Location"),
     },
     openapi_extra=describe_body(ClosureCreate),
 )
-async def declare_closure(context: Context, key: Closer, request: Request, response: Response) -> ClosureBody:
+async def declare_closure(
+    context: Context, key: Closer, request: Request, response: Response, *, dry_run: DryRun = False
+) -> ClosureBody:
     """Declare a closure, also afterwards. For `*` or labels, the key needs the scope `admin`.
 
     The same closure again changes nothing.
     """
     body = await read_json(request, _CREATE, limit_bytes=_MAX_BODY_BYTES)
-    declare = partial(closures.declare_closure, _database_url(context), key, *body.target, body.to_terms())
-    closure_id, warnings = await context.changes_lane.run(declare)
-    response.headers["Location"] = f"/v1/closures/{closure_id}"
-    shown = await _show(context, key, closure_id)
-    return shown.model_copy(update={"warnings": list(warnings)})
+    declare = partial(closures.declare_closure, _database_url(context), key, dry_run=dry_run)
+    declared = await context.changes_lane.run(partial(declare, body.target, body.to_terms()))
+    if declared.id is None:
+        shown = ClosureBody.of_row(declared.row)
+    else:
+        shown = await _show(context, key, declared.id)
+    if dry_run:
+        response.status_code = status.HTTP_200_OK
+    else:
+        response.headers["Location"] = f"/v1/closures/{declared.id}"
+    return shown.model_copy(update={"warnings": list(declared.warnings)})
 
 
 @router.get("/v1/closures")
 async def read_closures(
     context: Context, key: Closer, chosen: Annotated[ClosureQuery, Query()]
 ) -> ClosurePage:
-    """List the closures that were not withdrawn, latest start first."""
+    """List the closures that were not withdrawn, latest start first.
+
+    A key that is limited to some stores sees those of its stores, and those for labels or every store that apply to them.
+    """
     before = _read_cursor(chosen.cursor)
     store_id = None if chosen.store_id is None else require_store_id(chosen.store_id, allow_odd=True)
     async with borrowed_async(context.pools.reading) as conn:
@@ -82,31 +95,46 @@ async def read_closure(context: Context, key: Closer, closure_id: ClosureId) -> 
     openapi_extra=describe_body(ClosureChange),
 )
 async def change_closure(
-    context: Context, key: Closer, request: Request, closure_id: ClosureId
+    context: Context, key: Closer, request: Request, closure_id: ClosureId, *, dry_run: DryRun = False
 ) -> ClosureBody:
     """Change the times, the treatment, the reason or the note of a closure."""
     body = await read_json(request, _CHANGE, limit_bytes=_MAX_BODY_BYTES)
-    await context.changes_lane.run(
-        partial(closures.change_closure, _database_url(context), key, closure_id, body.list_changes())
-    )
-    return await _show(context, key, closure_id)
+    change = partial(closures.change_closure, _database_url(context), key, dry_run=dry_run)
+    columns = await context.changes_lane.run(partial(change, closure_id, body.list_changes()))
+    row = await _read(context, key, closure_id)
+    return ClosureBody.of_row(row.changed(key.prefix, columns) if dry_run else row)
 
 
 @router.delete(
     "/v1/closures/{closure_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=answers(ClosureNotFound),
+    response_model=None,
+    responses={
+        status.HTTP_200_OK: {
+            "model": ClosureBody,
+            "description": "A dry run: the closure that would be withdrawn.",
+        },
+        **answers(ClosureNotFound),
+    },
 )
-async def withdraw_closure(context: Context, key: Closer, closure_id: ClosureId) -> None:
+async def withdraw_closure(
+    context: Context, key: Closer, closure_id: ClosureId, *, dry_run: DryRun = False
+) -> Response:
     """Withdraw a closure. Reports that were made before keep their numbers."""
-    await context.changes_lane.run(
-        partial(closures.withdraw_closure, _database_url(context), key, closure_id)
-    )
+    withdraw = partial(closures.withdraw_closure, _database_url(context), key, dry_run=dry_run)
+    await context.changes_lane.run(partial(withdraw, closure_id))
+    if dry_run:
+        return body_answer(await _show(context, key, closure_id))
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
 async def _show(context: IngestContext, key: ApiKey, closure_id: UUID) -> ClosureBody:
+    return ClosureBody.of_row(await _read(context, key, closure_id))
+
+
+async def _read(context: IngestContext, key: ApiKey, closure_id: UUID) -> closures.ClosureRow:
     async with borrowed_async(context.pools.reading) as conn:
-        return ClosureBody.of_row(await closures.get_closure(conn, key.visible, closure_id))
+        return await closures.get_closure(conn, key.visible, closure_id)
 
 
 def _database_url(context: IngestContext) -> str:

@@ -40,6 +40,13 @@ create table store_day_mark (
     primary key (policy, store_key)
 ) with (fillfactor = 50);
 
+-- Whether a change counts later than at p_seq. Null: it never happened. p_early is not_yet_effective(p_seq): early numbers
+-- that are not larger, but whose change counts later.
+create function counts_after(p_change bigint, p_seq bigint, p_early bigint[]) returns boolean
+language sql immutable as $$
+    select coalesce(p_change > p_seq or p_change = any(p_early), false)
+$$;
+
 -- Makes the partition of the month of a date. Created apart and then attached, so readers are not blocked.
 -- Security definer: workers may add partitions without owning the table.
 create function ensure_store_day_partition(p_day date) returns void
@@ -65,6 +72,19 @@ grant execute on function ensure_store_day_partition(date) to uptill_worker;
 grant select on store_day, store_day_mark to uptill_api, uptill_readonly;
 grant select, insert, delete on store_day to uptill_worker;
 grant select, insert, update, delete on store_day_mark to uptill_worker;
+
+-- Lists of reports show reports only, those of the previous release too.
+create or replace view report_shown as
+select id, state, as_of, policy, policy_version, detail, windows, formats,
+       jsonb_array_length(stores -> 'ids') as ids_given, stores -> 'labels' as labels, scope,
+       coalesce(read_cut, data_cut) as data_cut, tzdata_version, created_at, started_at, finished_at, error,
+       (select coalesce(sum(b.stores), 0)::bigint from report_batch b where b.report_id = report.id) as stores_total,
+       (select coalesce(sum(b.stores), 0)::bigint from report_batch b where b.report_id = report.id and b.state = 'done')
+           as stores_done,
+       (select coalesce(jsonb_agg(to_jsonb(f) - 'report_id' order by array_position(formats, f.format)), '[]')
+        from report_file f where f.report_id = report.id) as files
+from report
+where kind = 'report';
 
 -- Webhooks are told about reports only.
 drop trigger report_ended on report;
