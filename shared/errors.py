@@ -113,6 +113,10 @@ class ReportNotFound(UptillError):
     """No report has this id, or the caller may not see it."""
 
 
+class FactsNotFound(UptillError):
+    """No job of daily facts has this id."""
+
+
 class StoreNotFound(UptillError):
     """No store has this id, or the caller may not see it."""
 

@@ -26,11 +26,15 @@ from pydantic_settings import (
 from shared.errors import ConfigurationError
 from shared.setting_checks import ADDRESSES, check_address, check_key, list_unknown_names, without_passwords
 from shared.status_words import format_status_words, parse_status_words
+from shared.uptime.policy import POLICIES
 from shared.weak_passwords import refuse_default_password
 
 _RATE = "^[1-9][0-9]*/(second|minute|hour)$"
 _LEVELS = "^(DEBUG|INFO|WARNING|ERROR)$"
+_POLICY = "|".join(POLICIES)
+_POLICIES = f"^(({_POLICY})(,({_POLICY}))*)?$"
 _FORMS = {
+    _POLICIES: f"names of policies, separated by commas: {', '.join(POLICIES)}",
     _RATE: "a rate such as 100/second, 100/minute or 100/hour",
     _LEVELS: "DEBUG, INFO, WARNING or ERROR",
 }
@@ -147,6 +151,11 @@ class Settings(BaseSettings):
     )
     polls_keep_days: int = Field(
         default=0, ge=0, description="Days after its end until a week of polls is deleted. 0: never."
+    )
+    facts_policies: str = Field(
+        default="",
+        pattern=_POLICIES,
+        description="Policies whose daily facts the scheduler has computed each night after 03:00 UTC, as `classic,hold`. Default: none.",
     )
     reports_keep_days: int = Field(
         default=0,

@@ -15,6 +15,7 @@ from services.api.report_reads import ReportReads
 from services.api.routes import (
     aliases,
     events,
+    facts,
     health,
     keys,
     outages,
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 revisions,
                 schedules,
                 events,
+                facts,
                 outages,
                 stores,
                 aliases,

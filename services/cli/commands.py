@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.reports:app",
         "Manage reports: list, show, download, cancel, retry, revise, compare, and list their failed stores.",
     ),
+    "facts": Subcommand("services.cli.facts:app", "Compute daily facts: build, show, cancel."),
     "explain": Subcommand(
         "services.cli.explain:explain", "Explain one store's row of a report, segment by segment."
     ),

@@ -11,6 +11,7 @@ import typer
 from services.cli.console import fail
 from shared.exit_codes import ExitCode
 from shared.labels import parse_labels
+from shared.uptime.periods import PERIOD_EXAMPLES
 from shared.uptime.policy import POLICIES
 from shared.uptime.window import NAMED_WINDOWS
 from uptill_client import FILES, FORMATS
@@ -24,7 +25,8 @@ Policy = Annotated[PolicyName, typer.Option(help="Rule that turns polls into upt
 Windows = Annotated[
     list[str] | None,
     typer.Option(
-        help=f"Repeatable: {', '.join(NAMED_WINDOWS)}, or a duration such as PT6H or P30D. Default: last_hour, last_day and last_week."
+        help=f"Repeatable: {', '.join(NAMED_WINDOWS)}, a local period such as {PERIOD_EXAMPLES}, or a duration such as PT6H or"
+        " P30D. Default: last_hour, last_day and last_week."
     ),
 ]
 Stores = Annotated[

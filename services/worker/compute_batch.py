@@ -9,6 +9,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from services.worker.context import WorkerContext
+from services.worker.facts.compute_claimed import compute_claimed_facts
 from services.worker.finalise_report import finish_claimed
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import one_snapshot
@@ -124,6 +125,24 @@ def _release_after_outage(conn: psycopg.Connection, lease: BatchLease, error: st
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     renew = partial(renew_batch, lease=lease, terms=context.terms)
     renewal = LeaseRenewal(context, renew, partial(return_claim, lease=lease))
+    compute = compute_claimed_facts if lease.batch.kind == "facts" else _compute_part
+    completion = compute(context, lease, renewal)
+    if completion is None:
+        BATCHES_ENDED.labels("lost").inc()
+        _log.warning("lease_lost", stage="load")
+        return False
+    failpoints.hit("complete.after_commit")
+    BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
+    if not completion.accepted:
+        _log.warning("lease_lost", stage="complete")
+        give_back(context, renewal.return_lost_claim, patient=True)
+        return False
+    _follow_up(context, completion)
+    return True
+
+
+def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenewal) -> Completion | None:
+    """Compute, upload and complete a batch of a report. Return None if its lease was lost before."""
     with (
         borrowed(context.pool) as conn,
         renewal.renewing(),
@@ -133,9 +152,7 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
         given = context.inputs.load_input(conn, lease.batch, snapshot)
     failpoints.hit("load.after")
     if not renewal.is_held():
-        BATCHES_ENDED.labels("lost").inc()
-        _log.warning("lease_lost", stage="load")
-        return False
+        return None
     with renewal.renewing(), stage("compute"):
         rendered = render_part(lease.batch, given)
         give_way(lease, rendered.failed)
@@ -152,19 +169,16 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
             read_seq=lease.batch.read_seq(snapshot.seq),
             result=result,
         )
-    failpoints.hit("complete.after_commit")
-    BATCHES_ENDED.labels("done" if completion.accepted else "lost").inc()
-    if not completion.accepted:
-        _log.warning("lease_lost", stage="complete")
-        give_back(context, renewal.return_lost_claim, patient=True)
-        return False
-    for store in rendered.failed:
-        _log.error("store_failed", store_id=store.store_id, reason=store.reason, detail=store.detail)
-    _log.info(
-        "batch_done", stores=lease.batch.stores, polls=len(given.polls.at_us), size_bytes=part.size_bytes
-    )
-    _follow_up(context, completion)
-    return True
+    if completion.accepted:
+        for store in rendered.failed:
+            _log.error("store_failed", store_id=store.store_id, reason=store.reason, detail=store.detail)
+        _log.info(
+            "batch_done",
+            stores=lease.batch.stores,
+            polls=len(given.polls.at_us),
+            size_bytes=part.size_bytes,
+        )
+    return completion
 
 
 def _follow_up(context: WorkerContext, completion: Completion) -> None:

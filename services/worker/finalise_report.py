@@ -34,6 +34,7 @@ from shared.reports.consistency import (
 )
 from shared.reports.finalise import (
     claim_finalise,
+    finish_facts,
     finish_report,
     list_parts,
     read_facts,
@@ -115,6 +116,9 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
 def _finish(work: Finalisation) -> Sequence[FileOfReport] | None:
     """Return the committed files, or None if the lease was lost before the commit."""
     context, lease = work.context, work.lease
+    if lease.kind == "facts":
+        with stage("finish"), borrowed(context.pool) as conn:
+            return [] if finish_facts(conn, lease, tzdata_version=tzdata_version()) else None
     with borrowed(context.pool) as conn:
         stale = stale_batches(conn, lease.report_id, newest_read_seq(conn, lease.report_id))
         others = batches_with_other_tzdata(conn, lease.report_id)

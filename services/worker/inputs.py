@@ -11,6 +11,7 @@ from typing import Final
 import psycopg
 
 from services.worker.earlier_polls import add_earlier_polls
+from services.worker.facts.known_days import load_with_facts
 from services.worker.load import (
     Changes,
     Snapshot,
@@ -75,9 +76,10 @@ class _CacheEntry:
 
 
 class InputCache:
-    """Up to `most_bytes` of batch inputs. Thread-safe."""
+    """Up to `most_bytes` of batch inputs. Thread-safe. With `uses_facts`, long windows are read from daily facts."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, *, uses_facts: bool = True) -> None:
+        self._uses_facts = uses_facts
         self._entries = BoundedCache[_BatchStores, _CacheEntry](most_bytes)
 
     def load_input(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> BatchInput:
@@ -92,6 +94,9 @@ class InputCache:
             # Outages need older polls too, which are searched for in the present otherwise.
             from_time = asked.from_time if batch.finds_outages else asked.every_from
             return _read_past(conn, batch, batch.pinned_cut, _with_history(from_time, asked.to_time))
+        if self._uses_facts and (given := load_with_facts(conn, batch, snapshot)) is not None:
+            BATCH_INPUTS.labels("facts").inc()
+            return given
         key = _cache_key(batch)
         cached = self._entries.get(key)
         changes = _find_changes(conn, cached, snapshot) if cached else None

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields, replace
 from itertools import compress
 from typing import TypeVar
 
+import numpy as np
+
 from services.worker.columns import report_columns
 from services.worker.failing_stores import find_failing_stores
 from services.worker.outage_rows import OutageLines, render_outages
@@ -20,6 +22,7 @@ from shared.uptime.kernel import Measures
 from shared.uptime.outage_totals import OutageTotals, outage_totals
 from shared.uptime.outages import Outages
 from shared.uptime.policy import POLICIES
+from shared.uptime.whole_days import WholeDays, measure_with_days
 from shared.uptime.window import Window, parse_windows
 
 Numbers = TypeVar("Numbers", Measures, OutageTotals)
@@ -76,8 +79,27 @@ def _measure(batch: Batch, given: BatchInput) -> tuple[Measures, list[Outages] |
         return measure_outages(
             history, as_of_us, windows, policy, detail=batch.detail, adjustments=adjustments
         )
+    if given.whole_days is not None:
+        return _measure_from_facts(batch, given, given.whole_days), None
     measures = measure_batch(history, as_of_us, windows, policy, detail=batch.detail, adjustments=adjustments)
     return measures, None
+
+
+def _measure_from_facts(batch: Batch, given: BatchInput, days: WholeDays) -> Measures:
+    """Measure stores with known days from these, and the others from all their polls."""
+    as_of_us, windows, policy = to_us(batch.as_of), parse_windows(batch.windows), POLICIES[batch.policy]
+    known, others = np.flatnonzero(days.has_any), np.flatnonzero(~days.has_any)
+    some, rest = given.keep(known.tolist()), given.keep(others.tolist())
+    found = (
+        measure_with_days(
+            some.history, as_of_us, windows, policy, days.keep(known.tolist()), adjustments=some.adjustments
+        ),
+        measure_batch(rest.history, as_of_us, windows, policy, detail=False, adjustments=rest.adjustments),
+    )
+    order = np.argsort(np.concatenate((known, others)))
+    return Measures(
+        *(np.concatenate([getattr(each, field.name) for each in found])[order] for field in fields(Measures))
+    )
 
 
 def _exist_in_any(given: BatchInput, windows: Sequence[Window], as_of_us: int) -> Bools:

@@ -42,6 +42,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.DataForgotten: Problem(
         "data_forgotten", HTTPStatus.GONE, "Data that the report was made from is gone"
     ),
+    errors.FactsNotFound: Problem("facts_not_found", HTTPStatus.NOT_FOUND, "Job of daily facts not found"),
     errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "Store not found"),
     errors.StoreFailed: Problem("store_failed", HTTPStatus.CONFLICT, "The store cannot be computed"),
     errors.NotExplainable: Problem("not_explainable", HTTPStatus.CONFLICT, "The report cannot be explained"),

@@ -9,6 +9,7 @@ from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.batch import StoreHistory
 from shared.uptime.calendar import Hours
 from shared.uptime.states import Polls
+from shared.uptime.whole_days import WholeDays
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class BatchInput:
     hours: Hours
     polls: Polls
     adjustments: Adjustments = NO_ADJUSTMENTS
+    # For stores with known days, the polls are only those around them.
+    whole_days: WholeDays | None = None
 
     def keep(self, places: Sequence[int]) -> "BatchInput":
         """Return the input of some of the stores, given by their indexes in ascending order."""
@@ -38,6 +41,7 @@ class BatchInput:
             ),
             Polls(number[polls.store[of_polls]], polls.at_us[of_polls], polls.active[of_polls]),
             self.adjustments.renumbered(number),
+            self.whole_days and self.whole_days.keep(places),
         )
 
     @property

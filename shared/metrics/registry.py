@@ -37,9 +37,9 @@ BATCHES_SENT_AGAIN = REGISTRY.counter(
 )
 BATCH_INPUTS = REGISTRY.counter(
     "batch_inputs_total",
-    "Inputs of batches, by the source of their polls: the worker's cache (memory), the database, or both (only newer polls were read).",
+    "Inputs of batches, by the source of their polls: the worker's cache (memory), the database, both (only newer polls were read), or daily facts and the polls around them (facts).",
     sources=["worker"],
-    labels={"source": ("memory", "both", "database")},
+    labels={"source": ("memory", "both", "database", "facts")},
 )
 STAGE_DURATION = REGISTRY.histogram(
     "batch_stage_duration_seconds",

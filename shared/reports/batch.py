@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from shared.reports.formats import FileKind, file_name
-from shared.reports.model import NOWHERE, Origin, StoreFailure
+from shared.reports.model import NOWHERE, JobKind, Origin, StoreFailure
 from shared.storage import StoredObject
 
 
@@ -52,7 +52,8 @@ class Batch:
 
     If the report does not hold every store, `store_keys` lists the stores of the batch. `tzdata_version` is that of the
     process that accepted the report; None if that was the release before. `pinned_cut` is the ledger number at which the
-    data is read, even if it has changed since. None: the newest.
+    data is read, even if it has changed since. None: the newest. A batch of kind `facts` computes local dates, from
+    `first_day` to `last_day`, and has no windows.
     """
 
     report_id: UUID
@@ -69,6 +70,9 @@ class Batch:
     tzdata_version: str | None
     files: Sequence[FileKind] = ("report",)
     pinned_cut: int | None = None
+    kind: JobKind = "report"
+    first_day: date | None = None
+    last_day: date | None = None
 
     def read_seq(self, snapshot_seq: int) -> int:
         """Return the ledger number at which a reader with this snapshot reads the batch."""

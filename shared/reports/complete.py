@@ -1,5 +1,6 @@
 """Complete a batch, fenced by its attempt. The last completion also claims the finalisation, in its own transaction."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
@@ -50,10 +51,31 @@ def complete_batch(
     return completion
 
 
+def complete_facts(
+    conn: psycopg.Connection,
+    lease: BatchLease,
+    terms: LeaseTerms,
+    *,
+    read_seq: int,
+    result: BatchResult,
+    write: Callable[[], None],
+) -> Completion:
+    """Do what `complete_batch` does for a batch of facts, which has no part.
+
+    `write` writes the facts in the same transaction, once the attempt is known to be the current one.
+    """
+    with conn.transaction():
+        completion = _complete_locked(conn, lease, None, terms, read_seq, result)
+        if completion.accepted:
+            write()
+        failpoints.hit("complete.before_commit")
+    return completion
+
+
 def _complete_locked(
     conn: psycopg.Connection,
     lease: BatchLease,
-    part: StoredObject,
+    part: StoredObject | None,
     terms: LeaseTerms,
     read_seq: int,
     result: BatchResult,
@@ -66,9 +88,9 @@ def _complete_locked(
             "report_id": report_id,
             "batch_no": lease.batch.batch_no,
             "attempt": lease.attempt,
-            "part": part.key,
-            "size_bytes": part.size_bytes,
-            "sha256": part.sha256,
+            "part": part and part.key,
+            "size_bytes": part and part.size_bytes,
+            "sha256": part and part.sha256,
             "read_seq": read_seq,
             "tzdata_version": tzdata_version(),
             **result.as_row(),
@@ -79,7 +101,8 @@ def _complete_locked(
     record_failed_stores(conn, report_id, lease.batch.batch_no, result.failed)
     if count_open_batches(conn, report_id) > 0:
         return Completion(accepted=True)
-    if again := requeue_stale_batches(conn, report_id):
+    # Facts need not agree with each other: each store's know up to which ledger number they hold.
+    if lease.batch.kind == "report" and (again := requeue_stale_batches(conn, report_id)):
         wakes = tuple(ComputeBatch(report_id=report_id, batch_no=batch_no) for batch_no in again)
         return Completion(accepted=True, again=wakes)
     return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms, lease.claim_id))

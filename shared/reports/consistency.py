@@ -6,20 +6,20 @@ finishes the report computes them in one snapshot of its own, so no import can s
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 
+from shared.clock import from_us, to_us
 from shared.db.queries import queries
 from shared.reports.batch import ONLY_A_PART, Batch, BatchResult
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.formats import FileKind
-from shared.reports.model import FinaliseLease
+from shared.reports.model import FinaliseLease, JobKind
 from shared.storage import StoredObject
-from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import POLICIES, every_poll_us, history_us
+from shared.uptime.policy import POLICIES, every_poll_us, history_us, later_us, outage_history_us
 from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import longest_reach_us, parse_windows
 
@@ -38,6 +38,9 @@ class _ReportFields(NamedTuple):
     tzdata_version: str | None
     files: Sequence[FileKind]
     pinned_cut: int | None
+    kind: JobKind
+    first_day: date | None
+    last_day: date | None
 
 
 class _StaleBatch(NamedTuple):
@@ -62,14 +65,19 @@ class DataRange(NamedTuple):
 def data_range(
     as_of: datetime, policy: str, windows: Sequence[str], *, finds_outages: bool = False
 ) -> DataRange:
-    """Return which polls a report needs. Whether an outage began before its window can depend on older ones."""
-    rules, reach_us = POLICIES[policy], longest_reach_us(parse_windows(windows))
+    """Return which polls a report needs. Whether an outage began before its window can depend on older ones.
+
+    Where it ends is seen from `as_of`. Without outages, polls long after the last window's end change nothing.
+    """
+    rules, parsed, as_of_us = POLICIES[policy], parse_windows(windows), to_us(as_of)
+    reach = timedelta(microseconds=longest_reach_us(parsed, as_of_us))
     oldest_us = outage_history_us(rules) if finds_outages else history_us(rules)
     oldest, every = (
-        as_of - timedelta(microseconds=reach_us + before_us)
-        for before_us in (oldest_us, every_poll_us(rules))
+        as_of - reach - timedelta(microseconds=before_us) for before_us in (oldest_us, every_poll_us(rules))
     )
-    return DataRange(oldest, every, as_of)
+    ended_us = max(window.ends_by_us(as_of_us) for window in parsed)
+    last_us = as_of_us if finds_outages else min(as_of_us, ended_us + later_us(rules))
+    return DataRange(oldest, every, from_us(last_us))
 
 
 def requeue_stale_batches(conn: psycopg.Connection, report_id: UUID) -> list[int]:

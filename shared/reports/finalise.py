@@ -41,7 +41,10 @@ def claim_finalise(
                 "max_attempts": terms.max_attempts,
             },
         ).fetchone()
-    return None if row is None else FinaliseLease(report_id, row[0], row[1], Origin(*row[2:]))
+    if row is None:
+        return None
+    attempt, is_last, kind, *origin = row
+    return FinaliseLease(report_id, attempt, is_last, Origin(*origin), kind)
 
 
 def count_open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
@@ -132,6 +135,12 @@ def finish_report(
         },
     )
     return finished.rowcount == len(files)
+
+
+def finish_facts(conn: psycopg.Connection, lease: FinaliseLease, *, tzdata_version: str) -> bool:
+    """Commit that a job of kind facts has succeeded. Return False if the lease was lost."""
+    finished = conn.execute(_SQL["finish_facts"], {**_fence_of(lease), "tzdata_version": tzdata_version})
+    return finished.rowcount == 1
 
 
 def _fence_of(lease: FinaliseLease) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Insert an accepted report and its batches, in the caller's transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,27 +8,30 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from shared.clock import from_us, to_us
 from shared.contracts import ComputeBatch, ShortBatch
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, TooManyOpenReports
 from shared.ids import new_id
 from shared.keys import StoreScope
 from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.consistency import data_range
 from shared.reports.formats import MAX_XLSX_ROWS
 from shared.reports.model import OPEN_STATES, Origin
 from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
-from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, every_poll_us
+from shared.uptime.policy import DAY_US, POLICY_VERSION
 from shared.uptime.tzdata_release import tzdata_version
-from shared.uptime.window import longest_reach_us
+from shared.uptime.window import Window
 
 _SQL = queries("reports")
 
 # A batch holds `batch_stores` stores if it reads up to ten days of polls, as every policy does for the default windows.
 # If it reads more, it holds fewer, so its memory does not grow with the windows.
 _FULL_BATCH_US = 10 * DAY_US
-
+# The longest named window, `previous_year`, needs 733 days and a half.
+_LONGEST_READ = timedelta(days=1_100)
 
 # Up to an eighth of a full batch is short work: tens of milliseconds.
 _SHORT_SHARE = 8
@@ -42,6 +46,7 @@ async def read_parameters(
     as_of = {"as_of_mode": "given" if given else request.as_of, "as_of": request.as_of if given else None}
     head = await fetch_one(conn, "resolve_as_of", as_of)
     assert head is not None  # noqa: S101 - the first migration makes the ledger's one row
+    batch_stores = _stores_of_a_batch(request, head[1], terms)
     return {
         "id": new_id(),
         "accepted_seq": head[0],
@@ -56,7 +61,7 @@ async def read_parameters(
         "created_by": caller.key_prefix,
         "request_id": origin.request_id,
         "traceparent": origin.traceparent,
-        "batch_stores": (batch_stores := _stores_of_a_batch(request, terms)),
+        "batch_stores": batch_stores,
         "short_stores": max(1, batch_stores // _SHORT_SHARE),
         "republish": timedelta(seconds=terms.republish_s),
     }
@@ -121,9 +126,32 @@ async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> N
         await conn.execute(_SQL[statement], parameters)
 
 
-def _stores_of_a_batch(request: ReportRequest, terms: BatchTerms) -> int:
-    read_us = longest_reach_us(request.windows) + every_poll_us(POLICIES[request.policy])
+def _stores_of_a_batch(request: ReportRequest, as_of: datetime, terms: BatchTerms) -> int:
+    """Return how many stores a batch holds. Raises `InvalidRequest` for windows that no report can have."""
+    _refuse_future(request.windows, to_us(as_of))
+    finds_outages = request.detail or "outages" in request.files
+    texts = [window.text for window in request.windows]
+    needed = data_range(as_of, request.policy, texts, finds_outages=finds_outages)
+    read = needed.to_time - needed.every_from
+    if read > _LONGEST_READ:
+        raise InvalidRequest(
+            f"the windows need the polls of {read.days:,} days, and a report reads at most {_LONGEST_READ.days:,}: give an"
+            " as_of soon after the windows, or request old and new windows in separate reports",
+            field="windows",
+        )
+    read_us = max(read // timedelta(microseconds=1), 1)
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
+
+
+def _refuse_future(windows: Sequence[Window], as_of_us: int) -> None:
+    """Raise `InvalidRequest` for a window that begins after `as_of` in every zone."""
+    for window in windows:
+        if window.dates is not None and window.dates.earliest_us > as_of_us:
+            raise InvalidRequest(
+                f"the window {window.text} begins after as_of ({from_us(as_of_us):%Y-%m-%d}), so it has no data: give a later"
+                " as_of, or an earlier window",
+                field="windows",
+            )
 
 
 async def refuse_unknown(

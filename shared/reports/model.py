@@ -9,6 +9,8 @@ from uuid import UUID
 from shared.reports.formats import FileFormat, FileKind, file_name
 from shared.storage import StoredObject
 
+# What a row of `report` is: a report, or a job that computes daily facts.
+JobKind = Literal["report", "facts"]
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 
 
@@ -119,6 +121,7 @@ class FinaliseLease:
     attempt: int
     is_last: bool
     origin: Origin = NOWHERE
+    kind: JobKind = "report"
 
     def object_key(self, file_format: FileFormat, kind: FileKind = "report") -> str:
         """Return the key that only this attempt writes."""

@@ -8,15 +8,8 @@ from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure, measure_states
-from shared.uptime.outages import (
-    Outages,
-    find_outages,
-    outage_history_us,
-    outage_states,
-    quiet_since,
-    without_superseded,
-)
-from shared.uptime.policy import Policy, history_us
+from shared.uptime.outages import Outages, find_outages, outage_states, quiet_since, without_superseded
+from shared.uptime.policy import Policy, history_us, later_us, outage_history_us
 from shared.uptime.states import PollHistory, Polls
 from shared.uptime.window import Window
 
@@ -45,7 +38,9 @@ def measure_batch(
     change nothing. Without `detail` the bounds of the uptime are the trivial ones, and no polls are counted.
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
-    windows_us = starts_us, _ = bounds_us(windows, as_of_us, stores.zones)
+    windows_us = starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
+    # Nothing later matters, so windows of the past cost what they hold.
+    as_of_us = min(as_of_us, int(ends_us.max(initial=0)) + later_us(policy))
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
     return measure(schedule, stores.polls, as_of_us, windows_us, policy, detail=detail)

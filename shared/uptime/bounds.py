@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from shared.uptime.intervals import Int64s
-from shared.uptime.policy import DAY_US
 from shared.uptime.window import CalendarPeriod, Window
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
 
@@ -25,36 +24,41 @@ def bounds_us(windows: Sequence[Window], as_of_us: int, zones: Sequence[str | No
     reach_us = np.array([window.reach_us for window in windows], dtype=np.int64)
     ends_us = np.full((len(zones), len(windows)), as_of_us, dtype=np.int64)
     starts_us = ends_us - reach_us
-    calendar = [index for index, window in enumerate(windows) if window.calendar is not None]
-    if not calendar or not zones:
+    local = [index for index, window in enumerate(windows) if window.calendar or window.dates]
+    if not local or not zones:
         return starts_us, ends_us
     names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
     number = {name: index for index, name in enumerate(names)}
     zone = np.array([number[name or DEFAULT_TIMEZONE] for name in zones], dtype=np.int64)
-    for index in calendar:
-        first_us, end_us = _midnights_us(names, windows[index].calendar, as_of_us)
+    for index in local:
+        first_us, end_us = _bounds_by_zone_us(names, windows[index], as_of_us)
         starts_us[:, index], ends_us[:, index] = first_us[zone], end_us[zone]
     return starts_us, ends_us
 
 
-def _midnights_us(
-    names: Sequence[str], calendar: CalendarPeriod | None, as_of_us: int
-) -> tuple[Int64s, Int64s]:
-    """Return start and end of one calendar window in each zone."""
-    assert calendar is not None  # noqa: S101 - the caller has checked
-    as_of = _EPOCH + timedelta(microseconds=as_of_us)
-    dates = [_DATES[calendar](as_of.astimezone(ZoneInfo(name)).date()) for name in names]
-    first_day, today = as_of_us // DAY_US - 64, as_of_us // DAY_US + 2
-    table = zone_table(names, first_day, today)
-    zone = np.arange(len(names), dtype=np.int64)
-    starts_us, ends_us = (
-        table.utc_s(zone, np.array([_days_since_epoch(day[edge]) * DAY_S for day in dates], dtype=np.int64))
-        * _SECOND_US
-        for edge in (0, 1)
-    )
-    if calendar is CalendarPeriod.MONTH_TO_DATE:
+def midnights_us(names: Sequence[str], days: Int64s) -> Int64s:
+    """Return the instants at which local dates begin. `days` holds days since 1970; its first axis is that of the zones.
+
+    Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
+    """
+    table = zone_table(names, int(days.min()) - 1, int(days.max()) + 1)
+    zone = np.arange(len(names), dtype=np.int64).reshape(-1, *[1] * (days.ndim - 1))
+    return table.utc_s(zone, days * DAY_S) * _SECOND_US
+
+
+def _bounds_by_zone_us(names: Sequence[str], window: Window, as_of_us: int) -> tuple[Int64s, Int64s]:
+    """Return start and end of a window of local dates in each zone. What lies after `as_of_us` is cut off."""
+    if window.dates is not None:
+        dates = [(window.dates.first, window.dates.until)] * len(names)
+    else:
+        assert window.calendar is not None  # noqa: S101 - the caller has checked
+        as_of = _EPOCH + timedelta(microseconds=as_of_us)
+        dates = [_DATES[window.calendar](as_of.astimezone(ZoneInfo(name)).date()) for name in names]
+    edges = np.array([[_days_since_epoch(day) for day in edge] for edge in zip(*dates, strict=True)])
+    starts_us, ends_us = (midnights_us(names, edge) for edge in edges)
+    if window.calendar in _TO_DATE:
         ends_us = np.full_like(starts_us, as_of_us)
-    return starts_us, ends_us
+    return np.minimum(starts_us, as_of_us), np.minimum(ends_us, as_of_us)
 
 
 def _previous_day(today: date) -> tuple[date, date]:
@@ -75,13 +79,32 @@ def _previous_month(today: date) -> tuple[date, date]:
     return (first - _DAY).replace(day=1), first
 
 
+def _previous_quarter(today: date) -> tuple[date, date]:
+    first = today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
+    last = first - _DAY
+    return last.replace(month=last.month - 2, day=1), first
+
+
+def _year_to_date(today: date) -> tuple[date, date]:
+    return today.replace(month=1, day=1), today
+
+
+def _previous_year(today: date) -> tuple[date, date]:
+    first = today.replace(month=1, day=1)
+    return first.replace(year=first.year - 1), first
+
+
 # The local dates at whose midnights a window begins and ends, given the store's date at `as_of`.
 _DATES: Final[Mapping[CalendarPeriod, Callable[[date], tuple[date, date]]]] = {
     CalendarPeriod.PREVIOUS_DAY: _previous_day,
     CalendarPeriod.PREVIOUS_WEEK: _previous_week,
     CalendarPeriod.MONTH_TO_DATE: _month_to_date,
     CalendarPeriod.PREVIOUS_MONTH: _previous_month,
+    CalendarPeriod.PREVIOUS_QUARTER: _previous_quarter,
+    CalendarPeriod.YEAR_TO_DATE: _year_to_date,
+    CalendarPeriod.PREVIOUS_YEAR: _previous_year,
 }
+_TO_DATE: Final = (CalendarPeriod.MONTH_TO_DATE, CalendarPeriod.YEAR_TO_DATE)
 
 
 def _days_since_epoch(day: date) -> int:

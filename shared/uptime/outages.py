@@ -11,13 +11,11 @@ import numpy as np
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line
-from shared.uptime.policy import DAY_US, Policy, history_us
+from shared.uptime.policy import LOOKBACK_US, Policy, outage_history_us
 from shared.uptime.states import PollHistory, Polls, States
 from shared.uptime.tiles import Tiles, TileState, last_state_before, measured_before, tiled
 
 NO_INSTANT: Final = int(np.iinfo(np.int64).min)  # numpy's not-a-time, once the array is viewed as instants
-# How far before a window its first outage is looked for: weekly hours are never closed for longer than seven days.
-LOOKBACK_US: Final = 8 * DAY_US
 
 
 class End(IntEnum):
@@ -49,11 +47,6 @@ class Outages:
     first_down_poll_us: Int64s
     last_down_poll_us: Int64s
     first_up_poll_us: Int64s
-
-
-def outage_history_us(policy: Policy) -> int:
-    """Return how far before the earliest window polls and spans must reach."""
-    return LOOKBACK_US + history_us(policy)
 
 
 def outages_of(

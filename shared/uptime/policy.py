@@ -12,6 +12,8 @@ from typing import Final
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
+# How far before a window its first outage is looked for: weekly hours are never closed for longer than seven days.
+LOOKBACK_US: Final = 8 * DAY_US
 
 
 class Fill(StrEnum):
@@ -106,6 +108,19 @@ def history_us(policy: Policy) -> int:
     covers_forward_only = policy.fill is Fill.PREVIOUS and policy.edges is Edges.NONE
     reach = policy.horizon_us if covers_forward_only else reach_us(policy)
     return reach + policy.slot_us
+
+
+def outage_history_us(policy: Policy) -> int:
+    """Return how far before the earliest window polls and spans must reach for its outages."""
+    return LOOKBACK_US + history_us(policy)
+
+
+def later_us(policy: Policy) -> int:
+    """Return how far after the last window's end polls can matter: what lies later changes nothing in the windows.
+
+    The last poll before the end and the next one decide, if they are within reach of each other.
+    """
+    return reach_us(policy) + policy.slot_us
 
 
 def every_poll_us(policy: Policy) -> int:

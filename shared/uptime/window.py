@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from shared.uptime.periods import PERIOD_EXAMPLES, LocalDates, parse_period
 from shared.uptime.policy import DAY_US, HOUR_US, MINUTE_US
 
 MAX_WINDOWS: Final = 20
@@ -37,30 +38,43 @@ class CalendarPeriod(StrEnum):
     PREVIOUS_WEEK = "previous_week"  # Monday to Monday
     MONTH_TO_DATE = "month_to_date"
     PREVIOUS_MONTH = "previous_month"
+    PREVIOUS_QUARTER = "previous_quarter"  # of the calendar year
+    YEAR_TO_DATE = "year_to_date"
+    PREVIOUS_YEAR = "previous_year"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """`[as_of - length, as_of)`, or a stretch of the store's calendar. The name is the suffix of its report columns.
 
-    `reach_us` is how far before `as_of` the window can start: its length, unless it is a calendar window.
+    `reach_us` is how far before `as_of` the window can start: its length, unless it is a calendar window. A window of
+    fixed `dates` reaches as far as `as_of` is away: ask `reach_from_us`.
     `duration` is the ISO 8601 text of a window that is not one of `NAMED_WINDOWS`.
     """
 
     name: str
     reach_us: int
     calendar: CalendarPeriod | None = None
+    dates: LocalDates | None = None
     duration: str | None = field(default=None, compare=False)
 
     @property
     def text(self) -> str:
         """The text that is stored. Callers and people see the name."""
-        return self.duration or self.name
+        return self.duration or (self.dates.text if self.dates else self.name)
 
     @property
     def in_minutes(self) -> bool:
         """Whether times are shown in minutes; times of longer windows are in hours."""
         return self.reach_us <= HOUR_US
+
+    def reach_from_us(self, as_of_us: int) -> int:
+        """Return how far before `as_of_us` the window can start in any zone."""
+        return self.reach_us if self.dates is None else max(as_of_us - self.dates.earliest_us, 0)
+
+    def ends_by_us(self, as_of_us: int) -> int:
+        """Return an instant at which the window has ended in every zone: `as_of_us`, or earlier for past dates."""
+        return as_of_us if self.dates is None else min(as_of_us, self.dates.latest_us)
 
 
 DEFAULT_WINDOWS: Final = (
@@ -78,19 +92,24 @@ NAMED_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
             (CalendarPeriod.PREVIOUS_WEEK, 14),
             (CalendarPeriod.MONTH_TO_DATE, 31),
             (CalendarPeriod.PREVIOUS_MONTH, 62),
+            (CalendarPeriod.PREVIOUS_QUARTER, 184),
+            (CalendarPeriod.YEAR_TO_DATE, 366),
+            (CalendarPeriod.PREVIOUS_YEAR, 731),
         )
     }
 )
 
 
 def parse_window(text: str) -> Window:
-    """Parse the name of a window, or an ISO 8601 duration of weeks, days, hours, minutes and seconds: `PT6H`, `P30D`.
+    """Parse the name of a window, an ISO 8601 duration (`PT6H`, `P30D`), or a local day, week or month (`month_of:2026-10`).
 
-    A duration makes a name: `last_6h`, `last_30d`, `last_1d12h`. That name is read too. Raises ValueError with the
-    possible values.
+    A duration has weeks, days, hours, minutes and seconds, and makes a name: `last_6h`, `last_30d`, `last_1d12h`. The names
+    that durations and local periods make are read too. Raises ValueError with the possible values.
     """
     if text in NAMED_WINDOWS:
         return NAMED_WINDOWS[text]
+    if dates := parse_period(text):
+        return Window(dates.name, dates.latest_us - dates.earliest_us, dates=dates)
     if named := _NAME.fullmatch(text):
         days, times = named.groups()
         text = f"P{days}{'T' if times else ''}{times}".upper()
@@ -100,8 +119,8 @@ def parse_window(text: str) -> Window:
     )
     if not given or text.endswith("T"):
         raise ValueError(
-            f"{text!r} is not a window; use {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration such as PT6H or P30D"
-            " (months and years have no fixed length)"
+            f"{text!r} is not a window; use {', '.join(NAMED_WINDOWS)}, a local period such as {PERIOD_EXAMPLES}, or an"
+            " ISO 8601 duration such as PT6H or P30D (months and years have no fixed length)"
         )
     length_us = sum(number * _UNITS_US[unit] for unit, number in given.items())
     if not 0 < length_us <= MAX_LENGTH_US:
@@ -127,14 +146,16 @@ def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
     if not 1 <= len(texts) <= MAX_WINDOWS:
         raise ValueError(f"give 1 to {MAX_WINDOWS} windows")
     windows = tuple(parse_window(text) for text in texts)
-    seen: dict[tuple[int, CalendarPeriod | None], str] = {}
+    seen: dict[tuple[int, CalendarPeriod | None, LocalDates | None], str] = {}
     for text, window in zip(texts, windows, strict=True):
-        if (other := seen.setdefault((window.reach_us, window.calendar), text)) is not text:
+        time = window.reach_us, window.calendar, window.dates
+        if (other := seen.get(time)) is not None:
             same = f"{text} is given twice" if other == text else f"{other} and {text} are the same window"
             raise ValueError(same)
+        seen[time] = text
     return windows
 
 
-def longest_reach_us(windows: Sequence[Window]) -> int:
-    """Return how far before `as_of` the earliest window can start."""
-    return max(window.reach_us for window in windows)
+def longest_reach_us(windows: Sequence[Window], as_of_us: int) -> int:
+    """Return how far before `as_of_us` the earliest window can start."""
+    return max(window.reach_from_us(as_of_us) for window in windows)

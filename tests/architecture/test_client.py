@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import UnionType
@@ -20,6 +20,7 @@ from uptill_client import (
     calendars,
     closures,
     explanation,
+    facts,
     import_status,
     outages,
     parameters,
@@ -42,6 +43,7 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "ExplainedSegmentBody": explanation.ExplainedSegment,
         "ExplainedWindowBody": explanation.ExplainedWindow,
         "ExplanationBody": explanation.Explanation,
+        "FactsBody": facts.FactsStatus,
         "HoursSourceBody": explanation.ExplainedHours,
         "NewEndpoint": webhooks.WebhookEndpoint,
         "LostFileBody": report_files.LostFile,
@@ -132,7 +134,7 @@ def _wire_types(hint: Any) -> set[str]:
     if isinstance(hint, UnionType):
         return set().union(*map(_wire_types, get_args(hint)))
     known = {bool: "boolean", int: "integer", float: "number", str: "string", datetime: "instant"}
-    known |= {type(None): "null", Sequence: "array", Mapping: "object"}
+    known |= {date: "string", type(None): "null", Sequence: "array", Mapping: "object"}
     return {known.get(get_origin(hint) or hint, "object")}
 
 

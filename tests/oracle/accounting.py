@@ -159,16 +159,46 @@ def window_bounds(zone: str, as_of_us: int, window: int | str) -> tuple[int, int
     if isinstance(window, int):
         return as_of_us - window, as_of_us
     today = (EPOCH + timedelta(microseconds=as_of_us)).astimezone(ZoneInfo(zone)).date()
+    start, end = dates_of(window) if ":" in window else dates_before(window, today)
+    start_us, end_us = min(midnight_us(zone, start), as_of_us), min(midnight_us(zone, end), as_of_us)
+    return start_us, as_of_us if window.endswith("_to_date") else end_us
+
+
+def dates_before(window: str, today: date) -> tuple[date, date]:
+    """The first local date of a named window, and the one after its last."""
+    first, year = date(today.year, today.month, 1), date(today.year, 1, 1)
     if window == "previous_day":
-        return midnight_us(zone, today - timedelta(days=1)), midnight_us(zone, today)
+        return today - timedelta(days=1), today
     if window == "previous_week":
         monday = next(day for n in range(7) if (day := today - timedelta(days=n)).isoweekday() == 1)
-        return midnight_us(zone, monday - timedelta(days=7)), midnight_us(zone, monday)
-    first = date(today.year, today.month, 1)
-    if window == "month_to_date":
-        return midnight_us(zone, first), as_of_us
-    year, month = (today.year, today.month - 1) if today.month > 1 else (today.year - 1, 12)
-    return midnight_us(zone, date(year, month, 1)), midnight_us(zone, first)
+        return monday - timedelta(days=7), monday
+    if window == "previous_quarter":
+        begins = [date(year, month, 1) for year in (today.year - 1, today.year) for month in (1, 4, 7, 10)]
+        *_, earlier, this = [begin for begin in begins if begin <= today]
+        return earlier, this
+    month_before = date(today.year - (today.month == 1), today.month - 1 or 12, 1)
+    return {
+        "month_to_date": (first, today),
+        "previous_month": (month_before, first),
+        "year_to_date": (year, today),
+        "previous_year": (date(today.year - 1, 1, 1), year),
+    }[window]
+
+
+def dates_of(window: str) -> tuple[date, date]:
+    """The first local date of a fixed day, week or month, and the one after its last."""
+    kind, text = window.split(":")
+    if kind == "day_of":
+        day = date(*map(int, text.split("-")))
+        return day, day + timedelta(days=1)
+    year = int(text[:4])
+    if kind == "week_of":
+        # Week 1 holds the year's first Thursday.
+        thursday = next(day for n in range(1, 8) if (day := date(year, 1, n)).isoweekday() == 4)
+        monday = thursday - timedelta(days=3) + timedelta(weeks=int(text[6:]) - 1)
+        return monday, monday + timedelta(weeks=1)
+    month = int(text[5:])
+    return date(year, month, 1), date(year + month // 12, month % 12 + 1, 1)
 
 
 def midnight_us(zone: str, day: date) -> int:

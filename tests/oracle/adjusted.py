@@ -13,8 +13,8 @@ from shared.uptime.calendar import Hours
 from shared.uptime.closures import NEVER_US, Closures, Lifetimes, Treatment
 from shared.uptime.dates import EARLIEST_DAY, DatedHours, SpecialDays
 from shared.uptime.intervals import Int64s
-from shared.uptime.outages import NO_INSTANT, End, outage_history_us, outages_of
-from shared.uptime.policy import POLICIES
+from shared.uptime.outages import NO_INSTANT, End, outages_of
+from shared.uptime.policy import POLICIES, outage_history_us
 from tests.oracle.accounting import Poll
 from tests.oracle.calendars import Terms
 from tests.oracle.engine import Store, engine_window, hours_of, numbers, polls_of

@@ -9,7 +9,7 @@ from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.calendar import Hours
 from shared.uptime.kernel import Measures, Polls
 from shared.uptime.policy import POLICIES
-from shared.uptime.window import NAMED_WINDOWS, Window
+from shared.uptime.window import Window, parse_window
 from tests.oracle.accounting import HoursRow, Poll
 
 
@@ -47,7 +47,7 @@ def measured(
 
 
 def engine_window(name: str, window: int | str) -> Window:
-    return Window(name, window) if isinstance(window, int) else NAMED_WINDOWS[window]
+    return Window(name, window) if isinstance(window, int) else parse_window(window)
 
 
 def numbers(measures: Measures, store: int, window: int) -> dict[str, int]:

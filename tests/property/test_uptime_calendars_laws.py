@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.batch import StoreHistory, find_quiet
 from shared.uptime.calendar import Spans
-from shared.uptime.outages import outage_history_us
-from shared.uptime.policy import POLICIES, NoData, Policy, every_poll_us, history_us
+from shared.uptime.policy import POLICIES, NoData, Policy, every_poll_us, history_us, outage_history_us
 from tests.oracle.accounting import DAY_US, EPOCH, HoursRow, Poll
 from tests.oracle.adjusted import TermsStore, engine_outages, inputs_of, measured_terms, plain
 from tests.oracle.calendars import Closure, Terms, Version

@@ -180,7 +180,7 @@ def test_of_the_polls_before_the_windows_only_the_last_one_of_a_store_matters(
 ) -> None:
     stores_, as_of_us = batch
     rules, chosen = POLICIES[policy], sorted(windows, key=lambda window: window.name)
-    start_us = as_of_us - longest_reach_us(chosen)
+    start_us = as_of_us - longest_reach_us(chosen, as_of_us)
     oldest_us, every_us = start_us - history_us(rules), start_us - every_poll_us(rules)
 
     def fetched(store: Store) -> Store:

@@ -45,6 +45,53 @@ def test_the_name_follows_the_text(text: str, name: str, length_us: int) -> None
 
 
 @pytest.mark.parametrize(
+    ("text", "name", "first", "until"),
+    [
+        ("day_of:2024-02-29", "day_of_2024_02_29", date(2024, 2, 29), date(2024, 3, 1)),
+        ("week_of:2026-W53", "week_of_2026_w53", date(2026, 12, 28), date(2027, 1, 4)),
+        ("week_of:2026-W01", "week_of_2026_w01", date(2025, 12, 29), date(2026, 1, 5)),
+        ("month_of:2026-12", "month_of_2026_12", date(2026, 12, 1), date(2027, 1, 1)),
+    ],
+)
+def test_a_period_is_named_by_its_dates(text: str, name: str, first: date, until: date) -> None:
+    window = parse_window(text)
+    assert window.dates is not None
+    assert (window.name, window.text, window.in_minutes) == (name, text, False)
+    assert (window.dates.first, window.dates.until) == (first, until)
+    assert parse_window(name) == window
+    assert (parse_window(name).text, window_names([text, name])) == (text, [name, name])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "day_of:2023-02-29",
+        "day_of:2024-2-9",
+        "day_of:",
+        "day_of:20240229",
+        "week_of:2025-W53",
+        "week_of:2025-W00",
+        "week_of:2025-53",
+        "month_of:2024-13",
+        "month_of:1999-12",
+        "month_of:2101-01",
+        "month_of:2024-10 ",
+        "month_of:٢٠٢٤-10",
+        "year_of:2024",
+        "month_of_2024-10",
+        "month_of:2024_10",
+        "month_of_2024_13",
+        "week_of_2026_W40",
+        "week_of:2026-w40",
+        "day_of_1999_12_31",
+    ],
+)
+def test_a_period_that_does_not_exist_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a window"):
+        parse_window(text)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -80,15 +127,19 @@ def test_the_same_time_twice_and_too_many_are_refused() -> None:
     assert parse_windows(DEFAULT_WINDOW_NAMES) == DEFAULT_WINDOWS
     with pytest.raises(ValueError, match="last_hour and PT60M are the same window"):
         parse_windows(["PT6H", "last_hour", "PT60M"])
+    with pytest.raises(ValueError, match="month_of:2024-10 is given twice"):
+        parse_windows(["month_of:2024-10", "month_of:2024-11", "month_of:2024-10"])
     with pytest.raises(ValueError, match="P3D and last_3d are the same window"):
         parse_windows(["P3D", "last_3d"])
+    with pytest.raises(ValueError, match="month_of:2024-10 and month_of_2024_10 are the same window"):
+        parse_windows(["month_of:2024-10", "month_of_2024_10"])
     for texts in ([], [f"PT{hours}H" for hours in range(1, 22)]):
         with pytest.raises(ValueError, match="1 to 20"):
             parse_windows(texts)
 
 
 def bounds(name: str, as_of: datetime, zone: str) -> tuple[datetime, datetime]:
-    starts_us, ends_us = bounds_us([NAMED_WINDOWS[name]], to_us(as_of), [zone])
+    starts_us, ends_us = bounds_us([parse_window(name)], to_us(as_of), [zone])
     return tuple(from_us(int(us[0, 0])).astimezone(ZoneInfo(zone)) for us in (starts_us, ends_us))  # type: ignore[return-value]
 
 
@@ -116,6 +167,18 @@ def test_a_store_is_in_its_own_day() -> None:
         ("previous_day", "America/Havana", datetime(2024, 11, 4, 16, tzinfo=UTC), 25),  # midnight twice: the first
         ("previous_week", "Europe/Dublin", datetime(2024, 4, 1, 12, tzinfo=UTC), 167),
         ("previous_month", "Europe/Dublin", datetime(2024, 11, 1, 0, tzinfo=UTC), 745),
+        ("previous_quarter", "Europe/Dublin", datetime(2024, 4, 1, 12, tzinfo=UTC), 91 * 24 - 1),
+        ("previous_quarter", "Europe/Dublin", datetime(2024, 2, 29, 12, tzinfo=UTC), 92 * 24 + 1),
+        ("previous_year", "America/Chicago", datetime(2025, 1, 1, 6, tzinfo=UTC), 366 * 24),
+        ("previous_year", "America/Chicago", datetime(2025, 1, 1, 5, tzinfo=UTC), 365 * 24),  # still 2024
+        ("year_to_date", "America/Chicago", datetime(2024, 4, 1, 5, tzinfo=UTC), 91 * 24 - 1),
+        ("day_of:2024-11-03", "America/New_York", datetime(2024, 12, 1, tzinfo=UTC), 25),
+        ("day_of:2024-03-10", "America/New_York", datetime(2024, 12, 1, tzinfo=UTC), 23),
+        ("day_of:2024-03-10", "America/New_York", datetime(2024, 3, 10, 12, tzinfo=UTC), 7),  # not over yet
+        ("day_of:2024-03-11", "America/New_York", datetime(2024, 3, 10, 12, tzinfo=UTC), 0),  # not begun
+        ("week_of:2024-W13", "Europe/Dublin", datetime(2024, 12, 1, tzinfo=UTC), 167),
+        ("month_of:2024-10", "Europe/Dublin", datetime(2026, 12, 1, tzinfo=UTC), 745),
+        ("day_of:2011-12-30", "Pacific/Apia", datetime(2012, 12, 31, 2, tzinfo=UTC), 0),  # never was
         ("previous_day", "Pacific/Apia", datetime(2011, 12, 31, 12, tzinfo=UTC), 24),
         ("previous_day", "Pacific/Apia", datetime(2011, 12, 31, 2, tzinfo=UTC), 0),  # the 30th never was
     ],
@@ -133,3 +196,14 @@ def test_it_lies_between_as_of_and_its_reach(
     window = NAMED_WINDOWS[calendar]
     starts_us, ends_us = bounds_us([window], as_of_us, [zone])
     assert as_of_us - window.reach_us <= starts_us[0, 0] <= ends_us[0, 0] <= as_of_us
+
+
+@settings(deadline=None)
+@given(as_of_us=as_of_us(), zone=ZONES, ago=st.integers(-3, 40))
+def test_a_period_lies_within_its_bounds_for_all_zones(as_of_us: int, zone: str | None, ago: int) -> None:
+    day = (from_us(as_of_us) - timedelta(days=ago)).date()
+    for text in (f"day_of:{day}", f"week_of:{day:%G-W%V}", f"month_of:{day:%Y-%m}"):
+        window = parse_window(text)
+        starts_us, ends_us = bounds_us([window], as_of_us, [zone])
+        assert as_of_us - window.reach_from_us(as_of_us) <= starts_us[0, 0] <= ends_us[0, 0] <= as_of_us
+        assert ends_us[0, 0] <= window.ends_by_us(as_of_us)

@@ -10,6 +10,7 @@ from uptill_client.explanation import (
     ExplainedWindow,
     Explanation,
 )
+from uptill_client.facts import FactsStatus
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.imports import Poll
 from uptill_client.outages import OutageListing, StoreOutage
@@ -39,6 +40,7 @@ __all__ = [
     "ExplainedSegment",
     "ExplainedWindow",
     "Explanation",
+    "FactsStatus",
     "FailedStore",
     "ImportStatus",
     "Interval",

@@ -7,6 +7,7 @@ import httpx2
 
 from uptill_client.calendars import CalendarCalls
 from uptill_client.closures import ClosureCalls
+from uptill_client.facts import FactsCalls
 from uptill_client.imports import ImportCalls
 from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
@@ -20,6 +21,7 @@ from uptill_client.webhooks import WebhookCalls
 class UptillClient(
     ReportCalls,
     RevisionCalls,
+    FactsCalls,
     ScheduleCalls,
     StoreCalls,
     OutageCalls,

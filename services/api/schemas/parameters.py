@@ -21,6 +21,7 @@ from shared.labels import checked_labels
 from shared.reports.formats import CONTENT_TYPES, FILE_KINDS, FileFormat, FileKind
 from shared.reports.parameters import ReportParameters, StoreFilter
 from shared.store_ids import clean_store_id, describe_id_fault, find_id_fault
+from shared.uptime.periods import PERIOD_EXAMPLES
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOWS, MAX_WINDOWS, NAMED_WINDOWS, Window, parse_windows
 
@@ -138,9 +139,9 @@ class ReportParametersBody(RequestBody):
         default=DEFAULT_WINDOWS,
         json_schema_extra={"default": [window.text for window in DEFAULT_WINDOWS]},
         description=(
-            f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, or an ISO 8601 duration up to"
-            " 366 days such as PT6H or P30D. Columns, files and answers name these `last_6h` and `last_30d`, which can be given"
-            " too."
+            f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, a local period such as"
+            f" {PERIOD_EXAMPLES}, or an ISO 8601 duration up to 366 days such as PT6H or P30D. Columns, files and answers"
+            " name these `last_6h`, `last_30d` and `month_of_2026_10`, which can be given too."
         ),
     )
     formats: list[FileFormat] = Field(

@@ -30,7 +30,7 @@ class TimeRangeQuery(BaseModel):
     )
     window: WindowText | None = Field(
         default=None,
-        description="A window as in reports, such as `last_week`, `PT6H` or `previous_day`, instead of `from` and `to`.",
+        description="A window as in reports, such as `last_week`, `PT6H`, `previous_day` or `day_of:2026-10-31`, instead of `from` and `to`.",
     )
     as_of: Instant | None = Field(
         default=None, description="Ignore later polls. Default: `to`, or the newest poll of any store."

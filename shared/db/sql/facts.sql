@@ -4,7 +4,7 @@
 -- name: reports
 select state, count(report.state)
 from unnest('{queued,running,succeeded,failed,canceled,expired}'::text[]) state
-left join report using (state)
+left join (select state from report where kind = 'report') report using (state)
 group by state
 
 -- name: report_latency_seconds
@@ -13,7 +13,7 @@ select bucket, sum(reports)::bigint, sum(seconds)
 from (
     select width_bucket(seconds, %(buckets)s::float8[]) as bucket, 1 as reports, seconds
     from report, lateral (select extract(epoch from finished_at - created_at)::float8 as seconds) latency
-    where state in ('succeeded', 'expired')
+    where state in ('succeeded', 'expired') and kind = 'report'
     union all
     select bucket, reports, seconds from forgotten_latency
 ) ended
@@ -21,7 +21,7 @@ group by bucket
 
 -- name: oldest_open_report_age_seconds
 select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8
-from report where state in ('queued', 'running')
+from report where state in ('queued', 'running') and kind = 'report'
 
 -- name: batches
 select state, count(open_batch.state)
@@ -38,7 +38,9 @@ select count(*) from present_worker
 select count(*) from due_batch
 
 -- name: oldest_due_batch_age_seconds
-select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::float8 from due_batch
+-- Batches of facts wait for those of reports.
+select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::float8
+from due_batch join report on report.id = report_id where kind = 'report'
 
 -- name: imports_total
 -- An interrupted import has not ended: it continues when its source is loaded again.

@@ -68,7 +68,8 @@ limit 1
 
 -- name: lock_cancelable
 select from report
-where id = %(id)s and state in ('queued', 'running') and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+where id = %(id)s and kind = 'report' and state in ('queued', 'running')
+    and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 for update
 
 -- name: withdraw
@@ -94,12 +95,13 @@ select exists (
 
 -- name: cancel_report
 update report set state = 'canceled', finished_at = clock_timestamp()
-where id = %(id)s and state in ('queued', 'running') and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+where id = %(id)s and kind = 'report' and state in ('queued', 'running')
+    and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 
 -- name: reopen_report
 update report
 set state = 'queued', error = null, finished_at = null, finalise_burnt = 0, finalise_lease_until = null
-where id = %(id)s and state = 'failed' and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+where id = %(id)s and kind = 'report' and state = 'failed' and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 returning key_line
 
 -- name: revive_batches
@@ -166,7 +168,7 @@ from report_batch where report_id = %(batches_of)s
 select id, coalesce(revision_of, id) as first_id, state, as_of, policy, policy_version, detail, windows, formats,
     file_kinds as files, stores, scope, data_cut, coalesce(read_cut, data_cut) as cut
 from report
-where id = %(id)s and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
+where id = %(id)s and kind = 'report' and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 
 -- name: find_revision
 -- The newest report of the chain about the same data.
@@ -235,12 +237,12 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
 returning b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.file_kinds, r.pinned_cut
+    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day
 
 -- name: claim_next
--- The line of keys with the fewest leases (batches and merges) comes first. A random draw decides between equals, which
--- needs no row that all claims would update. Within a line: the oldest report, in the order of its batches. With
--- `only_short` only short work. Two workers that claim at the same time skip each other's rows.
+-- Reports come before facts. The line of keys with the fewest leases (batches and merges) comes first. A random draw
+-- decides between equals, which needs no row that all claims would update. Within a line: the oldest report, in the order
+-- of its batches. With `only_short` only short work. Two workers that claim at the same time skip each other's rows.
 with recursive line (key_line) as (
     (select key_line from report where state in ('queued', 'running') order by key_line limit 1)
     union all
@@ -257,9 +259,10 @@ with recursive line (key_line) as (
     join report r using (id)
     group by r.key_line
 ), turn as materialized (
-    select line.key_line from line left join in_hand using (key_line)
+    select line.key_line, kind.name as kind
+    from line left join in_hand using (key_line) cross join (values (1, 'report'), (2, 'facts')) kind (place, name)
     where line.key_line is not null
-    order by coalesce(leases, 0), random()
+    order by kind.place, coalesce(leases, 0), random()
 ), next as materialized (
     select found.report_id, found.batch_no
     from turn, lateral (
@@ -272,7 +275,7 @@ with recursive line (key_line) as (
             limit 1
             for update skip locked
         ) first
-        where r.key_line = turn.key_line and r.state in ('queued', 'running')
+        where r.key_line = turn.key_line and r.kind = turn.kind and r.state in ('queued', 'running')
         order by r.id
         limit 1
     ) found
@@ -285,7 +288,7 @@ from next, report r
 where b.report_id = next.report_id and b.batch_no = next.batch_no and r.id = b.report_id and b.state = 'pending'
 returning b.report_id, b.batch_no, b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.file_kinds, r.pinned_cut
+    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s
@@ -397,7 +400,8 @@ where b.report_id = %(report_id)s and (b.part = any(%(parts)s) or b.outages_part
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: report_fields
-select as_of, policy, detail, windows, data_cut, tzdata_accepted, file_kinds, pinned_cut from report where id = %(report_id)s
+select as_of, policy, detail, windows, data_cut, tzdata_accepted, file_kinds, pinned_cut, kind, first_day, last_day
+from report where id = %(report_id)s
 
 -- name: report_facts
 select as_of, policy, policy_version, detail, windows, formats, file_kinds as files, stores, scope,
@@ -413,7 +417,7 @@ set finalise_attempt = finalise_attempt + 1, finalise_burnt = finalise_burnt + 1
 where id = %(report_id)s and state = 'running'
   and finalise_burnt < %(max_attempts)s
   and (finalise_lease_until is null or finalise_lease_until < clock_timestamp())
-returning finalise_attempt, finalise_burnt >= %(max_attempts)s as is_last, request_id, traceparent
+returning finalise_attempt, finalise_burnt >= %(max_attempts)s as is_last, kind, request_id, traceparent
 
 -- name: renew_finalise
 -- Also after it was taken back, as long as no other worker has claimed it.
@@ -464,6 +468,13 @@ select finished.id, file.kind, file.format, file.object, file.size_bytes, file.s
 from finished, unnest(%(kinds)s::text[], %(formats)s::text[], %(objects)s::text[], %(sizes_bytes)s::bigint[], %(sha256s)s::text[],
     %(rows)s::bigint[]) as file (kind, format, object, size_bytes, sha256, rows)
 
+-- name: finish_facts
+-- There are no files: the batches have written the facts.
+update report
+set state = 'succeeded', finished_at = clock_timestamp(), finalise_lease_until = null, error = null,
+    read_cut = (select max(data_cut) from report_batch where report_id = %(report_id)s), tzdata_version = %(tzdata_version)s
+where id = %(report_id)s and finalise_attempt = %(attempt)s and state = 'running'
+
 -- name: expire_leases
 -- The lease of a silent worker has expired, so its batch is due at once. If the worker later shows
 -- that it was alive, its claim does not count as failed.
@@ -509,7 +520,7 @@ where id = %(report_id)s and state in ('queued', 'running')
 with late as (
     select distinct r.key_line
     from due_batch d join report r on r.id = d.report_id
-    where d.due_since < clock_timestamp() - %(max_age)s::interval
+    where d.due_since < clock_timestamp() - %(max_age)s::interval and r.kind = 'report'
 )
 select array(select key_line from late
              union
@@ -589,7 +600,7 @@ from report r where r.id = any(%(ids)s)
 -- name: succeeded_objects
 select r.id, f.object, f.size_bytes
 from report r left join report_file f on f.report_id = r.id
-where r.state = 'succeeded'
+where r.state = 'succeeded' and r.kind = 'report'
 order by r.id, f.kind, f.format
 
 -- name: kept_objects
@@ -597,7 +608,7 @@ order by r.id, f.kind, f.format
 select r.id as report_id, r.as_of, f.kind, f.format, null as batch_no, coalesce(f.object, '') as key,
     coalesce(f.size_bytes, 0) as size_bytes, coalesce(f.sha256, '') as sha256
 from report r left join report_file f on f.report_id = r.id
-where r.state = 'succeeded'
+where r.state = 'succeeded' and r.kind = 'report'
 union all
 select r.id, r.as_of, part.kind, null, b.batch_no, part.key, part.size_bytes, part.sha256
 from report r join report_batch b on b.report_id = r.id, lateral (values

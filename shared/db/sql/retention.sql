@@ -27,10 +27,10 @@ limit %(limit)s
 with gone as (
     delete from report
     where id = any(%(ids)s) and state in ('failed', 'canceled', 'expired')
-    returning state, extract(epoch from finished_at - created_at)::float8 as seconds
+    returning state, kind, extract(epoch from finished_at - created_at)::float8 as seconds
 ), counted as (
     insert into forgotten_latency (bucket, reports, seconds)
-    select width_bucket(seconds, %(buckets)s::float8[]), count(*), sum(seconds) from gone where state = 'expired' group by 1
+    select width_bucket(seconds, %(buckets)s::float8[]), count(*), sum(seconds) from gone where state = 'expired' and kind = 'report' group by 1
     on conflict (bucket) do update
     set reports = forgotten_latency.reports + excluded.reports, seconds = forgotten_latency.seconds + excluded.seconds
 )

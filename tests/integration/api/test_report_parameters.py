@@ -47,6 +47,12 @@ WINDOWS: Mapping[str, tuple[str, int | str]] = {
     "previous_week": ("previous_week", "previous_week"),
     "month_to_date": ("month_to_date", "month_to_date"),
     "previous_month": ("previous_month", "previous_month"),
+    "previous_quarter": ("previous_quarter", "previous_quarter"),
+    "year_to_date": ("year_to_date", "year_to_date"),
+    "previous_year": ("previous_year", "previous_year"),
+    "day_of:2024-11-03": ("day_of_2024_11_03", "day_of:2024-11-03"),
+    "week_of:2024-W44": ("week_of_2024_w44", "week_of:2024-W44"),
+    "month_of:2024-10": ("month_of_2024_10", "month_of:2024-10"),
 }
 
 
@@ -85,6 +91,32 @@ def ids(report: dict[str, Any]) -> list[str]:
     return [line.split(",")[0] for line in content(report).decode().splitlines()[1:]]
 
 
+def expected_lines(policy: str, as_of: datetime, windows: Mapping[str, int | str]) -> list[str]:
+    """The report's CSV as the oracle gives it. The windows are by the end of their columns."""
+    expected = [
+        "store_id," + ",".join(f"{kind}_{name}" for kind in ("uptime", "downtime") for name in windows)
+    ]
+    for store_id, store in sorted(FLEET.items(), key=lambda item: item[0].encode()):
+        if not store.polls:
+            continue
+        measured = account(
+            store.timezone,
+            [HoursRow(*row) for row in store.hours],
+            [Poll(to_us(at), active) for at, active in store.polls],
+            to_us(as_of),
+            policy,
+            windows,
+        )
+        numbers = [
+            printed_times(measured[name], MINUTE_US if name == "last_45m" else HOUR_US)[kind]
+            for kind in ("up_us", "down_us")
+            for name in windows
+        ]
+        escaped = f"'{store_id}" if store_id.startswith(("=", "'=")) else store_id
+        expected.append(",".join([escaped, *numbers]))
+    return expected
+
+
 @pytest.mark.parametrize("policy", ["classic", "strict", "carry", "backfill-1m", "hold-scaled"])
 def test_any_windows_match_the_oracle_byte_for_byte(
     api: TestClient, worker: WorkerContext, policy: str
@@ -95,26 +127,29 @@ def test_any_windows_match_the_oracle_byte_for_byte(
     assert report["windows"] == names
     again = api.post("/v1/reports", json={"windows": names, "policy": policy}).json()
     assert (again["id"], again["windows"]) == (report["id"], names)
-    expected = ["store_id," + ",".join(f"{kind}_{name}" for kind in ("uptime", "downtime") for name in names)]
-    for store_id, store in sorted(FLEET.items(), key=lambda item: item[0].encode()):
-        if not store.polls:
-            continue
-        measured = account(
-            store.timezone,
-            [HoursRow(*row) for row in store.hours],
-            [Poll(to_us(at), active) for at, active in store.polls],
-            to_us(AS_OF),
-            policy,
-            dict(WINDOWS.values()),
-        )
-        numbers = [
-            printed_times(measured[name], MINUTE_US if name == "last_45m" else HOUR_US)[kind]
-            for kind in ("up_us", "down_us")
-            for name in names
-        ]
-        escaped = f"'{store_id}" if store_id.startswith(("=", "'=")) else store_id
-        expected.append(",".join([escaped, *numbers]))
-    assert content(report).decode().splitlines() == expected
+    assert content(report).decode().splitlines() == expected_lines(policy, AS_OF, dict(WINDOWS.values()))
+
+
+@pytest.mark.parametrize("policy", ["classic", "carry"])
+def test_windows_of_the_past_are_as_exact_and_need_only_the_polls_around_them(
+    api: TestClient, worker: WorkerContext, policy: str
+) -> None:
+    windows = {"week_of_2024_w43": "week_of:2024-W43", "day_of_2024_10_29": "day_of:2024-10-29"}
+    later = AS_OF + timedelta(days=5_000)
+    report = made(api, worker, windows=list(windows.values()), policy=policy, as_of=later.isoformat())
+    assert content(report).decode().splitlines() == expected_lines(policy, later, windows)
+
+
+def test_windows_without_data_and_too_far_apart_are_refused(api: TestClient) -> None:
+    def refused(**request: Any) -> str:
+        answer = api.post("/v1/reports", json={"as_of": AS_OF.isoformat(), **request})
+        body = problem(answer, 422, "invalid_request")
+        assert body["errors"][0]["field"] == "windows", body
+        return str(body["detail"])
+
+    assert "begins after as_of (2024-11-04)" in refused(windows=["month_of:2024-12"])
+    assert "at most 1,100" in refused(windows=["last_day", "month_of:2020-01"])
+    assert "at most 1,100" in refused(windows=["month_of:2020-01"], detail=True)
 
 
 def test_longer_windows_make_smaller_batches(

@@ -56,6 +56,7 @@ class Operation:
                 "schedule_id",
                 "closure_id",
                 "calendar",
+                "facts_id",
             ),
         ):
             path = path.replace(f"{{{parameter}}}", value)
@@ -69,6 +70,7 @@ OPERATIONS = [
     for method in operations
 ]
 BODIES: dict[str, Any] = {
+    "/v1/facts": {"first_day": "2024-10-01", "last_day": "2024-10-31"},
     "/v1/keys": {"name": "x"},
     "/v1/webhook-endpoints": {"url": "https://receiver.test"},
     "/v1/report-schedules": {"name": "x", "cron": "0 6 * * *", "timezone": "UTC"},

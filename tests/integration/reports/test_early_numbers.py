@@ -38,7 +38,7 @@ FILES = {
     "dated": (DATED, "{id},0,09:00,17:00,2024-10-01", "{id},1,10:00,18:00,2024-10-01"),
     "zones": ("store_id,timezone_str", "{id},Asia/Tokyo", "{id},Europe/Berlin"),
     "special": (SPECIAL, "{id},2024-10-18,,", "{id},2024-10-18,09:00,12:00"),
-    "lifetimes": (LIFETIMES, "{id},2024-01-01T00:00Z,", "{id},2024-02-01T00:00Z,"),
+    "lifetimes": (LIFETIMES, "{id},2024-01-01T00:00Z,", "{id},2024-10-15T00:00Z,"),
     "closures": (
         CLOSURES,
         "{id},2024-10-18T10:00Z,2024-10-18T11:00Z,exclude,,",

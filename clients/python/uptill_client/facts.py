@@ -1,0 +1,62 @@
+"""Calls for jobs that compute daily facts."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from uptill_client.paths import encode_segment
+from uptill_client.report_status import Progress
+from uptill_client.transport import Transport
+
+
+@dataclass(frozen=True)
+class FactsStatus:
+    """A job that computes the daily facts of every store. `stores_failed`: stores that could not be computed."""
+
+    id: str
+    state: str
+    policy: str
+    first_day: date
+    last_day: date
+    as_of: datetime
+    progress: Progress
+    stores_failed: int
+    error: Mapping[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self.state not in ("queued", "running")
+
+
+class FactsCalls:
+    """Calls for daily facts. They need a key with the scope `admin`. Each call raises `ApiError` on failure."""
+
+    _api: Transport
+
+    def build_facts(self, first: date, last: date, *, policy: str = "classic") -> FactsStatus:
+        """Compute the facts of these local dates, both included. Does not wait for the job to end."""
+        body = {"first_day": first.isoformat(), "last_day": last.isoformat(), "policy": policy}
+        return self._api.call(FactsStatus, "POST", "/v1/facts", json=body)
+
+    def get_facts(self, job_id: str) -> FactsStatus:
+        """Return a job and its progress."""
+        return self._api.call(FactsStatus, "GET", f"/v1/facts/{encode_segment(job_id)}")
+
+    def cancel_facts(self, job_id: str) -> FactsStatus:
+        """Cancel a job. The facts of finished batches stay."""
+        return self._api.call(FactsStatus, "DELETE", f"/v1/facts/{encode_segment(job_id)}")
+
+    def follow_facts(self, job_id: str, *, every_s: float = 1) -> Iterator[FactsStatus]:
+        """Yield the job's states until it has ended."""
+        while True:
+            job = self.get_facts(job_id)
+            yield job
+            if job.is_final:
+                return
+            time.sleep(every_s)

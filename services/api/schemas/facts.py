@@ -1,0 +1,55 @@
+"""Bodies of jobs that compute daily facts."""
+
+from datetime import date, datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.api.schemas.parameters import KnownPolicy
+from services.api.schemas.report_summary import ProgressBody
+from shared.facts.jobs import FactsJob, FactsRequest
+from shared.http.bodies import RequestBody
+from shared.reports.model import ReportState
+from shared.uptime.policy import DEFAULT_POLICY, POLICIES
+
+
+class FactsCreate(RequestBody):
+    """The local dates to compute, for every store. Days that still hold are not computed again."""
+
+    first_day: date = Field(description="The first local date.", examples=["2026-10-01"])
+    last_day: date = Field(description="The last local date.", examples=["2026-10-31"])
+    policy: KnownPolicy = Field(
+        default=DEFAULT_POLICY,
+        description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
+    )
+
+    def to_request(self) -> FactsRequest:
+        """Return the request. Raises `InvalidRequest` for dates out of order or too far apart."""
+        return FactsRequest(self.first_day, self.last_day, self.policy)
+
+
+class FactsBody(BaseModel):
+    """A job that computes daily facts."""
+
+    id: UUID
+    state: ReportState = Field(examples=["running"])
+    policy: str
+    first_day: date = Field(description="The first local date.")
+    last_day: date = Field(description="The last local date.")
+    as_of: datetime = Field(
+        description="When the job was accepted. Days that were not final then are left out."
+    )
+    progress: ProgressBody
+    stores_failed: int = Field(description="Stores that could not be computed, so that they have no facts.")
+    error: dict[str, Any] | None = Field(description="Why the job failed; null otherwise.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of_job(cls, job: FactsJob) -> Self:
+        """Build the body of a job."""
+        progress = ProgressBody(stores_done=job.stores_done, stores_total=job.stores_total)
+        given = {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
+        return cls(**given, progress=progress)

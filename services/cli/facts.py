@@ -1,0 +1,94 @@
+"""`uptill facts build|show|cancel`: compute daily facts for a range of local dates."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from services.cli.connection import api_client
+from services.cli.console import Json, fail, minute, note, print_fields, print_json, shows_progress, stderr
+from services.cli.parameters import Policy, PolicyName
+from shared.uptime.policy import DEFAULT_POLICY
+from uptill_client import FactsStatus, UptillClient
+
+app = typer.Typer(no_args_is_help=True, help="Compute daily facts: build, show, cancel.")
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+_PROGRESS_EVERY_S = 0.5
+
+
+@app.command()
+def build(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First local date.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last local date.")],
+    policy: Policy = PolicyName(DEFAULT_POLICY),
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the job has ended.")] = True,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Compute the daily facts of every store. Days that still hold are not computed again.
+
+    Ctrl-C ends the command, not the job.
+    """
+    with api_client() as client:
+        job = client.build_facts(first.date(), last.date(), policy=policy.value)
+        if wait:
+            job = _follow(client, job)
+    if as_json:
+        print_json(job)
+    else:
+        print(job.id)
+    if job.state in ("failed", "canceled"):
+        fail(f"job {job.id} is {job.state}: {(job.error or {}).get('detail', 'the API gave no reason')}")
+    if job.stores_failed:
+        note(f"{job.stores_failed} stores could not be computed and have no facts")
+
+
+@app.command()
+def show(job_id: JobId, *, as_json: Json = False) -> None:
+    """Show a job and its progress."""
+    with api_client() as client:
+        job = client.get_facts(job_id)
+    _print_job(job, as_json=as_json)
+
+
+@app.command()
+def cancel(job_id: JobId, *, as_json: Json = False) -> None:
+    """Cancel a job. The facts of finished batches stay."""
+    with api_client() as client:
+        job = client.cancel_facts(job_id)
+    _print_job(job, as_json=as_json)
+
+
+def _follow(client: UptillClient, job: FactsStatus) -> FactsStatus:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("stores"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
+        task = progress.add_task(f"facts {job.id}", total=job.progress.stores_total)
+        for state in client.follow_facts(job.id, every_s=_PROGRESS_EVERY_S):
+            job = state
+            progress.update(task, completed=job.progress.stores_done)
+    return job
+
+
+def _print_job(job: FactsStatus, *, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+        return
+    print_fields(
+        [
+            ("id", job.id),
+            ("state", job.state),
+            ("policy", job.policy),
+            ("days", f"{job.first_day} to {job.last_day}"),
+            ("stores", f"{job.progress.stores_done} of {job.progress.stores_total}"),
+            ("failed stores", str(job.stores_failed)),
+            ("created", minute(job.created_at)),
+            ("finished", minute(job.finished_at)),
+        ]
+    )

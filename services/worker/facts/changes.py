@@ -1,0 +1,69 @@
+"""Which facts of a batch no longer hold, found by the ledger numbers of what has changed since."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+
+from shared.clock import to_us
+from shared.db.queries import queries
+from shared.uptime.intervals import Int64s
+from shared.uptime.policy import DAY_US, Policy, later_us, outage_history_us
+
+_SQL = queries("store_days")
+_EVERY_STORE: Final = 0
+_EVER: Final = 1 << 40
+
+
+@dataclass(frozen=True)
+class TouchedDays:
+    """A change can have touched the days from `first` to `last` (since 1970) of a store. `store_key` 0: of every store."""
+
+    store_key: int
+    first: int
+    last: int
+
+
+def find_touched(
+    conn: psycopg.Connection, store_keys: Sequence[int], seq: int, until: datetime, policy: Policy
+) -> list[TouchedDays]:
+    """Return what changes after ledger number `seq` can have touched, in the caller's snapshot.
+
+    Polls later than `until` touch no fact. Local dates are at most a day from those of UTC.
+    """
+    asked = {"store_keys": list(store_keys), "seq": seq}
+    rows = conn.execute(_SQL["changed_terms"], asked).fetchall()
+    rows += _find_changed_polls(conn, {**asked, "until": until})
+    return [TouchedDays(*_days_around(row, policy)) for row in rows]
+
+
+def _find_changed_polls(conn: psycopg.Connection, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+    row = conn.execute(_SQL["changed_polls_range"], asked).fetchone()
+    if row is None or row[0] is None:
+        return []
+    within = {**asked, "from_time": row[0], "to_time": row[1]}
+    # Planned each time: a generic plan would visit every week of the table.
+    return conn.execute(_SQL["changed_polls"], within, prepare=False).fetchall()
+
+
+def _days_around(row: tuple[Any, ...], policy: Policy) -> tuple[int, int, int]:
+    """A poll speaks for two horizons on both sides. Whether an outage began on a day depends on older ones too."""
+    store_key, first, last = row
+    first_day = -_EVER if first is None else (to_us(first) - later_us(policy)) // DAY_US - 1
+    last_day = _EVER if last is None else (to_us(last) + outage_history_us(policy)) // DAY_US + 1
+    return store_key, first_day, last_day
+
+
+def touched_cells(touched: Sequence[TouchedDays], store_keys: Int64s, days: Int64s) -> Iterator[Int64s]:
+    """Yield the indexes of the cells, given by store and day, that each change can have touched."""
+    for change in touched:
+        of_store = (store_keys == change.store_key) | (change.store_key == _EVERY_STORE)
+        yield np.flatnonzero(of_store & (days >= change.first) & (days <= change.last))
+
+
+def last_instant(last_day: int, policy: Policy) -> timedelta:
+    """Return how long after 1970 the last poll lies that can touch a day."""
+    return timedelta(days=last_day + 2, microseconds=later_us(policy))

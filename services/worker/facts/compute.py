@@ -1,0 +1,134 @@
+"""The numbers of the days that a plan names. Reads polls, hours and adjustments as reports do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Final
+
+import numpy as np
+import psycopg
+
+from services.worker.facts.plan import FactPlan
+from services.worker.failing_stores import find_failing_stores
+from services.worker.load import Snapshot, read_hours, read_polls
+from shared.clock import from_us, to_us
+from shared.inputs.adjustments import NOTHING_STORED, read_adjustments
+from shared.inputs.batch_input import BatchInput
+from shared.inputs.stores import Stores
+from shared.reports.batch import Batch
+from shared.reports.consistency import DataRange
+from shared.reports.model import StoreFailure
+from shared.uptime.days import DayMeasures, day_edges_us, measure_days
+from shared.uptime.intervals import Int64s
+from shared.uptime.policy import DAY_US, POLICIES, Policy, later_us, outage_history_us
+
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+# A longer gap between days is not read over, and no more days are measured at once.
+_NEAR_DAYS: Final = 10
+_DAYS_AT_ONCE: Final = 31
+MEASURES: Final = (
+    "scheduled_us", "excluded_us", "open_us", "up_us", "down_us", "unknown_us", "up_min_us", "up_max_us", "polls",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Rows of `store_day`: the columns are key, day since 1970, `MEASURES` and outages. `failed`: stores without any."""
+
+    rows: Int64s
+    failed: Sequence[StoreFailure]
+    failed_keys: Sequence[int]
+
+
+def compute_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, snapshot: Snapshot) -> Facts:
+    """Compute the planned days that are final at the job's `as_of`, in the caller's snapshot."""
+    rows = [np.zeros((0, len(MEASURES) + 3), dtype=np.int64)]
+    failed: dict[str, StoreFailure] = {}
+    for cells in _blocks(plan.days):
+        stores = _choose(plan.stores, np.unique(plan.store_keys[cells]))
+        first, last = int(plan.days[cells].min()), int(plan.days[cells].max())
+        given = _read_input(conn, batch, stores, (first, last), snapshot)
+        measure = partial(_measure, policy=POLICIES[batch.policy], days=(first, last))
+        (some, measured), faults = find_failing_stores(given, measure)
+        for place, fault in faults:
+            failed[given.store_ids[place]] = StoreFailure(given.store_ids[place], fault.reason, fault.detail)
+        if measured is not None:
+            wanted = plan.store_keys[cells], plan.days[cells]
+            rows.append(_rows(stores, some, measured, wanted, (first, last)))
+    keys = dict(zip(plan.stores.ids, plan.stores.keys.tolist(), strict=True))
+    every = np.concatenate(rows)
+    failed_keys = [keys[store_id] for store_id in failed]
+    return Facts(every[~np.isin(every[:, 0], failed_keys)], list(failed.values()), failed_keys)
+
+
+def _blocks(days: Int64s) -> Iterator[Int64s]:
+    """Yield the cells in blocks of near days, at most `_DAYS_AT_ONCE` from the first to the last."""
+    order = np.argsort(days, kind="stable")
+    first = 0
+    for place in range(1, len(order) + 1):
+        if place < len(order):
+            day, before = days[order[place]], days[order[place - 1]]
+            if day - before <= _NEAR_DAYS and day - days[order[first]] < _DAYS_AT_ONCE:
+                continue
+        yield order[first:place]
+        first = place
+
+
+def _choose(stores: Stores, keys: Int64s) -> Stores:
+    places = np.flatnonzero(np.isin(stores.keys, keys)).tolist()
+    return Stores(stores.keys[places], [stores.ids[n] for n in places], [stores.zones[n] for n in places])
+
+
+def _read_input(
+    conn: psycopg.Connection, batch: Batch, stores: Stores, days: tuple[int, int], snapshot: Snapshot
+) -> BatchInput:
+    policy = POLICIES[batch.policy]
+    from_time = from_us((days[0] - 1) * DAY_US - outage_history_us(policy))
+    needed = DataRange(from_time, from_time, from_us((days[1] + 2) * DAY_US + later_us(policy)))
+    hours = read_hours(conn, stores)
+    stored = read_adjustments(conn, stores, snapshot.seq) if snapshot.adjusted_seq else NOTHING_STORED
+    polls = read_polls(conn, stores, needed)
+    return BatchInput(stores.ids, stores.zones, hours, polls, stored.in_range(hours, needed))
+
+
+def _measure(
+    given: BatchInput, *, policy: Policy, days: tuple[int, int]
+) -> tuple[BatchInput, DayMeasures | None]:
+    if not given.store_ids:
+        return given, None
+    first, number = date.fromordinal(days[0] + _EPOCH_DAY), days[1] - days[0] + 1
+    return given, measure_days(given.history, first, number, policy, adjustments=given.adjustments)
+
+
+def _rows(
+    stores: Stores,
+    some: BatchInput,
+    measured: DayMeasures,
+    wanted: tuple[Int64s, Int64s],
+    days: tuple[int, int],
+) -> Int64s:
+    """Return the rows of the wanted cells."""
+    key_of = dict(zip(stores.ids, stores.keys.tolist(), strict=True))
+    width = days[1] - days[0] + 1
+    keys = np.repeat(np.array([key_of[store_id] for store_id in some.store_ids]), width)
+    numbers = np.tile(np.arange(days[0], days[1] + 1), len(some.store_ids))
+    values = [getattr(measured.measures, name).ravel() for name in MEASURES]
+    table = np.column_stack((keys, numbers, *values, measured.outages.ravel()))
+    is_wanted = np.isin(keys * width + numbers - days[0], wanted[0] * width + wanted[1] - days[0])
+    return table[is_wanted]
+
+
+def select_final(facts: Facts, plan: FactPlan, batch: Batch) -> Facts:
+    """Return the facts of the days that are final at the job's `as_of`, each by the zone of its store."""
+    if not len(facts.rows):
+        return facts
+    zones = dict(zip(plan.stores.keys.tolist(), plan.stores.zones, strict=True))
+    first, last = int(facts.rows[:, 1].min()), int(facts.rows[:, 1].max())
+    keys = np.unique(facts.rows[:, 0])
+    edges_us = day_edges_us(
+        [zones[key] for key in keys.tolist()], date.fromordinal(first + _EPOCH_DAY), last - first + 1
+    )
+    ends_us = edges_us[np.searchsorted(keys, facts.rows[:, 0]), facts.rows[:, 1] - first + 1]
+    final = ends_us + later_us(POLICIES[batch.policy]) <= to_us(batch.as_of)
+    return Facts(facts.rows[final], facts.failed, facts.failed_keys)

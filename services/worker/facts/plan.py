@@ -1,0 +1,94 @@
+"""What a batch of facts has to compute: the days that are missing, and those that no longer hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import psycopg
+
+from services.worker.facts.changes import touched_cells
+from services.worker.facts.marks import Mark, find_touched_since, have_polls, read_marks
+from services.worker.load import read_stores
+from shared.db.queries import queries
+from shared.inputs.stores import Stores
+from shared.reports.batch import Batch
+from shared.uptime.intervals import Int64s
+from shared.uptime.policy import POLICIES, Policy
+
+_SQL = queries("store_days")
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True)
+class FactPlan:
+    """The cells to compute, as pairs of a store's key and a day since 1970. `seen` holds the mark of each store that has one."""
+
+    stores: Stores
+    seen: dict[int, int]
+    store_keys: Int64s
+    days: Int64s
+
+
+def plan_facts(conn: psycopg.Connection, batch: Batch) -> FactPlan:
+    """Return what the batch has to compute, in the caller's snapshot.
+
+    1. Of the wanted days, those without facts.
+    2. Of all days with facts, those that a change since the store's mark can have touched. All days of a store whose
+       mark cannot be checked: the ledger has forgotten changes, or other rules or time zones computed them.
+    3. Not those whose polls were dropped: their facts are all that is left.
+    """
+    policy, stores = POLICIES[batch.policy], read_stores(conn, batch)
+    marks = read_marks(conn, policy, stores.keys.tolist())
+    invalid = [mark.store_key for mark in marks if not mark.is_valid]
+    stale = [_list_days(conn, batch, invalid), _find_stale(conn, batch, marks, policy)]
+    store_keys, days = np.concatenate([_find_missing(conn, batch, stores), *stale], axis=1)
+    computable = have_polls(conn, days, days, policy)
+    return FactPlan(
+        stores, {mark.store_key: mark.seq for mark in marks}, store_keys[computable], days[computable]
+    )
+
+
+def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores) -> Int64s:
+    assert batch.first_day is not None  # noqa: S101 - a job of kind facts has days
+    assert batch.last_day is not None  # noqa: S101
+    first, last = (day.toordinal() - _EPOCH_DAY for day in (batch.first_day, batch.last_day))
+    # Later days are final in no zone.
+    last = max(min(last, batch.as_of.date().toordinal() - _EPOCH_DAY), first - 1)
+    have_keys, have_days = _list_days(conn, batch, stores.keys.tolist(), batch.first_day, batch.last_day)
+    width = last - first + 1
+    keys = np.repeat(np.sort(stores.keys), width)
+    days = np.tile(np.arange(first, last + 1), len(stores.keys))
+    is_there = np.isin(keys * width + days - first, have_keys * width + have_days - first)
+    return np.stack((keys[~is_there], days[~is_there]))
+
+
+def _find_stale(conn: psycopg.Connection, batch: Batch, marks: Sequence[Mark], policy: Policy) -> Int64s:
+    valid = [mark for mark in marks if mark.is_valid]
+    touched = find_touched_since(conn, policy, valid)
+    if not touched:
+        return np.zeros((2, 0), dtype=np.int64)
+    every = any(change.store_key == 0 for change in touched)
+    chosen = {mark.store_key for mark in valid} if every else {change.store_key for change in touched}
+    keys, days = _list_days(conn, batch, sorted(chosen))
+    cells = np.unique(np.concatenate(list(touched_cells(touched, keys, days))))
+    return np.stack((keys[cells], days[cells]))
+
+
+def _list_days(
+    conn: psycopg.Connection,
+    batch: Batch,
+    store_keys: Sequence[int],
+    first: date | None = None,
+    last: date | None = None,
+) -> Int64s:
+    """Return the cells that have facts, as two rows: keys and days."""
+    asked = {
+        "policy": batch.policy,
+        "store_keys": list(store_keys),
+        "first_day": first,
+        "last_day": last,
+    }
+    rows = conn.execute(_SQL["days"], asked).fetchall() if store_keys else []
+    return np.array(rows, dtype=np.int64).reshape(-1, 2).T

@@ -1,0 +1,86 @@
+"""Write the facts of a batch and the marks of its stores, in the transaction that completes the batch."""
+
+from datetime import date
+from typing import Final
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from services.worker.facts.compute import MEASURES, Facts
+from services.worker.facts.plan import FactPlan
+from shared.db.queries import queries
+from shared.errors import InfrastructureError
+from shared.reports.batch import Batch
+from shared.uptime.policy import POLICY_VERSION
+from shared.uptime.tzdata_release import tzdata_version
+
+_SQL = queries("store_days")
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_COLUMNS: Final = ("store_key", "local_date", *MEASURES, "outages", "policy", "computed_seq")
+_COPY: Final = sql.SQL("copy store_day ({}) from stdin").format(
+    sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+)
+
+
+class FactsOvertaken(InfrastructureError):
+    """Another batch has moved the mark of a store meanwhile, so this one must look again what the store lacks."""
+
+
+def write_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: Facts, seq: int) -> None:
+    """Replace the facts of the planned days, and set the marks to the ledger number of the snapshot.
+
+    Raises `FactsOvertaken` unless the marks are as the plan saw them.
+    """
+    keys = plan.stores.keys.tolist()
+    asked = {"policy": batch.policy, "store_keys": keys}
+    if dict(conn.execute(_SQL["lock_marks"], asked).fetchall()) != plan.seen:
+        raise FactsOvertaken("another job computed facts of the same stores meanwhile; the batch runs again")
+    _delete_planned(conn, batch, plan)
+    _insert(conn, batch, facts, seq)
+    conn.execute(_SQL["forget_marks"], {"policy": batch.policy, "store_keys": list(facts.failed_keys)})
+    latest: dict[int, date] = {}
+    for key, day in facts.rows[:, :2].tolist():
+        latest[key] = max(latest.get(key, date.min), date.fromordinal(day + _EPOCH_DAY))
+    marked = [key for key in keys if key not in set(facts.failed_keys)]
+    conn.execute(
+        _SQL["set_marks"],
+        {
+            "policy": batch.policy,
+            "store_keys": marked,
+            "last_days": [latest.get(key) for key in marked],
+            "seq": seq,
+            "policy_version": POLICY_VERSION,
+            "tzdata_version": tzdata_version(),
+        },
+    )
+
+
+def _delete_planned(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> None:
+    if not len(plan.days):
+        return
+    first, last = (date.fromordinal(int(day) + _EPOCH_DAY) for day in (plan.days.min(), plan.days.max()))
+    conn.execute(
+        _SQL["delete_days"],
+        {
+            "policy": batch.policy,
+            "store_keys": plan.store_keys.tolist(),
+            "days": plan.days.tolist(),
+            "first_day": first,
+            "last_day": last,
+        },
+        prepare=False,
+    )
+
+
+def _insert(conn: psycopg.Connection, batch: Batch, facts: Facts, seq: int) -> None:
+    if not len(facts.rows):
+        return
+    rows = facts.rows[np.lexsort((facts.rows[:, 0], facts.rows[:, 1]))]
+    first, last = (date.fromordinal(int(day) + _EPOCH_DAY) for day in (rows[0, 1], rows[-1, 1]))
+    conn.execute(_SQL["make_partitions"], {"first_day": first, "last_day": last})
+    dates = {day: date.fromordinal(day + _EPOCH_DAY).isoformat() for day in np.unique(rows[:, 1]).tolist()}
+    tail = f"\t{batch.policy}\t{seq}\n"
+    lines = ("\t".join([str(key), dates[day], *map(str, rest)]) + tail for key, day, *rest in rows.tolist())
+    with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write("".join(lines))

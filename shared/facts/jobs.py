@@ -1,0 +1,162 @@
+"""Jobs that compute daily facts: accept, read, cancel. Their batches are claimed and completed like those of reports."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from shared.contracts import ComputeBatch
+from shared.db.queries import queries
+from shared.errors import FactsNotFound, InvalidRequest
+from shared.ids import new_id
+from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.model import NOWHERE, Origin, ReportState
+from shared.reports.trigger import in_one_snapshot
+from shared.uptime.policy import DAY_US, DEFAULT_POLICY, POLICIES, POLICY_VERSION, later_us, outage_history_us
+from shared.uptime.tzdata_release import tzdata_version
+
+_SQL, _REPORTS = queries("store_days"), queries("reports")
+MAX_DAYS = 1_100
+# The years in which polls can lie.
+_YEARS = range(2000, 2101)
+# A batch holds `batch_stores` stores if it reads up to twenty days of polls: one more day of facts reads two weeks.
+_FULL_BATCH_DAYS = 20
+
+
+@dataclass(frozen=True)
+class FactsRequest:
+    """Local dates, both included, of every store. Days that are not final yet are left out."""
+
+    first_day: date
+    last_day: date
+    policy: str = DEFAULT_POLICY
+
+    def __post_init__(self) -> None:
+        if not self.first_day <= self.last_day:
+            raise InvalidRequest(
+                f"the first day ({self.first_day}) is after the last one ({self.last_day}): exchange them",
+                field="body.first_day",
+            )
+        if self.first_day.year not in _YEARS or self.last_day.year not in _YEARS:
+            raise InvalidRequest(
+                f"{self.first_day} to {self.last_day} has no polls: give dates from {_YEARS[0]} to {_YEARS[-1]}",
+                field="body.first_day",
+            )
+        if (self.last_day - self.first_day).days >= MAX_DAYS:
+            raise InvalidRequest(
+                f"{(self.last_day - self.first_day).days + 1:,} days are more than a job may have ({MAX_DAYS:,}): request fewer"
+                " days at a time",
+                field="body.first_day",
+            )
+
+
+@dataclass(frozen=True)
+class FactsJob:
+    """A job of kind facts, with its progress counted from the batches."""
+
+    id: UUID
+    state: ReportState
+    policy: str
+    first_day: date
+    last_day: date
+    as_of: datetime
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: dict[str, Any] | None
+    stores_total: int
+    stores_done: int
+    stores_failed: int
+
+
+async def trigger_facts(
+    conn: AsyncConnection,
+    request: FactsRequest,
+    terms: BatchTerms,
+    created_by: str | None = None,
+    origin: Origin = NOWHERE,
+) -> Accepted:
+    """Write a job and its batches and commit. `conn` must be outside a transaction."""
+
+    async def accept() -> Accepted:
+        return await accept_facts(conn, request, terms, created_by, origin)
+
+    return await in_one_snapshot(conn, accept)
+
+
+async def accept_facts(
+    conn: AsyncConnection,
+    request: FactsRequest,
+    terms: BatchTerms,
+    created_by: str | None = None,
+    origin: Origin = NOWHERE,
+) -> Accepted:
+    """Do what `trigger_facts` does, in the caller's transaction, which must be one of `in_one_snapshot`."""
+    cursor = await conn.execute(_REPORTS["resolve_as_of"], {"as_of_mode": "now", "as_of": None})
+    ((accepted_seq, as_of),) = await cursor.fetchall()
+    parameters = {
+        "id": new_id(),
+        **vars(request),
+        "as_of": as_of,
+        "accepted_seq": accepted_seq,
+        "policy_version": POLICY_VERSION,
+        "tzdata_version": tzdata_version(),
+        "created_by": created_by,
+        "request_id": origin.request_id,
+        "traceparent": origin.traceparent,
+        "batch_stores": _stores_of_a_batch(request, terms),
+        "short_stores": 0,
+        "republish": timedelta(seconds=terms.republish_s),
+    }
+    await conn.execute(_SQL["insert_job"], parameters)
+    found = await terms.ranges.ranges_at(conn, parameters)
+    ranges = {"first_ids": found.first_ids, "last_ids": found.last_ids, "range_stores": found.stores}
+    await conn.execute(_REPORTS["insert_ranges"], {**parameters, **ranges})
+    wakes = [ComputeBatch(report_id=parameters["id"], batch_no=n) for n in range(len(found.stores))]
+    return Accepted(parameters["id"], wakes)
+
+
+def _stores_of_a_batch(request: FactsRequest, terms: BatchTerms) -> int:
+    policy = POLICIES[request.policy]
+    around = (outage_history_us(policy) + later_us(policy)) // DAY_US
+    days = (request.last_day - request.first_day).days + 1 + around
+    return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_DAYS // days))
+
+
+async def get_job(conn: AsyncConnection, job_id: UUID) -> FactsJob:
+    """Return a job. Raises `FactsNotFound`."""
+    async with conn.cursor(row_factory=class_row(FactsJob)) as cursor:
+        job = await (await cursor.execute(_SQL["get_job"], {"id": job_id})).fetchone()
+    if job is None:
+        raise FactsNotFound(f"no job of daily facts has the id {job_id}: check the id")
+    return job
+
+
+async def cancel_job(conn: AsyncConnection, job_id: UUID) -> bool:
+    """Cancel a job unless it has ended; return whether it was canceled now. What its batches have written stays."""
+    return (await conn.execute(_SQL["cancel_job"], {"id": job_id})).rowcount == 1
+
+
+async def nightly_job(
+    conn: AsyncConnection, policy: str, terms: BatchTerms, after: timedelta, back: timedelta
+) -> Accepted | None:
+    """Accept the job of this night, once a UTC day and policy, `after` its midnight. None if it is not due."""
+    asked = {"policy": policy, "after": after}
+
+    async def accept() -> Accepted | None:
+        await conn.execute(_SQL["nightly_lock"])
+        due = await fetch_due(conn, asked)
+        if due is None:
+            return None
+        return await accept_facts(conn, FactsRequest(due - back, due - timedelta(days=2), policy), terms)
+
+    return await in_one_snapshot(conn, accept)
+
+
+async def fetch_due(conn: AsyncConnection, asked: dict[str, object]) -> date | None:
+    """Return today's date (UTC) if the night's job of a policy is due."""
+    row = await (await conn.execute(_SQL["nightly_due"], asked)).fetchone()
+    return row[1] if row and row[0] else None

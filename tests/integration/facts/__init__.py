@@ -1,0 +1,1 @@
+"""Batches, parts and files of reports."""

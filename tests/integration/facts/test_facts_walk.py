@@ -1,0 +1,117 @@
+"""Facts that are brought up to date equal facts computed from nothing, whatever was committed meanwhile."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from services.worker.compute_batch import compute_batch
+from services.worker.context import WorkerContext
+from services.worker.facts.compute import compute_facts
+from services.worker.facts.plan import plan_facts
+from services.worker.facts.write import FactsOvertaken, write_facts
+from services.worker.load import one_snapshot
+from shared.facts.jobs import FactsRequest, get_job, trigger_facts
+from shared.reports.acceptance import BatchTerms
+from shared.reports.batch import Batch
+from tests.integration.reports.test_input_cache import START, CacheWorld
+
+FIRST, LAST = START.date() - timedelta(days=14), START.date() + timedelta(days=3)
+STEPS = int(os.environ.get("FACTS_STEPS", "12"))
+Rows = Mapping[tuple[int, date], tuple[int, ...]]
+_READ = """
+select store_key, local_date, scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us, up_min_us, up_max_us, polls,
+    outages
+from store_day where policy = 'classic'"""
+
+
+def build(
+    url: str, worker: WorkerContext, first: date = FIRST, last: date = LAST, *, batch_stores: int = 2
+) -> UUID:
+    """Accept a job and compute its batches. It must succeed."""
+
+    async def accept() -> UUID:
+        async with await AsyncConnection.connect(url, autocommit=True) as conn:
+            accepted = await trigger_facts(conn, FactsRequest(first, last), BatchTerms(batch_stores, 60))
+            assert {wake.report_id for wake in accepted.wakes} == {accepted.report_id}
+            return accepted.report_id
+
+    async def state(job_id: UUID) -> str:
+        async with await AsyncConnection.connect(url, autocommit=True) as conn:
+            return (await get_job(conn, job_id)).state
+
+    job_id = asyncio.run(accept())
+    with worker.pool.connection() as conn:
+        batches = conn.execute("select batch_no from report_batch where report_id = %s", [job_id]).fetchall()
+    assert all(compute_batch(worker, job_id, batch_no) for (batch_no,) in batches)
+    assert asyncio.run(state(job_id)) == "succeeded"
+    return job_id
+
+
+def stored(url: str) -> Rows:
+    with psycopg.connect(url) as conn:
+        return {(key, day): tuple(rest) for key, day, *rest in conn.execute(_READ.encode())}
+
+
+def batches(worker: WorkerContext, job_id: UUID) -> list[Batch]:
+    with worker.pool.connection() as conn:
+        rows = conn.execute(
+            "select batch_no, first_id, last_id, b.stores, store_keys, as_of, policy, detail, windows, r.data_cut,"
+            " tzdata_accepted, file_kinds, pinned_cut, kind, first_day, last_day"
+            " from report_batch b join report r on r.id = b.report_id where r.id = %s",
+            [job_id],
+        ).fetchall()
+    return [Batch(job_id, *row) for row in rows]
+
+
+def from_nothing(url: str, worker: WorkerContext, job_id: UUID) -> Rows:
+    """What the job would write into empty tables."""
+    with psycopg.connect(url) as conn:
+        conn.execute("create temporary table store_day (like public.store_day)")
+        conn.execute("create temporary table store_day_mark (like public.store_day_mark)")
+        conn.commit()
+        with one_snapshot(conn) as snapshot:
+            found = []
+            for batch in batches(worker, job_id):
+                found += compute_facts(conn, batch, plan_facts(conn, batch), snapshot).rows.tolist()
+    epoch = date(1970, 1, 1)
+    return {(key, epoch + timedelta(days=day)): tuple(rest) for key, day, *rest in found}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_they_are_as_good_as_computed_from_nothing(
+    database_url: str, worker: WorkerContext, tmp_path: Path, seed: int
+) -> None:
+    world = CacheWorld(database_url, tmp_path, seed)
+    kept: Rows = {}
+    for _ in range(STEPS):
+        job_id = build(database_url, worker)
+        found, expected = stored(database_url), from_nothing(database_url, worker, job_id)
+        # What can no longer be computed, because its polls were dropped, stays as it was.
+        assert found == {**{cell: kept[cell] for cell in kept if cell not in expected}, **expected}
+        assert found
+        kept = found
+        world.change()
+
+
+def test_a_batch_that_another_job_overtook_writes_nothing(
+    database_url: str, worker: WorkerContext, tmp_path: Path
+) -> None:
+    CacheWorld(database_url, tmp_path, 1)
+    first_id = build(database_url, worker)
+    (batch, *_) = batches(worker, first_id)
+    with psycopg.connect(database_url) as conn:
+        with one_snapshot(conn) as snapshot:
+            plan = plan_facts(conn, batch)
+            facts = compute_facts(conn, batch, plan, snapshot)
+        # Another job sees a change and moves the marks.
+        CacheWorld(database_url, tmp_path, 2)
+        build(database_url, worker)
+        with pytest.raises(FactsOvertaken, match="meanwhile"):
+            write_facts(conn, batch, plan, facts, snapshot.seq)
