@@ -38,7 +38,6 @@ select count(*) from present_worker
 select count(*) from due_batch
 
 -- name: oldest_due_batch_age_seconds
--- Batches of facts wait for those of reports.
 select coalesce(extract(epoch from clock_timestamp() - min(due_since)), 0)::float8
 from due_batch join report on report.id = report_id where kind = 'report'
 
