@@ -25,6 +25,7 @@ from shared.errors import (
     InfrastructureError,
     RateLimited,
 )
+from shared.http.idempotency import refuse_unusable_key
 from shared.http.open_calls import OpenCalls
 from shared.http.rates import Rates, Work
 from shared.http.unknown_parameters import refuse_unknown_parameters
@@ -151,12 +152,13 @@ class RequireScope:
     async def __call__(self, request: Request) -> ApiKey:
         """Return the key, checked and counted once per request.
 
-        Raises `AuthenticationError` without a live key, `ForbiddenError` without the scope, `RateLimited`, and
-        `InvalidRequest` if the route does not have a parameter of the query.
+        Raises `AuthenticationError` without a live key, `ForbiddenError` without the scope, `RateLimited`,
+        `InvalidRequest` if the route does not have a parameter of the query, and `BadHeader`.
         """
         admitted: ApiKey | None = getattr(request.state, "caller", None)
         key = admitted or await self._admit_caller(request)
         refuse_unknown_parameters(request)
+        refuse_unusable_key(request)
         return key
 
     async def _admit_caller(self, request: Request) -> ApiKey:

@@ -23,7 +23,6 @@ from shared.http.error_handlers import add_error_handlers
 from shared.http.head import HeadAsGet
 from shared.http.headers import REQUEST_ID, SecurityHeaders
 from shared.http.hosts import AllowedHosts, allowed_hosts
-from shared.http.idempotency import UsableIdempotencyKey
 from shared.http.key_before_body import KeyBeforeBody
 from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
@@ -99,7 +98,6 @@ def make_service(
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.add_middleware(DecodedBody)
     app.add_middleware(HeadAsGet, except_paths=changed_by_get)
-    app.add_middleware(UsableIdempotencyKey)
     app.add_middleware(Utf8Paths)
     app.add_middleware(AllowedHosts, names=allowed_hosts(settings))
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:

@@ -173,7 +173,7 @@ class TestSameQuestion:
         [
             "/v1/reports",
             "/trigger_report",
-            "/v1/schedules",
+            "/v1/report-schedules",
             "/v1/webhook-endpoints",
             "/v1/webhook-secret",
             "/v1/keys",

@@ -55,11 +55,11 @@ def _break_writer(patched: pytest.MonkeyPatch) -> None:
 def _break_quality(patched: pytest.MonkeyPatch) -> None:
     read = quality_report.read_quality
 
-    def read_quality(conn: psycopg.Connection, import_id: Any) -> Any:
+    def read_quality(conn: psycopg.Connection, import_id: Any, *more: Any) -> Any:
         ((source,),) = conn.execute("select source from import where id = %s", [import_id]).fetchall()
         if "broken" in source:
             raise RuntimeError("a bug in the quality report")
-        return read(conn, import_id)
+        return read(conn, import_id, *more)
 
     patched.setattr(table, "read_quality", read_quality)
 
