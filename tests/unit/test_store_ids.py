@@ -120,7 +120,8 @@ def test_ids_are_composed(text: str, composed: str) -> None:
 
 def parse(ids: list[str], *, allow_odd: bool = False) -> tuple[list[str], list[str]]:
     """Return the accepted ids and the reasons of the rejected rows."""
-    data = "".join(f"{store_id},active,{AT}\n" for store_id in ids).encode()
+    written = ['"' + text.replace('"', '""') + '"' if '"' in text else text for text in ids]
+    data = "".join(f"{text},active,{AT}\n" for text in written).encode()
     rows = split_rows(Chunk(2, 30, 30 + len(data), data), LAYOUT)
     valid = validate_polls(rows, NOW, allow_odd_ids=allow_odd)
     return valid.ids.to_list(), [reject.reason for reject in valid.rejects]
