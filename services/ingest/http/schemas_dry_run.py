@@ -1,13 +1,14 @@
 """The answer of a dry run of an upload."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from services.ingest.http.schemas_counts import ImportCountsBody
 from services.ingest.http.schemas_import_parts import ImportState
 from services.ingest.import_result import ImportResult
+from services.ingest.parse.kinds import Kind
 
 
 class RejectBody(BaseModel):
@@ -23,9 +24,7 @@ class DryRunFileBody(BaseModel):
     """What loading one file would give."""
 
     source: str = Field(description="The name of the file.")
-    kind: Literal["polls", "hours", "timezones", "special_hours", "lifetimes", "closures"] | None = Field(
-        description="Null: the file would be refused."
-    )
+    kind: Kind | None = Field(description="Null: the file would be refused.")
     state: ImportState
     counts: ImportCountsBody
     first_rejects: list[RejectBody] = Field(description="The first rows that would be rejected.")

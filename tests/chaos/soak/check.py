@@ -52,8 +52,8 @@ NOTHING: Mapping[str, str] = {
         "  and s.store_id between b.first_id and b.last_id)"
     ),
     "files with another number of rows than stores": (
-        "select r.id from report r left join report_file on report_id = r.id and kind = 'report'"
-        " where state = 'succeeded'"
+        "select r.id from report r left join report_file f on report_id = r.id and f.kind = 'report'"
+        " where state = 'succeeded' and r.kind = 'report'"
         " and rows is distinct from (select count(*) from store where polled_since_seq <= r.data_cut)"
     ),
     "batches claimed more often than allowed": "select report_id from report_batch where burnt > {max_attempts}",
@@ -148,8 +148,8 @@ def _check_files(conn: psycopg.Connection, storage: Storage, told: Records, late
     truth = Truth(read_commits(conn), calls, DeliveredAdjustments(read_changes(conn), changes))
     latest = {UUID(r["id"]) for r in told if r["what"] == "told" and r["wish"]["as_of"] == "latest"}
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
-        "select id, as_of, policy, detail, data_cut, read_cut, kind, object, size_bytes, sha256"
-        " from report join report_file on report_id = id where state = 'succeeded' order by read_cut"
+        "select id, as_of, policy, detail, data_cut, read_cut, f.kind, object, size_bytes, sha256"
+        " from report join report_file f on report_id = id where state = 'succeeded' order by read_cut"
     )
     for report in reports.fetchall():
         truth.advance(report.read_cut)

@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from services.ingest.run import ingest_paths
+from services.ingest.run.limits import Limits
+from services.ingest.run.load_options import LoadOptions
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
 from shared.db.queries import queries
@@ -21,6 +23,8 @@ from tests.integration.ingest.database import load
 from tests.integration.reports.test_early_numbers import FILES, poll_live, waiting, write_file
 from tests.integration.reports.test_input_cache import ROOMY
 
+# An attempt that gives up would take another early number.
+_PATIENT = LoadOptions(Limits(lock_timeout_s=250))
 _LOCK = queries("ingest")["lock_writers"]
 _FIRST, _LAST = date(2024, 10, 8), date(2024, 10, 28)
 _BEGIN = datetime(2024, 10, 1, tzinfo=UTC)
@@ -45,7 +49,7 @@ def between_the_numbers(url: str, file: Path) -> Iterator[None]:
             with waiting(url, "uptill-live"):
                 locked = pool.submit(second.execute, _LOCK)
             with waiting(url, "second"):
-                loaded = pool.submit(ingest_paths, url, [str(file)])
+                loaded = pool.submit(ingest_paths, url, [str(file)], options=_PATIENT)
             with waiting(url, "uptill-ingest"):
                 first.commit()
         polled.result()
