@@ -35,7 +35,7 @@ class Tiles:
 
 
 def tiled(history: PollHistory, spoken: States, starts_us: Int64s) -> Tiles:
-    """Tile the measured time of each store from its start to `as_of`, wherever it is down, and the tiles beside that.
+    """Tile the measured time of each store from its start to `as_of`, but only the tiles where it is down and their neighbours.
 
     Time that no poll speaks for is down or unknown, as the policy has it. With a policy that scales it is unknown.
     """

@@ -23,7 +23,10 @@ from uptill_client import ApiError
 
 GRACE_S = 30  # what compose and Kubernetes give
 POLLS = b"store_id,status,timestamp_utc\na,active,2024-09-02 00:00:00 UTC\n"
-LOADING = "select from pg_stat_activity where application_name = 'uptill-ingest import' and wait_event_type = 'Lock'"
+LOADING = (
+    "select from pg_stat_activity where datname = current_database()"
+    " and application_name = 'uptill-ingest import' and wait_event_type = 'Lock'"
+)
 ROUNDS = {"ordinary": 4, "all": 50}
 
 

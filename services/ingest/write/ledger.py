@@ -124,7 +124,7 @@ class ImportLedger:
         self._chunk_encoding = encoding
 
     def lock_writers(self) -> None:
-        """Keep every other import from changing data until this transaction ends. A dry run keeps nobody out."""
+        """Keep every other import from changing data until this transaction ends. A dry run takes no lock."""
         if self.is_kept:
             self.conn.execute(_SQL["lock_writers"])
 

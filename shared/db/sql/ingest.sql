@@ -1,7 +1,7 @@
 -- Ingest. Every transaction that changes polls takes the writer lock first. So transactions of two imports never overlap,
 -- and each row is compared with all rows loaded before it. Local data (all but polls) has a lock of its own. A file of it is
--- compared and written under this lock, and takes the writer lock only to set zones and to commit. Whoever takes both takes
--- the lock of local data first. Reports only read and never wait.
+-- compared and written under this lock, and takes the writer lock only to set zones and to commit. A transaction that needs both
+-- locks takes that of local data first. Reports only read and never wait.
 
 -- name: lock_writers
 -- Waits at most for the statement timeout. The session's `lock_timeout` applies only to the table locks after it.

@@ -30,7 +30,7 @@ class Changed:
 
 
 def read_changes(conn: psycopg.Connection) -> Mapping[int, Changed]:
-    """Return what calls changed, by ledger number. The note of such a closure is `NAME call-NUMBER`."""
+    """Return what calls changed, by ledger number. A closure made by a call has the note `NAME call-NUMBER`."""
     found: dict[int, Changed] = defaultdict(Changed)
     # A version that begins comes after the one that ends with the same commit.
     for seq, note, begins in conn.execute(

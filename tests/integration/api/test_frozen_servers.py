@@ -188,7 +188,7 @@ def test_slow_lists_do_not_block_accepting(
         with psycopg.connect(database_url) as slow, psycopg.connect(database_url, autocommit=True) as look:
             slow.execute("lock table business_hours, observation in access exclusive mode")
             lists = [threads.submit(api.get, "/v1/stores/0042") for _ in range(12)]
-            waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+            waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
             wait_until(
                 lambda: (look.execute(waiting).fetchone() or (0,))[0] >= 3, "the slow calls to pile up"
             )

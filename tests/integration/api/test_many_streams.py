@@ -23,7 +23,8 @@ _PACE_S = 0.1  # at least, with so many streams
 _CHANGES = 60
 _CHANGE_EVERY_S = 0.02
 _WAITING = (
-    "select count(*) from pg_stat_activity where application_name = 'test-ring' and wait_event_type = 'Lock'"
+    "select count(*) from pg_stat_activity"
+    " where datname = current_database() and application_name = 'test-ring' and wait_event_type = 'Lock'"
 )
 
 

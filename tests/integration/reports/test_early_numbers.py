@@ -132,7 +132,10 @@ def test_live_polls_are_stored_while_a_file_is_written(database_url: str, tmp_pa
         # As another file that is being written: the table cannot be changed.
         blocker.execute("lock table business_hours in exclusive mode")
         loaded = pool.submit(ingest_paths, database_url, [str(write_file(tmp_path, "hours", 1))])
-        query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and application_name = 'uptill-ingest'"
+        query = (
+            "select count(*) from pg_stat_activity where datname = current_database()"
+            " and wait_event_type = 'Lock' and application_name = 'uptill-ingest'"
+        )
         with psycopg.connect(database_url, autocommit=True) as conn:
             eventually(lambda: conn.execute(query).fetchone() == (1,))
             poll_live(database_url)
