@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import ssl
 import stat
 import subprocess
@@ -355,19 +356,23 @@ def test_the_dockerfile_has_a_stage_with_a_health_check_for_each_service(service
     assert (ROOT / f"requirements/{service}.txt").is_file()
 
 
-@pytest.fixture
-def secrets(tmp_path: Path) -> Path:
-    folder = tmp_path / "secrets"
-    _make_secrets(folder)
-    return folder
-
-
-@pytest.fixture
-def volumes(tmp_path: Path) -> Path:
-    """The volumes as the service `secrets` leaves them."""
-    root = _make_folders(tmp_path / "volumes")
-    assert _hand_out(root).returncode == 0
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of secrets and, next to it, the volumes as the service `secrets` leaves them. Tests use copies."""
+    root = tmp_path_factory.mktemp("made")
+    _make_secrets(root / "secrets")
+    assert _hand_out(_make_folders(root / "volumes")).returncode == 0
     return root
+
+
+@pytest.fixture
+def secrets(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made / "secrets", tmp_path / "secrets")
+
+
+@pytest.fixture
+def volumes(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made / "volumes", tmp_path / "volumes")
 
 
 def _make_folders(root: Path) -> Path:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(path.read_text()))
 
 
+@cache
 def resources(folder: Path) -> list[dict[str, Any]]:
     """What a folder adds, in the order of its kustomization; patches not among it."""
     return [
