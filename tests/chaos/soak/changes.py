@@ -106,15 +106,9 @@ class ChangeCalls(Thread):
             (FIRST + timedelta(days=day)).replace(microsecond=self._calls).isoformat() for day in days
         )
         long_ago = FIRST.replace(year=2020, microsecond=self._calls).isoformat()
-        body = self._draw.choices(
-            [
-                {"opened_at": long_ago, "closed_at": None},
-                {"opened_at": opened_at, "closed_at": None},
-                {"opened_at": None, "closed_at": closed_at},
-                {"opened_at": opened_at, "closed_at": closed_at},
-            ],
-            [3, 1, 1, 1],
-        )[0]
+        lifetimes = [(long_ago, None), (opened_at, None), (None, closed_at), (opened_at, closed_at)]
+        ((first, last),) = self._draw.choices(lifetimes, [3, 1, 1, 1])
+        body = {"opened_at": first, "closed_at": last}
         self._send("PUT", f"/v1/stores/{store_id}/lifetime", {"store": store_id}, body)
 
     def _region(self) -> dict[str, str]:
