@@ -145,9 +145,18 @@ class KeyRing:
 
 @dataclass(frozen=True)
 class RequireScope:
-    """The dependency of a route that requires `scope`. Reads the key from `Authorization: Bearer` or `X-API-Key`."""
+    """The dependency of a route that requires `scope`, or the scope `or_else`.
+
+    Reads the key from `Authorization: Bearer` or `X-API-Key`.
+    """
 
     scope: str
+    or_else: str | None = None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of which a key needs one."""
+        return (self.scope,) if self.or_else is None else (self.scope, self.or_else)
 
     async def __call__(self, request: Request) -> ApiKey:
         """Return the key, checked and counted once per request.
@@ -164,9 +173,9 @@ class RequireScope:
     async def _admit_caller(self, request: Request) -> ApiKey:
         keys: KeyRing = request.app.state.keys
         key = await keys.live_key(presented_key(request))
-        if not key.allows(self.scope):
+        if not any(map(key.allows, self.scopes)):
             raise ForbiddenError(
-                f"the key {quoted(key.name)} lacks the scope {self.scope}: use a key that has it"
+                f"the key {quoted(key.name)} lacks the scope {' or '.join(self.scopes)}: use a key that has it"
             )
         rates: Rates = request.app.state.rates
         work = _WORK_OF_SCOPE.get(self.scope, Work.READ)

@@ -1,7 +1,7 @@
 """Build each service's OpenAPI 3.1 document, with the required scope and the possible errors of every route."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -106,9 +106,9 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's documentation has it
 
 
-def scopes_of(dependant: Dependant) -> Iterator[str]:
-    """Yield the scopes that a route requires."""
-    return (caller.scope for caller in callers_of(dependant))
+def scopes_of(dependant: Dependant) -> Sequence[str]:
+    """Return the scopes of which a route requires one; none if it is public."""
+    return next((caller.scopes for caller in callers_of(dependant)), ())
 
 
 def _make_document(app: FastAPI) -> dict[str, Any]:
@@ -129,17 +129,17 @@ def _make_document(app: FastAPI) -> dict[str, Any]:
         if isinstance(route.original_route, APIRoute):
             operations = document["paths"].get(str(route.path).replace(":path}", "}"), {})
             for method in (route.methods or set()) & {name.upper() for name in operations}:
-                _complete_operation(operations[method.lower()], next(scopes_of(route.dependant), None))
+                _complete_operation(operations[method.lower()], scopes_of(route.dependant))
                 _show_examples(operations[method.lower()], schemas)
     return document
 
 
-def _complete_operation(operation: dict[str, Any], scope: str | None) -> None:
-    """Add the required scope to an operation, and the errors common to all operations like it."""
+def _complete_operation(operation: dict[str, Any], scopes: Sequence[str]) -> None:
+    """Add the required scopes to an operation, and the errors common to all operations like it."""
     parameters, body = operation.get("parameters", []), operation.get("requestBody")
     possible: list[Problem] = []
-    if scope is not None:
-        operation["security"] = [{"ApiKey": [scope]}]
+    if scopes:
+        operation["security"] = [{"ApiKey": [scope]} for scope in scopes]
         possible += [
             PROBLEMS[kind] for kind in (errors.AuthenticationError, errors.ForbiddenError, errors.RateLimited)
         ]
@@ -163,7 +163,7 @@ def _complete_operation(operation: dict[str, Any], scope: str | None) -> None:
     operation["summary"] = _SUMMARY.split(operation["description"], maxsplit=1)[0]
     for code, response in operation["responses"].items():
         names = ["Location"] if code in _ELSEWHERE else []
-        if scope is not None:
+        if scopes:
             names += ["Retry-After"] if code in _COME_AGAIN else []
             names += ["RateLimit", "RateLimit-Policy"] if code not in _NOT_COUNTED else []
         if names:

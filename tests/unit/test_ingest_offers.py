@@ -143,3 +143,10 @@ def test_the_header_itself_is_no_word() -> None:
 def test_names_of_zones_are_not_read_as_offsets(value: str) -> None:
     assert "end in the name of a zone" in offers("timestamp", value)
     assert "-08:00" in offers("timestamp", value)
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-10-14 09:00:00,5 UTC", "2024-10-14 09:00:00,5 GMT", "2024-10-14 09:00:00,5 z"]
+)
+def test_utc_is_not_to_blame(value: str) -> None:
+    assert "name of a zone" not in offers("timestamp", value)

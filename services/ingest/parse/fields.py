@@ -32,6 +32,12 @@ def split_line(line: bytes, layout: Layout, encoding: Encoding | None = None) ->
     return _find_fault(fields, layout, encoding) or [fields[column].encode() for column in layout.columns]
 
 
+def may_be_unnamed(field: str, column: int) -> bool:
+    """Return whether a field may stand in a column without a name: nothing, or the row's number in the first column."""
+    text = field.strip(" ")
+    return not text or (column == 0 and text.isascii() and text.isdecimal())
+
+
 def find_encoding(lines: Iterable[bytes], layout: Layout) -> Encoding | None:
     """Return the encoding that lines show: UTF-8 if any of them is, Windows-1252 if one can be read so, None if all are ASCII."""
     foreign = [line for line in lines if not line.isascii() and len(line) <= MAX_LINE_BYTES]
@@ -54,6 +60,8 @@ def _find_fault(fields: list[str], layout: Layout, encoding: Encoding | None) ->
     """Return the reason to reject a line with these fields, or None."""
     if len(fields) != layout.width:
         return "columns"
+    if any(not may_be_unnamed(fields[column], column) for column in layout.unnamed):
+        return "unnamed_column"
     # Only ids may be read as Windows-1252: in any other column the bytes could mean another value.
     if encoding == "cp1252" and not all(fields[column].isascii() for column in layout.columns[1:]):
         return "encoding"

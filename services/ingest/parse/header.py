@@ -53,6 +53,8 @@ LOOSE_SPELLINGS = {
     "timezonename": "timezone_str",
 }
 _UTC_NAME = "timestamputc"
+# Pandas calls a column without a name so when it writes the file again.
+_NO_NAME = re.compile(r"\s*|Unnamed: \d+")
 SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
@@ -65,9 +67,10 @@ _FEWEST_COLUMNS = 2
 class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
-    The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Unknown columns
-    are ignored. `separator` stands between fields. `encoding` is None if the header is ASCII and has no byte order mark.
-    `is_utc`: the name of the timestamp's column says that times without a zone are UTC.
+    The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Columns with
+    unknown names are ignored; those without a name must be empty, and their indexes are `unnamed`. `separator` stands
+    between fields. `encoding` is None if the header is ASCII and has no byte order mark. `is_utc`: the name of the
+    timestamp's column says that times without a zone are UTC.
     """
 
     kind: Kind
@@ -76,6 +79,11 @@ class Layout:
     separator: str = ","
     encoding: Encoding | None = None
     is_utc: bool = False
+    unnamed: tuple[int, ...] = ()
+
+    def reads_like(self, other: "Layout") -> bool:
+        """Return whether the rows below both headers are read alike."""
+        return replace(self, encoding=other.encoding) == other
 
 
 def has_bom(start: bytes | bytearray) -> bool:
@@ -164,7 +172,8 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
                 )
             columns = tuple(names.index(name) for name in needed)
             is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
-            return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc)
+            unnamed = tuple(index for index, field in enumerate(fields) if _NO_NAME.fullmatch(field))
+            return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc, unnamed=unnamed)
     return None
 
 

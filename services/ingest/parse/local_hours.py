@@ -16,6 +16,7 @@ from services.ingest.parse.dates import parse_date
 from services.ingest.parse.days import parse_day
 from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
 from services.ingest.parse.header import SEPARATORS, Layout
+from services.ingest.parse.joined_files import REPEATED_HEADER, mark_headers
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
 from services.ingest.parse.reasons import Reject
@@ -52,6 +53,7 @@ def parse_local_hours(
             faults[row] = parsed
         else:
             staged.append(StagedRow(store_id, *place, **parsed))
+    mark_headers(rows, faults)
     if effective_from and layout.kind == "hours":
         staged = [row if row.date else row._replace(date=effective_from) for row in staged]
     return ParsedLocalHours(
@@ -107,8 +109,8 @@ def _hold_back(
 ) -> Iterator[StagedRow]:
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
-        # An odd id names no store.
-        if reason == "odd_id":
+        # An odd id names no store, and neither does a header.
+        if reason in {"odd_id", REPEATED_HEADER}:
             continue
         line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
@@ -116,7 +118,8 @@ def _hold_back(
             named, number = (day.named, day.number) if day else (None, None)
             yield StagedRow(store_id, line, byte_offset, day_of_week=named, day_number=number, reason=reason)
     for reject in rows.rejects:
-        if store_id := _find_store(reject, layout):
+        store_id = None if reject.reason == REPEATED_HEADER else _find_store(reject, layout)
+        if store_id:
             yield StagedRow(store_id, reject.line, reject.byte_offset, reason=reject.reason)
 
 

@@ -14,9 +14,10 @@ from shared.status_words import fold_status, format_status_words
 OFFERED_REASONS = ("status", "timestamp", "tz_missing")
 _STATUS, _TIMESTAMP = 1, 2
 _MOST_WORDS = 8
-# PST, UTC+2 or Europe/Berlin after a time.
+# PST, UTC+2 or Europe/Berlin after a time; UTC alone is clear, so that something else is wrong.
 _ZONE_NAME = re.compile(
-    r":[0-9.,]+ ?(?:(?![AP]M\b)[A-Z]{2,5}(?:[+-][0-9:]{1,5})?|[A-Z_]+/[A-Z_/]+) *$", re.IGNORECASE
+    r":[0-9.,]+ ?(?:(?!(?:[AP]M|UTC|GMT|Z)(?: |$))[A-Z]{2,5}(?:[+-][0-9:]{1,5})?|[A-Z_]+/[A-Z_/]+) *$",
+    re.IGNORECASE,
 )
 _HEADER_WORD = "status"  # a header in the middle: files were joined
 _MEANINGS = {True: "active", False: "inactive", None: "…"}

@@ -13,6 +13,7 @@ from services.ingest.parse.date_formats import DateFormat
 from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.instants import decode_times, is_cut, parse_instant
+from services.ingest.parse.joined_files import mark_headers
 from services.ingest.parse.last_polls import deduplicate
 from services.ingest.parse.parsed import ParsedPolls
 from services.ingest.parse.reading import PLAIN, Reading
@@ -107,6 +108,7 @@ def validate_polls(
     cut_fractions, assumed_utc = (
         sum(row not in faults for row in counted) for counted in (instants.cut, instants.zoneless)
     )
+    mark_headers(rows, faults)
     if faults:
         kept = np.ones(len(ids), np.bool_)
         kept[list(faults)] = False

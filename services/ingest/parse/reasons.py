@@ -7,6 +7,8 @@ from shared.store_ids import ID_FAULTS
 
 ROW_REASONS = {
     "columns": "the row does not have as many fields as the header",
+    "unnamed_column": "the row has a value in a column without a name, so it is unclear what the value means; name the column in the header, or leave it empty (only a first column may hold row numbers)",
+    "repeated_header": "the line is the header again, because several files were joined; the rows below it are read; remove the line, or load the files separately",
     "quoting": "a quoted field is not closed in its line, or a quote stands inside a field (RFC 4180)",
     "encoding": "the row is not UTF-8, and cannot be read as Windows-1252: other rows of the file are UTF-8, or such bytes stand in another column than the store id; or the row is UTF-8 in a file that is not; save the file as CSV UTF-8",
     "control_character": "the row contains a control character or an invisible character, such as one that reverses text",

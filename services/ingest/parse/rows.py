@@ -41,6 +41,7 @@ class Rows:
     lines: Ints
     places: Ints
     rejects: list[Reject]
+    layout: Layout
 
     @property
     def rows_read(self) -> int:
@@ -62,6 +63,10 @@ class Rows:
             return self.rejects
         found = [*self.rejects, *(self._make_reject(row, reason) for row, reason in faults.items())]
         return sorted(found, key=lambda reject: reject.line)
+
+    def read_line(self, row: int) -> bytes:
+        """Return the text of a row's line, as far as a reject keeps it."""
+        return self._cut_raw(int(self.places[row]))
 
     def locate_rows(self) -> list[tuple[int, int, bytes]]:
         """Return the line of each row, the byte of the source it starts at, and the start of its text."""
@@ -109,11 +114,18 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
     if (commas[:, 0] < line_starts).any() or (commas[:, -1] > line_ends).any():
         return None
     line_ends = line_ends - (buffer[line_ends - 1] == _RETURN)
+
+    def bounds(columns: tuple[int, ...]) -> tuple[Ints, Ints]:
+        return (
+            np.stack([commas[:, c - 1] + 1 if c else line_starts for c in columns]),
+            np.stack([commas[:, c] if c < separators else line_ends for c in columns]),
+        )
+
     ids = _read_column(data, layout.columns[0], layout.separator)
-    starts = np.stack([commas[:, c - 1] + 1 if c else line_starts for c in layout.columns])
-    ends = np.stack([commas[:, c] if c < separators else line_ends for c in layout.columns])
+    starts, ends = bounds(layout.columns)
     # A row without an id may be blank.
-    if len(ids) != n or (starts[0] == ends[0]).any():
+    is_plain = len(ids) == n and not (starts[0] == ends[0]).any()
+    if not is_plain or (layout.unnamed and not _are_unnamed(data, layout, *bounds(layout.unnamed))):
         return None
     if not is_ascii:
         encoding.name = "utf-8"
@@ -127,6 +139,7 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
         lines=np.arange(chunk.first_line, chunk.first_line + n),
         places=line_starts,
         rejects=[],
+        layout=layout,
     )
 
 
@@ -167,6 +180,15 @@ def split_by_line(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = 
         lines=np.array(lines, np.int64),
         places=np.array(places, np.int64),
         rejects=rejects,
+        layout=layout,
+    )
+
+
+def _are_unnamed(data: bytes, layout: Layout, starts: Ints, ends: Ints) -> bool:
+    """Return whether all columns without a name hold only what `may_be_unnamed` allows. May return False for spaces."""
+    filled = {layout.unnamed[place] for place in np.flatnonzero((starts < ends).any(axis=1)).tolist()}
+    return filled <= {0} and all(
+        _read_column(data, column, layout.separator).str.contains("^[0-9]*$").all() for column in filled
     )
 
 

@@ -1,4 +1,4 @@
-"""Special hours, closures and calendars at one commit, then at a later one, from the files and calls that brought them.
+"""All that adjusts weekly hours at one commit, then at a later one, from the files and calls that brought it.
 
 Of the database it takes only which call a commit was, and which closures and calendars a commit ended.
 """
@@ -13,24 +13,32 @@ from typing import Any
 import psycopg
 
 from tests.chaos.soak.changes import EVERY_STORE
-from tests.oracle.accounting import HoursRow
+from tests.oracle.accounting import HoursRow, window_bounds
 from tests.oracle.calendars import Closure, Terms, Version, inherited
-from tests.oracle.report import instant_us, rows_of, seconds
+from tests.oracle.report import WINDOWS, instant_us, rows_of, seconds
 
 _Dates = dict[date, Sequence[tuple[int, int]]]
 _Call = Mapping[str, Any]
+_Labels = frozenset[tuple[str, str]]
+_Target = str | _Labels
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What calls changed in one commit, by our own names of closures and calendars. None: it ended."""
+    """What calls changed in one commit, by our own names of closures and calendars, and by store. None: it ended."""
 
     closures: dict[str, int | None] = field(default_factory=dict)  # the number of the call
-    calendars: dict[str, Mapping[str, Sequence[int]] | None] = field(default_factory=dict)  # as it is stored
+    calendars: dict[str, _Call | None] = field(default_factory=dict)  # as it is stored
+    labels: dict[str, int] = field(default_factory=dict)  # the number of the call
+    lifetimes: dict[str, int] = field(default_factory=dict)
 
 
 def read_changes(conn: psycopg.Connection) -> Mapping[int, Changed]:
-    """Return what calls changed, by ledger number. A closure made by a call has the note `NAME call-NUMBER`."""
+    """Return what calls changed, by ledger number.
+
+    A closure made by a call has the note `NAME call-NUMBER`, labels have the number as one of them, and lifetimes as the
+    microsecond of an instant.
+    """
     found: dict[int, Changed] = defaultdict(Changed)
     # A version that begins comes after the one that ends with the same commit.
     for seq, note, begins in conn.execute(
@@ -40,12 +48,21 @@ def read_changes(conn: psycopg.Connection) -> Mapping[int, Changed]:
     ):
         name, number = note.split(" call-")
         found[seq].closures[name] = int(number) if begins else None
-    for seq, name, dates in conn.execute(
-        "select seq, name, case when begins then dates end from calendar,"
+    for seq, name, stored in conn.execute(
+        "select seq, name, case when begins then jsonb_build_object('labels', labels, 'dates', dates) end from calendar,"
         " lateral (values (until_seq, false), (since_seq, true)) edge (seq, begins)"
         " where seq is not null order by begins"
     ):
-        found[seq].calendars[name] = dates
+        found[seq].calendars[name] = stored
+    for seq, store_id, number in conn.execute(
+        "select labels_since_seq, store_id, labels ->> 'call' from store where labels ? 'call' union all"
+        " select since_seq, store_id, old.labels ->> 'call' from superseded_labels old join store using (store_key)"
+    ):
+        found[seq].labels[store_id] = int(number)
+    for seq, store_id, instant in conn.execute(
+        "select since_seq, store_id, coalesce(opened_at, closed_at) from lifetime join store using (store_key)"
+    ):
+        found[seq].lifetimes[store_id] = instant.microsecond
     return found
 
 
@@ -56,16 +73,31 @@ class DeliveredAdjustments:
         self._changes = changes
         self._calls = {call["call"]: call for call in calls}
         self._special: dict[str, _Dates] = defaultdict(dict)
-        self._closures: dict[object, tuple[str, Closure]] = {}
-        self._calendars: dict[str, _Dates] = {}
+        self._closures: dict[object, tuple[_Target, Closure]] = {}
+        self._calendars: dict[str, tuple[_Labels, _Dates]] = {}
+        self._labels: dict[str, _Labels] = defaultdict(frozenset)
+        self._lifetimes: dict[str, tuple[int | None, int | None]] = {}
 
     def terms(self, store_id: str, hours: Sequence[HoursRow]) -> Terms:
         """What the oracle needs of a store with these weekly hours."""
+        labels = self._labels[store_id]
         closures = [
-            closure for target, closure in self._closures.values() if target in {store_id, EVERY_STORE}
+            closure
+            for target, closure in self._closures.values()
+            if (target in {store_id, EVERY_STORE} if isinstance(target, str) else target <= labels)
         ]
-        special = inherited(self._special.get(store_id, {}), self._calendars)
-        return Terms([Version(None, hours)], special, closures=closures)
+        calendars = {name: dates for name, (wanted, dates) in self._calendars.items() if wanted <= labels}
+        special = inherited(self._special.get(store_id, {}), calendars)
+        return Terms([Version(None, hours)], special, *self._lifetime(store_id), closures)
+
+    def exists(self, store_id: str, zone: str | None, as_of_us: int) -> bool:
+        """Whether the store has a row in a report: it exists in a window."""
+        opened_us, closed_us = self._lifetime(store_id)
+        bounds = [window_bounds(zone or "America/Chicago", as_of_us, window) for window in WINDOWS.values()]
+        return any(
+            (opened_us is None or opened_us < end_us) and (closed_us is None or start_us < closed_us)
+            for start_us, end_us in bounds
+        )
 
     def load_special_hours(self, file: Path) -> set[str]:
         """Bring in a file; return the stores that it names. It replaces the dates that it names."""
@@ -92,34 +124,50 @@ class DeliveredAdjustments:
         changed = self._changes.get(seq, Changed())
         touched = {EVERY_STORE} if changed.calendars else set()
         for name, number in changed.closures.items():
-            before = self._closures.pop(name, None)
-            touched |= {before[0]} if before else set()
-            if number is not None:
-                call = self._calls[number]
-                target = call["store_id"] if "store_id" in call else self._target(name)
-                self._closures[name] = target, _closure_of(call["body"])
-                touched.add(target)
-        for name, dates in changed.calendars.items():
-            if dates is None:
+            touched |= self._change_closure(name, number)
+        for name, stored in changed.calendars.items():
+            if stored is None:
                 self._calendars.pop(name, None)
             else:
-                self._calendars[name] = self._dates_of(name, dates)
-        return touched
+                self._calendars[name] = self._calendar_of(name, stored)
+        for store_id, number in changed.labels.items():
+            self._labels[store_id] = frozenset(self._calls[number]["body"]["labels"].items())
+        for store_id, number in changed.lifetimes.items():
+            body = self._calls[number]["body"]
+            opened_us, closed_us = (
+                body[name] and instant_us(body[name]) for name in ("opened_at", "closed_at")
+            )
+            self._lifetimes[store_id] = opened_us, closed_us
+        return touched | changed.labels.keys() | changed.lifetimes.keys()
 
-    def _target(self, closure: str) -> str:
-        """The store of a closure that was declared by an earlier call."""
-        return next(
-            str(call["store_id"])
+    def _change_closure(self, name: str, number: int | None) -> set[str]:
+        before = self._closures.pop(name, None)
+        targets = [before[0]] if before else []
+        if number is not None:
+            target = self._target(name)
+            self._closures[name] = target, _closure_of(self._calls[number]["body"])
+            targets.append(target)
+        return {target if isinstance(target, str) else EVERY_STORE for target in targets}
+
+    def _lifetime(self, store_id: str) -> tuple[int | None, int | None]:
+        return self._lifetimes.get(store_id, (None, None))
+
+    def _target(self, closure: str) -> _Target:
+        """The store or the labels of a closure, from the call that declared it."""
+        body = next(
+            call["body"]
             for call in self._calls.values()
-            if call.get("closure") == closure and "store_id" in call
+            if call.get("closure") == closure and call["method"] == "POST"
         )
+        return str(body["store_id"]) if "store_id" in body else frozenset(body["labels"].items())
 
-    def _dates_of(self, calendar: str, stored: Mapping[str, Sequence[int]]) -> _Dates:
-        """The dates of the call that sent what is stored."""
+    def _calendar_of(self, calendar: str, stored: _Call) -> tuple[_Labels, _Dates]:
+        """The labels and the dates of the call that sent what is stored."""
         for call in self._calls.values():
             dates = call.get("dates", {}) if call.get("calendar") == calendar else {}
-            if {day: [second for row in rows for second in row] for day, rows in dates.items()} == stored:
-                return {
+            flat = {day: [second for row in rows for second in row] for day, rows in dates.items()}
+            if dates and {"labels": call["body"]["labels"], "dates": flat} == stored:
+                return frozenset(call["body"]["labels"].items()), {
                     date.fromisoformat(day): [(opens, closes) for opens, closes in rows]
                     for day, rows in dates.items()
                 }

@@ -1,4 +1,4 @@
-"""Closures and calendars that are declared, changed and withdrawn over HTTP while reports run.
+"""Closures, calendars, labels and lifetimes that change over HTTP while reports run.
 
 Each call is written down before it is sent, and sent again until it is answered: the same call twice changes nothing.
 """
@@ -23,6 +23,7 @@ FIRST = datetime(2024, 10, 10, tzinfo=UTC)
 DAYS = 9
 _TREATMENTS = ("exclude", "exclude", "as_up", "ignore")
 _CALENDARS = ("fairs", "holidays")
+_REGIONS = ("north", "south")
 _TIMEOUT_S = 30.0
 
 
@@ -46,19 +47,17 @@ class ChangeCalls(Thread):
     def run(self) -> None:
         while not self._ending.has_come():
             self._calls += 1
-            acts = [self._declare, self._put_calendar]
-            acts += [self._change, self._withdraw] if self._ids else []
-            acts += [self._remove_calendar] if self._calendars else []
-            self._draw.choices(acts, [3, 1, 2, 2, 1][: len(acts)])[0]()
+            acts = {self._declare: 3, self._put_calendar: 1, self._label: 3, self._set_lifetime: 2}
+            acts |= {self._change: 2, self._withdraw: 2} if self._ids else {}
+            acts |= {self._remove_calendar: 1} if self._calendars else {}
+            self._draw.choices([*acts], [*acts.values()])[0]()
             time.sleep(self._draw.uniform(0.1, 1.5))
 
     def _declare(self) -> None:
         name = f"closure-{self._calls}"
         store_id = EVERY_STORE if self._draw.random() < 0.1 else self._draw.choice(self._stores)
-        terms = self._terms(name)
-        answer = self._send(
-            "POST", "/v1/closures", {"closure": name, "store_id": store_id}, {"store_id": store_id, **terms}
-        )
+        target = {"labels": self._region()} if self._draw.random() < 0.3 else {"store_id": store_id}
+        answer = self._send("POST", "/v1/closures", {"closure": name}, {**target, **self._terms(name)})
         if answer is not None and answer.status_code == httpx2.codes.CREATED:
             self._ids[name] = answer.json()["id"]
 
@@ -77,7 +76,7 @@ class ChangeCalls(Thread):
             for day in self._draw.sample(range(DAYS), 3)
         }
         body = {
-            "labels": {},
+            "labels": {} if self._draw.random() < 0.3 else self._region(),
             "dates": [
                 {"date": day, "intervals": [{"start_time_local": clock(opens), "end_time_local": clock(closes)} for opens, closes in rows]}
                 for day, rows in days.items()
@@ -91,6 +90,29 @@ class ChangeCalls(Thread):
         name = self._draw.choice(sorted(self._calendars))
         self._calendars.discard(name)
         self._send("DELETE", f"/v1/calendars/{name}", {"removed": name}, None)
+
+    def _label(self) -> None:
+        store_id = self._draw.choice(self._stores)
+        labels = {**self._region(), "call": str(self._calls)}
+        self._send("PUT", f"/v1/stores/{store_id}/labels", {"store": store_id}, {"labels": labels})
+
+    def _set_lifetime(self) -> None:
+        """Always existing as often as not; no other call has the microsecond."""
+        store_id, days = (
+            self._draw.choice(self._stores),
+            sorted(self._draw.uniform(0, DAYS) for _ in range(2)),
+        )
+        opened_at, closed_at = (
+            (FIRST + timedelta(days=day)).replace(microsecond=self._calls).isoformat() for day in days
+        )
+        long_ago = FIRST.replace(year=2020, microsecond=self._calls).isoformat()
+        lifetimes = [(long_ago, None), (opened_at, None), (None, closed_at), (opened_at, closed_at)]
+        ((first, last),) = self._draw.choices(lifetimes, [3, 1, 1, 1])
+        body = {"opened_at": first, "closed_at": last}
+        self._send("PUT", f"/v1/stores/{store_id}/lifetime", {"store": store_id}, body)
+
+    def _region(self) -> dict[str, str]:
+        return {"region": self._draw.choice(_REGIONS)}
 
     def _terms(self, name: str) -> dict[str, str | None]:
         """Of a closure; no other call has its start, and its note tells which call it was."""

@@ -55,6 +55,7 @@ NOTHING: Mapping[str, str] = {
         "select r.id from report r left join report_file f on report_id = r.id and f.kind = 'report'"
         " where state = 'succeeded' and r.kind = 'report'"
         " and rows is distinct from (select count(*) from store where polled_since_seq <= r.data_cut)"
+        "  - (select sum(left_out) from report_batch where report_id = r.id)"
     ),
     "batches claimed more often than allowed": "select report_id from report_batch where burnt > {max_attempts}",
     "fences that shrank below the claims they count": "select report_id from report_batch where burnt > attempt",
@@ -123,6 +124,11 @@ def _check_changes(conn: psycopg.Connection, late: Records) -> Iterator[str]:
     """Each change that was acknowledged is there, and none was refused."""
     sent = {record["call"]: record for record in late if record["what"] == "changing"}
     notes = {note for (note,) in conn.execute("select note from closure")}
+    of_stores = {
+        number
+        for changed in read_changes(conn).values()
+        for number in (*changed.labels.values(), *changed.lifetimes.values())
+    }
     in_force = {
         note.split()[0]
         for (note,) in conn.execute("select note from closure where until_seq is null and note <> ''")
@@ -137,6 +143,8 @@ def _check_changes(conn: psycopg.Connection, late: Records) -> Iterator[str]:
             yield f"call {record['call']} ({call['method']} {call}) was answered {status}"
         elif "closure" in call and call["body"]["note"] not in notes:
             yield f"a closure that was acknowledged is not there: {call}"
+        elif "store" in call and record["call"] not in of_stores:
+            yield f"a change of a store that was acknowledged is not there: {call}"
         elif call.get("withdrawn") in in_force:
             yield f"a closure that was withdrawn is still in force: {call}"
 

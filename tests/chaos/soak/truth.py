@@ -104,7 +104,12 @@ class Truth:
         ids = sorted(polled, key=str.encode)
         if report.kind == "outages":
             return outages_file({each: (self._stores[each].zone, self._found(each, report)) for each in ids})
-        lines = (self._line(store_id, report) for store_id in ids)
+        as_of_us = (report.as_of - EPOCH) // _MICROSECOND
+        lines = (
+            self._line(store_id, report)
+            for store_id in ids
+            if self._adjustments.exists(store_id, self._stores[store_id].zone, as_of_us)
+        )
         return header(detail=report.detail) + b"".join(lines)
 
     def polls(self) -> dict[tuple[str, int], bool]:

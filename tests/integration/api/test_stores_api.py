@@ -152,6 +152,13 @@ class TestWindow:
         assert [segment["state"] for segment in body["segments"]] == ["unknown"]
         assert body["segments"][0]["begin_rule"] == "window"
 
+    def test_a_window_without_opening_hours_is_empty(self, api: TestClient) -> None:
+        night = {"from": "2024-11-02T00:00:00-04:00", "to": "2024-11-02T05:00:00-04:00"}
+        body = shown(api, "a/b c", **night)
+        assert (body["spans"], body["segments"], body["totals"]["availability"]) == ([], [], None)
+        assert {body["totals"][f"{name}_us"] for name in ("open", "up", "down", "unknown")} == {0}
+        assert {poll["counts"] for poll in body["polls"]} == {False}
+
     def test_to_is_the_default_as_of(self, api: TestClient) -> None:
         body = shown(api, "a/b c", **{"from": "2024-11-02T00:00:00-04:00", "to": "2024-11-03T00:00:00-04:00"})
         assert (body["begin"], body["as_of"]) == ("2024-11-02T04:00:00Z", "2024-11-03T04:00:00Z")

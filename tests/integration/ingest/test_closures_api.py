@@ -159,6 +159,32 @@ def test_owners_have_only_the_closures_of_their_stores(service: TestClient, data
     problem(service.post("/v1/closures", json={**FRIDAY, "store_id": "nobody"}), 404, "store_not_found")
 
 
+def test_who_reads_reports_sees_what_changed_their_numbers(service: TestClient, database_url: str) -> None:
+    """With the scope `reports:read` alone, and within the limits of the key."""
+    anna = key(database_url, "reports:read", owner="anna")
+    anyone = key(database_url, "reports:read")
+    foreign = declare(service, {**FRIDAY, "store_id": "other"})
+    mine, everyones = declare(service, FRIDAY), declare(service, {**FRIDAY, "store_id": "*"})
+    seen = {
+        name: {closure["id"] for closure in service.get("/v1/closures", headers=headers).json()["closures"]}
+        for name, headers in (("anna", anna), ("anyone", anyone))
+    }
+    assert seen["anna"] == {mine["id"], everyones["id"]}
+    assert seen["anyone"] == {mine["id"], everyones["id"], foreign["id"]}
+    path = f"/v1/closures/{mine['id']}"
+    assert service.get(path, headers=anna).json() == service.get(path).json()
+    problem(service.get(f"/v1/closures/{foreign['id']}", headers=anna), 404, "closure_not_found")
+    for answer in (
+        service.post("/v1/closures", json=FRIDAY, headers=anna),
+        service.patch(path, json={"note": "x"}, headers=anna),
+        service.delete(path, headers=anna),
+    ):
+        assert "closures:write" in problem(answer, 403, "forbidden")["detail"]
+    for scope in ("reports:write", "ingest:write", "metrics:read"):
+        refused = service.get("/v1/closures", headers=key(database_url, scope))
+        assert "reports:read or closures:write" in problem(refused, 403, "forbidden")["detail"]
+
+
 def test_owners_see_and_cannot_change_what_others_declared_for_their_stores(
     service: TestClient, database_url: str
 ) -> None:

@@ -26,6 +26,8 @@ from shared.store_ids import require_store_id
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["closures"])
 Closer = Annotated[ApiKey, Depends(RequireScope("closures:write"))]
+# Who may read the numbers may read what changed them.
+Viewer = Annotated[ApiKey, Depends(RequireScope("reports:read", or_else="closures:write"))]
 ClosureId = Annotated[UUID, Path(description="The closure's id.")]
 _MAX_BODY_BYTES = 1 << 20
 _CREATE, _CHANGE = TypeAdapter(ClosureCreate), TypeAdapter(ClosureChange)
@@ -64,7 +66,7 @@ async def declare_closure(
 
 @router.get("/v1/closures")
 async def read_closures(
-    context: Context, key: Closer, chosen: Annotated[ClosureQuery, Query()]
+    context: Context, key: Viewer, chosen: Annotated[ClosureQuery, Query()]
 ) -> ClosurePage:
     """List the closures that were not withdrawn, latest start first.
 
@@ -84,7 +86,7 @@ async def read_closures(
 
 
 @router.get("/v1/closures/{closure_id}", responses=answers(ClosureNotFound))
-async def read_closure(context: Context, key: Closer, closure_id: ClosureId) -> ClosureBody:
+async def read_closure(context: Context, key: Viewer, closure_id: ClosureId) -> ClosureBody:
     """Show a closure that holds."""
     return await _show(context, key, closure_id)
 

@@ -1,0 +1,52 @@
+"""Finds headers below the first line: several files were joined into one.
+
+A header is never a valid row of any kind, so that only rows with a fault are looked at.
+"""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from services.ingest.parse.header import SEPARATORS, Layout, read_header, strip_bom
+from services.ingest.parse.rows import Rows
+from shared.errors import BadInputFile
+
+REPEATED_HEADER: Final = "repeated_header"
+_BORDER: Final = rb'[\s"%s]' % re.escape(SEPARATORS).encode()
+# A field that can only be the name of the column with the ids. Every header has one, and few rows.
+_NAMES_IDS: Final = re.compile(
+    rb"(?:^(?:\xef\xbb\xbf)?|%b)store[ _-]*(?:id)?(?:%b|$)" % (_BORDER, _BORDER), re.IGNORECASE
+)
+
+
+def mark_headers(rows: Rows, faults: dict[int, str]) -> None:
+    """Give each line that repeats the header its own reason, in `faults` and among the rejects.
+
+    Raise `BadInputFile` (`header`) at a header whose rows are read in another way.
+    """
+    layout = rows.layout
+    for place, reject in enumerate(rows.rejects):
+        if _repeats_header(reject.raw, layout, reject.line):
+            rows.rejects[place] = replace(reject, reason=REPEATED_HEADER)
+    for row in faults:
+        if _repeats_header(rows.read_line(row), layout, int(rows.lines[row])):
+            faults[row] = REPEATED_HEADER
+
+
+def _repeats_header(text: bytes, layout: Layout, line: int) -> bool:
+    if not _NAMES_IDS.search(text) or (found := _read_layout(strip_bom(text))) is None:
+        return False
+    if not found.reads_like(layout):
+        raise BadInputFile(
+            "header",
+            f"line {line:,} is another header than the first line: files with different columns were joined."
+            " Load them as separate files",
+        )
+    return True
+
+
+def _read_layout(text: bytes) -> Layout | None:
+    try:
+        return read_header(text)
+    except BadInputFile:
+        return None
