@@ -1,18 +1,29 @@
-"""`uptill facts build|show|cancel`: compute daily facts for a range of local dates."""
+"""`uptill facts build|list|show|cancel`: compute daily facts for a range of local dates."""
 
 from datetime import datetime
+from itertools import islice
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, minute, note, print_fields, print_json, shows_progress, stderr
+from services.cli.console import (
+    Json,
+    fail,
+    minute,
+    note,
+    print_fields,
+    print_json,
+    shows_progress,
+    stderr,
+)
 from services.cli.parameters import Policy, PolicyName
+from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FactsStatus, UptillClient
 
-app = typer.Typer(no_args_is_help=True, help="Compute daily facts: build, show, cancel.")
+app = typer.Typer(no_args_is_help=True, help="Compute daily facts: build, list, show, cancel.")
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 _PROGRESS_EVERY_S = 0.5
 
@@ -42,6 +53,34 @@ def build(
         fail(f"job {job.id} is {job.state}: {(job.error or {}).get('detail', 'the API gave no reason')}")
     if job.stores_failed:
         note(f"{job.stores_failed} stores could not be computed and have no facts")
+
+
+@app.command("list")
+def list_(
+    state: Annotated[
+        str | None, typer.Option(help="Only this state: queued, running, succeeded, failed or canceled.")
+    ] = None,
+    policy: Annotated[str | None, typer.Option(help="Only this policy.")] = None,
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 20,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List jobs, newest first."""
+    with api_client() as client:
+        found = list(islice(client.facts(state=state, policy=policy), limit))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("id", "state", "created (UTC)", "stores", "policy", "days"),
+        [
+            (
+                *(job.id, job.state, minute(job.created_at), _show_stores(job), job.policy),
+                f"{job.first_day} to {job.last_day}",
+            )
+            for job in found
+        ],
+    )
 
 
 @app.command()
@@ -76,6 +115,10 @@ def _follow(client: UptillClient, job: FactsStatus) -> FactsStatus:
     return job
 
 
+def _show_stores(job: FactsStatus) -> str:
+    return f"{job.progress.stores_done} of {job.progress.stores_total}"
+
+
 def _print_job(job: FactsStatus, *, as_json: bool) -> None:
     if as_json:
         print_json(job)
@@ -86,7 +129,7 @@ def _print_job(job: FactsStatus, *, as_json: bool) -> None:
             ("state", job.state),
             ("policy", job.policy),
             ("days", f"{job.first_day} to {job.last_day}"),
-            ("stores", f"{job.progress.stores_done} of {job.progress.stores_total}"),
+            ("stores", _show_stores(job)),
             ("failed stores", str(job.stores_failed)),
             ("created", minute(job.created_at)),
             ("finished", minute(job.finished_at)),

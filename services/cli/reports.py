@@ -116,6 +116,9 @@ def _list_fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
     yield "policy", f"{status.policy} (version {status.policy_version})"
     yield "windows", " ".join(status.windows)
     yield "created", f"{minute(status.created_at)} UTC"
+    if status.facts_only_days:
+        days = status.facts_only_days
+        yield "facts only", f"{days.first} to {days.last}: the polls of these days are gone"
     if status.error:
         yield "error", str(status.error.get("detail", status.error))
     for lost in status.lost_files:

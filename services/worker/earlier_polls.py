@@ -1,5 +1,6 @@
 """Read the few older polls that outages need in addition to those of the cache."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,29 +8,30 @@ import psycopg
 
 from services.worker.failing_stores import find_failing_stores
 from services.worker.load import read_polls_before
-from shared.clock import to_us
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores
-from shared.reports.batch import Batch
 from shared.uptime.batch import find_quiet
 from shared.uptime.intervals import Int64s, expand_ranges
-from shared.uptime.policy import POLICIES
+from shared.uptime.policy import Policy
 from shared.uptime.states import Polls
-from shared.uptime.window import parse_windows
 
 
 def add_earlier_polls(
-    conn: psycopg.Connection, batch: Batch, stores: Stores, given: BatchInput
+    conn: psycopg.Connection,
+    stores: Stores,
+    given: BatchInput,
+    policy: Policy,
+    starts_us: Callable[[Sequence[str | None]], Int64s],
 ) -> BatchInput:
-    """Add the polls that tell whether a store was down when its measured time stopped before the windows.
+    """Add the polls that tell whether a store was down when its measured time stopped before its windows.
 
-    They are few and not cached: one search for each store that is closed when its earliest window starts.
+    `starts_us` returns when the earliest window starts, for stores with these time zones. The polls of `given` must be in
+    order. The added ones are few and not cached: one search for each store that is closed when its windows start.
     """
-    policy = POLICIES[batch.policy]
 
     def find(some: BatchInput) -> tuple[BatchInput, Int64s, Int64s]:
-        as_of_us, windows = to_us(batch.as_of), parse_windows(batch.windows)
-        return some, *find_quiet(some.history, as_of_us, windows, policy, adjustments=some.adjustments)
+        starts = starts_us(some.zones)
+        return some, *find_quiet(some.history, starts, policy, adjustments=some.adjustments)
 
     (some, places, last_us), _ = find_failing_stores(given, find)
     if some is not given:

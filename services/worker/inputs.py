@@ -11,7 +11,7 @@ from typing import Final
 import psycopg
 
 from services.worker.earlier_polls import add_earlier_polls
-from services.worker.facts.known_days import load_with_facts
+from services.worker.facts.known_days import BatchTables, can_use_facts, load_with_facts
 from services.worker.load import (
     Changes,
     Snapshot,
@@ -36,10 +36,10 @@ from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange, data_range
 from shared.uptime.bounded_cache import BoundedCache
-from shared.uptime.calendar import Hours
-from shared.uptime.intervals import Line
+from shared.uptime.bounds import bounds_us
 from shared.uptime.policy import POLICIES, history_us
-from shared.uptime.states import Polls, in_order
+from shared.uptime.states import Polls
+from shared.uptime.window import parse_windows
 
 # The last poll before the others is looked up as far back as any policy needs. It costs the same and serves all.
 _HISTORY: Final = timedelta(microseconds=max(history_us(policy) for policy in POLICIES.values()))
@@ -57,21 +57,19 @@ class _CacheEntry:
     """What one snapshot held of some stores. In `range`: every poll, and the last one of each store before it."""
 
     snapshot: Snapshot
-    stores: Stores
-    hours: Hours
+    tables: BatchTables
     range: DataRange
     polls: PackedPolls
-    adjustments: StoredAdjustments
 
     @property
     def size_bytes(self) -> int:
-        hours, polls = self.hours, self.polls
+        (stores, hours, adjustments), polls = self.tables, self.polls
         arrays = (hours.store, hours.day_of_week, hours.opens_s, hours.closes_s, polls.instants, polls.counts)
         return (
-            self.stores.keys.nbytes
+            stores.keys.nbytes
             + sum(array.nbytes for array in arrays)
-            + len(self.stores.ids) * _ID_BYTES
-            + self.adjustments.size_bytes
+            + len(stores.ids) * _ID_BYTES
+            + adjustments.size_bytes
         )
 
 
@@ -94,27 +92,62 @@ class InputCache:
             # Outages need older polls too, which are searched for in the present otherwise.
             from_time = asked.from_time if batch.finds_outages else asked.every_from
             return _read_past(conn, batch, batch.pinned_cut, _with_history(from_time, asked.to_time))
-        if self._uses_facts and (given := load_with_facts(conn, batch, snapshot)) is not None:
-            BATCH_INPUTS.labels("facts").inc()
+        lookup = self._look_up(conn, batch, snapshot)
+        if self._uses_facts and can_use_facts(batch):
+            given = load_with_facts(
+                conn, batch, lookup.tables, lambda recent: self._read_polls(lookup, recent)
+            )
+            if given is not None:
+                BATCH_INPUTS.labels("facts").inc()
+                return given
+        polls = self._read_polls(lookup, needed)
+        stores, hours, adjustments = lookup.tables
+        touched = needed._replace(from_time=min(needed.from_time, asked.from_time))
+        given = BatchInput(stores.ids, stores.zones, hours, polls, adjustments.in_range(hours, touched))
+        if not batch.finds_outages:
             return given
-        key = _cache_key(batch)
-        cached = self._entries.get(key)
+        policy, as_of_us, windows = POLICIES[batch.policy], to_us(batch.as_of), parse_windows(batch.windows)
+        return add_earlier_polls(
+            conn, stores, given, policy, lambda zones: bounds_us(windows, as_of_us, zones)[0].min(axis=1)
+        )
+
+    def _look_up(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> "_Lookup":
+        """Find what the cache has of the batch's stores, and read of their tables what has changed since."""
+        cached = self._entries.get(_cache_key(batch))
         changes = _find_changes(conn, cached, snapshot) if cached else None
         if cached and changes:
-            entry = _update_entry(conn, batch, snapshot, needed, cached, changes)
-        else:
-            stores = read_stores(conn, batch)
-            adjustments = _read_adjustments(conn, stores, snapshot)
-            entry = _read_entry(conn, snapshot, needed, stores, read_hours(conn, stores), adjustments)
+            old = cached.tables
+            stores = read_stores(conn, batch) if changes.zones else old.stores
+            hours = read_hours(conn, stores) if changes.hours else old.hours
+            adjustments = (
+                _read_adjustments(conn, stores, snapshot) if changes.adjustments else old.adjustments
+            )
+            return _Lookup(conn, batch, snapshot, BatchTables(stores, hours, adjustments), cached, changes)
+        stores = read_stores(conn, batch)
+        tables = BatchTables(stores, read_hours(conn, stores), _read_adjustments(conn, stores, snapshot))
+        return _Lookup(conn, batch, snapshot, tables, None, None)
+
+    def _read_polls(self, lookup: "_Lookup", needed: DataRange) -> Polls:
+        """Return the polls of a range, from the cache where it still holds, and remember them."""
+        cached = lookup.cached
+        entry = _update_entry(lookup, cached, needed) if cached else _read_entry(lookup, needed)
         # A report on the past must not displace an entry about the present.
-        is_past = cached and changes and entry.range.to_time < cached.range.to_time
-        if snapshot.import_id is not None and not is_past:
-            self._entries.put(key, entry, entry.size_bytes)
-        polls = entry.polls.narrowed(entry.range, needed).unpacked()
-        stores, hours = entry.stores, entry.hours
-        touched = needed._replace(from_time=min(needed.from_time, asked.from_time))
-        given = BatchInput(stores.ids, stores.zones, hours, polls, entry.adjustments.in_range(hours, touched))
-        return add_earlier_polls(conn, batch, stores, given) if batch.finds_outages else given
+        is_past = cached and entry.range.to_time < cached.range.to_time
+        if lookup.snapshot.import_id is not None and not is_past:
+            self._entries.put(_cache_key(lookup.batch), entry, entry.size_bytes)
+        return entry.polls.narrowed(entry.range, needed).unpacked()
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """One search in the cache: the tables as the snapshot has them, and the entry and what has changed since, if any."""
+
+    conn: psycopg.Connection
+    batch: Batch
+    snapshot: Snapshot
+    tables: BatchTables
+    cached: _CacheEntry | None
+    changes: Changes | None
 
 
 def _cache_key(batch: Batch) -> _BatchStores:
@@ -135,36 +168,27 @@ def _find_changes(conn: psycopg.Connection, cached: _CacheEntry, snapshot: Snaps
     return changes_since(conn, cached.snapshot, cached.range)
 
 
-def _update_entry(
-    conn: psycopg.Connection,
-    batch: Batch,
-    snapshot: Snapshot,
-    needed: DataRange,
-    cached: _CacheEntry,
-    changes: Changes,
-) -> _CacheEntry:
+def _update_entry(lookup: _Lookup, cached: _CacheEntry, needed: DataRange) -> _CacheEntry:
     """Return the cached entry with everything that changed since, read from Postgres."""
-    stores = read_stores(conn, batch) if changes.zones else cached.stores
-    hours = read_hours(conn, stores) if changes.hours else cached.hours
-    adjustments = _read_adjustments(conn, stores, snapshot) if changes.adjustments else cached.adjustments
-    valid = cached.range
-    if changes.polls_from:
-        valid = valid._replace(to_time=min(valid.to_time, changes.polls_from - _INSTANT))
+    valid, snapshot, tables = cached.range, lookup.snapshot, lookup.tables
+    if lookup.changes and lookup.changes.polls_from:
+        valid = valid._replace(to_time=min(valid.to_time, lookup.changes.polls_from - _INSTANT))
     if not valid.every_from <= needed.every_from <= valid.to_time:
-        return _read_entry(conn, snapshot, needed, stores, hours, adjustments)
+        return _read_entry(lookup, needed)
     until = min(needed.to_time, snapshot.newest_poll or needed.to_time)
     is_in_memory = until <= valid.to_time
     BATCH_INPUTS.labels("memory" if is_in_memory else "both").inc()
     polls = cached.polls.narrowed(cached.range, valid)
     if is_in_memory:
-        return _CacheEntry(snapshot, stores, hours, valid, polls, adjustments)
+        return _CacheEntry(snapshot, tables, valid, polls)
     joined = _with_history(valid.every_from, until)
-    newer = _pack_in_order(read_polls_after(conn, stores, valid.to_time, until), stores, joined)
+    stores = tables.stores
+    newer = PackedPolls.in_order(read_polls_after(lookup.conn, stores, valid.to_time, until), stores, joined)
     # The entry moves on with time and keeps its length.
     passed = max(until - cached.range.to_time, timedelta(0))
     moved = _with_history(min(valid.every_from + passed, needed.every_from), until)
     moved_polls = polls.followed_by(newer).narrowed(joined, moved)
-    return _CacheEntry(snapshot, stores, hours, moved, moved_polls, adjustments)
+    return _CacheEntry(snapshot, tables, moved, moved_polls)
 
 
 def _read_adjustments(conn: psycopg.Connection, stores: Stores, snapshot: Snapshot) -> StoredAdjustments:
@@ -172,20 +196,14 @@ def _read_adjustments(conn: psycopg.Connection, stores: Stores, snapshot: Snapsh
     return read_adjustments(conn, stores, snapshot.seq) if snapshot.adjusted_seq else NOTHING_STORED
 
 
-def _read_entry(
-    conn: psycopg.Connection,
-    snapshot: Snapshot,
-    needed: DataRange,
-    stores: Stores,
-    hours: Hours,
-    adjustments: StoredAdjustments,
-) -> _CacheEntry:
+def _read_entry(lookup: _Lookup, needed: DataRange) -> _CacheEntry:
     BATCH_INPUTS.labels("database").inc()
+    snapshot, stores = lookup.snapshot, lookup.tables.stores
     # Up to the newest poll: later polls are new, however far ahead a report looks.
     until = min(needed.to_time, max(snapshot.newest_poll or needed.to_time, needed.every_from))
     held = _with_history(needed.every_from, until)
-    polls = _pack_in_order(read_polls(conn, stores, held), stores, held)
-    return _CacheEntry(snapshot, stores, hours, held, polls, adjustments)
+    polls = PackedPolls.in_order(read_polls(lookup.conn, stores, held), stores, held)
+    return _CacheEntry(snapshot, lookup.tables, held, polls)
 
 
 def _read_past(conn: psycopg.Connection, batch: Batch, seq: int, needed: DataRange) -> BatchInput:
@@ -194,13 +212,6 @@ def _read_past(conn: psycopg.Connection, batch: Batch, seq: int, needed: DataRan
     BATCH_INPUTS.labels("database").inc()
     stores = read_past_stores(conn, batch, seq)
     hours = read_past_hours(conn, stores, seq)
-    polls = _pack_in_order(read_past_polls(conn, stores, needed, seq), stores, needed).unpacked()
+    polls = PackedPolls.in_order(read_past_polls(conn, stores, needed, seq), stores, needed).unpacked()
     adjustments = read_adjustments(conn, stores, seq).in_range(hours, needed)
     return BatchInput(stores.ids, stores.zones, hours, polls, adjustments)
-
-
-def _pack_in_order(polls: Polls, stores: Stores, held: DataRange) -> PackedPolls:
-    last_us = to_us(held.to_time)
-    line = Line.covering(to_us(held.from_time), last_us, len(stores.ids))
-    ordered, _ = in_order(polls, line, last_us)
-    return PackedPolls.pack(ordered, len(stores.ids))

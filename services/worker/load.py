@@ -13,6 +13,7 @@ from psycopg import IsolationLevel
 
 from shared.clock import from_us
 from shared.db.queries import queries
+from shared.db.text_arrays import instant_array, int_array
 from shared.inputs.stores import Stores, parse_hours, parse_polls
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange
@@ -115,8 +116,8 @@ def read_polls_before(
     if not len(places):
         return Polls(places, before_us, np.zeros(0, dtype=np.bool_))
     given = {
-        "store_keys": stores.keys[places].tolist(),
-        "before": [from_us(at_us) for at_us in before_us.tolist()],
+        "store_keys": int_array(stores.keys[places]),
+        "before": instant_array(before_us),
         "slot": timedelta(microseconds=policy.slot_us),
         "history": timedelta(microseconds=policy.horizon_us + policy.slot_us),
         "from_time": from_us(int(before_us.min()) - policy.horizon_us - policy.slot_us),
@@ -131,6 +132,6 @@ def _read_packed(
 ) -> bytes:
     """Run a query whose one value is a row of big-endian records."""
     # With sorted keys, the index of a partition is read once from left to right.
-    given = {"store_keys": np.sort(stores.keys).tolist(), **parameters}
+    given = {"store_keys": int_array(np.sort(stores.keys)), **parameters}
     packed = conn.execute(_SQL[query], given, binary=True).fetchone()
     return packed[0] if packed and packed[0] else b""

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.clock import to_us
+from shared.inputs.stores import Stores
 from shared.reports.consistency import DataRange
-from shared.uptime.intervals import Int64s
-from shared.uptime.states import Polls
+from shared.uptime.intervals import Int64s, Line
+from shared.uptime.states import Polls, in_order
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,14 @@ class PackedPolls:
         """Pack polls that are in order."""
         counts = np.bincount(polls.store, minlength=stores).astype(np.int32)
         return cls((polls.at_us << 1) | polls.active, counts)
+
+    @classmethod
+    def in_order(cls, polls: Polls, stores: Stores, held: DataRange) -> Self:
+        """Pack polls of a range that are in no order."""
+        last_us = to_us(held.to_time)
+        line = Line.covering(to_us(held.from_time), last_us, len(stores.ids))
+        ordered, _ = in_order(polls, line, last_us)
+        return cls.pack(ordered, len(stores.ids))
 
     def unpacked(self) -> Polls:
         """Return the same polls as separate arrays."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from itertools import compress
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from shared.uptime.kernel import Measures
 from shared.uptime.outage_totals import OutageTotals, outage_totals
 from shared.uptime.outages import Outages
 from shared.uptime.policy import POLICIES
-from shared.uptime.whole_days import WholeDays, measure_with_days
+from shared.uptime.whole_days import NEAR_TAIL_US, WholeDays, measure_with_days
 from shared.uptime.window import Window, parse_windows
 
 Numbers = TypeVar("Numbers", Measures, OutageTotals)
@@ -33,13 +34,14 @@ class RenderedPart:
     """The CSV of a part, and the lines of its outages if they were requested.
 
     Without a row are the stores that `failed`, and the number of those that are `left_out` because they exist in none of
-    the windows.
+    the windows. `facts_only` is as in `BatchResult`.
     """
 
     data: bytes
     failed: Sequence[StoreFailure]
     left_out: int
     outages: OutageLines | None = None
+    facts_only: tuple[date, date] | None = None
 
 
 def render_part(batch: Batch, given: BatchInput) -> RenderedPart:
@@ -49,7 +51,7 @@ def render_part(batch: Batch, given: BatchInput) -> RenderedPart:
     """
     rendered, faults = find_failing_stores(given, lambda some: _render_stores(batch, some))
     failed = [StoreFailure(given.store_ids[place], fault.reason, fault.detail) for place, fault in faults]
-    return replace(rendered, failed=failed)
+    return replace(rendered, failed=failed, facts_only=given.facts_only)
 
 
 def _render_stores(batch: Batch, given: BatchInput) -> RenderedPart:
@@ -86,17 +88,26 @@ def _measure(batch: Batch, given: BatchInput) -> tuple[Measures, list[Outages] |
 
 
 def _measure_from_facts(batch: Batch, given: BatchInput, days: WholeDays) -> Measures:
-    """Measure stores with known days from these, and the others from all their polls."""
+    """Measure stores with known days from these, and the others from all their polls.
+
+    A group whose polls reach back further is measured apart, so that it costs no other store.
+    """
     as_of_us, windows, policy = to_us(batch.as_of), parse_windows(batch.windows), POLICIES[batch.policy]
-    known, others = np.flatnonzero(days.has_any), np.flatnonzero(~days.has_any)
-    some, rest = given.keep(known.tolist()), given.keep(others.tolist())
-    found = (
-        measure_with_days(
-            some.history, as_of_us, windows, policy, days.keep(known.tolist()), adjustments=some.adjustments
-        ),
-        measure_batch(rest.history, as_of_us, windows, policy, detail=False, adjustments=rest.adjustments),
+    is_near = days.tails_us(*bounds_us(windows, as_of_us, given.zones)) >= as_of_us - NEAR_TAIL_US
+    groups = [np.flatnonzero(days.has_any & chosen) for chosen in (is_near, ~is_near)]
+    others = np.flatnonzero(~days.has_any)
+    found = []
+    for places in groups:
+        some = given.keep(places.tolist())
+        known = days.keep(places.tolist())
+        found.append(
+            measure_with_days(some.history, as_of_us, windows, policy, known, adjustments=some.adjustments)
+        )
+    rest = given.keep(others.tolist())
+    found.append(
+        measure_batch(rest.history, as_of_us, windows, policy, detail=False, adjustments=rest.adjustments)
     )
-    order = np.argsort(np.concatenate((known, others)))
+    order = np.argsort(np.concatenate((*groups, others)))
     return Measures(
         *(np.concatenate([getattr(each, field.name) for each in found])[order] for field in fields(Measures))
     )

@@ -24,4 +24,4 @@ def upload_part(
         ]
     )
     outages = OutagesPart(others[0], lines.rows) if lines is not None else None
-    return part, BatchResult(rendered.failed, rendered.left_out, outages)
+    return part, BatchResult(rendered.failed, rendered.left_out, outages, rendered.facts_only)

@@ -15,14 +15,14 @@ from shared.ids import new_id
 from shared.reports.acceptance import Accepted, BatchTerms
 from shared.reports.model import NOWHERE, Origin, ReportState
 from shared.reports.trigger import in_one_snapshot
-from shared.uptime.policy import DAY_US, DEFAULT_POLICY, POLICIES, POLICY_VERSION, later_us, outage_history_us
+from shared.uptime.policy import DAY_US, DEFAULT_POLICY, POLICIES, POLICY_VERSION, history_us, later_us
 from shared.uptime.tzdata_release import tzdata_version
 
 _SQL, _REPORTS = queries("store_days"), queries("reports")
 MAX_DAYS = 1_100
 # The years in which polls can lie.
 _YEARS = range(2000, 2101)
-# A batch holds `batch_stores` stores if it reads up to twenty days of polls: one more day of facts reads two weeks.
+# A batch holds `batch_stores` stores if it reads up to twenty days of polls. One more day of facts reads five.
 _FULL_BATCH_DAYS = 20
 
 
@@ -121,7 +121,7 @@ async def accept_facts(
 
 def _stores_of_a_batch(request: FactsRequest, terms: BatchTerms) -> int:
     policy = POLICIES[request.policy]
-    around = (outage_history_us(policy) + later_us(policy)) // DAY_US
+    around = (history_us(policy) + later_us(policy)) // DAY_US
     days = (request.last_day - request.first_day).days + 1 + around
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_DAYS // days))
 
@@ -133,6 +133,20 @@ async def get_job(conn: AsyncConnection, job_id: UUID) -> FactsJob:
     if job is None:
         raise FactsNotFound(f"no job of daily facts has the id {job_id}: check the id")
     return job
+
+
+async def list_jobs(
+    conn: AsyncConnection,
+    *,
+    state: ReportState | None,
+    policy: str | None,
+    before_id: UUID | None,
+    limit: int,
+) -> list[FactsJob]:
+    """Return up to `limit` jobs with ids below `before_id`, newest first. None: of every state, of every policy."""
+    asked = {"state": state, "policy": policy, "before_id": before_id, "limit": limit}
+    async with conn.cursor(row_factory=class_row(FactsJob)) as cursor:
+        return await (await cursor.execute(_SQL["list_jobs"], asked)).fetchall()
 
 
 async def cancel_job(conn: AsyncConnection, job_id: UUID) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class BatchInput:
     adjustments: Adjustments = NO_ADJUSTMENTS
     # For stores with known days, the polls are only those around them.
     whole_days: WholeDays | None = None
+    # The first and the last of these whose polls are gone.
+    facts_only: tuple[date, date] | None = None
 
     def keep(self, places: Sequence[int]) -> "BatchInput":
         """Return the input of some of the stores, given by their indexes in ascending order."""
@@ -42,6 +45,7 @@ class BatchInput:
             Polls(number[polls.store[of_polls]], polls.at_us[of_polls], polls.active[of_polls]),
             self.adjustments.renumbered(number),
             self.whole_days and self.whole_days.keep(places),
+            self.facts_only,
         )
 
     @property

@@ -37,7 +37,7 @@ BATCHES_SENT_AGAIN = REGISTRY.counter(
 )
 BATCH_INPUTS = REGISTRY.counter(
     "batch_inputs_total",
-    "Inputs of batches, by the source of their polls: the worker's cache (memory), the database, both (only newer polls were read), or daily facts and the polls around them (facts).",
+    "Inputs of batches, by the source of their polls: the worker's cache (memory), the database, both (only newer polls were read), or daily facts (facts). If these need polls of the last days, their source is counted too.",
     sources=["worker"],
     labels={"source": ("memory", "both", "database", "facts")},
 )

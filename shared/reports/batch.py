@@ -23,12 +23,14 @@ class BatchResult:
     """What a batch yields in addition to its part of the report.
 
     Stores without a row there: those that `failed`, and the number of those that exist in none of the windows. `outages`
-    is None unless the report has that file.
+    is None unless the report has that file. `facts_only` has the first and the last local date that came from daily facts
+    whose polls are gone; None if there is none.
     """
 
     failed: Sequence[StoreFailure] = ()
     left_out: int = 0
     outages: OutagesPart | None = None
+    facts_only: tuple[date, date] | None = None
 
     def as_row(self) -> dict[str, object]:
         """Return the columns of the batch's row."""
@@ -40,6 +42,8 @@ class BatchResult:
             "outages_size_bytes": part and part.stored.size_bytes,
             "outages_sha256": part and part.stored.sha256,
             "outages_rows": part and part.rows,
+            "facts_only_first": self.facts_only and self.facts_only[0],
+            "facts_only_last": self.facts_only and self.facts_only[1],
         }
 
 

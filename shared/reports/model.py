@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -79,6 +79,7 @@ class Report:
     `files` are the finished ones, and `file_kinds` what was asked for.
     `failed_stores` holds the first of the `stores_failed` stores that could not be computed; it is empty in a list.
     `revision_of` is the first report of the chain of revisions; None if this is the first. `pinned_cut` is as in `Batch`.
+    `facts_only_first` and `facts_only_last` bound the local dates that came from daily facts whose polls are gone.
     """
 
     id: UUID
@@ -106,6 +107,8 @@ class Report:
     revision: int = 1
     revision_of: UUID | None = None
     pinned_cut: int | None = None
+    facts_only_first: date | None = None
+    facts_only_last: date | None = None
 
     @property
     def is_final(self) -> bool:

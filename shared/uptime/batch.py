@@ -47,18 +47,14 @@ def measure_batch(
 
 
 def find_quiet(
-    stores: StoreHistory,
-    as_of_us: int,
-    windows: Sequence[Window],
-    policy: Policy,
-    *,
-    adjustments: Adjustments = NO_ADJUSTMENTS,
+    stores: StoreHistory, starts_us: Int64s, policy: Policy, *, adjustments: Adjustments = NO_ADJUSTMENTS
 ) -> tuple[Int64s, Int64s]:
-    """Return what `quiet_since` returns for the earliest window of each store. The polls do not matter."""
-    starts_us, _ = bounds_us(windows, as_of_us, stores.zones)
-    first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
-    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
-    return quiet_since(schedule.measured, starts_us.min(axis=1))
+    """Return what `quiet_since` returns for the instants at which the windows of the stores start. The polls do not matter."""
+    if not len(starts_us):
+        return starts_us, starts_us
+    first_us, last_us = int(starts_us.min()) - outage_history_us(policy), int(starts_us.max())
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, last_us)
+    return quiet_since(schedule.measured, starts_us)
 
 
 def measure_outages(

@@ -4,7 +4,7 @@ Uses the same kernel as reports. Must not know where the days are stored.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -15,8 +15,8 @@ from shared.uptime.batch import StoreHistory
 from shared.uptime.bounds import midnights_us
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure_states
-from shared.uptime.outages import outage_states
-from shared.uptime.policy import LOOKBACK_US, NoData, Policy, later_us, outage_history_us
+from shared.uptime.outages import outage_states, without_superseded
+from shared.uptime.policy import LOOKBACK_US, NoData, Policy, history_us, later_us, outage_history_us
 from shared.uptime.states import PollHistory, States
 from shared.uptime.tiles import TileState, last_state_before, measured_before, tiled
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -59,13 +59,16 @@ def measure_days(
 ) -> DayMeasures:
     """Measure the stores on consecutive local dates, as seen from any instant at which all of them are final.
 
-    A day is final `later_us(policy)` after its end. The polls must reach from where `measure_outages` needs them for
-    the first day up to that instant. Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
+    A day is final `later_us(policy)` after its end. The polls must be those that `measure_outages` needs for a window
+    from the first day up to that instant. Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
     edges_us = day_edges_us(stores.zones, first, days)
     as_of_us = int(edges_us.max()) + later_us(policy)
     first_us = int(edges_us.min()) - outage_history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
+    # Before the time that the days need, only the last measured time of each store can matter.
+    needed_us = first_us + outage_history_us(policy) - history_us(policy)
+    schedule = replace(schedule, measured=without_superseded(schedule.measured, needed_us))
     history = PollHistory(schedule.measured, stores.polls, first_us, as_of_us, len(edges_us), policy)
     spoken = outage_states(history)
     measures = measure_states(schedule, history, spoken, (edges_us[:, :-1], edges_us[:, 1:]))

@@ -14,9 +14,11 @@ from shared.uptime.batch import StoreHistory
 from shared.uptime.bounds import bounds_us
 from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.kernel import Measures, measure
-from shared.uptime.policy import Policy, history_us, later_us
+from shared.uptime.policy import DAY_US, Policy, history_us, later_us
 from shared.uptime.window import Window
 
+# What a shorter rest of the windows needs is about what a report of a week does.
+NEAR_TAIL_US: Final = 10 * DAY_US
 _SUMMED: Final = ("excluded_us", "open_us", "up_us", "down_us", "unknown_us")
 
 
@@ -45,6 +47,16 @@ class WholeDays:
         """Return the days of some stores, given by their indexes."""
         return type(self)(*(getattr(self, field.name)[places] for field in fields(self)))
 
+    def tails_us(self, starts_us: Int64s, ends_us: Int64s) -> Int64s:
+        """Return for each store from where on the rest of its windows needs polls, its last window's end if none does.
+
+        Without what lies before known days. `starts_us` and `ends_us` are those of the windows.
+        """
+        rest_us = np.where(self.from_us < self.until_us, self.until_us, starts_us)
+        last_us = ends_us.max(axis=1, initial=0)
+        tails_us: Int64s = np.where(rest_us < ends_us, rest_us, last_us[:, None]).min(axis=1)
+        return tails_us
+
 
 def measure_with_days(
     stores: StoreHistory,
@@ -65,8 +77,12 @@ def measure_with_days(
     starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
     is_known = days.from_us < days.until_us
     heads_end_us = np.where(is_known, days.from_us, starts_us)
-    tails_us = np.where(is_known, days.until_us, starts_us), ends_us
-    tails = _measure_between(stores, as_of_us, tails_us, policy, adjustments)
+    tails_us = np.where(is_known, days.until_us, starts_us)
+    # An empty tail must not reach back to where it would be.
+    last_us = ends_us.max(axis=1, initial=0)[:, None]
+    is_empty = tails_us >= ends_us
+    stretches_us = np.where(is_empty, last_us, tails_us), np.where(is_empty, last_us, ends_us)
+    tails = _measure_between(stores, as_of_us, stretches_us, policy, adjustments)
     sums = {name: getattr(days, name) + getattr(tails, name) for name in _SUMMED}
     # Each window's head lies far from the others: measured alone, it costs a day and not the time between them.
     for number in np.flatnonzero((starts_us < heads_end_us).any(axis=0)).tolist():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.batch import StoreHistory, find_quiet
+from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Spans
 from shared.uptime.policy import POLICIES, NoData, Policy, every_poll_us, history_us, outage_history_us
 from tests.oracle.accounting import DAY_US, EPOCH, HoursRow, Poll
@@ -238,7 +239,8 @@ def test_the_polls_that_a_worker_reads_are_enough_for_outages(batch: Batch, poli
     hours, adjustments = inputs_of(stores)
     history = StoreHistory([store.zone for store in stores], hours, polls_of(plain(stores)))
     asked = [engine_window(window, LENGTHS[window])]
-    quiet, last_us = find_quiet(history, as_of_us, asked, rules, adjustments=adjustments)
+    starts_us, _ = bounds_us(asked, as_of_us, history.zones)
+    quiet, last_us = find_quiet(history, starts_us.min(axis=1), rules, adjustments=adjustments)
     before_us = dict(zip(quiet.tolist(), last_us.tolist(), strict=True))
     read = [
         store._replace(polls=read_polls(store.polls, (start_us, before_us.get(place)), rules))

@@ -17,7 +17,7 @@ from uptill_client.outages import OutageListing, StoreOutage
 from uptill_client.parameters import FILES, FORMATS, ReportOptions
 from uptill_client.rejects import RejectedRow
 from uptill_client.report_files import FailedStore, LostFile, ReportFile
-from uptill_client.report_status import Progress, ReportStatus
+from uptill_client.report_status import FactsOnlyDays, Progress, ReportStatus
 from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
@@ -40,6 +40,7 @@ __all__ = [
     "ExplainedSegment",
     "ExplainedWindow",
     "Explanation",
+    "FactsOnlyDays",
     "FactsStatus",
     "FailedStore",
     "ImportStatus",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from uptill_client.pages import iterate_pages
 from uptill_client.paths import encode_segment
 from uptill_client.report_status import Progress
 from uptill_client.transport import Transport
@@ -43,6 +44,11 @@ class FactsCalls:
         """Compute the facts of these local dates, both included. Does not wait for the job to end."""
         body = {"first_day": first.isoformat(), "last_day": last.isoformat(), "policy": policy}
         return self._api.call(FactsStatus, "POST", "/v1/facts", json=body)
+
+    def facts(self, *, state: str | None = None, policy: str | None = None) -> Iterator[FactsStatus]:
+        """Yield the jobs that compute daily facts, newest first."""
+        query = {"state": state, "policy": policy}
+        return iterate_pages(self._api, FactsStatus, "/v1/facts", "jobs", query)
 
     def get_facts(self, job_id: str) -> FactsStatus:
         """Return a job and its progress."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from uptill_client.report_files import FailedStore, LostFile, ReportFile
@@ -25,11 +25,20 @@ class ReportStores:
 
 
 @dataclass(frozen=True)
+class FactsOnlyDays:
+    """The first and the last local date that a report took from daily facts whose polls are gone."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
 class ReportStatus:
     """A report. In a list, `files`, `lost_files` and `failed_stores` are empty.
 
     `failed_stores` holds the first 100 of the `stores_failed` stores that have no row, because they could not be computed.
     `revision_of` is the first report of a chain of revisions. `pinned_cut`: it was made with the data of that cut.
+    `facts_only_days`: days whose polls are gone, so that their numbers are those of the daily facts.
     """
 
     id: str
@@ -56,6 +65,7 @@ class ReportStatus:
     revision_of: str | None = None
     pinned_cut: int | None = None
     requested_files: Sequence[str] = ("report",)
+    facts_only_days: FactsOnlyDays | None = None
 
     @property
     def is_final(self) -> bool:

@@ -1,19 +1,20 @@
-"""Jobs that compute daily facts, as resources: create, show, cancel."""
+"""Jobs that compute daily facts, as resources: create, list, show, cancel."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Response, status
 
 from services.api.context import Context
 from services.api.routes.reports import NO_STORE
-from services.api.schemas.facts import FactsBody, FactsCreate
+from services.api.schemas.facts import FactsBody, FactsCreate, FactsPage, FactsQuery
 from shared.audit import record_async
 from shared.db.connect import autocommitting_async, borrowed_async
 from shared.errors import FactsNotFound
-from shared.facts.jobs import cancel_job, get_job, trigger_facts
+from shared.facts.jobs import cancel_job, get_job, list_jobs, trigger_facts
 from shared.http.auth import RequireScope
 from shared.http.contract import answers, with_headers
+from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
@@ -42,6 +43,25 @@ async def create_facts(context: Context, key: Admin, response: Response, body: F
     context.publisher.offer(accepted.wakes)
     response.headers.update({"Location": f"/v1/facts/{job.id}", "Retry-After": "1"})
     return FactsBody.of_job(job)
+
+
+@router.get("/v1/facts")
+async def read_all_facts(
+    context: Context, key: Admin, response: Response, chosen: Annotated[FactsQuery, Query()]
+) -> FactsPage:
+    """List the jobs that compute daily facts, newest first: those of calls and those of each night."""
+    del key
+    before_id = read_id_cursor(chosen.cursor)
+    async with borrowed_async(context.pools.reading) as conn:
+        found = await list_jobs(
+            conn, state=chosen.state, policy=chosen.policy, before_id=before_id, limit=chosen.limit + 1
+        )
+    page, last = cut_page(found, chosen.limit)
+    response.headers.update(NO_STORE)
+    return FactsPage(
+        jobs=[FactsBody.of_job(job) for job in page],
+        next=None if last is None else id_cursor(last.id),
+    )
 
 
 @router.get(

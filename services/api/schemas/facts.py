@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.schemas.parameters import KnownPolicy
 from services.api.schemas.report_summary import ProgressBody
@@ -27,6 +27,17 @@ class FactsCreate(RequestBody):
     def to_request(self) -> FactsRequest:
         """Return the request. Raises `InvalidRequest` for dates out of order or too far apart."""
         return FactsRequest(self.first_day, self.last_day, self.policy)
+
+
+class FactsQuery(BaseModel):
+    """Filters and position in the list of jobs. Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: ReportState | None = Field(default=None, description="Only jobs in this state.")
+    policy: KnownPolicy | None = Field(default=None, description="Only jobs with this policy.")
+    cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
+    limit: int = Field(default=50, ge=1, le=200, description="The most jobs to return.")
 
 
 class FactsBody(BaseModel):
@@ -53,3 +64,10 @@ class FactsBody(BaseModel):
         progress = ProgressBody(stores_done=job.stores_done, stores_total=job.stores_total)
         given = {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
         return cls(**given, progress=progress)
+
+
+class FactsPage(BaseModel):
+    """Jobs that compute daily facts, newest first."""
+
+    jobs: list[FactsBody]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")

@@ -1,7 +1,7 @@
 """Answer bodies for reports in a list."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -29,6 +29,19 @@ class StoreFilterBody(BaseModel):
 
     ids_given: int | None = Field(description="How many ids were given; null if none were.")
     labels: Mapping[str, str] | None = Field(description="The labels that stores had to have; null if none.")
+
+
+class FactsOnlyBody(BaseModel):
+    """Days of a report whose polls are gone: their numbers are those of the daily facts."""
+
+    first: date = Field(description="The first local date.", examples=["2025-11-01"])
+    last: date = Field(description="The last local date.", examples=["2026-04-30"])
+
+    @classmethod
+    def of_report(cls, report: Report) -> Self | None:
+        """Build the body of a report; None if no day was read from facts alone."""
+        first, last = report.facts_only_first, report.facts_only_last
+        return None if first is None or last is None else cls(first=first, last=last)
 
 
 class ReportSummary(BaseModel):
@@ -69,6 +82,12 @@ class ReportSummary(BaseModel):
     stores_failed: int = Field(
         description="Stores that could not be computed. They have no row in the files, and `failed_stores` names them."
     )
+    facts_only_days: FactsOnlyBody | None = Field(
+        description=(
+            "The local dates, from the first to the last, that were read from daily facts because retention has dropped"
+            " polls that they need. Null if there are none, or no batch is done yet."
+        )
+    )
     error: dict[str, Any] | None = Field(
         description="Why the report failed; null unless `state` is `failed`."
     )
@@ -98,6 +117,7 @@ class ReportSummary(BaseModel):
             tzdata_version=report.tzdata_version,
             progress=ProgressBody.of_report(report),
             stores_failed=report.stores_failed,
+            facts_only_days=FactsOnlyBody.of_report(report),
             error=report.error if report.state == "failed" else None,
             created_at=report.created_at,
             started_at=report.started_at,

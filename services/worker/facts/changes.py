@@ -10,6 +10,7 @@ import psycopg
 
 from shared.clock import to_us
 from shared.db.queries import queries
+from shared.db.text_arrays import int_array
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import DAY_US, Policy, later_us, outage_history_us
 
@@ -34,19 +35,20 @@ def find_touched(
 
     Polls later than `until` touch no fact. Local dates are at most a day from those of UTC.
     """
-    asked = {"store_keys": list(store_keys), "seq": seq}
-    rows = conn.execute(_SQL["changed_terms"], asked).fetchall()
+    asked = {"store_keys": int_array(store_keys), "seq": seq}
+    row = conn.execute(_SQL["have_terms_changed"], asked).fetchone()
+    rows = conn.execute(_SQL["changed_terms"], asked).fetchall() if row and row[0] else []
     rows += _find_changed_polls(conn, {**asked, "until": until})
     return [TouchedDays(*_days_around(row, policy)) for row in rows]
 
 
 def _find_changed_polls(conn: psycopg.Connection, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
-    row = conn.execute(_SQL["changed_polls_range"], asked).fetchone()
-    if row is None or row[0] is None:
-        return []
-    within = {**asked, "from_time": row[0], "to_time": row[1]}
-    # Planned each time: a generic plan would visit every week of the table.
-    return conn.execute(_SQL["changed_polls"], within, prepare=False).fetchall()
+    found: list[tuple[Any, ...]] = []
+    for from_time, to_time in conn.execute(_SQL["changed_polls_ranges"], asked).fetchall():
+        within = {**asked, "from_time": from_time, "to_time": to_time}
+        # Planned each time: a generic plan would visit every week of the table.
+        found += conn.execute(_SQL["changed_polls"], within, prepare=False).fetchall()
+    return found
 
 
 def _days_around(row: tuple[Any, ...], policy: Policy) -> tuple[int, int, int]:

@@ -9,9 +9,11 @@ from typing import Final
 import numpy as np
 import psycopg
 
+from services.worker.earlier_polls import add_earlier_polls
 from services.worker.facts.plan import FactPlan
 from services.worker.failing_stores import find_failing_stores
 from services.worker.load import Snapshot, read_hours, read_polls
+from services.worker.packed_polls import PackedPolls
 from shared.clock import from_us, to_us
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments
 from shared.inputs.batch_input import BatchInput
@@ -21,9 +23,20 @@ from shared.reports.consistency import DataRange
 from shared.reports.model import StoreFailure
 from shared.uptime.days import DayMeasures, day_edges_us, measure_days
 from shared.uptime.intervals import Int64s
-from shared.uptime.policy import DAY_US, POLICIES, Policy, later_us, outage_history_us
+from shared.uptime.policy import (
+    DAY_US,
+    HOUR_US,
+    POLICIES,
+    Policy,
+    every_poll_us,
+    history_us,
+    later_us,
+    outage_history_us,
+)
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+# No zone is further from UTC.
+_ZONES_US: Final = 15 * HOUR_US
 # A longer gap between days is not read over, and no more days are measured at once.
 _NEAR_DAYS: Final = 10
 _DAYS_AT_ONCE: Final = 31
@@ -83,13 +96,20 @@ def _choose(stores: Stores, keys: Int64s) -> Stores:
 def _read_input(
     conn: psycopg.Connection, batch: Batch, stores: Stores, days: tuple[int, int], snapshot: Snapshot
 ) -> BatchInput:
-    policy = POLICIES[batch.policy]
-    from_time = from_us((days[0] - 1) * DAY_US - outage_history_us(policy))
-    needed = DataRange(from_time, from_time, from_us((days[1] + 2) * DAY_US + later_us(policy)))
+    """Return what the first day needs, and all polls from there on."""
+    policy, first_us = POLICIES[batch.policy], days[0] * DAY_US - _ZONES_US
+    needed = DataRange(
+        from_us(first_us - history_us(policy)),
+        from_us(first_us - every_poll_us(policy)),
+        from_us((days[1] + 1) * DAY_US + _ZONES_US + later_us(policy)),
+    )
     hours = read_hours(conn, stores)
     stored = read_adjustments(conn, stores, snapshot.seq) if snapshot.adjusted_seq else NOTHING_STORED
-    polls = read_polls(conn, stores, needed)
-    return BatchInput(stores.ids, stores.zones, hours, polls, stored.in_range(hours, needed))
+    touched = needed._replace(from_time=from_us(first_us - outage_history_us(policy)))
+    polls = PackedPolls.in_order(read_polls(conn, stores, needed), stores, needed).unpacked()
+    given = BatchInput(stores.ids, stores.zones, hours, polls, stored.in_range(hours, touched))
+    first = date.fromordinal(days[0] + _EPOCH_DAY)
+    return add_earlier_polls(conn, stores, given, policy, lambda zones: day_edges_us(zones, first, 1)[:, 0])
 
 
 def _measure(

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import psycopg
 
 from services.worker.facts.changes import TouchedDays, find_touched, last_instant
 from shared.db.queries import queries
-from shared.uptime.intervals import Bools, Int64s
-from shared.uptime.policy import DAY_US, POLICY_VERSION, Policy, later_us, outage_history_us
+from shared.db.text_arrays import int_array
+from shared.uptime.policy import DAY_US, POLICY_VERSION, Policy, history_us
 from shared.uptime.tzdata_release import tzdata_version
 
 _SQL = queries("store_days")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_WEEK_DAYS: Final = 7
+# Before all days.
+_ALWAYS: Final = -(1 << 40)
 # The changes of ten days with a group of live polls each second.
 _MOST_CHANGES: Final = 1_000_000
 
@@ -35,7 +35,7 @@ def read_marks(conn: psycopg.Connection, policy: Policy, store_keys: Sequence[in
 
     One cannot be checked if the ledger has forgotten changes after it, or if other rules or time zones made the facts.
     """
-    asked: dict[str, Any] = {"policy": policy.name, "store_keys": list(store_keys)}
+    asked: dict[str, Any] = {"policy": policy.name, "store_keys": int_array(store_keys)}
     rows = conn.execute(_SQL["marks"], asked).fetchall()
     if not rows:
         return []
@@ -57,10 +57,12 @@ def find_touched_since(conn: psycopg.Connection, policy: Policy, marks: Sequence
     return find_touched(conn, keys, min(mark.seq for mark in marks), until, policy)
 
 
-def have_polls(conn: psycopg.Connection, first: Int64s, last: Int64s, policy: Policy) -> Bools:
-    """Return whether no week was dropped that the days from `first` to `last` (since 1970) need."""
-    before, after = (us // DAY_US + 2 for us in (outage_history_us(policy), later_us(policy)))
-    complete = np.ones(len(first), dtype=np.bool_)
-    for (week,) in conn.execute(_SQL["dropped_weeks"]).fetchall():
-        complete &= (last + after < week) | (first - before >= week + _WEEK_DAYS)
-    return complete
+def first_computable_day(conn: psycopg.Connection, policy: Policy) -> int:
+    """Return the first day (since 1970) that can be computed from polls: retention has dropped none that it needs.
+
+    Facts of earlier days are all that is left of them. Local dates are at most a day from those of UTC.
+    """
+    row = conn.execute(_SQL["polls_from"]).fetchone()
+    if row is None or row[0] is None:
+        return _ALWAYS
+    return int(row[0]) - -history_us(policy) // DAY_US + 1

@@ -9,12 +9,13 @@ import numpy as np
 import psycopg
 
 from services.worker.facts.changes import touched_cells
-from services.worker.facts.marks import Mark, find_touched_since, have_polls, read_marks
+from services.worker.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
 from services.worker.load import read_stores
 from shared.db.queries import queries
+from shared.db.text_arrays import int_array
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
-from shared.uptime.intervals import Int64s
+from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.policy import POLICIES, Policy
 
 _SQL = queries("store_days")
@@ -23,31 +24,38 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True)
 class FactPlan:
-    """The cells to compute, as pairs of a store's key and a day since 1970. `seen` holds the mark of each store that has one."""
+    """The cells to compute, as pairs of a store's key and a day since 1970, and whether each has a fact now.
+
+    `seen` holds the mark of each store that has one.
+    """
 
     stores: Stores
     seen: dict[int, int]
     store_keys: Int64s
     days: Int64s
+    has_fact: Bools
 
 
 def plan_facts(conn: psycopg.Connection, batch: Batch) -> FactPlan:
     """Return what the batch has to compute, in the caller's snapshot.
 
     1. Of the wanted days, those without facts.
-    2. Of all days with facts, those that a change since the store's mark can have touched. All days of a store whose
-       mark cannot be checked: the ledger has forgotten changes, or other rules or time zones computed them.
+    2. Of all days with facts, those that a change since the store's mark can have touched. All days of a store without
+       a mark, or whose mark cannot be checked: the ledger has forgotten changes, or other rules or time zones
+       computed them.
     3. Not those whose polls were dropped: their facts are all that is left.
     """
     policy, stores = POLICIES[batch.policy], read_stores(conn, batch)
     marks = read_marks(conn, policy, stores.keys.tolist())
-    invalid = [mark.store_key for mark in marks if not mark.is_valid]
-    stale = [_list_days(conn, batch, invalid), _find_stale(conn, batch, marks, policy)]
-    store_keys, days = np.concatenate([_find_missing(conn, batch, stores), *stale], axis=1)
-    computable = have_polls(conn, days, days, policy)
-    return FactPlan(
-        stores, {mark.store_key: mark.seq for mark in marks}, store_keys[computable], days[computable]
-    )
+    valid = [mark for mark in marks if mark.is_valid]
+    unchecked = sorted(set(stores.keys.tolist()) - {mark.store_key for mark in valid})
+    stale = [_list_days(conn, batch, unchecked), _find_stale(conn, batch, valid, policy)]
+    missing = _find_missing(conn, batch, stores)
+    store_keys, days = np.concatenate([missing, *stale], axis=1)
+    has_fact = np.arange(len(days)) >= missing.shape[1]
+    some = days >= first_computable_day(conn, policy)
+    seen = {mark.store_key: mark.seq for mark in marks}
+    return FactPlan(stores, seen, store_keys[some], days[some], has_fact[some])
 
 
 def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores) -> Int64s:
@@ -65,12 +73,11 @@ def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores) -> Int
 
 
 def _find_stale(conn: psycopg.Connection, batch: Batch, marks: Sequence[Mark], policy: Policy) -> Int64s:
-    valid = [mark for mark in marks if mark.is_valid]
-    touched = find_touched_since(conn, policy, valid)
+    touched = find_touched_since(conn, policy, marks)
     if not touched:
         return np.zeros((2, 0), dtype=np.int64)
     every = any(change.store_key == 0 for change in touched)
-    chosen = {mark.store_key for mark in valid} if every else {change.store_key for change in touched}
+    chosen = {mark.store_key for mark in marks} if every else {change.store_key for change in touched}
     keys, days = _list_days(conn, batch, sorted(chosen))
     cells = np.unique(np.concatenate(list(touched_cells(touched, keys, days))))
     return np.stack((keys[cells], days[cells]))
@@ -86,9 +93,10 @@ def _list_days(
     """Return the cells that have facts, as two rows: keys and days."""
     asked = {
         "policy": batch.policy,
-        "store_keys": list(store_keys),
+        "store_keys": int_array(store_keys),
         "first_day": first,
         "last_day": last,
     }
-    rows = conn.execute(_SQL["days"], asked).fetchall() if store_keys else []
-    return np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    row = conn.execute(_SQL["days"], asked, binary=True).fetchone() if store_keys else None
+    packed = row[0] if row and row[0] else b""
+    return np.frombuffer(packed, dtype=">i4").astype(np.int64).reshape(-1, 2).T

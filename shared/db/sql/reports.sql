@@ -200,20 +200,28 @@ select count(*) as batches, coalesce(sum(stores), 0) as stores, bool_or(is_short
 -- Each id with the scope of its caller; `place` is its position in the lists.
 select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, failed_stores, files, file_kinds, revision, revision_of, pinned_cut
+    stores_done, stores_failed, failed_stores, files, file_kinds, revision, revision_of, pinned_cut, facts_only_first,
+    facts_only_last
 from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
 join report_shown r on r.id = asked.id
 join report_failures f on f.report_id = r.id
 join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
+cross join lateral (
+    select min(facts_only_first) as facts_only_first, max(facts_only_last) as facts_only_last
+    from report_batch where report_id = r.id) facts_only
 where asked.scope is null or r.scope @> asked.scope
 
 -- name: list_reports
 -- Without the names of failed stores: only the report itself lists them.
 select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, '[]'::jsonb as failed_stores, files, file_kinds, revision, revision_of, pinned_cut
+    stores_done, stores_failed, '[]'::jsonb as failed_stores, files, file_kinds, revision, revision_of, pinned_cut, facts_only_first,
+    facts_only_last
 from report_shown r join report_failures f on f.report_id = r.id
 join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
+cross join lateral (
+    select min(facts_only_first) as facts_only_first, max(facts_only_last) as facts_only_last
+    from report_batch where report_id = r.id) facts_only
 where (%(before_id)s::uuid is null or r.id < %(before_id)s)
   and (%(scope)s::jsonb is null or r.scope @> %(scope)s::jsonb)
   and (%(state)s::text is null or r.state = %(state)s)
@@ -302,7 +310,7 @@ update report_batch b
 set state = 'done', lease_until = null, part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
     data_cut = %(read_seq)s, failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
     outages_part = %(outages_part)s, outages_size_bytes = %(outages_size_bytes)s, outages_sha256 = %(outages_sha256)s,
-    outages_rows = %(outages_rows)s, error = null
+    outages_rows = %(outages_rows)s, facts_only_first = %(facts_only_first)s, facts_only_last = %(facts_only_last)s, error = null
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
   and r.id = b.report_id and r.state = 'running'
@@ -385,7 +393,7 @@ update report_batch b
 set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(read_seq)s,
     failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
     outages_part = %(outages_part)s, outages_size_bytes = %(outages_size_bytes)s, outages_sha256 = %(outages_sha256)s,
-    outages_rows = %(outages_rows)s
+    outages_rows = %(outages_rows)s, facts_only_first = %(facts_only_first)s, facts_only_last = %(facts_only_last)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'

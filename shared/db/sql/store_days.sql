@@ -13,6 +13,18 @@ select id, state, policy, first_day, last_day, as_of, created_at, started_at, fi
     (select coalesce(sum(failed_stores), 0)::bigint from report_batch where report_id = report.id) as stores_failed
 from report where id = %(id)s and kind = 'facts'
 
+-- name: list_jobs
+-- Ids grow with the time of creation.
+select id, state, policy, first_day, last_day, as_of, created_at, started_at, finished_at, error,
+    (select coalesce(sum(stores), 0)::bigint from report_batch where report_id = report.id) as stores_total,
+    (select coalesce(sum(stores), 0)::bigint from report_batch where report_id = report.id and state = 'done') as stores_done,
+    (select coalesce(sum(failed_stores), 0)::bigint from report_batch where report_id = report.id) as stores_failed
+from report
+where kind = 'facts' and (%(before_id)s::uuid is null or id < %(before_id)s)
+    and (%(state)s::text is null or state = %(state)s) and (%(policy)s::text is null or policy = %(policy)s)
+order by id desc
+limit %(limit)s
+
 -- name: cancel_job
 update report set state = 'canceled', finished_at = clock_timestamp()
 where id = %(id)s and kind = 'facts' and state in ('queued', 'running')
@@ -39,36 +51,57 @@ select store_key, seq from store_day_mark where policy = %(policy)s and store_ke
 order by store_key for update
 
 -- name: days
--- Dates are days since 1970. Null: no bound.
-select store_key, local_date - date '1970-01-01' from store_day
+-- One value of fixed-width records. Dates are days since 1970. Null: no bound.
+select string_agg(int4send(store_key) || int4send(local_date - date '1970-01-01'), ''::bytea) from store_day
 where policy = %(policy)s and store_key = any(%(store_keys)s)
     and local_date >= coalesce(%(first_day)s::date, '-infinity') and local_date <= coalesce(%(last_day)s::date, 'infinity')
 
 -- name: sums
--- Of some days of stores, from `first` up to but not including `until`, by the place of each in the question.
-select place - 1, count(*), coalesce(sum(excluded_us), 0)::bigint, coalesce(sum(open_us), 0)::bigint,
-    coalesce(sum(up_us), 0)::bigint, coalesce(sum(down_us), 0)::bigint, coalesce(sum(unknown_us), 0)::bigint
-from unnest(%(store_keys)s::integer[], %(first)s::date[], %(until)s::date[])
-    with ordinality asked (store_key, first, until, place)
-join store_day on store_day.store_key = asked.store_key and local_date >= first and local_date < until
-where policy = %(policy)s and local_date between %(first_day)s and %(last_day)s
-group by place
+-- Of the days of some stores: months to take whole, from `month_from` up to but not including `month_until`, and two ranges
+-- of days to add (sign 1) or to take away (-1). All are days since 1970. Read from the indexes of the partitions alone.
+select store_key, sum(days)::bigint, sum(excluded_us)::bigint, sum(open_us)::bigint, sum(up_us)::bigint,
+    sum(down_us)::bigint, sum(unknown_us)::bigint
+from (
+    select store_key, days, excluded_us, open_us, up_us, down_us, unknown_us
+    from store_month
+    where policy = %(policy)s and store_key = any(%(store_keys)s)
+        and month >= date '1970-01-01' + %(month_from)s::integer and month < date '1970-01-01' + %(month_until)s::integer
+    union all
+    select store_key, %(head_sign)s, %(head_sign)s * excluded_us, %(head_sign)s * open_us, %(head_sign)s * up_us,
+        %(head_sign)s * down_us, %(head_sign)s * unknown_us
+    from store_day
+    where policy = %(policy)s and store_key = any(%(store_keys)s)
+        and local_date >= date '1970-01-01' + %(head_from)s::integer
+        and local_date < date '1970-01-01' + %(head_until)s::integer
+    union all
+    select store_key, %(tail_sign)s, %(tail_sign)s * excluded_us, %(tail_sign)s * open_us, %(tail_sign)s * up_us,
+        %(tail_sign)s * down_us, %(tail_sign)s * unknown_us
+    from store_day
+    where policy = %(policy)s and store_key = any(%(store_keys)s)
+        and local_date >= date '1970-01-01' + %(tail_from)s::integer
+        and local_date < date '1970-01-01' + %(tail_until)s::integer
+) parts
+group by store_key
 
 -- name: readable_from
 -- Marks with an older number are not checked: the ledger has forgotten changes, a writer did not keep what it replaced, or
 -- the changes since are too many to look through: it is quicker to compute the days again.
 select greatest(forgotten_seq, history_from_seq, seq - %(most_changes)s) from ledger_head
 
--- name: dropped_weeks
--- Days since 1970.
-select starts_at::date - date '1970-01-01' from dropped_week order by 1
+-- name: polls_from
+-- Where the polls begin that retention has left, in days since 1970; null: it has dropped none.
+select (max(starts_at) at time zone 'UTC')::date + 7 - date '1970-01-01' from dropped_week
 
--- name: changed_polls_range
--- Between which instants up to `until` polls have changed after `seq`. A dropped week changes no fact.
-select min(min_at), least(max(max_at), %(until)s)
-from import_chunk join import on import.id = import_id
-where commit_seq > %(seq)s and kind = 'polls' and min_at <= %(until)s
-    and not exists (select from dropped_week where dropped_week.seq = commit_seq)
+-- name: changed_polls_ranges
+-- Between which instants up to `until` polls have changed after `seq`: few ranges, so that a late poll does not make all
+-- polls up to the newest be looked through. A dropped week changes no fact.
+select lower(stretch), upper(stretch)
+from (
+    select range_agg(tstzrange(min_at - interval '1 day', least(max_at, %(until)s) + interval '1 day', '[]')) as stretches
+    from import_chunk join import on import.id = import_id
+    where commit_seq > %(seq)s and kind = 'polls' and min_at <= %(until)s
+        and not exists (select from dropped_week where dropped_week.seq = commit_seq)
+) changed, unnest(stretches) stretch
 
 -- name: changed_polls
 select store_key, min(observed_at), max(observed_at)
@@ -76,6 +109,13 @@ from observation
 where store_key = any(%(store_keys)s) and observed_at between %(from_time)s and %(to_time)s
     and full_seq(since_seq, (select seq from ledger_head)) > %(seq)s
 group by store_key
+
+-- name: have_terms_changed
+-- Whether anything but polls changed after `seq`, or may have.
+select exists (
+        select from import_chunk join import on import.id = import_id
+        where commit_seq > %(seq)s and kind is distinct from 'polls')
+    or cardinality(not_yet_effective(%(seq)s)) > 0
 
 -- name: changed_terms
 -- Stores whose hours, zone or adjustments changed after `seq`, and between which instants that matters. Null: no bound. The
@@ -117,19 +157,56 @@ select 0, null, null from calendar where since_seq > %(seq)s or until_seq > %(se
 select ensure_store_day_partition(month::date)
 from generate_series(date_trunc('month', %(first_day)s::date), %(last_day)s::date, interval '1 month') month
 
--- name: delete_days
+-- name: delete_day
 delete from store_day
-using unnest(%(store_keys)s::integer[], %(days)s::integer[]) gone (store_key, day)
-where policy = %(policy)s and store_day.store_key = gone.store_key and local_date = date '1970-01-01' + gone.day
-    and local_date between %(first_day)s and %(last_day)s
+where policy = %(policy)s and store_key = any(%(store_keys)s) and local_date = date '1970-01-01' + %(day)s::integer
+returning store_key, local_date - date '1970-01-01', scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us,
+    up_min_us, up_max_us, polls, outages
+
+-- name: forget_months
+-- Of stores whose sums are made again: what they are made from.
+with gone as (delete from store_month where policy = %(policy)s and store_key = any(%(store_keys)s))
+select store_key, local_date - date '1970-01-01', scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us,
+    up_min_us, up_max_us, polls, outages
+from store_day where policy = %(policy)s and store_key = any(%(store_keys)s)
+
+-- name: change_months
+-- Add changes to the sums of months. `dates` are those that the change adds or takes away.
+merge into store_month
+using unnest(%(store_key)s::integer[], %(month)s::integer[], %(dates)s::integer[], %(days)s::smallint[],
+    %(scheduled_us)s::bigint[], %(excluded_us)s::bigint[], %(open_us)s::bigint[], %(up_us)s::bigint[], %(down_us)s::bigint[],
+    %(unknown_us)s::bigint[], %(up_min_us)s::bigint[], %(up_max_us)s::bigint[], %(polls)s::integer[], %(outages)s::integer[])
+    change (store_key, month, dates, days, scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us, up_min_us,
+        up_max_us, polls, outages)
+on policy = %(policy)s and store_month.store_key = change.store_key
+    and store_month.month = date '1970-01-01' + change.month
+when matched then update set
+    dates = store_month.dates # change.dates,
+    days = store_month.days + change.days,
+    scheduled_us = store_month.scheduled_us + change.scheduled_us,
+    excluded_us = store_month.excluded_us + change.excluded_us,
+    open_us = store_month.open_us + change.open_us,
+    up_us = store_month.up_us + change.up_us,
+    down_us = store_month.down_us + change.down_us,
+    unknown_us = store_month.unknown_us + change.unknown_us,
+    up_min_us = store_month.up_min_us + change.up_min_us,
+    up_max_us = store_month.up_max_us + change.up_max_us,
+    polls = store_month.polls + change.polls,
+    outages = store_month.outages + change.outages
+when not matched then insert (policy, store_key, month, dates, days, scheduled_us, excluded_us, open_us, up_us, down_us,
+    unknown_us, up_min_us, up_max_us, polls, outages)
+values (%(policy)s, change.store_key, date '1970-01-01' + change.month, change.dates, change.days, change.scheduled_us,
+    change.excluded_us, change.open_us, change.up_us, change.down_us, change.unknown_us, change.up_min_us, change.up_max_us,
+    change.polls, change.outages)
 
 -- name: forget_marks
 delete from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 
 -- name: set_marks
 insert into store_day_mark (policy, store_key, seq, last_day, policy_version, tzdata_version)
-select %(policy)s, store_key, %(seq)s, last_day, %(policy_version)s, %(tzdata_version)s
-from unnest(%(store_keys)s::integer[], %(last_days)s::date[]) given (store_key, last_day)
+select %(policy)s, store_key, %(seq)s, case when last_day >= 0 then date '1970-01-01' + last_day end, %(policy_version)s,
+    %(tzdata_version)s
+from unnest(%(store_keys)s::integer[], %(last_days)s::integer[]) given (store_key, last_day)
 on conflict (policy, store_key) do update
 set seq = excluded.seq, last_day = greatest(store_day_mark.last_day, excluded.last_day),
     policy_version = excluded.policy_version, tzdata_version = excluded.tzdata_version

@@ -29,6 +29,9 @@ def test_build_show_and_cancel(services: Services, client: UptillClient, databas
         assert conn.execute(_COUNT).fetchone() == (3,)
     canceled = json.loads(run("cancel", job_id, "--json"))
     assert (canceled["state"], canceled["progress"]) == ("succeeded", {"stores_done": 1, "stores_total": 1})
+    assert [job["id"] for job in json.loads(run("list", "--json"))] == [job_id]
+    assert "1 of 1" in run("list", "--state", "succeeded", "--policy", "classic")
+    assert job_id not in run("list", "--state", "failed")
     refused = services.run("facts", "build", "--from", "2024-10-14", "--to", "2024-10-12")
     assert (refused.returncode, "exchange them" in " ".join(refused.stderr.split())) == (2, True)
 

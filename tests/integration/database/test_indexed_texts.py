@@ -24,6 +24,7 @@ KNOWN = {
     "report_webhook_report_id_key_prefix_url_key": "2,048 characters of ASCII (check_url)",
     "store_day_mark_pkey": "names of policies",
     "store_day_pkey": "names of policies",
+    "store_month_pkey": "names of policies",
     "store_store_id_key": "1,024 bytes",
     "webhook_delivery_key_line_receiver_due_at_idx": "8 characters and the host of a URL (check_url)",
     "watched_source_pkey": "1,024 bytes (stored_name)",

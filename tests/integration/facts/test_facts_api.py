@@ -114,6 +114,25 @@ def test_a_canceled_job_goes_on_where_it_stopped(
     assert set(before) < set(after), "what was committed is not computed again"
 
 
+def test_jobs_are_listed_in_pages(api: TestClient, conn: psycopg.Connection, database_url: str) -> None:
+    del conn
+    trigger(database_url)
+    ids = [
+        api.post("/v1/facts", json={**WEEK, "policy": policy}).json()["id"]
+        for policy in ("hold", "classic", "hold")
+    ]
+    api.delete(f"/v1/facts/{ids[0]}")
+    first = api.get("/v1/facts", params={"limit": 2}).json()
+    assert [job["id"] for job in first["jobs"]] == [ids[2], ids[1]]
+    second = api.get("/v1/facts", params={"limit": 2, "cursor": first["next"]}).json()
+    assert ([job["id"] for job in second["jobs"]], second["next"]) == ([ids[0]], None)
+    assert second["jobs"] == [api.get(f"/v1/facts/{ids[0]}").json()]
+    chosen = {"policy": "hold", "state": "queued"}
+    assert [job["id"] for job in api.get("/v1/facts", params=chosen).json()["jobs"]] == [ids[2]]
+    problem(api.get("/v1/facts", params={"cursor": "x"}), 422, "invalid_request")
+    problem(api.get("/v1/facts", params={"labels": "x"}), 422, "invalid_request")
+
+
 def test_reports_go_first(
     api: TestClient, worker: WorkerContext, conn: psycopg.Connection, database_url: str
 ) -> None:

@@ -69,6 +69,56 @@ def test_they_are_the_reports_of_all_polls(
             for _ in range(4):
                 batch = world.batch()
                 with_facts = part(conn, InputCache(ROOMY), batch)
-                assert with_facts == part(conn, InputCache(0, uses_facts=False), batch), batch
+                # Where polls are gone, only facts know the numbers that they gave.
+                if with_facts.facts_only is None:
+                    assert with_facts == part(conn, InputCache(0, uses_facts=False), batch), batch
             world.change()
     assert used() > before + STEPS / 2
+
+
+def test_days_whose_polls_are_gone_come_from_facts_and_the_report_says_so(
+    database_url: str, worker: WorkerContext, tmp_path: Path
+) -> None:
+    world = FactsWorld(database_url, tmp_path, 1)
+    world.load_polls(
+        [(f"store-{n % 3}", "active", START - timedelta(hours=7 * n)) for n in range(1, 24 * 45 // 7)]
+    )
+    as_of = START + timedelta(days=3)
+    asked = {
+        "policy": "classic",
+        "detail": False,
+        "files": ("report",),
+        "as_of": as_of,
+        "windows": ["month_of:2024-09"],
+    }
+    batch = Batch(**vars(CacheWorld.batch(world)) | asked)
+    build(database_url, worker, START.date() - timedelta(days=50), START.date())
+    with psycopg.connect(database_url) as conn:
+        conn.rollback()
+        before = part(conn, InputCache(0), batch)
+        assert before.facts_only is None
+        assert before == part(conn, InputCache(0, uses_facts=False), batch)
+    with psycopg.connect(database_url) as other:
+        for _ in range(3):
+            assert other.execute("select drop_oldest_week(%s, %s)", [as_of, new_id()]).fetchone() != (None,)
+    # Neither polls that arrive for them later nor the next job change what was known of these days.
+    world.load_polls([("store-0", "inactive", as_of - timedelta(days=39))])
+    build(database_url, worker, START.date() - timedelta(days=50), START.date())
+    with psycopg.connect(database_url) as conn:
+        conn.rollback()
+        after = part(conn, InputCache(0), batch)
+        assert after.facts_only is not None
+        assert after.data == before.data
+        assert part(conn, InputCache(0, uses_facts=False), batch).data != before.data
+        first, last = after.facts_only
+        assert first == date(2024, 9, 1)
+        dropped = conn.execute("select max(starts_at)::date + 6 from dropped_week").fetchone()
+        assert dropped is not None
+        assert dropped[0] <= last <= dropped[0] + timedelta(days=4)
+    # A change of a day that has polls is counted, beside those that have none.
+    world.load_polls([("store-0", "inactive", as_of - timedelta(days=19, minutes=3))])
+    with psycopg.connect(database_url) as conn:
+        conn.rollback()
+        changed = part(conn, InputCache(0), batch)
+        assert changed.facts_only == after.facts_only
+        assert changed.data != after.data

@@ -24,6 +24,16 @@ from tests.integration.reports.test_input_cache import START, CacheWorld
 
 FIRST, LAST = START.date() - timedelta(days=14), START.date() + timedelta(days=3)
 STEPS = int(os.environ.get("FACTS_STEPS", "12"))
+_NAMES = (
+    "scheduled_us", "excluded_us", "open_us", "up_us", "down_us", "unknown_us", "up_min_us", "up_max_us", "polls", "outages",
+)  # fmt: skip
+_MONTHS = (
+    f"select store_key, month, dates, days, {', '.join(_NAMES)} from store_month where days > 0 order by 1, 2"
+)
+_SUMMED = f"""
+select store_key, date_trunc('month', local_date)::date, bit_or(1 << (extract(day from local_date)::integer - 1)),
+    count(*), {", ".join(f"sum({name})" for name in _NAMES)}
+from store_day group by 1, 2 order by 1, 2"""
 Rows = Mapping[tuple[int, date], tuple[int, ...]]
 _READ = """
 select store_key, local_date, scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us, up_min_us, up_max_us, polls,
@@ -55,7 +65,9 @@ def build(
 
 
 def stored(url: str) -> Rows:
+    """Return all facts, whose months must add up to them."""
     with psycopg.connect(url) as conn:
+        assert conn.execute(_MONTHS.encode()).fetchall() == conn.execute(_SUMMED.encode()).fetchall()
         return {(key, day): tuple(rest) for key, day, *rest in conn.execute(_READ.encode())}
 
 
@@ -98,6 +110,43 @@ def test_they_are_as_good_as_computed_from_nothing(
         assert found
         kept = found
         world.change()
+
+
+def test_facts_without_a_mark_are_computed_again(
+    database_url: str, worker: WorkerContext, tmp_path: Path
+) -> None:
+    """Whoever changes polls by SQL deletes the marks. The sums of the months are made again too."""
+    CacheWorld(database_url, tmp_path, 1)
+    build(database_url, worker)
+    before = stored(database_url)
+    with psycopg.connect(database_url) as conn:
+        conn.execute("delete from store_day_mark")
+        conn.execute("update observation set is_active = not is_active")
+        conn.execute("update store_month set up_us = up_us + 1")
+    job_id = build(database_url, worker)
+    found = stored(database_url)
+    assert found != before
+    assert found == from_nothing(database_url, worker, job_id)
+
+
+def test_a_late_poll_costs_the_days_around_it_of_its_store(
+    database_url: str, worker: WorkerContext, tmp_path: Path
+) -> None:
+    world = CacheWorld(database_url, tmp_path, 1)
+    build(database_url, worker)
+    world.load_polls([("store-0", "active", START - timedelta(days=9, minutes=7))])
+    with psycopg.connect(database_url) as conn:
+        conn.execute(
+            "create temporary table before as select store_key, local_date, xmin::text as version from store_day"
+        )
+        build(database_url, worker)
+        rows = conn.execute(
+            "select store_id, local_date from store_day join store using (store_key)"
+            " left join before using (store_key, local_date) where version is distinct from store_day.xmin::text"
+        ).fetchall()
+    day = (START - timedelta(days=9)).date()
+    assert {store_id for store_id, _ in rows} == {"store-0"}
+    assert {at for _, at in rows} <= {day + timedelta(days=n) for n in range(-3, 12)}
 
 
 def test_a_batch_that_another_job_overtook_writes_nothing(

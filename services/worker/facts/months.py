@@ -1,0 +1,59 @@
+"""The sums of daily facts by calendar month (`store_month`): what a change of facts changes in them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+
+from services.worker.facts.compute import MEASURES
+from shared.db.queries import queries
+from shared.db.text_arrays import int_array
+from shared.uptime.intervals import Int64s
+
+_SQL = queries("store_days")
+_SUMMED: Final = (*MEASURES, "outages")
+
+
+def change_months(conn: psycopg.Connection, policy: str, gone: Int64s, added: Int64s) -> None:
+    """Take the deleted facts out of the sums of their months, and add the new ones. Both are rows as in `Facts`."""
+    rows = np.concatenate((gone, added))
+    if not len(rows):
+        return
+    sign = np.repeat([-1, 1], [len(gone), len(added)])
+    first = months_of(rows[:, 1])
+    order = np.lexsort((first, rows[:, 0]))
+    rows, sign, first = rows[order], sign[order], first[order]
+    begins = np.ones(len(rows), dtype=np.bool_)
+    begins[1:] = (np.diff(rows[:, 0]) != 0) | (np.diff(first) != 0)
+    begin = np.flatnonzero(begins)
+    sums = np.add.reduceat(sign[:, None] * rows[:, 2:], begin)
+    values: dict[str, Any] = {
+        "store_key": rows[begin, 0],
+        "month": first[begin],
+        # The date of a fact that is replaced occurs twice, and so stays.
+        "dates": np.bitwise_xor.reduceat(np.left_shift(1, rows[:, 1] - first), begin),
+        "days": np.add.reduceat(sign, begin),
+        **dict(zip(_SUMMED, sums.T, strict=True)),
+    }
+    conn.execute(
+        _SQL["change_months"],
+        {"policy": policy, **{name: int_array(value) for name, value in values.items()}},
+    )
+
+
+def forget_months(conn: psycopg.Connection, policy: str, store_keys: Sequence[int]) -> Int64s:
+    """Delete the sums of stores and return the facts that they have, to be added again."""
+    asked = {"policy": policy, "store_keys": int_array(store_keys)}
+    return as_rows(conn.execute(_SQL["forget_months"], asked).fetchall())
+
+
+def as_rows(found: Sequence[Sequence[int]]) -> Int64s:
+    """Return facts that were read from `store_day` as the rows of `Facts`."""
+    return np.array(found, dtype=np.int64).reshape(-1, len(_SUMMED) + 2)
+
+
+def months_of(days: Int64s) -> Int64s:
+    """Return the first day of each day's month. All are days since 1970."""
+    months = days.astype("datetime64[D]").astype("datetime64[M]")
+    return months.astype("datetime64[D]").astype(np.int64)
