@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import psycopg
 
-from services.worker.facts.changes import TouchedDays
-from services.worker.facts.marks import find_touched_since, have_polls, read_marks
 from services.worker.load import Snapshot, read_hours, read_polls, read_stores
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
+from shared.facts.changes import TouchedDays
+from shared.facts.marks import find_touched_since, have_polls, read_marks
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores

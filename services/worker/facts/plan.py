@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import psycopg
 
-from services.worker.facts.changes import touched_cells
-from services.worker.facts.marks import Mark, find_touched_since, have_polls, read_marks
 from services.worker.load import read_stores
 from shared.db.queries import queries
+from shared.facts.changes import touched_cells
+from shared.facts.marks import Mark, find_touched_since, have_polls, read_marks
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
 from shared.uptime.intervals import Int64s

@@ -34,6 +34,12 @@ select pg_advisory_xact_lock(hashtextextended('uptill.facts', 0))
 select store_key, seq, last_day, policy_version, tzdata_version from store_day_mark
 where policy = %(policy)s and store_key = any(%(store_keys)s)
 
+-- name: mark_groups
+-- Marks that are alike, with the keys of their stores as packed integers. Null: of every store.
+select seq, last_day, policy_version, tzdata_version, string_agg(int4send(store_key), ''::bytea) from store_day_mark
+where policy = %(policy)s and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+group by seq, last_day, policy_version, tzdata_version
+
 -- name: lock_marks
 select store_key, seq from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 order by store_key for update
@@ -63,12 +69,15 @@ select greatest(forgotten_seq, history_from_seq, seq - %(most_changes)s) from le
 -- Days since 1970.
 select starts_at::date - date '1970-01-01' from dropped_week order by 1
 
--- name: changed_polls_range
--- Between which instants up to `until` polls have changed after `seq`. A dropped week changes no fact.
-select min(min_at), least(max(max_at), %(until)s)
-from import_chunk join import on import.id = import_id
-where commit_seq > %(seq)s and kind = 'polls' and min_at <= %(until)s
-    and not exists (select from dropped_week where dropped_week.seq = commit_seq)
+-- name: changed_kinds
+-- What the ledger says about changes after `seq`: whether any is not of polls, and between which instants from `since` up to
+-- `until` polls have changed. A dropped week changes no fact.
+select coalesce(bool_or(kind <> 'polls'), false),
+    min(greatest(min_at, %(since)s::timestamptz)) filter (where matters), max(least(max_at, %(until)s)) filter (where matters)
+from import_chunk join import on import.id = import_id, lateral (
+    select kind = 'polls' and min_at <= %(until)s and max_at >= coalesce(%(since)s::timestamptz, '-infinity')
+        and not exists (select from dropped_week where dropped_week.seq = commit_seq)) polls (matters)
+where commit_seq > %(seq)s
 
 -- name: changed_polls
 select store_key, min(observed_at), max(observed_at)

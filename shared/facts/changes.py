@@ -27,26 +27,30 @@ class TouchedDays:
     last: int
 
 
+@dataclass(frozen=True)
+class PollRange:
+    """Polls later than `until` touch no fact that matters, and those before `since` neither. None: no bound."""
+
+    until: datetime
+    since: datetime | None = None
+
+
 def find_touched(
-    conn: psycopg.Connection, store_keys: Sequence[int], seq: int, until: datetime, policy: Policy
+    conn: psycopg.Connection, store_keys: Sequence[int], seq: int, polls: PollRange, policy: Policy
 ) -> list[TouchedDays]:
     """Return what changes after ledger number `seq` can have touched, in the caller's snapshot.
 
-    Polls later than `until` touch no fact. Local dates are at most a day from those of UTC.
+    Local dates are at most a day from those of UTC.
     """
     asked = {"store_keys": list(store_keys), "seq": seq}
-    rows = conn.execute(_SQL["changed_terms"], asked).fetchall()
-    rows += _find_changed_polls(conn, {**asked, "until": until})
+    row = conn.execute(_SQL["changed_kinds"], {"seq": seq, **vars(polls)}).fetchone()
+    has_terms, from_time, to_time = row or (False, None, None)
+    rows = conn.execute(_SQL["changed_terms"], asked).fetchall() if has_terms else []
+    if to_time is not None:
+        within = {**asked, "from_time": from_time, "to_time": to_time}
+        # Planned each time: a generic plan would visit every week of the table.
+        rows += conn.execute(_SQL["changed_polls"], within, prepare=False).fetchall()
     return [TouchedDays(*_days_around(row, policy)) for row in rows]
-
-
-def _find_changed_polls(conn: psycopg.Connection, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
-    row = conn.execute(_SQL["changed_polls_range"], asked).fetchone()
-    if row is None or row[0] is None:
-        return []
-    within = {**asked, "from_time": row[0], "to_time": row[1]}
-    # Planned each time: a generic plan would visit every week of the table.
-    return conn.execute(_SQL["changed_polls"], within, prepare=False).fetchall()
 
 
 def _days_around(row: tuple[Any, ...], policy: Policy) -> tuple[int, int, int]:
@@ -67,3 +71,8 @@ def touched_cells(touched: Sequence[TouchedDays], store_keys: Int64s, days: Int6
 def last_instant(last_day: int, policy: Policy) -> timedelta:
     """Return how long after 1970 the last poll lies that can touch a day."""
     return timedelta(days=last_day + 2, microseconds=later_us(policy))
+
+
+def first_instant(first_day: int, policy: Policy) -> timedelta:
+    """Return how long after 1970 the first poll lies that can touch a day."""
+    return timedelta(days=first_day - 2, microseconds=-outage_history_us(policy))
