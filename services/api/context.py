@@ -35,6 +35,8 @@ class ApiContext:
     keys_lane: Lane
     outage_lane: Lane
     outage_turns: KeyTurns
+    series_lane: Lane
+    series_turns: KeyTurns
     signer: LinkSigner
     stopping: Stopping
     links: LinkAudit

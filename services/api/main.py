@@ -23,6 +23,7 @@ from services.api.routes import (
     reports,
     revisions,
     schedules,
+    series,
     stores,
     webhooks,
 )
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             context.storage_lane.close()
             context.keys_lane.close()
             context.outage_lane.close()
+            context.series_lane.close()
             await rates.close()
             await pools.close()
             stop_tracing()
@@ -100,6 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 events,
                 facts,
                 outages,
+                series,
                 stores,
                 aliases,
                 webhooks,
@@ -131,7 +134,14 @@ def _build_context(settings: Settings, pools: Pools) -> ApiContext:
         outage_lane=Lane(
             "the computation of outages", Overloaded, threads=1, waiting=16, within_s=10.0, breaks=False
         ),
-        outage_turns=KeyTurns(waiting=4),
+        outage_turns=KeyTurns(
+            waiting=4, calls="outages", instead='request a report with "files": ["report", "outages"]'
+        ),
+        # Each call has a connection of its own, so one call at a time bounds them.
+        series_lane=Lane(
+            "the computation of series", Overloaded, threads=1, waiting=16, within_s=30.0, breaks=False
+        ),
+        series_turns=KeyTurns(waiting=4, calls="series", instead="ask for several groups in one call"),
         signer=LinkSigner(storage, settings.presign_s),
         stopping=stopping,
         links=LinkAudit(pools.accepting),

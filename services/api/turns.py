@@ -19,10 +19,13 @@ class _Queue:
 
 
 class KeyTurns:
-    """The queues of one process. At most `waiting` calls of a key wait for its turn."""
+    """The queues of one process for one kind of `calls`. At most `waiting` calls of a key wait for its turn.
 
-    def __init__(self, waiting: int) -> None:
-        self._waiting = waiting
+    `instead`: what a caller with too many calls can do, as the end of a sentence.
+    """
+
+    def __init__(self, waiting: int, *, calls: str, instead: str) -> None:
+        self._waiting, self._calls, self._instead = waiting, calls, instead
         self._queues: dict[str, _Queue] = {}
 
     @asynccontextmanager
@@ -31,8 +34,7 @@ class KeyTurns:
         queue = self._queues.setdefault(key, _Queue())
         if queue.held > self._waiting:
             raise RateLimited(
-                f"{queue.held} calls for outages with this key are not answered yet: wait for them, or request a report"
-                ' with "files": ["report", "outages"]',
+                f"{queue.held} calls for {self._calls} with this key are not answered yet: wait for them, or {self._instead}",
                 retry_after_s=_RETRY_AFTER_S,
             )
         queue.held += 1

@@ -79,6 +79,10 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.outages:outages",
         "List the outages of up to 1,000 stores, in the local time of each store.",
     ),
+    "series": Subcommand(
+        "services.cli.series:series",
+        "Show uptime by group of stores and by day, week or month, from daily facts.",
+    ),
     "stores": Subcommand(
         "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline."
     ),

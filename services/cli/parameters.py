@@ -26,7 +26,7 @@ Windows = Annotated[
     list[str] | None,
     typer.Option(
         help=f"Repeatable: {', '.join(NAMED_WINDOWS)}, a local period such as {PERIOD_EXAMPLES}, or a duration such as PT6H or"
-        " P30D. Default: last_hour, last_day and last_week."
+        " P30D; `before:` and a window is the window just before it. Default: last_hour, last_day and last_week."
     ),
 ]
 Stores = Annotated[

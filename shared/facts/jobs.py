@@ -21,7 +21,7 @@ from shared.uptime.tzdata_release import tzdata_version
 _SQL, _REPORTS = queries("store_days"), queries("reports")
 MAX_DAYS = 1_100
 # The years in which polls can lie.
-_YEARS = range(2000, 2101)
+KNOWN_YEARS = range(2000, 2101)
 # A batch holds `batch_stores` stores if it reads up to twenty days of polls. One more day of facts reads five.
 _FULL_BATCH_DAYS = 20
 
@@ -40,9 +40,9 @@ class FactsRequest:
                 f"the first day ({self.first_day}) is after the last one ({self.last_day}): exchange them",
                 field="body.first_day",
             )
-        if self.first_day.year not in _YEARS or self.last_day.year not in _YEARS:
+        if self.first_day.year not in KNOWN_YEARS or self.last_day.year not in KNOWN_YEARS:
             raise InvalidRequest(
-                f"{self.first_day} to {self.last_day} has no polls: give dates from {_YEARS[0]} to {_YEARS[-1]}",
+                f"{self.first_day} to {self.last_day} has no polls: give dates from {KNOWN_YEARS[0]} to {KNOWN_YEARS[-1]}",
                 field="body.first_day",
             )
         if (self.last_day - self.first_day).days >= MAX_DAYS:

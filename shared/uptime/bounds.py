@@ -24,6 +24,9 @@ def bounds_us(windows: Sequence[Window], as_of_us: int, zones: Sequence[str | No
     reach_us = np.array([window.reach_us for window in windows], dtype=np.int64)
     ends_us = np.full((len(zones), len(windows)), as_of_us, dtype=np.int64)
     starts_us = ends_us - reach_us
+    for index, window in enumerate(windows):
+        if window.is_before:
+            ends_us[:, index] = as_of_us - window.reach_us // 2
     local = [index for index, window in enumerate(windows) if window.calendar or window.dates]
     if not local or not zones:
         return starts_us, ends_us
@@ -46,18 +49,37 @@ def midnights_us(names: Sequence[str], days: Int64s) -> Int64s:
     return table.utc_s(zone, days * DAY_S) * _SECOND_US
 
 
+def window_dates(window: Window, today: date) -> tuple[date, date]:
+    """Return the first date of a calendar window, and the one after its last, given a store's date at `as_of`.
+
+    A window to date ends before `today`. The window must not be a duration.
+    """
+    if window.dates is not None:
+        return window.dates.first, window.dates.until
+    assert window.calendar is not None  # noqa: S101 - the caller has checked
+    return _DATES[window.calendar](today)
+
+
+def dates_before(calendar: CalendarPeriod, first: date) -> tuple[date, date]:
+    """Return the dates of the period before the one that begins on `first`, whole also for windows to date."""
+    return _DATES[_WHOLE.get(calendar, calendar)](first)
+
+
 def _bounds_by_zone_us(names: Sequence[str], window: Window, as_of_us: int) -> tuple[Int64s, Int64s]:
     """Return start and end of a window of local dates in each zone. What lies after `as_of_us` is cut off."""
-    if window.dates is not None:
-        dates = [(window.dates.first, window.dates.until)] * len(names)
-    else:
-        assert window.calendar is not None  # noqa: S101 - the caller has checked
-        as_of = _EPOCH + timedelta(microseconds=as_of_us)
-        dates = [_DATES[window.calendar](as_of.astimezone(ZoneInfo(name)).date()) for name in names]
+    as_of = _EPOCH + timedelta(microseconds=as_of_us)
+    dates = [window_dates(window, as_of.astimezone(ZoneInfo(name)).date()) for name in names]
     edges = np.array([[_days_since_epoch(day) for day in edge] for edge in zip(*dates, strict=True)])
     starts_us, ends_us = (midnights_us(names, edge) for edge in edges)
-    if window.calendar in _TO_DATE:
+    if window.calendar in _WHOLE:
         ends_us = np.full_like(starts_us, as_of_us)
+    if window.is_before and window.calendar is not None:
+        earlier = [dates_before(window.calendar, first) for first, _ in dates]
+        edges = np.array([[_days_since_epoch(day) for day in edge] for edge in zip(*earlier, strict=True)])
+        length_us = ends_us - starts_us
+        starts_us, ends_us = (midnights_us(names, edge) for edge in edges)
+        if window.calendar in _WHOLE:
+            ends_us = np.minimum(starts_us + length_us, ends_us)
     return np.minimum(starts_us, as_of_us), np.minimum(ends_us, as_of_us)
 
 
@@ -104,7 +126,11 @@ _DATES: Final[Mapping[CalendarPeriod, Callable[[date], tuple[date, date]]]] = {
     CalendarPeriod.YEAR_TO_DATE: _year_to_date,
     CalendarPeriod.PREVIOUS_YEAR: _previous_year,
 }
-_TO_DATE: Final = (CalendarPeriod.MONTH_TO_DATE, CalendarPeriod.YEAR_TO_DATE)
+# The whole periods that windows to date are the beginning of.
+_WHOLE: Final = {
+    CalendarPeriod.MONTH_TO_DATE: CalendarPeriod.PREVIOUS_MONTH,
+    CalendarPeriod.YEAR_TO_DATE: CalendarPeriod.PREVIOUS_YEAR,
+}
 
 
 def _days_since_epoch(day: date) -> int:

@@ -14,7 +14,8 @@ _PERIOD = re.compile(
 )
 # The name that a period makes, such as month_of_2026_10.
 _NAME = re.compile(r"(day|week|month)_of_(\d{4})((?:_w?\d{2}){1,2})", re.ASCII)
-_KINDS: Final = ("day_of", "week_of", "month_of")
+_FORMATS: Final = {"day_of": "%Y-%m-%d", "week_of": "%G-W%V", "month_of": "%Y-%m"}
+_KINDS: Final = tuple(_FORMATS)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # The years in which polls can lie.
 _YEARS: Final = range(2000, 2101)
@@ -32,6 +33,13 @@ class LocalDates:
     def name(self) -> str:
         """The text as the end of a column's name: `month_of_2026_10`."""
         return self.text.replace(":", "_").replace("-", "_").lower()
+
+    @property
+    def previous_text(self) -> str:
+        """The text of the day, week or month before."""
+        last = self.first - timedelta(days=1)
+        kind = self.text.partition(":")[0]
+        return f"{kind}:{last:{_FORMATS[kind]}}"
 
     @property
     def earliest_us(self) -> int:

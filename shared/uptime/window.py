@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -18,6 +18,8 @@ _DURATION = re.compile(
     r"(?:T(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,8})S)?)?",
     re.ASCII,
 )
+BEFORE: Final = "before:"
+_BEFORE_NAME: Final = "before_"
 # The name that a duration makes, such as last_1d12h.
 _NAME = re.compile(r"last_((?:\d{1,2}w)?(?:\d{1,3}d)?)((?:\d{1,4}h)?(?:\d{1,6}m)?(?:\d{1,8}s)?)", re.ASCII)
 _UNITS_US: Final = {
@@ -49,7 +51,8 @@ class Window:
 
     `reach_us` is how far before `as_of` the window can start: its length, unless it is a calendar window. A window of
     fixed `dates` reaches as far as `as_of` is away: ask `reach_from_us`.
-    `duration` is the ISO 8601 text of a window that is not one of `NAMED_WINDOWS`.
+    `duration` is the ISO 8601 text of a window that is not one of `NAMED_WINDOWS`. `is_before` makes it the window just
+    before that one: `[as_of - 2 * length, as_of - length)`, or the period before in the store's calendar.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Window:
     calendar: CalendarPeriod | None = None
     dates: LocalDates | None = None
     duration: str | None = field(default=None, compare=False)
+    is_before: bool = False
 
     @property
     def text(self) -> str:
@@ -66,7 +70,7 @@ class Window:
     @property
     def in_minutes(self) -> bool:
         """Whether times are shown in minutes; times of longer windows are in hours."""
-        return self.reach_us <= HOUR_US
+        return self.reach_us <= (2 * HOUR_US if self.is_before else HOUR_US)
 
     def reach_from_us(self, as_of_us: int) -> int:
         """Return how far before `as_of_us` the window can start in any zone."""
@@ -74,7 +78,10 @@ class Window:
 
     def ends_by_us(self, as_of_us: int) -> int:
         """Return an instant at which the window has ended in every zone: `as_of_us`, or earlier for past dates."""
-        return as_of_us if self.dates is None else min(as_of_us, self.dates.latest_us)
+        if self.dates is not None:
+            return min(as_of_us, self.dates.latest_us)
+        is_fixed = self.is_before and self.calendar is None
+        return as_of_us - self.reach_us // 2 if is_fixed else as_of_us
 
 
 DEFAULT_WINDOWS: Final = (
@@ -98,14 +105,30 @@ NAMED_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
         )
     }
 )
+# How much farther back the period before one can begin.
+_LONGER_US: Final = {
+    calendar: days * DAY_US
+    for calendar, days in (
+        (CalendarPeriod.PREVIOUS_DAY, 1),
+        (CalendarPeriod.PREVIOUS_WEEK, 7),
+        (CalendarPeriod.MONTH_TO_DATE, 31),
+        (CalendarPeriod.PREVIOUS_MONTH, 31),
+        (CalendarPeriod.PREVIOUS_QUARTER, 92),
+        (CalendarPeriod.YEAR_TO_DATE, 366),
+        (CalendarPeriod.PREVIOUS_YEAR, 366),
+    )
+}
 
 
 def parse_window(text: str) -> Window:
     """Parse the name of a window, an ISO 8601 duration (`PT6H`, `P30D`), or a local day, week or month (`month_of:2026-10`).
 
     A duration has weeks, days, hours, minutes and seconds, and makes a name: `last_6h`, `last_30d`, `last_1d12h`. The names
-    that durations and local periods make are read too. Raises ValueError with the possible values.
+    that durations and local periods make are read too. `before:` and a window is the window before it. Raises ValueError with
+    the possible values.
     """
+    if text.startswith((BEFORE, _BEFORE_NAME)):
+        return _parse_before(text[len(BEFORE) :])
     if text in NAMED_WINDOWS:
         return NAMED_WINDOWS[text]
     if dates := parse_period(text):
@@ -129,6 +152,23 @@ def parse_window(text: str) -> Window:
     return Window(name, length_us, duration=text)
 
 
+def _parse_before(text: str) -> Window:
+    """Return the window before another. Before a fixed period this is another fixed period."""
+    if text.startswith((BEFORE, _BEFORE_NAME)):
+        raise ValueError(f"{BEFORE}{text} is not a window: give one {BEFORE} only")
+    window = parse_window(text)
+    if window.dates is not None:
+        return parse_window(window.dates.previous_text)
+    longer_us = _LONGER_US[window.calendar] if window.calendar else window.reach_us
+    return replace(
+        window,
+        name=f"{_BEFORE_NAME}{window.name}",
+        reach_us=window.reach_us + longer_us,
+        duration=f"{BEFORE}{window.text}",
+        is_before=True,
+    )
+
+
 def window_names(texts: Sequence[str]) -> list[str]:
     """Return the names of stored windows. A text that is not valid stays as it is."""
     return [_name_window(text) for text in texts]
@@ -146,9 +186,9 @@ def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
     if not 1 <= len(texts) <= MAX_WINDOWS:
         raise ValueError(f"give 1 to {MAX_WINDOWS} windows")
     windows = tuple(parse_window(text) for text in texts)
-    seen: dict[tuple[int, CalendarPeriod | None, LocalDates | None], str] = {}
+    seen: dict[tuple[object, ...], str] = {}
     for text, window in zip(texts, windows, strict=True):
-        time = window.reach_us, window.calendar, window.dates
+        time = window.reach_us, window.calendar, window.dates, window.is_before
         if (other := seen.get(time)) is not None:
             same = f"{text} is given twice" if other == text else f"{other} and {text} are the same window"
             raise ValueError(same)

@@ -158,10 +158,34 @@ def spoken(spans: Sequence[Span], counted: Sequence[Poll], as_of_us: int, rules:
 def window_bounds(zone: str, as_of_us: int, window: int | str) -> tuple[int, int]:
     if isinstance(window, int):
         return as_of_us - window, as_of_us
+    if window.startswith("before:"):
+        return bounds_before(zone, as_of_us, window.removeprefix("before:"))
     today = (EPOCH + timedelta(microseconds=as_of_us)).astimezone(ZoneInfo(zone)).date()
     start, end = dates_of(window) if ":" in window else dates_before(window, today)
     start_us, end_us = min(midnight_us(zone, start), as_of_us), min(midnight_us(zone, end), as_of_us)
     return start_us, as_of_us if window.endswith("_to_date") else end_us
+
+
+def bounds_before(zone: str, as_of_us: int, window: str) -> tuple[int, int]:
+    """The bounds of the window before another, which is a number of days such as P30D, or named by the calendar."""
+    if window.startswith("P"):
+        length_us = int(window[1:-1]) * DAY_US
+        return as_of_us - 2 * length_us, as_of_us - length_us
+    today = (EPOCH + timedelta(microseconds=as_of_us)).astimezone(ZoneInfo(zone)).date()
+    first = dates_of(window)[0] if ":" in window else dates_before(window, today)[0]
+    period = {
+        "day_of": "day",
+        "week_of": "week",
+        "month_of": "month",
+        "month_to_date": "month",
+        "year_to_date": "year",
+    }
+    kind = period.get(window.split(":", maxsplit=1)[0]) or window.removeprefix("previous_")
+    dates = dates_before(f"previous_{kind}", first)
+    start_us, end_us = (min(midnight_us(zone, day), as_of_us) for day in dates)
+    if window.endswith("_to_date"):
+        end_us = min(end_us, start_us + as_of_us - min(midnight_us(zone, first), as_of_us))
+    return start_us, end_us
 
 
 def dates_before(window: str, today: date) -> tuple[date, date]:

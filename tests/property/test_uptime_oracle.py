@@ -21,6 +21,13 @@ CALENDAR: dict[str, int | str] = {
 }
 LONG: dict[str, int | str] = {name: name for name in ("previous_quarter", "year_to_date", "previous_year")}
 OTHER_LENGTHS: dict[str, int | str] = {"last_6h": 6 * HOUR_US, "last_30d": 30 * DAY_US, "last_1s": 1_000_000}
+BEFORE: dict[str, int | str] = {
+    f"before:{text}": f"before:{text}"
+    for text in ("P7D", "P1D", *CALENDAR, *LONG, "day_of:2024-11-03", "week_of:2024-W44", "month_of:2024-11")
+}
+
+
+PAST: list[dict[str, int | str]] = [{name: name} for name in BEFORE if "year" not in name]
 
 
 def periods(as_of_us: int) -> st.SearchStrategy[dict[str, int | str]]:
@@ -67,6 +74,16 @@ def test_quarters_and_years(policy: str, batch: tuple[list[Store], int]) -> None
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=10, deadline=None)
+@given(batch=batches())
+def test_windows_before_others(policy: str, batch: tuple[list[Store], int]) -> None:
+    stores, as_of_us = batch
+    assert measured(stores, as_of_us, policy, BEFORE) == [
+        account(*store, as_of_us, policy, BEFORE) for store in stores
+    ]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), batch=batches())
 def test_local_days_weeks_and_months(
@@ -86,7 +103,7 @@ def test_a_past_period_needs_no_polls_outside_its_range(
     policy: str, data: st.DataObject, batch: tuple[list[Store], int]
 ) -> None:
     stores, as_of_us = batch
-    windows = data.draw(periods(as_of_us))
+    windows = data.draw(st.one_of(periods(as_of_us), st.sampled_from(PAST)))
     texts = [str(text) for text in windows.values()]
     needed = [to_us(at) for at in data_range(from_us(as_of_us), policy, texts)]
 

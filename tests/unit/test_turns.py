@@ -16,7 +16,11 @@ async def start(turns: KeyTurns, key: str, entered: list[str], leave: asyncio.Ev
 
 def test_one_call_of_a_key_at_a_time() -> None:
     async def play() -> None:
-        turns, entered, leave = KeyTurns(waiting=2), list[str](), asyncio.Event()
+        turns, entered, leave = (
+            KeyTurns(waiting=2, calls="outages", instead="request a report"),
+            list[str](),
+            asyncio.Event(),
+        )
         calls = [asyncio.create_task(start(turns, key, entered, leave)) for key in "aaab"]
         await asyncio.sleep(0.01)
         assert entered == ["a", "b"]
@@ -33,7 +37,11 @@ def test_one_call_of_a_key_at_a_time() -> None:
 
 def test_a_call_that_gives_up_leaves_its_place() -> None:
     async def play() -> None:
-        turns, entered, leave = KeyTurns(waiting=0), list[str](), asyncio.Event()
+        turns, entered, leave = (
+            KeyTurns(waiting=0, calls="outages", instead="request a report"),
+            list[str](),
+            asyncio.Event(),
+        )
         first = asyncio.create_task(start(turns, "a", entered, leave))
         await asyncio.sleep(0.01)
         first.cancel()

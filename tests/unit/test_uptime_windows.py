@@ -207,3 +207,61 @@ def test_a_period_lies_within_its_bounds_for_all_zones(as_of_us: int, zone: str 
         starts_us, ends_us = bounds_us([window], as_of_us, [zone])
         assert as_of_us - window.reach_from_us(as_of_us) <= starts_us[0, 0] <= ends_us[0, 0] <= as_of_us
         assert ends_us[0, 0] <= window.ends_by_us(as_of_us)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "length_us"),
+    [
+        ("before:last_hour", "before_last_hour", HOUR_US),
+        ("before:PT6H", "before_last_6h", 6 * HOUR_US),
+        ("before:P366D", "before_last_366d", 366 * DAY_US),
+        ("before:last_30d", "before_last_30d", 30 * DAY_US),
+    ],
+)
+def test_the_window_before_one_of_fixed_length(text: str, name: str, length_us: int) -> None:
+    window, as_of = parse_window(text), to_us(datetime(2024, 11, 5, 12, tzinfo=UTC))
+    assert (window.name, window.reach_us) == (name, 2 * length_us)
+    assert parse_window(name) == parse_window(window.text) == window
+    assert window.in_minutes == (length_us <= HOUR_US)
+    starts_us, ends_us = bounds_us([window], as_of, ["Asia/Kathmandu"])
+    assert (starts_us.item(), ends_us.item()) == (as_of - 2 * length_us, as_of - length_us)
+    assert window.ends_by_us(as_of) == as_of - length_us
+
+
+@settings(deadline=None)
+@given(as_of=as_of_us(), zone=ZONES, calendar=st.sampled_from(list(CalendarPeriod)))
+def test_the_window_before_a_calendar_window_ends_where_that_begins(
+    as_of: int, zone: str | None, calendar: CalendarPeriod
+) -> None:
+    windows = parse_windows([calendar.value, f"before:{calendar.value}"])
+    starts_us, ends_us = bounds_us(windows, as_of, [zone])
+    (start, before), (end, before_end) = starts_us[0], ends_us[0]
+    assert before <= before_end <= start <= end
+    assert as_of - before <= windows[1].reach_us
+    if calendar in (CalendarPeriod.MONTH_TO_DATE, CalendarPeriod.YEAR_TO_DATE):
+        assert before_end - before == end - start or before_end == start
+    else:
+        assert before_end == start
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("before:month_of:2024-03", "month_of:2024-02"),
+        ("before_month_of_2024_01", "month_of:2023-12"),
+        ("before:week_of:2026-W01", "week_of:2025-W52"),
+        ("before:day_of:2024-03-01", "day_of:2024-02-29"),
+    ],
+)
+def test_the_window_before_a_period_is_a_period(text: str, same: str) -> None:
+    assert parse_window(text) == parse_window(same)
+
+
+@pytest.mark.parametrize(
+    "text", ["before:", "before:before:P1D", "before:before_last_day", "before:P1M", "before_"]
+)
+def test_what_is_no_window_before_another_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a window"):
+        parse_window(text)
+    with pytest.raises(ValueError, match="month_of:2024-10 and before:month_of:2024-11 are the same window"):
+        parse_windows(["month_of:2024-10", "before:month_of:2024-11"])

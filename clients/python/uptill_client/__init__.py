@@ -20,6 +20,7 @@ from uptill_client.report_files import FailedStore, LostFile, ReportFile
 from uptill_client.report_status import FactsOnlyDays, Progress, ReportStatus
 from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
+from uptill_client.series import PreviousFigures, SeriesAnswer, SeriesChange, SeriesFigures, SeriesRow
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
 from uptill_client.timelines import AppliedClosure, Segment, Timeline, TimelineDay
 from uptill_client.transport import ApiError, NotReachable
@@ -50,6 +51,7 @@ __all__ = [
     "NotReachable",
     "OutageListing",
     "Poll",
+    "PreviousFigures",
     "Progress",
     "RejectedRow",
     "ReportFile",
@@ -59,6 +61,10 @@ __all__ = [
     "ScheduleDelivery",
     "ScheduleRun",
     "Segment",
+    "SeriesAnswer",
+    "SeriesChange",
+    "SeriesFigures",
+    "SeriesRow",
     "SpecialDate",
     "SpecialHours",
     "Store",

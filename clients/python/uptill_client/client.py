@@ -13,6 +13,7 @@ from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.revisions import RevisionCalls
 from uptill_client.schedules import ScheduleCalls
+from uptill_client.series import SeriesCalls
 from uptill_client.stores import StoreCalls
 from uptill_client.transport import TIMEOUT_S, ApiError, Transport
 from uptill_client.webhooks import WebhookCalls
@@ -25,6 +26,7 @@ class UptillClient(
     ScheduleCalls,
     StoreCalls,
     OutageCalls,
+    SeriesCalls,
     ClosureCalls,
     CalendarCalls,
     ImportCalls,

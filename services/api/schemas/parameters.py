@@ -141,7 +141,8 @@ class ReportParametersBody(RequestBody):
         description=(
             f"The time windows, in column order. Each is one of {', '.join(NAMED_WINDOWS)}, a local period such as"
             f" {PERIOD_EXAMPLES}, or an ISO 8601 duration up to 366 days such as PT6H or P30D. Columns, files and answers"
-            " name these `last_6h`, `last_30d` and `month_of_2026_10`, which can be given too."
+            " name these `last_6h`, `last_30d` and `month_of_2026_10`, which can be given too. `before:` and one of these is the"
+            " window just before it."
         ),
     )
     formats: list[FileFormat] = Field(

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import psycopg
 
-from services.worker.facts.changes import TouchedDays
 from services.worker.facts.day_ranges import DayRanges, find_days
 from services.worker.facts.day_sums import COLUMNS, sum_days
-from services.worker.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
 from services.worker.load import read_polls
 from shared.clock import from_us, to_us
+from shared.facts.changes import TouchedDays
+from shared.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
 from shared.inputs.adjustments import StoredAdjustments
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import psycopg
 
-from services.worker.facts.changes import touched_cells
-from services.worker.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
 from services.worker.load import read_stores
 from shared.db.queries import queries
 from shared.db.text_arrays import int_array
+from shared.facts.changes import touched_cells
+from shared.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
 from shared.uptime.intervals import Bools, Int64s

@@ -46,6 +46,12 @@ select pg_advisory_xact_lock(hashtextextended('uptill.facts', 0))
 select store_key, seq, last_day, policy_version, tzdata_version from store_day_mark
 where policy = %(policy)s and store_key = any(%(store_keys)s)
 
+-- name: mark_groups
+-- Marks that are alike, with the keys of their stores as packed integers. Null: of every store.
+select seq, last_day, policy_version, tzdata_version, string_agg(int4send(store_key), ''::bytea) from store_day_mark
+where policy = %(policy)s and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+group by seq, last_day, policy_version, tzdata_version
+
 -- name: lock_marks
 select store_key, seq from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 order by store_key for update
@@ -93,13 +99,15 @@ select greatest(forgotten_seq, history_from_seq, seq - %(most_changes)s) from le
 select (max(starts_at) at time zone 'UTC')::date + 7 - date '1970-01-01' from dropped_week
 
 -- name: changed_polls_ranges
--- Between which instants up to `until` polls have changed after `seq`: few ranges, so that a late poll does not make all
--- polls up to the newest be looked through. A dropped week changes no fact.
+-- Between which instants from `since` up to `until` polls have changed after `seq`: few ranges, so that a late poll does not
+-- make all polls up to the newest be looked through. `since` null: no bound. A dropped week changes no fact.
 select lower(stretch), upper(stretch)
 from (
-    select range_agg(tstzrange(min_at - interval '1 day', least(max_at, %(until)s) + interval '1 day', '[]')) as stretches
+    select range_agg(tstzrange(greatest(min_at, %(since)s) - interval '1 day', least(max_at, %(until)s) + interval '1 day',
+        '[]')) as stretches
     from import_chunk join import on import.id = import_id
     where commit_seq > %(seq)s and kind = 'polls' and min_at <= %(until)s
+        and max_at >= coalesce(%(since)s::timestamptz, '-infinity') and coalesce(%(since)s <= %(until)s, true)
         and not exists (select from dropped_week where dropped_week.seq = commit_seq)
 ) changed, unnest(stretches) stretch
 

@@ -53,6 +53,9 @@ WINDOWS: Mapping[str, tuple[str, int | str]] = {
     "day_of:2024-11-03": ("day_of_2024_11_03", "day_of:2024-11-03"),
     "week_of:2024-W44": ("week_of_2024_w44", "week_of:2024-W44"),
     "month_of:2024-10": ("month_of_2024_10", "month_of:2024-10"),
+    "before:P30D": ("before_last_30d", "before:P30D"),
+    "before:previous_month": ("before_previous_month", "before:previous_month"),
+    "before:month_to_date": ("before_month_to_date", "before:month_to_date"),
 }
 
 

@@ -15,6 +15,7 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PAGES = (
     *("docs/how-to/stores.md", "docs/how-to/live-polls.md", "docs/how-to/reports.md"),
     *("docs/how-to/closures.md", "docs/how-to/explain.md", "docs/how-to/outages.md"),
+    "docs/how-to/trends.md",
 )
 
 
@@ -55,6 +56,17 @@ def test_the_page_of_outages_shows_what_its_command_prints(folder: Path) -> None
     shown = in_a_shell("uptill -q outages --store 0042 --store 0043 --window last_week", folder)
     printed = Path("docs/how-to/outages.md").read_text()
     assert f"the first command prints:\n\n```\n{shown}```\n" in printed
+
+
+def test_the_page_of_trends_shows_what_its_commands_print(folder: Path) -> None:
+    page = "docs/how-to/trends.md"
+    printed = Path(page).read_text()
+    in_a_shell("uptill -q facts build --from 2024-09-30 --to 2024-10-13", folder)
+    commands = [line for block in blocks(page, "sh") for line in block.splitlines() if " series " in line]
+    shown = [in_a_shell(line.replace("uptill ", "uptill -q "), folder) for line in commands]
+    print(*shown, sep="\n")
+    assert len(shown) >= 4
+    assert all(f"```\n{text}```\n" in printed for text in shown)
 
 
 def test_the_pages_name_only_stores_of_the_sample() -> None:

@@ -26,6 +26,8 @@ WINDOWS = (
     ["week_of:2024-W41", "day_of:2024-10-13", "P12D"],
     ["year_to_date"],
     ["previous_quarter", "PT1H"],
+    ["P15D", "before:P15D"],
+    ["previous_month", "before:previous_month", "before:month_to_date"],
 )
 
 

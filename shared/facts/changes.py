@@ -28,17 +28,25 @@ class TouchedDays:
     last: int
 
 
+@dataclass(frozen=True)
+class PollRange:
+    """Polls later than `until` touch no fact that matters, and those before `since` neither. None: no bound."""
+
+    until: datetime
+    since: datetime | None = None
+
+
 def find_touched(
-    conn: psycopg.Connection, store_keys: Sequence[int], seq: int, until: datetime, policy: Policy
+    conn: psycopg.Connection, store_keys: Sequence[int], seq: int, polls: PollRange, policy: Policy
 ) -> list[TouchedDays]:
     """Return what changes after ledger number `seq` can have touched, in the caller's snapshot.
 
-    Polls later than `until` touch no fact. Local dates are at most a day from those of UTC.
+    Local dates are at most a day from those of UTC.
     """
     asked = {"store_keys": int_array(store_keys), "seq": seq}
     row = conn.execute(_SQL["have_terms_changed"], asked).fetchone()
     rows = conn.execute(_SQL["changed_terms"], asked).fetchall() if row and row[0] else []
-    rows += _find_changed_polls(conn, {**asked, "until": until})
+    rows += _find_changed_polls(conn, {**asked, **vars(polls)})
     return [TouchedDays(*_days_around(row, policy)) for row in rows]
 
 
@@ -69,3 +77,8 @@ def touched_cells(touched: Sequence[TouchedDays], store_keys: Int64s, days: Int6
 def last_instant(last_day: int, policy: Policy) -> timedelta:
     """Return how long after 1970 the last poll lies that can touch a day."""
     return timedelta(days=last_day + 2, microseconds=later_us(policy))
+
+
+def first_instant(first_day: int, policy: Policy) -> timedelta:
+    """Return how long after 1970 the first poll lies that can touch a day."""
+    return timedelta(days=first_day - 2, microseconds=-outage_history_us(policy))

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
-from services.worker.facts.changes import TouchedDays, find_touched, last_instant
 from shared.db.queries import queries
 from shared.db.text_arrays import int_array
+from shared.facts.changes import PollRange, TouchedDays, find_touched, last_instant
 from shared.uptime.policy import DAY_US, POLICY_VERSION, Policy, history_us
 from shared.uptime.tzdata_release import tzdata_version
 
@@ -39,12 +39,18 @@ def read_marks(conn: psycopg.Connection, policy: Policy, store_keys: Sequence[in
     rows = conn.execute(_SQL["marks"], asked).fetchall()
     if not rows:
         return []
-    ((readable_from,),) = conn.execute(_SQL["readable_from"], {"most_changes": _MOST_CHANGES}).fetchall()
+    readable_from = read_readable_from(conn)
     made = (POLICY_VERSION, tzdata_version())
     return [
         Mark(key, seq, last_day, is_valid=seq >= readable_from and (policy_version, tzdata) == made)
         for key, seq, last_day, policy_version, tzdata in rows
     ]
+
+
+def read_readable_from(conn: psycopg.Connection) -> int:
+    """Return the ledger number from which on a mark can be checked."""
+    ((readable_from,),) = conn.execute(_SQL["readable_from"], {"most_changes": _MOST_CHANGES}).fetchall()
+    return int(readable_from)
 
 
 def find_touched_since(conn: psycopg.Connection, policy: Policy, marks: Sequence[Mark]) -> list[TouchedDays]:
@@ -54,7 +60,7 @@ def find_touched_since(conn: psycopg.Connection, policy: Policy, marks: Sequence
         return []
     until = _EPOCH + last_instant(max(latest).toordinal() - _EPOCH_DAY, policy)
     keys = [mark.store_key for mark in marks if mark.last_day is not None]
-    return find_touched(conn, keys, min(mark.seq for mark in marks), until, policy)
+    return find_touched(conn, keys, min(mark.seq for mark in marks), PollRange(until), policy)
 
 
 def first_computable_day(conn: psycopg.Connection, policy: Policy) -> int:
