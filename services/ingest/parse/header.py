@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
 from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
 from shared.errors import BadInputFile
+from shared.texts import UNSEEN
 
 # Accepted spellings, folded: case, spaces, underscores and hyphens are ignored.
 SPELLINGS = {
@@ -172,7 +173,9 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
                 )
             columns = tuple(names.index(name) for name in needed)
             is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
-            unnamed = tuple(index for index, field in enumerate(fields) if _NO_NAME.fullmatch(field))
+            unnamed = tuple(
+                index for index, field in enumerate(fields) if _NO_NAME.fullmatch(UNSEEN.sub("", field))
+            )
             return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc, unnamed=unnamed)
     return None
 

@@ -12,10 +12,10 @@ from services.ingest.parse.rows import Rows
 from shared.errors import BadInputFile
 
 REPEATED_HEADER: Final = "repeated_header"
-_BORDER: Final = rb'[\s"%s]' % re.escape(SEPARATORS).encode()
+_BORDER: Final = re.escape(SEPARATORS).encode()
 # A field that can only be the name of the column with the ids. Every header has one, and few rows.
 _NAMES_IDS: Final = re.compile(
-    rb"(?:^(?:\xef\xbb\xbf)?|%b)store[ _-]*(?:id)?(?:%b|$)" % (_BORDER, _BORDER), re.IGNORECASE
+    rb'(?:^(?:\xef\xbb\xbf)?|["%b])\s*store[ _-]*(?:id)?\s*(?:["%b]|$)' % (_BORDER, _BORDER), re.IGNORECASE
 )
 
 

@@ -21,6 +21,7 @@ def text(*lines: str) -> bytes:
         (text(f"{POLLS},", f"a,active,{AT},-05:00", f"b,active,{AT},"), 1, [(2, "unnamed_column")]),
         (text(f"{POLLS},  ", f"a,active,{AT},x", f'b,active,{AT},""'), 1, [(2, "unnamed_column")]),
         (text(f"{POLLS},Unnamed: 3", f"a,active,{AT},x", f"b,active,{AT}, "), 1, [(2, "unnamed_column")]),
+        (text(f"{POLLS},\u200b", f"a,active,{AT},x", f"b,active,{AT},"), 1, [(2, "unnamed_column")]),
         (
             text("store_id,,status,timestamp_utc", f"a,inactive,active,{AT}", f"b,,active,{AT}"),
             1,
@@ -49,6 +50,7 @@ def text(*lines: str) -> bytes:
         "offset",
         "quotes",
         "pandas",
+        "invisible",
         "between",
         "empty",
         "row-numbers",
