@@ -84,7 +84,7 @@ COMMANDS: Mapping[str, Subcommand] = {
         "Show uptime by group of stores and by day, week or month, from daily facts.",
     ),
     "stores": Subcommand(
-        "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline."
+        "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline, policies."
     ),
     "webhooks": Subcommand(
         "services.cli.webhooks:app", "Manage webhooks: endpoints, signing secrets, deliveries."

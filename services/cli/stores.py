@@ -10,12 +10,15 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_warning
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
+from services.cli.store_policies import show_policies
 from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail
 
-app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, label, remove-hours, timeline.")
+app = typer.Typer(
+    no_args_is_help=True, help="Look at stores: list, show, label, remove-hours, timeline, policies."
+)
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -147,6 +150,45 @@ def timeline(
         print_json(shown)
         return
     show_timeline(shown)
+
+
+@app.command()
+def policies(
+    store_id: StoreId,
+    policy: Annotated[
+        list[PolicyName] | None,
+        typer.Option(help="Repeatable: the policies to compare, at least 2. Default: classic and hold."),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(help="A window as in reports, such as last_week or PT6H. Default: the last day."),
+    ] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Start, such as 2024-10-14T08:00, in the store's local time.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End, in the same form.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Ignore polls after this instant. Default: the end.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Compare policies on one store: their figures, and each stretch about which they differ, with the rules behind it."""
+    with api_client() as client:
+        given = [text for text in (begin, end, as_of) if text is not None]
+        zone = ZoneInfo(client.get_store(store_id).timezone) if given else UTC
+        found = client.store_policies(
+            store_id,
+            [each.value for each in policy or ()],
+            window=window,
+            begin=None if begin is None else parse_instant(begin, zone),
+            end=None if end is None else parse_instant(end, zone),
+            as_of=None if as_of is None else parse_instant(as_of, zone),
+        )
+    if as_json:
+        print_json(found)
+        return
+    show_policies(found)
 
 
 def _parse_zone(store: Store) -> str:

@@ -100,7 +100,7 @@ def _show_totals(timeline: Timeline) -> None:
     print_text(Text("  ").join(Text(*piece) for piece in pieces))
     print_text(
         f"up at least {format_length(totals.up_min_us)}, at most {format_length(totals.up_max_us)};"
-        f" availability {_format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls"
+        f" availability {format_percent(totals.up_us, totals.up_us + totals.down_us)} from {totals.polls} polls"
     )
 
 
@@ -121,6 +121,6 @@ def format_length(us: int) -> str:
     return f"{exact}.{rest_us:06}" if rest_us else exact
 
 
-def _format_percent(part_us: int, whole_us: int) -> str:
+def format_percent(part_us: int, whole_us: int) -> str:
     """Format a share with two decimals, never rounded up."""
     return f"{part_us * 10_000 // whole_us / 100:.2f} %" if whole_us else "not known"

@@ -22,6 +22,13 @@ from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.series import PreviousFigures, SeriesAnswer, SeriesChange, SeriesFigures, SeriesRow
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
+from uptill_client.store_policies import (
+    PolicyDifference,
+    PolicyState,
+    PolicyTotals,
+    StorePolicies,
+    TotalsChange,
+)
 from uptill_client.timelines import AppliedClosure, Segment, Timeline, TimelineDay
 from uptill_client.transport import ApiError, NotReachable
 from uptill_client.webhooks import WebhookDelivery, WebhookEndpoint
@@ -50,6 +57,9 @@ __all__ = [
     "LostFile",
     "NotReachable",
     "OutageListing",
+    "PolicyDifference",
+    "PolicyState",
+    "PolicyTotals",
     "Poll",
     "PreviousFigures",
     "Progress",
@@ -72,9 +82,11 @@ __all__ = [
     "StoreDetail",
     "StoreDiff",
     "StoreOutage",
+    "StorePolicies",
     "TimeRange",
     "Timeline",
     "TimelineDay",
+    "TotalsChange",
     "UptillClient",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -9,6 +9,7 @@ from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
 from uptill_client.paths import encode_segment
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
+from uptill_client.store_policies import StorePolicies
 from uptill_client.timelines import Timeline
 from uptill_client.transport import Transport
 
@@ -41,15 +42,22 @@ class StoreCalls(IngestCalls):
 
         Polls after `as_of` are ignored. Default: the last day before the newest poll of any store.
         """
-        query = {
-            "window": window,
-            "from": begin and begin.isoformat(),
-            "to": end and end.isoformat(),
-            "as_of": as_of and as_of.isoformat(),
-            "policy": policy,
-        }
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._api.call(Timeline, "GET", f"{store_path(store_id)}/timeline", params=given)
+        query = {**_range_query(window, begin, end, as_of), **({"policy": policy} if policy else {})}
+        return self._api.call(Timeline, "GET", f"{store_path(store_id)}/timeline", params=query)
+
+    def store_policies(
+        self,
+        store_id: str,
+        policies: Sequence[str] = (),
+        *,
+        window: str | None = None,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+        as_of: datetime | None = None,
+    ) -> StorePolicies:
+        """Compare at least two policies on one store; default: "classic" and "hold". The time is chosen as for `timeline`."""
+        query = {**_range_query(window, begin, end, as_of), "policy": list(policies)}
+        return self._api.call(StorePolicies, "GET", f"{store_path(store_id)}/policies", params=query)
 
     def set_hours(
         self,
@@ -104,3 +112,15 @@ def store_path(store_id: str) -> str:
 def creation(*, create: bool) -> dict[str, str]:
     """Return the parameters of a call that may add its store."""
     return {"create": "true"} if create else {}
+
+
+def _range_query(
+    window: str | None, begin: datetime | None, end: datetime | None, as_of: datetime | None
+) -> dict[str, Any]:
+    query = {
+        "window": window,
+        "from": begin and begin.isoformat(),
+        "to": end and end.isoformat(),
+        "as_of": as_of and as_of.isoformat(),
+    }
+    return {name: value for name, value in query.items() if value is not None}

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.context import Context
 from services.api.routes.reports import Reader
+from services.api.schemas.store_policies import StorePoliciesBody, StorePoliciesQuery
 from services.api.schemas.stores import (
     StoreBody,
     StoreDetailBody,
@@ -49,6 +50,16 @@ async def read_store_timeline(
     async with borrowed_async(context.pools.reading) as conn:
         given = await read_timeline(conn, store_id, chosen.to_request(), key.visible)
     return await run_in_threadpool(lambda: TimelineBody.of_timeline(given, given.compute_timeline()))
+
+
+@router.get("/v1/stores/{store_id:path}/policies", responses=answers(StoreFailed))
+async def read_store_policies(
+    context: Context, key: Reader, store_id: StoreId, chosen: Annotated[StorePoliciesQuery, Query()]
+) -> StorePoliciesBody:
+    """Compare policies on one store: the same window under each, and every stretch about which they differ, with the rules."""
+    async with borrowed_async(context.pools.reading) as conn:
+        given = await read_timeline(conn, store_id, chosen.to_request(), key.visible)
+    return await run_in_threadpool(lambda: StorePoliciesBody.of_input(given, chosen.policy))
 
 
 @router.get("/v1/stores/{store_id:path}", responses=answers(InvalidRequest))

@@ -17,8 +17,8 @@ WindowText = Annotated[
 ]
 
 
-class TimeRangeQuery(BaseModel):
-    """A `window`, or `from` and `to`, and the policy. Default: the last day before the newest poll."""
+class RangeQuery(BaseModel):
+    """A `window`, or `from` and `to`. Default: the last day before the newest poll."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -35,6 +35,11 @@ class TimeRangeQuery(BaseModel):
     as_of: Instant | None = Field(
         default=None, description="Ignore later polls. Default: `to`, or the newest poll of any store."
     )
+
+
+class TimeRangeQuery(RangeQuery):
+    """A range, and the policy."""
+
     policy: KnownPolicy = Field(
         default=DEFAULT_POLICY,
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",

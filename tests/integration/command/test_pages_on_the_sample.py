@@ -58,12 +58,14 @@ def test_the_page_of_outages_shows_what_its_command_prints(folder: Path) -> None
     assert f"the first command prints:\n\n```\n{shown}```\n" in printed
 
 
-def test_the_page_of_trends_shows_what_its_commands_print(folder: Path) -> None:
+def test_the_pages_of_trends_and_policies_show_what_their_commands_print(folder: Path) -> None:
     page = "docs/how-to/trends.md"
-    printed = Path(page).read_text()
+    printed = Path(page).read_text() + Path("docs/how-to/stores.md").read_text()
     in_a_shell("uptill -q facts build --from 2024-09-30 --to 2024-10-13", folder)
     commands = [line for block in blocks(page, "sh") for line in block.splitlines() if " series " in line]
     shown = [in_a_shell(line.replace("uptill ", "uptill -q "), folder) for line in commands]
+    day = "--policy classic --policy hold --window day_of:2024-10-10"
+    shown.append(in_a_shell(f"uptill -q stores policies 0043 {day}", folder))
     print(*shown, sep="\n")
     assert len(shown) >= 4
     assert all(f"```\n{text}```\n" in printed for text in shown)
