@@ -23,6 +23,7 @@ from services.api.routes import (
     reports,
     revisions,
     schedules,
+    service_levels,
     stores,
     webhooks,
 )
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 schedules,
                 events,
                 facts,
+                service_levels,
                 outages,
                 stores,
                 aliases,

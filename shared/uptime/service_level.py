@@ -119,7 +119,8 @@ def _tally(counted_us: Int64s, down_us: Int64s, ahead_us: Int64s) -> Tally:
 
 def budget_us(whole_us: Exact, target_ppm: int) -> Exact:
     """Return how much of the counted time of a whole period may be down, rounded down."""
-    return whole_us * (PPM - target_ppm) // PPM
+    budget: Exact = whole_us * (PPM - target_ppm) // PPM
+    return budget
 
 
 def find_states(tally: Tally, target_ppm: int) -> Int64s:

@@ -42,14 +42,19 @@ class Facts:
 
 
 def compute_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, snapshot: Snapshot) -> Facts:
-    """Compute the planned days that are final at the job's `as_of`, in the caller's snapshot."""
+    """Compute the planned days in the caller's snapshot."""
+    return compute_days(conn, POLICIES[batch.policy], plan, snapshot)
+
+
+def compute_days(conn: psycopg.Connection, policy: Policy, plan: FactPlan, snapshot: Snapshot) -> Facts:
+    """Compute the planned days from the polls that there are, final or not, in the caller's snapshot."""
     rows = [np.zeros((0, len(MEASURES) + 3), dtype=np.int64)]
     failed: dict[str, StoreFailure] = {}
     for cells in _blocks(plan.days):
         stores = _choose(plan.stores, np.unique(plan.store_keys[cells]))
         first, last = int(plan.days[cells].min()), int(plan.days[cells].max())
-        given = _read_input(conn, batch, stores, (first, last), snapshot)
-        measure = partial(_measure, policy=POLICIES[batch.policy], days=(first, last))
+        given = _read_input(conn, policy, stores, (first, last), snapshot)
+        measure = partial(_measure, policy=policy, days=(first, last))
         (some, measured), faults = find_failing_stores(given, measure)
         for place, fault in faults:
             failed[given.store_ids[place]] = StoreFailure(given.store_ids[place], fault.reason, fault.detail)
@@ -81,9 +86,8 @@ def _choose(stores: Stores, keys: Int64s) -> Stores:
 
 
 def _read_input(
-    conn: psycopg.Connection, batch: Batch, stores: Stores, days: tuple[int, int], snapshot: Snapshot
+    conn: psycopg.Connection, policy: Policy, stores: Stores, days: tuple[int, int], snapshot: Snapshot
 ) -> BatchInput:
-    policy = POLICIES[batch.policy]
     from_time = from_us((days[0] - 1) * DAY_US - outage_history_us(policy))
     needed = DataRange(from_time, from_time, from_us((days[1] + 2) * DAY_US + later_us(policy)))
     hours = read_hours(conn, stores)
