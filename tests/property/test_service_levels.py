@@ -55,8 +55,8 @@ def tally_of(level: Level, stores: list[list[Day]], ahead: list[int]) -> Tally:
     of_reason = np.array(
         [[[day.of_reason[reason] for day in store] for store in stores] for reason in level.caps], np.int64
     ).reshape(len(level.caps), len(stores), len(stores[0]))
-    tables = (table(name) for name in ("up", "down", "unknown", "excluded"))
-    return count_days(DayTimes(*tables, of_reason), np.array(ahead, np.int64), rule_of(level))
+    times = DayTimes(table("up"), table("down"), table("unknown"), table("excluded"), of_reason)
+    return count_days(times, np.array(ahead, np.int64), rule_of(level))
 
 
 def check(tally: Tally, place: int, level: Level, expected: Answer) -> None:

@@ -22,10 +22,13 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"]
 def days_of(case: dict[str, Any]) -> list[Day]:
     return [
         Day(
-            *(minutes * MINUTE_US for minutes in (*times, sum(excluded.values()))),
+            up * MINUTE_US,
+            down * MINUTE_US,
+            unknown * MINUTE_US,
+            sum(excluded.values()) * MINUTE_US,
             {reason: excluded.get(reason, 0) * MINUTE_US for reason in case["caps"]},
         )
-        for number, *times, excluded in case["days"]
+        for number, up, down, unknown, excluded in case["days"]
         for _ in range(number)
     ]
 

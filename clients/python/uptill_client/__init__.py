@@ -20,6 +20,13 @@ from uptill_client.report_files import FailedStore, LostFile, ReportFile
 from uptill_client.report_status import Progress, ReportStatus
 from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
+from uptill_client.service_levels import (
+    LevelOptions,
+    LevelOutcome,
+    LevelTotal,
+    ServiceLevel,
+    ServiceLevelStore,
+)
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
 from uptill_client.timelines import AppliedClosure, Segment, Timeline, TimelineDay
 from uptill_client.transport import ApiError, NotReachable
@@ -44,6 +51,9 @@ __all__ = [
     "FailedStore",
     "ImportStatus",
     "Interval",
+    "LevelOptions",
+    "LevelOutcome",
+    "LevelTotal",
     "Lifetime",
     "LostFile",
     "NotReachable",
@@ -58,6 +68,8 @@ __all__ = [
     "ScheduleDelivery",
     "ScheduleRun",
     "Segment",
+    "ServiceLevel",
+    "ServiceLevelStore",
     "SpecialDate",
     "SpecialHours",
     "Store",

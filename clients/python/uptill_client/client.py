@@ -13,6 +13,7 @@ from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.revisions import RevisionCalls
 from uptill_client.schedules import ScheduleCalls
+from uptill_client.service_levels import ServiceLevelCalls
 from uptill_client.stores import StoreCalls
 from uptill_client.transport import TIMEOUT_S, ApiError, Transport
 from uptill_client.webhooks import WebhookCalls
@@ -23,6 +24,7 @@ class UptillClient(
     RevisionCalls,
     FactsCalls,
     ScheduleCalls,
+    ServiceLevelCalls,
     StoreCalls,
     OutageCalls,
     ClosureCalls,

@@ -18,11 +18,12 @@ from shared.service_levels.terms import LevelTerms
 from shared.uptime.intervals import Int64s
 from shared.uptime.level_period import PeriodDates, ended_everywhere, find_dates
 from shared.uptime.policy import POLICIES
-from shared.uptime.service_level import DayTimes, ExcludedTime, Tally, count_days, find_states
+from shared.uptime.service_level import DayTimes, ExcludedTime, LevelState, Tally, count_days, find_states
 
 _SQL = queries("service_levels")
 # A year of 500 stores is 25 MB of times.
 _STORES_AT_ONCE: Final = 500
+STATES: Final = [state.name.lower() for state in LevelState]
 TALLY: Final = tuple(Tally.__slots__)
 COLUMNS: Final = (
     "store_key", "state", *TALLY, "unknown_us", "excluded_us", "over_cap_us", "days_missing",
@@ -47,6 +48,11 @@ class LevelEvaluation:
     def days_missing(self) -> int:
         """Days of all stores that are neither in a fact that holds nor can be computed."""
         return int(self.rows[:, -1].sum())
+
+    def count_states(self) -> dict[str, int]:
+        """Return the number of stores in each state."""
+        counts = np.bincount(self.rows[:, 1], minlength=len(STATES)).tolist()
+        return dict(zip(STATES, counts, strict=True))
 
 
 def evaluate_level(

@@ -6,10 +6,10 @@ from typing import Final
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from services.worker.levels.evaluate import COLUMNS, TALLY, LevelEvaluation
+from services.worker.levels.evaluate import COLUMNS, STATES, TALLY, LevelEvaluation
 from shared.db.queries import queries
-from shared.uptime.service_level import LevelState
 
 _SQL = queries("service_levels")
 # Late polls and closures show after an hour. A level that was changed is due at once.
@@ -17,7 +17,6 @@ _EVERY: Final = timedelta(hours=1)
 _COPY: Final = sql.SQL("copy service_level_store ({}) from stdin").format(
     sql.SQL(", ").join(map(sql.Identifier, ("name", "ago", *COLUMNS)))
 )
-STATES: Final = [state.name.lower() for state in LevelState]
 
 
 def write_evaluations(
@@ -53,6 +52,7 @@ def _insert(conn: psycopg.Connection, name: str, revision: int, evaluation: Leve
             "state": STATES[evaluation.state],
             **{each: int(getattr(evaluation.total, each)[0]) for each in TALLY},
             "days_missing": evaluation.days_missing,
+            "stores": Jsonb(evaluation.count_states()),
             "stores_failed": evaluation.failed,
         },
     )

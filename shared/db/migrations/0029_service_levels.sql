@@ -35,6 +35,7 @@ create table service_level_result (
     last_down_us bigint not null,
     ahead_us bigint not null,
     days_missing bigint not null, -- of all stores
+    stores jsonb not null, -- their number by state
     stores_failed integer not null,
     primary key (name, ago)
 );

@@ -21,12 +21,7 @@ delete from service_level where name = %(name)s and (%(scope)s::jsonb is null or
 -- name: list
 -- With the last evaluation of these terms; null until there is one.
 select level.name, profile, target, labels, period, policy, unknown, excluded, caps, changed_by, changed_at,
-    (select to_jsonb(result) || jsonb_build_object('stores', (
-         select coalesce(jsonb_object_agg(counted.state, stores), '{}') from (
-             select service_level_store.state, count(*) as stores from service_level_store
-             where service_level_store.name = result.name and service_level_store.ago = result.ago
-             group by service_level_store.state) counted))
-     from service_level_result result
+    (select to_jsonb(result) from service_level_result result
      where result.name = level.name and result.ago = %(ago)s and result.revision = level.revision) as evaluation
 from service_level level
 where (%(name)s::text is null or level.name = %(name)s) and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb)
@@ -69,9 +64,10 @@ delete from service_level_result where name = %(name)s
 
 -- name: insert_result
 insert into service_level_result (name, ago, first_day, last_day, through, as_of, data_cut, revision, state, counted_us,
-    down_us, last_counted_us, last_down_us, ahead_us, days_missing, stores_failed)
+    down_us, last_counted_us, last_down_us, ahead_us, days_missing, stores, stores_failed)
 values (%(name)s, %(ago)s, %(first_day)s, %(last_day)s, %(through)s, %(as_of)s, %(data_cut)s, %(revision)s, %(state)s,
-    %(counted_us)s, %(down_us)s, %(last_counted_us)s, %(last_down_us)s, %(ahead_us)s, %(days_missing)s, %(stores_failed)s)
+    %(counted_us)s, %(down_us)s, %(last_counted_us)s, %(last_down_us)s, %(ahead_us)s, %(days_missing)s, %(stores)s,
+    %(stores_failed)s)
 
 -- name: as_of
 -- The newest poll, as in reports.

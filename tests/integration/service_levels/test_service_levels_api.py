@@ -178,7 +178,7 @@ def test_keys_with_limits(api: TestClient, worker: WorkerContext, conn: psycopg.
     key = create_key(
         conn, name="anna", scopes=["reports:read", "reports:write"], store_labels={"owner": "anna"}
     )
-    anna = {"headers": {"Authorization": f"Bearer {key}"}}
+    anna: dict[str, Any] = {"headers": {"Authorization": f"Bearer {key}"}}
     put(api, "all")
     for method in ("get", "delete"):
         problem(getattr(api, method)("/v1/service-levels/all", **anna), 404, "service_level_not_found")
