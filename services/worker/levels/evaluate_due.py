@@ -8,7 +8,7 @@ import structlog
 
 from services.worker.context import WorkerContext
 from services.worker.levels.evaluate import evaluate_level
-from services.worker.levels.write import postpone, write_evaluations
+from services.worker.levels.write import confirm_evaluations, write_evaluations
 from services.worker.load import one_snapshot
 from shared.db.connect import borrowed
 from shared.db.queries import queries
@@ -56,19 +56,17 @@ def _evaluate_claimed(context: WorkerContext, row: tuple[Any, ...]) -> bool:
         with one_snapshot(conn) as snapshot:
             ((as_of,),) = conn.execute(_SQL["as_of"]).fetchall()
             known = {"name": name, "revision": revision, "data_cut": snapshot.seq, "as_of": as_of}
-            is_evaluated = _is_true(conn, known)
-            found = (
-                []
-                if is_evaluated
-                else [evaluate_level(conn, terms, snapshot, as_of, ago) for ago in _CURRENT_AND_PREVIOUS]
-            )
-        if is_evaluated:
-            return postpone(conn, name, revision)
+            if not _is_evaluated(conn, known):
+                found = [evaluate_level(conn, terms, snapshot, as_of, ago) for ago in _CURRENT_AND_PREVIOUS]
+            else:
+                found = []
+        if not found:
+            return confirm_evaluations(conn, name, revision)
         is_stored = write_evaluations(conn, name, revision, found)
     _log.info("service_level_evaluated", level=name, stores=len(found[0].rows), stored=is_stored)
     return is_stored
 
 
-def _is_true(conn: psycopg.Connection, known: dict[str, Any]) -> bool:
-    ((found,),) = conn.execute(_SQL["is_evaluated"], known).fetchall()
-    return bool(found)
+def _is_evaluated(conn: psycopg.Connection, known: dict[str, Any]) -> bool:
+    ((is_evaluated,),) = conn.execute(_SQL["is_evaluated"], known).fetchall()
+    return bool(is_evaluated)

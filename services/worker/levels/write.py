@@ -24,7 +24,7 @@ def write_evaluations(
 ) -> bool:
     """Write all periods of a level in one transaction. Return False if it was changed or removed meanwhile."""
     with conn.transaction():
-        if not postpone(conn, name, revision):
+        if not _postpone(conn, name, revision):
             return False
         conn.execute(_SQL["forget_results"], {"name": name})
         for evaluation in evaluations:
@@ -32,9 +32,16 @@ def write_evaluations(
     return True
 
 
-def postpone(conn: psycopg.Connection, name: str, revision: int) -> bool:
-    """Let the level be due again later. Return False if it was changed or removed meanwhile."""
-    return conn.execute(_SQL["finish"], {"name": name, "revision": revision, "every": _EVERY}).rowcount == 1
+def confirm_evaluations(conn: psycopg.Connection, name: str, revision: int) -> bool:
+    """Note that the stored evaluations still hold. Return False if the level was changed or removed meanwhile."""
+    with conn.transaction():
+        conn.execute(_SQL["confirm"], {"name": name, "revision": revision})
+        return _postpone(conn, name, revision)
+
+
+def _postpone(conn: psycopg.Connection, name: str, revision: int) -> bool:
+    asked = {"name": name, "revision": revision, "every": _EVERY}
+    return conn.execute(_SQL["finish"], asked).rowcount == 1
 
 
 def _insert(conn: psycopg.Connection, name: str, revision: int, evaluation: LevelEvaluation) -> None:

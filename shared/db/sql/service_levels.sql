@@ -59,6 +59,9 @@ select exists (
 -- name: finish
 update service_level set due_at = clock_timestamp() + %(every)s where name = %(name)s and revision = %(revision)s
 
+-- name: confirm
+update service_level_result set evaluated_at = clock_timestamp() where name = %(name)s and revision = %(revision)s
+
 -- name: forget_results
 delete from service_level_result where name = %(name)s
 
