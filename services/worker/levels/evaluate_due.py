@@ -63,7 +63,7 @@ def _evaluate_claimed(context: WorkerContext, row: tuple[Any, ...]) -> bool:
         if not found:
             return confirm_evaluations(conn, name, revision)
         is_stored = write_evaluations(conn, name, revision, found)
-    _log.info("service_level_evaluated", level=name, stores=len(found[0].rows), stored=is_stored)
+    _log.info("service_level_evaluated", service_level=name, stores=len(found[0].rows), stored=is_stored)
     return is_stored
 
 

@@ -15,7 +15,7 @@ NEWEST = datetime(2024, 10, 4, 11, 30, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _polls(client: UptillClient) -> None:
     polls = [NEWEST - timedelta(minutes=30 * n) for n in range(200)]
-    for store_id, down in (("0042", ()), ("0043", (3,))):
+    for store_id, down in (("0042", ()), ("0043", (4,))):
         client.send_polls(Poll(store_id, at.day not in down or at.hour > 5, at) for at in polls)
     client.set_labels("0043", {"region": "north"})
 
