@@ -36,3 +36,6 @@ ACTOR_NAMES: dict[type[Wake], str] = {
     ShortBatch: "compute_short_batch",
     FinaliseReport: "finalise_report",
 }
+
+# Wakes a worker for a service level. It names no batch: a worker that finds none due takes a due level.
+LEVEL_DUE = ComputeBatch(report_id=UUID(int=0), batch_no=0)

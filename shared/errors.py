@@ -255,6 +255,10 @@ class ScheduleNotFound(UptillError):
     """No report schedule has this id, or the caller may not see it."""
 
 
+class ServiceLevelNotFound(UptillError):
+    """No service level has this name, or the caller may not see it."""
+
+
 class ClosureNotFound(UptillError):
     """No closure has this id, or the caller may not see it, or it was withdrawn."""
 

@@ -24,6 +24,7 @@ from services.api.routes import (
     revisions,
     schedules,
     series,
+    service_levels,
     stores,
     webhooks,
 )
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 schedules,
                 events,
                 facts,
+                service_levels,
                 outages,
                 series,
                 stores,

@@ -69,6 +69,9 @@ COMMANDS: Mapping[str, Subcommand] = {
     "schedules": Subcommand(
         "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
     ),
+    "service-levels": Subcommand(
+        "services.cli.service_levels:app", "Manage service levels: set, list, show, remove."
+    ),
     "calendars": Subcommand(
         "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, add, remove."
     ),

@@ -10,6 +10,7 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from psycopg_pool import ConnectionPool
 
+from services.scheduler.due_levels import wake_for_levels
 from services.scheduler.duty import try_step
 from services.scheduler.janitor import Janitor
 from services.scheduler.metric_facts import FactCollector
@@ -86,6 +87,7 @@ def _run_round(
 ) -> None:
     healthy = try_step("schedules", lambda: fire_due(pool, broker, settings))
     healthy &= try_step("facts", lambda: start_nightly_facts(pool, broker, settings))
+    healthy &= try_step("service_levels", lambda: wake_for_levels(pool, broker))
     for name, step in SWEEP_STEPS.items():
         healthy &= try_step(name, partial(step, pool, broker, settings))
     healthy &= janitor.is_healthy()

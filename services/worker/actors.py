@@ -1,6 +1,7 @@
 """The Dramatiq actors: they parse a message and call a use case. A message that cannot be read is dead-lettered.
 
 A message about a batch only wakes: the worker takes the batch whose turn it is, which may be another one.
+Without a due batch it evaluates a due service level.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
+from services.worker.levels.evaluate_due import evaluate_due_level
 from shared import failpoints
 from shared.contracts import (
     ACTOR_NAMES,
@@ -27,7 +29,8 @@ def register_actors(broker: RedisBroker, context: Callable[[], WorkerContext]) -
 
     def on_compute_batch(**message: object) -> None:
         ComputeBatch.model_validate(message)
-        compute_next(context())
+        if compute_next(context()) is None:
+            evaluate_due_level(context())
         failpoints.hit("ack.before")
 
     def on_short_batch(**message: object) -> None:

@@ -9,6 +9,7 @@ import structlog
 from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
+from services.worker.levels.evaluate_due import evaluate_due_level
 from shared.db.connect import borrowed
 from shared.errors import InfrastructureError
 from shared.queue_state import QueueProbe
@@ -64,13 +65,16 @@ class QueueFallback:
             _log.exception("fallback_failed")
 
     def _process_next(self) -> bool:
-        """Compute the next batch, or finish a report that no worker is finishing. Return False if nothing is due."""
+        """Compute the next batch, finish a report that no worker is finishing, or evaluate a service level.
+
+        Return False if nothing is due.
+        """
         if compute_next(self._context) is not None:
             return True
         with borrowed(self._context.pool) as conn:
             due = due_finalisations(conn, self._context.terms.max_attempts)
         if not due:
-            return False
+            return evaluate_due_level(self._context) is True
         wake = random.choice(due)  # noqa: S311 - nobody gains by guessing it
         finalise_report(self._context, wake.report_id)
         return True

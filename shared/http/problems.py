@@ -103,6 +103,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "webhook_secret_missing", HTTPStatus.CONFLICT, "The API key has no webhook secret"
     ),
     errors.ScheduleNotFound: Problem("schedule_not_found", HTTPStatus.NOT_FOUND, "Report schedule not found"),
+    errors.ServiceLevelNotFound: Problem(
+        "service_level_not_found", HTTPStatus.NOT_FOUND, "Service level not found"
+    ),
     errors.ClosureNotFound: Problem("closure_not_found", HTTPStatus.NOT_FOUND, "Closure not found"),
     errors.CalendarNotFound: Problem("calendar_not_found", HTTPStatus.NOT_FOUND, "Calendar not found"),
     errors.ClosureExists: Problem(

@@ -232,6 +232,51 @@ FACTS: tuple[Metric, ...] = (
         "gauge",
         "Age of the oldest unfinished delivery to an endpoint that is not disabled; 0 if there is none.",
     ),
+    REGISTRY.fact(
+        "service_level_target", "gauge", "Target of a service level, as a share.", labels=["level"]
+    ),
+    REGISTRY.fact(
+        "service_level_achieved",
+        "gauge",
+        "Share of the counted time of the period that all stores of a service level were up; absent if nothing counts.",
+        labels=["level"],
+    ),
+    REGISTRY.fact(
+        "service_level_budget_seconds",
+        "gauge",
+        "How long the stores of a service level may be down in the whole period, together.",
+        labels=["level"],
+    ),
+    REGISTRY.fact(
+        "service_level_used_seconds",
+        "gauge",
+        "How long the stores of a service level were down in the period, together.",
+        labels=["level"],
+    ),
+    REGISTRY.fact(
+        "service_level_burn_rate",
+        "gauge",
+        "How fast the last day used the budget: at 1 it lasts for one period. Absent if the target is 1.",
+        labels=["level"],
+    ),
+    REGISTRY.fact(
+        "service_level_stores",
+        "gauge",
+        "Stores of a service level by state: ok, at_risk, missed, no_data.",
+        labels=["level", "state"],
+    ),
+    REGISTRY.fact(
+        "service_level_missing_days",
+        "gauge",
+        "Days of all stores that a service level does not count, because they have no fact and cannot be computed.",
+        labels=["level"],
+    ),
+    REGISTRY.fact(
+        "service_level_age_seconds",
+        "gauge",
+        "Time since a worker evaluated a service level.",
+        labels=["level"],
+    ),
 )
 SLOW_FACTS: tuple[Metric, ...] = (
     REGISTRY.fact(

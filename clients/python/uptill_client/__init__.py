@@ -21,6 +21,13 @@ from uptill_client.report_status import FactsOnlyDays, Progress, ReportStatus
 from uptill_client.revisions import Cause, ChangedValue, StoreDiff
 from uptill_client.schedules import ReportSchedule, ScheduleDelivery, ScheduleRun
 from uptill_client.series import PreviousFigures, SeriesAnswer, SeriesChange, SeriesFigures, SeriesRow
+from uptill_client.service_levels import (
+    LevelOptions,
+    LevelOutcome,
+    LevelTotal,
+    ServiceLevel,
+    ServiceLevelStore,
+)
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
 from uptill_client.store_policies import (
     PolicyDifference,
@@ -53,6 +60,9 @@ __all__ = [
     "FailedStore",
     "ImportStatus",
     "Interval",
+    "LevelOptions",
+    "LevelOutcome",
+    "LevelTotal",
     "Lifetime",
     "LostFile",
     "NotReachable",
@@ -75,6 +85,8 @@ __all__ = [
     "SeriesChange",
     "SeriesFigures",
     "SeriesRow",
+    "ServiceLevel",
+    "ServiceLevelStore",
     "SpecialDate",
     "SpecialHours",
     "Store",

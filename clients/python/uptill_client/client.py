@@ -14,6 +14,7 @@ from uptill_client.reports import ReportCalls
 from uptill_client.revisions import RevisionCalls
 from uptill_client.schedules import ScheduleCalls
 from uptill_client.series import SeriesCalls
+from uptill_client.service_levels import ServiceLevelCalls
 from uptill_client.stores import StoreCalls
 from uptill_client.transport import TIMEOUT_S, ApiError, Transport
 from uptill_client.webhooks import WebhookCalls
@@ -24,6 +25,7 @@ class UptillClient(
     RevisionCalls,
     FactsCalls,
     ScheduleCalls,
+    ServiceLevelCalls,
     StoreCalls,
     OutageCalls,
     SeriesCalls,

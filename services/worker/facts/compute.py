@@ -55,14 +55,19 @@ class Facts:
 
 
 def compute_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, snapshot: Snapshot) -> Facts:
-    """Compute the planned days that are final at the job's `as_of`, in the caller's snapshot."""
+    """Compute the planned days in the caller's snapshot."""
+    return compute_days(conn, POLICIES[batch.policy], plan, snapshot)
+
+
+def compute_days(conn: psycopg.Connection, policy: Policy, plan: FactPlan, snapshot: Snapshot) -> Facts:
+    """Compute the planned days from the polls that there are, final or not, in the caller's snapshot."""
     rows = [np.zeros((0, len(MEASURES) + 3), dtype=np.int64)]
     failed: dict[str, StoreFailure] = {}
     for cells in _blocks(plan.days):
         stores = _choose(plan.stores, np.unique(plan.store_keys[cells]))
         first, last = int(plan.days[cells].min()), int(plan.days[cells].max())
-        given = _read_input(conn, batch, stores, (first, last), snapshot)
-        measure = partial(_measure, policy=POLICIES[batch.policy], days=(first, last))
+        given = _read_input(conn, policy, stores, (first, last), snapshot)
+        measure = partial(_measure, policy=policy, days=(first, last))
         (some, measured), faults = find_failing_stores(given, measure)
         for place, fault in faults:
             failed[given.store_ids[place]] = StoreFailure(given.store_ids[place], fault.reason, fault.detail)
@@ -94,10 +99,10 @@ def _choose(stores: Stores, keys: Int64s) -> Stores:
 
 
 def _read_input(
-    conn: psycopg.Connection, batch: Batch, stores: Stores, days: tuple[int, int], snapshot: Snapshot
+    conn: psycopg.Connection, policy: Policy, stores: Stores, days: tuple[int, int], snapshot: Snapshot
 ) -> BatchInput:
     """Return what the first day needs, and all polls from there on."""
-    policy, first_us = POLICIES[batch.policy], days[0] * DAY_US - _ZONES_US
+    first_us = days[0] * DAY_US - _ZONES_US
     needed = DataRange(
         from_us(first_us - history_us(policy)),
         from_us(first_us - every_poll_us(policy)),

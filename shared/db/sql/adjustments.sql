@@ -31,15 +31,15 @@ with held as materialized (
         on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
     where store.store_key = any(%(store_keys)s)
 ), applied as (
-    select store_key, held.starts_at, held.ends_at, held.treatment from held
+    select store_key, held.starts_at, held.ends_at, held.treatment, held.reason from held
     where store_key = any(%(store_keys)s)
     union all
-    select labelled.store_key, held.starts_at, held.ends_at, held.treatment
+    select labelled.store_key, held.starts_at, held.ends_at, held.treatment, held.reason
     from held join labelled on labelled.labels @> held.labels
     where held.store_key = 0
 )
 select store_key, (extract(epoch from starts_at) * 1000000)::bigint, (extract(epoch from ends_at) * 1000000)::bigint,
-    treatment
+    treatment, reason
 from applied
 
 -- name: calendars

@@ -141,6 +141,36 @@ select coalesce(extract(epoch from clock_timestamp() - min(d.created_at)), 0)::f
 from webhook_delivery d left join webhook_endpoint e on e.id = d.endpoint_id
 where d.state in ('pending', 'leased') and e.state is distinct from 'disabled'
 
+-- name: service_level_target
+select name, target from service_level
+
+-- name: service_level_achieved
+-- Here and below: the current period, by its last evaluation.
+select name, (counted_us - down_us)::float8 / counted_us from service_level_result where ago = 0 and counted_us > 0
+
+-- name: service_level_budget_seconds
+select name, (1 - target) * (counted_us + ahead_us) / 1e6
+from service_level_result join service_level using (name) where ago = 0
+
+-- name: service_level_used_seconds
+select name, down_us / 1e6 from service_level_result where ago = 0
+
+-- name: service_level_burn_rate
+select name, last_down_us::float8 / last_counted_us / (1 - target)
+from service_level_result join service_level using (name)
+where ago = 0 and last_counted_us > 0 and target < 1
+
+-- name: service_level_stores
+select name, state, number::float8
+from service_level_result, lateral jsonb_each_text(stores) counted (state, number)
+where ago = 0
+
+-- name: service_level_missing_days
+select name, days_missing from service_level_result where ago = 0
+
+-- name: service_level_age_seconds
+select name, extract(epoch from clock_timestamp() - evaluated_at)::float8 from service_level_result where ago = 0
+
 -- name: silent_stores
 -- One index search per store in the newest weeks: the cost grows with the stores, not with the polls.
 select count(*) from store

@@ -61,6 +61,7 @@ class Operation:
                 "closure_id",
                 "calendar",
                 "facts_id",
+                "level",
             ),
         ):
             path = path.replace(f"{{{parameter}}}", value)
@@ -75,6 +76,7 @@ OPERATIONS = [
 ]
 BODIES: dict[str, Any] = {
     "/v1/facts": {"first_day": "2024-10-01", "last_day": "2024-10-31"},
+    "/v1/service-levels/{level}": {"target": 0.97},
     "/v1/keys": {"name": "x"},
     "/v1/webhook-endpoints": {"url": "https://receiver.test"},
     "/v1/report-schedules": {"name": "x", "cron": "0 6 * * *", "timezone": "UTC"},

@@ -1,0 +1,1 @@
+"""Service levels: their terms, how they are stored, and the answers about them."""

@@ -1,0 +1,1 @@
+"""Service levels: stored, evaluated by workers, and shown."""
