@@ -26,6 +26,8 @@ ACTIONS: Mapping[str, str] = {
     "report.linked": "Links to a report's files were given out, for the first time within an hour.",
     "facts.requested": "A job was requested that computes daily facts.",
     "facts.canceled": "A job that computes daily facts was canceled.",
+    "facts.export_requested": "An export of daily facts as Parquet was requested.",
+    "facts.export_canceled": "An export of daily facts was canceled.",
     "import.canceled": "An import was canceled.",
     "hours.adjusted": "Dated hours, special hours, lifetimes, closures or calendars were changed; the subject is the import that records it, the details list the tables.",
     "webhook.created": "A webhook endpoint was registered; the details have its address.",

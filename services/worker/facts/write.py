@@ -15,7 +15,7 @@ from shared.reports.batch import Batch
 from shared.uptime.policy import POLICY_VERSION
 from shared.uptime.tzdata_release import tzdata_version
 
-_SQL = queries("store_days")
+_SQL, _EXPORT_SQL = queries("store_days"), queries("facts_export")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _COLUMNS: Final = ("store_key", "local_date", *MEASURES, "outages", "policy", "computed_seq")
 _COPY: Final = sql.SQL("copy store_day ({}) from stdin").format(
@@ -36,7 +36,7 @@ def write_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: F
     asked = {"policy": batch.policy, "store_keys": keys}
     if dict(conn.execute(_SQL["lock_marks"], asked).fetchall()) != plan.seen:
         raise FactsOvertaken("another job computed facts of the same stores meanwhile; the batch runs again")
-    _delete_planned(conn, batch, plan)
+    deleted = _delete_planned(conn, batch, plan)
     _insert(conn, batch, facts, seq)
     conn.execute(_SQL["forget_marks"], {"policy": batch.policy, "store_keys": list(facts.failed_keys)})
     latest: dict[int, date] = {}
@@ -54,13 +54,17 @@ def write_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: F
             "tzdata_version": tzdata_version(),
         },
     )
+    changed = np.unique(np.concatenate((facts.rows[:, 1], plan.days[: len(plan.days) if deleted else 0])))
+    if len(changed):
+        conn.execute(_EXPORT_SQL["change_months"], {"policy": batch.policy, "days": changed.tolist()})
 
 
-def _delete_planned(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> None:
+def _delete_planned(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> int:
+    """Delete the facts of the planned days, if there are any; return how many."""
     if not len(plan.days):
-        return
+        return 0
     first, last = (date.fromordinal(int(day) + _EPOCH_DAY) for day in (plan.days.min(), plan.days.max()))
-    conn.execute(
+    deleted = conn.execute(
         _SQL["delete_days"],
         {
             "policy": batch.policy,
@@ -71,6 +75,7 @@ def _delete_planned(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> N
         },
         prepare=False,
     )
+    return deleted.rowcount
 
 
 def _insert(conn: psycopg.Connection, batch: Batch, facts: Facts, seq: int) -> None:

@@ -57,6 +57,7 @@ class Operation:
                 "closure_id",
                 "calendar",
                 "facts_id",
+                "export_id",
             ),
         ):
             path = path.replace(f"{{{parameter}}}", value)
