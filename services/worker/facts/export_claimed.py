@@ -19,6 +19,7 @@ from shared.db.queries import queries
 from shared.errors import InfrastructureError
 from shared.reports.batch import ONLY_A_PART, Batch, BatchLease
 from shared.reports.complete import Completion, complete_job
+from shared.reports.retention import FACTS_PREFIX
 from shared.storage import Storage, StoredObject
 
 _SQL = queries("facts_export")
@@ -101,7 +102,7 @@ def _write(
     from services.worker.facts.month_file import columns_with_units, write_month  # noqa: PLC0415
 
     month = month_of(batch)
-    folder = f"facts/month={month:%Y-%m}/"
+    folder = f"{FACTS_PREFIX}month={month:%Y-%m}/"
 
     with stage("upload"):
         stored, contents = write_month(
