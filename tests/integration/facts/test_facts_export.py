@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,8 +21,11 @@ from services.ingest.run import ingest_paths
 from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.facts import month_file
+from services.worker.facts.export_claimed import export_claimed_month
 from services.worker.facts.month_file import columns_with_units
+from services.worker.lease_renewal import LeaseRenewal
 from shared.facts.exports import nightly_exports
+from shared.reports.claim import claim_next
 from shared.settings import Settings
 from tests.fixtures.buckets import content_of
 from tests.fixtures.fleet import Store, load_fleet
@@ -32,6 +36,10 @@ NOON = datetime(2024, 10, 31, 12, tzinfo=UTC)
 POLLS = [(NOON + timedelta(hours=n), n % 5 != 0) for n in range(-150, 150)]
 FLEET = {"0042": Store(POLLS), 'odd, "id"': Store(POLLS, "Asia/Kathmandu"), "b": Store(POLLS)}
 FIRST, LAST = date(2024, 10, 28), date(2024, 11, 3)
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "facts.md"
+_BY_MONTH = """
+select to_char(local_date, 'YYYY-MM') as month, sum(up_us)::float8 / sum(up_us + down_us)::float8
+from reporting.store_days group by 1 order by 1"""
 _VIEW = "select * from reporting.store_days where policy = 'classic' order by store_id, local_date"
 
 
@@ -86,6 +94,9 @@ def test_duckdb_and_polars_read_what_sql_reads(
     ).fetchall()
     assert [row[:-1] for row in found] == expected
     assert {(row[2].strftime("%Y-%m"), row[-1]) for row in found} == {("2024-10",) * 2, ("2024-11",) * 2}
+    (query,) = re.findall(r"```\n(select month.*?)```", PAGE.read_text(), re.DOTALL)
+    by_month = duckdb.execute(query.replace("s3://uptill", str(folder))).fetchall()
+    assert by_month == conn.execute(_BY_MONTH).fetchall()
     frame = pl.scan_parquet(
         f"s3://{settings.s3_bucket}/facts/month=*/classic.parquet",
         hive_partitioning=True,
@@ -173,6 +184,27 @@ def test_a_month_that_another_job_writes_is_left_to_it(
     assert [file["month"] for file in api.get(f"/v1/facts/exports/{job['id']}").json()["files"]] == [
         "2024-10"
     ]
+
+
+def test_a_month_that_was_written_for_a_canceled_export_is_written_again(
+    api: TestClient, worker: WorkerContext, conn: psycopg.Connection
+) -> None:
+    november = {"first_month": "2024-11"}
+    export(api, worker, **november)
+    job = api.post("/v1/facts/exports", json={**november, "force": True}).json()
+    with worker.pool.connection() as claiming:
+        lease = claim_next(claiming, worker.terms)
+    assert lease is not None
+    api.delete(f"/v1/facts/exports/{job['id']}")
+    renewal = LeaseRenewal(worker, lambda _: True, lambda _: False)
+    completion = export_claimed_month(worker, lease, renewal)
+    assert completion is not None
+    assert not completion.accepted
+    assert conn.execute("select version, written_version from facts_month order by month").fetchall() == [
+        (2, None),
+        (2, None),
+    ]
+    assert [file["is_current"] for file in export(api, worker, **november)["files"]] == [True]
 
 
 def test_wrong_months_and_unknown_exports_are_refused(api: TestClient, conn: psycopg.Connection) -> None:
