@@ -86,9 +86,9 @@ def test_the_variable_of_labels_lists_them(reader: psycopg.Connection) -> None:
 
 def test_the_sql_of_the_pages_runs(reader: psycopg.Connection) -> None:
     statements = [*blocks("docs/how-to/bi.md", "sql"), *blocks("docs/how-to/facts.md", "sql")]
-    assert len(statements) == 3
+    assert len(statements) == 4
     for statement in statements:
-        if not statement.startswith("alter role"):
+        if "role" not in statement:
             reader.execute(statement.encode())
 
 
