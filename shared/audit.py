@@ -28,6 +28,8 @@ ACTIONS: Mapping[str, str] = {
     "facts.canceled": "A job that computes daily facts was canceled.",
     "service_level.set": "A service level was set; the details have its target and labels.",
     "service_level.removed": "A service level was removed.",
+    "facts.export_requested": "An export of daily facts as Parquet was requested.",
+    "facts.export_canceled": "An export of daily facts was canceled.",
     "import.canceled": "An import was canceled.",
     "hours.adjusted": "Dated hours, special hours, lifetimes, closures or calendars were changed; the subject is the import that records it, the details list the tables.",
     "webhook.created": "A webhook endpoint was registered; the details have its address.",

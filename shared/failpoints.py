@@ -24,6 +24,8 @@ NAMES = (
     "load.after",
     "compute.after",
     "upload.after",
+    "export.after_file",
+    "export.after_manifest",
     "complete.before_commit",
     "complete.after_commit",
     "finalise.after_claim",

@@ -157,6 +157,10 @@ class Settings(BaseSettings):
         pattern=_POLICIES,
         description="Policies whose daily facts the scheduler has computed each night after 03:00 UTC, as `classic,hold`. Default: none.",
     )
+    facts_export: bool = Field(
+        default=False,
+        description="Whether the scheduler has months of daily facts written to the bucket as Parquet each night, once the facts of the night are computed.",
+    )
     reports_keep_days: int = Field(
         default=0,
         ge=0,

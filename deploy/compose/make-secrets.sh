@@ -15,7 +15,7 @@ given=$root/given
 # Without these: Postgres keeps its owner's password itself, and Grafana its administrator's.
 renewable='api_database_url ingest_database_url worker_database_url readonly_database_url redis_conf s3_access_key s3_secret_key s3_grpc'
 # Texts that contain other secrets are never kept, so they cannot become stale.
-derived='database_url redis_url s3_identities'
+derived='database_url redis_url s3_identities readonly_password'
 
 refuse() { echo "$1" >&2; exit 2; }
 in_list() { case " $2 " in *" $1 "*) ;; *) return 1 ;; esac; }
@@ -71,5 +71,5 @@ hand keys api_database_url
 hand postgres postgres_password
 hand redis redis_conf
 hand s3 s3_identities s3_grpc
-hand grafana grafana_password
+hand grafana grafana_password readonly_password
 echo 'every service has its secrets'

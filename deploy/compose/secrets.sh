@@ -31,6 +31,8 @@ write database_url "postgresql://uptill:$(cat postgres_password)@postgres:5432/u
 for role in api ingest worker readonly; do
     write "${role}_database_url" "postgresql://uptill_${role}_login:$(random 24)@postgres:5432/uptill"
 done
+# Grafana takes the password of its login without the address.
+write readonly_password "$(sed 's|^[^:]*://[^:]*:\([^@]*\)@.*|\1|' readonly_database_url)"
 write redis_conf "requirepass $(random 24)"
 write redis_url "redis://:$(cut -d ' ' -f 2 redis_conf)@redis:6379/0"
 write grafana_password "$(random 16)"

@@ -62,7 +62,10 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.reports:app",
         "Manage reports: list, show, download, cancel, retry, revise, compare, and list their failed stores.",
     ),
-    "facts": Subcommand("services.cli.facts:app", "Compute daily facts: build, show, cancel."),
+    "facts": Subcommand(
+        "services.cli.facts:app",
+        "Compute daily facts, and export them as Parquet: build, export, show, cancel.",
+    ),
     "explain": Subcommand(
         "services.cli.explain:explain", "Explain one store's row of a report, segment by segment."
     ),

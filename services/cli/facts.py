@@ -1,5 +1,6 @@
-"""`uptill facts build|list|show|cancel`: compute daily facts for a range of local dates."""
+"""`uptill facts build|list|show|export|cancel`: compute daily facts for a range of local dates, and export them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
@@ -18,12 +19,13 @@ from services.cli.console import (
     shows_progress,
     stderr,
 )
+from services.cli.facts_export import export, print_export
 from services.cli.parameters import Policy, PolicyName
 from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
-from uptill_client import FactsStatus, UptillClient
+from uptill_client import ApiError, FactsExportStatus, FactsStatus, UptillClient
 
-app = typer.Typer(no_args_is_help=True, help="Compute daily facts: build, list, show, cancel.")
+app = typer.Typer(no_args_is_help=True, help="Compute daily facts: build, list, show, export, cancel.")
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 _PROGRESS_EVERY_S = 0.5
 
@@ -85,18 +87,37 @@ def list_(
 
 @app.command()
 def show(job_id: JobId, *, as_json: Json = False) -> None:
-    """Show a job and its progress."""
+    """Show a job that computes facts, or an export, and its progress."""
     with api_client() as client:
-        job = client.get_facts(job_id)
-    _print_job(job, as_json=as_json)
+        _print_either(
+            lambda: client.get_facts(job_id), lambda: client.get_facts_export(job_id), as_json=as_json
+        )
 
 
 @app.command()
 def cancel(job_id: JobId, *, as_json: Json = False) -> None:
-    """Cancel a job. The facts of finished batches stay."""
+    """Cancel a job that computes facts, or an export. The facts of finished batches, and written months, stay."""
     with api_client() as client:
-        job = client.cancel_facts(job_id)
-    _print_job(job, as_json=as_json)
+        _print_either(
+            lambda: client.cancel_facts(job_id), lambda: client.cancel_facts_export(job_id), as_json=as_json
+        )
+
+
+app.command()(export)
+
+
+def _print_either(
+    facts: Callable[[], FactsStatus], exported: Callable[[], FactsExportStatus], *, as_json: bool
+) -> None:
+    """Print what the first call returns, or the second if no job of the first kind has the id."""
+    try:
+        job = facts()
+    except ApiError as error:
+        if error.code != "facts_not_found":
+            raise
+        print_export(exported(), as_json=as_json)
+    else:
+        _print_job(job, as_json=as_json)
 
 
 def _follow(client: UptillClient, job: FactsStatus) -> FactsStatus:

@@ -14,6 +14,7 @@ from services.scheduler.due_levels import wake_for_levels
 from services.scheduler.duty import try_step
 from services.scheduler.janitor import Janitor
 from services.scheduler.metric_facts import FactCollector
+from services.scheduler.nightly_exports import start_nightly_exports
 from services.scheduler.nightly_facts import start_nightly_facts
 from services.scheduler.recovery import Recovery
 from services.scheduler.schedules.due import fire_due
@@ -88,6 +89,7 @@ def _run_round(
     healthy = try_step("schedules", lambda: fire_due(pool, broker, settings))
     healthy &= try_step("facts", lambda: start_nightly_facts(pool, broker, settings))
     healthy &= try_step("service_levels", lambda: wake_for_levels(pool, broker))
+    healthy &= try_step("facts_export", lambda: start_nightly_exports(pool, broker, settings))
     for name, step in SWEEP_STEPS.items():
         healthy &= try_step(name, partial(step, pool, broker, settings))
     healthy &= janitor.is_healthy()

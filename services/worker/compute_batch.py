@@ -1,6 +1,6 @@
 """The use case of one batch: claim, load, compute, upload, complete. Takes its servers as arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from services.worker.context import WorkerContext
 from services.worker.facts.compute_claimed import compute_claimed_facts
+from services.worker.facts.export_claimed import export_claimed_month
 from services.worker.finalise_report import finish_claimed
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import one_snapshot
@@ -34,6 +35,7 @@ from shared.reports.claim import (
 )
 from shared.reports.complete import Completion, complete_batch
 from shared.reports.finalise import undo_finalise_claim
+from shared.reports.model import JobKind
 from shared.tracing import Value, span
 
 _log = structlog.get_logger()
@@ -125,8 +127,7 @@ def _release_after_outage(conn: psycopg.Connection, lease: BatchLease, error: st
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     renew = partial(renew_batch, lease=lease, terms=context.terms)
     renewal = LeaseRenewal(context, renew, partial(return_claim, lease=lease))
-    compute = compute_claimed_facts if lease.batch.kind == "facts" else _compute_part
-    completion = compute(context, lease, renewal)
+    completion = _COMPUTE[lease.batch.kind](context, lease, renewal)
     if completion is None:
         BATCHES_ENDED.labels("lost").inc()
         _log.warning("lease_lost", stage="load")
@@ -179,6 +180,13 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
             size_bytes=part.size_bytes,
         )
     return completion
+
+
+_COMPUTE: Mapping[JobKind, Callable[[WorkerContext, BatchLease, LeaseRenewal], Completion | None]] = {
+    "report": _compute_part,
+    "facts": compute_claimed_facts,
+    "facts_export": export_claimed_month,
+}
 
 
 def _follow_up(context: WorkerContext, completion: Completion) -> None:

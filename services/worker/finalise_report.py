@@ -116,7 +116,7 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
 def _finish(work: Finalisation) -> Sequence[FileOfReport] | None:
     """Return the committed files, or None if the lease was lost before the commit."""
     context, lease = work.context, work.lease
-    if lease.kind == "facts":
+    if lease.kind != "report":
         with stage("finish"), borrowed(context.pool) as conn:
             return [] if finish_facts(conn, lease, tzdata_version=tzdata_version()) else None
     with borrowed(context.pool) as conn:

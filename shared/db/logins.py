@@ -22,6 +22,10 @@ SHARES: Mapping[str, float] = {
     "uptill_worker": 0.45,
     "uptill_readonly": 0.02,
 }
+# People write the queries of this role. A setting of a group role does not reach its members, so the login has them.
+_READERS: Mapping[str, Mapping[str, str]] = {
+    "uptill_readonly": {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
+}
 
 
 def login_settings(settings: Settings) -> dict[str, str]:
@@ -72,6 +76,22 @@ def _ensure_login(conn: psycopg.Connection, role: str, name: str, password: str)
             conn.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(other), login))
     if not _is_member(conn, name, role):
         conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), login))
+    _limit_statements(conn, role, name)
+
+
+def _limit_statements(conn: psycopg.Connection, role: str, name: str) -> None:
+    """Set the limits of a role for people. Limits that an operator has set stay."""
+    row = conn.execute(
+        "select array(select split_part(unnest(setconfig), '=', 1)"
+        " from pg_db_role_setting where setrole = %s::regrole)",
+        [_quote_name(name)],
+    ).fetchone()
+    limits = _READERS.get(role, {})
+    for setting in limits.keys() - set(row[0] if row else ()):
+        statement = sql.SQL("alter role {} set {} = {}")
+        conn.execute(
+            statement.format(sql.Identifier(name), sql.Identifier(setting), sql.Literal(limits[setting]))
+        )
 
 
 def _most_connections(conn: psycopg.Connection, role: str) -> int:

@@ -57,7 +57,8 @@ class Batch:
     If the report does not hold every store, `store_keys` lists the stores of the batch. `tzdata_version` is that of the
     process that accepted the report; None if that was the release before. `pinned_cut` is the ledger number at which the
     data is read, even if it has changed since. None: the newest. A batch of kind `facts` computes local dates, from
-    `first_day` to `last_day`, and has no windows.
+    `first_day` to `last_day`, and has no windows. One of kind `facts_export` has no stores: it writes the month that is as
+    many months after `first_day` as its number, with `force` even if nothing has changed.
     """
 
     report_id: UUID
@@ -77,6 +78,7 @@ class Batch:
     kind: JobKind = "report"
     first_day: date | None = None
     last_day: date | None = None
+    force: bool = False
 
     def read_seq(self, snapshot_seq: int) -> int:
         """Return the ledger number at which a reader with this snapshot reads the batch."""

@@ -51,7 +51,7 @@ def complete_batch(
     return completion
 
 
-def complete_facts(
+def complete_job(
     conn: psycopg.Connection,
     lease: BatchLease,
     terms: LeaseTerms,
@@ -60,9 +60,9 @@ def complete_facts(
     result: BatchResult,
     write: Callable[[], None],
 ) -> Completion:
-    """Do what `complete_batch` does for a batch of facts, which has no part.
+    """Do what `complete_batch` does for a batch of a job that is not a report: such a batch has no part.
 
-    `write` writes the facts in the same transaction, once the attempt is known to be the current one.
+    `write` writes its results in the same transaction, once the attempt is known to be the current one.
     """
     with conn.transaction():
         completion = _complete_locked(conn, lease, None, terms, read_seq, result)

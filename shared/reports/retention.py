@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from uuid import UUID
 
 import psycopg
@@ -12,6 +12,8 @@ from shared.db.queries import queries
 from shared.storage import ListedObject, Storage
 
 PREFIX = "reports/"
+# Months of daily facts. Nothing but their abandoned uploads is ever removed.
+FACTS_PREFIX = "facts/"
 _SQL = queries("reports")
 _MOST_AT_ONCE = 100
 # A part is uploaded before the row that points to it is committed.
@@ -75,9 +77,13 @@ def sweep_bucket(
             if item.modified < before:
                 storage.delete(item.key)
                 objects += 1
-    for upload in storage.open_uploads(PREFIX):
+    for upload in chain(storage.open_uploads(PREFIX), storage.open_uploads(FACTS_PREFIX)):
         if not may_continue():
             break
+        if upload.key.startswith(FACTS_PREFIX) and upload.begun < before:
+            storage.abort(upload)
+            uploads += 1
+            continue
         owner = _report_of(upload.key)
         if (
             owner is not None

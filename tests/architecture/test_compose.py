@@ -244,6 +244,7 @@ def test_secrets_fit_each_other_and_are_closed_to_the_host(secrets: Path) -> Non
     for role, login in logins.items():
         assert (login.username, login.path) == (f"uptill_{role}_login", "/uptill")
         assert f"{login.hostname}:{login.port}" == "postgres:5432"
+    assert texts["readonly_password"] == logins["readonly"].password
     assert texts["redis_url"] == f"redis://:{texts['redis_conf'].removeprefix('requirepass ')}@redis:6379/0"
     (identity,) = json.loads(texts["s3_identities"])["identities"]
     assert identity["credentials"] == [

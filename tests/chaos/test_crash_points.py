@@ -20,10 +20,15 @@ REREAD_POINTS = tuple(name for name in NAMES if name.startswith("reread."))
 SCHEDULER_POINTS = ("sweep.before_publish", "bury.before_commit", "expire.after_commit")
 SCHEDULE_POINTS = ("schedule.before_commit", "schedule.after_commit", "delivery.after_copy")
 SENDER_POINTS = tuple(name for name in NAMES if name.startswith("webhook."))  # in test_webhook_kill.py
+EXPORT_POINTS = tuple(name for name in NAMES if name.startswith("export."))  # in test_facts_export_kill.py
 WORKER_POINTS = tuple(
     name
     for name in NAMES
-    if name not in {*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS, *SCHEDULE_POINTS, *SENDER_POINTS}
+    if name
+    not in {
+        *(*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS),
+        *(*SCHEDULE_POINTS, *SENDER_POINTS, *EXPORT_POINTS),
+    }
 )
 FORMATS = ("json", "parquet", "xlsx")
 FILES = ("report", "outages")

@@ -11,6 +11,7 @@ from uptill_client.explanation import (
     Explanation,
 )
 from uptill_client.facts import FactsStatus
+from uptill_client.facts_exports import FactsExportStatus, FactsFile
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.imports import Poll
 from uptill_client.outages import OutageListing, StoreOutage
@@ -55,6 +56,8 @@ __all__ = [
     "ExplainedSegment",
     "ExplainedWindow",
     "Explanation",
+    "FactsExportStatus",
+    "FactsFile",
     "FactsOnlyDays",
     "FactsStatus",
     "FailedStore",

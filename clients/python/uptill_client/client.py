@@ -8,6 +8,7 @@ import httpx2
 from uptill_client.calendars import CalendarCalls
 from uptill_client.closures import ClosureCalls
 from uptill_client.facts import FactsCalls
+from uptill_client.facts_exports import FactsExportCalls
 from uptill_client.imports import ImportCalls
 from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
@@ -24,6 +25,7 @@ class UptillClient(
     ReportCalls,
     RevisionCalls,
     FactsCalls,
+    FactsExportCalls,
     ScheduleCalls,
     ServiceLevelCalls,
     StoreCalls,

@@ -14,7 +14,7 @@ from services.worker.stages import stage
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.reports.batch import BatchLease, BatchResult
-from shared.reports.complete import Completion, complete_facts
+from shared.reports.complete import Completion, complete_job
 
 _log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ def compute_claimed_facts(
     if not renewal.is_held():
         return None
     with renewal.renewing(), stage("complete"), borrowed(context.pool) as conn:
-        completion = complete_facts(
+        completion = complete_job(
             conn,
             lease,
             context.terms,

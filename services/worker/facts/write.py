@@ -18,7 +18,7 @@ from shared.uptime.intervals import Int64s
 from shared.uptime.policy import POLICY_VERSION
 from shared.uptime.tzdata_release import tzdata_version
 
-_SQL = queries("store_days")
+_SQL, _EXPORT_SQL = queries("store_days"), queries("facts_export")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # Before all days.
 _NEVER: Final = -1
@@ -42,6 +42,7 @@ def write_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: F
     if dict(conn.execute(_SQL["lock_marks"], asked).fetchall()) != plan.seen:
         raise FactsOvertaken("another job computed facts of the same stores meanwhile; the batch runs again")
     gone = _delete_planned(conn, batch, plan)
+    has_deleted = len(gone) > 0
     # Sums that no mark vouches for are made again.
     unmarked = [key for key in keys if key not in plan.seen]
     gone = gone[~np.isin(gone[:, 0], unmarked)]
@@ -64,6 +65,11 @@ def write_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: F
             "tzdata_version": tzdata_version(),
         },
     )
+    changed = np.unique(
+        np.concatenate((facts.rows[:, 1], plan.days[plan.has_fact] if has_deleted else plan.days[:0]))
+    )
+    if len(changed):
+        conn.execute(_EXPORT_SQL["change_months"], {"policy": batch.policy, "days": changed.tolist()})
 
 
 def _delete_planned(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> Int64s:

@@ -245,10 +245,10 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
 returning b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day
+    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day, r.force
 
 -- name: claim_next
--- Reports come before facts. The line of keys with the fewest leases (batches and merges) comes first. A random draw
+-- Reports come before facts, and these before their export. The line of keys with the fewest leases (batches and merges) comes first. A random draw
 -- decides between equals, which needs no row that all claims would update. Within a line: the oldest report, in the order
 -- of its batches. With `only_short` only short work. Two workers that claim at the same time skip each other's rows.
 with recursive line (key_line) as (
@@ -268,7 +268,7 @@ with recursive line (key_line) as (
     group by r.key_line
 ), turn as materialized (
     select line.key_line, kind.name as kind
-    from line left join in_hand using (key_line) cross join (values (1, 'report'), (2, 'facts')) kind (place, name)
+    from line left join in_hand using (key_line) cross join (values (1, 'report'), (2, 'facts'), (3, 'facts_export')) kind (place, name)
     where line.key_line is not null
     order by kind.place, coalesce(leases, 0), random()
 ), next as materialized (
@@ -296,7 +296,7 @@ from next, report r
 where b.report_id = next.report_id and b.batch_no = next.batch_no and r.id = b.report_id and b.state = 'pending'
 returning b.report_id, b.batch_no, b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day
+    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day, r.force
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s

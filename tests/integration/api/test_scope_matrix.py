@@ -62,6 +62,7 @@ class Operation:
                 "calendar",
                 "facts_id",
                 "level",
+                "export_id",
             ),
         ):
             path = path.replace(f"{{{parameter}}}", value)

@@ -1,6 +1,7 @@
 """`uptill facts` and the client's calls against the real services, and a scheduler that asks by itself."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,14 @@ def test_build_show_and_cancel(services: Services, client: UptillClient, databas
     assert [job["id"] for job in json.loads(run("list", "--json"))] == [job_id]
     assert "1 of 1" in run("list", "--state", "succeeded", "--policy", "classic")
     assert job_id not in run("list", "--state", "failed")
+    shown = run("export")
+    assert re.search(r"^facts/month=2024-10/classic\.parquet +3 +\d+ .* yes$", shown, re.MULTILINE), shown
+    export_id = run("export", "--from", "2024-10", "--to", "2024-11", "--force", "--no-wait").strip()
+    assert "months    2024-10 to 2024-11" in run("show", export_id)
+    assert json.loads(run("cancel", export_id, "--json"))["months_total"] == 2
+    refused = services.run("facts", "show", job_id[:-4] + "0000")
+    assert refused.returncode == 1
+    assert "no export of daily facts" in " ".join(refused.stderr.split())
     refused = services.run("facts", "build", "--from", "2024-10-14", "--to", "2024-10-12")
     assert (refused.returncode, "exchange them" in " ".join(refused.stderr.split())) == (2, True)
 
@@ -40,7 +49,11 @@ def test_the_scheduler_asks_for_the_days_of_the_last_nights(
     env: Mapping[str, str], database_url: str, tmp_path: Path
 ) -> None:
     load_fleet(database_url, {"a": Store([(datetime.now(UTC) - timedelta(days=5), True)])})
-    settings = {"UPTILL_FACTS_POLICIES": "classic,hold", "UPTILL_SWEEP_S": "0.1"}
+    settings = {
+        "UPTILL_FACTS_POLICIES": "classic,hold",
+        "UPTILL_FACTS_EXPORT": "true",
+        "UPTILL_SWEEP_S": "0.1",
+    }
     with (
         Services({**env, **settings}, tmp_path) as services,
         psycopg.connect(database_url, autocommit=True) as conn,
@@ -49,7 +62,10 @@ def test_the_scheduler_asks_for_the_days_of_the_last_nights(
         services.worker()
         wait_until(
             lambda: (
-                conn.execute("select count(*) from report where state = 'succeeded'").fetchone() == (2,)
+                conn.execute(
+                    "select kind, count(*) from report where state = 'succeeded' group by 1 order by 1"
+                ).fetchall()
+                == [("facts", 2), ("facts_export", 2)]
                 or datetime.now(UTC).hour < 3
             ),
             "the jobs of the night",

@@ -145,11 +145,12 @@ def test_objects_of_reports_that_this_database_does_not_know_are_left_alone(worl
 def test_an_upload_that_nobody_will_end_is_aborted(world: RetentionWorld, s3: S3Client) -> None:
     done, under_way = world.trigger(), world.trigger()
     world.compute(done, 0, 1, 2)
-    for report_id in (done, under_way):
-        key = f"reports/{report_id}/final-1/report.csv"
+    keys = [f"reports/{report_id}/final-1/report.csv" for report_id in (done, under_way)]
+    for key in (*keys, "facts/month=2026-10/classic.parquet"):
         upload = s3.create_multipart_upload(Bucket=world.storage.bucket, Key=key)["UploadId"]
         s3.upload_part(Bucket=world.storage.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"piece")
-    assert world.sweep() == BucketSweep(3, 1, 0)
+    assert world.sweep() == BucketSweep(3, 2, 0)
+    assert list(world.storage.open_uploads("facts/")) == []
     assert [item.key.split("/")[1] for item in world.storage.open_uploads("reports/")] == [str(under_way)]
 
 
