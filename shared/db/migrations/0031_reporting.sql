@@ -89,5 +89,25 @@ comment on column reporting.reports.created_at is 'time';
 comment on column reporting.reports.started_at is 'time; null: not started';
 comment on column reporting.reports.finished_at is 'time; null: not finished';
 
+create view reporting.service_levels as
+select name, target, labels, period, service_level.policy, first_day, last_day, through, as_of, state, counted_us, down_us,
+    days_missing, evaluated_at
+from service_level join service_level_result using (name);
+comment on view reporting.service_levels is 'One row per service level and period: the current one and the one before it.';
+comment on column reporting.service_levels.name is 'the name of the service level';
+comment on column reporting.service_levels.target is 'the share of the counted time that is promised, above 0 and at most 1';
+comment on column reporting.service_levels.labels is 'labels of the stores that it is about; an empty object: all stores';
+comment on column reporting.service_levels.period is 'calendar_month, rolling_30_days or last_12_months';
+comment on column reporting.service_levels.policy is 'the rule that turned polls into uptime';
+comment on column reporting.service_levels.first_day is 'the first date of the period, in the time zone of each store';
+comment on column reporting.service_levels.last_day is 'the last date of the period';
+comment on column reporting.service_levels.through is 'the last date that counts so far';
+comment on column reporting.service_levels.as_of is 'time of the newest poll that was known';
+comment on column reporting.service_levels.state is 'ok, at_risk, missed or no_data';
+comment on column reporting.service_levels.counted_us is 'microseconds that count, of all stores together';
+comment on column reporting.service_levels.down_us is 'microseconds of these that count as down';
+comment on column reporting.service_levels.days_missing is 'days of stores without numbers, which are left out';
+comment on column reporting.service_levels.evaluated_at is 'time';
+
 grant usage on schema reporting to uptill_readonly;
 grant select on all tables in schema reporting to uptill_readonly;

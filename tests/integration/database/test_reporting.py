@@ -27,6 +27,10 @@ PINNED: Mapping[str, Sequence[str]] = {
         *("unknown_us", "up_min_us", "up_max_us", "polls", "outages", "computed_seq"),
     ],
     "outages": ["policy", "store_id", "local_date", "outages", "down_us", "open_us"],
+    "service_levels": [
+        *("name", "target", "labels", "period", "policy", "first_day", "last_day", "through", "as_of", "state"),
+        *("counted_us", "down_us", "days_missing", "evaluated_at"),
+    ],
     "imports": [
         *("id", "kind", "origin", "state", "source", "size_bytes", "rows_read", "accepted", "duplicate"),
         *("corrected", "rejected", "started_at", "finished_at"),
