@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from services.scheduler.duty import try_step
 from services.scheduler.janitor import Janitor
+from services.scheduler.live_state import keep_live_state
 from services.scheduler.metric_facts import FactCollector
 from services.scheduler.nightly_facts import start_nightly_facts
 from services.scheduler.recovery import Recovery
@@ -86,6 +87,7 @@ def _run_round(
 ) -> None:
     healthy = try_step("schedules", lambda: fire_due(pool, broker, settings))
     healthy &= try_step("facts", lambda: start_nightly_facts(pool, broker, settings))
+    healthy &= try_step("live state", lambda: keep_live_state(pool, broker, settings))
     for name, step in SWEEP_STEPS.items():
         healthy &= try_step(name, partial(step, pool, broker, settings))
     healthy &= janitor.is_healthy()

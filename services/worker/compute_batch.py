@@ -12,6 +12,7 @@ from services.worker.context import WorkerContext
 from services.worker.facts.compute_claimed import compute_claimed_facts
 from services.worker.finalise_report import finish_claimed
 from services.worker.lease_renewal import LeaseRenewal
+from services.worker.live.compute_claimed import compute_claimed_live
 from services.worker.load import one_snapshot
 from services.worker.other_tzdata import OtherTzdata, give_way
 from services.worker.part import render_part
@@ -125,7 +126,9 @@ def _release_after_outage(conn: psycopg.Connection, lease: BatchLease, error: st
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     renew = partial(renew_batch, lease=lease, terms=context.terms)
     renewal = LeaseRenewal(context, renew, partial(return_claim, lease=lease))
-    compute = compute_claimed_facts if lease.batch.kind == "facts" else _compute_part
+    compute = {"report": _compute_part, "facts": compute_claimed_facts, "now": compute_claimed_live}[
+        lease.batch.kind
+    ]
     completion = compute(context, lease, renewal)
     if completion is None:
         BATCHES_ENDED.labels("lost").inc()

@@ -9,8 +9,8 @@ from uuid import UUID
 from shared.reports.formats import FileFormat, FileKind, file_name
 from shared.storage import StoredObject
 
-# What a row of `report` is: a report, or a job that computes daily facts.
-JobKind = Literal["report", "facts"]
+# What a row of `report` is: a report, a job that computes daily facts, or the standing job of live state.
+JobKind = Literal["report", "facts", "now"]
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 
 
