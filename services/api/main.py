@@ -18,6 +18,7 @@ from services.api.routes import (
     facts,
     health,
     keys,
+    live,
     outages,
     report_contents,
     reports,
@@ -28,6 +29,7 @@ from services.api.routes import (
 )
 from services.api.routes.health import api_checks
 from services.api.turns import KeyTurns
+from services.api.use_cases.live_feed import LiveFeed
 from shared.db.pools import Pools, make_pools
 from shared.errors import DatabaseUnavailable, Overloaded, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
@@ -100,6 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 events,
                 facts,
                 outages,
+                live,
                 stores,
                 aliases,
                 webhooks,
@@ -140,4 +143,5 @@ def _build_context(settings: Settings, pools: Pools) -> ApiContext:
         reads=ReportReads(pools.accepting),
         batch_terms=BatchTerms(settings.batch_stores, settings.republish_s, limits=KeyLimits.of(settings)),
         readiness=readiness,
+        live_feed=LiveFeed(pools.reading),
     )
