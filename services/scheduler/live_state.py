@@ -38,7 +38,9 @@ def keep_live_state(pool: ConnectionPool, broker: RedisBroker, settings: Setting
         return _end_job(pool)
     with borrowed(pool) as conn:
         batches = _advance(conn, terms, settings)
-    publish_or_leave(broker, [ShortBatch(report_id=report_id, batch_no=number) for report_id, number in batches])
+    publish_or_leave(
+        broker, [ShortBatch(report_id=report_id, batch_no=number) for report_id, number in batches]
+    )
     return len(batches)
 
 
@@ -89,4 +91,5 @@ def _make_job(conn: psycopg.Connection, asked: dict[str, Any]) -> None:
 def _end_job(pool: ConnectionPool) -> int:
     with borrowed(pool) as conn:
         conn.execute(_SQL["delete_job"])
+        conn.execute(_SQL["forget_rows"])
     return 0

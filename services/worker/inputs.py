@@ -94,7 +94,11 @@ class InputCache:
             # Outages need older polls too, which are searched for in the present otherwise.
             from_time = asked.from_time if batch.finds_outages else asked.every_from
             return _read_past(conn, batch, batch.pinned_cut, _with_history(from_time, asked.to_time))
-        if self._uses_facts and batch.kind == "report" and (given := load_with_facts(conn, batch, snapshot)) is not None:
+        if (
+            self._uses_facts
+            and batch.kind == "report"
+            and (given := load_with_facts(conn, batch, snapshot)) is not None
+        ):
             BATCH_INPUTS.labels("facts").inc()
             return given
         key = _cache_key(batch)

@@ -171,7 +171,16 @@ def _look(
     from_us = np.where(speaks, run.at_us, np.maximum(where.open_us, range_us[0]))
     silent_at_us = from_us + np.minimum(patience_us, POLICY.horizon_us)
     _, ended_us = adjustments.lifetimes.of(number)
-    return _Seen(now_us, where, last_polls(ordered, _select(polls, polls.at_us < range_us[0]), number), run, gap_us, speaks, silent_at_us, ended_us)
+    return _Seen(
+        now_us,
+        where,
+        last_polls(ordered, _select(polls, polls.at_us < range_us[0]), number),
+        run,
+        gap_us,
+        speaks,
+        silent_at_us,
+        ended_us,
+    )
 
 
 def _select(polls: Polls, chosen: Int64s | Bools) -> Polls:

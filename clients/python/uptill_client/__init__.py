@@ -13,6 +13,7 @@ from uptill_client.explanation import (
 from uptill_client.facts import FactsStatus
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.imports import Poll
+from uptill_client.live import NowSummary, StateCount, StoreChange, StoreNow
 from uptill_client.outages import OutageListing, StoreOutage
 from uptill_client.parameters import FILES, FORMATS, ReportOptions
 from uptill_client.rejects import RejectedRow
@@ -47,6 +48,7 @@ __all__ = [
     "Lifetime",
     "LostFile",
     "NotReachable",
+    "NowSummary",
     "OutageListing",
     "Poll",
     "Progress",
@@ -58,12 +60,15 @@ __all__ = [
     "ScheduleDelivery",
     "ScheduleRun",
     "Segment",
+    "StateCount",
     "SpecialDate",
     "SpecialHours",
     "Store",
+    "StoreChange",
     "StoreChanged",
     "StoreDetail",
     "StoreDiff",
+    "StoreNow",
     "StoreOutage",
     "TimeRange",
     "Timeline",

@@ -98,7 +98,9 @@ class NowSummaryBody(BaseModel):
     lag_s: float | None = Field(description="Seconds since then.")
     states: StateCounts
     by: str | None = Field(description="The label that `values` counts.")
-    values: list[LabelValueNow] = Field(description="Of up to 1,000 values, those with the most stores first.")
+    values: list[LabelValueNow] = Field(
+        description="Of up to 1,000 values, those with the most stores first."
+    )
     more: bool = Field(description="Whether the label has more values.")
 
     @classmethod

@@ -39,9 +39,7 @@ def compute_claimed_live(
     table = None
     if found.given is not None:
         with renewal.renewing(), stage("compute"):
-            table = make_table(
-                found.given, lease.batch.batch_no, to_us(found.now), context.live.silent_us
-            )
+            table = make_table(found.given, lease.batch.batch_no, to_us(found.now), context.live.silent_us)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("complete"), borrowed(context.pool) as conn:
         completion = complete_live(conn, lease, context.live, found, table)

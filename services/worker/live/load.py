@@ -121,8 +121,5 @@ def _with_old_polls(conn: psycopg.Connection, stores: Stores, polls: Polls, befo
     packed = conn.execute(_SQL["last_polls"], asked, binary=True, prepare=False).fetchone()
     old = parse_polls(stores, packed[0] if packed and packed[0] else b"")
     return Polls(
-        *(
-            np.concatenate((getattr(old, name), getattr(polls, name)))
-            for name in ("store", "at_us", "active")
-        )
+        *(np.concatenate((getattr(old, name), getattr(polls, name))) for name in ("store", "at_us", "active"))
     )

@@ -26,6 +26,15 @@ left join report_batch b on b.report_id = r.id
 -- A worker that still computes one of its batches finds it gone.
 delete from report where kind = 'now'
 
+-- name: forget_rows
+-- Without live state there are no rows that look like it.
+with changes as (delete from now_change)
+delete from store_now
+
+-- name: forget_changes
+delete from now_change
+where id in (select id from now_change where at < clock_timestamp() - %(keep)s order by at limit %(limit)s)
+
 -- name: insert_job
 insert into report (id, kind, as_of, policy, policy_version, windows, formats, data_cut, tzdata_accepted)
 select %(id)s, 'now', clock_timestamp(), %(policy)s, %(policy_version)s, '{}', '{}', data_cut, %(tzdata_version)s

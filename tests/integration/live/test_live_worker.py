@@ -82,9 +82,7 @@ def test_rows_that_are_equal_are_not_written(conn: psycopg.Connection, refresh: 
 def test_only_batches_with_changed_stores_are_computed(
     conn: psycopg.Connection, refresh: Refresh, database_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "polls.csv").write_text(
-        "store_id,status,timestamp_utc\nup,active,2020-01-01 00:00:00 UTC\n"
-    )
+    (tmp_path / "polls.csv").write_text("store_id,status,timestamp_utc\nup,active,2020-01-01 00:00:00 UTC\n")
     ingest_paths(database_url, [str(tmp_path)])
     refresh()
     (recent,) = one(conn, "select to_char(now() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')")
