@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import calls, fairness, imports, report, tables
+from bench import calls, fairness, imports, now, report, tables
 from bench.figures import Figure, format_table, keep_results
 from bench.stand import REFERENCE_STORES, SampleFleet, Stand, prepared_stand
 
@@ -22,6 +22,7 @@ _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = 
     "report": lambda stand, given: report.run_report(
         stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB
     ),
+    "now": lambda stand, given: now.run_now(stand, given.rounds),
     "fairness": lambda stand, given: fairness.run_fairness(stand, given.rounds),
     "calls": lambda stand, given: calls.run_calls(stand, given.rounds),
 }

@@ -10,6 +10,7 @@ from tests.oracle.accounting import (
     DAY_US,
     EPOCH,
     MINUTE_US,
+    Parts,
     Poll,
     Span,
     account_parts,
@@ -39,66 +40,86 @@ class Live(NamedTuple):
     usual_gap_us: int | None
 
 
+class LiveRule(NamedTuple):
+    """The state, the bounds of its begin, and when it ends or the store opens. `cut`: far borders are not known."""
+
+    name: str
+    earliest_us: int | None
+    latest_us: int | None
+    until_us: int | None = None
+    opens_us: int | None = None
+    cut: bool = True
+
+
 def live(zone: str | None, terms: Terms, polls: Iterable[Poll], now_us: int, silent_us: int) -> Live:
     zone = zone or "America/Chicago"
     today_us = now_us // DAY_US * DAY_US
     near = today_us - 8 * DAY_US, today_us + 9 * DAY_US
     parts = parts_of(zone, terms, *near)
     known = in_order(polls, now_us)
-    last_poll = known[-1] if known else None
     inside = [
         [poll for poll in polls_between(known, *span) if poll.at_us >= today_us - 2 * DAY_US]
         for span in parts.measured
     ]
-    counted = [poll for polls_of_span in inside for poll in polls_of_span]
-    run = last_run(counted)
+    run = last_run([poll for polls_of_span in inside for poll in polls_of_span])
     gap_us = usual_gap(inside)
-
+    patience_us = min(silent_us if gap_us is None else max(3 * gap_us, 5 * MINUTE_US), HORIZON_US)
+    state = state_now(terms, parts, now_us) or measured_state(
+        parts, inside, now_us, patience_us if known else None, near[0]
+    )
     local_day = (EPOCH + timedelta(microseconds=now_us)).astimezone(ZoneInfo(zone)).date()
     bounds = {"today": (midnight_us(zone, local_day), now_us)}
     today = account_parts(parts, known, now_us, "classic", bounds)["today"]
+    return Live(
+        state.name,
+        border(state.earliest_us, near) if state.cut else state.earliest_us,
+        border(state.latest_us, near) if state.cut else state.latest_us,
+        known[-1] if known else None,
+        border(state.until_us, near),
+        border(state.opens_us, near),
+        today["up_us"],
+        today["down_us"],
+        open_time(parts.measured, run[0].at_us, now_us) if state.name == "down" else 0,
+        len(run) if run and not run[0].active else 0,
+        gap_us,
+    )
 
-    def answer(state: str, since: tuple[int | None, int | None], **more: int | None) -> Live:
-        since = tuple(border(at_us, near) for at_us in since) if more.pop("cut", 0) else since  # type: ignore[assignment]
-        return Live(
-            state,
-            *since,
-            last_poll,
-            border(more.get("until"), near),
-            border(more.get("opens"), near),
-            today["up_us"],
-            today["down_us"],
-            open_time(parts.measured, run[0].at_us, now_us) if state == "down" else 0,
-            len(run) if run and not run[0].active else 0,
-            gap_us,
-        )
 
-    usable = sorted([*parts.measured, *parts.as_up])
-    opens = next((span.open_us for span in usable if span.open_us > now_us), None)
+def state_now(terms: Terms, parts: Parts, now_us: int) -> LiveRule | None:
+    """The state by hours and closures alone; None if polls decide."""
     if terms.closed_us is not None and now_us >= terms.closed_us:
-        return answer("ended", (terms.closed_us, terms.closed_us))
+        return LiveRule("ended", terms.closed_us, terms.closed_us, cut=False)
+    usable = sorted([*parts.measured, *parts.as_up])
+    opens_us = next((span.open_us for span in usable if span.open_us > now_us), None)
     for span in parts.as_up:
         if is_in(span, now_us):
-            return answer("up", (span.open_us, span.open_us), until=span.close_us, cut=1)
+            return LiveRule("up", span.open_us, span.open_us, span.close_us)
     for span in parts.excluded:
         if is_in(span, now_us):
-            return answer("excluded", (span.open_us, span.open_us), opens=opens, cut=1)
-    for span, of_span in zip(parts.measured, inside, strict=True):
-        if not is_in(span, now_us):
-            continue
-        quiet_from_us = of_span[-1].at_us if of_span else max(span.open_us, near[0])
-        patience_us = silent_us if gap_us is None else max(3 * gap_us, 5 * MINUTE_US)
-        silent_at_us = quiet_from_us + min(patience_us, HORIZON_US)
-        if known and now_us >= silent_at_us:
-            return answer("silent", (silent_at_us, silent_at_us), until=span.close_us)
-        if not of_span:
-            return answer("unknown", (span.open_us, span.open_us), until=span.close_us, cut=1)
-        before = counted[len(counted) - len(run) - 1].at_us if len(run) < len(counted) else None
-        state = "up" if of_span[-1].active else "down"
-        return answer(state, (before, run[0].at_us), until=span.close_us)
+            return LiveRule("excluded", span.open_us, span.open_us, opens_us=opens_us)
+    if any(is_in(span, now_us) for span in parts.measured):
+        return None
     ends = [s.close_us for s in (*parts.measured, *parts.excluded, *parts.as_up) if s.close_us <= now_us]
     closed_us = max(ends, default=None)
-    return answer("closed", (closed_us, closed_us), opens=opens, cut=1)
+    return LiveRule("closed", closed_us, closed_us, opens_us=opens_us)
+
+
+def measured_state(
+    parts: Parts, inside: Sequence[Sequence[Poll]], now_us: int, patience_us: int | None, near_us: int
+) -> LiveRule:
+    """The state of an open store by its polls. `patience_us` is None if the store was never polled."""
+    here = next(number for number, span in enumerate(parts.measured) if is_in(span, now_us))
+    span, polls = parts.measured[here], inside[here]
+    quiet_from_us = polls[-1].at_us if polls else max(span.open_us, near_us)
+    if patience_us is not None and now_us >= quiet_from_us + patience_us:
+        silent_at_us = quiet_from_us + patience_us
+        return LiveRule("silent", silent_at_us, silent_at_us, span.close_us, cut=False)
+    if not polls:
+        return LiveRule("unknown", span.open_us, span.open_us, span.close_us)
+    counted = [poll for polls_of_span in inside for poll in polls_of_span]
+    run = last_run(counted)
+    before_us = counted[-len(run) - 1].at_us if len(run) < len(counted) else None
+    return LiveRule("up" if polls[-1].active else "down", before_us, run[0].at_us, span.close_us, cut=False)
 
 
 def is_in(span: Span, at_us: int) -> bool:

@@ -5,7 +5,7 @@ A stream ends when its key ends, and when this service stops; event sources then
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -16,7 +16,6 @@ from services.api.routes.stores import StoreId
 from services.api.schemas.live import NowEvent, NowSummaryBody, StoreNowBody, StoreNowPage
 from services.api.schemas.live_query import NowChoice, NowQuery, NowSummaryQuery
 from services.api.use_cases.live import LiveChoice, LivePosition, count_live, get_live, list_live
-from services.api.use_cases.live_feed import LivePositions
 from shared.db.connect import borrowed_async
 from shared.errors import Overloaded
 from shared.http.auth import refuse_ended
@@ -67,10 +66,30 @@ async def read_store_now(
     return StoreNowBody.of_store(store)
 
 
-async def _open_stream(context: Context, key: Reader) -> AsyncIterator[LivePositions]:
+class _StreamStart(NamedTuple):
+    """The first event of a stream, and the id after which changes follow."""
+
+    event: str
+    after_id: int
+
+
+async def _open_stream(
+    context: Context,
+    key: Reader,
+    last_event_id: Annotated[
+        int | None,
+        Header(ge=0, lt=1 << 63, description="The id of the last event that was received: go on after it."),
+    ] = None,
+) -> AsyncIterator[_StreamStart]:
     """Count the listener, and look before the stream begins, so that a refusal is an ordinary answer."""
     with context.live_feed.listen(key.prefix):
-        yield await context.live_feed.look()
+        positions = await context.live_feed.look()
+        if last_event_id is None:
+            yield _StreamStart("ready", positions.newest)
+        elif positions.can_follow(last_event_id):
+            yield _StreamStart("ready", last_event_id)
+        else:
+            yield _StreamStart("missed", positions.newest)
 
 
 @router.get(
@@ -87,11 +106,7 @@ async def stream_now(
     request: Request,
     response: Response,
     chosen: Annotated[NowChoice, Query()],
-    positions: Annotated[LivePositions, Depends(_open_stream)],
-    last_event_id: Annotated[
-        int | None,
-        Header(ge=0, lt=1 << 63, description="The id of the last event that was received: go on after it."),
-    ] = None,
+    start: Annotated[_StreamStart, Depends(_open_stream)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream changes of live state as server-sent events, as refreshes find them.
 
@@ -99,11 +114,7 @@ async def stream_now(
     `change` has an id. Comments in between keep the connection open.
     """
     response.headers["Cache-Control"] = "no-store"
-    if last_event_id is not None and positions.can_follow(last_event_id):
-        after_id, name = last_event_id, "ready"
-    else:
-        after_id, name = positions.newest, "ready" if last_event_id is None else "missed"
-    yield ServerSentEvent(event=name, id=str(after_id), data={})
-    feed, check_key = context.live_feed, partial(refuse_ended, request)
-    async for change in feed.follow(chosen.to_choice(key.visible), after_id, context.stopping, check_key):
+    yield ServerSentEvent(event=start.event, id=str(start.after_id), data={})
+    choice, check_key = chosen.to_choice(key.visible), partial(refuse_ended, request)
+    async for change in context.live_feed.follow(choice, start.after_id, context.stopping, check_key):
         yield ServerSentEvent(event="change", id=str(change.id), data=NowEvent.of_change(change))

@@ -58,7 +58,8 @@ def test_the_command_and_the_client(live: Services, client: UptillClient) -> Non
     assert live.run("now", "--label", "oops").returncode == 2
 
 
-def test_changes_are_streamed_and_resumed(live: Services, client: UptillClient) -> None:
+@pytest.mark.usefixtures("live")
+def test_changes_are_streamed_and_resumed(client: UptillClient) -> None:
     client.send_polls(Poll("a", True, datetime.now(UTC) - timedelta(minutes=n)) for n in range(1, 5))
     wait_for_state(client, "a", "up")
     changes: Iterator[StoreChange] = client.now_changes(states=["down", "up"], after_id=0)

@@ -48,7 +48,7 @@ def one(conn: psycopg.Connection, statement: str) -> Any:
 
 
 def counted(result: str) -> float:
-    return LIVE_BATCHES.labels(result)._value.get()  # noqa: SLF001
+    return float(LIVE_BATCHES.labels(result)._value.get())
 
 
 def test_an_idle_refresh_needs_no_worker(
@@ -71,10 +71,10 @@ def test_an_idle_refresh_needs_no_worker(
 
 def test_rows_that_are_equal_are_not_written(conn: psycopg.Connection, refresh: Refresh) -> None:
     refresh()
-    before = dict(conn.execute("select store_key, xmin::text from store_now").fetchall())
+    before: dict[int, str] = dict(conn.execute("select store_key, xmin::text from store_now").fetchall())
     change_polls(conn, "up", active=True)
     assert refresh() == 3, "a change without an entry in the ledger touches every batch"
-    after = dict(conn.execute("select store_key, xmin::text from store_now").fetchall())
+    after: dict[int, str] = dict(conn.execute("select store_key, xmin::text from store_now").fetchall())
     (key,) = one(conn, "select store_key from store where store_id = 'up'")
     assert {each for each in after if after[each] != before[each]} == {key}
 
