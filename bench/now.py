@@ -28,6 +28,7 @@ from services.worker.open_context import open_context
 from shared.db.migrate import migrate
 from shared.queue import make_broker
 from shared.settings import Settings
+from shared.telemetry import configure_logging
 from tests.fixtures.databases import database_address
 from tests.fixtures.reports import trigger
 
@@ -111,11 +112,14 @@ def _prepared(stand: Stand) -> Iterator[_Bench]:
             assert done.state == "succeeded", done
     values = {name.removeprefix("UPTILL_").lower(): value for name, value in stand.env.items()}
     settings = Settings.model_validate({**values, "database_url": url, "pool_size": 2})
+    configure_logging("bench", "ERROR")
     broker = make_broker(settings.redis_url.get_secret_value())
     with (
         open_context(settings, lambda _: False) as worker,
         psycopg.connect(url, autocommit=True) as conn,
     ):
+        # A report has no rows for stores that were never polled.
+        conn.execute("delete from store where polled_since_seq is null")
         conn.execute("vacuum (analyze)")
         yield _Bench(settings, worker, broker, conn)
     broker.close()
@@ -148,15 +152,23 @@ def _idle_minute_ms(bench: _Bench) -> list[float]:
 
 def _cpu_s(bench: _Bench, step: Callable[[], object]) -> float:
     """Return the CPU seconds of this process and of all Postgres sessions of the database."""
-    pids = bench.execute("select pid from pg_stat_activity where datname = current_database()")
-    sessions = [psutil.Process(pid) for (pid,) in pids]
-
-    def postgres_s() -> float:
-        return sum(times.user + times.system for times in (each.cpu_times() for each in sessions))
-
-    began_s, process_s = postgres_s(), time.process_time()
+    pids = bench.execute(
+        "select pid from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
+    )
+    began_s = {pid: _session_s(pid) for (pid,) in pids}
+    process_s = time.process_time()
     step()
-    return postgres_s() - began_s + time.process_time() - process_s
+    postgres_s = sum(max(_session_s(pid) - before_s, 0.0) for pid, before_s in began_s.items())
+    return postgres_s + time.process_time() - process_s
+
+
+def _session_s(pid: int) -> float:
+    """Return the CPU seconds of a session; 0 if it has ended."""
+    try:
+        times = psutil.Process(pid).cpu_times()  # type: ignore[no-untyped-call]
+    except psutil.NoSuchProcess:
+        return 0.0
+    return times.user + times.system
 
 
 def _send_polls(bench: _Bench) -> None:

@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         default=60.0,
         ge=0,
         le=3600,
-        description="Seconds between two refreshes of the live state of all stores. New data brings the next one forward. 0: no live state. Set it for workers and the scheduler alike.",
+        description="Seconds between two refreshes of the live state of all stores. New data brings the next one forward. 0: no live state. The scheduler decides.",
     )
     reports_keep_days: int = Field(
         default=0,

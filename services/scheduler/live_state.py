@@ -18,8 +18,7 @@ from shared.live.terms import LiveTerms
 from shared.metrics.registry import LIVE_BATCHES
 from shared.queue import publish_or_leave
 from shared.settings import Settings
-from shared.uptime.live import POLICY
-from shared.uptime.policy import POLICY_VERSION
+from shared.uptime.policy import DEFAULT_POLICY, POLICY_VERSION
 from shared.uptime.tzdata_release import tzdata_version
 
 _SQL = queries("now")
@@ -54,9 +53,13 @@ def _advance(conn: psycopg.Connection, terms: LiveTerms, settings: Settings) -> 
         "rest": _REST,
         "republish": timedelta(seconds=settings.republish_s),
     }
-    ((lacks_plan, has_due, is_early, is_worn),) = conn.execute(_SQL["look"], asked).fetchall()
+    ((lacks_plan, has_due, is_early, is_worn, has_other_period),) = conn.execute(
+        _SQL["look"], asked
+    ).fetchall()
     if lacks_plan:
         _make_job(conn, asked)
+    elif has_other_period:
+        conn.execute(_SQL["set_period"], asked)
     if is_worn:
         for batch_no, error in conn.execute(_SQL["let_rest"], asked).fetchall():
             _log.error("live_batch_rests", batch_no=batch_no, error=error)
@@ -79,11 +82,11 @@ def _make_job(conn: psycopg.Connection, asked: dict[str, Any]) -> None:
         conn.execute(_SQL["delete_job"])
         job = {
             "id": new_id(),
-            "policy": POLICY.name,
+            "policy": DEFAULT_POLICY,
             "policy_version": POLICY_VERSION,
             "tzdata_version": tzdata_version(),
         }
-        conn.execute(_SQL["insert_job"], job)
+        conn.execute(_SQL["insert_job"], {**asked, **job})
         made = conn.execute(_SQL["insert_batches"], {**asked, **job})
         _log.info("live_state_planned", batches=made.rowcount)
 

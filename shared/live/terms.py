@@ -1,13 +1,14 @@
-"""How often live state is refreshed, and from when on a store is silent. Workers and the scheduler must agree."""
+"""How often live state is refreshed, which the scheduler decides, and from when on a store is silent, on which all agree."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
 from shared.settings import Settings
-from shared.uptime.live import LIVE_VERSION
 from shared.uptime.tzdata_release import tzdata_version
 
+# Raised with every change of the rule (`shared/uptime/live.py`), so that all rows are computed again.
+LIVE_VERSION: Final = 1
 # New data is seen in a quarter of the time between two refreshes, so constant polls cost at most four refreshes for one.
 _PAUSES: Final = 4
 

@@ -1,6 +1,7 @@
 """What each store is now: up, down, unknown, silent, closed, excluded or ended. `docs/explanation/live.md` has the rule.
 
-Everything here is a function of the data up to now, so two workers agree. Must not know the database.
+Everything here is a function of the data up to now, so two workers agree. Must not know the database. A change of the rule
+raises `LIVE_VERSION`.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,6 @@ from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Po
 from shared.uptime.states import Polls, in_order, polls_inside_spans
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
-# Raised with every change of the rule, so that all rows are computed again.
-LIVE_VERSION: Final = 1
 POLICY: Final[Policy] = POLICIES[DEFAULT_POLICY]
 # Polls of today and the two UTC dates before it count for runs and gaps.
 _BACK_US: Final = 2 * DAY_US
@@ -78,7 +77,7 @@ class LiveRows:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _StoresSeen:
     """What the rule decides from: where each store is, what its polls say, and since when its silence would count."""
 
     now_us: int
@@ -155,7 +154,7 @@ def live_rows(
 
 def _look(
     polls: Polls, schedule: Schedule, adjustments: Adjustments, number: int, now_us: int, silent_us: int
-) -> _Seen:
+) -> _StoresSeen:
     spans, range_us = schedule.measured, border_range_us(now_us)
     line = Line.covering(*range_us, number)
     ordered, place = in_order(polls, line, now_us)
@@ -171,7 +170,7 @@ def _look(
     from_us = np.where(speaks, run.at_us, np.maximum(where.open_us, range_us[0]))
     silent_at_us = from_us + np.minimum(patience_us, POLICY.horizon_us)
     _, ended_us = adjustments.lifetimes.of(number)
-    return _Seen(
+    return _StoresSeen(
         now_us,
         where,
         last_polls(ordered, _select(polls, polls.at_us < range_us[0]), number),
@@ -187,7 +186,7 @@ def _select(polls: Polls, chosen: Int64s | Bools) -> Polls:
     return Polls(polls.store[chosen], polls.at_us[chosen], polls.active[chosen])
 
 
-def _states(seen: _Seen) -> Int64s:
+def _states(seen: _StoresSeen) -> Int64s:
     """Return the state of each store. The later rules take precedence."""
     state = np.full(len(seen.speaks), CLOSED)
     is_open = seen.is_open
@@ -200,7 +199,7 @@ def _states(seen: _Seen) -> Int64s:
     return state
 
 
-def _since(seen: _Seen, state: Int64s) -> tuple[Int64s, Int64s]:
+def _since(seen: _StoresSeen, state: Int64s) -> tuple[Int64s, Int64s]:
     where, run = seen.where, seen.run
     exact_us = np.select(
         [state == ENDED, state == SILENT, where.kind == OUTSIDE],
@@ -211,7 +210,7 @@ def _since(seen: _Seen, state: Int64s) -> tuple[Int64s, Int64s]:
     return np.where(by_polls, run.before_us, exact_us), np.where(by_polls, run.first_us, exact_us)
 
 
-def _accruals(seen: _Seen) -> Int64s:
+def _accruals(seen: _StoresSeen) -> Int64s:
     """Return which time grows with the clock: a poll speaks for a horizon, and a closure that counts as up to its end."""
     accrues = np.full(len(seen.speaks), NOTHING_ACCRUES)
     spoken = seen.is_open & seen.speaks & (seen.now_us - seen.run.at_us < POLICY.horizon_us)
@@ -240,7 +239,7 @@ def _measure_today(
     return measures.up_us[:, 0], measures.down_us[:, 0]
 
 
-def _open_time_us(schedule: Schedule, seen: _Seen, number: int) -> Int64s:
+def _open_time_us(schedule: Schedule, seen: _StoresSeen, number: int) -> Int64s:
     """Return the measured time from the first poll of each store's run until now."""
     spans, store = schedule.measured, np.arange(number)
     line = Line.covering(*border_range_us(seen.now_us), number)
@@ -250,7 +249,7 @@ def _open_time_us(schedule: Schedule, seen: _Seen, number: int) -> Int64s:
     return elapsed_before(opens, closes, now_place) - elapsed_before(opens, closes, from_place)
 
 
-def _next_changes_us(seen: _Seen, day_until_us: Int64s, polls: Polls) -> Int64s:
+def _next_changes_us(seen: _StoresSeen, day_until_us: Int64s, polls: Polls) -> Int64s:
     """Return when each store's row changes next without new data. All are computed again on the next UTC date."""
     now_us, where, run = seen.now_us, seen.where, seen.run
     next_us = np.minimum(day_until_us, history_from_us(now_us) + _BACK_US + DAY_US)

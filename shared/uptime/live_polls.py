@@ -14,6 +14,8 @@ from shared.uptime.states import Polls
 MISSING: Final = -1
 # A usual gap is known from this many gaps on.
 _LEAST_GAPS: Final = 3
+# Enough for twelve days.
+_GAP_BITS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,13 @@ def usual_gaps_us(counted: Polls, span: Int64s, stores: int) -> Int64s:
     """Return the lower median of the gaps between consecutive polls of one span; `MISSING` if there are too few."""
     pair = np.flatnonzero(span[1:] == span[:-1])
     store, gap_us = counted.store[1:][pair], np.diff(counted.at_us)[pair]
-    order = np.lexsort((gap_us, store))
+    # Store and gap in one integer: one sort of numbers is several times faster than a sort by two keys.
+    ordered = np.sort((store << _GAP_BITS) + gap_us)
     number = np.bincount(store, minlength=stores)
     first = np.cumsum(number) - number
     usual_us = np.full(stores, MISSING)
     known = number >= _LEAST_GAPS
-    usual_us[known] = gap_us[order[(first + (number - 1) // 2)[known]]]
+    usual_us[known] = ordered[(first + (number - 1) // 2)[known]] & ((1 << _GAP_BITS) - 1)
     return usual_us
 
 

@@ -21,16 +21,12 @@ def expected(case: Case) -> Live:
     times = ("since_earliest", "since_latest", "open_until", "opens_at")
     lengths = ("up_s", "down_s", "down_open_s", "usual_gap_s")
     last_us = optional_us(given["last_poll"])
-    return Live(
-        state=given["state"],
-        last_poll=next((poll for poll in store_of(case).polls if poll.at_us == last_us), None),
-        inactive_polls=given["inactive_polls"],
-        **{f"{name}_us": optional_us(given[name]) for name in times},  # type: ignore[arg-type]
-        **{
-            f"{name.removesuffix('_s')}_us": None if given[name] is None else round(given[name] * SECOND_US)
-            for name in lengths
-        },
-    )
+    numbers: dict[str, Any] = {f"{name}_us": optional_us(given[name]) for name in times}
+    for name in lengths:
+        seconds = given[name]
+        numbers[f"{name.removesuffix('_s')}_us"] = None if seconds is None else round(seconds * SECOND_US)
+    last_poll = next((poll for poll in store_of(case).polls if poll.at_us == last_us), None)
+    return Live(state=given["state"], last_poll=last_poll, inactive_polls=given["inactive_polls"], **numbers)
 
 
 @each_case

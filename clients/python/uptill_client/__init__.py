@@ -13,7 +13,7 @@ from uptill_client.explanation import (
 from uptill_client.facts import FactsStatus
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.imports import Poll
-from uptill_client.live import NowSummary, StateCount, StoreChange, StoreNow
+from uptill_client.live import NowSummary, StateChange, StateCount, StoreNow
 from uptill_client.outages import OutageListing, StoreOutage
 from uptill_client.parameters import FILES, FORMATS, ReportOptions
 from uptill_client.rejects import RejectedRow
@@ -62,9 +62,9 @@ __all__ = [
     "Segment",
     "SpecialDate",
     "SpecialHours",
+    "StateChange",
     "StateCount",
     "Store",
-    "StoreChange",
     "StoreChanged",
     "StoreDetail",
     "StoreDiff",

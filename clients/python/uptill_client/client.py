@@ -9,7 +9,7 @@ from uptill_client.calendars import CalendarCalls
 from uptill_client.closures import ClosureCalls
 from uptill_client.facts import FactsCalls
 from uptill_client.imports import ImportCalls
-from uptill_client.live import LiveCalls
+from uptill_client.live import NowCalls
 from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.revisions import RevisionCalls
@@ -26,7 +26,7 @@ class UptillClient(
     ScheduleCalls,
     StoreCalls,
     OutageCalls,
-    LiveCalls,
+    NowCalls,
     ClosureCalls,
     CalendarCalls,
     ImportCalls,

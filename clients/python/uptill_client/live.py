@@ -61,7 +61,7 @@ class NowSummary:
 
 
 @dataclass(frozen=True)
-class StoreChange:
+class StateChange:
     """A store that went from one state to another. `id` goes into `now_changes(after_id=)`."""
 
     id: int
@@ -73,7 +73,7 @@ class StoreChange:
     at: datetime
 
 
-class LiveCalls:
+class NowCalls:
     """Calls for live state. Each call raises `ApiError` on failure."""
 
     _api: Transport
@@ -106,7 +106,7 @@ class LiveCalls:
         states: Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         after_id: int | None = None,
-    ) -> Iterator[StoreChange]:
+    ) -> Iterator[StateChange]:
         """Yield changes as they are found, until the service closes the stream. `after_id`: go on after this change.
 
         If changes after `after_id` are gone, the stream begins with the newest: read `now()` first.
@@ -117,7 +117,7 @@ class LiveCalls:
             for event in _events(blocks):
                 if event.get("event") == "change":
                     values = {**json.loads(event["data"]), "id": int(event["id"])}
-                    yield TypeAdapter(StoreChange).validate_python(values)
+                    yield TypeAdapter(StateChange).validate_python(values)
 
 
 def _choice(states: Sequence[str] | None, labels: Mapping[str, str] | None) -> dict[str, Any]:

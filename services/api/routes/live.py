@@ -22,6 +22,7 @@ from shared.http.auth import refuse_ended
 from shared.http.contract import answers
 from shared.http.cursors import cut_page
 from shared.http.unique_names import UniqueNamesRoute
+from shared.keys import StoreScope
 from shared.labels import parse_labels
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["live"])
@@ -67,10 +68,11 @@ async def read_store_now(
 
 
 class _StreamStart(NamedTuple):
-    """The first event of a stream, and the id after which changes follow."""
+    """The first event of a stream, the id after which changes follow, and the stores that the caller may see."""
 
     event: str
     after_id: int
+    visible: StoreScope
 
 
 async def _open_stream(
@@ -85,11 +87,11 @@ async def _open_stream(
     with context.live_feed.listen(key.prefix):
         positions = await context.live_feed.look()
         if last_event_id is None:
-            yield _StreamStart("ready", positions.newest)
+            yield _StreamStart("ready", positions.newest, key.visible)
         elif positions.can_follow(last_event_id):
-            yield _StreamStart("ready", last_event_id)
+            yield _StreamStart("ready", last_event_id, key.visible)
         else:
-            yield _StreamStart("missed", positions.newest)
+            yield _StreamStart("missed", positions.newest, key.visible)
 
 
 @router.get(
@@ -102,7 +104,6 @@ async def _open_stream(
 )
 async def stream_now(
     context: Context,
-    key: Reader,
     request: Request,
     response: Response,
     chosen: Annotated[NowChoice, Query()],
@@ -115,6 +116,6 @@ async def stream_now(
     """
     response.headers["Cache-Control"] = "no-store"
     yield ServerSentEvent(event=start.event, id=str(start.after_id), data={})
-    choice, check_key = chosen.to_choice(key.visible), partial(refuse_ended, request)
+    choice, check_key = chosen.to_choice(start.visible), partial(refuse_ended, request)
     async for change in context.live_feed.follow(choice, start.after_id, context.stopping, check_key):
         yield ServerSentEvent(event="change", id=str(change.id), data=NowEvent.of_change(change))

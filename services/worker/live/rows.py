@@ -32,7 +32,7 @@ class LiveTable:
 
     def chosen(self, places: Int64s) -> dict[str, Any]:
         """Return some rows as the parameters of the statement `write_rows`."""
-        values = {name.removesuffix("_us"): column[places].tolist() for name, column in self.columns.items()}
+        values = {name.removesuffix("_us"): as_array(column[places]) for name, column in self.columns.items()}
         state, accrues = self.columns["state"][places], self.columns["accrues"][places]
         return {
             **values,
@@ -40,8 +40,13 @@ class LiveTable:
             "accrues": _ACCRUES[accrues].tolist(),
             "last_active": self.columns["last_active"][places].astype(bool).tolist(),
             "fault": [self.faults.get(place, "") for place in places.tolist()],
-            "digest": self.digests[places].tolist(),
+            "digest": as_array(self.digests[places]),
         }
+
+
+def as_array(numbers: Int64s) -> str:
+    """Return numbers as the text of an array in Postgres, in a fraction of the time that adapting each one takes."""
+    return f"{{{str(numbers.tolist())[1:-1]}}}"
 
 
 def make_table(given: BatchInput, batch_no: int, now_us: int, silent_us: int) -> LiveTable:

@@ -6,7 +6,7 @@ import numpy as np
 import psycopg
 
 from services.worker.live.load import LiveInput
-from services.worker.live.rows import LiveTable
+from services.worker.live.rows import LiveTable, as_array
 from shared import failpoints
 from shared.clock import from_us
 from shared.db.queries import queries
@@ -32,9 +32,7 @@ def complete_live(
     fence = {"report_id": batch.report_id, "batch_no": batch.batch_no, "attempt": lease.attempt}
     with conn.transaction():
         conn.execute(_REPORTS["lock_report"], fence)
-        done = conn.execute(
-            _SQL["lock_batch"], {**fence, "every": terms.every, "stores": len(found.stores.ids)}
-        )
+        done = conn.execute(_SQL["lock_batch"], {**fence, "stores": len(found.stores.ids)})
         if done.rowcount != 1:
             return Completion(accepted=False)
         if table is not None:
@@ -50,7 +48,7 @@ def complete_live(
 def _write_rows(conn: psycopg.Connection, lease: BatchLease, found: LiveInput, table: LiveTable) -> None:
     places = np.flatnonzero(_read_digests(conn, found.stores) != table.digests)
     if len(places):
-        given = {"store_key": found.stores.keys[places].tolist(), "batch_no": lease.batch.batch_no}
+        given = {"store_key": as_array(found.stores.keys[places]), "batch_no": lease.batch.batch_no}
         values = {**table.chosen(places), **given, "refreshed_at": found.now}
         conn.execute(_SQL["write_rows"], values, prepare=False)
 

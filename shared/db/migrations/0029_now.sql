@@ -3,6 +3,8 @@
 
 alter table report drop constraint report_kind_check;
 alter table report add constraint report_kind_check check (kind in ('report', 'facts', 'now'));
+-- Of the standing job: the time between two refreshes of a batch.
+alter table report add column refresh_every interval;
 create unique index report_one_now on report (kind) where kind = 'now';
 
 -- Numbers that grow with time hold at `counted_at`. Those that `accrues` names have grown since by the time that has passed.

@@ -1,12 +1,14 @@
 -- Live state. `made_by`: rule, settings and time zones of the process that asks.
 
 -- name: look
--- What the scheduler has to do for the standing job: make it, skip batches, bring them forward, publish them, let them rest.
+-- What the scheduler has to do for the standing job: make it, skip batches, bring them forward, publish them, let them rest, change
+-- its period.
 select bool_or(r.id is null or r.state not in ('queued', 'running') or b.stores > 2 * %(batch_stores)s),
     coalesce(bool_or(b.state = 'pending' and b.due_since <= now()), false),
     coalesce(bool_or(b.state = 'pending' and b.due_since > now() and b.burnt = 0 and n.seq <> head.data_cut
         and n.refreshed_at + %(pause)s <= now()), false),
-    coalesce(bool_or(b.state = 'pending' and b.burnt >= %(max_attempts)s), false)
+    coalesce(bool_or(b.state = 'pending' and b.burnt >= %(max_attempts)s), false),
+    bool_or(r.refresh_every is distinct from %(every)s)
 from ledger_head head
 left join report r on r.kind = 'now'
 left join report_batch b on b.report_id = r.id
@@ -22,6 +24,9 @@ from (values (1)) one
 left join report r on r.kind = 'now'
 left join report_batch b on b.report_id = r.id
 
+-- name: set_period
+update report set refresh_every = %(every)s where kind = 'now' and refresh_every is distinct from %(every)s
+
 -- name: delete_job
 -- A worker that still computes one of its batches finds it gone.
 delete from report where kind = 'now'
@@ -36,8 +41,9 @@ delete from now_change
 where id in (select id from now_change where at < clock_timestamp() - %(keep)s order by at limit %(limit)s)
 
 -- name: insert_job
-insert into report (id, kind, as_of, policy, policy_version, windows, formats, data_cut, tzdata_accepted)
-select %(id)s, 'now', clock_timestamp(), %(policy)s, %(policy_version)s, '{}', '{}', data_cut, %(tzdata_version)s
+insert into report (id, kind, as_of, policy, policy_version, windows, formats, data_cut, tzdata_accepted,
+    refresh_every)
+select %(id)s, 'now', clock_timestamp(), %(policy)s, %(policy_version)s, '{}', '{}', data_cut, %(tzdata_version)s, %(every)s
 from ledger_head
 
 -- name: insert_batches
@@ -145,10 +151,12 @@ select string_agg(int4send(store_key) || int8send(digest), ''::bytea) from store
 
 -- name: lock_batch
 -- Under the lock of the report's row: changes get their ids in the order of the commits.
-update report_batch
+update report_batch b
 set state = 'pending', lease_until = null, burnt = 0, error = null, stores = %(stores)s,
-    due_since = clock_timestamp() + %(every)s, due_at = clock_timestamp() + %(every)s
-where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
+    due_since = clock_timestamp() + r.refresh_every, due_at = clock_timestamp() + r.refresh_every
+from report r
+where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
+    and r.id = b.report_id
 
 -- name: note_refresh
 insert into now_batch (report_id, batch_no, seq, import_id, committed_at, made_by, changes_at, refreshed_at)

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from tests.fixtures.services import Services, wait_until
 from tests.fixtures.terminal import run_in_terminal
-from uptill_client import ApiError, Poll, StoreChange, UptillClient
+from uptill_client import ApiError, Poll, StateChange, UptillClient
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_the_command_and_the_client(live: Services, client: UptillClient) -> Non
 def test_changes_are_streamed_and_resumed(client: UptillClient) -> None:
     client.send_polls(Poll("a", True, datetime.now(UTC) - timedelta(minutes=n)) for n in range(1, 5))
     wait_for_state(client, "a", "up")
-    changes: Iterator[StoreChange] = client.now_changes(states=["down", "up"], after_id=0)
+    changes: Iterator[StateChange] = client.now_changes(states=["down", "up"], after_id=0)
     send(client, "a", active=False)
     first = next(changes)
     assert (first.store_id, first.was, first.state) == ("a", "up", "down")

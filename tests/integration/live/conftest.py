@@ -15,6 +15,11 @@ from shared.settings import Settings
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"now_every_s": 60.0})
+
+
+@pytest.fixture
 def broker(settings: Settings) -> Iterator[RedisBroker]:
     broker = make_broker(settings.redis_url.get_secret_value())
     yield broker
