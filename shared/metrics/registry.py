@@ -196,7 +196,7 @@ FACTS: tuple[Metric, ...] = (
     REGISTRY.fact(
         "live_age_seconds",
         "gauge",
-        "Age of the oldest batch of the live state; absent without live state.",
+        "Age of the oldest batch of the live state; 0 without live state.",
     ),
     REGISTRY.fact(
         "schedules",

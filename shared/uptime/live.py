@@ -18,7 +18,7 @@ from shared.uptime.closures import Schedule
 from shared.uptime.intervals import Bools, Int64s, Line, elapsed_before
 from shared.uptime.kernel import measure
 from shared.uptime.live_hours import AS_UP, EXCLUDED, MEASURED, OUTSIDE, Whereabouts, locate
-from shared.uptime.live_polls import MISSING, LastPolls, LastRun, last_polls, last_runs, usual_gaps_us
+from shared.uptime.live_polls import MISSING, LastRun, LatestPolls, last_polls, last_runs, usual_gaps_us
 from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Policy
 from shared.uptime.states import Polls, in_order, polls_inside_spans
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -82,7 +82,7 @@ class _StoresSeen:
 
     now_us: int
     where: Whereabouts
-    last: LastPolls
+    last: LatestPolls
     run: LastRun
     usual_gap_us: Int64s
     speaks: Bools

@@ -34,14 +34,14 @@ class LastRun:
     polls: Int64s
 
 
-class LastPolls(NamedTuple):
+class LatestPolls(NamedTuple):
     """The last poll of each store, also one that does not count. An instant that does not exist is `MISSING`."""
 
     at_us: Int64s
     active: Bools
 
 
-def last_polls(ordered: Polls, older: Polls, stores: int) -> LastPolls:
+def last_polls(ordered: Polls, older: Polls, stores: int) -> LatestPolls:
     """Return the last poll of each store: of those in order, or else of the older ones, which are in any order."""
     at_us, active = np.full(stores, MISSING), np.zeros(stores, dtype=np.bool_)
     by_time = np.argsort(older.at_us, kind="stable")
@@ -50,7 +50,7 @@ def last_polls(ordered: Polls, older: Polls, stores: int) -> LastPolls:
     active[older.store[by_time]] = older.active[by_time]
     last, has = _last_places(ordered.store, stores)
     at_us[has], active[has] = ordered.at_us[last[has]], ordered.active[last[has]]
-    return LastPolls(at_us, active)
+    return LatestPolls(at_us, active)
 
 
 def last_runs(counted: Polls, span: Int64s, stores: int) -> LastRun:

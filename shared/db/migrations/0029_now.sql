@@ -5,7 +5,7 @@ alter table report drop constraint report_kind_check;
 alter table report add constraint report_kind_check check (kind in ('report', 'facts', 'now'));
 -- Of the standing job: the time between two refreshes of a batch.
 alter table report add column refresh_every interval;
-create unique index report_one_now on report (kind) where kind = 'now';
+create unique index report_one_now on report ((kind = 'now')) where kind = 'now';
 
 -- Numbers that grow with time hold at `counted_at`. Those that `accrues` names have grown since by the time that has passed.
 create table store_now (
@@ -29,7 +29,6 @@ create table store_now (
     fault text, -- why the store cannot be computed
     digest bigint not null -- of all columns: equal rows are not written again
 ) with (fillfactor = 50);
-create index on store_now (state);
 
 -- Up to when each batch of the standing job holds, and what it was computed from.
 create table now_batch (

@@ -96,8 +96,7 @@ from unnest('{up,down,unknown,silent,closed,excluded,ended}'::text[]) state left
 group by state
 
 -- name: live_age_seconds
-select extract(epoch from clock_timestamp() - min(refreshed_at))::float8
-from now_batch having count(*) > 0
+select coalesce(extract(epoch from clock_timestamp() - min(refreshed_at)), 0)::float8 from now_batch
 
 -- name: schedules
 select state, count(report_schedule.state)
