@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import calls, facts, fairness, imports, report, series, tables
+from bench import calls, facts, fairness, imports, now, report, series, tables
 from bench.figures import Figure, format_table, keep_results
 from bench.stand import REFERENCE_STORES, SampleFleet, Stand, prepared_stand
 
@@ -23,6 +23,7 @@ _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = 
         stand, given.rounds, duck=given.scale <= _LARGEST_WITH_DUCKDB
     ),
     "facts": lambda stand, given: facts.run_facts(stand, given.rounds),
+    "now": lambda stand, given: now.run_now(stand, given.rounds),
     "fairness": lambda stand, given: fairness.run_fairness(stand, given.rounds),
     "calls": lambda stand, given: calls.run_calls(stand, given.rounds),
     "series": lambda stand, given: series.run_series(stand, given.rounds),

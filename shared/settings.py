@@ -161,6 +161,12 @@ class Settings(BaseSettings):
         default=False,
         description="Whether the scheduler has months of daily facts written to the bucket as Parquet each night, once the facts of the night are computed.",
     )
+    now_every_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="Seconds between two refreshes of the live state of all stores. New data brings the next one forward. 0: no live state. The scheduler decides.",
+    )
     reports_keep_days: int = Field(
         default=0,
         ge=0,
@@ -238,7 +244,7 @@ class Settings(BaseSettings):
     silent_after_s: float = Field(
         default=10_800.0,
         gt=0,
-        description="A store counts as silent if its last poll is this many seconds older than the newest poll of all stores.",
+        description="A store counts as silent if its last poll is this many seconds older than the newest poll of all stores. In live state: if it is open for so long without a poll and its usual gap between polls is not known.",
     )
     metrics_port: int = Field(
         default=0,

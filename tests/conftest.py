@@ -113,5 +113,6 @@ def env(servers: Endpoints, database_url: str, redis_url: str, bucket: str) -> d
         "UPTILL_S3_SECRET_KEY": servers.s3_secret_key,
         "UPTILL_API_URL": f"http://{HOST}:{port}",
         "UPTILL_API_KEY": key,
+        "UPTILL_NOW_EVERY_S": "0",  # tests of live state turn it on; others look at all jobs
         "UPTILL_ALLOWED_HOSTS": "testserver",  # what the client of in-process tests calls the service
     }

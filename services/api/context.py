@@ -10,6 +10,7 @@ from services.api.changes import ReportChanges
 from services.api.download_links import FileChecks, LinkAudit, LinkSigner
 from services.api.report_reads import ReportReads
 from services.api.turns import KeyTurns
+from services.api.use_cases.live_feed import LiveFeed
 from shared.db.pools import Pools
 from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
@@ -46,6 +47,7 @@ class ApiContext:
     files: FileChecks
     batch_terms: BatchTerms
     readiness: Readiness
+    live_feed: LiveFeed
 
 
 # Not a plain function: FastAPI would run it in a thread, for each call.

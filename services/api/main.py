@@ -19,6 +19,7 @@ from services.api.routes import (
     facts_exports,
     health,
     keys,
+    live,
     outages,
     report_contents,
     reports,
@@ -31,6 +32,7 @@ from services.api.routes import (
 )
 from services.api.routes.health import api_checks
 from services.api.turns import KeyTurns
+from services.api.use_cases.live_feed import LiveFeed
 from shared.db.pools import Pools, make_pools
 from shared.errors import DatabaseUnavailable, Overloaded, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
@@ -107,6 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 facts_exports,
                 outages,
                 series,
+                live,
                 stores,
                 aliases,
                 webhooks,
@@ -154,4 +157,5 @@ def _build_context(settings: Settings, pools: Pools) -> ApiContext:
         reads=ReportReads(pools.accepting),
         batch_terms=BatchTerms(settings.batch_stores, settings.republish_s, limits=KeyLimits.of(settings)),
         readiness=readiness,
+        live_feed=LiveFeed(pools.reading),
     )

@@ -81,6 +81,9 @@ COMMANDS: Mapping[str, Subcommand] = {
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
+    "now": Subcommand(
+        "services.cli.now:now", "Show what stores are now: up, down, silent, closed. Refreshes on a terminal."
+    ),
     "outages": Subcommand(
         "services.cli.outages:outages",
         "List the outages of up to 1,000 stores, in the local time of each store.",

@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from services.scheduler.duty import Duty, try_step
 from services.scheduler.retention import (
     drop_old_weeks,
+    forget_changes,
     forget_imports,
     forget_rejects,
     forget_reports,
@@ -102,6 +103,7 @@ def delete_old_data(pool: ConnectionPool, storage: Storage, settings: Settings) 
         "imports": lambda conn: forget_imports(conn, settings.imports_keep_days),
         "reports": lambda conn: forget_reports(conn, storage, settings.reports_keep_days),
         "idempotency_keys": _forget_requests,
+        "live_changes": forget_changes,
     }
     # Each of them, also after one that failed.
     results = [try_step(f"retention of {kind}", partial(_forget, pool, kind, steps[kind])) for kind in steps]

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 from services.scheduler.due_levels import wake_for_levels
 from services.scheduler.duty import try_step
 from services.scheduler.janitor import Janitor
+from services.scheduler.live_state import keep_live_state
 from services.scheduler.metric_facts import FactCollector
 from services.scheduler.nightly_exports import start_nightly_exports
 from services.scheduler.nightly_facts import start_nightly_facts
@@ -90,6 +91,7 @@ def _run_round(
     healthy &= try_step("facts", lambda: start_nightly_facts(pool, broker, settings))
     healthy &= try_step("service_levels", lambda: wake_for_levels(pool, broker))
     healthy &= try_step("facts_export", lambda: start_nightly_exports(pool, broker, settings))
+    healthy &= try_step("live state", lambda: keep_live_state(pool, broker, settings))
     for name, step in SWEEP_STEPS.items():
         healthy &= try_step(name, partial(step, pool, broker, settings))
     healthy &= janitor.is_healthy()

@@ -15,7 +15,9 @@ from shared.metrics.registry import REPORT_LATENCY
 from shared.reports.retention import remove_files
 from shared.storage import Storage
 
-_SQL = queries("retention")
+_SQL, _LIVE = queries("retention"), queries("now")
+# Listeners that come back within this time miss no change.
+_CHANGES_KEPT = timedelta(days=1)
 _MOST_AT_ONCE = 100
 # Rows of the ledger in one transaction, which blocks writers.
 _ROWS_AT_ONCE = 10_000
@@ -91,14 +93,20 @@ def forget_reports(conn: psycopg.Connection, storage: Storage, keep_days: int) -
 
 def forget_requests(conn: psycopg.Connection) -> int:
     """Delete Idempotency-Keys older than 24 hours, and the interest in reports that ended before; return how many keys."""
-    _delete_in_steps(conn, "forget_interests")
-    return _delete_in_steps(conn, "forget_idempotency")
+    _delete_in_steps(conn, _SQL["forget_interests"])
+    return _delete_in_steps(conn, _SQL["forget_idempotency"])
 
 
-def _delete_in_steps(conn: psycopg.Connection, statement: str) -> int:
+def forget_changes(conn: psycopg.Connection) -> int:
+    """Delete changes of live state that are older than a day; return how many."""
+    return _delete_in_steps(conn, _LIVE["forget_changes"])
+
+
+def _delete_in_steps(conn: psycopg.Connection, statement: bytes) -> int:
     removed = 0
     for _ in range(_STEPS_AT_ONCE):
-        rows = conn.execute(_SQL[statement], {"limit": _ROWS_AT_ONCE}).rowcount
+        asked = {"limit": _ROWS_AT_ONCE, "keep": _CHANGES_KEPT}
+        rows = conn.execute(statement, asked).rowcount
         removed += rows
         if rows < _ROWS_AT_ONCE:
             break

@@ -13,6 +13,7 @@ from services.worker.facts.compute_claimed import compute_claimed_facts
 from services.worker.facts.export_claimed import export_claimed_month
 from services.worker.finalise_report import finish_claimed
 from services.worker.lease_renewal import LeaseRenewal
+from services.worker.live.compute_claimed import compute_claimed_live
 from services.worker.load import one_snapshot
 from services.worker.other_tzdata import OtherTzdata, give_way
 from services.worker.part import render_part
@@ -184,6 +185,7 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
 
 _COMPUTE: Mapping[JobKind, Callable[[WorkerContext, BatchLease, LeaseRenewal], Completion | None]] = {
     "report": _compute_part,
+    "now": compute_claimed_live,
     "facts": compute_claimed_facts,
     "facts_export": export_claimed_month,
 }

@@ -1,12 +1,13 @@
 """What a worker's use cases need: servers, lease terms, a way to wake other workers, and the input cache."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg_pool import ConnectionPool
 
 from services.worker.inputs import InputCache
 from shared.contracts import Wake
+from shared.live.terms import LiveTerms
 from shared.reports.claim import LeaseTerms
 from shared.storage import Storage
 
@@ -20,3 +21,4 @@ class WorkerContext:
     terms: LeaseTerms
     wake: Callable[[Sequence[Wake]], None]
     inputs: InputCache
+    live: LiveTerms = field(default_factory=LiveTerms)

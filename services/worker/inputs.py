@@ -93,7 +93,7 @@ class InputCache:
             from_time = asked.from_time if batch.finds_outages else asked.every_from
             return _read_past(conn, batch, batch.pinned_cut, _with_history(from_time, asked.to_time))
         lookup = self._look_up(conn, batch, snapshot)
-        if self._uses_facts and can_use_facts(batch):
+        if self._uses_facts and batch.kind == "report" and can_use_facts(batch):
             given = load_with_facts(
                 conn, batch, lookup.tables, lambda recent: self._read_polls(lookup, recent)
             )

@@ -11,6 +11,7 @@ from services.worker.memory import keep_freed_arrays
 from services.worker.presence import Presence
 from shared.db.connect import make_pool
 from shared.db.schema import await_schema
+from shared.live.terms import LiveTerms
 from shared.metrics.exposition import serve_metrics
 from shared.publisher import Publisher
 from shared.reports.claim import LeaseTerms
@@ -59,6 +60,7 @@ def open_context(settings: Settings, wait: Callable[[float], bool]) -> Iterator[
                 LeaseTerms(name, settings.lease_s, settings.max_attempts, presence.number),
                 publisher.offer,
                 InputCache(settings.cache_mb << 20),
+                LiveTerms.of(settings),
             )
         finally:
             presence.stop()

@@ -41,6 +41,12 @@ BATCH_INPUTS = REGISTRY.counter(
     sources=["worker"],
     labels={"source": ("memory", "both", "database", "facts")},
 )
+LIVE_BATCHES = REGISTRY.counter(
+    "live_batches_total",
+    "Refreshes of batches of live state: computed, unchanged (a worker found that no change touches them), or skipped (the scheduler saw that nothing has changed).",
+    sources=["worker", "scheduler"],
+    labels={"result": ("computed", "unchanged", "skipped")},
+)
 STAGE_DURATION = REGISTRY.histogram(
     "batch_stage_duration_seconds",
     "Time of each stage of a batch (load, compute, upload, complete) and of finishing a report (merge, convert, finish).",
@@ -186,6 +192,12 @@ FACTS: tuple[Metric, ...] = (
         "newest_poll_age_seconds", "gauge", "Age of the newest accepted poll; absent before the first poll."
     ),
     REGISTRY.fact("stores", "gauge", "Stores with at least one poll."),
+    REGISTRY.fact("live_stores", "gauge", "Stores by live state.", labels=["state"]),
+    REGISTRY.fact(
+        "live_age_seconds",
+        "gauge",
+        "Age of the oldest batch of the live state; 0 without live state.",
+    ),
     REGISTRY.fact(
         "schedules",
         "gauge",

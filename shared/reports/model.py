@@ -9,8 +9,9 @@ from uuid import UUID
 from shared.reports.formats import FileFormat, FileKind, file_name
 from shared.storage import StoredObject
 
-# What a row of `report` is: a report, or a job that computes daily facts or writes months of them into the bucket.
-JobKind = Literal["report", "facts", "facts_export"]
+# What a row of `report` is: a report, a job that computes daily facts or writes months of them into the bucket, or the
+# standing job of live state.
+JobKind = Literal["report", "facts", "facts_export", "now"]
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 
 

@@ -23,6 +23,7 @@ from uptill_client import (
     facts,
     facts_exports,
     import_status,
+    live,
     outages,
     parameters,
     report_files,
@@ -51,7 +52,10 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "FactsExportBody": facts_exports.FactsExportStatus,
         "HoursSourceBody": explanation.ExplainedHours,
         "NewEndpoint": webhooks.WebhookEndpoint,
+        "LabelValueNow": live.StateCount,
         "LostFileBody": report_files.LostFile,
+        "NowSummaryBody": live.NowSummary,
+        "StoreNowBody": live.StoreNow,
         "OpenInterval": store_answers.Interval,
         "OutageBody": outages.StoreOutage,
         "OutagePage": outages.OutageListing,
@@ -96,7 +100,7 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "LifetimeBody": closures.Lifetime,
     },
 }
-_TEXTS = {"Rule", "State", "StateRule", "HoursKind"}
+_TEXTS = {"LiveState", "Rule", "State", "StateRule", "HoursKind"}
 # A request may be written in more ways than the client does.
 _REQUESTS = {"IntervalBody"}
 _PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for schema, kind in kinds.items()]

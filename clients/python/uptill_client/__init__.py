@@ -14,6 +14,7 @@ from uptill_client.facts import FactsStatus
 from uptill_client.facts_exports import FactsExportStatus, FactsFile
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.imports import Poll
+from uptill_client.live import NowSummary, StateChange, StateCount, StoreNow
 from uptill_client.outages import OutageListing, StoreOutage
 from uptill_client.parameters import FILES, FORMATS, ReportOptions
 from uptill_client.rejects import RejectedRow
@@ -69,6 +70,7 @@ __all__ = [
     "Lifetime",
     "LostFile",
     "NotReachable",
+    "NowSummary",
     "OutageListing",
     "PolicyDifference",
     "PolicyState",
@@ -92,10 +94,13 @@ __all__ = [
     "ServiceLevelStore",
     "SpecialDate",
     "SpecialHours",
+    "StateChange",
+    "StateCount",
     "Store",
     "StoreChanged",
     "StoreDetail",
     "StoreDiff",
+    "StoreNow",
     "StoreOutage",
     "StorePolicies",
     "TimeRange",

@@ -10,6 +10,7 @@ from uptill_client.closures import ClosureCalls
 from uptill_client.facts import FactsCalls
 from uptill_client.facts_exports import FactsExportCalls
 from uptill_client.imports import ImportCalls
+from uptill_client.live import NowCalls
 from uptill_client.outages import OutageCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.revisions import RevisionCalls
@@ -31,6 +32,7 @@ class UptillClient(
     StoreCalls,
     OutageCalls,
     SeriesCalls,
+    NowCalls,
     ClosureCalls,
     CalendarCalls,
     ImportCalls,

@@ -94,11 +94,14 @@ class Transport:
             ) from error
 
     @contextmanager
-    def stream(self, path: str) -> Iterator[Iterator[bytes]]:
+    def stream(
+        self, path: str, *, headers: Mapping[str, str] | None = None, **arguments: Any
+    ) -> Iterator[Iterator[bytes]]:
         """Yield the answer in blocks of bytes. Raises `ApiError`."""
+        given = {**self._headers, **(headers or {})}
         with (
             self.translated_errors(),
-            self._http.stream("GET", f"{self._url}{path}", headers=self._headers) as answer,
+            self._http.stream("GET", f"{self._url}{path}", headers=given, **arguments) as answer,
         ):
             if not answer.is_success:
                 answer.read()

@@ -4,7 +4,7 @@ alter table report
     drop constraint report_kind_check,
     add constraint report_kind_check check (kind in ('report', 'facts', 'facts_export')),
     drop constraint report_days,
-    add constraint report_days check ((kind <> 'report') = coalesce(first_day <= last_day, false));
+    add constraint report_days check ((kind in ('facts', 'facts_export')) = coalesce(first_day <= last_day, false));
 
 -- Which months have facts, and which of them are in the bucket as they are now.
 create table facts_month (

@@ -27,7 +27,8 @@ from report where state in ('queued', 'running') and kind = 'report'
 select state, count(open_batch.state)
 from unnest('{pending,leased,done,dead}'::text[]) state
 left join (
-    select b.state from report_batch b join report r on r.id = b.report_id where r.state in ('queued', 'running')
+    select b.state from report_batch b join report r on r.id = b.report_id
+    where r.state in ('queued', 'running') and r.kind <> 'now'
 ) open_batch using (state)
 group by state
 
@@ -88,6 +89,14 @@ from ledger_head where latest_observed_at is not null
 
 -- name: stores
 select count(*) from store where first_polled_at is not null
+
+-- name: live_stores
+select state, count(store_now.state)
+from unnest('{up,down,unknown,silent,closed,excluded,ended}'::text[]) state left join store_now using (state)
+group by state
+
+-- name: live_age_seconds
+select coalesce(extract(epoch from clock_timestamp() - min(refreshed_at)), 0)::float8 from now_batch
 
 -- name: schedules
 select state, count(report_schedule.state)

@@ -166,6 +166,7 @@ delete from missed_claim where report_id = %(report_id)s and batch_no = %(batch_
 delete from missed_claim where report_id = %(report_id)s and batch_no is null and attempt = %(attempt)s
 
 -- name: forget_missed_claims
--- Of ended reports, an hour later: until then a frozen worker may still wake up and return its claim.
+-- Of ended reports and of live state, an hour later: until then a frozen worker may still wake up and return its claim.
 delete from missed_claim m using report r
-where r.id = m.report_id and r.state not in ('queued', 'running') and m.missed_at < clock_timestamp() - interval '1 hour'
+where r.id = m.report_id and (r.state not in ('queued', 'running') or r.kind = 'now')
+    and m.missed_at < clock_timestamp() - interval '1 hour'

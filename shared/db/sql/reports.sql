@@ -248,7 +248,7 @@ returning b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.tra
     r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day, r.force
 
 -- name: claim_next
--- Reports come before facts, and these before their export. The line of keys with the fewest leases (batches and merges) comes first. A random draw
+-- Reports come first, then live state, facts and their exports. The line of keys with the fewest leases (batches and merges) comes first. A random draw
 -- decides between equals, which needs no row that all claims would update. Within a line: the oldest report, in the order
 -- of its batches. With `only_short` only short work. Two workers that claim at the same time skip each other's rows.
 with recursive line (key_line) as (
@@ -268,7 +268,8 @@ with recursive line (key_line) as (
     group by r.key_line
 ), turn as materialized (
     select line.key_line, kind.name as kind
-    from line left join in_hand using (key_line) cross join (values (1, 'report'), (2, 'facts'), (3, 'facts_export')) kind (place, name)
+    from line left join in_hand using (key_line) cross join
+        (values (1, 'report'), (2, 'now'), (3, 'facts'), (4, 'facts_export')) kind (place, name)
     where line.key_line is not null
     order by kind.place, coalesce(leases, 0), random()
 ), next as materialized (
@@ -500,11 +501,12 @@ from held
 where b.report_id = held.report_id and b.batch_no = held.batch_no
 
 -- name: bury_batches
--- Not while a worker that seems dead may still turn out to be alive.
+-- Not while a worker that seems dead may still turn out to be alive. Batches of live state rest instead.
 update report_batch b
 set state = 'dead', lease_until = null
 from report r
 where b.state = 'pending' and b.burnt >= %(max_attempts)s and r.id = b.report_id and r.state in ('queued', 'running')
+  and r.kind <> 'now'
   and not exists (
       select from missed_claim m
       where m.report_id = b.report_id and m.batch_no = b.batch_no and m.lease_until > clock_timestamp())
@@ -537,7 +539,7 @@ select array(select key_line from late
 
 -- name: count_pending
 select count(*) as pending from report_batch b join report r on r.id = b.report_id
-where b.state = 'pending' and r.state in ('queued', 'running')
+where b.state = 'pending' and r.state in ('queued', 'running') and r.kind <> 'now'
 
 -- name: take_due
 -- Batches that no worker claimed in time. Two schedulers share the rows.
@@ -546,7 +548,7 @@ set due_at = clock_timestamp() + %(republish)s
 from (
     select d.report_id, d.batch_no
     from report_batch d join report r on r.id = d.report_id
-    where d.state = 'pending' and d.due_at <= clock_timestamp() and r.state in ('queued', 'running')
+    where d.state = 'pending' and d.due_at <= clock_timestamp() and r.state in ('queued', 'running') and r.kind <> 'now'
     order by d.due_at, d.report_id, d.batch_no
     limit %(limit)s
     for update of d skip locked

@@ -28,7 +28,18 @@ PINNED: Mapping[str, Sequence[str]] = {
     ],
     "outages": ["policy", "store_id", "local_date", "outages", "down_us", "open_us"],
     "service_levels": [
-        *("name", "target", "labels", "period", "policy", "first_day", "last_day", "through", "as_of", "state"),
+        *(
+            "name",
+            "target",
+            "labels",
+            "period",
+            "policy",
+            "first_day",
+            "last_day",
+            "through",
+            "as_of",
+            "state",
+        ),
         *("counted_us", "down_us", "days_missing", "evaluated_at"),
     ],
     "imports": [

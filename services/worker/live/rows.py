@@ -1,0 +1,85 @@
+"""The rows of `store_now` of a batch as columns. A store that cannot be computed is unknown, with the reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+
+from services.worker.failing_stores import find_failing_stores
+from shared.inputs.batch_input import BatchInput
+from shared.uptime.intervals import Int64s
+from shared.uptime.live import STATES, UNKNOWN, LiveRows, live_rows
+from shared.uptime.live_polls import MISSING
+from shared.uptime.policy import DAY_US
+
+_ACCRUES: Final = np.array(["", "up", "down"])
+_NAMES: Final = np.array([state.value for state in STATES])
+_PRIME: Final = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT: Final = np.uint64(29)
+# `changes_us` is a matter of the batch, not of a row.
+_COLUMNS: Final = tuple(field.name for field in fields(LiveRows) if field.name != "changes_us")
+
+
+@dataclass(frozen=True)
+class LiveTable:
+    """The columns of `LiveRows` for every store of a batch, faults by index, and a digest of each row."""
+
+    columns: Mapping[str, Int64s]
+    faults: Mapping[int, str]
+    digests: Int64s
+    changes_us: int
+
+    def chosen(self, places: Int64s) -> dict[str, Any]:
+        """Return some rows as the parameters of the statement `write_rows`."""
+        values = {name.removesuffix("_us"): as_array(column[places]) for name, column in self.columns.items()}
+        state, accrues = self.columns["state"][places], self.columns["accrues"][places]
+        return {
+            **values,
+            "state": _NAMES[state].tolist(),
+            "accrues": _ACCRUES[accrues].tolist(),
+            "last_active": self.columns["last_active"][places].astype(bool).tolist(),
+            "fault": [self.faults.get(place, "") for place in places.tolist()],
+            "digest": as_array(self.digests[places]),
+        }
+
+
+def as_array(numbers: Int64s) -> str:
+    """Return numbers as the text of an array in Postgres, in a fraction of the time that adapting each one takes."""
+    return f"{{{str(numbers.tolist())[1:-1]}}}"
+
+
+def make_table(given: BatchInput, batch_no: int, now_us: int, silent_us: int) -> LiveTable:
+    """Compute the rows of all stores. One that cannot be computed costs only itself."""
+    rows, found = find_failing_stores(given, lambda some: _compute(some, now_us, silent_us))
+    faults = {place: fault.detail for place, fault in found}
+    number, today_us = len(given.store_ids), now_us - now_us % DAY_US
+    columns = {name: np.full(number, MISSING) for name in _COLUMNS}
+    for name in ("last_active", "accrues", "up_us", "down_us", "down_open_us", "inactive_polls"):
+        columns[name] = np.zeros(number, dtype=np.int64)
+    columns["state"][:] = UNKNOWN
+    columns["day_from_us"][:] = columns["counted_us"][:] = today_us
+    changes_us = today_us + DAY_US
+    if rows is not None:
+        computed = np.setdiff1d(np.arange(number), list(faults))
+        for name, column in columns.items():
+            column[computed] = getattr(rows, name)
+        changes_us = min(changes_us, int(rows.changes_us.min(initial=changes_us)))
+    return LiveTable(columns, faults, _digest(columns, faults, batch_no), changes_us)
+
+
+def _compute(some: BatchInput, now_us: int, silent_us: int) -> LiveRows | None:
+    if not some.store_ids:
+        return None
+    return live_rows(some.history, now_us, silent_us, adjustments=some.adjustments)
+
+
+def _digest(columns: Mapping[str, Int64s], faults: Mapping[int, str], batch_no: int) -> Int64s:
+    """Return 64 bits of each row: equal rows have equal ones."""
+    digest = np.full(len(columns["state"]), batch_no, dtype=np.uint64)
+    for column in columns.values():
+        digest = (digest ^ column.astype(np.uint64)) * _PRIME
+        digest ^= digest >> _SHIFT
+    for place, text in faults.items():
+        digest[place] ^= np.uint64(int.from_bytes(text.encode()[:8].ljust(8), "big"))
+    return digest.view(np.int64)

@@ -1,0 +1,1 @@
+"""Live state: the terms on which it is kept, and its standing job."""

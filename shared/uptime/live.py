@@ -1,0 +1,266 @@
+"""What each store is now: up, down, unknown, silent, closed, excluded or ended. `docs/explanation/live.md` has the rule.
+
+Everything here is a function of the data up to now, so two workers agree. Must not know the database. A change of the rule
+raises `LIVE_VERSION`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
+from shared.uptime.batch import StoreHistory
+from shared.uptime.bounds import midnights_us
+from shared.uptime.closures import Schedule
+from shared.uptime.intervals import Bools, Int64s, Line, elapsed_before
+from shared.uptime.kernel import measure
+from shared.uptime.live_hours import AS_UP, EXCLUDED, MEASURED, OUTSIDE, Whereabouts, locate
+from shared.uptime.live_polls import MISSING, LastRun, LatestPolls, last_polls, last_runs, usual_gaps_us
+from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Policy
+from shared.uptime.states import Polls, in_order, polls_inside_spans
+from shared.uptime.zones import DEFAULT_TIMEZONE
+
+POLICY: Final[Policy] = POLICIES[DEFAULT_POLICY]
+# Polls of today and the two UTC dates before it count for runs and gaps.
+_BACK_US: Final = 2 * DAY_US
+# How far away borders of the schedule are looked for.
+_NEAR_US: Final = 8 * DAY_US
+# A store is silent after this many usual gaps without a poll, but not before the shortest time.
+_GAPS: Final = 3
+_SHORTEST_US: Final = 5 * MINUTE_US
+
+
+class LiveState(StrEnum):
+    """The states, in the order of their numbers in `LiveRows.state`."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    SILENT = "silent"
+    CLOSED = "closed"
+    EXCLUDED = "excluded"
+    ENDED = "ended"
+
+
+STATES: Final = tuple(LiveState)
+UP, DOWN, UNKNOWN, SILENT, CLOSED, EXCLUDED_NOW, ENDED = range(len(STATES))
+NOTHING_ACCRUES, UP_ACCRUES, DOWN_ACCRUES = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRows:
+    """One element a store. What a store does not have is -1. The bounds of `since` are equal where the instant is exact.
+
+    Times are those at `counted_us`. Until `changes_us`, the one that `accrues` names grows with the clock, and nothing else
+    changes without new data.
+    """
+
+    state: Int64s
+    since_earliest_us: Int64s
+    since_latest_us: Int64s
+    last_poll_us: Int64s
+    last_active: Bools
+    open_until_us: Int64s
+    opens_at_us: Int64s
+    day_from_us: Int64s
+    counted_us: Int64s
+    accrues: Int64s
+    up_us: Int64s
+    down_us: Int64s
+    down_open_us: Int64s
+    inactive_polls: Int64s
+    usual_gap_us: Int64s
+    changes_us: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class _StoresSeen:
+    """What the rule decides from: where each store is, what its polls say, and since when its silence would count."""
+
+    now_us: int
+    where: Whereabouts
+    last: LatestPolls
+    run: LastRun
+    usual_gap_us: Int64s
+    speaks: Bools
+    silent_at_us: Int64s
+    ended_us: Int64s
+
+    @property
+    def is_open(self) -> Bools:
+        is_open: Bools = (self.where.kind == MEASURED) & ~self.is_ended
+        return is_open
+
+    @property
+    def is_ended(self) -> Bools:
+        is_ended: Bools = self.ended_us <= self.now_us
+        return is_ended
+
+
+def history_from_us(now_us: int) -> int:
+    """Return from which instant on every poll is needed: the start of the UTC date two days ago."""
+    return now_us - now_us % DAY_US - _BACK_US
+
+
+def border_range_us(now_us: int) -> tuple[int, int]:
+    """Return the range in which borders of the schedule are looked for. It is the same for a whole UTC date."""
+    today_us = now_us - now_us % DAY_US
+    return today_us - _NEAR_US, today_us + DAY_US + _NEAR_US
+
+
+def live_rows(
+    stores: StoreHistory, now_us: int, silent_us: int, *, adjustments: Adjustments = NO_ADJUSTMENTS
+) -> LiveRows:
+    """Return what each store is at `now_us`. `silent_us`: after how long a store without a usual gap is silent.
+
+    The polls must be all from `history_from_us(now_us)` on, and the last one of each store before. Later ones than `now_us`
+    do not count yet. Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
+    """
+    number, range_us = len(stores.zones), border_range_us(now_us)
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, *range_us)
+    seen = _look(stores.polls, schedule, adjustments, number, now_us, silent_us)
+    state = _states(seen)
+    earliest_us, latest_us = _since(seen, state)
+    day_from_us, day_until_us = _today(stores.zones, now_us)
+    accrues = _accruals(seen)
+    up_us, down_us = _measure_today(schedule, stores.polls, day_from_us, now_us)
+    begun_us = np.where(seen.where.kind == AS_UP, seen.where.open_us, seen.run.at_us)
+    counted_us = np.where(accrues == NOTHING_ACCRUES, day_from_us, np.maximum(day_from_us, begun_us))
+    elapsed_us = now_us - counted_us
+    is_down = state == DOWN
+    down_open_us = _open_time_us(schedule, seen, number) - elapsed_us
+    return LiveRows(
+        state=state,
+        since_earliest_us=earliest_us,
+        since_latest_us=latest_us,
+        last_poll_us=seen.last.at_us,
+        last_active=seen.last.active,
+        open_until_us=np.where((state <= SILENT), seen.where.close_us, MISSING),
+        opens_at_us=np.where((state == CLOSED) | (state == EXCLUDED_NOW), seen.where.opens_us, MISSING),
+        day_from_us=day_from_us,
+        counted_us=counted_us,
+        accrues=accrues,
+        up_us=up_us - np.where(accrues == UP_ACCRUES, elapsed_us, 0),
+        down_us=down_us - np.where(accrues == DOWN_ACCRUES, elapsed_us, 0),
+        down_open_us=np.where(is_down, down_open_us, 0),
+        inactive_polls=np.where(seen.run.active, 0, seen.run.polls),
+        usual_gap_us=seen.usual_gap_us,
+        changes_us=_next_changes_us(seen, day_until_us, stores.polls),
+    )
+
+
+def _look(
+    polls: Polls, schedule: Schedule, adjustments: Adjustments, number: int, now_us: int, silent_us: int
+) -> _StoresSeen:
+    spans, range_us = schedule.measured, border_range_us(now_us)
+    line = Line.covering(*range_us, number)
+    ordered, place = in_order(polls, line, now_us)
+    recent = np.flatnonzero(ordered.at_us >= history_from_us(now_us))
+    opens, closes = line.place(spans.store, spans.open_us), line.place(spans.store, spans.close_us)
+    some = _select(ordered, recent)
+    counted, span, _ = polls_inside_spans(some, place[recent], opens, closes)
+    where = locate(schedule, number, now_us, range_us)
+    run = last_runs(counted, span, number)
+    gap_us = usual_gaps_us(counted, span, number)
+    speaks = (where.span >= 0) & (run.span == where.span)
+    patience_us = np.where(gap_us < 0, silent_us, np.maximum(_GAPS * gap_us, _SHORTEST_US))
+    from_us = np.where(speaks, run.at_us, np.maximum(where.open_us, range_us[0]))
+    silent_at_us = from_us + np.minimum(patience_us, POLICY.horizon_us)
+    _, ended_us = adjustments.lifetimes.of(number)
+    return _StoresSeen(
+        now_us,
+        where,
+        last_polls(ordered, _select(polls, polls.at_us < range_us[0]), number),
+        run,
+        gap_us,
+        speaks,
+        silent_at_us,
+        ended_us,
+    )
+
+
+def _select(polls: Polls, chosen: Int64s | Bools) -> Polls:
+    return Polls(polls.store[chosen], polls.at_us[chosen], polls.active[chosen])
+
+
+def _states(seen: _StoresSeen) -> Int64s:
+    """Return the state of each store. The later rules take precedence."""
+    state = np.full(len(seen.speaks), CLOSED)
+    is_open = seen.is_open
+    state[seen.where.kind == EXCLUDED] = EXCLUDED_NOW
+    state[seen.where.kind == AS_UP] = UP
+    state[is_open] = UNKNOWN
+    state[is_open & seen.speaks] = np.where(seen.run.active, UP, DOWN)[is_open & seen.speaks]
+    state[is_open & (seen.silent_at_us <= seen.now_us) & (seen.last.at_us >= 0)] = SILENT
+    state[seen.is_ended] = ENDED
+    return state
+
+
+def _since(seen: _StoresSeen, state: Int64s) -> tuple[Int64s, Int64s]:
+    where, run = seen.where, seen.run
+    exact_us = np.select(
+        [state == ENDED, state == SILENT, where.kind == OUTSIDE],
+        [seen.ended_us, seen.silent_at_us, where.closed_us],
+        where.open_us,
+    )
+    by_polls = seen.is_open & seen.speaks & (state != SILENT)
+    return np.where(by_polls, run.before_us, exact_us), np.where(by_polls, run.first_us, exact_us)
+
+
+def _accruals(seen: _StoresSeen) -> Int64s:
+    """Return which time grows with the clock: a poll speaks for a horizon, and a closure that counts as up to its end."""
+    accrues = np.full(len(seen.speaks), NOTHING_ACCRUES)
+    spoken = seen.is_open & seen.speaks & (seen.now_us - seen.run.at_us < POLICY.horizon_us)
+    accrues[spoken] = np.where(seen.run.active, UP_ACCRUES, DOWN_ACCRUES)[spoken]
+    accrues[(seen.where.kind == AS_UP) & ~seen.is_ended] = UP_ACCRUES
+    return accrues
+
+
+def _today(zones: Sequence[str | None], now_us: int) -> tuple[Int64s, Int64s]:
+    """Return the midnights before and after now in each store's zone."""
+    names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
+    number = {name: index for index, name in enumerate(names)}
+    zone = np.array([number[zone or DEFAULT_TIMEZONE] for zone in zones], dtype=np.int64)
+    days = now_us // DAY_US + np.arange(-2, 4)
+    edges_us = midnights_us(names, np.tile(days, (len(names), 1)))
+    today = (edges_us <= now_us).sum(axis=1) - 1
+    row = np.arange(len(names))
+    return edges_us[row, today][zone], edges_us[row, today + 1][zone]
+
+
+def _measure_today(
+    schedule: Schedule, polls: Polls, day_from_us: Int64s, now_us: int
+) -> tuple[Int64s, Int64s]:
+    windows_us = day_from_us[:, None], np.full((len(day_from_us), 1), now_us)
+    measures = measure(schedule, polls, now_us, windows_us, POLICY, detail=False)
+    return measures.up_us[:, 0], measures.down_us[:, 0]
+
+
+def _open_time_us(schedule: Schedule, seen: _StoresSeen, number: int) -> Int64s:
+    """Return the measured time from the first poll of each store's run until now."""
+    spans, store = schedule.measured, np.arange(number)
+    line = Line.covering(*border_range_us(seen.now_us), number)
+    opens, closes = line.place(spans.store, spans.open_us), line.place(spans.store, spans.close_us)
+    from_us = np.where(seen.run.first_us < 0, seen.now_us, seen.run.first_us)
+    from_place, now_place = line.place(store, from_us), line.place(store, np.full(number, seen.now_us))
+    return elapsed_before(opens, closes, now_place) - elapsed_before(opens, closes, from_place)
+
+
+def _next_changes_us(seen: _StoresSeen, day_until_us: Int64s, polls: Polls) -> Int64s:
+    """Return when each store's row changes next without new data. All are computed again on the next UTC date."""
+    now_us, where, run = seen.now_us, seen.where, seen.run
+    next_us = np.minimum(day_until_us, history_from_us(now_us) + _BACK_US + DAY_US)
+    for borders_us in (
+        where.close_us,
+        where.next_us,
+        seen.ended_us,
+        np.where(seen.is_open, seen.silent_at_us, MISSING),
+        np.where(seen.speaks, run.at_us + POLICY.horizon_us, MISSING),
+    ):
+        next_us = np.where(borders_us > now_us, np.minimum(next_us, borders_us), next_us)
+    later = np.flatnonzero(polls.at_us > now_us)
+    np.minimum.at(next_us, polls.store[later], polls.at_us[later])
+    return next_us
