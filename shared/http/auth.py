@@ -155,7 +155,7 @@ class RequireScope:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes of which a key needs one."""
+        """Each of these scopes is enough."""
         return (self.scope,) if self.or_else is None else (self.scope, self.or_else)
 
     async def __call__(self, request: Request) -> ApiKey:

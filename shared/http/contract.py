@@ -107,7 +107,7 @@ def describe(app: FastAPI) -> None:
 
 
 def scopes_of(dependant: Dependant) -> Sequence[str]:
-    """Return the scopes of which a route requires one; none if it is public."""
+    """Return the scopes that open a route, each by itself; none if it is public."""
     return next((caller.scopes for caller in callers_of(dependant)), ())
 
 

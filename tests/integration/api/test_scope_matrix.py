@@ -39,7 +39,7 @@ class Operation:
 
     @property
     def scopes(self) -> list[str]:
-        """The scopes of which a key needs one. None if the operation is public."""
+        """Each of these scopes is enough. None if the operation is public."""
         return [scope for one in self.described.get("security", ()) for scope in one["ApiKey"]]
 
     @property
