@@ -46,6 +46,11 @@ select pg_advisory_xact_lock(hashtextextended('uptill.facts', 0))
 select store_key, seq, last_day, policy_version, tzdata_version from store_day_mark
 where policy = %(policy)s and store_key = any(%(store_keys)s)
 
+-- name: do_facts_reach
+-- Whether nine of ten stores have facts up to a date.
+select (select count(*) from store_day_mark where policy = %(policy)s and last_day >= %(day)s) * 10
+    >= (select count(*) from store where polled_since_seq is not null) * 9
+
 -- name: lock_marks
 select store_key, seq from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 order by store_key for update
