@@ -24,7 +24,7 @@ class TooManyPolls(Exception):
 
 
 def slice_batch(batch: Batch, stores: Stores, days: int) -> Sequence[Batch]:
-    """Return slices whose stores can read the polls of so many days. Only the first can have the report's header."""
+    """Return slices that each can read the polls of this number of days. Only the first can have the report's header."""
     return list(_slice(batch, stores, max(1, _STORE_DAYS // days)))
 
 
