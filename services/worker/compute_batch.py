@@ -18,12 +18,14 @@ from services.worker.load import one_snapshot
 from services.worker.other_tzdata import OtherTzdata, give_way
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
+from services.worker.slices import load_or_render
 from services.worker.stages import stage
 from services.worker.upload_part import upload_part
 from shared import failpoints
 from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.ids import new_id
+from shared.inputs.batch_input import BatchInput
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
 from shared.reports.batch import BatchLease
 from shared.reports.claim import (
@@ -151,12 +153,12 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
         stage("load"),
         one_snapshot(conn) as snapshot,
     ):
-        given = context.inputs.load_input(conn, lease.batch, snapshot)
+        loaded = load_or_render(lease.batch, partial(context.inputs.load_input, conn, snapshot=snapshot))
     failpoints.hit("load.after")
     if not renewal.is_held():
         return None
     with renewal.renewing(), stage("compute"):
-        rendered = render_part(lease.batch, given)
+        rendered = render_part(lease.batch, loaded) if isinstance(loaded, BatchInput) else loaded
         give_way(lease, rendered.failed)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("upload"):
@@ -177,7 +179,7 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
         _log.info(
             "batch_done",
             stores=lease.batch.stores,
-            polls=len(given.polls.at_us),
+            polls=len(loaded.polls.at_us) if isinstance(loaded, BatchInput) else None,
             size_bytes=part.size_bytes,
         )
     return completion

@@ -15,9 +15,9 @@ from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import one_snapshot
 from services.worker.merge import damaged_parts
 from services.worker.other_tzdata import require_tzdata
-from services.worker.part import render_part
 from services.worker.release_lease import give_back
 from services.worker.report_files import Finalisation, LeaseLost, count_columns, write_report_files
+from services.worker.slices import render_batch
 from services.worker.stages import stage
 from services.worker.upload_part import upload_part
 from shared import failpoints
@@ -170,7 +170,8 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
         incomplete = batches_without_outages(reader, lease.report_id)
         for _, batch in sorted({batch.batch_no: batch for batch in (*stale, *others, *incomplete)}.items()):
             with work.renewal.renewing():
-                rendered = render_part(batch, context.inputs.load_input(reader, batch, snapshot))
+                load = partial(context.inputs.load_input, reader, snapshot=snapshot)
+                rendered = render_batch(batch, load)
                 part, result = upload_part(context.storage, batch, f"final-{lease.attempt}", rendered)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:

@@ -4,8 +4,10 @@ An input from the cache equals a full read in the caller's snapshot. The import 
 adjustments and polls of an earlier snapshot still hold: all polls before the oldest change do.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -28,6 +30,7 @@ from services.worker.load_past import (
     refuse_forgotten,
 )
 from services.worker.packed_polls import PackedPolls
+from services.worker.slices import MOST_STORE_DAYS, TooManyPolls, slice_batch
 from shared.clock import to_us
 from shared.inputs.adjustments import NOTHING_STORED, StoredAdjustments, read_adjustments
 from shared.inputs.batch_input import BatchInput
@@ -84,14 +87,17 @@ class InputCache:
         """Return the input of a batch as the caller's transaction sees it; `snapshot` is that transaction's.
 
         A batch with a pinned cut is read as it was then, and not cached. Raises `DataForgotten` if that is impossible, and
-        RuntimeError unless the batch has as many stores as when it was made.
+        RuntimeError unless the batch has as many stores as when it was made. Raises `TooManyPolls` if it must be computed in
+        slices.
         """
         asked = data_range(batch.as_of, batch.policy, batch.windows, finds_outages=batch.finds_outages)
         needed = _with_history(asked.every_from, asked.to_time)
         if batch.pinned_cut is not None:
             # Outages need older polls too, which are searched for in the present otherwise.
             from_time = asked.from_time if batch.finds_outages else asked.every_from
-            return _read_past(conn, batch, batch.pinned_cut, _with_history(from_time, asked.to_time))
+            past = _with_history(from_time, asked.to_time)
+            _refuse_too_many(batch, past, partial(read_past_stores, conn, batch, batch.pinned_cut))
+            return _read_past(conn, batch, batch.pinned_cut, past)
         lookup = self._look_up(conn, batch, snapshot)
         if self._uses_facts and batch.kind == "report" and can_use_facts(batch):
             given = load_with_facts(
@@ -100,6 +106,7 @@ class InputCache:
             if given is not None:
                 BATCH_INPUTS.labels("facts").inc()
                 return given
+        _refuse_too_many(batch, needed, lambda: lookup.tables.stores)
         polls = self._read_polls(lookup, needed)
         stores, hours, adjustments = lookup.tables
         touched = needed._replace(from_time=min(needed.from_time, asked.from_time))
@@ -148,6 +155,13 @@ class _Lookup:
     tables: BatchTables
     cached: _CacheEntry | None
     changes: Changes | None
+
+
+def _refuse_too_many(batch: Batch, needed: DataRange, read: Callable[[], Stores]) -> None:
+    """Raise `TooManyPolls` if a batch that was made large for its daily facts needs all polls of its windows."""
+    days = (needed.to_time - needed.every_from).days + 1
+    if not batch.finds_outages and batch.stores > 1 and batch.stores * days > MOST_STORE_DAYS:
+        raise TooManyPolls(slice_batch(batch, read(), days))
 
 
 def _cache_key(batch: Batch) -> _BatchStores:

@@ -93,7 +93,9 @@ def _measure_from_facts(batch: Batch, given: BatchInput, days: WholeDays) -> Mea
     A group whose polls reach back further is measured apart, so that it costs no other store.
     """
     as_of_us, windows, policy = to_us(batch.as_of), parse_windows(batch.windows), POLICIES[batch.policy]
-    is_near = days.tails_us(*bounds_us(windows, as_of_us, given.zones)) >= as_of_us - NEAR_TAIL_US
+    starts_us, ends_us = bounds_us(windows, as_of_us, given.zones)
+    tails_us = days.tails_us(starts_us, ends_us)
+    is_near = (tails_us >= as_of_us - NEAR_TAIL_US) | (tails_us == ends_us.max(axis=1, initial=0))
     groups = [np.flatnonzero(days.has_any & chosen) for chosen in (is_near, ~is_near)]
     others = np.flatnonzero(~days.has_any)
     found = []

@@ -21,11 +21,12 @@ from shared.reports.model import OPEN_STATES, Origin
 from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
-from shared.uptime.policy import DAY_US, POLICY_VERSION
+from shared.uptime.days import can_add_days
+from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION
 from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import Window
 
-_SQL = queries("reports")
+_SQL, _FACTS = queries("reports"), queries("store_days")
 
 # A batch holds `batch_stores` stores if it reads up to ten days of polls, as every policy does for the default windows.
 # If it reads more, it holds fewer, so its memory does not grow with the windows.
@@ -33,6 +34,8 @@ _FULL_BATCH_US = 10 * DAY_US
 # The longest named window, `previous_year`, needs 733 days and a half.
 _LONGEST_READ = timedelta(days=1_100)
 
+# What lies after the facts is read from polls.
+_FACTS_REACH = timedelta(days=10)
 # Up to an eighth of a full batch is short work: tens of milliseconds.
 _SHORT_SHARE = 8
 
@@ -47,6 +50,8 @@ async def read_parameters(
     head = await fetch_one(conn, "resolve_as_of", as_of)
     assert head is not None  # noqa: S101 - the first migration makes the ledger's one row
     batch_stores = _stores_of_a_batch(request, head[1], terms)
+    if batch_stores < terms.batch_stores and await _do_facts_reach(conn, request, head[1]):
+        batch_stores = terms.batch_stores
     return {
         "id": new_id(),
         "accepted_seq": head[0],
@@ -141,6 +146,18 @@ def _stores_of_a_batch(request: ReportRequest, as_of: datetime, terms: BatchTerm
         )
     read_us = max(read // timedelta(microseconds=1), 1)
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
+
+
+async def _do_facts_reach(conn: AsyncConnection, request: ReportRequest, as_of: datetime) -> bool:
+    """Return whether daily facts are likely to give the numbers, so that batches read few polls.
+
+    A worker that finds many without facts slices its batch.
+    """
+    if request.detail or "outages" in request.files or not can_add_days(POLICIES[request.policy]):
+        return False
+    given = {"policy": request.policy, "day": (as_of - _FACTS_REACH).date()}
+    row = await (await conn.execute(_FACTS["do_facts_reach"], given)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _refuse_future(windows: Sequence[Window], as_of_us: int) -> None:

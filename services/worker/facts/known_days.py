@@ -11,6 +11,7 @@ import psycopg
 from services.worker.facts.day_ranges import DayRanges, find_days
 from services.worker.facts.day_sums import COLUMNS, sum_days
 from services.worker.load import read_polls
+from services.worker.slices import MOST_STORE_DAYS, TooManyPolls, slice_batch
 from shared.clock import from_us, to_us
 from shared.facts.changes import TouchedDays
 from shared.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
@@ -24,7 +25,7 @@ from shared.uptime.calendar import Hours
 from shared.uptime.days import can_add_days
 from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Bools, Int64s
-from shared.uptime.policy import POLICIES, Policy, every_poll_us, history_us, later_us
+from shared.uptime.policy import DAY_US, POLICIES, Policy, every_poll_us, history_us, later_us
 from shared.uptime.states import Polls
 from shared.uptime.whole_days import NEAR_TAIL_US, WholeDays
 from shared.uptime.window import parse_windows
@@ -35,6 +36,9 @@ _LEAST_DAYS: Final = 3
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # Before all days.
 _NEVER: Final = -(1 << 40)
+_NO_POLLS: Final = Polls(
+    np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+)
 ReadPolls = Callable[[DataRange], Polls]
 
 
@@ -72,10 +76,8 @@ def load_with_facts(
         return None
     latest -= _EPOCH_DAY
     asked = data_range(batch.as_of, batch.policy, batch.windows)
-    none = np.zeros(0, dtype=np.int64)
-    nothing = Polls(none, none, np.zeros(0, dtype=np.bool_))
     adjustments = tables.adjustments.in_range(tables.hours, asked)
-    given = BatchInput(stores.ids, stores.zones, tables.hours, nothing, adjustments)
+    given = BatchInput(stores.ids, stores.zones, tables.hours, _NO_POLLS, adjustments)
     # Nothing can touch earlier days: they can no longer be computed.
     computable = first_computable_day(conn, policy)
     days = _find_known(conn, batch, given, stores, marks, computable)
@@ -83,6 +85,7 @@ def load_with_facts(
     facts_only = days.before(computable)
     if not known.has_any.any():
         return None
+    _refuse_too_many(batch, stores, known)
     polls = _read_around(conn, batch, stores, known, read_recent)
     return replace(given, polls=polls, whole_days=known, facts_only=facts_only)
 
@@ -158,6 +161,16 @@ def _sum_known(
     return WholeDays(from_us, until_us, *(sums[:, :, column] for column in range(1, COLUMNS))), days
 
 
+def _refuse_too_many(batch: Batch, stores: Stores, known: WholeDays) -> None:
+    """Raise `TooManyPolls` if the stores without facts, or whose facts end early, have too many polls for a batch."""
+    as_of_us = to_us(batch.as_of)
+    starts_us, ends_us = bounds_us(parse_windows(batch.windows), as_of_us, stores.zones)
+    rest_us = ends_us.max(axis=1) - known.tails_us(starts_us, ends_us)
+    longest = int(rest_us.max()) // DAY_US + 1
+    if len(stores.ids) > 1 and int(rest_us.sum()) // DAY_US > max(MOST_STORE_DAYS, longest):
+        raise TooManyPolls(slice_batch(batch, stores, longest))
+
+
 def _read_around(
     conn: psycopg.Connection, batch: Batch, stores: Stores, known: WholeDays, read_recent: ReadPolls
 ) -> Polls:
@@ -170,18 +183,19 @@ def _read_around(
     starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
     tails_us, last_us = known.tails_us(starts_us, ends_us), ends_us.max(axis=1)
     has, is_near = known.has_any, tails_us >= as_of_us - NEAR_TAIL_US
-    read: list[Polls] = []
+    read = [_NO_POLLS]
 
     def needed(first_us: Int64s, until_us: Int64s) -> DataRange:
         return _range(int(first_us.min()), int(until_us.max()), policy, batch.as_of)
 
-    near = has & is_near & (tails_us < last_us)
+    rest = has & (tails_us < last_us)
+    near = rest & is_near
     if near.any():
         recent = read_recent(needed(tails_us[near], last_us[near]))
         read.append(_select(recent, near))
     read += [
         _read(conn, stores, chosen, needed(tails_us[chosen], last_us[chosen]))
-        for chosen in (has & ~is_near, ~has)
+        for chosen in (rest & ~is_near, ~has)
         if chosen.any()
     ]
     heads = (known.from_us < known.until_us) & (starts_us < known.from_us)

@@ -52,6 +52,11 @@ select seq, last_day, policy_version, tzdata_version, string_agg(int4send(store_
 where policy = %(policy)s and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
 group by seq, last_day, policy_version, tzdata_version
 
+-- name: do_facts_reach
+-- Whether nine of ten stores have facts up to a date.
+select (select count(*) from store_day_mark where policy = %(policy)s and last_day >= %(day)s) * 10
+    >= (select count(*) from store where polled_since_seq is not null) * 9
+
 -- name: lock_marks
 select store_key, seq from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 order by store_key for update

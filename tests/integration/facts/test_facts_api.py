@@ -133,6 +133,22 @@ def test_jobs_are_listed_in_pages(api: TestClient, conn: psycopg.Connection, dat
     problem(api.get("/v1/facts", params={"labels": "x"}), 422, "invalid_request")
 
 
+def test_a_long_report_has_full_batches_once_facts_reach_it(
+    api: TestClient, worker: WorkerContext, conn: psycopg.Connection
+) -> None:
+    def batches(*windows: str) -> int:
+        report = api.post("/v1/reports", json={"windows": windows, "force": True}).json()
+        row = conn.execute(
+            "select count(*) from report_batch where report_id = %s", [report["id"]]
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    assert batches("P365D") == 3
+    work(worker, api.post("/v1/facts", json=WEEK).json()["id"])
+    assert batches("P365D") == batches("P7D")
+
+
 def test_reports_go_first(
     api: TestClient, worker: WorkerContext, conn: psycopg.Connection, database_url: str
 ) -> None:

@@ -10,9 +10,11 @@ from prometheus_client import REGISTRY
 
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
-from services.worker.load import one_snapshot
+from services.worker.load import one_snapshot, read_stores
 from services.worker.part import RenderedPart, render_part
+from services.worker.slices import TooManyPolls, render_batch, slice_batch
 from shared.ids import new_id
+from shared.inputs.batch_input import BatchInput
 from shared.reports.batch import Batch
 from tests.integration.facts.test_facts_walk import build
 from tests.integration.reports.test_input_cache import ROOMY, START, CacheWorld
@@ -124,3 +126,28 @@ def test_days_whose_polls_are_gone_come_from_facts_and_the_report_says_so(
         changed = part(conn, InputCache(0), batch)
         assert changed.facts_only == after.facts_only
         assert changed.data != after.data
+
+
+@pytest.mark.parametrize("uses_facts", [False, True])
+def test_a_batch_with_too_many_polls_is_sliced(
+    database_url: str, worker: WorkerContext, tmp_path: Path, *, uses_facts: bool
+) -> None:
+    world = FactsWorld(database_url, tmp_path, 1)
+    asked = {"windows": ["P30D"], "as_of": START, "store_keys": None, "detail": False, "files": ("report",)}
+    whole = [vars(world.batch()) | asked for _ in range(20)]
+    batch = Batch(**max(whole, key=lambda values: values["stores"]))
+    assert batch.stores == 3
+    build(database_url, worker, START.date() - timedelta(days=40), START.date() - timedelta(days=9))
+    cache = InputCache(0, uses_facts=uses_facts)
+    with psycopg.connect(database_url) as conn:
+        conn.rollback()
+        with one_snapshot(conn) as moment:
+            stores = read_stores(conn, batch)
+
+            def load(some: Batch) -> BatchInput:
+                if some.stores > 1:
+                    raise TooManyPolls(slice_batch(batch, stores, 40_000))
+                return cache.load_input(conn, some, moment)
+
+            sliced = render_batch(batch, load)
+        assert sliced == part(conn, cache, batch)
