@@ -58,7 +58,7 @@ def test_every_list_and_show_prints_json_on_request() -> None:
     with_json = {
         path for path, command in EVERY_COMMAND for option in command.params if "--json" in option.opts
     }
-    assert len(shown) == 18
+    assert len(shown) == 20
     assert shown <= with_json
 
 

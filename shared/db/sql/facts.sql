@@ -170,7 +170,7 @@ from service_level_result join service_level using (name)
 where ago = 0 and last_counted_us > 0 and target < 1
 
 -- name: service_level_stores
-select name, state, number::float8
+select name, counted.state, counted.number::float8
 from service_level_result, lateral jsonb_each_text(stores) counted (state, number)
 where ago = 0
 

@@ -71,14 +71,6 @@ def test_the_pages_of_trends_and_policies_show_what_their_commands_print(folder:
     assert all(f"```\n{text}```\n" in printed for text in shown)
 
 
-def test_the_page_of_service_levels_shows_what_its_command_prints(folder: Path) -> None:
-    shown = in_a_shell("uptill -q service-levels set fleet --target 0.9", folder)
-    printed = Path("docs/how-to/service-levels.md").read_text()
-    printed = printed.partition("the first command prints:\n\n```\n")[2].partition("```")[0]
-    when = r"evaluated  \S+ \S+,"
-    assert re.sub(when, "", shown) == re.sub(when, "", printed)
-
-
 def test_the_pages_name_only_stores_of_the_sample() -> None:
     named = {
         store
