@@ -1,7 +1,7 @@
 """What the page of a store shows: its week, numbers, outages, hours and closures, read through the API's use cases."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -34,10 +34,10 @@ class WindowNumbers:
     up_max_us: int
 
     @classmethod
-    def of(cls, name: str, measures: Measures) -> "WindowNumbers":
-        """Return the figures of store 0 in window 0."""
+    def of(cls, name: str, measures: Measures, window: int = 0) -> "WindowNumbers":
+        """Return the figures of store 0 in one window."""
         names = ("open_us", "up_us", "down_us", "unknown_us", "excluded_us", "up_min_us", "up_max_us")
-        return cls(name, *(int(getattr(measures, each)[0, 0]) for each in names))
+        return cls(name, *(int(getattr(measures, each)[0, window]) for each in names))
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,8 @@ class StoreView:
         if recent is None:
             return []
         starts_us, ends_us = bounds_us(DEFAULT_WINDOWS, recent.as_of_us, [recent.store.timezone])
-        bounds = zip(DEFAULT_WINDOWS, starts_us[0].tolist(), ends_us[0].tolist(), strict=True)
-        return [
-            WindowNumbers.of(
-                window.name, replace(recent, window_us=(start_us, end_us)).compute_timeline().measures
-            )
-            for window, start_us, end_us in bounds
-        ]
+        measures = recent.measure_windows(list(zip(starts_us[0].tolist(), ends_us[0].tolist(), strict=True)))
+        return [WindowNumbers.of(window.name, measures, at) for at, window in enumerate(DEFAULT_WINDOWS)]
 
     @property
     def last_day(self) -> date:

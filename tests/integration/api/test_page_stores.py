@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api.main import create_app
+from services.api.web.words import length
 from shared.keys import create_key
 from shared.settings import Settings
 from tests.fixtures.fleet import Store, load_fleet
@@ -125,6 +126,19 @@ def test_the_week_shows_what_the_timeline_has(browser: TestClient, settings: Set
     assert "25 hours" in page, "the clocks change on the Sunday of that week"
     assert page.count('class="day"') == 7
     assert "<summary>The week as a table" in page
+
+
+def test_the_numbers_are_those_of_the_windows_up_to_the_newest_poll(
+    browser: TestClient, settings: Settings
+) -> None:
+    page = browser.get(at("0042")).text
+    api = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    for window in ("last_hour", "last_day", "last_week"):
+        totals = browser.get("/v1/stores/0042/timeline", params={"window": window}, headers=api).json()[
+            "totals"
+        ]
+        tile = page.partition(f"<h2>{window.replace('_', ' ')}</h2>")[2].partition("</dl>")[0]
+        assert re.findall(r"<dd>(.*?)</dd>", tile)[:2] == [length(totals["up_us"]), length(totals["down_us"])]
 
 
 def test_a_stretch_leads_to_its_reason(browser: TestClient) -> None:
