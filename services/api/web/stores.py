@@ -29,7 +29,7 @@ _EARLIEST, _LATEST = date(1970, 1, 5), date(2099, 12, 31)
 _LATEST_US = 1 << 52
 
 
-class StoreQuery(BaseModel):
+class WeekQuery(BaseModel):
     """What to show of a store: the week that holds the date `week`, and the segment at the instant `at`, in microseconds."""
 
     model_config = ConfigDict(extra="forbid")
@@ -72,7 +72,7 @@ async def show_store(
     key: PageReader,
     request: Request,
     store_id: Annotated[str, Path()],
-    chosen: Annotated[StoreQuery, Query()],
+    chosen: Annotated[WeekQuery, Query()],
 ) -> Response:
     """Show one store in one week."""
     choice = StoreChoice(chosen.policy, chosen.week, chosen.at)

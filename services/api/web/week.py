@@ -17,7 +17,7 @@ MOST_TICKS = 300  # of a day; more would be one grey bar
 
 
 @dataclass(frozen=True)
-class Stretch:
+class DayStretch:
     """Part of a day: where it begins and how long it is, as shares of the day's length."""
 
     x: float
@@ -27,7 +27,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class StateStretch(Stretch):
+class StateStretch(DayStretch):
     """The part of a segment that lies in one day."""
 
     segment: AccountedSegment
@@ -54,11 +54,11 @@ class DayRow:
     begin_us: int
     end_us: int
     source: HoursSource
-    open: Sequence[Stretch]
+    open: Sequence[DayStretch]
     states: Sequence[StateStretch]
     ticks: Sequence[Tick]
     polls: int
-    whiskers: Sequence[Stretch]
+    whiskers: Sequence[DayStretch]
     now: float | None
 
     def total_us(self, *states: str) -> int:
@@ -110,7 +110,7 @@ class WeekRows:
             begin_us,
             end_us,
             _source_of(self.given.terms, day),
-            [Stretch(*cut) for span in self.timeline.spans if (cut := place.cut(*span))],
+            [DayStretch(*cut) for span in self.timeline.spans if (cut := place.cut(*span))],
             list(self._states(place)),
             ticks if len(ticks) <= MOST_TICKS else [],
             len(polls),
@@ -124,7 +124,7 @@ class WeekRows:
             if cut and segment.rule is not StateRule.HOURS:
                 yield StateStretch(*cut, segment)
 
-    def _whiskers(self, place: "_Place") -> Iterator[Stretch]:
+    def _whiskers(self, place: "_Place") -> Iterator[DayStretch]:
         """Yield between which polls outages began and ended."""
         for outage in self.outages:
             between = (
@@ -135,11 +135,11 @@ class WeekRows:
                 if first and last:
                     yield from self._clip_to_open(place, to_us(first), to_us(last))
 
-    def _clip_to_open(self, place: "_Place", first_us: int, last_us: int) -> Iterator[Stretch]:
+    def _clip_to_open(self, place: "_Place", first_us: int, last_us: int) -> Iterator[DayStretch]:
         """Yield the parts in opening time: no outage begins or ends while the store is closed."""
         for opens_us, closes_us in self.timeline.spans:
             if cut := place.cut(max(first_us, opens_us), min(last_us, closes_us)):
-                yield Stretch(*cut)
+                yield DayStretch(*cut)
 
 
 @dataclass(frozen=True)
