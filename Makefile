@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom docs reference test-api help setup demo test test-unit test-uptime test-chaos test-stack test-image lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom docs reference test-api help setup demo test test-unit test-uptime test-chaos test-stack test-image test-ui lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -56,6 +56,11 @@ test: $(READY) ## every test, on embedded servers
 
 test-unit: $(READY) ## unit and property tests only; PYTHON=python3.13 VENV=.venv-3.13 for another interpreter
 	$(BIN)/python -m pytest -n 2 tests/unit tests/property
+
+# Debian's browser, never one that playwright downloads.
+test-ui: $(READY) ## the page in a real browser; installs chromium if it is missing (root, Debian)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }
+	$(BIN)/python -m pytest -m ui tests/ui
 
 # How many examples of each property, and how many changes of the data between the reads that are compared.
 test-uptime: $(READY) ## calendars, closures, outages and reads of earlier data, long form (UPTIME_EXAMPLES=500)

@@ -19,6 +19,8 @@ ACTIONS: Mapping[str, str] = {
     "key.rotated": "A key got a successor, named in the details, and expires after the overlap.",
     "key.revoked": "A key was revoked.",
     "key.used": "A key was used for the first time on a UTC day.",
+    "page.signed_in": "A browser signed in to the page with a key.",
+    "page.signed_out_everywhere": "All sessions of a key on the page were ended; the details have their number.",
     "report.created": "A report was requested; `shared` is true if it existed already.",
     "report.canceled": "A report was canceled.",
     "report.withdrawn": "A key withdrew from a report, which continues because another key still wants it.",

@@ -193,5 +193,10 @@ def matches(key: str, stored_hash: bytes) -> bool:
     return hmac.compare_digest(_hash(key), stored_hash)
 
 
+def constant_time_equal(given: str, expected: str) -> bool:
+    """Compare secrets without telling by the time taken how much of them is equal."""
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
 def _hash(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()

@@ -315,6 +315,16 @@ class Settings(BaseSettings):
         ge=1024,
         description="Longest body of an API call. Uploads have their own limit.",
     )
+    page_idle_s: float = Field(
+        default=8 * 3600.0,
+        gt=0,
+        description="Seconds without a request after which a browser must sign in to the page again.",
+    )
+    page_session_s: float = Field(
+        default=7 * 86_400.0,
+        gt=0,
+        description="Seconds after which a browser must sign in to the page again in any case.",
+    )
     log_level: str = Field(default="INFO", pattern=_LEVELS, description="Log level.")
 
     @field_validator(*ADDRESSES)

@@ -61,8 +61,8 @@ _HTTP = """# HTTP calls
 Every call except those marked with * needs an API key, sent as `Authorization: Bearer upt_…` ([keys and
 scopes](../how-to/keys.md)). Errors are `application/problem+json` (RFC 9457); [errors](errors.md) lists
 them. Parameters, bodies, answers and examples are in [openapi.json](openapi.json) and
-[openapi-ingest.json](openapi-ingest.json). Each service shows its own under `/docs`, and redirects browsers
-from `/` to it.
+[openapi-ingest.json](openapi-ingest.json). Each service shows its own under `/docs`. From `/`, browsers are
+sent to the [page](../how-to/dashboard.md), and those of ingest to `/docs`.
 
 HEAD works wherever GET does, except on `/trigger_report`. Bodies may come with `Content-Encoding: gzip`; another
 encoding gets 415. A slash at the end of a path makes it another path: the answer is 404, never a redirect. A

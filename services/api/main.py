@@ -33,6 +33,9 @@ from services.api.routes import (
 from services.api.routes.health import api_checks
 from services.api.turns import KeyTurns
 from services.api.use_cases.live_feed import LiveFeed
+from services.api.web import assets, error_page, home, sign_in
+from services.api.web import reports as report_pages
+from services.api.web import stores as store_pages
 from shared.db.pools import Pools, make_pools
 from shared.errors import DatabaseUnavailable, Overloaded, QueueUnavailable, StorageUnavailable
 from shared.http.auth import KeyRing
@@ -92,7 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await pools.close()
             stop_tracing()
 
-    return make_service(
+    app = make_service(
         ServiceIdentity("api", "Uptill", "How long each store was up and down within its opening hours."),
         settings,
         lifespan=lifespan,
@@ -115,11 +118,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 webhooks,
                 keys,
                 health,
+                home,
+                sign_in,
+                store_pages,
+                report_pages,
+                assets,
             )
         ],
         max_body_bytes=settings.max_body_bytes,
         changed_by_get=["/trigger_report"],
     )
+    app.state.error_page = error_page.show_error
+    return app
 
 
 def _build_context(settings: Settings, pools: Pools) -> ApiContext:

@@ -1,11 +1,11 @@
 """Say why a store is in a state: the reason behind each segment of an explanation, and the notes that it refers to."""
 
 from collections.abc import Sequence
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from services.cli.console import labels_text, minute
 from services.cli.local_times import format_clock
+from shared.border_words import name_borders
 from uptill_client import (
     AppliedClosure,
     ExplainedHours,
@@ -13,20 +13,6 @@ from uptill_client import (
     ExplainedSegment,
     Explanation,
 )
-
-# Where a segment begins and where it ends. docs/how-to/explain.md explains each rule.
-_BORDERS: Final = {
-    "edge": ("at the opening", "at the closing"),
-    "lifetime": ("at the first opening", "at the last closing"),
-    "closure": ("after a closure", "before a closure"),
-    "midpoint": ("halfway from the last poll", "halfway to the next poll"),
-    "poll": ("at a poll", "at a poll"),
-    "slot": ("on the policy's grid", "on the policy's grid"),
-    "stale": ("where a poll's reach begins", "where a poll's reach ends"),
-    "as_of": ("at as_of", "at as_of"),
-    "window": ("with the window", "with the window"),
-}
-_OF_A_CLOSURE: Final = {**_BORDERS, "closure": ("with the closure", "with the closure")}
 
 
 class Reasons:
@@ -79,12 +65,6 @@ class Reasons:
         if poll.first_line is not None:
             origin += f", lines {poll.first_line}-{poll.last_line}, import {poll.import_id}"
         return f" [{self._origins.setdefault(origin, f'p{len(self._origins) + 1}')}]"
-
-
-def name_borders(begin_rule: str, end_rule: str, *, of_closure: bool) -> str:
-    """Say where a segment begins and ends."""
-    borders = _OF_A_CLOSURE if of_closure else _BORDERS
-    return f"begins {borders[begin_rule][0]}, ends {borders[end_rule][1]}"
 
 
 def number_closures(closures: Sequence[AppliedClosure]) -> dict[str, str]:

@@ -115,6 +115,7 @@ def _run_step(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 def _show_link(data: Path) -> None:
     """Make the report again with warm caches, and open its link without a key."""
     settings = read_settings(data / "env")
+    stdout.print(f"[bold]The page is at {settings['UPTILL_API_URL']}/[/]; after `uptill up`, it stays there")
     try:
         with UptillClient(
             settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"], patience_s=_PATIENCE_S

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 from rich.cells import cell_len
 from rich.text import Text
 
-from services.cli.because import describe_closure, name_borders, number_closures
+from services.cli.because import describe_closure, number_closures
 from services.cli.console import instant, note, print_text, stdout
 from services.cli.local_times import format_clock, format_day, format_offset
 from services.cli.tables import fold_last, table_lines
+from shared.border_words import name_borders
 from uptill_client import Segment, Timeline, TimelineDay
 
 COLOURS = {

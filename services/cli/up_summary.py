@@ -14,6 +14,7 @@ from shared.settings import DEFAULT_DATA_DIR
 def show_summary(directory: Path, settings: Mapping[str, str], took_s: float) -> None:
     """Print the addresses and folders of the stack, and what to type next."""
     table = Table.grid(padding=(0, 2))
+    table.add_row("page", f"{settings['UPTILL_API_URL']}/ (sign in with UPTILL_API_KEY of the settings)")
     table.add_row("API", f"{settings['UPTILL_API_URL']}/docs")
     table.add_row("ingest", f"{settings['UPTILL_INGEST_URL']}/docs")
     table.add_row("settings", escape(str(_make_relative(directory / "env"))))

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,18 @@ class KeyRing:
         known = await self._get_known(prefix) if prefix is not None else None
         if known is None or not matches(presented, known.hash):
             raise AuthenticationError("this API key is unknown, expired or revoked: send a live key")
+        return await self._use(known)
+
+    async def key_of_session(self, prefix: str) -> ApiKey:
+        """Return the key that a session was opened with. Raises `AuthenticationError` if it is expired or revoked."""
+        known = await self._get_known(prefix)
+        if known is None:
+            raise AuthenticationError(
+                "the API key of this session is expired or revoked: sign in with a live key"
+            )
+        return await self._use(known)
+
+    async def _use(self, known: _KnownKey) -> ApiKey:
         if known.use_is_due:
             known.use_is_due = False
             await self._note_use(known.key.prefix)
@@ -170,9 +183,13 @@ class RequireScope:
         refuse_unusable_key(request)
         return key
 
-    async def _admit_caller(self, request: Request) -> ApiKey:
+    async def find_key(self, request: Request) -> ApiKey:
+        """Return the live key that the request presents. Raises `AuthenticationError`."""
         keys: KeyRing = request.app.state.keys
-        key = await keys.live_key(presented_key(request))
+        return await keys.live_key(presented_key(request))
+
+    async def _admit_caller(self, request: Request) -> ApiKey:
+        key = await self.find_key(request)
         if not any(map(key.allows, self.scopes)):
             raise ForbiddenError(
                 f"the key {quoted(key.name)} lacks the scope {' or '.join(self.scopes)}: use a key that has it"
@@ -202,11 +219,10 @@ def leave(scope: MutableMapping[str, Any]) -> None:
 
 async def refuse_ended(request: Request) -> None:
     """Raise `AuthenticationError` if the caller's key has ended meanwhile. A database outage does not end keys."""
-    keys: KeyRing = request.app.state.keys
-    try:
-        await keys.live_key(presented_key(request))
-    except InfrastructureError:
-        return
+    demand = demand_of(request.scope.get("route"))
+    if demand is not None:
+        with suppress(InfrastructureError):
+            await demand.find_key(request)
 
 
 def callers_of(dependant: Dependant) -> Iterator[RequireScope]:

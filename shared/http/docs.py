@@ -21,7 +21,7 @@ _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
 }
 _FOLDER = Path(__file__).with_name("swagger")
-_TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
+TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null});'
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -78,7 +78,7 @@ def _send_file(name: str, accepted: str) -> Response:
     """Send a file as it is stored, with gzip; unpack it for the rare caller that does not accept gzip."""
     headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
     file, media_type = _FOLDER / f"{name}.gz", _ASSETS[name]
-    if _TAKES_GZIP.search(accepted):
+    if TAKES_GZIP.search(accepted):
         return FileResponse(file, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
     return Response(_unpack_file(file), media_type=media_type, headers=headers)
 

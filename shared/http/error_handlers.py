@@ -1,12 +1,12 @@
 """Turn exceptions into problem+json answers. No other module maps errors to HTTP."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -22,11 +22,12 @@ from shared.http.problems import (
     RETRY_AFTER_S,
     TOO_DEEP,
     Problem,
-    ProblemResponse,
     problem_response,
 )
 from shared.http.quotas import Quota
 
+# A service that shows pages to people keeps one in `app.state.error_page`. It returns None for a request of a program.
+ErrorPage = Callable[[Request, Problem, str], Response | None]
 _log = structlog.get_logger()
 _SHOWN_FAULTS = 20
 _TOO_DEEP_DETAIL = "the JSON body is nested too deeply: no request needs more than a few levels; flatten it"
@@ -40,7 +41,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_bug)
 
 
-async def _on_domain_error(request: Request, error: Exception) -> ProblemResponse:
+async def _on_domain_error(request: Request, error: Exception) -> Response:
     problem = next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
     headers = {}
     match problem.status:
@@ -68,7 +69,7 @@ def _hint_encoding(path: str) -> str:
     return ", and percent-encode an id with #, ? or / in it (%23, %3F, %2F)" if path.endswith("/") else ""
 
 
-async def _on_validation_error(request: Request, error: Exception) -> ProblemResponse:
+async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     if any(item["loc"][0] == "path" for item in error.errors()):  # a malformed id names nothing
         return _make_answer(
@@ -91,7 +92,7 @@ async def _on_validation_error(request: Request, error: Exception) -> ProblemRes
     )
 
 
-async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     if isinstance(error.__cause__, errors.UptillError):  # shared/http/key_before_body.py
         return await _on_domain_error(request, error.__cause__)
@@ -110,7 +111,7 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
     return _make_answer(request, problem, detail, error.headers)
 
 
-async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
+async def _on_bug(request: Request, error: Exception) -> Response:
     _log.error("bug", path=request.url.path, exc_info=error)
     # This answer does not pass through the middleware.
     headers = {**SECURITY_HEADERS, REQUEST_ID: _request_id(request)}
@@ -124,7 +125,13 @@ async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
 
 def _make_answer(
     request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **members: Any
-) -> ProblemResponse:
+) -> Response:
+    show_page: ErrorPage | None = getattr(request.app.state, "error_page", None)
+    page = None if show_page is None else show_page(request, problem, detail)
+    if page is not None:
+        for name, value in (headers or {}).items():
+            page.headers.setdefault(name, value)
+        return page
     return problem_response(problem, detail, headers=headers, request_id=_request_id(request), **members)
 
 

@@ -26,7 +26,7 @@ Prefix = Annotated[
     str, Path(pattern=KEY_ID, description="The key's public id: the eight characters after `upt_`.")
 ]
 T = TypeVar("T")
-_ACTION = "^[a-z.]{1,40}$"
+_ACTION = "^[a-z._]{1,40}$"
 _ACTOR = "^[a-z0-9]{1,20}$"
 _NO_STORE = {"Cache-Control": "no-store"}
 _MAX_DIGITS = len(str(2**63))

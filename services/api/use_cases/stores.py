@@ -52,11 +52,14 @@ async def list_stores(
     *,
     after_id: str | None,
     limit: int,
+    text: str | None = None,
 ) -> list[StoreRow]:
-    """Return up to `limit` stores that have all the labels, by id, beginning after `after_id`."""
-    return await _select_stores(
-        conn, visible, labels=Jsonb(dict(labels)) if labels else None, after_id=after_id, limit=limit
-    )
+    """Return up to `limit` stores that have all the labels, by id, beginning after `after_id`.
+
+    With `text`, only stores whose id has it in it, in upper or lower case.
+    """
+    chosen = {"labels": Jsonb(dict(labels)) if labels else None, "text": text}
+    return await _select_stores(conn, visible, **chosen, after_id=after_id, limit=limit)
 
 
 async def find_store(conn: AsyncConnection, store_id: str, visible: StoreScope) -> StoreRow:
@@ -107,7 +110,7 @@ async def read_latest_poll(conn: AsyncConnection) -> datetime | None:
 
 async def _select_stores(conn: AsyncConnection, visible: StoreScope, **chosen: Any) -> list[StoreRow]:
     scope = None if visible.labels is None else Jsonb(dict(visible.labels))
-    unset = dict.fromkeys(("store_id", "after_id", "labels"))
+    unset = dict.fromkeys(("store_id", "after_id", "labels", "text"))
     async with conn.cursor(row_factory=class_row(StoreRow)) as cursor:
         await cursor.execute(_SQL["list_stores"], {**unset, **chosen, "scope": scope}, prepare=False)
         return await cursor.fetchall()

@@ -1,5 +1,6 @@
 """Explain the uptime of one store: resolve the window, read one snapshot, run the accounting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +13,9 @@ from shared.clock import from_us, to_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.keys import StoreScope
+from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.bounds import bounds_us
+from shared.uptime.kernel import Measures, measure
 from shared.uptime.policy import POLICIES, history_us
 from shared.uptime.states import Polls
 from shared.uptime.store_terms import StoreTerms
@@ -52,6 +55,14 @@ class TimelineInput:
     def compute_timeline(self) -> StoreTimeline:
         """Compute the timeline. It takes milliseconds of processor time and no I/O."""
         return timeline_of(self.terms, self.polls, self.as_of_us, self.window_us, POLICIES[self.policy])
+
+    def measure_windows(self, windows_us: Sequence[tuple[int, int]]) -> Measures:
+        """Compute the figures of windows that lie in this one: shape (1, windows). No I/O either."""
+        policy, terms = POLICIES[self.policy], self.terms
+        first_us = self.window_us[0] - history_us(policy)
+        schedule = adjusted_schedule([terms.zone], terms.hours, terms.adjustments, first_us, self.as_of_us)
+        bounds_us = np.array(windows_us, dtype=np.int64).T[:, np.newaxis]
+        return measure(schedule, self.polls, self.as_of_us, (bounds_us[0], bounds_us[1]), policy)
 
 
 async def read_timeline(

@@ -70,3 +70,15 @@ left join superseded_labels old_labels on old_labels.store_key = s.store_key
     and coalesce(old_labels.since_seq <= cut.seq, true) and old_labels.until_seq > cut.seq
 left join report_failed_store f on f.report_id = r.id and f.store_id = s.store_id
 where r.id = %(report_id)s
+
+-- name: closure_origins
+-- The change that recorded each closure as it is now: where it came from, the name of the key that sent it, and when.
+select distinct on (closure.id) closure.id::text, import.source, api_key.name, chunk.committed_at
+from closure
+left join early_number on early_number.seq = closure.since_seq
+join import_chunk chunk on chunk.commit_seq = coalesce(early_number.effective_seq, closure.since_seq)
+join import on import.id = chunk.import_id
+left join import parent on parent.id = import.parent_id
+left join api_key on api_key.prefix = coalesce(import.created_by, parent.created_by)
+where closure.id = any(%(ids)s::uuid[])
+order by closure.id, closure.since_seq desc

@@ -11,6 +11,7 @@ left join lateral (
 ) last on store.first_polled_at is not null
 where (%(store_id)s::text is null or store.store_id = %(store_id)s)
   and (%(after_id)s::text is null or store.store_id > %(after_id)s)
+  and (%(text)s::text is null or position(lower(%(text)s) in lower(store.store_id)) > 0)
   and (%(labels)s::jsonb is null or store.labels @> %(labels)s::jsonb)
   and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb)
 order by store.store_id

@@ -1,0 +1,164 @@
+"""The tables of a store's page: outages, hours, special days and closures, as texts in its local time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.api.use_cases.closure_origins import ClosureOrigin
+from services.api.use_cases.outage_page import ListedOutage
+from services.api.web.store_view import StoreView
+from services.api.web.words import NO_VALUE, length, moment, short_moment, utc
+from shared.clock import to_us
+from shared.uptime.store_terms import HoursVersion, StoreClosure
+from shared.uptime.zones import DAY_S
+
+WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_ENDS: Final = {
+    "up": "up again",
+    "unknown": "no poll covers what follows",
+    "ongoing": "not over at the newest poll",
+}
+
+
+@dataclass(frozen=True)
+class OutageLine:
+    """An outage. `at_us` lies in its first segment."""
+
+    at_us: int
+    began: str
+    began_between: str
+    ended: str
+    ended_between: str
+    down: str
+    polls: int
+
+
+@dataclass(frozen=True)
+class ClosureLine:
+    """A closure, and who declared it."""
+
+    treatment: str
+    reason: str
+    note: str
+    begins: str
+    ends: str
+    stores: str
+    declared: str
+
+
+@dataclass(frozen=True)
+class SpecialLine:
+    """A date with hours of its own."""
+
+    day: date
+    hours: str
+    calendar: str | None
+
+
+@dataclass(frozen=True)
+class StoreTables:
+    """The tables of a view."""
+
+    view: StoreView
+
+    @property
+    def outages(self) -> Sequence[OutageLine]:
+        """The outages of the week, latest first."""
+        return [_describe_outage(outage, self.view.zone) for outage in self.view.outages]
+
+    @property
+    def hours(self) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
+        """Each version of the weekly hours: from when it holds, and the hours of each weekday."""
+        return [
+            ("always" if each.effective_from is None else f"from {each.effective_from}", _describe_week(each))
+            for each in self.view.week.terms.versions
+        ]
+
+    @property
+    def special(self) -> Sequence[SpecialLine]:
+        """The dates of the week with hours of their own."""
+        first, last = self.view.monday - timedelta(days=1), self.view.last_day
+        return [
+            SpecialLine(day, join_intervals(special.intervals), special.calendar)
+            for day, special in sorted(self.view.week.terms.special.items())
+            if first <= day <= last
+        ]
+
+    @property
+    def closures(self) -> Sequence[ClosureLine]:
+        """The closures that touch the week."""
+        start_us, end_us = self.view.week.window_us
+        return [
+            _describe_closure(each, self.view.origins.get(each.id), self.view.zone)
+            for each in self.view.week.terms.closures
+            if each.starts_us < end_us and (each.ends_us is None or each.ends_us > start_us)
+        ]
+
+
+def join_intervals(intervals: Sequence[tuple[int, int]]) -> str:
+    """Return opening intervals as `10:00 to 21:00, …`; `closed` if there are none."""
+    return ", ".join(f"{_time(opens)} to {_time(closes)}" for opens, closes in intervals) or "closed"
+
+
+def _time(second: int) -> str:
+    if second == DAY_S:
+        return "24:00"
+    second %= DAY_S
+    seconds = f":{second % 60:02}" if second % 60 else ""
+    return f"{second // 3600:02}:{second // 60 % 60:02}{seconds}"
+
+
+def _describe_week(version: HoursVersion) -> Sequence[tuple[str, str]]:
+    if not version.rows:
+        return [("every day", "open around the clock")]
+    return [
+        (name, join_intervals([(opens, closes) for at, opens, closes in version.rows if at == number]))
+        for number, name in enumerate(WEEKDAYS)
+    ]
+
+
+def _describe_outage(outage: ListedOutage, zone: ZoneInfo) -> OutageLine:
+    return OutageLine(
+        to_us(outage.started_at),
+        _moment(outage.started_at, zone),
+        _between(outage.last_up_poll_at, outage.first_down_poll_at, zone),
+        _moment(outage.ended_at, zone) if outage.ended_at else _ENDS[outage.end],
+        _between(outage.last_down_poll_at, outage.first_up_poll_at, zone),
+        length(outage.down_us),
+        outage.polls,
+    )
+
+
+def _between(first: datetime | None, last: datetime | None, zone: ZoneInfo) -> str:
+    """Say which two polls bound an instant. A dash where there is none."""
+    if first is None and last is None:
+        return NO_VALUE
+    return f"{_moment(first, zone)} → {_moment(last, zone)}"
+
+
+def _moment(instant: datetime | None, zone: ZoneInfo) -> str:
+    return "no poll" if instant is None else short_moment(to_us(instant), zone)
+
+
+def _describe_closure(closure: StoreClosure, origin: ClosureOrigin | None, zone: ZoneInfo) -> ClosureLine:
+    declared = NO_VALUE
+    if origin is not None:
+        who = f"the key {origin.key_name}" if origin.key_name else "a command"
+        declared = f"{who}, {utc(origin.committed_at)} UTC ({origin.source})"
+    return ClosureLine(
+        closure.treatment.name.lower().replace("_", " "),
+        closure.reason,
+        closure.note,
+        moment(closure.starts_us, zone),
+        "no end" if closure.ends_us is None else moment(closure.ends_us, zone),
+        _name_stores(closure),
+        declared,
+    )
+
+
+def _name_stores(closure: StoreClosure) -> str:
+    if closure.labels is None:
+        return "this store"
+    return ", ".join(f"{name}={value}" for name, value in closure.labels.items()) or "every store"
