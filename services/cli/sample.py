@@ -25,7 +25,7 @@ def sample(
     days: Annotated[int, typer.Option(help="Number of days of polls.")] = 45,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 7,
 ) -> None:
-    """Write a realistic data set: polls, opening hours, time zones.
+    """Write a realistic data set: polls, hours, time zones.
 
     It has the stores 0042 and 0043 of the documentation.
     """

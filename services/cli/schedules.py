@@ -27,7 +27,7 @@ from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import ReportSchedule
 
-app = typer.Typer(no_args_is_help=True, help="Manage report schedules: create, list, show, pause, delete.")
+app = typer.Typer(no_args_is_help=True, help="Manage report schedules: create, list, pause, delete.")
 ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")]
 
 

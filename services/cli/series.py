@@ -59,7 +59,7 @@ def series(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with times in seconds.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show uptime by group of stores and by day, week or month, from daily facts.
+    """Show uptime by day, week or month, by group of stores.
 
     Days without a fact that holds are left out, counted, and named in a warning.
     """

@@ -16,9 +16,7 @@ from services.cli.timeline import show_timeline
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail
 
-app = typer.Typer(
-    no_args_is_help=True, help="Look at stores: list, show, label, remove-hours, timeline, policies."
-)
+app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, label, timeline and more.")
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 

@@ -72,7 +72,7 @@ def ingest(
     effective_from: EffectiveFrom = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Load polls, opening hours, time zones, special hours, lifetimes and closures from files.
+    """Load files: polls, opening hours, time zones and more.
 
     Every row is counted as accepted, duplicate, corrected or rejected.
     """

@@ -21,8 +21,7 @@ from shared.reports.model import OPEN_STATES, Origin
 from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
-from shared.uptime.days import can_add_days
-from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION
+from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, can_add_days
 from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.window import Window
 

@@ -8,9 +8,8 @@ from typing import Final, Literal, NamedTuple
 
 from shared.errors import InvalidRequest
 from shared.texts import quoted
-from shared.uptime.days import can_add_days
 from shared.uptime.level_period import LevelPeriod
-from shared.uptime.policy import DEFAULT_POLICY, HOUR_US, POLICIES
+from shared.uptime.policy import DEFAULT_POLICY, HOUR_US, POLICIES, can_add_days
 from shared.uptime.service_level import PPM, CountingRule, ExcludedTime, UnknownTime
 
 ProfileName = Literal["plain", "constant-denominator", "unknown-as-up"]

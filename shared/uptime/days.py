@@ -16,7 +16,7 @@ from shared.uptime.bounds import midnights_us
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure_states
 from shared.uptime.outages import outage_states, without_superseded
-from shared.uptime.policy import LOOKBACK_US, NoData, Policy, history_us, later_us, outage_history_us
+from shared.uptime.policy import LOOKBACK_US, Policy, history_us, later_us, outage_history_us
 from shared.uptime.states import PollHistory, States
 from shared.uptime.tiles import TileState, last_state_before, measured_before, tiled
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -30,11 +30,6 @@ class DayMeasures:
 
     measures: Measures
     outages: Int64s
-
-
-def can_add_days(policy: Policy) -> bool:
-    """Return whether the days of a longer window add up to it. A policy that scales measures each window as a whole."""
-    return policy.no_data is not NoData.SCALE
 
 
 def day_edges_us(zones: Sequence[str | None], first: date, days: int) -> Int64s:

@@ -130,3 +130,8 @@ def every_poll_us(policy: Policy) -> int:
     than a slot after it. If the last one lies in no span, then no poll of a later span came before it.
     """
     return policy.slot_us
+
+
+def can_add_days(policy: Policy) -> bool:
+    """Return whether the days of a longer window add up to it. A policy that scales measures each window as a whole."""
+    return policy.no_data is not NoData.SCALE

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.bounds import bounds_us
-from shared.uptime.days import DayMeasures, can_add_days, day_edges_us, measure_days
+from shared.uptime.days import DayMeasures, day_edges_us, measure_days
 from shared.uptime.kernel import Measures
-from shared.uptime.policy import POLICIES, later_us
+from shared.uptime.policy import POLICIES, can_add_days, later_us
 from shared.uptime.whole_days import WholeDays, measure_with_days
 from shared.uptime.window import parse_window
 from tests.oracle.accounting import DAY_US, EPOCH

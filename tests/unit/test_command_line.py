@@ -49,6 +49,15 @@ def test_the_summary_is_how_the_help_of_a_command_begins(name: str) -> None:
     assert load(name, COMMANDS[name]).help.startswith(COMMANDS[name].summary)
 
 
+def test_the_help_of_a_terminal_shows_every_summary_whole() -> None:
+    command = [sys.executable, "-m", "services.cli", "--help"]
+    shown = subprocess.run(
+        command, env={**os.environ, "COLUMNS": "80"}, check=True, capture_output=True, text=True
+    ).stdout
+    assert "..." not in shown
+    assert all(one.summary in shown for one in COMMANDS.values())
+
+
 def test_every_list_and_show_prints_json_on_request() -> None:
     shown = {
         path
@@ -58,7 +67,7 @@ def test_every_list_and_show_prints_json_on_request() -> None:
     with_json = {
         path for path, command in EVERY_COMMAND for option in command.params if "--json" in option.opts
     }
-    assert len(shown) == 20
+    assert len(shown) == 21
     assert shown <= with_json
 
 

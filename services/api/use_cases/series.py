@@ -17,8 +17,7 @@ from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.keys import StoreScope
 from shared.reports.read import scope_json
-from shared.uptime.days import can_add_days
-from shared.uptime.policy import POLICIES
+from shared.uptime.policy import POLICIES, can_add_days
 from shared.uptime.window import Window
 from shared.uptime.zones import DEFAULT_TIMEZONE
 

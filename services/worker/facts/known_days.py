@@ -22,10 +22,9 @@ from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange, data_range
 from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
-from shared.uptime.days import can_add_days
 from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Bools, Int64s
-from shared.uptime.policy import DAY_US, POLICIES, Policy, every_poll_us, history_us, later_us
+from shared.uptime.policy import DAY_US, POLICIES, Policy, can_add_days, every_poll_us, history_us, later_us
 from shared.uptime.states import Polls
 from shared.uptime.whole_days import NEAR_TAIL_US, WholeDays
 from shared.uptime.window import parse_windows

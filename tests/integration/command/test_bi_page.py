@@ -11,8 +11,7 @@ import psycopg
 import pytest
 
 from services.worker.context import WorkerContext
-from shared.uptime.days import can_add_days
-from shared.uptime.policy import POLICIES
+from shared.uptime.policy import POLICIES, can_add_days
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.logins import login_url
 from tests.integration.command.test_client import blocks
