@@ -90,10 +90,19 @@ def test_the_metrics_equal_sql(
         make_reports(services, ports)
         wait_until(lambda: one(conn, "select count(*) from report where state = 'running'") == 0, "the end")
         wait_until(lambda: ended_in(ports["slow"], "lost") == 1, "the slow worker to see that it is too late")
+        set_level(services, ports["scheduler"])
         facts = fresh_facts(conn, ports["scheduler"])
         wait_until(lambda: ended_attempts(workers(ports)) == one(conn, ATTEMPTS), "the one that overslept")
         check_facts(facts, conn)
         check_events(facts, workers(ports), scrape(ports["api"]), conn)
+
+
+def set_level(services: Services, port: int) -> None:
+    """Metrics of service levels are there once a level is evaluated."""
+    with services.client() as client:
+        client.set_service_level("fleet", 0.9)
+        client.await_service_level("fleet")
+    wait_until(lambda: value(scrape(port), "uptill_service_level_age_seconds", level="fleet"), "the level")
 
 
 def ended_in(port: int, result: str) -> float | None:
@@ -190,4 +199,4 @@ def check_events(scheduler: Samples, workers: list[Samples], api: Samples, conn:
     made = value(api, REQUESTS, route="/v1/reports", method="POST", status="2xx")
     assert made == one(conn, "select count(*) from report")
     published = value(api, "uptill_wakes_total", result="published")
-    assert published == one(conn, "select count(*) from report_batch")
+    assert published == one(conn, "select count(*) from report_batch") + 1  # and one for the level
