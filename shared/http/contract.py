@@ -127,7 +127,7 @@ def _make_document(app: FastAPI) -> dict[str, Any]:
     components["headers"] = dict(_HEADERS)
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute):
-            operations = document["paths"].get(str(route.path).replace(":path}", "}"), {})
+            operations = document["paths"].get(route.path_format, {})
             for method in (route.methods or set()) & {name.upper() for name in operations}:
                 _complete_operation(operations[method.lower()], scopes_of(route.dependant))
                 _show_examples(operations[method.lower()], schemas)

@@ -65,7 +65,7 @@ async def read_all_facts(
 
 
 @router.get(
-    "/v1/facts/{facts_id}",
+    "/v1/facts/{facts_id:uuid}",
     responses={**answers(FactsNotFound), **with_headers(status.HTTP_200_OK, "Retry-After")},
 )
 async def read_facts(context: Context, key: Admin, response: Response, facts_id: FactsId) -> FactsBody:
@@ -79,7 +79,7 @@ async def read_facts(context: Context, key: Admin, response: Response, facts_id:
     return FactsBody.of_job(job)
 
 
-@router.delete("/v1/facts/{facts_id}", responses=answers(FactsNotFound))
+@router.delete("/v1/facts/{facts_id:uuid}", responses=answers(FactsNotFound))
 async def cancel_facts(context: Context, key: Admin, facts_id: FactsId) -> FactsBody:
     """Cancel a job that computes daily facts. The facts of finished batches stay. A job that has ended is not changed."""
     async with borrowed_async(context.pools.accepting) as conn, conn.transaction():

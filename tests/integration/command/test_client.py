@@ -222,6 +222,10 @@ class TestPages:
         assert httpx2.get(link).text.startswith("store_id,uptime_last_hour")
 
     def test_the_guides(self, folder: Path) -> None:
+        (folder / "other.csv").write_text(
+            "store_id,status,timestamp_utc\n0043,active,2024-10-10 18:00:00 UTC\n"
+        )
+        in_a_shell(". .uptill/env\nuptill ingest other.csv", folder)
         for page in ("reports", "stores", "live-polls", "webhooks", "schedules"):
             in_a_shell(". .uptill/env\n" + "".join(blocks(f"docs/how-to/{page}.md", "sh")), folder)
         assert (folder / "report.xlsx").read_bytes().startswith(b"PK")
