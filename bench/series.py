@@ -14,7 +14,7 @@ from uptill_client import UptillClient
 
 _DAYS = 31
 _REGIONS = 20
-_MAKE_LABELS = "update store set labels = labels || jsonb_build_object('bench', 'r' || store_key % %s)"
+_MAKE_LABELS = "update store set labels = labels || jsonb_build_object('bench', 'r' || store_key %% %s)"
 _TARGETS = {"a month by label and day": 300, "one store's year by day": 50}
 
 
