@@ -18,7 +18,7 @@ Exact = TypeVar("Exact", int, np.ndarray[Any, np.dtype[np.object_]])
 
 
 class UnknownTime(StrEnum):
-    """What open time counts as in which nobody knows whether the store was up."""
+    """What unknown time counts as: open time that no poll covers."""
 
     LEFT_OUT = "left_out"
     UP = "up"

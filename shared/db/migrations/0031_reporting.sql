@@ -96,7 +96,7 @@ from service_level join service_level_result using (name);
 comment on view reporting.service_levels is 'One row per service level and period: the current one and the one before it.';
 comment on column reporting.service_levels.name is 'the name of the service level';
 comment on column reporting.service_levels.target is 'the share of the counted time that is promised, above 0 and at most 1';
-comment on column reporting.service_levels.labels is 'labels of the stores that it is about; an empty object: all stores';
+comment on column reporting.service_levels.labels is 'labels that its stores have; an empty object: every store';
 comment on column reporting.service_levels.period is 'calendar_month, rolling_30_days or last_12_months';
 comment on column reporting.service_levels.policy is 'the rule that turned polls into uptime';
 comment on column reporting.service_levels.first_day is 'the first date of the period, in the time zone of each store';
