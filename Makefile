@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom docs reference test-api help setup demo test test-unit test-uptime test-chaos test-stack test-image test-ui lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom docs reference screenshots test-api help setup demo test test-unit test-uptime test-chaos test-stack test-image test-ui test-pooler test-ha lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 LOCAL := $(VENV)/.local
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DOCS_VENV := .venv-docs
+HA_VENV := .venv-ha
 WORKERS ?= 2
 APT_DOWNLOAD := apt-get download -qq -o APT::Sandbox::User=root
 # Without what has no schema: kustomizations and the autoscaler's kinds.
@@ -48,19 +49,57 @@ $(VENV):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Uptill needs Python 3.11 or newer; set PYTHON=…")'
 	@$(PYTHON) -m venv $(VENV)
 
-demo: $(LOCAL) ## the main job once, on real servers, and then nothing is left
-	@$(BIN)/uptill demo
+demo: $(LOCAL) ## the main job once, on real servers, and then nothing is left; KEEP=1 leaves the page running until Ctrl-C
+	@$(BIN)/uptill demo $(if $(KEEP),--keep)
 
 test: $(READY) ## every test, on embedded servers
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 test-unit: $(READY) ## unit and property tests only; PYTHON=python3.13 VENV=.venv-3.13 for another interpreter
 	$(BIN)/python -m pytest -n 2 tests/unit tests/property
 
 # Debian's browser, never one that playwright downloads.
-test-ui: $(READY) ## the page in a real browser; installs chromium if it is missing (root, Debian)
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }
+test-ui: $(READY) ## the page in a real browser; installs chromium and nginx if they are missing (root, Debian)
+	@command -v chromium >/dev/null && command -v nginx >/dev/null \
+	  || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium nginx-light >/dev/null; }
 	$(BIN)/python -m pytest -m ui tests/ui
+
+test-ha: $(READY) $(HA_VENV)/.ready $(HA_VENV)/bin/etcd ## three Postgres under Patroni and etcd fail over under load (Debian; FAILOVERS=20)
+	$(BIN)/python -m pytest -s -m ha tests/ha
+
+# Apart from .venv, because Patroni's packages are for this test alone.
+$(HA_VENV)/.ready: requirements/ha.txt
+	@$(PYTHON) -m venv $(HA_VENV)
+	@$(HA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ha.txt
+	@touch $@
+
+# Of Debian's package only the server: nothing is installed or started.
+$(HA_VENV)/bin/etcd: | $(HA_VENV)/.ready
+	@if found=$$(command -v etcd); then ln -sf "$$found" $@; else \
+	  folder=$$(mktemp -d) && ( cd "$$folder" \
+	    && { $(APT_DOWNLOAD) etcd-server || { apt-get update -qq && $(APT_DOWNLOAD) etcd-server; }; } >&2 \
+	    && dpkg-deb --fsys-tarfile etcd-server_*.deb | tar -x ./usr/bin/etcd ) \
+	    && mv "$$folder/usr/bin/etcd" $@; status=$$?; rm -rf "$$folder"; \
+	  [ $$status = 0 ] || { echo 'etcd is missing: install it (Debian: apt-get install etcd-server) and try again' >&2; exit 1; }; \
+	fi
+
+# Of Debian's packages only the server and a library that it needs: nothing is installed or started.
+test-pooler: $(BIN)/pgbouncer ## PgBouncer before Postgres, in each of its modes (Debian)
+	$(BIN)/python -m pytest -m pooler tests/integration/database/test_pgbouncer.py
+
+$(BIN)/pgbouncer: | $(READY)
+	@if found=$$(command -v pgbouncer); then ln -sf "$$found" $@; else \
+	  folder=$(abspath $(VENV))/pgbouncer.deb && mkdir -p "$$folder" && ( cd "$$folder" \
+	    && { $(APT_DOWNLOAD) pgbouncer libc-ares2 || { apt-get update -qq && $(APT_DOWNLOAD) pgbouncer libc-ares2; }; } >&2 \
+	    && for package in *.deb; do dpkg-deb --extract "$$package" . || exit 1; done ) \
+	    && printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$$@"\n' "$$(dirname "$$(find "$$folder" -name 'libcares.so.2')")" \
+	      "$$folder/usr/sbin/pgbouncer" > $@ && chmod +x $@; \
+	  [ -x $@ ] || { echo 'PgBouncer is missing: install it (Debian: apt-get install pgbouncer) and try again' >&2; exit 1; }; \
+	fi
+
+screenshots: $(READY) ## the pictures of the page in the documentation, from sample data; installs chromium if it is missing
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }
+	$(BIN)/python -m tests.screenshots
 
 # How many examples of each property, and how many changes of the data between the reads that are compared.
 test-uptime: $(READY) ## calendars, closures, outages and reads of earlier data, long form (UPTIME_EXAMPLES=500)
@@ -143,7 +182,7 @@ requirements: ## lock the packages again (needs uv); a pin moves only with ARGS=
 	  $(LOCK_CONSTRAINED) pyproject.toml --extra $$extra --output-file requirements/$$extra.txt || exit 1; done
 	@for image in api worker ingest; do \
 	  $(LOCK_CONSTRAINED) pyproject.toml --extra $$image --extra trace --output-file requirements/$$image.txt || exit 1; done
-	@$(LOCK_CONSTRAINED) --group docs --output-file requirements/docs.txt
+	@for group in docs ha; do $(LOCK_CONSTRAINED) --group $$group --output-file requirements/$$group.txt || exit 1; done
 
 secrets: ## the passwords of the docker-compose stack, made once; ARGS='renew NAME' makes one again
 	$(COMPOSE) run --rm secrets $(ARGS)
@@ -163,7 +202,7 @@ logs: ## follow the logs of the docker-compose stack
 	$(COMPOSE) logs --follow
 
 down: ## stop the docker-compose stack; its volumes stay
-	$(COMPOSE) --profile observability down
+	$(COMPOSE) --profile observability --profile proxy --profile kafka down
 
 test-stack: $(READY) ## the docker-compose stack end to end; installs and starts an engine if none runs (root, Debian)
 	@$(BIN)/python -m tests.stack

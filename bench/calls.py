@@ -105,8 +105,8 @@ def _pick_up(stand: Stand, services: Services) -> list[Figure]:
         time.sleep(5)
         operations = (queue.info("stats")["total_commands_processed"] - before) / 5
     return [
-        Figure("idle pick-up, median", "ms", [quantiles(waits_ms, n=20)[9]]),
-        Figure("idle pick-up, p95", "ms", [quantiles(waits_ms, n=20)[18]], target=Target("<=", 50)),
+        Figure("idle pick-up, median", "ms", [quantiles(waits_ms, n=20)[9]], target=Target("<=", 3)),
+        Figure("idle pick-up, p95", "ms", [quantiles(waits_ms, n=20)[18]], target=Target("<=", 8)),
         Figure("Redis operations, one idle worker", "1/s", [operations]),
     ]
 

@@ -42,7 +42,7 @@ def run_facts(stand: Stand, rounds: int) -> Sequence[Figure]:
 
 def _build_facts(stand: Stand, conn: psycopg.Connection, client: UptillClient) -> date:
     """Build the facts of the sample, and return the last day that is final for each store as of its newest poll."""
-    for table in ("store_day", "store_month", "store_day_mark"):
+    for table in ("store_day", "store_month", "store_day_mark", "packed_day"):
         conn.execute(f"truncate {table}".encode())
     ((newest,),) = conn.execute("select latest_observed_at::date from ledger_head").fetchall()
     last: date = newest - timedelta(days=4)

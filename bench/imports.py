@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench import ingest, live
+from bench import hooks, ingest, live
 from bench.figures import Figure, Target
 from bench.stand import REFERENCE_STORES, Stand
 
@@ -55,8 +55,9 @@ def _run_large(stand: Stand, rounds: int) -> Sequence[Figure]:
 
 
 def run_live(stand: Stand, rounds: int) -> Sequence[Figure]:
-    """Send live polls through an ingest service, as fast as possible and at the target rate."""
+    """Send live polls, and calls of a hook, through an ingest service, as fast as possible and at the target rate."""
     done = live.run_live_rounds(stand.endpoints.database_url, stand.folder, rounds)
+    called = hooks.run_hook_rounds(stand.endpoints.database_url, stand.folder, rounds)
     return [
         Figure(
             "live polls, at most",
@@ -68,5 +69,17 @@ def run_live(stand: Stand, rounds: int) -> Sequence[Figure]:
         Figure("a call of 500 at 20,000/s, p50", "ms", [one.p50_ms for one in done]),
         Figure(
             "a call of 500 at 20,000/s, p99", "ms", [one.p99_ms for one in done], target=Target("<=", 250)
+        ),
+        Figure(
+            "calls of a hook, at most",
+            "calls/s",
+            [one.highest_per_s for one in called],
+            target=Target(">=", hooks.TARGET_CALLS_PER_S),
+        ),
+        Figure(
+            "a call of a hook at 3,000/s, p99",
+            "ms",
+            [one.p99_ms for one in called],
+            target=Target("<=", 100),
         ),
     ]

@@ -107,13 +107,14 @@ def call_body(number: int) -> bytes:
 
 
 @contextmanager
-def running_service(database_url: str, folder: Path) -> Iterator[int]:
-    """Run an ingest service as its own process, and yield its port."""
+def running_service(database_url: str, folder: Path, workers: int = 1) -> Iterator[int]:
+    """Run an ingest service as its own process, or several, and yield its port."""
     (port,) = free_ports(1)
     env = os.environ | {"UPTILL_DATABASE_URL": database_url, "UPTILL_SPOOL_DIR": str(folder / "spool")}
     command = [
         "services.ingest.http",
         f"--port={port}",
+        f"--workers={workers}",
     ]
     with (folder / "live.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", *command], env=env, stdout=log, stderr=log)
@@ -127,15 +128,21 @@ def running_service(database_url: str, folder: Path) -> Iterator[int]:
         process.wait()
 
 
+def make_database(server_url: str, name: str) -> str:
+    """Make an empty database with the schema, and return its URL."""
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(f"drop database if exists {name} with (force)".encode())
+        conn.execute(f"create database {name}".encode())
+    database_url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
+    migrate(database_url)
+    return database_url
+
+
 def run_live_rounds(
     server_url: str, folder: Path, rounds: int = 5, seconds: float = 6.0
 ) -> Sequence[LiveRound]:
     """Measure on a separate database, and print."""
-    with psycopg.connect(server_url, autocommit=True) as conn:
-        conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
-        conn.execute(f"create database {_DATABASE}".encode())
-    database_url = urlsplit(server_url)._replace(path=f"/{_DATABASE}").geturl()
-    migrate(database_url)
+    database_url = make_database(server_url, _DATABASE)
     with psycopg.connect(database_url) as conn:
         key = create_key(conn, name="bench", scopes=["ingest:write"])
     done, acknowledged = [], 0

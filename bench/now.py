@@ -18,18 +18,16 @@ import psycopg
 from dramatiq.brokers.redis import RedisBroker
 
 from bench.figures import Figure, Target
+from bench.own_database import load_recent_sample, make_database
 from bench.stand import Stand
 from services.ingest.run import ingest_paths
-from services.sample import write_sample
 from services.scheduler.live_state import keep_live_state
 from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.open_context import open_context
-from shared.db.migrate import migrate
 from shared.queue import make_broker
 from shared.settings import Settings
 from shared.telemetry import configure_logging
-from tests.fixtures.databases import database_address
 from tests.fixtures.reports import trigger
 
 _DATABASE = "uptill_bench_now"
@@ -101,15 +99,8 @@ def run_now(stand: Stand, rounds: int) -> Sequence[Figure]:
 
 @contextmanager
 def _prepared(stand: Stand) -> Iterator[_Bench]:
-    url = database_address(stand.endpoints, _DATABASE)
-    with psycopg.connect(stand.endpoints.database_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {_DATABASE} with (force)".encode())
-        admin.execute(f"create database {_DATABASE}".encode())
-    migrate(url)
-    with tempfile.TemporaryDirectory() as folder:
-        write_sample(Path(folder), stores=stand.fleet.stores, days=_DAYS, end=datetime.now(UTC))
-        for done in ingest_paths(url, [folder]):
-            assert done.state == "succeeded", done
+    url = make_database(stand, _DATABASE)
+    load_recent_sample(url, stand.fleet.stores, _DAYS)
     values = {name.removeprefix("UPTILL_").lower(): value for name, value in stand.env.items()}
     settings = Settings.model_validate({**values, "database_url": url, "pool_size": 2})
     configure_logging("bench", "ERROR")
@@ -151,10 +142,14 @@ def _idle_minute_ms(bench: _Bench) -> list[float]:
 
 
 def _cpu_s(bench: _Bench, step: Callable[[], object]) -> float:
+    return cpu_s(bench.conn, step)
+
+
+def cpu_s(conn: psycopg.Connection, step: Callable[[], object]) -> float:
     """Return the CPU seconds of this process and of all Postgres sessions of the database."""
-    pids = bench.execute(
+    pids = conn.execute(
         "select pid from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
-    )
+    ).fetchall()
     began_s = {pid: _session_s(pid) for (pid,) in pids}
     process_s = time.process_time()
     step()

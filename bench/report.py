@@ -47,7 +47,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
         hourly = _run_rounds(client, yardstick, rounds, before=_HourOfPolls(stand, yardstick))
         workers.append(services.worker())
         two = _run_rounds(client, yardstick, rounds)
-        peaks = [max(_peak_mb(worker.pid) for worker in workers)]
+        peaks = [max(peak_mb(worker.pid) for worker in workers)]
         _stop_workers(workers)
         workers = [services.worker(UPTILL_WORKER_THREADS="1")]
         one_of_one_thread = _run_rounds(client, None, rounds)
@@ -78,7 +78,7 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
                 for policy in _POLICIES
             ),
             Figure("peak memory, a worker", "MB", peaks, target=Target("<=", 512)),
-            Figure("peak memory, the API", "MB", [_peak_mb(api.pid)], target=Target("<=", 200)),
+            Figure("peak memory, the API", "MB", [peak_mb(api.pid)], target=Target("<=", 200)),
         ]
 
 
@@ -182,7 +182,7 @@ def _stop_workers(workers: Sequence[Process]) -> None:
         worker.wait()
 
 
-def _peak_mb(pid: int) -> float:
+def peak_mb(pid: int) -> float:
     """Return the peak resident memory, as Linux records it, of the service's largest process."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     texts = [Path(f"/proc/{process.pid}/status").read_text() for process in processes]

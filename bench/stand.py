@@ -1,5 +1,6 @@
 """The servers of the benchmarks: durable, embedded, with a loaded sample, in a folder that can be kept."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,18 +57,22 @@ class Stand:
 
 
 @contextmanager
-def prepared_stand(data: Path, fleet: SampleFleet) -> Iterator[Stand]:
-    """Yield servers for this fleet, reusing what an earlier run left in `data`."""
-    folder = data / f"{fleet.stores}x{fleet.days}"
+def prepared_stand(data: Path, fleet: SampleFleet, *, is_empty: bool = False) -> Iterator[Stand]:
+    """Yield servers for this fleet, reusing what an earlier run left in `data`. An empty stand has no sample and no polls."""
+    folder = data / f"{fleet.stores}x{fleet.days}{'-empty' if is_empty else ''}"
     servers, loaded = folder / "servers", folder / "loaded"
+    if is_empty:
+        shutil.rmtree(folder, ignore_errors=True)
     servers.mkdir(parents=True, exist_ok=True)
-    if not (folder / "sample").exists():
+    if not is_empty and not (folder / "sample").exists():
         write_sample(folder / "sample", stores=fleet.stores, days=fleet.days)
     with ProcessSet(folder / "logs") as processes:
         endpoints = start_servers(servers, processes).endpoints
         url = urlsplit(endpoints.database_url)._replace(path=f"/{_DATABASE}").geturl()
         if not loaded.exists():
-            _load_sample(endpoints, url, folder / "sample")
+            _make_database(endpoints, url)
+            if not is_empty:
+                _load_sample(url, folder / "sample")
             loaded.touch()
         migrate(url)
         make_test_logins(url)
@@ -77,18 +82,26 @@ def prepared_stand(data: Path, fleet: SampleFleet) -> Iterator[Stand]:
         yield Stand(folder, fleet, endpoints, _make_environment(endpoints, url, key))
 
 
-def _load_sample(endpoints: Endpoints, url: str, sample: Path) -> None:
+def _make_database(endpoints: Endpoints, url: str) -> None:
     with psycopg.connect(endpoints.database_url, autocommit=True) as conn:
         conn.execute(f"drop database if exists {_DATABASE} with (force)".encode())
         conn.execute(f"create database {_DATABASE}".encode())
     migrate(url)
-    for done in ingest_paths(url, [str(sample)]):
-        assert done.state == "succeeded", done
-    with connect(url, application_name="bench", statement_timeout_s=0, autocommit=True) as conn:
-        conn.execute("vacuum (analyze)")  # as autovacuum does within a minute
     client = s3_client(endpoints)
     client.create_bucket(Bucket=_BUCKET)
     client.close()
+
+
+def _load_sample(url: str, sample: Path) -> None:
+    for done in ingest_paths(url, [str(sample)]):
+        assert done.state == "succeeded", done
+        rate = f"{done.accepted / done.seconds:,.0f} a second"
+        print(
+            f"loaded {Path(done.source).name}: {done.accepted:,} rows in {done.seconds:.1f} s, {rate}",
+            flush=True,
+        )
+    with connect(url, application_name="bench", statement_timeout_s=0, autocommit=True) as conn:
+        conn.execute("vacuum (analyze)")  # as autovacuum does within a minute
 
 
 def _make_environment(endpoints: Endpoints, database_url: str, key: str) -> dict[str, str]:

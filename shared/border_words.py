@@ -6,6 +6,7 @@ _BORDERS: Final = {
     "edge": ("at the opening", "at the closing"),
     "lifetime": ("at the first opening", "at the last closing"),
     "closure": ("after a closure", "before a closure"),
+    "event": ("at an event", "at an event"),
     "midpoint": ("halfway from the last poll", "halfway to the next poll"),
     "poll": ("at a poll", "at a poll"),
     "slot": ("on the policy's grid", "on the policy's grid"),

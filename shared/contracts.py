@@ -9,6 +9,11 @@ REPORT_QUEUE = "reports"
 SHORT_QUEUE = "short"
 
 
+def home_queue(worker: int) -> str:
+    """Return the queue that wakes the worker with this number for batches at home there."""
+    return f"{REPORT_QUEUE}.home.{worker}"
+
+
 class Wake(BaseModel):
     """Base of the messages. Unknown fields are refused, so a message of another release is never misread."""
 
@@ -18,9 +23,10 @@ class Wake(BaseModel):
 
 
 class ComputeBatch(Wake):
-    """One batch of a report is due."""
+    """One batch of a report is due. Its `home` is the number of the worker to wake first; it is not in the message."""
 
     batch_no: int = Field(ge=0)
+    home: int | None = Field(default=None, exclude=True)
 
 
 class ShortBatch(ComputeBatch):

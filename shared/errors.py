@@ -60,6 +60,12 @@ class StorageUnavailable(InfrastructureError):
     setting = "UPTILL_S3_ENDPOINT"
 
 
+class SftpUnavailable(StorageUnavailable):
+    """The SFTP server cannot be reached, or the connection was lost."""
+
+    setting = ""
+
+
 class ObjectLost(UptillError):
     """An object that a row points to is not in the store as it was written."""
 
@@ -77,7 +83,7 @@ class DiskFull(InfrastructureError):
 
 
 class LimitReached(UptillError):
-    """The key has reached its limit of schedules or endpoints. It can delete one."""
+    """There are as many schedules or endpoints of the key, or reasons, as there can be."""
 
 
 class TooManyOpen(UptillError):
@@ -115,6 +121,10 @@ class ReportNotFound(UptillError):
 
 class FactsNotFound(UptillError):
     """No job of daily facts has this id."""
+
+
+class InsightRunNotFound(UptillError):
+    """No run of insights has this id."""
 
 
 class StoreNotFound(UptillError):
@@ -189,6 +199,12 @@ class UploadLost(UptillError):
     """The files of an upload are missing from the spool, or differ from what was received."""
 
 
+class IngestUnavailable(InfrastructureError):
+    """The ingest service cannot be reached, or answers with what is not its own."""
+
+    setting = "UPTILL_INGEST_URL"
+
+
 class SpoolUnavailable(InfrastructureError):
     """The spool folder cannot be read or written."""
 
@@ -259,6 +275,22 @@ class ServiceLevelNotFound(UptillError):
     """No service level has this name, or the caller may not see it."""
 
 
+class AlertRuleNotFound(UptillError):
+    """No alert rule has this name, or the caller may not see it."""
+
+
+class IncidentNotFound(UptillError):
+    """No incident has this id, or the caller may not see it."""
+
+
+class IncidentHasEnded(UptillError):
+    """The incident was resolved or withdrawn, so it cannot be acknowledged."""
+
+
+class ChannelNotFound(UptillError):
+    """No channel has this name."""
+
+
 class ClosureNotFound(UptillError):
     """No closure has this id, or the caller may not see it, or it was withdrawn."""
 
@@ -269,6 +301,18 @@ class ClosureExists(UptillError):
 
 class CalendarNotFound(UptillError):
     """No calendar has this name."""
+
+
+class HookNotFound(UptillError):
+    """No such hook."""
+
+
+class SignatureInvalid(UptillError):
+    """A call of a hook does not prove who sent it."""
+
+
+class ReasonNotFound(UptillError):
+    """Polls may not give this word as their reason."""
 
 
 class KeyNotFound(UptillError):

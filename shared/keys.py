@@ -120,7 +120,7 @@ def create_key(
     Raises `InvalidRequest` as `KeyTerms` does, and if `expires_at` has passed.
     """
     terms = KeyTerms(name, scopes, store_labels, expires_at)
-    prefix, key = _new_secret()
+    prefix, key = new_secret()
     labels = None if terms.store_labels is None else Jsonb(dict(terms.store_labels))
     inserted = conn.execute(
         _SQL["insert_key"],
@@ -148,7 +148,7 @@ def rotate_key(
 
     Raises `KeyNotFound`, and `KeyReplaced` if the key already has a successor.
     """
-    new_prefix, key = _new_secret()
+    new_prefix, key = new_secret()
     values = {"prefix": prefix, "new_prefix": new_prefix, "hash": _hash(key), "overlap": overlap}
     if conn.execute(_SQL["lock_live_key"], values).rowcount == 0:
         raise KeyNotFound(f"no live API key has the prefix {quoted(prefix)}: list the keys to find it")
@@ -181,7 +181,7 @@ def prefix_of(key: str) -> str | None:
     return match[1] if match else None
 
 
-def _new_secret() -> tuple[str, str]:
+def new_secret() -> tuple[str, str]:
     """Return a random prefix and the key that begins with it."""
     prefix = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()

@@ -11,11 +11,21 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,62}", re.ASCII)
 _MAX_VALUE = 255
 
 
+def is_label_name(text: str) -> bool:
+    """Return whether a label may have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_label_value(text: str) -> bool:
+    """Return whether a label may have this value."""
+    return 1 <= len(text) <= _MAX_VALUE and text.isprintable()
+
+
 def label_fault(name: str, value: str) -> str | None:
     """Return what is wrong with a label, or None."""
-    if not _NAME.fullmatch(name):
+    if not is_label_name(name):
         return f"invalid label name {quoted(name)}: use 1 to 63 letters, digits, _ . / -, beginning with a letter, a digit or _"
-    if not 1 <= len(value) <= _MAX_VALUE or not value.isprintable():
+    if not is_label_value(value):
         return f"invalid value of label {quoted(name)}: use 1 to {_MAX_VALUE} printable characters"
     return None
 

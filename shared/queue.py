@@ -1,5 +1,6 @@
 """The Dramatiq broker on Redis and publishing to it. It is set up so that losing Redis costs time and nothing else."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -15,7 +16,15 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from shared import failpoints
-from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, SHORT_QUEUE, ComputeBatch, ShortBatch, Wake
+from shared.contracts import (
+    ACTOR_NAMES,
+    REPORT_QUEUE,
+    SHORT_QUEUE,
+    ComputeBatch,
+    ShortBatch,
+    Wake,
+    home_queue,
+)
 from shared.errors import ConfigurationError, QueueUnavailable
 from shared.metrics.registry import WAKES
 
@@ -28,6 +37,9 @@ _SOCKET_TIMEOUT_S = 5.0
 # The first that knows BLMOVE, with which workers wait.
 _OLDEST_REDIS = (6, 2)
 _CONNECT_TIMEOUT_S = 2.0
+# For a worker's first threads; afterwards it finds its batches by itself. Forgotten soon if the worker is gone.
+_HOME_WAKES = 4
+_HOME_EXPIRES_S = 60
 # The time limit of a call for callers that must not wait for Redis.
 PUBLISH_S = 0.5
 
@@ -76,8 +88,12 @@ def publish(broker: RedisBroker, wakes: Sequence[Wake], *, ahead: bool = False) 
     """
     enqueue = partial(_enqueue_ahead, broker) if ahead else broker.enqueue
     published = 0
+    woken: Counter[int] = Counter()
     try:
         for wake in wakes:
+            if isinstance(wake, ComputeBatch) and wake.home is not None and woken[wake.home] < _HOME_WAKES:
+                woken[wake.home] += 1
+                _wake_home(broker, wake, wake.home)
             for message in _make_messages(wake):
                 enqueue(message)
             published += 1
@@ -98,6 +114,16 @@ def _enqueue_ahead(broker: RedisBroker, message: dramatiq.Message[None]) -> None
     with broker.client.pipeline(transaction=True) as both:
         both.hset(f"{queue}.msgs", message_id, data)
         both.lpush(queue, message_id)
+        both.execute()
+
+
+def _wake_home(broker: RedisBroker, wake: ComputeBatch, home: int) -> None:
+    """Wake one worker ahead of the message to all. If this is lost, the message to all still wakes somebody."""
+    queue = f"{broker.namespace}:{home_queue(home)}"
+    (*_, message) = _make_messages(wake)
+    with broker.client.pipeline(transaction=False) as both:
+        both.rpush(queue, message.encode())
+        both.expire(queue, _HOME_EXPIRES_S)
         both.execute()
 
 

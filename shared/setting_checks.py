@@ -20,10 +20,13 @@ ADDRESSES: Mapping[str, tuple[tuple[str, ...], str]] = {
         (("postgresql", "postgres"), "postgresql://user:password@host:5432/database"),
     ),
     "redis_url": (("redis", "rediss", "unix"), "redis://:password@host:6379/0"),
-    **dict.fromkeys(("s3_endpoint", "s3_public_endpoint", "api_url", "ingest_url", "otlp_endpoint"), _HTTP),
+    **dict.fromkeys(
+        ("s3_endpoint", "s3_public_endpoint", "api_url", "ingest_url", "otlp_endpoint", "public_url"), _HTTP
+    ),
 }
 _HOSTLESS = ("postgresql", "postgres", "unix")
 _MAX_PORT = 65_535
+_PRIMARY = "target_session_attrs=read-write"
 # Variables of the project that are not settings.
 _OTHER_NAMES = ("DATA", "FAILPOINTS", "FAILPOINTS_CONFIRM", "TEST_CLOCK_S", "COMPLETE")
 # Kubernetes and Docker set these for a service named `uptill-…`.
@@ -52,6 +55,16 @@ def check_address(name: str, value: str) -> str:
     if not hosts[0].partition(":")[0] and scheme.lower() not in _HOSTLESS:
         raise ValueError(f"names no host: write it as in {example}")
     return value
+
+
+def aim_at_primary(value: str) -> str:
+    """Return the address of a database. If it names several hosts, the driver must look for the one that takes writes."""
+    if "://" not in value or "target_session_attrs" in value:
+        return value
+    parts = urlsplit(value)
+    if "," not in parts.netloc.rpartition("@")[2]:
+        return value
+    return parts._replace(query="&".join(filter(None, (parts.query, _PRIMARY)))).geturl()
 
 
 def check_key(value: str) -> str:

@@ -34,12 +34,25 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         cleanup = ExitStack()
         config.add_cleanup(cleanup.close)
-        config.stash[_RUN] = cleanup.enter_context(server_run())
+        config.stash[_RUN] = run = cleanup.enter_context(server_run())
+        # Whole installations lie beside the servers, in memory if it has room; `--basetemp` keeps them.
+        config.option.basetemp = config.option.basetemp or str(run.directory / "tmp")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests of whole installations, so that no xdist worker is left with a long one at the end."""
     items.sort(key=lambda item: _LONGEST.isdisjoint(item.path.parts))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured (`record_property("measured", text)`). Called in the main process, with all reports."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and report.when == "call":
+                measured = [text for name, text in report.user_properties if name == "measured"]
+                if measured:
+                    terminalreporter.section(report.nodeid.rpartition("::")[2])
+                    terminalreporter.write_line(str(measured[-1]))
 
 
 @pytest.hookimpl(optionalhook=True)

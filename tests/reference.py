@@ -17,7 +17,8 @@ from shared.audit import audit_reference
 from shared.diagnostics.registry import diagnostics_reference
 from shared.http.problems import errors_reference
 from shared.metrics.registry import metrics_reference
-from shared.settings import Settings, settings_reference
+from shared.settings import Settings
+from shared.settings.reference import settings_reference
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 _NOWHERE: dict[str, Any] = {
@@ -66,7 +67,11 @@ sent to the [page](../how-to/dashboard.md), and those of ingest to `/docs`.
 
 HEAD works wherever GET does, except on `/trigger_report`. Bodies may come with `Content-Encoding: gzip`; another
 encoding gets 415. A slash at the end of a path makes it another path: the answer is 404, never a redirect. A
-query parameter that the call does not have gets 422.
+query parameter that the call does not have gets 422, as does one with a single value that is given twice, and a
+query with `%00`.
+
+Write dates as `2026-10-31`, and instants with an offset: `2026-10-31T18:00:00Z`. A number is not read as a
+time. In a JSON body, a text is not read as a number, nor as true or false.
 
 ## API service (port 8000)
 

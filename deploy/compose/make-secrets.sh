@@ -67,6 +67,12 @@ hand bucket s3_access_key s3_secret_key
 hand api api_database_url redis_url s3_access_key s3_secret_key
 hand ingest ingest_database_url redis_url s3_access_key s3_secret_key
 hand worker worker_database_url redis_url s3_access_key s3_secret_key
+# Only if they were given: the password of the mail server, and so on.
+[ ! -e "$work/smtp_password" ] || hand worker smtp_password
+[ ! -e "$work/oidc_client_secret" ] || hand api oidc_client_secret
+for name in kafka_ca kafka_certificate kafka_key kafka_password; do
+    [ ! -e "$work/$name" ] || hand ingest "$name"
+done
 hand keys api_database_url
 hand postgres postgres_password
 hand redis redis_conf

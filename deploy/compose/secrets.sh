@@ -26,10 +26,12 @@ write() {
 }
 
 write postgres_password "$(random 24)"
-write database_url "postgresql://uptill:$(cat postgres_password)@postgres:5432/uptill"
+# Another value is for deploy/compose/ha.yml.
+hosts=${POSTGRES_HOSTS:-postgres:5432}
+write database_url "postgresql://uptill:$(cat postgres_password)@$hosts/uptill"
 # One login per service. The job `migrate` creates them, and sets their passwords to these.
 for role in api ingest worker readonly; do
-    write "${role}_database_url" "postgresql://uptill_${role}_login:$(random 24)@postgres:5432/uptill"
+    write "${role}_database_url" "postgresql://uptill_${role}_login:$(random 24)@$hosts/uptill"
 done
 # Grafana takes the password of its login without the address.
 write readonly_password "$(sed 's|^[^:]*://[^:]*:\([^@]*\)@.*|\1|' readonly_database_url)"

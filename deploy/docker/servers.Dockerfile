@@ -1,6 +1,7 @@
 # The three data servers from the wheels of the embedded stack, for machines that can reach a Python index but no image
 # registry. deploy/compose/offline.yml uses them. Each accepts the commands of docker-compose.yml.
-# Targets: postgres, redis (Valkey), s3 (SeaweedFS), and prometheus from Debian's package if the base is Debian.
+# Targets: postgres, redis (Valkey), s3 (SeaweedFS), and prometheus, proxy (nginx) and etcd from Debian's packages if the
+# base is Debian. deploy/compose/ha.yml uses the targets patroni and etcd.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS wheels
@@ -33,6 +34,24 @@ RUN echo 'postgres:x:999:999::/var/lib/postgresql:/usr/sbin/nologin' >> /etc/pas
 USER 999:999
 ENTRYPOINT ["postgres-entry"]
 CMD ["postgres"]
+
+FROM ${BASE_IMAGE} AS patroni-packages
+ARG PIP_INDEX_URL
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements/ha.txt /tmp/
+RUN python3 -m venv /opt/patroni \
+    && /opt/patroni/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-binary python-etcd,ydiff --requirement /tmp/ha.txt
+
+FROM postgres AS patroni
+LABEL org.opencontainers.image.title="uptill-patroni" \
+    org.opencontainers.image.description="PostgreSQL under Patroni for Uptill's compose stack, from packages" \
+    org.opencontainers.image.licenses="PostgreSQL AND MIT"
+COPY --from=patroni-packages /opt/patroni /opt/patroni
+COPY deploy/docker/patroni-entry.sh /usr/local/bin/patroni-entry
+COPY deploy/docker/patroni.yml /etc/patroni.yml
+USER 999:999
+ENTRYPOINT ["patroni-entry"]
+CMD ["/opt/patroni/bin/patroni", "/etc/patroni.yml"]
 
 FROM ${BASE_IMAGE} AS redis
 LABEL org.opencontainers.image.title="uptill-redis" \
@@ -69,3 +88,29 @@ RUN mkdir /prometheus && chown 65534:65534 /prometheus
 USER 65534:65534
 WORKDIR /prometheus
 CMD ["prometheus"]
+
+FROM ${BASE_IMAGE} AS etcd-package
+WORKDIR /build
+RUN apt-get update -qq \
+    && apt-get download -qq -o APT::Sandbox::User=root etcd-server \
+    && dpkg-deb --fsys-tarfile etcd-server_*.deb | tar --extract ./usr/bin/etcd
+
+FROM ${BASE_IMAGE} AS etcd
+LABEL org.opencontainers.image.title="uptill-etcd" \
+    org.opencontainers.image.description="etcd for Uptill's compose stack, from a package" \
+    org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=etcd-package /build/usr/bin/etcd /usr/local/bin/
+RUN mkdir /data && chown 1000:1000 /data
+USER 1000:1000
+CMD ["etcd"]
+
+FROM ${BASE_IMAGE} AS proxy
+LABEL org.opencontainers.image.title="uptill-proxy" \
+    org.opencontainers.image.description="nginx for Uptill's compose stack, from a package" \
+    org.opencontainers.image.licenses="BSD-2-Clause"
+RUN apt-get update -qq \
+    && apt-get install -qq --yes --no-install-recommends nginx-light >/dev/null \
+    && rm -rf /var/lib/apt/lists/*
+USER 101:101
+WORKDIR /tmp
+CMD ["nginx"]

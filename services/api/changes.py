@@ -10,6 +10,8 @@ import psycopg
 import structlog
 
 from shared.db.connect import session_arguments
+from shared.db.own_sessions import OwnAsyncConnection
+from shared.errors import PooledSessions
 
 POLL_INTERVAL_S = 1.0  # how often a waiter reads its report without a notice
 # Each wake costs about a millisecond, so a process wakes its waiters at most some 300 times a second in total.
@@ -69,13 +71,13 @@ class ReportChanges:
     async def _run_listener(self) -> None:
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(
+                async with await OwnAsyncConnection.connect(
                     self._database_url, autocommit=True, **session_arguments("uptill-api")
                 ) as conn:
                     await conn.execute("listen report_changed")
                     self._wake_all()  # changes may have been missed before
                     await self._forward_notices(conn)
-            except psycopg.Error as error:
+            except (psycopg.Error, PooledSessions) as error:
                 _log.warning("listener_lost", error=str(error).strip())
             await asyncio.sleep(_RECONNECT_PAUSE_S)
 

@@ -1,16 +1,22 @@
 """The servers and settings that routes and use cases work with, built once in `main`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
 from services.api.backlog import BacklogCheck
 from services.api.changes import ReportChanges
 from services.api.download_links import FileChecks, LinkAudit, LinkSigner
+from services.api.ingest_calls import IngestRelay
 from services.api.report_reads import ReportReads
 from services.api.turns import KeyTurns
+from services.api.use_cases.fleet_hours import FleetHours
 from services.api.use_cases.live_feed import LiveFeed
+from services.api.use_cases.remembered import Remembered
+from services.api.use_cases.sealed_polls import SealedReads
+from services.api.use_cases.series import Series
 from shared.db.pools import Pools
 from shared.http.readiness import Readiness
 from shared.http.stopping import Stopping
@@ -19,6 +25,9 @@ from shared.publisher import Publisher
 from shared.reports.acceptance import BatchTerms
 from shared.settings import Settings
 from shared.storage import Storage
+
+if TYPE_CHECKING:
+    from services.api.oidc.provider import Provider
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class ApiContext:
     publisher: Publisher
     storage: Storage
     storage_lane: Lane
+    sealed: SealedReads
     keys_lane: Lane
     outage_lane: Lane
     outage_turns: KeyTurns
@@ -48,6 +58,12 @@ class ApiContext:
     batch_terms: BatchTerms
     readiness: Readiness
     live_feed: LiveFeed
+    series_kept: Remembered[Sequence[Series]]
+    hours_kept: Remembered[FleetHours | None]
+    views_kept: Remembered[Any]
+    outages_kept: Remembered[Any]
+    ingest: IngestRelay
+    provider: "Provider | None" = None
 
 
 # Not a plain function: FastAPI would run it in a thread, for each call.

@@ -51,11 +51,13 @@ class Reasons:
             format_clock(poll.at.astimezone(self._zone), segment.begin_local) for poll in (first, last)
         )
         origin, of_last = self._refer(first), self._refer(last)
+        why = f" ({segment.reason})" if segment.reason else ""
         if segment.poll_count == 1:
             earlier = "earlier " if segment.rule == "carry" else ""
-            return f"{earlier}{first.status} poll at {begin}{origin}"
+            kind = "event" if first.event else "poll"
+            return f"{earlier}{first.status} {kind} at {begin}{why}{origin}"
         between = "" if origin == of_last else origin
-        return f"{segment.poll_count} {first.status} polls from {begin}{between} to {end}{of_last}"
+        return f"{segment.poll_count} {first.status} polls from {begin}{between} to {end}{why}{of_last}"
 
     def _refer(self, poll: ExplainedPoll) -> str:
         """Return the number of the poll's origin. Polls without lines, such as live ones, share one for each source."""

@@ -18,7 +18,8 @@ from services.cli.console import (
     print_json,
     print_warning,
 )
-from services.cli.parameters import labels_of, parse_instant
+from services.cli.instants import parse_instant
+from services.cli.parameters import labels_of
 from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from uptill_client import Closure

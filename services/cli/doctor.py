@@ -18,6 +18,7 @@ from services.cli.console import Json, fail, print_json, stdout, terminal_width
 from services.cli.doctor_data import check_schedules, check_stores, check_tzdata
 from services.cli.environment import settings_for_command
 from services.cli.examine_data import examine_data
+from services.cli.sealed_objects import check_sealed
 from shared.errors import DatabaseFull, InfrastructureError, UptillError
 from shared.exit_codes import ExitCode
 from shared.explain import quote_cause
@@ -82,7 +83,7 @@ def doctor(
         bool,
         typer.Option(
             "--reconcile",
-            help="Also compare the reports with the bucket: find missing objects, wrong lengths, and objects of no report.",
+            help="Also compare reports and sealed weeks with the bucket: find missing objects, wrong lengths, and objects of no report.",
         ),
     ] = False,
     deep: Annotated[
@@ -107,7 +108,8 @@ def doctor(
         return
     settings = settings_for_command("database_url", "redis_url", "s3_bucket", "api_url")
     files = CheckedComponent("files", partial(checks.check_files, deep=deep), "s3_endpoint")
-    findings = [run_check(one, settings) for one in (*_COMPONENTS, *([files] if compare else []))]
+    weeks = CheckedComponent("sealed weeks", partial(check_sealed, deep=deep), "s3_endpoint")
+    findings = [run_check(one, settings) for one in (*_COMPONENTS, *([files, weeks] if compare else []))]
     if as_json:
         print_json(findings)
     else:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
+from uuid import UUID
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.connection import api_client
 from services.cli.console import (
@@ -16,18 +16,16 @@ from services.cli.console import (
     note,
     print_fields,
     print_json,
-    shows_progress,
-    stderr,
 )
 from services.cli.facts_export import export, print_export
+from services.cli.follow import PROGRESS_EVERY_S, show_progress
 from services.cli.parameters import Policy, PolicyName
 from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import ApiError, FactsExportStatus, FactsStatus, UptillClient
 
 app = typer.Typer(no_args_is_help=True, help="Compute daily facts: build, list, show, export, cancel.")
-JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
-_PROGRESS_EVERY_S = 0.5
+JobId = Annotated[UUID, typer.Argument(metavar="ID", help="The job's id.")]
 
 
 @app.command()
@@ -90,7 +88,9 @@ def show(job_id: JobId, *, as_json: Json = False) -> None:
     """Show a job that computes facts, or an export, and its progress."""
     with api_client() as client:
         _print_either(
-            lambda: client.get_facts(job_id), lambda: client.get_facts_export(job_id), as_json=as_json
+            lambda: client.get_facts(str(job_id)),
+            lambda: client.get_facts_export(str(job_id)),
+            as_json=as_json,
         )
 
 
@@ -99,7 +99,9 @@ def cancel(job_id: JobId, *, as_json: Json = False) -> None:
     """Cancel a job that computes facts, or an export. The facts of finished batches, and written months, stay."""
     with api_client() as client:
         _print_either(
-            lambda: client.cancel_facts(job_id), lambda: client.cancel_facts_export(job_id), as_json=as_json
+            lambda: client.cancel_facts(str(job_id)),
+            lambda: client.cancel_facts_export(str(job_id)),
+            as_json=as_json,
         )
 
 
@@ -121,19 +123,10 @@ def _print_either(
 
 
 def _follow(client: UptillClient, job: FactsStatus) -> FactsStatus:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("stores"),
-        TimeElapsedColumn(),
+    states = client.follow_facts(job.id, every_s=PROGRESS_EVERY_S)
+    return show_progress(
+        f"facts {job.id}", states, lambda each: (each.progress.stores_done, each.progress.stores_total)
     )
-    with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
-        task = progress.add_task(f"facts {job.id}", total=job.progress.stores_total)
-        for state in client.follow_facts(job.id, every_s=_PROGRESS_EVERY_S):
-            job = state
-            progress.update(task, completed=job.progress.stores_done)
-    return job
 
 
 def _show_stores(job: FactsStatus) -> str:

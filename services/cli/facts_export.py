@@ -3,16 +3,14 @@
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, minute, print_fields, print_json, shows_progress, stderr
+from services.cli.console import Json, fail, minute, print_fields, print_json
+from services.cli.follow import PROGRESS_EVERY_S, show_progress
 from services.cli.parameters import Policy, PolicyName
 from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FactsExportStatus, UptillClient
-
-_PROGRESS_EVERY_S = 0.5
 
 
 def export(
@@ -84,16 +82,7 @@ def print_files(job: FactsExportStatus) -> None:
 
 
 def _follow(client: UptillClient, job: FactsExportStatus) -> FactsExportStatus:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("months"),
-        TimeElapsedColumn(),
+    states = client.follow_facts_export(job.id, every_s=PROGRESS_EVERY_S)
+    return show_progress(
+        f"export {job.id}", states, lambda each: (each.months_done, each.months_total), "months"
     )
-    with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
-        task = progress.add_task(f"export {job.id}", total=job.months_total)
-        for state in client.follow_facts_export(job.id, every_s=_PROGRESS_EVERY_S):
-            job = state
-            progress.update(task, completed=job.months_done)
-    return job

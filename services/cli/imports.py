@@ -10,9 +10,9 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, minute, note, print_fields, print_json
 from services.cli.tables import print_table
-from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.show import describe_quality
 from shared.exit_codes import ExitCode
+from shared.row_reasons import ROW_REASONS
 from uptill_client import ImportStatus, RejectedRow
 
 app = typer.Typer(no_args_is_help=True, help="Look at imports: list, show, cancel.")
@@ -85,17 +85,25 @@ def rejects(
             sys.stdout.flush()
             return
         rows = list(client.rejects(import_id) if as_json else islice(client.rejects(import_id), limit))
-        total = client.get_import(import_id).counts.rejected
+        found = client.get_import(import_id)
     if as_json:
         print_json([_with_meaning(row) for row in rows])
         return
-    several = len({row.source for row in rows}) > 1
-    titles = ("line", "reason", *(["file"] if several else []), "text")
+    sources = {row.source for row in rows}
+    kind = (
+        "message"
+        if found.origin == "kafka"
+        else "source"
+        if any(source.startswith("hook ") for source in sources)
+        else "file"
+    )
+    by_source = len(sources) > 1 or kind != "file"
     print_table(
-        titles, [(str(row.line), row.reason, *([row.source] if several else []), row.raw) for row in rows]
+        ("line", "reason", *([kind] if by_source else []), "text"),
+        [(str(row.line), row.reason, *([row.source] if by_source else []), row.raw) for row in rows],
     )
     print_reasons(row.reason for row in rows)
-    if total > len(rows):
+    if (total := found.counts.rejected) > len(rows):
         note(f"and {total - len(rows):,} more: `uptill rejects {import_id} --csv` prints all")
 
 

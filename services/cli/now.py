@@ -55,7 +55,7 @@ def now(
         list[NowState] | None, typer.Option(help="Repeatable: only stores in any of these states.")
     ] = None,
     label: Labels = None,
-    text: Annotated[str | None, typer.Option(help="Only stores with this text in their id.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only stores with this text in their id or name.")] = None,
     sort: Annotated[
         NowOrder,
         typer.Option(
@@ -96,7 +96,7 @@ def _print_once(client: UptillClient, chosen: Mapping[str, Any], limit: int, *, 
         print_json({"summary": asdict(summary), "stores": stores})
         return
     note(describe(summary))
-    print_table(_TITLES, map(make_row, stores))
+    print_table(*make_table(stores))
     if len(stores) == limit:
         note(f"stopped after {limit}; --limit shows more")
 
@@ -108,7 +108,9 @@ def _refresh(client: UptillClient, chosen: Mapping[str, Any], limit: int | None,
                 room = max(stdout.height - _OTHER_LINES, 1)
                 summary = client.now_summary(labels=chosen["labels"])
                 stores = list(islice(client.now(**chosen), min(limit or room, room)))
-                lines = fit_table(_TITLES, [_printable(store) for store in stores], terminal_width())
+                titles, rows = make_table(stores)
+                printable = [[make_printable(cell) for cell in row] for row in rows]
+                lines = fit_table(titles, printable, terminal_width())
                 live.update(Text("\n".join((describe(summary), "", *lines))), refresh=True)
                 time.sleep(every_s)
     except KeyboardInterrupt:
@@ -118,9 +120,19 @@ def _refresh(client: UptillClient, chosen: Mapping[str, Any], limit: int | None,
 def describe(summary: NowSummary) -> str:
     """Return the counts in one line, with the age of the refresh."""
     counts = ", ".join(f"{number:,} {name}" for name, number in summary.states.items() if number)
+    counts = counts or "no stores yet: load polls with `uptill ingest`"
     if summary.refreshed_at is None or summary.lag_s is None:
-        return f"{counts or 'no store yet'} (not refreshed yet: is a worker running, and UPTILL_NOW_EVERY_S not 0?)"
-    return f"{counts or 'no store yet'} ({summary.lag_s:.0f} s ago)"
+        return f"{counts} (not refreshed yet: is a worker running, and UPTILL_NOW_EVERY_S not 0?)"
+    return f"{counts} ({summary.lag_s:.0f} s ago)"
+
+
+def make_table(stores: Sequence[StoreNow]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Return titles and rows. Names have a column if any of the stores has one."""
+    rows = [make_row(store) for store in stores]
+    if not any(store.name for store in stores):
+        return _TITLES, rows
+    named = [(row[0], store.name or "-", *row[1:]) for store, row in zip(stores, rows, strict=True)]
+    return (_TITLES[0], "name", *_TITLES[1:]), named
 
 
 def make_row(store: StoreNow) -> Sequence[str]:
@@ -136,10 +148,6 @@ def make_row(store: StoreNow) -> Sequence[str]:
         _length(store.up_us),
         _length(store.down_us),
     )
-
-
-def _printable(store: StoreNow) -> Sequence[str]:
-    return [make_printable(cell) for cell in make_row(store)]
 
 
 def _describe_state(store: StoreNow) -> str:

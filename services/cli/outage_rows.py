@@ -1,5 +1,6 @@
 """An outage as a row of a table, in the local time of its store. Where clocks change, times have their offsets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -14,7 +15,16 @@ _SECOND_US = 1_000_000
 _TO_MINUTES, _TO_SECONDS = "%H:%M", "%H:%M:%S"
 
 
-def make_row(outage: StoreOutage) -> tuple[str, ...]:
+def make_table(outages: Sequence[StoreOutage]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the titles and the rows, with a column of reasons if polls gave any."""
+    rows = [_make_row(outage) for outage in outages]
+    if not any(outage.reasons for outage in outages):
+        return TITLES, rows
+    reasons = [(" ".join(outage.reasons) or "-",) for outage in outages]
+    return (*TITLES, "reasons"), [(*row, *cell) for row, cell in zip(rows, reasons, strict=True)]
+
+
+def _make_row(outage: StoreOutage) -> tuple[str, ...]:
     """Return the cells of an outage."""
     clock = _Clock.of_outage(outage)
     start, end = outage.started_at, outage.ended_at

@@ -9,8 +9,9 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, note, print_json, print_warning
-from services.cli.outage_rows import TITLES, make_row
-from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
+from services.cli.instants import parse_instant
+from services.cli.outage_rows import make_table
+from services.cli.parameters import ExcludedReasons, Labels, Policy, PolicyName, labels_of
 from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import FailedStore, StoreOutage, UptillClient
@@ -21,13 +22,6 @@ class OutageSort(StrEnum):
 
     start = "start"
     length = "length"
-
-
-class OutageKind(StrEnum):
-    """Kinds of outages that can be listed alone."""
-
-    unknown_end = "unknown_end"
-    late_opening = "late_opening"
 
 
 def outages(
@@ -60,9 +54,16 @@ def outages(
         bool | None, typer.Option("--ongoing/--ended", help="Only ongoing outages, or only ended ones.")
     ] = None,
     reason: Annotated[
-        OutageKind | None,
-        typer.Option(help="Only outages after which nothing is known, or only late openings."),
+        str | None,
+        typer.Option(
+            metavar="KIND|WORD",
+            help=(
+                "Only those after which nothing is known (`unknown_end`), only late openings (`late_opening`), or only those"
+                " for which a poll gave this reason."
+            ),
+        ),
     ] = None,
+    exclude_reason: ExcludedReasons = None,
     sort: Annotated[
         OutageSort, typer.Option(help="The latest start first, or the most downtime first.")
     ] = OutageSort.start,
@@ -72,7 +73,7 @@ def outages(
 ) -> None:
     """List outages of stores, in their local time.
 
-    The last columns show the polls that bound each end: an outage began and ended somewhere between two polls. For more
+    The columns with two times show the polls that bound each end: an outage began and ended somewhere between two polls. For more
     stores, use `uptill report --files outages`.
     """
     filters: dict[str, Any] = {
@@ -83,7 +84,8 @@ def outages(
         "policy": policy.value,
         "min_length": min_length,
         "ongoing": ongoing,
-        "reason": reason and reason.value,
+        "reason": reason,
+        "exclude_reasons": exclude_reason,
         "sort": sort.value,
     }
     with api_client() as client:
@@ -94,7 +96,7 @@ def outages(
     if as_json:
         print_json(found)
         return
-    print_table(TITLES, map(make_row, found))
+    print_table(*make_table(found))
     if len(found) == limit:
         note(f"stopped after {limit}; --limit shows more")
 

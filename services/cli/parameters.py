@@ -1,10 +1,9 @@
 """Options that `uptill report` and `uptill schedules create` share: what the report covers."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -16,6 +15,7 @@ from shared.uptime.policy import POLICIES
 from shared.uptime.window import NAMED_WINDOWS
 from uptill_client import FILES, FORMATS
 
+_Value = TypeVar("_Value")
 # mypy cannot see the members of an enum made from a registry.
 PolicyName = StrEnum("PolicyName", {name: name for name in POLICIES})  # type: ignore[misc]
 Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc]
@@ -35,18 +35,37 @@ Stores = Annotated[
 Labels = Annotated[
     list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all these labels.")
 ]
+StoreLabels = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Only stores with this label. Repeat it for several. Default: every store.",
+    ),
+]
 Detail = Annotated[
     bool,
     typer.Option(
         "--detail",
-        help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, outages, time zone.",
+        help="Add columns: unknown time, bounds of uptime, excluded time, number of polls, outages, time zone, name.",
     ),
 ]
 
+ExcludedReasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude-reason",
+        metavar="WORD",
+        help="Repeatable: leave out the time for which polls gave this reason, as `uptill reasons list` shows them.",
+    ),
+]
 Files = Annotated[
     list[FileName] | None,
     typer.Option(
-        help="Repeatable: `outages` adds a file with one row per outage. The report itself is always made."
+        help=(
+            "Repeatable: `outages` adds a file with one row per outage, `reasons` one with downtime by reason, `summary` one with sums by label, zone, weekday and hour"
+            " beside the window before, `service_levels` one with the last evaluation of each level. The report itself is always"
+            " made."
+        )
     ),
 ]
 Output = Annotated[
@@ -55,8 +74,8 @@ Output = Annotated[
         "-o",
         "--output",
         help=(
-            "File to write or replace, or `-` for standard output. With several formats, each gets its own ending; outages"
-            " are written next to it, with -outages in the name."
+            "File to write or replace, or `-` for standard output. With several formats, each gets its own ending; further"
+            " files are written next to it, with -outages, -reasons, -summary or -service_levels in the name."
         ),
     ),
 ]
@@ -70,13 +89,20 @@ def labels_of(texts: list[str] | None) -> Mapping[str, str] | None:
         fail(str(error), code=ExitCode.WRONG_USE)
 
 
-def parse_instant(text: str, zone: tzinfo = UTC) -> datetime:
-    """Parse an instant; without an offset it is in `zone`. Ends the command with a message if it is invalid."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        fail(
-            f"invalid time {text!r}: write it as 2024-10-18T21:00Z or 2024-10-18T16:00-05:00",
-            code=ExitCode.WRONG_USE,
-        )
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+def parse_pairs(
+    texts: list[str] | None, what: str, form: str, parse: Callable[[str], _Value]
+) -> dict[str, _Value]:
+    """Parse texts such as NAME=VALUE. Ends the command with a message, which shows `form`, if one is invalid.
+
+    `parse` raises ValueError for an invalid value.
+    """
+    pairs = {}
+    for text in texts or ():
+        name, _, value = text.partition("=")
+        try:
+            pairs[name] = parse(value)
+        except ValueError:
+            name = ""
+        if not name or "=" not in text:
+            fail(f"invalid {what} {text!r}: write it as {form}", code=ExitCode.WRONG_USE)
+    return pairs

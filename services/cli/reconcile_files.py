@@ -41,7 +41,7 @@ class KeptObject:
         """What the object is in its report, for people."""
         if self.format is not None:
             return file_name(self.format, self.kind or "report")
-        return f"the part of batch {self.batch_no}" + (" for outages" if self.kind == "outages" else "")
+        return f"the part of batch {self.batch_no}" + ("" if self.kind == "report" else f" for {self.kind}")
 
     @property
     def is_part(self) -> bool:

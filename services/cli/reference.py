@@ -46,11 +46,18 @@ def _write_section(command: Any, path: str, extra: str | None) -> Iterator[str]:
     yield f"\n## `{path}`\n\n{_get_help(command)}\n"
     yield f"\nNeeds `uptill[{extra}]`.\n" if extra else ""
     if isinstance(command, TyperGroup):
-        for name, child in command.commands.items():
-            yield f"\n### `{path} {name}`\n\n{_get_help(child)}\n"
-            yield from _show_usage(child, f"{path} {name}")
+        yield from _write_children(command, path)
     else:
         yield from _show_usage(command, path)
+
+
+def _write_children(group: TyperGroup, path: str) -> Iterator[str]:
+    for name, child in group.commands.items():
+        if isinstance(child, TyperGroup):
+            yield from _write_children(child, f"{path} {name}")
+        else:
+            yield f"\n### `{path} {name}`\n\n{_get_help(child)}\n"
+            yield from _show_usage(child, f"{path} {name}")
 
 
 def _show_usage(command: Any, path: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.connection import api_client
 from services.cli.console import (
@@ -23,9 +22,11 @@ from services.cli.console import (
     shows_progress,
     stderr,
 )
+from services.cli.follow import PROGRESS_EVERY_S, show_progress
 from services.cli.output_file import check_output, unwinding_on_signals, write_errors_named
 from services.cli.parameters import (
     Detail,
+    ExcludedReasons,
     Files,
     Format,
     Labels,
@@ -42,7 +43,6 @@ from uptill_client import FILES, FORMATS, ReportFile, ReportStatus, UptillClient
 
 _HEAD_ROWS = 10
 _FAILED_SHOWN = 5
-_PROGRESS_EVERY_S = 0.5
 # The path of each file, by kind and format. None: the terminal, or standard output.
 Outputs = Mapping[tuple[str, str], Path | None]
 
@@ -67,6 +67,7 @@ def report(
         typer.Option("--format", help="Repeatable. Default: the ending of the -o file, or csv."),
     ] = None,
     files: Files = None,
+    exclude_reason: ExcludedReasons = None,
     output: Output = None,
 ) -> None:
     """Make a report and download it.
@@ -89,6 +90,7 @@ def report(
             files=kinds,
             detail=detail,
             force=force,
+            exclude_reasons=exclude_reason,
         )
         if not accepted.progress.stores_total and labels:
             fail(f"no polled store has {labels_text(labels)}: `uptill stores list` shows the labels")
@@ -144,15 +146,22 @@ def _choose_outputs(kinds: Sequence[str], formats: Sequence[str], output: Path |
                 "several files need -o FILE, because standard output can hold only one",
                 code=ExitCode.WRONG_USE,
             )
-        return {(kind, name): output for kind in kinds for name in formats}
+        return {(kind, name): output for kind in kinds for name in _formats_of(kind, formats)}
     outputs: dict[tuple[str, str], Path | None] = {}
     for kind in kinds:
-        for name in formats:
-            path = output.with_suffix(f".{name}") if len(formats) > 1 else output
+        of_kind = _formats_of(kind, formats)
+        for name in of_kind:
+            is_named = list(of_kind) == list(formats) and len(formats) == 1
+            path = output if is_named else output.with_suffix(f".{name}")
             path = path if kind == "report" else path.with_name(f"{path.stem}-{kind}{path.suffix}")
             check_output(path)
             outputs[kind, name] = path
     return outputs
+
+
+def _formats_of(kind: str, formats: Sequence[str]) -> Sequence[str]:
+    """Return the formats of one kind of file. Only the report itself is printed, so the others are CSV at least."""
+    return formats if kind == "report" else [name for name in formats if name != "pdf"] or ["csv"]
 
 
 def _choose_formats(given: list[Format] | None, output: Path | None) -> list[str]:
@@ -172,19 +181,10 @@ def _choose_formats(given: list[Format] | None, output: Path | None) -> list[str
 
 
 def _follow_report(client: UptillClient, accepted: ReportStatus) -> ReportStatus:
-    status = accepted
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("stores"),
-        TimeElapsedColumn(),
+    states = client.follow(accepted.id, every_s=PROGRESS_EVERY_S if shows_progress() else 20)
+    return show_progress(
+        f"report {accepted.id}", states, lambda each: (each.progress.stores_done, each.progress.stores_total)
     )
-    with Progress(*columns, console=stderr, transient=True, disable=not shows_progress()) as progress:
-        task = progress.add_task(f"report {accepted.id}", total=accepted.progress.stores_total)
-        for status in client.follow(accepted.id, every_s=_PROGRESS_EVERY_S if shows_progress() else 20):
-            progress.update(task, completed=status.progress.stores_done)
-    return status
 
 
 def _warn_of_failed_stores(status: ReportStatus) -> None:
@@ -232,7 +232,7 @@ def _show_progress(client: UptillClient, status: ReportStatus, file: ReportFile)
 
 
 def _count_rows(file: ReportFile) -> str:
-    what = "outage" if file.kind == "outages" else "store"
+    what = {"report": "store", "outages": "outage"}.get(file.kind, "row")
     return f"{file.rows:,} {what}" + ("" if file.rows == 1 else "s")
 
 

@@ -115,6 +115,8 @@ def _list_fields(status: ReportStatus) -> Iterator[tuple[str, str]]:
         yield "revision", f"{status.revision} of {status.revision_of}"
     yield "policy", f"{status.policy} (version {status.policy_version})"
     yield "windows", " ".join(status.windows)
+    if status.exclude_reasons:
+        yield "excluded", " ".join(status.exclude_reasons)
     yield "created", f"{minute(status.created_at)} UTC"
     if status.facts_only_days:
         days = status.facts_only_days

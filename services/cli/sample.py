@@ -3,6 +3,7 @@
 `python -m services.cli.sample DIR` does the same in images that do not have the other commands.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from services.cli.console import fail, note, shows_progress, stderr
+from services.cli.instants import parse_instant
 from services.sample.write_sample import write_sample
 from shared.command import run_command
 from shared.exit_codes import ExitCode
@@ -24,6 +26,14 @@ def sample(
     stores: Annotated[int, typer.Option(help="Number of polled stores.")] = 3678,
     days: Annotated[int, typer.Option(help="Number of days of polls.")] = 45,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 7,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="No poll is at or after it: a time, or `now`.",
+            show_default="2024-10-15T00:00Z",
+        ),
+    ] = None,
 ) -> None:
     """Write a realistic data set: polls, hours, time zones.
 
@@ -37,6 +47,7 @@ def sample(
                 stores=stores,
                 days=days,
                 seed=seed,
+                end=_parse_end(end),
                 on_progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
     except OSError as error:
@@ -44,6 +55,12 @@ def sample(
     except ValueError as error:
         fail(str(error), code=ExitCode.WRONG_USE)
     note(str(summary))
+
+
+def _parse_end(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    return datetime.now(UTC).replace(microsecond=0) if text == "now" else parse_instant(text)
 
 
 if __name__ == "__main__":

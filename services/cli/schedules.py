@@ -14,6 +14,7 @@ from services.cli.console import Json, labels_text, minute, note, print_fields, 
 from services.cli.local_times import format_offset, occurs_twice
 from services.cli.parameters import (
     Detail,
+    ExcludedReasons,
     Files,
     Format,
     Labels,
@@ -59,11 +60,16 @@ def create(
         list[Format] | None, typer.Option("--format", help="Repeatable. Default: csv.")
     ] = None,
     files: Files = None,
+    exclude_reason: ExcludedReasons = None,
     webhook_url: Annotated[
         str | None, typer.Option(help="A public https URL that gets an event when a report ends.")
     ] = None,
     s3_prefix: Annotated[
         str | None, typer.Option(help="Copy the files to deliveries/PREFIX in the bucket.")
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Repeatable: a channel that gets a summary when a report ends."),
     ] = None,
 ) -> None:
     """Create a schedule that makes a report at each due time. Prints the schedule's id."""
@@ -75,6 +81,7 @@ def create(
             timezone=zone,
             webhook_url=webhook_url,
             s3_prefix=s3_prefix,
+            channels=channel or (),
             as_of="due" if as_of is AsOf.due else "latest",
             policy=policy.value,
             detail=detail,
@@ -83,6 +90,7 @@ def create(
             files=[each.value for each in files] if files else None,
             store_ids=store,
             labels=labels,
+            exclude_reasons=exclude_reason,
         )
     note(f"created schedule {made.name}; first due {_format_local(made, made.next_due_at)} ({made.timezone})")
     print(made.id)
@@ -127,6 +135,7 @@ def show(schedule_id: ScheduleId, *, as_json: Json = False) -> None:
             ("report", _read_parameters(schedule)),
             ("webhook", schedule.deliver.webhook_url or "-"),
             ("prefix", schedule.deliver.s3_prefix or "-"),
+            ("channels", ", ".join(schedule.deliver.channels) or "-"),
             ("next due", ", ".join(_format_local(schedule, at) for at in schedule.next_due) or "-"),
         )
     )
@@ -171,7 +180,7 @@ def delete(schedule_id: ScheduleId) -> None:
 
 def _read_parameters(schedule: ReportSchedule) -> str:
     """Format the parameters of the schedule's reports, without those that are not set."""
-    given = {name: value for name, value in (schedule.report or {}).items() if value not in (None, False)}
+    given = {name: value for name, value in (schedule.report or {}).items() if value not in (None, False, [])}
     return ", ".join(f"{name}={_read_value(value)}" for name, value in given.items())
 
 

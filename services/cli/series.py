@@ -9,7 +9,7 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, print_json, print_warning
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of
-from services.cli.series_rows import print_csv, print_series
+from services.cli.series_rows import print_csv, print_policies, print_series
 from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import SeriesAnswer
@@ -45,6 +45,12 @@ def series(
         int | None, typer.Option(help="Only this many stores, those with the highest availability.", min=1)
     ] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),
+    policies: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of --policy: several, such as classic,hold, to set their totals side by side."
+        ),
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Set the window before beside each row.")
     ] = False,
@@ -73,13 +79,18 @@ def series(
             group="store" if limit else group,
             order=("lowest" if worst else "highest") if limit else None,
             limit=limit,
-            policy=policy.value,
+            policy=None if policies else policy.value,
+            policies=policies.split(",") if policies else None,
             compare="previous" if compare else None,
             labels=labels_of(label),
             store_ids=store,
         )
     if as_json:
         print_json(found)
+        return
+    if policies:
+        print_policies(found.policies)
+        _warn_of_missing(found)
         return
     rows = found.totals if total or limit else found.rows
     (print_csv if as_csv else print_series)(rows, compares=compare)

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.cli.tables import print_table
 from shared.formulas import inert
-from uptill_client import PreviousFigures, SeriesFigures, SeriesRow
+from uptill_client import PolicySeries, PreviousFigures, SeriesFigures, SeriesRow
 
 _TITLES: Final = (
     "group",
@@ -33,6 +33,17 @@ _COMPARED: Final = (
     "outages before",
     "missing",
 )
+_POLICY_TITLES: Final = (
+    "group",
+    "policy",
+    "available",
+    "up h",
+    "down h",
+    "unknown h",
+    "up h against the first",
+    "other rules",
+    "missing",
+)
 _SECONDS: Final = ("open_us", "up_us", "down_us", "unknown_us", "excluded_us")
 _COUNTS: Final = ("outages", "stores", "days", "days_missing")
 _HOUR_US: Final = 3_600_000_000
@@ -46,6 +57,25 @@ def print_series(rows: Sequence[SeriesRow], *, compares: bool) -> None:
         print_table(_COMPARED, map(_compared_cells, rows))
     else:
         print_table(_TITLES, map(_cells, rows))
+
+
+def print_policies(policies: Sequence[PolicySeries]) -> None:
+    """Print a table of the totals of each group under each policy, and the rules by which the policies differ."""
+    rows = [
+        (
+            row.group or "-",
+            each.policy,
+            _percent(row.availability),
+            *map(_hours, (row.up_us, row.down_us, row.unknown_us)),
+            "-" if each is policies[0] else f"{row.change.up_us / _HOUR_US:+,.1f}",
+            ", ".join(f"{name} {getattr(each.rules, name)}" for name in each.differs_in) or "-",
+            str(row.days_missing or "-"),
+        )
+        for group in range(len(policies[0].totals))
+        for each in policies
+        for row in (each.totals[group],)
+    ]
+    print_table(_POLICY_TITLES, rows)
 
 
 def print_csv(rows: Iterable[SeriesRow], *, compares: bool) -> None:

@@ -1,4 +1,4 @@
-"""`uptill stores`: list stores, show or label one, remove hours, and explain uptime minute by minute."""
+"""`uptill stores`: list stores, show, name or label one, remove hours, and explain uptime minute by minute."""
 
 from datetime import UTC, datetime
 from itertools import islice
@@ -7,16 +7,18 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from services.cli import store_pictures
 from services.cli.connection import api_client
 from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_warning
-from services.cli.parameters import Labels, Policy, PolicyName, labels_of, parse_instant
+from services.cli.instants import parse_instant
+from services.cli.parameters import ExcludedReasons, Labels, Policy, PolicyName, labels_of
 from services.cli.store_policies import show_policies
 from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store, StoreDetail
 
-app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, label, timeline and more.")
+app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, name, label and more.")
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -36,10 +38,10 @@ def list_(
         print_json(found)
         return
     print_table(
-        ("id", "zone", "last poll (UTC)", "status", "labels"),
+        ("id", "name", "zone", "last poll (UTC)", "status", "labels"),
         [
             (
-                *(store.store_id, _parse_zone(store), minute(store.last_polled_at)),
+                *(store.store_id, store.name or "-", _parse_zone(store), minute(store.last_polled_at)),
                 *(store.last_status or "-", labels_text(store.labels) or "-"),
             )
             for store in found
@@ -57,6 +59,7 @@ def show(store_id: StoreId, *, as_json: Json = False) -> None:
         return
     fields = (
         ("id", store.store_id),
+        ("name", store.name or "-"),
         ("zone", _parse_zone(store)),
         ("labels", labels_text(store.labels) or "-"),
         ("first poll", _format_poll(store.first_polled_at)),
@@ -87,6 +90,28 @@ def label(
         print_warning(warning)
     begin = "dry run, nothing was changed: " if dry_run else ""
     note(f"{begin}labels of store {changed.store_id}: {labels_text(given) or 'none'}")
+
+
+@app.command()
+def name(
+    store_id: StoreId,
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The name to show. Without it, the name is removed."),
+    ] = None,
+    *,
+    create: Annotated[bool, typer.Option("--create", help="Add the store if it is unknown.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")
+    ] = False,
+) -> None:
+    """Set the name of a store. Without a name, remove it."""
+    with api_client() as client:
+        changed = client.set_name(store_id, text, create=create, dry_run=dry_run)
+    for warning in changed.warnings:
+        print_warning(warning)
+    begin = "dry run, nothing was changed: " if dry_run else ""
+    note(f"{begin}name of store {changed.store_id}: {text or 'none'}")
 
 
 @app.command("remove-hours")
@@ -129,6 +154,7 @@ def timeline(
         str | None, typer.Option(help="Ignore polls after this instant. Default: the end.")
     ] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),
+    exclude_reason: ExcludedReasons = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -143,11 +169,16 @@ def timeline(
             end=None if end is None else parse_instant(end, zone),
             as_of=None if as_of is None else parse_instant(as_of, zone),
             policy=policy.value,
+            exclude_reasons=exclude_reason or (),
         )
     if as_json:
         print_json(shown)
         return
     show_timeline(shown)
+
+
+app.command()(store_pictures.picture)
+app.command()(store_pictures.badge)
 
 
 @app.command()

@@ -4,12 +4,12 @@ In a pipe each row is one line, whatever the terminal or COLUMNS.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeVar
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from services.cli.console import make_printable, note, terminal_width
+from services.cli.console import make_printable, note, print_json, terminal_width
 
 _GAP: Final = "  "
 # A text in a narrower column than this is hard to read.
@@ -17,6 +17,21 @@ _NARROWEST: Final = 24
 _INDENT: Final = "  "
 # A long word without spaces, such as a path, may be broken after a slash.
 _PARTS: Final = re.compile(r"[^/]*/|[^/]+")
+Row = TypeVar("Row")
+
+
+def print_rows(
+    titles: Sequence[str],
+    found: Sequence[Row],
+    cells: Callable[[Row], Sequence[str]],
+    *,
+    as_json: bool,
+) -> None:
+    """Print what a call returned: as JSON, or as a table with one row each."""
+    if as_json:
+        print_json(found)
+    else:
+        print_table(titles, map(cells, found))
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

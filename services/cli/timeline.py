@@ -44,7 +44,9 @@ def show_timeline(timeline: Timeline) -> None:
         print_text(_describe_day(day))
     ignored = sum(not poll.counts for poll in timeline.polls)
     if ignored:
-        note(f"{ignored} polls were taken while the store was closed or a closure applied, and do not count")
+        note(
+            f"{ignored} polls do not count: the store was closed, a closure applied, or their reason is excluded"
+        )
     note(
         f"{timeline.begin.astimezone(zone).isoformat()} to {timeline.end.astimezone(zone).isoformat()},"
         f" policy {timeline.policy} (version {timeline.policy_version}), as of {instant(timeline.as_of)}"
@@ -85,6 +87,7 @@ def _name_cause(segment: Segment, numbers: dict[str, str], zone: ZoneInfo) -> st
         cause = "no poll" + (", which counts as down" if segment.state == "down" else "")
     else:
         cause = f"poll at {format_clock(segment.poll.astimezone(zone), segment.begin.astimezone(zone))}"
+        cause += f" ({segment.reason})" if segment.reason else ""
     return f"{cause}; {borders}"
 
 

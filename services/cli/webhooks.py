@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from services.cli.attempts import ATTEMPT_TITLES, Limit, State, attempt_cells
 from services.cli.connection import api_client
-from services.cli.console import Json, minute, note, print_json
-from services.cli.tables import print_table
+from services.cli.console import Json, minute, note
+from services.cli.tables import print_rows
 
 app = typer.Typer(no_args_is_help=True, help="Manage webhooks: endpoints, signing secrets, deliveries.")
 EndpointId = Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")]
@@ -33,18 +34,14 @@ def list_(*, as_json: Json = False) -> None:
     """List all endpoints, without their secrets."""
     with api_client() as client:
         found = client.endpoints()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_rows(
         ("id", "state", "url", "failing since (UTC)", "disabled because", "events"),
-        [
-            (
-                *(one.id, one.state, one.url, minute(one.failing_since)),
-                *(one.disabled_because or "-", " ".join(one.events)),
-            )
-            for one in found
-        ],
+        found,
+        lambda one: (
+            *(one.id, one.state, one.url, minute(one.failing_since)),
+            *(one.disabled_because or "-", " ".join(one.events)),
+        ),
+        as_json=as_json,
     )
 
 
@@ -79,28 +76,19 @@ def secret() -> None:
 def deliveries(
     endpoint: Annotated[str | None, typer.Option(help="Only deliveries to this endpoint.")] = None,
     report: Annotated[str | None, typer.Option(help="Only deliveries of this report.")] = None,
-    state: Annotated[
-        str | None, typer.Option(help="Only this state: pending, leased, delivered or failed.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many.")] = 20,
+    state: State = None,
+    limit: Limit = 20,
     *,
     as_json: Json = False,
 ) -> None:
     """List deliveries and their results, newest first."""
     with api_client() as client:
         found = client.deliveries(endpoint_id=endpoint, report_id=report, state=state, limit=limit)
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("id", "created (UTC)", "state", "attempt", "status", "event", "report", "error", "url"),
-        [
-            (
-                *(one.id, minute(one.created_at), one.state, str(one.attempt), str(one.last_status or "-")),
-                *(one.event, one.report_id, one.last_error or "-", one.url),
-            )
-            for one in found
-        ],
+    print_rows(
+        (*ATTEMPT_TITLES, "event", "report", "error", "url"),
+        found,
+        lambda one: (*attempt_cells(one), one.event, one.report_id, one.last_error or "-", one.url),
+        as_json=as_json,
     )
 
 

@@ -41,8 +41,8 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="CSV files, also as .gz or .zip; folders, patterns, s3://bucket/key, s3://bucket/prefix/; or - for"
-            " standard input.",
+            help="CSV files, also as .gz or .zip; folders, patterns, s3://bucket/key, s3://bucket/prefix/,"
+            " sftp://user@host/folder; or - for standard input.",
         ),
     ],
     *,
@@ -77,10 +77,12 @@ def ingest(
     Every row is counted as accepted, duplicate, corrected or rejected.
     """
     if watch and not (len(paths) == 1 and is_collection(paths[0])):
-        raise typer.BadParameter("--watch takes one folder or one s3://bucket/prefix/")
+        raise typer.BadParameter(
+            "--watch takes one folder, one s3://bucket/prefix/ or one sftp://user@host/folder"
+        )
     if dry_run and (watch or "-" in paths):
         raise typer.BadParameter("--dry-run works neither with --watch nor with standard input: name files")
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Console(stderr=True, highlight=False, emoji=False)
     try:
         settings = load_command_settings("database_url")
         if reject_limit is not None:
@@ -121,7 +123,7 @@ def _load_paths(
         stderr.print(STOPPED_DRY_RUN if dry_run else _describe_stop(results), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
-        print_results(Console(highlight=False), stderr, results, dry_run=dry_run)
+        print_results(Console(highlight=False, emoji=False), stderr, results, dry_run=dry_run)
     if any(result.state != "succeeded" for result in results):
         raise typer.Exit(1)
 

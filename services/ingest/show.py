@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.ingest.import_result import ImportResult
-from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.quality_warnings import HOURS_FIGURES, list_findings, list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_file
+from shared.row_reasons import ROW_REASONS
 
 _SHOWN_BYTES = 80  # of a rejected line
 _SHOWN_NAMES = 5

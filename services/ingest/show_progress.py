@@ -35,8 +35,8 @@ def show_progress_bar(console: Console) -> Iterator[OnProgress]:
                 task = bar.add_task(name, total=progress.bytes_total, rate="")
                 tasks[progress.source] = (task, time.monotonic())
             task, since = tasks[progress.source]
-            rate = progress.rows_read / max(time.monotonic() - since, 0.1)
-            bar.update(task, completed=progress.bytes_done, rate=f"{rate:,.0f} rows/s")
+            rate = f"{progress.rows_read / max(time.monotonic() - since, 0.1):,.0f} rows/s"
+            bar.update(task, completed=progress.bytes_done, rate=_describe_applied(progress) or rate)
 
         yield show_progress
 
@@ -52,6 +52,14 @@ def show_progress_lines(console: Console) -> Iterator[OnProgress]:
             due_s = time.monotonic() + _LINE_EVERY_S
             share = f", {progress.bytes_done / progress.bytes_total:.0%}" if progress.bytes_total else ""
             name = escape_unprintable(PurePath(progress.source).name)
-            console.print(escape(f"{name}: {progress.rows_read:,} rows{share}"), soft_wrap=True)
+            what = _describe_applied(progress) or f"{progress.rows_read:,} rows{share}"
+            console.print(escape(f"{name}: {what}"), soft_wrap=True)
 
     yield show_progress
+
+
+def _describe_applied(progress: LoadProgress) -> str:
+    """Return how many rows have been compared and written, once all are read. Until then an empty text."""
+    if not progress.rows_to_apply:
+        return ""
+    return f"{progress.rows_applied:,} of {progress.rows_to_apply:,} rows applied"

@@ -1,4 +1,4 @@
-"""Watches a folder or a prefix: loads every file once, as soon as it no longer changes.
+"""Watches a folder, here or on a server, or a prefix: loads every file once, as soon as it no longer changes.
 
 The database remembers what is loaded, so a restart loads nothing again. A new version of a file counts as a new file.
 Files that arrive together are a delivery. If one of them was refused, those that it holds back wait until it changes.
@@ -15,10 +15,11 @@ from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.run.delivery import LoadSource
 from services.ingest.run.paths import fail_alone, load_stored
 from services.ingest.sources.file_names import stored_name
-from services.ingest.sources.find import list_collection, list_left_out
+from services.ingest.sources.find import is_on_server, list_collection, list_left_out
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, StoredObject
 from services.ingest.sources.source import Source
+from services.ingest.watched_archive import Archive
 from services.ingest.write.ledger import FAULT
 from shared.db.connect import connect
 from shared.db.queries import queries
@@ -43,12 +44,18 @@ class Watcher:
         # Deliveries with a refused file: the versions of that file and of those that it holds back.
         self._held: list[Mapping[str, str]] = []
         self._left_out: set[str] = set()  # entries already logged
+        self._archive = Archive(settings.sftp_archive)
         # Failures by name and version.
         self._failures: Counter[tuple[str, str]] = Counter()
         self._log = structlog.get_logger("ingest")
 
     def watch_until(self, stop: Event) -> None:
-        """Check and load until `stop` is set; wait out outages. Raise `BadInputFile` if the path cannot be read."""
+        """Check and load until `stop` is set; wait out outages. Raise `BadInputFile` if the path cannot be read.
+
+        Raise `ConfigurationError` if files would be moved into the watched folder itself.
+        """
+        if is_on_server(self._path):
+            self._archive.refuse_watched(self._path)
         list_collection(self._path, self._settings)
         self._log.info("watching", path=self._path)
         while not stop.is_set():
@@ -56,7 +63,7 @@ class Watcher:
                 self.check_once()
             except (InfrastructureError, BadInputFile) as outage:
                 self._log.warning("waiting", path=self._path, error=str(outage))
-            stop.wait(CHECK_S)
+            stop.wait(self._settings.sftp_check_s if is_on_server(self._path) else CHECK_S)
 
     def check_once(self) -> None:
         """Load the new files that have not changed since the last check."""
@@ -64,6 +71,7 @@ class Watcher:
             if one.name not in self._left_out:
                 self._left_out.add(one.name)
                 self._log_left_out(one)
+        self._archive.try_again()
         found = list_collection(self._path, self._settings)
         versions = {stored.name: stored.version for stored in found}
         unchanged = [stored for stored in found if self._seen.get(stored.name) == versions[stored.name]]
@@ -114,7 +122,7 @@ class Watcher:
 
         def finish(stored: Stored, results: Sequence[ImportResult]) -> None:
             if all(result.state in {"succeeded", "stopped"} for result in results):
-                self._record_done(stored)
+                self._finish(stored)
             else:
                 unloaded[stored.name] = results
 
@@ -154,6 +162,14 @@ class Watcher:
 
     def _log_left_out(self, one: LeftOut) -> None:
         self._log.warning("left_out", name=one.name, reason=one.reason)
+
+    def _finish(self, loaded: Stored) -> None:
+        """Record that a file is loaded, or move it away. One that cannot be moved yet is not recorded, so that a restart tries."""
+        if self._archive.takes(loaded):
+            self._done[loaded.name] = self._seen[loaded.name]
+            self._archive.put(loaded)
+        else:
+            self._record_done(loaded)
 
     def _record_done(self, loaded: Stored) -> None:
         version = self._seen[loaded.name]

@@ -17,9 +17,12 @@ from services.scheduler.retention import (
     drop_old_weeks,
     forget_changes,
     forget_imports,
+    forget_incidents,
     forget_rejects,
     forget_reports,
     forget_requests,
+    forget_sessions,
+    remove_left_weeks,
 )
 from services.scheduler.schedules.deliver import deliver_files
 from shared import failpoints
@@ -93,17 +96,20 @@ def clean_bucket(
 
 
 def delete_old_data(pool: ConnectionPool, storage: Storage, settings: Settings) -> bool:
-    """Delete weeks of polls, rejected rows, imports, reports and Idempotency-Keys older than the settings keep them.
+    """Delete what is older than the settings keep it: weeks of polls, rejected rows, imports, reports, sessions and others.
 
     Return False if a kind could not be deleted. The others are deleted all the same.
     """
     steps: Mapping[str, Callable[[psycopg.Connection], object]] = {
         "weeks": lambda conn: list(drop_old_weeks(conn, settings.polls_keep_days)),
+        "sealed_objects": lambda conn: remove_left_weeks(conn, storage),
         "rejects": lambda conn: forget_rejects(conn, settings.rejects_keep_days),
         "imports": lambda conn: forget_imports(conn, settings.imports_keep_days),
         "reports": lambda conn: forget_reports(conn, storage, settings.reports_keep_days),
         "idempotency_keys": _forget_requests,
         "live_changes": forget_changes,
+        "incidents": forget_incidents,
+        "page_sessions": lambda conn: forget_sessions(conn, settings.page_idle_s, settings.page_session_s),
     }
     # Each of them, also after one that failed.
     results = [try_step(f"retention of {kind}", partial(_forget, pool, kind, steps[kind])) for kind in steps]

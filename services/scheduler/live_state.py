@@ -43,6 +43,12 @@ def keep_live_state(pool: ConnectionPool, broker: RedisBroker, settings: Setting
     return len(batches)
 
 
+def lags_behind(pool: ConnectionPool) -> bool:
+    """Return whether data came after the last refresh of a batch."""
+    with borrowed(pool) as conn:
+        return conn.execute(_SQL["lags"]).fetchone() == (True,)
+
+
 def _advance(conn: psycopg.Connection, terms: LiveTerms, settings: Settings) -> Sequence[tuple[UUID, int]]:
     asked: dict[str, Any] = {
         "batch_stores": terms.batch_stores,

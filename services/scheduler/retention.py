@@ -1,4 +1,4 @@
-"""Delete old data: weeks of polls, rejected rows, ended imports and reports, Idempotency-Keys.
+"""Delete old data: weeks of polls, rejected rows, ended imports, reports and sessions, Idempotency-Keys.
 
 Each function takes a connection in autocommit mode. Those with `keep_days` delete nothing if it is 0.
 """
@@ -15,9 +15,14 @@ from shared.metrics.registry import REPORT_LATENCY
 from shared.reports.retention import remove_files
 from shared.storage import Storage
 
-_SQL, _LIVE = queries("retention"), queries("now")
+_SQL, _LIVE, _SEALED = queries("retention"), queries("now"), queries("sealed")
+_INCIDENTS, _SESSIONS = queries("incidents"), queries("page_sessions")
+# A database that is restored from a backup of the last month finds the objects that it points to.
+_OBJECTS_KEPT = timedelta(days=30)
 # Listeners that come back within this time miss no change.
 _CHANGES_KEPT = timedelta(days=1)
+# So that the same month of the year before can be looked at.
+_INCIDENTS_KEPT = timedelta(days=400)
 _MOST_AT_ONCE = 100
 # Rows of the ledger in one transaction, which blocks writers.
 _ROWS_AT_ONCE = 10_000
@@ -44,6 +49,18 @@ def drop_old_weeks(conn: psycopg.Connection, keep_days: int) -> Iterator[str]:
         if row is None or row[0] is None:
             return
         yield row[0]
+
+
+def remove_left_weeks(conn: psycopg.Connection, storage: Storage) -> int:
+    """Remove objects of weeks that were opened, dropped or never finished, a month ago; return how many.
+
+    Only those that this database wrote: another one may share the bucket.
+    """
+    left = conn.execute(_SEALED["left_objects"], {"keep": _OBJECTS_KEPT, "limit": _MOST_AT_ONCE}).fetchall()
+    for (key,) in left:
+        storage.delete(key)
+        conn.execute(_SEALED["forget_object"], {"object": key})
+    return len(left)
 
 
 def forget_rejects(conn: psycopg.Connection, keep_days: int) -> int:
@@ -102,10 +119,21 @@ def forget_changes(conn: psycopg.Connection) -> int:
     return _delete_in_steps(conn, _LIVE["forget_changes"])
 
 
-def _delete_in_steps(conn: psycopg.Connection, statement: bytes) -> int:
+def forget_incidents(conn: psycopg.Connection) -> int:
+    """Delete incidents that ended more than 400 days ago; return how many."""
+    return _delete_in_steps(conn, _INCIDENTS["forget"], _INCIDENTS_KEPT)
+
+
+def forget_sessions(conn: psycopg.Connection, idle_s: float, longest_s: float) -> int:
+    """Delete sessions of the page that have ended; return how many."""
+    limits = {"idle": timedelta(seconds=idle_s), "longest": timedelta(seconds=longest_s)}
+    return conn.execute(_SESSIONS["delete_ended"], limits).rowcount
+
+
+def _delete_in_steps(conn: psycopg.Connection, statement: bytes, keep: timedelta = _CHANGES_KEPT) -> int:
     removed = 0
     for _ in range(_STEPS_AT_ONCE):
-        asked = {"limit": _ROWS_AT_ONCE, "keep": _CHANGES_KEPT}
+        asked = {"limit": _ROWS_AT_ONCE, "keep": keep}
         rows = conn.execute(statement, asked).rowcount
         removed += rows
         if rows < _ROWS_AT_ONCE:

@@ -12,6 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.finalise_report import finalise_report
+from services.worker.home import compute_after_grace
 from services.worker.levels.evaluate_due import evaluate_due_level
 from shared import failpoints
 from shared.contracts import (
@@ -28,8 +29,8 @@ def register_actors(broker: RedisBroker, context: Callable[[], WorkerContext]) -
     """Declare the actors. Each message calls `context`, which the process opens only after the actors exist."""
 
     def on_compute_batch(**message: object) -> None:
-        ComputeBatch.model_validate(message)
-        if compute_next(context()) is None:
+        wake = ComputeBatch.model_validate(message)
+        if compute_next(context()) is None and not compute_after_grace(context(), wake):
             evaluate_due_level(context())
         failpoints.hit("ack.before")
 

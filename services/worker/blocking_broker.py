@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import redis
@@ -11,19 +11,36 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.message import Message
 
+from shared.contracts import REPORT_QUEUE, home_queue
+
 # After each wait the consumer fetches once, which is also its heartbeat. Dramatiq gives up on it after 15 s.
 _WAIT_S = 4
 # A server that has not answered this long after the wait has ended does not answer any more.
 _LATE_S = 5.0
 
 
+def _no_home() -> None:
+    return None
+
+
 class BlockingBroker(RedisBroker):
-    """Dramatiq's Redis broker. Its consumers get messages as soon as they are in the queue."""
+    """Dramatiq's Redis broker. Its consumers get messages as soon as they are in the queue.
+
+    `home` returns the number of this worker, whose own messages come first. None: it has none now.
+    """
+
+    home: Callable[[], int | None] = staticmethod(_no_home)
 
     @property
     def consumer_class(self) -> type["_BlockingConsumer"]:
         """What `consume` returns."""
         return _BlockingConsumer
+
+
+def set_home(broker: RedisBroker, home: Callable[[], int | None]) -> None:
+    """Let the broker's consumers take the messages to this worker first. Another kind of broker has none."""
+    if isinstance(broker, BlockingBroker):
+        broker.home = home
 
 
 class _BlockingConsumer(Consumer):
@@ -33,9 +50,14 @@ class _BlockingConsumer(Consumer):
     `timeout` ms, so that the thread notices that it should stop or pause.
     """
 
-    def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+    def __init__(self, broker: BlockingBroker, queue_name: str, prefetch: int, timeout: int) -> None:
         # Without a timeout of its own, it does not sleep when it finds nothing.
         self._fetching = _RedisConsumer(broker, queue_name, prefetch, 0)
+        self._broker = broker
+        self._has_home = queue_name == REPORT_QUEUE
+        self._prefetch = prefetch
+        # Ids of messages to this worker alone. Redis has forgotten them, so they are neither acknowledged nor put back.
+        self._from_home: set[str] = set()
         self._step_s = timeout / 1000
         self._list = f"{broker.namespace}:{queue_name}"
         self._connection = broker.client.connection_pool.make_connection()
@@ -44,30 +66,37 @@ class _BlockingConsumer(Consumer):
 
     def __next__(self) -> MessageProxy | None:
         """Return the next message, or None if there is none yet. Raise `ConnectionClosed` if Redis does not answer."""
+        self._fetching.prefetch = self._prefetch - len(self._from_home)
         if len(self._fetching.queued_message_ids) >= self._fetching.prefetch:
             self._acknowledged.wait(self._step_s)
             self._acknowledged.clear()
             return None
         if self._waits_since is not None and not self._has_waited(self._waits_since):
             return None
-        message: MessageProxy | None = next(self._fetching)
+        message: MessageProxy | None = self._pop_home() or next(self._fetching)
         if message is None:
             self._begin_to_wait()
         return message
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message, so that the next one may be fetched."""
-        self._fetching.ack(message)
+        if message.message_id in self._from_home:
+            self._from_home.discard(message.message_id)
+        else:
+            self._fetching.ack(message)
         self._acknowledged.set()
 
     def nack(self, message: MessageProxy) -> None:
         """Move a message aside, so that the next one may be fetched."""
-        self._fetching.nack(message)
+        if message.message_id in self._from_home:
+            self._from_home.discard(message.message_id)
+        else:
+            self._fetching.nack(message)
         self._acknowledged.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Put messages back that were fetched and not begun."""
-        self._fetching.requeue(messages)
+        self._fetching.requeue([each for each in messages if each.message_id not in self._from_home])
 
     def close(self) -> None:
         """Close the connection, so that Redis forgets the wait, and put back what was fetched and not handed out."""
@@ -75,6 +104,21 @@ class _BlockingConsumer(Consumer):
         held, self._fetching.message_cache = self._fetching.message_cache, []
         with suppress(redis.RedisError):
             self.requeue([MessageProxy(Message.decode(data)) for data in held if data])
+
+    def _pop_home(self) -> MessageProxy | None:
+        """Return the next message to this worker alone. One to all workers follows each, and ends the wait in Redis."""
+        number = self._broker.home() if self._has_home else None
+        if number is None:
+            return None
+        try:
+            data = self._broker.client.lpop(f"{self._broker.namespace}:{home_queue(number)}")
+        except redis.ConnectionError as error:
+            raise ConnectionClosed(error) from None
+        if not isinstance(data, bytes):
+            return None
+        message = MessageProxy(Message.decode(data))
+        self._from_home.add(message.message_id)
+        return message
 
     def _begin_to_wait(self) -> None:
         try:

@@ -6,7 +6,20 @@ from typing import Literal
 
 from shared.uptime.window import Window
 
-Unit = Literal["text", "minutes", "hours", "seconds", "polls", "outages", "instant", "boolean"]
+Unit = Literal[
+    "text",
+    "minutes",
+    "hours",
+    "seconds",
+    "polls",
+    "outages",
+    "stores",
+    "share",
+    "rate",
+    "days",
+    "instant",
+    "boolean",
+]
 _TIMES = {"uptime": "up_us", "downtime": "down_us"}
 _DETAIL_TIMES = _TIMES | {
     "unknown": "unknown_us",
@@ -34,6 +47,7 @@ class Column:
 
 STORE_ID = Column("store_id", "text")
 TIMEZONE = Column("timezone", "text")
+NAME = Column("name", "text")
 OUTAGE_COLUMNS = (
     STORE_ID,
     Column("window", "text"),
@@ -50,20 +64,67 @@ OUTAGE_COLUMNS = (
     Column("starts_before_window", "boolean"),
     Column("started_at_local", "text"),
     Column("ended_at_local", "text"),
+    Column("reasons", "text"),
+)
+REASON_COLUMNS = (
+    STORE_ID,
+    Column("window", "text"),
+    Column("reason", "text"),
+    Column("down_s", "seconds"),
+    Column("outages", "outages"),
+)
+SUMMARY_COLUMNS = (
+    Column("window", "text"),
+    Column("section", "text"),
+    Column("group", "text"),
+    Column("stores", "stores", is_optional=True),
+    Column("availability", "share", is_optional=True),
+    Column("previous_availability", "share", is_optional=True),
+    Column("availability_change", "share", is_optional=True),
+    Column("down_h", "hours"),
+    Column("previous_down_h", "hours", is_optional=True),
+    Column("down_h_change", "hours", is_optional=True),
+    Column("up_h", "hours"),
+    Column("previous_up_h", "hours", is_optional=True),
+    Column("unknown_h", "hours"),
+    Column("previous_unknown_h", "hours", is_optional=True),
+    Column("excluded_h", "hours"),
+    Column("previous_excluded_h", "hours", is_optional=True),
+    Column("previous_stores", "stores", is_optional=True),
+)
+LEVEL_COLUMNS = (
+    Column("level", "text"),
+    Column("period", "text"),
+    Column("first_day", "text"),
+    Column("last_day", "text"),
+    Column("through", "text"),
+    Column("store_id", "text"),
+    Column("state", "text"),
+    Column("target", "share"),
+    Column("achieved", "share", is_optional=True),
+    Column("counted_minutes", "minutes"),
+    Column("budget_minutes", "minutes"),
+    Column("used_minutes", "minutes"),
+    Column("left_minutes", "minutes"),
+    Column("burn_rate", "rate", is_optional=True),
+    Column("projected", "share", is_optional=True),
+    Column("days_missing", "days"),
+    Column("as_of", "instant"),
+    Column("evaluated_at", "instant"),
 )
 
 
 def report_columns(windows: Sequence[Window], *, detail: bool) -> tuple[Column, ...]:
     """Return uptime of every window, then downtime.
 
-    `detail` adds unknown time, the bounds, excluded time, the polls, the outages and the zone.
+    `detail` adds unknown time, the bounds, excluded time, the polls, the outages, the zone and the name.
     """
     times = _time_columns(windows, _DETAIL_TIMES if detail else _TIMES)
     if not detail:
         return (STORE_ID, *times)
     polls = (Column(f"polls_{window.name}", "polls", "polls", n) for n, window in enumerate(windows))
     outages = (Column(f"outages_{window.name}", "outages", "outages", n) for n, window in enumerate(windows))
-    return (STORE_ID, *times, *polls, *outages, *_time_columns(windows, _OUTAGE_TIMES), TIMEZONE)
+    return (STORE_ID, *times, *polls, *outages, *_time_columns(windows, _OUTAGE_TIMES), TIMEZONE, NAME)
 
 
 def _time_columns(windows: Sequence[Window], measures: Mapping[str, str]) -> Iterator[Column]:

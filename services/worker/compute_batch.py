@@ -12,12 +12,15 @@ from services.worker.context import WorkerContext
 from services.worker.facts.compute_claimed import compute_claimed_facts
 from services.worker.facts.export_claimed import export_claimed_month
 from services.worker.finalise_report import finish_claimed
+from services.worker.insights.compute_claimed import compute_claimed_insights
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.live.compute_claimed import compute_claimed_live
 from services.worker.load import one_snapshot
 from services.worker.other_tzdata import OtherTzdata, give_way
 from services.worker.part import render_part
 from services.worker.release_lease import give_back
+from services.worker.seal.open_claimed import open_claimed_week
+from services.worker.seal.seal_claimed import seal_claimed_week
 from services.worker.slices import load_or_render
 from services.worker.stages import stage
 from services.worker.upload_part import upload_part
@@ -151,7 +154,7 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
         borrowed(context.pool) as conn,
         renewal.renewing(),
         stage("load"),
-        one_snapshot(conn) as snapshot,
+        one_snapshot(conn, context.storage) as snapshot,
     ):
         loaded = load_or_render(lease.batch, partial(context.inputs.load_input, conn, snapshot=snapshot))
     failpoints.hit("load.after")
@@ -190,6 +193,9 @@ _COMPUTE: Mapping[JobKind, Callable[[WorkerContext, BatchLease, LeaseRenewal], C
     "now": compute_claimed_live,
     "facts": compute_claimed_facts,
     "facts_export": export_claimed_month,
+    "seal": seal_claimed_week,
+    "unseal": open_claimed_week,
+    "insights": compute_claimed_insights,
 }
 
 

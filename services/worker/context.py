@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
 
 from psycopg_pool import ConnectionPool
 
@@ -10,6 +12,11 @@ from shared.contracts import Wake
 from shared.live.terms import LiveTerms
 from shared.reports.claim import LeaseTerms
 from shared.storage import Storage
+from shared.uptime.bounded_cache import BoundedCache
+from shared.uptime.intervals import Int64s
+
+# Of two million stores.
+_LIVE_KEYS_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -22,3 +29,6 @@ class WorkerContext:
     wake: Callable[[Sequence[Wake]], None]
     inputs: InputCache
     live: LiveTerms = field(default_factory=LiveTerms)
+    live_keys: BoundedCache[tuple[UUID, int], Int64s] = field(
+        default_factory=lambda: BoundedCache(_LIVE_KEYS_BYTES)
+    )

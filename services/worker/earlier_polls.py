@@ -10,6 +10,7 @@ from services.worker.failing_stores import find_failing_stores
 from services.worker.load import read_polls_before
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores
+from shared.sealed.reader import SealedPolls
 from shared.uptime.batch import find_quiet
 from shared.uptime.intervals import Int64s, expand_ranges
 from shared.uptime.policy import Policy
@@ -22,6 +23,7 @@ def add_earlier_polls(
     given: BatchInput,
     policy: Policy,
     starts_us: Callable[[Sequence[str | None]], Int64s],
+    sealed: SealedPolls,
 ) -> BatchInput:
     """Add the polls that tell whether a store was down when its measured time stopped before its windows.
 
@@ -30,6 +32,8 @@ def add_earlier_polls(
     """
 
     def find(some: BatchInput) -> tuple[BatchInput, Int64s, Int64s]:
+        if not some.store_ids:
+            return some, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         starts = starts_us(some.zones)
         return some, *find_quiet(some.history, starts, policy, adjustments=some.adjustments)
 
@@ -37,7 +41,7 @@ def add_earlier_polls(
     if some is not given:
         place_of = {store_id: place for place, store_id in enumerate(given.store_ids)}
         places = np.array([place_of[some.store_ids[place]] for place in places.tolist()], dtype=np.int64)
-    earlier = read_polls_before(conn, stores, places, last_us, policy)
+    earlier = read_polls_before(conn, stores, places, last_us, policy, sealed)
     return replace(given, polls=_join(given.polls, earlier))
 
 

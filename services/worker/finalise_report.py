@@ -27,7 +27,7 @@ from shared.ids import new_id
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED, OBJECTS_REFUSED
 from shared.reports.consistency import (
     batches_with_other_tzdata,
-    batches_without_outages,
+    batches_without_parts,
     newest_read_seq,
     replace_part,
     stale_batches,
@@ -116,13 +116,18 @@ def _finish_or_release(context: WorkerContext, lease: FinaliseLease) -> bool:
 def _finish(work: Finalisation) -> Sequence[FileOfReport] | None:
     """Return the committed files, or None if the lease was lost before the commit."""
     context, lease = work.context, work.lease
+    if lease.kind == "insights":
+        # Only this kind needs what it imports.
+        from services.worker.insights.conclude import conclude  # noqa: PLC0415
+
+        return [] if conclude(work) else None
     if lease.kind != "report":
         with stage("finish"), borrowed(context.pool) as conn:
             return [] if finish_facts(conn, lease, tzdata_version=tzdata_version()) else None
     with borrowed(context.pool) as conn:
         stale = stale_batches(conn, lease.report_id, newest_read_seq(conn, lease.report_id))
         others = batches_with_other_tzdata(conn, lease.report_id)
-        incomplete = batches_without_outages(conn, lease.report_id)
+        incomplete = batches_without_parts(conn, lease.report_id)
     if others:
         require_tzdata(others[0].tzdata_version, is_last=lease.is_last)
     if stale or others or incomplete:
@@ -130,7 +135,7 @@ def _finish(work: Finalisation) -> Sequence[FileOfReport] | None:
             "batches_computed_again",
             stale=len(stale),
             of_other_tzdata=len(others),
-            without_outages=len(incomplete),
+            without_parts=len(incomplete),
             attempt=lease.attempt,
         )
         _recompute_in_one_snapshot(work)
@@ -164,10 +169,14 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
     So they cannot disagree with each other.
     """
     context, lease = work.context, work.lease
-    with borrowed(context.pool) as reader, one_snapshot(reader) as snapshot:
+    with (
+        borrowed(context.pool) as reader,
+        # It waits as long as somebody holds the table of polls.
+        work.renewal.entering(one_snapshot(reader, context.storage)) as snapshot,
+    ):
         stale = stale_batches(reader, lease.report_id, snapshot.seq)
         others = batches_with_other_tzdata(reader, lease.report_id)
-        incomplete = batches_without_outages(reader, lease.report_id)
+        incomplete = batches_without_parts(reader, lease.report_id)
         for _, batch in sorted({batch.batch_no: batch for batch in (*stale, *others, *incomplete)}.items()):
             with work.renewal.renewing():
                 load = partial(context.inputs.load_input, reader, snapshot=snapshot)

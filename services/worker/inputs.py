@@ -5,26 +5,29 @@ adjustments and polls of an earlier snapshot still hold: all polls before the ol
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 import psycopg
 
+from services.worker.batch_tables import BatchTables
 from services.worker.earlier_polls import add_earlier_polls
-from services.worker.facts.known_days import BatchTables, can_use_facts, load_with_facts
+from services.worker.facts.known_days import can_use_facts, load_with_facts
 from services.worker.load import (
     Changes,
     Snapshot,
     changes_since,
     read_hours,
+    read_names,
     read_polls,
     read_polls_after,
     read_stores,
 )
 from services.worker.load_past import (
     read_past_hours,
+    read_past_labels,
     read_past_polls,
     read_past_stores,
     refuse_forgotten,
@@ -34,10 +37,12 @@ from services.worker.slices import MOST_STORE_DAYS, TooManyPolls, slice_batch
 from shared.clock import to_us
 from shared.inputs.adjustments import NOTHING_STORED, StoredAdjustments, read_adjustments
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.notes import read_notes, read_reason_words
 from shared.inputs.stores import Stores
 from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange, data_range
+from shared.sealed.reader import SealedPolls
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.bounds import bounds_us
 from shared.uptime.policy import POLICIES, history_us
@@ -90,18 +95,52 @@ class InputCache:
         RuntimeError unless the batch has as many stores as when it was made. Raises `TooManyPolls` if it must be computed in
         slices.
         """
-        asked = data_range(batch.as_of, batch.policy, batch.windows, finds_outages=batch.finds_outages)
+        given = self._load_times(conn, batch, snapshot)
+        if batch.detail:
+            given = replace(given, names=read_names(conn, batch))
+        if batch.finds_outages and len(given.adjustments.notes):
+            given = replace(given, reasons=read_reason_words(conn))
+        if "summary" not in batch.files:
+            return given
+        return replace(given, labels=read_past_labels(conn, batch, batch.read_seq(snapshot.seq)))
+
+    def find_input(
+        self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot, needed: DataRange
+    ) -> tuple[BatchTables, Polls] | None:
+        """Return what the cache has of a batch's stores, brought up to date, with the polls of a range.
+
+        None if the range begins before what the cache has, or before a change of it. Then nothing is remembered either.
+        """
+        cached = self._entries.get(_cache_key(batch))
+        if cached is None or needed.every_from < cached.range.every_from:
+            return None
+        lookup = self._look_up(conn, batch, snapshot)
+        if lookup.changes is None or (
+            lookup.changes.polls_from is not None and lookup.changes.polls_from <= needed.every_from
+        ):
+            return None
+        return lookup.tables, self._read_polls(lookup, needed)
+
+    def _load_times(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> BatchInput:
+        """Return the input without labels and names, as `load_input` says."""
+        asked = data_range(
+            batch.as_of,
+            batch.policy,
+            batch.measured_windows,
+            finds_outages=batch.finds_outages,
+            excludes_reasons=bool(batch.exclude_reasons),
+        )
         needed = _with_history(asked.every_from, asked.to_time)
         if batch.pinned_cut is not None:
             # Outages need older polls too, which are searched for in the present otherwise.
             from_time = asked.from_time if batch.finds_outages else asked.every_from
             past = _with_history(from_time, asked.to_time)
             _refuse_too_many(batch, past, partial(read_past_stores, conn, batch, batch.pinned_cut))
-            return _read_past(conn, batch, batch.pinned_cut, past)
+            return _read_past(conn, batch, batch.pinned_cut, past, snapshot.sealed)
         lookup = self._look_up(conn, batch, snapshot)
         if self._uses_facts and batch.kind == "report" and can_use_facts(batch):
             given = load_with_facts(
-                conn, batch, lookup.tables, lambda recent: self._read_polls(lookup, recent)
+                conn, batch, lookup.tables, lambda recent: self._read_polls(lookup, recent), snapshot
             )
             if given is not None:
                 BATCH_INPUTS.labels("facts").inc()
@@ -110,12 +149,25 @@ class InputCache:
         polls = self._read_polls(lookup, needed)
         stores, hours, adjustments = lookup.tables
         touched = needed._replace(from_time=min(needed.from_time, asked.from_time))
-        given = BatchInput(stores.ids, stores.zones, hours, polls, adjustments.in_range(hours, touched))
+        within = touched.from_time, touched.to_time
+        notes = read_notes(conn, stores, within, snapshot.seq, batch.exclude_reasons)
+        given = BatchInput(
+            stores.ids, stores.zones, hours, polls, adjustments.in_range(hours, touched, notes)
+        )
         if not batch.finds_outages:
             return given
-        policy, as_of_us, windows = POLICIES[batch.policy], to_us(batch.as_of), parse_windows(batch.windows)
+        policy, as_of_us, windows = (
+            POLICIES[batch.policy],
+            to_us(batch.as_of),
+            parse_windows(batch.measured_windows),
+        )
         return add_earlier_polls(
-            conn, stores, given, policy, lambda zones: bounds_us(windows, as_of_us, zones)[0].min(axis=1)
+            conn,
+            stores,
+            given,
+            policy,
+            lambda zones: bounds_us(windows, as_of_us, zones)[0].min(axis=1),
+            snapshot.sealed,
         )
 
     def _look_up(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> "_Lookup":
@@ -160,7 +212,7 @@ class _Lookup:
 def _refuse_too_many(batch: Batch, needed: DataRange, read: Callable[[], Stores]) -> None:
     """Raise `TooManyPolls` if a batch that was made large for its daily facts needs all polls of its windows."""
     days = (needed.to_time - needed.every_from).days + 1
-    if not batch.finds_outages and batch.stores > 1 and batch.stores * days > MOST_STORE_DAYS:
+    if not batch.needs_every_poll and batch.stores > 1 and batch.stores * days > MOST_STORE_DAYS:
         raise TooManyPolls(slice_batch(batch, read(), days))
 
 
@@ -197,7 +249,8 @@ def _update_entry(lookup: _Lookup, cached: _CacheEntry, needed: DataRange) -> _C
         return _CacheEntry(snapshot, tables, valid, polls)
     joined = _with_history(valid.every_from, until)
     stores = tables.stores
-    newer = PackedPolls.in_order(read_polls_after(lookup.conn, stores, valid.to_time, until), stores, joined)
+    later = read_polls_after(lookup.conn, stores, valid.to_time, until, snapshot.sealed)
+    newer = PackedPolls.in_order(later, stores, joined)
     # The entry moves on with time and keeps its length.
     passed = max(until - cached.range.to_time, timedelta(0))
     moved = _with_history(min(valid.every_from + passed, needed.every_from), until)
@@ -216,16 +269,20 @@ def _read_entry(lookup: _Lookup, needed: DataRange) -> _CacheEntry:
     # Up to the newest poll: later polls are new, however far ahead a report looks.
     until = min(needed.to_time, max(snapshot.newest_poll or needed.to_time, needed.every_from))
     held = _with_history(needed.every_from, until)
-    polls = PackedPolls.in_order(read_polls(lookup.conn, stores, held), stores, held)
+    polls = PackedPolls.in_order(read_polls(lookup.conn, stores, held, snapshot.sealed), stores, held)
     return _CacheEntry(snapshot, lookup.tables, held, polls)
 
 
-def _read_past(conn: psycopg.Connection, batch: Batch, seq: int, needed: DataRange) -> BatchInput:
+def _read_past(
+    conn: psycopg.Connection, batch: Batch, seq: int, needed: DataRange, sealed: SealedPolls
+) -> BatchInput:
     """Return the input of a batch as it was at a ledger number."""
     refuse_forgotten(conn, seq, needed)
     BATCH_INPUTS.labels("database").inc()
     stores = read_past_stores(conn, batch, seq)
     hours = read_past_hours(conn, stores, seq)
-    polls = PackedPolls.in_order(read_past_polls(conn, stores, needed, seq), stores, needed).unpacked()
-    adjustments = read_adjustments(conn, stores, seq).in_range(hours, needed)
+    found = read_past_polls(conn, stores, needed, seq, sealed)
+    polls = PackedPolls.in_order(found, stores, needed).unpacked()
+    notes = read_notes(conn, stores, (needed.from_time, needed.to_time), seq, batch.exclude_reasons)
+    adjustments = read_adjustments(conn, stores, seq).in_range(hours, needed, notes)
     return BatchInput(stores.ids, stores.zones, hours, polls, adjustments)

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
 
 import psycopg
 from psycopg.errors import QueryCanceled
@@ -13,6 +14,7 @@ from shared.db.connect import borrowed
 from shared.errors import DatabaseUnavailable
 from shared.metrics.registry import CLAIMS_RETURNED
 
+_Entered = TypeVar("_Entered")
 # Renew after a third of the lease: a renewal that fails has a second try.
 _PARTS = 3
 # A stage that takes longer hangs, and its work is for another worker.
@@ -68,6 +70,14 @@ class LeaseRenewal:
             yield
         finally:
             ended.set()
+
+    @contextmanager
+    def entering(self, block: AbstractContextManager[_Entered]) -> Iterator[_Entered]:
+        """Enter a block and renew the lease until it is entered, for one that waits at its begin, as a snapshot can."""
+        with ExitStack() as stack:
+            with self.renewing():
+                entered = stack.enter_context(block)
+            yield entered
 
     def _run(self, ended: threading.Event) -> None:
         until_s = time.monotonic() + _AT_MOST_S

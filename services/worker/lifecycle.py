@@ -9,8 +9,10 @@ from typing import NoReturn
 
 import dramatiq
 import structlog
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware
 
+from services.worker.blocking_broker import set_home
 from services.worker.context import WorkerContext
 from services.worker.drain import finish_work, give_back_leases
 from services.worker.open_context import open_context
@@ -46,7 +48,6 @@ class WorkerLifecycle(Middleware):
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Open the context before the worker fetches its first message."""
-        del broker
         settings, redis_url = self._settings, self._settings.redis_url.get_secret_value()
         configure_logging("worker", settings.log_level)
         # As `make_worker` sets them; the worker hands both to its threads when they start.
@@ -54,6 +55,8 @@ class WorkerLifecycle(Middleware):
         with _signals_end_process():
             try:
                 self._context = self._opened.enter_context(open_context(settings, _wait))
+                if isinstance(broker, RedisBroker):
+                    set_home(broker, self._context.terms.presence)
                 checks = {
                     "queue": lambda: check_queue(redis_url),
                     "bucket": self._context.storage.refuse_public,

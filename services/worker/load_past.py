@@ -1,16 +1,20 @@
 """Read the input of a batch as it was at an earlier ledger number, in one snapshot. Must not know the accounting."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import psycopg
 
 from services.worker.load import read_stores
+from services.worker.sealed_polls import add_needed
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
 from shared.inputs.stores import Stores, find_places, parse_polls
+from shared.labels import shown_labels
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange
+from shared.sealed.reader import SealedPolls
 from shared.uptime.calendar import Hours
 from shared.uptime.states import Polls
 
@@ -38,9 +42,25 @@ def read_past_hours(conn: psycopg.Connection, stores: Stores, seq: int) -> Hours
     return Hours(find_places(stores, table[:, 0]), table[:, 1], table[:, 2], table[:, 3])
 
 
-def read_past_polls(conn: psycopg.Connection, stores: Stores, needed: DataRange, seq: int) -> Polls:
-    """Read the polls of stores that a report over this range needed."""
+def read_past_labels(conn: psycopg.Connection, batch: Batch, seq: int) -> Sequence[Mapping[str, str]]:
+    """Read the labels that the stores of a batch had, in the order of the stores."""
+    keys = read_stores(conn, batch).keys.tolist()
+    labels: dict[int, object] = dict(
+        conn.execute(_SQL["labels"], {"store_keys": keys, "seq": seq}).fetchall()
+    )
+    return [shown_labels(labels[key]) for key in keys]
+
+
+def read_past_polls(
+    conn: psycopg.Connection, stores: Stores, needed: DataRange, seq: int, sealed: SealedPolls
+) -> Polls:
+    """Read the polls of stores that a report over this range needed.
+
+    What a sealed week held at an earlier number is in its file, except for polls that were replaced since.
+    """
     given = {"store_keys": np.sort(stores.keys).tolist(), "seq": seq, **needed._asdict()}
     # Planned each time: a generic plan would visit every week of the table.
     found = conn.execute(_SQL["batch_polls"], given, binary=True, prepare=False).fetchone()
-    return parse_polls(stores, found[0] if found and found[0] else b"")
+    polls = parse_polls(stores, found[0] if found and found[0] else b"")
+    rows = sealed.read(conn, stores, needed.from_time, needed.to_time)
+    return add_needed(polls, stores, rows and rows.pick(rows.seq <= seq), needed)

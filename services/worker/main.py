@@ -9,7 +9,7 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 
 from services.worker.actors import register_actors
-from services.worker.blocking_broker import BlockingBroker
+from services.worker.blocking_broker import BlockingBroker, set_home
 from services.worker.drain import drain
 from services.worker.open_context import load_worker_settings, open_context
 from services.worker.queue_fallback import QueueFallback
@@ -36,6 +36,7 @@ def run_worker(settings: Settings, stop: ShutdownSignals) -> None:
     broker = make_broker(redis_url, kind=BlockingBroker)
     with open_context(settings, stop.wait) as context:
         register_actors(broker, lambda: context)
+        set_home(broker, context.terms.presence)
         workers = [
             make_worker(broker, REPORT_QUEUE, settings.worker_threads),
             make_worker(broker, SHORT_QUEUE, 1),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
-from services.worker.memory import keep_freed_arrays
+from services.worker.memory import cache_bytes, keep_freed_arrays
 from services.worker.presence import Presence
 from shared.db.connect import make_pool
 from shared.db.schema import await_schema
@@ -15,10 +15,10 @@ from shared.live.terms import LiveTerms
 from shared.metrics.exposition import serve_metrics
 from shared.publisher import Publisher
 from shared.reports.claim import LeaseTerms
+from shared.session_names import session_name
 from shared.settings import Settings, load_settings
 from shared.storage import make_storage
 from shared.tracing import start_tracing, stop_tracing
-from shared.uptime.tzdata_release import tzdata_version
 
 # What is still unpublished then is left to the scheduler.
 _PUBLISH_WITHIN_S = 1.0
@@ -43,7 +43,7 @@ def open_context(settings: Settings, wait: Callable[[float], bool]) -> Iterator[
     pool = make_pool(
         database_url,
         # `uptill doctor` and a metric compare the databases of all services by these names.
-        application_name=f"uptill-worker tzdata={tzdata_version()} {name}",
+        application_name=f"{session_name('uptill-worker')} {name}",
         max_size=settings.pool_size,
         lock_timeout_s=settings.lock_timeout_s,
     )
@@ -59,7 +59,7 @@ def open_context(settings: Settings, wait: Callable[[float], bool]) -> Iterator[
                 make_storage(settings),
                 LeaseTerms(name, settings.lease_s, settings.max_attempts, presence.number),
                 publisher.offer,
-                InputCache(settings.cache_mb << 20),
+                InputCache(cache_bytes(settings.cache_mb)),
                 LiveTerms.of(settings),
             )
         finally:

@@ -3,40 +3,39 @@
 All digits of a column are computed at once: a store has several outages a week, each with six instants.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.worker.columns import OUTAGE_COLUMNS
+from services.worker.further_lines import FurtherLines
 from services.worker.render import render_texts
+from services.worker.text_pieces import (
+    SECOND_US,
+    Pieces,
+    Text,
+    decimal_seconds,
+    fraction,
+    integers,
+    render_lines,
+    side_by_side,
+    texts,
+)
 from shared.formulas import all_inert
 from shared.uptime.intervals import Int64s
+from shared.uptime.outage_reasons import reason_numbers
 from shared.uptime.outages import NO_INSTANT, End, Outages
 from shared.uptime.window import Window
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
 
-Text = NDArray[np.bytes_]  # padded with zeros, which are left out in the end
-# What lies side by side in each line. Bytes are the same in every line.
-Pieces = Sequence[Text | bytes]
-
-_SECOND_US: Final = 1_000_000
-_DAY_US: Final = DAY_S * _SECOND_US
+_DAY_US: Final = DAY_S * SECOND_US
 # Lines of one piece. An id of 1,024 bytes in each of them takes 8 MB.
 _LINES: Final = 8192
 # Up to this many dates, all between the first and the last are written.
 _MOST_DAYS: Final = 1000
-
-
-@dataclass(frozen=True)
-class OutageLines:
-    """The lines of a part, and how many outages they are."""
-
-    data: bytes
-    rows: int
 
 
 def render_outages(
@@ -44,34 +43,41 @@ def render_outages(
     zones: Sequence[str | None],
     found: Sequence[Outages],
     windows: Sequence[Window],
+    words: Mapping[int, str],
     *,
     header: bool,
-) -> OutageLines:
-    """Render the outages of each window: by store in the order given, then by window, then by their start."""
+) -> FurtherLines:
+    """Render the outages of each window: by store in the order given, then by window, then by their start.
+
+    `words` are those of the reasons by their numbers.
+    """
     head = ",".join(column.name for column in OUTAGE_COLUMNS).encode() + b"\n" if header else b""
     window = np.repeat(np.arange(len(found)), [len(each.store) for each in found])
     joined = Outages(
         *(np.concatenate([getattr(each, field.name) for each in found]) for field in fields(Outages))
     )
     if not len(window):
-        return OutageLines(head, 0)
+        return FurtherLines(head, 0)
     order = np.lexsort((window, joined.store))  # stable: the outages of a window are in order
-    names = _texts([window.name for window in windows])
+    names = texts([window.name for window in windows])
     # An id of 1,024 bytes makes 4 MB of 4,000 stores.
     ids = np.array(render_texts(all_inert(store_ids)), dtype=np.bytes_)
-    local_times = _LocalTimes(zones, joined)
+    local_times, reasons = _LocalTimes(zones, joined), _ReasonTexts(words)
     pieces = [
-        _render_piece(_select(joined, some), names[window[some]], ids, local_times)
+        _render_piece(_select(joined, some), names[window[some]], ids, (local_times, reasons))
         for some in np.split(order, range(_LINES, len(order), _LINES))
     ]
-    return OutageLines(head + b"".join(pieces), len(order))
+    return FurtherLines(head + b"".join(pieces), len(order))
 
 
 def _select(outages: Outages, chosen: Int64s) -> Outages:
     return Outages(*(getattr(outages, field.name)[chosen] for field in fields(Outages)))
 
 
-def _render_piece(outages: Outages, names: Text, ids: Text, local_times: "_LocalTimes") -> bytes:
+def _render_piece(
+    outages: Outages, names: Text, ids: Text, writers: "tuple[_LocalTimes, _ReasonTexts]"
+) -> bytes:
+    local_times, reasons = writers
     started, ended, *bounds = _instants(
         outages.started_us,
         outages.ended_us,
@@ -86,43 +92,25 @@ def _render_piece(outages: Outages, names: Text, ids: Text, local_times: "_Local
         started,
         ended,
         [_ENDS.take(outages.end)],
-        _decimal_seconds(outages.down_us),
-        _integers(outages.polls),
+        decimal_seconds(outages.down_us),
+        integers(outages.polls),
         *bounds,
         [_BOOLEANS.take(outages.began_at_opening)],
         [_BOOLEANS.take(outages.starts_before_window)],
         *local_times.write(outages),
+        reasons.write(outages),
     ]
-    separators = [b","] * (len(columns) - 1) + [b"\n"]
-    pieces = [piece for column, after in zip(columns, separators, strict=True) for piece in (*column, after)]
-    return _side_by_side(pieces, len(names)).tobytes().translate(None, b"\0")
-
-
-def _side_by_side(pieces: Pieces, lines: int) -> Text:
-    """Return the texts of several columns as one column."""
-    kinds = [f"S{len(piece)}" if isinstance(piece, bytes) else piece.dtype for piece in pieces]
-    # The fields of a record lie side by side, and numpy copies each field at once.
-    records = np.empty(lines, dtype=np.dtype([(f"f{n}", kind) for n, kind in enumerate(kinds)]))
-    for number, piece in enumerate(pieces):
-        records[f"f{number}"] = piece
-    return records.view(f"S{records.dtype.itemsize}")
-
-
-def _texts(values: Iterable[str]) -> Text:
-    return np.array([value.encode() for value in values], dtype=np.bytes_)
+    return render_lines(columns, len(names))
 
 
 _END_NAMES: Final = {int(end): end.name.lower() for end in End}
-_ENDS: Final = _texts(_END_NAMES.get(number, "") for number in range(max(_END_NAMES) + 1))
-_BOOLEANS: Final = _texts(["false", "true"])
-_TWO_DIGITS: Final = _texts(f"{number:02}" for number in range(100))
-_THREE_DIGITS: Final = _texts(f"{number:03}" for number in range(1000))
-_UP_TO_999: Final = _texts(str(number) for number in range(1000))
-_POINT_AND_THREE: Final = _texts(f".{number:03}" for number in range(1000))
-_THREE_AND_Z: Final = _texts(f"{number:03}Z" for number in range(1000))
+_ENDS: Final = texts(_END_NAMES.get(number, "") for number in range(max(_END_NAMES) + 1))
+_BOOLEANS: Final = texts(["false", "true"])
+_TWO_DIGITS: Final = texts(f"{number:02}" for number in range(100))
+_THREE_AND_Z: Final = texts(f"{number:03}Z" for number in range(1000))
 # No zone is farther from UTC than a day.
 _MOST_MINUTES: Final = 24 * 60
-_OFFSETS: Final = _texts(
+_OFFSETS: Final = texts(
     f"{'-+'[minutes >= 0]}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     for minutes in range(-_MOST_MINUTES, _MOST_MINUTES + 1)
 )
@@ -133,8 +121,8 @@ def _instants(*columns: Int64s) -> list[Pieces]:
     at_us = np.concatenate(columns)
     missing = np.flatnonzero(at_us == NO_INSTANT)
     at_us[missing] = at_us.max()
-    at_s = at_us // _SECOND_US
-    pieces = [*_clock(at_s), *_fraction(at_us - at_s * _SECOND_US, _THREE_AND_Z)]
+    at_s = at_us // SECOND_US
+    pieces = [*_clock(at_s), *fraction(at_us - at_s * SECOND_US, _THREE_AND_Z)]
     return _columns(pieces, missing, len(columns))
 
 
@@ -153,7 +141,7 @@ def _clock(at_s: Int64s) -> tuple[Text, Text]:
         days, place = np.arange(first, last + 1), day - first
     else:
         days, place = np.unique(day, return_inverse=True)
-    dates = _texts(np.datetime_as_string(days.astype("datetime64[D]")).tolist())
+    dates = texts(np.datetime_as_string(days.astype("datetime64[D]")).tolist())
     return dates.take(place), _clocks().take(at_s - day * DAY_S)
 
 
@@ -166,29 +154,7 @@ def _clocks() -> Text:
         b"T",
         *(piece for number in (hour, minute, second % 60) for piece in (_TWO_DIGITS[number], b":")),
     ]
-    return _side_by_side(pieces[:-1], DAY_S)
-
-
-def _fraction(rest_us: Int64s, last_digits: Text) -> tuple[Text, Text]:
-    """Write `.000` and the last three digits."""
-    thousands = rest_us // 1000
-    return _POINT_AND_THREE.take(thousands), last_digits.take(rest_us - thousands * 1000)
-
-
-def _integers(values: Int64s) -> Pieces:
-    """Write non-negative integers."""
-    higher = values // 1000
-    last = values - higher * 1000
-    if not higher.any():
-        return [_UP_TO_999.take(last)]
-    has_higher = higher > 0
-    text = np.where(has_higher, _THREE_DIGITS.take(last), _UP_TO_999.take(last))
-    return [*(np.where(has_higher, piece, b"") for piece in _integers(higher)), text]
-
-
-def _decimal_seconds(us: Int64s) -> Pieces:
-    seconds = us // _SECOND_US
-    return [*_integers(seconds), *_fraction(us - seconds * _SECOND_US, _THREE_DIGITS)]
+    return side_by_side(pieces[:-1], DAY_S)
 
 
 class _LocalTimes:
@@ -206,9 +172,25 @@ class _LocalTimes:
     def write(self, outages: Outages) -> list[Pieces]:
         """Return start and end, cut to whole seconds: `2024-10-18T11:00:00-05:00`."""
         missing = np.flatnonzero(outages.ended_us == NO_INSTANT)
-        at_s = np.concatenate((outages.started_us, outages.ended_us)) // _SECOND_US
+        at_s = np.concatenate((outages.started_us, outages.ended_us)) // SECOND_US
         missing += len(outages.started_us)
         at_s[missing] = at_s[0]
         local_s = self._table.local_s(np.tile(self._zone[outages.store], 2), at_s)
         offsets = _OFFSETS.take((local_s - at_s) // 60 + _MOST_MINUTES)
         return _columns([*_clock(local_s), offsets], missing, 2)
+
+
+class _ReasonTexts:
+    """Writes the words of the reasons of outages, with spaces between them. Few combinations occur."""
+
+    def __init__(self, words: Mapping[int, str]) -> None:
+        self._words = words
+
+    def write(self, outages: Outages) -> Pieces:
+        if not outages.reasons.view(np.uint32).any():
+            return []
+        different, place = np.unique(outages.reasons, return_inverse=True)
+        return [texts(self._name(text) for text in different.tolist()).take(place)]
+
+    def _name(self, text: str) -> str:
+        return " ".join(self._words[number] for number in reason_numbers(text))

@@ -9,8 +9,9 @@ import psycopg
 import structlog
 
 from shared.db.connect import session_arguments, translated_errors
+from shared.db.own_sessions import OwnConnection
 from shared.db.queries import queries
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, PooledSessions
 
 _SQL = queries("presence")
 _log = structlog.get_logger()
@@ -70,12 +71,15 @@ class Presence:
         failures = 0
         while not self._stopping.wait(_RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)]):
             try:
-                with translated_errors(), psycopg.connect(self._url, **self._session_arguments()) as conn:
+                with (
+                    translated_errors(),
+                    OwnConnection.connect(self._url, **self._session_arguments()) as conn,
+                ):
                     self._hold_lock(conn)
             except PooledSession as error:
                 _log.warning("presence_off", reason=str(error))
                 return
-            except (DatabaseUnavailable, psycopg.Error) as error:
+            except (DatabaseUnavailable, PooledSessions, psycopg.Error) as error:
                 failures = self._note_failure(str(error.__cause__ or error).strip(), failures)
             finally:
                 self._held_since_s = None

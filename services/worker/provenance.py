@@ -34,6 +34,7 @@ def describe_provenance(
         "policy_version": facts.policy_version,
         "windows": " ".join(window_names(facts.windows)),
         "stores": json.dumps(_describe_stores(facts), ensure_ascii=False, sort_keys=True),
+        **({"exclude_reasons": " ".join(facts.exclude_reasons)} if facts.exclude_reasons else {}),
         "data_cut": facts.read_seq,
         "tzdata_version": tzdata_version(),
         "rows": rows,

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from services.worker.columns import STORE_ID, TIMEZONE, Column
+from services.worker.columns import NAME, STORE_ID, TIMEZONE, Column
 from shared.formulas import all_inert
 from shared.uptime.kernel import Measures
 from shared.uptime.outage_totals import OutageTotals
@@ -30,14 +30,16 @@ def report_values(
     measures: Measures,
     totals: OutageTotals | None,
     columns: Sequence[Column],
+    names: Sequence[str | None] | None = None,
 ) -> Mapping[str, Values]:
     """Return one value per store in each column: times in the column's unit, text made safe for spreadsheets.
 
-    Columns about outages need `totals`. A number that does not exist is not a number.
+    Columns about outages need `totals`, and that of names needs `names`. A number that does not exist is not a number.
     """
     texts = {
         STORE_ID: lambda: all_inert(store_ids),
         TIMEZONE: lambda: all_inert([zone or DEFAULT_TIMEZONE for zone in zones]),
+        NAME: lambda: all_inert([name or "" for name in names or [None] * len(store_ids)]),
     }
     units_us = {column.window_no: _UNITS_US[column.unit] for column in columns if column.unit in _UNITS_US}
     times: dict[int, dict[str, Numbers]] = {

@@ -6,15 +6,25 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.worker.at_once import run_at_once
-from services.worker.columns import OUTAGE_COLUMNS, Column, report_columns
+from services.worker.columns import (
+    LEVEL_COLUMNS,
+    OUTAGE_COLUMNS,
+    REASON_COLUMNS,
+    SUMMARY_COLUMNS,
+    Column,
+    report_columns,
+)
 from services.worker.context import WorkerContext
 from services.worker.lease_renewal import LeaseRenewal
+from services.worker.levels.report_file import write_level_file
 from services.worker.merge import merge_parts
 from services.worker.provenance import FileContents, describe_provenance
 from services.worker.stages import stage
+from services.worker.summary.merge import merge_summary
+from services.worker.summary.sections import PART_COLUMNS
 from shared import failpoints
 from shared.errors import DiskFull, ObjectCorrupt
-from shared.reports.formats import FileFormat, FileKind
+from shared.reports.formats import CONTENT_TYPES, FileFormat, FileKind
 from shared.reports.model import FileOfReport, FinaliseLease, Part, ReportFacts
 from shared.storage import StoredObject
 from shared.uptime.window import parse_windows
@@ -41,12 +51,19 @@ class Finalisation:
 def file_columns(facts: ReportFacts) -> Mapping[FileKind, Sequence[Column]]:
     """Return the columns of each kind of file."""
     columns = report_columns(parse_windows(facts.windows), detail=facts.detail)
-    return {"report": columns, "outages": OUTAGE_COLUMNS}
+    return {
+        "report": columns,
+        "outages": OUTAGE_COLUMNS,
+        "reasons": REASON_COLUMNS,
+        "summary": SUMMARY_COLUMNS,
+        "service_levels": LEVEL_COLUMNS,
+    }
 
 
 def count_columns(facts: ReportFacts) -> Mapping[FileKind, int]:
-    """Return the number of columns of each kind of file."""
-    return {kind: len(columns) for kind, columns in file_columns(facts).items()}
+    """Return the number of columns of the parts of each kind of file."""
+    files = {kind: len(columns) for kind, columns in file_columns(facts).items()}
+    return {**files, "summary": len(PART_COLUMNS)}
 
 
 def write_report_files(
@@ -57,8 +74,8 @@ def write_report_files(
     Raises `ObjectLost` for a part that is missing or was changed, and for a file that was changed while it was made.
     """
     merges = [partial(_merge, work, kind, some, facts) for kind, some in parts.items()]
-    csvs = zip(parts.items(), run_at_once(merges), strict=True)
-    files = [file for (kind, some), csv in csvs for file in _list_files(work, kind, some, csv, facts)]
+    csvs = zip(parts, run_at_once(merges), strict=True)
+    files = [file for kind, (csv, rows) in csvs for file in _list_files(work, kind, csv, rows, facts)]
     failpoints.hit("merge.after")
     # A single part is the file itself, and was read.
     known = {part.key for some in parts.values() for part in some}
@@ -68,18 +85,24 @@ def write_report_files(
     return files
 
 
-def _merge(work: Finalisation, kind: FileKind, parts: Sequence[Part], facts: ReportFacts) -> StoredObject:
-    """Write the CSV of one kind."""
+def _merge(
+    work: Finalisation, kind: FileKind, parts: Sequence[Part], facts: ReportFacts
+) -> tuple[StoredObject, int]:
+    """Write the CSV of one kind; return it and how many rows it has. Service levels are read, and have no parts."""
+    storage, key, columns = work.context.storage, work.lease.object_key("csv", kind), count_columns(facts)
     with stage("merge"):
-        key = work.lease.object_key("csv", kind)
-        return merge_parts(work.context.storage, key, parts, count_columns(facts), work.require_lease)
+        if kind == "summary":
+            return merge_summary(storage, key, parts, columns, facts.windows, work.require_lease)
+        if kind == "service_levels":
+            return write_level_file(work.context, work.lease.report_id, key, facts, work.require_lease)
+        merged = merge_parts(storage, key, parts, columns, work.require_lease)
+        return merged, sum(part.rows for part in parts)
 
 
 def _list_files(
-    work: Finalisation, kind: FileKind, parts: Sequence[Part], csv: StoredObject, facts: ReportFacts
+    work: Finalisation, kind: FileKind, csv: StoredObject, rows: int, facts: ReportFacts
 ) -> list[FileOfReport]:
     """Write the other formats of one kind, and return all its files, the CSV first."""
-    rows = sum(part.rows for part in parts)
     with stage("convert"):
         others = _convert_csv(work, csv, facts, kind, rows=rows)
     return [
@@ -100,10 +123,26 @@ def _convert_csv(
     provenance = describe_provenance(work.lease.report_id, facts, csv, rows)
     contents = FileContents(file_columns(facts)[kind], provenance, rows, kind)
     try:
-        return write_files(
+        files = write_files(
             work.context.storage, work.lease, csv, facts.formats, contents, on_piece=work.require_lease
         )
+        if kind == "report" and "pdf" in facts.formats:
+            files["pdf"] = _write_pdf(work, csv, facts, contents)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull("the worker's disk has no room for the temporary files of a format") from error
         raise
+    return files
+
+
+def _write_pdf(
+    work: Finalisation, csv: StoredObject, facts: ReportFacts, contents: FileContents
+) -> StoredObject:
+    """Write the printed report."""
+    from services.worker.printed.write_pdf import print_report  # noqa: PLC0415 - pyarrow, as above
+
+    context = work.context
+    with work.renewal.renewing():
+        printed = print_report(context.pool, context.storage, csv, facts, contents)
+    work.require_lease()
+    return context.storage.put(work.lease.object_key("pdf"), printed, CONTENT_TYPES["pdf"])

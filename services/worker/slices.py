@@ -53,7 +53,7 @@ def load_or_render(batch: Batch, load: Callable[[Batch], BatchInput]) -> BatchIn
 
 
 def _join_parts(parts: Sequence[RenderedPart]) -> RenderedPart:
-    """Return the part of a batch from those of its slices, which have no outages."""
+    """Return the part of a batch from those of its slices, which have no further files."""
     spans = [part.facts_only for part in parts if part.facts_only is not None]
     return RenderedPart(
         b"".join(part.data for part in parts),

@@ -1,7 +1,7 @@
 """Connections and pools: sessions in UTC with time limits, and driver errors translated into the domain's errors."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,7 +11,14 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from shared.db.deadline import cut_after
 from shared.db.lending import lent
-from shared.db.own_sessions import IDLE_IN_TRANSACTION_S, configure, configure_async, refuse_pooled
+from shared.db.own_sessions import (
+    IDLE_IN_TRANSACTION_S,
+    OwnAsyncConnection,
+    OwnConnection,
+    configure,
+    configure_async,
+    refuse_pooled,
+)
 from shared.errors import (
     ConfigurationError,
     DatabaseFull,
@@ -27,8 +34,9 @@ _CHECKED_WITHIN_S = 2.0
 _ANSWERED_WITHIN_S = 1.0
 # A connection used within this time counts as alive. If it is not, one call gets 503.
 _RESTED_S = 1.0
-# After this a vanished peer is noticed.
+# After this a vanished peer is noticed: keepalive packets are for sessions that only wait for an answer.
 _TCP_USER_TIMEOUT_S = 15
+_KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
 
 _POOL: dict[str, Any] = {
     "min_size": 1,
@@ -60,6 +68,7 @@ def session_arguments(
         "connect_timeout": CONNECT_TIMEOUT_S,
         "options": options,
         "tcp_user_timeout": _TCP_USER_TIMEOUT_S * 1000,
+        **_KEEPALIVES,
     }
 
 
@@ -114,7 +123,7 @@ def connect(
 
 def _open_session(database_url: str, **arguments: Any) -> psycopg.Connection:
     try:
-        return psycopg.connect(database_url, **arguments)
+        return OwnConnection.connect(database_url, **arguments)
     except psycopg.ProgrammingError as error:
         # The driver cannot read the address. Its message quotes the address, which may hold a password.
         raise ConfigurationError(
@@ -128,7 +137,7 @@ async def connect_async(
 ) -> AsyncIterator[psycopg.AsyncConnection]:
     """Like `connect`, for asyncio."""
     with translated_errors():
-        async with await psycopg.AsyncConnection.connect(
+        async with await OwnAsyncConnection.connect(
             database_url, **session_arguments(application_name)
         ) as conn:
             await configure_async(conn)
@@ -141,9 +150,10 @@ def make_pool(
     """Return a pool that is not open yet. Open it after a fork."""
     return ConnectionPool(
         database_url,
+        connection_class=OwnConnection,
         kwargs=session_arguments(application_name, lock_timeout_s=lock_timeout_s),
         configure=configure,
-        check=ConnectionPool.check_connection,
+        check=_check_rested(),
         max_size=max_size,
         **_POOL,
     )
@@ -166,6 +176,7 @@ def make_async_pool(
     """Return an asyncio pool for HTTP calls. If `max_waiting` calls wait for a connection, further ones are refused."""
     pool = CallPool(
         database_url,
+        connection_class=OwnAsyncConnection,
         kwargs=session_arguments(application_name, statement_timeout_s),
         configure=configure_async,
         check=_RestedOnly(),
@@ -175,6 +186,19 @@ def make_async_pool(
     )
     pool.within_s = statement_timeout_s + _ANSWERED_WITHIN_S
     return pool
+
+
+def _check_rested() -> Callable[[psycopg.Connection], None]:
+    """Like `_RestedOnly`, for threads."""
+    handed_out_s: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
+
+    def check(conn: psycopg.Connection) -> None:
+        now_s = time.monotonic()
+        if now_s - handed_out_s.get(conn, 0.0) > _RESTED_S:
+            ConnectionPool.check_connection(conn)
+        handed_out_s[conn] = now_s
+
+    return check
 
 
 class _RestedOnly:
@@ -196,7 +220,7 @@ class _RestedOnly:
 def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
     """Borrow a pooled connection for one transaction, with translated errors."""
     refuse_pooled()
-    with translated_errors(), pool.connection() as conn:
+    with translated_errors(), pool.connection() as conn, _left_if_read_only(conn):
         yield conn
 
 
@@ -208,10 +232,20 @@ async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.Asy
     with translated_errors():
         try:
             async with lent(pool) as conn:
-                with cut_after(conn, within_s):
+                with cut_after(conn, within_s), _left_if_read_only(conn):
                     yield conn
         except psycopg.errors.QueryCanceled as error:
             raise StatementTimedOut("the database took longer than the time limit of a call") from error
+
+
+@contextmanager
+def _left_if_read_only(conn: psycopg.BaseConnection[Any]) -> Iterator[None]:
+    """Drop the connection if its server has become a standby: the next one is opened to the primary."""
+    try:
+        yield
+    except psycopg.errors.ReadOnlySqlTransaction:
+        conn.pgconn.finish()
+        raise
 
 
 @asynccontextmanager

@@ -4,13 +4,12 @@ Shutting down the socket makes the driver see a lost connection at once. Cancell
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import psycopg
 
+from shared.db.primary_watch import shut_down
 from shared.errors import DatabaseUnavailable
 
 
@@ -22,7 +21,7 @@ def cut_after(conn: psycopg.AsyncConnection, seconds: float | None) -> Iterator[
         return
     loop = asyncio.get_running_loop()
     due_s = loop.time() + seconds
-    timer = loop.call_later(seconds, _shut_down, conn)
+    timer = loop.call_later(seconds, shut_down, conn)
     try:
         yield
     except psycopg.OperationalError as error:
@@ -33,9 +32,3 @@ def cut_after(conn: psycopg.AsyncConnection, seconds: float | None) -> Iterator[
         ) from error
     finally:
         timer.cancel()
-
-
-def _shut_down(conn: psycopg.AsyncConnection) -> None:
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(conn.fileno())) as same:
-        # It may be closed already.
-        same.shutdown(socket.SHUT_RDWR)

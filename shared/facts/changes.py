@@ -1,6 +1,6 @@
 """Which facts of a batch no longer hold, found by the ledger numbers of what has changed since."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,8 +9,8 @@ import numpy as np
 import psycopg
 
 from shared.clock import to_us
+from shared.db.arrays import key_array
 from shared.db.queries import queries
-from shared.db.text_arrays import int_array
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import DAY_US, Policy, later_us, outage_history_us
 
@@ -37,13 +37,13 @@ class PollRange:
 
 
 def find_touched(
-    conn: psycopg.Connection, store_keys: Sequence[int], seq: int, polls: PollRange, policy: Policy
+    conn: psycopg.Connection, store_keys: Iterable[int] | Int64s, seq: int, polls: PollRange, policy: Policy
 ) -> list[TouchedDays]:
     """Return what changes after ledger number `seq` can have touched, in the caller's snapshot.
 
     Local dates are at most a day from those of UTC.
     """
-    asked = {"store_keys": int_array(store_keys), "seq": seq}
+    asked = {"store_keys": key_array(store_keys), "seq": seq}
     row = conn.execute(_SQL["have_terms_changed"], asked).fetchone()
     rows = conn.execute(_SQL["changed_terms"], asked).fetchall() if row and row[0] else []
     rows += _find_changed_polls(conn, {**asked, **vars(polls)})

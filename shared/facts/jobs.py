@@ -1,24 +1,28 @@
 """Jobs that compute daily facts: accept, read, cancel. Their batches are claimed and completed like those of reports."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.errors import FactsNotFound, InvalidRequest
-from shared.ids import new_id
 from shared.reports.acceptance import Accepted, BatchTerms
 from shared.reports.model import NOWHERE, Origin, ReportState
+from shared.reports.store_job import (
+    StoreJob,
+    StoreJobRequest,
+    accept_store_job,
+    cancel_store_job,
+    find_store_job,
+    resolve_as_of,
+)
 from shared.reports.trigger import in_one_snapshot
-from shared.uptime.policy import DAY_US, DEFAULT_POLICY, POLICIES, POLICY_VERSION, history_us, later_us
-from shared.uptime.tzdata_release import tzdata_version
+from shared.uptime.policy import DAY_US, DEFAULT_POLICY, POLICIES, history_us, later_us
 
-_SQL, _REPORTS = queries("store_days"), queries("reports")
+_SQL = queries("store_days")
 MAX_DAYS = 1_100
 # The years in which polls can lie.
 KNOWN_YEARS = range(2000, 2101)
@@ -54,22 +58,8 @@ class FactsRequest:
 
 
 @dataclass(frozen=True)
-class FactsJob:
-    """A job of kind facts, with its progress counted from the batches."""
-
-    id: UUID
-    state: ReportState
-    policy: str
-    first_day: date
-    last_day: date
-    as_of: datetime
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    error: dict[str, Any] | None
-    stores_total: int
-    stores_done: int
-    stores_failed: int
+class FactsJob(StoreJob):
+    """A job of kind facts."""
 
 
 async def trigger_facts(
@@ -95,28 +85,10 @@ async def accept_facts(
     origin: Origin = NOWHERE,
 ) -> Accepted:
     """Do what `trigger_facts` does, in the caller's transaction, which must be one of `in_one_snapshot`."""
-    cursor = await conn.execute(_REPORTS["resolve_as_of"], {"as_of_mode": "now", "as_of": None})
-    ((accepted_seq, as_of),) = await cursor.fetchall()
-    parameters = {
-        "id": new_id(),
-        **vars(request),
-        "as_of": as_of,
-        "accepted_seq": accepted_seq,
-        "policy_version": POLICY_VERSION,
-        "tzdata_version": tzdata_version(),
-        "created_by": created_by,
-        "request_id": origin.request_id,
-        "traceparent": origin.traceparent,
-        "batch_stores": _stores_of_a_batch(request, terms),
-        "short_stores": 0,
-        "republish": timedelta(seconds=terms.republish_s),
-    }
-    await conn.execute(_SQL["insert_job"], parameters)
-    found = await terms.ranges.ranges_at(conn, parameters)
-    ranges = {"first_ids": found.first_ids, "last_ids": found.last_ids, "range_stores": found.stores}
-    await conn.execute(_REPORTS["insert_ranges"], {**parameters, **ranges})
-    wakes = [ComputeBatch(report_id=parameters["id"], batch_no=n) for n in range(len(found.stores))]
-    return Accepted(parameters["id"], wakes)
+    seq, as_of = await resolve_as_of(conn, "now")
+    batch_stores = _stores_of_a_batch(request, terms)
+    job = StoreJobRequest("facts", **vars(request), as_of=as_of, seq=seq, batch_stores=batch_stores)
+    return await accept_store_job(conn, job, terms, created_by, origin)
 
 
 def _stores_of_a_batch(request: FactsRequest, terms: BatchTerms) -> int:
@@ -128,8 +100,7 @@ def _stores_of_a_batch(request: FactsRequest, terms: BatchTerms) -> int:
 
 async def get_job(conn: AsyncConnection, job_id: UUID) -> FactsJob:
     """Return a job. Raises `FactsNotFound`."""
-    async with conn.cursor(row_factory=class_row(FactsJob)) as cursor:
-        job = await (await cursor.execute(_SQL["get_job"], {"id": job_id})).fetchone()
+    job = await find_store_job(conn, "facts", job_id, FactsJob)
     if job is None:
         raise FactsNotFound(f"no job of daily facts has the id {job_id}: check the id")
     return job
@@ -151,7 +122,7 @@ async def list_jobs(
 
 async def cancel_job(conn: AsyncConnection, job_id: UUID) -> bool:
     """Cancel a job unless it has ended; return whether it was canceled now. What its batches have written stays."""
-    return (await conn.execute(_SQL["cancel_job"], {"id": job_id})).rowcount == 1
+    return await cancel_store_job(conn, "facts", job_id)
 
 
 async def nightly_job(

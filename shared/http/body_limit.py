@@ -1,5 +1,7 @@
 """Limit the size of request bodies, by Content-Length and by the bytes that arrive."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -10,19 +12,28 @@ from shared.errors import BodyTooLarge
 from shared.http.problems import PROBLEMS, early_response
 
 
+@dataclass(frozen=True)
+class BodyLimits:
+    """The most bytes of a body. `by_path` has other limits, for routes that do not hold a body in memory."""
+
+    max_bytes: int
+    by_path: Mapping[str, int] = field(default_factory=dict)
+
+
 class BodyLimit:
     """ASGI middleware. Refuses a long Content-Length unread; stops a longer body while the route reads it."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, limits: BodyLimits) -> None:
         self._app = app
-        self._max_bytes = max_bytes
-        self._detail = f"the body is longer than the limit of {max_bytes:,} bytes: send a smaller one"
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
+        max_bytes = self._limits.by_path.get(scope.get("path", ""), self._limits.max_bytes)
+        detail = f"the body is longer than the limit of {max_bytes:,} bytes: send a smaller one"
         announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
-        if announced.isdecimal() and int(announced) > self._max_bytes:
-            await early_response(scope, PROBLEMS[BodyTooLarge], self._detail)(scope, receive, send)
+        if announced.isdecimal() and int(announced) > max_bytes:
+            await early_response(scope, PROBLEMS[BodyTooLarge], detail)(scope, receive, send)
             return
         taken = 0
 
@@ -30,8 +41,8 @@ class BodyLimit:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._max_bytes:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._detail)
+            if taken > max_bytes:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
             return message
 
         await self._app(scope, receive_within_limit, send)

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared.errors import Overloaded
-from shared.http.crowd import Crowd
+from shared.http.crowd import Crowd, Turn
 from shared.http.edge_limits import EdgeLimits
 from shared.http.headers import SECURITY_HEADERS
 from shared.http.problems import BAD_REQUEST, PROBLEMS, RETRY_AFTER_S, problem_response
@@ -51,6 +51,7 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
     _is_too_slow = False
     _is_lingering = False
     _address: str | None = None
+    _turn: Turn | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Add a connection; others may be dropped for it."""
@@ -105,7 +106,9 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
                 self._begin_window()
 
     def admit(self) -> None:
-        """Record that a valid key arrived on this connection. The application calls this."""
+        """Record that a valid key or signature arrived on this connection. The application calls this."""
+        if self._turn is not None:
+            self._turn.admit()
         if not self._is_admitted:
             self._is_admitted = True
             self.crowd.admit(self, self._address)
@@ -177,24 +180,21 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         cycle = self.cycle
         scope["state"]["connection"] = self
 
+        names = (name for name, _ in scope["headers"])
+        is_stranger = not self._is_admitted and _KEYS.isdisjoint(names)
+        self._turn = turn = Turn(self.crowd, is_needed=is_stranger and scope["path"] not in _ANSWERED_ALWAYS)
+
         async def receive_in_time() -> Message:
+            turn.end()  # a body may arrive slowly
             message = await receive()
             if self._is_too_slow:
                 raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, self._too_slow())
+            if message["type"] == "http.request" and not message.get("more_body"):
+                await turn.begin()
             return message
 
-        waits = scope["path"] not in _ANSWERED_ALWAYS and _KEYS.isdisjoint(
-            name for name, _ in scope["headers"]
-        )
-
-        def let_the_next_in() -> None:
-            nonlocal waits
-            if waits:
-                waits = False
-                self.crowd.end_turn()
-
         async def send_and_hang_up(message: Message) -> None:
-            let_the_next_in()  # the rest may wait for a reader
+            turn.end()  # the rest may wait for a reader
             if message["type"] == "http.response.start":
                 body_is_unread = self.conn.their_state is h11.SEND_BODY
                 # A stranger gets one request per connection: many unread answers would keep the loop busy.
@@ -207,12 +207,11 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
         is_one_too_many = most is not None and len(self.crowd) > most and not self._is_admitted
         refused = is_one_too_many and scope["path"] not in _ANSWERED_ALWAYS
         app = _too_many_connections if refused else self.config.loaded_app
-        if waits:
-            await self.crowd.take_turn()
+        await turn.begin()
         try:
             await app(scope, receive_in_time, send_and_hang_up)
         finally:
-            let_the_next_in()
+            turn.end()
 
     def _too_slow(self) -> str:
         pace = self._limits.body_bytes_per_s

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from shared import errors
-from shared.http.auth import callers_of
+from shared.http.demands import callers_of
 from shared.http.examples import example_of
 from shared.http.problems import BAD_REQUEST, BODY_TOO_SLOW, NOT_FOUND, PROBLEMS, Problem
 

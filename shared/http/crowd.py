@@ -115,3 +115,29 @@ class Crowd:
             same.pop(one, None)
             if not same:
                 del self._of_address[address]
+
+
+class Turn:
+    """The turn of one request. Requests of callers need none, so nothing of this makes them wait."""
+
+    def __init__(self, crowd: Crowd, *, is_needed: bool) -> None:
+        self._crowd = crowd
+        self._is_needed = is_needed
+        self._is_held = False
+
+    async def begin(self) -> None:
+        """Wait for the turn, unless it is held or not needed."""
+        if self._is_needed and not self._is_held:
+            await self._crowd.take_turn()
+            self._is_held = True
+
+    def end(self) -> None:
+        """Let the next request in. The turn may begin again."""
+        if self._is_held:
+            self._is_held = False
+            self._crowd.end_turn()
+
+    def admit(self) -> None:
+        """End the turn for good: the caller is known now."""
+        self._is_needed = False
+        self.end()

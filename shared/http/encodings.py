@@ -11,7 +11,11 @@ from shared.errors import UnsupportedMediaType
 from shared.http.problems import PROBLEMS, early_response
 
 _GZIP = frozenset({"gzip", "x-gzip"})
-_DECODED = ("application/json", "multipart/form-data")  # files arrive as they are: loading unpacks them
+_DECODED = (
+    "application/json",
+    "application/cloudevents",
+    "multipart/form-data",
+)  # files arrive as they are: loading unpacks them
 _STEP_BYTES = 64 << 10
 _WINDOW_BITS = 16 + zlib.MAX_WBITS  # gzip's header and trailer
 _UNREADABLE = "the body is not valid gzip, although Content-Encoding says so"

@@ -4,13 +4,17 @@ import json
 from collections.abc import Mapping, Sized
 from typing import Any
 
-from shared.http.unique_names import REPEATED
+from shared.http.unique_names import NOT_A_VALUE, REPEATED
 
 _SHOWN_CHARACTERS = 60
 _TIME = "a time with its offset, such as 2024-10-14T18:00:00Z"
+_DATE = "a date such as 2026-10-31"
 _MUST_BE = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
+    "date_from_datetime_parsing": _DATE,
+    "date_parsing": _DATE,
+    "date_type": _DATE,
     "datetime_from_date_parsing": _TIME,
     "datetime_object_invalid": _TIME,
     "datetime_parsing": _TIME,
@@ -46,9 +50,9 @@ _LENGTHS = {
 
 def fault(item: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the `field` and the `message` of one of pydantic's errors."""
-    if item.get("type") == "json_invalid" and REPEATED in item["ctx"]["error"]:
-        return {"field": "body", "message": item["ctx"]["error"]}
     if item.get("type") == "json_invalid":
+        if any(own in item["ctx"]["error"] for own in (REPEATED, NOT_A_VALUE)):
+            return {"field": "body", "message": item["ctx"]["error"]}
         place = item["loc"][-1] if item["loc"] else None
         where = f" at character {place}" if isinstance(place, int) else ""
         return {"field": "body", "message": f"invalid JSON: {item['ctx']['error']}{where}"}

@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import UptillError
-from shared.http.auth import REMEMBERED_S, demand_of, leave, refuse_ended
+from shared.http.auth import leave
+from shared.http.demands import demand_of, refuse_ended
+from shared.http.key_ring import REMEMBERED_S
 
 
 class KeyBeforeBody:

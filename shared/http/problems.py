@@ -43,6 +43,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "data_forgotten", HTTPStatus.GONE, "Data that the report was made from is gone"
     ),
     errors.FactsNotFound: Problem("facts_not_found", HTTPStatus.NOT_FOUND, "Job of daily facts not found"),
+    errors.InsightRunNotFound: Problem(
+        "insight_run_not_found", HTTPStatus.NOT_FOUND, "Run of insights not found"
+    ),
     errors.StoreNotFound: Problem("store_not_found", HTTPStatus.NOT_FOUND, "Store not found"),
     errors.StoreFailed: Problem("store_failed", HTTPStatus.CONFLICT, "The store cannot be computed"),
     errors.NotExplainable: Problem("not_explainable", HTTPStatus.CONFLICT, "The report cannot be explained"),
@@ -86,7 +89,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.TooManyPendingWebhooks: Problem(
         "too_many_pending_webhooks", HTTPStatus.TOO_MANY_REQUESTS, "The key has too many pending webhooks"
     ),
-    errors.LimitReached: Problem("limit_reached", HTTPStatus.CONFLICT, "The key has reached its limit"),
+    errors.LimitReached: Problem("limit_reached", HTTPStatus.CONFLICT, "A limit is reached"),
     errors.Overloaded: Problem("overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "The service is overloaded"),
     errors.ImportBusy: Problem("import_busy", HTTPStatus.CONFLICT, "Another process is running the import"),
     errors.ImportEnded: Problem("import_ended", HTTPStatus.CONFLICT, "The import cannot be canceled"),
@@ -106,8 +109,17 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     errors.ServiceLevelNotFound: Problem(
         "service_level_not_found", HTTPStatus.NOT_FOUND, "Service level not found"
     ),
+    errors.AlertRuleNotFound: Problem("alert_rule_not_found", HTTPStatus.NOT_FOUND, "Alert rule not found"),
+    errors.IncidentNotFound: Problem("incident_not_found", HTTPStatus.NOT_FOUND, "Incident not found"),
+    errors.IncidentHasEnded: Problem("incident_ended", HTTPStatus.CONFLICT, "The incident has ended"),
+    errors.ChannelNotFound: Problem("channel_not_found", HTTPStatus.NOT_FOUND, "Channel not found"),
     errors.ClosureNotFound: Problem("closure_not_found", HTTPStatus.NOT_FOUND, "Closure not found"),
     errors.CalendarNotFound: Problem("calendar_not_found", HTTPStatus.NOT_FOUND, "Calendar not found"),
+    errors.HookNotFound: Problem("hook_not_found", HTTPStatus.NOT_FOUND, "Hook not found"),
+    errors.SignatureInvalid: Problem(
+        "signature_invalid", HTTPStatus.UNAUTHORIZED, "The call of the hook is not signed as it must be"
+    ),
+    errors.ReasonNotFound: Problem("reason_not_found", HTTPStatus.NOT_FOUND, "Reason not found"),
     errors.ClosureExists: Problem(
         "closure_exists", HTTPStatus.CONFLICT, "There is already a closure with this start"
     ),
@@ -169,11 +181,16 @@ def problem_response(
 
 
 def early_response(
-    scope: Mapping[str, Any], problem: Problem, detail: str, *, headers: Mapping[str, str] | None = None
+    scope: Mapping[str, Any],
+    problem: Problem,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
 ) -> ProblemResponse:
     """Build the answer of a middleware, which has the ASGI scope of the request."""
     request_id = scope.get("state", {}).get("request_id", "")
-    return problem_response(problem, detail, headers=headers, request_id=request_id)
+    return problem_response(problem, detail, headers=headers, request_id=request_id, **members)
 
 
 def errors_reference() -> str:

@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from shared.errors import ConfigurationError
 from shared.explain import explain
 from shared.http.auth import public
-from shared.http.body_limit import BodyLimit
+from shared.http.body_limit import BodyLimit, BodyLimits
 from shared.http.contract import describe
 from shared.http.docs import add_docs
 from shared.http.edge_limits import EdgeLimits
@@ -28,6 +28,7 @@ from shared.http.metrics import metrics_router
 from shared.http.observe import Observe
 from shared.http.open_calls import OpenCalls
 from shared.http.path_text import Utf8Paths
+from shared.http.query_text import QueriesWithoutNul
 from shared.http.startup import PlainStartup
 from shared.settings import Settings
 
@@ -61,12 +62,12 @@ def make_service(
     *,
     lifespan: Lifespan,
     routers: Sequence[APIRouter],
-    max_body_bytes: int | None,
+    bodies: BodyLimits | None,
     changed_by_get: Collection[str] = (),
 ) -> FastAPI:
     """Build the application.
 
-    `max_body_bytes` is None where every route has a limit of its own. `changed_by_get` are the paths where GET
+    `bodies` is None where every route has a limit of its own. `changed_by_get` are the paths where GET
     changes something, so that HEAD is refused there.
     """
     edge = EdgeLimits.of(settings)
@@ -94,11 +95,12 @@ def make_service(
     app.state.open_calls = OpenCalls(settings.open_calls_per_key)
     # The middleware added last sees a request first.
     app.add_middleware(KeyBeforeBody)
-    if max_body_bytes is not None:
-        app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    if bodies is not None:
+        app.add_middleware(BodyLimit, limits=bodies)
     app.add_middleware(DecodedBody)
     app.add_middleware(HeadAsGet, except_paths=changed_by_get)
     app.add_middleware(Utf8Paths)
+    app.add_middleware(QueriesWithoutNul)
     app.add_middleware(AllowedHosts, names=allowed_hosts(settings))
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
         app.add_middleware(

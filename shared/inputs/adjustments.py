@@ -17,6 +17,7 @@ from shared.uptime.closures import NEVER_US, NO_CLOSURES, NO_LIFETIMES, Closures
 from shared.uptime.dates import EARLIEST_DAY, NO_DATED_HOURS, NO_SPECIAL_DAYS, DatedHours, SpecialDays
 from shared.uptime.faults import DAMAGED, DAMAGED_DAY
 from shared.uptime.intervals import Int64s
+from shared.uptime.notes import NO_NOTES, PollNotes
 from shared.uptime.resolve import resolved_days
 
 _SQL = queries("adjustments")
@@ -45,10 +46,13 @@ class StoredAdjustments:
         arrays = [getattr(table, field.name) for table in tables for field in fields(table)]
         return sum(array.nbytes for array in (*arrays, *self.members))
 
-    def in_range(self, hours: Hours, needed: DataRange) -> Adjustments:
-        """Return the adjustments that a report over this range needs. `hours` are the weekly hours without a date."""
+    def in_range(self, hours: Hours, needed: DataRange, notes: PollNotes = NO_NOTES) -> Adjustments:
+        """Return the adjustments that a report over this range needs, with the notes about its polls.
+
+        `hours` are the weekly hours without a date.
+        """
         if self is NOTHING_STORED:
-            return NO_ADJUSTMENTS
+            return Adjustments(notes=notes) if len(notes) else NO_ADJUSTMENTS
         special_days = self.special_days
         if len(self.members[0]):
             first_day, last_day = (
@@ -58,7 +62,7 @@ class StoredAdjustments:
             near = _select_days(self.calendars, first_day, last_day)
             special_days = resolved_days(special_days, near, *self.members)
         return Adjustments(
-            _with_undated(self.dated_hours, hours), special_days, self.lifetimes, self.closures
+            _with_undated(self.dated_hours, hours), special_days, self.lifetimes, self.closures, notes
         )
 
 

@@ -1,7 +1,7 @@
 """The input of one batch, as the accounting takes it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -26,6 +26,12 @@ class BatchInput:
     whole_days: WholeDays | None = None
     # The first and the last of these whose polls are gone.
     facts_only: tuple[date, date] | None = None
+    # Only for reports that add up stores by label.
+    labels: Sequence[Mapping[str, str]] | None = None
+    # Only for reports with detail.
+    names: Sequence[str | None] | None = None
+    # The words of reasons by their numbers. Only for outages of stores with notes about polls.
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
     def keep(self, places: Sequence[int]) -> "BatchInput":
         """Return the input of some of the stores, given by their indexes in ascending order."""
@@ -46,6 +52,9 @@ class BatchInput:
             self.adjustments.renumbered(number),
             self.whole_days and self.whole_days.keep(places),
             self.facts_only,
+            self.labels and [self.labels[place] for place in places],
+            self.names and [self.names[place] for place in places],
+            self.reasons,
         )
 
     @property

@@ -26,6 +26,11 @@ class Stores:
     ids: Sequence[str]
     zones: Sequence[str | None]
 
+    def choose(self, places: Int64s) -> "Stores":
+        """Return some of the stores, given by their indexes."""
+        chosen = places.tolist()
+        return Stores(self.keys[places], [self.ids[n] for n in chosen], [self.zones[n] for n in chosen])
+
 
 def parse_hours(stores: Stores, packed: bytes) -> Hours:
     """Return the opening hours in a row of records, as the query `hours` packs them."""

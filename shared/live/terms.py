@@ -8,8 +8,8 @@ from shared.settings import Settings
 from shared.uptime.tzdata_release import tzdata_version
 
 # Raised with every change of the rule (`shared/uptime/live.py`), so that all rows are computed again.
-LIVE_VERSION: Final = 1
-# New data is seen in a quarter of the time between two refreshes, so constant polls cost at most four refreshes for one.
+LIVE_VERSION: Final = 3
+# New data is seen in a quarter of the time between two refreshes at the latest, and sooner where a refresh costs little.
 _PAUSES: Final = 4
 
 
@@ -32,7 +32,7 @@ class LiveTerms:
 
     @property
     def pause(self) -> timedelta:
-        """The shortest time between two refreshes of a batch."""
+        """The time between two refreshes of a batch while new data comes, at most. `now_pause` shortens it."""
         return timedelta(seconds=self.every_s / _PAUSES)
 
     @property

@@ -35,6 +35,12 @@ BATCHES_SENT_AGAIN = REGISTRY.counter(
     "Finished batches that run again because they missed a change of data.",
     sources=["worker"],
 )
+WEEKS_SEALED = REGISTRY.counter(
+    "weeks_sealed_total",
+    "Weeks of polls that moved to the bucket (sealed), or back to Postgres for late polls (opened).",
+    sources=["worker"],
+    labels={"direction": ("sealed", "opened")},
+)
 BATCH_INPUTS = REGISTRY.counter(
     "batch_inputs_total",
     "Inputs of batches, by the source of their polls: the worker's cache (memory), the database, both (only newer polls were read), or daily facts (facts). If these need polls of the last days, their source is counted too.",
@@ -46,6 +52,14 @@ LIVE_BATCHES = REGISTRY.counter(
     "Refreshes of batches of live state: computed, unchanged (a worker found that no change touches them), or skipped (the scheduler saw that nothing has changed).",
     sources=["worker", "scheduler"],
     labels={"result": ("computed", "unchanged", "skipped")},
+)
+INCIDENT_CHANGES = REGISTRY.counter(
+    "incident_changes_total",
+    "Changes of incidents by evaluations of alert rules.",
+    sources=["scheduler"],
+    labels={
+        "change": ("opened", "calm", "flapped", "corrected", "joined", "left", "resolved", "withdrawn"),
+    },
 )
 STAGE_DURATION = REGISTRY.histogram(
     "batch_stage_duration_seconds",
@@ -68,6 +82,42 @@ OBJECTS_REFUSED = REGISTRY.counter(
     "Objects that were missing or changed when they were needed: merge, the batches were computed again; delivery, the files were not copied; link, the caller got no link.",
     sources=["api", "worker", "scheduler"],
     labels={"needed_for": ("merge", "delivery", "link")},
+)
+
+KAFKA_MESSAGES = REGISTRY.counter(
+    "kafka_messages_total",
+    "Kafka messages whose polls and offsets were committed, including rejected ones.",
+    sources=["consumer"],
+)
+KAFKA_ROWS_REJECTED = REGISTRY.counter(
+    "kafka_rows_rejected_total", "Rows of Kafka messages that were rejected.", sources=["consumer"]
+)
+KAFKA_BATCHES = REGISTRY.counter(
+    "kafka_batches_total",
+    "Batches of Kafka messages: written; split, because the database refused their data; waited, the database was away or a week was sealed; fenced, another consumer had claimed a partition.",
+    sources=["consumer"],
+    labels={"result": ("written", "split", "waited", "fenced")},
+)
+KAFKA_PARTITIONS = REGISTRY.counter(
+    "kafka_partitions_total",
+    "Partitions that a consumer got or gave up: assigned, revoked, or lost because the group had gone on without it.",
+    sources=["consumer"],
+    labels={"change": ("assigned", "revoked", "lost")},
+)
+KAFKA_SKIPPED = REGISTRY.counter(
+    "kafka_skipped_messages_total",
+    "Kafka messages that the brokers had deleted before they were read.",
+    sources=["consumer"],
+)
+KAFKA_LAG = REGISTRY.gauge(
+    "kafka_lag_messages",
+    "Messages in the partitions of this consumer that are not written yet, as far as the brokers have said.",
+    sources=["consumer"],
+)
+KAFKA_LAG_S = REGISTRY.gauge(
+    "kafka_lag_seconds",
+    "Age of the oldest message in the batch that was written last or waits to be written; 0 if there are no more messages.",
+    sources=["consumer"],
 )
 
 LEASES_EXPIRED = REGISTRY.counter(
@@ -120,6 +170,27 @@ WEBHOOK_ATTEMPTS = REGISTRY.counter(
     "Attempts to send a webhook: delivered, the receiver answered 2xx; failed, anything else.",
     sources=["scheduler"],
     labels={"result": ("delivered", "failed")},
+)
+HOOK_CALLS = REGISTRY.counter(
+    "hook_calls_total",
+    "Calls of hooks by result: stored; replayed, the message was received before; ignored, the mapping ignores all of it; unsigned, stale or unreadable; refused; unavailable. Names that are not a hook count as none.",
+    sources=["ingest"],
+    labels={
+        "hook": (),
+        "result": (),
+    },
+)
+HOOK_ITEMS = REGISTRY.counter(
+    "hook_items_total",
+    "Items in calls of hooks: accepted, duplicate, corrected, ignored, or the reason why they were rejected.",
+    sources=["ingest"],
+    labels={"hook": (), "outcome": ()},
+)
+CHANNEL_ATTEMPTS = REGISTRY.counter(
+    "channel_attempts_total",
+    "Attempts to send a message to a channel, by its kind: delivered; failed, it is tried again; given_up, it failed for a day.",
+    sources=["scheduler"],
+    labels={"kind": ("webhook", "email", "chat"), "result": ("delivered", "failed", "given_up")},
 )
 DUTIES_FAILED = REGISTRY.counter(
     "duties_failed_total",
@@ -192,6 +263,19 @@ FACTS: tuple[Metric, ...] = (
         "newest_poll_age_seconds", "gauge", "Age of the newest accepted poll; absent before the first poll."
     ),
     REGISTRY.fact("stores", "gauge", "Stores with at least one poll."),
+    REGISTRY.fact(
+        "sealed_weeks",
+        "gauge",
+        "Weeks of polls in the bucket, by state: sealed, or wanted (late polls wait for the week to be opened).",
+        labels=["state"],
+    ),
+    REGISTRY.fact("sealed_polls", "gauge", "Polls in sealed weeks."),
+    REGISTRY.fact("sealed_bytes", "gauge", "Bytes of sealed weeks in the bucket."),
+    REGISTRY.fact(
+        "oldest_wanted_week_age_seconds",
+        "gauge",
+        "Longest time that late polls have waited for a sealed week; 0 if none wait.",
+    ),
     REGISTRY.fact("live_stores", "gauge", "Stores by live state.", labels=["state"]),
     REGISTRY.fact(
         "live_age_seconds",
@@ -245,6 +329,17 @@ FACTS: tuple[Metric, ...] = (
         "Age of the oldest unfinished delivery to an endpoint that is not disabled; 0 if there is none.",
     ),
     REGISTRY.fact(
+        "incidents",
+        "gauge",
+        "Incidents that have not ended, by kind of rule and state: open, acknowledged.",
+        labels=["kind", "state"],
+    ),
+    REGISTRY.fact(
+        "alert_evaluation_lag_seconds",
+        "gauge",
+        "How old what the alert rules know is: the age of the live state, or of the last evaluation if one is due; 0 without rules.",
+    ),
+    REGISTRY.fact(
         "service_level_target", "gauge", "Target of a service level, as a share.", labels=["level"]
     ),
     REGISTRY.fact(
@@ -288,6 +383,11 @@ FACTS: tuple[Metric, ...] = (
         "gauge",
         "Time since a worker evaluated a service level.",
         labels=["level"],
+    ),
+    REGISTRY.fact(
+        "channel_oldest_message_seconds",
+        "gauge",
+        "Age of the oldest message or event that should have reached its channel by now. Events that wait for the end of quiet hours or for a digest do not count. 0: none waits.",
     ),
 )
 SLOW_FACTS: tuple[Metric, ...] = (

@@ -17,6 +17,8 @@ from shared.reports.model import Origin
 
 _SQL = queries("reports")
 _PRESENCE_SQL = queries("presence")
+# A batch waits this long for the worker that remembers its stores. Then any worker may take it.
+HOME_GRACE = timedelta(seconds=0.15)
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def claim_batch(
         _SQL["claim_batch"],
         {"report_id": report_id, "batch_no": batch_no, **_claim_values(terms, claim_id)},
     ).fetchone()
-    return None if row is None else _start_lease(conn, claim_id, report_id, batch_no, *row)
+    return None if row is None else _make_lease(claim_id, report_id, batch_no, *row)
 
 
 def claim_next(
@@ -52,13 +54,26 @@ def claim_next(
 ) -> BatchLease | None:
     """Claim the batch whose turn it is: of the key with the least work in hand, then of its oldest report.
 
-    `only_short` limits it to the batches of small reports. Return None if no batch is due.
+    A batch at home at another worker is claimed only after `HOME_GRACE`, and after those of this worker. `only_short`
+    limits it to the batches of small reports. Return None if no batch is due.
     """
     claim_id = claim_id or new_id()
     row = conn.execute(
-        _SQL["claim_next"], {"only_short": only_short, **_claim_values(terms, claim_id)}
+        _SQL["claim_next"],
+        {"only_short": only_short, "grace": HOME_GRACE, **_claim_values(terms, claim_id)},
+        # Planning takes 0.9 ms, the rest 0.4. A session plans five times after preparing, and prepares late by itself.
+        prepare=True,
     ).fetchone()
-    return None if row is None else _start_lease(conn, claim_id, *row)
+    return None if row is None else _make_lease(claim_id, *row)
+
+
+def home_grace_left_s(conn: psycopg.Connection, report_id: UUID, batch_no: int, terms: LeaseTerms) -> float:
+    """Return for how many seconds a batch still waits for another worker, its home. 0 if it does not."""
+    row = conn.execute(
+        _SQL["home_grace_left"],
+        {"report_id": report_id, "batch_no": batch_no, "presence": terms.presence(), "grace": HOME_GRACE},
+    ).fetchone()
+    return 0.0 if row is None else max(0.0, row[0])
 
 
 def _claim_values(terms: LeaseTerms, claim_id: UUID) -> dict[str, object]:
@@ -71,10 +86,7 @@ def _claim_values(terms: LeaseTerms, claim_id: UUID) -> dict[str, object]:
     }
 
 
-def _start_lease(
-    conn: psycopg.Connection, claim_id: UUID, report_id: UUID, batch_no: int, *row: Any
-) -> BatchLease:
-    conn.execute(_SQL["start_report"], {"id": report_id})
+def _make_lease(claim_id: UUID, report_id: UUID, batch_no: int, *row: Any) -> BatchLease:
     attempt, is_last, request_id, traceparent, *subject = row
     return BatchLease(
         Batch(report_id, batch_no, *subject), attempt, claim_id, is_last, Origin(request_id, traceparent)

@@ -9,6 +9,7 @@ from typing import Literal
 from shared.formulas import plain
 
 Presence = Literal["changed", "added", "removed"]
+_NAME = "name"
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ def _split_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _compare(before: Iterator[bytes], after: Iterator[bytes], start: bytes) -> Iterator[StoreDifference]:
     """Merge the rows by store, as two sorted lists are merged."""
-    columns = _parse(next(before))[1:]
-    next(after)
+    columns = _find_columns(_parse(next(before)), _parse(next(after)))
     old_line, new_line = next(before, None), next(after, None)
     while old_line or new_line:
         # Most rows are equal, and need not be parsed.
@@ -60,7 +60,9 @@ def _compare(before: Iterator[bytes], after: Iterator[bytes], start: bytes) -> I
         is_new = old_id is None or (new_id is not None and _order(new_id) <= _order(old_id))
         store_id = (old_id if is_old else new_id) or ""
         if _order(store_id) > start:
-            yield _describe(store_id, columns, old if is_old else None, new if is_new else None)
+            found = _describe(store_id, columns, old if is_old else None, new if is_new else None)
+            if found.values or found.presence != "changed":
+                yield found
         if is_old:
             old_line = next(before, None)
         if is_new:
@@ -71,18 +73,23 @@ def _parse(line: bytes) -> list[str]:
     return next(csv.reader([line.decode()]))
 
 
+def _find_columns(before: Sequence[str], after: Sequence[str]) -> Mapping[str, int]:
+    """Return the places of the columns to compare. A new name of a store changes no number, and older files have none."""
+    shared = [name for name, other in zip(before, after, strict=False) if name == other]
+    return {name: place for place, name in enumerate(shared) if place and name != _NAME}
+
+
 def _order(store_id: str) -> bytes:
     """Return what files are sorted by."""
     return store_id.encode()
 
 
 def _describe(
-    store_id: str, columns: Sequence[str], old: Sequence[str] | None, new: Sequence[str] | None
+    store_id: str, columns: Mapping[str, int], old: Sequence[str] | None, new: Sequence[str] | None
 ) -> StoreDifference:
     presence: Presence = "added" if old is None else "removed" if new is None else "changed"
     pairs = {
-        name: (old[place] if old else None, new[place] if new else None)
-        for place, name in enumerate(columns, 1)
+        name: (old[place] if old else None, new[place] if new else None) for name, place in columns.items()
     }
     return StoreDifference(
         store_id, presence, {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -18,6 +18,7 @@ from shared.reports.batch import ONLY_A_PART, Batch, BatchResult
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.formats import FileKind
 from shared.reports.model import FinaliseLease, JobKind
+from shared.reports.needs import measured_windows, needs_outages
 from shared.storage import StoredObject
 from shared.uptime.policy import POLICIES, every_poll_us, history_us, later_us, outage_history_us
 from shared.uptime.tzdata_release import tzdata_version
@@ -41,6 +42,7 @@ class _ReportFields(NamedTuple):
     kind: JobKind
     first_day: date | None
     last_day: date | None
+    exclude_reasons: Sequence[str]
 
 
 class _StaleBatch(NamedTuple):
@@ -63,11 +65,17 @@ class DataRange(NamedTuple):
 
 
 def data_range(
-    as_of: datetime, policy: str, windows: Sequence[str], *, finds_outages: bool = False
+    as_of: datetime,
+    policy: str,
+    windows: Sequence[str],
+    *,
+    finds_outages: bool = False,
+    excludes_reasons: bool = False,
 ) -> DataRange:
     """Return which polls a report needs. Whether an outage began before its window can depend on older ones.
 
-    Where it ends is seen from `as_of`. Without outages, polls long after the last window's end change nothing.
+    Where it ends is seen from `as_of`. Without outages, polls long after the last window's end change nothing. With excluded
+    reasons, the last measured time before a window can lie long before it, so outages need every one of the older polls.
     """
     rules, parsed, as_of_us = POLICIES[policy], parse_windows(windows), to_us(as_of)
     reach = timedelta(microseconds=longest_reach_us(parsed, as_of_us))
@@ -75,6 +83,8 @@ def data_range(
     oldest, every = (
         as_of - reach - timedelta(microseconds=before_us) for before_us in (oldest_us, every_poll_us(rules))
     )
+    if finds_outages and excludes_reasons:
+        every = oldest
     ended_us = max(window.ends_by_us(as_of_us) for window in parsed)
     last_us = as_of_us if finds_outages else min(as_of_us, ended_us + later_us(rules))
     return DataRange(oldest, every, from_us(last_us))
@@ -120,10 +130,10 @@ def batches_with_other_tzdata(conn: psycopg.Connection, report_id: UUID) -> list
     return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
 
 
-def batches_without_outages(conn: psycopg.Connection, report_id: UUID) -> list[Batch]:
-    """Return the batches of a report with outages that a worker of the previous release computed without them."""
+def batches_without_parts(conn: psycopg.Connection, report_id: UUID) -> list[Batch]:
+    """Return the batches that a worker of the previous release computed without the part of a further file."""
     fields = _read_fields(conn, report_id)
-    rows = conn.execute(_SQL["without_outages"], {"report_id": report_id}).fetchall()
+    rows = conn.execute(_SQL["without_parts"], {"report_id": report_id}).fetchall()
     return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
 
 
@@ -170,8 +180,9 @@ def _read_fields(conn: psycopg.Connection, report_id: UUID) -> _ReportFields | N
 def _find_stale(
     conn: psycopg.Connection, report_id: UUID, fields: _ReportFields, until: int
 ) -> list[_StaleBatch]:
-    finds_outages = fields.detail or "outages" in fields.files
-    needed = data_range(fields.as_of, fields.policy, fields.windows, finds_outages=finds_outages)
+    finds_outages = needs_outages(fields.files, detail=fields.detail)
+    windows = measured_windows(fields.windows, fields.files)
+    needed = data_range(fields.as_of, fields.policy, windows, finds_outages=finds_outages)
     rows = conn.execute(
         _SQL["stale_batches"],
         {
@@ -179,6 +190,7 @@ def _find_stale(
             "until": until,
             "from_time": needed.from_time,
             "to_time": needed.to_time,
+            "by_labels": "summary" in fields.files,
         },
     )
     return [_StaleBatch(*row) for row in rows]

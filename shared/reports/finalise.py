@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from shared.db.queries import queries
 from shared.ids import new_id
 from shared.reports.claim import LeaseTerms
-from shared.reports.formats import FileKind
+from shared.reports.formats import WITHOUT_PARTS, FileKind
 from shared.reports.model import FileOfReport, FinaliseLease, Origin, Part, ReportFacts
 
 _SQL = queries("reports")
@@ -54,8 +54,10 @@ def count_open_batches(conn: psycopg.Connection, report_id: UUID) -> int:
 
 
 def list_parts(conn: psycopg.Connection, report_id: UUID, kind: FileKind = "report") -> list[Part]:
-    """Return the parts of one kind of file, in their order there."""
-    query = "list_parts" if kind == "report" else "list_outages_parts"
+    """Return the parts of one kind of file, in their order there. A file that is not made of parts has none."""
+    if kind in WITHOUT_PARTS:
+        return []
+    query = "list_parts" if kind == "report" else f"list_{kind}_parts"
     return [Part(*row) for row in conn.execute(_SQL[query], {"report_id": report_id})]
 
 

@@ -15,9 +15,11 @@ from shared.errors import InvalidRequest, TooManyOpenReports
 from shared.ids import new_id
 from shared.keys import StoreScope
 from shared.reports.acceptance import Accepted, BatchTerms
-from shared.reports.consistency import data_range
+from shared.reports.consistency import DataRange, data_range
+from shared.reports.excluded_reasons import refuse_dropped_weeks
 from shared.reports.formats import MAX_XLSX_ROWS
 from shared.reports.model import OPEN_STATES, Origin
+from shared.reports.needs import measured_windows, needs_every_poll, needs_outages
 from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
 from shared.reports.ranges import BatchRanges
 from shared.reports.read import scope_json
@@ -51,6 +53,8 @@ async def read_parameters(
     batch_stores = _stores_of_a_batch(request, head[1], terms)
     if batch_stores < terms.batch_stores and await _do_facts_reach(conn, request, head[1]):
         batch_stores = terms.batch_stores
+    if request.exclude_reasons:
+        await refuse_dropped_weeks(conn, _needed_range(request, head[1]))
     return {
         "id": new_id(),
         "accepted_seq": head[0],
@@ -89,7 +93,7 @@ async def insert_report(
         await _insert_ranges(conn, parameters, terms.ranges)
     else:
         await _insert_chosen(conn, parameters)
-    batches, rows, is_short = await fetch_one(conn, "count_batches", parameters) or (0, 0, False)
+    rows, is_short, homes = await fetch_one(conn, "count_batches", parameters) or (0, False, [])
     if "xlsx" in request.formats and rows > MAX_XLSX_ROWS:
         raise InvalidRequest(
             f"the report has {rows:,} stores, but an xlsx sheet holds at most {MAX_XLSX_ROWS:,} rows: use parquet or csv,"
@@ -97,7 +101,7 @@ async def insert_report(
             field="formats",
         )
     wake = ShortBatch if is_short else ComputeBatch
-    wakes = [wake(report_id=parameters["id"], batch_no=n) for n in range(batches)]
+    wakes = [wake(report_id=parameters["id"], batch_no=n, home=home) for n, home in enumerate(homes)]
     return Accepted(parameters["id"], wakes, open_reports + 1)
 
 
@@ -132,10 +136,8 @@ async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> N
 
 def _stores_of_a_batch(request: ReportRequest, as_of: datetime, terms: BatchTerms) -> int:
     """Return how many stores a batch holds. Raises `InvalidRequest` for windows that no report can have."""
-    _refuse_future(request.windows, to_us(as_of))
-    finds_outages = request.detail or "outages" in request.files
-    texts = [window.text for window in request.windows]
-    needed = data_range(as_of, request.policy, texts, finds_outages=finds_outages)
+    refuse_future(request.windows, to_us(as_of))
+    needed = _needed_range(request, as_of)
     read = needed.to_time - needed.every_from
     if read > _LONGEST_READ:
         raise InvalidRequest(
@@ -147,26 +149,39 @@ def _stores_of_a_batch(request: ReportRequest, as_of: datetime, terms: BatchTerm
     return max(1, min(terms.batch_stores, terms.batch_stores * _FULL_BATCH_US // read_us))
 
 
+def _needed_range(request: ReportRequest, as_of: datetime) -> DataRange:
+    return data_range(
+        as_of,
+        request.policy,
+        measured_windows([window.text for window in request.windows], request.files),
+        finds_outages=needs_outages(request.files, detail=request.detail),
+        excludes_reasons=bool(request.exclude_reasons),
+    )
+
+
 async def _do_facts_reach(conn: AsyncConnection, request: ReportRequest, as_of: datetime) -> bool:
     """Return whether daily facts are likely to give the numbers, so that batches read few polls.
 
     A worker that finds many without facts slices its batch.
     """
-    if request.detail or "outages" in request.files or not can_add_days(POLICIES[request.policy]):
+    excludes = bool(request.exclude_reasons)
+    if needs_every_poll(request.files, detail=request.detail, excludes_reasons=excludes):
+        return False
+    if not can_add_days(POLICIES[request.policy]):
         return False
     given = {"policy": request.policy, "day": (as_of - _FACTS_REACH).date()}
     row = await (await conn.execute(_FACTS["do_facts_reach"], given)).fetchone()
     return row is not None and bool(row[0])
 
 
-def _refuse_future(windows: Sequence[Window], as_of_us: int) -> None:
+def refuse_future(windows: Sequence[Window], as_of_us: int, field: str = "windows") -> None:
     """Raise `InvalidRequest` for a window that begins after `as_of` in every zone."""
     for window in windows:
         if window.dates is not None and window.dates.earliest_us > as_of_us:
             raise InvalidRequest(
                 f"the window {window.text} begins after as_of ({from_us(as_of_us):%Y-%m-%d}), so it has no data: give a later"
                 " as_of, or an earlier window",
-                field="windows",
+                field=field,
             )
 
 

@@ -11,7 +11,7 @@ from shared.storage import StoredObject
 
 # What a row of `report` is: a report, a job that computes daily facts or writes months of them into the bucket, or the
 # standing job of live state.
-JobKind = Literal["report", "facts", "facts_export", "now"]
+JobKind = Literal["report", "facts", "facts_export", "now", "seal", "unseal", "insights"]
 ReportState = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 
 
@@ -81,6 +81,7 @@ class Report:
     `failed_stores` holds the first of the `stores_failed` stores that could not be computed; it is empty in a list.
     `revision_of` is the first report of the chain of revisions; None if this is the first. `pinned_cut` is as in `Batch`.
     `facts_only_first` and `facts_only_last` bound the local dates that came from daily facts whose polls are gone.
+    `exclude_reasons` are the words of the reasons whose time is left out.
     """
 
     id: UUID
@@ -110,6 +111,7 @@ class Report:
     pinned_cut: int | None = None
     facts_only_first: date | None = None
     facts_only_last: date | None = None
+    exclude_reasons: Sequence[str] = ()
 
     @property
     def is_final(self) -> bool:
@@ -136,7 +138,7 @@ class FinaliseLease:
 class ReportFacts:
     """What was asked for, and `read_seq`, the ledger number up to which all batches agree.
 
-    `stores` is as `StoreFilter.as_json`.
+    `stores` is as `StoreFilter.as_json`. `exclude_reasons` are the words of the reasons whose time is left out.
     """
 
     as_of: datetime
@@ -148,6 +150,7 @@ class ReportFacts:
     files: Sequence[FileKind]
     stores: Mapping[str, Any] | None
     scope: Mapping[str, str] | None
+    exclude_reasons: Sequence[str]
     read_seq: int
     stores_failed: int
 
@@ -156,7 +159,7 @@ class ReportFacts:
 class Part:
     """The uploaded result of one batch for one file. Batch 0 also has the header.
 
-    The report has a row for each store that did not fail, the file of outages a row for each outage.
+    The report has a row for each store that did not fail, the file of outages a row for each outage, and so on.
     """
 
     key: str

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -37,7 +37,10 @@ class StoreFilter:
 
 @dataclass(frozen=True)
 class ReportParameters:
-    """What a report measures and produces. Windows are parsed and in column order; None for stores means every store."""
+    """What a report measures and produces. Windows are parsed and in column order; None for stores means every store.
+
+    `exclude_reasons` are the words of reasons whose time is left out, sorted.
+    """
 
     policy: str = DEFAULT_POLICY
     detail: bool = False
@@ -45,6 +48,8 @@ class ReportParameters:
     formats: tuple[FileFormat, ...] = ("csv",)
     files: tuple[FileKind, ...] = ("report",)
     stores: StoreFilter | None = None
+    # Not in the text that is hashed: requests without reasons keep the hash that they had in the release before.
+    exclude_reasons: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -58,6 +63,7 @@ class ReportParameters:
                 "formats": tuple(known.get("formats", ("csv",))),
                 "files": tuple(known.get("files", ("report",))),
                 "stores": StoreFilter.of(given.get("ids"), given.get("labels")),
+                "exclude_reasons": tuple(known.get("exclude_reasons", ())),
             }
         )
 
@@ -70,6 +76,7 @@ class ReportParameters:
             "formats": list(self.formats),
             "files": list(self.files),
             "stores": None if self.stores is None else self.stores.as_json(),
+            "exclude_reasons": list(self.exclude_reasons),
         }
 
 
@@ -88,7 +95,8 @@ class ReportRequest(ReportParameters):
     @property
     def sha256(self) -> bytes:
         """A hash that equal requests share."""
-        return hashlib.sha256(repr(self).encode()).digest()
+        reasons = repr(self.exclude_reasons) if self.exclude_reasons else ""
+        return hashlib.sha256((repr(self) + reasons).encode()).digest()
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from shared.db.queries import queries
 from shared.storage import ListedObject, Storage
 
 PREFIX = "reports/"
-# Months of daily facts. Nothing but their abandoned uploads is ever removed.
+# Months of daily facts, and weeks of polls. Nothing but their abandoned uploads is removed here.
 FACTS_PREFIX = "facts/"
+_POLLS_PREFIX = "polls/"
 _SQL = queries("reports")
 _MOST_AT_ONCE = 100
 # A part is uploaded before the row that points to it is committed.
@@ -77,10 +78,10 @@ def sweep_bucket(
             if item.modified < before:
                 storage.delete(item.key)
                 objects += 1
-    for upload in chain(storage.open_uploads(PREFIX), storage.open_uploads(FACTS_PREFIX)):
+    for upload in chain.from_iterable(map(storage.open_uploads, (PREFIX, FACTS_PREFIX, _POLLS_PREFIX))):
         if not may_continue():
             break
-        if upload.key.startswith(FACTS_PREFIX) and upload.begun < before:
+        if upload.key.startswith((FACTS_PREFIX, _POLLS_PREFIX)) and upload.begun < before:
             storage.abort(upload)
             uploads += 1
             continue

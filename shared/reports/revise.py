@@ -16,8 +16,9 @@ from shared.db.queries import queries
 from shared.errors import InvalidRequest, ReportNotRevisable
 from shared.reports.acceptance import Accepted, BatchTerms
 from shared.reports.consistency import data_range
-from shared.reports.insert_report import insert_report, note_interest, read_parameters
+from shared.reports.insert_report import fetch_one, insert_report, note_interest, read_parameters
 from shared.reports.model import NOWHERE, Origin
+from shared.reports.needs import measured_windows, needs_outages
 from shared.reports.parameters import ReportCaller, ReportParameters, ReportRequest
 from shared.reports.read import get_report, scope_json
 from shared.reports.trigger import accept_once, in_one_snapshot
@@ -107,7 +108,8 @@ async def _find_or_insert(
             await note_interest(conn, found[0], caller)
             return Accepted(found[0])
     accepted = await insert_report(conn, again, parameters, caller, terms)
-    await conn.execute(_SQL["mark_revision"], parameters)
+    # Its result is awaited here, because a number that is taken must be found out before COMMIT.
+    await fetch_one(conn, "mark_revision", parameters)
     return accepted
 
 
@@ -135,10 +137,9 @@ async def _refuse_unreadable(conn: AsyncConnection, original: dict[str, Any]) ->
             f" {POLICY_VERSION}, so its numbers cannot be made again: use the cut latest",
             field="cut",
         )
-    finds_outages = original["detail"] or "outages" in original["files"]
-    needed = data_range(
-        original["as_of"], original["policy"], original["windows"], finds_outages=finds_outages
-    )
+    finds_outages = needs_outages(original["files"], detail=original["detail"])
+    windows = measured_windows(original["windows"], original["files"])
+    needed = data_range(original["as_of"], original["policy"], windows, finds_outages=finds_outages)
     cursor = await conn.execute(FIND_GONE, {"seq": original["cut"], **needed._asdict()})
     for oldest, weeks in await cursor.fetchall():
         GoneData(oldest, weeks).refuse(original["cut"])

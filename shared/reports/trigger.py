@@ -13,6 +13,7 @@ from shared.audit import record_async
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, IdempotencyKeyReused
 from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.excluded_reasons import refuse_unknown_reasons
 from shared.reports.insert_report import (
     fetch_one,
     insert_report,
@@ -68,7 +69,8 @@ async def in_one_snapshot(conn: AsyncConnection, step: Callable[[], Awaitable[T]
         for _ in range(_MOST_TRIES):
             # Another transaction took the same Idempotency-Key, question or schedule. The next try sees it.
             with suppress(SerializationFailure):
-                async with conn.transaction():
+                # In a pipeline, a statement whose result nobody waits for costs no round trip, and nor does COMMIT.
+                async with conn.pipeline(), conn.transaction():
                     return await step()
         raise DatabaseUnavailable("too many concurrent requests for the same report: try again")
     finally:
@@ -147,6 +149,7 @@ async def _find_or_insert(
     unusable: Sequence[UUID],
 ) -> Accepted:
     await refuse_unknown(conn, request.stores, caller.visible)
+    await refuse_unknown_reasons(conn, request.exclude_reasons)
     parameters = await read_parameters(conn, request, caller, terms, origin)
     same = {**parameters, "unusable": list(unusable)}
     if not request.force and (found := await fetch_one(conn, "find_same", same)):

@@ -28,6 +28,7 @@ class ScheduleTerms:
     report: Mapping[str, Any]
     webhook_url: str | None = None
     s3_prefix: str | None = None
+    channels: Sequence[str] = ()
 
     @property
     def stores(self) -> StoreFilter | None:

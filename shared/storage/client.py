@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -26,6 +26,7 @@ class Patience:
     attempts: int
 
 
+_PIECE_TYPE = "binary/octet-stream"
 # For a worker with a batch or a file in hand, and for a service that answers a caller.
 PATIENT = Patience(connect_s=3, read_s=10, attempts=3)
 BRIEF = Patience(connect_s=1, read_s=2, attempts=2)
@@ -45,7 +46,7 @@ def make_client(settings: Settings, endpoint: str, patience: Patience = PATIENT)
 
 
 def _build_client(settings: Settings, endpoint: str, patience: Patience) -> "S3Client":
-    return make_session(settings).client(
+    client = make_session(settings).client(
         "s3",
         endpoint_url=endpoint or None,
         config=Config(
@@ -60,6 +61,13 @@ def _build_client(settings: Settings, endpoint: str, patience: Patience) -> "S3C
             max_pool_connections=16,
         ),
     )
+    client.meta.events.register("before-call.s3.UploadPart", _name_type_of_piece)
+    return client
+
+
+def _name_type_of_piece(params: dict[str, Any], **_: object) -> None:
+    """Give a piece of an object a type. SeaweedFS looks into a piece without one, and compresses it if it is text."""
+    params["headers"]["Content-Type"] = _PIECE_TYPE
 
 
 def make_session(settings: Settings) -> boto3.Session:

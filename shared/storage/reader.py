@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from shared.errors import ObjectCorrupt, ObjectGone
-from shared.storage.client import translated_errors
+from shared.storage.client import status_of, translated_errors
 from shared.storage.objects import Expected
 
 if TYPE_CHECKING:
@@ -32,6 +35,21 @@ def read_object(client: "S3Client", bucket: str, expected: Expected) -> Iterator
     _refuse_size(expected, size_bytes)
     if digest.hexdigest() != expected.sha256:
         raise ObjectCorrupt(f"the object {expected.key} has changed: its SHA-256 is not the stored one")
+
+
+def read_range(client: "S3Client", bucket: str, key: str, first: int, length: int) -> bytes:
+    """Return some bytes of an object; see `Storage.read_range`."""
+    with translated_errors():
+        try:
+            answer = client.get_object(Bucket=bucket, Key=key, Range=f"bytes={first}-{first + length - 1}")
+        except client.exceptions.NoSuchKey as error:
+            raise ObjectGone(f"the object {key} is not in the bucket") from error
+        except ClientError as error:
+            if status_of(error) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise ObjectCorrupt(f"the object {key} has changed: it is too short") from error
+            raise
+        with answer["Body"] as body:
+            return body.read()
 
 
 def _refuse_size(expected: Expected, size_bytes: int) -> None:

@@ -16,7 +16,7 @@ from shared.storage.bucket import bucket_exists, create_bucket, is_readable_by_s
 from shared.storage.client import PATIENT, Patience, make_client, make_session, status_of, translated_errors
 from shared.storage.link import LinkTarget
 from shared.storage.objects import Expected, ListedObject, OpenUpload, StoredObject
-from shared.storage.reader import read_object
+from shared.storage.reader import read_object, read_range
 from shared.storage.writer import MultipartUpload, ObjectWriter
 
 if TYPE_CHECKING:
@@ -76,6 +76,13 @@ class Storage:
         Raises `StorageUnavailable`, `ObjectGone`, and `ObjectCorrupt` as soon as a mismatch is certain.
         """
         return read_object(self._client, self.bucket, expected)
+
+    def read_range(self, key: str, first: int, length: int) -> bytes:
+        """Return `length` bytes of an object from the byte `first` on, not verified; fewer if the object ends before.
+
+        Raises `StorageUnavailable`, `ObjectGone` and `ObjectCorrupt`.
+        """
+        return read_range(self._client, self.bucket, key, first, length)
 
     def verify(self, expected: Expected) -> None:
         """Read an object to its end. Raises as `read` does."""

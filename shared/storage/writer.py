@@ -22,7 +22,8 @@ class ObjectWriter(RawIOBase):
 
     def __init__(self, key: str, upload: "MultipartUpload", on_piece: Callable[[], None]) -> None:
         self._key, self._upload, self._on_piece = key, upload, on_piece
-        self._digest, self._size_bytes, self._buffer = hashlib.sha256(), 0, bytearray()
+        self._digest, self._size_bytes = hashlib.sha256(), 0
+        self._piece, self._held_bytes = bytearray(_PIECE_BYTES), 0
 
     def writable(self) -> bool:
         return True
@@ -34,19 +35,24 @@ class ObjectWriter(RawIOBase):
         view = memoryview(data).cast("B")
         self._digest.update(view)
         self._size_bytes += len(view)
-        self._buffer += view
-        while len(self._buffer) >= _PIECE_BYTES:
-            self._on_piece()
-            self._upload.send_piece(bytes(self._buffer[:_PIECE_BYTES]))
-            del self._buffer[:_PIECE_BYTES]
-        return len(view)
+        written = 0
+        while written < len(view):
+            some = view[written : written + _PIECE_BYTES - self._held_bytes]
+            self._piece[self._held_bytes : self._held_bytes + len(some)] = some
+            self._held_bytes += len(some)
+            written += len(some)
+            if self._held_bytes == _PIECE_BYTES:
+                self._on_piece()
+                self._upload.send_piece(bytes(self._piece))
+                self._held_bytes = 0
+        return written
 
     def close(self) -> None:
         """Do nothing. The block of `Storage.writing` ends the object; a library that closes its file must not."""
 
     def finish(self) -> None:
         """Send the rest. The object exists when this returns."""
-        self._upload.finish(bytes(self._buffer))
+        self._upload.finish(bytes(memoryview(self._piece)[: self._held_bytes]))
 
     def stored(self) -> StoredObject:
         """Return what was written."""

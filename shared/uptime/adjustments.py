@@ -1,4 +1,4 @@
-"""What changes the weekly hours of a batch's stores: dated hours, special days, lifetimes and closures."""
+"""What a batch's stores have besides weekly hours and polls: other hours, lifetimes, closures, and notes about polls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from shared.uptime.calendar import Hours
 from shared.uptime.closures import NO_CLOSURES, NO_LIFETIMES, Closures, Lifetimes, Schedule, schedule_of
 from shared.uptime.dates import NO_DATED_HOURS, NO_SPECIAL_DAYS, DatedHours, SpecialDays
 from shared.uptime.intervals import Int64s
+from shared.uptime.notes import NO_NOTES, PollNotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Adjustments:
     special_days: SpecialDays = NO_SPECIAL_DAYS
     lifetimes: Lifetimes = NO_LIFETIMES
     closures: Closures = NO_CLOSURES
+    notes: PollNotes = NO_NOTES
 
     def renumbered(self, number: Int64s) -> Self:
         """Return the adjustments of some stores. `number` holds the new index of each store, and -1 for the others."""
@@ -42,6 +44,7 @@ class Adjustments:
                 number[closures.store[closed]],
                 *(values[closed] for values in (closures.starts_us, closures.ends_us, closures.treatment)),
             ),
+            notes=self.notes.renumbered(number),
         )
 
 
@@ -56,4 +59,5 @@ def adjusted_schedule(
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
     spans = spans_by_date(zones, hours, adjustments.dated_hours, adjustments.special_days, (lo_us, hi_us))
-    return schedule_of(spans, adjustments.lifetimes, adjustments.closures, len(zones))
+    schedule = schedule_of(spans, adjustments.lifetimes, adjustments.closures, len(zones))
+    return replace(schedule, notes=adjustments.notes) if len(adjustments.notes) else schedule

@@ -8,9 +8,18 @@ from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure, measure_states
-from shared.uptime.outages import Outages, find_outages, outage_states, quiet_since, without_superseded
+from shared.uptime.outage_reasons import ReasonTimes
+from shared.uptime.outages import (
+    Outages,
+    find_outages,
+    find_reason_times,
+    outage_states,
+    quiet_since,
+    without_superseded,
+)
 from shared.uptime.policy import Policy, history_us, later_us, outage_history_us
-from shared.uptime.states import PollHistory, Polls
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import Polls, States
 from shared.uptime.window import Window
 
 
@@ -21,6 +30,25 @@ class StoreHistory:
     zones: Sequence[str | None]
     hours: Hours
     polls: Polls
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredOutages:
+    """What a batch of stores was in each window, and its outages, one element a window."""
+
+    measures: Measures
+    outages: Sequence[Outages]
+    _history: PollHistory
+    _spoken: States
+    _windows_us: tuple[Int64s, Int64s]
+
+    def reason_times(self, windows: int) -> list[ReasonTimes]:
+        """Return the down time by reason in each of the first windows."""
+        starts_us, ends_us = self._windows_us
+        return [
+            find_reason_times(self._history, self._spoken, (starts_us[:, number], ends_us[:, number]))
+            for number in range(windows)
+        ]
 
 
 def measure_batch(
@@ -65,21 +93,24 @@ def measure_outages(
     *,
     detail: bool = True,
     adjustments: Adjustments = NO_ADJUSTMENTS,
-) -> tuple[Measures, list[Outages]]:
+) -> MeasuredOutages:
     """Measure the stores as `measure_batch` does, and return their outages in each window too.
 
-    For stores that `quiet_since` names, the polls must also have the last one before the instant that it gives.
+    For stores that `quiet_since` names, the polls must also have the last one before the instant that it gives. If reasons
+    are excluded, the polls must reach back to `outage_history_us(policy)`.
     """
     windows_us = starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, as_of_us)
-    # Before the time that the windows need, only the last measured time of each store can matter.
-    needed_us = first_us + outage_history_us(policy) - history_us(policy)
-    schedule = replace(schedule, measured=without_superseded(schedule.measured, needed_us))
-    history = PollHistory(schedule.measured, stores.polls, first_us, as_of_us, len(starts_us), policy)
+    if not schedule.notes.excluded:
+        # Before the time that the windows need, only the last measured time of each store can matter.
+        needed_us = first_us + outage_history_us(policy) - history_us(policy)
+        schedule = replace(schedule, measured=without_superseded(schedule.measured, needed_us))
+    history = PollHistory(schedule, stores.polls, first_us, as_of_us, len(starts_us), policy)
     spoken = outage_states(history)
     found = [
         find_outages(history, spoken, (starts_us[:, number], ends_us[:, number]))
         for number in range(len(windows))
     ]
-    return measure_states(schedule, history, spoken, windows_us, detail=detail), found
+    measures = measure_states(schedule, history, spoken, windows_us, detail=detail)
+    return MeasuredOutages(measures, found, history, spoken, windows_us)

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from shared.uptime.policy import Edges, Fill, Policy, reach_us
-from shared.uptime.states import PollHistory, are_linked, break_instants, slot_after
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import are_linked, breaks_before, slot_after
 
 
 class Rule(StrEnum):
@@ -15,6 +18,7 @@ class Rule(StrEnum):
     LIFETIME = "lifetime"  # the store opens for the first time, or closes for good
     CLOSURE = "closure"  # a closure begins or ends
     POLL = "poll"  # the break is at a poll
+    EVENT = "event"  # the break is at an event
     MIDPOINT = "midpoint"  # the break is halfway between two polls
     SLOT = "slot"  # the break was rounded up to the policy's grid
     STALE = "stale"  # a poll reaches no farther than the policy's horizon
@@ -44,7 +48,8 @@ class Borders:
     def __init__(self, history: PollHistory, edges: SpanEdges, as_of_us: int, policy: Policy) -> None:
         polls, group = history.deciding
         at_us = polls.at_us
-        exact_us = break_instants(at_us[:-1], at_us[1:], policy.fill)
+        exact_us = breaks_before(polls, np.arange(1, len(at_us)), policy.fill)
+        self._is_event = np.zeros(len(at_us), np.bool_) if polls.event is None else polls.event
         self._at_us = at_us.tolist()
         self._together = are_linked(group, at_us[:-1], at_us[1:], reach_us(policy)).tolist()
         self._exact_us, self._breaks_us = exact_us.tolist(), slot_after(exact_us, policy.slot_us).tolist()
@@ -62,7 +67,7 @@ class Borders:
         elif at_us in self._opens:
             rule = self._opens[at_us]
         elif at_us == self._at_us[poll]:
-            rule = Rule.POLL
+            rule = Rule.EVENT if self._is_event[poll] else Rule.POLL
         return Border(at_us, rule)
 
     def end_border(self, poll: int, at_us: int) -> Border:
@@ -82,4 +87,6 @@ class Borders:
         return bool(self._together[gap]) and bool(self._breaks_us[gap] == at_us)
 
     def _rule_of_break(self, gap: int) -> Rule:
-        return self._break_rule if self._exact_us[gap] == self._breaks_us[gap] else Rule.SLOT
+        if self._exact_us[gap] != self._breaks_us[gap]:
+            return Rule.SLOT
+        return Rule.EVENT if self._is_event[gap + 1] else self._break_rule

@@ -11,6 +11,7 @@ import numpy as np
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line, between, intersect_intervals, union
+from shared.uptime.notes import NO_NOTES, PollNotes
 
 # Stands for a missing `ends_us` or `closed_us`; negative, for a missing `opened_us`.
 NEVER_US: Final = 1 << 60
@@ -71,11 +72,13 @@ class Schedule:
     """The scheduled time of a batch in three parts that do not overlap.
 
     `measured` are the spans that polls speak about. `excluded` time is not asked about, `as_up` time counts as up.
+    `notes` are what some of these polls say besides a status.
     """
 
     measured: Spans
     excluded: Spans
     as_up: Spans
+    notes: PollNotes = NO_NOTES
 
     @classmethod
     def of(cls, spans: Spans) -> Self:

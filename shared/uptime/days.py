@@ -17,7 +17,8 @@ from shared.uptime.intervals import Int64s
 from shared.uptime.kernel import Measures, measure_states
 from shared.uptime.outages import outage_states, without_superseded
 from shared.uptime.policy import LOOKBACK_US, Policy, history_us, later_us, outage_history_us
-from shared.uptime.states import PollHistory, States
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import States
 from shared.uptime.tiles import TileState, last_state_before, measured_before, tiled
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
@@ -64,7 +65,7 @@ def measure_days(
     # Before the time that the days need, only the last measured time of each store can matter.
     needed_us = first_us + outage_history_us(policy) - history_us(policy)
     schedule = replace(schedule, measured=without_superseded(schedule.measured, needed_us))
-    history = PollHistory(schedule.measured, stores.polls, first_us, as_of_us, len(edges_us), policy)
+    history = PollHistory(schedule, stores.polls, first_us, as_of_us, len(edges_us), policy)
     spoken = outage_states(history)
     measures = measure_states(schedule, history, spoken, (edges_us[:, :-1], edges_us[:, 1:]))
     return DayMeasures(measures, _count_begun(history, spoken, edges_us))
@@ -83,7 +84,7 @@ def _count_begun(history: PollHistory, spoken: States, edges_us: Int64s) -> Int6
     follows[1:] = tiles.store[1:] == tiles.store[:-1]
     was_down, ended_us = np.roll(is_down, 1), np.roll(tiles.end_us, 1)
     before = last_state_before(history, spoken, starts_us, LOOKBACK_US)
-    found, last_us = measured_before(line, history.spans, starts_us, LOOKBACK_US)
+    found, last_us = measured_before(line, history.measured, starts_us, LOOKBACK_US)
     before_us = starts_us - LOOKBACK_US
     before_us[found] = last_us
     first = np.flatnonzero(~follows)

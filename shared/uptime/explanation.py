@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from shared.uptime.borders import Border, Rule
+from shared.uptime.notes import NO_REASON
 from shared.uptime.opening_times import OpeningTimes
 from shared.uptime.store_terms import HoursSource, StoreClosure, StoreTerms
 from shared.uptime.timeline import State, StateSegment, StoreTimeline
@@ -21,6 +22,7 @@ class StateRule(StrEnum):
     CARRY = "carry"  # a poll from before the opening, or from before a closure, still holds
     SILENCE = "silence"  # no poll covers the time
     CLOSURE = "closure"  # a closure decides
+    REASON = "reason"  # a poll covers the time, and its reason is excluded
     HOURS = "hours"  # the hours leave the store closed
     LIFETIME = "lifetime"  # the store does not exist yet, or no longer
 
@@ -30,7 +32,8 @@ class AccountedSegment:
     """Time in one state, with everything that makes it so.
 
     `polls_us` are the instants of the polls that decide the state, in order. `hours` opened the store, or left it closed.
-    `folded` is the number of segments that were folded into this one, 1 if none were.
+    `folded` is the number of segments that were folded into this one, 1 if none were. `reason` is the number of the reason
+    that the polls gave.
     """
 
     begin: Border
@@ -41,6 +44,7 @@ class AccountedSegment:
     hours: tuple[HoursSource, ...] = ()
     closure: StoreClosure | None = None
     folded: int = 1
+    reason: int = NO_REASON
 
 
 def explain_window(
@@ -60,7 +64,7 @@ def explain_window(
 
 def fold_runs(segments: Sequence[AccountedSegment]) -> list[AccountedSegment]:
     """Fold each run of segments that differ in their polls only into one."""
-    runs = groupby(segments, key=lambda one: (one.state, one.rule, one.hours, one.closure))
+    runs = groupby(segments, key=lambda one: (one.state, one.rule, one.hours, one.closure, one.reason))
     return [_fold(list(run)) for _, run in runs]
 
 
@@ -74,6 +78,8 @@ def _explain_open(segment: StateSegment, times: OpeningTimes) -> AccountedSegmen
         rule = StateRule.CLOSURE
     elif segment.poll_us is None:
         rule = StateRule.SILENCE
+    elif segment.state is State.EXCLUDED:
+        rule = StateRule.REASON
     else:
         rule = StateRule.CARRY if segment.carried else StateRule.POLL
     return AccountedSegment(
@@ -84,6 +90,7 @@ def _explain_open(segment: StateSegment, times: OpeningTimes) -> AccountedSegmen
         () if segment.poll_us is None else (segment.poll_us,),
         times.opened_by(segment.begin.at_us, segment.end.at_us),
         segment.closure,
+        reason=segment.reason,
     )
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.uptime.closures import Schedule
-from shared.uptime.intervals import Int64s, elapsed_before
-from shared.uptime.policy import NoData, Policy, certain_us, history_us
-from shared.uptime.states import PollHistory, Polls, States, are_linked
+from shared.uptime.intervals import Int64s, elapsed_before, intersect_intervals
+from shared.uptime.policy import NoData, Policy, history_us
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import Polls, States, are_sure
 
 __all__ = ["Measures", "Polls", "measure", "measure_states"]
 
@@ -52,7 +53,7 @@ def measure(
     """
     starts_us, _ = windows_us
     first_us = int(starts_us.min(initial=as_of_us)) - history_us(policy)
-    history = PollHistory(schedule.measured, polls, first_us, as_of_us, len(starts_us), policy)
+    history = PollHistory(schedule, polls, first_us, as_of_us, len(starts_us), policy)
     return measure_states(schedule, history, history.states(joined=True), windows_us, detail=detail)
 
 
@@ -85,30 +86,32 @@ def measure_states(
         within(state.store[chosen], state.begin_us[chosen], state.end_us[chosen])
         for chosen in (np.flatnonzero(state.active), np.flatnonzero(~state.active))
     )
-    open_us = between(*history.span_places)
+    open_us = between(*history.measured_places)
     up_us, down_us = _apply_no_data(open_us, up_us, down_us, policy.no_data)
 
     sure_up_us = sure_down_us = polls_within = excluded_us = np.zeros_like(open_us)
     if detail:
         counted, span = history.counted
-        before, after = slice(None, -1), slice(1, None)
-        agree = are_linked(span, counted.at_us[before], counted.at_us[after], certain_us(policy))
-        agree &= counted.active[before] == counted.active[after]
+        place = line.place(counted.store, counted.at_us)
+        sure = are_sure(counted, span, policy)
         sure_up_us, sure_down_us = (
-            within(counted.store[after][chosen], counted.at_us[before][chosen], counted.at_us[after][chosen])
+            between(*_still_measured(history, place[:-1][chosen], place[1:][chosen]))
             for chosen in (
-                np.flatnonzero(agree & counted.active[after]),
-                np.flatnonzero(agree & ~counted.active[after]),
+                np.flatnonzero(sure & counted.active[:-1]),
+                np.flatnonzero(sure & ~counted.active[:-1]),
             )
         )
-        place = line.place(counted.store, counted.at_us)
+        # Also polls that speak for no time, such as one at the very end.
+        if (left_out := history.is_excluded(counted)).any():
+            place = place[~left_out]
         polls_until = np.searchsorted(place, ends + (ends_us >= as_of_us))
         polls_within = polls_until - np.searchsorted(place, starts)
     if len(as_up.store):
         as_up_us = within(as_up.store, as_up.open_us, as_up.close_us)
         open_us, up_us, sure_up_us = open_us + as_up_us, up_us + as_up_us, sure_up_us + as_up_us
-    if len(excluded.store):
-        excluded_us = within(excluded.store, excluded.open_us, excluded.close_us)
+    for spans in (excluded, history.left_out):
+        if len(spans.store):
+            excluded_us = excluded_us + within(spans.store, spans.open_us, spans.close_us)
     return Measures(
         excluded_us=excluded_us,
         open_us=open_us,
@@ -119,6 +122,14 @@ def measure_states(
         up_max_us=open_us - sure_down_us,
         polls=polls_within,
     )
+
+
+def _still_measured(history: PollHistory, begin: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
+    """Return what intervals of the line inside spans have in common with the time that is not left out."""
+    if not len(history.left_out.store):
+        return begin, end
+    _, begin, end = intersect_intervals(begin, end, *history.measured_places)
+    return begin, end
 
 
 def _apply_no_data(open_us: Int64s, up_us: Int64s, down_us: Int64s, no_data: NoData) -> tuple[Int64s, Int64s]:

@@ -16,11 +16,12 @@ from shared.uptime.batch import StoreHistory
 from shared.uptime.bounds import midnights_us
 from shared.uptime.closures import Schedule
 from shared.uptime.intervals import Bools, Int64s, Line, elapsed_before
-from shared.uptime.kernel import measure
+from shared.uptime.kernel import measure_states
 from shared.uptime.live_hours import AS_UP, EXCLUDED, MEASURED, OUTSIDE, Whereabouts, locate
 from shared.uptime.live_polls import MISSING, LastRun, LatestPolls, last_polls, last_runs, usual_gaps_us
 from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Policy
-from shared.uptime.states import Polls, in_order, polls_inside_spans
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import Polls
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
 POLICY: Final[Policy] = POLICIES[DEFAULT_POLICY]
@@ -63,6 +64,7 @@ class LiveRows:
     since_latest_us: Int64s
     last_poll_us: Int64s
     last_active: Bools
+    open_from_us: Int64s
     open_until_us: Int64s
     opens_at_us: Int64s
     day_from_us: Int64s
@@ -121,12 +123,13 @@ def live_rows(
     """
     number, range_us = len(stores.zones), border_range_us(now_us)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, *range_us)
-    seen = _look(stores.polls, schedule, adjustments, number, now_us, silent_us)
+    history = PollHistory(schedule, stores.polls, range_us[0], now_us, number, POLICY)
+    seen = _look(stores.polls, schedule, history, adjustments, silent_us)
     state = _states(seen)
     earliest_us, latest_us = _since(seen, state)
     day_from_us, day_until_us = _today(stores.zones, now_us)
     accrues = _accruals(seen)
-    up_us, down_us = _measure_today(schedule, stores.polls, day_from_us, now_us)
+    up_us, down_us = _measure_today(schedule, history, day_from_us)
     begun_us = np.where(seen.where.kind == AS_UP, seen.where.open_us, seen.run.at_us)
     counted_us = np.where(accrues == NOTHING_ACCRUES, day_from_us, np.maximum(day_from_us, begun_us))
     elapsed_us = now_us - counted_us
@@ -138,7 +141,8 @@ def live_rows(
         since_latest_us=latest_us,
         last_poll_us=seen.last.at_us,
         last_active=seen.last.active,
-        open_until_us=np.where((state <= SILENT), seen.where.close_us, MISSING),
+        open_from_us=np.where(state <= SILENT, seen.where.open_us, MISSING),
+        open_until_us=np.where(state <= SILENT, seen.where.close_us, MISSING),
         opens_at_us=np.where((state == CLOSED) | (state == EXCLUDED_NOW), seen.where.opens_us, MISSING),
         day_from_us=day_from_us,
         counted_us=counted_us,
@@ -153,15 +157,13 @@ def live_rows(
 
 
 def _look(
-    polls: Polls, schedule: Schedule, adjustments: Adjustments, number: int, now_us: int, silent_us: int
+    polls: Polls, schedule: Schedule, history: PollHistory, adjustments: Adjustments, silent_us: int
 ) -> _StoresSeen:
-    spans, range_us = schedule.measured, border_range_us(now_us)
-    line = Line.covering(*range_us, number)
-    ordered, place = in_order(polls, line, now_us)
-    recent = np.flatnonzero(ordered.at_us >= history_from_us(now_us))
-    opens, closes = line.place(spans.store, spans.open_us), line.place(spans.store, spans.close_us)
-    some = _select(ordered, recent)
-    counted, span, _ = polls_inside_spans(some, place[recent], opens, closes)
+    now_us, number = history.as_of_us, history.stores
+    range_us = border_range_us(now_us)
+    (ordered, _), (inside, span) = history.ordered, history.counted
+    recent = np.flatnonzero(inside.at_us >= history_from_us(now_us))
+    counted, span = _select(inside, recent), span[recent]
     where = locate(schedule, number, now_us, range_us)
     run = last_runs(counted, span, number)
     gap_us = usual_gaps_us(counted, span, number)
@@ -183,7 +185,8 @@ def _look(
 
 
 def _select(polls: Polls, chosen: Int64s | Bools) -> Polls:
-    return Polls(polls.store[chosen], polls.at_us[chosen], polls.active[chosen])
+    event = None if polls.event is None else polls.event[chosen]
+    return Polls(polls.store[chosen], polls.at_us[chosen], polls.active[chosen], event)
 
 
 def _states(seen: _StoresSeen) -> Int64s:
@@ -231,11 +234,10 @@ def _today(zones: Sequence[str | None], now_us: int) -> tuple[Int64s, Int64s]:
     return edges_us[row, today][zone], edges_us[row, today + 1][zone]
 
 
-def _measure_today(
-    schedule: Schedule, polls: Polls, day_from_us: Int64s, now_us: int
-) -> tuple[Int64s, Int64s]:
-    windows_us = day_from_us[:, None], np.full((len(day_from_us), 1), now_us)
-    measures = measure(schedule, polls, now_us, windows_us, POLICY, detail=False)
+def _measure_today(schedule: Schedule, history: PollHistory, day_from_us: Int64s) -> tuple[Int64s, Int64s]:
+    windows_us = day_from_us[:, None], np.full((len(day_from_us), 1), history.as_of_us)
+    states = history.states(joined=True)
+    measures = measure_states(schedule, history, states, windows_us, detail=False)
     return measures.up_us[:, 0], measures.down_us[:, 0]
 
 

@@ -23,7 +23,7 @@ class LastRun:
     """One element a store, of the polls that count: the last one, and the run of equal polls that it ends.
 
     `span` is the index of the last poll's span, `first_us` the first poll of the run, `before_us` the poll before the run,
-    which says the opposite. What a store does not have is `MISSING`.
+    which says the opposite; or the first poll itself, if it is an event. What a store does not have is `MISSING`.
     """
 
     span: Int64s
@@ -67,6 +67,8 @@ def last_runs(counted: Polls, span: Int64s, stores: int) -> LastRun:
     follows = (before >= 0) & (counted.store[before] == counted.store[last])
     active[has], number[has] = counted.active[last], last - first + 1
     before_us = np.where(follows, counted.at_us[before], MISSING)
+    if counted.event is not None:
+        before_us = np.where(counted.event[first], counted.at_us[first], before_us)
     for array, values in zip(
         found, (span[last], counted.at_us[last], counted.at_us[first], before_us), strict=True
     ):

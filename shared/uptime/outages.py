@@ -10,9 +10,18 @@ from typing import Final
 import numpy as np
 
 from shared.uptime.calendar import Spans
+from shared.uptime.closures import Schedule
 from shared.uptime.intervals import Bools, Int64s, Line
+from shared.uptime.outage_reasons import (
+    ReasonText,
+    ReasonTimes,
+    reasons_of_runs,
+    reasons_of_tiles,
+    sum_reasons,
+)
 from shared.uptime.policy import LOOKBACK_US, Policy, outage_history_us
-from shared.uptime.states import PollHistory, Polls, States
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import Polls, States
 from shared.uptime.tiles import Tiles, TileState, last_state_before, measured_before, tiled
 
 NO_INSTANT: Final = int(np.iinfo(np.int64).min)  # numpy's not-a-time, once the array is viewed as instants
@@ -32,7 +41,8 @@ class Outages:
 
     `down_us` is the down time in the window; the outages of a store add up to its `down_us` in `Measures`, but for a
     policy that scales. The rest is as seen from `as_of`: an outage may end after its window. `end` holds `End`s.
-    `polls` counts the inactive polls that speak in the outage. An instant that does not exist is `NO_INSTANT`.
+    `polls` counts the inactive polls that speak in the outage, and `reasons` has theirs. An instant that does not exist
+    is `NO_INSTANT`.
     """
 
     store: Int64s
@@ -47,18 +57,19 @@ class Outages:
     first_down_poll_us: Int64s
     last_down_poll_us: Int64s
     first_up_poll_us: Int64s
+    reasons: ReasonText
 
 
 def outages_of(
-    spans: Spans, polls: Polls, as_of_us: int, window_us: tuple[Int64s, Int64s], policy: Policy
+    schedule: Schedule, polls: Polls, as_of_us: int, window_us: tuple[Int64s, Int64s], policy: Policy
 ) -> Outages:
     """Return the outages of every store in its own window `[start, end)`: two arrays with one element a store.
 
-    `spans` is the measured time. It and the polls must reach back to `outage_history_us(policy)` before the earliest start.
+    The schedule and the polls must reach back to `outage_history_us(policy)` before the earliest start.
     """
     starts_us, ends_us = window_us
     first_us = int(starts_us.min(initial=as_of_us)) - outage_history_us(policy)
-    history = PollHistory(spans, polls, first_us, as_of_us, len(starts_us), policy)
+    history = PollHistory(schedule, polls, first_us, as_of_us, len(starts_us), policy)
     return find_outages(history, outage_states(history), (starts_us, ends_us))
 
 
@@ -116,12 +127,21 @@ def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, 
         bounds.first_down_us[kept],
         bounds.last_down_us[kept],
         bounds.first_up_us[kept],
+        reasons_of_runs(tiles, history.deciding[0], runs.first)[kept],
     )
+
+
+def find_reason_times(history: PollHistory, spoken: States, window_us: tuple[Int64s, Int64s]) -> ReasonTimes:
+    """Return the down time of every store in its own window by reason, from the states that `outage_states` returns."""
+    starts_us, ends_us = window_us
+    tiles = tiled(history, spoken, starts_us)
+    reasons = reasons_of_tiles(tiles, history.deciding[0])
+    return sum_reasons(tiles, reasons, _Runs(tiles).first, ends_us)
 
 
 def _is_opening(history: PollHistory, store: Int64s, at_us: Int64s) -> Bools:
     """Whether each instant is one at which a span of its store opens."""
-    (opens, _), place = history.span_places, history.line.place(store, at_us)
+    (opens, _), place = history.measured_places, history.line.place(store, at_us)
     is_opening: Bools = opens[np.searchsorted(opens, place, side="right") - 1] == place
     return is_opening
 

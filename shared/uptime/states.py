@@ -3,14 +3,14 @@
 Applies a policy's fill, horizon, slot and edges. Must not know windows or totals.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line, expand_ranges, intersect_intervals
-from shared.uptime.policy import Edges, Fill, Policy, Scope, reach_us
+from shared.uptime.policy import Edges, Fill, Policy, certain_us, reach_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,21 @@ class Polls:
     """The polls of a batch, one element per poll, in any order; `store` is the index into the batch.
 
     If a store has several polls at one instant, only the last one in the arrays counts: the one that came last.
+    `event` marks those that report the change itself, and `reason` has the numbers of their reasons; None if no poll has
+    one. Only `PollHistory` knows both.
     """
 
     store: Int64s
     at_us: Int64s
     active: Bools
+    event: Bools | None = None
+    reason: Int64s | None = None
+
+    def pick(self, poll: Int64s) -> Self:
+        """Return the polls with these indexes."""
+        event = None if self.event is None else self.event[poll]
+        reason = None if self.reason is None else self.reason[poll]
+        return type(self)(self.store[poll], self.at_us[poll], self.active[poll], event, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +50,9 @@ class States:
     poll: Int64s
     last_poll: Int64s
 
-
-class PollHistory:
-    """A batch's polls between `first_us` and `as_of_us` (inclusive), and the states they imply."""
-
-    def __init__(
-        self, spans: Spans, polls: Polls, first_us: int, as_of_us: int, stores: int, policy: Policy
-    ) -> None:
-        self.line = Line.covering(first_us, as_of_us, stores)
-        self.spans, self.as_of_us, self.policy = spans, as_of_us, policy
-        self._polls, self._place = in_order(polls, self.line, as_of_us)
-
-    @cached_property
-    def counted(self) -> tuple[Polls, Int64s]:
-        """The polls inside spans, in order, and the index of each one's span."""
-        polls, span, _ = self._inside
-        return polls, span
-
-    @cached_property
-    def span_places(self) -> tuple[Int64s, Int64s]:
-        """Where the spans open and close on the line."""
-        spans, line = self.spans, self.line
-        return line.place(spans.store, spans.open_us), line.place(spans.store, spans.close_us)
-
-    @property
-    def deciding(self) -> tuple[Polls, Int64s]:
-        """The polls that decide states, and the group of each: its span, or its store if polls also count while closed."""
-        return (self._polls, self._polls.store) if self.policy.scope is Scope.ALL else self.counted
-
-    def first_after(self, store: Int64s, at_us: Int64s) -> Int64s:
-        """Return the index of the first deciding poll after each instant."""
-        later = np.searchsorted(self._place, self.line.place(store, at_us), side="right")
-        return later if self.policy.scope is Scope.ALL else np.searchsorted(self._inside[2], later)
-
-    @property
-    def has_plain_breaks(self) -> bool:
-        """Whether every poll speaks from the break before it to the break after it, in one span, without rounding."""
-        return self.policy.scope is Scope.SPAN and not self.policy.slot_us
-
-    @cached_property
-    def _inside(self) -> tuple[Polls, Int64s, Int64s]:
-        return polls_inside_spans(self._polls, self._place, *self.span_places)
-
-    def states(self, *, joined: bool = False) -> States:
-        """Return the implied states. `joined` merges most adjacent equal states of a store into one, by its first poll."""
-        polls, group = self.deciding
-        if self.policy.scope is Scope.ALL:
-            return carried_states(polls, self.spans, self.line, self.as_of_us, self.policy, joined=joined)
-        return span_states(polls, group, self.spans, self.as_of_us, self.policy, joined=joined)
+    def pick(self, which: Int64s) -> Self:
+        """Return the stretches with these indexes."""
+        return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 def in_order(polls: Polls, line: Line, as_of_us: int) -> tuple[Polls, Int64s]:
@@ -115,7 +80,7 @@ def polls_inside_spans(
     """
     first = np.searchsorted(place, opens)
     span, poll = expand_ranges(first, np.searchsorted(place, closes) - first)
-    return Polls(polls.store[poll], polls.at_us[poll], polls.active[poll]), span, poll
+    return polls.pick(poll), span, poll
 
 
 def are_linked(group: Int64s, earlier_us: Int64s, later_us: Int64s, longest_us: int) -> Bools:
@@ -127,6 +92,20 @@ def are_linked(group: Int64s, earlier_us: Int64s, later_us: Int64s, longest_us: 
     """
     together: Bools = (group[1:] == group[:-1]) & (later_us - earlier_us <= longest_us)
     return together
+
+
+def are_sure(counted: Polls, span: Int64s, policy: Policy) -> Bools:
+    """Return for each pair of consecutive polls whether the time between them is certain to have the earlier one's state.
+
+    `span` has the index of each poll's span. Two polls that agree are certain up to `certain_us`, a poll and a following
+    event as long as the poll speaks.
+    """
+    earlier_us, later_us = counted.at_us[:-1], counted.at_us[1:]
+    agree: Bools = counted.active[:-1] == counted.active[1:]
+    agree &= are_linked(span, earlier_us, later_us, certain_us(policy))
+    if counted.event is None:
+        return agree
+    return np.where(counted.event[1:], are_linked(span, earlier_us, later_us, policy.horizon_us), agree)
 
 
 def span_states(
@@ -174,14 +153,19 @@ def _group_states(
         # So near that each covers the time until the next, wherever the policy puts the break and rounds it to.
         near_us = policy.horizon_us - policy.slot_us
         starts = (group[1:] != group[:-1]) | np.diff(polls.active) | (np.diff(polls.at_us) > near_us)
+        if polls.reason is not None:
+            starts |= polls.reason[1:] != polls.reason[:-1]
         first = np.flatnonzero(np.concatenate(([True], starts)))
         last = np.append(first[1:] - 1, len(group) - 1)
     store, active, group = polls.store[first], polls.active[first], group[first]
     first_us, last_us = polls.at_us[first], polls.at_us[last]
     together = are_linked(group, last_us[:-1], first_us[1:], reach_us(policy))
-    breaks_us = slot_after(break_instants(last_us[:-1], first_us[1:], policy.fill), policy.slot_us)
+    breaks_us = slot_after(breaks_before(polls, first[1:], policy.fill), policy.slot_us)
     close_us = closes_us[group]
     begin_us = _earliest_us(first_us, opens_us[group], policy)
+    if polls.event is not None:
+        # Before the change the state was another.
+        begin_us = np.where(polls.event[first], first_us, begin_us)
     end_us = slot_after(last_us, policy.slot_us) if policy.edges is Edges.DOWN_AFTER_LAST else close_us.copy()
     begin_us[1:] = np.where(together, breaks_us, begin_us[1:])
     end_us[:-1] = np.where(together, breaks_us, end_us[:-1])
@@ -200,8 +184,18 @@ def _earliest_us(first_us: Int64s, open_us: Int64s, policy: Policy) -> Int64s:
     return open_us
 
 
+def breaks_before(polls: Polls, poll: Int64s, fill: Fill) -> Int64s:
+    """Return the break between each poll, given by its index, and the one before it, before rounding.
+
+    The polls are in order. An event is the break, wherever the policy puts the others.
+    """
+    later_us = polls.at_us[poll]
+    breaks_us = break_instants(polls.at_us[poll - 1], later_us, fill)
+    return breaks_us if polls.event is None else np.where(polls.event[poll], later_us, breaks_us)
+
+
 def break_instants(earlier_us: Int64s, later_us: Int64s, fill: Fill) -> Int64s:
-    """Return the break between each poll and the next, before rounding."""
+    """Return the break between each poll and the next one, if that is a look, before rounding."""
     match fill:
         case Fill.NEAREST:
             return earlier_us + (later_us - earlier_us) // 2

@@ -16,6 +16,7 @@ from shared.uptime.calendar import Hours
 from shared.uptime.closures import NEVER_US, NO_CLOSURES, NO_LIFETIMES, Closures, Lifetimes, Treatment
 from shared.uptime.dates import EARLIEST_DAY, NO_DATED_HOURS, NO_SPECIAL_DAYS, DatedHours, SpecialDays
 from shared.uptime.intervals import Int64s
+from shared.uptime.notes import NO_NOTES, PollNotes
 from shared.uptime.zones import DAY_S
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -82,7 +83,7 @@ class StoreClosure:
 
 @dataclass(frozen=True)
 class StoreTerms:
-    """The zone (None: the default), hours, special days, lifetime and closures of one store.
+    """The zone (None: the default), hours, special days, lifetime and closures of one store, and the notes about its polls.
 
     There is at least one version of the hours. At most one has no date, and no two have the same.
     """
@@ -93,6 +94,7 @@ class StoreTerms:
     opened_us: int | None = None
     closed_us: int | None = None
     closures: Sequence[StoreClosure] = ()
+    notes: PollNotes = NO_NOTES
 
     @property
     def hours(self) -> Hours:
@@ -105,13 +107,14 @@ class StoreTerms:
         """Everything else, of store 0."""
         has_dates = any(version.effective_from is not None for version in self.versions)
         has_lifetime = self.opened_us is not None or self.closed_us is not None
-        if not (has_dates or self.special or has_lifetime or self.closures):
+        if not (has_dates or self.special or has_lifetime or self.closures or len(self.notes)):
             return NO_ADJUSTMENTS
         return Adjustments(
             self._dated_hours() if has_dates else NO_DATED_HOURS,
             self._special_days() if self.special else NO_SPECIAL_DAYS,
             self._lifetimes() if has_lifetime else NO_LIFETIMES,
             self._closures_as_arrays() if self.closures else NO_CLOSURES,
+            self.notes,
         )
 
     def hours_on(self, day: date) -> tuple[HoursSource, Sequence[tuple[int, int]]]:

@@ -8,7 +8,8 @@ import numpy as np
 from shared.uptime.calendar import Spans
 from shared.uptime.intervals import Bools, Int64s, Line, between, intersect_intervals
 from shared.uptime.policy import NoData, Policy
-from shared.uptime.states import PollHistory, States, break_instants
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import States, breaks_before
 
 
 class TileState(IntEnum):
@@ -74,8 +75,8 @@ def _measured_in(
     history: PollHistory, begin: Int64s, end: Int64s, starts_us: Int64s
 ) -> tuple[Int64s, Int64s, Int64s]:
     """Return the measured time of each store from its start to `as_of` inside intervals of the line: store, begin, end."""
-    line, of_span = history.line, history.spans.store
-    opens, closes = history.span_places
+    line, of_span = history.line, history.measured.store
+    opens, closes = history.measured_places
     store = np.arange(len(starts_us), dtype=np.int64)
     first = np.maximum(opens, line.place(store, starts_us)[of_span])
     last = np.minimum(closes, line.place(store, np.full_like(starts_us, history.as_of_us))[of_span])
@@ -94,10 +95,10 @@ def _speaking_polls(
     """
     first, last = spoken.poll[kept], spoken.last_poll[kept]
     joined = np.flatnonzero(first < last)
-    at_us, fill = history.deciding[0].at_us, history.policy.fill
+    polls, fill = history.deciding[0], history.policy.fill
 
     def break_after(poll: Int64s) -> Int64s:
-        return break_instants(at_us[poll], at_us[poll + 1], fill)
+        return breaks_before(polls, poll + 1, fill)
 
     early = joined[break_after(first[joined]) <= begin_us[joined]]
     # The first poll after the beginning, unless the one before it still speaks there.
@@ -124,7 +125,7 @@ def measured_before(line: Line, spans: Spans, starts_us: Int64s, lookback_us: in
 def last_state_before(history: PollHistory, spoken: States, starts_us: Int64s, lookback_us: int) -> Int64s:
     """The `TileState` of each store at the end of its last measured time before its start, -1 if that is too long ago."""
     line = history.line
-    found, last_us = measured_before(line, history.spans, starts_us, lookback_us)
+    found, last_us = measured_before(line, history.measured, starts_us, lookback_us)
     state = np.full(len(starts_us), -1, dtype=np.int64)
     state[found] = _silent_state(history.policy)
     last = line.place(found, last_us)

@@ -15,9 +15,11 @@ from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.borders import Border, Borders, Rule, SpanEdges
 from shared.uptime.closures import Treatment
 from shared.uptime.kernel import Measures, measure
+from shared.uptime.notes import NO_REASON
 from shared.uptime.pieces import Piece, cut_to_window, edges_of, joined, pieces_of
 from shared.uptime.policy import NoData, Policy, Scope, history_us
-from shared.uptime.states import PollHistory, Polls
+from shared.uptime.poll_history import PollHistory
+from shared.uptime.states import Polls
 from shared.uptime.store_terms import StoreClosure, StoreTerms
 
 
@@ -37,7 +39,7 @@ class StateSegment:
     """Scheduled time in one state. `poll_us` is the instant of the poll that decides it, None if no poll does.
 
     `closure` is the one that excludes the time or counts it as up. `carried` is true if the poll was taken before the
-    opening, or before a closure.
+    opening, or before a closure. `reason` is the number of the poll's reason; time is also excluded if that is.
     """
 
     begin: Border
@@ -46,11 +48,15 @@ class StateSegment:
     poll_us: int | None
     closure: StoreClosure | None = None
     carried: bool = False
+    reason: int = NO_REASON
 
 
 @dataclass(frozen=True, slots=True)
 class SeenPoll:
-    """A poll. `counts` is false if it was taken outside measured time and the policy ignores such polls."""
+    """A poll. `counts` is false if it was taken outside measured time and the policy ignores such polls.
+
+    A poll whose reason is excluded does not count either.
+    """
 
     at_us: int
     active: bool
@@ -81,7 +87,7 @@ def timeline_of(
     start_us, end_us = window_us
     first_us = start_us - history_us(policy)
     schedule = adjusted_schedule([store.zone], store.hours, store.adjustments, first_us, as_of_us)
-    history = PollHistory(schedule.measured, polls, first_us, as_of_us, 1, policy)
+    history = PollHistory(schedule, polls, first_us, as_of_us, 1, policy)
     pieces = pieces_of(schedule, store.closures)
     cut, edges = cut_to_window(pieces, window_us), edges_of(pieces, store)
     fill = _Fill(
@@ -92,8 +98,8 @@ def timeline_of(
         State.DOWN if policy.no_data is NoData.DOWN else State.UNKNOWN,
     )
     segments = [segment for piece in cut for segment in fill.piece(piece)]
-    all_count = policy.scope is Scope.ALL
-    counted = set((polls if all_count else history.counted[0]).at_us.tolist())
+    seen = history.ordered[0] if policy.scope is Scope.ALL else history.counted[0]
+    counted = set(seen.at_us[~history.is_excluded(seen)].tolist())
     bounds_us = np.array([[start_us]], dtype=np.int64), np.array([[end_us]], dtype=np.int64)
     return StoreTimeline(
         joined(cut),
@@ -107,17 +113,23 @@ def _name_borders(
     history: PollHistory, edges: SpanEdges, as_of_us: int, policy: Policy
 ) -> Iterator[StateSegment]:
     """Yield the kernel's states with the rules of their borders."""
-    borders, states = Borders(history, edges, as_of_us, policy), history.states()
+    borders, states = Borders(history, edges, as_of_us, policy), history.spoken()
     polls, _ = history.deciding
     opens = sorted(edges.opens)
-    columns = (states.begin_us, states.end_us, states.active, states.poll, polls.at_us[states.poll])
-    for begin_us, end_us, active, poll, poll_us in zip(*(c.tolist() for c in columns), strict=True):
+    reason = np.full(len(polls.at_us), NO_REASON) if polls.reason is None else polls.reason
+    of_poll = (polls.at_us, reason, history.is_excluded(polls))
+    columns = (states.begin_us, states.end_us, states.active, states.poll, *(c[states.poll] for c in of_poll))
+    for begin_us, end_us, active, poll, poll_us, number, excluded in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        state = State.UP if active else State.DOWN
         yield StateSegment(
             borders.begin_border(poll, begin_us),
             borders.end_border(poll, end_us),
-            State.UP if active else State.DOWN,
+            State.EXCLUDED if excluded else state,
             poll_us,
             carried=poll_us < opens[bisect_right(opens, begin_us) - 1],
+            reason=number,
         )
 
 

@@ -169,6 +169,41 @@ def _parse_before(text: str) -> Window:
     )
 
 
+def with_previous(windows: Sequence[Window]) -> tuple[tuple[Window, ...], list[int | None]]:
+    """Return the windows followed by the windows before them, each time once; and where the window before each is.
+
+    None stands for a window that is itself one before another, and for one without a period before it.
+    """
+    every = list(windows)
+    places: list[int | None] = []
+    for window in windows:
+        previous = _previous_window(window)
+        if previous is None:
+            places.append(None)
+            continue
+        times = [_time_of(each) for each in every]
+        if _time_of(previous) not in times:
+            every.append(previous)
+            times.append(_time_of(previous))
+        places.append(times.index(_time_of(previous)))
+    return tuple(every), places
+
+
+def _previous_window(window: Window) -> Window | None:
+    if window.is_before:
+        return None
+    try:
+        return _parse_before(window.text)
+    except ValueError:
+        # The year before has no polls.
+        return None
+
+
+def _time_of(window: Window) -> tuple[object, ...]:
+    """Return what two windows of the same time share."""
+    return window.reach_us, window.calendar, window.dates, window.is_before
+
+
 def window_names(texts: Sequence[str]) -> list[str]:
     """Return the names of stored windows. A text that is not valid stays as it is."""
     return [_name_window(text) for text in texts]
@@ -188,7 +223,7 @@ def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
     windows = tuple(parse_window(text) for text in texts)
     seen: dict[tuple[object, ...], str] = {}
     for text, window in zip(texts, windows, strict=True):
-        time = window.reach_us, window.calendar, window.dates, window.is_before
+        time = _time_of(window)
         if (other := seen.get(time)) is not None:
             same = f"{text} is given twice" if other == text else f"{other} and {text} are the same window"
             raise ValueError(same)

@@ -20,6 +20,8 @@ DAY_S: Final = 86_400
 # Room for the seconds of 34,000 years, below the zone's number.
 _KEY_BITS: Final = 40
 _FOREVER_S: Final = 1 << 60
+# Later than any instant, and few enough seconds to be counted in microseconds.
+_NEVER_S: Final = 1 << 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,18 @@ class ZoneTable:
         stretch = np.searchsorted((of << _KEY_BITS) + begins_s, place, side="right") - 1
         local_s: Int64s = utc_s + self.offset_s[stretch]
         return local_s
+
+    def changes_s(self, zones: int) -> Int64s:
+        """Return the UTC seconds at which the clocks of each zone change, in shape (zones, most changes of a zone).
+
+        Rows with fewer changes end with seconds that never come.
+        """
+        ends = np.flatnonzero(self.until_s < _FOREVER_S)
+        zone = self.key[ends] >> _KEY_BITS
+        place = np.arange(len(ends)) - np.searchsorted(zone, zone)
+        changes_s = np.full((zones, int(place.max(initial=-1)) + 1), _NEVER_S)
+        changes_s[zone, place] = self.until_s[ends]
+        return changes_s
 
 
 def zone_table(names: Sequence[str], first_day: int, last_day: int) -> ZoneTable:

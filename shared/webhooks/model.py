@@ -56,7 +56,7 @@ class DeliveryLease:
     previous_secret: str | None = field(repr=False)
     payload: str = field(repr=False)
     sent_at_s: int
-    report_id: UUID
+    report_id: UUID | None
     # Of the HTTP request that made the report.
     request_id: str | None
 
@@ -69,10 +69,14 @@ class DeliveryLease:
 
 @dataclass(frozen=True)
 class AttemptOutcome:
-    """The result of an attempt: the status of the answer, or the reason why there was none."""
+    """The result of an attempt: the status of the answer, or the reason why there was none.
+
+    `brief` is `error` without what the address or the receiver says, for addresses that are secrets.
+    """
 
     status: int | None
     error: str | None = None
+    brief: str | None = field(default=None, compare=False)
 
     @property
     def is_success(self) -> bool:

@@ -26,6 +26,7 @@ from uptill_client import (
     live,
     outages,
     parameters,
+    reconciliations,
     report_files,
     report_status,
     schedules,
@@ -69,10 +70,14 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "PolicyTotalsBody": store_policies.PolicyTotals,
         "StorePoliciesBody": store_policies.StorePolicies,
         "TotalsChangeBody": store_policies.TotalsChange,
+        "PolicyRulesBody": series.PolicyRules,
+        "PolicySeriesBody": series.PolicySeries,
+        "PolicySeriesRowBody": series.PolicySeriesRow,
         "PreviousFiguresBody": series.PreviousFigures,
         "SeriesBody": series.SeriesAnswer,
         "SeriesChangeBody": series.SeriesChange,
         "SeriesRowBody": series.SeriesRow,
+        "ReconciledFigureBody": reconciliations.ReconciledFigure,
         "RunBody": schedules.ScheduleRun,
         "ScheduleBody": schedules.ReportSchedule,
         "SegmentBody": timelines.Segment,
@@ -100,7 +105,19 @@ _ANSWERS: dict[str, dict[str, type[Any]]] = {
         "LifetimeBody": closures.Lifetime,
     },
 }
-_TEXTS = {"LiveState", "Rule", "State", "StateRule", "HoursKind"}
+_TEXTS = {
+    "LiveState",
+    "Rule",
+    "State",
+    "StateRule",
+    "HoursKind",
+    "Fill",
+    "NoData",
+    "Edges",
+    "Scope",
+    "FigureVerdict",
+    "DifferenceCause",
+}
 # A request may be written in more ways than the client does.
 _REQUESTS = {"IntervalBody"}
 _PAIRS = [(document, schema, kind) for document, kinds in _ANSWERS.items() for schema, kind in kinds.items()]

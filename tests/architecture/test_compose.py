@@ -27,13 +27,16 @@ MAKE_SECRETS = ROOT / "deploy/compose/make-secrets.sh"
 ONE_SHOTS = {"secrets", "migrate", "bucket", "load", "keys"}
 DATA_SERVERS = {"postgres", "redis", "s3"}
 OBSERVERS = {"prometheus", "grafana"}
+PROXY = {"proxy"}
 DOCKERFILES = sorted((ROOT / "deploy/docker").glob("*Dockerfile"))
 
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
 def test_the_stack_has_the_services_of_the_design() -> None:
-    assert set(SERVICES) == ONE_SHOTS | DATA_SERVERS | OBSERVERS | {"api", "ingest", "worker", "scheduler"}
+    assert set(SERVICES) == ONE_SHOTS | DATA_SERVERS | OBSERVERS | PROXY | {
+        *("api", "ingest", "consumer", "worker", "scheduler")
+    }
 
 
 @each_service
@@ -88,6 +91,7 @@ def test_only_http_and_the_download_links_are_published_and_to_this_host_only() 
         "s3": ["${S3_BIND:-127.0.0.1}:${S3_PORT:-8333}:8333"],
         "prometheus": ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"],
         "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
+        "proxy": ["${PROXY_BIND:-127.0.0.1}:${PROXY_PORT:-8443}:8443"],
     }
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["data"]
     assert STACK["networks"]["data"] == {"internal": True}
@@ -102,7 +106,7 @@ def test_only_http_and_the_download_links_are_published_and_to_this_host_only() 
 @each_service
 def test_an_image_is_pinned_and_can_be_replaced(name: str) -> None:
     service = SERVICES[name]
-    if name in DATA_SERVERS | OBSERVERS:
+    if name in DATA_SERVERS | OBSERVERS | PROXY:
         assert _is_pinned_variable(service["image"], f"{name.upper()}_IMAGE")
     else:
         assert _is_pinned_variable(service["build"]["args"]["BASE_IMAGE"], "PYTHON_IMAGE")
@@ -115,7 +119,7 @@ def test_minio_has_no_image_by_default() -> None:
 
 def test_the_offline_images_are_built_from_the_same_base() -> None:
     offline = OVERRIDES["offline.yml"]["services"]
-    assert set(offline) == DATA_SERVERS | {"prometheus"}
+    assert set(offline) == DATA_SERVERS | PROXY | {"prometheus"}
     for name, service in offline.items():
         assert service["build"]["target"] == name
         assert _is_pinned_variable(service["build"]["args"]["BASE_IMAGE"], "PYTHON_IMAGE")
@@ -140,7 +144,8 @@ def test_no_file_of_the_repository_contains_a_secret() -> None:
             for key, value in service.get("environment", {}).items():
                 if secret_name.search(key) and value:
                     assert key.endswith("_FILE")
-                    assert value.startswith("/run/secrets/")
+                    # A variable without a default: a secret that an installation need not have.
+                    assert value.startswith("/run/secrets/") or re.fullmatch(r"\$\{[A-Z_]+_FILE:-\}", value)
 
 
 @each_service
@@ -280,6 +285,7 @@ def test_a_service_holds_the_login_of_its_role_and_no_other(volumes: Path) -> No
         "keys": ["api_database_url"],
         "ingest": ["ingest_database_url"],
         "load": ["ingest_database_url"],
+        "consumer": ["ingest_database_url"],
         "worker": ["worker_database_url"],
         "scheduler": ["worker_database_url"],
     }
@@ -329,7 +335,23 @@ def test_prometheus_finds_the_metrics_of_every_service() -> None:
         for name in names["names"]:
             assert SERVICES[name]["environment"]["UPTILL_METRICS_PORT"] == str(names["port"])
             assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"])
+    assert SERVICES["consumer"]["profiles"] == ["kafka"]
     assert SERVICES["prometheus"]["profiles"] == SERVICES["grafana"]["profiles"] == ["observability"]
+
+
+def test_the_proxy_runs_only_if_asked_for_and_sees_no_data() -> None:
+    proxy = SERVICES["proxy"]
+    assert proxy["profiles"] == ["proxy"]
+    assert proxy["networks"] == ["edge"]
+    config = (ROOT / "deploy/nginx/nginx.conf").read_text()
+    for upstream in re.findall(r"server ([a-z0-9]+:\d+);", config):
+        name, _, port = upstream.partition(":")
+        assert "edge" in SERVICES[name]["networks"]
+        assert SERVICES[name]["ports"][0].endswith(f":{port}")
+    assert f"/{SERVICES['api']['environment']['UPTILL_S3_BUCKET']}/" in config, "links lead to the bucket"
+    assert "error_log stderr crit;" in config.partition("location /uptill/")[2].partition("}")[0]
+    (logged,) = re.findall(r"log_format .*", config)
+    assert "$request" not in logged.replace("$request_method", "").replace("$request_time", ""), "no query"
 
 
 def test_redis_is_a_queue_and_not_a_cache() -> None:

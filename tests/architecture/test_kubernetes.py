@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy/k8s"
 FOLDERS = [K8S / "base", K8S / "overlays/local", K8S / "overlays/production"]
 VERSION = "1.34"
-PROCESSES = {"api", "ingest", "worker", "scheduler"}
+PROCESSES = {"api", "ingest", "consumer", "worker", "scheduler"}
 LOGINS = [f"{role}_database_url" for role in ("api", "ingest", "worker", "readonly")]
 SECRETS = ["database_url", "redis_url", "s3_access_key", "s3_secret_key"]
 KEDA = "keda.sh/v1alpha1"
@@ -121,7 +121,7 @@ def test_a_pod_runs_the_user_and_the_image_of_compose(pod: dict[str, Any]) -> No
     assert container["image"] == image
     user = pod["spec"]["securityContext"]
     assert f"{user['runAsUser']}:{user['runAsGroup']}" == compose["user"]
-    if container["name"] in ("scheduler", "migrate", "bucket"):
+    if container["name"] in ("scheduler", "consumer", "migrate", "bucket"):
         assert container["command"] == compose["command"]
 
 
@@ -185,7 +185,7 @@ PRIVATE = (
     "fd00::1", "fd00:ec2::254", "fe80::1", "2001:db8::1", "2002:a01:203::1", "ff02::1",
 )  # fmt: skip
 PUBLIC = ("1.1.1.1", "192.0.1.1", "223.255.255.254", "2606:4700:4700::1111")
-PORTS = (22, 80, 443, 1024, 2379, 5432, 6379, 6443, 8333, 9400, 10250, 65535)
+PORTS = (22, 25, 80, 443, 465, 587, 1024, 2379, 5432, 6379, 6443, 8333, 9400, 10250, 65535)
 OVERLAYS = pytest.mark.parametrize("overlay", FOLDERS[1:], ids=lambda folder: folder.name)
 
 
@@ -236,7 +236,9 @@ def test_only_the_scheduler_reaches_the_internet_by_more_than_https(overlay: Pat
             )
             https &= {443} if PODS[name]["metadata"]["labels"]["uptill"] == "process" else set()
             webhooks = (
-                {443, *(port for port in PORTS if port > 1023)} if name == "Deployment/scheduler" else set()
+                {443, 465, 587, *(port for port in PORTS if port > 1023)}
+                if name == "Deployment/scheduler"
+                else set()
             )
             assert reached(name, overlay, address) == https | webhooks, (name, address)
 

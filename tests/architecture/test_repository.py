@@ -1,6 +1,7 @@
 """The repository: locked requirements, README, docstrings, links, hooks and CI."""
 
 import ast
+import json
 import re
 import subprocess
 from collections import Counter
@@ -36,6 +37,7 @@ def test_every_extra_is_locked() -> None:
         "build",
         "dev",
         "docs",
+        "ha",
         "ingest",
         "local",
         "trace",
@@ -48,6 +50,31 @@ def test_readme_is_short_and_its_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert len(readme.splitlines()) <= 90
     assert set(re.findall(r"`?make ([a-z-]+)", readme)) <= targets
+
+
+def test_readme_counts_the_worked_cases_of_the_accounting() -> None:
+    vectors = ROOT / "docs" / "reference" / "vectors"
+    cases = sum(
+        len(json.loads((vectors / f"{name}.json").read_text())["cases"])
+        for name in ("accounting", "calendars", "events")
+    )
+    assert f"{cases} worked cases" in re.sub(r"\s+", " ", (ROOT / "README.md").read_text())
+
+
+def test_pages_number_a_decision_as_its_file_does() -> None:
+    """In the text of a link, and in docstrings, which name the page by its number alone."""
+    numbers = {path.name[:4] for path in (ROOT / "docs" / "decisions").glob("0*.md")}
+    wrong, unknown = [], []
+    for path in tracked_files():
+        if path.suffix not in {".md", ".py", ".sql"} or "tests" in path.parts:
+            continue
+        text = path.read_text()
+        linked = re.findall(r"\[decision\s+(\d+)\]\([^)]*?(\d{4})-", text, re.IGNORECASE)
+        wrong += [(path.name, shown, named) for shown, named in linked if int(shown) != int(named)]
+        unknown += [
+            (path.name, named) for named in re.findall(r"decisions/(\d{4})\b", text) if named not in numbers
+        ]
+    assert (wrong, unknown) == ([], [])
 
 
 def test_every_module_has_a_docstring() -> None:

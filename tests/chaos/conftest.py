@@ -1,4 +1,4 @@
-"""The fleet of the short kill tests; and what they measured (`record_property("measured", text)`), printed at the end."""
+"""The fleet of the short kill tests."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,17 +7,6 @@ import pytest
 
 from tests.fixtures.services import Services
 from tests.fixtures.small_report import BATCH_STORES, SmallFleet
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Called by pytest in the main process, with the reports of all workers."""
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if isinstance(report, pytest.TestReport) and report.when == "call":
-                measured = [text for name, text in report.user_properties if name == "measured"]
-                if measured:
-                    terminalreporter.section(report.nodeid.rpartition("::")[2])
-                    terminalreporter.write_line(str(measured[-1]))
 
 
 @pytest.fixture(scope="session")

@@ -19,15 +19,22 @@ API_POINTS = tuple(name for name in NAMES if name.startswith(("trigger.", "publi
 REREAD_POINTS = tuple(name for name in NAMES if name.startswith("reread."))
 SCHEDULER_POINTS = ("sweep.before_publish", "bury.before_commit", "expire.after_commit")
 SCHEDULE_POINTS = ("schedule.before_commit", "schedule.after_commit", "delivery.after_copy")
-SENDER_POINTS = tuple(name for name in NAMES if name.startswith("webhook."))  # in test_webhook_kill.py
+# In test_webhook_kill.py and test_channel_kill.py.
+SENDER_POINTS = tuple(name for name in NAMES if name.startswith(("webhook.", "channel.")))
 EXPORT_POINTS = tuple(name for name in NAMES if name.startswith("export."))  # in test_facts_export_kill.py
+LEVEL_POINTS = tuple(name for name in NAMES if name.startswith("level."))  # in test_level_kill.py
+SEAL_POINTS = ("seal.after_file", "seal.after_check", "open.after_copy")  # in test_seal_kill.py
+INCIDENT_POINTS = tuple(name for name in NAMES if name.startswith("incidents."))  # in test_incident_kill.py
+HOOK_POINTS = tuple(name for name in NAMES if name.startswith("hooks."))  # in test_hook_kill.py
+KAFKA_POINTS = tuple(name for name in NAMES if name.startswith("kafka."))  # in test_kafka_kill.py
 WORKER_POINTS = tuple(
     name
     for name in NAMES
     if name
     not in {
         *(*API_POINTS, *REREAD_POINTS, *SCHEDULER_POINTS),
-        *(*SCHEDULE_POINTS, *SENDER_POINTS, *EXPORT_POINTS),
+        *(*SCHEDULE_POINTS, *SENDER_POINTS, *EXPORT_POINTS, *LEVEL_POINTS, *SEAL_POINTS),
+        *(*INCIDENT_POINTS, *HOOK_POINTS, *KAFKA_POINTS),
     }
 )
 FORMATS = ("json", "parquet", "xlsx")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from threading import Timer
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -87,6 +88,27 @@ def test_an_outage_heals_even_where_the_source_cannot_be_read_again(database_url
             proxy.url, pipe, options=LoadOptions(limits=Limits(chunk_bytes=CHUNK_BYTES), on_progress=cut_once)
         )
         back.join()
+    assert result.state == "succeeded"
+    assert figures(database_url, polls) == wanted
+    check_ledger(database_url)
+
+
+def test_an_import_goes_on_at_another_host(database_url: str, polls: Path) -> None:
+    wanted = undisturbed(database_url, polls)
+    parts = urlsplit(database_url)
+    with PostgresProxy(database_url) as proxy:
+        first = urlsplit(proxy.url).netloc
+        both = parts._replace(netloc=f"{first},{parts.hostname}:{parts.port}").geturl()
+
+        def cut(progress: LoadProgress) -> None:
+            if progress.bytes_done > polls.stat().st_size // 2:
+                proxy.go_away()
+
+        (result,) = ingest_paths(
+            both,
+            [str(polls)],
+            options=LoadOptions(limits=Limits(chunk_bytes=CHUNK_BYTES), on_progress=cut),
+        )
     assert result.state == "succeeded"
     assert figures(database_url, polls) == wanted
     check_ledger(database_url)

@@ -112,6 +112,10 @@ class _Async:
         with self._session.transaction():
             yield
 
+    @asynccontextmanager
+    async def pipeline(self) -> AsyncIterator[None]:
+        yield  # each statement has a turn of its own, so nothing is sent ahead
+
     def cursor(self, **options: Any) -> "_AsyncCursor":
         return _AsyncCursor(self._session, options)
 

@@ -45,8 +45,12 @@ class HoursRow(NamedTuple):
 
 
 class Poll(NamedTuple):
+    """A look, or an event: a change of state at its very instant. The reason is a word, empty if none was given."""
+
     at_us: int
     active: bool
+    event: bool = False
+    reason: str = ""
 
 
 class Span(NamedTuple):
@@ -91,18 +95,25 @@ def account_parts(
     as_of_us: int,
     policy: str,
     bounds: Mapping[str, tuple[int, int]],
+    excluded: Sequence[str] = (),
 ) -> dict[str, dict[str, int]]:
     """The measures in windows with these bounds, of a store whose scheduled time and polls in order are given."""
     rules, spans = RULES[policy], parts.measured
     polls_of_spans = [polls_between(counted, span.open_us, span.close_us) for span in spans]
-    stretches = spoken(spans, counted, as_of_us, rules)
-    pairs = [pair for inside in polls_of_spans for pair in agreeing_pairs(inside, rules)]
+    left_out, stretches = without_reasons(spoken(spans, counted, as_of_us, rules), counted, excluded)
+    pairs = [
+        pair._replace(begin_us=piece.open_us, end_us=piece.close_us)
+        for inside in polls_of_spans
+        for pair in agreeing_pairs(inside, rules)
+        for piece in cut(Span(pair.begin_us, pair.end_us), left_out)
+    ]
 
     measures = {}
     for name, window in bounds.items():
-        excluded_us = sum(overlap(*span, *window) for span in parts.excluded)
+        left_out_us = sum(overlap(*span, *window) for span in left_out)
+        excluded_us = sum(overlap(*span, *window) for span in parts.excluded) + left_out_us
         as_up_us = sum(overlap(*span, *window) for span in parts.as_up)
-        measured_us = sum(overlap(*span, *window) for span in spans)
+        measured_us = sum(overlap(*span, *window) for span in spans) - left_out_us
         up_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if s.active)
         down_us = sum(overlap(s.begin_us, s.end_us, *window) for s in stretches if not s.active)
         if rules.no_data == "down":  # which is also what makes the time after the last poll down
@@ -125,15 +136,29 @@ def account_parts(
                 window[0] <= poll.at_us < window[1] or poll.at_us == window[1] == as_of_us
                 for inside in polls_of_spans
                 for poll in inside
+                if poll.reason not in excluded
             ),
         }
     return measures
 
 
 def in_order(polls: Iterable[Poll], as_of_us: int) -> list[Poll]:
-    """The polls up to as_of in time order; of several at one instant the last delivered."""
-    last_delivered = {poll.at_us: poll for poll in polls if poll.at_us <= as_of_us}
-    return [last_delivered[at_us] for at_us in sorted(last_delivered)]
+    """The polls up to as_of in time order; of several at one instant the last delivered.
+
+    It is an event if the last one that was called an event agrees with it, and has the reason of the last one that gave
+    a reason if that agrees with it.
+    """
+    known = [poll for poll in polls if poll.at_us <= as_of_us]
+    last_delivered = {poll.at_us: poll for poll in known}
+    last_event = {poll.at_us: poll.active for poll in known if poll.event}
+    last_reason = {poll.at_us: poll for poll in known if poll.reason}
+    found = []
+    for at_us in sorted(last_delivered):
+        active = last_delivered[at_us].active
+        given = last_reason.get(at_us)
+        reason = given.reason if given is not None and given.active is active else ""
+        found.append(Poll(at_us, active, last_event.get(at_us) is active, reason))
+    return found
 
 
 def earliest_us(bounds: Mapping[str, tuple[int, int]], counted: Sequence[Poll]) -> int:
@@ -150,6 +175,27 @@ def spoken(spans: Sequence[Span], counted: Sequence[Poll], as_of_us: int, rules:
         for run in runs(polls_between(counted, span.open_us, span.close_us), rules)
         for stretch in speak(run, span.open_us, min(span.close_us, as_of_us), rules)
     ]
+
+
+def without_reasons(
+    stretches: Sequence[Stretch], counted: Sequence[Poll], excluded: Sequence[str]
+) -> tuple[list[Span], list[Stretch]]:
+    """The time of polls with an excluded reason, in order, and the stretches of the others."""
+    reason_at = {poll.at_us: poll.reason for poll in counted}
+    left_out = sorted(
+        Span(one.begin_us, one.end_us) for one in stretches if reason_at[one.poll_us] in excluded
+    )
+    return left_out, [one for one in stretches if reason_at[one.poll_us] not in excluded]
+
+
+def cut(span: Span, left_out: Sequence[Span]) -> list[Span]:
+    """What is left of a span."""
+    rest, reached_us = [], span.open_us
+    for piece in left_out:
+        if piece.open_us < span.close_us and piece.close_us > span.open_us:
+            rest.append(Span(reached_us, piece.open_us))
+            reached_us = piece.close_us
+    return [piece for piece in [*rest, Span(reached_us, span.close_us)] if piece.open_us < piece.close_us]
 
 
 # ---- windows
@@ -311,7 +357,12 @@ def speak(polls: Sequence[Poll], open_us: int, close_us: int, rules: Rules) -> l
     first_us = polls[0].at_us
     if rules.fill == "previous" and first_us - open_us > rules.horizon_us:
         open_us = first_us  # a poll after a long silence never speaks backwards
-    breaks = [break_us(earlier.at_us, later.at_us, rules) for earlier, later in pairwise(polls)]
+    if polls[0].event:
+        open_us = first_us  # before a change the state was another
+    breaks = [
+        slot_after(later.at_us, rules) if later.event else break_us(earlier.at_us, later.at_us, rules)
+        for earlier, later in pairwise(polls)
+    ]
     last_us = slot_after(polls[-1].at_us, rules) if rules.edges == "down_after_last" else close_us
     stretches = [
         Stretch(
@@ -358,12 +409,16 @@ def while_open(stretch: Stretch, spans: Sequence[Span]) -> list[Stretch]:
 
 
 def agreeing_pairs(polls: Sequence[Poll], rules: Rules) -> list[Stretch]:
-    """The time between consecutive polls of one span that agree and that the fill can join."""
+    """The time between consecutive polls of one span that agree, or of which the later one tells when the state ended."""
     longest_us = (2 if rules.fill == "nearest" else 1) * rules.horizon_us
     return [
         Stretch(earlier.at_us, later.at_us, earlier.active, earlier.at_us)
         for earlier, later in pairwise(polls)
-        if earlier.active == later.active and later.at_us - earlier.at_us <= longest_us
+        if (
+            later.at_us - earlier.at_us <= rules.horizon_us
+            if later.event
+            else earlier.active == later.active and later.at_us - earlier.at_us <= longest_us
+        )
     ]
 
 

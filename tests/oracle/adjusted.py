@@ -7,20 +7,22 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.uptime.adjustments import Adjustments, adjusted_schedule
-from shared.uptime.batch import StoreHistory, measure_batch
+from shared.uptime.batch import StoreHistory, measure_batch, measure_outages
 from shared.uptime.bounds import bounds_us
 from shared.uptime.calendar import Hours
 from shared.uptime.closures import NEVER_US, Closures, Lifetimes, Treatment
 from shared.uptime.dates import EARLIEST_DAY, DatedHours, SpecialDays
 from shared.uptime.intervals import Int64s
+from shared.uptime.outage_reasons import reason_numbers
 from shared.uptime.outages import NO_INSTANT, End, outages_of
 from shared.uptime.policy import POLICIES, outage_history_us
 from tests.oracle.accounting import Poll
 from tests.oracle.calendars import Terms
-from tests.oracle.engine import Store, engine_window, hours_of, numbers, polls_of
-from tests.oracle.outages import Outage
+from tests.oracle.engine import REASONS, Store, engine_window, hours_of, notes_of, numbers, polls_of
+from tests.oracle.outages import Outage, ReasonTime
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
+WORDS = {number: word for word, number in REASONS.items()}
 
 
 class TermsStore(NamedTuple):
@@ -36,9 +38,10 @@ def measured_terms(
     windows: Mapping[str, int | str],
     *,
     detail: bool = True,
+    excluded: Sequence[str] = (),
 ) -> list[dict[str, dict[str, int]]]:
     """For each store the same mapping that `account_terms` gives."""
-    hours, adjustments = inputs_of(stores)
+    hours, adjustments = inputs_of(stores, excluded)
     measures = measure_batch(
         StoreHistory([store.zone for store in stores], hours, polls_of(plain(stores))),
         as_of_us,
@@ -54,20 +57,25 @@ def measured_terms(
 
 
 def engine_outages(
-    stores: Sequence[TermsStore], as_of_us: int, policy: str, window: int | str
+    stores: Sequence[TermsStore],
+    as_of_us: int,
+    policy: str,
+    window: int | str,
+    excluded: Sequence[str] = (),
 ) -> list[list[Outage]]:
     """For each store the list that `outages` gives."""
     zones = [store.zone for store in stores]
-    hours, adjustments = inputs_of(stores)
+    hours, adjustments = inputs_of(stores, excluded)
     starts_us, ends_us = (
         edge[:, 0] for edge in bounds_us([engine_window("window", window)], as_of_us, zones)
     )
     first_us = int(starts_us.min()) - outage_history_us(POLICIES[policy])
-    spans = adjusted_schedule(zones, hours, adjustments, first_us, as_of_us).measured
-    found = outages_of(spans, polls_of(plain(stores)), as_of_us, (starts_us, ends_us), POLICIES[policy])
+    schedule = adjusted_schedule(zones, hours, adjustments, first_us, as_of_us)
+    found = outages_of(schedule, polls_of(plain(stores)), as_of_us, (starts_us, ends_us), POLICIES[policy])
     of_store: list[list[Outage]] = [[] for _ in stores]
     rows = zip(*(getattr(found, name).tolist() for name in found.__slots__), strict=True)
-    for store, started, ended, end, down, polls, began, starts, *polls_us in rows:
+    for store, started, ended, end, down, polls, began, starts, *polls_us, reasons in rows:
+        last_up, first_down, last_down, first_up = map(instant, polls_us)
         of_store[store].append(
             Outage(
                 started,
@@ -77,10 +85,35 @@ def engine_outages(
                 polls,
                 began,
                 starts,
-                *map(instant, polls_us),
+                last_up,
+                first_down,
+                last_down,
+                first_up,
+                tuple(WORDS[number] for number in reason_numbers(reasons)),
             )
         )
     return of_store
+
+
+def engine_reason_times(
+    stores: Sequence[TermsStore],
+    as_of_us: int,
+    policy: str,
+    window: int | str,
+    excluded: Sequence[str] = (),
+) -> list[list[ReasonTime]]:
+    """For each store the list that `reason_times` gives."""
+    hours, adjustments = inputs_of(stores, excluded)
+    history = StoreHistory([store.zone for store in stores], hours, polls_of(plain(stores)))
+    asked = [engine_window("window", window)]
+    [found] = measure_outages(
+        history, as_of_us, asked, POLICIES[policy], adjustments=adjustments
+    ).reason_times(1)
+    of_store: list[list[ReasonTime]] = [[] for _ in stores]
+    rows = zip(*(getattr(found, name).tolist() for name in found.__slots__), strict=True)
+    for store, reason, down, outages in rows:
+        of_store[store].append(ReasonTime(WORDS[reason], down, outages))
+    return [sorted(times) for times in of_store]
 
 
 def instant(at_us: int) -> int | None:
@@ -99,10 +132,14 @@ def is_undated(terms: Terms) -> bool:
     return len(terms.versions) == 1 and terms.versions[0].effective_from is None
 
 
-def inputs_of(stores: Sequence[TermsStore]) -> tuple[Hours, Adjustments]:
+def inputs_of(stores: Sequence[TermsStore], excluded: Sequence[str] = ()) -> tuple[Hours, Adjustments]:
     terms = [store.terms for store in stores]
     return hours_of(plain(stores)), Adjustments(
-        dated_hours_of(terms), special_days_of(terms), lifetimes_of(terms), closures_of(terms)
+        dated_hours_of(terms),
+        special_days_of(terms),
+        lifetimes_of(terms),
+        closures_of(terms),
+        notes_of([store.polls for store in stores], excluded),
     )
 
 

@@ -55,13 +55,14 @@ def account_terms(
     as_of_us: int,
     policy: str,
     windows: Mapping[str, int | str],
+    excluded: Sequence[str] = (),
 ) -> dict[str, dict[str, int]]:
-    """What `account` gives, of a store with such terms."""
+    """What `account` gives, of a store with such terms. The time of polls with the `excluded` reasons is left out."""
     zone = zone or "America/Chicago"
     counted = in_order(polls, as_of_us)
     bounds = {name: window_bounds(zone, as_of_us, window) for name, window in windows.items()}
     parts = parts_of(zone, terms, earliest_us(bounds, counted), as_of_us)
-    return account_parts(parts, counted, as_of_us, policy, bounds)
+    return account_parts(parts, counted, as_of_us, policy, bounds, excluded)
 
 
 def parts_of(zone: str, terms: Terms, first_us: int, last_us: int) -> Parts:

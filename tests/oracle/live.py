@@ -31,6 +31,7 @@ class Live(NamedTuple):
     since_earliest_us: int | None
     since_latest_us: int | None
     last_poll: Poll | None
+    open_from_us: int | None
     open_until_us: int | None
     opens_at_us: int | None
     up_us: int
@@ -47,6 +48,7 @@ class LiveRule(NamedTuple):
     earliest_us: int | None
     latest_us: int | None
     until_us: int | None = None
+    from_us: int | None = None
     opens_us: int | None = None
     cut: bool = True
 
@@ -74,7 +76,8 @@ def live(zone: str | None, terms: Terms, polls: Iterable[Poll], now_us: int, sil
         state.name,
         border(state.earliest_us, near) if state.cut else state.earliest_us,
         border(state.latest_us, near) if state.cut else state.latest_us,
-        known[-1] if known else None,
+        known[-1]._replace(event=False, reason="") if known else None,
+        border(state.from_us, near),
         border(state.until_us, near),
         border(state.opens_us, near),
         today["up_us"],
@@ -93,7 +96,7 @@ def state_now(terms: Terms, parts: Parts, now_us: int) -> LiveRule | None:
     opens_us = next((span.open_us for span in usable if span.open_us > now_us), None)
     for span in parts.as_up:
         if is_in(span, now_us):
-            return LiveRule("up", span.open_us, span.open_us, span.close_us)
+            return LiveRule("up", span.open_us, span.open_us, span.close_us, span.open_us)
     for span in parts.excluded:
         if is_in(span, now_us):
             return LiveRule("excluded", span.open_us, span.open_us, opens_us=opens_us)
@@ -113,13 +116,17 @@ def measured_state(
     quiet_from_us = polls[-1].at_us if polls else max(span.open_us, near_us)
     if patience_us is not None and now_us >= quiet_from_us + patience_us:
         silent_at_us = quiet_from_us + patience_us
-        return LiveRule("silent", silent_at_us, silent_at_us, span.close_us, cut=False)
+        return LiveRule("silent", silent_at_us, silent_at_us, span.close_us, span.open_us, cut=False)
     if not polls:
-        return LiveRule("unknown", span.open_us, span.open_us, span.close_us)
+        return LiveRule("unknown", span.open_us, span.open_us, span.close_us, span.open_us)
     counted = [poll for polls_of_span in inside for poll in polls_of_span]
     run = last_run(counted)
     before_us = counted[-len(run) - 1].at_us if len(run) < len(counted) else None
-    return LiveRule("up" if polls[-1].active else "down", before_us, run[0].at_us, span.close_us, cut=False)
+    if run[0].event:
+        before_us = run[0].at_us
+    return LiveRule(
+        "up" if polls[-1].active else "down", before_us, run[0].at_us, span.close_us, span.open_us, cut=False
+    )
 
 
 def is_in(span: Span, at_us: int) -> bool:

@@ -7,11 +7,11 @@ from math import floor
 from zoneinfo import ZoneInfo
 
 from tests.oracle.accounting import EPOCH
-from tests.oracle.outages import Outage
+from tests.oracle.outages import Outage, ReasonTime
 
 COLUMNS = (
     "store_id,window,started_at,ended_at,end,down_s,polls,last_up_poll_at,first_down_poll_at,last_down_poll_at,"
-    "first_up_poll_at,began_at_opening,starts_before_window,started_at_local,ended_at_local"
+    "first_up_poll_at,began_at_opening,starts_before_window,started_at_local,ended_at_local,reasons"
 )
 FIGURES = ("longest_outage", "mttr", "mtbf")
 
@@ -27,6 +27,17 @@ def outages_file(found: Mapping[str, tuple[str | None, Mapping[str, Sequence[Out
     return "".join(f"{line}\n" for line in [COLUMNS, *lines]).encode()
 
 
+def reasons_file(found: Mapping[str, Mapping[str, Sequence[ReasonTime]]]) -> bytes:
+    """The bytes of the file of downtime by reason, given that of each store in each window."""
+    lines = [
+        f"{store_id},{window},{time.reason},{in_seconds(time.down_us)},{time.outages}"
+        for store_id, by_window in sorted(found.items(), key=lambda item: item[0].encode())
+        for window, times in by_window.items()
+        for time in times
+    ]
+    return "".join(f"{line}\n" for line in ["store_id,window,reason,down_s,outages", *lines]).encode()
+
+
 def outage_line(store_id: str, zone: str, window: str, outage: Outage) -> str:
     fields = (
         store_id,
@@ -34,7 +45,7 @@ def outage_line(store_id: str, zone: str, window: str, outage: Outage) -> str:
         in_utc(outage.started_us),
         in_utc(outage.ended_us),
         outage.end,
-        f"{outage.down_us // 1_000_000}.{outage.down_us % 1_000_000:06}",
+        in_seconds(outage.down_us),
         str(outage.polls),
         in_utc(outage.last_up_poll_us),
         in_utc(outage.first_down_poll_us),
@@ -44,8 +55,13 @@ def outage_line(store_id: str, zone: str, window: str, outage: Outage) -> str:
         str(outage.starts_before_window).lower(),
         in_zone(outage.started_us, zone),
         in_zone(outage.ended_us, zone),
+        " ".join(outage.reasons),
     )
     return ",".join(fields)
+
+
+def in_seconds(us: int) -> str:
+    return f"{us // 1_000_000}.{us % 1_000_000:06}"
 
 
 def in_utc(at_us: int | None) -> str:

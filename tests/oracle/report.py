@@ -3,7 +3,7 @@
 import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -44,7 +44,7 @@ def header(*, detail: bool = False) -> bytes:
     columns = ["store_id", *(f"{kind}_{window}" for kind in _shown(detail=detail) for window in WINDOWS)]
     if detail:
         columns += [f"{kind}_{window}" for kind in ("polls", "outages", *FIGURES) for window in WINDOWS]
-        columns.append("timezone")
+        columns += ["timezone", "name"]
     return _line(columns)
 
 
@@ -71,7 +71,7 @@ def row(
         }
         fields += [str(measured[window]["polls"]) for window in WINDOWS]
         fields += [figures[window][kind] for kind in ("outages", *FIGURES) for window in WINDOWS]
-        fields.append(zone or "America/Chicago")
+        fields += [zone or "America/Chicago", ""]
     return _line(fields)
 
 
@@ -97,7 +97,8 @@ def read_polls(path: Path) -> dict[str, list[Poll]]:
 
 
 def poll_of(line: Mapping[str, str]) -> Poll:
-    return Poll(instant_us(line["timestamp_utc"]), line["status"] == "active")
+    at_us, active = instant_us(line["timestamp_utc"]), line["status"] == "active"
+    return Poll(at_us, active, reason=line.get("reason") or "")
 
 
 def instant_us(text: str) -> int:
@@ -105,11 +106,17 @@ def instant_us(text: str) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def read_hours(path: Path) -> dict[str, list[HoursRow]]:
+def read_hours(path: Path) -> Mapping[str, list[HoursRow]]:
+    """By store; none for a store without rows."""
+    return defaultdict(list) | {store_id: hours for (store_id, _), hours in read_versions(path).items()}
+
+
+def read_versions(path: Path) -> dict[tuple[str, date | None], list[HoursRow]]:
+    """By store and the date from which they apply."""
     hours = defaultdict(list)
     for line in rows_of(path):
-        day = line.get("dayOfWeek") or line["day"]
-        hours[line["store_id"]].append(
+        day, begins = line.get("dayOfWeek") or line["day"], line.get("effective_from")
+        hours[line["store_id"], date.fromisoformat(begins) if begins else None].append(
             HoursRow(int(day), seconds(line["start_time_local"]), seconds(line["end_time_local"]))
         )
     return hours

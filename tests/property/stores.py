@@ -89,14 +89,15 @@ hours = st.one_of(
 
 @st.composite
 def polls(draw: st.DrawFn, until_us: int, *, longest_gap_us: int = 60 * HOUR_US) -> list[Poll]:
-    """Distinct polls in time order, the last ones a little after `until_us`."""
+    """Distinct polls in time order, some of them events or with a reason, the last ones a little after `until_us`."""
     gap_us = st.one_of(durations_us(3 * HOUR_US), durations_us(longest_gap_us))
     at_us = until_us + draw(durations_us(2 * HOUR_US))
     taken = {}
     for gap in draw(st.lists(gap_us, max_size=25)):
-        taken[at_us] = draw(st.booleans())
+        reason = draw(st.sampled_from(("", "", "busy", "paused_by_store")))
+        taken[at_us] = draw(st.booleans()), draw(st.sampled_from((False, False, True))), reason
         at_us -= gap
-    return [Poll(at_us, active) for at_us, active in sorted(taken.items())]
+    return [Poll(at_us, *said) for at_us, said in sorted(taken.items())]
 
 
 def stores(until_us: int, *, longest_gap_us: int = 60 * HOUR_US) -> st.SearchStrategy[Store]:

@@ -4,7 +4,7 @@ from datetime import date, datetime, time, timedelta
 
 import numpy as np
 from dateutil.rrule import rrulestr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.ingest.parse.ical_days import all_days
@@ -63,6 +63,7 @@ def _join(numbers: list[int]) -> str:
 # dateutil takes a second for a rule that never matches.
 @settings(max_examples=25, deadline=None)
 @given(rules(), starts)
+@example("FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=-1", date(2014, 1, 1))  # the last week reaches into the next year
 def test_the_days_are_those_of_dateutil(text: str, start: date) -> None:
     rule = RecurrenceRule.parse(Property(1, "RRULE", {}, text))
     found = [EPOCH + timedelta(days=day) for day in rule.expand(start, all_days(LAST_YEAR)).tolist()]

@@ -20,7 +20,7 @@ from shared.uptime.timeline import State, StoreTimeline, timeline_of
 from tests.oracle.accounting import DAY_US, EPOCH, HOUR_US, HoursRow, Poll
 from tests.oracle.adjusted import TermsStore, measured_terms
 from tests.oracle.calendars import Closure, Terms, Version, account_terms, parts_of
-from tests.oracle.engine import engine_window
+from tests.oracle.engine import engine_window, notes_of
 from tests.property.terms import WINDOWS, Batch, batches, some
 
 Window = tuple[int, int]
@@ -42,6 +42,7 @@ def store_terms(store: TermsStore) -> StoreTerms:
             )
             for number, closure in enumerate(terms.closures)
         ],
+        notes_of([store.polls]),
     )
 
 
@@ -138,7 +139,9 @@ def check_cause(store: TermsStore, segment: AccountedSegment) -> None:
         assert closure.ends_us is None or end_us <= closure.ends_us
     if segment.rule in (StateRule.POLL, StateRule.CARRY):
         (at_us,) = segment.polls_us
-        assert segment.state is (State.UP if dict(store.polls)[at_us] else State.DOWN)
+        assert segment.state is (
+            State.UP if {poll.at_us: poll.active for poll in store.polls}[at_us] else State.DOWN
+        )
     zone = ZoneInfo(store.zone or "America/Chicago")
     for source in segment.hours:
         if source.kind is HoursKind.SPECIAL:

@@ -1,13 +1,16 @@
 """What holds for the engine's numbers whatever the data: sums, bounds, and all that must not matter."""
 
 import random
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from shared.uptime.adjustments import Adjustments
 from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.calendar import Hours, spans_of
 from shared.uptime.closures import Schedule
@@ -16,7 +19,7 @@ from shared.uptime.policy import POLICIES, NoData, every_poll_us, history_us
 from shared.uptime.states import Polls
 from shared.uptime.window import DEFAULT_WINDOWS, Window, longest_reach_us
 from tests.oracle.accounting import DAY_US, HOUR_US, MINUTE_US, Poll
-from tests.oracle.engine import Store, hours_of, measured, numbers, polls_of
+from tests.oracle.engine import Store, hours_of, measured, notes_of, numbers, polls_of
 from tests.property.stores import FIXED_ZONES, WINDOWS, batches, durations_us
 
 Batch = tuple[list[Store], int]
@@ -80,7 +83,8 @@ def test_a_window_is_the_sum_of_its_parts(batch: Batch, policy: str, cuts: list[
         int(start_us.min()) - history_us(rules),
         as_of_us,
     )
-    measures = measure(Schedule.of(spans), polls_of(stores_), as_of_us, windows_us, rules)
+    schedule = replace(Schedule.of(spans), notes=notes_of([store.polls for store in stores_]))
+    measures = measure(schedule, polls_of(stores_), as_of_us, windows_us, rules)
     for store in range(len(stores_)):
         whole, earlier, later = (numbers(measures, store, window) for window in range(3))
         if cut_us[store] == end_us[store] == as_of_us:  # as_of itself belongs to both parts that end there
@@ -93,6 +97,7 @@ def test_a_window_is_the_sum_of_its_parts(batch: Batch, policy: str, cuts: list[
 def test_the_order_of_rows_does_not_matter(batch: Batch, policy: str, seed: int) -> None:
     stores_, as_of_us = batch
     hours, polls = hours_of(stores_), polls_of(stores_)
+    events = Adjustments(notes=notes_of([store.polls for store in stores_]))
     shuffled = np.random.default_rng(seed).permutation
     hours_order, polls_order = shuffled(len(hours.store)), shuffled(len(polls.store))
     zones = [store.zone for store in stores_]
@@ -100,13 +105,18 @@ def test_the_order_of_rows_does_not_matter(batch: Batch, policy: str, seed: int)
         StoreHistory(
             zones,
             Hours(*(getattr(hours, field.name)[hours_order] for field in fields(Hours))),
-            Polls(*(getattr(polls, field.name)[polls_order] for field in fields(Polls))),
+            Polls(polls.store[polls_order], polls.at_us[polls_order], polls.active[polls_order]),
         ),
         as_of_us,
         DEFAULT_WINDOWS,
         POLICIES[policy],
+        adjustments=Adjustments(
+            notes=events.notes.pick(np.random.default_rng(seed).permutation(len(events.notes)))
+        ),
     )
-    same = measure_batch(StoreHistory(zones, hours, polls), as_of_us, DEFAULT_WINDOWS, POLICIES[policy])
+    same = measure_batch(
+        StoreHistory(zones, hours, polls), as_of_us, DEFAULT_WINDOWS, POLICIES[policy], adjustments=events
+    )
     for name in Measures.__slots__:
         np.testing.assert_array_equal(getattr(other, name), getattr(same, name))
 
@@ -145,7 +155,11 @@ def test_without_bounds_fewer_polls_are_enough_and_the_rest_is_the_same(batch: B
     ]
     zones = [store.zone for store in stores_]
     whole = measure_batch(
-        StoreHistory(zones, hours_of(stores_), polls_of(stores_)), as_of_us, DEFAULT_WINDOWS, POLICIES[policy]
+        StoreHistory(zones, hours_of(stores_), polls_of(stores_)),
+        as_of_us,
+        DEFAULT_WINDOWS,
+        POLICIES[policy],
+        adjustments=Adjustments(notes=notes_of([store.polls for store in stores_])),
     )
     plain = measure_batch(
         StoreHistory(zones, hours_of(fetched), polls_of(fetched)),
@@ -153,6 +167,7 @@ def test_without_bounds_fewer_polls_are_enough_and_the_rest_is_the_same(batch: B
         DEFAULT_WINDOWS,
         POLICIES[policy],
         detail=False,
+        adjustments=Adjustments(notes=notes_of([store.polls for store in stores_])),
     )
     for name in ("open_us", "up_us", "down_us", "unknown_us"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(whole, name))
@@ -195,11 +210,49 @@ def test_of_the_polls_before_the_windows_only_the_last_one_of_a_store_matters(
             chosen,
             rules,
             detail=bounds,
+            adjustments=Adjustments(notes=notes_of([store.polls for store in given])),
         )
         for given in (stores_, [fetched(store) for store in stores_])
     )
     for name in Measures.__slots__:
         np.testing.assert_array_equal(getattr(few, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("policy", sorted(name for name, rules in POLICIES.items() if not rules.slot_us))
+@some
+@given(batch=batches())
+def test_an_event_that_repeats_the_state_of_a_near_poll_counts_like_a_look(policy: str, batch: Batch) -> None:
+    stores_, as_of_us = batch
+    always_open = [store._replace(hours=[]) for store in stores_]
+    horizon_us = POLICIES[policy].horizon_us
+
+    def without_repeats(polls: Sequence[Poll]) -> list[Poll]:
+        repeats = {
+            later
+            for earlier, later in pairwise(polls)
+            if earlier.active is later.active and later.at_us - earlier.at_us <= horizon_us
+        }
+        return [poll._replace(event=poll.event and poll not in repeats) for poll in polls]
+
+    fewer = [store._replace(polls=without_repeats(store.polls)) for store in always_open]
+    assert measured(fewer, as_of_us, policy, WINDOWS) == measured(always_open, as_of_us, policy, WINDOWS)
+
+
+@some
+@given(batch=batches())
+def test_carry_gives_events_and_looks_the_same_times(batch: Batch) -> None:
+    stores_, as_of_us = batch
+    looks = [store._replace(polls=[poll._replace(event=False) for poll in store.polls]) for store in stores_]
+    times = ("open_us", "up_us", "down_us", "unknown_us", "polls")
+    with_events, without = (
+        [
+            [numbers[name] for name in times]
+            for store in measured(given_, as_of_us, "carry", WINDOWS)
+            for numbers in store.values()
+        ]
+        for given_ in (stores_, looks)
+    )
+    assert with_events == without
 
 
 @some
@@ -211,7 +264,7 @@ def test_whole_weeks_do_not_matter_where_clocks_never_change(
     shift_us = weeks * 7 * DAY_US
     here = [store._replace(zone=zone) for store in stores_]
     there = [
-        store._replace(polls=[Poll(poll.at_us + shift_us, poll.active) for poll in store.polls])
+        store._replace(polls=[poll._replace(at_us=poll.at_us + shift_us) for poll in store.polls])
         for store in here
     ]
     assert measured(there, as_of_us + shift_us, policy, WINDOWS) == measured(here, as_of_us, policy, WINDOWS)

@@ -11,8 +11,8 @@ from shared.uptime.bounds import bounds_us
 from shared.uptime.policy import POLICIES, NoData
 from shared.uptime.store_terms import HoursVersion, StoreTerms
 from shared.uptime.timeline import State, StateSegment, StoreTimeline, timeline_of
-from tests.oracle.accounting import DAY_US, HOUR_US, RULES, account, open_spans, window_bounds
-from tests.oracle.engine import Store, engine_window, polls_of
+from tests.oracle.accounting import DAY_US, HOUR_US, RULES, Poll, account, open_spans, window_bounds
+from tests.oracle.engine import Store, engine_window, notes_of, polls_of
 from tests.property.stores import as_of_us, stores
 
 WINDOWS: dict[str, int | str] = {
@@ -37,7 +37,7 @@ def timeline(case: Case, policy: str) -> tuple[StoreTimeline, tuple[int, int]]:
     starts_us, ends_us = bounds_us([engine_window(name, WINDOWS[name])], as_of, [store.zone])
     window_us = int(starts_us[0, 0]), int(ends_us[0, 0])
     shown = timeline_of(
-        StoreTerms(store.zone, [HoursVersion(None, store.hours)]),
+        StoreTerms(store.zone, [HoursVersion(None, store.hours)], notes=notes_of([store.polls])),
         polls_of([store]),
         as_of,
         window_us,
@@ -109,6 +109,7 @@ def test_every_border_is_where_its_rule_says(policy: str, case: Case) -> None:
     places = {
         "edge": {edge for span in spans for edge in span},
         "poll": set(polls),
+        "event": {poll.at_us for poll in store.polls if poll.event},
         "midpoint": halfway,
         "stale": {at + sign * rules.horizon_us for at in polls for sign in (-1, 1)},
         "as_of": {as_of},
@@ -151,8 +152,8 @@ def test_the_worked_case_reads_as_the_page_says() -> None:
 def test_a_poll_on_the_slot_does_not_rename_the_border_that_an_earlier_poll_was_rounded_to() -> None:
     quarter_us = 15 * 60_000_000
     slot_us = 100 * DAY_US
-    polls = [(slot_us - quarter_us, True), (slot_us - 1, False), (slot_us, True)]
-    store = Store("UTC", [], polls)  # type: ignore[arg-type]
+    polls = [Poll(slot_us - quarter_us, True), Poll(slot_us - 1, False), Poll(slot_us, True)]
+    store = Store("UTC", [], polls)
     shown, _ = timeline((store, slot_us + quarter_us, "last_hour"), "slots-15m")
     earlier, later = shown.segments[-2:]
     assert earlier.end == later.begin

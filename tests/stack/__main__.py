@@ -38,7 +38,9 @@ def main() -> int:
 
 def _take_down(stack: Stack, summary: Summary) -> None:
     with summary.step("down, with the volumes") as found:
-        stack.run_compose("--profile", "observability", "down", "--volumes", "--remove-orphans")
+        stack.run_compose(
+            "--profile", "observability", "--profile", "proxy", "down", "--volumes", "--remove-orphans"
+        )
         left = stack.left_behind()
         if left:
             raise AssertionError(f"left behind: {left}")

@@ -3,7 +3,7 @@
 from tests.stack.stack import Stack
 
 _FEWEST_SECRETS = 12
-_PUBLISHED = {"api": 1, "ingest": 1, "s3": 1, "prometheus": 1}
+_PUBLISHED = {"api": 1, "ingest": 1, "s3": 1, "prometheus": 1, "proxy": 1}
 # of the first and of the second version of control groups
 _READ_PEAK = (
     "cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.peak"

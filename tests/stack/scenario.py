@@ -11,8 +11,10 @@ from services.sample import write_sample
 from tests.fixtures.services import wait_until
 from tests.oracle.report import expected_csv
 from tests.stack.confinement import check_confinement, check_logs, database_users, memory_peaks
+from tests.stack.drops import check_drops
 from tests.stack.load import Load
 from tests.stack.observability import check_metrics
+from tests.stack.proxy import check_proxy
 from tests.stack.stack import Stack
 from tests.stack.summary import Summary
 
@@ -63,6 +65,8 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
         found.append(f"{again} batches were taken over")
         assert int(again) > 0, "the killed worker held nothing"
 
+    with summary.step("the page behind TLS on one port, below a prefix") as found:
+        found.append(check_proxy(stack, key))
     with summary.step("peak memory") as found:
         found += [f"{service} {peak / _MB:.0f} MB" for service, peak in sorted(memory_peaks(stack).items())]
     with summary.step("Prometheus, profile observability") as found:
@@ -70,6 +74,9 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
         found.append(f"{check_confinement(stack)} containers confined")
 
     _renew_passwords(stack, summary, key, expected)
+    # It adds a store, which the oracle does not know.
+    with summary.step("a file from an SFTP server") as found:
+        found.append(check_drops(stack, folder / "sftp"))
     with summary.step("make demo-compose") as found:
         shown = stack.make("demo-compose", f"OUTPUT={folder / 'report.csv'}")
         found.append(shown.splitlines()[-1].replace(str(folder), ""))
@@ -80,7 +87,7 @@ def run_scenario(stack: Stack, summary: Summary, folder: Path) -> None:
 def _start(stack: Stack, summary: Summary) -> None:
     """Start as on a fresh clone, then with `make up`, which must keep every password."""
     with summary.step("build the images") as found:
-        stack.run_compose("--profile", "observability", "build")
+        stack.run_compose("--profile", "observability", "--profile", "proxy", "build")
         found += [f"{name} {size / _MB:.0f} MB" for name, size in stack.image_sizes().items()]
     with summary.step("docker compose up alone"):
         stack.run_compose("up", "--detach", "--no-build")

@@ -10,7 +10,7 @@ from services.local.ports import free_ports
 from tests.stack.command import run, succeeds
 from uptill_client import UptillClient
 
-SERVICE_IMAGES = ("api", "worker", "ingest", "postgres", "redis", "s3", "prometheus")
+SERVICE_IMAGES = ("api", "worker", "ingest", "postgres", "redis", "s3", "prometheus", "proxy")
 _TAG = "stack"
 _LABEL = "com.docker.compose.project"
 _PSQL = (
@@ -28,6 +28,7 @@ class Stack:
     api_url: str
     ingest_url: str
     prometheus_url: str
+    proxy_url: str
     env: dict[str, str]
 
     def make(self, *arguments: str) -> str:
@@ -91,7 +92,7 @@ class Stack:
 
 def make_stack(engine: dict[str, str], base: str, given_secrets: Path) -> Stack:
     """Settle what the project is called and where it listens; starts nothing."""
-    api, ingest, s3, prometheus = free_ports(4)
+    api, ingest, s3, prometheus, proxy = free_ports(5)
     compose = tuple(os.environ.get("COMPOSE", "").split()) or _compose(engine)
     project = f"uptill-stack-{os.getpid()}"
     return Stack(
@@ -100,6 +101,7 @@ def make_stack(engine: dict[str, str], base: str, given_secrets: Path) -> Stack:
         api_url=f"http://127.0.0.1:{api}",
         ingest_url=f"http://127.0.0.1:{ingest}",
         prometheus_url=f"http://127.0.0.1:{prometheus}",
+        proxy_url=f"https://localhost:{proxy}",
         env=engine
         | {
             "COMPOSE": " ".join(compose),
@@ -114,6 +116,8 @@ def make_stack(engine: dict[str, str], base: str, given_secrets: Path) -> Stack:
             "INGEST_PORT": str(ingest),
             "S3_PORT": str(s3),
             "PROMETHEUS_PORT": str(prometheus),
+            "PROXY_PORT": str(proxy),
+            "TLS_DIR": str(given_secrets.with_name("tls")),
             "S3_PUBLIC_ENDPOINT": f"http://localhost:{s3}",
             "WORKERS": "2",
             "BATCH_STORES": "100",

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+from services.local.ports import HOST, free_ports
 from tests.fixtures.fleet import Store, load_fleet
-from tests.fixtures.services import Services
+from tests.fixtures.services import Services, answers, wait_until
 
 NOW = datetime(2024, 11, 4, 18, tzinfo=UTC)
 DAYTIME = [(day, 10 * 3600, 22 * 3600 + 30) for day in range(7)]
@@ -33,6 +34,8 @@ _NO_SANDBOX = "--no-sandbox"  # Chromium as root needs it
 # A page that was left out on purpose, and a wrong key, are answers that a browser writes to its console.
 _EXPECTED = "Failed to load resource: the server responded with a status of 40"
 
+_WIDTHS = (360, 390, 768, 1440, 1920)
+
 Colours = Literal["light", "dark"]
 OpenPage = Callable[..., AbstractContextManager[Page]]
 
@@ -49,14 +52,19 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def services(env: dict[str, str], tmp_path: Path) -> Iterator[Services]:
-    """The API and a worker over the fleet."""
+    """The API, the ingest service and a worker over the fleet, with facts of its days."""
     load_fleet(env["UPTILL_DATABASE_URL"], FLEET)
     with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
         labels = json.dumps({"region": "north", "owner": "<b>acme</b>"})
         conn.execute("update store set labels = %s where store_id = '0042'", [labels])
-    with Services(env, tmp_path) as started:
+    (port,) = free_ports(1)
+    url = f"http://{HOST}:{port}"
+    extra = {"UPTILL_INGEST_URL": url, "UPTILL_SPOOL_DIR": str(tmp_path / "spool")}
+    with Services({**env, **extra}, tmp_path) as started:
+        started.start("uvicorn", "--factory", "services.ingest.http.main:create_app", f"--port={port}")
         started.api()
         started.worker()
+        wait_until(lambda: answers(f"{url}/readyz"), "the ingest service")
         yield started
 
 
@@ -105,3 +113,16 @@ def violations(page: Page) -> list[str]:
     page.evaluate(AXE)
     found = page.evaluate("axe.run()")
     return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
+
+
+def has_no_fault(page: Page, path: str) -> None:
+    """Fail if a view is wider than a screen, or if axe-core finds something, with everything opened."""
+    for width in _WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(path)
+        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert beyond == 0, (path, width)
+        if width in (390, 1440):
+            for details in page.locator("details:not(.menu) > summary").all():
+                details.click()
+            assert violations(page) == [], (path, width)

@@ -24,6 +24,7 @@ def test_a_person_finds_a_store_questions_a_number_and_downloads_a_report(
 ) -> None:
     with open_page() as page:
         enter(page, services)
+        page.get_by_role("navigation").get_by_role("link", name="Stores").click()
         page.get_by_role("searchbox").press_sequentially("004")
         expect(page.locator("tbody tr")).to_have_count(2)
         page.get_by_role("searchbox").press_sequentially("2")
@@ -94,7 +95,7 @@ def test_no_view_has_a_fault_of_access_or_is_wider_than_the_screen(
         report = page.url
         chosen = "/stores/0042?week=2024-10-30&at=1730300000000000"
         for path in ("/stores", "/stores?q=none", WEEK, chosen, f"/stores/{quote(HOSTILE, safe='')}", "/stores/silent",
-                     "/reports", report, "/nothing"):  # fmt: skip
+                     "/reports", report, "/insights", "/nothing"):  # fmt: skip
             for width in (360, 390, 768, 1440, 1920):
                 page.set_viewport_size({"width": width, "height": 900})
                 page.goto(path)

@@ -4,15 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.cli.commands import COMMANDS
 from services.cli.connection import _exit_code
 from services.cli.lazy import load
-from services.ingest.parse.reasons import ROW_REASONS
 from shared.errors import (
     BadInputFile,
     ConfigurationError,
@@ -23,12 +24,21 @@ from shared.errors import (
 )
 from shared.exit_codes import ExitCode, exit_code_of
 from shared.reports.formats import CONTENT_TYPES, FILE_KINDS
+from shared.row_reasons import ROW_REASONS
 from uptill_client import FILES, FORMATS, ApiError, Interval, NotReachable
 
+
+def walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each command of a group, also of groups within it."""
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name, child in command.commands.items():
+        yield from walk(f"{path} {name}", child)
+
+
 EVERY_COMMAND = [
-    (f"{name} {child}".rstrip(), command)
-    for name, subcommand in COMMANDS.items()
-    for child, command in getattr(load(name, subcommand), "commands", {"": load(name, subcommand)}).items()
+    found for name, subcommand in COMMANDS.items() for found in walk(name, load(name, subcommand))
 ]
 
 
@@ -67,7 +77,7 @@ def test_every_list_and_show_prints_json_on_request() -> None:
     with_json = {
         path for path, command in EVERY_COMMAND for option in command.params if "--json" in option.opts
     }
-    assert len(shown) == 21
+    assert len(shown) == 29
     assert shown <= with_json
 
 
@@ -131,3 +141,18 @@ def test_json_of_a_list_is_one_document(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(capsys.readouterr().out) == [
         {"day_of_week": 0, "start_time_local": "10:00", "end_time_local": "ü"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "printed"),
+    [
+        ("2024-10-14T19:30:05Z", "2024-10-14T19:30:59Z", "2024-10-14 19:30"),
+        ("2024-10-14T19:30:00Z", "2024-10-14T20:00:00Z", "2024-10-14 19:30 to 20:00"),
+        ("2024-10-14T19:30:00Z", "2024-10-15T03:00:00Z", "2024-10-14 19:30 to 2024-10-15 03:00"),
+        ("2024-10-14T23:30:00-02:00", "2024-10-15T03:00:00Z", "2024-10-15 01:30 to 03:00"),
+    ],
+)
+def test_what_two_instants_share_is_printed_once(first: str, last: str, printed: str) -> None:
+    from services.cli.console import minutes_between  # noqa: PLC0415  as above
+
+    assert minutes_between(datetime.fromisoformat(first), datetime.fromisoformat(last)) == printed

@@ -67,6 +67,7 @@ FILES = {
     "json": (json.dumps([{"store_id": "a"}]).encode(), "JSON", "/v1/observations"),
     "json-lines": (b'{"store_id": "a", "status": "active"}\n{"store_id": "b"}\n', "JSON", "write it as CSV"),
     "json-pretty": (b"\n\n  [\n    {}\n  ]\n", "JSON", "write it as CSV"),
+    "ics": (b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "iCalendar file", "uptill calendars set"),
     "rtf": (rb"{\rtf1\ansi store_id,status}", "Rich Text", "plain text"),
     "http": (b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n\r\n" + POLLS.encode(), "HTTP answer", "curl"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer", "git lfs pull"),

@@ -11,8 +11,9 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import MAX_LINE_BYTES
 from services.ingest.parse.header import Layout, read_header
 from services.ingest.parse.polls import PollParser, ValidPolls, validate_polls
-from services.ingest.parse.reasons import RAW_BYTES, ROW_REASONS
+from services.ingest.parse.reasons import RAW_BYTES
 from services.ingest.parse.rows import split_by_line, split_plain, split_rows
+from shared.row_reasons import ROW_REASONS
 from tests.unit.test_ingest_instants import POLL
 
 LAYOUT = Layout("polls", 3, (0, 1, 2))

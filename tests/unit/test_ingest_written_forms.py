@@ -14,13 +14,13 @@ from services.ingest.parse.header import LOOSE_SPELLINGS, SEPARATORS, SPELLINGS,
 from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from services.ingest.parse.local_hours import parse_local_hours
 from services.ingest.parse.polls import PollParser, validate_polls
-from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.parse.rows import split_rows
 from services.ingest.parse.values_reference import values_reference
 from services.ingest.parse.written_forms import Form
 from services.ingest.parse.zones import FIXED_ZONES
 from shared.clock import from_us, to_us
 from shared.errors import BadInputFile
+from shared.row_reasons import ROW_REASONS
 
 NOW_US = to_us(datetime(2026, 1, 1, tzinfo=UTC))
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
@@ -109,8 +109,8 @@ def test_separators(separator: str) -> None:
 
 @pytest.mark.parametrize(("written", "column"), [*SPELLINGS.items(), *LOOSE_SPELLINGS.items()])
 def test_names_of_columns(written: str, column: str) -> None:
-    dated = ",".join((*REQUIRED_COLUMNS["hours"], *OPTIONAL_COLUMNS["hours"]))
-    headers = ("store_id,status,timestamp_utc", dated, *map(",".join, REQUIRED_COLUMNS.values()))
+    full = [",".join((*REQUIRED_COLUMNS[kind], *OPTIONAL_COLUMNS[kind])) for kind in ("hours", "polls")]
+    headers = ("store_id,status,timestamp_utc", *full, *map(",".join, REQUIRED_COLUMNS.values()))
     header = next(header for header in headers if column in header.split(","))
     assert (
         read_header(header.replace(column, written.upper()).encode()) == read_header(header.encode())

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from services.worker import outage_rows
-from services.worker.outage_rows import OutageLines, render_outages
+from services.worker.further_lines import FurtherLines
+from services.worker.outage_rows import render_outages
 from shared.uptime.outages import NO_INSTANT, End, Outages
 from shared.uptime.window import parse_windows
+from tests.oracle.adjusted import WORDS
+from tests.oracle.engine import REASONS
 from tests.oracle.outage_file import outages_file
 from tests.oracle.outages import Outage
 
@@ -36,7 +39,11 @@ def drawn(draw: random.Random) -> Outage:
         draw.choice([0, 1, 10, 99, 100, draw.randrange(5000)]),
         draw.random() < 0.5,
         draw.random() < 0.5,
-        *(maybe() for _ in range(4)),
+        maybe(),
+        maybe(),
+        maybe(),
+        maybe(),
+        draw.choice([(), (), ("busy",), ("technical", "busy")]),
     )
 
 
@@ -52,11 +59,15 @@ def as_arrays(outages: list[tuple[int, Outage]]) -> Outages:
         [[NO_INSTANT if value is None else value for value in row] for row in rows], dtype=np.int64
     ).reshape(-1, 12)
     integers, booleans = columns[:, :6].T, columns[:, 6:8].T.astype(np.bool_)
-    return Outages(*integers, *booleans, *columns[:, 8:].T)
+    reasons = np.array(
+        ["".join(chr(REASONS[word]) for word in one.reasons) for _, one in outages], dtype=np.str_
+    )
+    rest = [*integers, *booleans, *columns[:, 8:].T, reasons]
+    return Outages(**dict(zip(Outages.__slots__, rest, strict=True)))
 
 
-def render(found: list[list[tuple[int, Outage]]], *, header: bool = True) -> OutageLines:
-    return render_outages(IDS, ZONES, [as_arrays(window) for window in found], WINDOWS, header=header)
+def render(found: list[list[tuple[int, Outage]]], *, header: bool = True) -> FurtherLines:
+    return render_outages(IDS, ZONES, [as_arrays(window) for window in found], WINDOWS, WORDS, header=header)
 
 
 @pytest.mark.parametrize("piece", [3, 4096])
@@ -83,10 +94,10 @@ def test_lines_equal_the_oracle(monkeypatch: pytest.MonkeyPatch, piece: int) -> 
     assert lines.data.splitlines() == [expected[0][0], *(line for some in expected for line in some[1:])]
     assert lines.rows == len(found[0]) + len(found[1])
     read = list(csv.reader(io.StringIO(lines.data.decode())))
-    assert {len(row) for row in read} == {15}
+    assert {len(row) for row in read} == {16}
 
 
 def test_nothing_but_a_header_without_outages() -> None:
     lines = render([[], []])
     assert (lines.rows, lines.data.count(b"\n")) == (0, 1)
-    assert render([[], []], header=False) == OutageLines(b"", 0)
+    assert render([[], []], header=False) == FurtherLines(b"", 0)

@@ -133,3 +133,29 @@ def test_an_empty_file_variable_names_no_file(monkeypatch: pytest.MonkeyPatch) -
     """How a container that shares its environment with others says that it has no such secret."""
     monkeypatch.setenv("UPTILL_DATABASE_URL_FILE", "")
     assert load_settings().database_url.get_secret_value() == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        (
+            "postgresql://u:p%40@a:5432,b:5433/db",
+            "postgresql://u:p%40@a:5432,b:5433/db?target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://u:p@a,b/db?sslmode=require",
+            "postgresql://u:p@a,b/db?sslmode=require&target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://u:p@a,b/db?target_session_attrs=any",
+            "postgresql://u:p@a,b/db?target_session_attrs=any",
+        ),
+        ("postgresql://u:p@a/db", "postgresql://u:p@a/db"),
+        ("host=a,b dbname=db", "host=a,b dbname=db"),
+    ],
+)
+def test_of_several_hosts_the_one_that_takes_writes_is_used(
+    monkeypatch: pytest.MonkeyPatch, given: str, used: str
+) -> None:
+    monkeypatch.setenv("UPTILL_DATABASE_URL", given)
+    assert load_settings().database_url.get_secret_value() == used

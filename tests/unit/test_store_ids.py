@@ -186,6 +186,26 @@ def test_an_odd_id_in_a_short_chunk_and_in_quotes() -> None:
         assert list(faults.values()) == ["odd_id"]
 
 
+@given(chunks=st.lists(st.lists(_TEXT, min_size=1, max_size=5), min_size=1, max_size=4))
+def test_ids_of_earlier_chunks_follow_the_same_rule(chunks: list[list[str]]) -> None:
+    parser = PollParser(LAYOUT)
+    first_line = 2
+    for ids in chunks:
+        data = "".join(f"{text},active,{AT}\n" for text in ids).encode()
+        parsed = parser.parse_chunk(Chunk(first_line, 30, 30 + len(data), data), NOW)
+        first_line += len(ids)
+        wanted = [
+            clean_store_id(text) for text in ids if not find_id_fault(clean_store_id(text), allow_odd=False)
+        ]
+        known = parser.list_stores()
+        found = [known[number] for number in parsed.deduped.polls.store.tolist()]
+        assert sorted(found) == sorted(set(wanted))
+        assert len(ids) - len(parsed.rejects) == len(wanted)
+        assert sorted(reject.reason for reject in parsed.rejects) == sorted(
+            fault for text in ids if (fault := find_id_fault(clean_store_id(text), allow_odd=False))
+        )
+
+
 def test_a_parser_that_allows_odd_ids_numbers_them() -> None:
     data = f"NULL,active,{AT}\n".encode()
     parser = PollParser(LAYOUT, allow_odd_ids=True)

@@ -18,6 +18,7 @@ from shared.uptime.window import (
     parse_window,
     parse_windows,
     window_names,
+    with_previous,
 )
 from tests.property.stores import ZONES, as_of_us
 
@@ -265,3 +266,15 @@ def test_what_is_no_window_before_another_is_refused(text: str) -> None:
         parse_window(text)
     with pytest.raises(ValueError, match="month_of:2024-10 and before:month_of:2024-11 are the same window"):
         parse_windows(["month_of:2024-10", "before:month_of:2024-11"])
+
+
+def test_windows_with_those_before_them() -> None:
+    texts = ["last_day", "month_of:2024-10", "before:P1D", "month_of:2024-09", "day_of:2000-01-01", "P2D"]
+    every, places = with_previous(parse_windows(texts))
+    assert [window.text for window in every] == [*texts, "month_of:2024-08", "before:P2D"]
+    assert places == [2, 3, None, 6, None, 7]
+
+
+def test_two_windows_share_the_one_before() -> None:
+    every, places = with_previous(parse_windows(["last_day", "before:last_day"]))
+    assert ([window.text for window in every], places) == (["last_day", "before:last_day"], [1, None])

@@ -6,12 +6,19 @@ from typing import Self
 import httpx2
 
 from uptill_client.calendars import CalendarCalls
+from uptill_client.channels import ChannelCalls
 from uptill_client.closures import ClosureCalls
 from uptill_client.facts import FactsCalls
 from uptill_client.facts_exports import FactsExportCalls
+from uptill_client.hooks import HookCalls
 from uptill_client.imports import ImportCalls
+from uptill_client.incidents import IncidentCalls
+from uptill_client.insights import InsightCalls
 from uptill_client.live import NowCalls
 from uptill_client.outages import OutageCalls
+from uptill_client.pictures import PictureCalls
+from uptill_client.reasons import ReasonCalls
+from uptill_client.reconciliations import ReconciliationCalls
 from uptill_client.reports import ReportCalls
 from uptill_client.revisions import RevisionCalls
 from uptill_client.schedules import ScheduleCalls
@@ -30,17 +37,24 @@ class UptillClient(
     ScheduleCalls,
     ServiceLevelCalls,
     StoreCalls,
+    PictureCalls,
     OutageCalls,
     SeriesCalls,
+    ReconciliationCalls,
     NowCalls,
+    IncidentCalls,
+    InsightCalls,
     ClosureCalls,
     CalendarCalls,
+    ReasonCalls,
+    HookCalls,
     ImportCalls,
     WebhookCalls,
+    ChannelCalls,
 ):
     """A client for both services: `with UptillClient(url, key) as uptill: uptill.create_report()`.
 
-    Uploads, live polls, closures and changes of stores need `ingest_url`. After status 429 or 503, a call is repeated as
+    Uploads, live polls, hooks, closures and changes of stores need `ingest_url`. After status 429 or 503, a call is repeated as
     `Retry-After` says, for up to `patience_s` seconds. Each call raises `ApiError` on failure.
     """
 

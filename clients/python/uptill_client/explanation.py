@@ -17,6 +17,8 @@ class ExplainedPoll:
     source: str | None
     first_line: int | None
     last_line: int | None
+    event: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class ExplainedSegment:
     hours: Sequence[ExplainedHours]
     closure_id: str | None
     folded: int
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Calls for jobs that compute daily facts."""
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from uptill_client.following import JobEnd, follow_job
 from uptill_client.pages import iterate_pages
 from uptill_client.paths import encode_segment
 from uptill_client.report_status import Progress
@@ -13,7 +13,7 @@ from uptill_client.transport import Transport
 
 
 @dataclass(frozen=True)
-class FactsStatus:
+class FactsStatus(JobEnd):
     """A job that computes the daily facts of every store. `stores_failed`: stores that could not be computed."""
 
     id: str
@@ -28,11 +28,6 @@ class FactsStatus:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the job has ended."""
-        return self.state not in ("queued", "running")
 
 
 class FactsCalls:
@@ -60,9 +55,4 @@ class FactsCalls:
 
     def follow_facts(self, job_id: str, *, every_s: float = 1) -> Iterator[FactsStatus]:
         """Yield the job's states until it has ended."""
-        while True:
-            job = self.get_facts(job_id)
-            yield job
-            if job.is_final:
-                return
-            time.sleep(every_s)
+        return follow_job(lambda: self.get_facts(job_id), every_s)

@@ -1,11 +1,11 @@
 """Calls for jobs that write months of daily facts as Parquet into the bucket."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from uptill_client.following import JobEnd, follow_job
 from uptill_client.paths import encode_segment
 from uptill_client.transport import Transport
 
@@ -24,7 +24,7 @@ class FactsFile:
 
 
 @dataclass(frozen=True)
-class FactsExportStatus:
+class FactsExportStatus(JobEnd):
     """An export of daily facts. `files` are the objects of its months, whichever export wrote them."""
 
     id: str
@@ -39,11 +39,6 @@ class FactsExportStatus:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the export has ended."""
-        return self.state not in ("queued", "running")
 
 
 class FactsExportCalls:
@@ -73,9 +68,4 @@ class FactsExportCalls:
 
     def follow_facts_export(self, export_id: str, *, every_s: float = 1) -> Iterator[FactsExportStatus]:
         """Yield the export's states until it has ended."""
-        while True:
-            job = self.get_facts_export(export_id)
-            yield job
-            if job.is_final:
-                return
-            time.sleep(every_s)
+        return follow_job(lambda: self.get_facts_export(export_id), every_s)

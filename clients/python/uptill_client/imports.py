@@ -1,7 +1,6 @@
 """Calls for imports: upload files, send live polls, follow and cancel imports."""
 
 import csv
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO, TypedDict, TypeVar, Unpack
 
 from uptill_client.bodies import FORM_TYPE, form_blocks, read_blocks
+from uptill_client.following import follow_job
 from uptill_client.import_status import Counts, ImportStatus
 from uptill_client.ingest_calls import IngestCalls
 from uptill_client.pages import iterate_pages
@@ -24,11 +24,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Poll:
-    """One poll of a store. `observed_at` must be an aware datetime."""
+    """One poll of a store. `observed_at` and `until` must be aware datetimes.
+
+    An event is a change of state at its very instant; only an event can have an end, `until`.
+    """
 
     store_id: str
     active: bool
     observed_at: datetime
+    event: bool = False
+    reason: str | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -113,12 +119,7 @@ class ImportCalls(IngestCalls):
 
     def follow_import(self, import_id: str) -> Iterator[ImportStatus]:
         """Yield the import every half second. The last value has ended."""
-        while True:
-            status = self.get_import(import_id)
-            yield status
-            if status.is_final:
-                return
-            time.sleep(_LOOK_EVERY_S)
+        return follow_job(lambda: self.get_import(import_id), _LOOK_EVERY_S)
 
     def cancel_import(self, import_id: str) -> ImportStatus:
         """Cancel an import that has not ended. Committed rows stay."""
@@ -150,21 +151,27 @@ class ImportCalls(IngestCalls):
         accepted = duplicate = corrected = 0
         source = iter(polls)
         while some := list(islice(source, _POLLS_A_CALL)):
-            observations = [
-                {
-                    "store_id": poll.store_id,
-                    "status": "active" if poll.active else "inactive",
-                    "observed_at": poll.observed_at.isoformat(),
-                }
-                for poll in some
-            ]
-            counts = self._ingest.call(
-                Counts, "POST", "/v1/observations", json={"observations": observations}
-            )
+            observations = {"observations": [_show_poll(poll) for poll in some]}
+            counts = self._ingest.call(Counts, "POST", "/v1/observations", json=observations)
             accepted += counts.accepted
             duplicate += counts.duplicate
             corrected += counts.corrected
         return Counts(accepted, duplicate, corrected)
+
+
+def _show_poll(poll: Poll) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "store_id": poll.store_id,
+        "status": "active" if poll.active else "inactive",
+        "observed_at": poll.observed_at.isoformat(),
+    }
+    if poll.event:
+        shown["event"] = True
+    if poll.reason is not None:
+        shown["reason"] = poll.reason
+    if poll.until is not None:
+        shown["until"] = poll.until.isoformat()
+    return shown
 
 
 def _count_bytes(blocks: Iterator[bytes], on_sent: Callable[[int], None]) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ class StoreNow:
     since_latest: datetime | None
     last_polled_at: datetime | None
     last_status: str | None
+    open_from: datetime | None
     open_until: datetime | None
     opens_at: datetime | None
     day_from: datetime
@@ -38,6 +39,7 @@ class StoreNow:
     usual_gap_us: int | None
     fault: str | None
     refreshed_at: datetime
+    name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class StoreOutage:
     first_up_poll_at: datetime | None
     began_at_opening: bool
     starts_before_window: bool
+    reasons: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,10 @@ class OutageFilters(TypedDict, total=False):
     min_length: str | None
     # Only those that are, or are not, ongoing.
     ongoing: bool | None
-    # "unknown_end" or "late_opening".
+    # "unknown_end", "late_opening", or a reason that a poll of the outage gave, such as "paused_by_store".
     reason: str | None
+    # Leave out the time for which polls gave one of these reasons.
+    exclude_reasons: Sequence[str] | None
     # "start" (the latest first) or "length" (the longest first).
     sort: str | None
 
@@ -118,6 +121,7 @@ def _to_query(filters: OutageFilters) -> dict[str, Any]:
     query: dict[str, Any] = {**filters}
     query["from"], query["to"] = query.pop("begin", None), query.pop("end", None)
     ongoing = query.pop("ongoing", None)
+    query["exclude_reason"] = list(query.pop("exclude_reasons", None) or ()) or None
     return {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in query.items()
     } | {"ongoing": None if ongoing is None else str(ongoing).lower()}

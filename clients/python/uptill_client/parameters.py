@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-FORMATS = ("csv", "json", "parquet", "xlsx")
-FILES = ("report", "outages")
+FORMATS = ("csv", "json", "parquet", "xlsx", "pdf")
+FILES = ("report", "outages", "reasons", "summary", "service_levels")
 
 
 class ReportOptions(TypedDict, total=False):
@@ -19,12 +19,15 @@ class ReportOptions(TypedDict, total=False):
     windows: Sequence[str] | None
     # Any of FORMATS. CSV is always included.
     formats: Sequence[str] | None
-    # Any of FILES: "outages" adds a file with one row per outage. "report" is always included.
+    # Any of FILES: "outages" adds a file with one row per outage, "reasons" one with downtime by reason, "summary" one
+    # with sums over the stores, "service_levels" one with the last evaluation of each level. "report" is always included.
     files: Sequence[str] | None
     # Limits the report to these stores; unknown ids are refused.
     store_ids: Sequence[str] | None
     # Limits the report to stores that have all of these labels.
     labels: Mapping[str, str] | None
+    # Reasons whose time leaves the open time, such as "paused_by_store".
+    exclude_reasons: Sequence[str] | None
 
 
 def to_json(as_of: datetime | str, **options: Unpack[ReportOptions]) -> dict[str, Any]:

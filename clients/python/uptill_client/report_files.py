@@ -8,7 +8,8 @@ from datetime import datetime
 class ReportFile:
     """A finished file. `url` works without a key until `expires_at`; get the report again for a new link.
 
-    `kind` is "report" for a row per store, "outages" for a row per outage.
+    `kind` is "report" for a row per store, "outages" for a row per outage, "summary" for sums over the stores,
+    "service_levels" for levels and their stores.
     """
 
     name: str

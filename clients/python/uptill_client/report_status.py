@@ -66,6 +66,7 @@ class ReportStatus:
     pinned_cut: int | None = None
     requested_files: Sequence[str] = ("report",)
     facts_only_days: FactsOnlyDays | None = None
+    exclude_reasons: Sequence[str] = ()
 
     @property
     def is_final(self) -> bool:

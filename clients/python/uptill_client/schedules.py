@@ -19,6 +19,7 @@ class ScheduleDelivery:
 
     webhook_url: str | None
     s3_prefix: str | None
+    channels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ class ReportSchedule:
     error: str | None = None
 
 
+class ScheduleOptions(ReportOptions, total=False):
+    """The parameters of each report, and the channels that get it."""
+
+    # Names of channels that get a summary when a report ends.
+    channels: Sequence[str]
+
+
 class ScheduleCalls:
     """Calls for report schedules. Each call raises `ApiError` on failure."""
 
@@ -69,19 +77,21 @@ class ScheduleCalls:
         webhook_url: str | None = None,
         s3_prefix: str | None = None,
         as_of: Literal["latest", "due"] = "latest",
-        **options: Unpack[ReportOptions],
+        **options: Unpack[ScheduleOptions],
     ) -> ReportSchedule:
         """Create a schedule from a `cron` expression of five fields, in the IANA `timezone`.
 
         `as_of` ends every window: "latest" (the newest accepted poll) or "due" (the due time). `webhook_url` is called
-        when a report has ended; files are copied to `s3_prefix` in the bucket.
+        when a report has ended; files are copied to `s3_prefix` in the bucket; `channels` get a summary.
         """
+        channels = list(options.pop("channels", ()))
+        report: ReportOptions = options
         body = {
             "name": name,
             "cron": cron,
             "timezone": timezone,
-            "report": to_json(as_of, **options),
-            "deliver": {"webhook_url": webhook_url, "s3_prefix": s3_prefix},
+            "report": to_json(as_of, **report),
+            "deliver": {"webhook_url": webhook_url, "s3_prefix": s3_prefix, "channels": channels},
         }
         return self._api.call(ReportSchedule, "POST", _PATH, json=body)
 

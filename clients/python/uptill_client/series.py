@@ -56,8 +56,41 @@ class SeriesRow(SeriesFigures):
 
 
 @dataclass(frozen=True)
+class PolicyRules:
+    """The rules of a policy; `slot_s` 0: changes of state are not rounded."""
+
+    fill: str
+    horizon_s: int
+    no_data: str
+    slot_s: int
+    edges: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class PolicySeriesRow(SeriesFigures):
+    """The sums of a group in the whole window under one policy; `change` is against the first policy."""
+
+    group: str | None
+    change: SeriesChange
+
+
+@dataclass(frozen=True)
+class PolicySeries:
+    """The whole window under one policy. `differs_in` names the rules that the first policy has otherwise."""
+
+    policy: str
+    rules: PolicyRules
+    differs_in: Sequence[str]
+    totals: Sequence[PolicySeriesRow]
+
+
+@dataclass(frozen=True)
 class SeriesAnswer:
-    """Rows by group and period, and a row per group for the whole window. Complete if `days_missing` is 0."""
+    """Rows by group and period, and a row per group for the whole window. Complete if `days_missing` is 0.
+
+    `policies` is empty unless several were asked for.
+    """
 
     policy: str
     policy_version: int
@@ -70,6 +103,7 @@ class SeriesAnswer:
     days_missing: int
     rows: Sequence[SeriesRow]
     totals: Sequence[SeriesRow]
+    policies: Sequence[PolicySeries] = ()
 
 
 class SeriesOptions(TypedDict, total=False):
@@ -84,6 +118,8 @@ class SeriesOptions(TypedDict, total=False):
     limit: int | None
     # The name of an accounting policy.
     policy: str | None
+    # Instead of `policy`: two or more, whose totals are set side by side. The rows are those of the first one.
+    policies: Sequence[str] | None
     # "previous" sets the window before beside each row.
     compare: str | None
     # Only these stores, up to 1,000.
@@ -105,6 +141,7 @@ class SeriesCalls:
         asked: dict[str, Any] = {**options}
         asked["label"] = [f"{name}:{value}" for name, value in (asked.pop("labels", None) or {}).items()]
         asked["store"] = list(asked.pop("store_ids", None) or [])
+        asked["policies"] = ",".join(asked.pop("policies", None) or [])
         if isinstance(window, str):
             asked["window"] = window
         else:

@@ -1,7 +1,7 @@
 """The answers that describe a store, and a change to one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from uptill_client.import_status import Counts
@@ -18,6 +18,7 @@ class Store:
     first_polled_at: datetime | None
     last_polled_at: datetime | None
     last_status: str | None
+    name: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

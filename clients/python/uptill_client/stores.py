@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.pages import iterate_pages
 from uptill_client.paths import encode_segment
 from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
 from uptill_client.store_policies import StorePolicies
-from uptill_client.timelines import Timeline
+from uptill_client.timelines import Timeline, TimelineOptions
 from uptill_client.transport import Transport
 
 
@@ -28,21 +28,16 @@ class StoreCalls(IngestCalls):
         """Return one store with its opening hours. Raises `ApiError` with code `store_not_found`."""
         return self._api.call(StoreDetail, "GET", store_path(store_id))
 
-    def timeline(
-        self,
-        store_id: str,
-        *,
-        window: str | None = None,
-        begin: datetime | None = None,
-        end: datetime | None = None,
-        as_of: datetime | None = None,
-        policy: str | None = None,
-    ) -> Timeline:
+    def timeline(self, store_id: str, **options: Unpack[TimelineOptions]) -> Timeline:
         """Explain the uptime of one store in a window, or from `begin` to `end` (exclusive).
 
         Polls after `as_of` are ignored. Default: the last day before the newest poll of any store.
         """
-        query = {**_range_query(window, begin, end, as_of), **({"policy": policy} if policy else {})}
+        begin, end, as_of = options.get("begin"), options.get("end"), options.get("as_of")
+        query = _range_query(options.get("window"), begin, end, as_of)
+        policy, excluded = options.get("policy"), options.get("exclude_reasons")
+        query |= {"policy": policy} if policy else {}
+        query |= {"exclude_reason": list(excluded)} if excluded else {}
         return self._api.call(Timeline, "GET", f"{store_path(store_id)}/timeline", params=query)
 
     def store_policies(
@@ -97,6 +92,13 @@ class StoreCalls(IngestCalls):
         """Replace the labels of a store. An unknown store and a dry run: as in `set_hours`."""
         chosen = dry_run_params(dry_run=dry_run)
         return self._change(store_id, "labels", dict(labels), create=create, **chosen)
+
+    def set_name(
+        self, store_id: str, name: str | None, *, create: bool = False, dry_run: bool = False
+    ) -> StoreChanged:
+        """Set the name of a store; None removes it. An unknown store and a dry run: as in `set_hours`."""
+        chosen = dry_run_params(dry_run=dry_run)
+        return self._change(store_id, "name", name, create=create, **chosen)
 
     def _change(self, store_id: str, field: str, value: Any, *, create: bool, **query: str) -> StoreChanged:
         params = query | creation(create=create)

@@ -3,6 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
+
+
+class TimelineOptions(TypedDict, total=False):
+    """What a timeline shows. The service uses its default for an option that is missing or None."""
+
+    # A window as in reports, instead of `begin` and `end` (exclusive).
+    window: str | None
+    begin: datetime | None
+    end: datetime | None
+    # Ignore later polls.
+    as_of: datetime | None
+    # The name of an accounting policy.
+    policy: str | None
+    # Leave out the time for which polls gave one of these reasons.
+    exclude_reasons: Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,7 @@ class Segment:
     end_rule: str
     poll: datetime | None
     closure: SegmentClosure | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from services.api.routes.reports import Reader, Writer
 from services.api.schemas.reports import LegacyStatus, Triggered
 from services.api.use_cases.reports import create_report, wait_for_report
 from shared.errors import FileLost, ReportNotFound, TooManyOpenReports
-from shared.http.auth import refuse_ended
 from shared.http.contract import answers, with_headers
+from shared.http.demands import refuse_ended
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.parameters import ReportCaller, ReportRequest

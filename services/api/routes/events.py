@@ -16,7 +16,7 @@ from services.api.context import Context
 from services.api.routes.reports import Reader, ReportId
 from services.api.schemas.report_summary import ProgressBody
 from services.api.use_cases.reports import follow_report
-from shared.http.auth import refuse_ended
+from shared.http.demands import refuse_ended
 from shared.http.unique_names import UniqueNamesRoute
 from shared.reports.model import Report, ReportState
 

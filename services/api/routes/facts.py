@@ -4,12 +4,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response, status
+from psycopg import AsyncConnection
 
 from services.api.context import Context
+from services.api.routes.jobs import JobRoutes
 from services.api.routes.reports import NO_STORE
 from services.api.schemas.facts import FactsBody, FactsCreate, FactsPage, FactsQuery
-from shared.audit import record_async
-from shared.db.connect import autocommitting_async, borrowed_async
+from shared.db.connect import borrowed_async
 from shared.errors import FactsNotFound
 from shared.facts.jobs import cancel_job, get_job, list_jobs, trigger_facts
 from shared.http.auth import RequireScope
@@ -18,9 +19,17 @@ from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.observe import current_origin
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
+from shared.reports.acceptance import Accepted
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["facts"])
 Admin = Annotated[ApiKey, Depends(RequireScope("admin"))]
+
+
+async def _show(conn: AsyncConnection, job_id: UUID) -> FactsBody:
+    return FactsBody.of_job(await get_job(conn, job_id))
+
+
+_JOBS = JobRoutes("/v1/facts", "facts.", _show, cancel_job)
 FactsId = Annotated[UUID, Path(description="The job's id.")]
 
 
@@ -36,13 +45,11 @@ async def create_facts(context: Context, key: Admin, response: Response, body: F
     computed again.
     """
     request = body.to_request()
-    async with autocommitting_async(context.pools.accepting) as conn:
-        accepted = await trigger_facts(conn, request, context.batch_terms, key.prefix, current_origin())
-        await record_async(conn, key.prefix, "facts.requested", str(accepted.report_id))
-        job = await get_job(conn, accepted.report_id)
-    context.publisher.offer(accepted.wakes)
-    response.headers.update({"Location": f"/v1/facts/{job.id}", "Retry-After": "1"})
-    return FactsBody.of_job(job)
+
+    async def accept(conn: AsyncConnection) -> Accepted:
+        return await trigger_facts(conn, request, context.batch_terms, key.prefix, current_origin())
+
+    return await _JOBS.create(context, key.prefix, response, accept)
 
 
 @router.get("/v1/facts")
@@ -71,18 +78,10 @@ async def read_all_facts(
 async def read_facts(context: Context, key: Admin, response: Response, facts_id: FactsId) -> FactsBody:
     """Show a job that computes daily facts, and its progress."""
     del key
-    async with borrowed_async(context.pools.reading) as conn:
-        job = await get_job(conn, facts_id)
-    response.headers.update(NO_STORE)
-    if job.state in ("queued", "running"):
-        response.headers["Retry-After"] = "1"
-    return FactsBody.of_job(job)
+    return await _JOBS.read(context, response, facts_id)
 
 
 @router.delete("/v1/facts/{facts_id:uuid}", responses=answers(FactsNotFound))
 async def cancel_facts(context: Context, key: Admin, facts_id: FactsId) -> FactsBody:
     """Cancel a job that computes daily facts. The facts of finished batches stay. A job that has ended is not changed."""
-    async with borrowed_async(context.pools.accepting) as conn, conn.transaction():
-        if await cancel_job(conn, facts_id):
-            await record_async(conn, key.prefix, "facts.canceled", str(facts_id))
-        return FactsBody.of_job(await get_job(conn, facts_id))
+    return await _JOBS.end(context, key.prefix, facts_id)

@@ -8,17 +8,24 @@ from psycopg import AsyncConnection
 
 from services.api.context import Context
 from services.api.routes.facts import Admin
-from services.api.routes.reports import NO_STORE
+from services.api.routes.jobs import JobRoutes
 from services.api.schemas.facts_exports import FactsExportBody, FactsExportCreate
-from shared.audit import record_async
-from shared.db.connect import autocommitting_async, borrowed_async
 from shared.errors import FactsNotFound
 from shared.facts.exports import cancel_export, get_export, list_exported, trigger_export
 from shared.http.contract import answers, with_headers
 from shared.http.observe import current_origin
 from shared.http.unique_names import UniqueNamesRoute
+from shared.reports.acceptance import Accepted
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["facts"])
+
+
+async def _show(conn: AsyncConnection, job_id: UUID) -> FactsExportBody:
+    job = await get_export(conn, job_id)
+    return FactsExportBody.of_job(job, await list_exported(conn, job))
+
+
+_EXPORTS = JobRoutes("/v1/facts/exports", "facts.export_", _show, cancel_export)
 ExportId = Annotated[UUID, Path(description="The export's id.")]
 
 
@@ -36,15 +43,13 @@ async def create_export(
     are.
     """
     request = body.to_request()
-    async with autocommitting_async(context.pools.accepting) as conn:
-        accepted = await trigger_export(
+
+    async def accept(conn: AsyncConnection) -> Accepted:
+        return await trigger_export(
             conn, request, context.batch_terms.republish_s, key.prefix, current_origin()
         )
-        await record_async(conn, key.prefix, "facts.export_requested", str(accepted.report_id))
-        shown = await _show(conn, accepted.report_id)
-    context.publisher.offer(accepted.wakes)
-    response.headers.update({"Location": f"/v1/facts/exports/{shown.id}", "Retry-After": "1"})
-    return shown
+
+    return await _EXPORTS.create(context, key.prefix, response, accept)
 
 
 @router.get(
@@ -56,23 +61,10 @@ async def read_export(
 ) -> FactsExportBody:
     """Show an export of daily facts, its progress, and the objects of its months."""
     del key
-    async with borrowed_async(context.pools.reading) as conn:
-        shown = await _show(conn, export_id)
-    response.headers.update(NO_STORE)
-    if shown.state in ("queued", "running"):
-        response.headers["Retry-After"] = "1"
-    return shown
+    return await _EXPORTS.read(context, response, export_id)
 
 
 @router.delete("/v1/facts/exports/{export_id}", responses=answers(FactsNotFound))
 async def cancel_facts_export(context: Context, key: Admin, export_id: ExportId) -> FactsExportBody:
     """Cancel an export of daily facts. Months that were written stay. An export that has ended is not changed."""
-    async with borrowed_async(context.pools.accepting) as conn, conn.transaction():
-        if await cancel_export(conn, export_id):
-            await record_async(conn, key.prefix, "facts.export_canceled", str(export_id))
-        return await _show(conn, export_id)
-
-
-async def _show(conn: AsyncConnection, job_id: UUID) -> FactsExportBody:
-    job = await get_export(conn, job_id)
-    return FactsExportBody.of_job(job, await list_exported(conn, job))
+    return await _EXPORTS.end(context, key.prefix, export_id)

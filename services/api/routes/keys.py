@@ -13,9 +13,10 @@ from shared import keys
 from shared.audit import ACTIONS, list_entries
 from shared.db.connect import borrowed_async, connect
 from shared.errors import KeyNotFound, KeyReplaced
-from shared.http.auth import KeyRing, RequireScope
+from shared.http.auth import RequireScope
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, invalid_cursor
+from shared.http.key_ring import KeyRing
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import KEY_ID, ApiKey
 from shared.texts import quoted

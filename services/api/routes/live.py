@@ -18,9 +18,9 @@ from services.api.schemas.live_query import NowChoice, NowQuery, NowSummaryQuery
 from services.api.use_cases.live import LiveChoice, LivePosition, count_live, get_live, list_live
 from shared.db.connect import borrowed_async
 from shared.errors import Overloaded
-from shared.http.auth import refuse_ended
 from shared.http.contract import answers
 from shared.http.cursors import cut_page
+from shared.http.demands import refuse_ended
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import StoreScope
 from shared.labels import parse_labels

@@ -63,7 +63,7 @@ async def _answer_page(
 ) -> OutagePage:
     async with context.outage_turns.take(key.prefix):
         async with borrowed_async(context.pools.reading) as conn:
-            given = await read_outage_input(conn, search, key.visible)
+            given = await read_outage_input(conn, context.sealed, search, key.visible)
 
         def compute() -> OutagePage:
             found = given.find_outages()

@@ -84,7 +84,7 @@ async def explain_store(
     """
     report = await context.reads.read_report(report_id, key.visible)
     async with borrowed_async(context.pools.reading) as conn:
-        given = await read_explanation(conn, report, store_id, key.visible, chosen.window)
+        given = await read_explanation(conn, context.sealed, report, store_id, key.visible, chosen.window)
     limited = key.visible.labels is not None
     return await run_in_threadpool(_build_explanation, given, fold=chosen.fold, limited=limited)
 

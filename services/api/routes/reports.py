@@ -22,9 +22,10 @@ from shared.errors import (
     TooManyPendingWebhooks,
     WebhookSecretMissing,
 )
-from shared.http.auth import RequireScope, refuse_ended
+from shared.http.auth import RequireScope
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
+from shared.http.demands import refuse_ended
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.model import Report

@@ -48,7 +48,7 @@ async def read_store_timeline(
 ) -> TimelineBody:
     """Explain the uptime of one store: its opening times, its polls, and the rule behind every change of state."""
     async with borrowed_async(context.pools.reading) as conn:
-        given = await read_timeline(conn, store_id, chosen.to_request(), key.visible)
+        given = await read_timeline(conn, context.sealed, store_id, chosen.to_request(), key.visible)
     return await run_in_threadpool(lambda: TimelineBody.of_timeline(given, given.compute_timeline()))
 
 
@@ -58,7 +58,7 @@ async def read_store_policies(
 ) -> StorePoliciesBody:
     """Compare policies on one store: the same window under each, and every stretch about which they differ, with the rules."""
     async with borrowed_async(context.pools.reading) as conn:
-        given = await read_timeline(conn, store_id, chosen.to_request(), key.visible)
+        given = await read_timeline(conn, context.sealed, store_id, chosen.to_request(), key.visible)
     return await run_in_threadpool(lambda: StorePoliciesBody.of_input(given, chosen.policy))
 
 

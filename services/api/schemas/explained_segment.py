@@ -10,6 +10,7 @@ from services.api.schemas.origins import HoursSourceBody, PollOriginBody
 from shared.clock import from_us
 from shared.uptime.borders import Rule
 from shared.uptime.explanation import AccountedSegment, StateRule
+from shared.uptime.notes import NO_REASON
 from shared.uptime.timeline import State
 
 
@@ -32,6 +33,10 @@ class ExplainedSegmentBody(BaseModel):
     )
     closure_id: str | None = Field(
         description="The closure that excludes the time or counts it as up; in `closures`."
+    )
+    reason: str | None = Field(
+        description="The reason that these polls gave; null if they gave none. With the rule `reason` it leaves the time out.",
+        examples=["paused_by_store"],
     )
     folded: int = Field(description="How many segments are folded into this one; 1 if none are.")
 
@@ -56,5 +61,6 @@ def show_segment(
         polls=[polls[0], polls[-1]] if len(polls) > 1 else polls,
         hours=[HoursSourceBody.of_source(source) for source in segment.hours],
         closure_id=None if segment.closure is None else segment.closure.id,
+        reason=None if segment.reason == NO_REASON else polls[0].reason,
         folded=segment.folded,
     )

@@ -1,15 +1,17 @@
 """Bodies of jobs that compute daily facts."""
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.schemas.parameters import KnownPolicy
 from services.api.schemas.report_summary import ProgressBody
-from shared.facts.jobs import FactsJob, FactsRequest
+from services.api.schemas.store_job import StoreJobBody
+from shared.facts.jobs import FactsRequest
 from shared.http.bodies import RequestBody
+from shared.http.written_times import WrittenDate
 from shared.reports.model import ReportState
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 
@@ -17,8 +19,8 @@ from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 class FactsCreate(RequestBody):
     """The local dates to compute, for every store. Days that still hold are not computed again."""
 
-    first_day: date = Field(description="The first local date.", examples=["2026-10-01"])
-    last_day: date = Field(description="The last local date.", examples=["2026-10-31"])
+    first_day: WrittenDate = Field(description="The first local date.", examples=["2026-10-01"])
+    last_day: WrittenDate = Field(description="The last local date.", examples=["2026-10-31"])
     policy: KnownPolicy = Field(
         default=DEFAULT_POLICY,
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}.",
@@ -40,7 +42,7 @@ class FactsQuery(BaseModel):
     limit: int = Field(default=50, ge=1, le=200, description="The most jobs to return.")
 
 
-class FactsBody(BaseModel):
+class FactsBody(StoreJobBody):
     """A job that computes daily facts."""
 
     id: UUID
@@ -57,13 +59,6 @@ class FactsBody(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-
-    @classmethod
-    def of_job(cls, job: FactsJob) -> Self:
-        """Build the body of a job."""
-        progress = ProgressBody(stores_done=job.stores_done, stores_total=job.stores_total)
-        given = {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
-        return cls(**given, progress=progress)
 
 
 class FactsPage(BaseModel):

@@ -31,7 +31,7 @@ class FactsExportCreate(RequestBody):
         default=DEFAULT_POLICY,
         description=f"The rule that turned polls into uptime: one of {', '.join(POLICIES)}.",
     )
-    force: bool = Field(default=False, description="Write months too that have not changed.")
+    force: bool = Field(default=False, strict=True, description="Write months too that have not changed.")
 
     def to_request(self) -> FactsExportRequest:
         """Return the request. Raises `InvalidRequest` for what is not a month."""

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.http.bodies import RequestBody
+from shared.http.written_times import WrittenInstant
 from shared.keys import OVERLAP, SCOPES
 
 _MAX_OVERLAP_S = 30 * 86_400
@@ -33,7 +34,7 @@ class KeyCreate(RequestBody):
     store_labels: dict[str, str] | None = Field(
         default=None, description="Limit the key to stores with all of these labels. Default: every store."
     )
-    expires_at: AwareDatetime | None = Field(default=None, description="When the key ends. Default: never.")
+    expires_at: WrittenInstant | None = Field(default=None, description="When the key ends. Default: never.")
 
 
 class KeyRotate(RequestBody):
@@ -43,6 +44,7 @@ class KeyRotate(RequestBody):
         default=OVERLAP.total_seconds(),
         ge=0,
         le=_MAX_OVERLAP_S,
+        strict=True,
         allow_inf_nan=False,
         description="How many seconds the old key keeps working.",
     )

@@ -17,6 +17,7 @@ class StoreNowBody(BaseModel):
     """What a store is now. Its times hold at `refreshed_at`."""
 
     store_id: str
+    name: str | None = Field(description="The name to show; null if none was delivered.")
     timezone: str = Field(description="The IANA time zone of the store.")
     labels: Mapping[str, str]
     state: LiveState = Field(examples=["down"])
@@ -28,6 +29,9 @@ class StoreNowBody(BaseModel):
     )
     last_polled_at: datetime | None = Field(description="The newest poll; null if there is none.")
     last_status: Status | None = Field(description="The status of the newest poll.")
+    open_from: datetime | None = Field(
+        description="When the store opened or a closure ended; null if it is not open, or for more than eight days."
+    )
     open_until: datetime | None = Field(
         description="When the store closes or a closure begins; null if it is not open, or for more than eight days."
     )

@@ -46,7 +46,9 @@ class NowQuery(NowChoice):
     """Which stores, and the position in the list of them."""
 
     text: str | None = Field(
-        default=None, max_length=200, description="Only stores with this text in their id, in any case."
+        default=None,
+        max_length=200,
+        description="Only stores with this text in their id or name, in any case.",
     )
     sort: NowSort = Field(
         default=NowSort.STORE_ID,

@@ -23,6 +23,10 @@ class PollOriginBody(BaseModel):
         description="The first line of the part of the file that held the poll; null unless it came from a file."
     )
     last_line: int | None = Field(description="The last line of that part.")
+    event: bool = Field(
+        description="Whether the poll is an event: the change of state itself, at the instant at which it happened."
+    )
+    reason: str | None = Field(description="Why the store had the status, if the poll gave a reason.")
 
     @classmethod
     def of_poll(cls, poll: PollOrigin, *, limited: bool) -> Self:
@@ -31,6 +35,8 @@ class PollOriginBody(BaseModel):
         return cls(
             at=from_us(poll.at_us),
             status="active" if poll.is_active else "inactive",
+            event=poll.is_event,
+            reason=poll.reason,
             **{name: None if limited else getattr(poll, name) for name in names},
         )
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from services.api.use_cases.outage_page import (
     ListedOutage,
 )
+from shared.uptime.outage_reasons import MOST_REASONS
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
 
@@ -46,6 +47,11 @@ class OutageBody(BaseModel):
     )
     began_at_opening: bool = Field(description="Whether it begins where opening time begins: a late opening.")
     starts_before_window: bool = Field(description="Whether the store was already down before the window.")
+
+    reasons: list[str] = Field(
+        description=f"The reasons that its polls gave, as they first appear, at most {MOST_REASONS}.",
+        examples=[["paused_by_store"]],
+    )
 
     @classmethod
     def of_outage(cls, outage: ListedOutage) -> Self:

@@ -1,22 +1,35 @@
 """The query for outages: the time to search, and which outages to show."""
 
 import zlib
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from services.api.schemas.length import Length
-from services.api.schemas.timeline_query import TimeRangeQuery
+from services.api.schemas.timeline_query import ReasonedQuery
 from services.api.use_cases.outage_page import (
+    OUTAGE_KINDS,
     OutageChoice,
     OutageOrder,
     OutagePosition,
-    OutageReason,
 )
 from services.api.use_cases.outages import OutageSearch
 from shared.clock import from_us
+from shared.reason_words import fold_reason, is_reason_word
+
+_SHOWN = 100  # characters of a wrong value in an error
 
 
-class OutageQuery(TimeRangeQuery):
+def _known_kind(text: str) -> str:
+    word = fold_reason(text)
+    if not is_reason_word(word):
+        raise ValueError(
+            f"{text[:_SHOWN]!r} cannot be a reason: give {' or '.join(OUTAGE_KINDS)}, or a word of GET /v1/reasons"
+        )
+    return word
+
+
+class OutageQuery(ReasonedQuery):
     """The time to search, and filters."""
 
     min_length: Length | None = Field(
@@ -26,11 +39,11 @@ class OutageQuery(TimeRangeQuery):
     ongoing: bool | None = Field(
         default=None, description="Only outages that are (`true`) or are not (`false`) ongoing at `as_of`."
     )
-    reason: OutageReason | None = Field(
+    reason: Annotated[str, AfterValidator(_known_kind)] | None = Field(
         default=None,
         description=(
             "Only outages of one kind: `unknown_end`, after which nothing is known, or `late_opening`, which began when"
-            " the store should have opened."
+            " the store should have opened. Or only those with a poll that gave this reason, such as `paused_by_store`."
         ),
     )
     sort: OutageOrder = Field(
@@ -49,6 +62,8 @@ class OutageQuery(TimeRangeQuery):
             self.from_time,
             self.to_time,
             self.as_of if position is None else from_us(position.as_of_us),
+            excluded=self.exclude_reason,
+            word=None if self.reason in OUTAGE_KINDS else self.reason,
         )
 
     def to_choice(self, store_id: str | None = None) -> OutageChoice:

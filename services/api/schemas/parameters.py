@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,8 +17,11 @@ from pydantic import (
 )
 
 from shared.http.bodies import RequestBody
+from shared.http.written_times import WrittenInstant
 from shared.labels import checked_labels
+from shared.reason_words import WORD_RULE, fold_reason, is_reason_word
 from shared.reports.formats import CONTENT_TYPES, FILE_KINDS, FileFormat, FileKind
+from shared.reports.needs import MAX_SUMMARY_WINDOWS
 from shared.reports.parameters import ReportParameters, StoreFilter
 from shared.store_ids import clean_store_id, describe_id_fault, find_id_fault
 from shared.uptime.periods import PERIOD_EXAMPLES
@@ -26,6 +29,7 @@ from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import DEFAULT_WINDOWS, MAX_WINDOWS, NAMED_WINDOWS, Window, parse_windows
 
 MAX_STORE_IDS = 10_000
+MAX_EXCLUDED_REASONS = 50
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 _SHOWN = 100  # characters of a wrong value in an error
 
@@ -61,7 +65,7 @@ def _known_year(instant: datetime) -> datetime:
     return instant
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_known_year)]
+Instant = Annotated[WrittenInstant, AfterValidator(_known_year)]
 AsOf = Annotated[
     AwareDatetime | Literal["latest", "now"],
     PlainValidator(_parse_as_of, json_schema_input_type=AwareDatetime | Literal["latest", "now"]),
@@ -120,6 +124,18 @@ class StoreSelection(BaseModel):
         return self
 
 
+def _known_words(words: list[str]) -> list[str]:
+    folded = sorted({fold_reason(word) for word in words})
+    for word in folded:
+        if not is_reason_word(word):
+            raise ValueError(f"{word[:_SHOWN]!r} cannot be a reason: a word has {WORD_RULE}")
+    return folded
+
+
+# Words of reasons, sorted, each once. Whether they exist is checked later.
+ExcludedReasons = Annotated[list[str], Field(max_length=MAX_EXCLUDED_REASONS), AfterValidator(_known_words)]
+
+
 class ReportParametersBody(RequestBody):
     """The parameters of a report. Every field has a default."""
 
@@ -149,17 +165,43 @@ class ReportParametersBody(RequestBody):
         default=["csv"],
         min_length=1,
         max_length=len(CONTENT_TYPES),
-        description="The file formats to produce. CSV is always included.",
+        description=(
+            "The file formats to produce. CSV is always included. `pdf` is for paper: a page of all stores, and one of each"
+            " store in a report of at most 200 stores. It has no file of outages; they are on the pages."
+        ),
     )
     files: list[FileKind] = Field(
         default=["report"],
         min_length=1,
         max_length=len(FILE_KINDS),
-        description="The files to produce, each in every format: `outages` has one row per outage. `report` is always included.",
+        description=(
+            "The files to produce, each as CSV and in every format but PDF: `outages` has one row per outage, `reasons` one row"
+            " per store, window and reason with its downtime, `summary` sums by label, zone, weekday"
+            f" and hour beside the window before, for at most {MAX_SUMMARY_WINDOWS} windows, `service_levels` the last evaluation of each level. `report` is always"
+            " included."
+        ),
     )
 
+    exclude_reasons: ExcludedReasons = Field(
+        default=[],
+        description=(
+            "Reasons whose time leaves the open time: the time that polls with such a reason speak for counts as excluded. See"
+            " `GET /v1/reasons` for the words."
+        ),
+        examples=[["paused_by_store"]],
+    )
+
+    @model_validator(mode="after")
+    def _limit_windows(self) -> Self:
+        if "summary" in self.files and len(self.windows) > MAX_SUMMARY_WINDOWS:
+            raise ValueError(
+                f"a report with a summary has at most {MAX_SUMMARY_WINDOWS} windows, because it measures the windows before them"
+                f" too; {len(self.windows)} were given: request several reports"
+            )
+        return self
+
     def parameters(self) -> ReportParameters:
-        """Return the parameters as a value: formats, files and stores do not depend on the order given."""
+        """Return the parameters as a value. Only windows depend on the order given."""
         values = {each.name: getattr(self, each.name) for each in fields(ReportParameters)}
         chosen = self.stores
         return ReportParameters(
@@ -168,5 +210,6 @@ class ReportParametersBody(RequestBody):
                 "formats": tuple(each for each in CONTENT_TYPES if each == "csv" or each in self.formats),
                 "files": tuple(each for each in FILE_KINDS if each == "report" or each in self.files),
                 "stores": None if chosen is None else StoreFilter.of(chosen.ids, chosen.labels),
+                "exclude_reasons": tuple(self.exclude_reasons),
             }
         )

@@ -49,7 +49,7 @@ class ReportRevise(RequestBody):
         ),
     )
     force: bool = Field(
-        default=False, description="Compute a new revision even if one exists for the same data."
+        default=False, strict=True, description="Compute a new revision even if one exists for the same data."
     )
     webhook_url: str | None = Field(
         default=None,

@@ -13,7 +13,10 @@ class FileBody(BaseModel):
     """A finished file with its download link."""
 
     name: str = Field(examples=["report.csv"])
-    kind: FileKind = Field(description="What its rows are: stores (`report`) or outages (`outages`).")
+    kind: FileKind = Field(
+        description="What its rows are: stores (`report`), outages (`outages`), sums (`summary`), or levels and"
+        " their stores (`service_levels`)."
+    )
     format: FileFormat
     url: str = Field(description="A link that works without an API key until `expires_at`.")
     expires_at: datetime = Field(
@@ -22,7 +25,7 @@ class FileBody(BaseModel):
     size_bytes: int
     sha256: str = Field(description="SHA-256 of the file, in hex.")
     rows: int = Field(
-        description="Rows without the header: one per store that did not fail, or one per outage."
+        description="Rows without the header: one per store that did not fail, one per outage, and so on."
     )
 
 

@@ -62,6 +62,9 @@ class ReportSummary(BaseModel):
     formats: list[FileFormat]
     requested_files: list[FileKind] = Field(description="The kinds of files that were requested.")
     stores: StoreFilterBody | None = Field(description="How the stores were chosen; null for every store.")
+    exclude_reasons: list[str] = Field(
+        description="The reasons whose time was left out of the open time.", examples=[["paused_by_store"]]
+    )
     data_cut: int = Field(
         description="The number of the last data change accepted before the report was created."
     )
@@ -110,6 +113,7 @@ class ReportSummary(BaseModel):
             formats=list(report.formats),
             requested_files=list(report.file_kinds),
             stores=StoreFilterBody(ids_given=report.ids_given, labels=report.labels) if has_filter else None,
+            exclude_reasons=list(report.exclude_reasons),
             data_cut=report.accepted_seq,
             revision=report.revision,
             revision_of=report.revision_of,

@@ -17,7 +17,7 @@ class ReportBody(ReportSummary):
     """A report with links to its files."""
 
     files: list[FileBody] = Field(
-        description="The finished files: those of the report before those of the outages, CSV first. Empty until the report has succeeded."
+        description="The finished files: those of the report first, each kind with its CSV first. Empty until the report has succeeded."
     )
     lost_files: list[LostFileBody] = Field(
         description="Files that are missing from the object store, or have another size there. They have no link. Normally empty."

@@ -39,6 +39,7 @@ class ScheduleCreate(RequestBody):
             report=self.report.as_json(),
             webhook_url=self.deliver.webhook_url,
             s3_prefix=self.deliver.s3_prefix,
+            channels=self.deliver.channels,
         )
 
 
@@ -69,5 +70,9 @@ class ScheduleChange(RequestBody):
         if self.report is not None:
             found["report"] = self.report.as_json()
         if self.deliver is not None:
-            found.update(webhook_url=self.deliver.webhook_url, s3_prefix=self.deliver.s3_prefix)
+            found.update(
+                webhook_url=self.deliver.webhook_url,
+                s3_prefix=self.deliver.s3_prefix,
+                channels=self.deliver.channels,
+            )
         return found

@@ -46,7 +46,11 @@ class ScheduleSummary(BaseModel):
             cron=schedule.cron,
             timezone=schedule.timezone,
             # Not validated: one row that no request can have written must not break a page.
-            deliver=Deliver.model_construct(webhook_url=schedule.webhook_url, s3_prefix=schedule.s3_prefix),
+            deliver=Deliver.model_construct(
+                webhook_url=schedule.webhook_url,
+                s3_prefix=schedule.s3_prefix,
+                channels=list(schedule.channels),
+            ),
             state=schedule.state,
             error=schedule.error,
             next_due_at=schedule.due_at if schedule.state == "active" else None,

@@ -1,11 +1,12 @@
 """The parts of a schedule that requests and answers share: its report and its delivery."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.schemas.parameters import ReportParametersBody
 from services.api.use_cases.schedules import MAX_PREFIX
+from shared.texts import storable
 from shared.webhooks.address import MAX_URL
 
 
@@ -38,4 +39,10 @@ class Deliver(BaseModel):
         max_length=MAX_PREFIX,
         description="Copy the files to `deliveries/` and this prefix in the bucket. Retention does not remove them.",
         examples=["finance/daily"],
+    )
+    channels: list[Annotated[str, AfterValidator(storable), Field(max_length=63)]] = Field(
+        default=[],
+        max_length=10,
+        description="Tell these channels when a report has succeeded or failed, with a summary. E-mails have small files attached.",
+        examples=[["ops"]],
     )

@@ -7,12 +7,13 @@ from pydantic import BaseModel, Field
 
 from services.api.use_cases.series import Series, SeriesRequest
 from services.api.use_cases.series_sums import PeriodFigures, PeriodRow
-from shared.uptime.policy import POLICY_VERSION
+from shared.uptime.policy import POLICIES, POLICY_VERSION, Edges, Fill, NoData, Scope
 from shared.uptime.tzdata_release import tzdata_version
 
 _NUMBERS = ("stores", "days", "days_missing", "open_us", "up_us", "down_us", "unknown_us", "excluded_us")
 _CHANGES = ("availability", "up_us", "down_us", "unknown_us", "outages")
 _DIGITS = 6
+_SECOND_US = 1_000_000
 
 
 class SeriesFiguresBody(BaseModel):
@@ -89,6 +90,53 @@ class SeriesRowBody(SeriesFiguresBody):
         )
 
 
+class PolicyRulesBody(BaseModel):
+    """The rules of a policy."""
+
+    fill: Fill = Field(description="Where the state changes between two polls.")
+    horizon_s: int = Field(description="How far a poll speaks, in seconds.")
+    no_data: NoData = Field(description="What time becomes that no poll speaks for.")
+    slot_s: int = Field(
+        description="To which multiple changes of state are rounded, in seconds; 0: not rounded."
+    )
+    edges: Edges = Field(
+        description="What the first and the last poll of an opening say about the time around them."
+    )
+    scope: Scope = Field(description="Which polls count: those in opening hours (`span`) or all.")
+
+    @classmethod
+    def of_policy(cls, name: str) -> Self:
+        """Return the rules of a policy, by its name."""
+        policy = POLICIES[name]
+        return cls(
+            fill=policy.fill,
+            horizon_s=policy.horizon_us // _SECOND_US,
+            no_data=policy.no_data,
+            slot_s=policy.slot_us // _SECOND_US,
+            edges=policy.edges,
+            scope=policy.scope,
+        )
+
+
+class PolicySeriesRowBody(SeriesFiguresBody):
+    """The figures of a group of stores in the whole window under one policy."""
+
+    group: str | None = Field(description="As in `rows`.")
+    change: SeriesChangeBody = Field(description="Each number minus that of the first policy.")
+
+
+class PolicySeriesBody(BaseModel):
+    """The whole window under one policy, beside the first one."""
+
+    policy: str
+    rules: PolicyRulesBody
+    differs_in: list[str] = Field(
+        description="The rules that the first policy has otherwise: they explain the changes.",
+        examples=[["fill"]],
+    )
+    totals: list[PolicySeriesRowBody] = Field(description="One row per group.")
+
+
 class SeriesBody(BaseModel):
     """A series, from the daily facts of this moment."""
 
@@ -108,6 +156,9 @@ class SeriesBody(BaseModel):
     )
     rows: list[SeriesRowBody] = Field(description="By group, then by period.")
     totals: list[SeriesRowBody] = Field(description="One row per group, for the whole window.")
+    policies: list[PolicySeriesBody] = Field(
+        description="With the parameter `policies`, the totals under each of them, in the order of the request."
+    )
 
     @classmethod
     def of_series(cls, request: SeriesRequest, series: Series) -> Self:
@@ -124,7 +175,27 @@ class SeriesBody(BaseModel):
             days_missing=sum(row.figures.days_missing for row in series.totals),
             rows=[SeriesRowBody.of_row(row) for row in series.rows],
             totals=[SeriesRowBody.of_row(row) for row in series.totals],
+            policies=_compare_policies(request, series),
         )
+
+
+def _compare_policies(request: SeriesRequest, series: Series) -> list[PolicySeriesBody]:
+    """Return the totals under each policy. There are none if only one was asked for."""
+    if not series.others:
+        return []
+    first = PolicyRulesBody.of_policy(request.policy)
+    firsts = {row.group: SeriesFiguresBody.of_figures(row.figures) for row in series.totals}
+    compared = []
+    for name, rows in {request.policy: series.totals, **series.others}.items():
+        rules = PolicyRulesBody.of_policy(name)
+        totals = []
+        for row in rows:
+            numbers = SeriesFiguresBody.of_figures(row.figures)
+            change = _subtract(numbers, firsts[row.group])
+            totals.append(PolicySeriesRowBody(**vars(numbers), group=row.group, change=change))
+        differing = [each for each, value in vars(rules).items() if value != getattr(first, each)]
+        compared.append(PolicySeriesBody(policy=name, rules=rules, differs_in=differing, totals=totals))
+    return compared
 
 
 def _build_previous(row: PeriodRow) -> PreviousFiguresBody | None:

@@ -1,7 +1,7 @@
 """The query for a series: how to group, the dates, and which stores."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -14,6 +14,7 @@ from services.api.use_cases.series_dates import MAX_DATES, DateRange, SeriesStep
 from services.api.use_cases.series_facts import SeriesOrder
 from shared.errors import InvalidRequest
 from shared.facts.jobs import KNOWN_YEARS
+from shared.http.written_times import WrittenDate
 from shared.labels import label_fault, parse_labels
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 
@@ -31,6 +32,16 @@ def _known_group(text: str) -> str:
         )
     if fault := label_fault(name, "x"):
         raise ValueError(fault)
+    return text
+
+
+def _known_policies(text: str) -> str:
+    names = text.split(",")
+    for name in names:
+        if name not in POLICIES:
+            raise ValueError(f"unknown policy {name[:100]!r}: use {', '.join(POLICIES)}")
+    if not 1 < len(names) == len(set(names)):
+        raise ValueError("give two or more different policies, separated by commas, such as classic,hold")
     return text
 
 
@@ -55,13 +66,20 @@ class SeriesQuery(BaseModel):
             " newest poll), instead of `first_day` and `last_day`."
         ),
     )
-    first_day: date | None = Field(default=None, description="The first local date.")
-    last_day: date | None = Field(
+    first_day: WrittenDate | None = Field(default=None, description="The first local date.")
+    last_day: WrittenDate | None = Field(
         default=None, description=f"The last local date, at most {MAX_DATES} dates from the first."
     )
     policy: KnownPolicy = Field(
         default=DEFAULT_POLICY,
         description=f"The rule that turns polls into uptime: one of {', '.join(POLICIES)}. There must be daily facts of it.",
+    )
+    policies: Annotated[str, AfterValidator(_known_policies)] | None = Field(
+        default=None,
+        description=(
+            "Instead of `policy`: two or more policies, separated by commas, such as `classic,hold`. The rows are those of the"
+            " first one, and `policies` has the totals of each."
+        ),
     )
     compare: Literal["previous"] | None = Field(
         default=None,
@@ -90,17 +108,25 @@ class SeriesQuery(BaseModel):
                 f"order was given with the group {self.group}: only group=store has an order",
                 field="query.order",
             )
+        if self.order is None and "limit" in self.model_fields_set:
+            raise InvalidRequest(
+                "limit was given without order: give order=lowest or order=highest too", field="query.limit"
+            )
+        first, *others = self.policies.split(",") if self.policies else [self.policy]
+        if others and "policy" in self.model_fields_set:
+            raise InvalidRequest("policy and policies were given: give one of them", field="query.policies")
         return SeriesRequest(
             step=self.by,
             group=_KINDS.get(kind, "label"),
             label=name or None,
-            policy=self.policy,
+            policy=first,
             window=self.window,
             dates=self._read_dates(),
             compares=self.compare is not None,
             store_ids=self.store or None,
             labels=parse_labels(self.label, separator=":") or None,
             ranking=self.order and (self.order, self.limit),
+            others=others,
         )
 
     def _read_dates(self) -> DateRange | None:

@@ -20,13 +20,23 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+def _has_six_decimals(target: float) -> float:
+    # It is counted in millionths: 0.9999999 would be 1, which allows no downtime.
+    if target != round(target, 6):
+        raise ValueError(f"{target} has more than six decimals: round it to six")
+    return target
+
+
 class ServiceLevelPut(RequestBody):
     """Body of `PUT /v1/service-levels/{level}`. It replaces all terms."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    target: float = Field(
-        gt=0, le=1, description="The share of the counted time that must be up, with up to six decimals."
+    target: Annotated[float, AfterValidator(_has_six_decimals)] = Field(
+        gt=0,
+        le=1,
+        strict=True,
+        description="The share of the counted time that must be up, with up to six decimals.",
     )
     labels: Annotated[dict[str, str], AfterValidator(checked_labels)] = Field(
         default={},
@@ -51,7 +61,7 @@ class ServiceLevelPut(RequestBody):
     excluded: ExcludedTime | None = Field(
         default=None, description="What the time of closures with the treatment `exclude` counts as."
     )
-    caps: dict[Annotated[str, AfterValidator(storable)], float] = Field(
+    caps: dict[Annotated[str, AfterValidator(storable)], Annotated[float, Field(strict=True)]] = Field(
         default={},
         max_length=MAX_CAPS,
         description="For reasons of closures: the most hours in a period that are excluded. What is beyond is down.",

@@ -40,6 +40,7 @@ class StoreBody(BaseModel):
     """A store with its latest poll."""
 
     store_id: str
+    name: str | None = Field(description="The name to show; null if none was delivered.")
     timezone: str = Field(description="The IANA time zone that its hours are in.")
     timezone_is_default: bool = Field(
         description="Whether no time zone was imported, so that the default applies."
@@ -98,6 +99,7 @@ class StoreDetailBody(StoreBody):
 def _store_fields(store: StoreRow) -> dict[str, object]:
     return {
         "store_id": store.store_id,
+        "name": store.name,
         "timezone": store.timezone or DEFAULT_TIMEZONE,
         "timezone_is_default": store.timezone is None,
         "labels": shown_labels(store.labels),

@@ -84,6 +84,7 @@ class TimelineBody(BaseModel):
                     closure=None
                     if segment.closure is None
                     else SegmentClosureBody(id=segment.closure.id, reason=segment.closure.reason),
+                    reason=given.reasons.get(segment.reason),
                 )
                 for segment in timeline.segments
             ],

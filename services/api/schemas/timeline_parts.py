@@ -22,7 +22,7 @@ class PollBody(BaseModel):
     at: datetime
     status: Status
     counts: bool = Field(
-        description="Whether it affects the result: false if the store was closed, or a closure applied."
+        description="Whether it is counted: false if the store was closed, a closure applied, or its reason is excluded."
     )
 
 
@@ -45,6 +45,10 @@ class SegmentBody(BaseModel):
     closure: SegmentClosureBody | None = Field(
         description="The closure that excludes the time or counts it as up; null otherwise."
     )
+    reason: str | None = Field(
+        description="The reason that the poll gave; null if it gave none. Excluded time without a closure is left out for it.",
+        examples=["paused_by_store"],
+    )
 
 
 class TotalsBody(BaseModel):
@@ -57,7 +61,7 @@ class TotalsBody(BaseModel):
     up_min_us: int = Field(description="Lower bound of the uptime.")
     up_max_us: int = Field(description="Upper bound of the uptime.")
     polls: int = Field(description="Polls that count.")
-    excluded_us: int = Field(description="Opening time that closures exclude.")
+    excluded_us: int = Field(description="Opening time that closures or reasons exclude.")
     availability: float | None = Field(
         description="Uptime divided by uptime plus downtime; null if both are 0."
     )

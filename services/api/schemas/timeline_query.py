@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
-from services.api.schemas.parameters import Instant, KnownPolicy
+from services.api.schemas.parameters import ExcludedReasons, Instant, KnownPolicy
 from services.api.use_cases.timeline import TimelineRequest
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 from shared.uptime.window import Window, parse_window
@@ -46,9 +46,20 @@ class TimeRangeQuery(RangeQuery):
     )
 
 
-class TimelineQuery(TimeRangeQuery):
+class ReasonedQuery(TimeRangeQuery):
+    """A range, the policy, and the reasons to leave out."""
+
+    exclude_reason: ExcludedReasons = Field(
+        default=[],
+        description="Leave out the time for which polls gave this reason, as in reports. Repeat it for several.",
+    )
+
+
+class TimelineQuery(ReasonedQuery):
     """The time to explain."""
 
     def to_request(self) -> TimelineRequest:
         """Return the query as a value."""
-        return TimelineRequest(self.policy, self.window, self.from_time, self.to_time, self.as_of)
+        return TimelineRequest(
+            self.policy, self.window, self.from_time, self.to_time, self.as_of, self.exclude_reason
+        )

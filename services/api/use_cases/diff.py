@@ -2,15 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import dict_row
 
 from services.api.context import ApiContext
 from services.api.use_cases.reports import find_file
+from services.api.use_cases.sealed_polls import StoreNames, lock_polls, sealed_parameters
 from shared.db.connect import borrowed_async
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
@@ -23,9 +26,10 @@ from shared.reports.model import Report
 from shared.storage import StoredObject
 from shared.uptime.window import window_names
 
-_CAUSES = queries("history")["causes"]
+_SQL = queries("history")
+_CAUSES = _SQL["causes"]
 _CSV = file_name("csv")
-_SAME = ("as_of", "policy", "windows", "detail")
+_SAME = ("as_of", "policy", "windows", "detail", "exclude_reasons")
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,10 @@ def _refuse_different(before: Report, after: Report) -> None:
     for name in _SAME:
         values: list[Any] = [getattr(report, name) for report in (before, after)]
         if values[0] != values[1]:
+            if name == "windows":
+                values = [" ".join(window_names(windows)) for windows in values]
+            elif name == "exclude_reasons":
+                values = [" ".join(words) or "none" for words in values]
             shown = " and ".join(map(_show, values))
             raise ReportsNotComparable(
                 f"the reports differ in {name} ({shown}): compare revisions of one report"
@@ -146,19 +154,36 @@ def _refuse_different(before: Report, after: Report) -> None:
 def _show(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    return " ".join(window_names(value)) if isinstance(value, list | tuple) else str(value)
+    return str(value)
+
+
+@asynccontextmanager
+async def _one_snapshot(conn: AsyncConnection) -> AsyncIterator[None]:
+    await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+    try:
+        async with conn.transaction():
+            yield
+    finally:
+        await conn.set_isolation_level(None)
 
 
 async def _read_causes(
     context: ApiContext, pair: ReportPair, store_ids: Sequence[str]
 ) -> defaultdict[str, list[DiffCause]]:
     cuts = sorted((pair.before.accepted_seq, pair.after.accepted_seq))
-    asked = {"store_ids": store_ids, "low": cuts[0], "high": cuts[1], **_needed(pair.after)._asdict()}
+    needed = _needed(pair.after)
+    asked = {"store_ids": store_ids, "low": cuts[0], "high": cuts[1], **needed._asdict()}
     causes = defaultdict[str, list[DiffCause]](list)
     async with (
         borrowed_async(context.pools.reading) as conn,
+        _one_snapshot(conn),
         conn.cursor(row_factory=dict_row) as cursor,
     ):
+        await lock_polls(conn)
+        rows = await (await conn.execute(_SQL["named_stores"], {"store_ids": store_ids})).fetchall()
+        names = StoreNames([key for key, _ in rows], [store_id for _, store_id in rows])
+        old = await context.sealed.read(conn, names, needed.from_time, needed.to_time)
+        asked |= sealed_parameters(old.pick(old.seq > cuts[0]))
         # Planned each time: a generic plan would visit every week of polls.
         await cursor.execute(_CAUSES, asked, prepare=False)
         async for row in cursor:

@@ -1,7 +1,7 @@
 """Explain one store's row of a report: read the data at the report's cut, and run the accounting again for that store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,7 +10,8 @@ import numpy as np
 from psycopg import AsyncConnection, AsyncCursor, IsolationLevel
 from psycopg.rows import class_row
 
-from services.api.use_cases.store_terms import StoreAtCut, parse_terms, request_terms
+from services.api.use_cases.sealed_polls import SealedReads, StoreNames, lock_polls, sealed_parameters
+from services.api.use_cases.store_terms import parse_terms, read_store_notes, request_terms
 from services.api.use_cases.stores import check_store_id, missing_store
 from shared.clock import from_us, to_us
 from shared.db.history import FIND_GONE, GoneData
@@ -22,6 +23,7 @@ from shared.errors import (
     StoreFailed,
     StoreNotInReport,
 )
+from shared.inputs.store_terms import StoreAtCut
 from shared.keys import StoreScope
 from shared.reports.model import Report
 from shared.reports.read import scope_json
@@ -51,6 +53,8 @@ class PollOrigin(NamedTuple):
     committed_at: datetime | None
     first_line: int | None
     last_line: int | None
+    is_event: bool = False
+    reason: str | None = None
 
 
 class _StoreInReport(NamedTuple):
@@ -107,12 +111,17 @@ class ExplanationInput:
 
 
 async def read_explanation(
-    conn: AsyncConnection, report: Report, store_id: str, visible: StoreScope, window: str | None
+    conn: AsyncConnection,
+    sealed: SealedReads,
+    report: Report,
+    store_id: str,
+    visible: StoreScope,
+    window: str | None,
 ) -> ExplanationInput:
     """Read what the report was made from. `conn` must be outside a transaction. `window` None means every window.
 
-    Raises `NotExplainable`, `ReportExpired`, `StoreNotFound`, `StoreNotInReport`, `StoreFailed`, `DataForgotten` and
-    `InvalidRequest`.
+    Raises `NotExplainable`, `ReportExpired`, `StoreNotFound`, `StoreNotInReport`, `StoreFailed`, `DataForgotten`,
+    `InvalidRequest` and `StorageUnavailable`.
     """
     _require_explainable(report)
     windows, store_id = _choose_windows(report, window), check_store_id(store_id)
@@ -120,9 +129,11 @@ async def read_explanation(
     try:
         # Statements that do not need the answers of others wait for no round trip of their own.
         async with conn.pipeline(), conn.transaction():
+            await lock_polls(conn)
             place = await _find_store(conn, report, store_id, visible)
             store = _require_held(report, store_id, place)
-            return await _read_at_cut(conn, report, store, windows, adjusted=place.adjusted_seq > 0)
+            adjusted = place.adjusted_seq > 0
+            return await _read_at_cut(conn, sealed, report, store, windows, adjusted=adjusted)
     finally:
         await conn.set_isolation_level(None)
 
@@ -180,19 +191,36 @@ def _require_held(report: Report, store_id: str, place: _StoreInReport) -> Store
 
 
 async def _read_at_cut(
-    conn: AsyncConnection, report: Report, store: StoreAtCut, windows: Sequence[Window], *, adjusted: bool
+    conn: AsyncConnection,
+    sealed: SealedReads,
+    report: Report,
+    store: StoreAtCut,
+    windows: Sequence[Window],
+    *,
+    adjusted: bool,
 ) -> ExplanationInput:
     as_of_us = to_us(report.as_of)
     # An unknown zone has no midnights.
     store.plain_terms()
     starts_us, ends_us = bounds_us(windows, as_of_us, [store.zone])
     range_us = int(starts_us.min()) - history_us(POLICIES[report.policy]), as_of_us
-    within = _within(store, range_us)
+    from_time, to_time = map(from_us, range_us)
+    names = StoreNames([store.store_key], [store.store_id])
+    old = sealed_parameters(await sealed.read(conn, names, from_time, to_time))
+    within = {
+        "store_key": store.store_key,
+        "from_time": from_time,
+        "to_time": to_time,
+        "seq": store.seq,
+        **old,
+    }
     gone = await conn.execute(FIND_GONE, within)
     asked = await request_terms(conn, store, range_us) if adjusted else None
     polls = await conn.cursor(row_factory=class_row(PollOrigin)).execute(_HISTORY["polls_of_store"], within)
     GoneData(*await gone.fetchone() or (0, ())).refuse(store.seq)
     terms = await parse_terms(store, asked)
+    notes = await read_store_notes(conn, store, range_us, report.exclude_reasons)
+    terms = replace(terms, notes=notes)
     _require_row(report, store, terms)
     bounds = list(zip(starts_us[0].tolist(), ends_us[0].tolist(), strict=True))
     origins = await _take_polls(polls)
@@ -222,8 +250,3 @@ async def _take_polls(answer: AsyncCursor[PollOrigin]) -> list[PollOrigin]:
             field="window",
         )
     return origins
-
-
-def _within(store: StoreAtCut, range_us: tuple[int, int]) -> dict[str, object]:
-    from_time, to_time = map(from_us, range_us)
-    return {"store_key": store.store_key, "from_time": from_time, "to_time": to_time, "seq": store.seq}

@@ -16,11 +16,13 @@ from shared.keys import StoreScope
 _SQL = queries("live_reads")
 # Label values of a summary.
 MOST_VALUES = 1_000
+# Stores whose labels are looked at for names, and names.
+_LABELED_STORES, _NAMES = 2_000, 50
 
 
 @dataclass(frozen=True)
 class LiveChoice:
-    """Which stores: with all of the labels, in one of the states, with `text` in the id. None: any."""
+    """Which stores: with all of the labels, in one of the states, with `text` in the id or the name. None: any."""
 
     visible: StoreScope
     labels: Mapping[str, str]
@@ -42,6 +44,7 @@ class LiveStore:
     """What a store is, with its times at `refreshed_at`. `place` is its position in the order that was asked for."""
 
     store_id: str
+    name: str | None
     timezone: str | None
     labels: Mapping[str, str]
     state: str
@@ -49,6 +52,7 @@ class LiveStore:
     since_latest: datetime | None
     last_poll_at: datetime | None
     last_poll_active: bool | None
+    open_from: datetime | None
     open_until: datetime | None
     opens_at: datetime | None
     up_us: int
@@ -86,6 +90,14 @@ class LiveCounts:
     more: bool
 
 
+class LiveGroup(NamedTuple):
+    """The stores with one value of a label (None: without it), by id, and the state of each."""
+
+    value: str | None
+    store_ids: Sequence[str]
+    states: Sequence[str]
+
+
 @dataclass(frozen=True)
 class LiveChange:
     """A store that went from one state to another, found by the refresh at `at`."""
@@ -118,12 +130,13 @@ async def get_live(conn: AsyncConnection, store_id: str, visible: StoreScope) ->
 
 async def count_live(conn: AsyncConnection, choice: LiveChoice, by: str | None) -> LiveCounts:
     """Count the stores by state, and if `by` names a label, for each of its values."""
-    rows = await (await conn.execute(_SQL["summary"], {**choice.as_parameters(), "by": by})).fetchall()
+    found = await conn.execute(_SQL["summary"], {**choice.as_parameters(), "by": by}, prepare=False)
     every: dict[str, int] = {}
     values: dict[str, dict[str, int]] = {}
-    for value, state, stores in rows:
-        counted = every if value is None else values.setdefault(value, {})
-        counted[state] = stores
+    for value, state, stores in await found.fetchall():
+        every[state] = every.get(state, 0) + stores
+        if value is not None:
+            values.setdefault(value, {})[state] = stores
     largest = sorted(values, key=lambda value: (-sum(values[value].values()), value))[:MOST_VALUES]
     return LiveCounts(
         await read_refresh(conn),
@@ -131,6 +144,18 @@ async def count_live(conn: AsyncConnection, choice: LiveChoice, by: str | None) 
         {value: values[value] for value in largest},
         more=len(values) > MOST_VALUES,
     )
+
+
+async def list_groups(conn: AsyncConnection, choice: LiveChoice, by: str | None) -> list[LiveGroup]:
+    """Return the states of all stores of a choice, grouped by a label. Count them first: there is no limit."""
+    rows = await conn.execute(_SQL["squares"], {**choice.as_parameters(), "by": by}, prepare=False)
+    return [LiveGroup(*row) for row in await rows.fetchall()]
+
+
+async def list_label_names(conn: AsyncConnection, visible: StoreScope) -> list[str]:
+    """Return names of labels to group by, those that form the fewest groups first."""
+    given = {**LiveChoice(visible, {}).as_parameters(), "limit": _LABELED_STORES, "names": _NAMES}
+    return [name for (name,) in await (await conn.execute(_SQL["label_names"], given)).fetchall()]
 
 
 async def read_refresh(conn: AsyncConnection) -> Refresh:

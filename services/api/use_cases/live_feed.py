@@ -19,6 +19,8 @@ LOOK_EVERY_S = 1.0
 MOST_LISTENERS = 200
 MOST_OF_KEY = 8
 _CHANGES_AT_ONCE = 500
+# News are less urgent than changes: who hears of them reads a whole page.
+NEWS_EVERY_S = 3.0
 _RETRY_AFTER_S = 10.0
 
 
@@ -99,3 +101,24 @@ class LiveFeed:
                 pass  # the next look may succeed, so keep the stream open
             if await stopping.pause(LOOK_EVERY_S):
                 return
+
+    async def follow_news(
+        self, choice: LiveChoice, stopping: Stopping, check_key: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        """Yield whenever stores of the choice have changed, until the caller's key has ended or this service stops."""
+        seen = (await self.look()).newest
+        while not await stopping.pause(NEWS_EVERY_S):
+            try:
+                await check_key()
+                newest = (await self.look()).newest
+                if newest != seen and await self._has_change(choice, seen, newest):
+                    yield
+                seen = newest
+            except AuthenticationError:
+                return
+            except DatabaseUnavailable:
+                pass
+
+    async def _has_change(self, choice: LiveChoice, after_id: int, until_id: int) -> bool:
+        async with borrowed_async(self._pool) as conn:
+            return bool(await list_changes(conn, choice, after_id=after_id, until_id=until_id, limit=1))

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,28 +13,35 @@ from services.api.use_cases.outages import FoundOutages
 from shared.clock import from_us
 from shared.errors import InvalidRequest
 from shared.http.cursors import invalid_cursor, read_text_cursor, text_cursor
+from shared.reason_words import RESERVED_WORDS
 from shared.uptime.intervals import Bools, Int64s
+from shared.uptime.notes import NO_REASON
+from shared.uptime.outage_reasons import reason_numbers
 from shared.uptime.outages import NO_INSTANT, End, Outages
 
 OutageOrder = Literal["start", "length"]
-OutageReason = Literal["unknown_end", "late_opening"]
+# Kinds of outages. They cannot be words of reasons.
+OUTAGE_KINDS: Final = RESERVED_WORDS
 
 
 @dataclass(frozen=True)
 class OutageChoice:
     """Which outages to show, in which order: the latest start first, or the longest first. None does not limit.
 
+    `reason` is one of `OUTAGE_KINDS`, or a word that a poll of the outage gave.
+
     `list_no` tells the lists of different requests apart, so that a cursor is used for its own list only.
     """
 
     min_length_us: int = 0
     ongoing: bool | None = None
-    reason: OutageReason | None = None
+    reason: str | None = None
     order: OutageOrder = "start"
     list_no: int = 0
 
-    def chosen(self, outages: Outages) -> Bools:
+    def chosen(self, found: FoundOutages) -> Bools:
         """Return which outages to show."""
+        outages = found.outages
         chosen: Bools = outages.down_us >= self.min_length_us
         if self.ongoing is not None:
             chosen &= (outages.end == End.ONGOING) == self.ongoing
@@ -42,6 +49,9 @@ class OutageChoice:
             chosen &= outages.end == End.UNKNOWN
         elif self.reason == "late_opening":
             chosen &= outages.began_at_opening
+        elif self.reason is not None:
+            number = next((each for each, word in found.reasons.items() if word == self.reason), NO_REASON)
+            chosen &= np.char.find(outages.reasons, chr(number)) >= 0 if number else False
         return chosen
 
 
@@ -99,6 +109,7 @@ class ListedOutage:
     first_down_poll_at: datetime | None
     last_down_poll_at: datetime | None
     first_up_poll_at: datetime | None
+    reasons: Sequence[str]
 
 
 def page_outages(
@@ -107,7 +118,7 @@ def page_outages(
     """Return up to `limit` outages after a position, and the position of the last one if there are more."""
     outages = found.outages
     rank_us = outages.started_us if choice.order == "start" else outages.down_us
-    shown = choice.chosen(outages)
+    shown = choice.chosen(found)
     if after is not None:
         shown &= _is_after(found, rank_us, after)
     kept = np.flatnonzero(shown)
@@ -137,7 +148,9 @@ def _is_after(found: FoundOutages, rank_us: Int64s, after: OutagePosition) -> Bo
 
 def _list_rows(found: FoundOutages, places: Int64s) -> Iterator[ListedOutage]:
     columns = (getattr(found.outages, name)[places].tolist() for name in Outages.__slots__)
-    for store, started, ended, end, down, polls, opening, before, *polls_us in zip(*columns, strict=True):
+    for row in zip(*columns, strict=True):
+        store, started, ended, end, down, polls, opening, before, *polls_us, reasons = row
+        last_up, first_down, last_down, first_up = map(_instant, polls_us)
         yield ListedOutage(
             found.store_ids[store],
             found.zones[store],
@@ -148,7 +161,11 @@ def _list_rows(found: FoundOutages, places: Int64s) -> Iterator[ListedOutage]:
             polls,
             opening,
             before,
-            *map(_instant, polls_us),
+            last_up,
+            first_down,
+            last_down,
+            first_up,
+            [found.reasons[number] for number in reason_numbers(reasons)],
         )
 
 

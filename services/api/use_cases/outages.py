@@ -9,15 +9,19 @@ import numpy as np
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.types.json import Jsonb
 
+from services.api.use_cases.day_part import DayPart
+from services.api.use_cases.sealed_polls import SealedReads, StoreNames, lock_polls
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments_async
 from shared.inputs.batch_input import BatchInput
-from shared.inputs.stores import POLL_BYTES, Stores, parse_hours, parse_polls
+from shared.inputs.notes import read_notes_async, read_reason_words_async
+from shared.inputs.stores import Stores, find_places, parse_hours, parse_polls
 from shared.keys import StoreScope
 from shared.reports.consistency import DataRange
-from shared.reports.insert_report import refuse_unknown
+from shared.reports.excluded_reasons import refuse_unknown_reasons
+from shared.reports.insert_report import refuse_future, refuse_unknown
 from shared.reports.model import StoreFailure
 from shared.reports.parameters import StoreFilter
 from shared.reports.read import scope_json
@@ -27,6 +31,7 @@ from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Int64s
 from shared.uptime.outages import Outages, outages_of
 from shared.uptime.policy import DAY_US, POLICIES, outage_history_us
+from shared.uptime.states import Polls
 from shared.uptime.window import NAMED_WINDOWS, Window
 
 # Measured: a week of 1,000 stores takes 0.03 s of one core here, and a few tenths of a second in Postgres.
@@ -39,9 +44,11 @@ _AS_A_REPORT = 'or request a report with "files": ["report", "outages"]'
 
 @dataclass(frozen=True)
 class OutageSearch:
-    """Whose outages to find, and in which time: a window, or from and to; polls after `as_of` are ignored.
+    """Whose outages to find, and in which time: a window, from and to, or a part of a day; polls after `as_of` are ignored.
 
-    `as_of` defaults to the end, and everything else to the last day before the newest poll of any store.
+    `as_of` defaults to the end, and everything else to the last day before the newest poll of any store. `part` comes alone; its
+    outages are seen from a day after it. `most_stores` replaces `MAX_STORES` as the limit. `excluded` are the words of reasons
+    whose time is left out, and `word` is one that the outages are chosen by.
     """
 
     policy: str
@@ -51,27 +58,35 @@ class OutageSearch:
     from_time: datetime | None = None
     to_time: datetime | None = None
     as_of: datetime | None = None
+    part: DayPart | None = None
+    most_stores: int | None = None
+    excluded: Sequence[str] = ()
+    word: str | None = None
 
 
 @dataclass(frozen=True)
 class FoundOutages:
-    """The outages of `store_ids`, by their index, and the stores that could not be computed."""
+    """The outages of `store_ids`, by their index, and the stores that could not be computed.
+
+    `reasons`: the words of reasons by their numbers.
+    """
 
     as_of_us: int
     store_ids: Sequence[str]
     zones: Sequence[str | None]
     outages: Outages
     failed: Sequence[StoreFailure]
+    reasons: Mapping[int, str]
 
 
 @dataclass(frozen=True)
 class OutageInput:
-    """The input of the accounting, read in one snapshot. Without a `window`, `range_us` holds the same for all stores."""
+    """The input of the accounting, read in one snapshot. `range_us` holds the same for all stores, unless `local` has bounds."""
 
     given: BatchInput
     policy: str
     as_of_us: int
-    window: Window | None
+    local: Window | DayPart | None
     range_us: tuple[int, int]
 
     def find_outages(self) -> FoundOutages:
@@ -86,50 +101,67 @@ class OutageInput:
         starts_us, ends_us = self._bounds_us(given.zones)
         first_us = int(starts_us.min(initial=self.as_of_us)) - outage_history_us(policy)
         schedule = adjusted_schedule(given.zones, given.hours, given.adjustments, first_us, self.as_of_us)
-        found = outages_of(schedule.measured, given.polls, self.as_of_us, (starts_us, ends_us), policy)
-        return FoundOutages(self.as_of_us, given.store_ids, given.zones, found, failed)
+        found = outages_of(schedule, given.polls, self.as_of_us, (starts_us, ends_us), policy)
+        return FoundOutages(self.as_of_us, given.store_ids, given.zones, found, failed, given.reasons)
 
     def _bounds_us(self, zones: Sequence[str | None]) -> tuple[Int64s, Int64s]:
-        if self.window is not None:
-            starts_us, ends_us = bounds_us([self.window], self.as_of_us, zones)
+        if isinstance(self.local, DayPart):
+            starts_us, ends_us = self.local.bounds_us(zones)
+            return np.minimum(starts_us, self.as_of_us), np.minimum(ends_us, self.as_of_us)
+        if self.local is not None:
+            starts_us, ends_us = bounds_us([self.local], self.as_of_us, zones)
             return starts_us[:, 0], ends_us[:, 0]
         start_us, end_us = self.range_us
         return np.full(len(zones), start_us), np.full(len(zones), end_us)
 
 
-async def read_outage_input(conn: AsyncConnection, search: OutageSearch, visible: StoreScope) -> OutageInput:
+async def read_outage_input(
+    conn: AsyncConnection, sealed: SealedReads, search: OutageSearch, visible: StoreScope
+) -> OutageInput:
     """Read the stores and their polls. `conn` must be outside a transaction.
 
-    Raises `InvalidRequest`, also for unknown ids, and for more stores or polls than a call may have.
+    Raises `InvalidRequest`, also for unknown ids, and for more stores or polls than a call may have, and
+    `StorageUnavailable`.
     """
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
         async with conn.transaction():
+            await lock_polls(conn)
             await refuse_unknown(conn, StoreFilter.of(search.store_ids, None), visible, "query.store")
+            await refuse_unknown_reasons(conn, search.excluded, "query.exclude_reason")
+            await refuse_unknown_reasons(conn, [search.word] if search.word else (), "query.reason")
             snapshot = await (await conn.execute(_LOAD["snapshot"])).fetchone()
-            seq, _, _, newest, adjusted_seq = snapshot or (0, None, None, None, 0)
-            as_of_us, window, range_us = _resolve_time(search, newest)
+            seq, _, _, newest, adjusted_seq, _ = snapshot or (0, None, None, None, 0, None)
+            as_of_us, local, range_us = _resolve_time(search, newest)
             stores = await _read_stores(conn, search, visible)
             history_us = outage_history_us(POLICIES[search.policy])
             needed = DataRange(*map(from_us, (range_us[0] - history_us, range_us[0], as_of_us)))
             keys = {"store_keys": stores.keys.tolist()}
             hours = parse_hours(stores, await _read_packed(conn, _LOAD["hours"], keys))
-            polls = parse_polls(stores, await _read_polls(conn, keys, needed))
+            polls = await _read_polls(conn, sealed, stores, needed)
             stored = await read_adjustments_async(conn, stores, seq) if adjusted_seq else NOTHING_STORED
+            within = needed.from_time, needed.to_time
+            notes = await read_notes_async(conn, stores, within, seq, search.excluded)
+            words = await read_reason_words_async(conn) if len(notes) else {}
     finally:
         await conn.set_isolation_level(None)
-    given = BatchInput(stores.ids, stores.zones, hours, polls, stored.in_range(hours, needed))
-    return OutageInput(given, search.policy, as_of_us, window, range_us)
+    adjustments = stored.in_range(hours, needed, notes)
+    given = BatchInput(stores.ids, stores.zones, hours, polls, adjustments, reasons=words)
+    return OutageInput(given, search.policy, as_of_us, local, range_us)
 
 
 def _resolve_time(
     search: OutageSearch, newest: datetime | None
-) -> tuple[int, Window | None, tuple[int, int]]:
-    """Return as_of, the window if one was given, and the range that holds it. Raises `InvalidRequest`."""
+) -> tuple[int, Window | DayPart | None, tuple[int, int]]:
+    """Return as_of, the window or part of a day if one was given, and the range that holds it. Raises `InvalidRequest`."""
+    if search.part is not None and newest is not None:
+        start_us, end_us = search.part.reach_us
+        as_of_us = min(to_us(newest), end_us + DAY_US)
+        return as_of_us, search.part, (min(start_us, as_of_us), as_of_us)
     as_of = search.as_of or search.to_time or newest
     if as_of is None:
         raise InvalidRequest(
-            "no poll was accepted yet, so there is no last day: give from and to", field="query.to"
+            "no polls yet, so there is no last day: load some, or give from and to", field="query.to"
         )
     as_of_us = to_us(as_of)
     has_range = search.from_time is not None or search.to_time is not None
@@ -140,6 +172,7 @@ def _resolve_time(
         )
     window = None if has_range else search.window or NAMED_WINDOWS["last_day"]
     if window is not None:
+        refuse_future([window], as_of_us, "query.window")
         start_us, end_us = as_of_us - window.reach_from_us(as_of_us), as_of_us
     else:
         end_us = to_us(search.to_time or as_of)
@@ -151,40 +184,47 @@ def _resolve_time(
         )
     if as_of_us - start_us > MAX_RANGE // timedelta(microseconds=1) + DAY_US:
         raise InvalidRequest(
-            f"the window is too long: outages are listed for at most {MAX_RANGE.days} days up to as_of; choose a shorter one,"
-            f" {_AS_A_REPORT}",
-            field="query.from",
+            f"the window is too long, or too long ago: outages are listed for at most {MAX_RANGE.days} days up to as_of"
+            f" ({as_of:%Y-%m-%d}); choose a shorter one, give an as_of soon after it, {_AS_A_REPORT}",
+            field="query.from" if window is None else "query.window",
         )
     return as_of_us, window, (start_us, end_us)
 
 
 async def _read_stores(conn: AsyncConnection, search: OutageSearch, visible: StoreScope) -> Stores:
+    most = search.most_stores or MAX_STORES
     chosen = {
         "ids": None if search.store_ids is None else list(search.store_ids),
         "labels": Jsonb(dict(search.labels)) if search.labels else None,
         "scope": scope_json(visible),
-        "limit": MAX_STORES + 1,
+        "limit": most + 1,
     }
     rows = await (await conn.execute(_SQL["stores"], chosen)).fetchall()
-    if len(rows) > MAX_STORES:
+    if len(rows) > most:
         raise InvalidRequest(
-            f"more than {MAX_STORES:,} stores match, the limit of this call: choose fewer with store or label, {_AS_A_REPORT}",
+            f"more than {most:,} stores match, the limit of this call: choose fewer with store or label, {_AS_A_REPORT}",
             field="query.label",
         )
     keys, ids, zones = zip(*rows, strict=True) if rows else ((), (), ())
     return Stores(np.array(keys, dtype=np.int64), ids, zones)
 
 
-async def _read_polls(conn: AsyncConnection, keys: Mapping[str, Any], needed: DataRange) -> bytes:
-    asked = {**keys, "from_time": needed.from_time, "to_time": needed.to_time, "limit": MAX_POLLS + 1}
-    packed = await _read_packed(conn, _SQL["polls"], asked)
-    if len(packed) > MAX_POLLS * POLL_BYTES:
+async def _read_polls(conn: AsyncConnection, sealed: SealedReads, stores: Stores, needed: DataRange) -> Polls:
+    within = {"from_time": needed.from_time, "to_time": needed.to_time}
+    asked = {"store_keys": stores.keys.tolist(), **within, "limit": MAX_POLLS + 1}
+    polls = parse_polls(stores, await _read_packed(conn, _SQL["polls"], asked))
+    old = await sealed.read(conn, StoreNames(asked["store_keys"], stores.ids), **within)
+    if len(polls.at_us) + len(old) > MAX_POLLS:
         raise InvalidRequest(
             f"the stores have more than {MAX_POLLS:,} polls in the window and the days before it, the limit of this call:"
             f" choose fewer stores or a shorter window, {_AS_A_REPORT}",
             field="query.from",
         )
-    return packed
+    return Polls(
+        np.concatenate((find_places(stores, old.store_key), polls.store)),
+        np.concatenate((old.at_us, polls.at_us)),
+        np.concatenate((old.active, polls.active)),
+    )
 
 
 async def _read_packed(conn: AsyncConnection, query: Any, parameters: Mapping[str, Any]) -> bytes:

@@ -42,24 +42,26 @@ def form_token(token: str) -> str:
     return hmac.digest(token.encode(), b"uptill form", "sha256").hex()
 
 
-async def open_session(conn: AsyncConnection, key_prefix: str, limits: SessionLimits) -> PageSession:
-    """Make a session with a new token, and delete those that have ended or are too many."""
+async def open_session(conn: AsyncConnection, key_prefix: str) -> PageSession:
+    """Make a session with a new token, and delete the oldest ones if the key has too many."""
     session = PageSession(new_token(), key_prefix)
-    given = {**vars(limits), "hash": _hash(session.token), "key_prefix": key_prefix, "most": MOST_PER_KEY}
-    for statement in ("delete_ended", "insert_session", "delete_oldest"):
+    given = {"hash": _hash(session.token), "key_prefix": key_prefix, "most": MOST_PER_KEY}
+    for statement in ("insert_session", "delete_oldest"):
         await conn.execute(_SQL[statement], given)
     await record_async(conn, key_prefix, "page.signed_in", key_prefix)
     return session
 
 
-async def find_session(conn: AsyncConnection, token: str, limits: SessionLimits) -> PageSession:
+async def find_session(
+    conn: AsyncConnection, token: str, limits: SessionLimits, *, note_use: bool = True
+) -> PageSession:
     """Return the session of a cookie, and note its use at most once a minute. Raises `AuthenticationError`."""
     given = {**vars(limits), "hash": _hash(token)}
     row = await (await conn.execute(_SQL["find_session"], given)).fetchone()
     if row is None:
         raise AuthenticationError("you are not signed in, or your session has ended: sign in again")
     key_prefix, use_is_due = row
-    if use_is_due:
+    if use_is_due and note_use:
         await conn.execute(_SQL["note_use"], given)
     return PageSession(token, key_prefix)
 

@@ -58,7 +58,6 @@ async def create_report(
     while not accepted.wakes and await context.files.find_lost(report):
         unusable.append(report.id)
         accepted, report = await _accept_report(context, request, caller, unusable)
-    context.publisher.offer(accepted.wakes)
     if accepted.open_reports is None:
         return CreatedReport(report, None)
     limit = context.batch_terms.limits.open_reports
@@ -79,6 +78,8 @@ async def _accept_report(
             accepted = await trigger_report(conn, request, caller, terms, origin, unusable=unusable)
         bind_contextvars(report_id=str(accepted.report_id))  # for the request's log line too
         failpoints.hit("trigger.after_commit")
+        # Workers begin while this process reads the answer.
+        context.publisher.offer(accepted.wakes)
         return accepted, await get_report(conn, accepted.report_id, caller.visible)
 
 

@@ -12,10 +12,12 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.audit import record_async
+from shared.channels.stored import refuse_unknown_channels
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, LimitReached, ScheduleNotFound
 from shared.ids import new_id
 from shared.keys import EVERY_STORE, StoreScope
+from shared.reports.excluded_reasons import refuse_unknown_reasons
 from shared.reports.insert_report import refuse_unknown
 from shared.reports.read import scope_json
 from shared.schedules.cron import next_due
@@ -60,8 +62,8 @@ async def create_schedule(
         raise LimitReached(f"this key has {made} schedules, and its limit is {most}: delete one first")
     schedule_id = new_id()
     terms = await _place_files(conn, terms, created_by, visible)
-    await _check_delivery(conn, terms, created_by)
-    await refuse_unknown(conn, terms.stores, visible, "report.stores.ids")
+    await _check_delivery(conn, terms, created_by, visible)
+    await _check_report(conn, terms, visible)
     await conn.execute(
         _SQL["insert"],
         {
@@ -118,9 +120,9 @@ async def change_schedule(
         after = replace(after, error=None)
     if after.s3_prefix != before.s3_prefix:
         after = await _place_files(conn, after, before.created_by, before.visible)
-    await _check_delivery(conn, after, before.created_by)
+    await _check_delivery(conn, after, before.created_by, before.visible)
     if "report" in changes:
-        await refuse_unknown(conn, after.stores, after.visible, "report.stores.ids")
+        await _check_report(conn, after, after.visible)
     timing = ("cron", "timezone", "state")
     if any(getattr(before, name) != getattr(after, name) for name in timing):
         now = await _read_clock(conn, schedule_id)
@@ -162,11 +164,25 @@ async def _place_files(conn: AsyncConnection, terms: T, maker: str, visible: Sto
     return replace(terms, s3_prefix=check_prefix(f"{own}/{terms.s3_prefix}"))
 
 
-async def _check_delivery(conn: AsyncConnection, terms: ScheduleTerms, maker: str) -> None:
+async def _check_delivery(
+    conn: AsyncConnection, terms: ScheduleTerms, maker: str, visible: StoreScope
+) -> None:
     if terms.s3_prefix is not None:
         check_prefix(terms.s3_prefix)
     if terms.webhook_url is not None:
         await require_secret(conn, maker)
+    if terms.channels and visible.labels is not None:
+        raise InvalidRequest(
+            "deliver.channels cannot be used by a key that is limited to some stores: use deliver.webhook_url or s3_prefix",
+            field="deliver.channels",
+        )
+    if terms.channels:
+        await refuse_unknown_channels(conn, terms.channels, field="deliver.channels")
+
+
+async def _check_report(conn: AsyncConnection, terms: ScheduleTerms, visible: StoreScope) -> None:
+    await refuse_unknown(conn, terms.stores, visible, "report.stores.ids")
+    await refuse_unknown_reasons(conn, terms.report.get("exclude_reasons", ()), "report.exclude_reasons")
 
 
 async def _lock_schedule(conn: AsyncConnection, schedule_id: UUID, visible: StoreScope) -> None:
@@ -203,4 +219,8 @@ async def _select_schedules(
 
 
 def _as_row(terms: ScheduleTerms) -> dict[str, Any]:
-    return {**{name: getattr(terms, name) for name in _TERMS}, "report": Jsonb(terms.report)}
+    return {
+        **{name: getattr(terms, name) for name in _TERMS},
+        "report": Jsonb(terms.report),
+        "channels": list(terms.channels),
+    }

@@ -11,8 +11,9 @@ from psycopg import IsolationLevel
 from psycopg.types.json import Jsonb
 
 from services.api.use_cases.series_dates import DateRange, SeriesStep, previous_dates, resolve_dates
-from services.api.use_cases.series_facts import SeriesOrder, StoreGroups, rank_stores, read_sums
+from services.api.use_cases.series_facts import StoreGroups, StoreRanking, rank_stores, read_sums
 from services.api.use_cases.series_sums import DailySums, PeriodRow, pair_rows
+from shared.clock import to_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.keys import StoreScope
@@ -32,7 +33,8 @@ _SQL: Final = queries("series")
 class SeriesRequest:
     """Which stores to group, how, and on which dates: those of `window`, or `dates`. `label`: the name of the label to group by.
 
-    `ranking` keeps the stores with the lowest or highest availability, and how many of them.
+    `ranking` keeps the stores with the lowest or highest availability, or both, and how many of each. `others`: policies whose totals to
+    set beside those of `policy`.
     """
 
     step: SeriesStep
@@ -44,27 +46,30 @@ class SeriesRequest:
     compares: bool
     store_ids: Sequence[str] | None = None
     labels: Mapping[str, str] | None = None
-    ranking: tuple[SeriesOrder, int] | None = None
+    ranking: StoreRanking | None = None
+    others: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Series:
-    """The rows of a series by group, and a row of each group for the whole window."""
+    """The rows of a series by group, and a row of each group for the whole window; that under other policies in `others`."""
 
     as_of: datetime | None
     dates: DateRange
     rows: Sequence[PeriodRow]
     totals: Sequence[PeriodRow]
+    others: Mapping[str, Sequence[PeriodRow]]
 
 
 def read_series(conn: psycopg.Connection, request: SeriesRequest, visible: StoreScope) -> Series:
     """Sum the facts in one snapshot. `conn` must be outside a transaction. Raises `InvalidRequest`."""
-    policy = POLICIES[request.policy]
-    if not can_add_days(policy):
-        raise InvalidRequest(
-            f"the days of {policy.name} do not add up, so it has no series: choose another policy",
-            field="query.policy",
-        )
+    policy, *others = (POLICIES[name] for name in (request.policy, *request.others))
+    for each in (policy, *others):
+        if not can_add_days(each):
+            raise InvalidRequest(
+                f"the days of {each.name} do not add up, so it has no series: choose another policy",
+                field="query.policies" if others else "query.policy",
+            )
     conn.isolation_level = IsolationLevel.REPEATABLE_READ
     with conn.transaction():
         as_of = _read_newest_poll(conn)
@@ -75,10 +80,15 @@ def read_series(conn: psycopg.Connection, request: SeriesRequest, visible: Store
         _check_size(len(groups.names), dates, request.step)
         ranges = [dates, *([previous_dates(request.window, dates)] if request.compares else [])]
         sums = [read_sums(conn, policy, groups, each) for each in ranges]
+        sums += [read_sums(conn, each, groups, dates) for each in others]
     if request.group == "weekday":
         sums = [each.by_weekday() for each in sums]
     before: DailySums | None = sums[1] if request.compares else None
-    return Series(as_of, dates, *pair_rows(sums[0], before, request.step))
+    totals = {
+        name: pair_rows(each, None, request.step)[1]
+        for name, each in zip(request.others, sums[len(ranges) :], strict=True)
+    }
+    return Series(as_of, dates, *pair_rows(sums[0], before, request.step), totals)
 
 
 def _read_newest_poll(conn: psycopg.Connection) -> datetime | None:
@@ -90,6 +100,12 @@ def _resolve_window(window: Window | None, as_of: datetime | None) -> DateRange:
     if window is None or as_of is None:
         raise InvalidRequest(
             "no poll was accepted yet, so a window has no dates: give first_day and last_day",
+            field="query.window",
+        )
+    if window.dates is not None and window.dates.earliest_us > to_us(as_of):
+        raise InvalidRequest(
+            f"the window {window.text} begins after the newest poll ({as_of:%Y-%m-%d}), so it has no facts: give an earlier"
+            " window",
             field="query.window",
         )
     return resolve_dates(window, as_of.astimezone(UTC).date())

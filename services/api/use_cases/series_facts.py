@@ -1,21 +1,22 @@
-"""Read sums of the facts that hold, by group of stores and date, or by store."""
+"""Add up the facts that hold, by group of stores and date, or by store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Literal
 
 import numpy as np
 import psycopg
 
+from services.api.use_cases.read_facts import read_facts
 from services.api.use_cases.series_dates import DateRange
 from services.api.use_cases.series_sums import DailySums
-from shared.db.queries import queries
-from shared.facts.holding import FEW_STORES, HoldingFacts, find_holding_facts
+from shared.facts.holding import find_holding_facts
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import Policy
 
 SeriesOrder = Literal["lowest", "highest"]
-_SQL: Final = queries("series")
+# Both: the lowest and then the highest of the others, from one pass over the facts.
+StoreRanking = tuple[Literal[SeriesOrder, "both"], int]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class StoreGroups:
         """How many stores each group has."""
         return np.bincount(self.numbers, minlength=len(self.names) + 1)[1:]
 
-    def by_key(self, held: Int64s) -> list[int]:
-        """Return the group of each store at the place of its key, counted from 1; 0 for stores without facts that hold."""
-        places = np.zeros(int(self.keys.max(initial=0)), dtype=np.int64)
+    def by_key(self, held: Int64s) -> Int64s:
+        """Return the group of each store at the place of its key, counted from 1; 0 for stores without facts that hold.
+
+        The last place has a 0 that stands for all larger keys.
+        """
+        places = np.zeros(int(self.keys.max(initial=0)) + 2, dtype=np.int64)
         is_held = np.isin(self.keys, held)
-        places[self.keys[is_held] - 1] = self.numbers[is_held]
-        return list(places.tolist())
+        places[self.keys[is_held]] = self.numbers[is_held]
+        return places
 
     def keep(self, groups: Sequence[int]) -> "StoreGroups":
         """Return some of the groups, given by their places, in this order."""
@@ -51,10 +55,9 @@ def read_sums(conn: psycopg.Connection, policy: Policy, groups: StoreGroups, dat
     """Return the sums of each group on each date, in the caller's snapshot."""
     holding = find_holding_facts(conn, policy, groups.keys, dates.first, dates.last)
     sums = DailySums.empty(groups.names, groups.sizes, dates)
-    asked = {**_ask(policy, holding, dates), "groups": groups.by_key(holding.store_keys)}
-    for rows, sign in _fetch_both(conn, ("sums", "sums_of_cells"), asked, holding):
-        # Group 0 has the stores that were not chosen.
-        sums.add(np.array([row for row in rows if row[0]], dtype=np.int64).reshape(-1, 9), sign)
+    group_of = groups.by_key(holding.store_keys)
+    for facts in read_facts(conn, policy, holding, dates):
+        sums.add(np.take(group_of, facts.store_keys, mode="clip"), facts.days, facts.numbers)
     return sums
 
 
@@ -63,50 +66,26 @@ def rank_stores(
     policy: Policy,
     groups: StoreGroups,
     dates: DateRange,
-    ranking: tuple[SeriesOrder, int],
+    ranking: StoreRanking,
 ) -> StoreGroups:
-    """Return the stores with the lowest or highest availability, of groups that hold one store each.
+    """Return the stores with the lowest or highest availability, or both, of groups that hold one store each.
 
     Stores without up or down time have no rank. Equal ones are in the order of the groups.
     """
     order, most = ranking
     holding = find_holding_facts(conn, policy, groups.keys, dates.first, dates.last)
-    up_us, down_us = (np.zeros(len(groups.names), dtype=np.int64) for _ in range(2))
-    asked = _ask(policy, holding, dates)
-    for rows, sign in _fetch_both(conn, ("sums_by_store", "sums_of_cells_by_store"), asked, holding):
-        found = np.array(rows, dtype=np.int64).reshape(-1, 3)
-        found = found[np.isin(found[:, 0], holding.store_keys)]
-        group = groups.numbers[np.searchsorted(groups.keys, found[:, 0])] - 1
-        up_us[group] += sign * found[:, 1]
-        down_us[group] += sign * found[:, 2]
-    known_us = up_us + down_us
-    share = up_us / np.maximum(known_us, 1) * (1 if order == "lowest" else -1)
-    ranked = np.lexsort((np.arange(len(share)), share))
-    return groups.keep(ranked[known_us[ranked] > 0][:most].tolist())
-
-
-def _ask(policy: Policy, holding: HoldingFacts, dates: DateRange) -> dict[str, Any]:
-    few = len(holding.store_keys) <= FEW_STORES
-    return {
-        "policy": policy.name,
-        "store_keys": holding.store_keys.tolist() if few else None,
-        "touched_dates": list(holding.touched_dates),
-        "first": dates.first,
-        "last": dates.last,
-    }
-
-
-def _fetch_both(
-    conn: psycopg.Connection, names: tuple[str, str], asked: Mapping[str, Any], holding: HoldingFacts
-) -> list[tuple[list[tuple[Any, ...]], int]]:
-    """Return the sums of all facts with the sign 1, and those of the cells that do not hold with -1."""
-    if not len(holding.store_keys):
-        return []
-    conn.execute(_SQL["read_in_parallel"])
-    # Planned each time: a generic plan would visit every month.
-    found = [(conn.execute(_SQL[names[0]], asked, prepare=False, binary=True).fetchall(), 1)]
-    if len(holding.cell_keys):
-        cells = {"cell_keys": holding.cell_keys.tolist(), "cell_dates": list(holding.cell_dates)}
-        rows = conn.execute(_SQL[names[1]], {**asked, **cells}, prepare=False, binary=True).fetchall()
-        found.append((rows, -1))
-    return found
+    group_of = groups.by_key(holding.store_keys)
+    up_us, down_us = (np.zeros(len(groups.names) + 1, dtype=np.int64) for _ in range(2))
+    for facts in read_facts(conn, policy, holding, dates):
+        group = np.take(group_of, facts.store_keys, mode="clip")
+        np.add.at(up_us, group, facts.up_us)
+        np.add.at(down_us, group, facts.down_us)
+    # Place 0 has the stores that were not chosen.
+    up_us, known_us = up_us[1:], (up_us + down_us)[1:]
+    share = up_us / np.maximum(known_us, 1)
+    chosen = dict[int, None]()
+    for name, signed in (("lowest", share), ("highest", -share)):
+        if order in (name, "both"):
+            ranked = np.lexsort((np.arange(len(share)), signed))
+            chosen |= dict.fromkeys(ranked[known_us[ranked] > 0][:most].tolist())
+    return groups.keep(list(chosen))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Final, Self
 
 import numpy as np
@@ -80,22 +81,36 @@ class DailySums:
             _WEEKDAYS, stores, self.dates, self.values.sum(axis=0) * belongs[:, :, None], belongs
         )
 
-    def add(self, rows: Int64s, sign: int) -> None:
-        """Add, or with sign -1 take away, rows of group, day since 1970 and columns."""
-        place = rows[:, 0] - 1, rows[:, 1] - (self.dates.first.toordinal() - _EPOCH_DAY)
-        self.values[place] += sign * rows[:, 2:]
+    def add(self, group: Int64s, days: Int64s, numbers: Int64s) -> None:
+        """Add facts: the group of each, counted from 1 (0: of none), its day since 1970, and its numbers by column.
+
+        The numbers are the columns without the stores that had scheduled time.
+        """
+        count, excluded, opened, *_ = numbers
+        open_stores = count * (excluded + opened != 0)
+        place = (group - 1) * self.dates.days + days - (self.dates.first.toordinal() - _EPOCH_DAY)
+        chosen = group > 0
+        place = place[chosen]
+        by_place = self.values.reshape(-1, _COLUMNS)
+        for column, amounts in enumerate((count, open_stores, *numbers[1:])):
+            np.add.at(by_place[:, column], place, amounts[chosen])
+
+    @cached_property
+    def _numbers(self) -> list[list[list[int]]]:
+        """The sums as Python's numbers, which have no bound."""
+        numbers: list[list[list[int]]] = self.values.tolist()
+        return numbers
 
     def figures(self, group: int, dates: DateRange) -> PeriodFigures | None:
         """Return the figures of a group on some of the dates; None if none of them belongs to it."""
         start = (dates.first - self.dates.first).days
-        some = self.values[group, start : start + dates.days]
         belonging = int(self.belongs[group, start : start + dates.days].sum())
         if not belonging:
             return None
-        # Python's numbers have no bound.
-        days, _, excluded, opened, up, down, outages = (sum(column) for column in some.T.tolist())
+        columns = list(zip(*self._numbers[group][start : start + dates.days], strict=True))
+        days, _, excluded, opened, up, down, outages = map(sum, columns)
         return PeriodFigures(
-            stores=int(some[:, 1].max(initial=0)),
+            stores=max(columns[1]),
             days=days,
             days_missing=int(self.stores[group]) * belonging - days,
             open_us=opened,

@@ -25,6 +25,7 @@ class StoreRow:
 
     store_key: int
     store_id: str
+    name: str | None
     timezone: str | None
     labels: Mapping[str, str]
     first_polled_at: datetime | None
@@ -56,7 +57,7 @@ async def list_stores(
 ) -> list[StoreRow]:
     """Return up to `limit` stores that have all the labels, by id, beginning after `after_id`.
 
-    With `text`, only stores whose id has it in it, in upper or lower case.
+    With `text`, only stores whose id or name has it in it, in upper or lower case.
     """
     chosen = {"labels": Jsonb(dict(labels)) if labels else None, "text": text}
     return await _select_stores(conn, visible, **chosen, after_id=after_id, limit=limit)
@@ -106,6 +107,12 @@ async def read_latest_poll(conn: AsyncConnection) -> datetime | None:
     """Return the newest accepted poll of any store, which `latest` stands for in reports."""
     row = await (await conn.execute(_SQL["latest_poll"])).fetchone()
     return row[0] if row else None
+
+
+async def read_names(conn: AsyncConnection, store_ids: Sequence[str]) -> Mapping[str, str]:
+    """Return the names of stores that have one, by id. The caller may see all of these stores."""
+    rows = await (await conn.execute(_SQL["names_of"], {"store_ids": list(store_ids)})).fetchall()
+    return dict(rows)
 
 
 async def _select_stores(conn: AsyncConnection, visible: StoreScope, **chosen: Any) -> list[StoreRow]:

@@ -1,18 +1,23 @@
 """Explain the uptime of one store: resolve the window, read one snapshot, run the accounting."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 from psycopg import AsyncConnection, IsolationLevel
 
-from services.api.use_cases.store_terms import StoreAtCut, read_newest_change, read_terms
+from services.api.use_cases.sealed_polls import SealedReads, StoreNames, lock_polls
+from services.api.use_cases.store_terms import read_newest_change, read_store_notes, read_terms
 from services.api.use_cases.stores import StoreRow, find_store, read_hours
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
+from shared.inputs.notes import read_reason_words_async
+from shared.inputs.store_terms import StoreAtCut
 from shared.keys import StoreScope
+from shared.reports.excluded_reasons import refuse_unknown_reasons
+from shared.reports.insert_report import refuse_future
 from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.bounds import bounds_us
 from shared.uptime.kernel import Measures, measure
@@ -32,6 +37,7 @@ class TimelineRequest:
     """A window, or from and to; polls after `as_of` are ignored.
 
     `as_of` defaults to the window's end, and everything else to the last day before the newest poll of any store.
+    `excluded` are the words of reasons whose time is left out.
     """
 
     policy: str
@@ -39,11 +45,12 @@ class TimelineRequest:
     from_time: datetime | None = None
     to_time: datetime | None = None
     as_of: datetime | None = None
+    excluded: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class TimelineInput:
-    """The input of the accounting, read in one snapshot."""
+    """The input of the accounting, read in one snapshot. `reasons`: the words of reasons by their numbers."""
 
     store: StoreRow
     policy: str
@@ -51,6 +58,7 @@ class TimelineInput:
     window_us: tuple[int, int]
     terms: StoreTerms
     polls: Polls
+    reasons: Mapping[int, str]
 
     def compute_timeline(self) -> StoreTimeline:
         """Compute the timeline. It takes milliseconds of processor time and no I/O."""
@@ -66,15 +74,17 @@ class TimelineInput:
 
 
 async def read_timeline(
-    conn: AsyncConnection, store_id: str, request: TimelineRequest, visible: StoreScope
+    conn: AsyncConnection, sealed: SealedReads, store_id: str, request: TimelineRequest, visible: StoreScope
 ) -> TimelineInput:
     """Read a store and its polls. `conn` must be outside a transaction.
 
-    Raises `StoreNotFound`, `StoreFailed` and `InvalidRequest`.
+    Raises `StoreNotFound`, `StoreFailed`, `InvalidRequest` and `StorageUnavailable`.
     """
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
         async with conn.transaction():
+            await lock_polls(conn)
+            await refuse_unknown_reasons(conn, request.excluded, "query.exclude_reason")
             store = await find_store(conn, store_id, visible)
             newest, hours = await read_newest_change(conn), await read_hours(conn, store)
             at_cut = StoreAtCut(
@@ -85,10 +95,13 @@ async def read_timeline(
             as_of_us, window_us = _resolve_window(request, store, newest.latest_observed_at)
             range_us = window_us[0] - history_us(POLICIES[request.policy]), as_of_us
             terms = await read_terms(conn, at_cut, range_us, adjusted=newest.adjusted_seq > 0)
-            polls = await _read_polls(conn, store, range_us)
+            notes = await read_store_notes(conn, at_cut, range_us, request.excluded)
+            words = await read_reason_words_async(conn) if len(notes) else {}
+            polls = await _read_polls(conn, sealed, store, range_us)
     finally:
         await conn.set_isolation_level(None)
-    return TimelineInput(store, request.policy, as_of_us, window_us, terms, polls)
+    terms = replace(terms, notes=notes)
+    return TimelineInput(store, request.policy, as_of_us, window_us, terms, polls, words)
 
 
 def _resolve_window(
@@ -98,7 +111,7 @@ def _resolve_window(
     as_of = request.as_of or request.to_time or latest
     if as_of is None:
         raise InvalidRequest(
-            "no poll was accepted yet, so there is no last day: give from and to", field="to"
+            "no polls yet, so there is no last day: load some, or give from and to", field="to"
         )
     as_of_us = to_us(as_of)
     if request.window is not None or (request.from_time is None and request.to_time is None):
@@ -107,9 +120,9 @@ def _resolve_window(
                 "window was given together with from or to: give either window, or from and to",
                 field="window",
             )
-        starts_us, ends_us = bounds_us(
-            [request.window or NAMED_WINDOWS["last_day"]], as_of_us, [store.timezone]
-        )
+        window = request.window or NAMED_WINDOWS["last_day"]
+        refuse_future([window], as_of_us, "window")
+        starts_us, ends_us = bounds_us([window], as_of_us, [store.timezone])
         start_us, end_us = int(starts_us[0, 0]), int(ends_us[0, 0])
     else:
         end_us = to_us(request.to_time or as_of)
@@ -122,13 +135,16 @@ def _resolve_window(
     longest_us = MAX_RANGE // timedelta(microseconds=1)
     if end_us - start_us > longest_us or as_of_us - end_us > longest_us:
         raise InvalidRequest(
-            f"the window is too long: a timeline covers at most {MAX_RANGE.days} days up to as_of; choose a shorter one",
-            field="from",
+            f"the window is too long, or too long ago: it must lie within {MAX_RANGE.days} days up to as_of"
+            f" ({as_of:%Y-%m-%d}); choose a shorter one, or give an as_of soon after it",
+            field="window" if request.window else "from",
         )
     return as_of_us, (start_us, end_us)
 
 
-async def _read_polls(conn: AsyncConnection, store: StoreRow, range_us: tuple[int, int]) -> Polls:
+async def _read_polls(
+    conn: AsyncConnection, sealed: SealedReads, store: StoreRow, range_us: tuple[int, int]
+) -> Polls:
     from_time, to_time = map(from_us, range_us)
     within = {
         "store_key": store.store_key,
@@ -137,14 +153,14 @@ async def _read_polls(conn: AsyncConnection, store: StoreRow, range_us: tuple[in
         "limit": MAX_POLLS + 1,
     }
     row = await (await conn.execute(_SQL["polls_of_store"], within, prepare=False)).fetchone()
-    at_us, active = row or ([], [])
-    if len(at_us) > MAX_POLLS:
+    at_us, active = map(np.array, row or ([], []))
+    old = await sealed.read(conn, StoreNames([store.store_key], [store.store_id]), from_time, to_time)
+    if len(at_us) + len(old) > MAX_POLLS:
         raise InvalidRequest(
             f"the window holds more than {MAX_POLLS:,} polls, the limit of a timeline: choose a shorter window",
             field="from",
         )
-    return Polls(
-        np.zeros(len(at_us), dtype=np.int64),
-        np.array(at_us, dtype=np.int64),
-        np.array(active, dtype=np.bool_),
-    )
+    at_us = np.concatenate((old.at_us, at_us.astype(np.int64)))
+    active = np.concatenate((old.active, active.astype(np.bool_)))
+    order = np.argsort(at_us)
+    return Polls(np.zeros(len(at_us), dtype=np.int64), at_us[order], active[order])

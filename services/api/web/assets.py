@@ -16,6 +16,8 @@ _FOLDER = Path(__file__).with_name("assets")
 _TYPES = {
     "uptill.css": "text/css; charset=utf-8",
     "uptill.js": "text/javascript; charset=utf-8",
+    "now.js": "text/javascript; charset=utf-8",
+    "imports.js": "text/javascript; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }

@@ -1,4 +1,4 @@
-"""The page's cookies: the session, the token of forms before sign-in, and the colours. Behind TLS their names say so."""
+"""The page's cookies: the session, the token of forms before sign-in, a sign-in under way, and the colours. Behind TLS their names say so."""
 
 from typing import Literal
 
@@ -7,6 +7,7 @@ from fastapi import Request, Response
 Theme = Literal["system", "light", "dark"]
 _YEAR_S = 365 * 86_400
 SESSION, VISIT, THEME = "uptill_session", "uptill_visit", "uptill_theme"
+PROVIDER = "uptill_provider"
 
 
 def read_cookie(request: Request, name: str) -> str:

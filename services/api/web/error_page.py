@@ -33,9 +33,9 @@ def show_error(request: Request, problem: Problem, detail: str) -> Response | No
 
 def _is_for_people(request: Request) -> bool:
     route = request.scope.get("route")
-    if route is not None:
-        return PAGE_TAG in (getattr(route, "tags", None) or ())
     path: str = request.scope["path"]
+    if route is not None and path != "/":  # programs that look at the root get a problem
+        return PAGE_TAG in (getattr(route, "tags", None) or ())
     return "text/html" in request.headers.get("accept", "") and not path.startswith("/v1/")
 
 

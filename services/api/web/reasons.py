@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
-from services.api.web.words import clock, plain
 from shared.border_words import name_borders
+from shared.pictures.words import clock, plain
 from shared.uptime.explanation import AccountedSegment, StateRule
 from shared.uptime.store_terms import HoursKind, HoursSource
 from shared.uptime.timeline import SeenPoll, State
@@ -19,14 +19,17 @@ STATE_NAMES: Mapping[State, str] = {
 }
 
 
-def reason_of(segment: AccountedSegment, polls: Mapping[int, SeenPoll], zone: ZoneInfo) -> str:
-    """Return the reason for a segment's state."""
+def reason_of(
+    segment: AccountedSegment, polls: Mapping[int, SeenPoll], zone: ZoneInfo, words: Mapping[int, str]
+) -> str:
+    """Return the reason for a segment's state. `words` are those of the reasons of polls by their numbers."""
     if segment.rule is StateRule.LIFETIME:
         return "outside the store's lifetime"
     hours = ", ".join(filter(None, map(name_hours, segment.hours)))
     if segment.rule is StateRule.HOURS:
         return f"closed by {hours or 'weekly hours'}"
-    return _name_cause(segment, polls, zone) + (f"; opened by {hours}" if hours else "")
+    given = f" ({words[segment.reason]})" if segment.reason in words else ""
+    return _name_cause(segment, polls, zone) + given + (f"; opened by {hours}" if hours else "")
 
 
 def borders_of(segment: AccountedSegment) -> str:

@@ -14,8 +14,13 @@ from services.api.use_cases.page_sessions import PageSession
 from services.api.web.assets import asset_path
 from services.api.web.cookies import Theme, read_theme
 from services.api.web.forms import FORM_FIELD, token_of
+from services.api.web.incident_words import cause_text, parameter_name
+from services.api.web.next_risk import risk_share, risk_words
+from services.api.web.now_line import describe_now
+from services.api.web.search import label_term
 from services.api.web.words import FILTERS
 from shared.keys import ApiKey
+from shared.pictures import marks
 
 # No script or style runs that is not a file of this service, and no other site can show the page in a frame.
 PAGE_HEADERS: Mapping[str, str] = {
@@ -87,6 +92,13 @@ def _environment() -> Environment:
     )
     environment.filters.update(FILTERS)
     environment.globals["token_field"] = FORM_FIELD
+    environment.filters["now_line"] = describe_now
+    environment.filters["risk_words"] = risk_words
+    environment.filters["risk_share"] = risk_share
+    environment.filters["cause_text"] = cause_text
+    environment.globals["parameter_name"] = parameter_name
+    environment.globals["label_term"] = label_term
+    environment.globals["shapes"] = marks
     return environment
 
 
@@ -94,3 +106,8 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     """Return the answer with a template's text."""
     text = _environment().get_template(template).render(frame=Frame.of_request(request), **values)
     return HTMLResponse(text, status, dict(PAGE_HEADERS))
+
+
+def draw(template: str, **values: Any) -> str:
+    """Return the text of a picture. It has no frame, because it stands alone."""
+    return _environment().get_template(template).render(**values)

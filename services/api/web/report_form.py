@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from pydantic import ValidationError
-
 from services.api.schemas.report_create import ReportCreate
-from services.api.web.forms import PageForm
+from services.api.web.forms import PageForm, parse_fields
 from shared.errors import InvalidRequest
-from shared.http.faults import fault
 from shared.labels import parse_labels
 from shared.reports.parameters import ReportRequest
 
@@ -22,14 +19,11 @@ def parse_report_form(form: PageForm) -> ReportRequest:
         "detail": bool(form.text("detail")),
         "as_of": form.text("as_of") or "latest",
         "force": bool(form.text("force")),
+        "exclude_reasons": form.text("exclude_reasons").replace(",", " ").split(),
     }
     if stores := _parse_stores(form):
         body["stores"] = stores
-    try:
-        return ReportCreate.model_validate(body).to_request()
-    except ValidationError as error:
-        found = fault({**error.errors(include_url=False)[0]})
-        raise InvalidRequest(f"{found['field']}: {found['message']}", field=found["field"]) from None
+    return parse_fields(ReportCreate, body).to_request()
 
 
 def _parse_stores(form: PageForm) -> dict[str, Any]:

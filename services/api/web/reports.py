@@ -77,6 +77,7 @@ async def show_reports(
         default_windows=DEFAULT_WINDOW_NAMES,
         formats=list(CONTENT_TYPES),
         window_names=window_names,
+        is_live=chosen.cursor is None and any(not report.is_final for report in page),
     )
 
 
@@ -85,7 +86,7 @@ async def start_report(context: Context, key: PageWriter, request: Request, form
     """Create a report, or find the one that exists for the same parameters and data."""
     caller = ReportCaller(key.prefix, None, key.visible)
     created = await reports.create_report(context, parse_report_form(form), caller)
-    return _show_again(request, created.report.id)
+    return show_again(request, created.report.id)
 
 
 @router.get("/reports/{report_id}")
@@ -129,7 +130,7 @@ async def cancel_report(
     """Cancel a report, as `DELETE /v1/reports/{report_id}` does."""
     del form
     await reports.cancel_report(context, report_id, key)
-    return _show_again(request, report_id)
+    return show_again(request, report_id)
 
 
 @router.post("/reports/{report_id}/retry")
@@ -139,8 +140,9 @@ async def retry_report(
     """Retry a failed report, as `POST /v1/reports/{report_id}/retry` does."""
     del form
     await reports.restart_report(context, report_id, key)
-    return _show_again(request, report_id)
+    return show_again(request, report_id)
 
 
-def _show_again(request: Request, report_id: UUID) -> Response:
+def show_again(request: Request, report_id: UUID) -> Response:
+    """Send the browser to the page of a report."""
     return RedirectResponse(f"{root_of(request)}reports/{report_id}", HTTPStatus.SEE_OTHER)

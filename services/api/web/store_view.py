@@ -1,5 +1,6 @@
 """What the page of a store shows: its week, numbers, outages, hours and closures, read through the API's use cases."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -7,37 +8,23 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from services.api.use_cases.closure_origins import ClosureOrigin
+from services.api.use_cases.live import LiveStore
 from services.api.use_cases.outage_page import ListedOutage
 from services.api.use_cases.stores import StoreRow
 from services.api.use_cases.timeline import TimelineInput
+from services.api.web.figures import WindowNumbers
+from services.api.web.hour_grid import HourGrid
+from services.api.web.hours_of_week import measure_hours
+from services.api.web.periods import ComparedPeriod, compare_periods
 from services.api.web.reasons import borders_of, reason_of
-from services.api.web.week import DAYS, DayRow, WeekRows
+from shared.clock import from_us
+from shared.pictures.week import DAYS, DayRow, WeekRows
 from shared.uptime.bounds import bounds_us
 from shared.uptime.explanation import AccountedSegment, explain_window, fold_runs
-from shared.uptime.kernel import Measures
-from shared.uptime.timeline import SeenPoll, StoreTimeline
+from shared.uptime.store_terms import StoreTerms
+from shared.uptime.timeline import SeenPoll, State, StoreTimeline
 from shared.uptime.window import DEFAULT_WINDOWS
 from shared.uptime.zones import DEFAULT_TIMEZONE
-
-
-@dataclass(frozen=True)
-class WindowNumbers:
-    """The figures of one window, in microseconds."""
-
-    name: str
-    open_us: int
-    up_us: int
-    down_us: int
-    unknown_us: int
-    excluded_us: int
-    up_min_us: int
-    up_max_us: int
-
-    @classmethod
-    def of(cls, name: str, measures: Measures, window: int = 0) -> "WindowNumbers":
-        """Return the figures of store 0 in one window."""
-        names = ("open_us", "up_us", "down_us", "unknown_us", "excluded_us", "up_min_us", "up_max_us")
-        return cls(name, *(int(getattr(measures, each)[0, window]) for each in names))
 
 
 @dataclass(frozen=True)
@@ -55,8 +42,10 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class StoreView:
-    """One store in one week. `recent` reaches back a week from the newest poll of any store; None without one.
+    """One store in one week.
 
+    `recent` reaches back from the newest poll of any store: to the start of the month before if `is_long`, otherwise a week;
+    it is None without a poll. `live` is None if there is no live state. `coming` is what adjusts the hours in the next weeks.
     `chosen_us` is the instant whose segment is shown in full, if any.
     """
 
@@ -67,6 +56,9 @@ class StoreView:
     monday: date
     now_us: int
     chosen_us: int | None
+    is_long: bool
+    live: LiveStore | None
+    coming: StoreTerms
 
     @property
     def store(self) -> StoreRow:
@@ -88,14 +80,24 @@ class StoreView:
         polls: Mapping[int, SeenPoll] = {poll.at_us: poll for poll in self.timeline.polls}
         given = self.week
         found = fold_runs(explain_window(given.terms, self.timeline, given.window_us, given.as_of_us))
-        return [LedgerEntry(each, reason_of(each, polls, self.zone)) for each in found]
+        return [LedgerEntry(each, reason_of(each, polls, self.zone, given.reasons)) for each in found]
 
     @cached_property
     def days(self) -> Sequence[DayRow]:
         """The rows of the week."""
         segments = [entry.segment for entry in self.ledger]
-        rows = WeekRows(self.week, self.timeline, segments, self.outages, self.now_us)
+        rows = WeekRows(self.week.terms, self.timeline, segments, self.outages, self.now_us)
         return rows.rows(self.monday, self.zone)
+
+    @property
+    def down_by_reason(self) -> Sequence[tuple[str, int]]:
+        """The downtime of the week by reason, most first; empty if no poll gave one. Time without a reason has no word."""
+        sums = Counter[str]()
+        for segment in (entry.segment for entry in self.ledger):
+            if segment.state is State.DOWN:
+                word = self.week.reasons.get(segment.reason, "")
+                sums[word] += segment.end.at_us - segment.begin.at_us
+        return sums.most_common() if any(sums) else []
 
     @property
     def chosen(self) -> LedgerEntry | None:
@@ -119,6 +121,20 @@ class StoreView:
         starts_us, ends_us = bounds_us(DEFAULT_WINDOWS, recent.as_of_us, [recent.store.timezone])
         measures = recent.measure_windows(list(zip(starts_us[0].tolist(), ends_us[0].tolist(), strict=True)))
         return [WindowNumbers.of(window.name, measures, at) for at, window in enumerate(DEFAULT_WINDOWS)]
+
+    @cached_property
+    def periods(self) -> Sequence[ComparedPeriod]:
+        """Today, this week and this month."""
+        return compare_periods(self.recent, self.zone) if self.recent is not None and self.is_long else []
+
+    @cached_property
+    def heat(self) -> HourGrid | None:
+        """The hours of the week, over the last four weeks."""
+        return measure_hours(self.recent, self.zone) if self.recent is not None and self.is_long else None
+
+    @property
+    def today(self) -> date:
+        return from_us(self.now_us).astimezone(self.zone).date()
 
     @property
     def last_day(self) -> date:

@@ -1,6 +1,5 @@
 """The page's views of stores: the list with a search, and one store with its week."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated
 
@@ -12,19 +11,19 @@ from services.api.context import Context
 from services.api.schemas.parameters import KnownPolicy
 from services.api.use_cases.stores import list_stores, read_latest_poll
 from services.api.web.error_page import PAGE_TAG
+from services.api.web.origin_lines import read_origin_lines
 from services.api.web.read_store import MOST_OUTAGES, StoreChoice, read_store_view
 from services.api.web.render import render
 from services.api.web.require_session import PageReader
+from services.api.web.search import LONGEST_SEARCH, parse_search
 from services.api.web.tables import StoreTables
 from shared.db.connect import borrowed_async
-from shared.errors import InvalidRequest
 from shared.http.cursors import cut_page, read_text_cursor, text_cursor
-from shared.labels import parse_labels
+from shared.http.written_times import WrittenDate
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
 
 router = APIRouter(include_in_schema=False, tags=[PAGE_TAG])
 _PAGE = 50
-_LONGEST_SEARCH = 1024
 _EARLIEST, _LATEST = date(1970, 1, 5), date(2099, 12, 31)
 _LATEST_US = 1 << 52
 
@@ -34,7 +33,7 @@ class WeekQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    week: date | None = Field(default=None, ge=_EARLIEST, le=_LATEST)
+    week: WrittenDate | None = Field(default=None, ge=_EARLIEST, le=_LATEST)
     policy: KnownPolicy = DEFAULT_POLICY
     at: int | None = Field(default=None, ge=0, le=_LATEST_US)
 
@@ -44,11 +43,11 @@ async def show_stores(
     context: Context,
     key: PageReader,
     request: Request,
-    q: Annotated[str, Query(max_length=_LONGEST_SEARCH)] = "",
+    q: Annotated[str, Query(max_length=LONGEST_SEARCH)] = "",
     cursor: str | None = None,
 ) -> Response:
     """List stores by id. The search takes part of an id, and labels as `name=value`."""
-    text, labels = _parse_search(q)
+    text, labels = parse_search(q)
     async with borrowed_async(context.pools.reading) as conn:
         latest = await read_latest_poll(conn)
         found = await list_stores(
@@ -77,6 +76,7 @@ async def show_store(
     """Show one store in one week."""
     choice = StoreChoice(chosen.policy, chosen.week, chosen.at)
     view = await read_store_view(context, key, store_id, choice)
+    origins = await read_origin_lines(context, key, view)
 
     def build() -> Response:
         return render(
@@ -84,6 +84,7 @@ async def show_store(
             "store.html",
             view=view,
             tables=StoreTables(view),
+            origins=origins,
             policies=list(POLICIES),
             earlier=view.monday - timedelta(days=7),
             later=view.monday + timedelta(days=7),
@@ -91,14 +92,3 @@ async def show_store(
         )
 
     return await run_in_threadpool(build)
-
-
-def _parse_search(query: str) -> tuple[str | None, Mapping[str, str]]:
-    """Return the part of an id and the labels of a search. Raises `InvalidRequest`."""
-    words = query.split()
-    labels = [word for word in words if "=" in word]
-    text = " ".join(word for word in words if "=" not in word)
-    try:
-        return text or None, parse_labels(labels, separator="=")
-    except ValueError as error:
-        raise InvalidRequest(str(error), field="q") from None

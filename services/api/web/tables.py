@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from services.api.use_cases.closure_origins import ClosureOrigin
 from services.api.use_cases.outage_page import ListedOutage
 from services.api.web.store_view import StoreView
-from services.api.web.words import NO_VALUE, length, moment, short_moment, utc
+from services.api.web.words import utc
 from shared.clock import to_us
+from shared.pictures.words import NO_VALUE, length, moment, short_moment
 from shared.uptime.store_terms import HoursVersion, StoreClosure
 from shared.uptime.zones import DAY_S
 
@@ -33,6 +34,7 @@ class OutageLine:
     ended_between: str
     down: str
     polls: int
+    reasons: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,24 @@ class StoreTables:
         ]
 
     @property
+    def coming_days(self) -> Sequence[SpecialLine]:
+        """The dates of the next weeks with hours of their own."""
+        return [
+            SpecialLine(day, join_intervals(special.intervals), special.calendar)
+            for day, special in sorted(self.view.coming.special.items())
+            if day >= self.view.today
+        ]
+
+    @property
+    def coming_closures(self) -> Sequence[ClosureLine]:
+        """The closures of the next weeks, and those of now."""
+        return [
+            _describe_closure(each, self.view.origins.get(each.id), self.view.zone)
+            for each in self.view.coming.closures
+            if each.ends_us is None or each.ends_us > self.view.now_us
+        ]
+
+    @property
     def closures(self) -> Sequence[ClosureLine]:
         """The closures that touch the week."""
         start_us, end_us = self.view.week.window_us
@@ -128,6 +148,7 @@ def _describe_outage(outage: ListedOutage, zone: ZoneInfo) -> OutageLine:
         _between(outage.last_down_poll_at, outage.first_up_poll_at, zone),
         length(outage.down_us),
         outage.polls,
+        ", ".join(outage.reasons),
     )
 
 

@@ -1,74 +1,35 @@
-"""How the page writes values: lengths, shares, times of a zone, and texts that others chose."""
+"""The filters of the page's templates: how it writes values."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
-from shared.clock import from_us
-from shared.texts import UNSEEN
+from shared.pictures.words import (
+    NO_VALUE,
+    clock,
+    day_name,
+    known_share,
+    length,
+    moment,
+    plain,
+    share,
+    short_moment,
+    thousands,
+)
 
-NO_VALUE: Final = "\u2013"
-_SECOND_US: Final = 1_000_000
-_MINUTE_S, _HOUR_S = 60, 3600
-
-
-class HasTimes(Protocol):
-    """Figures with uptime and downtime."""
-
-    @property
-    def up_us(self) -> int: ...
-    @property
-    def down_us(self) -> int: ...
+_SECOND_US, _MINUTE_S, _HOUR_S = 1_000_000, 60, 3600
 
 
-def plain(text: object) -> str:
-    """Return a text that others chose, with invisible characters as escapes: none can hide or reverse the rest."""
-    return UNSEEN.sub(lambda found: repr(found[0])[1:-1], str(text))
+def hours(us: int) -> str:
+    """Return the length of many stores' time together: from 100 hours on in whole hours."""
+    whole = us // (_HOUR_S * _SECOND_US)
+    return f"{whole:,} h" if whole >= 100 else length(us)  # noqa: PLR2004 - minutes matter to short lengths
 
 
-def length(us: int) -> str:
-    """Return a length such as `2 h 05 min`, cut to whole minutes, or to seconds if it is shorter than ten minutes."""
-    seconds = us // _SECOND_US
-    hours, minutes = seconds // _HOUR_S, seconds % _HOUR_S // _MINUTE_S
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    if minutes >= 10:  # noqa: PLR2004 - seconds matter to short lengths
-        return f"{minutes} min"
-    return f"{minutes} min {seconds % _MINUTE_S:02} s" if minutes else f"{seconds} s"
-
-
-def share(up_us: int, down_us: int) -> str:
-    """Return uptime as a share of known time, never rounded up to 100 %; a dash if nothing is known."""
-    known_us = up_us + down_us
-    if not known_us:
-        return NO_VALUE
-    percent = 100 * up_us / known_us
-    if up_us == known_us:
-        return "100 %"
-    return f"{min(percent, 99.99):.2f} %"
-
-
-def known_share(numbers: HasTimes) -> str:
-    """Return the share of a window's figures."""
-    return share(numbers.up_us, numbers.down_us)
-
-
-def clock(us: int, zone: ZoneInfo) -> str:
-    """Return the local time of day, with seconds if there are any."""
-    local = from_us(us).astimezone(zone)
-    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
-
-
-def moment(us: int, zone: ZoneInfo) -> str:
-    """Return the local date and time of day."""
-    return f"{from_us(us).astimezone(zone):%a %-d %b %Y} {clock(us, zone)}"
-
-
-def short_moment(us: int, zone: ZoneInfo) -> str:
-    """Return the local date without its year, and the time of day."""
-    return f"{from_us(us).astimezone(zone):%a %-d %b} {clock(us, zone)}"
+def file_name(path: str) -> str:
+    """Return the last part of a path."""
+    return path.rstrip("/").rpartition("/")[2] or path
 
 
 def utc(instant: datetime | None) -> str:
@@ -76,9 +37,16 @@ def utc(instant: datetime | None) -> str:
     return NO_VALUE if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}"
 
 
-def day_name(day: date) -> str:
-    """Return a date such as `Mon 14 Oct`."""
-    return f"{day:%a} {day.day} {day:%b}"
+def short_day(day: date) -> str:
+    """Return a date such as `14 Oct`."""
+    return f"{day.day} {day:%b}"
+
+
+def floor_percent(share_of_one: float | None) -> str:
+    """Return a share as a percentage, rounded down to hundredths; a dash if there is none."""
+    if share_of_one is None:
+        return NO_VALUE
+    return f"{int(share_of_one * 10_000 + 1e-6) / 100:.2f} %"
 
 
 def ago(instant: datetime, now: datetime) -> str:
@@ -90,14 +58,30 @@ def ago(instant: datetime, now: datetime) -> str:
     return f"{hours} h" if hours else f"{passed // timedelta(minutes=1)} min"
 
 
+def passed(span: timedelta) -> str:
+    """Return how long something lasts in its largest unit: `40 s`, `12 min`, `3 h` or `2 days`."""
+    seconds = max(int(span.total_seconds()), 0)
+    if seconds < _MINUTE_S:
+        return f"{seconds} s"
+    if seconds < _HOUR_S:
+        return f"{seconds // _MINUTE_S} min"
+    hours = seconds // _HOUR_S
+    return f"{hours} h" if hours < 48 else f"{span.days} days"  # noqa: PLR2004 - two days
+
+
 def in_path(text: str) -> str:
     """Return a text as one segment of a path."""
     return quote(text, safe="")
 
 
-def thousands(number: int) -> str:
-    """Return a number with commas."""
-    return f"{number:,}"
+def capitalize_first(text: str) -> str:
+    """Return a text with its first letter in upper case, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def unbroken(text: str) -> str:
+    """Return a text in which no line ends before a percent sign."""
+    return text.replace(" %", "\u00a0%")
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
@@ -105,6 +89,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     for each in (
         plain,
         length,
+        hours,
+        file_name,
         share,
         known_share,
         clock,
@@ -112,8 +98,13 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         short_moment,
         utc,
         day_name,
+        short_day,
+        floor_percent,
         ago,
+        passed,
         in_path,
         thousands,
+        capitalize_first,
+        unbroken,
     )
 }

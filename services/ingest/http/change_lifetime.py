@@ -4,11 +4,11 @@ import psycopg
 
 from services.ingest.http.change_store import ChangeOptions, StoreChange, change_store
 from services.ingest.parse.adjustments import parse_lifetime
-from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import LIFETIMES
 from shared.errors import InvalidRequest
+from shared.row_reasons import ROW_REASONS
 
 
 def replace_lifetime(

@@ -8,12 +8,12 @@ import psycopg
 from services.ingest.http.change_store import ChangeOptions, StoreChange, change_store
 from services.ingest.http.special_dates import LocalDate, parse_special_dates
 from services.ingest.parse.dates import parse_date
-from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import SPECIAL_HOURS
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
+from shared.row_reasons import ROW_REASONS
 
 _ADJUST = queries("adjust")
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import psycopg
 
 from services.ingest.http.change_store import ChangeOptions, StoreChange, change_store
-from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.parse.zones import find_zone
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
+from shared.row_reasons import ROW_REASONS
 
 _SQL = queries("live")
 

@@ -1,33 +1,33 @@
-"""Declares, changes, withdraws and lists closures.
+"""Declares, changes and withdraws closures.
 
 A caller that is limited to labels declares and changes those of its stores. It sees others that apply to these stores too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from json import loads
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from services.ingest.http.closure_reads import ClosureRow, closure_not_found, scope_json
 from services.ingest.http.record_change import record_change
 from services.ingest.http.unknown_labels import warn_of_labels
 from services.ingest.parse.adjustments import parse_closure
-from services.ingest.parse.reasons import ROW_REASONS
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CLOSURES, CLOSURES_BY_ID
 from shared.db.queries import queries
 from shared.diagnostics.registry import DIAGNOSTICS, LONG_CLOSURE_DAYS
-from shared.errors import ClosureExists, ClosureNotFound, ForbiddenError, InvalidRequest, StoreNotFound
+from shared.errors import ClosureExists, ForbiddenError, InvalidRequest, StoreNotFound
 from shared.ids import new_id
-from shared.keys import ApiKey, StoreScope
+from shared.keys import ApiKey
+from shared.row_reasons import ROW_REASONS
 from shared.texts import quoted
 
 _SQL = queries("adjust")
@@ -50,32 +50,6 @@ class WrittenTerms:
         if isinstance(found, str):
             raise InvalidRequest(ROW_REASONS[found], field="ends_at" if found == "closure_order" else found)
         return {"starts_at": found["begins"], "ends_at": found["ends"], **loads(found["details"])}
-
-
-@dataclass(frozen=True)
-class ClosureRow:
-    """A closure that holds. `store_id` is None if it is for stores by labels; without labels, for every store.
-
-    A dry run shows one that would hold: it has no import yet, and a new one no id.
-    """
-
-    id: UUID | None
-    store_id: str | None
-    labels: Mapping[str, str]
-    starts_at: datetime
-    ends_at: datetime | None
-    treatment: Any
-    reason: str
-    note: str
-    import_id: UUID | None
-    declared_by: str | None
-    declared_at: datetime
-    changed_by: str | None
-    changed_at: datetime
-
-    def changed(self, by: str, columns: Mapping[str, Any]) -> Self:
-        """Return the closure as a key would change it."""
-        return replace(self, import_id=None, changed_by=by, changed_at=datetime.now(UTC), **columns)
 
 
 @dataclass(frozen=True)
@@ -182,44 +156,12 @@ def withdraw_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_ru
     record_change(database_url, "closures", source, key.prefix, withdraw, dry_run=dry_run)
 
 
-async def list_closures(
-    conn: AsyncConnection,
-    visible: StoreScope,
-    *,
-    store_id: str | None = None,
-    before: tuple[datetime, UUID] | None = None,
-    limit: int,
-) -> list[ClosureRow]:
-    """Return up to `limit` closures that hold, latest start first."""
-    before_at, before_id = before or (None, None)
-    return await _select_closures(
-        conn, visible, store_id=store_id, before_at=before_at, before_id=before_id, limit=limit
-    )
-
-
-async def get_closure(conn: AsyncConnection, visible: StoreScope, closure_id: UUID) -> ClosureRow:
-    """Return a closure that holds. Raise `ClosureNotFound`."""
-    found = await _select_closures(conn, visible, id=closure_id, limit=1)
-    if not found:
-        raise _not_found(closure_id)
-    return found[0]
-
-
-async def _select_closures(conn: AsyncConnection, visible: StoreScope, **chosen: Any) -> list[ClosureRow]:
-    unset = dict.fromkeys(("id", "store_id", "before_at", "before_id"))
-    async with conn.cursor(row_factory=class_row(ClosureRow)) as cursor:
-        await cursor.execute(
-            _SQL["list_closures"], {**unset, **chosen, "scope": _scope_json(visible)}, prepare=False
-        )
-        return await cursor.fetchall()
-
-
 def _find_target(conn: psycopg.Connection, key: ApiKey, target: Target) -> int:
     """Return the key of the store, or 0 for several stores."""
     if not target.is_one_store:
         _require_admin(key)
         return 0
-    asked = {"store_id": target.store_id, "scope": _scope_json(key.visible)}
+    asked = {"store_id": target.store_id, "scope": scope_json(key.visible)}
     found = _find_one(conn, "closure_target", asked)
     if found is None:
         raise StoreNotFound(
@@ -238,9 +180,9 @@ def _warn_of_length(columns: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _find_changeable(conn: psycopg.Connection, key: ApiKey, closure_id: UUID) -> dict[str, Any]:
-    held = _find_one(conn, "closure_to_change", {"id": closure_id, "scope": _scope_json(key.visible)})
+    held = _find_one(conn, "closure_to_change", {"id": closure_id, "scope": scope_json(key.visible)})
     if held is None:
-        raise _not_found(closure_id)
+        raise closure_not_found(closure_id)
     if held["store_key"] == 0:
         _require_admin(key)
     return held
@@ -258,10 +200,6 @@ def _find_one(conn: psycopg.Connection, name: str, values: Mapping[str, Any]) ->
         return cursor.execute(_SQL[name], values).fetchone()
 
 
-def _scope_json(visible: StoreScope) -> Jsonb | None:
-    return None if visible.labels is None else Jsonb(dict(visible.labels))
-
-
 @contextmanager
 def _refusing_doubles(closure_id: UUID) -> Iterator[None]:
     try:
@@ -275,10 +213,4 @@ def _refusing_doubles(closure_id: UUID) -> Iterator[None]:
 def _exists(closure_id: UUID) -> ClosureExists:
     return ClosureExists(
         f"closure {closure_id} already begins then for the same stores: change it with PATCH /v1/closures/{closure_id}"
-    )
-
-
-def _not_found(closure_id: UUID) -> ClosureNotFound:
-    return ClosureNotFound(
-        f"closure {closure_id} does not exist, was withdrawn, or is not visible to this key: list the closures to find it"
     )

@@ -8,6 +8,8 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from services.ingest.http.group_commit import GroupCommit
+from services.ingest.http.hook_calls import HeldBodies
+from services.ingest.http.hook_ring import HookRing
 from services.ingest.http.importer import Importer
 from services.ingest.http.spool import Spool
 from shared.db.pools import Pools
@@ -40,6 +42,8 @@ class IngestContext:
     spool: Spool
     importer: Importer
     live: GroupCommit
+    hooks: HookRing
+    held_bodies: HeldBodies
     stopping: Stopping
     changes_lane: Lane
     dry_runs_lane: Lane

@@ -34,6 +34,11 @@ class _WaitingCall:
     on_end: Callable[[int], None]
 
     @property
+    def size(self) -> int:
+        """How much of a group it takes. A call of a hook may have no polls, and still be written."""
+        return max(1, len(self.polls))
+
+    @property
     def is_given_up(self) -> bool:
         """Whether the caller no longer waits."""
         return self.answer.done()
@@ -44,7 +49,7 @@ class _WaitingCall:
             self.loop.call_soon_threadsafe(self._set_answer, outcome)
 
     def _set_answer(self, outcome: RowCounts | Exception) -> None:
-        self.on_end(len(self.polls))
+        self.on_end(self.size)
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
@@ -80,13 +85,13 @@ class GroupCommit:
         Raise `DatabaseUnavailable` after `ANSWERED_S` seconds. The polls may still be written, and it is safe to send
         them again.
         """
-        if self._waiting_polls + len(polls) > _MAX_WAITING_POLLS:
+        if self._waiting_polls + max(1, len(polls)) > _MAX_WAITING_POLLS:
             raise Overloaded(
                 "live polls arrive faster than they can be written; send these polls again later"
             )
         loop = asyncio.get_running_loop()
         call = _WaitingCall(polls, loop, loop.create_future(), self._forget_call)
-        self._waiting_polls += len(polls)
+        self._waiting_polls += call.size
         self._calls.put(call)
         try:
             return await asyncio.wait_for(call.answer, ANSWERED_S)
@@ -116,7 +121,7 @@ class GroupCommit:
         call = self._calls.get()
         if call is None:
             return None
-        group, polls = [call], len(call.polls)
+        group, polls = [call], call.size
         while polls < _GROUP_POLLS:
             try:
                 call = self._calls.get_nowait()
@@ -126,7 +131,7 @@ class GroupCommit:
                 self._calls.put(None)
                 break
             group.append(call)
-            polls += len(call.polls)
+            polls += call.size
         return group
 
     def _write_group(self, group: list[_WaitingCall]) -> Sequence[RowCounts | Exception]:

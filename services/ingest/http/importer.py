@@ -65,6 +65,7 @@ class Importer:
         self._lost = LostUploads(self._connect, spool, self._attempts)
         self._seen_s = float("-inf")
         self._wake, self._stop = Event(), Event()
+        self._pause_s = _FIRST_PAUSE_S
         self._thread = Thread(target=self._run, name="importer", daemon=True)
 
     @property
@@ -96,19 +97,18 @@ class Importer:
         self._thread.join()
 
     def _run(self) -> None:
-        pause_s = _FIRST_PAUSE_S
         while not self._stop.is_set():
             self._wake.clear()
             try:
                 self._round()
-                pause_s = _FIRST_PAUSE_S
+                self._pause_s = _FIRST_PAUSE_S
                 self._wake.wait(self._idle_s())
             except _Stopping:
                 return
             except Exception as error:  # noqa: BLE001 (the spool keeps the uploads; tried again)
-                _log.warning("imports_wait", error=str(error), retry_s=pause_s)
-                self._stop.wait(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                _log.warning("imports_wait", error=str(error), retry_s=self._pause_s)
+                self._stop.wait(self._pause_s)
+                self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
     def _round(self) -> None:
         """Load each upload that is due, once. Raises `DatabaseUnavailable`, which concerns all of them."""
@@ -121,6 +121,8 @@ class Importer:
             self._go_on()
             tried.add(import_id)
             self._try(import_id)
+            # A round under load may not end before the next outage.
+            self._pause_s = _FIRST_PAUSE_S
 
     def _is_due(self, import_id: UUID) -> bool:
         return self._pauses.get(import_id, (0.0, 0.0))[1] <= time.monotonic()

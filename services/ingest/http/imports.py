@@ -32,6 +32,7 @@ _REJECTS_HEADER = ("line", "byte_offset", "reason", "raw", "source")
 _CANCELABLE = frozenset({"upload", "command"})
 _ORIGINS = {
     "live": "a day's live polls",
+    "kafka": "a day's messages of Kafka",
     "change": "a change of a store",
     "retention": "a removal of old polls",
 }

@@ -7,9 +7,14 @@ from datetime import date
 from services.ingest.parse.dates import parse_date
 from services.ingest.parse.days import DAY_NAMES, FROM_ZERO, NumbersUsed, is_first_number_unsaid, parse_day
 from services.ingest.parse.local_hours import parse_hours
-from services.ingest.parse.reasons import ROW_REASONS
-from services.ingest.parse.times_of_day import DAY_S, LONG_OPENING_S, describe_long_openings
+from services.ingest.parse.times_of_day import (
+    DAY_S,
+    LONG_OPENING_S,
+    describe_equal_times,
+    describe_long_openings,
+)
 from shared.errors import InvalidRequest
+from shared.row_reasons import ROW_REASONS
 
 _SHOWN = 60
 _OTHER_DAY = "must be 0 (Monday) to 6 (Sunday), or an English name such as Monday"
@@ -55,6 +60,13 @@ def warn_of_hours(
     ]
     if long:
         warnings.append(describe_long_openings(len(long), f"{long[0].opens} to {long[0].closes}"))
+    equal = [
+        interval
+        for interval, (_, opens, closes) in zip(intervals, parsed, strict=True)
+        if opens == closes and "24:00" not in interval.closes
+    ]
+    if equal and len(equal) < len(intervals):
+        warnings.append(describe_equal_times(len(equal), f"{equal[0].opens} to {equal[0].closes}"))
     return warnings
 
 

@@ -8,13 +8,18 @@ from starlette.concurrency import run_in_threadpool
 
 from services.ingest.http.context import IngestContext, UploadWait
 from services.ingest.http.group_commit import GroupCommit
+from services.ingest.http.hook_calls import HeldBodies
+from services.ingest.http.hook_ring import HookRing
 from services.ingest.http.importer import Importer
 from services.ingest.http.routes import (
     calendars,
     closures,
     health,
+    hook_calls,
+    hooks,
     imports,
     observations,
+    reasons,
     special_hours,
     stores,
 )
@@ -23,10 +28,11 @@ from services.ingest.http.spool import Spool
 from services.ingest.run import Limits
 from shared.db.pools import make_pools
 from shared.errors import DatabaseUnavailable
-from shared.http.auth import KeyRing
+from shared.http.key_ring import KeyRing
 from shared.http.rates import make_rates
 from shared.http.readiness import Readiness
 from shared.http.service import ServiceIdentity, make_service
+from shared.http.session_callers import SessionCallers
 from shared.http.startup import exits_plainly
 from shared.http.stopping import Stopping, announce_stop
 from shared.lane import Lane
@@ -59,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         importer = Importer(database_url, spool, Limits.from_settings(settings))
         live = GroupCommit(database_url)
         app.state.keys = KeyRing(pools.keys)
+        app.state.session_callers = SessionCallers(pools.keys, settings)
         app.state.rates = rates = make_rates(settings)
         stopping = Stopping()
         redis_url = settings.redis_url.get_secret_value()
@@ -72,6 +79,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             spool=spool,
             importer=importer,
             live=live,
+            hooks=HookRing(pools.keys),
+            held_bodies=HeldBodies(),
             stopping=stopping,
             changes_lane=Lane(
                 "the database", DatabaseUnavailable, threads=4, waiting=64, within_s=30.0, breaks=False
@@ -106,13 +115,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             spool.close()
             stop_tracing()
 
-    return make_service(
+    app = make_service(
         ServiceIdentity("ingest", "Uptill ingest", "Loads polls, opening hours, time zones and closures."),
         settings,
         lifespan=lifespan,
         routers=[
             module.router
-            for module in (imports, observations, stores, special_hours, closures, calendars, health)
+            for module in (
+                *(hook_calls, observations, imports, stores, special_hours, closures, calendars),
+                *(reasons, hooks, health),
+            )
         ],
-        max_body_bytes=None,  # each route has its own limit
+        bodies=None,  # each route has its own limit
     )
+    hook_calls.shorten_way(app)
+    return app

@@ -156,6 +156,7 @@ class _Form:
             raise InvalidRequest("the form's Content-Type names no boundary")
         self._files = files
         self._ended = False
+        self._is_unnamed = False
         self.options: dict[str, str] = {}
         self._option: tuple[str, bytearray] | None = None  # the name and the value of the current part
         self._header, self._value, self._disposition = b"", b"", b""
@@ -187,6 +188,7 @@ class _Form:
 
     def _on_part_begin(self) -> None:
         self._disposition = b""
+        self._is_unnamed = False
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -211,13 +213,19 @@ class _Form:
             return
         if len(self._files.names) == _MAX_FILES:
             raise InvalidRequest(f"the form holds more than {_MAX_FILES} files")
-        name = options[b"filename"].decode("utf-8", "replace") or "upload"
+        name = options[b"filename"].decode("utf-8", "replace")
+        if not name:  # a browser sends such a part, without data, for a field in which no file was chosen
+            self._is_unnamed = True
+            return
         if fault := name_fault(name):
             raise InvalidRequest(f"file {len(self._files.names)} of the form: {fault}", field="filename")
         self._files.begin(name)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._option is None:
+            if self._is_unnamed:
+                self._files.begin("upload")
+                self._is_unnamed = False
             self._files.write(memoryview(data)[start:end])
             return
         name, value = self._option
@@ -230,7 +238,8 @@ class _Form:
             self._files.end()
             return
         name, value = self._option
-        self.options[name] = value.decode("utf-8", "replace")
+        if value:  # an empty field of a form is an option that was not given
+            self.options[name] = value.decode("utf-8", "replace")
         self._option = None
 
     def _on_end(self) -> None:

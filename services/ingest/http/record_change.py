@@ -16,7 +16,9 @@ from shared.errors import DatabaseUnavailable, TableLocked
 from shared.ids import new_id
 
 _SQL = queries("live")
-ChangeKind = Literal["hours", "timezones", "labels", "special_hours", "lifetimes", "closures", "calendars"]
+ChangeKind = Literal[
+    "hours", "timezones", "labels", "special_hours", "lifetimes", "closures", "calendars", "stores"
+]
 WriteChange = Callable[[psycopg.Connection, AdjustmentChange], RowCounts]
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.ingest.http.closures import EVERY_STORE_ID, ClosureRow
+from services.ingest.http.closure_reads import ClosureRow
+from services.ingest.http.closures import EVERY_STORE_ID
 from services.ingest.http.schemas_closure_terms import REASON_HELP, Treatment
 
 

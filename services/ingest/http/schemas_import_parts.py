@@ -5,7 +5,16 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 ImportKind = Literal[
-    "polls", "hours", "timezones", "labels", "special_hours", "lifetimes", "closures", "calendars", "archive"
+    "polls",
+    "hours",
+    "timezones",
+    "labels",
+    "special_hours",
+    "lifetimes",
+    "closures",
+    "calendars",
+    "stores",
+    "archive",
 ]
 ImportState = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled"]
 

@@ -18,8 +18,8 @@ class ImportBody(BaseModel):
     parent_id: UUID | None = Field(description="The archive that contains this file; null for other imports.")
     state: ImportState = Field(examples=["succeeded"])
     kind: ImportKind | None
-    origin: Literal["upload", "command", "live", "change", "retention"] = Field(
-        description="Where the rows come from: `upload` (`POST /v1/imports`), `command` (`uptill ingest`), `live` (the live polls of one day), `change` (a change of one store) or `retention` (old polls that were removed)."
+    origin: Literal["upload", "command", "live", "kafka", "change", "retention"] = Field(
+        description="Where the rows come from: `upload` (`POST /v1/imports`), `command` (`uptill ingest`), `live` (the live polls of one day), `kafka` (the messages that a consumer group wrote on one day), `change` (a change of one store) or `retention` (old polls that were removed)."
     )
     source: str = Field(description="The name of the file or upload.")
     counts: ImportCountsBody

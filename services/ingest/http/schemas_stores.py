@@ -1,4 +1,4 @@
-"""Request bodies for the time zone and labels of one store, and the answer to a change. Unknown fields are refused."""
+"""Request bodies for the time zone, name and labels of one store, and the answer to a change. Unknown fields are refused."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.ingest.http.schemas_counts import CountsBody
 from shared.labels import MAX_LABELS, checked_labels
+from shared.store_names import MAX_STORE_NAME
 
 
 class TimezoneChange(BaseModel):
@@ -26,6 +27,17 @@ class LabelsChange(BaseModel):
         max_length=MAX_LABELS,
         description="All labels of the store, by name.",
         examples=[{"region": "north", "owner": "Acme"}],
+    )
+
+
+class NameChange(BaseModel):
+    """Body of `PUT /v1/stores/{store_id}/name`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str | None = Field(
+        description=f"The name to show: 1 to {MAX_STORE_NAME} printable characters. Null removes it.",
+        examples=["Main Street 12"],
     )
 
 

@@ -6,8 +6,8 @@ from datetime import date
 
 from services.ingest.parse.adjustments import parse_special_hours
 from services.ingest.parse.dates import parse_date
-from services.ingest.parse.reasons import ROW_REASONS
 from shared.errors import InvalidRequest
+from shared.row_reasons import ROW_REASONS
 
 
 @dataclass(frozen=True)

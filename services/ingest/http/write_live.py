@@ -3,27 +3,35 @@
 Polls count as if the calls were files that are loaded one after the other. The live polls of one UTC day are one import.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from services.ingest.http.hook_delivery import AlreadyReceived
 from services.ingest.http.live_polls import LivePolls
-from services.ingest.parse.last_polls import deduplicate
-from services.ingest.parse.reasons import ROW_REASONS
+from services.ingest.http.refuse_live import refuse_future, refuse_reasons, refuse_sealed
+from services.ingest.http.write_hooks import HookTable, Storable, sift_call
+from services.ingest.parse.last_polls import LastPolls, deduplicate
+from services.ingest.parse.parsed import GivenNotes
+from services.ingest.parse.poll_notes import encode_notes
 from services.ingest.write.attribution import count_by_call, count_repeats
 from services.ingest.write.changes import PollChange, record_changes
-from services.ingest.write.counts import RowCounts
+from services.ingest.write.counts import NO_ROWS, RowCounts
 from services.ingest.write.database_clock import FUTURE_TOLERANCE_US
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.note_table import NotedPolls, NoteTable, read_reasons
 from services.ingest.write.poll_table import PollTable, find_bounds, make_mask
 from services.ingest.write.polls import PollWriter
+from services.ingest.write.sealed_weeks import find_sealed, want_weeks
 from services.ingest.write.store_keys import add_stores
-from services.ingest.write.weeks import ensure_weeks, number_weeks
+from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
+from shared import failpoints
+from shared.clock import from_us, to_us
 from shared.db.queries import queries
-from shared.errors import InvalidRequest
 from shared.ids import new_id
 
 LOCK_PATIENCE = "20s"  # then the caller is asked to send the polls again
@@ -40,32 +48,102 @@ class LiveWriter:
     def __init__(self, conn: psycopg.Connection) -> None:
         self._conn = conn
         self._table = PollTable(conn)
+        self._notes = NoteTable(conn)
+        self._hooks = HookTable(conn)
         self._store_keys: dict[str, int] = {}
 
-    def write_calls(self, calls: Sequence[LivePolls]) -> list[RowCounts | InvalidRequest]:
-        """Commit all calls except those with a poll in the future. Return the outcome of each call.
+    def write_calls(self, calls: Sequence[LivePolls]) -> list[RowCounts | Exception]:
+        """Commit all calls except those with a poll in the future or in a sealed week. Return the outcome of each call.
 
-        Raise `UnindexedWeek` if nothing could be written yet.
+        Of calls of hooks, polls that cannot be stored are rejected one by one. Sealed weeks are opened soon. Raise
+        `UnindexedWeek` if nothing could be written yet.
         """
+        has_hooks = any(polls.hook for polls in calls)
         try:
             with self._conn.transaction():
-                return self._write_valid(calls)
+                outcomes = self._write_valid(calls)
+                if has_hooks:
+                    failpoints.hit("hooks.before_commit")
         except BaseException:
             # Keys of stores that were rolled back must not be used again.
             self._store_keys = {}
+            self._hooks.end(committed=False)
             raise
+        if has_hooks:
+            failpoints.hit("hooks.after_commit")
+            self._hooks.end(committed=True)
+        return outcomes
 
-    def _write_valid(self, calls: Sequence[LivePolls]) -> list[RowCounts | InvalidRequest]:
+    def _write_valid(self, calls: Sequence[LivePolls]) -> list[RowCounts | Exception]:
         ((_, _, now_us),) = self._conn.execute(_SQL["begin_change"], {"patience": LOCK_PATIENCE})
-        refusals = [_refuse_future(polls, now_us + FUTURE_TOLERANCE_US) for polls in calls]
+        latest_us = now_us + FUTURE_TOLERANCE_US
+        reasons = read_reasons(self._conn) if any(polls.notes for polls in calls) else {}
+        calls = self._sift_hooks(calls, latest_us, reasons)
+        sealed = self._find_sealed(calls)
+        refusals: list[Exception | None] = [
+            refuse_future(polls, latest_us) or refuse_reasons(polls, reasons) or refuse_sealed(polls, sealed)
+            for polls in calls
+        ]
+        self._refuse_replays(calls, refusals)
         valid = [polls for polls, refusal in zip(calls, refusals, strict=True) if refusal is None]
-        counts = iter(self._write_polls(valid) if valid else ())
+        counts = iter(self._write_polls(valid, reasons) if valid else ())
         return [next(counts) if refusal is None else refusal for refusal in refusals]
 
-    def _write_polls(self, calls: Sequence[LivePolls]) -> list[RowCounts]:
+    def _sift_hooks(
+        self, calls: Sequence[LivePolls], latest_us: int, reasons: Mapping[str, int]
+    ) -> Sequence[LivePolls]:
+        """Reject polls of hooks that cannot be stored."""
+        strict = [polls for polls in calls if polls.hook and not polls.hook.adds_stores]
+        if unknown := {store_id for polls in strict for store_id in polls.ids} - self._store_keys.keys():
+            self._store_keys |= self._hooks.find_stores(list(unknown))
+        storable = Storable(latest_us, reasons, self._store_keys)
+        return [sift_call(polls, polls.hook, storable) if polls.hook else polls for polls in calls]
+
+    def _refuse_replays(self, calls: Sequence[LivePolls], refusals: list[Exception | None]) -> None:
+        """Refuse messages that were received before, or twice among these calls."""
+        sent = [
+            (place, polls.hook)
+            for place, polls in enumerate(calls)
+            if polls.hook and polls.hook.message and refusals[place] is None
+        ]
+        fresh = self._hooks.remember_messages([hook for _, hook in sent])
+        for place, hook in sent:
+            if hook.message in fresh:
+                fresh.remove(hook.message)
+            else:
+                refusals[place] = AlreadyReceived()
+
+    def _find_sealed(self, calls: Sequence[LivePolls]) -> Mapping[int, datetime]:
+        """Return the sealed weeks of the calls, by number, and have them opened."""
+        weeks = np.unique(number_weeks(np.concatenate([polls.at_us for polls in calls]))).tolist()
+        sealed = find_sealed(self._conn, [from_us(monday_us(week)) for week in weeks]) if weeks else []
+        if sealed:
+            want_weeks(self._conn, sealed)
+        return {int(number_weeks(np.array([to_us(monday)]))[0]): monday for monday in sealed}
+
+    def _write_polls(self, calls: Sequence[LivePolls], reasons: Mapping[str, int]) -> list[RowCounts]:
+        """Write the polls and the rejected items of calls. Return the counts of each call."""
+        filled = [polls for polls in calls if len(polls)]
+        ledger = ImportLedger(self._conn, get_live_import(self._conn))
+        changes, counts = self._write_filled(ledger, filled, reasons) if filled else ([], [])
+        if rejected := self._hooks.add_rejects(ledger.import_id, [call.hook for call in calls if call.hook]):
+            changes.append(PollChange(ledger.import_id, RowCounts(rejected=rejected)))
+        if changes:
+            record_changes(ledger, changes)
+        counted = iter(counts)
+        return [
+            (next(counted) if len(polls) else NO_ROWS)
+            + RowCounts(rejected=len(polls.hook.rejects) if polls.hook else 0)
+            for polls in calls
+        ]
+
+    def _write_filled(
+        self, ledger: ImportLedger, calls: Sequence[LivePolls], reasons: Mapping[str, int]
+    ) -> tuple[list[PollChange], list[RowCounts]]:
         call = np.repeat(np.arange(len(calls)), [len(polls) for polls in calls])
+        keys = self._get_keys([store_id for polls in calls for store_id in polls.ids])
         deduped = deduplicate(
-            self._get_keys([store_id for polls in calls for store_id in polls.ids]),
+            keys,
             np.concatenate([polls.at_us for polls in calls]),
             np.concatenate([polls.active for polls in calls]),
         )
@@ -73,17 +151,23 @@ class LiveWriter:
         weeks = ensure_weeks(self._conn, np.unique(number_weeks(polls.at_us)).tolist(), indexed=True)
         if any(week.is_unindexed for week in weeks.values()):
             raise UnindexedWeek
-        ledger = ImportLedger(self._conn, get_live_import(self._conn))
         self._table.stage_polls(polls, numbered=True)
         ((seq,),) = self._conn.execute(_INGEST["next_seq"])
         merged = self._table.merge_staged(ledger.import_id, *find_bounds(polls.at_us), seq)
         is_new, is_contradicting = (
             make_mask(numbers, len(polls)) for numbers in (merged.new, merged.contradicting)
         )
-        counts = count_by_call(call, deduped, is_new, is_contradicting)
-        repeats = count_repeats(deduped)
-        record_changes(ledger, [merged.change, PollChange(ledger.import_id, repeats)])
-        return counts
+        changes = [merged.change, PollChange(ledger.import_id, count_repeats(deduped))]
+        if notes := _collect_notes(calls, keys, reasons):
+            noted = self._notes.add_notes(notes, seq)
+            if len(noted):
+                # A poll that only gets another note is a correction.
+                is_noted = _is_among(polls, self._notes.find_repeated(noted, seq)) & ~is_contradicting
+                is_contradicting |= is_noted
+                corrected = int(is_noted.sum())
+                counted = RowCounts(duplicate=-corrected, corrected=corrected)
+                changes.append(PollChange(ledger.import_id, counted, *find_bounds(noted.at_us)))
+        return changes, count_by_call(call, deduped, is_new, is_contradicting)
 
     def _get_keys(self, ids: Sequence[str]) -> NDArray[np.int32]:
         known = self._store_keys
@@ -111,10 +195,27 @@ def get_live_import(conn: psycopg.Connection) -> UUID:
     return import_id
 
 
-def _refuse_future(polls: LivePolls, latest_us: int) -> InvalidRequest | None:
-    late = np.flatnonzero(polls.at_us > latest_us)
-    if not late.size:
+def _collect_notes(
+    calls: Sequence[LivePolls], keys: NDArray[np.int32], reasons: Mapping[str, int]
+) -> GivenNotes | None:
+    """Return the notes of all calls, in the order of the calls, or None if there are none."""
+    if not any(polls.notes for polls in calls):
         return None
-    return InvalidRequest(
-        f"poll {late[0]}: {ROW_REASONS['future']}", field=f"body.observations.{late[0]}.observed_at"
-    )
+    codes = []
+    for polls in calls:
+        code = polls.active.astype(np.int16)
+        if polls.notes:
+            numbers = np.array([reasons.get(word, 0) for word in polls.notes.reasons], np.int16)
+            code += encode_notes(polls.notes.event, numbers)
+        codes.append(code)
+    code = np.concatenate(codes)
+    given = np.flatnonzero(code > 1)
+    at_us = np.concatenate([polls.at_us for polls in calls])
+    return GivenNotes(keys[given], at_us[given], code[given]) if given.size else None
+
+
+def _is_among(polls: LastPolls, some: NotedPolls) -> NDArray[np.bool_]:
+    """Return which polls are among some others. Both are sorted by store and instant."""
+    wanted = set(zip(some.store.tolist(), some.at_us.tolist(), strict=True))
+    pairs = zip(polls.store.tolist(), polls.at_us.tolist(), strict=True)
+    return np.array([pair in wanted for pair in pairs], np.bool_)

@@ -12,7 +12,7 @@ _WINDOWS: Final = {
 
 
 READ_AS_CP1252: Final = (
-    "the file is not UTF-8: its ids were read as Windows-1252; check those with accents, or save the file as CSV UTF-8"
+    "the file is not UTF-8: its ids and names were read as Windows-1252; check those with accents, or save the file as CSV UTF-8"
     " and load it again"
 )
 

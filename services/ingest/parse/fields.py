@@ -48,12 +48,19 @@ def find_encoding(lines: Iterable[bytes], layout: Layout) -> Encoding | None:
 
 
 def _has_unseen(fields: list[str], layout: Layout) -> bool:
-    """Return whether a field has an invisible character, other than at the ends of the store id."""
-    id_column = layout.columns[0]
+    """Return whether a field has an invisible character, other than at the ends of the store id, a name or a label."""
+    texts = _text_columns(layout)
     return any(
-        UNSEEN.search(clean_store_id(field) if column == id_column else field)
+        UNSEEN.search(clean_store_id(field) if column in texts else field)
         for column, field in enumerate(fields)
     )
+
+
+def _text_columns(layout: Layout) -> tuple[int, ...]:
+    """Return the columns with words that people chose."""
+    if layout.kind != "stores":
+        return layout.columns[:1]
+    return (*layout.columns[:2], *layout.columns[len(layout.columns) - len(layout.labels) :])
 
 
 def _find_fault(fields: list[str], layout: Layout, encoding: Encoding | None) -> str | None:
@@ -62,8 +69,9 @@ def _find_fault(fields: list[str], layout: Layout, encoding: Encoding | None) ->
         return "columns"
     if any(not may_be_unnamed(fields[column], column) for column in layout.unnamed):
         return "unnamed_column"
-    # Only ids may be read as Windows-1252: in any other column the bytes could mean another value.
-    if encoding == "cp1252" and not all(fields[column].isascii() for column in layout.columns[1:]):
+    # Only words may be read as Windows-1252: in any other column the bytes could mean another value.
+    others = set(layout.columns) - set(_text_columns(layout))
+    if encoding == "cp1252" and not all(fields[column].isascii() for column in others):
         return "encoding"
     return None
 

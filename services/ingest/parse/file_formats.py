@@ -96,6 +96,12 @@ FORMATS: Final[Sequence[Format]] = (
         ignores_case=True,
     ),
     Format(
+        "an iCalendar file",
+        "set a calendar from it: uptill calendars set NAME FILE.ics --label KEY=VALUE",
+        (b"begin:vcalendar",),
+        ignores_case=True,
+    ),
+    Format(
         "JSON",
         "write it as CSV, or send polls to POST /v1/observations",
         (b"{", b"["),

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
-from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
+from services.ingest.parse.kinds import IN_DIRECTORY, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
+from services.ingest.parse.label_columns import find_label_columns
 from shared.errors import BadInputFile
 from shared.texts import UNSEEN
 
@@ -30,6 +31,9 @@ SPELLINGS = {
     "treatment": "treatment",
     "reason": "reason",
     "note": "note",
+    "name": "name",
+    "event": "event",
+    "until": "until",
 }
 # Spellings that count only where the header does not fit a kind without them: they may also name other things.
 LOOSE_SPELLINGS = {
@@ -52,7 +56,11 @@ LOOSE_SPELLINGS = {
     "end": "end_time_local",
     "tz": "timezone_str",
     "timezonename": "timezone_str",
+    "storename": "name",
+    "displayname": "name",
 }
+# Beside a name, an id is the store's. Elsewhere it may be that of a row.
+DIRECTORY_SPELLINGS = {"id": "store_id"}
 _UTC_NAME = "timestamputc"
 # Pandas calls a column without a name so when it writes the file again.
 _NO_NAME = re.compile(r"\s*|Unnamed: \d+")
@@ -71,7 +79,8 @@ class Layout:
     The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Columns with
     unknown names are ignored; those without a name must be empty, and their indexes are `unnamed`. `separator` stands
     between fields. `encoding` is None if the header is ASCII and has no byte order mark. `is_utc`: the name of the
-    timestamp's column says that times without a zone are UTC.
+    timestamp's column says that times without a zone are UTC. `optional` has the place in `columns` and the name of each
+    optional column. Of a store directory, the last columns are the `labels` with these names.
     """
 
     kind: Kind
@@ -81,10 +90,13 @@ class Layout:
     encoding: Encoding | None = None
     is_utc: bool = False
     unnamed: tuple[int, ...] = ()
+    optional: tuple[tuple[int, str], ...] = ()
+    labels: tuple[str, ...] = ()
 
     def reads_like(self, other: "Layout") -> bool:
-        """Return whether the rows below both headers are read alike."""
-        return replace(self, encoding=other.encoding) == other
+        """Return whether the rows below both headers are read alike, but for the case of labels."""
+        labels, others = ([label.casefold() for label in each.labels] for each in (self, other))
+        return labels == others and replace(self, encoding=other.encoding, labels=other.labels) == other
 
 
 def has_bom(start: bytes | bytearray) -> bool:
@@ -163,25 +175,48 @@ def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | No
                 "header",
                 f"the header fits more than one kind of file ({', '.join(loose_kinds)}): {_quote_line(line)}. Split the file, or leave out the columns that do not belong to its kind",
             )
-        if kinds:
-            optional = [name for name in OPTIONAL_COLUMNS.get(kinds[0], ()) if name in names]
-            needed = [*REQUIRED_COLUMNS[kinds[0]], *optional]
-            if doubled := [name for name in needed if names.count(name) > 1]:
-                raise BadInputFile(
-                    "header",
-                    f"the header names {doubled[0]} twice: {_quote_line(line)}. Keep one of these columns",
-                )
-            columns = tuple(names.index(name) for name in needed)
-            is_utc = kinds[0] == "polls" and folded[columns[-1]] == _UTC_NAME
-            unnamed = tuple(
-                index for index, field in enumerate(fields) if _NO_NAME.fullmatch(UNSEEN.sub("", field))
-            )
-            return Layout(kinds[0], len(fields), columns, separator, is_utc=is_utc, unnamed=unnamed)
-    return None
+        if kinds == ["stores"] == loose_kinds:
+            return _make_layout("stores", loose_names, fields, separator, line)
+        if kinds and kinds != ["stores"]:
+            return _make_layout(kinds[0], names, fields, separator, line)
+    names = _read_names(folded, SPELLINGS | LOOSE_SPELLINGS | DIRECTORY_SPELLINGS)
+    return (
+        _make_layout("stores", names, fields, separator, line) if _find_kinds(names) == ["stores"] else None
+    )
+
+
+def _make_layout(
+    kind: Kind, names: list[str | None], fields: list[str], separator: str, line: bytes
+) -> Layout:
+    optional = tuple(name for name in OPTIONAL_COLUMNS.get(kind, ()) if name in names)
+    needed = [*REQUIRED_COLUMNS[kind], *optional]
+    if doubled := [name for name in needed if names.count(name) > 1]:
+        raise BadInputFile(
+            "header",
+            f"the header names {doubled[0]} twice: {_quote_line(line)}. Keep one of these columns",
+        )
+    columns = tuple(names.index(name) for name in needed)
+    required = len(REQUIRED_COLUMNS[kind])
+    unnamed = tuple(index for index, field in enumerate(fields) if _NO_NAME.fullmatch(UNSEEN.sub("", field)))
+    labels = find_label_columns(fields, names, {*columns, *unnamed}) if kind == "stores" else {}
+    return Layout(
+        kind,
+        len(fields),
+        (*columns, *labels.values()),
+        separator,
+        is_utc=kind == "polls" and _fold_name(fields[columns[required - 1]]) == _UTC_NAME,
+        unnamed=unnamed,
+        optional=tuple(enumerate(optional, required)),
+        labels=tuple(labels),
+    )
 
 
 def _find_kinds(names: list[str | None]) -> list[Kind]:
-    return [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
+    """Return the kinds whose columns are there. A file is a store directory only if it can be nothing else."""
+    kinds: list[Kind] = [kind for kind, required in REQUIRED_COLUMNS.items() if set(required) <= set(names)]
+    if "stores" not in kinds:
+        return kinds
+    return [kind for kind in kinds if kind != "stores"] if set(kinds) - IN_DIRECTORY else ["stores"]
 
 
 def _read_names(folded: list[str], spellings: Mapping[str, str]) -> list[str | None]:

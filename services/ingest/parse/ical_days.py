@@ -57,9 +57,9 @@ class Days:
         return type(self)(*(getattr(self, name)[start:] for name in self.__slots__))
 
 
-@lru_cache(2)
+@lru_cache(3)
 def all_days(last_year: int) -> Days:
-    """Return the days up to a year. A service needs those of one year, and at New Year of two."""
+    """Return the days up to a year. A service needs those of two years, and at New Year of three."""
     return Days.until(last_year)
 
 

@@ -13,7 +13,15 @@ from typing import Any, Final, Self
 import numpy as np
 from icalendar.prop import vRecur
 
-from services.ingest.parse.ical_days import DAY_TESTS, DAYS_PER_WEEK, Bools, Days, Int64s, pick_positions
+from services.ingest.parse.ical_days import (
+    DAY_TESTS,
+    DAYS_PER_WEEK,
+    Bools,
+    Days,
+    Int64s,
+    all_days,
+    pick_positions,
+)
 from services.ingest.parse.ical_lines import Property
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -67,6 +75,14 @@ class RecurrenceRule:
 
     def expand(self, start: date, days: Days) -> Int64s:
         """Return the days of all occurrences from `start` on, which is always the first one, in `days`."""
+        if self.frequency != "WEEKLY" or "BYSETPOS" not in self.parts:
+            return self._expand(start, days)
+        # The last week may reach into the next year, and positions count from its end too.
+        found: Int64s = self._expand(start, all_days(int(days.year[-1]) + 1))
+        seen: Int64s = found[(found <= days.number[-1]) | (found == found[0])]
+        return seen
+
+    def _expand(self, start: date, days: Days) -> Int64s:
         first = start.toordinal() - _EPOCH
         period, period_first = self._number_periods(days, start, first)
         chosen = days.since(period_first)

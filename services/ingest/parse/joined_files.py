@@ -1,6 +1,6 @@
 """Finds headers below the first line: several files were joined into one.
 
-A header is never a valid row of any kind, so that only rows with a fault are looked at.
+A header is never a valid row of any kind except store directories, so that only rows with a fault are looked at.
 """
 
 import re
@@ -17,6 +17,16 @@ _BORDER: Final = re.escape(SEPARATORS).encode()
 _NAMES_IDS: Final = re.compile(
     rb'(?:^(?:\xef\xbb\xbf)?|["%b])\s*store[ _-]*(?:id)?\s*(?:["%b]|$)' % (_BORDER, _BORDER), re.IGNORECASE
 )
+
+
+def find_headers(rows: Rows) -> list[int]:
+    """Return the rows that repeat the header of a store directory, whose header reads like a valid row."""
+    return [
+        row
+        for row, store_id in enumerate(rows.ids)
+        if _NAMES_IDS.search(store_id.encode())
+        and _repeats_header(rows.read_line(row), rows.layout, int(rows.lines[row]))
+    ]
 
 
 def mark_headers(rows: Rows, faults: dict[int, str]) -> None:

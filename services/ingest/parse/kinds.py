@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal["timezones", "hours", "lifetimes", "special_hours", "closures", "polls"]
+Kind = Literal["timezones", "hours", "lifetimes", "special_hours", "closures", "stores", "polls"]
 
 REQUIRED_COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "timezones": ("store_id", "timezone_str"),
@@ -11,10 +11,17 @@ REQUIRED_COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "lifetimes": ("store_id", "opened_at", "closed_at"),
     "special_hours": ("store_id", "date", "start_time_local", "end_time_local"),
     "closures": ("store_id", "starts_at", "ends_at", "treatment", "reason", "note"),
+    "stores": ("store_id", "name"),
     "polls": ("store_id", "status", "timestamp_utc"),
 }
-OPTIONAL_COLUMNS: Mapping[Kind, tuple[str, ...]] = {"hours": ("effective_from",)}
+OPTIONAL_COLUMNS: Mapping[Kind, tuple[str, ...]] = {
+    "hours": ("effective_from",),
+    "polls": ("reason", "event", "until"),
+    "stores": ("timezone_str", "opened_at", "closed_at"),
+}
+# A file with a name may have the columns of these too.
+IN_DIRECTORY: frozenset[Kind] = frozenset({"timezones", "lifetimes", "stores"})
 # Polls load last.
 LOAD_ORDER: tuple[Kind, ...] = tuple(REQUIRED_COLUMNS)
 # The rows of one store in several files of a delivery are a union.
-UNITED_KINDS: frozenset[Kind] = frozenset({"hours", "special_hours"})
+UNITED_KINDS: frozenset[Kind] = frozenset({"hours", "special_hours", "stores"})

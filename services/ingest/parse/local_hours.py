@@ -14,9 +14,10 @@ from services.ingest.parse.adjustments import (
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.dates import parse_date
 from services.ingest.parse.days import parse_day
+from services.ingest.parse.directory import EVERY_STORE, make_directory_parser
 from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
 from services.ingest.parse.header import SEPARATORS, Layout
-from services.ingest.parse.joined_files import REPEATED_HEADER, mark_headers
+from services.ingest.parse.joined_files import REPEATED_HEADER, find_headers, mark_headers
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
 from services.ingest.parse.reasons import Reject
@@ -39,11 +40,15 @@ def parse_local_hours(
     effective_from: date | None = None,
 ) -> ParsedLocalHours:
     """Validate one chunk of any kind except polls. Hours apply from the row's date, or else from `effective_from`."""
-    parse_fields = _PARSERS[layout.kind]
+    is_directory = layout.kind == "stores"
+    parse_fields = make_directory_parser(layout) if is_directory else _PARSERS[layout.kind]
     encoding = encoding or FileEncoding(layout.encoding)
     rows = split_rows(chunk, layout, encoding)
     faults: dict[int, str] = {}
     ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
+    if is_directory:
+        faults |= {row: "every_store" for row, store_id in enumerate(ids) if store_id == EVERY_STORE}
+        faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
     staged: list[StagedRow] = []
     located = rows.locate_rows()
@@ -110,7 +115,7 @@ def _hold_back(
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
         # An odd id names no store, and neither does a header.
-        if reason in {"odd_id", REPEATED_HEADER}:
+        if reason in {"odd_id", "every_store", REPEATED_HEADER}:
             continue
         line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None

@@ -58,11 +58,23 @@ class ParsedChunk(Protocol):
 
 
 @dataclass(frozen=True)
+class GivenNotes:
+    """What polls say besides a status, in the order of the file. A store is its number in the file, or its key.
+
+    `code`: as `poll_note` has it.
+    """
+
+    store: NDArray[np.int32]
+    at_us: NDArray[np.int64]
+    code: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
 class ParsedPolls:
     """The deduplicated polls of one chunk, whose bytes are dropped.
 
     Polls name a store by its number in `stores`, which held `store_count` stores at that time. `maybe_repeated` marks
-    the polls that an earlier chunk may have held.
+    the polls that an earlier chunk may have held. `notes` is None if no poll has one.
     """
 
     chunk: Chunk
@@ -75,6 +87,7 @@ class ParsedPolls:
     cut_fractions: int
     assumed_utc: int
     encoding: Encoding | None = None
+    notes: GivenNotes | None = None
 
 
 @dataclass(frozen=True)

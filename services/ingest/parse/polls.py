@@ -1,6 +1,6 @@
 """Validates and deduplicates the rows of a polls table, one chunk at a time, vectorised."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,8 @@ from services.ingest.parse.header import Layout
 from services.ingest.parse.instants import decode_times, is_cut, parse_instant
 from services.ingest.parse.joined_files import mark_headers
 from services.ingest.parse.last_polls import deduplicate
-from services.ingest.parse.parsed import ParsedPolls
+from services.ingest.parse.parsed import GivenNotes, ParsedPolls
+from services.ingest.parse.poll_notes import END_CODE, NoteColumns, NoteReading, parse_notes
 from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
@@ -24,7 +25,7 @@ from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.store_numbers import StoreNumbers
 from shared.status_words import STATUSES, fold_status
 
-_STATUS, _TIMESTAMP = 1, 2
+_STORE_ID, _STATUS, _TIMESTAMP = range(3)
 _ACTIVE, _INACTIVE = b"active", b"inactive"
 _LOWER_CASE = np.uint64(0x2020202020202020)
 _WORD_BYTES = 8
@@ -33,17 +34,25 @@ _MASKS = np.array([int(low_bytes(length)) for length in range(_WORD_BYTES + 1)],
 
 @dataclass(frozen=True)
 class ValidPolls:
-    """The valid polls of one chunk in the order of the file, and its rejects.
+    """The valid polls of one chunk in the order of the file, and its rejects. Each has the number of its store in `stores`.
 
     `cut_fractions` counts valid polls whose instant was finer than a microsecond, `assumed_utc` those without a zone.
+    `notes` has the code of each poll's note, less than 2 if it has none; None if the table has no column for notes.
     """
 
-    ids: pl.Series
+    stores: StoreNumbers
+    store: NDArray[np.int32]
     at_us: NDArray[np.int64]
     active: NDArray[np.bool_]
     rejects: list[Reject]
     cut_fractions: int = 0
     assumed_utc: int = 0
+    notes: NDArray[np.int16] | None = None
+
+    @property
+    def ids(self) -> pl.Series:
+        """The store ids."""
+        return self.stores.name_stores(self.store)
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,10 @@ class PollParser:
         encoding: FileEncoding | None = None,
         *,
         allow_odd_ids: bool = False,
+        reasons: Mapping[str, int] | None = None,
     ) -> None:
         self._layout = layout
+        self._reasons = reasons or {}
         self.reading = replace(reading, assume_utc=reading.assume_utc or layout.is_utc)
         self._encoding = encoding or FileEncoding(layout.encoding)
         self._allow_odd_ids = allow_odd_ids
@@ -80,8 +91,15 @@ class PollParser:
     def parse_chunk(self, chunk: Chunk, latest_us: int) -> ParsedPolls:
         """Validate one chunk. Reject polls after `latest_us` (microseconds since 1970) as `future`."""
         rows = split_rows(chunk, self._layout, self._encoding)
-        valid = validate_polls(rows, latest_us, self.reading, allow_odd_ids=self._allow_odd_ids)
-        deduped = deduplicate(self._stores.number_ids(valid.ids), valid.at_us, valid.active)
+        valid = validate_polls(
+            rows,
+            latest_us,
+            self.reading,
+            stores=self._stores,
+            allow_odd_ids=self._allow_odd_ids,
+            reasons=self._reasons,
+        )
+        deduped = deduplicate(valid.store, valid.at_us, valid.active)
         return ParsedPolls(
             replace(chunk, data=b""),
             self._stores,
@@ -89,31 +107,72 @@ class PollParser:
             deduped,
             self._seen.add_polls(deduped.polls.store, deduped.polls.at_us),
             valid.rejects,
-            len(valid.ids) + len(valid.rejects),
+            len(valid.store) + len(valid.rejects),
             valid.cut_fractions,
             valid.assumed_utc,
             self._encoding.name,
+            _collect_notes(valid),
         )
 
 
+def _collect_notes(valid: ValidPolls) -> GivenNotes | None:
+    if valid.notes is None:
+        return None
+    given = np.flatnonzero(valid.notes > 1)
+    return GivenNotes(valid.store[given], valid.at_us[given], valid.notes[given]) if given.size else None
+
+
 def validate_polls(
-    rows: Rows, latest_us: int, reading: Reading = PLAIN, *, allow_odd_ids: bool = False
+    rows: Rows,
+    latest_us: int,
+    reading: Reading = PLAIN,
+    *,
+    stores: StoreNumbers | None = None,
+    allow_odd_ids: bool = False,
+    reasons: Mapping[str, int] | None = None,
 ) -> ValidPolls:
-    """Validate rows that are already split. If a row has several faults, report the first column's."""
+    """Validate rows that are already split. If a row has several faults, report the first column's.
+
+    `stores` are those of earlier chunks, and get the new ones. `reasons` has the numbers of the words for reasons. An event
+    with an end is followed by a second event, which has the other status.
+    """
     faults: dict[int, str] = {}
+    stores = StoreNumbers() if stores is None else stores
     instants = _parse_instants(rows, latest_us, faults, reading)
     at_us = instants.at_us
     active = _parse_statuses(rows, faults, reading)
-    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
+    noted = NoteReading(reasons or {}, latest_us, reading.assume_utc)
+    notes = parse_notes(rows, at_us, faults, noted) if rows.layout.optional else None
+    store = stores.find_fields(rows.text, rows.starts[_STORE_ID], rows.ends[_STORE_ID])
+    fresh = np.flatnonzero(store < 0)
+    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids, some=fresh) if fresh.size else None
     cut_fractions, assumed_utc = (
         sum(row not in faults for row in counted) for counted in (instants.cut, instants.zoneless)
     )
     mark_headers(rows, faults)
+    kept = np.ones(len(store), np.bool_)
+    kept[list(faults)] = False
+    if ids is not None:
+        store[fresh[kept[fresh]]] = stores.number_ids(ids.filter(kept[fresh]))
     if faults:
-        kept = np.ones(len(ids), np.bool_)
-        kept[list(faults)] = False
-        ids, at_us, active = ids.filter(pl.Series(kept)), at_us[kept], active[kept]
-    return ValidPolls(ids, at_us, active, rows.collect_rejects(faults), cut_fractions, assumed_utc)
+        store, at_us, active = store[kept], at_us[kept], active[kept]
+        notes = notes and notes.pick(kept)
+    rejects = rows.collect_rejects(faults)
+    valid = ValidPolls(stores, store, at_us, active, rejects, cut_fractions, assumed_utc)
+    return valid if notes is None else _add_ends(valid, notes)
+
+
+def _add_ends(valid: ValidPolls, notes: NoteColumns) -> ValidPolls:
+    """Add the notes, and after each event with an end the event that ends it."""
+    code, ended = notes.codes(valid.active), notes.ended
+    if not ended.size:
+        return replace(valid, notes=code)
+    taken = np.insert(np.arange(len(code)), ended + 1, ended)
+    at_us, active, code = valid.at_us[taken], valid.active[taken], code[taken]
+    ends = ended + 1 + np.arange(ended.size)
+    at_us[ends], active[ends] = notes.until_us[ended], ~active[ends]
+    code[ends] = END_CODE + active[ends]
+    return replace(valid, store=valid.store[taken], at_us=at_us, active=active, notes=code)
 
 
 def _parse_statuses(rows: Rows, faults: dict[int, str], reading: Reading) -> NDArray[np.bool_]:

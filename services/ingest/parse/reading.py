@@ -7,8 +7,8 @@ from typing import Self
 
 from services.ingest.parse.date_formats import DateFormat
 from services.ingest.parse.dates import parse_date
-from services.ingest.parse.reasons import ROW_REASONS
 from shared.errors import InvalidRequest
+from shared.row_reasons import ROW_REASONS
 from shared.status_words import format_status_words, parse_status_words
 
 

@@ -5,6 +5,7 @@ Both ways find the same fields. A line that is not a row of the table becomes a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ from services.ingest.parse.reasons import RAW_BYTES, Reject
 
 Ints = NDArray[np.int64]
 _NEWLINE, _RETURN, _FIRST_PRINTABLE = 10, 13, 32
+_FEW = 8  # measured: to read some ids one by one costs eight times as much for each as to read all
 _PAD = bytes(64)  # so that whole words can be read from any position of a field
 
 
@@ -29,7 +31,8 @@ class Rows:
     """n rows with the right number of fields, and the rejects among the lines read.
 
     Column c of the layout (in the order of its kind) is `text[starts[c, i]:ends[c, i]]` in row i; `text` is padded with
-    64 NUL bytes, and `is_ascii` tells whether it is all ASCII. `ids` are the store ids. `places` is where each row starts in the chunk.
+    64 NUL bytes, and `is_ascii` tells whether it is all ASCII. `places` is where each row starts in the chunk. In a chunk
+    that `is_plain`, all lines are rows, and no field is quoted.
     """
 
     chunk: Chunk
@@ -37,11 +40,26 @@ class Rows:
     is_ascii: bool
     starts: Ints  # (columns, n)
     ends: Ints  # (columns, n)
-    ids: pl.Series
     lines: Ints
     places: Ints
     rejects: list[Reject]
     layout: Layout
+    is_plain: bool = False
+
+    @cached_property
+    def ids(self) -> pl.Series:
+        """The store ids of all rows, as they are written."""
+        if self.is_plain:
+            ids = _read_column(self.chunk.data, self.layout.columns[0], self.layout.separator)
+            if len(ids) == len(self.lines):
+                return ids
+        return pl.Series(self.decode_column(0), dtype=pl.String)
+
+    def pick_ids(self, some: Ints) -> pl.Series:
+        """Return the store ids of some rows. If they are few, the others are not read."""
+        if len(some) * _FEW > len(self.lines):
+            return self.ids.gather(some)
+        return pl.Series([self.decode_field(0, row) for row in some.tolist()], dtype=pl.String)
 
     @property
     def rows_read(self) -> int:
@@ -121,11 +139,10 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
             np.stack([commas[:, c] if c < separators else line_ends for c in columns]),
         )
 
-    ids = _read_column(data, layout.columns[0], layout.separator)
     starts, ends = bounds(layout.columns)
     # A row without an id may be blank.
-    is_plain = len(ids) == n and not (starts[0] == ends[0]).any()
-    if not is_plain or (layout.unnamed and not _are_unnamed(data, layout, *bounds(layout.unnamed))):
+    is_blank = starts[0] == ends[0]
+    if is_blank.any() or (layout.unnamed and not _are_unnamed(data, layout, *bounds(layout.unnamed))):
         return None
     if not is_ascii:
         encoding.name = "utf-8"
@@ -135,11 +152,11 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
         is_ascii=is_ascii,
         starts=starts,
         ends=ends,
-        ids=ids,
         lines=np.arange(chunk.first_line, chunk.first_line + n),
         places=line_starts,
         rejects=[],
         layout=layout,
+        is_plain=True,
     )
 
 
@@ -176,7 +193,6 @@ def split_by_line(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = 
         is_ascii=joined.isascii(),
         starts=np.ascontiguousarray((ends - lengths).T),
         ends=np.ascontiguousarray(ends.T),
-        ids=pl.Series([fields[0].decode() for fields in good], dtype=pl.String),
         lines=np.array(lines, np.int64),
         places=np.array(places, np.int64),
         rejects=rejects,

@@ -1,6 +1,7 @@
 """Applies the rule for store ids (`shared/store_ids.py`) to a whole chunk: ids in plain ASCII take a fast path."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -39,15 +40,37 @@ _WORD_BYTES = len(_DIGITS)
 _BEFORE_ID = np.array([int(low_bytes(_WORD_BYTES - size)) for size in range(_WORD_BYTES + 1)], np.uint64)
 
 
-def check_store_ids(rows: Rows, faults: dict[int, str], *, allow_odd: bool = False) -> pl.Series:
-    """Return the clean ids of a chunk, and add the invalid ones to `faults`."""
-    text = np.frombuffer(rows.text, np.uint8)
-    ids, starts, ends = rows.ids, rows.starts[0], rows.ends[0]
+def check_store_ids(
+    rows: Rows, faults: dict[int, str], *, allow_odd: bool = False, some: Ints | None = None
+) -> pl.Series:
+    """Return the clean ids of all or `some` rows of a chunk, and add the invalid ones to `faults`."""
+    if some is None:
+        some, ids = np.arange(len(rows.lines)), rows.ids
+    else:
+        ids = rows.pick_ids(some)
+    found = _check_rows(rows, some, ids, allow_odd=allow_odd)
+    faults.update((int(some[place]), fault) for place, fault in found.faults.items())
+    return found.ids
+
+
+@dataclass(frozen=True)
+class _CheckedIds:
+    """Clean ids, and the places of invalid ones among them with the reason."""
+
+    ids: pl.Series
+    faults: dict[int, str]
+
+
+def _check_rows(rows: Rows, some: Ints, ids: pl.Series, *, allow_odd: bool) -> _CheckedIds:
+    """Check the `ids` of `some` rows."""
+    faults: dict[int, str] = {}
     if not len(ids):
-        return ids
+        return _CheckedIds(ids, faults)
+    text = np.frombuffer(rows.text, np.uint8)
+    starts, ends = rows.starts[0][some], rows.ends[0][some]
     first, last = text[starts], text[ends - 1]
-    if ((first == _SPACE) | (last == _SPACE)).any() or not _are_ascii(rows):
-        return _check_each(ids, faults, allow_odd=allow_odd)
+    if ((first == _SPACE) | (last == _SPACE)).any() or not _are_ascii(rows, ids):
+        return _CheckedIds(_check_each(ids, faults, allow_odd=allow_odd), faults)
     lengths = ends - starts
     if lengths.min() == 0 or lengths.max() > MAX_STORE_ID_BYTES:
         invalid = np.flatnonzero((lengths == 0) | (lengths > MAX_STORE_ID_BYTES))
@@ -58,11 +81,11 @@ def check_store_ids(rows: Rows, faults: dict[int, str], *, allow_odd: bool = Fal
     if not allow_odd:
         suspects = _find_suspects(rows.text, ends, lengths, first, last)
         faults.update((row, "odd_id") for row in _find_odd(ids, suspects))
-    return ids
+    return _CheckedIds(ids, faults)
 
 
-def _are_ascii(rows: Rows) -> bool:
-    return rows.is_ascii or bool((rows.ids.str.len_bytes() == rows.ids.str.len_chars()).all())
+def _are_ascii(rows: Rows, ids: pl.Series) -> bool:
+    return rows.is_ascii or bool((ids.str.len_bytes() == ids.str.len_chars()).all())
 
 
 def _check_each(ids: pl.Series, faults: dict[int, str], *, allow_odd: bool) -> pl.Series:

@@ -32,10 +32,24 @@ def has_unclear_half(opens: str, closes: str) -> bool:
 
 def describe_long_openings(openings: int, example: str) -> str:
     """Return a warning about openings across midnight that may come from a 12-hour clock without AM and PM."""
-    what = "1 opening lasts" if openings == 1 else f"{openings:,} openings last"
+    hours = LONG_OPENING_S // 3600
+    what = f"1 opening lasts more than {hours} hours and ends"
+    if openings > 1:
+        what = f"{openings:,} openings last more than {hours} hours and end"
     return (
-        f"{what} more than {LONG_OPENING_S // 3600} hours and end on the next day, such as {example}: if a closing time is"
+        f"{what} on the next day, such as {example}: if a closing time is"
         " meant as PM, write it with 24 hours or with PM"
+    )
+
+
+def describe_equal_times(openings: int, example: str) -> str:
+    """Return a warning about openings that end when they begin: 24 hours, though a closed day may be meant."""
+    what = "1 opening has the same time twice and counts"
+    if openings > 1:
+        what = f"{openings:,} openings have the same time twice and count"
+    return (
+        f"{what} as 24 hours, such as {example}: a closed day has no row, a closed special"
+        " date no times, and a day open around the clock is 00:00 to 24:00"
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from services.ingest.parse import written_forms
 from services.ingest.parse.date_formats import DIRECTIVES
-from services.ingest.parse.header import LOOSE_SPELLINGS, SEPARATORS, SPELLINGS
+from services.ingest.parse.header import DIRECTORY_SPELLINGS, LOOSE_SPELLINGS, SEPARATORS, SPELLINGS
 from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from services.ingest.parse.written_forms import SEPARATOR_NAMES, Form
 from services.ingest.parse.zones import FIXED_ZONES, describe_fixed
@@ -75,7 +75,11 @@ def _list_columns() -> Iterable[tuple[str, str]]:
     columns = (*REQUIRED_COLUMNS.values(), *OPTIONAL_COLUMNS.values())
     for column in dict.fromkeys(column for some in columns for column in some):
         exact, loose = (_list_names(spellings, column) for spellings in (SPELLINGS, LOOSE_SPELLINGS))
-        yield f"`{column}`", "; ".join(filter(None, (exact, loose)))
+        directory = _list_names(DIRECTORY_SPELLINGS, column)
+        yield (
+            f"`{column}`",
+            "; ".join(filter(None, (exact, loose, directory and f"{directory} beside a name"))),
+        )
 
 
 def _list_names(spellings: Mapping[str, str], column: str) -> str:

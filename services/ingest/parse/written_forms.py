@@ -7,7 +7,7 @@ from typing import Final
 from services.ingest.parse.days import DAY_NAMES
 from services.ingest.parse.header import SEPARATORS
 from services.ingest.parse.reading import PLAIN, Reading
-from services.ingest.parse.reasons import ROW_REASONS
+from shared.row_reasons import ROW_REASONS
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,11 @@ from services.ingest.write.database_clock import DatabaseClock
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import FIRST_REJECTS
 from services.ingest.write.load_chunks import TooManyRejects
+from services.ingest.write.note_table import read_reasons
 from services.ingest.write.poll_table import find_bounds
 from services.ingest.write.remarks import LISTED_NEW_STORES
+from services.ingest.write.sealed_weeks import WeekSealed, refuse_sealed, want_weeks
+from services.ingest.write.weeks import monday_us, number_weeks
 from shared.clock import from_us
 from shared.db.queries import queries
 from shared.errors import BadInputFile
@@ -39,7 +42,8 @@ _UNKNOWN = 0  # no store has this key
 def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult:
     """Return what loading the source would give.
 
-    A poll that the file repeats in different chunks counts as new each time; a load counts it once.
+    A poll that the file repeats in different chunks counts as new each time; a load counts it once. What polls say besides
+    a status is not compared.
     """
     began_s, limits = time.monotonic(), options.limits
     comparison = _Comparison(conn)
@@ -47,7 +51,13 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
         with closing(source.read_blocks()) as blocks:
             layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=Prefix())
             encoding = FileEncoding(layout.encoding)
-            parser = PollParser(layout, options.reading, encoding, allow_odd_ids=limits.allow_odd_ids)
+            parser = PollParser(
+                layout,
+                options.reading,
+                encoding,
+                allow_odd_ids=limits.allow_odd_ids,
+                reasons=read_reasons(conn) if layout.optional else None,
+            )
             clock = DatabaseClock(conn)
             for chunk in chunks:
                 comparison.add_chunk(
@@ -122,6 +132,15 @@ class _Comparison:
             "last_date": last,
         }
 
+    def _require_open(self, polls: LastPolls) -> None:
+        """Raise `WeekSealed` if a week is sealed: the polls can be compared once it has been opened."""
+        mondays = [from_us(monday_us(week)) for week in np.unique(number_weeks(polls.at_us)).tolist()]
+        try:
+            refuse_sealed(self.conn, mondays)
+        except WeekSealed as sealed:
+            want_weeks(self.conn, sealed.mondays)
+            raise WeekSealed(f"{sealed}; repeat the dry run then", sealed.mondays) from None
+
     def _learn_keys(self, parsed: ParsedPolls) -> None:
         while (known := len(self.keys)) < parsed.store_count:
             ids = parsed.stores.get_ids(known, min(known + _STORES_AT_ONCE, parsed.store_count))
@@ -132,6 +151,7 @@ class _Comparison:
             self.new_stores += new[: LISTED_NEW_STORES - len(self.new_stores)]
 
     def _compare(self, polls: LastPolls) -> None:
+        self._require_open(polls)
         earliest, latest = find_bounds(polls.at_us)
         first_us, last_us = int(polls.at_us.min()), int(polls.at_us.max())
         self.first_us = min(first_us, first_us if self.first_us is None else self.first_us)

@@ -24,9 +24,11 @@ from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.load_chunks import ChunkLoader
 from services.ingest.write.local_hours import LocalHoursWriter
 from services.ingest.write.look_alikes import find_look_alikes
+from services.ingest.write.note_table import read_reasons
 from services.ingest.write.polls import PollWriter
 from services.ingest.write.quality_report import read_quality
 from services.ingest.write.reconnect import Lifeline
+from services.ingest.write.weekly_hours import OnStep
 
 _SAMPLED_REJECTS = 10_000
 
@@ -52,6 +54,10 @@ def load_table(
         rows_read += rows
         options.on_progress(LoadProgress(source.name, chunk.end_byte, size_bytes, rows_read))
 
+    def report_step(applied: int, total: int) -> None:
+        done = size_bytes or prefix.size_bytes
+        options.on_progress(LoadProgress(source.name, done, size_bytes, rows_read, applied, total))
+
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
         lifeline.run_until_done(lambda: ledger.start_loading(layout.kind))
@@ -61,7 +67,10 @@ def load_table(
         encoding = FileEncoding(ledger.encoding or layout.encoding)
         store_ids: Sequence[str] = ()
         if layout.kind == "polls":
-            parser = PollParser(layout, ledger.reading, encoding, allow_odd_ids=limits.allow_odd_ids)
+            reasons = lifeline.run_until_done(lambda: read_reasons(ledger.conn)) if layout.optional else None
+            parser = PollParser(
+                layout, ledger.reading, encoding, allow_odd_ids=limits.allow_odd_ids, reasons=reasons
+            )
             _load_polls(parser, chunks, loader)
             store_ids = parser.list_stores()
         else:
@@ -75,7 +84,7 @@ def load_table(
                 )
                 for chunk in chunks
             )
-            _load_local_hours(layout, parsed, loader, step)
+            _load_local_hours(layout, parsed, loader, step, report_step)
     if step.stage_only and layout.kind != "polls":
         return
 
@@ -106,11 +115,20 @@ def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader
 
 
 def _load_local_hours(
-    layout: Layout, parsed: Iterator[ParsedLocalHours], loader: ChunkLoader, step: Step
+    layout: Layout,
+    parsed: Iterator[ParsedLocalHours],
+    loader: ChunkLoader,
+    step: Step,
+    on_step: OnStep,
 ) -> None:
     def make_writer(conn: psycopg.Connection) -> LocalHoursWriter:
         return LocalHoursWriter(
-            conn, loader.ledger, layout.kind, stage_only=step.stage_only, completes_delivery=step.is_last
+            conn,
+            loader.ledger,
+            layout.kind,
+            stage_only=step.stage_only,
+            completes_delivery=step.is_last,
+            on_step=on_step,
         )
 
     loader.load_chunks(parsed, make_writer, keeps_chunks=False)

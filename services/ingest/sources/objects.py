@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from services.ingest.sources.seekable_blocks import SeekableBlocks
 from services.ingest.sources.source import BLOCK_BYTES
 from shared.errors import BadInputFile, StorageUnavailable
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from typing_extensions import Buffer
 
 SCHEME = "s3://"
 _MAX_FAILURES = 5  # in a row, without a byte in between
@@ -50,7 +50,7 @@ class ObjectSource:
         return self.read_blocks_from(0)
 
     def open_seekable(self) -> io.RawIOBase:
-        return _SeekableObject(self)
+        return SeekableBlocks(self)
 
     def read_blocks_from(self, position: int) -> Generator[bytes]:
         """Yield the bytes from this position on. Raise `BadInputFile` (`changed_during_read`, `io`)."""
@@ -82,54 +82,6 @@ class ObjectSource:
         if failures >= _MAX_FAILURES:
             message = f"{self.name}: reading failed {failures} times at byte {position:,}; the object store is not reachable"
             raise StorageUnavailable(message) from error
-
-
-class _SeekableObject(io.RawIOBase):
-    """An object as a file. Sequential reads share one stream; a seek starts another."""
-
-    def __init__(self, source: ObjectSource) -> None:
-        self._source = source
-        self._position = 0
-        self._blocks: Generator[bytes] | None = None
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size_bytes}[whence]
-        if start + offset < 0:
-            raise ValueError("the position is before the first byte")
-        if start + offset != self._position:
-            self._drop_stream()
-            self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: "Buffer", /) -> int:
-        view = memoryview(buffer).cast("B")
-        if self._blocks is None:
-            self._blocks = self._source.read_blocks_from(self._position)
-        if not self._rest:
-            self._rest = next(self._blocks, b"")
-        piece, self._rest = self._rest[: len(view)], self._rest[len(view) :]
-        view[: len(piece)] = piece
-        self._position += len(piece)
-        return len(piece)
-
-    def close(self) -> None:
-        self._drop_stream()
-        super().close()
-
-    def _drop_stream(self) -> None:
-        if self._blocks is not None:
-            self._blocks.close()
-        self._blocks, self._rest = None, b""
 
 
 def status_of(error: Exception) -> int:

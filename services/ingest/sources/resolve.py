@@ -14,6 +14,7 @@ from services.ingest.sources.files import FileSource, StandardInput, read_rest
 from services.ingest.sources.gzip_streams import GzipSource, gunzip
 from services.ingest.sources.left_out import LeftOut, describe_left_out
 from services.ingest.sources.objects import ObjectSource
+from services.ingest.sources.sftp_source import SftpSource
 from services.ingest.sources.source import HEAD_BYTES, RefusedSource, ResolvedSource
 from services.ingest.sources.zip_archives import ZipMember, buffer_archive, list_members
 from shared.errors import BadInputFile
@@ -21,7 +22,7 @@ from shared.errors import BadInputFile
 _NOT_A_TABLE = "its first line is not the header of a table"
 _NOT_TEXT = {"encoding", "header", "line_ends"}
 _UNREADABLE = {"damaged", "truncated", "ratio", "name"}  # it may well be a table
-StoredObject = FileSource | ObjectSource
+StoredObject = FileSource | ObjectSource | SftpSource
 Stored = StoredObject | StandardInput
 
 

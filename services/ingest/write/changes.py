@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
 from services.ingest.write.ledger import ImportLedger
+from shared.db.arrays import int_array, key_array
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -46,6 +47,9 @@ def record_changes(
     for change in changes:
         for start in range(0, len(change.first_keys), _STORES_AT_ONCE):
             part = slice(start, start + _STORES_AT_ONCE)
-            firsts = {"store_keys": change.first_keys[part], "instants_us": change.first_us[part]}
+            firsts = {
+                "store_keys": key_array(change.first_keys[part]),
+                "instants_us": int_array(change.first_us[part]),
+            }
             ledger.conn.execute(_SQL["record_first_polls"], {"seq": seq, **firsts})
     return seq

@@ -157,8 +157,9 @@ class ImportLedger:
     def add_rejects(self, rejects: Iterable[Reject]) -> None:
         """Store rejected rows. `record_progress` counts them."""
         with self.conn.cursor().copy(_SQL["copy_rejects"]) as copy:
-            for reject in rejects:
-                copy.write_row((self.import_id, reject.line, reject.byte_offset, reject.reason, reject.raw))
+            for one in rejects:
+                row = (self.import_id, one.line, one.byte_offset, one.reason, one.raw, one.source)
+                copy.write_row(row)
 
     def record_progress(self, stretch: Stretch, counts: RowCounts = NO_ROWS, *, changed: bool) -> int:
         """Count rows, and record the stretch under the next ledger number. Return that number.

@@ -11,10 +11,11 @@ import psycopg
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.parsed import ParsedChunk
 from services.ingest.parse.prefetch import prefetch
-from services.ingest.parse.reasons import ROW_REASONS, Reject
+from services.ingest.parse.reasons import Reject
 from services.ingest.write.ledger import FIRST_REJECTS, ImportLedger
 from services.ingest.write.reconnect import Lifeline
 from shared.errors import BadInputFile, ImportCanceled
+from shared.row_reasons import ROW_REASONS
 
 P = TypeVar("P", bound=ParsedChunk)
 P_contra = TypeVar("P_contra", bound=ParsedChunk, contravariant=True)

@@ -8,6 +8,8 @@ zone a correction. Several rows for one store are each compared with the one bef
 Dated hours (by store and date), special hours (by store and date), lifetimes (by store) and closures (by store and
 start): a row is accepted if nothing held, a duplicate if the same held, and a correction otherwise. What the delivery
 does not name stays.
+
+Store directories: see `store_directory.py`.
 """
 
 from collections import defaultdict
@@ -38,7 +40,9 @@ from services.ingest.write.history_table import (
 )
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.remarks import Remarks
+from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
 from services.ingest.write.store_keys import add_stores
+from services.ingest.write.weekly_hours import OnStep, WeeklyHours
 from shared.db.queries import queries
 
 _SQL, _ADJUST = queries("ingest"), queries("adjust")
@@ -65,12 +69,14 @@ class LocalHoursWriter:
         *,
         stage_only: bool = False,
         completes_delivery: bool = False,
+        on_step: OnStep = lambda *_: None,
     ) -> None:
         self._conn = conn
         self._ledger = ledger
         self._kind = kind
         self._stage_only = stage_only
         self._completes_delivery = completes_delivery
+        self._weekly = WeeklyHours(conn, on_step)
 
     def write_chunk(self, hours: ParsedLocalHours) -> None:
         """Stage the rows of one chunk, and commit its rejects."""
@@ -110,6 +116,8 @@ class LocalHoursWriter:
         elif self._kind == "timezones":
             remarks.add_zones(ids)
             self._prepare_zones(ids, counts)
+        elif self._kind == "stores":
+            remarks.add_zones(ids)
         self._add_remarks(remarks, ids)
         self._apply_staged(change, ids, first_days, counts)
         self._conn.execute(_SQL["drop_staged"], {"ids": ids})
@@ -119,11 +127,16 @@ class LocalHoursWriter:
         change.lock_writers()
         if self._kind == "timezones":
             self._conn.execute(_SQL["set_timezones"], {"seq": change.seq})
+        elif self._kind == "stores":
+            DirectoryMerge(self._conn, self._ledger, change).set_stores()
         change.record(end_byte, own)
 
     def _add_remarks(self, remarks: Remarks, ids: list[UUID]) -> None:
         if self._kind in UNITED_KINDS:
             remarks.add_long_openings(ids)
+            remarks.add_equal_times(ids)
+        if self._kind in _TABLES:
+            remarks.add_unknown_stores(ids)
         store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
         self._ledger.named_stores = store_ids
         for note in describe_comment_ids(store_ids):
@@ -151,6 +164,9 @@ class LocalHoursWriter:
         if self._kind == "special_hours":
             for import_id, rejected in self._conn.execute(_ADJUST["closed_and_open"], {"ids": ids}):
                 counts[import_id] += RowCounts(rejected=rejected)
+        elif self._kind == "stores":
+            for import_id, rejected in reject_faulty(self._conn, ids):
+                counts[import_id] += RowCounts(rejected=rejected)
         held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
         if held:
             values = {"ids": ids, "held": held}
@@ -169,13 +185,21 @@ class LocalHoursWriter:
         if table := _TABLES.get(self._kind):
             self._merge_staged(table, self._kind, {"ids": ids}, change, counts)
             return
-        values = {"ids": ids, "seq": change.seq}
-        for import_id, *found, changed in self._conn.execute(_SQL[f"apply_{self._kind}"], values):
-            counts[import_id] += RowCounts(*found)
-            change.weekly_changed |= changed
+        if self._kind == "stores":
+            for import_id, counted in DirectoryMerge(self._conn, self._ledger, change).apply(ids):
+                counts[import_id] += counted
+            return
         if self._kind == "hours":
+            found, change.weekly_changed = self._weekly.apply(list(first_days), change.seq)
+            for import_id, count in found.items():
+                counts[import_id] += count
             dated = {"ids": ids, "first_days": list(first_days.values())}
             self._merge_staged(DATED_HOURS, "dated_hours", dated, change, counts)
+            return
+        values = {"ids": ids, "seq": change.seq}
+        for import_id, *zones, changed in self._conn.execute(_SQL["apply_timezones"], values):
+            counts[import_id] += RowCounts(*zones)
+            change.weekly_changed |= changed
 
     def _merge_staged(
         self,
@@ -194,7 +218,7 @@ class LocalHoursWriter:
             counts[import_id] += RowCounts(*found)
 
     def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> dict[UUID, int]:
-        """Find the distinct rows, and analyze them so that the planner knows their number.
+        """Find the distinct rows.
 
         Return which number is Monday in each import.
         """
@@ -203,11 +227,8 @@ class LocalHoursWriter:
         remarks.add_first_days({file: day for file, day in first_days.items() if numbers[file].distinct})
         if is_first_number_unsaid(numbers):
             remarks.add_note(self._ledger.import_id, FROM_ZERO)
-        self._conn.execute(_SQL["create_wanted_hours"])
-        values = {"ids": list(first_days), "first_days": list(first_days.values())}
-        self._conn.execute(_SQL["prepare_hours"], values)
-        self._conn.execute(_SQL["analyze_wanted_hours"])
-        remarks.add_shrinking_stores(self._ledger.import_id)
+        self._weekly.prepare(first_days)
+        remarks.add_shrinking_stores(self._ledger.import_id, self._weekly.find_shrunk())
         return first_days
 
     def _prepare_zones(self, ids: list[UUID], counts: _Counts) -> None:

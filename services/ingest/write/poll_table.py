@@ -13,10 +13,10 @@ import psycopg
 from numpy.typing import NDArray
 
 from services.ingest.parse.last_polls import Bools, LastPolls
-from services.ingest.write.binary_rows import copy_rows, encode_instants
 from services.ingest.write.changes import PollChange
 from services.ingest.write.counts import RowCounts
 from shared.clock import from_us
+from shared.db.binary_rows import copy_rows, encode_instants
 from shared.db.queries import queries
 
 _SQL = queries("ingest")

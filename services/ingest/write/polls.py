@@ -8,7 +8,7 @@
 An unindexed week therefore never holds a poll twice. The writer lock keeps transactions of two imports apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,9 @@ from services.ingest.write.changes import PollChange, record_changes
 from services.ingest.write.counts import NO_ROWS, RowCounts
 from services.ingest.write.known_polls import KnownPolls
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.note_table import NoteTable
 from services.ingest.write.poll_table import PollTable, find_bounds
+from services.ingest.write.sealed_weeks import WeekSealed, want_weeks
 from services.ingest.write.store_keys import StoreKeys
 from services.ingest.write.week_indexes import index_weeks
 from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
@@ -31,12 +33,14 @@ _SQL = queries("ingest")
 
 
 class PollWriter:
-    """Writes the chunks of one import, in order."""
+    """Writes the chunks of one import, in order. An import without an end has the weeks that it creates `indexed` at once."""
 
-    def __init__(self, conn: psycopg.Connection, ledger: ImportLedger) -> None:
+    def __init__(self, conn: psycopg.Connection, ledger: ImportLedger, *, indexed: bool = False) -> None:
         self._conn = conn
+        self._indexed = indexed
         self._ledger = ledger
         self._table = PollTable(conn)
+        self._notes = NoteTable(conn)
         self._stores = StoreKeys()
         # The ledger number of the last commit: the caches below hold while no other import has committed since.
         self._seq: int | None = None
@@ -48,7 +52,14 @@ class PollWriter:
         self._created_weeks: set[int] = set()
 
     def write_chunk(self, parsed: ParsedPolls) -> None:
-        """Commit one chunk."""
+        """Commit one chunk. Raise `WeekSealed` once its sealed weeks are wanted."""
+        try:
+            self._write_chunk(parsed)
+        except WeekSealed as sealed:
+            want_weeks(self._conn, sealed.mondays)
+            raise
+
+    def _write_chunk(self, parsed: ParsedPolls) -> None:
         with self._conn.transaction():
             self._ledger.lock_writers()
             self._take_seq()
@@ -70,6 +81,8 @@ class PollWriter:
             for number in weeks:
                 if not unindexed[number]:
                     changes.extend(self._merge_week(number, polls.pick(week == number)))
+            if parsed.notes is not None:
+                changes.append(self._add_notes(parsed, unindexed, sum(c.counts.duplicate for c in changes)))
             if parsed.rejects:
                 self._ledger.add_rejects(parsed.rejects)
             seq = record_changes(self._ledger, changes, parsed.chunk.first_byte, parsed.chunk.end_byte)
@@ -101,7 +114,7 @@ class PollWriter:
     def _prepare_weeks(self, weeks: Sequence[int]) -> tuple[dict[int, bool], list[PollChange]]:
         """Create missing weeks. Return for all weeks so far whether they are unindexed, and what indexing changed."""
         unknown = [week for week in weeks if week not in self._unindexed]
-        found = ensure_weeks(self._conn, unknown, indexed=False) if unknown else {}
+        found = ensure_weeks(self._conn, unknown, indexed=self._indexed) if unknown else {}
         self._created_weeks |= {week for week, state in found.items() if state.is_created}
         unindexed = self._unindexed | {week: state.is_unindexed for week, state in found.items()}
         if all(week in self._created_weeks for week, state in found.items() if state.is_unindexed):
@@ -129,6 +142,23 @@ class PollWriter:
             first_keys.tolist(),
             first_us.tolist(),
         )
+
+    def _add_notes(self, parsed: ParsedPolls, unindexed: Mapping[int, bool], duplicates: int) -> PollChange:
+        """Add the notes. A poll that only gets another note is a correction, not one of the `duplicates`.
+
+        What a file repeats before its week is indexed stays a duplicate.
+        """
+        assert parsed.notes is not None  # noqa: S101 (the caller has looked)
+        keys = self._stores.get_keys(self._conn, parsed.stores, parsed.store_count)
+        notes = replace(parsed.notes, store=keys[parsed.notes.store])
+        noted = self._notes.add_notes(notes, self._next_seq)
+        if not len(noted):
+            return PollChange(self._ledger.import_id, NO_ROWS)
+        indexed = [week for week, is_unindexed in unindexed.items() if not is_unindexed]
+        known = noted.pick(np.isin(number_weeks(noted.at_us), indexed))
+        corrected = min(len(self._notes.find_repeated(known, self._next_seq)), duplicates)
+        counts = RowCounts(duplicate=-corrected, corrected=corrected)
+        return PollChange(self._ledger.import_id, counts, *find_bounds(noted.at_us))
 
     def _merge_week(self, week: int, polls: LastPolls) -> list[PollChange]:
         """Merge polls into an indexed week."""

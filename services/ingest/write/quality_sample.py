@@ -7,8 +7,8 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from services.ingest.write.binary_rows import STORE_AND_INSTANT, decode_instants_us, decode_records
 from shared.clock import to_us
+from shared.db.binary_rows import STORE_AND_INSTANT, decode_instants_us, decode_records
 from shared.db.queries import queries
 from shared.uptime.calendar import Hours, Spans, spans_of
 from shared.uptime.faults import find_faults

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import psycopg
-from psycopg.conninfo import make_conninfo
-
 from services.ingest.write.claim import wait_to_hold
 from services.ingest.write.ledger import ImportLedger
 from shared.db.connect import translated_errors
+from shared.db.own_sessions import OwnConnection
+from shared.db.several_hosts import address_like
 from shared.errors import DatabaseUnavailable, TableLocked
 
 T = TypeVar("T")
@@ -24,8 +23,7 @@ class Lifeline:
         self._ledger = ledger
         self._lock_patience_s = lock_patience_s
         self._given = ledger.conn
-        info = ledger.conn.info
-        self._conninfo = make_conninfo(**info.get_parameters(), password=info.password)
+        self._address = address_like(ledger.conn)
 
     def run_until_done(self, work: Callable[[], T]) -> T:
         """Do the work, and again after an outage. It must ask the ledger what is done, and use the ledger's connection.
@@ -58,7 +56,7 @@ class Lifeline:
             self._ledger.conn.close()
 
     def _open_connection(self) -> None:
-        self._ledger.conn = psycopg.connect(self._conninfo, autocommit=True)
+        self._ledger.conn = OwnConnection.connect(self._address, autocommit=True)
         if not wait_to_hold(self._ledger):
             raise DatabaseUnavailable(
                 "another process has taken over the import, or the database keeps a dead session"

@@ -14,9 +14,10 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.parse.days import FROM_ONE
 from services.ingest.parse.kinds import Kind
-from services.ingest.parse.times_of_day import LONG_OPENING_S, describe_long_openings
+from services.ingest.parse.times_of_day import LONG_OPENING_S, describe_equal_times, describe_long_openings
 from services.ingest.parse.zones import FIXED_ZONES, describe_fixed, describe_windows
 from services.ingest.write.look_alikes import LISTED_PAIRS, find_look_alikes
+from services.ingest.write.weekly_hours import ShrunkStore
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -64,9 +65,9 @@ class Remarks:
             }
             self._list_store(import_id, "stores_unchanged", store)
 
-    def add_shrinking_stores(self, import_id: UUID) -> None:
+    def add_shrinking_stores(self, import_id: UUID, shrunk: Sequence[ShrunkStore]) -> None:
         """Add the stores whose opening hours a week become less than half of what they were."""
-        for store_id, before_s, after_s in self._conn.execute(_SQL["shrinking_hours"]):
+        for store_id, before_s, after_s in shrunk:
             hours = {"hours_before": round(before_s / _HOUR_S, 2), "hours_after": round(after_s / _HOUR_S, 2)}
             self._list_store(import_id, "stores_shrunk", {"store_id": store_id, **hours})
 
@@ -85,6 +86,25 @@ class Remarks:
             opens, closes = (f"{second // 3600:02}:{second // 60 % 60:02}" for second in seconds)
             example = f"{opens} to {closes} of store {store_id} (line {line:,})"
             self.add_note(import_id, describe_long_openings(openings, example))
+
+    def add_equal_times(self, ids: Sequence[UUID]) -> None:
+        """Add openings that end when they begin, and may mean a closed day."""
+        values = {"ids": list(ids), "any_store": self._kind == "special_hours"}
+        for import_id, openings, store_id, line in self._conn.execute(_SQL["equal_times"], values):
+            self.add_note(import_id, describe_equal_times(openings, f"line {line:,} of store {store_id}"))
+
+    def add_unknown_stores(self, ids: Sequence[UUID]) -> None:
+        """Add the stores that nothing else has named before: their ids may be mistyped."""
+        for import_id, stores, store_id, line in self._conn.execute(
+            _SQL["unknown_stores"], {"ids": list(ids)}
+        ):
+            what = "1 store has" if stores == 1 else f"{stores:,} stores have"
+            every = "; for every store, write *" if self._kind == "closures" else ""
+            self.add_note(
+                import_id,
+                f"{what} no polls, hours or time zone yet, such as {store_id!r} (line {line:,}): correct the id if it is"
+                f" mistyped{every}",
+            )
 
     def add_zones(self, ids: Sequence[UUID]) -> None:
         """Add which Windows names were read, and the stores whose zone never changes its clocks."""

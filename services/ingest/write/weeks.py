@@ -10,6 +10,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from services.ingest.write.sealed_weeks import refuse_sealed
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
 
@@ -37,8 +38,12 @@ def monday_us(week: int) -> int:
 
 
 def ensure_weeks(conn: psycopg.Connection, weeks: Sequence[int], *, indexed: bool) -> dict[int, WeekState]:
-    """Create the partitions of missing weeks, with their index if `indexed`. Return the state of all the weeks."""
+    """Create the partitions of missing weeks, with their index if `indexed`. Return the state of all the weeks.
+
+    Raise `WeekSealed`. The caller holds the writer lock.
+    """
     mondays = [from_us(monday_us(week)) for week in weeks]
+    refuse_sealed(conn, mondays)
     rows = conn.execute(_SQL["ensure_weeks"], {"mondays": mondays, "indexed": indexed})
     return {
         (to_us(monday) - _FIRST_MONDAY_US) // _WEEK_US: WeekState(created, unindexed)

@@ -21,19 +21,20 @@ _SUCCESS, _REDIRECTS = range(200, 300), range(300, 400)
 def attempt_delivery(dialer: Dialer, lease: DeliveryLease) -> AttemptOutcome:
     """Send once. Never raises, so that a broken address or secret costs only its own delivery."""
     try:
-        return _attempt(dialer, lease)
+        return post_signed(dialer, lease)
     except Exception as error:  # noqa: BLE001 - the row is wrong: it is recorded as a failed attempt
         _log.exception("delivery_broken", **lease.log_context)
         return AttemptOutcome(None, f"it cannot be sent: {_describe_error(error)}")
 
 
-def _attempt(dialer: Dialer, lease: DeliveryLease) -> AttemptOutcome:
+def post_signed(dialer: Dialer, lease: DeliveryLease) -> AttemptOutcome:
+    """Send once. Raises only if the row is wrong: an address that cannot be parsed, or a secret that cannot sign."""
     try:
         connection = dialer.dial(lease.url)
     except AddressRefused as error:
-        return AttemptOutcome(None, str(error))
+        return AttemptOutcome(None, str(error), "it leads to an address that is not public")
     except OSError as error:
-        return AttemptOutcome(None, f"no connection: {_describe_error(error)}")
+        return _outcome_without_answer("no connection", error)
     # A socket's timeout restarts with each byte; this one does not.
     limit = threading.Timer(dialer.timeout_s, _shut_down, [connection.sock])
     limit.daemon = True
@@ -42,7 +43,7 @@ def _attempt(dialer: Dialer, lease: DeliveryLease) -> AttemptOutcome:
         with closing(connection):
             return _judge_answer(*_post_event(connection, lease))
     except (OSError, HTTPException) as error:
-        return AttemptOutcome(None, f"no answer: {_describe_error(error)}")
+        return _outcome_without_answer("no answer", error)
     finally:
         limit.cancel()
 
@@ -68,8 +69,15 @@ def _judge_answer(status: int, text: str) -> AttemptOutcome:
     if status in _SUCCESS:
         return AttemptOutcome(status)
     if status in _REDIRECTS:
-        return AttemptOutcome(status, "redirects are not followed")
-    return AttemptOutcome(status, f"it answered {status}: {text}".rstrip(": ").replace("\0", ""))
+        return AttemptOutcome(status, "redirects are not followed", "redirects are not followed")
+    return AttemptOutcome(
+        status, f"it answered {status}: {text}".rstrip(": ").replace("\0", ""), f"it answered {status}"
+    )
+
+
+def _outcome_without_answer(what: str, error: Exception) -> AttemptOutcome:
+    kind = "the name of the host is unknown" if isinstance(error, socket.gaierror) else type(error).__name__
+    return AttemptOutcome(None, f"{what}: {_describe_error(error)}", f"{what}: {kind}")
 
 
 def _shut_down(sock: socket.socket) -> None:

@@ -1,6 +1,6 @@
 """The numbers of the days that a plan names. Reads polls, hours and adjustments as reports do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import psycopg
 
+from services.worker.batch_tables import BatchTables
 from services.worker.earlier_polls import add_earlier_polls
 from services.worker.facts.plan import FactPlan
 from services.worker.failing_stores import find_failing_stores
@@ -17,6 +18,7 @@ from services.worker.packed_polls import PackedPolls
 from shared.clock import from_us, to_us
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.notes import read_notes
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange
@@ -33,6 +35,7 @@ from shared.uptime.policy import (
     later_us,
     outage_history_us,
 )
+from shared.uptime.states import Polls
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # No zone is further from UTC.
@@ -45,6 +48,13 @@ MEASURES: Final = (
 )  # fmt: skip
 
 
+FindInput = Callable[[DataRange], tuple[BatchTables, Polls] | None]
+
+
+def _find_nothing(needed: DataRange) -> None:
+    del needed
+
+
 @dataclass(frozen=True)
 class Facts:
     """Rows of `store_day`: the columns are key, day since 1970, `MEASURES` and outages. `failed`: stores without any."""
@@ -54,19 +64,32 @@ class Facts:
     failed_keys: Sequence[int]
 
 
-def compute_facts(conn: psycopg.Connection, batch: Batch, plan: FactPlan, snapshot: Snapshot) -> Facts:
-    """Compute the planned days in the caller's snapshot."""
-    return compute_days(conn, POLICIES[batch.policy], plan, snapshot)
+def compute_facts(
+    conn: psycopg.Connection,
+    batch: Batch,
+    plan: FactPlan,
+    snapshot: Snapshot,
+    find: FindInput = _find_nothing,
+) -> Facts:
+    """Compute the planned days in the caller's snapshot. `find` returns what is known of all stores of the batch, if anything."""
+    return compute_days(conn, POLICIES[batch.policy], plan, snapshot, find)
 
 
-def compute_days(conn: psycopg.Connection, policy: Policy, plan: FactPlan, snapshot: Snapshot) -> Facts:
+def compute_days(
+    conn: psycopg.Connection,
+    policy: Policy,
+    plan: FactPlan,
+    snapshot: Snapshot,
+    find: FindInput = _find_nothing,
+) -> Facts:
     """Compute the planned days from the polls that there are, final or not, in the caller's snapshot."""
     rows = [np.zeros((0, len(MEASURES) + 3), dtype=np.int64)]
     failed: dict[str, StoreFailure] = {}
     for cells in _blocks(plan.days):
-        stores = _choose(plan.stores, np.unique(plan.store_keys[cells]))
+        stores = plan.stores.choose(np.flatnonzero(np.isin(plan.stores.keys, plan.store_keys[cells])))
         first, last = int(plan.days[cells].min()), int(plan.days[cells].max())
-        given = _read_input(conn, policy, stores, (first, last), snapshot)
+        of_all = len(stores.ids) == len(plan.stores.ids)
+        given = _read_input(conn, policy, stores, (first, last), snapshot, find if of_all else _find_nothing)
         measure = partial(_measure, policy=policy, days=(first, last))
         (some, measured), faults = find_failing_stores(given, measure)
         for place, fault in faults:
@@ -93,13 +116,13 @@ def _blocks(days: Int64s) -> Iterator[Int64s]:
         first = place
 
 
-def _choose(stores: Stores, keys: Int64s) -> Stores:
-    places = np.flatnonzero(np.isin(stores.keys, keys)).tolist()
-    return Stores(stores.keys[places], [stores.ids[n] for n in places], [stores.zones[n] for n in places])
-
-
 def _read_input(
-    conn: psycopg.Connection, policy: Policy, stores: Stores, days: tuple[int, int], snapshot: Snapshot
+    conn: psycopg.Connection,
+    policy: Policy,
+    stores: Stores,
+    days: tuple[int, int],
+    snapshot: Snapshot,
+    find: FindInput,
 ) -> BatchInput:
     """Return what the first day needs, and all polls from there on."""
     first_us = days[0] * DAY_US - _ZONES_US
@@ -108,13 +131,24 @@ def _read_input(
         from_us(first_us - every_poll_us(policy)),
         from_us((days[1] + 1) * DAY_US + _ZONES_US + later_us(policy)),
     )
+    found = find(needed) or _read(conn, stores, needed, snapshot)
+    (_, hours, stored), polls = found
+    touched = needed._replace(from_time=from_us(first_us - outage_history_us(policy)))
+    notes = read_notes(conn, stores, (touched.from_time, touched.to_time), snapshot.seq)
+    given = BatchInput(stores.ids, stores.zones, hours, polls, stored.in_range(hours, touched, notes))
+    first = date.fromordinal(days[0] + _EPOCH_DAY)
+    return add_earlier_polls(
+        conn, stores, given, policy, lambda zones: day_edges_us(zones, first, 1)[:, 0], snapshot.sealed
+    )
+
+
+def _read(
+    conn: psycopg.Connection, stores: Stores, needed: DataRange, snapshot: Snapshot
+) -> tuple[BatchTables, Polls]:
     hours = read_hours(conn, stores)
     stored = read_adjustments(conn, stores, snapshot.seq) if snapshot.adjusted_seq else NOTHING_STORED
-    touched = needed._replace(from_time=from_us(first_us - outage_history_us(policy)))
-    polls = PackedPolls.in_order(read_polls(conn, stores, needed), stores, needed).unpacked()
-    given = BatchInput(stores.ids, stores.zones, hours, polls, stored.in_range(hours, touched))
-    first = date.fromordinal(days[0] + _EPOCH_DAY)
-    return add_earlier_polls(conn, stores, given, policy, lambda zones: day_edges_us(zones, first, 1)[:, 0])
+    polls = PackedPolls.in_order(read_polls(conn, stores, needed, snapshot.sealed), stores, needed).unpacked()
+    return BatchTables(stores, hours, stored), polls
 
 
 def _measure(

@@ -1,20 +1,21 @@
 """The use case of one claimed batch of facts: plan, compute, and complete with the facts in one transaction."""
 
+from collections.abc import Callable
 from functools import partial
 
+import psycopg
 import structlog
 
 from services.worker.context import WorkerContext
 from services.worker.facts.compute import compute_facts, select_final
+from services.worker.facts.pack import pack_changes
 from services.worker.facts.plan import plan_facts
 from services.worker.facts.write import write_facts
 from services.worker.lease_renewal import LeaseRenewal
-from services.worker.load import one_snapshot
-from services.worker.stages import stage
-from shared import failpoints
-from shared.db.connect import borrowed
-from shared.reports.batch import BatchLease, BatchResult
-from shared.reports.complete import Completion, complete_job
+from services.worker.load import Snapshot
+from services.worker.store_batch import ComputedBatch, compute_store_batch
+from shared.reports.batch import BatchLease
+from shared.reports.complete import Completion
 
 _log = structlog.get_logger()
 
@@ -27,25 +28,17 @@ def compute_claimed_facts(
     What an earlier attempt or job has committed is not computed again, unless a change has touched it since.
     """
     batch = lease.batch
-    with (
-        borrowed(context.pool) as conn,
-        renewal.renewing(),
-        stage("compute"),
-        one_snapshot(conn) as snapshot,
-    ):
+
+    def compute(conn: psycopg.Connection, snapshot: Snapshot) -> ComputedBatch:
         plan = plan_facts(conn, batch)
-        facts = select_final(compute_facts(conn, batch, plan, snapshot), plan, batch)
-    failpoints.hit("compute.after")
-    if not renewal.is_held():
-        return None
-    with renewal.renewing(), stage("complete"), borrowed(context.pool) as conn:
-        completion = complete_job(
-            conn,
-            lease,
-            context.terms,
-            read_seq=snapshot.seq,
-            result=BatchResult(facts.failed),
-            write=partial(write_facts, conn, batch, plan, facts, snapshot.seq),
-        )
-    _log.info("facts_written", stores=batch.stores, days=len(facts.rows))
-    return completion
+        find = partial(context.inputs.find_input, conn, batch, snapshot)
+        facts = select_final(compute_facts(conn, batch, plan, snapshot, find), plan, batch)
+        _log.info("facts_computed", stores=batch.stores, days=len(facts.rows))
+
+        def write(conn: psycopg.Connection) -> Callable[[], None]:
+            changes = write_facts(conn, batch, plan, facts, snapshot.seq)
+            return partial(pack_changes, conn, batch.policy, changes)
+
+        return ComputedBatch(facts.failed, write)
+
+    return compute_store_batch(context, lease, renewal, compute)

@@ -6,8 +6,8 @@ import numpy as np
 import psycopg
 
 from services.worker.facts.months import months_of
+from shared.db.arrays import key_array
 from shared.db.queries import queries
-from shared.db.text_arrays import int_array
 from shared.uptime.intervals import Int64s
 
 _SQL = queries("store_days")
@@ -31,7 +31,7 @@ def sum_days(
     for number, (some_first, some_until) in enumerate(ranges.tolist()):
         places = np.flatnonzero(of_store.ravel() == number)
         places = places[np.argsort(store_keys[places])]
-        asked = {"policy": policy, "store_keys": int_array(store_keys[places])}
+        asked = {"policy": policy, "store_keys": key_array(store_keys[places])}
         edges = _edges(some_first, some_until, latest)
         # Planned each time: a generic plan would visit every month of the table.
         found = conn.execute(_SQL["sums"], {**asked, **edges}, prepare=False).fetchall()

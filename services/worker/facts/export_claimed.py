@@ -57,7 +57,7 @@ def export_claimed_month(
     batch = lease.batch
     month = month_of(batch)
     asked = {"policy": batch.policy, "month": month}
-    with borrowed(context.pool) as reader, one_snapshot(reader) as snapshot:
+    with borrowed(context.pool) as reader, renewal.entering(one_snapshot(reader)) as snapshot:
         # Held until the row is committed, so files and row of a month follow the same order.
         if reader.execute(_SQL["lock_month"], asked).fetchone() != (True,):
             raise MonthBusy(f"another job writes the facts of {month:%Y-%m}; the batch runs again")

@@ -3,27 +3,29 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import psycopg
 
+from services.worker.batch_tables import BatchTables
 from services.worker.facts.day_ranges import DayRanges, find_days
 from services.worker.facts.day_sums import COLUMNS, sum_days
-from services.worker.load import read_polls
+from services.worker.load import Snapshot, read_polls
 from services.worker.slices import MOST_STORE_DAYS, TooManyPolls, slice_batch
 from shared.clock import from_us, to_us
 from shared.facts.changes import TouchedDays
-from shared.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
-from shared.inputs.adjustments import StoredAdjustments
+from shared.facts.marks import NEVER, Marks, find_touched_since, first_computable_day, read_marks
 from shared.inputs.batch_input import BatchInput
-from shared.inputs.stores import Stores
+from shared.inputs.notes import read_notes
+from shared.inputs.stores import Stores, find_places
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange, data_range
+from shared.sealed.reader import SealedPolls
 from shared.uptime.bounds import bounds_us
-from shared.uptime.calendar import Hours
 from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Bools, Int64s
+from shared.uptime.notes import PollNotes
 from shared.uptime.policy import DAY_US, POLICIES, Policy, can_add_days, every_poll_us, history_us, later_us
 from shared.uptime.states import Polls
 from shared.uptime.whole_days import NEAR_TAIL_US, WholeDays
@@ -33,27 +35,17 @@ from shared.uptime.window import parse_windows
 _LONG: Final = timedelta(days=10)
 _LEAST_DAYS: Final = 3
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-# Before all days.
-_NEVER: Final = -(1 << 40)
 _NO_POLLS: Final = Polls(
     np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
 )
 ReadPolls = Callable[[DataRange], Polls]
 
 
-class BatchTables(NamedTuple):
-    """What a batch's stores have besides polls."""
-
-    stores: Stores
-    hours: Hours
-    adjustments: StoredAdjustments
-
-
 def can_use_facts(batch: Batch) -> bool:
     """Return whether facts can give the numbers of a batch: times alone, in the present, in a long window."""
     asked = data_range(batch.as_of, batch.policy, batch.windows)
     return (
-        not batch.finds_outages
+        not batch.needs_every_poll
         and batch.pinned_cut is None
         and can_add_days(POLICIES[batch.policy])
         and asked.to_time - asked.every_from >= _LONG
@@ -61,7 +53,11 @@ def can_use_facts(batch: Batch) -> bool:
 
 
 def load_with_facts(
-    conn: psycopg.Connection, batch: Batch, tables: BatchTables, read_recent: ReadPolls
+    conn: psycopg.Connection,
+    batch: Batch,
+    tables: BatchTables,
+    read_recent: ReadPolls,
+    snapshot: Snapshot,
 ) -> BatchInput | None:
     """Return the input of a batch in the caller's snapshot, or None if no fact can be used.
 
@@ -69,11 +65,10 @@ def load_with_facts(
     been touched by a change after the store's mark. `read_recent` returns the polls of all stores in a recent range.
     """
     policy, stores = POLICIES[batch.policy], tables.stores
-    marks = read_marks(conn, policy, stores.keys.tolist())
-    latest = max((mark.last_day.toordinal() for mark in marks if mark.last_day), default=None)
-    if latest is None:
+    marks = read_marks(conn, policy, stores.keys)
+    latest = int(marks.last_day.max(initial=NEVER))
+    if latest == NEVER:
         return None
-    latest -= _EPOCH_DAY
     asked = data_range(batch.as_of, batch.policy, batch.windows)
     adjustments = tables.adjustments.in_range(tables.hours, asked)
     given = BatchInput(stores.ids, stores.zones, tables.hours, _NO_POLLS, adjustments)
@@ -85,7 +80,10 @@ def load_with_facts(
     if not known.has_any.any():
         return None
     _refuse_too_many(batch, stores, known)
-    polls = _read_around(conn, batch, stores, known, read_recent)
+    polls, ranges = _read_around(conn, batch, stores, known, read_recent, snapshot.sealed)
+    notes = [read_notes(conn, stores, (within.from_time, within.to_time), snapshot.seq) for within in ranges]
+    if any(map(len, notes)):
+        given = replace(given, adjustments=replace(adjustments, notes=PollNotes.join(notes)))
     return replace(given, polls=polls, whole_days=known, facts_only=facts_only)
 
 
@@ -94,7 +92,7 @@ def _find_known(
     batch: Batch,
     given: BatchInput,
     stores: Stores,
-    marks: Sequence[Mark],
+    marks: Marks,
     first_computable: int,
 ) -> DayRanges:
     """Return the days of each window whose facts hold, provided that they have one."""
@@ -106,17 +104,14 @@ def _find_known(
     days = find_days(batch, zones)
     computable = np.maximum(first_computable, days.first)
     place_of = {key: place for place, key in enumerate(stores.keys.tolist())}
-    last_day = np.full(len(zones), _NEVER)
+    last_day = np.full(len(zones), NEVER)
     is_valid = np.zeros(len(zones), dtype=np.bool_)
-    for mark in marks:
-        last_day[place_of[mark.store_key]] = (
-            mark.last_day.toordinal() - _EPOCH_DAY if mark.last_day else _NEVER
-        )
-        is_valid[place_of[mark.store_key]] = mark.is_valid
-    last_day[faulty] = _NEVER
+    marked = find_places(stores, marks.store_keys)
+    last_day[marked], is_valid[marked] = marks.last_day, marks.is_valid
+    last_day[faulty] = NEVER
     days = days.capped(last_day[:, None] + 1)
     days = days.capped(np.where(is_valid[:, None], days.until, computable))
-    touched = find_touched_since(conn, policy, [mark for mark in marks if mark.is_valid])
+    touched = find_touched_since(conn, policy, marks.keep(marks.is_valid))
     days = days.capped(_first_touched(days, computable, touched, place_of))
     is_worth = (days.until - days.first >= _LEAST_DAYS) | (days.first < computable)
     return days.capped(np.where(is_worth, days.until, days.first))
@@ -171,9 +166,14 @@ def _refuse_too_many(batch: Batch, stores: Stores, known: WholeDays) -> None:
 
 
 def _read_around(
-    conn: psycopg.Connection, batch: Batch, stores: Stores, known: WholeDays, read_recent: ReadPolls
-) -> Polls:
-    """Read the polls that the rest of each window needs, before the known days and after them.
+    conn: psycopg.Connection,
+    batch: Batch,
+    stores: Stores,
+    known: WholeDays,
+    read_recent: ReadPolls,
+    sealed: SealedPolls,
+) -> tuple[Polls, Sequence[DataRange]]:
+    """Read the polls that the rest of each window needs, before the known days and after them. Return the ranges too.
 
     Stores without known days need all polls of their windows. Those are read for them alone.
     """
@@ -182,10 +182,11 @@ def _read_around(
     starts_us, ends_us = bounds_us(windows, as_of_us, stores.zones)
     tails_us, last_us = known.tails_us(starts_us, ends_us), ends_us.max(axis=1)
     has, is_near = known.has_any, tails_us >= as_of_us - NEAR_TAIL_US
-    read = [_NO_POLLS]
+    read, ranges = [_NO_POLLS], list[DataRange]()
 
     def needed(first_us: Int64s, until_us: Int64s) -> DataRange:
-        return _range(int(first_us.min()), int(until_us.max()), policy, batch.as_of)
+        ranges.append(_range(int(first_us.min()), int(until_us.max()), policy, batch.as_of))
+        return ranges[-1]
 
     rest = has & (tails_us < last_us)
     near = rest & is_near
@@ -193,17 +194,17 @@ def _read_around(
         recent = read_recent(needed(tails_us[near], last_us[near]))
         read.append(_select(recent, near))
     read += [
-        _read(conn, stores, chosen, needed(tails_us[chosen], last_us[chosen]))
+        _read(conn, stores, chosen, needed(tails_us[chosen], last_us[chosen]), sealed)
         for chosen in (rest & ~is_near, ~has)
         if chosen.any()
     ]
     heads = (known.from_us < known.until_us) & (starts_us < known.from_us)
     for number in np.flatnonzero(heads.any(axis=0)).tolist():
         head = heads[:, number]
-        read.append(_read(conn, stores, head, needed(starts_us[head, number], known.from_us[head, number])))
-    return Polls(
-        *(np.concatenate([getattr(polls, name) for polls in read]) for name in ("store", "at_us", "active"))
-    )
+        within = needed(starts_us[head, number], known.from_us[head, number])
+        read.append(_read(conn, stores, head, within, sealed))
+    columns = ("store", "at_us", "active")
+    return Polls(*(np.concatenate([getattr(polls, name) for polls in read]) for name in columns)), ranges
 
 
 def _range(first_us: int, last_us: int, policy: Policy, as_of: datetime) -> DataRange:
@@ -222,12 +223,9 @@ def _select(polls: Polls, chosen: Bools) -> Polls:
     return Polls(polls.store[of_store], polls.at_us[of_store], polls.active[of_store])
 
 
-def _read(conn: psycopg.Connection, stores: Stores, chosen: Bools, needed: DataRange) -> Polls:
+def _read(
+    conn: psycopg.Connection, stores: Stores, chosen: Bools, needed: DataRange, sealed: SealedPolls
+) -> Polls:
     places = np.flatnonzero(chosen)
-    some = Stores(
-        stores.keys[places],
-        [stores.ids[n] for n in places.tolist()],
-        [stores.zones[n] for n in places.tolist()],
-    )
-    polls = read_polls(conn, some, needed)
+    polls = read_polls(conn, stores.choose(places), needed, sealed)
     return Polls(places[polls.store], polls.at_us, polls.active)

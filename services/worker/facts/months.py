@@ -1,14 +1,14 @@
 """The sums of daily facts by calendar month (`store_month`): what a change of facts changes in them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import psycopg
 
 from services.worker.facts.compute import MEASURES
+from shared.db.arrays import int_array, key_array
 from shared.db.queries import queries
-from shared.db.text_arrays import int_array
 from shared.uptime.intervals import Int64s
 
 _SQL = queries("store_days")
@@ -20,7 +20,28 @@ def change_months(conn: psycopg.Connection, policy: str, gone: Int64s, added: In
     rows = np.concatenate((gone, added))
     if not len(rows):
         return
-    sign = np.repeat([-1, 1], [len(gone), len(added)])
+    changes = _sum_months(rows, np.repeat([-1, 1], [len(gone), len(added)]))
+    values: dict[str, Any] = {name: int_array(column) for name, column in changes.items()}
+    conn.execute(_SQL["change_months"], {"policy": policy, **values})
+
+
+def forget_months(
+    conn: psycopg.Connection, policy: str, store_keys: Int64s
+) -> tuple[Int64s, Collection[int]]:
+    """Delete the sums of stores. Return the facts that they have, to be added again, and the months that had other sums.
+
+    A month has other sums only if facts or sums were changed by SQL.
+    """
+    asked = {"policy": policy, "store_keys": key_array(store_keys)}
+    forgotten = set(conn.execute(_SQL["forget_months"], asked).fetchall())
+    facts = as_rows(conn.execute(_SQL["facts_of"], asked).fetchall())
+    summed = _sum_months(facts, np.ones(len(facts), dtype=np.int64)) if len(facts) else {}
+    expected = set(zip(*(column.tolist() for column in summed.values()), strict=True))
+    return facts, {month for _, month, *_ in forgotten ^ expected}
+
+
+def _sum_months(rows: Int64s, sign: Int64s) -> Mapping[str, Int64s]:
+    """Return the sums by store and month, as columns of `store_month` in its order."""
     first = months_of(rows[:, 1])
     order = np.lexsort((first, rows[:, 0]))
     rows, sign, first = rows[order], sign[order], first[order]
@@ -28,7 +49,7 @@ def change_months(conn: psycopg.Connection, policy: str, gone: Int64s, added: In
     begins[1:] = (np.diff(rows[:, 0]) != 0) | (np.diff(first) != 0)
     begin = np.flatnonzero(begins)
     sums = np.add.reduceat(sign[:, None] * rows[:, 2:], begin)
-    values: dict[str, Any] = {
+    return {
         "store_key": rows[begin, 0],
         "month": first[begin],
         # The date of a fact that is replaced occurs twice, and so stays.
@@ -36,16 +57,6 @@ def change_months(conn: psycopg.Connection, policy: str, gone: Int64s, added: In
         "days": np.add.reduceat(sign, begin),
         **dict(zip(_SUMMED, sums.T, strict=True)),
     }
-    conn.execute(
-        _SQL["change_months"],
-        {"policy": policy, **{name: int_array(value) for name, value in values.items()}},
-    )
-
-
-def forget_months(conn: psycopg.Connection, policy: str, store_keys: Sequence[int]) -> Int64s:
-    """Delete the sums of stores and return the facts that they have, to be added again."""
-    asked = {"policy": policy, "store_keys": int_array(store_keys)}
-    return as_rows(conn.execute(_SQL["forget_months"], asked).fetchall())
 
 
 def as_rows(found: Sequence[Sequence[int]]) -> Int64s:

@@ -1,6 +1,5 @@
 """What a batch of facts has to compute: the days that are missing, and those that no longer hold."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -9,10 +8,10 @@ import numpy as np
 import psycopg
 
 from services.worker.load import read_stores
+from shared.db.arrays import key_array
 from shared.db.queries import queries
-from shared.db.text_arrays import int_array
 from shared.facts.changes import touched_cells
-from shared.facts.marks import Mark, find_touched_since, first_computable_day, read_marks
+from shared.facts.marks import Marks, find_touched_since, first_computable_day, read_marks
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
 from shared.uptime.intervals import Bools, Int64s
@@ -20,17 +19,18 @@ from shared.uptime.policy import POLICIES, Policy
 
 _SQL = queries("store_days")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_LONGEST_MONTH: Final = 31
 
 
 @dataclass(frozen=True)
 class FactPlan:
     """The cells to compute, as pairs of a store's key and a day since 1970, and whether each has a fact now.
 
-    `seen` holds the mark of each store that has one.
+    `seen` holds the marks of the stores that have one.
     """
 
     stores: Stores
-    seen: dict[int, int]
+    seen: Marks
     store_keys: Int64s
     days: Int64s
     has_fact: Bools
@@ -46,57 +46,77 @@ def plan_facts(conn: psycopg.Connection, batch: Batch) -> FactPlan:
     3. Not those whose polls were dropped: their facts are all that is left.
     """
     policy, stores = POLICIES[batch.policy], read_stores(conn, batch)
-    marks = read_marks(conn, policy, stores.keys.tolist())
-    valid = [mark for mark in marks if mark.is_valid]
-    unchecked = sorted(set(stores.keys.tolist()) - {mark.store_key for mark in valid})
+    marks = read_marks(conn, policy, stores.keys)
+    valid = marks.keep(marks.is_valid)
+    unchecked = np.setdiff1d(stores.keys, valid.store_keys)
     stale = [_list_days(conn, batch, unchecked), _find_stale(conn, batch, valid, policy)]
-    missing = _find_missing(conn, batch, stores)
+    missing = _find_missing(conn, batch, stores, marks)
     store_keys, days = np.concatenate([missing, *stale], axis=1)
     has_fact = np.arange(len(days)) >= missing.shape[1]
     some = days >= first_computable_day(conn, policy)
-    seen = {mark.store_key: mark.seq for mark in marks}
-    return FactPlan(stores, seen, store_keys[some], days[some], has_fact[some])
+    return FactPlan(stores, marks, store_keys[some], days[some], has_fact[some])
 
 
-def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores) -> Int64s:
+def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores, marks: Marks) -> Int64s:
     assert batch.first_day is not None  # noqa: S101 - a job of kind facts has days
     assert batch.last_day is not None  # noqa: S101
     first, last = (day.toordinal() - _EPOCH_DAY for day in (batch.first_day, batch.last_day))
     # Later days are final in no zone.
     last = max(min(last, batch.as_of.date().toordinal() - _EPOCH_DAY), first - 1)
-    have_keys, have_days = _list_days(conn, batch, stores.keys.tolist(), batch.first_day, batch.last_day)
-    width = last - first + 1
-    keys = np.repeat(np.sort(stores.keys), width)
-    days = np.tile(np.arange(first, last + 1), len(stores.keys))
-    is_there = np.isin(keys * width + days - first, have_keys * width + have_days - first)
-    return np.stack((keys[~is_there], days[~is_there]))
+    keys = np.sort(stores.keys)
+    is_there = np.zeros((len(keys), last - first + 1), dtype=np.bool_)
+    unmarked = np.setdiff1d(keys, marks.store_keys)
+    for have_keys, have_days in (
+        _list_days(conn, batch, unmarked, batch.first_day, batch.last_day),
+        _list_dates(conn, batch, marks.store_keys),
+    ):
+        within = (have_days >= first) & (have_days <= last)
+        is_there[np.searchsorted(keys, have_keys[within]), have_days[within] - first] = True
+    place, number = np.nonzero(~is_there)
+    return np.stack((keys[place], number + first))
 
 
-def _find_stale(conn: psycopg.Connection, batch: Batch, marks: Sequence[Mark], policy: Policy) -> Int64s:
+def _find_stale(conn: psycopg.Connection, batch: Batch, marks: Marks, policy: Policy) -> Int64s:
     touched = find_touched_since(conn, policy, marks)
     if not touched:
         return np.zeros((2, 0), dtype=np.int64)
     every = any(change.store_key == 0 for change in touched)
-    chosen = {mark.store_key for mark in marks} if every else {change.store_key for change in touched}
-    keys, days = _list_days(conn, batch, sorted(chosen))
+    chosen = marks.store_keys if every else np.unique([change.store_key for change in touched])
+    keys, days = _list_days(conn, batch, chosen)
     cells = np.unique(np.concatenate(list(touched_cells(touched, keys, days))))
     return np.stack((keys[cells], days[cells]))
+
+
+def _list_dates(conn: psycopg.Connection, batch: Batch, store_keys: Int64s) -> Int64s:
+    """Return the cells that have facts in the months of the batch, by the sums of months. Marks vouch for these."""
+    asked = {
+        "policy": batch.policy,
+        "store_keys": key_array(store_keys),
+        "first_day": batch.first_day,
+        "last_day": batch.last_day,
+    }
+    row = conn.execute(_SQL["dates"], asked, binary=True).fetchone()
+    keys, months, dates = (
+        np.frombuffer(row[0] if row and row[0] else b"", dtype=">i4").astype(np.int64).reshape(-1, 3).T
+    )
+    place, date_of_month = np.nonzero(dates[:, None] >> np.arange(_LONGEST_MONTH) & 1)
+    return np.stack((keys[place], months[place] + date_of_month))
 
 
 def _list_days(
     conn: psycopg.Connection,
     batch: Batch,
-    store_keys: Sequence[int],
+    store_keys: Int64s,
     first: date | None = None,
     last: date | None = None,
 ) -> Int64s:
     """Return the cells that have facts, as two rows: keys and days."""
     asked = {
         "policy": batch.policy,
-        "store_keys": int_array(store_keys),
+        "store_keys": key_array(store_keys),
         "first_day": first,
         "last_day": last,
     }
-    row = conn.execute(_SQL["days"], asked, binary=True).fetchone() if store_keys else None
+    row = conn.execute(_SQL["days"], asked, binary=True).fetchone() if len(store_keys) else None
     packed = row[0] if row and row[0] else b""
     return np.frombuffer(packed, dtype=">i4").astype(np.int64).reshape(-1, 2).T

@@ -1,4 +1,4 @@
-"""JSON: one object with the provenance, the unit of each column, and the stores or outages, one per line."""
+"""JSON: one object with the provenance, the unit of each column, and the rows, one per line."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,13 @@ from services.worker.formats.table import WriteRows
 from services.worker.provenance import FileContents
 from shared.reports.formats import FileKind
 
-_MEMBERS: Mapping[FileKind, str] = {"report": "stores", "outages": "outages"}
+_MEMBERS: Mapping[FileKind, str] = {
+    "report": "stores",
+    "outages": "outages",
+    "reasons": "reasons",
+    "summary": "rows",
+    "service_levels": "service_levels",
+}
 
 
 @contextmanager

@@ -20,6 +20,10 @@ _TYPES: Mapping[Unit, pa.DataType] = {
     "seconds": pa.float64(),
     "polls": pa.int64(),
     "outages": pa.int64(),
+    "stores": pa.int64(),
+    "share": pa.float64(),
+    "rate": pa.float64(),
+    "days": pa.int64(),
     "instant": pa.timestamp("us", tz="UTC"),
     "boolean": pa.bool_(),
 }

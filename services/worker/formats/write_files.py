@@ -8,19 +8,23 @@ import pyarrow as pa
 
 from services.worker.formats.json_file import json_file
 from services.worker.formats.parquet_file import parquet_file
+from services.worker.formats.summary_xlsx import summary_xlsx
 from services.worker.formats.table import WriteRows, read_rows
 from services.worker.formats.xlsx_file import xlsx_file
 from services.worker.provenance import FileContents
 from shared.errors import UptillError
-from shared.reports.formats import CONTENT_TYPES, FileFormat
+from shared.reports.formats import CONTENT_TYPES, FileFormat, FileKind
 from shared.reports.model import FinaliseLease
 from shared.storage import ObjectWriter, Storage, StoredObject
 
-_WRITERS: Mapping[FileFormat, Callable[[IO[bytes], FileContents], AbstractContextManager[WriteRows]]] = {
+Writer = Callable[[IO[bytes], FileContents], AbstractContextManager[WriteRows]]
+_WRITERS: Mapping[FileFormat, Writer] = {
     "json": json_file,
     "parquet": parquet_file,
     "xlsx": xlsx_file,
 }
+# Files of a kind that a format writes in its own way.
+_SPECIAL: Mapping[tuple[FileFormat, FileKind], Writer] = {("xlsx", "summary"): summary_xlsx}
 
 
 class RowsMissing(UptillError):
@@ -56,7 +60,8 @@ def write_files(
                 )
             )
             targets[file_format] = target
-            writers.append(stack.enter_context(_WRITERS[file_format](cast("IO[bytes]", target), contents)))
+            writer = _SPECIAL.get((file_format, contents.kind), _WRITERS[file_format])
+            writers.append(stack.enter_context(writer(cast("IO[bytes]", target), contents)))
         written = _copy_rows(storage.read(csv), contents, writers, on_piece)
         if written != contents.rows:
             raise RowsMissing(f"{csv.key} gave {written:,} rows instead of {contents.rows:,}")

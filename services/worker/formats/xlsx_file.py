@@ -18,17 +18,26 @@ from services.worker.provenance import FileContents
 from shared.formulas import inert
 from shared.reports.formats import MAX_XLSX_ROWS, FileKind
 
-_NUMBER_FORMATS: Mapping[Unit, str] = {
+NUMBER_FORMATS: Mapping[Unit, str] = {
     "text": "@",
     "minutes": "0.0000",
     "hours": "0.0000",
     "seconds": "0.000000",
     "polls": "0",
     "outages": "0",
+    "stores": "0",
+    "share": "0.0000%",
+    "rate": "0.00",
+    "days": "0",
     "instant": "yyyy-mm-dd hh:mm:ss.000",
     "boolean": "General",
 }
-_SHEETS: Mapping[FileKind, str] = {"report": "uptime", "outages": "outages"}
+_SHEETS: Mapping[FileKind, str] = {
+    "report": "uptime",
+    "outages": "outages",
+    "reasons": "reasons",
+    "service_levels": "service levels",
+}
 _WIDEST_ID, _WIDTH = 40, 22
 
 
@@ -55,7 +64,7 @@ def xlsx_file(target: IO[bytes], contents: FileContents) -> Iterator[WriteRows]:
         rows = _SheetRows(book, contents, numbers)
         try:
             yield rows.write_rows
-            _write_provenance(provenance, contents, rows.bold)
+            write_provenance(provenance, contents, rows.bold)
             book.close()
         except FileCreateError as error:
             # Raise the OSError that it wraps.
@@ -74,7 +83,7 @@ class _SheetRows:
         self._book, self._contents = book, contents
         self.bold: Format = book.add_format({"bold": True})
         self._formats: Sequence[Format] = [
-            book.add_format({"num_format": _NUMBER_FORMATS[column.unit]}) for column in contents.columns
+            book.add_format({"num_format": NUMBER_FORMATS[column.unit]}) for column in contents.columns
         ]
         self.sheets: list[Worksheet] = []
         self._start_sheet(sheet)
@@ -119,7 +128,8 @@ def _cell_values(unit: Unit, values: Sequence[Any]) -> Sequence[Any]:
     return [value and value.replace(tzinfo=None) for value in values]
 
 
-def _write_provenance(sheet: Worksheet, contents: FileContents, bold: Format) -> None:
+def write_provenance(sheet: Worksheet, contents: FileContents, bold: Format) -> None:
+    """Write where the numbers come from, and the unit of each column."""
     sheet.set_column(0, 1, _WIDEST_ID)
     facts = [*contents.provenance.items(), *((f"unit of {c.name}", c.unit) for c in contents.columns)]
     for row, (name, value) in enumerate(facts):

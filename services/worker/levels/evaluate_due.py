@@ -10,6 +10,7 @@ from services.worker.context import WorkerContext
 from services.worker.levels.evaluate import evaluate_level
 from services.worker.levels.write import confirm_evaluations, write_evaluations
 from services.worker.load import one_snapshot
+from shared import failpoints
 from shared.db.connect import borrowed
 from shared.db.queries import queries
 from shared.errors import InfrastructureError
@@ -32,7 +33,10 @@ def evaluate_due_level(context: WorkerContext) -> bool | None:
     try:
         with borrowed(context.pool) as conn:
             row = conn.execute(_SQL["claim_due"], {"lease": _LEASE}).fetchone()
-        return None if row is None else _evaluate_claimed(context, row)
+        if row is None:
+            return None
+        failpoints.hit("level.after_claim")
+        return _evaluate_claimed(context, row)
     except InfrastructureError as error:
         _log.warning("service_level_released", error=str(error))
     except Exception:  # noqa: BLE001 - it is logged, and the level is due again after the lease
@@ -53,7 +57,7 @@ def _evaluate_claimed(context: WorkerContext, row: tuple[Any, ...]) -> bool:
         caps,
     )
     with borrowed(context.pool) as conn:
-        with one_snapshot(conn) as snapshot:
+        with one_snapshot(conn, context.storage) as snapshot:
             ((as_of,),) = conn.execute(_SQL["as_of"]).fetchall()
             known = {"name": name, "revision": revision, "data_cut": snapshot.seq, "as_of": as_of}
             if not _is_evaluated(conn, known):
@@ -63,6 +67,7 @@ def _evaluate_claimed(context: WorkerContext, row: tuple[Any, ...]) -> bool:
         if not found:
             return confirm_evaluations(conn, name, revision)
         is_stored = write_evaluations(conn, name, revision, found)
+    failpoints.hit("level.after_commit")
     _log.info("service_level_evaluated", service_level=name, stores=len(found[0].rows), stored=is_stored)
     return is_stored
 

@@ -10,9 +10,10 @@ import psycopg
 from services.worker.facts.compute import MEASURES, compute_days
 from services.worker.facts.plan import FactPlan
 from services.worker.load import Snapshot
+from shared.db.arrays import key_array
 from shared.db.queries import queries
 from shared.facts.changes import touched_cells
-from shared.facts.marks import find_touched_since, first_computable_day, read_marks
+from shared.facts.marks import NO_MARKS, find_touched_since, first_computable_day, read_marks
 from shared.inputs.stores import Stores, find_places
 from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.policy import Policy
@@ -80,7 +81,7 @@ def read_times(
     ahead = np.arange(days.through + 1, days.last + 1)
     keys = np.concatenate((stores.keys[place[computable]], np.repeat(stores.keys, len(ahead))))
     wanted = np.concatenate((day[computable], np.tile(ahead, len(stores.keys))))
-    plan = FactPlan(stores, {}, keys, wanted, np.zeros(len(keys), dtype=np.bool_))
+    plan = FactPlan(stores, NO_MARKS, keys, wanted, np.zeros(len(keys), dtype=np.bool_))
     found = compute_days(conn, policy, plan, snapshot)
     places, numbers = find_places(stores, found.rows[:, 0]), found.rows[:, 1]
     has_passed = numbers <= days.through
@@ -109,12 +110,13 @@ def _read_facts(
     """
     times = np.zeros((len(stores.keys), days.passed, len(_TIMES)), dtype=np.int64)
     is_known = np.zeros(times.shape[:2], dtype=np.bool_)
-    marks = [mark for mark in read_marks(conn, policy, stores.keys.tolist()) if mark.is_valid]
-    if not marks:
+    marks = read_marks(conn, policy, stores.keys)
+    marks = marks.keep(marks.is_valid)
+    if not len(marks):
         return times, is_known
     asked = {
         "policy": policy.name,
-        "store_keys": sorted(mark.store_key for mark in marks),
+        "store_keys": key_array(marks.store_keys),
         "first_day": date.fromordinal(days.first + _EPOCH_DAY),
         "last_day": date.fromordinal(days.through + _EPOCH_DAY),
     }

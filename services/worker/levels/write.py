@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from services.worker.levels.evaluate import COLUMNS, STATES, TALLY, LevelEvaluation
+from shared import failpoints
 from shared.db.queries import queries
 
 _SQL = queries("service_levels")
@@ -29,6 +30,7 @@ def write_evaluations(
         conn.execute(_SQL["forget_results"], {"name": name})
         for evaluation in evaluations:
             _insert(conn, name, revision, evaluation)
+        failpoints.hit("level.before_commit")
     return True
 
 

@@ -30,7 +30,7 @@ def compute_claimed_live(
         borrowed(context.pool) as conn,
         renewal.renewing(),
         stage("load"),
-        one_snapshot(conn) as snapshot,
+        one_snapshot(conn, context.storage) as snapshot,
     ):
         found = load_live(conn, context, lease.batch, snapshot)
     failpoints.hit("load.after")
@@ -45,5 +45,5 @@ def compute_claimed_live(
         completion = complete_live(conn, lease, context.live, found, table)
     if completion.accepted:
         LIVE_BATCHES.labels("unchanged" if table is None else "computed").inc()
-        _log.debug("live_batch_done", stores=len(found.stores.ids), computed=table is not None)
+        _log.debug("live_batch_done", stores=found.stores, computed=table is not None)
     return completion

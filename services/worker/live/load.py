@@ -1,8 +1,7 @@
 """Read what the live state of a batch is computed from, unless nothing can have changed since the last refresh."""
 
-import sys
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -16,26 +15,30 @@ from shared.db.queries import queries
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores, parse_polls
 from shared.reports.batch import Batch
+from shared.uptime.intervals import Int64s
 from shared.uptime.live import POLICY, border_range_us, history_from_us
 from shared.uptime.policy import DAY_US, history_us
 from shared.uptime.states import Polls
 
 _SQL = queries("now")
-_ADJUSTMENTS_REACH: Final = timedelta(days=1)
+_NO_KEYS: Final = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class LiveInput:
-    """The stores of a batch at `now`. `given` is None if no row can have changed; then `changes_at` still holds.
+    """The keys of a batch's stores at `now`. `given` is None if no row can have changed; then `changes_at` still holds.
 
-    It is also None if the stores are too many for one batch, which `changes_at` None says.
+    It is also None if the stores are too many for one batch, which `changes_at` None says; then the keys are left out.
+    `is_final` is false if old polls were not searched for, because a load has unindexed weeks: then the rows hold for no time.
     """
 
     now: datetime
     snapshot: Snapshot
-    stores: Stores
+    stores: int
+    keys: Int64s
     given: BatchInput | None
     changes_at: datetime | None
+    is_final: bool = True
 
 
 class _LastRefresh(NamedTuple):
@@ -51,23 +54,33 @@ def load_live(
 ) -> LiveInput:
     """Return the input of a batch, in the caller's snapshot."""
     ((now,),) = conn.execute(_SQL["instant"]).fetchall()
-    stores = _read_range(conn, batch, context.live.most_stores + 1)
-    if len(stores.ids) > context.live.most_stores:
-        return LiveInput(now, snapshot, stores, None, None)
+    ((stores,),) = conn.execute(_SQL["count_stores"], _range(batch)).fetchall()
+    if stores > context.live.most_stores:
+        return LiveInput(now, snapshot, stores, _NO_KEYS, None, None)
+    keys = _read_keys(conn, context, batch, stores)
     last = _read_last(conn, batch)
     if last and last.made_by == context.live.made_by and now < last.changes_at:
         same = (last.seq, last.import_id, last.committed_at) == snapshot[:3]
-        if same or not _is_touched(conn, stores, last, to_us(now)):
-            return LiveInput(now, snapshot, stores, None, last.changes_at)
-    given = _read_input(conn, context, batch, stores, snapshot, to_us(now))
-    return LiveInput(now, snapshot, stores, given, now)
+        if same or not _is_touched(conn, keys, last, to_us(now)):
+            return LiveInput(now, snapshot, stores, keys, None, last.changes_at)
+    given, is_final = _read_input(conn, context, batch, keys, snapshot, to_us(now))
+    return LiveInput(now, snapshot, stores, keys, given, now, is_final)
 
 
-def _read_range(conn: psycopg.Connection, batch: Batch, limit: int) -> Stores:
-    within = {"first_id": batch.first_id, "last_id": batch.last_id, "limit": limit}
-    rows = conn.execute(_SQL["stores"], within).fetchall()
-    keys, ids, zones = zip(*rows, strict=True) if rows else ((), (), ())
-    return Stores(np.array(keys, dtype=np.int64), ids, [zone and sys.intern(zone) for zone in zones])
+def _range(batch: Batch) -> dict[str, str | None]:
+    return {"first_id": batch.first_id, "last_id": batch.last_id}
+
+
+def _read_keys(conn: psycopg.Connection, context: WorkerContext, batch: Batch, stores: int) -> Int64s:
+    """Return the keys in the order of the ids. Stores are never deleted: a range that holds as many holds the same."""
+    key = (batch.report_id, batch.batch_no)
+    known = context.live_keys.get(key)
+    if known is not None and len(known) == stores:
+        return known
+    row = conn.execute(_SQL["stores"], _range(batch), binary=True).fetchone()
+    keys = np.frombuffer(row[0] if row and row[0] else b"", dtype=">i4").astype(np.int64)
+    context.live_keys.put(key, keys, keys.nbytes)
+    return keys
 
 
 def _read_last(conn: psycopg.Connection, batch: Batch) -> _LastRefresh | None:
@@ -76,12 +89,12 @@ def _read_last(conn: psycopg.Connection, batch: Batch) -> _LastRefresh | None:
     return _LastRefresh(*row) if row else None
 
 
-def _is_touched(conn: psycopg.Connection, stores: Stores, last: _LastRefresh, now_us: int) -> bool:
+def _is_touched(conn: psycopg.Connection, keys: Int64s, last: _LastRefresh, now_us: int) -> bool:
     asked = {
         "seq": last.seq,
         "import_id": last.import_id,
         "committed_at": last.committed_at,
-        "store_keys": np.sort(stores.keys).tolist(),
+        "store_keys": np.sort(keys).tolist(),
         "from_time": from_us(history_from_us(now_us)),
         "to_time": from_us(border_range_us(now_us)[1]),
     }
@@ -93,33 +106,40 @@ def _read_input(
     conn: psycopg.Connection,
     context: WorkerContext,
     batch: Batch,
-    stores: Stores,
+    keys: Int64s,
     snapshot: Snapshot,
     now_us: int,
-) -> BatchInput:
-    """Read as for a report whose one window reaches over all polls and borders that the rule looks at."""
+) -> tuple[BatchInput, bool]:
+    """Read as for a report whose one window reaches over all polls and borders that the rule looks at. Also return `is_final`."""
     from_us_, to_us_ = history_from_us(now_us), border_range_us(now_us)[1]
     as_report = replace(
         batch,
-        stores=len(stores.ids),
-        store_keys=stores.keys.tolist(),
+        stores=len(keys),
+        store_keys=keys.tolist(),
         as_of=from_us(to_us_),
         policy=POLICY.name,
         windows=[f"P{(to_us_ - from_us_) // DAY_US}D"],
     )
     given = context.inputs.load_input(conn, as_report, snapshot)
-    return replace(given, polls=_with_old_polls(conn, stores, given.polls, from_us_ - history_us(POLICY)))
+    polls, is_final = _with_old_polls(conn, keys, given.polls, from_us_ - history_us(POLICY))
+    return replace(given, polls=polls), is_final
 
 
-def _with_old_polls(conn: psycopg.Connection, stores: Stores, polls: Polls, before_us: int) -> Polls:
-    """Add the last polls of the stores that have none in what was read."""
-    has = np.zeros(len(stores.ids), dtype=np.bool_)
+def _with_old_polls(
+    conn: psycopg.Connection, keys: Int64s, polls: Polls, before_us: int
+) -> tuple[Polls, bool]:
+    """Add the last polls of the stores that have none in what was read. Return false if they could not be searched for."""
+    has = np.zeros(len(keys), dtype=np.bool_)
     has[polls.store] = True
     if has.all():
-        return polls
-    asked = {"store_keys": stores.keys[~has].tolist(), "before": from_us(before_us)}
-    packed = conn.execute(_SQL["last_polls"], asked, binary=True, prepare=False).fetchone()
-    old = parse_polls(stores, packed[0] if packed and packed[0] else b"")
-    return Polls(
+        return polls, True
+    asked = {"store_keys": keys[~has].tolist(), "before": from_us(before_us)}
+    packed, is_final = conn.execute(_SQL["last_polls"], asked, binary=True, prepare=False).fetchone() or (
+        None,
+        True,
+    )
+    old = parse_polls(Stores(keys, (), ()), packed or b"")
+    joined = Polls(
         *(np.concatenate((getattr(old, name), getattr(polls, name))) for name in ("store", "at_us", "active"))
     )
+    return joined, is_final

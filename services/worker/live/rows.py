@@ -7,18 +7,21 @@ from typing import Any, Final
 import numpy as np
 
 from services.worker.failing_stores import find_failing_stores
+from shared.db.arrays import instant_array, int_array
 from shared.inputs.batch_input import BatchInput
 from shared.uptime.intervals import Int64s
 from shared.uptime.live import STATES, UNKNOWN, LiveRows, live_rows
 from shared.uptime.live_polls import MISSING
 from shared.uptime.policy import DAY_US
 
-_ACCRUES: Final = np.array(["", "up", "down"])
-_NAMES: Final = np.array([state.value for state in STATES])
+STATE_NAMES: Final = [state.value for state in STATES]
 _PRIME: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(29)
 # `changes_us` is a matter of the batch, not of a row.
 _COLUMNS: Final = tuple(field.name for field in fields(LiveRows) if field.name != "changes_us")
+_LENGTHS: Final = ("up_us", "down_us", "down_open_us", "usual_gap_us")
+_INSTANTS: Final = tuple(name for name in _COLUMNS if name.endswith("_us") and name not in _LENGTHS)
+_NUMBERS: Final = tuple(name for name in _COLUMNS if name not in _INSTANTS)
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,20 @@ class LiveTable:
     changes_us: int
 
     def chosen(self, places: Int64s) -> dict[str, Any]:
-        """Return some rows as the parameters of the statement `write_rows`."""
-        values = {name.removesuffix("_us"): as_array(column[places]) for name, column in self.columns.items()}
-        state, accrues = self.columns["state"][places], self.columns["accrues"][places]
+        """Return some rows as the parameters of the statement `update_rows`. Words are numbers of a list of words."""
+        fault_of = np.zeros(len(self.digests), dtype=np.int64)
+        fault_of[list(self.faults)] = np.arange(1, 1 + len(self.faults))
         return {
-            **values,
-            "state": _NAMES[state].tolist(),
-            "accrues": _ACCRUES[accrues].tolist(),
-            "last_active": self.columns["last_active"][places].astype(bool).tolist(),
-            "fault": [self.faults.get(place, "") for place in places.tolist()],
-            "digest": as_array(self.digests[places]),
+            **{
+                name.removesuffix("_us"): instant_array(self.columns[name][places], MISSING)
+                for name in _INSTANTS
+            },
+            **{name: int_array(self.columns[name][places]) for name in _NUMBERS},
+            "states": STATE_NAMES,
+            "fault": int_array(fault_of[places]),
+            "faults": list(self.faults.values()),
+            "digest": int_array(self.digests[places]),
         }
-
-
-def as_array(numbers: Int64s) -> str:
-    """Return numbers as the text of an array in Postgres, in a fraction of the time that adapting each one takes."""
-    return f"{{{str(numbers.tolist())[1:-1]}}}"
 
 
 def make_table(given: BatchInput, batch_no: int, now_us: int, silent_us: int) -> LiveTable:

@@ -1,23 +1,23 @@
 """Complete a batch of live state: write the rows that differ, the changes of states, and how long all of them hold."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import psycopg
 
 from services.worker.live.load import LiveInput
-from services.worker.live.rows import LiveTable, as_array
+from services.worker.live.rows import STATE_NAMES, LiveTable
 from shared import failpoints
 from shared.clock import from_us
+from shared.db.arrays import int_array, key_array
 from shared.db.queries import queries
-from shared.inputs.stores import Stores
 from shared.live.terms import LiveTerms
 from shared.reports.batch import BatchLease
 from shared.reports.complete import Completion
 from shared.uptime.intervals import Int64s
 
 _SQL, _REPORTS = queries("now"), queries("reports")
-_KNOWN: Final = np.dtype([("store_key", ">i4"), ("digest", ">i8")])
+_KNOWN: Final = np.dtype([("store_key", ">i4"), ("digest", ">i8"), ("state", ">i4")])
 
 
 def complete_live(
@@ -32,33 +32,48 @@ def complete_live(
     fence = {"report_id": batch.report_id, "batch_no": batch.batch_no, "attempt": lease.attempt}
     with conn.transaction():
         conn.execute(_REPORTS["lock_report"], fence)
-        done = conn.execute(_SQL["lock_batch"], {**fence, "stores": len(found.stores.ids)})
+        done = conn.execute(_SQL["lock_batch"], {**fence, "stores": found.stores})
         if done.rowcount != 1:
             return Completion(accepted=False)
         if table is not None:
             _write_rows(conn, lease, found, table)
-        changes_at = found.changes_at if table is None else from_us(table.changes_us)
+        changes_at = found.changes_at if table is None or not found.is_final else from_us(table.changes_us)
         if changes_at is not None:
             noted = {**fence, **found.snapshot._asdict(), "made_by": terms.made_by, "changes_at": changes_at}
             conn.execute(_SQL["note_refresh"], {**noted, "refreshed_at": found.now})
+            conn.execute(_SQL["tell_refreshed"])
         failpoints.hit("complete.before_commit")
     return Completion(accepted=True)
 
 
 def _write_rows(conn: psycopg.Connection, lease: BatchLease, found: LiveInput, table: LiveTable) -> None:
-    places = np.flatnonzero(_read_digests(conn, found.stores) != table.digests)
+    keys, known = found.keys, _read_rows(conn, found.keys)
+    given = {"batch_no": lease.batch.batch_no, "refreshed_at": found.now}
+    if len(new := np.flatnonzero(known.state == 0)):
+        conn.execute(_SQL["insert_rows"], {**given, "store_key": key_array(keys[new])}, prepare=False)
+    places = np.flatnonzero((known.state == 0) | (known.digest != table.digests))
     if len(places):
-        given = {"store_key": as_array(found.stores.keys[places]), "batch_no": lease.batch.batch_no}
-        values = {**table.chosen(places), **given, "refreshed_at": found.now}
-        conn.execute(_SQL["write_rows"], values, prepare=False)
+        values = {**given, **table.chosen(places), "store_key": key_array(keys[places])}
+        conn.execute(_SQL["update_rows"], values, prepare=False)
+    moved = np.flatnonzero((known.state > 0) & (known.state != table.columns["state"] + 1))
+    if len(moved):
+        values = {**given, **table.chosen(moved), "store_key": key_array(keys[moved])}
+        conn.execute(_SQL["insert_changes"], {**values, "was": int_array(known.state[moved])}, prepare=False)
 
 
-def _read_digests(conn: psycopg.Connection, stores: Stores) -> Int64s:
-    """Return the digest of each store's row; for a store without a row, 0, which no row is likely to have."""
-    asked = {"store_keys": stores.keys.tolist()}
-    packed = conn.execute(_SQL["known_digests"], asked, binary=True).fetchone()
+class _KnownRows(NamedTuple):
+    """Of each store the digest of its row, and the number of its state, from 1; 0: it has no row."""
+
+    digest: Int64s
+    state: Int64s
+
+
+def _read_rows(conn: psycopg.Connection, keys: Int64s) -> _KnownRows:
+    asked = {"store_keys": key_array(keys), "states": STATE_NAMES}
+    packed = conn.execute(_SQL["known_rows"], asked, binary=True).fetchone()
     records = np.frombuffer(packed[0] if packed and packed[0] else b"", dtype=_KNOWN)
-    order = np.argsort(stores.keys)
-    digests = np.zeros(len(stores.keys), dtype=np.int64)
-    digests[order[np.searchsorted(stores.keys[order], records["store_key"])]] = records["digest"]
-    return digests
+    order = np.argsort(keys)
+    place = order[np.searchsorted(keys[order], records["store_key"])]
+    known = _KnownRows(*np.zeros((2, len(keys)), dtype=np.int64))
+    known.digest[place], known.state[place] = records["digest"], records["state"]
+    return known

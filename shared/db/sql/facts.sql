@@ -45,7 +45,8 @@ from due_batch join report on report.id = report_id where kind = 'report'
 -- name: imports_total
 -- An interrupted import has not ended: it continues when its source is loaded again.
 select kind, state, coalesce(sum(imports), 0)::bigint
-from unnest('{polls,hours,timezones,labels,unknown}'::text[]) kind
+from unnest(
+    '{polls,hours,timezones,labels,special_hours,lifetimes,closures,calendars,stores,unknown}'::text[]) kind
 cross join unnest('{succeeded,stopped,failed,canceled}'::text[]) state
 left join (
     select coalesce(kind, 'unknown') as kind, state, 1 as imports from import
@@ -73,7 +74,9 @@ select counts.kind, outcome, rows
 from (
     select kind, coalesce(sum(accepted), 0)::bigint as accepted, coalesce(sum(duplicate), 0)::bigint as duplicate,
         coalesce(sum(corrected), 0)::bigint as corrected, coalesce(sum(rejected), 0)::bigint as rejected
-    from unnest('{polls,hours,timezones,labels}'::text[]) kind left join (
+    from unnest(
+        '{polls,hours,timezones,labels,special_hours,lifetimes,closures,calendars,stores}'::text[]) kind
+    left join (
         select kind, accepted, duplicate, corrected, rejected from import
         union all
         select kind, accepted, duplicate, corrected, rejected from forgotten_import
@@ -150,6 +153,21 @@ select coalesce(extract(epoch from clock_timestamp() - min(d.created_at)), 0)::f
 from webhook_delivery d left join webhook_endpoint e on e.id = d.endpoint_id
 where d.state in ('pending', 'leased') and e.state is distinct from 'disabled'
 
+-- name: incidents
+select kind, state, count(incident.id)
+from unnest('{store_down,store_silent,feed_silent,group_down,late_opening,service_level_at_risk}'::text[]) kind
+cross join unnest('{open,acknowledged}'::text[]) state
+left join incident using (kind, state)
+group by kind, state
+
+-- name: alert_evaluation_lag_seconds
+select case
+    when not has_work then 0
+    when is_due or as_of is null
+        then extract(epoch from clock_timestamp() - coalesce(evaluated_at, (select min(changed_at) from alert_rule)))
+    else extract(epoch from clock_timestamp() - as_of) end::float8
+from alert_clock
+
 -- name: service_level_target
 select name, target from service_level
 
@@ -181,9 +199,38 @@ select name, days_missing from service_level_result where ago = 0
 select name, extract(epoch from clock_timestamp() - evaluated_at)::float8 from service_level_result where ago = 0
 
 -- name: silent_stores
--- One index search per store in the newest weeks: the cost grows with the stores, not with the polls.
+-- One index search per store in the newest weeks: the cost grows with the stores, not with the polls. These weeks are
+-- not sealed, unless `silent_after` is longer than anybody waits for a poll.
 select count(*) from store
 where first_polled_at is not null and not exists (
     select from observation o
     where o.store_key = store.store_key
       and o.observed_at > (select latest_observed_at - %(silent_after)s::interval from ledger_head))
+    and not exists (
+        select from sealed_store s
+        where s.store_key = store.store_key
+          and s.last_at > (select latest_observed_at - %(silent_after)s::interval from ledger_head))
+
+-- name: sealed_weeks
+select state, count(sealed_week.starts_at)
+from (values ('sealed'), ('wanted')) known (state)
+left join sealed_week on opened_at is null and (wanted_at is not null) = (state = 'wanted')
+group by state
+
+-- name: sealed_polls
+select coalesce(sum(rows), 0)::float8 from sealed_week where opened_at is null
+
+-- name: sealed_bytes
+select coalesce(sum(size_bytes), 0)::float8 from sealed_week where opened_at is null
+
+-- name: oldest_wanted_week_age_seconds
+select coalesce(max(extract(epoch from clock_timestamp() - wanted_at)), 0)::float8 from sealed_week where opened_at is null
+
+-- name: channel_oldest_message_seconds
+select coalesce(extract(epoch from clock_timestamp() - min(at)), 0)
+from (
+    select min(created_at) as at from channel_message where state in ('pending', 'leased')
+    union all
+    select min(greatest(not_before, queued_at)) from channel_event
+    where message_id is null and not_before <= clock_timestamp()
+) waiting

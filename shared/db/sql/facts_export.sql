@@ -58,10 +58,14 @@ select pg_try_advisory_xact_lock(hashtextextended('uptill.facts_month.' || %(pol
 select version, written_version, object, size_bytes, sha256 from facts_month where policy = %(policy)s and month = %(month)s
 
 -- name: change_months
--- The last statement of a transaction that changes facts, and in order: it waits for others that change the same months.
-insert into facts_month (policy, month)
-select distinct %(policy)s, date_trunc('month', date '1970-01-01' + day)::date from unnest(%(days)s::integer[]) day order by 2
-on conflict (policy, month) do update set version = facts_month.version + 1
+-- Late in a transaction that changes facts, and in order: it waits for others that change the same months. Returns the months,
+-- and whether `packed_day` had their facts before.
+insert into facts_month (policy, month, packed_version)
+select distinct %(policy)s, date_trunc('month', date '1970-01-01' + day)::date, 1 from unnest(%(days)s::integer[]) day order by 2
+on conflict (policy, month) do update
+set version = facts_month.version + 1,
+    packed_version = case when facts_month.packed_version = facts_month.version then facts_month.version + 1 end
+returning month - date '1970-01-01', packed_version is not null
 
 -- name: record_month
 update facts_month

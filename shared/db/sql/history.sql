@@ -1,4 +1,4 @@
--- Data as it was at the ledger number `seq`. Before `history_from_seq`, and in weeks that were dropped since, some of it is
+-- Data as it was at the ledger number `seq`. Polls of sealed weeks are given (`sealed_…`): see sealed.sql. Before `history_from_seq`, and in weeks that were dropped since, some of it is
 -- gone: `find_gone` tells which. Rows of files of hours and zones have early numbers, which may not count yet at `seq`
 -- (migration 0027).
 
@@ -13,14 +13,31 @@ from ledger_head head
 -- name: polls_of_store
 -- One store's polls with the change and import that brought each. All of these are null if they are unknown. The lines are
 -- those of the chunk of the file that had the poll; null for live polls, and for polls that waited for the end of their file.
-select (extract(epoch from observed_at) * 1000000)::bigint as at_us, is_active, held.since_seq as seq, chunk.import_id,
+-- A note counts if the poll has the status that the last note about the same came with.
+with event as materialized (
+    select distinct on (observed_at) observed_at, code & 1 = 1 as is_active from poll_note
+    where store_key = %(store_key)s and observed_at between %(from_time)s and %(to_time)s and since_seq <= %(seq)s
+        and code & 2 = 2
+    order by observed_at, since_seq desc
+), given as materialized (
+    select distinct on (observed_at) observed_at, code & 1 = 1 as is_active, word
+    from poll_note join reason on reason_id = code >> 2
+    where store_key = %(store_key)s and observed_at between %(from_time)s and %(to_time)s and since_seq <= %(seq)s
+    order by observed_at, since_seq desc
+)
+select (extract(epoch from held.observed_at) * 1000000)::bigint as at_us, held.is_active, held.since_seq as seq, chunk.import_id,
     import.source, import.created_by, chunk.committed_at,
     case when chunk.end_byte > chunk.first_byte then coalesce(before.end_line, 1) + 1 end as first_line,
-    case when chunk.end_byte > chunk.first_byte then chunk.end_line end as last_line
+    case when chunk.end_byte > chunk.first_byte then chunk.end_line end as last_line,
+    event.observed_at is not null as is_event, given.word as reason
 from (
     select observed_at, is_active, full_seq(since_seq, (select seq from ledger_head)) as since_seq
     from observation
     where store_key = %(store_key)s and observed_at between %(from_time)s and %(to_time)s
+    union all
+    select 'epoch'::timestamptz + at_us * interval '1 microsecond', active, nullif(since_seq, 0)
+    from unnest(%(sealed_at_us)s::bigint[], %(sealed_active)s::boolean[], %(sealed_seqs)s::bigint[])
+        sealed (at_us, active, since_seq)
     union all
     select observed_at, is_active, since_seq
     from superseded_poll
@@ -29,12 +46,15 @@ from (
 left join import_chunk chunk on chunk.commit_seq = held.since_seq
 left join import on import.id = chunk.import_id
 left join import_chunk before on before.import_id = chunk.import_id and before.chunk_no = chunk.chunk_no - 1
+left join event on event.observed_at = held.observed_at and event.is_active = held.is_active
+left join given on given.observed_at = held.observed_at and given.is_active = held.is_active
 where coalesce(held.since_seq <= %(seq)s, true)
-order by observed_at
+order by held.observed_at
 
 -- name: batch_polls
 -- Like `polls` (load.sql), at `seq`. The index has no ledger numbers, so each poll is read from the table.
-with head as materialized (select seq from ledger_head)
+with head as materialized (select seq from ledger_head),
+    loading as materialized (select has_unindexed_week(%(from_time)s, %(every_from)s) as is_so)
 select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
 from (
     select store_key, observed_at, is_active from observation
@@ -60,6 +80,20 @@ from (
         ) either
         order by observed_at desc limit 1
     ) older
+    where not (select is_so from loading)
+    union all
+    (select distinct on (store_key) store_key, observed_at, is_active
+     from (
+        select store_key, observed_at, is_active from observation
+        where store_key = any(%(store_keys)s) and observed_at >= %(from_time)s and observed_at < %(every_from)s
+            and coalesce(full_seq(since_seq, (select seq from head)) <= %(seq)s, true)
+        union all
+        select store_key, observed_at, is_active from superseded_poll
+        where store_key = any(%(store_keys)s) and observed_at >= %(from_time)s and observed_at < %(every_from)s
+            and coalesce(since_seq <= %(seq)s, true) and until_seq > %(seq)s
+     ) either
+     where (select is_so from loading)
+     order by store_key, observed_at desc)
 ) needed
 
 -- name: hours
@@ -91,6 +125,9 @@ from store left join superseded_labels old
     on old.store_key = store.store_key and coalesce(old.since_seq <= %(seq)s, true) and old.until_seq > %(seq)s
 where store.store_key = any(%(store_keys)s)
 
+-- name: named_stores
+select store_key, store_id from store where store_id = any(%(store_ids)s)
+
 -- name: causes
 -- What changed of some stores after the ledger number `low`, up to `high`: one row per store, kind, subject and who changed it,
 -- by store and time. Only what can matter between two instants, and differs at the two numbers there. Labels matter if they
@@ -119,8 +156,20 @@ with head as materialized (
     where store_key = any(array(select store_key from chosen)) and observed_at between %(from_time)s and %(to_time)s
         and since_seq is not null
     union all
+    select store_key, 'epoch'::timestamptz + at_us * interval '1 microsecond', since_seq
+    from unnest(%(sealed_keys)s::integer[], %(sealed_at_us)s::bigint[], %(sealed_seqs)s::bigint[])
+        sealed (store_key, at_us, since_seq)
+    where since_seq > 0
+    union all
     select store_key, observed_at, since_seq from superseded_poll
     where store_key = any(array(select store_key from chosen)) and observed_at between %(from_time)s and %(to_time)s
+), noted as (
+    -- Polls that only got another note.
+    select distinct store_key, observed_at, since_seq as seq from poll_note note
+    where store_key = any(array(select store_key from chosen)) and observed_at between %(from_time)s and %(to_time)s
+        and not exists (
+            select from version
+            where version.store_key = note.store_key and version.observed_at = note.observed_at and version.seq = note.since_seq)
 ), closed as materialized (
     select store_key, id::text as id, labels, since_seq, until_seq,
         (greatest(starts_at, %(from_time)s), least(coalesce(ends_at, 'infinity'), %(to_time)s), treatment)::text as effect
@@ -197,6 +246,8 @@ with head as materialized (
             where old.store_key = version.store_key and old.observed_at = version.observed_at and old.until_seq = version.seq)
         then 'corrected_polls' else 'late_polls' end, null, seq, observed_at
     from version
+    union all
+    select store_key, 'corrected_polls', null, seq, observed_at from noted
     union all
     select effect.store_key, effect.kind, effect.subject, seq, null
     from effect join differing

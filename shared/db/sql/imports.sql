@@ -117,7 +117,7 @@ order by import.id desc
 limit %(limit)s
 
 -- name: rejects_page
-select reject.import_id, reject.line, reject.byte_offset, reject.reason, reject.raw, import.source
+select reject.import_id, reject.line, reject.byte_offset, reject.reason, reject.raw, coalesce(reject.source, import.source) as source
 from import_reject reject join import on import.id = reject.import_id
 where (import.id = %(id)s or import.parent_id = %(id)s)
     and (reject.import_id, reject.line) > (%(after_id)s::uuid, %(after_line)s)

@@ -67,7 +67,8 @@ select exists (select from import
 -- them since, and none of their rows was rejected for a reason that passes with time. Other polls contradict a file only by
 -- corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
 -- forgotten may have been one of these. Hours that were one of several files of a delivery were only a part of it.
--- The same bytes read in another way, or from another date on, are other data.
+-- The same bytes read in another way, or from another date on, are other data. A store directory has what files and calls of
+-- other kinds change, and the other way round.
 select loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
@@ -76,10 +77,12 @@ where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.deliv
     and start.seq >= (select forgotten_seq from ledger_head)
     and not exists (
         select from import_reject
-        where import_id = loaded.id and reason in ('future', 'timezone', 'tz_missing', 'odd_id'))
+        where import_id = loaded.id and reason in ('future', 'timezone', 'tz_missing', 'odd_id', 'unknown_reason', 'until_order'))
     and not exists (
         select from import other
-        where other.kind = loaded.kind and other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
+        where other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
+            and (other.kind = loaded.kind or (other.kind = 'stores' and loaded.kind in ('timezones', 'lifetimes'))
+                or (loaded.kind = 'stores' and other.kind in ('timezones', 'lifetimes', 'labels')))
             and start.seq < (
                 select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
 limit 1
@@ -129,7 +132,7 @@ select line, byte_offset, reason, raw from import_reject
 where import_id = %(id)s and reason = any(%(reasons)s) order by line limit %(limit)s
 
 -- name: copy_rejects
-copy import_reject (import_id, line, byte_offset, reason, raw) from stdin
+copy import_reject (import_id, line, byte_offset, reason, raw, source) from stdin
 
 -- name: commit_change
 -- Adds to the counts, and records the chunk under the next ledger number. The lock on the number lasts until COMMIT.
@@ -349,11 +352,14 @@ select distinct store_id from import_staged
 where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
 
 -- name: new_staged_ids
--- Stores that take effect and do not exist yet.
-select distinct store_id from import_staged staged
-where import_id = any(%(ids)s) and reason is null and store_id <> all(%(held)s::text[])
-    and not (store_id = '*' and details is not null)
-    and not exists (select from store where store.store_id = staged.store_id)
+-- Stores that take effect and do not exist yet. A file repeats its stores, so each is looked up once.
+select store_id from (
+    select distinct store_id from import_staged
+    where import_id = any(%(ids)s) and reason is null and store_id <> all(%(held)s::text[])
+        and not (store_id = '*' and details is not null)
+    offset 0
+) staged
+where not exists (select from store where store.store_id = staged.store_id)
 
 -- name: staged_numbers
 select import_id, coalesce(bool_or(day_number = 0), false), coalesce(bool_or(day_number = 7), false),
@@ -414,18 +420,42 @@ from import_staged
 where import_id = any(%(ids)s) and reason is null and closes < opens and closes + 86400 - opens > %(longer_than_s)s
 group by import_id
 
+-- name: equal_times
+-- Openings that end when they begin, and the first store. 00:00 to 24:00 is clear. Unless `any_store`: only those of stores
+-- that have other openings too.
+select import_id, sum(equal)::bigint, (array_agg(store_id order by line))[1], min(line)
+from (
+    select import_id, store_id, count(*) filter (where is_equal) as equal, min(line) filter (where is_equal) as line
+    from (
+        select import_id, store_id, line, opens = closes and position('24:00'::bytea in raw) = 0 as is_equal
+        from import_staged where import_id = any(%(ids)s) and reason is null and opens is not null
+    ) row
+    group by import_id, store_id
+    having bool_or(is_equal) and (bool_or(not is_equal) or %(any_store)s)
+) store_with_both
+group by import_id
+
+-- name: unknown_stores
+-- Stores that have neither polls, nor weekly hours, nor a zone, and the first one.
+select import_id, count(distinct store_id), (array_agg(store_id order by line))[1], min(line)
+from import_staged join store using (store_id)
+where import_id = any(%(ids)s) and reason is null and first_polled_at is null and store.timezone is null
+    and not (store_id = '*' and details is not null)
+    and not exists (select from business_hours own where own.store_key = store.store_key)
+group by import_id
+
 -- name: note_quality
 update import set quality = coalesce(quality, '{}') || %(notes)s where id = %(id)s
 
 -- name: create_wanted_hours
 create temporary table if not exists wanted_hours (
-    import_id uuid not null, -- the first that brings the row
-    store_id text collate "C" not null, day_of_week smallint not null, opens integer not null, closes integer not null
+    store_key integer not null, day_of_week smallint not null, opens integer not null, closes integer not null,
+    file smallint not null -- place in the delivery of the first import that brings the row
 ) on commit delete rows
 
 -- name: drop_wanted
 drop table if exists pg_temp.wanted_hours, pg_temp.wanted_dated_hours, pg_temp.wanted_special_hours, pg_temp.wanted_lifetime,
-    pg_temp.wanted_closure
+    pg_temp.wanted_closure, pg_temp.wanted_directory
 
 -- name: plan_of_staged
 -- What each import of a delivery is about, for a dry run: stores, those that are new, and the first and last date.
@@ -439,10 +469,10 @@ group by import_id
 
 -- name: removed_hours
 -- How many stored rows a delivery of hours would remove.
-select count(*) from business_hours old join store using (store_key)
-where store_id in (select store_id from wanted_hours) and not exists (
+select count(*) from business_hours old
+where store_key in (select store_key from wanted_hours) and not exists (
     select from wanted_hours wanted
-    where wanted.store_id = store.store_id and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens
+    where wanted.store_key = old.store_key and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens
         and wanted.closes = old.closes)
 
 -- name: existing_stores
@@ -450,28 +480,42 @@ where store_id in (select store_id from wanted_hours) and not exists (
 select store_id, store_key from store where store_id = any(%(ids)s)
 
 -- name: compare_polls
--- How many polls are not stored, and how many are stored with another status. Reads each by index.
-select count(*) filter (where old.is_active is null) as accepted,
-    count(*) filter (where old.is_active <> given.first_active) as corrected
+-- How many polls are not stored, and how many are stored with another status. Reads each by index, but the unindexed weeks of
+-- another load once for all.
+with loading as materialized (select has_unindexed_week(%(earliest)s, %(latest)s) as is_so)
+select count(*) filter (where old.is_active is null and loaded.is_active is null) as accepted,
+    count(*) filter (where coalesce(old.is_active, loaded.is_active) <> given.first_active) as corrected
 from unnest(%(store_keys)s::integer[], %(at_us)s::bigint[], %(first_active)s::boolean[]) given (store_key, at_us, first_active)
 left join lateral (
     select is_active from observation
     where observation.store_key = given.store_key
         and observed_at = 'epoch'::timestamptz + given.at_us * interval '1 microsecond'
         and observed_at between %(earliest)s and %(latest)s
+        and not (select is_so from loading)
     limit 1) old on true
+left join (
+    select store_key, observed_at, is_active from observation
+    where (select is_so from loading) and observed_at between %(earliest)s and %(latest)s
+    offset 0
+) loaded on loaded.store_key = given.store_key
+    and loaded.observed_at = 'epoch'::timestamptz + given.at_us * interval '1 microsecond'
 
 -- name: prepare_hours
--- Distinct rows of the delivery. A number counts from the file's `first_day`, which is Monday.
+-- Distinct rows of the delivery, by store. A number counts from the file's `first_day`, which is Monday.
 insert into wanted_hours
-select distinct on (store_id, day, opens, closes) import_id, store_id, day, opens, closes
+select distinct on (store_key, day, opens, closes) store_key, day, opens, closes, file
 from (
-    select import_id, store_id, coalesce(day_of_week, day_number - first_day)::smallint as day, opens, closes, position
+    select store_key, coalesce(day_of_week, day_number - first_day)::smallint as day, opens, closes, file, position
     from import_staged
-    join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) file (import_id, first_day) using (import_id)
+    join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) with ordinality given (import_id, first_day, file) using (import_id)
+    join store using (store_id)
     where reason is null and date is null
 ) valid
-order by store_id, day, opens, closes, position
+order by store_key, day, opens, closes, position
+
+-- name: index_wanted_hours
+-- After the rows, which is faster. Dropped, because the table outlives a transaction.
+drop index if exists pg_temp.wanted_hours_of_store; create index wanted_hours_of_store on wanted_hours (store_key)
 
 -- name: analyze_wanted_hours
 -- Autovacuum may have left the staging table with the statistics of an empty table. The planner would then compare each row
@@ -479,47 +523,78 @@ order by store_id, day, opens, closes, position
 analyze wanted_hours
 
 -- name: shrinking_hours
--- Stores that would lose more than half of their weekly opening time, with the time before and after in seconds.
+-- Stores of a step that would lose more than half of their weekly opening time, with the time before and after in seconds.
 -- Overlapping intervals count twice.
-with wanted as (
-    select store_id, sum(case when closes <= opens then closes + 86400 else closes end - opens) as seconds
-    from wanted_hours group by store_id
-), stored as (
-    select store_id, sum(case when old.closes <= old.opens then old.closes + 86400 else old.closes end - old.opens) as seconds
-    from business_hours old join store using (store_key)
-    where store_id in (select store_id from wanted) group by store_id
+with wanted as materialized (
+    select store_key, sum(case when closes <= opens then closes + 86400 else closes end - opens) as seconds
+    from wanted_hours where store_key > %(after)s and store_key <= %(upto)s group by store_key
 )
-select store_id, stored.seconds::bigint, wanted.seconds::bigint from stored join wanted using (store_id)
+select store.store_id, stored.seconds::bigint, wanted.seconds::bigint
+from wanted cross join lateral (
+    select sum(case when old.closes <= old.opens then old.closes + 86400 else old.closes end - old.opens) as seconds
+    from business_hours old where old.store_key = wanted.store_key
+) stored join store using (store_key)
 where wanted.seconds * 2 < stored.seconds
-order by store_id
+
+-- name: count_wanted_hours
+select count(*) from wanted_hours
+
+-- name: end_of_step
+-- The last store of a step of about `rows` rows. No row if fewer are left.
+select store_key from wanted_hours where store_key > %(after)s order by store_key offset %(rows)s limit 1
 
 -- name: apply_hours
--- Counts by import: rows added, and valid rows.
+-- One step: the hours of the stores after one key up to another. Counts the rows of each file that are added, and without
+-- a file those that are gone. Stores whose hours are the same are left alone. Only of others, rows are compared one by one,
+-- by index. Without statistics of `business_hours` the planner expects thousands of rows of each store, so no step may need
+-- memory for what it expects.
 with wanted as materialized (
-    select import_id, store_key, day_of_week, opens, closes from wanted_hours join store using (store_id)
-), dropped as (
-    delete from business_hours old using (select distinct store_key from wanted) named
-    where old.store_key = named.store_key
-        and not exists (select from wanted where wanted.store_key = old.store_key
-            and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens and wanted.closes = old.closes)
-    returning old.*
+    select store_key, array_agg(array[day_of_week, opens, closes] order by day_of_week, opens, closes) as hours
+    from wanted_hours where store_key > %(after)s and store_key <= %(upto)s group by store_key
+), changed as materialized (
+    select store_key, stored.hours is null as is_new
+    from wanted cross join lateral (
+        select array_agg(array[day_of_week, opens, closes] order by day_of_week, opens, closes) as hours
+        from business_hours old where old.store_key = wanted.store_key
+    ) stored
+    where stored.hours is distinct from wanted.hours
+), fresh as materialized (
+    select brought.* from changed cross join lateral (
+        select * from wanted_hours brings
+        where brings.store_key = changed.store_key and (is_new or not exists (
+            select from business_hours old
+            where old.store_key = brings.store_key and old.day_of_week = brings.day_of_week
+                and old.opens = brings.opens and old.closes = brings.closes
+            offset 0))
+        offset 0
+    ) brought
+), gone as materialized (
+    select stored.* from changed cross join lateral (
+        select *, ctid as place from business_hours old
+        where old.store_key = changed.store_key and not exists (
+            select from wanted_hours brings
+            where brings.store_key = old.store_key and brings.day_of_week = old.day_of_week
+                and brings.opens = old.opens and brings.closes = old.closes
+            offset 0)
+        offset 0
+    ) stored
+    where not is_new
 ), kept as (
     insert into superseded_hours (store_key, day_of_week, opens, closes, since_seq, until_seq)
-    select store_key, day_of_week, opens, closes, since_seq, %(seq)s from dropped
-), fresh as materialized (
-    select * from wanted
-    where not exists (select from business_hours old where old.store_key = wanted.store_key
-        and old.day_of_week = wanted.day_of_week and old.opens = wanted.opens and old.closes = wanted.closes)
+    select store_key, day_of_week, opens, closes, since_seq, %(seq)s from gone
+), dropped as (
+    delete from business_hours where ctid = any(array(select place from gone))
 ), added as (
     insert into business_hours (store_key, day_of_week, opens, closes, since_seq)
     select store_key, day_of_week, opens, closes, %(seq)s from fresh
 )
-select import_id, coalesce(added, 0) as accepted, valid - coalesce(added, 0) as duplicate, 0::bigint as corrected,
-    exists (select from fresh) or exists (select from dropped) as changed
-from (
-    select import_id, count(*) as valid
-    from import_staged where import_id = any(%(ids)s) and reason is null and date is null group by import_id
-) staged left join (select import_id, count(*) as added from fresh group by import_id) counted using (import_id)
+select file, count(*) from fresh group by file
+union all
+select null, count(*) from gone having count(*) > 0
+
+-- name: count_valid_hours
+select import_id, count(*) from import_staged
+where import_id = any(%(ids)s) and reason is null and date is null group by import_id
 
 -- name: create_wanted_zones
 create temporary table if not exists wanted_zones (

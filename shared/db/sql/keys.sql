@@ -7,8 +7,9 @@ select %(prefix)s, %(hash)s, %(name)s, %(scopes)s, %(store_labels)s, %(expires_a
 where coalesce(%(expires_at)s > clock_timestamp(), true)
 
 -- name: lock_live_key
+-- The key of a person who signs in has no secret to replace.
 select from api_key
-where prefix = %(prefix)s and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())
+where prefix = %(prefix)s and person is null and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())
 for update
 
 -- name: has_successor

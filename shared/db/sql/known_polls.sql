@@ -5,7 +5,8 @@ select coalesce(pg_relation_size(
     to_regclass('public.observation_' || to_char(%(monday)s::timestamptz at time zone 'UTC', 'IYYY"w"IW'))), 0)
 
 -- name: week_polls
--- One value of fixed-width records.
+-- One value of fixed-width records: of the pages from `first` up to `end`, so that a large week is never in memory twice.
 select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea)
 from observation
 where observed_at >= %(monday)s and observed_at < %(monday)s::timestamptz + interval '168 hours'
+    and ctid >= %(first)s::tid and ctid < %(end)s::tid

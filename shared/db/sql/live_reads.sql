@@ -4,9 +4,9 @@
 -- name: list
 -- Ordered by (place, store_id). What grows with time alone is not in `place`, so that pages fit together.
 with seen as (
-    select s.store_id, s.timezone, s.labels, n.state, n.since_earliest, n.since_latest, n.last_poll_at, n.last_poll_active,
-        n.open_until, n.opens_at, n.inactive_polls, n.usual_gap_us, n.fault, n.day_from, n.up_us, n.down_us, n.down_open_us,
-        n.accrues, coalesce(b.refreshed_at, n.counted_at) as refreshed_at,
+    select s.store_id, s.display_name as name, s.timezone, s.labels, n.state, n.since_earliest, n.since_latest, n.last_poll_at, n.last_poll_active,
+        n.open_from, n.open_until, n.opens_at, n.inactive_polls, n.usual_gap_us, n.fault, n.day_from, n.up_us, n.down_us,
+        n.down_open_us, n.accrues, coalesce(b.refreshed_at, n.counted_at) as refreshed_at,
         (extract(epoch from coalesce(b.refreshed_at, n.counted_at) - n.counted_at) * 1000000)::bigint as elapsed_us,
         case %(sort)s
             when 'since' then coalesce((extract(epoch from n.since_latest) * 1000000)::bigint, 0)
@@ -25,10 +25,10 @@ with seen as (
       and (%(labels)s::jsonb is null or s.labels @> %(labels)s::jsonb)
       and (%(states)s::text[] is null or n.state = any(%(states)s::text[]))
       and (%(store_id)s::text is null or s.store_id = %(store_id)s)
-      and (%(text)s::text is null or strpos(lower(s.store_id), lower(%(text)s)) > 0)
+      and (%(text)s::text is null or strpos(lower(s.store_id), lower(%(text)s)) > 0 or strpos(lower(s.display_name), lower(%(text)s)) > 0)
 )
-select store_id, timezone, labels, state, since_earliest, since_latest, last_poll_at, last_poll_active, open_until, opens_at,
-    up_us + case when accrues = 'up' then elapsed_us else 0 end as up_us,
+select store_id, name, timezone, labels, state, since_earliest, since_latest, last_poll_at, last_poll_active, open_from, open_until,
+    opens_at, up_us + case when accrues = 'up' then elapsed_us else 0 end as up_us,
     down_us + case when accrues = 'down' then elapsed_us else 0 end as down_us,
     down_open_us + case when state = 'down' then elapsed_us else 0 end as down_open_us,
     inactive_polls, usual_gap_us, fault, day_from, refreshed_at, place
@@ -38,16 +38,36 @@ order by place, store_id
 limit %(limit)s
 
 -- name: summary
--- Stores by state, of all values of a label together (null) and of each one.
-select case when grouping(value) = 0 then value end as value, state, count(*) as stores
+-- Stores by state and by the value of a label; null: without the label, or if none is asked for.
+select s.labels ->> %(by)s::text as value, n.state, count(*) as stores
+from store s join store_now n using (store_key)
+where (%(scope)s::jsonb is null or s.labels @> %(scope)s::jsonb)
+  and (%(labels)s::jsonb is null or s.labels @> %(labels)s::jsonb)
+  and (%(text)s::text is null or strpos(lower(s.store_id), lower(%(text)s)) > 0 or strpos(lower(s.display_name), lower(%(text)s)) > 0)
+group by value, n.state
+
+-- name: squares
+-- The stores by id with their states, as two arrays for each value of a label (null: without the label).
+select s.labels ->> %(by)s::text as value, array_agg(s.store_id order by s.store_id), array_agg(n.state order by s.store_id)
+from store s join store_now n using (store_key)
+where (%(scope)s::jsonb is null or s.labels @> %(scope)s::jsonb)
+  and (%(labels)s::jsonb is null or s.labels @> %(labels)s::jsonb)
+  and (%(states)s::text[] is null or n.state = any(%(states)s::text[]))
+  and (%(text)s::text is null or strpos(lower(s.store_id), lower(%(text)s)) > 0 or strpos(lower(s.display_name), lower(%(text)s)) > 0)
+group by value
+order by value nulls last
+
+-- name: label_names
+-- Names of labels of some stores, those that form the fewest groups first; a label with one value forms none.
+select name
 from (
-    select n.state, s.labels ->> %(by)s::text as value
-    from store s join store_now n using (store_key)
-    where (%(scope)s::jsonb is null or s.labels @> %(scope)s::jsonb)
-      and (%(labels)s::jsonb is null or s.labels @> %(labels)s::jsonb)
-) seen
-group by grouping sets ((state), (value, state))
-having grouping(value) = 1 or value is not null
+    select case when jsonb_typeof(labels) = 'object' then labels else '{}' end as labels from store s
+    where %(scope)s::jsonb is null or s.labels @> %(scope)s::jsonb
+    order by store_key limit %(limit)s
+) looked, jsonb_object_keys(labels) name
+group by name
+order by count(distinct labels ->> name) = 1, count(distinct labels ->> name), name
+limit %(names)s
 
 -- name: refresh
 -- The oldest refresh of a batch, and seconds since then. No row counts until every batch has had its first refresh.

@@ -6,7 +6,8 @@
 select bool_or(r.id is null or r.state not in ('queued', 'running') or b.stores > 2 * %(batch_stores)s),
     coalesce(bool_or(b.state = 'pending' and b.due_since <= now()), false),
     coalesce(bool_or(b.state = 'pending' and b.due_since > now() and b.burnt = 0 and n.seq <> head.data_cut
-        and n.refreshed_at + %(pause)s <= now()), false),
+        and n.refreshed_at + (select now_pause(%(pause)s)) <= now()), false)
+        and not has_unindexed_week('-infinity', 'infinity'),
     coalesce(bool_or(b.state = 'pending' and b.burnt >= %(max_attempts)s), false),
     bool_or(r.refresh_every is distinct from %(every)s)
 from ledger_head head
@@ -80,12 +81,14 @@ update now_batch n set refreshed_at = now()
 from due where n.report_id = due.report_id and n.batch_no = due.batch_no
 
 -- name: bring_forward
--- New data: refreshed soon, but not more often than each `pause`.
+-- New data: refreshed soon, but not more often than live state may cost. Not while a large load has unindexed weeks: each of
+-- its chunks is news, and each refresh would read these weeks.
 update report_batch b set due_since = now(), due_at = now()
 from report r, now_batch n, ledger_head head
 where r.kind = 'now' and b.report_id = r.id and n.report_id = b.report_id and n.batch_no = b.batch_no
   and b.state = 'pending' and b.burnt = 0 and b.due_since > now()
-  and n.seq <> head.data_cut and n.refreshed_at + %(pause)s <= now()
+  and n.seq <> head.data_cut and n.refreshed_at + (select now_pause(%(pause)s)) <= now()
+  and not has_unindexed_week('-infinity', 'infinity')
 
 -- name: let_rest
 -- A batch that used up its claims is tried again later. The other batches go on.
@@ -103,11 +106,14 @@ returning b.report_id, b.batch_no
 -- name: instant
 select now()
 
--- name: stores
-select store_key, store_id, timezone from store
+-- name: count_stores
+select count(*) from store
 where store_id >= coalesce(%(first_id)s::text, '') and (%(last_id)s::text is null or store_id < %(last_id)s)
-order by store_id
-limit %(limit)s
+
+-- name: stores
+-- Their keys in the order of the ids.
+select string_agg(int4send(store_key), ''::bytea order by store_id) from store
+where store_id >= coalesce(%(first_id)s::text, '') and (%(last_id)s::text is null or store_id < %(last_id)s)
 
 -- name: batch
 select seq, import_id, committed_at, made_by, changes_at from now_batch
@@ -115,7 +121,7 @@ where report_id = %(report_id)s and batch_no = %(batch_no)s
 
 -- name: touched
 -- Whether changes after `seq` can touch stores of the batch. Polls before `from_time` only ever come late: then yes. Null: the
--- ledger does not tell.
+-- ledger does not tell. Yes while a large load has an unindexed week there: a refresh reads that week once for all stores.
 with later as (
     select import.kind, chunk.min_at, chunk.max_at
     from import_chunk chunk join import on import.id = chunk.import_id
@@ -123,13 +129,21 @@ with later as (
 ), bounds as (
     select bool_or(kind <> 'polls' or min_at < %(from_time)s) as always, min(min_at) as first, max(max_at) as last from later
 )
-select coalesce(always, false) or exists (
+select case when always or has_unindexed_week(%(from_time)s, %(to_time)s) then true else exists (
     select from unnest(%(store_keys)s::integer[]) given (store_key), bounds, lateral (
         select from observation o
         where o.store_key = given.store_key and o.observed_at between bounds.first and bounds.last
             and o.observed_at >= %(from_time)s and o.observed_at < %(to_time)s
             and full_seq(o.since_seq, (select seq from ledger_head)) > %(seq)s
         limit 1) newer)
+    or exists (
+        select from sealed_store
+        where store_key = any(%(store_keys)s) and newest_seq > %(seq)s and last_at >= %(from_time)s and starts_at < %(to_time)s)
+    or exists (
+        select from poll_note
+        where store_key = any(%(store_keys)s) and since_seq > %(seq)s
+            and observed_at >= %(from_time)s and observed_at < %(to_time)s)
+    end
 from bounds
 where exists (
     select from import_chunk
@@ -137,17 +151,36 @@ where exists (
     and (select forgotten_seq from ledger_head) <= %(seq)s
 
 -- name: last_polls
--- One search per store, for those whose last poll is old.
-select string_agg(int4send(given.store_key) || timestamptz_send(last.observed_at) || boolsend(last.is_active), ''::bytea)
-from unnest(%(store_keys)s::integer[]) given (store_key)
-join store on store.store_key = given.store_key, lateral (
-    select observed_at, is_active from observation o
-    where o.store_key = given.store_key and o.observed_at >= store.first_polled_at and o.observed_at < %(before)s
-    order by observed_at desc
-    limit 1) last
+-- One search per store, for those whose last poll is old. While a large load has unindexed weeks, nothing is searched: the row
+-- of the last refresh has what was known before, and `is_final` is false.
+with loading as materialized (select has_unindexed_week('-infinity', %(before)s) as is_so)
+select string_agg(int4send(store_key) || timestamptz_send(observed_at) || boolsend(is_active), ''::bytea),
+    not (select is_so from loading) as is_final
+from (
+    select given.store_key, last.observed_at, last.is_active
+    from unnest(%(store_keys)s::integer[]) given (store_key)
+    join store on store.store_key = given.store_key, lateral (
+        (select observed_at, is_active from observation o
+         where o.store_key = given.store_key and o.observed_at >= store.first_polled_at and o.observed_at < %(before)s
+         order by observed_at desc
+         limit 1)
+        union all
+        (select last_at, last_active from sealed_store s
+         where s.store_key = given.store_key and s.last_at < %(before)s
+         order by starts_at desc
+         limit 1)
+        order by observed_at desc
+        limit 1) last
+    where not (select is_so from loading)
+    union all
+    select store_key, last_poll_at, last_poll_active from store_now
+    where (select is_so from loading) and store_key = any(%(store_keys)s) and last_poll_at < %(before)s
+) found
 
--- name: known_digests
-select string_agg(int4send(store_key) || int8send(digest), ''::bytea) from store_now where store_key = any(%(store_keys)s)
+-- name: known_rows
+-- Store, digest and number of the state, from 1, of each row.
+select string_agg(int4send(store_key) || int8send(digest) || int4send(array_position(%(states)s::text[], state)), ''::bytea)
+from store_now where store_key = any(%(store_keys)s)
 
 -- name: lock_batch
 -- Under the lock of the report's row: changes get their ids in the order of the commits.
@@ -159,43 +192,57 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = 
     and r.id = b.report_id
 
 -- name: note_refresh
-insert into now_batch (report_id, batch_no, seq, import_id, committed_at, made_by, changes_at, refreshed_at)
-values (%(report_id)s, %(batch_no)s, %(seq)s, %(import_id)s, %(committed_at)s, %(made_by)s, %(changes_at)s, %(refreshed_at)s)
+insert into now_batch (report_id, batch_no, seq, import_id, committed_at, made_by, changes_at, refreshed_at, took)
+values (%(report_id)s, %(batch_no)s, %(seq)s, %(import_id)s, %(committed_at)s, %(made_by)s, %(changes_at)s, %(refreshed_at)s,
+    clock_timestamp() - %(refreshed_at)s)
 on conflict (report_id, batch_no) do update
 set seq = excluded.seq, import_id = excluded.import_id, committed_at = excluded.committed_at, made_by = excluded.made_by,
-    changes_at = excluded.changes_at, refreshed_at = excluded.refreshed_at
+    changes_at = excluded.changes_at, refreshed_at = excluded.refreshed_at, took = excluded.took
 
--- name: write_rows
--- Instants in microseconds since 1970; -1: none.
-with given as (
-    select store_key, state, instant_of(since_earliest) as since_earliest, instant_of(since_latest) as since_latest,
-        instant_of(last_poll) as last_poll_at, case when last_poll >= 0 then last_active end as last_poll_active,
-        instant_of(open_until) as open_until, instant_of(opens_at) as opens_at, instant_of(day_from) as day_from,
-        instant_of(counted) as counted_at, nullif(accrues, '') as accrues, up_us, down_us, down_open_us, inactive_polls,
-        nullif(usual_gap, -1) as usual_gap_us, nullif(fault, '') as fault, digest
-    from unnest(
-        %(store_key)s::integer[], %(state)s::text[], %(since_earliest)s::bigint[], %(since_latest)s::bigint[],
-        %(last_poll)s::bigint[], %(last_active)s::boolean[], %(open_until)s::bigint[], %(opens_at)s::bigint[],
-        %(day_from)s::bigint[], %(counted)s::bigint[], %(accrues)s::text[], %(up)s::bigint[], %(down)s::bigint[],
-        %(down_open)s::bigint[], %(inactive_polls)s::integer[], %(usual_gap)s::bigint[], %(fault)s::text[], %(digest)s::bigint[])
-        as row (store_key, state, since_earliest, since_latest, last_poll, last_active, open_until, opens_at, day_from,
-            counted, accrues, up_us, down_us, down_open_us, inactive_polls, usual_gap, fault, digest)
-), changed as (
-    insert into now_change (at, store_key, was, state, since_earliest, since_latest)
-    select %(refreshed_at)s, given.store_key, was.state, given.state, given.since_earliest, given.since_latest
-    from given join store_now was using (store_key)
-    where was.state <> given.state
-    order by given.store_key
-)
-insert into store_now (store_key, batch_no, state, since_earliest, since_latest, last_poll_at, last_poll_active, open_until,
-    opens_at, day_from, counted_at, accrues, up_us, down_us, down_open_us, inactive_polls, usual_gap_us, fault, digest)
-select store_key, %(batch_no)s, state, since_earliest, since_latest, last_poll_at, last_poll_active, open_until, opens_at,
-    day_from, counted_at, accrues, up_us, down_us, down_open_us, inactive_polls, usual_gap_us, fault, digest
-from given
-on conflict (store_key) do update
-set batch_no = excluded.batch_no, state = excluded.state, since_earliest = excluded.since_earliest,
-    since_latest = excluded.since_latest, last_poll_at = excluded.last_poll_at, last_poll_active = excluded.last_poll_active,
-    open_until = excluded.open_until, opens_at = excluded.opens_at, day_from = excluded.day_from,
-    counted_at = excluded.counted_at, accrues = excluded.accrues, up_us = excluded.up_us, down_us = excluded.down_us,
-    down_open_us = excluded.down_open_us, inactive_polls = excluded.inactive_polls, usual_gap_us = excluded.usual_gap_us,
-    fault = excluded.fault, digest = excluded.digest
+-- name: tell_refreshed
+-- The scheduler then evaluates the alert rules.
+select pg_notify('live_state_refreshed', '')
+
+-- name: lags
+-- Whether a batch waits for data that it has not seen.
+select exists (select from now_batch n, ledger_head head where n.seq <> head.data_cut)
+
+-- name: insert_rows
+-- New stores, whose rows are written like the others.
+insert into store_now (store_key, batch_no, state, day_from, counted_at, up_us, down_us, down_open_us, inactive_polls, digest)
+select store_key, %(batch_no)s, 'unknown', %(refreshed_at)s, %(refreshed_at)s, 0, 0, 0, 0, 0
+from unnest(%(store_key)s::integer[]) as row (store_key)
+on conflict do nothing
+
+-- name: update_rows
+-- An update takes half the time of an upsert, which locks each row first. Values are taken from their arrays by the place of
+-- the row's key: that takes half the time of unnesting all arrays. The inner select hides the number of keys from the planner,
+-- which otherwise reads the whole table for each batch. Instants: -infinity means none. `state` counts from 0, `accrues` and
+-- `fault` from 1; 0: none of these two.
+update store_now n
+set batch_no = %(batch_no)s, state = (%(states)s::text[])[(%(state)s::bigint[])[row.place] + 1],
+    since_earliest = nullif((%(since_earliest)s::timestamptz[])[row.place], '-infinity'),
+    since_latest = nullif((%(since_latest)s::timestamptz[])[row.place], '-infinity'),
+    last_poll_at = nullif((%(last_poll)s::timestamptz[])[row.place], '-infinity'),
+    last_poll_active = case when (%(last_poll)s::timestamptz[])[row.place] > '-infinity'
+        then (%(last_active)s::bigint[])[row.place] <> 0 end,
+    open_from = nullif((%(open_from)s::timestamptz[])[row.place], '-infinity'),
+    open_until = nullif((%(open_until)s::timestamptz[])[row.place], '-infinity'),
+    opens_at = nullif((%(opens_at)s::timestamptz[])[row.place], '-infinity'),
+    day_from = (%(day_from)s::timestamptz[])[row.place], counted_at = (%(counted)s::timestamptz[])[row.place],
+    accrues = ('{up,down}'::text[])[(%(accrues)s::bigint[])[row.place]],
+    up_us = (%(up_us)s::bigint[])[row.place], down_us = (%(down_us)s::bigint[])[row.place],
+    down_open_us = (%(down_open_us)s::bigint[])[row.place], inactive_polls = (%(inactive_polls)s::bigint[])[row.place],
+    usual_gap_us = nullif((%(usual_gap_us)s::bigint[])[row.place], -1),
+    fault = (%(faults)s::text[])[(%(fault)s::bigint[])[row.place]], digest = (%(digest)s::bigint[])[row.place]
+from unnest((select %(store_key)s::integer[])) with ordinality as row (store_key, place)
+where n.store_key = row.store_key
+
+-- name: insert_changes
+-- `was` counts from 1, `state` from 0.
+insert into now_change (at, store_key, was, state, since_earliest, since_latest)
+select %(refreshed_at)s, store_key, (%(states)s::text[])[was], (%(states)s::text[])[state + 1],
+    nullif(since_earliest, '-infinity'), nullif(since_latest, '-infinity')
+from unnest(%(store_key)s::integer[], %(was)s::bigint[], %(state)s::bigint[], %(since_earliest)s::timestamptz[],
+    %(since_latest)s::timestamptz[]) as row (store_key, was, state, since_earliest, since_latest)
+order by store_key

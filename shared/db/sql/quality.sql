@@ -70,13 +70,15 @@ order by hashint4(store_key), store_key limit %(stores)s
 select store_key, day_of_week, opens, closes from business_hours where store_key = any(%(store_keys)s)
 
 -- name: sample_polls
--- One value of fixed-width records, sorted by store; a store polled more than hourly gives its newest polls only.
+-- One value of fixed-width records, sorted by store; a store polled more than hourly gives its newest polls only. None while
+-- another load has an unindexed week there: each of these searches would read the whole week.
 select string_agg(int4send(index::int - 1) || timestamptz_send(observed_at), ''::bytea order by index, observed_at)
 from unnest(%(store_keys)s::integer[]) with ordinality wanted (store_key, index), lateral (
     select observed_at from observation
     where observation.store_key = wanted.store_key
         and observed_at > %(newest)s::timestamptz - interval '8 days' and observed_at <= %(newest)s
     order by observed_at desc limit %(polls)s) poll
+where not (select has_unindexed_week(%(newest)s::timestamptz - interval '8 days', %(newest)s))
 
 -- name: look_alikes
 -- Ids that differ only in case or in leading zeros of a number, if one of them is given: how many pairs, and the first.

@@ -49,7 +49,8 @@ set request_sha256 = excluded.request_sha256, report_id = excluded.report_id, cr
 -- no caller.
 insert into idempotency (created_by, key, request_sha256, report_id)
 select '', encode(sha256(convert_to(jsonb_build_array(
-    data_cut, as_of, policy, policy_version, detail, windows, formats, file_kinds, stores, scope, tzdata_accepted)::text, 'UTF8')), 'hex'), '', id
+    data_cut, as_of, policy, policy_version, detail, windows, formats, file_kinds, stores, scope, tzdata_accepted,
+    exclude_reasons)::text, 'UTF8')), 'hex'), '', id
 from report where id = %(report_id)s
 on conflict (created_by, key) do update set report_id = excluded.report_id
 
@@ -60,6 +61,7 @@ select id from report
 where data_cut = %(accepted_seq)s and as_of = %(as_of)s and policy = %(policy)s and policy_version = %(policy_version)s
   and detail = %(detail)s and windows = %(windows)s and formats = %(formats)s and file_kinds = %(files)s
   and stores is not distinct from %(stores)s and scope is not distinct from %(scope)s
+  and exclude_reasons = %(exclude_reasons)s::text[]
   and tzdata_accepted = %(tzdata_version)s
   and not exists (select from report_failed_store where report_id = report.id)
   and state in ('queued', 'running', 'succeeded') and id <> all(%(unusable)s)
@@ -120,53 +122,84 @@ where not exists (
 
 -- name: insert_report
 insert into report (id, as_of, policy, policy_version, detail, windows, formats, file_kinds, stores, scope, data_cut, created_by,
-    request_id, traceparent, tzdata_accepted)
+    request_id, traceparent, tzdata_accepted, exclude_reasons)
 values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows)s, %(formats)s, %(files)s, %(stores)s,
-    %(scope)s, %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s, %(tzdata_version)s)
+    %(scope)s, %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s, %(tzdata_version)s,
+    %(exclude_reasons)s)
 
 -- name: batch_ranges
--- Ranges of store_id in byte order, so that the file is the concatenation of its parts.
+-- Ranges of store_id in byte order, so that the file is the concatenation of its parts. Borders depend on the stores that came
+-- first: a later store joins the range that its id falls into. So it moves no border elsewhere, and workers keep what they
+-- remember (decision 49). A range that has become a quarter too large is divided evenly. Once the fleet has grown by a
+-- quarter, all borders are drawn again.
+with known as materialized (
+    select store_id, polled_since_seq from store where polled_since_seq <= %(accepted_seq)s
+), brought as (
+    select polled_since_seq as seq, sum(count(*)) over (order by polled_since_seq) as stores, sum(count(*)) over () as total
+    from known group by 1
+), first as materialized (
+    select min(seq) as seq from brought where stores >= least(total, floor(power(1.25, floor(ln(total) / ln(1.25)))))
+), placed as (
+    select store_id, greatest(0, count(*) filter (where polled_since_seq <= first.seq) over (order by store_id) - 1)
+        / %(batch_stores)s as place
+    from known, first
+), counted as (
+    select store_id, place, row_number() over same - 1 as number, count(*) over (partition by place) as stores
+    from placed window same as (partition by place order by store_id)
+)
 select min(store_id), max(store_id), count(*)
 from (
-    select store_id, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
-    from store
-    where polled_since_seq <= %(accepted_seq)s
-) numbered
-group by batch_no
-order by batch_no
+    select store_id, place, case when stores > %(batch_stores)s + %(batch_stores)s / 4
+        then number * ceil(stores::numeric / %(batch_stores)s)::bigint / stores else 0 end as piece
+    from counted
+) divided
+group by place, piece
+order by place, piece
 
 -- name: insert_ranges
-insert into report_batch (report_id, batch_no, first_id, last_id, stores, is_short, due_at)
-select %(id)s, place - 1, first_id, last_id, stores,
-    stores <= %(short_stores)s and cardinality(%(range_stores)s::integer[]) = 1, clock_timestamp() + %(republish)s
-from unnest(%(first_ids)s::text[], %(last_ids)s::text[], %(range_stores)s::integer[])
-    with ordinality range (first_id, last_id, stores, place)
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, is_short, home, due_at)
+select %(id)s, place - 1, first_id, last_id, stores, is_short,
+    case when not is_short then home_of(first_id, array(select presence from present_worker)) end,
+    clock_timestamp() + %(republish)s
+from (
+    select *, stores <= %(short_stores)s and cardinality(%(range_stores)s::integer[]) = 1 as is_short
+    from unnest(%(first_ids)s::text[], %(last_ids)s::text[], %(range_stores)s::integer[])
+        with ordinality range (first_id, last_id, stores, place)
+) range
 
 -- name: insert_chosen
 -- Like `insert_ranges`, for some of the stores: each batch lists its own.
-insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, is_short, due_at)
-select %(id)s, batch_no, min(store_id), max(store_id), count(*), array_agg(store_key order by store_id),
-    count(*) <= %(short_stores)s and count(*) over () = 1, clock_timestamp() + %(republish)s
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, is_short, home, due_at)
+select %(id)s, batch_no, first_id, last_id, stores, store_keys, is_short,
+    case when not is_short then home_of(first_id, array(select presence from present_worker)) end,
+    clock_timestamp() + %(republish)s
 from (
-    select store_id, store_key, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
-    from store
-    where polled_since_seq <= %(accepted_seq)s
-      and (%(ids)s::text[] is null or store_id = any(%(ids)s::text[]))
-      and (%(labels)s::jsonb is null or labels @> %(labels)s::jsonb)
-      and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb)
-) numbered
-group by batch_no
+    select batch_no, min(store_id) as first_id, max(store_id) as last_id, count(*) as stores,
+        array_agg(store_key order by store_id) as store_keys,
+        count(*) <= %(short_stores)s and count(*) over () = 1 as is_short
+    from (
+        select store_id, store_key, (row_number() over (order by store_id) - 1) / %(batch_stores)s as batch_no
+        from store
+        where polled_since_seq <= %(accepted_seq)s
+          and (%(ids)s::text[] is null or store_id = any(%(ids)s::text[]))
+          and (%(labels)s::jsonb is null or labels @> %(labels)s::jsonb)
+          and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb)
+    ) numbered
+    group by batch_no
+) range
 
 -- name: copy_batches
 -- The same stores as in another report.
-insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, is_short, due_at)
-select %(id)s, batch_no, first_id, last_id, stores, store_keys, is_short, clock_timestamp() + %(republish)s
+insert into report_batch (report_id, batch_no, first_id, last_id, stores, store_keys, is_short, home, due_at)
+select %(id)s, batch_no, first_id, last_id, stores, store_keys, is_short,
+    case when not is_short then home_of(first_id, array(select presence from present_worker)) end,
+    clock_timestamp() + %(republish)s
 from report_batch where report_id = %(batches_of)s
 
 -- name: report_to_revise
 -- `first_id`: of its chain of revisions. `cut`: the ledger number at which it was read.
 select id, coalesce(revision_of, id) as first_id, state, as_of, policy, policy_version, detail, windows, formats,
-    file_kinds as files, stores, scope, data_cut, coalesce(read_cut, data_cut) as cut
+    file_kinds as files, stores, scope, exclude_reasons, data_cut, coalesce(read_cut, data_cut) as cut
 from report
 where id = %(id)s and kind = 'report' and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
 
@@ -187,6 +220,7 @@ update report
 set revision_of = %(first_id)s, pinned_cut = %(pinned_cut)s,
     revision = 1 + (select max(revision) from report other where other.id = %(first_id)s or other.revision_of = %(first_id)s)
 where id = %(id)s
+returning revision
 
 -- name: insert_empty_batch
 insert into report_batch (report_id, batch_no, stores, is_short, due_at)
@@ -194,18 +228,20 @@ select %(id)s, 0, 0, true, clock_timestamp() + %(republish)s
 where not exists (select from report_batch where report_id = %(id)s)
 
 -- name: count_batches
-select count(*) as batches, coalesce(sum(stores), 0) as stores, bool_or(is_short) as is_short from report_batch where report_id = %(id)s
+select coalesce(sum(stores), 0) as stores, bool_or(is_short) as is_short,
+    array_agg(home order by batch_no) as homes
+from report_batch where report_id = %(id)s
 
 -- name: get_reports
 -- Each id with the scope of its caller; `place` is its position in the lists.
 select asked.place, r.id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, failed_stores, files, file_kinds, revision, revision_of, pinned_cut, facts_only_first,
-    facts_only_last
+    stores_done, stores_failed, failed_stores, files, file_kinds, exclude_reasons, revision, revision_of, pinned_cut,
+    facts_only_first, facts_only_last
 from unnest(%(ids)s::uuid[], %(scopes)s::jsonb[]) with ordinality asked (id, scope, place)
 join report_shown r on r.id = asked.id
 join report_failures f on f.report_id = r.id
-join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
+join (select id as own_id, file_kinds, exclude_reasons, revision, revision_of, pinned_cut from report) own on own_id = r.id
 cross join lateral (
     select min(facts_only_first) as facts_only_first, max(facts_only_last) as facts_only_last
     from report_batch where report_id = r.id) facts_only
@@ -215,10 +251,10 @@ where asked.scope is null or r.scope @> asked.scope
 -- Without the names of failed stores: only the report itself lists them.
 select id, state, as_of, policy, policy_version, detail, windows, formats, ids_given, labels, data_cut as accepted_seq,
     coalesce(tzdata_version, tzdata_accepted) as tzdata_version, created_at, started_at, finished_at, error, stores_total,
-    stores_done, stores_failed, '[]'::jsonb as failed_stores, files, file_kinds, revision, revision_of, pinned_cut, facts_only_first,
-    facts_only_last
+    stores_done, stores_failed, '[]'::jsonb as failed_stores, files, file_kinds, exclude_reasons, revision, revision_of, pinned_cut,
+    facts_only_first, facts_only_last
 from report_shown r join report_failures f on f.report_id = r.id
-join (select id as own_id, file_kinds, revision, revision_of, pinned_cut from report) own on own_id = r.id
+join (select id as own_id, file_kinds, exclude_reasons, revision, revision_of, pinned_cut from report) own on own_id = r.id
 cross join lateral (
     select min(facts_only_first) as facts_only_first, max(facts_only_last) as facts_only_last
     from report_batch where report_id = r.id) facts_only
@@ -235,6 +271,12 @@ limit %(limit)s
 update report set state = 'running', started_at = clock_timestamp() where id = %(id)s and state = 'queued'
 
 -- name: claim_batch
+with started as (
+    update report set state = 'running', started_at = clock_timestamp()
+    from report_batch b
+    where report.id = %(report_id)s and report.state = 'queued' and b.report_id = report.id and b.batch_no = %(batch_no)s
+      and b.state = 'pending' and b.due_since <= clock_timestamp() and b.burnt < %(max_attempts)s
+)
 update report_batch b
 set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(worker)s,
     presence = %(presence)s, claim_id = %(claim_id)s, lease_until = clock_timestamp() + %(lease)s
@@ -245,12 +287,15 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and r.id = b.rep
   and ((b.state = 'pending' and b.due_since <= clock_timestamp()) or (b.state = 'leased' and b.lease_until < clock_timestamp()))
 returning b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day, r.force
+    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day, r.exclude_reasons, r.force
 
 -- name: claim_next
--- Reports come first, then live state, facts and their exports. The line of keys with the fewest leases (batches and merges) comes first. A random draw
+-- Reports come first, then live state, weeks that late polls wait for, facts and their exports, insights, and
+-- sealing. The line of keys with the fewest leases (batches and merges) comes first. A random draw
 -- decides between equals, which needs no row that all claims would update. Within a line: the oldest report, in the order
--- of its batches. With `only_short` only short work. Two workers that claim at the same time skip each other's rows.
+-- of its batches. Batches at home here, or nowhere, come before those of other workers, which are taken only if they were
+-- not claimed within `grace`, and from the last one on: so the same ones are taken each time. With `only_short` only short
+-- work. Two workers that claim at the same time skip each other's rows.
 with recursive line (key_line) as (
     (select key_line from report where state in ('queued', 'running') order by key_line limit 1)
     union all
@@ -266,12 +311,17 @@ with recursive line (key_line) as (
     ) held (id)
     join report r using (id)
     group by r.key_line
-), turn as materialized (
-    select line.key_line, kind.name as kind
-    from line left join in_hand using (key_line) cross join
-        (values (1, 'report'), (2, 'now'), (3, 'facts'), (4, 'facts_export')) kind (place, name)
+), drawn as materialized (
+    select line.key_line, coalesce(leases, 0) as leases, random() as draw
+    from line left join in_hand using (key_line)
     where line.key_line is not null
-    order by kind.place, coalesce(leases, 0), random()
+), turn as materialized (
+    select key_line, kind.name as kind, of_others
+    from drawn cross join
+        (values (1, 'report'), (2, 'now'), (3, 'unseal'), (4, 'facts'), (5, 'facts_export'), (6, 'insights'),
+            (7, 'seal')) kind (place, name)
+        cross join (values (false), (true)) whose (of_others)
+    order by kind.place, leases, draw, of_others
 ), next as materialized (
     select found.report_id, found.batch_no
     from turn, lateral (
@@ -280,7 +330,9 @@ with recursive line (key_line) as (
             select report_id, batch_no from report_batch
             where report_id = r.id and state = 'pending' and due_since <= clock_timestamp()
               and burnt < %(max_attempts)s and (is_short or not %(only_short)s)
-            order by batch_no
+              and coalesce(home <> %(presence)s::integer, home is not null) = turn.of_others
+              and (not turn.of_others or due_since < clock_timestamp() - %(grace)s::interval)
+            order by case when turn.of_others then -batch_no else batch_no end
             limit 1
             for update skip locked
         ) first
@@ -289,6 +341,9 @@ with recursive line (key_line) as (
         limit 1
     ) found
     limit 1
+), started as (
+    update report set state = 'running', started_at = clock_timestamp()
+    from next where report.id = next.report_id and report.state = 'queued'
 )
 update report_batch b
 set state = 'leased', attempt = b.attempt + 1, burnt = b.burnt + 1, worker = %(worker)s, presence = %(presence)s,
@@ -297,7 +352,14 @@ from next, report r
 where b.report_id = next.report_id and b.batch_no = next.batch_no and r.id = b.report_id and b.state = 'pending'
 returning b.report_id, b.batch_no, b.attempt, b.burnt >= %(max_attempts)s as is_last, r.request_id, r.traceparent,
     b.first_id, b.last_id, b.stores, b.store_keys, r.as_of, r.policy, r.detail, r.windows, r.data_cut, r.tzdata_accepted,
-    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day, r.force
+    r.file_kinds, r.pinned_cut, r.kind, r.first_day, r.last_day, r.exclude_reasons, r.force
+
+-- name: home_grace_left
+-- Seconds until any worker may take a batch that is at home elsewhere. No row if it is not waiting for its home.
+select extract(epoch from due_since + %(grace)s::interval - clock_timestamp())::float8
+from report_batch
+where report_id = %(report_id)s and batch_no = %(batch_no)s and state = 'pending' and home is not null
+  and home is distinct from %(presence)s::integer and due_since > clock_timestamp() - %(grace)s::interval
 
 -- name: renew_batch
 update report_batch set lease_until = clock_timestamp() + %(lease)s
@@ -311,7 +373,10 @@ update report_batch b
 set state = 'done', lease_until = null, part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
     data_cut = %(read_seq)s, failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
     outages_part = %(outages_part)s, outages_size_bytes = %(outages_size_bytes)s, outages_sha256 = %(outages_sha256)s,
-    outages_rows = %(outages_rows)s, facts_only_first = %(facts_only_first)s, facts_only_last = %(facts_only_last)s, error = null
+    outages_rows = %(outages_rows)s, summary_part = %(summary_part)s, summary_size_bytes = %(summary_size_bytes)s,
+    summary_sha256 = %(summary_sha256)s, summary_rows = %(summary_rows)s, reasons_attempt = b.attempt, reasons_part = %(reasons_part)s,
+    reasons_size_bytes = %(reasons_size_bytes)s, reasons_sha256 = %(reasons_sha256)s, reasons_rows = %(reasons_rows)s,
+    facts_only_first = %(facts_only_first)s, facts_only_last = %(facts_only_last)s, error = null
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
   and r.id = b.report_id and r.state = 'running'
@@ -368,7 +433,8 @@ select max(data_cut) from report_batch where report_id = %(report_id)s
 -- name: stale_batches
 -- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time range,
 -- hours, zones, and adjustments of hours. Changes outside that range do not matter; an adjustment without bounds touches
--- all of it. Labels decide which calendars and closures apply, so they matter once there is any adjustment. A change that
+-- all of it. Labels decide which calendars and closures apply, so they matter once there is any adjustment, and for a report
+-- that adds up stores by label (`by_labels`). A change that
 -- the ledger may have forgotten counts.
 select b.round, b.batch_no, b.first_id, b.last_id, b.stores, b.store_keys
 from report_batch b
@@ -377,8 +443,8 @@ where b.report_id = %(report_id)s and (
     or exists (
         select from import_chunk chunk join import on import.id = chunk.import_id
         where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
-          and (import.kind in ('hours', 'timezones')
-               or (import.kind = 'labels' and (select adjusted_seq from ledger_head) > 0)
+          and (import.kind in ('hours', 'timezones', 'stores')
+               or (import.kind = 'labels' and (%(by_labels)s or (select adjusted_seq from ledger_head) > 0))
                or (import.kind in ('special_hours', 'lifetimes', 'closures', 'calendars')
                    and coalesce(chunk.min_at <= %(to_time)s, true) and coalesce(chunk.max_at >= %(from_time)s, true))
                or (import.kind = 'polls' and chunk.min_at <= %(to_time)s and chunk.max_at >= %(from_time)s))))
@@ -394,7 +460,10 @@ update report_batch b
 set part = %(part)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s, data_cut = %(read_seq)s,
     failed_stores = %(failed_stores)s, left_out = %(left_out)s, tzdata_version = %(tzdata_version)s,
     outages_part = %(outages_part)s, outages_size_bytes = %(outages_size_bytes)s, outages_sha256 = %(outages_sha256)s,
-    outages_rows = %(outages_rows)s, facts_only_first = %(facts_only_first)s, facts_only_last = %(facts_only_last)s
+    outages_rows = %(outages_rows)s, summary_part = %(summary_part)s, summary_size_bytes = %(summary_size_bytes)s,
+    summary_sha256 = %(summary_sha256)s, summary_rows = %(summary_rows)s, reasons_attempt = b.attempt, reasons_part = %(reasons_part)s,
+    reasons_size_bytes = %(reasons_size_bytes)s, reasons_sha256 = %(reasons_sha256)s, reasons_rows = %(reasons_rows)s,
+    facts_only_first = %(facts_only_first)s, facts_only_last = %(facts_only_last)s
 from report r
 where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
@@ -405,15 +474,15 @@ where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.state = 'd
 update report_batch b
 set state = 'pending', part = null, burnt = 0, due_at = clock_timestamp(), due_since = clock_timestamp()
 from report r
-where b.report_id = %(report_id)s and (b.part = any(%(parts)s) or b.outages_part = any(%(parts)s)) and b.state = 'done'
+where b.report_id = %(report_id)s and %(parts)s && array[b.part, b.outages_part, b.reasons_part, b.summary_part] and b.state = 'done'
   and r.id = b.report_id and r.finalise_attempt = %(attempt)s and r.state = 'running'
 
 -- name: report_fields
-select as_of, policy, detail, windows, data_cut, tzdata_accepted, file_kinds, pinned_cut, kind, first_day, last_day
+select as_of, policy, detail, windows, data_cut, tzdata_accepted, file_kinds, pinned_cut, kind, first_day, last_day, exclude_reasons
 from report where id = %(report_id)s
 
 -- name: report_facts
-select as_of, policy, policy_version, detail, windows, formats, file_kinds as files, stores, scope,
+select as_of, policy, policy_version, detail, windows, formats, file_kinds as files, stores, scope, exclude_reasons,
        (select max(data_cut) from report_batch where report_id = report.id) as read_seq,
        (select coalesce(sum(failed_stores), 0)::bigint from report_batch where report_id = report.id) as stores_failed
 from report where id = %(report_id)s
@@ -450,11 +519,22 @@ from report_batch where report_id = %(report_id)s order by batch_no
 select outages_part, outages_size_bytes, outages_sha256, batch_no, outages_rows, 'outages' as kind
 from report_batch where report_id = %(report_id)s order by batch_no
 
--- name: without_outages
--- Batches of a report with outages that a worker of the release before has run.
+-- name: list_reasons_parts
+select reasons_part, reasons_size_bytes, reasons_sha256, batch_no, reasons_rows, 'reasons' as kind
+from report_batch where report_id = %(report_id)s order by batch_no
+
+-- name: list_summary_parts
+select summary_part, summary_size_bytes, summary_sha256, batch_no, summary_rows, 'summary' as kind
+from report_batch where report_id = %(report_id)s order by batch_no
+
+-- name: without_parts
+-- Batches of a report with further files or excluded reasons that a worker of the release before has run.
 select batch_no, first_id, last_id, stores, store_keys from report_batch b
-where report_id = %(report_id)s and outages_part is null
-  and exists (select from report where id = b.report_id and 'outages' = any(file_kinds))
+where report_id = %(report_id)s and exists (
+    select from report where id = b.report_id
+        and ((outages_part is null and 'outages' = any(file_kinds)) or (summary_part is null and 'summary' = any(file_kinds))
+            or (reasons_part is null and 'reasons' = any(file_kinds))
+            or (exclude_reasons <> '{}' and reasons_attempt is distinct from attempt)))
 order by batch_no
 
 -- name: other_tzdata
@@ -602,7 +682,7 @@ select r.id,
            when r.state = 'succeeded' then (select array_agg(object) from report_file where report_id = r.id)
            when r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s then
                (select coalesce(array_agg(object) filter (where object is not null), '{}')
-                from report_batch b, unnest(array[b.part, b.outages_part]) object where b.report_id = r.id)
+                from report_batch b, unnest(array[b.part, b.outages_part, b.reasons_part, b.summary_part]) object where b.report_id = r.id)
            else '{}'
        end as wanted
 from report r where r.id = any(%(ids)s)
@@ -623,7 +703,9 @@ union all
 select r.id, r.as_of, part.kind, null, b.batch_no, part.key, part.size_bytes, part.sha256
 from report r join report_batch b on b.report_id = r.id, lateral (values
     ('report', b.part, b.size_bytes, b.sha256),
-    ('outages', b.outages_part, b.outages_size_bytes, b.outages_sha256)) part (kind, key, size_bytes, sha256)
+    ('outages', b.outages_part, b.outages_size_bytes, b.outages_sha256),
+    ('reasons', b.reasons_part, b.reasons_size_bytes, b.reasons_sha256),
+    ('summary', b.summary_part, b.summary_size_bytes, b.summary_sha256)) part (kind, key, size_bytes, sha256)
 where part.key is not null and b.state = 'done'
   and (r.state in ('queued', 'running') or (r.state = 'failed' and r.finished_at > clock_timestamp() - %(ttl)s))
 order by report_id, batch_no, kind, format

@@ -11,12 +11,12 @@ select count(*) from report_schedule where key_line(created_by) = key_line(%(cre
 select key_line(%(created_by)s)
 
 -- name: insert
-insert into report_schedule (id, name, cron, timezone, report, webhook_url, s3_prefix, scope, due_at, created_by)
-values (%(id)s, %(name)s, %(cron)s, %(timezone)s, %(report)s, %(webhook_url)s, %(s3_prefix)s, %(scope)s, %(due_at)s,
+insert into report_schedule (id, name, cron, timezone, report, webhook_url, s3_prefix, channels, scope, due_at, created_by)
+values (%(id)s, %(name)s, %(cron)s, %(timezone)s, %(report)s, %(webhook_url)s, %(s3_prefix)s, %(channels)s, %(scope)s, %(due_at)s,
     %(created_by)s)
 
 -- name: list
-select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, error, due_at, created_by, created_at
+select id, name, cron, timezone, report, webhook_url, s3_prefix, channels, scope, state, error, due_at, created_by, created_at
 from report_schedule
 where (%(id)s::uuid is null or id = %(id)s) and (%(before_id)s::uuid is null or id < %(before_id)s)
   and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb)
@@ -30,7 +30,7 @@ where id = %(id)s and (%(scope)s::jsonb is null or scope @> %(scope)s::jsonb) fo
 -- name: change
 update report_schedule
 set name = %(name)s, cron = %(cron)s, timezone = %(timezone)s, report = %(report)s, webhook_url = %(webhook_url)s,
-    s3_prefix = %(s3_prefix)s, state = %(state)s, error = case when %(state)s = 'failed' then error end,
+    s3_prefix = %(s3_prefix)s, channels = %(channels)s, state = %(state)s, error = case when %(state)s = 'failed' then error end,
     due_at = %(due_at)s
 where id = %(id)s
 
@@ -61,7 +61,7 @@ for update skip locked
 
 -- name: read_due
 -- With whether its maker's key, or a successor, is valid.
-select id, name, cron, timezone, report, webhook_url, s3_prefix, scope, state, error, due_at, created_by, created_at,
+select id, name, cron, timezone, report, webhook_url, s3_prefix, channels, scope, state, error, due_at, created_by, created_at,
     clock_timestamp() as now,
     (with recursive line as (
          select prefix, revoked_at, expires_at from api_key where prefix = s.created_by

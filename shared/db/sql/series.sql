@@ -16,42 +16,25 @@ order by name nulls last
 -- name: newest_poll
 select latest_observed_at from ledger_head
 
--- name: read_in_parallel
--- The planner takes the groups for as many as the stores, and then reads with one process. Measured for a month of 36,780
--- stores by 20 groups: 0.4 s of processor time, which two processes share.
-select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true)
+-- name: unpacked_months
+-- The first and last dates of the months whose facts are not in `packed_day` as they are.
+select month, (month + interval '1 month' - interval '1 day')::date from facts_month
+where policy = %(policy)s and month between date_trunc('month', %(first)s::date)::date and %(last)s
+    and packed_version is distinct from version
 
--- name: sums
--- `groups` holds the number of each store's group by its key; 0: not chosen. An array is quicker than a join: 0.4 instead of
--- 0.7 s for a month of 36,780 stores. `store_keys` null: all of them.
-select (%(groups)s::smallint[])[store_key] as group_no, local_date - date '1970-01-01', count(*),
-    count(*) filter (where scheduled_us > 0), sum(excluded_us)::bigint, sum(open_us)::bigint, sum(up_us)::bigint,
-    sum(down_us)::bigint, sum(outages)::bigint
-from store_day
-where policy = %(policy)s and local_date between %(first)s and %(last)s and local_date <> all(%(touched_dates)s::date[])
-    and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
-group by 1, 2
-
--- name: sums_by_store
-select store_key, sum(up_us)::bigint, sum(down_us)::bigint
-from store_day
-where policy = %(policy)s and local_date between %(first)s and %(last)s and local_date <> all(%(touched_dates)s::date[])
-    and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
-group by store_key
-
--- name: sums_of_cells_by_store
-select store_key, sum(up_us)::bigint, sum(down_us)::bigint
-from unnest(%(cell_keys)s::integer[], %(cell_dates)s::date[]) cell (store_key, local_date)
-join store_day using (store_key, local_date)
+-- name: packed_days
+select local_date - date '1970-01-01', records from packed_day
 where policy = %(policy)s and local_date between %(first)s and %(last)s
-group by store_key
+    and local_date - date '1970-01-01' <> all(%(touched)s)
+    and date_trunc('month', local_date)::date <> all(%(unpacked)s::date[])
 
--- name: sums_of_cells
--- Of the facts of some stores on some dates, the columns of `sums`.
-select (%(groups)s::smallint[])[store_key] as group_no, local_date - date '1970-01-01', count(*),
-    count(*) filter (where scheduled_us > 0), sum(excluded_us)::bigint, sum(open_us)::bigint, sum(up_us)::bigint,
-    sum(down_us)::bigint, sum(outages)::bigint
-from unnest(%(cell_keys)s::integer[], %(cell_dates)s::date[]) cell (store_key, local_date)
-join store_day using (store_key, local_date)
+-- name: pack
+-- The same from the source: a row per date, or per month for few stores. `store_keys` null: all of them. The days are those of
+-- the records, in the same order.
+select string_agg(int4send(local_date - date '1970-01-01'), ''::bytea),
+    string_agg(fact_record(store_key, 1::smallint, excluded_us, open_us, up_us, down_us, outages), ''::bytea)
+from store_day
 where policy = %(policy)s and local_date between %(first)s and %(last)s
-group by 1, 2
+    and local_date - date '1970-01-01' <> all(%(touched)s)
+    and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+group by case when %(by_month)s then date_trunc('month', local_date) else local_date end

@@ -39,6 +39,28 @@ where found.name = %(name)s and found.ago = %(ago)s
 order by store.store_id
 limit %(limit)s
 
+-- name: of_report
+-- Both periods of each level, in total, and by store for the stores of a report; levels that the report's key may see. A
+-- change of terms takes the numbers away until the next evaluation.
+with chosen as materialized (
+    select unnest(store_keys) as store_key from report_batch where report_id = %(report_id)s
+    union all
+    select store.store_key from report_batch b
+    join store on store.store_id between b.first_id and b.last_id and store.polled_since_seq is not null
+    where b.report_id = %(report_id)s and b.store_keys is null
+), result as (
+    select r.*, level.target from service_level level join service_level_result r using (name, revision)
+    where %(scope)s::jsonb is null or level.labels @> %(scope)s::jsonb
+)
+select name as level, target, ago, first_day, last_day, through, as_of, evaluated_at, '' as store_id, state, counted_us,
+    down_us, last_counted_us, last_down_us, ahead_us, days_missing
+from result
+union all
+select name, target, ago, first_day, last_day, through, as_of, evaluated_at, store.store_id, found.state, found.counted_us,
+    found.down_us, found.last_counted_us, found.last_down_us, found.ahead_us, found.days_missing
+from result join service_level_store found using (name, ago) join chosen using (store_key) join store using (store_key)
+order by level, ago, store_id
+
 -- name: count_due
 select count(*) from service_level where due_at <= clock_timestamp()
 

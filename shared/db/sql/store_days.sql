@@ -1,18 +1,5 @@
 -- Daily facts, and what has changed since they were computed.
 
--- name: insert_job
-insert into report (id, kind, first_day, last_day, as_of, policy, policy_version, windows, formats, data_cut, created_by,
-    request_id, traceparent, tzdata_accepted)
-values (%(id)s, 'facts', %(first_day)s, %(last_day)s, %(as_of)s, %(policy)s, %(policy_version)s, '{}', '{}', %(accepted_seq)s,
-    %(created_by)s, %(request_id)s, %(traceparent)s, %(tzdata_version)s)
-
--- name: get_job
-select id, state, policy, first_day, last_day, as_of, created_at, started_at, finished_at, error,
-    (select coalesce(sum(stores), 0)::bigint from report_batch where report_id = report.id) as stores_total,
-    (select coalesce(sum(stores), 0)::bigint from report_batch where report_id = report.id and state = 'done') as stores_done,
-    (select coalesce(sum(failed_stores), 0)::bigint from report_batch where report_id = report.id) as stores_failed
-from report where id = %(id)s and kind = 'facts'
-
 -- name: list_jobs
 -- Ids grow with the time of creation.
 select id, state, policy, first_day, last_day, as_of, created_at, started_at, finished_at, error,
@@ -24,10 +11,6 @@ where kind = 'facts' and (%(before_id)s::uuid is null or id < %(before_id)s)
     and (%(state)s::text is null or state = %(state)s) and (%(policy)s::text is null or policy = %(policy)s)
 order by id desc
 limit %(limit)s
-
--- name: cancel_job
-update report set state = 'canceled', finished_at = clock_timestamp()
-where id = %(id)s and kind = 'facts' and state in ('queued', 'running')
 
 -- name: nightly_due
 -- Whether no job of today (UTC) was accepted by the scheduler for this policy yet, and there are stores; and the date.
@@ -42,10 +25,6 @@ select not exists (
 -- Of two schedulers, one at a time.
 select pg_advisory_xact_lock(hashtextextended('uptill.facts', 0))
 
--- name: marks
-select store_key, seq, last_day, policy_version, tzdata_version from store_day_mark
-where policy = %(policy)s and store_key = any(%(store_keys)s)
-
 -- name: mark_groups
 -- Marks that are alike, with the keys of their stores as packed integers. Null: of every store.
 select seq, last_day, policy_version, tzdata_version, string_agg(int4send(store_key), ''::bytea) from store_day_mark
@@ -58,14 +37,24 @@ select (select count(*) from store_day_mark where policy = %(policy)s and last_d
     >= (select count(*) from store where polled_since_seq is not null) * 9
 
 -- name: lock_marks
-select store_key, seq from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
-order by store_key for update
+-- In the order of the stores, as packed integers.
+with locked as materialized (
+    select store_key, seq from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
+    order by store_key for update)
+select string_agg(int4send(store_key) || int8send(seq), ''::bytea order by store_key) from locked
 
 -- name: days
 -- One value of fixed-width records. Dates are days since 1970. Null: no bound.
 select string_agg(int4send(store_key) || int4send(local_date - date '1970-01-01'), ''::bytea) from store_day
 where policy = %(policy)s and store_key = any(%(store_keys)s)
     and local_date >= coalesce(%(first_day)s::date, '-infinity') and local_date <= coalesce(%(last_day)s::date, 'infinity')
+
+-- name: dates
+-- Which dates have facts, by the sums of the months from that of one date to that of another. Packed integers: the store, the
+-- first day of the month since 1970, and a bit per date.
+select string_agg(int4send(store_key) || int4send(month - date '1970-01-01') || int4send(dates), ''::bytea) from store_month
+where policy = %(policy)s and store_key = any(%(store_keys)s)
+    and month >= date_trunc('month', %(first_day)s::date) and month <= %(last_day)s::date
 
 -- name: sums
 -- Of the days of some stores: months to take whole, from `month_from` up to but not including `month_until`, and two ranges
@@ -117,10 +106,24 @@ from (
 ) changed, unnest(stretches) stretch
 
 -- name: changed_polls
-select store_key, min(observed_at), max(observed_at)
-from observation
-where store_key = any(%(store_keys)s) and observed_at between %(from_time)s and %(to_time)s
-    and full_seq(since_seq, (select seq from ledger_head)) > %(seq)s
+-- Of a sealed week only the newest change of each store is known: then any of its polls may have changed.
+select store_key, min(first_at), max(last_at)
+from (
+    select store_key, min(observed_at) as first_at, max(observed_at) as last_at
+    from observation
+    where store_key = any(%(store_keys)s) and observed_at between %(from_time)s and %(to_time)s
+        and full_seq(since_seq, (select seq from ledger_head)) > %(seq)s
+    group by store_key
+    union all
+    select store_key, greatest(starts_at, %(from_time)s), least(last_at, %(to_time)s)
+    from sealed_store
+    where store_key = any(%(store_keys)s) and newest_seq > %(seq)s
+        and starts_at <= %(to_time)s and last_at >= %(from_time)s
+    union all
+    select store_key, min(observed_at), max(observed_at) from poll_note
+    where store_key = any(%(store_keys)s) and observed_at between %(from_time)s and %(to_time)s and since_seq > %(seq)s
+    group by store_key
+) changed
 group by store_key
 
 -- name: have_terms_changed
@@ -177,8 +180,14 @@ returning store_key, local_date - date '1970-01-01', scheduled_us, excluded_us, 
     up_min_us, up_max_us, polls, outages
 
 -- name: forget_months
--- Of stores whose sums are made again: what they are made from.
-with gone as (delete from store_month where policy = %(policy)s and store_key = any(%(store_keys)s))
+-- Of stores whose sums are made again.
+with gone as (delete from store_month where policy = %(policy)s and store_key = any(%(store_keys)s) returning *)
+select store_key, month - date '1970-01-01', dates, days, scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us,
+    up_min_us, up_max_us, polls, outages
+from gone where days > 0
+
+-- name: facts_of
+-- What the sums of stores are made from.
 select store_key, local_date - date '1970-01-01', scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us,
     up_min_us, up_max_us, polls, outages
 from store_day where policy = %(policy)s and store_key = any(%(store_keys)s)
@@ -215,7 +224,18 @@ values (%(policy)s, change.store_key, date '1970-01-01' + change.month, change.d
 -- name: forget_marks
 delete from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 
+-- name: move_marks
+-- Not those that would stay as they are: a job that finds nothing to compute writes nothing.
+update store_day_mark mark
+set seq = %(seq)s, last_day = greatest(last_day, case when given.day >= 0 then date '1970-01-01' + given.day end),
+    policy_version = %(policy_version)s, tzdata_version = %(tzdata_version)s
+from unnest(%(store_keys)s::integer[], %(last_days)s::integer[]) given (store_key, day)
+where policy = %(policy)s and mark.store_key = given.store_key
+    and (seq <> %(seq)s or given.day > coalesce(last_day - date '1970-01-01', -1)
+        or policy_version <> %(policy_version)s or tzdata_version <> %(tzdata_version)s)
+
 -- name: set_marks
+-- Of stores that had none.
 insert into store_day_mark (policy, store_key, seq, last_day, policy_version, tzdata_version)
 select %(policy)s, store_key, %(seq)s, case when last_day >= 0 then date '1970-01-01' + last_day end, %(policy_version)s,
     %(tzdata_version)s
@@ -223,3 +243,33 @@ from unnest(%(store_keys)s::integer[], %(last_days)s::integer[]) given (store_ke
 on conflict (policy, store_key) do update
 set seq = excluded.seq, last_day = greatest(store_day_mark.last_day, excluded.last_day),
     policy_version = excluded.policy_version, tzdata_version = excluded.tzdata_version
+
+-- name: pack
+insert into packed_day (policy, local_date, records)
+values (%(policy)s, date '1970-01-01' + %(day)s::integer, %(records)s)
+
+-- name: crowded_days
+-- Dates with many small rows. Their average is that of a hundred stores.
+select distinct date_trunc('month', local_date)::date - date '1970-01-01' from packed_day
+where policy = %(policy)s and local_date >= date '1970-01-01' + %(first)s::integer
+    and local_date <= date '1970-01-01' + %(last)s::integer
+group by local_date
+having count(*) > 64 and avg(length(records)) < 3000
+
+-- name: unpack_month
+delete from packed_day
+where policy = %(policy)s and local_date >= date '1970-01-01' + %(month)s::integer
+    and local_date < (date '1970-01-01' + %(month)s::integer + interval '1 month')::date
+
+-- name: pack_month
+-- Made from the source. The stores of a row are so few that it is read and kept in memory as a whole.
+insert into packed_day (policy, local_date, records)
+select policy, local_date,
+    string_agg(fact_record(store_key, 1::smallint, excluded_us, open_us, up_us, down_us, outages), ''::bytea)
+from store_day
+where policy = %(policy)s and local_date >= date '1970-01-01' + %(month)s::integer
+    and local_date < (date '1970-01-01' + %(month)s::integer + interval '1 month')::date
+group by policy, local_date, store_key >> 14
+
+-- name: set_packed
+update facts_month set packed_version = version where policy = %(policy)s and month = date '1970-01-01' + %(month)s::integer

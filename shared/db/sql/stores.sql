@@ -1,21 +1,45 @@
 -- Stores as callers see them. `scope`: the labels to which the caller is limited; null: no limit.
 
 -- name: list_stores
-select store.store_key, store.store_id, store.timezone, store.labels, store.first_polled_at,
+-- With one search per store for its last poll. Unindexed weeks of a large load are read once for the page.
+with page as materialized (
+    select store_key, store_id, display_name, timezone, labels, first_polled_at
+    from store
+    where (%(store_id)s::text is null or store.store_id = %(store_id)s)
+      and (%(after_id)s::text is null or store.store_id > %(after_id)s)
+      and (%(text)s::text is null or position(lower(%(text)s) in lower(store.store_id)) > 0
+        or position(lower(%(text)s) in lower(store.display_name)) > 0)
+      and (%(labels)s::jsonb is null or store.labels @> %(labels)s::jsonb)
+      and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb)
+    order by store.store_id
+    limit %(limit)s
+), loading as materialized (
+    select has_unindexed_week('-infinity', 'infinity') as is_so
+), loaded as materialized (
+    select distinct on (store_key) store_key, observed_at, is_active from observation
+    where (select is_so from loading) and store_key = any(array(select store_key from page))
+    order by store_key, observed_at desc
+)
+select store.store_key, store.store_id, store.display_name as name, store.timezone, store.labels, store.first_polled_at,
        last.observed_at as last_polled_at, last.is_active
-from store
+from page store
 left join lateral (
-    select observed_at, is_active from observation
-    where observation.store_key = store.store_key and observed_at >= store.first_polled_at
+    (select observed_at, is_active from observation
+     where observation.store_key = store.store_key and observed_at >= store.first_polled_at
+        and not (select is_so from loading)
+     order by observed_at desc limit 1)
+    union all
+    (select observed_at, is_active from loaded where loaded.store_key = store.store_key)
+    union all
+    (select last_at, last_active from sealed_store
+     where sealed_store.store_key = store.store_key
+     order by starts_at desc limit 1)
     order by observed_at desc limit 1
 ) last on store.first_polled_at is not null
-where (%(store_id)s::text is null or store.store_id = %(store_id)s)
-  and (%(after_id)s::text is null or store.store_id > %(after_id)s)
-  and (%(text)s::text is null or position(lower(%(text)s) in lower(store.store_id)) > 0)
-  and (%(labels)s::jsonb is null or store.labels @> %(labels)s::jsonb)
-  and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb)
 order by store.store_id
-limit %(limit)s
+
+-- name: names_of
+select store_id, display_name from store where store_id = any(%(store_ids)s) and display_name is not null
 
 -- name: hours_of_store
 select day_of_week, opens, closes from business_hours where store_key = %(store_key)s order by 1, 2, 3
@@ -24,6 +48,7 @@ select day_of_week, opens, closes from business_hours where store_key = %(store_
 select latest_observed_at from ledger_head
 
 -- name: count_polls
+-- Of the last day: no such week is ever sealed.
 select count(*) from observation
 where store_key = %(store_key)s and observed_at > %(after)s and observed_at <= %(until)s
 

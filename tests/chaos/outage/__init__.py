@@ -1,1 +1,1 @@
-"""One server away for a while under a whole installation: `python -m tests.chaos.outage postgres --seconds 300`."""
+"""Servers away for a while under a whole installation: `python -m tests.chaos.outage postgres valkey --seconds 300`."""

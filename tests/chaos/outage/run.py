@@ -1,4 +1,4 @@
-"""The course of an outage: reports under way, one server gone, calls all the while, the server back, everything as it was."""
+"""The course of an outage: reports under way, servers gone, calls all the while, the servers back, everything as it was."""
 
 import signal
 import time
@@ -22,15 +22,17 @@ HEALED_S = (
 STORES, BATCH_STORES = 40, 8
 _EVERY_S = 0.5
 _CALL_TIMEOUT_S = 40.0
+# The job of live state is a report of its own kind, and never ends.
+_OPEN_REPORTS = "select count(*) from report where kind = 'report' and state in ('queued', 'running')"
 _ACCEPTED, _UNAVAILABLE = httpx2.codes.ACCEPTED, httpx2.codes.SERVICE_UNAVAILABLE
 
 
 @dataclass(frozen=True)
 class Options:
-    """Which server, killed or frozen, and for how long."""
+    """Which servers at once, killed or frozen, and for how long."""
 
     directory: Path
-    server: str
+    servers: Sequence[str]
     how: str
     seconds: float
 
@@ -111,7 +113,7 @@ def outage(options: Options) -> Seen:
         stack.start(*stack.services)
         stack.await_ready(*stack.services)
         processes = {name: stack.pid(name) for name in stack.services}
-        seen = Seen(f"{options.server} {options.how} for {options.seconds:g} s")
+        seen = Seen(f"{' and '.join(options.servers)} {options.how} for {options.seconds:g} s")
         caller = Caller(stack)
         for _ in range(5):
             caller.trigger()
@@ -128,22 +130,23 @@ def outage(options: Options) -> Seen:
 
 def _away(stack: PrivateStack, options: Options, caller: Caller, seen: Seen) -> None:
     """The outage, from its first to its last second."""
-    server = options.server
     until_s = time.monotonic() + options.seconds
-    if options.how == "frozen":
-        stack.signal(server, signal.SIGSTOP)
-    else:
-        stack.signal(server, signal.SIGQUIT if server == "postgres" else signal.SIGKILL)
+    for server in options.servers:
+        if options.how == "frozen":
+            stack.signal(server, signal.SIGSTOP)
+        else:
+            stack.signal(server, signal.SIGQUIT if server == "postgres" else signal.SIGKILL)
     while time.monotonic() < until_s:
         seen.answers[caller.trigger()] += 1
         if not caller.lives():
             seen.breaches.append("the API did not answer /livez")
         time.sleep(_EVERY_S)
-    if options.how == "frozen":
-        stack.signal(server, signal.SIGCONT)
-    else:
-        stack.start(server)
-    stack.await_ready(server)
+    for server in options.servers:
+        if options.how == "frozen":
+            stack.signal(server, signal.SIGCONT)
+        else:
+            stack.start(server)
+    stack.await_ready(*options.servers)
 
 
 def _heal(stack: PrivateStack, caller: Caller, seen: Seen) -> None:
@@ -161,7 +164,7 @@ def _heal(stack: PrivateStack, caller: Caller, seen: Seen) -> None:
         while left:
             time.sleep(0.1)
             before = left
-            ((left,),) = conn.execute("select count(*) from report where state in ('queued', 'running')")
+            ((left,),) = conn.execute(_OPEN_REPORTS)
             if left != before:
                 ended_s = time.monotonic()
             elif time.monotonic() > ended_s + HEALED_S:
@@ -184,11 +187,11 @@ def _check(stack: PrivateStack, options: Options, caller: Caller, seen: Seen, wa
             seen.breaches.append(f"report {report_id} has other bytes")
     with psycopg.connect(stack.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
         reports, keys, burnt = conn.execute(
-            "select (select count(*) from report), (select count(*) from idempotency where created_by <> ''),"
+            "select (select count(*) from report where kind = 'report'), (select count(*) from idempotency where created_by <> ''),"
             " (select max(burnt) from report_batch)"
         ).fetchall()[0]
     if not reports == keys == len(caller.told):
         seen.breaches.append(f"{reports} reports and {keys} keys for {len(caller.told)} requests")
     # Of Postgres at most one: another worker may claim the batch before its holder can give the claim back.
-    if burnt > (2 if options.server == "postgres" else 1):
+    if burnt > (2 if "postgres" in options.servers else 1):
         seen.breaches.append(f"the outage burnt {burnt - 1} claims of a batch")

@@ -31,6 +31,8 @@ class Changed:
     calendars: dict[str, _Call | None] = field(default_factory=dict)  # as it is stored
     labels: dict[str, int] = field(default_factory=dict)  # the number of the call
     lifetimes: dict[str, int] = field(default_factory=dict)
+    # As they are stored.
+    dated_hours: dict[tuple[str, date], Sequence[int] | None] = field(default_factory=dict)
 
 
 def read_changes(conn: psycopg.Connection) -> Mapping[int, Changed]:
@@ -63,6 +65,13 @@ def read_changes(conn: psycopg.Connection) -> Mapping[int, Changed]:
         "select since_seq, store_id, coalesce(opened_at, closed_at) from lifetime join store using (store_key)"
     ):
         found[seq].lifetimes[store_id] = instant.microsecond
+    for seq, store_id, day, stored in conn.execute(
+        "select seq, store_id, effective_from, case when begins then intervals end"
+        " from dated_hours join store using (store_key),"
+        " lateral (values (until_seq, false), (since_seq, true)) edge (seq, begins)"
+        " where seq is not null order by begins"
+    ):
+        found[seq].dated_hours[store_id, day] = stored
     return found
 
 
@@ -77,6 +86,7 @@ class DeliveredAdjustments:
         self._calendars: dict[str, tuple[_Labels, _Dates]] = {}
         self._labels: dict[str, _Labels] = defaultdict(frozenset)
         self._lifetimes: dict[str, tuple[int | None, int | None]] = {}
+        self._dated: dict[str, dict[date, Sequence[HoursRow]]] = defaultdict(dict)
 
     def terms(self, store_id: str, hours: Sequence[HoursRow]) -> Terms:
         """What the oracle needs of a store with these weekly hours."""
@@ -88,16 +98,24 @@ class DeliveredAdjustments:
         ]
         calendars = {name: dates for name, (wanted, dates) in self._calendars.items() if wanted <= labels}
         special = inherited(self._special.get(store_id, {}), calendars)
-        return Terms([Version(None, hours)], special, *self._lifetime(store_id), closures)
+        dated = [Version(day, rows) for day, rows in self._dated[store_id].items()]
+        weekly = [Version(None, hours)] if hours or not dated else []
+        return Terms([*weekly, *dated], special, *self._lifetime(store_id), closures)
 
-    def exists(self, store_id: str, zone: str | None, as_of_us: int) -> bool:
+    def exists(
+        self, store_id: str, zone: str | None, as_of_us: int, windows: Mapping[str, int | str] = WINDOWS
+    ) -> bool:
         """Whether the store has a row in a report: it exists in a window."""
         opened_us, closed_us = self._lifetime(store_id)
-        bounds = [window_bounds(zone or "America/Chicago", as_of_us, window) for window in WINDOWS.values()]
+        bounds = [window_bounds(zone or "America/Chicago", as_of_us, window) for window in windows.values()]
         return any(
             (opened_us is None or opened_us < end_us) and (closed_us is None or start_us < closed_us)
             for start_us, end_us in bounds
         )
+
+    def date_hours(self, store_id: str, day: date, rows: Sequence[HoursRow]) -> None:
+        """Bring in the hours of a store from a date on, from a file."""
+        self._dated[store_id][day] = rows
 
     def load_special_hours(self, file: Path) -> set[str]:
         """Bring in a file; return the stores that it names. It replaces the dates that it names."""
@@ -138,6 +156,12 @@ class DeliveredAdjustments:
                 body[name] and instant_us(body[name]) for name in ("opened_at", "closed_at")
             )
             self._lifetimes[store_id] = opened_us, closed_us
+        for (store_id, day), intervals in changed.dated_hours.items():
+            if intervals is None:
+                self._dated[store_id].pop(day, None)
+            else:
+                self._dated[store_id][day] = self._sent_hours(store_id, day, intervals)
+            touched.add(store_id)
         return touched | changed.labels.keys() | changed.lifetimes.keys()
 
     def _change_closure(self, name: str, number: int | None) -> set[str]:
@@ -148,6 +172,15 @@ class DeliveredAdjustments:
             self._closures[name] = target, _closure_of(self._calls[number]["body"])
             targets.append(target)
         return {target if isinstance(target, str) else EVERY_STORE for target in targets}
+
+    def _sent_hours(self, store_id: str, day: date, stored: Sequence[int]) -> Sequence[HoursRow]:
+        """The rows of the call that sent what is stored."""
+        for call in self._calls.values():
+            if (call.get("store"), call.get("dated")) == (store_id, str(day)):
+                rows = [HoursRow(*row) for row in call["rows"]]
+                if [number for row in rows for number in row] == list(stored):
+                    return rows
+        raise KeyError(f"no call sent what is stored of the hours of {store_id} from {day} on: {stored}")
 
     def _lifetime(self, store_id: str) -> tuple[int | None, int | None]:
         return self._lifetimes.get(store_id, (None, None))

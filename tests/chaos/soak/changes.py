@@ -1,4 +1,4 @@
-"""Closures, calendars, labels and lifetimes that change over HTTP while reports run.
+"""Closures, calendars, labels, lifetimes and dated hours that change over HTTP while reports run.
 
 Each call is written down before it is sent, and sent again until it is answered: the same call twice changes nothing.
 """
@@ -43,11 +43,13 @@ class ChangeCalls(Thread):
         self._calls = 0
         self._ids: dict[str, str] = {}  # of the closures that hold, by our own name
         self._calendars: set[str] = set()
+        self._dated: set[tuple[str, str]] = set()
 
     def run(self) -> None:
         while not self._ending.has_come():
             self._calls += 1
             acts = {self._declare: 3, self._put_calendar: 1, self._label: 3, self._set_lifetime: 2}
+            acts |= {self._date_hours: 2, **({self._remove_hours: 1} if self._dated else {})}
             acts |= {self._change: 2, self._withdraw: 2} if self._ids else {}
             acts |= {self._remove_calendar: 1} if self._calendars else {}
             self._draw.choices([*acts], [*acts.values()])[0]()
@@ -110,6 +112,29 @@ class ChangeCalls(Thread):
         ((first, last),) = self._draw.choices(lifetimes, [3, 1, 1, 1])
         body = {"opened_at": first, "closed_at": last}
         self._send("PUT", f"/v1/stores/{store_id}/lifetime", {"store": store_id}, body)
+
+    def _date_hours(self) -> None:
+        """Of one store from a date on; now and then open around the clock."""
+        store_id, day = self._draw.choice(self._stores), self._day()
+        rows = [(weekday, *row) for weekday in self._draw.sample(range(7), 4) for row in self._intervals()]
+        body = {
+            "hours": [
+                {"day_of_week": weekday, "start_time_local": clock(opens), "end_time_local": clock(closes)}
+                for weekday, opens, closes in rows
+            ]
+        }
+        told = {"store": store_id, "dated": day, "rows": sorted(rows)}
+        self._send("PUT", f"/v1/stores/{store_id}/hours?effective_from={day}", told, body)
+        self._dated.add((store_id, day))
+
+    def _remove_hours(self) -> None:
+        store_id, day = self._draw.choice(sorted(self._dated))
+        self._dated.discard((store_id, day))
+        told = {"store": store_id, "undated": day}
+        self._send("DELETE", f"/v1/stores/{store_id}/hours?effective_from={day}", told, None)
+
+    def _day(self) -> str:
+        return str(FIRST.date() + timedelta(days=self._draw.randrange(DAYS)))
 
     def _region(self) -> dict[str, str]:
         return {"region": self._draw.choice(_REGIONS)}

@@ -15,10 +15,12 @@ from services.cli.reconcile_files import reconcile
 from shared.reports.retention import PREFIX, sweep_bucket
 from shared.storage import Storage
 from tests.chaos.soak.adjustments import DeliveredAdjustments, read_changes
+from tests.chaos.soak.facts import check_long_reports
 from tests.chaos.soak.truth import Finished, Truth, read_commits
 from tests.fixtures.buckets import content_of
 from tests.integration.ingest.database import check_ledger
 from tests.oracle.accounting import EPOCH
+from tests.oracle.report import WINDOWS
 
 Records = Sequence[Mapping[str, Any]]
 _LATER = timedelta(days=1)
@@ -44,11 +46,12 @@ NOTHING: Mapping[str, str] = {
     "stores that are not in exactly one batch": (
         "select r.id from report r join store s on s.polled_since_seq <= r.data_cut"
         " left join report_batch b on b.report_id = r.id and s.store_id between b.first_id and b.last_id"
-        " where r.kind <> 'now'"
+        " where r.kind in ('report', 'facts')"
         " group by r.id, s.store_key having count(b.batch_no) <> 1"
     ),
     "batches that miscount their stores": (
-        "select b.report_id from report_batch b join report r on r.id = b.report_id where r.kind <> 'now' and b.stores <>"
+        "select b.report_id from report_batch b join report r on r.id = b.report_id where r.kind in ('report', 'facts')"
+        " and b.stores <>"
         " (select count(*) from store s where s.polled_since_seq <= r.data_cut"
         "  and s.store_id between b.first_id and b.last_id)"
     ),
@@ -92,6 +95,7 @@ def check_soak(
     yield from _check_clients(conn, told)
     yield from _check_changes(conn, late)
     yield from _check_files(conn, storage, told, late)
+    yield from check_long_reports(conn, storage, late)
     yield from _check_bucket(conn, storage)
 
 
@@ -125,10 +129,15 @@ def _check_changes(conn: psycopg.Connection, late: Records) -> Iterator[str]:
     """Each change that was acknowledged is there, and none was refused."""
     sent = {record["call"]: record for record in late if record["what"] == "changing"}
     notes = {note for (note,) in conn.execute("select note from closure")}
+    changes = read_changes(conn).values()
     of_stores = {
-        number
-        for changed in read_changes(conn).values()
-        for number in (*changed.labels.values(), *changed.lifetimes.values())
+        number for changed in changes for number in (*changed.labels.values(), *changed.lifetimes.values())
+    }
+    dated = {
+        (store_id, str(day), tuple(stored))
+        for changed in changes
+        for (store_id, day), stored in changed.dated_hours.items()
+        if stored is not None
     }
     in_force = {
         note.split()[0]
@@ -144,6 +153,12 @@ def _check_changes(conn: psycopg.Connection, late: Records) -> Iterator[str]:
             yield f"call {record['call']} ({call['method']} {call}) was answered {status}"
         elif "closure" in call and call["body"]["note"] not in notes:
             yield f"a closure that was acknowledged is not there: {call}"
+        elif "dated" in call:
+            flat = tuple(number for row in call["rows"] for number in row)
+            if (call["store"], call["dated"], flat) not in dated:
+                yield f"dated hours that were acknowledged are not there: {call}"
+        elif "undated" in call:
+            continue
         elif "store" in call and record["call"] not in of_stores:
             yield f"a change of a store that was acknowledged is not there: {call}"
         elif call.get("withdrawn") in in_force:
@@ -157,8 +172,9 @@ def _check_files(conn: psycopg.Connection, storage: Storage, told: Records, late
     truth = Truth(read_commits(conn), calls, DeliveredAdjustments(read_changes(conn), changes))
     latest = {UUID(r["id"]) for r in told if r["what"] == "told" and r["wish"]["as_of"] == "latest"}
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
-        "select id, as_of, policy, detail, data_cut, read_cut, f.kind, object, size_bytes, sha256"
-        " from report join report_file f on report_id = id where state = 'succeeded' order by read_cut"
+        "select id, as_of, policy, detail, data_cut, read_cut, exclude_reasons, f.kind, object, size_bytes, sha256"
+        " from report join report_file f on report_id = id where state = 'succeeded' and windows = %s order by read_cut",
+        [list(WINDOWS)],
     )
     for report in reports.fetchall():
         truth.advance(report.read_cut)

@@ -27,7 +27,7 @@ _ANY_PART = """
     select part, (select other.part from report_batch other
         where other.report_id = b.report_id and other.batch_no <> b.batch_no and other.state = 'done' limit 1)
     from report_batch b join report r on r.id = b.report_id
-    where b.state = 'done' and r.state = 'running'
+    where b.state = 'done' and r.state = 'running' and r.kind = 'report'
         and (select count(*) from report_batch where report_id = r.id) > 1
     order by random() limit 1
 """

@@ -20,9 +20,9 @@ _FACTS: Mapping[str, str] = {
     " where report.state in ('queued', 'running') and report_batch.state = 'pending' and report.kind = 'report'",
     "uptill_oldest_due_batch_age_seconds": "select 0",
     "uptill_oldest_open_report_age_seconds": "select 0",
-    "uptill_report_latency_seconds_count": "select count(*) from report where state = 'succeeded'",
+    "uptill_report_latency_seconds_count": "select count(*) from report where state = 'succeeded' and kind = 'report'",
     "uptill_report_latency_seconds_sum": "select coalesce(sum(extract(epoch from finished_at - created_at)), 0)"
-    " from report where state = 'succeeded'",
+    " from report where state = 'succeeded' and kind = 'report'",
     "uptill_stores": "select count(distinct store_key) from observation",
 }
 

@@ -21,6 +21,8 @@ from shared.settings import load_settings
 from tests.chaos.soak.changes import EVERY_STORE, ChangeCalls
 from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
+from tests.chaos.soak.sealing import FIRST as OLD_FIRST
+from tests.chaos.soak.sealing import LAST as OLD_LAST
 from tests.oracle.report import rows_of
 
 # The first and the last instant lie in the weeks of the first load: those have their keys.
@@ -28,6 +30,8 @@ FIRST, LAST = datetime(2024, 10, 12, tzinfo=UTC), datetime(2024, 10, 19, tzinfo=
 LIVE_FROM = datetime(2024, 10, 14, tzinfo=UTC)
 CHUNK_BYTES = 4096  # the least there may be: a file of three hundred rows is committed in five steps
 _KILLED_SHARE = 0.2
+_REASONS = ("", "", "", "busy", "paused_by_store")
+_OLD_SHARE = 0.3  # of the files of polls: these are polls of weeks that are mostly sealed
 _ZONES = ("America/Chicago", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")
 
 
@@ -40,6 +44,7 @@ class Files(Thread):
         self._directory, self._ending, self._journal = directory / "late", Ending(directory), journal
         self._stores = list(stores)
         self._given: list[tuple[str, datetime]] = []
+        self._draws_old = False
 
     def run(self) -> None:
         self._directory.mkdir()
@@ -77,9 +82,11 @@ class Files(Thread):
             time.sleep(0.5)
 
     def _polls(self) -> str:
+        self._draws_old = self._draw.random() < _OLD_SHARE
         rows = [self._poll() for _ in range(self._draw.randrange(20, 400))]
-        return "store_id,status,timestamp_utc\n" + "".join(
-            f"{store_id},{self._draw.choice(['active', 'active', 'inactive'])},{at:%Y-%m-%d %H:%M:%S.%f} UTC\n"
+        return "store_id,status,timestamp_utc,reason\n" + "".join(
+            f"{store_id},{self._draw.choice(['active', 'active', 'inactive'])},{at:%Y-%m-%d %H:%M:%S.%f} UTC,"
+            f"{self._draw.choice(_REASONS)}\n"
             for store_id, at in rows
         )
 
@@ -88,17 +95,21 @@ class Files(Thread):
             return self._draw.choice(self._given)  # again: a duplicate or a correction
         if self._draw.random() < 0.01:
             self._stores.append(f"new-{len(self._stores):04d}")
-        given = (self._draw.choice(self._stores), FIRST + (LAST - FIRST) * self._draw.random())
+        first, last = (OLD_FIRST, OLD_LAST) if self._draws_old else (FIRST, LAST)
+        given = (self._draw.choice(self._stores), first + (last - first) * self._draw.random())
         self._given.append(given)
         return given
 
     def _hours(self) -> str:
+        """Weekly hours: of some stores from a date on, of the others without a date."""
         rows = []
         for store_id in self._draw.sample(self._stores, 3):
+            begins = FIRST.date() + timedelta(days=self._draw.randrange((LAST - FIRST).days))
+            since = self._draw.choice(["", str(begins)])
             for day in self._draw.sample(range(7), 5):
                 opens, closes = sorted(self._draw.sample(range(24), 2))
-                rows.append(f"{store_id},{day},{opens:02d}:00:00,{closes:02d}:30:00\n")
-        return "store_id,dayOfWeek,start_time_local,end_time_local\n" + "".join(rows)
+                rows.append(f"{store_id},{day},{opens:02d}:00:00,{closes:02d}:30:00,{since}\n")
+        return "store_id,dayOfWeek,start_time_local,end_time_local,effective_from\n" + "".join(rows)
 
     def _zones(self) -> str:
         rows = [f"{store},{self._draw.choice(_ZONES)}\n" for store in self._draw.sample(self._stores, 3)]
@@ -157,7 +168,9 @@ class Calls(Thread):
 
     def _poll(self, store_id: str, at: datetime) -> Mapping[str, str]:
         status = self._draw.choice(["active", "active", "inactive"])
-        return {"store_id": store_id, "status": status, "observed_at": at.isoformat()}
+        said = {"store_id": store_id, "status": status, "observed_at": at.isoformat()}
+        reason = self._draw.choice(_REASONS)
+        return {**said, "reason": reason} if reason else said
 
 
 def main(directory: Path, seed: str) -> None:

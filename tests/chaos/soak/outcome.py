@@ -15,6 +15,8 @@ _FIELD = {
     "batch_released": "report_id",
     "lease_lost": "report_id",
     "parts_lost": "batches",
+    "week_sealed": "week",
+    "week_opened": "week",
 }
 
 

@@ -26,8 +26,10 @@ from tests.chaos.soak.figures import check_figures
 from tests.chaos.soak.journal import read_journal
 from tests.chaos.soak.leases import LeaseWatch
 from tests.chaos.soak.outcome import Outcome, logged
-from tests.chaos.soak.plan import PARTS, plan
+from tests.chaos.soak.plan import PARTS, Fault, plan
+from tests.chaos.soak.sealing import end_rest, open_all, write_old_polls
 from tests.fixtures.private_stack import PrivateStack, private_stack
+from tests.oracle.report import rows_of
 
 STORES, DAYS, BATCH_STORES = 24, 9, 6
 MAX_ATTEMPTS = 3  # few, so that kills make some reports fail, which are then tried again
@@ -48,6 +50,9 @@ _MUST_HAPPEN_IN_A_MINUTE = (
     "messages published again",
     "damaged parts",
     "client change_answered",
+    "days of facts",
+    "weeks sealed",
+    "weeks opened",
 )
 _TICK_S = 0.02
 _LATE_S = 180.0  # on a busy machine the faults come late, and what is asked to end does not at once
@@ -70,15 +75,18 @@ def soak(options: Options) -> Outcome:
     with private_stack(options.directory, workers=options.workers, settings=SETTINGS) as stack:
         sample = options.directory / "sample"
         write_sample(sample, stores=STORES, days=DAYS)
-        ingest_paths(stack.settings["UPTILL_DATABASE_URL"], [str(sample)])
+        stores = sorted({row["store_id"] for row in rows_of(sample / "store_status.csv")})
+        write_old_polls(options.directory / "old.csv", options.seed, stores)
+        ingest_paths(stack.settings["UPTILL_DATABASE_URL"], [str(sample), str(options.directory / "old.csv")])
         stack.start(*stack.services)
         stack.await_ready(*stack.services)
-        _say("tormenting")
+        say("tormenting")
         with (
             closing(LeaseWatch(stack.settings["UPTILL_DATABASE_URL"])) as watch,
             _clients(stack, options) as clients,
         ):
-            tormentor = _torment(stack, options, watch)
+            faults = plan(options.seed, options.seconds, [*stack.services, *stack.servers, PARTS])
+            tormentor = torment(stack, faults, watch, options.seconds)
             ask_to_end(options.directory)
             rest_s = _rest(stack, clients.values())
             breaches = [
@@ -87,12 +95,11 @@ def soak(options: Options) -> Outcome:
         return _judge(stack, options, tormentor, watch, rest_s, breaches)
 
 
-def _torment(stack: PrivateStack, options: Options, watch: LeaseWatch) -> Tormentor:
-    """Until all faults are over and everything runs."""
-    faults = plan(options.seed, options.seconds, [*stack.services, *stack.servers, PARTS])
+def torment(stack: PrivateStack, faults: Sequence[Fault], watch: LeaseWatch, seconds: float) -> Tormentor:
+    """Until all faults of a plan of so many seconds are over and everything runs."""
     parent = os.getppid()
     tormentor = Tormentor(stack, faults, watch)
-    look_at_s, until_s = 0.0, time.monotonic() + options.seconds + _LATE_S
+    look_at_s, until_s = 0.0, time.monotonic() + seconds + _LATE_S
     while not tormentor.is_done:
         tormentor.tick()
         if time.monotonic() > look_at_s:
@@ -103,9 +110,9 @@ def _torment(stack: PrivateStack, options: Options, watch: LeaseWatch) -> Tormen
         if time.monotonic() > until_s:
             raise TimeoutError("the faults of the plan did not end")
         time.sleep(_TICK_S)
-    _say("healing")
+    say("healing")
     tormentor.heal()
-    _say("at rest soon")
+    say("at rest soon")
     return tormentor
 
 
@@ -114,7 +121,7 @@ def _clients(stack: PrivateStack, options: Options) -> Iterator[dict[str, subpro
     """The callers and the deliveries, as processes; killed if they are still there at the end."""
     with ExitStack() as cleanup:
         clients = {}
-        for module in ("traffic", "late"):
+        for module in ("traffic", "late", "facts", "sealing"):
             log = cleanup.enter_context((options.directory / f"{module}.log").open("wb"))
             program = f"tests.chaos.soak.{module}"
             command = [sys.executable, "-m", program, str(options.directory), options.seed]
@@ -127,7 +134,7 @@ def _clients(stack: PrivateStack, options: Options) -> Iterator[dict[str, subpro
         yield clients
 
 
-def _say(stage: str) -> None:
+def say(stage: str) -> None:
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stage}\n")
 
 
@@ -139,19 +146,26 @@ def _rest(stack: PrivateStack, clients: Collection[subprocess.Popen[bytes]]) -> 
     began_s = time.monotonic()
     with psycopg.connect(stack.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
         while time.monotonic() - began_s < REST_S:
-            for (report_id,) in conn.execute("select id from report where state = 'failed'").fetchall():
+            for (report_id,) in conn.execute(
+                "select id from report where state = 'failed' and kind = 'report'"
+            ).fetchall():
                 httpx2.post(
                     f"{stack.settings['UPTILL_API_URL']}/v1/reports/{report_id}/retry",
                     headers={"Authorization": f"Bearer {stack.settings['UPTILL_API_KEY']}"},
                 )
             busy = conn.execute(
-                "select exists (select from report where state in ('queued', 'running', 'failed'))"
+                "select exists (select from report where state in ('queued', 'running') and kind <> 'now')"
+                " or exists (select from report where state = 'failed' and kind = 'report')"
                 " or exists (select from report_batch where state = 'leased')"
             ).fetchone()
             if busy == (False,) and all(client.poll() is not None for client in clients):
                 break
+            # A loader may be waiting for a week.
+            end_rest(conn)
             time.sleep(0.1)
-    return time.monotonic() - began_s
+        rest_s = time.monotonic() - began_s
+        open_all(conn)
+    return rest_s
 
 
 def _judge(
@@ -163,10 +177,14 @@ def _judge(
     breaches: list[str],
 ) -> Outcome:
     """Stop the services, so that nothing changes any more, and look at everything."""
-    _say("stopping and checking")
+    say("stopping and checking")
     for service in stack.services:
         stack.stop(service)
-    told = read_journal(options.directory / "traffic.jsonl")
+    told = [
+        record
+        for client in ("traffic", "facts")
+        for record in read_journal(options.directory / f"{client}.jsonl")
+    ]
     late = read_journal(options.directory / "late.jsonl")
     events = logged(options.directory / "logs")
     with psycopg.connect(stack.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
@@ -201,6 +219,7 @@ def _did(
     conn: psycopg.Connection, told: Records, late: Records, events: Mapping[str, Sequence[str]]
 ) -> dict[str, int]:
     states = conn.execute("select state, count(*) from report group by state order by state").fetchall()
+    facts = conn.execute("select count(*)::int from store_day").fetchone() or (0,)
     rounds = conn.execute("select coalesce(sum(round), 0)::int from report_batch").fetchone() or (0,)
     clients = Counter(
         f"client {record['what']}" for record in chain(told, late) if record["what"] != "answer"
@@ -210,6 +229,7 @@ def _did(
         **{f"reports {state}": count for state, count in states},
         **dict(sorted(clients.items())),
         **dict(sorted(answers.items())),
+        "days of facts": facts[0],
         "leases expired": sum(map(int, events["leases_expired"])),
         "messages published again": sum(map(int, events["republished"])),
         "batches released after an outage": len(events["batch_released"]),
@@ -217,6 +237,8 @@ def _did(
         "reports that failed on the way": len(events["report_failed"]),
         "batches that came too late": len(events["lease_lost"]),
         "times that damaged parts were found": len(events["parts_lost"]),
+        "weeks sealed": len(events["week_sealed"]),
+        "weeks opened": len(events["week_opened"]),
     }
 
 

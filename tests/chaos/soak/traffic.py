@@ -117,7 +117,8 @@ class CallerThread(Thread):
             "policy": "classic" if draw.random() < 0.5 else draw.choice(sorted(RULES)),
             "as_of": draw.choices(["latest", "now", instant.isoformat()], [6, 1, 3])[0],
             "detail": draw.random() < 0.2,
-            "files": draw.choices([["report"], ["report", "outages"]], [3, 1])[0],
+            "files": draw.choices([["report"], ["report", "outages"], ["report", "reasons"]], [6, 2, 1])[0],
+            "exclude_reasons": draw.choices([[], ["busy"], ["busy", "paused_by_store"]], [5, 1, 1])[0],
             "force": draw.random() < 0.7,
         }
 

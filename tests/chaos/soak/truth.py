@@ -18,9 +18,9 @@ from tests.chaos.soak.adjustments import DeliveredAdjustments
 from tests.chaos.soak.changes import EVERY_STORE
 from tests.oracle.accounting import EPOCH, HoursRow, Poll
 from tests.oracle.calendars import account_terms
-from tests.oracle.outage_file import outages_file
-from tests.oracle.outages import Outage, outages
-from tests.oracle.report import WINDOWS, header, instant_us, poll_of, read_hours, row, rows_of
+from tests.oracle.outage_file import outages_file, reasons_file
+from tests.oracle.outages import Outage, ReasonTime, outages, reason_times
+from tests.oracle.report import WINDOWS, header, instant_us, poll_of, read_versions, row, rows_of
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -48,6 +48,7 @@ class Finished:
     detail: bool
     data_cut: int
     read_cut: int
+    exclude_reasons: Sequence[str]
     kind: str
     object: str
     size_bytes: int
@@ -56,19 +57,28 @@ class Finished:
 
 @dataclass
 class _Store:
-    """What is known of a store at some commit; `version` counts the changes."""
+    """What is known of a store at some commit; `version` counts the changes. `reasons`: the last poll with one, by instant."""
 
     polls: dict[int, bool]
+    reasons: dict[int, Poll]
     hours: Sequence[HoursRow] = ()
     zone: str | None = None
     polled_since: int = 0
     version: int = 0
 
+    def told(self) -> list[Poll]:
+        """Everything that was said about the polls that counts, in the order of delivery."""
+        return [*self.reasons.values(), *(Poll(at_us, active) for at_us, active in self.polls.items())]
+
 
 def read_commits(conn: psycopg.Connection) -> list[Commit]:
+    """Without those that only took a number early: the rows count from a later commit of the same import on."""
     rows = conn.execute(
         "select commit_seq, kind, source, first_byte, end_byte, min_at, max_at"
-        " from import_chunk join import on import.id = import_id order by commit_seq"
+        " from import_chunk this join import on import.id = import_id"
+        " where kind = 'polls' or first_byte < end_byte or not exists ("
+        "  select from import_chunk later where later.import_id = this.import_id and later.chunk_no > this.chunk_no)"
+        " order by commit_seq"
     )
     return [Commit(*values) for values in rows]
 
@@ -86,7 +96,7 @@ class Truth:
         self._next = next(self._commits, None)
         self._calls = [(instant_us(polls[0]["observed_at"]), polls) for polls in calls]
         self._adjustments = adjustments
-        self._stores: dict[str, _Store] = defaultdict(lambda: _Store({}))
+        self._stores: dict[str, _Store] = defaultdict(lambda: _Store({}, {}))
         self._lines: dict[tuple[Any, ...], bytes] = {}
         self._outages: dict[tuple[Any, ...], dict[str, list[Outage]]] = {}
 
@@ -104,6 +114,8 @@ class Truth:
         ids = sorted(polled, key=str.encode)
         if report.kind == "outages":
             return outages_file({each: (self._stores[each].zone, self._found(each, report)) for each in ids})
+        if report.kind == "reasons":
+            return reasons_file({each: self._reason_times(each, report) for each in ids})
         as_of_us = (report.as_of - EPOCH) // _MICROSECOND
         lines = (
             self._line(store_id, report)
@@ -123,11 +135,12 @@ class Truth:
     def _line(self, store_id: str, report: Finished) -> bytes:
         store = self._stores[store_id]
         as_of_us = (report.as_of - EPOCH) // _MICROSECOND
-        key = (store_id, store.version, as_of_us, report.policy, report.detail)
+        key = (store_id, store.version, as_of_us, report.policy, report.detail, *report.exclude_reasons)
         if key not in self._lines:
-            polls = [Poll(at_us, active) for at_us, active in store.polls.items()]
             terms = self._adjustments.terms(store_id, store.hours)
-            measured = account_terms(store.zone, terms, polls, as_of_us, report.policy, WINDOWS)
+            measured = account_terms(
+                store.zone, terms, store.told(), as_of_us, report.policy, WINDOWS, report.exclude_reasons
+            )
             found = self._found(store_id, report) if report.detail else None
             self._lines[key] = row(store_id, store.zone, measured, found)
         return self._lines[key]
@@ -135,15 +148,23 @@ class Truth:
     def _found(self, store_id: str, report: Finished) -> dict[str, list[Outage]]:
         store = self._stores[store_id]
         as_of_us = (report.as_of - EPOCH) // _MICROSECOND
-        key = (store_id, store.version, as_of_us, report.policy)
+        key = (store_id, store.version, as_of_us, report.policy, *report.exclude_reasons)
         if key not in self._outages:
-            polls = [Poll(at_us, active) for at_us, active in store.polls.items()]
             terms = self._adjustments.terms(store_id, store.hours)
+            asked = store.zone, terms, store.told(), as_of_us, report.policy
             self._outages[key] = {
-                name: outages(store.zone, terms, polls, as_of_us, report.policy, length)
-                for name, length in WINDOWS.items()
+                name: outages(*asked, length, report.exclude_reasons) for name, length in WINDOWS.items()
             }
         return self._outages[key]
+
+    def _reason_times(self, store_id: str, report: Finished) -> dict[str, list[ReasonTime]]:
+        store = self._stores[store_id]
+        as_of_us = (report.as_of - EPOCH) // _MICROSECOND
+        terms = self._adjustments.terms(store_id, store.hours)
+        asked = store.zone, terms, store.told(), as_of_us, report.policy
+        return {
+            name: reason_times(*asked, length, report.exclude_reasons) for name, length in WINDOWS.items()
+        }
 
     def _bring(self, commit: Commit) -> None:
         if commit.source == "live":
@@ -165,6 +186,8 @@ class Truth:
         store = self._stores[store_id]
         store.polled_since = store.polled_since or seq
         store.polls[poll.at_us] = poll.active
+        if poll.reason:
+            store.reasons[poll.at_us] = poll
         store.version += 1
 
     def _called(self, commit: Commit) -> Iterator[tuple[str, Poll]]:
@@ -174,13 +197,18 @@ class Truth:
         first_us, last_us = ((at - EPOCH) // _MICROSECOND for at in (commit.earliest, commit.latest))
         for at_us, polls in self._calls:
             if first_us <= at_us <= last_us:
-                yield from ((poll["store_id"], Poll(at_us, poll["status"] == "active")) for poll in polls)
+                for poll in polls:
+                    reason = poll.get("reason", "")
+                    yield poll["store_id"], Poll(at_us, poll["status"] == "active", reason=reason)
 
     def _change_local(self, commit: Commit) -> None:
         file = Path(commit.source)
         if commit.kind == "hours":
-            for store_id, hours in read_hours(file).items():
-                self._stores[store_id].hours = hours
+            for (store_id, begins), hours in read_versions(file).items():
+                if begins is None:
+                    self._stores[store_id].hours = hours
+                else:
+                    self._adjustments.date_hours(store_id, begins, hours)
                 self._stores[store_id].version += 1
         elif commit.kind == "special_hours":
             self._changed(self._adjustments.load_special_hours(file))

@@ -91,7 +91,7 @@ def test_detail_adds_columns(api: TestClient, worker: WorkerContext, env: dict[s
     assert (row["polls_last_day"], row["timezone"]) == ("3", "America/Chicago")
     assert {name.rsplit("_last_", 1)[0] for name in row} == {
         "store_id", "uptime", "downtime", "unknown", "uptime_min", "uptime_max", "excluded", "polls", "outages",
-        "longest_outage", "mttr", "mtbf", "timezone",
+        "longest_outage", "mttr", "mtbf", "timezone", "name",
     }  # fmt: skip
     assert [row[f"{name}_last_day"] for name in ("outages", "longest_outage", "mttr", "mtbf")] == [
         "1", "1.0000", "1.0000", "2.0000"

@@ -27,7 +27,7 @@ _BIG = 8 << 20
 
 
 class Application:
-    """`/read` admits and reads, `/refuse` reads nothing, `/hold` admits and waits, `/big` sends a lot."""
+    """`/read` admits and reads, `/listen` only reads, `/refuse` reads nothing, `/hold` admits and waits, `/big` sends a lot."""
 
     def __init__(self, edge: EdgeLimits) -> None:
         self.edge = edge
@@ -42,7 +42,7 @@ class Application:
             scope["state"]["connection"].admit()
         try:
             size = 0
-            if path in ("/read", "/hold"):
+            if path in ("/read", "/hold", "/listen"):
                 size = await self._read(receive)
             if path == "/hold":
                 await receive()  # until the other end leaves
@@ -195,6 +195,14 @@ def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(
     assert is_closed(asked)
     wait_until(lambda: len(served.app.ended) >= bool(before), "the application has returned")
     assert served.app.ended == ["/read"] * bool(before)
+
+
+def test_bodies_of_strangers_that_arrive_slowly_hold_up_no_other_stranger(served: Served) -> None:
+    slow = [served.open(post("/listen", "Content-Length: 3", body=b"x")) for _ in range(4)]
+    assert served.ask(get("/refuse")).status == 401
+    for asked in slow:
+        asked.sendall(b"yz")
+    assert [answer(asked).body for asked in slow] == [b"3"] * 4
 
 
 def test_a_connection_serves_one_request_without_a_key(served: Served) -> None:

@@ -140,6 +140,27 @@ class TestErrors:
             ("GET", "/v1/reports", {"params": {"limit": "x"}}, 422, 'must be a whole number, not "x"'),
             ("POST", "/v1/reports", {"json": {"polcy": "x"}}, 422, "body.polcy: unknown field"),
             ("GET", "/v1/reports", {"params": {"x": 1}}, 422, "query.x: unknown parameter"),
+            (
+                "GET",
+                "/v1/reports",
+                {"params": {"created_after": 1}},
+                422,
+                'created_after: must be a time with its offset, such as 2024-10-14T18:00:00Z, not "1"',
+            ),
+            (
+                "POST",
+                "/v1/facts",
+                {"json": {"first_day": 0, "last_day": "2024-10-01T00:00:00"}},
+                422,
+                "body.first_day: must be a date such as 2026-10-31, not 0; body.last_day: must be a date",
+            ),
+            (
+                "PUT",
+                "/v1/service-levels/x",
+                {"json": {"target": 0.9999999}},
+                422,
+                "0.9999999 has more than six decimals: round it to six",
+            ),
             ("POST", "/v1/reports", {"json": {"windows": ["P1M"]}}, 422, "such as PT6H or P30D"),
             ("POST", "/v1/reports", {"json": {"as_of": "soon"}}, 422, "such as 2024-10-14T18:00:00Z"),
             (
@@ -285,7 +306,7 @@ class TestRoot:
     def test_a_browser_is_sent_to_the_page_or_the_docs(self, service: TestClient, accept: str) -> None:
         headers = {"Accept": accept, "Authorization": ""}
         answer = service.get("/", headers=headers, follow_redirects=False)
-        assert (answer.status_code, answer.headers["location"]) in ((303, "stores"), (307, "docs"))
+        assert (answer.status_code, answer.headers["location"]) in ((303, "./sign-in"), (307, "docs"))
         assert re.search('<div id="docs">|<h1>Sign in</h1>', service.get("/", headers=headers).text)
 
     @pytest.mark.parametrize("accept", ["*/*", "application/json"])

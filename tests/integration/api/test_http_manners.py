@@ -142,6 +142,8 @@ def test_a_name_given_twice_is_refused(ingest: TestClient, api: TestClient) -> N
         refused = client.request(method, path, content=body, headers=plain)
         assert (refused.status_code, refused.json()["type"]) == (422, "urn:uptill:error:invalid_request")
         assert "is given twice" in refused.json()["detail"]
+    refused = api.post("/v1/reports", content='{"stores": NaN}', headers=plain)
+    assert refused.json()["detail"] == "body: NaN is not a JSON value; write null or leave it out"
 
 
 def test_every_error_has_its_request_id_and_names_fields_alike(service: TestClient) -> None:

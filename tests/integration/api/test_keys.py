@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from shared.errors import InvalidRequest, KeyNotFound, KeyReplaced
-from shared.http.auth import REMEMBERED_S
+from shared.http.key_ring import REMEMBERED_S
 from shared.keys import create_key, list_keys, prefix_of, revoke_key, rotate_key
 
 SOMEWHERE = "/v1/reports/01890000-0000-7000-8000-000000000000"
@@ -127,7 +127,7 @@ class TestRemembering:
     def test_the_cache_of_keys_is_bounded(
         self, api: TestClient, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shared.http.auth.MOST_REMEMBERED", 5)
+        monkeypatch.setattr("shared.http.key_ring.MOST_REMEMBERED", 5)
         key = create_key(conn, name="shop", scopes=["reports:read"])
         for n in range(20):
             assert status(api, f"upt_{n:08d}_{'x' * 43}") == 401

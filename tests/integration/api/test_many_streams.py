@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from shared.db.connect import make_async_pool
-from shared.http.auth import KeyRing
+from shared.http.key_ring import KeyRing
 from shared.keys import create_key
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.reports import trigger

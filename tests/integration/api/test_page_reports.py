@@ -82,6 +82,19 @@ def test_a_report_is_started_followed_and_downloaded(browser: TestClient, worker
     assert path.rpartition("/")[2] not in browser.get("/reports?state=failed").text
 
 
+def test_the_time_of_reasons_is_left_out(browser: TestClient, worker: WorkerContext) -> None:
+    assert 'name="exclude_reasons"' in browser.get("/reports").text
+    path = finished(browser, worker, exclude_reasons="busy, technical", file=["reasons"])
+    page = browser.get(path).text
+    assert '<span class="chip">busy</span> <span class="chip">technical</span>' in page
+    assert "reasons.csv" in page
+    token = form_token(browser.get("/reports").text)
+    sent = {"form_token": token, "policy": "classic", "window": ["last_day"], "exclude_reasons": "oven"}
+    answer = browser.post("/reports", data=sent)
+    assert answer.status_code == 422
+    assert "unknown reason" in answer.text
+
+
 def test_rows_are_searched_and_sorted_on_the_server(browser: TestClient, worker: WorkerContext) -> None:
     path = finished(browser, worker)
     page = browser.get(path).text
@@ -185,3 +198,35 @@ def test_every_view_needs_a_session(browser: TestClient) -> None:
         assert (answer.status_code, answer.headers["location"].rpartition("/")[2]) == (303, "sign-in")
     part = browser.get("/reports", headers={"HX-Request": "true"})
     assert part.headers["hx-redirect"].startswith("./sign-in")
+
+
+def test_a_report_is_made_again_and_what_differs_is_shown(
+    browser: TestClient, worker: WorkerContext, env: dict[str, str]
+) -> None:
+    first = finished(browser, worker)
+    token = form_token(browser.get(first).text)
+    with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute("update ledger_head set seq = seq + 1")
+        conn.execute("update observation set is_active = false")
+        conn.execute("update store set polled_since_seq = polled_since_seq")
+    answer = browser.post(f"{first}/revisions", data={"form_token": token})
+    second = answer.headers["location"].removeprefix("../..")
+    assert second != first
+    work(worker, second.rpartition("/")[2])
+    page = browser.get(second).text
+    link = re.search(r'href="[./]*(reports/[^"]*/diff\?against=[^"]*)"', page)
+    assert link is not None
+    differences = browser.get("/" + link[1]).text
+    assert "uptime last hour" in differences
+    assert "<img" not in differences
+    same = browser.get(f"{first}/diff?against={first.rpartition('/')[2]}").text
+    assert "Nothing differs" in same
+    assert browser.post(f"{first}/revisions", data={"x": "y"}).status_code == 403
+
+
+def test_reports_are_chosen_by_policy(browser: TestClient) -> None:
+    start(browser, window=["last_hour"])
+    assert "No report found" in browser.get("/reports?policy=hold").text
+    page = browser.get("/reports?policy=classic&state=queued").text
+    assert 'aria-current="true">classic' in page
+    assert 'hx-trigger="every 2s"' in page

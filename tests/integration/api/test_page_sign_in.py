@@ -38,7 +38,7 @@ def count_sessions(env: dict[str, str]) -> int:
 
 def test_a_browser_gets_the_page_and_a_program_a_problem(browser: TestClient) -> None:
     answer = browser.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (303, "stores")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./sign-in")
     answer = browser.get("/", headers={"Accept": "*/*"})
     assert answer.json()["type"] == "urn:uptill:error:not_found"
 
@@ -129,13 +129,14 @@ def test_signing_in_makes_a_new_session_and_ends_the_one_before(
         "stores\r\nX: y",
         "stores/../../v1/keys",
         "sign-out",
+        "///evil.example",
         "storesé",
         "s" * 3000,
     ],
 )
 def test_no_form_leads_to_another_site(browser: TestClient, key: str, target: str) -> None:
     answer = sign_in(browser, key, next=target)
-    assert (answer.status_code, answer.headers["location"]) == (303, "./stores")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./")
 
 
 def test_signing_out_ends_the_session(browser: TestClient, key: str, env: dict[str, str]) -> None:
@@ -180,8 +181,6 @@ def test_a_session_ends_by_age_and_by_rest(
             [getattr(settings, age)],
         )
     assert browser.get("/stores").status_code == 303
-    sign_in(browser, key)
-    assert count_sessions(env) == 1
 
 
 def test_a_revoked_key_ends_its_sessions(settings: Settings, env: dict[str, str]) -> None:

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api.main import create_app
-from services.api.web.words import length
 from shared.keys import create_key
+from shared.pictures.words import length
 from shared.settings import Settings
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.logins import with_login
@@ -231,3 +231,21 @@ def test_an_unknown_path_is_a_page_for_people_and_a_problem_for_programs(browser
     answer = browser.get("/nothing", headers={"Accept": "application/json"})
     assert answer.headers["content-type"] == "application/problem+json"
     assert browser.get("/v1/nothing").headers["content-type"] == "application/problem+json"
+
+
+def test_the_week_shows_the_reasons_of_downtime(browser: TestClient, env: dict[str, str]) -> None:
+    start = NOW - timedelta(hours=6)
+    polls = [(start + timedelta(hours=n), n not in (2, 3)) for n in range(6)]
+    load_fleet(env["UPTILL_DATABASE_URL"], {"paused": Store(polls, "UTC")})
+    with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute(
+            "insert into poll_note (store_key, observed_at, since_seq, code)"
+            " select store_key, %s, 1, 4 * 4 from store where store_id = 'paused'",
+            [start + timedelta(hours=2)],
+        )
+    page = browser.get(at("paused")).text
+    assert "<span>busy <b" in page
+    assert "<span>no reason given <b" in page
+    assert re.search(r"<title>down, [^<]* to [^<]*, busy</title>", page)
+    assert "inactive poll at 14:00 (busy)" in page
+    assert "<td>busy</td>" in page

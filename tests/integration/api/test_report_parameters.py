@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import resource
 import zipfile
 from collections.abc import Mapping
@@ -248,6 +249,51 @@ def test_outages_have_the_same_content_in_all_formats(
     assert sorted(filled, reverse=True)[:2] == [100, 100]
 
 
+def test_summaries_have_the_same_content_in_all_formats(
+    api: TestClient, worker: WorkerContext, env: dict[str, str]
+) -> None:
+    label(env, "south", region="asia", **{"Region": "=1+1", "a/b": "x"})
+    report = made(
+        api, worker, formats=["xlsx", "parquet", "json"], files=["summary"], windows=["P30D", "previous_day"]
+    )
+    names = ["summary.csv", "summary.json", "summary.parquet", "summary.xlsx"]
+    files = {file["name"]: file for file in report["files"]}
+    assert list(files)[4:] == names
+    header, *lines = content(report, "csv", "summary").decode().splitlines()
+    assert {files[name]["rows"] for name in names} == {len(lines)}
+    in_json = json.loads(content(report, "json", "summary"))
+    assert list(in_json["columns"]) == header.split(",")
+    assert (in_json["columns"]["availability"], in_json["columns"]["down_h"]) == ("share", "hours")
+    for line, row in zip(lines, in_json["rows"], strict=True):
+        shares = [shown(row[name], 6) for name in row if "availability" in name]
+        others = [shown(row[name]) for name in row if "availability" not in name]
+        plain = line.replace("'=", "=").split(",")
+        assert [*others[:4], *shares, *others[4:]] == plain
+    rows = pq.read_table(io.BytesIO(content(report, "parquet", "summary"))).to_pylist()
+    assert rows == in_json["rows"]
+    with zipfile.ZipFile(io.BytesIO(content(report, "xlsx", "summary"))) as book:
+        workbook = book.read("xl/workbook.xml").decode()
+        sheets = [book.read(name).decode() for name in sorted(book.namelist()) if "worksheets/sheet" in name]
+        charts = [name for name in book.namelist() if "charts/chart" in name]
+    titles = re.findall('<sheet name="([^"]*)"', workbook)
+    assert titles == [
+        *("all", "zone", "label Region", "label a b", "label region ~2", "weekday", "hour"),
+        *("lowest", "highest", "provenance"),
+    ]
+    with_numbers = [sheet for sheet in sheets if "<conditionalFormatting" in sheet]
+    assert len(with_numbers) == len(charts) == len(titles) - 1
+    assert all("sparklineGroup" in sheet and "colorScale" in sheet for sheet in with_numbers)
+    assert sum(sheet.count("<row ") - 1 for sheet in with_numbers) == len(lines)
+    assert not any("<f>" in sheet for sheet in sheets)
+
+
+def test_a_summary_has_fewer_windows(api: TestClient) -> None:
+    asked = {"files": ["summary"], "windows": [f"P{n}D" for n in range(1, 12)]}
+    refused = problem(api.post("/v1/reports", json=asked), 422, "invalid_request")
+    assert "at most 10 windows" in refused["detail"]
+    assert api.post("/v1/reports", json={**asked, "files": ["report"]}).status_code == 202
+
+
 def test_too_many_stores_for_xlsx_are_refused_at_once(
     api: TestClient, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,7 +405,7 @@ def test_an_idempotency_key_covers_all_parameters(api: TestClient) -> None:
         ({"windows": ["PT1H", "last_hour"]}, "body.windows"),
         ({"windows": [f"PT{n}M" for n in range(1, 22)]}, "body.windows"),
         ({"windows": "PT6H"}, "body.windows"),
-        ({"formats": ["pdf"]}, "body.formats.0"),
+        ({"formats": ["docx"]}, "body.formats.0"),
         ({"formats": []}, "body.formats"),
         ({"files": ["polls"]}, "body.files.0"),
         ({"files": []}, "body.files"),

@@ -55,8 +55,9 @@ def test_the_life_of_a_schedule(api: TestClient, database_url: str, env: dict[st
         "windows": ["last_hour", "last_day", "last_week"],
         "formats": ["csv", "xlsx"],
         "as_of": "due",
+        "exclude_reasons": [],
     }
-    assert schedule["deliver"] == {"webhook_url": None, "s3_prefix": "finance/daily"}
+    assert schedule["deliver"] == {"webhook_url": None, "s3_prefix": "finance/daily", "channels": []}
     assert (schedule["state"], schedule["store_labels"], schedule["runs"]) == ("active", None, [])
     assert schedule["next_due"][0] == schedule["next_due_at"]
     assert len(set(schedule["next_due"])) == 5
@@ -70,7 +71,7 @@ def test_the_life_of_a_schedule(api: TestClient, database_url: str, env: dict[st
     assert resumed["report"] == schedule["report"], "what is not named stays"
     changed = api.patch(path, json={"report": {"detail": True}, "deliver": {}}).json()
     assert (changed["report"]["detail"], changed["report"]["stores"]) == (True, None)
-    assert changed["deliver"] == {"webhook_url": None, "s3_prefix": None}
+    assert changed["deliver"] == {"webhook_url": None, "s3_prefix": None, "channels": []}
     assert api.get(path).json() == changed
 
     assert api.delete(path).status_code == 204
@@ -85,7 +86,7 @@ def test_the_life_of_a_schedule(api: TestClient, database_url: str, env: dict[st
         (actor, "schedule.created", {"name": "weekdays"}),
         (actor, "schedule.changed", {"changed": ["state"]}),
         (actor, "schedule.changed", {"changed": ["cron", "name", "state"]}),
-        (actor, "schedule.changed", {"changed": ["report", "s3_prefix", "webhook_url"]}),
+        (actor, "schedule.changed", {"changed": ["channels", "report", "s3_prefix", "webhook_url"]}),
         (actor, "schedule.deleted", {}),
     ]
 

@@ -81,6 +81,7 @@ def test_a_store_in_a_list_shows_its_last_poll(api: TestClient) -> None:
     polled, _, silent, _ = api.get("/v1/stores").json()["stores"]
     assert polled == {
         "store_id": "0042",
+        "name": None,
         "timezone": "America/Chicago",
         "timezone_is_default": True,
         "labels": {"region": "n", "owner": "x"},
@@ -172,7 +173,8 @@ class TestWindow:
             ({"window": "last_day", "from": "2024-11-02T00:00:00Z"}, "window"),
             ({"from": "2024-11-02T00:00:00Z", "to": "2024-11-01T00:00:00Z"}, "from"),
             ({"to": "2024-11-02T00:00:00Z", "as_of": "2024-11-01T00:00:00Z"}, "from"),
-            ({"window": "P63D"}, "from"),
+            ({"window": "P63D"}, "window"),
+            ({"window": "month_of:2099-01"}, "window"),
             ({"to": "2024-01-01T00:00:00Z", "as_of": "2024-11-01T00:00:00Z"}, "from"),
             ({"from": "0001-01-01T00:00:00Z", "to": "0001-01-02T00:00:00Z"}, "query.from"),
             ({"window": "yesterday"}, "query.window"),

@@ -24,7 +24,7 @@ async def lifespan(app):
     yield
 
 identity = ServiceIdentity("api", title="T", summary="S")
-app = make_service(identity, Settings(), lifespan=lifespan, routers=[], max_body_bytes=None)
+app = make_service(identity, Settings(), lifespan=lifespan, routers=[], bodies=None)
 """
 _PLAIN = """
 from fastapi import FastAPI

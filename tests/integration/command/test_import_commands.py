@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.parse.reasons import ROW_REASONS
 from shared.ids import new_id
+from shared.row_reasons import ROW_REASONS
 from tests.fixtures.services import Services, wait_until
 from tests.integration.ingest.command import run_ingest
 from uptill_client import UptillClient

@@ -137,3 +137,14 @@ def test_the_file_next_to_a_report(services: Services, client: UptillClient, tmp
     schedule = client.get_schedule(made.stdout.strip())
     assert schedule.report is not None
     assert schedule.report["files"] == ["report", "outages"]
+
+
+def test_the_summary_next_to_a_report(services: Services, client: UptillClient, tmp_path: Path) -> None:
+    out = tmp_path / "week.csv"
+    done = services.run("report", "--window", "last_week", "--files", "summary", "-o", str(out))
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "week-summary.csv").read_text().splitlines()))
+    assert f"{len(rows)} rows" in " ".join(done.stderr.split())
+    (report,) = client.reports()
+    file = client.get_report(report.id).file("csv", "summary")
+    assert (file.name, file.kind, file.rows) == ("summary.csv", "summary", len(rows))

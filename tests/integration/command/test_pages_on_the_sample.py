@@ -15,7 +15,8 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PAGES = (
     *("docs/how-to/stores.md", "docs/how-to/live-polls.md", "docs/how-to/reports.md"),
     *("docs/how-to/closures.md", "docs/how-to/explain.md", "docs/how-to/outages.md"),
-    *("docs/how-to/trends.md", "docs/how-to/service-levels.md"),
+    *("docs/how-to/trends.md", "docs/how-to/service-levels.md", "docs/how-to/summary.md"),
+    *("docs/how-to/alerts.md", "docs/how-to/reasons.md", "docs/how-to/reconcile.md"),
 )
 
 
@@ -43,6 +44,11 @@ def test_the_commands_of_the_pages_find_their_stores(folder: Path) -> None:
     assert report.count("\n") == 3
 
 
+def test_the_commands_of_the_page_of_insights(folder: Path) -> None:
+    shown = in_a_shell(". .uptill/env\n" + "".join(blocks("docs/how-to/insights.md", "sh")), folder)
+    assert re.search(r"^risk_1h ", shown, re.MULTILINE), shown
+
+
 def test_the_page_of_explain_shows_what_its_command_prints(folder: Path) -> None:
     made = in_a_shell("uptill -q report -o report.csv && uptill reports list --json", folder)
     report_id = json.loads(made)[0]["id"]
@@ -58,10 +64,18 @@ def test_the_page_of_outages_shows_what_its_command_prints(folder: Path) -> None
     assert f"the first command prints:\n\n```\n{shown}```\n" in printed
 
 
+def test_the_page_of_reconcile_shows_what_its_command_prints(folder: Path) -> None:
+    page = "docs/how-to/reconcile.md"
+    shown = in_a_shell(blocks(page, "sh")[0].rstrip() + " 2>&1", folder)
+    print(shown)
+    assert f"this prints:\n\n```\n{shown}```\n" in Path(page).read_text()
+
+
 def test_the_pages_of_trends_and_policies_show_what_their_commands_print(folder: Path) -> None:
     page = "docs/how-to/trends.md"
     printed = Path(page).read_text() + Path("docs/how-to/stores.md").read_text()
-    in_a_shell("uptill -q facts build --from 2024-09-30 --to 2024-10-13", folder)
+    for policy in ("classic", "hold"):
+        in_a_shell(f"uptill -q facts build --policy {policy} --from 2024-09-30 --to 2024-10-13", folder)
     commands = [line for block in blocks(page, "sh") for line in block.splitlines() if " series " in line]
     shown = [in_a_shell(line.replace("uptill ", "uptill -q "), folder) for line in commands]
     day = "--policy classic --policy hold --window day_of:2024-10-10"

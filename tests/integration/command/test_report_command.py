@@ -42,8 +42,8 @@ def test_a_label_that_no_store_has_and_an_id_that_no_report_has(services: Servic
     assert not (tmp_path / "r.csv").exists()
     unknown = services.run("reports", "show", "abc")
     assert (unknown.returncode, "report abc does not exist" in unknown.stderr) == (1, True)
-    wrong = services.run("report", "-o", str(tmp_path / "r.pdf"))
-    assert (wrong.returncode, "cannot have the ending .pdf" in wrong.stderr) == (2, True)
+    wrong = services.run("report", "-o", str(tmp_path / "r.docx"))
+    assert (wrong.returncode, "cannot have the ending .docx" in wrong.stderr) == (2, True)
     assert services.run("report", "-o", str(tmp_path / "r.txt"), "--format", "csv").returncode == 0
 
 
@@ -77,6 +77,16 @@ class TestOutput:
         assert (folder / "link.csv").is_symlink()
         assert (folder / "mine.csv").read_text().startswith("store_id,")
         assert len(list(folder.iterdir())) == 2
+
+    def test_further_files_beside_a_pdf_are_csv(self, services: Services, folder: Path) -> None:
+        """Only the report itself is printed: the other files have the other formats, and CSV if there is none."""
+        further = ("--files", "outages", "--files", "summary", "--files", "service_levels")
+        for formats in (("--format", "pdf"), ("--format", "pdf", "--format", "json")):
+            done = services.run("report", "-o", str(folder / "r.pdf"), *formats, *further)
+            assert done.returncode == 0, done.stderr
+        kinds = ("outages", "summary", "service_levels")
+        written = {f"r-{kind}.{ending}" for kind in kinds for ending in ("csv", "json")}
+        assert {path.name for path in folder.iterdir()} == {"r.pdf", "r.json", *written}
 
     def test_a_device_and_a_pipe_are_written_to(self, services: Services, folder: Path) -> None:
         assert services.run("report", "-o", "/dev/null").returncode == 0
@@ -181,6 +191,25 @@ def test_a_refusal_names_the_option(services: Services) -> None:
         ("deliver.webhook_url is not a valid URL", "--webhook-url is not a valid URL"),
         ("query.created_after: must be a time", "--since: must be a time"),
         ("the bucket refuses this", "the bucket refuses this"),
+        (
+            "nothing exists at /v1/reports/x/stores/a:b c: check the id in the path",
+            "report x does not exist",
+        ),
+        ("nothing exists at /v1/facts/x: check the id in the path", "facts job x does not exist"),
+        (
+            "channel 'x' does not exist: GET /v1/channels lists the channels",
+            "channel 'x' does not exist: `uptill channels list` lists the channels",
+        ),
+        ("body.secret: must have 16 characters", "--secret-file: must have 16 characters"),
+        (
+            "reason 'x' does not exist: GET /v1/reasons lists the reasons",
+            "reason 'x' does not exist: `uptill reasons list` lists the reasons",
+        ),
+        ("to[1] is there twice: give each", "--to is there twice: give each"),
+        (
+            "url is missing: a channel of kind chat needs one",
+            "--url-file is missing: a channel of kind chat needs one",
+        ),
     ],
 )
 def test_fields_are_named_as_options(detail: str, said: str) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.cli.service_level_text import plain_number
 from tests.fixtures.metrics import by_label, free_ports, on_port, scrape, value
 from tests.fixtures.services import Services, wait_until
 from uptill_client import ApiError, Poll, UptillClient
@@ -48,8 +49,21 @@ def test_set_list_show_and_remove(services: Services, client: UptillClient) -> N
     assert [store.store_id for store in client.service_level_stores("north")] == ["0043"]
     refused = services.run("service-levels", "set", "x", "--target", "97")
     assert refused.returncode == 2
-    refused = services.run("service-levels", "set", "x", "--target", "0.9", "--cap", "holiday")
-    assert (refused.returncode, "REASON=HOURS" in refused.stderr) == (2, True)
+    for cap in ("holiday", "holiday=nan", "holiday=inf", "=8"):
+        refused = services.run("service-levels", "set", "x", "--target", "0.9", "--cap", cap)
+        assert (refused.returncode, "REASON=HOURS" in refused.stderr) == (2, True), cap
+    refused = services.run("service-levels", "set", "x", "--target", "nan")
+    assert (refused.returncode, "--target nan is not a number" in refused.stderr) == (2, True)
+
+
+def test_minutes_are_written_without_exponents() -> None:
+    assert [plain_number(each) for each in (-6066930.0, 278256.02, 0.0, 1000.5)] == [
+        "-6,066,930",
+        "278,256.02",
+        "0",
+        "1,000.5",
+    ]
+    assert plain_number(0.000001, 6) == "0.000001"
 
 
 def test_the_scheduler_wakes_workers_and_serves_metrics(services: Services, client: UptillClient) -> None:

@@ -15,7 +15,7 @@ from tests.integration.ingest.service import ingest_service
 
 @pytest.fixture
 def pooled_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(own_sessions, "_refused_until_s", 0.0)  # restored at the end, for the next test
+    monkeypatch.setattr(own_sessions, "_refused", (0.0, ""))  # restored at the end, for the next test
     with pooler_without_options(database_url) as url:
         yield url
 

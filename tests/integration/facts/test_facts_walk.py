@@ -2,13 +2,17 @@
 
 import asyncio
 import os
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 from psycopg import AsyncConnection
 
 from services.worker.compute_batch import compute_batch
@@ -16,10 +20,13 @@ from services.worker.context import WorkerContext
 from services.worker.facts.compute import compute_facts
 from services.worker.facts.plan import plan_facts
 from services.worker.facts.write import FactsOvertaken, write_facts
+from services.worker.inputs import InputCache
 from services.worker.load import one_snapshot
 from shared.facts.jobs import FactsRequest, get_job, trigger_facts
+from shared.facts.packed_facts import WIDTH, unpack_facts
 from shared.reports.acceptance import BatchTerms
 from shared.reports.batch import Batch
+from shared.uptime.intervals import Int64s
 from tests.integration.reports.test_input_cache import START, CacheWorld
 
 FIRST, LAST = START.date() - timedelta(days=14), START.date() + timedelta(days=3)
@@ -34,6 +41,9 @@ _SUMMED = f"""
 select store_key, date_trunc('month', local_date)::date, bit_or(1 << (extract(day from local_date)::integer - 1)),
     count(*), {", ".join(f"sum({name})" for name in _NAMES)}
 from store_day group by 1, 2 order by 1, 2"""
+_TO_PACK = """
+select store_key, local_date - date '1970-01-01', 1, excluded_us, open_us, up_us, down_us, outages
+from store_day where policy = 'classic'"""
 Rows = Mapping[tuple[int, date], tuple[int, ...]]
 _READ = """
 select store_key, local_date, scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us, up_min_us, up_max_us, polls,
@@ -65,10 +75,26 @@ def build(
 
 
 def stored(url: str) -> Rows:
-    """Return all facts, whose months must add up to them."""
+    """Return all facts. The sums of months and the packed facts must agree with them."""
     with psycopg.connect(url) as conn:
         assert conn.execute(_MONTHS.encode()).fetchall() == conn.execute(_SUMMED.encode()).fetchall()
+        assert packed(conn) == {
+            (key, day): tuple(rest) for key, day, *rest in conn.execute(_TO_PACK.encode()).fetchall()
+        }
         return {(key, day): tuple(rest) for key, day, *rest in conn.execute(_READ.encode())}
+
+
+def packed(conn: psycopg.Connection) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Return the facts that readers of `packed_day` find, by store and day. Every month must be packed."""
+    stale = "select count(*) from facts_month where packed_version is distinct from version"
+    assert conn.execute(stale).fetchone() == (0,)
+    found = defaultdict[tuple[int, int], Int64s](lambda: np.zeros(WIDTH - 1, dtype=np.int64))
+    rows = "select local_date - date '1970-01-01', records from packed_day where policy = 'classic'"
+    for day, records in conn.execute(rows):
+        for key, *numbers in unpack_facts(records).T.tolist():
+            found[key, day] += numbers
+    assert all(numbers[0] or not numbers.any() for numbers in found.values())
+    return {cell: tuple(numbers.tolist()) for cell, numbers in found.items() if numbers[0]}
 
 
 def batches(worker: WorkerContext, job_id: UUID) -> list[Batch]:
@@ -110,6 +136,62 @@ def test_they_are_as_good_as_computed_from_nothing(
         assert found
         kept = found
         world.change()
+
+
+def remember(worker: WorkerContext, world: CacheWorld, job_id: UUID) -> None:
+    """Read all polls of the job's batches into the worker's cache, as reports do."""
+    with worker.pool.connection() as conn:
+        conn.commit()
+        for batch in batches(worker, job_id):
+            report = replace(batch, kind="report", windows=["P60D"], as_of=world.now)
+            with one_snapshot(conn) as snapshot:
+                worker.inputs.load_input(conn, report, snapshot)
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_facts_from_the_cache_of_reports_are_as_good(
+    database_url: str, worker: WorkerContext, tmp_path: Path, seed: int
+) -> None:
+    world = CacheWorld(database_url, tmp_path, seed)
+    warm = replace(worker, inputs=InputCache(1 << 26, uses_facts=False))
+    kept: Rows = {}
+    found_in_cache = 0.0
+    for _ in range(STEPS):
+        before = from_cache()
+        job_id = build(database_url, warm)
+        found_in_cache += from_cache() - before
+        found, expected = stored(database_url), from_nothing(database_url, worker, job_id)
+        assert found == {**{cell: kept[cell] for cell in kept if cell not in expected}, **expected}
+        kept = found
+        remember(warm, world, job_id)
+        world.change()
+        # All facts are computed again.
+        with psycopg.connect(database_url) as conn:
+            conn.execute("delete from store_day_mark")
+    assert found_in_cache > STEPS / 2, "some of the facts come from the cache"
+
+
+def from_cache() -> float:
+    sources = ("memory", "both")
+    return sum(
+        REGISTRY.get_sample_value("uptill_batch_inputs_total", {"source": source}) or 0 for source in sources
+    )
+
+
+def test_months_are_vacuumed_after_each_night(
+    database_url: str, worker: WorkerContext, tmp_path: Path
+) -> None:
+    CacheWorld(database_url, tmp_path, 1)
+    build(database_url, worker)
+    with psycopg.connect(database_url) as conn:
+        months = conn.execute(
+            "select relname, reloptions from pg_inherits join pg_class on pg_class.oid = inhrelid"
+            " where inhparent = 'store_day'::regclass"
+        ).fetchall()
+    assert months
+    assert {tuple(options or ()) for _, options in months} == {
+        ("autovacuum_vacuum_insert_scale_factor=0.02",)
+    }
 
 
 def test_facts_without_a_mark_are_computed_again(

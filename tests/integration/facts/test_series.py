@@ -10,12 +10,13 @@ import pytest
 from fastapi.testclient import TestClient
 from psycopg.types.json import Jsonb
 
-from services.api.use_cases import series
+from services.api.use_cases import read_facts, series
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.http.write_live import LiveWriter
 from services.worker.context import WorkerContext
 from shared.clock import to_us
 from shared.db.connect import connect
+from shared.facts.holding import FEW_STORES
 from shared.keys import create_key
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem
@@ -40,8 +41,11 @@ _SUMS = (
 )
 
 
-@pytest.fixture
-def conn(database_url: str, worker: WorkerContext) -> Iterator[psycopg.Connection]:
+@pytest.fixture(params=[FEW_STORES, 0], ids=["few stores", "packed"])
+def conn(
+    database_url: str, worker: WorkerContext, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[psycopg.Connection]:
+    monkeypatch.setattr(read_facts, "FEW_STORES", request.param)
     load_fleet(database_url, FLEET)
     with psycopg.connect(database_url, autocommit=True) as conn:
         for store_id, labels in LABELS.items():
@@ -228,6 +232,8 @@ def test_a_key_sees_its_stores_only(api: TestClient, conn: psycopg.Connection, d
         ({"first_day": "1999-12-31", "last_day": "2000-10-01"}, "query.first_day", "from 2000"),
         ({"first_day": "2023-01-01", "last_day": "2024-10-01"}, "query.first_day", "640 dates"),
         ({"window": "PT6H"}, "query.window", "no whole dates"),
+        ({"window": "month_of:2024-12"}, "query.window", "begins after the newest poll (2024-10-31)"),
+        ({"window": "previous_week", "group": "store", "limit": "3"}, "query.limit", "without order"),
         ({"window": "previous_day", "policy": "hold-scaled"}, "query.policy", "do not add up"),
         ({"window": "previous_day", "store": "nobody"}, "query.store", "unknown"),
         (

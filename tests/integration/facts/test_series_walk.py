@@ -8,7 +8,9 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from services.api.use_cases import read_facts
 from services.worker.context import WorkerContext
+from shared.facts.holding import FEW_STORES
 from tests.integration.facts.test_facts_walk import FIRST, LAST, STEPS, build
 from tests.integration.reports.test_input_cache import CacheWorld
 
@@ -26,10 +28,18 @@ def by_store(api: TestClient, database_url: str) -> dict[Any, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "few"), [(1, FEW_STORES), (2, 0), (3, 0)])
 def test_counted_days_are_those_that_would_be_computed_again(
-    api: TestClient, database_url: str, worker: WorkerContext, tmp_path: Path, seed: int
+    api: TestClient,
+    database_url: str,
+    worker: WorkerContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    few: int,
 ) -> None:
+    """Whether facts are read by store or packed."""
+    monkeypatch.setattr(read_facts, "FEW_STORES", few)
     world, kept = CacheWorld(database_url, tmp_path, seed), 0
     for _ in range(STEPS):
         build(database_url, worker, FIRST - timedelta(days=3), LAST)

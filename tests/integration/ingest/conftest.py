@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
 from psycopg.rows import dict_row
 
 from services.ingest.quality_warnings import list_warnings
@@ -124,3 +125,12 @@ def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -
         with ingest_service(database_url, tmp_path / "spool") as client:
             yield lambda files: by_http(client, files, as_form=request.param == "form")
     check_ledger(database_url)
+
+
+@pytest.fixture
+def hook_service(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    """Return a client of an ingest service with an administrator's key, over two stores: a and b."""
+    with ingest_service(database_url, tmp_path / "spool", scopes=("ingest:write", "admin")) as client:
+        with psycopg.connect(database_url) as conn:
+            conn.execute("insert into store (store_id) values ('a'), ('b')")
+        yield client

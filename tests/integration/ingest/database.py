@@ -75,8 +75,11 @@ def check_ledger(database_url: str) -> None:
             " group by store_key) o using (store_key)"
             " where first is distinct from first_polled_at or (first is null) <> (polled_since_seq is null)"
         ).fetchone() == (0,)
+        # A week that was sealed or opened took a number, and a batch of such a job may have left its week as it was.
         assert conn.execute(
-            "select count(*) from ledger_head where seq <> (select count(*) from import_chunk)"
+            "select count(*) from ledger_head, lateral (select seq - (select count(*) from import_chunk) as moves) other"
+            " where moves not between 0 and (select count(*) from report_batch join report on report.id = report_id"
+            "  where kind in ('seal', 'unseal') and report_batch.state = 'done')"
             " or latest_observed_at is distinct from (select max(observed_at) from observation)"
         ).fetchone() == (0,)
 

@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from services.ingest.parse.reasons import FILE_REASONS, RAW_BYTES, ROW_REASONS
+from services.ingest.parse.reasons import FILE_REASONS, RAW_BYTES
 from services.local.servers import Endpoints
+from shared.row_reasons import ROW_REASONS
 from tests.conftest import _RUN
 from tests.fixtures.databases import fresh_database, migrated_template
 from tests.integration.ingest.command import run_ingest

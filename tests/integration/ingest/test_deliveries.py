@@ -56,8 +56,8 @@ def test_a_rejected_row_leaves_its_store_as_it_was_throughout_the_delivery(
     assert "store lake-2 keeps the hours it had: line 4 was rejected (time)" in warnings[1]
     with psycopg.connect(database_url) as conn:
         rejected = conn.execute(
-            "select source, line, reason, convert_from(raw, 'UTF8') from import_reject"
-            " join import on id = import_id order by source, line"
+            "select import.source, line, reason, convert_from(raw, 'UTF8') from import_reject"
+            " join import on id = import_id order by import.source, line"
         ).fetchall()
     assert [(Path(source).name, *rest) for source, *rest in rejected][:3] == [
         ("a.csv", 2, "store_incomplete", "lake-2,5,09:00,21:00"),

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.conftest import LoadFile
 from tests.integration.ingest.deliveries import Deliver, days, table, week
@@ -75,6 +77,63 @@ def test_a_long_opening_across_midnight_is_doubted(deliver: Deliver) -> None:
         in warnings[0]
     )
     assert "(line 2)" in warnings[0]
+
+
+def test_the_same_time_twice_may_mean_closed(deliver: Deliver) -> None:
+    _, warnings = deliver(
+        {
+            "hours.csv": table(
+                *week("shut", 0, 1, 2),
+                *week("shut", 5, 6, opens="00:00", closes="0:00:00"),
+                *week("always", *range(7), opens="00:00", closes="00:00"),
+                *week("clear", 0),
+                *week("clear", 1, opens="00:00", closes="24:00"),
+            )
+        }
+    )
+    assert len(warnings) == 1
+    assert (
+        "2 openings have the same time twice and count as 24 hours, such as line 5 of store shut"
+        in warnings[0]
+    )
+
+
+def test_a_special_date_with_the_same_time_twice_may_be_closed(deliver: Deliver) -> None:
+    header = "store_id,date,start_time_local,end_time_local"
+    deliver({"hours.csv": table(*week("a", 0))})
+    _, warnings = deliver({"special.csv": table("a,2024-12-25,00:00,00:00", header=header)})
+    assert len(warnings) == 1
+    assert (
+        "1 opening has the same time twice and counts as 24 hours, such as line 2 of store a" in warnings[0]
+    )
+    assert "a closed special date no times" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (
+            "store_id,starts_at,ends_at,treatment,reason,note",
+            "{},2024-10-14T09:00Z,2024-10-14T10:00Z,exclude,other,",
+        ),
+        ("store_id,date,start_time_local,end_time_local", "{},2024-12-25,,"),
+        ("store_id,opened_at,closed_at", "{},2024-05-01T00:00Z,"),
+    ],
+)
+def test_a_store_that_only_adjustments_name_may_be_mistyped(deliver: Deliver, header: str, row: str) -> None:
+    deliver({"hours.csv": table(*week("known", 0))})
+    _, warnings = deliver({"more.csv": table(row.format("known"), row.format("all"), header=header)})
+    assert len(warnings) == 1
+    assert (
+        "1 store has no polls, hours or time zone yet, such as 'all' (line 3): correct the id" in warnings[0]
+    )
+    assert ("for every store, write *" in warnings[0]) == ("treatment" in header)
+
+
+def test_a_closure_of_every_store_names_no_store(deliver: Deliver) -> None:
+    header = "store_id,starts_at,ends_at,treatment,reason,note"
+    row = "*,2024-10-14T09:00Z,2024-10-14T10:00Z,exclude,other,"
+    assert deliver({"closures.csv": table(row, header=header)})[1] == []
 
 
 def test_the_separator_line_and_the_header_must_agree(load_file: LoadFile) -> None:

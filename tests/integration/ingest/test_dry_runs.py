@@ -32,6 +32,8 @@ FILES = {
     "closures2.csv": "store_id,starts_at,ends_at,treatment,reason,note\na,2024-10-20T21:00:00Z,,exclude,,\n",
     "polls1.csv": "store_id,status,timestamp_utc\na,inactive,2024-09-02 00:00:00 UTC\na,active,2024-09-02 01:00:00 UTC\n"
     "e,active,2024-09-03 01:00:00 UTC\ne,active,2024-09-03 01:00:00 UTC\ne,open,2024-09-03 02:00:00 UTC\n",
+    "stores1.csv": "store_id,name,region\na,Alpha,north\nf,Foxtrot,\n",
+    "stores2.csv": "store_id,name,timezone,opened_at\na,,UTC,2024-04-01T00:00:00Z\nb,Bravo,Mars,\n",
     "text.csv": "nothing\n",
 }
 
@@ -226,11 +228,17 @@ def test_a_calendar_that_would_be_removed(service: TestClient, database_url: str
 
 
 def test_every_call_that_changes_stores_calendars_or_closures_has_one() -> None:
-    """Live polls and the cancellation of an import have none."""
+    """Live polls, hooks, whose own dry run is a call, words for reasons and the cancellation of an import have none."""
     without = {
         (method, path)
         for path, calls in applications()["openapi-ingest.json"].openapi()["paths"].items()
         for method, call in calls.items()
         if method != "get" and "dry_run" not in {each["name"] for each in call.get("parameters", ())}
     }
-    assert without == {("post", "/v1/observations"), ("delete", "/v1/imports/{import_id}")}
+    assert without == {
+        ("post", "/v1/observations"),
+        ("delete", "/v1/imports/{import_id}"),
+        *((method, "/v1/reasons/{word}") for method in ("put", "delete")),
+        *((method, "/v1/hooks/{hook}") for method in ("put", "delete", "post")),
+        *(("post", f"/v1/hooks/{{hook}}/{what}") for what in ("secret", "dry-run")),
+    }

@@ -150,6 +150,9 @@ def test_doubtful_hours_are_answered_with_warnings(service: TestClient) -> None:
     refused = service.put("/v1/stores/a/hours", json={"hours": [hours[0] | {"day_of_week": 7}]})
     assert "0 (Monday) to 6 (Sunday), or an English name such as Monday, not 7" in refused.json()["detail"]
     assert service.put("/v1/stores/a/hours", json={"hours": named}).status_code == 200
+    shut = [*named, {"day_of_week": "Sun", "start_time_local": "00:00", "end_time_local": "00:00"}]
+    warned = " ".join(service.put("/v1/stores/a/hours", json={"hours": shut}).json()["warnings"])
+    assert "1 opening has the same time twice and counts as 24 hours, such as 00:00 to 00:00" in warned
 
 
 def test_a_zone_of_the_machine_is_refused(service: TestClient) -> None:

@@ -72,6 +72,7 @@ KINDS = {
     "hours": (HOURS, "a,0,09:00,17:00", "b,0,09:00,17:00"),
     "zones": ("store_id,timezone_str", "a,Europe/Berlin", "b,Europe/Berlin"),
     "special": ("store_id,date,start_time_local,end_time_local", "a,2024-12-25,,", "b,2024-12-25,,"),
+    "stores": ("store_id,name,region", "a,Alpha,north", "b,Beta,"),
     "lifetimes": ("store_id,opened_at,closed_at", "a,2024-01-01T00:00:00Z,", "b,2024-01-01T00:00:00Z,"),
     "closures": (
         "store_id,starts_at,ends_at,treatment,reason,note",

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths
+from services.ingest.write import known_polls
 from tests.integration.ingest.database import (
     POLLS_HEADER,
     Poll,
@@ -47,6 +51,18 @@ class Loop:
         return found[0], found[1], found[2], found[3]
 
 
+def test_a_week_that_is_read_in_pieces(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_polls, "_READ_PAGES", 3)
+    loop = Loop()
+    for number, rows in enumerate((6000, 4000, 4000)):
+        polls = polls_of_one_week(number, rows)
+        result = load_polls(database_url, tmp_path / f"{number}.csv", polls, chunk_bytes=70_000)
+        assert counts(result) == loop.deliver(polls)
+        assert observations(database_url) == loop.table
+
+
 def test_a_few_polls_for_a_full_week_are_compared_by_the_server(database_url: str, tmp_path: Path) -> None:
     loop = Loop()
     for number, rows in enumerate((4000, 5, 3000, 1)):
@@ -84,3 +100,24 @@ def test_polls_that_another_import_writes_in_between_are_seen(database_url: str,
     assert counts(result) == tuple(found)
     assert observations(database_url) == loop.table
     check_ledger(database_url)
+
+
+def test_stores_with_keys_that_do_not_fit_are_compared_by_the_server(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A key of 24 bits loses its highest ones in memory, and then looks like the key of another store."""
+    loop = Loop()
+
+    def deliver(name: str, polls: Sequence[Poll]) -> None:
+        result = load_polls(database_url, tmp_path / name, polls, chunk_bytes=70_000)
+        assert counts(result) == loop.deliver(polls)
+        assert observations(database_url) == loop.table
+
+    near, mixed, later = (polls_of_one_week(seed, 4500) for seed in range(3))
+    deliver("near.csv", near)
+    with psycopg.connect(database_url) as conn:
+        conn.execute("alter table store alter column store_key restart with 8388609")
+    far = [(f"far-{store}", status, at) for store, status, at in polls_of_one_week(3, 4500)]
+    # Parts of a file that only the memory compares, only the server, and the memory again.
+    deliver("both.csv", [*later, *far, *mixed, *far[:10], *mixed])
+    deliver("again.csv", [*mixed, *near])

@@ -46,13 +46,13 @@ def test_an_archive_by_the_command(database_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     (folder / "sub").mkdir(parents=True)
     (folder / "set.zip").write_bytes(delivery())
-    (folder / "notes.docx").write_bytes(b"PK")
+    (folder / "notes:x:.docx").write_bytes(b"PK")  # a name that a terminal library would show as an emoji
     done = run_ingest(database_url, str(folder))
     printed = done.stderr.decode()
     assert done.returncode == 0, printed
     assert printed.count("left out:") == len(LEFT_OUT) + 2
     assert all(f"{folder}/{name}: {reason}" in printed for name, reason in LEFT_OUT.items())
-    assert f"{folder}/notes.docx: its name does not end in .csv, .csv.gz or .zip" in printed
+    assert f"{folder}/notes:x:.docx: its name does not end in .csv, .csv.gz or .zip" in printed
     assert f"{folder}/sub: it is a folder; name it to load what it holds" in printed
     check_loaded(database_url)
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from services.ingest.run import LoadOptions, ingest_paths
+from services.ingest.write import weekly_hours
 from tests.integration.ingest.database import counts, load
 
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
@@ -100,3 +102,41 @@ def test_a_folder_loads_time_zones_and_hours_before_polls(database_url: str, tmp
     assert results[-1].error is not None
     assert "store_id,status,timestamp_utc" in results[-1].error
     assert [Path(source).name for source in seen] == ["c_zones.csv", "b_hours.csv", "a_polls.CSV"]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 50_000])
+def test_hours_applied_in_steps_are_those_applied_at_once(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    monkeypatch.setattr(weekly_hours, "_ROWS_AT_ONCE", rows_at_once)
+    before = [HOURS, *(f"s{n},{day},09:00,21:00" for n in range(5) for day in range(3))]
+    load(database_url, tmp_path / "before.csv", before)
+    # Store 0 stays, 1 shrinks, 2 gets other times, 3 a further day, 4 is not named, and 5 is new.
+    after = [HOURS, *(f"s0,{day},09:00,21:00" for day in range(3)), "s1,0,09:00,10:00"]
+    after += [f"s2,{day},10:00,21:00" for day in range(3)]
+    after += [f"s3,{day},09:00,21:00" for day in (0, 1, 2, 6)]
+    after += ["s5,6,09:00,21:00", "s5,6,09:00,21:00"]
+    (tmp_path / "after.csv").write_text("\n".join(after) + "\n")
+    seen: list[tuple[int, int]] = []
+    options = LoadOptions(
+        on_progress=lambda progress: seen.append((progress.rows_applied, progress.rows_to_apply))
+    )
+    (result,) = ingest_paths(database_url, [str(tmp_path / "after.csv")], options=options)
+    assert counts(result) == (6, 7, 0, 0)
+    assert result.quality is not None
+    assert result.quality["stores_shrunk_list"] == [
+        {"store_id": "s1", "hours_before": 36.0, "hours_after": 1.0}
+    ]
+    expected = {(f"s{n}", day, 32400, 75600) for n in (0, 3, 4) for day in range(3)}
+    expected |= {("s2", day, 36000, 75600) for day in range(3)}
+    expected |= {("s1", 0, 32400, 36000), ("s3", 6, 32400, 75600), ("s5", 6, 32400, 75600)}
+    assert hours(database_url) == expected
+    with psycopg.connect(database_url) as conn:
+        gone = conn.execute(
+            "select store_id, count(*) from superseded_hours join store using (store_key) group by 1 order by 1"
+        ).fetchall()
+    assert gone == [("s1", 3), ("s2", 3)]
+    applied = [done for done, total in seen if total == 12]
+    assert applied == sorted(applied)
+    assert applied[-1] == 12
+    assert len(applied) == {1: 4, 3: 3, 50_000: 1}[rows_at_once]

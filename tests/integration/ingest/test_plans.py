@@ -71,33 +71,54 @@ def test_polls_to_correct_are_looked_up_by_index(database_url: str, tmp_path: Pa
     assert "Seq Scan" not in plan
 
 
+def explain_hours(database_url: str, stores: int, closes: str, *, statistics: bool = True) -> str:
+    """Return the plan of a step that brings hours of the first stores. `statistics`: those of the stored hours."""
+    sql, import_id = queries("ingest"), "00000000-0000-7000-8000-000000000000"
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute("vacuum analyze import_staged")  # as autovacuum leaves it: empty
+        conn.execute("analyze business_hours")
+        conn.execute("set work_mem = '4MB'")
+        with conn.transaction(force_rollback=True):
+            if not statistics:
+                conn.execute("delete from pg_statistic where starelid = 'business_hours'::regclass")
+            closes_s = int(closes[:2]) * 3600
+            with conn.cursor().copy(sql["stage_rows"]) as copy:
+                for line in range(stores * 7):
+                    n, day = divmod(line, 7)
+                    row = StagedRow(str(n), line, 0, b"", day_number=day, opens=9 * 3600, closes=closes_s)
+                    copy.write_row((import_id, *row))
+            conn.execute(sql["create_wanted_hours"])
+            conn.execute(sql["prepare_hours"], {"ids": [import_id], "first_days": [0]})
+            conn.execute(sql["index_wanted_hours"])
+            conn.execute(sql["analyze_wanted_hours"])
+            explain = b"explain (analyze, timing off) " + sql["apply_hours"]
+            values = {"after": 0, "upto": 2**31 - 1, "seq": 2}
+            return "\n".join(line for (line,) in conn.execute(explain, values, prepare=False))
+
+
+def load_hours(database_url: str, file: Path, stores: int) -> None:
+    rows = (f"{n},{day},09:00,17:00" for n in range(stores) for day in range(7))
+    load(database_url, file, ["store_id,day,start_time_local,end_time_local", *rows])
+
+
 @pytest.mark.parametrize("named", [3, 300])
 def test_hours_are_compared_by_store_whatever_the_statistics_of_the_staging_table(
     database_url: str, tmp_path: Path, named: int
 ) -> None:
     """1,000 rows took 17 s against 35,000 stored rows when every pair was compared."""
-    header = "store_id,day,start_time_local,end_time_local"
-
-    def hours(stores: int, closes: str) -> list[str]:
-        return [header, *(f"{n},{day},09:00,{closes}" for n in range(stores) for day in range(7))]
-
-    load(database_url, tmp_path / "before.csv", hours(1000, "17:00"))
-    sql, import_id = queries("ingest"), "00000000-0000-7000-8000-000000000000"
-    with psycopg.connect(database_url, autocommit=True) as conn:
-        conn.execute("vacuum analyze import_staged")  # as autovacuum leaves it: empty
-        conn.execute("analyze business_hours")
-        with conn.transaction(force_rollback=True):
-            with conn.cursor().copy(sql["stage_rows"]) as copy:
-                for line in range(named * 7):
-                    n, day = divmod(line, 7)
-                    row = StagedRow(str(n), line, 0, b"", day_number=day, opens=9 * 3600, closes=18 * 3600)
-                    copy.write_row((import_id, *row))
-            conn.execute(sql["create_wanted_hours"])
-            conn.execute(sql["prepare_hours"], {"ids": [import_id], "first_days": [0]})
-            conn.execute(sql["analyze_wanted_hours"])
-            explain = b"explain (analyze, timing off) " + sql["apply_hours"]
-            values = {"ids": [import_id], "seq": 2}
-            plan = "\n".join(line for (line,) in conn.execute(explain, values, prepare=False))
+    load_hours(database_url, tmp_path / "before.csv", 1000)
+    plan = explain_hours(database_url, named, "18:00")
     compared = sum(map(int, re.findall(r"Rows Removed by Join Filter: (\d+)", plan)))
     assert compared <= 100 * named, plan
     assert f"rows={7 * named}.00" in plan, plan
+
+
+def test_the_same_hours_are_compared_in_memory_without_statistics_of_the_stored_ones(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A comparison of rows in a hash table, planned for 160 times as many rows as there were, went through files."""
+    load_hours(database_url, tmp_path / "before.csv", 3000)
+    plan = explain_hours(database_url, 3000, "17:00", statistics=False)
+    assert "Disk" not in plan, plan
+    different = re.findall(r"CTE Scan on (?:changed|fresh|gone) .*actual rows=(\S+)", plan)
+    assert set(map(float, different)) == {0}, plan

@@ -18,11 +18,13 @@ FILES = {
     "polls": [POLLS_HEADER, *(f"{store},active,2024-09-02 00:00:00 UTC" for store in "abc")],
     "hours": ["store_id,day,start_time_local,end_time_local", "a,0,01:00,02:00", "b,1,01:00,02:00"],
     "timezones": ["store_id,timezone_str", "a,Asia/Tokyo"],
+    "stores": ["store_id,name,timezone,opened_at,region", "a,Alpha,UTC,2024-01-01T00:00:00Z,north", "b,,,,"],
 }
 OTHERS = {
     "polls": "a,inactive,2024-09-02 00:00:00 UTC",
     "hours": "a,0,03:00,04:00",
     "timezones": "a,Asia/Seoul",
+    "stores": "a,Beta,UTC,2024-01-01T00:00:00Z,north",
 }
 
 

@@ -33,8 +33,16 @@ def load_live_fleet(database_url: str, conn: psycopg.Connection) -> None:
         conn.execute("update store set labels = %s where store_id = %s", [Jsonb(labels), store_id])
 
 
+def make_weeks_of_now(conn: psycopg.Connection) -> None:
+    """Make the partitions of polls of the last hours. A week may have begun since the fleet was loaded."""
+    conn.execute(
+        "select ensure_observation_partition(now() - hours) from unnest('{0 h, 3 h}'::interval[]) hours"
+    )
+
+
 def change_polls(conn: psycopg.Connection, store_id: str, *, active: bool) -> None:
     """Add a poll of a minute ago, as one change."""
+    make_weeks_of_now(conn)
     conn.execute(
         "update ledger_head set seq = seq + 1, history_seq = seq + 1,"
         " latest_observed_at = greatest(latest_observed_at, now())"

@@ -50,7 +50,8 @@ def test_each_store_with_its_state_and_bounds(api: TestClient, conn: psycopg.Con
 
 
 def test_filters(api: TestClient, conn: psycopg.Connection) -> None:
-    del conn
+    conn.execute("update store set display_name = 'Harbour Café' where store_id = 'up'")
+    assert ids(get(api, text="CAFÉ")) == ["up"]
     assert ids(get(api, state="down")) == ["down"]
     assert ids(get(api, state=["up", "ended"])) == ["ended", "up"]
     assert ids(get(api, label="city:oslo")) == ["down", "up"]

@@ -1,6 +1,7 @@
 """The standing job: skips what cannot have changed, and outlives kills, lost leases, two schedulers and new stores."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,63 @@ def test_new_data_brings_the_next_refresh_forward(
 ) -> None:
     refresh()
     change_polls(conn, "up", active=False)
+    conn.execute("update now_batch set took = interval '1 hour'")
     assert step() == 0, "a refresh has just been"
     conn.execute("update now_batch set refreshed_at = refreshed_at - interval '16 seconds'")
-    assert step() == 3
+    assert step() == 3, "a quarter of the period is enough, whatever a refresh takes"
     assert compute_next(worker)
     assert step() == 0, "their messages are out"
+
+
+def test_a_large_load_is_not_followed_before_its_weeks_are_indexed(
+    conn: psycopg.Connection, refresh: Refresh, step: Step
+) -> None:
+    """Each of its chunks is news, and each refresh would read the weeks that it fills."""
+    refresh()
+    change_polls(conn, "up", active=False)
+    conn.execute("update now_batch set refreshed_at = refreshed_at - interval '16 seconds'")
+    (week,) = one(conn, "select partition_name from ensure_observation_partition('2020-01-01 00:00Z', false)")
+    assert step() == 0
+    conn.execute("select ensure_observation_key(%s)", [week])
+    assert step() == 3
+
+
+def test_a_refresh_during_a_large_load_searches_for_no_old_poll(
+    conn: psycopg.Connection, refresh: Refresh
+) -> None:
+    """The last refresh says which one was the last. The rows hold for no time, so the next refresh searches again."""
+    refresh()
+    (week,) = one(conn, "select partition_name from ensure_observation_partition('2020-01-01 00:00Z', false)")
+    of_silent = (
+        "select changes_at > refreshed_at, last_poll_at from now_batch join store_now using (batch_no)"
+        " join store using (store_key) where store_id = 'silent'"
+    )
+    holds, last_poll = one(conn, of_silent)
+    assert holds
+    conn.execute("update now_batch set made_by = ''")
+    assert refresh() == 3
+    assert states(conn) == STATES
+    assert one(conn, of_silent) == (False, last_poll)
+    conn.execute("select ensure_observation_key(%s)", [week])
+    assert refresh() > 0
+    assert one(conn, of_silent) == (True, last_poll)
+
+
+@pytest.mark.parametrize(("took", "pause_s"), [("0 s", 1), ("1 s", 12), ("2 s", 15), ("null", 15)], ids=str)
+def test_live_state_takes_a_fifth_of_a_thread(
+    conn: psycopg.Connection, refresh: Refresh, step: Step, took: str, pause_s: int
+) -> None:
+    """Three batches took so long each. Null: a worker of the previous release refreshed them."""
+    refresh()
+    assert one(
+        conn, "select bool_and(took > interval '0 s' and took < interval '1 minute') from now_batch"
+    ) == (True,)
+    change_polls(conn, "up", active=False)
+    given = "null" if took == "null" else f"interval '{took}'"
+    conn.execute(f"update now_batch set took = {given}".encode())
+    assert one(conn, "select now_pause(interval '15 s')") == (timedelta(seconds=pause_s),)
+    conn.execute("update now_batch set refreshed_at = now() - %s", [timedelta(seconds=pause_s)])
+    assert step() == 3
 
 
 def test_a_lost_lease_and_two_schedulers(

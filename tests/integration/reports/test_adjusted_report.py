@@ -1,4 +1,7 @@
-"""Reports and outages of stores with dated and special hours, lifetimes and closures equal the oracle's, at one data cut."""
+"""Reports, outages and downtime by reason equal the oracle's, at one data cut.
+
+The stores have dated and special hours, lifetimes and closures, and polls with reasons.
+"""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -16,12 +19,20 @@ from tests.fixtures.buckets import content_of
 from tests.fixtures.reports import trigger
 from tests.oracle.accounting import HoursRow, Poll, window_bounds
 from tests.oracle.calendars import Closure, Terms, Version, account_terms
-from tests.oracle.outage_file import outages_file
-from tests.oracle.outages import outages
+from tests.oracle.outage_file import outages_file, reasons_file
+from tests.oracle.outages import outages, reason_times
 from tests.oracle.report import WINDOWS, header, instant_us, row
 
 NOW = datetime(2024, 11, 5, 20, 13, 7, tzinfo=UTC)
 ZONES = ("America/Chicago", "Asia/Kathmandu", "Australia/Lord_Howe")
+ASKED = (
+    ("classic", ()),
+    ("classic", ("busy",)),
+    ("slots-15m", ("busy", "technical")),
+    ("carry", ("paused_by_store",)),
+    ("backfill-1m", ("busy",)),
+    ("hold-scaled", ("busy", "paused_by_store", "technical")),
+)
 TREATMENTS = ("exclude", "as_up", "ignore")
 FILES = {
     "zones": "store_id,timezone_str",
@@ -30,7 +41,7 @@ FILES = {
     "special": "store_id,date,start_time_local,end_time_local",
     "lifetimes": "store_id,opened_at,closed_at",
     "closures": "store_id,starts_at,ends_at,treatment,reason,note",
-    "polls": "store_id,status,timestamp_utc",
+    "polls": "store_id,status,timestamp_utc,reason,event",
 }
 
 
@@ -53,17 +64,23 @@ class Fleet:
         for name, rows in self.rows.items():
             (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
 
-    def expected(self, policy: str) -> Mapping[str, bytes]:
+    def expected(self, policy: str, excluded: Sequence[str]) -> Mapping[str, bytes]:
         """The files with detail as of the newest poll, without stores that exist in no window."""
         as_of_us = max(poll.at_us for store in self.stores.values() for poll in store.polls)
         there = {name: store for name, store in sorted(self.stores.items()) if exists(store, as_of_us)}
         measured = {
-            name: account_terms(store.zone, store.terms, store.polls, as_of_us, policy, WINDOWS)
-            for name, store in there.items()
+            name: account_terms(*store, as_of_us, policy, WINDOWS, excluded) for name, store in there.items()
         }
         found = {
             name: {
-                window: outages(store.zone, store.terms, store.polls, as_of_us, policy, length)
+                window: outages(*store, as_of_us, policy, length, excluded)
+                for window, length in WINDOWS.items()
+            }
+            for name, store in there.items()
+        }
+        times = {
+            name: {
+                window: reason_times(*store, as_of_us, policy, length, excluded)
                 for window, length in WINDOWS.items()
             }
             for name, store in there.items()
@@ -72,6 +89,7 @@ class Fleet:
         return {
             "report": header(detail=True) + b"".join(lines),
             "outages": outages_file({name: (store.zone, found[name]) for name, store in there.items()}),
+            "reasons": reasons_file(times),
         }
 
     def _store(self, name: str, everywhere: Closure) -> DrawnStore:
@@ -123,8 +141,10 @@ class Fleet:
         for hour in range(24 * 9):
             status = self.draw.choice(["active", "active", "inactive"])
             at = f"{NOW - timedelta(hours=hour, seconds=self.draw.randrange(3600)):%Y-%m-%d %H:%M:%S} UTC"
-            self.rows["polls"].append(f"{name},{status},{at}")
-            drawn.append(Poll(instant_us(at), status == "active"))
+            reason = self.draw.choice(["", "", "", "busy", "paused_by_store", "technical"])
+            event = self.draw.choice(["", "", "yes"])
+            self.rows["polls"].append(f"{name},{status},{at},{reason},{event}")
+            drawn.append(Poll(instant_us(at), status == "active", bool(event), reason))
         return drawn
 
 
@@ -148,8 +168,17 @@ def exists(store: DrawnStore, as_of_us: int) -> bool:
     )
 
 
-def compute_files(database_url: str, worker: WorkerContext, policy: str) -> Mapping[str, bytes]:
-    asked = trigger(database_url, batch_stores=4, detail=True, policy=policy, files=("report", "outages"))
+def compute_files(
+    database_url: str, worker: WorkerContext, policy: str, excluded: tuple[str, ...]
+) -> Mapping[str, bytes]:
+    asked = trigger(
+        database_url,
+        batch_stores=4,
+        detail=True,
+        policy=policy,
+        files=("report", "outages", "reasons"),
+        exclude_reasons=excluded,
+    )
     for wake in asked.wakes:
         assert compute_batch(worker, wake.report_id, wake.batch_no)
     with psycopg.connect(database_url) as conn:
@@ -171,10 +200,10 @@ def test_reports_equal_the_oracle(
     fleet.write(tmp_path)
     results = ingest_paths(database_url, [str(tmp_path)])
     assert [(result.state, result.rejected) for result in results] == [("succeeded", 0)] * len(FILES)
-    for policy in ("classic", "slots-15m", "carry", "backfill-1m", "hold-scaled"):
-        expected = fleet.expected(policy)
+    for policy, excluded in ASKED:
+        expected = fleet.expected(policy, excluded)
         assert 5 < expected["report"].count(b"\n") < 15, "some stores are left out"
         assert expected["outages"].count(b"true") > 5, (
             "some outages began at an opening, or before the window"
         )
-        assert compute_files(database_url, worker, policy) == expected
+        assert compute_files(database_url, worker, policy, excluded) == expected

@@ -10,10 +10,17 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware
 
 from services.worker.actors import register_actors
-from services.worker.blocking_broker import BlockingBroker
+from services.worker.blocking_broker import BlockingBroker, set_home
 from services.worker.context import WorkerContext
 from services.worker.main import make_worker
-from shared.contracts import ACTOR_NAMES, REPORT_QUEUE, SHORT_QUEUE, ComputeBatch, ShortBatch
+from shared.contracts import (
+    ACTOR_NAMES,
+    REPORT_QUEUE,
+    SHORT_QUEUE,
+    ComputeBatch,
+    ShortBatch,
+    home_queue,
+)
 from shared.queue import make_broker, publish, queue_depth
 from tests.fixtures.services import wait_until
 
@@ -159,6 +166,24 @@ def test_a_message_published_ahead_is_fetched_first(broker: RedisBroker, work: B
     wait_until(lambda: len(work.ended) == 3, "all three")
     worker.stop(5000)
     assert work.begun == [2, 0, 1]
+
+
+def test_messages_to_one_worker_come_first_and_one_to_all_follows_each(
+    broker: RedisBroker, work: BlockingWork
+) -> None:
+    """What is fetched from a worker's own list counts as fetched, and is neither acknowledged nor put back."""
+    set_home(broker, lambda: 7)
+    work.let_go.set()
+    publish(broker, [ComputeBatch(report_id=REPORT, batch_no=number, home=7) for number in range(6)])
+    publish(broker, [ComputeBatch(report_id=REPORT, batch_no=6, home=8)])
+    worker = make_worker(broker, REPORT_QUEUE, 1)
+    worker.start()
+    wait_until(lambda: len(work.ended) == 11, "every message")
+    worker.stop(5000)
+    assert work.begun == [0, 1, 2, 3, *range(7)]
+    others = f"{broker.namespace}:{home_queue(8)}"
+    assert broker.client.llen(others) == 1
+    assert 0 < broker.client.ttl(others) <= 60
 
 
 def test_settings_made_before_a_worker_boots_reach_its_consumers(

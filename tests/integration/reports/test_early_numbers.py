@@ -26,7 +26,12 @@ from tests.integration.ingest.database import check_ledger, load
 _LOCK, _HISTORY, _ADJUSTED = queries("ingest")["lock_writers"], queries("history"), queries("adjustments")
 _STORES = {"store_keys": [1, 2, 3]}
 _AT = datetime(2024, 10, 18, 12, tzinfo=UTC)
-_EVER = {"from_time": datetime(1990, 1, 1, tzinfo=UTC), "to_time": datetime(2090, 1, 1, tzinfo=UTC)}
+_EVER: dict[str, object] = {
+    "from_time": datetime(1990, 1, 1, tzinfo=UTC),
+    "to_time": datetime(2090, 1, 1, tzinfo=UTC),
+    # No week is sealed.
+    **{key: [] for key in ("sealed_keys", "sealed_at_us", "sealed_active", "sealed_seqs")},
+}
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
 DATED = f"{HOURS},effective_from"
 SPECIAL = "store_id,date,start_time_local,end_time_local"

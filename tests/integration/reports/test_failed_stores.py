@@ -208,6 +208,21 @@ def test_it_costs_only_itself(
     assert conn.execute(event, [report["id"]]).fetchone() == (1,)
 
 
+def test_jobs_of_other_kinds_hide_no_store_that_the_newest_report_left_out(
+    api: TestClient, worker: WorkerContext, conn: psycopg.Connection
+) -> None:
+    newest = "select store_id from newest_failed_store"
+    plant_zone(conn, STORES[2], "Mars/Olympus")
+    make_report(api, worker)
+    plant_zone(conn, STORES[2], "Europe/Berlin")
+    run = api.post("/v1/insights/runs").json()
+    work(worker, run["id"])
+    assert api.get(f"/v1/insights/runs/{run['id']}").json()["state"] == "succeeded"
+    assert conn.execute(newest).fetchall() == [(STORES[2],)]
+    make_report(api, worker, force=True)
+    assert conn.execute(newest).fetchall() == []
+
+
 def test_a_batch_of_which_nothing_is_left(
     api: TestClient, worker: WorkerContext, conn: psycopg.Connection
 ) -> None:

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from services.scheduler.sender import Sender
 from services.scheduler.webhooks.dial import Dialer
-from services.scheduler.webhooks.sender import WebhookSender
+from services.scheduler.webhooks.outbox import WebhookOutbox
 from shared.contracts import ComputeBatch, ShortBatch
 from shared.db.connect import make_pool
 from shared.errors import TooManyOpenReports
@@ -305,7 +306,7 @@ def test_a_receiver_that_never_answers_holds_up_nobody_else(
         conn.execute(
             "update report set state = 'failed', finished_at = clock_timestamp() where id = %s", [asked]
         )
-        sender = WebhookSender(pool, Dialer(allow_private=True, timeout_s=30), threads=4)
+        sender = Sender([WebhookOutbox(pool, Dialer(allow_private=True, timeout_s=30))], threads=4)
         sender.start()
         try:
             wait_until(lambda: len(tarpit.received) == 2, "as many as one key may have under way")

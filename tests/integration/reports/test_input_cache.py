@@ -51,6 +51,7 @@ class CacheWorld:
             self._later,
             self._late,
             self._correct,
+            self._events,
             self._hours,
             self._zones,
             self._new_store,
@@ -81,7 +82,10 @@ class CacheWorld:
             new_id(), 0, ids[0], ids[-1], len(ids), keys,
             self.now - timedelta(hours=back), self.random.choice(list(POLICIES)), self.random.random() < 0.5,
             self.random.choice(WINDOWS), cut[0], None,
-            self._files_random.choice([("report",), ("report", "outages")]),
+            self._files_random.choice(
+                [("report",), ("report", "outages"), ("report", "summary"), ("report", "reasons")]
+            ),
+            exclude_reasons=self._files_random.choice([(), (), ("busy",), ("other", "paused_by_store")]),
         )  # fmt: skip
 
     def _load_polls(self, instants: list[datetime]) -> None:
@@ -121,6 +125,23 @@ class CacheWorld:
             ).fetchall()
         store_id, active, at = self.random.choice(polls)
         self.load_polls([(store_id, "inactive" if active else "active", at)])
+
+    def _events(self) -> None:
+        """Say more about known polls, some with another status, and report a pause with its end."""
+        with psycopg.connect(self._url) as conn:
+            polls = conn.execute(
+                "select store_id, observed_at from observation join store using (store_key) where observed_at > %s",
+                [self.now - timedelta(days=9)],
+            ).fetchall()
+        rows = [
+            f"{store_id},{self.random.choice(['active', 'inactive'])},{at:%Y-%m-%d %H:%M:%S.%f} UTC,"
+            + self.random.choice(["busy,yes,", "other,,", ",yes,", ",no,"])
+            for store_id, at in self.random.choices(polls, k=min(len(polls), 6))
+        ]
+        paused = self.now - timedelta(minutes=self.random.randrange(60, 600))
+        ended = paused + timedelta(minutes=self.random.randrange(1, 50))
+        pause = f"{self._store()},inactive,{paused:%FT%TZ},paused_by_store,yes,{ended:%FT%TZ}"
+        self._load("store_id,status,timestamp_utc,reason,event,until", *rows, pause)
 
     def _hours(self) -> None:
         opens = self.random.randrange(12)

@@ -32,7 +32,12 @@ from tests.integration.reports.test_input_cache import ZONES, CacheWorld, part
 
 STEPS = int(os.environ.get("PAST_STEPS", "6"))
 _SQL = queries("history")
-_EVER = {"from_time": datetime(1990, 1, 1, tzinfo=UTC), "to_time": datetime(2090, 1, 1, tzinfo=UTC)}
+_EVER: dict[str, object] = {
+    "from_time": datetime(1990, 1, 1, tzinfo=UTC),
+    "to_time": datetime(2090, 1, 1, tzinfo=UTC),
+    # No week is sealed.
+    **{key: [] for key in ("sealed_keys", "sealed_at_us", "sealed_active", "sealed_seqs")},
+}
 _WEEK_US = 7 * 86_400_000_000
 Rows = Mapping[int, Any]  # by store
 

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from services.scheduler.schedules.deliver import deliver_files
+from services.scheduler.sender import Sender
 from services.scheduler.webhooks.dial import Dialer
-from services.scheduler.webhooks.sender import WebhookSender
+from services.scheduler.webhooks.outbox import WebhookOutbox
 from services.worker.context import WorkerContext
 from shared.ids import new_id
 from shared.reports.due import bury_poison
@@ -78,7 +79,7 @@ def test_a_webhook_with_a_broken_address_or_secret_is_recorded_and_holds_up_none
         broken = [insert_delivery(conn, url) for url in urls]
         broken += [insert_delivery(conn, hook.url, secret) for secret in SECRETS[1:]]
         good = insert_delivery(conn, hook.url)
-        sender = WebhookSender(worker.pool, Dialer(allow_private=True, timeout_s=5), threads=2)
+        sender = Sender([WebhookOutbox(worker.pool, Dialer(allow_private=True, timeout_s=5))], threads=2)
         sender.start()
         try:
             attempted = "select count(*) from webhook_delivery where attempt > 0 and state <> 'leased'"

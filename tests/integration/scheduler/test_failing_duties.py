@@ -13,7 +13,7 @@ from dramatiq.brokers.redis import RedisBroker
 from services.scheduler import janitor, main, recovery
 from services.scheduler.metric_facts import FactCollector
 from services.scheduler.sweep import SWEEP_STEPS
-from services.scheduler.webhooks import sender
+from services.scheduler.webhooks import outbox
 from shared.ids import new_id
 from shared.keys import create_key
 from shared.metrics.registry import DUTIES_FAILED, FACTS, FILES_LOST
@@ -50,7 +50,7 @@ BROKEN: Mapping[str, tuple[Any, str]] = {
     "retention of reports": (janitor, "forget_reports"),
     "retention of idempotency_keys": (janitor, "forget_requests"),
     "recovery": (recovery, "check_presence"),
-    "webhooks": (sender, "claim_delivery"),
+    "webhooks": (outbox, "claim_delivery"),
 }
 _LEASED = (
     "update report_batch set state = 'leased', attempt = 1, burnt = 1, worker = 'gone', presence = %s,"

@@ -9,13 +9,14 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from services.scheduler.retention import drop_old_weeks, forget_rejects, forget_reports
+from services.scheduler.retention import drop_old_weeks, forget_rejects, forget_reports, forget_sessions
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
 from shared.db.connect import make_pool
 from shared.db.queries import queries
 from shared.ids import new_id
+from shared.keys import create_key
 from shared.metrics.registry import REPORT_LATENCY
 from shared.reports.acceptance import BatchTerms
 from shared.reports.claim import LeaseTerms
@@ -147,3 +148,20 @@ def test_rejected_rows_go_and_their_count_stays(conn: psycopg.Connection) -> Non
     assert conn.execute(
         "select count(*), (select sum(rejected) from import) from import_reject"
     ).fetchone() == (1, 2)
+
+
+def test_sessions_of_the_page_that_ended_are_deleted(conn: psycopg.Connection) -> None:
+    prefix = create_key(conn, name="people", scopes=["reports:read"]).split("_")[1]
+    ages = {b"a": (10, 0), b"b": (50, 1), b"c": (50, 9), b"d": (200, 1)}
+    for name, (created_h, used_h) in ages.items():
+        conn.execute(
+            "insert into page_session values (sha256(%s), %s, now() - %s * interval '1 hour', now() - %s * interval '1 hour')",
+            [name, prefix, created_h, used_h],
+        )
+    conn.execute("set role uptill_worker")
+    assert forget_sessions(conn, 8 * 3600.0, 168 * 3600.0) == 2
+    conn.execute("reset role")
+    left = conn.execute(
+        "select created_at < now() - interval '20 hours' from page_session order by 1"
+    ).fetchall()
+    assert left == [(False,), (True,)]

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from services.ingest.http.schemas_import_parts import ImportKind
 from services.ingest.run import Limits, LoadOptions, ingest_paths, load_source
 from services.ingest.watch import Watcher
 from services.ingest.write.ledger import ImportLedger
@@ -81,6 +82,13 @@ def figures(conn: psycopg.Connection) -> list[Any]:
         sorted(conn.execute(queries("facts")[name]).fetchall())
         for name in ("imports_total", "import_rows_total")
     ]
+
+
+def test_every_kind_of_import_is_counted(conn: psycopg.Connection) -> None:
+    kinds = {*get_args(ImportKind)} - {"archive"}  # counted by its members
+    ended, read = figures(conn)
+    assert {kind for kind, *_ in ended} == {*kinds, "unknown"}
+    assert {kind for kind, *_ in read} == kinds
 
 
 def test_an_old_import_goes_and_only_the_ledger_knows_less(

@@ -51,7 +51,7 @@ def test_a_worker_is_present_from_its_start_to_its_stop(conn: psycopg.Connection
     with holding(database_url) as presence:
         assert present(conn) == [presence.number()]
     assert presence.number() is None
-    assert present(conn) == []
+    wait_until(lambda: present(conn) == [], "the end of its session")
 
 
 def test_two_workers_have_two_numbers(conn: psycopg.Connection, database_url: str) -> None:

@@ -1,7 +1,5 @@
 """Webhooks over the real API, Postgres and a real receiver; the scheduler's sender runs in this process."""
 
-import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,10 +15,11 @@ from psycopg_pool import ConnectionPool
 from standardwebhooks import Webhook
 
 from services.api.main import create_app
+from services.scheduler.sender import Sender
 from services.scheduler.webhooks.attempt import attempt_delivery
 from services.scheduler.webhooks.deliveries import claim_delivery, record_outcome
 from services.scheduler.webhooks.dial import Dialer
-from services.scheduler.webhooks.sender import WebhookSender
+from services.scheduler.webhooks.outbox import WebhookOutbox
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
@@ -31,6 +30,7 @@ from shared.reports.due import bury_poison
 from shared.settings import Settings
 from shared.storage import make_storage
 from shared.webhooks.model import AttemptOutcome, DeliveryLease
+from tests.fixtures.certificates import certificate
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.logins import with_login
 from tests.fixtures.receiver import Received, Receiver, receiver
@@ -83,7 +83,7 @@ def hook() -> Iterator[Receiver]:
 
 @contextmanager
 def sending(pool: ConnectionPool, dialer: Dialer = LOOSE) -> Iterator[None]:
-    sender = WebhookSender(pool, dialer, threads=2)
+    sender = Sender([WebhookOutbox(pool, dialer)], threads=2)
     sender.start()
     try:
         yield
@@ -288,27 +288,6 @@ def lease_to(url: str, payload: str = "{}") -> DeliveryLease:
     return DeliveryLease(
         UUID(int=1), 1, url, "whsec_c2VjcmV0", None, payload, 1_700_000_000, UUID(int=2), None
     )
-
-
-def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        f"/CN={name}",
-    ]
-    command += ["-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(cert, key)
-    return context, cert
 
 
 class TestReceiverAnswers:

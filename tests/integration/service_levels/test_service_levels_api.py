@@ -1,5 +1,6 @@
 """Service levels over HTTP, evaluated by a worker: numbers by hand, keys with limits, changes and removals."""
 
+import csv
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.levels.evaluate import evaluate_level
 from services.worker.levels.evaluate_due import evaluate_due_level
@@ -19,6 +21,7 @@ from shared.keys import create_key
 from shared.service_levels.terms import LevelTerms
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem
+from tests.integration.api.test_report_parameters import content
 
 # The newest poll is at noon of the 4th, so the 1st and the 2nd have ended everywhere.
 FIRST = datetime(2024, 10, 1, tzinfo=UTC)
@@ -239,3 +242,75 @@ def test_there_is_a_limit(api: TestClient, conn: psycopg.Connection) -> None:
     )
     problem(api.put("/v1/service-levels/x", json={"target": 0.9}), 409, "limit_reached")
     put(api, "7", target=0.8)
+
+
+def make_file(
+    api: TestClient, worker: WorkerContext, key: str | None = None, **asked: Any
+) -> list[dict[str, Any]]:
+    """The rows of the file of service levels of a new report, from its JSON; the CSV has the same ones."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    asked |= {"files": ["service_levels"], "formats": ["json"], "force": True}
+    accepted = api.post("/v1/reports", json=asked, headers=headers)
+    assert accepted.status_code == 202, accepted.text
+    while compute_next(worker):
+        pass
+    report = api.get(f"/v1/reports/{accepted.json()['id']}", headers=headers).json()
+    rows: list[dict[str, Any]] = json.loads(content(report, "json", "service_levels"))["service_levels"]
+    lines = list(csv.DictReader(content(report, "csv", "service_levels").decode().splitlines()))
+    assert len(lines) == len(rows)
+    assert all(is_same(line[name], row[name]) for line, row in zip(lines, rows, strict=True) for name in line)
+    return rows
+
+
+def is_same(text: str, value: object) -> bool:
+    if value is None:
+        return text == ""
+    return float(text) == value if isinstance(value, int | float) else text == value
+
+
+def test_a_file_of_a_report_has_the_numbers_of_the_answers(
+    api: TestClient, worker: WorkerContext, conn: psycopg.Connection
+) -> None:
+    assert make_file(api, worker) == []
+    put(api, "all", target=0.9)
+    put(api, "annas", labels={"owner": "anna"}, unknown="down")
+    put(api, "later")
+    while evaluate_due_level(worker):
+        pass
+    put(api, "later", target=0.5)
+    rows = make_file(api, worker)
+    assert {row["level"] for row in rows} == {"all", "annas"}, "a level with new terms is not evaluated"
+    shown = (
+        *("state", "achieved", "counted_minutes", "budget_minutes", "used_minutes", "left_minutes"),
+        *("burn_rate", "projected"),
+    )
+    for level in ("all", "annas"):
+        for period in ("current", "previous"):
+            page = show(api, level, period=period)
+            evaluation = page["evaluation"]
+            mine = [row for row in rows if (row["level"], row["period"]) == (level, period)]
+            assert [row["store_id"] for row in mine] == ["", *(one["store_id"] for one in page["stores"])]
+            for row, expected in zip(mine, [evaluation["total"], *page["stores"]], strict=True):
+                assert {name: row[name] for name in shown} == {name: expected[name] for name in shown}
+                assert (row["target"], row["through"]) == (page["target"], evaluation["through"])
+    some = make_file(api, worker, stores={"ids": ["weak", "silent"]})
+    names = [row["store_id"] for row in some if row["period"] == "current"]
+    assert names == ["", "silent", "weak", "", "weak"]
+    assert some[0] == next(row for row in rows if row["level"] == "all"), "the total is about all stores"
+    del conn
+
+
+def test_a_limited_key_gets_only_the_levels_that_it_may_see(
+    api: TestClient, worker: WorkerContext, conn: psycopg.Connection
+) -> None:
+    put(api, "all")
+    put(api, "annas", labels={"owner": "anna"})
+    while evaluate_due_level(worker):
+        pass
+    key = create_key(
+        conn, name="anna", scopes=["reports:read", "reports:write"], store_labels={"owner": "anna"}
+    )
+    rows = make_file(api, worker, key)
+    assert {(row["level"], row["store_id"]) for row in rows} == {
+        ("annas", ""), ("annas", "good"), ("annas", "weak"),
+    }  # fmt: skip

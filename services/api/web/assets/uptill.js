@@ -14,7 +14,7 @@ for (const menu of document.querySelectorAll("details.menu")) {
   });
 }
 
-// What decides the week is shown at once.
-for (const field of document.querySelectorAll(".tools select")) {
+// What is chosen is shown at once.
+for (const field of document.querySelectorAll(".tools select, [data-submit]")) {
   field.addEventListener("change", () => field.form.requestSubmit());
 }

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import TypeAdapter
 
-from services.ingest.http import closures
+from services.ingest.http import closure_reads, closures
 from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.context import Context, IngestContext
 from services.ingest.http.dry_run import DryRun, body_answer
@@ -75,7 +75,7 @@ async def read_closures(
     before = _read_cursor(chosen.cursor)
     store_id = None if chosen.store_id is None else require_store_id(chosen.store_id, allow_odd=True)
     async with borrowed_async(context.pools.reading) as conn:
-        found = await closures.list_closures(
+        found = await closure_reads.list_closures(
             conn, key.visible, store_id=store_id, before=before, limit=chosen.limit + 1
         )
     page, last = cut_page(found, chosen.limit)
@@ -134,9 +134,9 @@ async def _show(context: IngestContext, key: ApiKey, closure_id: UUID) -> Closur
     return ClosureBody.of_row(await _read(context, key, closure_id))
 
 
-async def _read(context: IngestContext, key: ApiKey, closure_id: UUID) -> closures.ClosureRow:
+async def _read(context: IngestContext, key: ApiKey, closure_id: UUID) -> closure_reads.ClosureRow:
     async with borrowed_async(context.pools.reading) as conn:
-        return await closures.get_closure(conn, key.visible, closure_id)
+        return await closure_reads.get_closure(conn, key.visible, closure_id)
 
 
 def _database_url(context: IngestContext) -> str:

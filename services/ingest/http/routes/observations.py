@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from services.ingest.http.bodies import read_json
 from services.ingest.http.context import Context, IngestContext, Writer
-from services.ingest.http.live_polls import LivePolls, check_polls
+from services.ingest.http.live_polls import LivePolls, SentNote, check_notes, check_polls
 from services.ingest.http.schemas_counts import CountsBody
 from services.ingest.http.schemas_polls import ObservationsCreate
 from shared.http.contract import REF_TEMPLATE
@@ -49,6 +49,8 @@ def _check_body(body: ObservationsCreate, context: IngestContext) -> LivePolls:
         context.status_words,
         allow_odd_ids=context.settings.allow_odd_ids,
     )
+    if isinstance(checked, LivePolls) and any(poll.says_more for poll in polls):
+        checked = check_notes(checked, [SentNote(poll.event, poll.reason, poll.until) for poll in polls])
     if isinstance(checked, LivePolls):
         return checked
     raise RequestValidationError(

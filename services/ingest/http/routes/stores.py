@@ -1,4 +1,4 @@
-"""Changes of the opening hours, the time zone and the labels of one store."""
+"""Changes of the opening hours, the time zone, the labels and the name of one store."""
 
 from functools import partial
 from typing import Annotated
@@ -10,6 +10,7 @@ from services.ingest.http.bodies import describe_body, read_json
 from services.ingest.http.change_dated_hours import remove_dated_hours
 from services.ingest.http.change_hours import replace_hours
 from services.ingest.http.change_labels import replace_labels
+from services.ingest.http.change_name import replace_name
 from services.ingest.http.change_store import ChangeOptions, StoreChange
 from services.ingest.http.change_timezone import replace_timezone
 from services.ingest.http.context import Context, Writer
@@ -17,7 +18,7 @@ from services.ingest.http.dry_run import DryRun
 from services.ingest.http.local_intervals import LocalInterval
 from services.ingest.http.schemas_counts import CountsBody
 from services.ingest.http.schemas_hours import HoursChange
-from services.ingest.http.schemas_stores import LabelsChange, StoreChangedBody, TimezoneChange
+from services.ingest.http.schemas_stores import LabelsChange, NameChange, StoreChangedBody, TimezoneChange
 from shared.errors import StoreNotFound
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
@@ -26,7 +27,7 @@ from shared.store_ids import require_store_id
 router = APIRouter(route_class=UniqueNamesRoute, tags=["stores"])
 _MAX_BODY_BYTES = 1 << 20
 _HOURS, _TIMEZONE = TypeAdapter(HoursChange), TypeAdapter(TimezoneChange)
-_LABELS = TypeAdapter(LabelsChange)
+_LABELS, _NAME = TypeAdapter(LabelsChange), TypeAdapter(NameChange)
 
 
 # Not a plain function: FastAPI would run it in a thread at each call.
@@ -143,6 +144,24 @@ async def put_labels(
     body = await read_json(request, _LABELS, limit_bytes=_MAX_BODY_BYTES)
     database_url = context.settings.database_url.get_secret_value()
     replace = partial(replace_labels, database_url, store_id, body.labels, options)
+    return make_body(await context.changes_lane.run(replace))
+
+
+@router.put(
+    "/v1/stores/{store_id:path}/name",
+    openapi_extra=describe_body(NameChange),
+    responses=answers(StoreNotFound),
+)
+async def put_name(
+    context: Context,
+    request: Request,
+    store_id: StoreId,
+    options: Options,
+) -> StoreChangedBody:
+    """Set the name of one store; null removes it. An unknown store is 404, unless `create` is true."""
+    body = await read_json(request, _NAME, limit_bytes=_MAX_BODY_BYTES)
+    database_url = context.settings.database_url.get_secret_value()
+    replace = partial(replace_name, database_url, store_id, body.name, options)
     return make_body(await context.changes_lane.run(replace))
 
 

@@ -1,0 +1,217 @@
+"""`uptill hooks`: how calls of other systems become polls."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.connection import api_client
+from services.cli.console import Json, fail, instant, minute, note, print_fields, print_json
+from services.cli.tables import print_rows, print_table
+from shared.exit_codes import ExitCode
+from uptill_client import Hook, HookTrial
+
+app = typer.Typer(no_args_is_help=True, help="Manage hooks, which other systems call with polls.")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The hook's name, which is part of its URL.")]
+SecretFile = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="File with the secret of the sender. -: standard input."),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="PRESET", help="Defaults; `uptill hooks presets` lists them."),
+]
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """List all hooks. Secrets are never shown."""
+    with api_client() as client:
+        found = client.hooks()
+    print_rows(
+        ("name", "version", "signature", "preset", "changed (UTC)"),
+        found,
+        lambda one: (
+            one.name, str(one.version), one.signature["scheme"], one.preset or "-", minute(one.changed_at),
+        ),
+        as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command()
+def presets(*, as_json: Json = False) -> None:
+    """List presets: mappings for payloads whose shape is public."""
+    with api_client() as client:
+        found = client.hook_presets()
+    print_rows(("preset", "what it reads"), found, lambda one: (one.name, one.summary), as_json=as_json)
+
+
+@app.command()
+def put(
+    name: Name,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            show_default=False,
+            help="JSON with description, preset, mapping and signature. -: standard input.",
+        ),
+    ] = None,
+    preset: PresetName = None,
+    secret_file: SecretFile = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Add a hook, or give it another document. Prints a secret that was made."""
+    document = _read_object(file) if file else {}
+    if preset:
+        document["preset"] = preset
+    if secret_file:
+        document["secret"] = _read(secret_file).strip()
+    with api_client() as client:
+        changed = client.put_hook(name, document)
+    _show_changed(changed, as_json=as_json)
+
+
+@app.command()
+def show(
+    name: Name,
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Show what it was before, newest first.")
+    ] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show a hook with its mapping, or its versions."""
+    with api_client() as client:
+        found: Any = client.hook_versions(name) if versions else client.get_hook(name)
+    if as_json or versions:
+        print_json(found)
+        return
+    print_fields(
+        [
+            ("path", found.path),
+            ("description", found.description or "-"),
+            ("version", f"{found.version}, {minute(found.changed_at)} UTC"),
+            ("preset", found.preset or "-"),
+            ("signature", _shorten(found.signature)),
+            ("mapping", _shorten(found.mapping)),
+        ]
+    )
+
+
+@app.command("test")
+def try_sample(
+    name: Name,
+    sample: Annotated[
+        str, typer.Argument(metavar="SAMPLE", help="File with a payload as JSON. -: standard input.")
+    ],
+    mapping: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Try the mapping of this document, not the hook's.")
+    ] = None,
+    preset: PresetName = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show what a sample would become. Stores nothing. Exit status 1 if an item is rejected."""
+    payload = _parse(_read(sample), sample)
+    draft = _read_object(mapping) if mapping else {}
+    with api_client() as client:
+        found = client.try_hook(
+            name, payload, preset=preset or draft.get("preset"), mapping=draft.get("mapping", draft) or None
+        )
+    if as_json:
+        print_json(found)
+    else:
+        _show_trial(found)
+    if found.rejects:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def rotate(
+    name: Name,
+    secret_file: SecretFile = None,
+    overlap: Annotated[
+        int,
+        typer.Option(metavar="SECONDS", min=0, max=2_592_000, help="How long the old secret stays valid."),
+    ] = 86_400,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Replace a hook's secret. Prints a secret that was made."""
+    secret = _read(secret_file).strip() if secret_file else None
+    with api_client() as client:
+        changed = client.replace_hook_secret(name, secret, overlap_s=overlap)
+    _show_changed(changed, as_json=as_json)
+
+
+@app.command()
+def delete(name: Name) -> None:
+    """Remove a hook. The polls that it received stay."""
+    with api_client() as client:
+        client.delete_hook(name)
+    note(f"removed hook {name}")
+
+
+def _show_changed(changed: Hook, *, as_json: bool) -> None:
+    if as_json:
+        print_json(changed)
+        return
+    note(f"hook {changed.name} is at version {changed.version}; senders call {changed.path}")
+    if changed.previous_secret_until:
+        note(f"the secret before is valid until {instant(changed.previous_secret_until)}")
+    if changed.secret:
+        note("Save its secret now: it cannot be shown again.")
+        print(changed.secret)
+
+
+def _show_trial(found: HookTrial) -> None:
+    print_table(
+        ("store", "status", "at (UTC)", "event", "reason", "until (UTC)"),
+        [
+            (
+                one.store_id, one.status, instant(one.observed_at), "yes" if one.event else "no",
+                one.reason or "-", instant(one.until) if one.until else "-",
+            )
+            for one in found.polls
+        ],
+    )  # fmt: skip
+    for reject in found.rejects:
+        note(f"rejected as {reject.reason}: {reject.message}; the item: {reject.item}")
+    if found.ignored:
+        note(f"ignored: {found.ignored}")
+
+
+def _shorten(document: Mapping[str, Any]) -> str:
+    """Return the parts of a document that say something."""
+    return json.dumps({name: value for name, value in document.items() if value not in (None, "", {}, False)})
+
+
+def _read_object(file: str) -> dict[str, Any]:
+    found = _parse(_read(file), file)
+    if not isinstance(found, dict):
+        fail(f"{file} is not a JSON object: write the document of a hook", code=ExitCode.WRONG_USE)
+    return found
+
+
+def _parse(text: str, file: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        fail(f"{file} is not JSON: {error}", code=ExitCode.WRONG_USE)
+
+
+def _refuse_constant(text: str) -> float:
+    """Refuse NaN and the infinities, which cannot be sent."""
+    raise ValueError(f"{text} is not a JSON value")
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"cannot read {file}: {error}", code=ExitCode.WRONG_USE)

@@ -1,0 +1,18 @@
+"""Instants as people type them."""
+
+from datetime import UTC, datetime, tzinfo
+
+from services.cli.console import fail
+from shared.exit_codes import ExitCode
+
+
+def parse_instant(text: str, zone: tzinfo = UTC) -> datetime:
+    """Parse an instant; without an offset it is in `zone`. Ends the command with a message if it is invalid."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        fail(
+            f"invalid time {text!r}: write it as 2024-10-18T21:00Z or 2024-10-18T16:00-05:00",
+            code=ExitCode.WRONG_USE,
+        )
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone)

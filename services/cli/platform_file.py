@@ -1,0 +1,121 @@
+"""Read a platform's CSV file of downtime: any separator, any names of columns, numbers and dates as written there."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.cli.platform_figure import VALUES, describe_time, read_figure
+from shared.errors import InvalidRequest
+from shared.texts import quoted
+from uptill_client import PlatformFigure
+
+_TIMES: Final = ("date", "from", "to")
+FIELDS: Final = ("store", *_TIMES, *VALUES)
+_SEPARATORS: Final = ",;\t|"
+_STORE_NAMES: Final = ("store", "store_id")
+_SEPARATOR_LINE: Final = len("sep=;")
+_LOOK_BYTES: Final = 4096
+
+
+@dataclass(frozen=True)
+class PlatformRow:
+    """One row: its line in the file, its time as written, and the figure."""
+
+    line: int
+    time: str
+    figure: PlatformFigure
+
+
+def read_platform_file(
+    path: Path, columns: Mapping[str, str], date_format: str | None
+) -> tuple[list[PlatformRow], list[str]]:
+    """Return the rows, and a sentence for each row that cannot be read.
+
+    `columns` names the column of each of `FIELDS`. Raise `InvalidRequest` if a column is missing, and OSError.
+    """
+    numbered = enumerate(_split(_decode(path.read_bytes())), 1)
+    header = next((fields for _, fields in numbered if not _is_separator_line(fields)), [])
+    if not header:
+        raise InvalidRequest("the first line is empty, but it must name the columns")
+    places = _find_columns(header, columns)
+    rows: list[PlatformRow] = []
+    faults: list[str] = []
+    for line, fields in numbered:
+        if not any(field.strip() for field in fields):
+            continue
+        if len(fields) != len(header):
+            faults.append(f"line {line:,} has {len(fields)} fields, and the header {len(header)}")
+            continue
+        given = {name: fields[place].strip() for name, place in places.items()}
+        try:
+            rows.append(PlatformRow(line, describe_time(given), read_figure(given, date_format)))
+        except (ValueError, InvalidRequest) as error:
+            faults.append(f"line {line:,}: {error}")
+    if rows and all((row.figure.uptime_percent or 2) <= 1 for row in rows):
+        raise InvalidRequest("every uptime is at most 1 per cent: write 98.5 for 98.5 %, not 0.985")
+    return rows, faults
+
+
+def parse_columns(text: str | None) -> Mapping[str, str]:
+    """Parse `store=Outlet,date=Day`. Raise `InvalidRequest`."""
+    found: dict[str, str] = {}
+    for part in next(csv.reader([text or ""])) if text else ():
+        name, is_pair, column = part.partition("=")
+        if not is_pair or name.strip() not in FIELDS:
+            raise InvalidRequest(
+                f"invalid column {quoted(part)}: write FIELD=COLUMN; fields are {', '.join(FIELDS)}"
+            )
+        found[name.strip()] = column.strip()
+    return found
+
+
+def _split(text: str) -> Iterator[list[str]]:
+    first = text.partition("\n")[0].strip()
+    is_told = len(first) == _SEPARATOR_LINE and _is_separator_line([first])
+    separator = first[-1] if is_told else max(_SEPARATORS, key=first.count)
+    return csv.reader(text.splitlines(), delimiter=separator)
+
+
+def _is_separator_line(fields: Sequence[str]) -> bool:
+    """Whether this is the line `sep=;` that spreadsheets write above the header."""
+    return bool(fields) and fields[0].casefold().startswith("sep=") and not "".join(fields[1:])
+
+
+def _decode(data: bytes) -> str:
+    if b"\0" in data[:_LOOK_BYTES]:
+        raise InvalidRequest("this is not a CSV file: it has zero bytes, as archives and spreadsheets do")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def _find_columns(header: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
+    """Return the place of each field that the file has."""
+    folded = {_fold(name): place for place, name in enumerate(header)}
+    places: dict[str, int] = {}
+    for field in FIELDS:
+        names = [columns[field]] if field in columns else _STORE_NAMES if field == "store" else [field]
+        found = [folded[_fold(name)] for name in names if _fold(name) in folded]
+        if len(found) > 1 or (found and list(map(_fold, header)).count(_fold(header[found[0]])) > 1):
+            raise InvalidRequest(f"more than one column is {field}: rename all but one")
+        if found:
+            places[field] = found[0]
+        elif field in columns:
+            raise InvalidRequest(
+                f"the file has no column {quoted(columns[field])}: it has {', '.join(map(quoted, header))}"
+            )
+    values = [name for name in VALUES if name in places]
+    has_time = "date" in places or {"from", "to"} <= places.keys()
+    if "store" not in places or not has_time or len(values) != 1:
+        raise InvalidRequest(
+            f"the file needs a store, a date (or from and to), and one of {', '.join(VALUES)}; its columns are"
+            f" {', '.join(map(quoted, header))}: name them with --columns store=…,date=…,down_minutes=…"
+        )
+    return places
+
+
+def _fold(name: str) -> str:
+    return name.casefold().strip().replace(" ", "_")

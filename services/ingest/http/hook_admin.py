@@ -1,0 +1,190 @@
+"""Sets, lists and removes hooks and their secrets."""
+
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.audit import record_async
+from shared.db.queries import queries
+from shared.errors import HookNotFound, InvalidRequest, LimitReached
+from shared.texts import quoted
+from shared.webhooks.secret import SECRET_PREFIX, key_of_secret, new_secret
+
+MAX_HOOKS: Final = 100
+SECRET_OVERLAP: Final = timedelta(hours=24)
+_SHOWN_VERSIONS: Final = 100
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_LEAST_KEY_BYTES: Final = 16
+_SQL = queries("hooks")
+
+
+@dataclass(frozen=True)
+class HookRow:
+    """A hook without its secret. `document` has its description, preset, mapping and signature."""
+
+    name: str
+    version: int
+    document: dict[str, Any]
+    has_secret: bool
+    previous_secret_until: datetime | None
+    changed_by: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class HookVersionRow:
+    """A hook's document, in force from `changed_at` on."""
+
+    version: int
+    document: dict[str, Any]
+    changed_by: str | None
+    changed_at: datetime
+
+
+async def list_hooks(conn: AsyncConnection) -> Sequence[HookRow]:
+    """Return all hooks by name."""
+    return await _select(conn, None)
+
+
+async def get_hook(conn: AsyncConnection, name: str) -> HookRow:
+    """Return one hook. Raise `HookNotFound`."""
+    for row in await _select(conn, name):
+        return row
+    raise HookNotFound(f"hook {quoted(name)} does not exist: GET /v1/hooks lists the hooks")
+
+
+async def put_hook(
+    conn: AsyncConnection, name: str, document: Mapping[str, Any], secret: str | None, by: str
+) -> tuple[HookRow, str | None]:
+    """Add a hook, or give it another document. Return it with a secret that was made for it, if none was given or known.
+
+    A secret that is given replaces the known one, which stays valid for `SECRET_OVERLAP`. The same one changes nothing.
+    Raise `InvalidRequest`, and `LimitReached`.
+    """
+    scheme = document["signature"]["scheme"]
+    _check_name(name)
+    _check_secret(scheme, secret)
+    async with conn.transaction():
+        await conn.execute(_SQL["lock_hooks"])
+        known = next(iter(await _select(conn, name)), None)
+        if known is None:
+            await _refuse_too_many(conn)
+        made = await _store_secret(conn, name, known, scheme, secret, by)
+        if known is None or known.document != document:
+            version = 1 if known is None else known.version + 1
+            row = {"name": name, "version": version, "document": Jsonb(document), "by": by}
+            if known is not None:
+                await conn.execute(_SQL["replace_hook"], row)
+            await conn.execute(_SQL["insert_hook_version"], row)
+            await record_async(conn, by, "hook.set", name, version=version, scheme=scheme)
+    return await get_hook(conn, name), made
+
+
+async def rotate_secret(
+    conn: AsyncConnection, name: str, secret: str | None, overlap: timedelta, by: str
+) -> tuple[HookRow, str | None]:
+    """Replace a hook's secret by the given or a new one. Return the hook, and the secret if it was made here.
+
+    Raise `HookNotFound`, and `InvalidRequest` if its callers show API keys.
+    """
+    async with conn.transaction():
+        await conn.execute(_SQL["lock_hooks"])
+        known = await get_hook(conn, name)
+        scheme = known.document["signature"]["scheme"]
+        if scheme == "api_key":
+            raise InvalidRequest(f"hook {quoted(name)} has no secret: its callers show API keys")
+        _check_secret(scheme, secret)
+        made = None if secret else new_secret()
+        row = {"name": name, "secret": secret or made, "overlap": overlap}
+        await conn.execute(_SQL["replace_hook_secret"], row)
+        await record_async(conn, by, "hook.secret_replaced", name, overlap_s=int(overlap.total_seconds()))
+    return await get_hook(conn, name), made
+
+
+async def delete_hook(conn: AsyncConnection, name: str, by: str) -> None:
+    """Remove a hook with its versions. What it received stays. Raise `HookNotFound`."""
+    async with conn.transaction():
+        await conn.execute(_SQL["lock_hooks"])
+        await get_hook(conn, name)
+        await conn.execute(_SQL["delete_hook"], {"name": name})
+        await record_async(conn, by, "hook.removed", name)
+
+
+async def list_versions(conn: AsyncConnection, name: str) -> Sequence[HookVersionRow]:
+    """Return the newest versions of a hook. Raise `HookNotFound`."""
+    await get_hook(conn, name)
+    async with conn.cursor(row_factory=class_row(HookVersionRow)) as cursor:
+        given = {"name": name, "limit": _SHOWN_VERSIONS}
+        return await (await cursor.execute(_SQL["hook_versions"], given)).fetchall()
+
+
+async def _store_secret(
+    conn: AsyncConnection, name: str, known: HookRow | None, scheme: str, secret: str | None, by: str
+) -> str | None:
+    """Store the hook's secret. Return it if it was made here."""
+    # A secret of another scheme may not have the form that this one needs.
+    is_other = known is None or not known.has_secret or known.document["signature"]["scheme"] != scheme
+    made = new_secret() if scheme != "api_key" and is_other and secret is None else None
+    overlap = timedelta(0) if is_other else SECRET_OVERLAP
+    row = {"name": name, "secret": secret or made, "overlap": overlap, "by": by}
+    if known is None:
+        await conn.execute(_SQL["insert_hook"], row)
+    elif scheme == "api_key":
+        await conn.execute(_SQL["drop_hook_secrets"], row)
+    elif row["secret"] is not None and await _is_other_secret(conn, row):
+        await conn.execute(_SQL["replace_hook_secret"], row)
+        await record_async(conn, by, "hook.secret_replaced", name, overlap_s=int(overlap.total_seconds()))
+    return made
+
+
+async def _is_other_secret(conn: AsyncConnection, row: Mapping[str, Any]) -> bool:
+    """Whether the secret differs from the hook's. Storing the same one would end the one before it early."""
+    return await (await conn.execute(_SQL["hook_with_secret"], row)).fetchone() is None
+
+
+async def _refuse_too_many(conn: AsyncConnection) -> None:
+    ((count,),) = await (await conn.execute(_SQL["count_hooks"])).fetchall()
+    if count >= MAX_HOOKS:
+        raise LimitReached(f"there are {count} hooks, and the limit is {MAX_HOOKS}: delete one first")
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"invalid name {quoted(name)}: use 1 to 63 lower-case letters, digits, `.`, `_` and `-`, beginning with a letter"
+            " or a digit",
+            field="path.hook",
+        )
+
+
+def _check_secret(scheme: str, secret: str | None) -> None:
+    """Raise `InvalidRequest`, whose text does not repeat the secret, if the scheme cannot use it."""
+    if secret is None:
+        return
+    if scheme == "api_key":
+        raise InvalidRequest("callers of this hook show API keys: leave secret out", field="body.secret")
+    if scheme == "standard_webhooks" and not _is_standard(secret):
+        raise InvalidRequest(
+            f"the secret is not one of Standard Webhooks: write {SECRET_PREFIX} and at least {_LEAST_KEY_BYTES} bytes in"
+            " base64, as the sender shows it",
+            field="body.secret",
+        )
+
+
+def _is_standard(secret: str) -> bool:
+    try:
+        return len(key_of_secret(secret)) >= _LEAST_KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+async def _select(conn: AsyncConnection, name: str | None) -> list[HookRow]:
+    async with conn.cursor(row_factory=class_row(HookRow)) as cursor:
+        return await (await cursor.execute(_SQL["list_hooks"], {"name": name})).fetchall()

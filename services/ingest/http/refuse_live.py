@@ -1,0 +1,45 @@
+"""Why a live call is refused as a whole, as only the database can tell."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+
+from services.ingest.http.live_polls import LivePolls
+from services.ingest.write.sealed_weeks import WeekSealed, week_sealed
+from services.ingest.write.weeks import number_weeks
+from shared.errors import InvalidRequest
+from shared.row_reasons import ROW_REASONS
+
+
+def refuse_reasons(polls: LivePolls, reasons: Mapping[str, int]) -> InvalidRequest | None:
+    """Return the refusal of a call with a reason that is not known, or None."""
+    if polls.notes is None:
+        return None
+    for poll, word in enumerate(polls.notes.reasons):
+        if word and word not in reasons:
+            place = polls.notes.place[poll]
+            return InvalidRequest(
+                f"poll {place}: {ROW_REASONS['unknown_reason']}", field=f"body.observations.{place}.reason"
+            )
+    return None
+
+
+def refuse_sealed(polls: LivePolls, sealed: Mapping[int, datetime]) -> WeekSealed | None:
+    """Return the refusal of a call with polls of sealed weeks, which are given by number, or None."""
+    weeks = set(number_weeks(polls.at_us).tolist()) & sealed.keys() if sealed else set()
+    if not weeks:
+        return None
+    error = week_sealed([sealed[week] for week in sorted(weeks)])
+    return WeekSealed(f"{error}; send these polls again then", error.mondays)
+
+
+def refuse_future(polls: LivePolls, latest_us: int) -> InvalidRequest | None:
+    """Return the refusal of a call with a poll after this instant, or None."""
+    late = np.flatnonzero(polls.at_us > latest_us)
+    if not late.size:
+        return None
+    return InvalidRequest(
+        f"poll {polls.name_instant(late[0]).partition('.')[0]}: {ROW_REASONS['future']}",
+        field=f"body.observations.{polls.name_instant(late[0])}",
+    )

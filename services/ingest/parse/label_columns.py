@@ -1,0 +1,66 @@
+"""Finds the columns of a store directory that are labels: all that have no other meaning."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+
+from shared.errors import BadInputFile
+from shared.labels import MAX_LABELS, is_label_name
+from shared.store_ids import clean_store_id
+from shared.texts import quoted
+
+_INVALID = re.compile(r"[^A-Za-z0-9_./-]+")
+_LONGEST_NAME = 63
+_TWO_MEANINGS = frozenset({"zone"})
+
+
+def find_label_columns(
+    fields: Sequence[str], names: Sequence[str | None], taken: Collection[int]
+) -> dict[str, int]:
+    """Return the index of each label's column by its name, which is the header as it is written.
+
+    `names`: the column of any kind of file that each field names. Raise `BadInputFile` (`header`) for a name that is not
+    valid, given twice, or that of a column of another kind, and for too many labels.
+    """
+    found: dict[str, int] = {}
+    for index, field in enumerate(fields):
+        if index in taken:
+            continue
+        label = clean_store_id(field)
+        if names[index] is not None:
+            raise BadInputFile(
+                "header",
+                f"the column {quoted(label)} belongs to another kind of file, so it cannot be a label of stores: rename it,"
+                f" for example to store_{suggest_label(label)}, or remove it",
+            )
+        if label.casefold() in _TWO_MEANINGS:
+            raise BadInputFile(
+                "header",
+                f"the column {quoted(label)} may be the time zone or a label: call it timezone, or for example"
+                f" store_{suggest_label(label)}",
+            )
+        if not is_label_name(label):
+            raise BadInputFile(
+                "header",
+                f"the column {quoted(label)} cannot be a label: a name is 1 to {_LONGEST_NAME} letters without accents,"
+                f" digits, _ . / -, and begins with a letter, a digit or _. Rename it, for example to"
+                f" {suggest_label(label)}, or remove it",
+            )
+        if label in found:
+            raise BadInputFile(
+                "header", f"the header names the label {label} twice: keep one of these columns"
+            )
+        found[label] = index
+    if len(found) > MAX_LABELS:
+        raise BadInputFile(
+            "header",
+            f"the file has {len(found)} columns that would be labels, and a store has at most {MAX_LABELS}: remove some"
+            " columns",
+        )
+    return found
+
+
+def suggest_label(text: str) -> str:
+    """Return a valid name of a label that resembles a text."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    return _INVALID.sub("_", plain).strip("_./-")[:_LONGEST_NAME] or "label"

@@ -1,0 +1,1 @@
+"""Send messages to channels: what they say, and how each kind of channel is reached."""

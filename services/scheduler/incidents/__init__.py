@@ -1,0 +1,1 @@
+"""Evaluate alert rules, keep incidents, and tell channels about them."""

@@ -1,0 +1,59 @@
+"""Rows of `store_risk`: what predicts the next hours of each store, and which level drives it."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.worker.insights.fleet import StoredChunk
+from shared.insights.history import WEEK_HOURS, slots_of
+from shared.insights.risk import RiskModel, StoreRisk, predict_chunk
+from shared.insights.terms import HORIZONS, RATE_UNIT
+
+_OPEN_HOURS: Final = HORIZONS[-1]
+_DRIVERS: Final = ("fleet", "label", "store", "slot")
+
+
+def risk_rows(chunk: StoredChunk, model: RiskModel) -> dict[str, Any]:
+    """Return the columns of the rows of a chunk."""
+    risk = predict_chunk(chunk, model)
+    expected, mean = _expect(chunk, risk)
+    slots = chunk.history.slots
+    by_slot = np.empty_like(risk.rates)
+    by_slot[:, slots] = risk.rates
+    packed = np.rint(np.clip(by_slot, 0, 1) * RATE_UNIT).astype(">u2")
+    return {
+        "store_keys": chunk.keys,
+        "rates": [row.tobytes() for row in packed],
+        "last_down": risk.last_down.tolist(),
+        "last_rate": risk.last_rate.tolist(),
+        "group_rate": risk.group_rates.tolist(),
+        "store_rate": risk.store_rates.tolist(),
+        "expected_hours": expected.tolist(),
+        "driver": _drivers(risk, mean),
+    }
+
+
+def _expect(chunk: StoredChunk, risk: StoreRisk) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the expected down hours among the next open hours of each store, and the mean rate of these hours."""
+    opened = chunk.coming > 0
+    counted = opened & (np.cumsum(opened, axis=1) <= _OPEN_HOURS)
+    slots = slots_of(chunk.history.last_day + 1, chunk.coming.shape[1])
+    # The rates begin with the slot of the first hour to come.
+    rates = risk.rates[:, np.arange(len(slots)) % WEEK_HOURS]
+    expected = np.where(counted, rates, 0).sum(axis=1, dtype=np.float64)
+    hours = counted.sum(axis=1)
+    return expected, np.where(hours > 0, expected / np.maximum(hours, 1), risk.store_rates)
+
+
+def _drivers(risk: StoreRisk, mean: NDArray[np.float64]) -> list[str]:
+    """Return the level that raises the risk of each store most above that of the level before; the fleet, if none does."""
+    steps = np.stack(
+        (
+            np.full(len(mean), 1e-3),
+            risk.group_rates - risk.fleet_rate,
+            risk.store_rates - risk.group_rates,
+            mean - risk.store_rates,
+        )
+    )
+    return [_DRIVERS[place] for place in steps.argmax(axis=0).tolist()]

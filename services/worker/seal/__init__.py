@@ -1,0 +1,1 @@
+"""Weeks of polls on their way into the bucket, and back."""

@@ -1,0 +1,1 @@
+"""Channels: where messages for people go, and the queue of events to tell. The scheduler sends."""

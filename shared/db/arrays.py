@@ -1,0 +1,96 @@
+"""Arrays of numbers and instants as parameters: the bytes that Postgres reads, made by numpy.
+
+psycopg's own arrays take a call of Python per element.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+_INT4, _INT8, _TIMESTAMPTZ = (psycopg.postgres.types[name] for name in ("int4", "int8", "timestamptz"))
+_HEADER: Final = np.dtype([(name, ">i4") for name in ("dimensions", "has_nulls", "oid", "length", "first")])
+_POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01
+
+
+@dataclass(frozen=True, slots=True)
+class KeyArray:
+    """A parameter of type integer[], in the binary format."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IntArray:
+    """A parameter of type bigint[], in the binary format."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InstantArray:
+    """A parameter of type timestamptz[], in the binary format."""
+
+    data: bytes
+
+
+def key_array(keys: Iterable[int] | NDArray[np.int64]) -> KeyArray:
+    """Return keys of stores as a parameter."""
+    return KeyArray(_encode(_INT4.oid, ">i4", _as_numbers(keys)))
+
+
+def int_array(values: Iterable[int] | NDArray[np.int64]) -> IntArray:
+    """Return numbers as a parameter."""
+    return IntArray(_encode(_INT8.oid, ">i8", _as_numbers(values)))
+
+
+def instant_array(instants_us: NDArray[np.int64], missing_us: int | None = None) -> InstantArray:
+    """Return instants, given in microseconds since 1970, as a parameter. `missing_us` stands for none: -infinity."""
+    values = instants_us - _POSTGRES_EPOCH_US
+    if missing_us is not None:
+        values = np.where(instants_us == missing_us, np.iinfo(np.int64).min, values)
+    return InstantArray(_encode(_TIMESTAMPTZ.oid, ">i8", values))
+
+
+def _as_numbers(values: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    return values if isinstance(values, np.ndarray) else np.array(list(values), dtype=np.int64)
+
+
+def _encode(oid: int, element: str, values: NDArray[np.int64]) -> bytes:
+    elements = np.empty(len(values), dtype=[("size", ">i4"), ("value", element)])
+    elements["size"], elements["value"] = elements.dtype["value"].itemsize, values
+    return np.array([(1, 0, oid, len(values), 1)], dtype=_HEADER).tobytes() + elements.tobytes()
+
+
+class _KeyArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _INT4.array_oid
+
+    def dump(self, obj: KeyArray) -> bytes:
+        return obj.data
+
+
+class _IntArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _INT8.array_oid
+
+    def dump(self, obj: IntArray) -> bytes:
+        return obj.data
+
+
+class _InstantArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _TIMESTAMPTZ.array_oid
+
+    def dump(self, obj: InstantArray) -> bytes:
+        return obj.data
+
+
+psycopg.adapters.register_dumper(KeyArray, _KeyArrayDumper)
+psycopg.adapters.register_dumper(IntArray, _IntArrayDumper)
+psycopg.adapters.register_dumper(InstantArray, _InstantArrayDumper)

@@ -1,0 +1,1 @@
+"""Alert rules and incidents: the terms, the state machine, and how both are stored."""

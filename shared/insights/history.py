@@ -1,0 +1,83 @@
+"""Eight weeks of local hours: how a ring of hours becomes a history, and the terms that all insights share."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.insights.terms import DAYS, WEEKS
+
+Minutes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+DAY_HOURS: Final = 24
+WEEK_HOURS: Final = 168
+HOURS: Final = WEEKS * WEEK_HOURS
+# 1970-01-01 was a Thursday: this many days after a Monday.
+_EPOCH_DAY_OF_WEEK: Final = 3
+# Changes whenever the minutes of an hour are counted in another way.
+HOURS_VERSION: Final = 2
+
+
+def ring_places(first_day: int, days: int) -> NDArray[np.int64]:
+    """Return where the hours of consecutive days (since 1970) lie in a ring of `HOURS` hours.
+
+    An hour keeps its place for eight weeks, and replaces the hour of eight weeks before.
+    """
+    first = (first_day + _EPOCH_DAY_OF_WEEK) * DAY_HOURS
+    places: NDArray[np.int64] = (first + np.arange(days * DAY_HOURS)) % HOURS
+    return places
+
+
+def slots_of(first_day: int, hours: int) -> NDArray[np.int64]:
+    """Return the hour of the local week (0 = Monday 00:00) of consecutive hours from a day on."""
+    first = (first_day + _EPOCH_DAY_OF_WEEK) * DAY_HOURS
+    slots: NDArray[np.int64] = (first + np.arange(hours)) % WEEK_HOURS
+    return slots
+
+
+@dataclass(frozen=True)
+class HourHistory:
+    """The hours of some stores on `DAYS` local dates, in order, in shape (stores, 3, HOURS): up, down, unknown minutes.
+
+    A week of it begins with the first of the dates, on whatever day of the week that is.
+    """
+
+    minutes: Minutes
+    last_day: int
+
+    @classmethod
+    def of_rings(cls, rings: Minutes, last_day: int) -> "HourHistory":
+        """Return the history that ends with a day (since 1970)."""
+        return cls(rings[:, :, ring_places(last_day - DAYS + 1, DAYS)], last_day)
+
+    @property
+    def stores(self) -> int:
+        return len(self.minutes)
+
+    @property
+    def slots(self) -> NDArray[np.int64]:
+        """The hour of the local week of each hour in a week, in shape (168,)."""
+        return slots_of(self.last_day + 1, WEEK_HOURS)
+
+    @cached_property
+    def known(self) -> Flags:
+        """Whether an hour has polls, in shape (stores, 8, 168)."""
+        polled: Flags = (self.minutes[:, 0] > 0) | (self.minutes[:, 1] > 0)
+        return polled.reshape(-1, WEEKS, WEEK_HOURS)
+
+    @cached_property
+    def is_open(self) -> Flags:
+        """Whether a store was open in an hour, in shape (stores, 8, 168)."""
+        opened: Flags = self.minutes.max(axis=1) > 0
+        return opened.reshape(-1, WEEKS, WEEK_HOURS)
+
+    @cached_property
+    def down(self) -> Floats:
+        """The share of an hour's known minutes that was down, 0 if there are none, in shape (stores, 8, 168)."""
+        up, down = self.minutes[:, 0].astype(np.float32), self.minutes[:, 1].astype(np.float32)
+        share: Floats = down / np.maximum(up + down, 1)
+        return share.reshape(-1, WEEKS, WEEK_HOURS)

@@ -1,0 +1,37 @@
+"""A receiver of messages that writes down each of them, and refuses some: `python -m tests.chaos.incident_soak.hook DIR SEED PORT`."""
+
+import json
+import random
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+from services.local.ports import HOST
+from tests.chaos.soak.journal import Journal
+
+_REFUSES = 0.2
+
+
+def main(directory: Path, seed: str, port: int) -> None:
+    """Serve until killed."""
+    draw, journal = random.Random(f"{seed}/hook"), Journal(directory / "messages.jsonl")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            takes = draw.random() >= _REFUSES
+            journal.write(
+                "message",
+                id=self.headers["webhook-id"],
+                counts=body["data"]["counts"],
+                topic=body["data"]["topic"],
+                taken=takes,
+            )
+            self.send_response(204 if takes else 503)
+            self.end_headers()
+
+    HTTPServer((HOST, port), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,1 @@
+"""Real Postgres servers under Patroni and etcd, whose primary is killed and frozen under load: `make test-ha`."""

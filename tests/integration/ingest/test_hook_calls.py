@@ -1,0 +1,136 @@
+"""Calls of hooks through the real service: items become polls, or are kept as rejected rows."""
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.integration.ingest.database import check_ledger, observations, unchanged
+from tests.integration.ingest.hooks import (
+    AT,
+    BY_TOKEN,
+    MAPPING,
+    TOKEN,
+    by_token,
+    counts,
+    item,
+    put,
+    send,
+    signed,
+)
+
+
+def rejects(service: TestClient) -> list[list[str]]:
+    (live,) = service.get("/v1/imports").json()["imports"]
+    lines = service.get(f"/v1/imports/{live['id']}/rejects").text.splitlines()[1:]
+    return [[line.split(",")[2], line.rsplit(",", 1)[1]] for line in lines]
+
+
+def test_a_signed_call_becomes_an_event_with_its_reason_and_end(
+    hook_service: TestClient, database_url: str
+) -> None:
+    secret = put(hook_service)["secret"]
+    body = json.dumps(item(why="PAUSED_BY_RESTAURANT", until="2024-09-02T10:30:00Z")).encode()
+    assert counts(send(hook_service, body, signed(secret, body))) == (2, 0, 0, 0, 0)
+    assert observations(database_url) == {
+        ("a", "2024-09-02 10:00:00.000000"): False,
+        ("a", "2024-09-02 10:30:00.000000"): True,
+    }
+    with psycopg.connect(database_url) as conn:
+        codes = conn.execute("select code from poll_note order by observed_at").fetchall()
+    assert codes == [(1 << 2 | 2,), (3,)]
+    check_ledger(database_url)
+
+
+def test_bad_items_are_kept_as_rejected_rows_and_the_rest_is_stored(
+    hook_service: TestClient, database_url: str
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    put(hook_service, mapping={**MAPPING, "each": "/events"}, signature=BY_TOKEN, secret=TOKEN)
+    payload = {
+        "events": [
+            item(), item("nowhere"), item("a\u0000b"), item(at="yesterday"), item(state="ODD"), item("b", soon),
+            item("b", why="tired"), item("b", until=AT), item("b", state="HIDDEN"), item("b", until=soon), 7,
+        ]
+    }  # fmt: skip
+    assert counts(by_token(hook_service, payload)) == (2, 0, 0, 8, 1)
+    assert rejects(hook_service) == [
+        [reason, "hook pos version 1"]
+        for reason in (
+            "control_character", "timestamp", "status", "until_order", "status",
+            "unknown_store", "future", "unknown_reason",
+        )
+    ]  # fmt: skip
+    assert set(observations(database_url).values()) == {False}
+    check_ledger(database_url)
+
+
+def test_rejected_items_alone_are_kept_too(hook_service: TestClient, database_url: str) -> None:
+    put(hook_service, mapping={**MAPPING, "each": "/events"}, signature=BY_TOKEN, secret=TOKEN)
+    assert counts(by_token(hook_service, {"events": {}})) == (0, 0, 0, 1, 0)
+    assert counts(by_token(hook_service, {"events": [item("x")]})) == (0, 0, 0, 1, 0)
+    assert [reason for reason, _ in rejects(hook_service)] == ["not_a_list", "unknown_store"]
+    check_ledger(database_url)
+
+
+def test_a_hook_may_add_stores(hook_service: TestClient, database_url: str) -> None:
+    put(hook_service, mapping={**MAPPING, "unknown_stores": "add"}, signature=BY_TOKEN, secret=TOKEN)
+    assert counts(by_token(hook_service, item("new"))) == (1, 0, 0, 0, 0)
+    assert ("new", "2024-09-02 10:00:00.000000") in observations(database_url)
+
+
+def test_ignored_items_need_no_database(hook_service: TestClient, database_url: str) -> None:
+    put(hook_service, mapping={**MAPPING, "only": {"/type": ["status"]}}, signature=BY_TOKEN, secret=TOKEN)
+    with unchanged(database_url):
+        assert counts(by_token(hook_service, item(type="order"))) == (0, 0, 0, 0, 1)
+    assert counts(by_token(hook_service, item(type="status"))) == (1, 0, 0, 0, 0)
+
+
+def test_numbers_are_instants_in_the_given_unit(hook_service: TestClient, database_url: str) -> None:
+    put(hook_service, mapping={**MAPPING, "unit": "ms"}, signature=BY_TOKEN, secret=TOKEN)
+    for at in (1725271200000, "1725271201000", 1725271202000.25):
+        assert counts(by_token(hook_service, item(at=at))) == (1, 0, 0, 0, 0)
+    assert [at for _, at in sorted(observations(database_url))] == [
+        "2024-09-02 10:00:00.000000", "2024-09-02 10:00:01.000000", "2024-09-02 10:00:02.000250",
+    ]  # fmt: skip
+
+
+def test_a_compressed_body_is_signed_as_it_was_before(hook_service: TestClient) -> None:
+    secret = put(hook_service)["secret"]
+    body = json.dumps(item()).encode()
+    headers = {**signed(secret, body), "Content-Encoding": "gzip"}
+    assert counts(send(hook_service, gzip.compress(body), headers)) == (1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 422, "invalid_request"),
+        (b'{"a":1,"a":2}', 422, "invalid_request"),
+        (b'{"store": NaN}', 422, "invalid_request"),
+        (b"[-Infinity]", 422, "invalid_request"),
+        (b"\xff", 422, "invalid_request"),
+        (b"9" * 5000, 422, "invalid_request"),
+        (b"[" * 100_000, 400, "too_deep"),
+        (b'"' + b"x" * (1 << 20) + b'"', 413, "body_too_large"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(
+    hook_service: TestClient, database_url: str, body: bytes, status: int, code: str
+) -> None:
+    put(hook_service, signature=BY_TOKEN, secret=TOKEN)
+    with unchanged(database_url):
+        found = by_token(hook_service, body, status)
+    assert found["type"] == f"urn:uptill:error:{code}"
+    assert TOKEN not in json.dumps(found)
+
+
+def test_another_media_type_and_another_name_are_refused(hook_service: TestClient) -> None:
+    put(hook_service, signature=BY_TOKEN, secret=TOKEN)
+    found = send(hook_service, item(), {"X-Token": TOKEN, "Content-Type": "text/plain"}, status=415)
+    assert found["type"].endswith("unsupported_media_type")
+    found = send(hook_service, item(), {"X-Token": TOKEN}, name="other", status=404)
+    assert found["type"].endswith("hook_not_found")

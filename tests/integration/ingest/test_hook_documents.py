@@ -1,0 +1,114 @@
+"""Hooks as resources: versions, secrets, dry runs, and documents that are refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.integration.ingest.database import unchanged
+from tests.integration.ingest.hooks import BY_TOKEN, MAPPING, TOKEN, item, put, send
+from tests.integration.ingest.service import ingest_service, problem
+
+
+def test_secrets_are_shown_once_and_never_logged(
+    hook_service: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = put(hook_service)["secret"]
+    assert made.startswith("whsec_")
+    assert put(hook_service, "given", signature=BY_TOKEN, secret=TOKEN)["secret"] is None
+    shown = hook_service.get("/v1/hooks").text + hook_service.get("/v1/hooks/pos").text
+    shown += hook_service.get("/v1/hooks/pos/versions").text
+    send(hook_service, item(), {"X-Token": "wrong"}, name="given", status=401)
+    assert hook_service.get("/v1/hooks/pos").json()["has_secret"] is True
+    captured = capsys.readouterr()
+    for text in (shown, captured.out, captured.err):
+        assert made not in text
+        assert TOKEN not in text
+
+
+def test_each_change_is_a_version(hook_service: TestClient, database_url: str) -> None:
+    assert put(hook_service)["version"] == 1
+    assert put(hook_service)["version"] == 1
+    assert put(hook_service, description="the till")["version"] == 2
+    versions = hook_service.get("/v1/hooks/pos/versions").json()["versions"]
+    assert [(one["version"], one["description"]) for one in versions] == [(2, "the till"), (1, "")]
+    assert hook_service.delete("/v1/hooks/pos").status_code == 204
+    problem(hook_service.get("/v1/hooks/pos"), 404, "hook_not_found")
+    with psycopg.connect(database_url) as conn:
+        actions = conn.execute("select action from audit where action like 'hook.%' order by id").fetchall()
+    assert actions == [("hook.set",), ("hook.set",), ("hook.removed",)]
+
+
+def test_a_dry_run_shows_polls_and_rejects_and_stores_nothing(
+    hook_service: TestClient, database_url: str
+) -> None:
+    put(hook_service, signature=BY_TOKEN, secret=TOKEN)
+    sample = [item(why="busy", until="2024-09-02T11:00:00Z"), item("x")]
+    with unchanged(database_url):
+        answer = hook_service.post(
+            "/v1/hooks/nothing/dry-run", json={"sample": sample, "mapping": {**MAPPING, "each": ""}}
+        )
+        stored = hook_service.post("/v1/hooks/pos/dry-run", json={"sample": item()})
+    body = answer.json()
+    assert body["polls"] == [
+        {
+            "store_id": "a", "status": "inactive", "observed_at": "2024-09-02T10:00:00Z", "event": True,
+            "reason": "busy", "until": "2024-09-02T11:00:00Z",
+        }
+    ]  # fmt: skip
+    assert [(one["reason"], json.loads(one["item"])["store"]) for one in body["rejects"]] == [
+        ("unknown_store", "x")
+    ]
+    assert len(stored.json()["polls"]) == 1
+    problem(hook_service.post("/v1/hooks/nothing/dry-run", json={"sample": 1}), 404, "hook_not_found")
+
+
+def test_a_dry_run_says_where_an_unknown_status_belongs(hook_service: TestClient) -> None:
+    trial = {
+        "sample": {"s": "a", "t": "2024-09-02T10:00:00Z", "x": "odd"},
+        "mapping": {**MAPPING, "status": "/x"},
+    }
+    (reject,) = hook_service.post("/v1/hooks/pos/dry-run", json=trial).json()["rejects"]
+    assert (reject["reason"], reject["message"].endswith("add it to statuses")) == ("status", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"mapping": {"store_id": "/a", "status": "/b"}}, "body.mapping.observed_at"),
+        ({"mapping": {**MAPPING, "store_id": "store"}}, "body.mapping.store_id"),
+        ({"mapping": {**MAPPING, "each": "events"}}, "body.mapping.each"),
+        ({"mapping": {**MAPPING, "event": False}}, "body.mapping"),
+        ({"mapping": {**MAPPING, "statuses": {"*": "active"}}}, "body.mapping"),
+        ({"mapping": {**MAPPING, "reasons": {"A": "Not a word"}}}, "body.mapping.reasons.A"),
+        ({"signature": {"scheme": "hmac"}}, "body.signature"),
+        ({"signature": {"scheme": "hmac", "header": "a", "signed": "{time}"}}, "body.signature"),
+        ({"signature": {"scheme": "hmac", "header": "a", "timestamp_header": "b"}}, "body.signature"),
+        ({"preset": "nothing"}, "body.preset"),
+        ({"secret": "short"}, "body.secret"),
+        ({"secret": "not-a-standard-secret"}, "body.secret"),
+        ({"signature": {"scheme": "api_key"}, "secret": TOKEN}, "body.secret"),
+    ],
+)
+def test_a_document_that_cannot_work_is_refused(
+    hook_service: TestClient, database_url: str, change: dict[str, Any], field: str
+) -> None:
+    given = {"mapping": MAPPING, "signature": {"scheme": "standard_webhooks"}} | change
+    hook_service.get("/v1/hooks")  # the first use of a key is recorded
+    with unchanged(database_url):
+        body = problem(hook_service.put("/v1/hooks/pos", json=given), 422, "invalid_request")
+    assert body["field"] == field
+    assert str(change.get("secret")) not in json.dumps(body) or "secret" not in change
+
+
+def test_only_administrators_see_and_set_hooks(database_url: str, tmp_path: Path) -> None:
+    with ingest_service(database_url, tmp_path / "spool") as client:
+        for call in (
+            client.get("/v1/hooks"),
+            client.put("/v1/hooks/a", json={}),
+            client.get("/v1/hook-presets"),
+        ):
+            problem(call, 403, "forbidden")

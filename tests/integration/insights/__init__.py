@@ -1,0 +1,1 @@
+"""Insights against real servers."""
