@@ -17,6 +17,7 @@ from services.scheduler.channels.outbox import MessageOutbox, Outlets
 from services.scheduler.due_levels import wake_for_levels
 from services.scheduler.duty import Duty, try_step
 from services.scheduler.follow_news import NewsFollower, news_steps
+from services.scheduler.frozen_clients import FrozenClients
 from services.scheduler.incidents.evaluate_due import evaluate_rules
 from services.scheduler.janitor import Janitor
 from services.scheduler.live_state import keep_live_state
@@ -70,11 +71,15 @@ def run_scheduler(settings: Settings, stop: ShutdownSignals) -> None:
     with make_pool(
         database_url,
         application_name=session_name("uptill-scheduler"),
-        max_size=4 + settings.webhook_threads,
+        max_size=5 + settings.webhook_threads,
     ) as pool:
         await_schema(pool, stop.wait)
         sender = _make_sender(pool, storage, settings, mail)
-        duties: list[Duty] = [Janitor(pool, storage, settings), Recovery(broker, settings)]
+        duties: list[Duty] = [
+            Janitor(pool, storage, settings),
+            Recovery(broker, settings),
+            FrozenClients(pool),
+        ]
         if settings.now_every_s:
             duties.append(NewsFollower(database_url, news_steps(pool, broker, settings)))
         sender.start()

@@ -76,6 +76,9 @@ def _ensure_login(conn: psycopg.Connection, role: str, name: str, password: str)
             conn.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(other), login))
     if not _is_member(conn, name, role):
         conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), login))
+    # The owner's functions see and end the sessions of frozen clients. A superuser may without a grant.
+    if conn.execute("select where not pg_has_role(%s, 'usage')", [name]).rowcount:
+        conn.execute(sql.SQL("grant {} to current_user").format(login))
     _limit_statements(conn, role, name)
 
 

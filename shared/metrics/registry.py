@@ -131,6 +131,11 @@ LEASES_TAKEN_BACK = REGISTRY.counter(
     sources=["scheduler"],
     labels={"step": ("batch", "finalisation")},
 )
+FROZEN_CLIENTS_ENDED = REGISTRY.counter(
+    "frozen_clients_ended_total",
+    "Database sessions that were ended because their process stood still in the middle of a statement.",
+    sources=["scheduler"],
+)
 CLAIMS_RETURNED = REGISTRY.counter(
     "claims_returned_total",
     "Claims that were returned because the worker of a lost lease was alive. They do not count.",

@@ -16,6 +16,7 @@ from tests.oracle.report import expected_csv
 from uptill_client import UptillClient
 
 STORES, DAYS, BATCH_STORES = 400, 9, 20
+_REPORTS = 30
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +57,13 @@ def test_two_workers_share_a_report_and_a_killed_one_changes_nothing(
         by_one = report(services, tmp_path)
         assert by_one == expected
         second = services.worker()
-        by_two = report(services, tmp_path)
-        assert by_two == by_one
-        shared = conn.execute(
-            "select count(distinct worker) from report_batch group by report_id order by report_id"
-        ).fetchall()
-        assert shared == [(1,), (2,)]
+        # A worker that was busy with other things when the batches came has none of that report.
+        for _ in range(_REPORTS):
+            by_two = report(services, tmp_path)
+            assert by_two == by_one
+            if _most_workers(conn) == 2:
+                break
+        assert _most_workers(conn) == 2
 
         with services.client() as client:
             report_id, victim = _freeze_in_the_middle(conn, client, [first, second])
@@ -75,6 +77,14 @@ def test_two_workers_share_a_report_and_a_killed_one_changes_nothing(
         ).fetchone()
         assert attempts is not None
         assert attempts[0] > 1, "the killed worker held a batch, and the other took it over"
+
+
+def _most_workers(conn: psycopg.Connection) -> int:
+    """How many workers computed batches of one report, at most."""
+    ((most,),) = conn.execute(
+        "select max(workers) from (select count(distinct worker) workers from report_batch group by report_id) report"
+    )
+    return int(most)
 
 
 def _freeze_in_the_middle(

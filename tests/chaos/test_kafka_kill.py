@@ -108,6 +108,7 @@ def test_a_frozen_consumer_writes_nothing_after_its_successor(
         "UPTILL_KAFKA_SESSION_S": "3",
     }  # also while other tests take the processor
     with Services(patient, tmp_path) as services:
+        services.scheduler()  # ends the frozen consumer's session, if it stands still in the middle of a COPY
         frozen = services.start("services.ingest.kafka")
         wait_until(lambda: written(database_url) > 0, "the first message")
         kill_group(frozen, signal.SIGSTOP)

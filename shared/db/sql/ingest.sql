@@ -10,13 +10,14 @@ select set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtextexte
 from (select current_setting('lock_timeout') as lock_timeout offset 0) session
 
 -- name: lock_local
--- Held by the session, because the change takes its number in a transaction of its own.
+-- Held by the session, because the change takes its number in a transaction of its own. The server ends the session of a
+-- process that is frozen between two transactions.
 select set_config('lock_timeout', '0', true), pg_advisory_lock(hashtextextended('uptill.local', 0)),
-    set_config('lock_timeout', session.lock_timeout, true)
+    set_config('lock_timeout', session.lock_timeout, true), set_config('idle_session_timeout', '60s', false)
 from (select current_setting('lock_timeout') as lock_timeout offset 0) session
 
 -- name: unlock_local
-select pg_advisory_unlock(hashtextextended('uptill.local', 0))
+select pg_advisory_unlock(hashtextextended('uptill.local', 0)), set_config('idle_session_timeout', '0', false)
 
 -- name: database_clock_us
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint
