@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything installs what it needs into .venv; the second run takes seconds.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom docs reference screenshots test-api help setup demo test test-unit test-uptime test-chaos test-stack test-image test-ui test-pooler test-ha lint rules format bench profile requirements clean secrets up demo-compose down scale logs
+.PHONY: audit sbom docs reference screenshots test-api help setup demo test test-unit test-uptime test-chaos test-stack test-stack-ha test-image test-ui test-pooler test-ha lint rules format bench profile requirements clean secrets up demo-compose down scale logs
 
 PYTHON ?= python3
 VENV := .venv
@@ -206,6 +206,9 @@ down: ## stop the docker-compose stack; its volumes stay
 
 test-stack: $(READY) ## the docker-compose stack end to end; installs and starts an engine if none runs (root, Debian)
 	@$(BIN)/python -m tests.stack
+
+test-stack-ha: $(READY) ## the stack with three Postgres under Patroni loses its primary; needs root and Debian as test-stack does
+	@$(BIN)/python -m tests.stack.failover
 
 SERVICE ?= worker
 test-image: $(READY) ## build the image of SERVICE (worker, api, ingest) twice without the cache: the same layers; needs root and Debian as test-stack does

@@ -22,7 +22,7 @@ _STORES, _DAYS, _POLLS = 2600, 9, 200_000
 _FILES = ("store_status.csv", "menu_hours.csv", "timezones.csv")
 _CLIENTS = 4
 _LOGINS = {f"uptill_{role}_login" for role in ("api", "ingest", "worker")}
-_SOON_S = 600.0  # a bound for what hangs, not a promise: the machine may be busy
+SOON_S = 600.0  # a bound for what hangs, not a promise: the machine may be busy
 _MB = 1_000_000
 
 
@@ -91,7 +91,7 @@ def _start(stack: Stack, summary: Summary) -> None:
         found += [f"{name} {size / _MB:.0f} MB" for name, size in stack.image_sizes().items()]
     with summary.step("docker compose up alone"):
         stack.run_compose("up", "--detach", "--no-build")
-        wait_until(lambda: _is_ready(stack), "the API", within_s=_SOON_S)
+        wait_until(lambda: is_ready(stack), "the API", within_s=SOON_S)
     with summary.step("make up changes no secret") as found:
         before = stack.secrets()
         stack.make("up")
@@ -113,7 +113,8 @@ def _renew_passwords(stack: Stack, summary: Summary, key: str, expected: bytes) 
         found.append("bytes as the oracle's")
 
 
-def _is_ready(stack: Stack) -> bool:
+def is_ready(stack: Stack) -> bool:
+    """Whether the API can take reports."""
     try:
         return httpx2.get(f"{stack.api_url}/readyz").is_success
     except httpx2.HTTPError:
@@ -122,7 +123,7 @@ def _is_ready(stack: Stack) -> bool:
 
 def _check_rights(stack: Stack) -> str:
     containers = check_confinement(stack)
-    wait_until(lambda: database_users(stack) == _LOGINS, "each service's own login", within_s=_SOON_S)
+    wait_until(lambda: database_users(stack) == _LOGINS, "each service's own login", within_s=SOON_S)
     return f"{containers} containers; each service has its own login"
 
 
@@ -162,14 +163,14 @@ def _shake(stack: Stack, load: Load, summary: Summary) -> None:
     """Scale, kill and restart under load; each time reports must go on to succeed."""
     with summary.step("make scale WORKERS=4, under load") as found:
         stack.make("scale", "WORKERS=4")
-        wait_until(lambda: len(_healthy_workers(stack)) == 4, "four healthy workers", within_s=_SOON_S)
-        wait_until(lambda: _workers_of_one_report(stack) == 4, "a report by four workers", within_s=_SOON_S)
+        wait_until(lambda: len(_healthy_workers(stack)) == 4, "four healthy workers", within_s=SOON_S)
+        wait_until(lambda: _workers_of_one_report(stack) == 4, "a report by four workers", within_s=SOON_S)
         found.append("one report was computed by all four")
     with summary.step("kill a worker that holds a batch") as found:
         stack.docker("kill", _worker_in_the_middle(stack))
         _more_reports(load)
         stack.make("scale", "WORKERS=4")
-        wait_until(lambda: len(_healthy_workers(stack)) == 4, "four healthy workers again", within_s=_SOON_S)
+        wait_until(lambda: len(_healthy_workers(stack)) == 4, "four healthy workers again", within_s=SOON_S)
         found.append("its batches went to others")
     for server in ("redis", "postgres"):
         with summary.step(f"restart {server}, under load"):
@@ -215,5 +216,5 @@ def _held_by(stack: Stack, container: str) -> set[str]:
 def _more_reports(load: Load) -> None:
     """Wait until every client has had another report since now, or one has failed."""
     goal = load.succeeded + 2 * _CLIENTS
-    wait_until(lambda: load.succeeded >= goal or load.failures, "more reports", within_s=_SOON_S)
+    wait_until(lambda: load.succeeded >= goal or load.failures, "more reports", within_s=SOON_S)
     assert not load.failures, load.failures

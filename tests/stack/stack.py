@@ -60,9 +60,9 @@ class Stack:
         """Whether the container's own check passes."""
         return bool(self.inspect(container)["State"]["Health"]["Status"] == "healthy")
 
-    def sql(self, statement: str) -> list[str]:
-        """Lines that psql in the database's container answers, columns parted by `|`."""
-        return self.run_compose("exec", "-T", "postgres", "sh", "-c", _PSQL, statement).splitlines()
+    def sql(self, statement: str, service: str = "postgres") -> list[str]:
+        """Lines that psql in the container of a database answers, columns parted by `|`."""
+        return self.run_compose("exec", "-T", service, "sh", "-c", _PSQL, statement).splitlines()
 
     def secrets(self) -> set[str]:
         """Return the last word of every secret: the volumes of all services hold them."""
