@@ -127,6 +127,10 @@ values (%(id)s, %(as_of)s, %(policy)s, %(policy_version)s, %(detail)s, %(windows
     %(scope)s, %(accepted_seq)s, %(created_by)s, %(request_id)s, %(traceparent)s, %(tzdata_version)s,
     %(exclude_reasons)s)
 
+-- name: newest_store
+-- A store keeps the number of its first poll and is never removed, so the same number means the same stores.
+select max(polled_since_seq) from store where polled_since_seq <= %(accepted_seq)s
+
 -- name: batch_ranges
 -- Ranges of store_id in byte order, so that the file is the concatenation of its parts. Borders depend on the stores that came
 -- first: a later store joins the range that its id falls into. So it moves no border elsewhere, and workers keep what they
