@@ -12,7 +12,7 @@ class CommandFailed(Exception):
     """A program ended with an error; the text holds its last words."""
 
 
-def run(*arguments: str, env: Environment | None = None, within_s: float = 900) -> str:
+def run(*arguments: str, env: Environment | None = None, within_s: float = 3600) -> str:
     """Run a program to its end and return its standard output. Raises `CommandFailed`."""
     ended = subprocess.run(
         arguments,
