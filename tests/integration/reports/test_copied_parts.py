@@ -41,8 +41,8 @@ def join(storage: Storage, parts: Sequence[Part]) -> bytes:
     return content_of(storage, KEY)
 
 
-class Copies:
-    """Counts copies, and does something before each."""
+class Requests:
+    """Counts requests, and does something before each."""
 
     def __init__(self, before: Hook = lambda _: None) -> None:
         self.count, self._before = 0, before
@@ -53,23 +53,26 @@ class Copies:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "copies"),
+    ("sizes", "copied", "sent"),
     [
-        pytest.param([5 * MIB, 5 * MIB], 2, id="each is a piece"),
-        pytest.param([5 * MIB - 1, 5 * MIB], 0, id="held bytes are too few for a piece"),
-        pytest.param([3 * MIB, 3 * MIB, 6 * MIB, 10], 1, id="held bytes are a piece"),
-        pytest.param([6 * MIB, MIB, 7 * MIB, 5 * MIB, 3 * MIB + 5, 0, 100], 2, id="mixed"),
-        pytest.param([17 * MIB], 1, id="only one"),
-        pytest.param([0, 7, 0], 0, id="small"),
-        pytest.param([], 0, id="none"),
+        pytest.param([5 * MIB, 5 * MIB], 2, 0, id="each is a piece"),
+        pytest.param([5 * MIB - 1, 5 * MIB], 0, 2, id="held bytes are too few for a piece"),
+        pytest.param([3 * MIB, 3 * MIB, 6 * MIB, 10], 1, 2, id="held bytes are a piece"),
+        pytest.param([6 * MIB, MIB, 7 * MIB, 5 * MIB, 3 * MIB + 5, 0, 100], 2, 2, id="mixed"),
+        pytest.param([17 * MIB], 1, 0, id="only one"),
+        pytest.param([0, 7, 0], 0, 0, id="small"),
+        pytest.param([], 0, 0, id="none"),
     ],
 )
-def test_objects_are_joined_in_their_order(settings: Settings, sizes: Sequence[int], copies: int) -> None:
-    counted = Copies()
-    storage = hooked_storage(settings, UploadPartCopy=counted)
+def test_objects_are_joined_in_their_order(
+    settings: Settings, sizes: Sequence[int], copied: int, sent: int
+) -> None:
+    """A copy that the store had refused would have been sent too."""
+    copies, pieces = Requests(), Requests()
+    storage = hooked_storage(settings, UploadPartCopy=copies, UploadPart=pieces)
     parts = put_objects(storage, sizes)
     assert join(storage, parts) == b"".join(content_of(storage, part.key) for part in parts)
-    assert counted.count == copies
+    assert (copies.count, pieces.count) == (copied, sent)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -95,7 +98,7 @@ def test_an_object_that_is_gone_after_it_was_fetched_is_sent(settings: Settings)
     storage = hooked_storage(settings)
     parts = put_objects(storage, [6 * MIB, 5 * MIB])
     expected = b"".join(content_of(storage, part.key) for part in parts)
-    copies = Copies(lambda _: storage.delete(parts[0].key))
+    copies = Requests(lambda _: storage.delete(parts[0].key))
     assert join(hooked_storage(settings, UploadPartCopy=copies), parts) == expected
     assert copies.count == 2
 
@@ -112,7 +115,7 @@ def forget_source(params: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("lacking", [refuse, forget_source])
 def test_a_store_that_cannot_copy_gets_the_bytes(settings: Settings, lacking: Hook) -> None:
-    copies = Copies(lacking)
+    copies = Requests(lacking)
     storage = hooked_storage(settings, UploadPartCopy=copies)
     parts = put_objects(storage, [6 * MIB, 5 * MIB, 9 * MIB, 1])
     assert join(storage, parts) == b"".join(content_of(storage, part.key) for part in parts)
@@ -136,13 +139,13 @@ class TestMerge:
         return found
 
     def test_the_file_is_its_parts(self, settings: Settings, parts: Sequence[Part]) -> None:
-        copies = Copies()
-        storage = hooked_storage(settings, UploadPartCopy=copies)
+        copies, pieces = Requests(), Requests()
+        storage = hooked_storage(settings, UploadPartCopy=copies, UploadPart=pieces)
         expected = b"".join(content_of(storage, part.key) for part in parts)
         stored = merge_parts(storage, KEY, parts, COLUMNS, lambda: None)
         storage.verify(stored)
         assert content_of(storage, KEY) == expected
-        assert copies.count == 3
+        assert (copies.count, pieces.count) == (3, 1)
 
     @pytest.mark.parametrize("number", [0, 1, 2])
     @pytest.mark.parametrize("how", DAMAGES.values(), ids=DAMAGES)

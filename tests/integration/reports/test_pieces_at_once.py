@@ -16,8 +16,8 @@ from tests.fixtures.hooked_storage import hooked_storage, piece_number
 
 PIECE = 8 << 20
 KEY = "reports/pieces"
-# Three whole pieces and a part of one.
-SIZE = 3 * PIECE + 12_345
+# Four whole pieces and a part of one.
+SIZE = 4 * PIECE + 12_345
 _WAIT_S = 60.0
 
 
@@ -43,14 +43,14 @@ def test_the_object_is_its_blocks(worker: WorkerContext, size: int) -> None:
     assert list(worker.storage.open_uploads(KEY)) == []
 
 
-def test_two_pieces_are_sent_at_the_same_time_in_any_order(settings: Settings) -> None:
-    second_is_sent = threading.Event()
+def test_three_pieces_are_sent_at_the_same_time_in_any_order(settings: Settings) -> None:
+    third_is_sent = threading.Event()
 
     def hook(params: dict[str, Any]) -> None:
-        if piece_number(params) == 1:
-            assert second_is_sent.wait(_WAIT_S), "the first piece waits for the second"
-        elif piece_number(params) == 2:
-            second_is_sent.set()
+        if piece_number(params) < 3:
+            assert third_is_sent.wait(_WAIT_S), "the first two pieces wait for the third"
+        elif piece_number(params) == 3:
+            third_is_sent.set()
 
     storage = hooked_storage(settings, UploadPart=hook)
     stored = storage.put_stream(KEY, blocks(), "text/plain")
@@ -58,35 +58,35 @@ def test_two_pieces_are_sent_at_the_same_time_in_any_order(settings: Settings) -
     assert content_of(storage, KEY) == b"".join(blocks())
 
 
-def test_no_more_than_two_pieces_are_held(settings: Settings) -> None:
-    """While the first two are on their way, the caller fills a third, and waits."""
+def test_no_more_than_three_pieces_are_held(settings: Settings) -> None:
+    """While the first three are on their way, the caller fills a fourth, and waits."""
     given = 0
     seen: list[int] = []
-    both = threading.Barrier(2)
+    every = threading.Barrier(3)
     is_waiting = threading.Event()
 
     def count() -> Iterator[bytes]:
         nonlocal given
-        for block in blocks(6 * PIECE):
+        for block in blocks(7 * PIECE):
             given += len(block)
-            if given > 3 * PIECE:
+            if given > 4 * PIECE:
                 is_waiting.set()
             yield block
 
     def hook(params: dict[str, Any]) -> None:
-        if piece_number(params) <= 2:
-            both.wait(_WAIT_S)
+        if piece_number(params) <= 3:
+            every.wait(_WAIT_S)
             # The caller can go on until its own piece is full.
             assert is_waiting.wait(_WAIT_S)
             seen.append(given)
 
     storage = hooked_storage(settings, UploadPart=hook)
     storage.verify(storage.put_stream(KEY, count(), "text/plain"))
-    assert len(seen) == 2
-    assert min(seen) <= 3 * PIECE + 700_001
+    assert len(seen) == 3
+    assert min(seen) <= 4 * PIECE + 700_001
 
 
-@pytest.mark.parametrize("failing", [1, 2, 3, 4])
+@pytest.mark.parametrize("failing", [1, 2, 3, 4, 5])
 def test_a_piece_that_fails_on_its_way_leaves_nothing(settings: Settings, failing: int) -> None:
     def hook(params: dict[str, Any]) -> None:
         if piece_number(params) == failing:
