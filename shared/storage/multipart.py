@@ -107,7 +107,7 @@ class MultipartUpload:
         return tag or self._send(found.data, upload_id, number)
 
     def _await_pieces(self, most: int) -> None:
-        """Wait until at most so many pieces are on their way. The tags stay in the order of the pieces."""
+        """Wait until at most `most` pieces are on their way. The tags stay in the order of the pieces."""
         while len(self._on_their_way) > most:
             self._tags.append(self._on_their_way.popleft().result())
 
