@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from statistics import median, quantiles
 
+import psutil
 import psycopg
 import redis
 
@@ -18,6 +19,7 @@ _CONNECTIONS = 16
 _FAST_S, _PACED_S = 3.0, 5.0
 _POLLS_PER_S, _POSTS_PER_S = 500, 100
 _IDLE_REPORTS = 30
+_IDLE_S = 24.0  # several times as long as a worker waits at once
 
 
 def run_calls(stand: Stand, rounds: int) -> Sequence[Figure]:
@@ -27,7 +29,7 @@ def run_calls(stand: Stand, rounds: int) -> Sequence[Figure]:
         services.scheduler()
         (bare_port,) = free_ports(1)
         services.start("uvicorn", "bench.bare:app", f"--port={bare_port}")
-        services.worker()
+        worker = services.worker()
         port = int(stand.env["UPTILL_API_URL"].rpartition(":")[2])
         key = stand.env["UPTILL_API_KEY"]
         with services.client() as client:
@@ -39,6 +41,7 @@ def run_calls(stand: Stand, rounds: int) -> Sequence[Figure]:
             *_status_polls(port, bare_port, poll, bare, rounds),
             *_explanations(stand, port, key, status.id, rounds),
             *_pick_up(stand, services),
+            *_idle_costs(stand, worker.pid),
             *_measure_accepting(stand, port, key, rounds),
         ]
 
@@ -83,11 +86,7 @@ def _explanations(stand: Stand, port: int, key: str, report_id: str, rounds: int
 
 def _pick_up(stand: Stand, services: Services) -> list[Figure]:
     """Measure the time from the report's row to its first claim by the database's clock, on an idle system."""
-    with (
-        services.client() as client,
-        psycopg.connect(stand.database_url) as conn,
-        redis.Redis.from_url(stand.env["UPTILL_REDIS_URL"]) as queue,
-    ):
+    with services.client() as client, psycopg.connect(stand.database_url) as conn:
         waits_ms = []
         for _ in range(_IDLE_REPORTS):
             time.sleep(random.uniform(0.05, 0.15))
@@ -101,14 +100,31 @@ def _pick_up(stand: Stand, services: Services) -> list[Figure]:
             conn.commit()
             assert row is not None
             waits_ms.append(float(row[0]))
-        before = queue.info("stats")["total_commands_processed"]
-        time.sleep(5)
-        operations = (queue.info("stats")["total_commands_processed"] - before) / 5
     return [
         Figure("idle pick-up, median", "ms", [quantiles(waits_ms, n=20)[9]], target=Target("<=", 3)),
         Figure("idle pick-up, p95", "ms", [quantiles(waits_ms, n=20)[18]], target=Target("<=", 8)),
-        Figure("Redis operations, one idle worker", "1/s", [operations]),
     ]
+
+
+def _idle_costs(stand: Stand, pid: int) -> list[Figure]:
+    """Measure what a worker costs while it has nothing to do. The API and the scheduler use Redis too."""
+    process = psutil.Process(pid)
+    before, began_s = process.cpu_times(), time.monotonic()
+    operations = _redis_operations(stand)
+    after, seconds = process.cpu_times(), time.monotonic() - began_s
+    cpu_s = after.user + after.system - before.user - before.system
+    return [
+        Figure("Redis operations, all services idle, one worker", "1/s", [operations]),
+        Figure("CPU of an idle worker", "% of a core", [100 * cpu_s / seconds], target=Target("<=", 0.3)),
+    ]
+
+
+def _redis_operations(stand: Stand) -> float:
+    """Return how many commands a second Redis gets, as its own counter has them."""
+    with redis.Redis.from_url(stand.env["UPTILL_REDIS_URL"]) as queue:
+        before = queue.info("stats")["total_commands_processed"]
+        time.sleep(_IDLE_S)
+        return float((queue.info("stats")["total_commands_processed"] - before) / _IDLE_S)
 
 
 def _measure_accepting(stand: Stand, port: int, key: str, rounds: int) -> list[Figure]:

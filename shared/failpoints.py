@@ -34,6 +34,7 @@ NAMES = (
     "finalise.after_claim",
     "reread.after_upload",
     "reread.after_commit",
+    "merge.after_part",
     "merge.after",
     "finish.before_commit",
     "finish.after_commit",

@@ -14,7 +14,7 @@ from dramatiq.message import Message
 from shared.contracts import REPORT_QUEUE, home_queue
 
 # After each wait the consumer fetches once, which is also its heartbeat. Dramatiq gives up on it after 15 s.
-_WAIT_S = 4
+_WAIT_S = 8
 # A server that has not answered this long after the wait has ended does not answer any more.
 _LATE_S = 5.0
 

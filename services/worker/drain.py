@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 _CHECK_EVERY_S = 0.05
 _ACKNOWLEDGE_S = 2.0
 # Idle threads end within their worker's timeout, which is shorter.
-_IDLE_THREADS_S = 0.5
+_IDLE_THREADS_S = 1.0
 # For acknowledging, and for requeueing what was fetched and not begun.
 _LEAVE_QUEUE_S = 5.0
 

@@ -23,7 +23,7 @@ from shared.telemetry import configure_logging
 
 _log = structlog.get_logger()
 # How often idle threads look whether they should stop. Messages wake them at once.
-IDLE_MS = 200
+IDLE_MS = 450
 # To leave the queue and give leases back. Reached only while a server is frozen.
 _AFTER_GRACE_S = 8.0
 

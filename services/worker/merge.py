@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from shared import failpoints
 from shared.errors import ObjectCorrupt, ObjectLost
 from shared.reports.formats import STORED_CSV_TYPE, FileKind
 from shared.reports.model import Part
-from shared.storage import Storage, StoredObject
+from shared.storage import FetchedObject, Storage, StoredObject
 
 # Parts that a merge reads at the same time and holds in memory.
 _AHEAD = 3
@@ -31,7 +32,7 @@ def merge_parts(
     if len(parts) == 1:
         read_part(storage, parts[0], columns)
         return parts[0].stored
-    return storage.put_stream(key, _read_verified(storage, parts, columns, before_part), STORED_CSV_TYPE)
+    return storage.put_joined(key, _read_verified(storage, parts, columns, before_part), STORED_CSV_TYPE)
 
 
 def damaged_parts(
@@ -48,20 +49,20 @@ def damaged_parts(
     return damaged
 
 
-def read_part(storage: Storage, part: Part, columns: Columns) -> bytes:
-    """Return the verified bytes of a part. Raises as `merge_parts` does."""
-    data = b"".join(storage.read(part))
-    _require_columns(part, data, columns[part.kind])
+def read_part(storage: Storage, part: Part, columns: Columns) -> FetchedObject:
+    """Return a part with its verified bytes. Raises as `merge_parts` does."""
+    found = storage.fetch(part)
+    _require_columns(part, found.data, columns[part.kind])
     if part.kind != "report":
-        _require_rows(part, data)
-        return data
-    rows, stores = count_rows(data, header=part.batch_no == 0)
+        _require_rows(part, found.data)
+        return found
+    rows, stores = count_rows(found.data, header=part.batch_no == 0)
     if not rows == stores == part.rows:
         raise ObjectCorrupt(
             f"the part {part.key} has {rows:,} rows for {stores:,} stores; it must have one row for each of"
             f" {part.rows:,} stores"
         )
-    return data
+    return found
 
 
 def _require_columns(part: Part, data: bytes, columns: int) -> None:
@@ -92,7 +93,7 @@ def count_rows(data: bytes, *, header: bool) -> tuple[int, int]:
 
 def _read_verified(
     storage: Storage, parts: Sequence[Part], columns: Columns, before_part: Callable[[], None]
-) -> Iterator[bytes]:
+) -> Iterator[FetchedObject]:
     """Yield the parts in their order; read the next ones meanwhile."""
     with ThreadPoolExecutor(_AHEAD, "merge") as readers:
         coming = deque(readers.submit(read_part, storage, part, columns) for part in parts[:_AHEAD])
@@ -100,6 +101,7 @@ def _read_verified(
             for following in [*parts[_AHEAD:], *[None] * len(coming)]:
                 before_part()
                 yield coming.popleft().result()
+                failpoints.hit("merge.after_part")
                 if following:
                     coming.append(readers.submit(read_part, storage, following, columns))
         finally:

@@ -39,6 +39,7 @@ class QueueFallback:
     def stop(self) -> None:
         """Take nothing new."""
         self._stopping.set()
+        self._is_away.set()
 
     def _probe(self) -> None:
         with closing(QueueProbe(self._redis_url)) as probe:
@@ -47,12 +48,14 @@ class QueueFallback:
                     self._is_away.clear()
                 else:
                     self._is_away.set()
+        # Perhaps it was cleared just after `stop` had set it to end the others' wait.
+        self._is_away.set()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if self._is_away.wait(self._every_s):
-                self._process_due_work()
-                self._stopping.wait(self._every_s)
+            self._is_away.wait()
+            self._process_due_work()
+            self._stopping.wait(self._every_s)
 
     def _process_due_work(self) -> None:
         """Process due work until none is left or Redis is back."""

@@ -12,9 +12,11 @@ from shared.db.queries import queries
 from shared.storage import ListedObject, Storage
 
 PREFIX = "reports/"
-# Months of daily facts, and weeks of polls. Nothing but their abandoned uploads is removed here.
+# Months of daily facts, delivered files, and weeks of polls. Nothing but their abandoned uploads is removed here.
 FACTS_PREFIX = "facts/"
+DELIVERIES_PREFIX = "deliveries/"
 _POLLS_PREFIX = "polls/"
+_OTHERS = (FACTS_PREFIX, DELIVERIES_PREFIX, _POLLS_PREFIX)
 _SQL = queries("reports")
 _MOST_AT_ONCE = 100
 # A part is uploaded before the row that points to it is committed.
@@ -78,10 +80,10 @@ def sweep_bucket(
             if item.modified < before:
                 storage.delete(item.key)
                 objects += 1
-    for upload in chain.from_iterable(map(storage.open_uploads, (PREFIX, FACTS_PREFIX, _POLLS_PREFIX))):
+    for upload in chain.from_iterable(map(storage.open_uploads, (PREFIX, *_OTHERS))):
         if not may_continue():
             break
-        if upload.key.startswith((FACTS_PREFIX, _POLLS_PREFIX)) and upload.begun < before:
+        if upload.key.startswith(_OTHERS) and upload.begun < before:
             storage.abort(upload)
             uploads += 1
             continue

@@ -1,6 +1,6 @@
 """Objects of a bucket as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -23,6 +23,15 @@ class StoredObject:
     key: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class FetchedObject:
+    """The verified bytes of an object, and the tag by which the store knows these bytes."""
+
+    key: str
+    data: bytes = field(repr=False)
+    tag: str
 
 
 @dataclass(frozen=True)

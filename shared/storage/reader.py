@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError
 
 from shared.errors import ObjectCorrupt, ObjectGone
 from shared.storage.client import status_of, translated_errors
-from shared.storage.objects import Expected
+from shared.storage.objects import Expected, FetchedObject
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 _BLOCK_BYTES = 1024 * 1024
 
@@ -21,20 +22,38 @@ def read_object(client: "S3Client", bucket: str, expected: Expected) -> Iterator
     """Yield the object's bytes in blocks; see `Storage.read`."""
     digest, size_bytes = hashlib.sha256(), 0
     with translated_errors():
-        try:
-            answer = client.get_object(Bucket=bucket, Key=expected.key)
-        except client.exceptions.NoSuchKey as error:
-            raise ObjectGone(f"the object {expected.key} is not in the bucket") from error
-        body = answer["Body"]
+        body = _get_object(client, bucket, expected)["Body"]
         with body:
-            _refuse_size(expected, answer["ContentLength"])
             for block in body.iter_chunks(_BLOCK_BYTES):
                 digest.update(block)
                 size_bytes += len(block)
                 yield block
-    _refuse_size(expected, size_bytes)
-    if digest.hexdigest() != expected.sha256:
-        raise ObjectCorrupt(f"the object {expected.key} has changed: its SHA-256 is not the stored one")
+    _refuse_changed(expected, size_bytes, digest.hexdigest())
+
+
+def fetch_object(client: "S3Client", bucket: str, expected: Expected) -> FetchedObject:
+    """Return all bytes of the object; see `Storage.fetch`."""
+    with translated_errors():
+        answer = _get_object(client, bucket, expected)
+        body = answer["Body"]
+        with body:
+            data = body.read()
+    _refuse_changed(expected, len(data), hashlib.sha256(data).hexdigest())
+    return FetchedObject(expected.key, data, answer["ETag"])
+
+
+def _get_object(client: "S3Client", bucket: str, expected: Expected) -> "GetObjectOutputTypeDef":
+    """Return the answer with the object's body. Raises `ObjectGone` and, for another length, `ObjectCorrupt`."""
+    try:
+        answer = client.get_object(Bucket=bucket, Key=expected.key)
+    except client.exceptions.NoSuchKey as error:
+        raise ObjectGone(f"the object {expected.key} is not in the bucket") from error
+    try:
+        _refuse_size(expected, answer["ContentLength"])
+    except ObjectCorrupt:
+        answer["Body"].close()
+        raise
+    return answer
 
 
 def read_range(client: "S3Client", bucket: str, key: str, first: int, length: int) -> bytes:
@@ -50,6 +69,12 @@ def read_range(client: "S3Client", bucket: str, key: str, first: int, length: in
             raise
         with answer["Body"] as body:
             return body.read()
+
+
+def _refuse_changed(expected: Expected, size_bytes: int, sha256: str) -> None:
+    _refuse_size(expected, size_bytes)
+    if sha256 != expected.sha256:
+        raise ObjectCorrupt(f"the object {expected.key} has changed: its SHA-256 is not the stored one")
 
 
 def _refuse_size(expected: Expected, size_bytes: int) -> None:

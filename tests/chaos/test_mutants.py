@@ -80,8 +80,14 @@ MUTANTS = [
     Mutant(
         "what is read from the bucket is taken for what was written",
         "shared/storage/reader.py",
-        (("    if digest.hexdigest() != expected.sha256:\n", "    if False:\n"),),
+        (("    if sha256 != expected.sha256:\n", "    if False:\n"),),
         "tests/integration/reports/test_corrupt_objects.py::TestParts::test_a_changed_part_is_computed_again[one digit]",
+    ),
+    Mutant(
+        "the store copies whatever is there now",
+        "shared/storage/multipart.py",
+        (("                CopySourceIfMatch=found.tag,\n", ""),),
+        "tests/integration/reports/test_copied_parts.py::test_an_object_that_is_replaced_after_it_was_fetched_is_not_copied",
     ),
 ]
 

@@ -15,10 +15,10 @@ from shared.db.queries import queries
 from shared.errors import ObjectLost, StorageUnavailable, UptillError
 from shared.metrics.registry import OBJECTS_REFUSED
 from shared.reports.formats import CONTENT_TYPES, FileFormat, FileKind
+from shared.reports.retention import DELIVERIES_PREFIX
 from shared.schedules.model import FileDelivery
 from shared.storage import Storage
 
-PREFIX = "deliveries/"
 _SQL = queries("schedules")
 _LEASE = timedelta(minutes=10)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
@@ -80,9 +80,7 @@ def target_key(delivery: FileDelivery, file_format: FileFormat, kind: FileKind =
     """Return the key of a delivered file: readable, the same at every attempt, and unique to its schedule."""
     due = delivery.due_at.astimezone(UTC)
     what = "" if kind == "report" else f"-{kind}"
-    return (
-        f"{PREFIX}{delivery.stem}-{due:%Y%m%dT%H%M%SZ}-{delivery.schedule_id.hex[-12:]}{what}.{file_format}"
-    )
+    return f"{DELIVERIES_PREFIX}{delivery.stem}-{due:%Y%m%dT%H%M%SZ}-{delivery.schedule_id.hex[-12:]}{what}.{file_format}"
 
 
 def _claim_delivery(conn: psycopg.Connection) -> FileDelivery | None:

@@ -25,7 +25,7 @@ def merge_summary(
     frames = []
     for part in parts:
         before_part()
-        frames.append(read_part_rows(read_part(storage, part, columns), header=part.batch_no == 0))
+        frames.append(read_part_rows(read_part(storage, part, columns).data, header=part.batch_no == 0))
     before_part()
     asked = parse_windows(windows)
     _, places = with_previous(asked)

@@ -16,7 +16,7 @@ from services.worker.finalise_report import finalise_report
 from shared.errors import ObjectCorrupt, ObjectGone
 from shared.reports.due import bury_poison, due_finalisations
 from shared.settings import Settings
-from shared.storage import Expected, Storage, StoredObject, make_client, make_storage
+from shared.storage import Expected, FetchedObject, Storage, StoredObject, make_client, make_storage
 from shared.storage.client import make_session
 from tests.fixtures.buckets import content_of
 from tests.fixtures.damage import DAMAGES, damage, replace
@@ -92,6 +92,10 @@ class Meddler(Storage):
         self.on_read(expected.key)
         return super().read(expected)
 
+    def fetch(self, expected: Expected) -> FetchedObject:
+        self.on_read(expected.key)
+        return super().fetch(expected)
+
     def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
         stored = super().put(key, data, content_type)
         self.on_written(key)
@@ -99,6 +103,11 @@ class Meddler(Storage):
 
     def put_stream(self, key: str, blocks: Iterable[bytes], content_type: str) -> StoredObject:
         stored = super().put_stream(key, blocks, content_type)
+        self.on_written(key)
+        return stored
+
+    def put_joined(self, key: str, objects: Iterable[FetchedObject], content_type: str) -> StoredObject:
+        stored = super().put_joined(key, objects, content_type)
         self.on_written(key)
         return stored
 

@@ -146,11 +146,12 @@ def test_an_upload_that_nobody_will_end_is_aborted(world: RetentionWorld, s3: S3
     done, under_way = world.trigger(), world.trigger()
     world.compute(done, 0, 1, 2)
     keys = [f"reports/{report_id}/final-1/report.csv" for report_id in (done, under_way)]
-    for key in (*keys, "facts/month=2026-10/classic.parquet"):
+    others = ("facts/month=2026-10/classic.parquet", "deliveries/finance/daily/report.csv")
+    for key in (*keys, *others):
         upload = s3.create_multipart_upload(Bucket=world.storage.bucket, Key=key)["UploadId"]
         s3.upload_part(Bucket=world.storage.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"piece")
-    assert world.sweep() == BucketSweep(3, 2, 0)
-    assert list(world.storage.open_uploads("facts/")) == []
+    assert world.sweep() == BucketSweep(3, 3, 0)
+    assert [list(world.storage.open_uploads(key)) for key in others] == [[], []]
     assert [item.key.split("/")[1] for item in world.storage.open_uploads("reports/")] == [str(under_way)]
 
 
