@@ -11,8 +11,7 @@ from shared.incidents.live_store import WatchedStore
 from shared.incidents.machine import EventKind
 from shared.uptime.batch import StoreHistory
 from shared.uptime.intervals import Int64s
-from shared.uptime.live import history_from_us, live_rows
-from shared.uptime.live_terms import STATES, LiveRows
+from shared.uptime.live import STATES, LiveRows, history_from_us, live_rows
 from shared.uptime.states import Polls
 from tests.fixtures.incident_memory import IncidentMemory
 from tests.oracle.accounting import MINUTE_US

@@ -6,6 +6,7 @@ raises `LIVE_VERSION`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -18,19 +19,6 @@ from shared.uptime.intervals import Bools, Int64s, Line, elapsed_before
 from shared.uptime.kernel import measure_states
 from shared.uptime.live_hours import AS_UP, EXCLUDED, MEASURED, OUTSIDE, Whereabouts, locate
 from shared.uptime.live_polls import MISSING, LastRun, LatestPolls, last_polls, last_runs, usual_gaps_us
-from shared.uptime.live_terms import (
-    CLOSED,
-    DOWN,
-    DOWN_ACCRUES,
-    ENDED,
-    EXCLUDED_NOW,
-    NOTHING_ACCRUES,
-    SILENT,
-    UNKNOWN,
-    UP,
-    UP_ACCRUES,
-    LiveRows,
-)
 from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Policy
 from shared.uptime.poll_history import PollHistory
 from shared.uptime.states import Polls
@@ -44,6 +32,50 @@ _NEAR_US: Final = 8 * DAY_US
 # A store is silent after this many usual gaps without a poll, but not before the shortest time.
 _GAPS: Final = 3
 _SHORTEST_US: Final = 5 * MINUTE_US
+
+
+class LiveState(StrEnum):
+    """The states, in the order of their numbers in `LiveRows.state`."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    SILENT = "silent"
+    CLOSED = "closed"
+    EXCLUDED = "excluded"
+    ENDED = "ended"
+
+
+STATES: Final = tuple(LiveState)
+UP, DOWN, UNKNOWN, SILENT, CLOSED, EXCLUDED_NOW, ENDED = range(len(STATES))
+NOTHING_ACCRUES, UP_ACCRUES, DOWN_ACCRUES = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRows:
+    """One element a store. What a store does not have is -1. The bounds of `since` are equal where the instant is exact.
+
+    Times are those at `counted_us`. Until `changes_us`, the one that `accrues` names grows with the clock, and nothing else
+    changes without new data.
+    """
+
+    state: Int64s
+    since_earliest_us: Int64s
+    since_latest_us: Int64s
+    last_poll_us: Int64s
+    last_active: Bools
+    open_from_us: Int64s
+    open_until_us: Int64s
+    opens_at_us: Int64s
+    day_from_us: Int64s
+    counted_us: Int64s
+    accrues: Int64s
+    up_us: Int64s
+    down_us: Int64s
+    down_open_us: Int64s
+    inactive_polls: Int64s
+    usual_gap_us: Int64s
+    changes_us: Int64s
 
 
 @dataclass(frozen=True, slots=True)

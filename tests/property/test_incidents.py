@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from shared.incidents.live_store import WatchedStore
-from shared.uptime.live_terms import STATES
+from shared.uptime.live import STATES
 from tests.fixtures.incident_memory import IncidentMemory
 from tests.oracle.accounting import DAY_US, MINUTE_US, SECOND_US, HoursRow, Poll
 from tests.oracle.adjusted import TermsStore

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.uptime.batch import StoreHistory
-from shared.uptime.live import live_rows
-from shared.uptime.live_terms import DOWN_ACCRUES, STATES, UP_ACCRUES, LiveRows
+from shared.uptime.live import DOWN_ACCRUES, STATES, UP_ACCRUES, LiveRows, live_rows
 from tests.oracle.accounting import HOUR_US, MINUTE_US, Poll
 from tests.oracle.adjusted import TermsStore, inputs_of, plain
 from tests.oracle.engine import polls_of

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from services.api.schemas.stores import Status
 from services.api.use_cases.live import LiveChange, LiveCounts, LiveStore
 from shared.labels import shown_labels
-from shared.uptime.live_terms import LiveState
+from shared.uptime.live import LiveState
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
 

@@ -11,7 +11,7 @@ from shared.errors import InvalidRequest
 from shared.http.cursors import invalid_cursor, read_text_cursor, text_cursor
 from shared.keys import StoreScope
 from shared.labels import label_fault, parse_labels
-from shared.uptime.live_terms import LiveState
+from shared.uptime.live import LiveState
 
 
 class NowSort(StrEnum):

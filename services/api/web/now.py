@@ -24,7 +24,7 @@ from shared.errors import InvalidRequest
 from shared.http.demands import refuse_ended
 from shared.keys import StoreScope
 from shared.labels import label_fault
-from shared.uptime.live_terms import LiveState
+from shared.uptime.live import LiveState
 
 router = APIRouter(include_in_schema=False, tags=[PAGE_TAG])
 SORT_NAMES = {

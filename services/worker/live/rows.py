@@ -10,9 +10,8 @@ from services.worker.failing_stores import find_failing_stores
 from shared.db.arrays import instant_array, int_array
 from shared.inputs.batch_input import BatchInput
 from shared.uptime.intervals import Int64s
-from shared.uptime.live import live_rows
+from shared.uptime.live import STATES, UNKNOWN, LiveRows, live_rows
 from shared.uptime.live_polls import MISSING
-from shared.uptime.live_terms import STATES, UNKNOWN, LiveRows
 from shared.uptime.policy import DAY_US
 
 STATE_NAMES: Final = [state.value for state in STATES]
