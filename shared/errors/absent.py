@@ -1,4 +1,4 @@
-"""Things that a call names and that are not there, or not for the caller to see."""
+"""Things that a call asks for and that do not exist, or that the caller may not see."""
 
 from shared.errors.base import UptillError
 

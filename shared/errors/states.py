@@ -1,4 +1,4 @@
-"""Things that are in a state which does not allow what is asked."""
+"""Things whose state does not allow what a call asks for."""
 
 from shared.errors.base import UptillError
 

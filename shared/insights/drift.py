@@ -33,7 +33,7 @@ _TERMS: Final = 5
 # A change of one store is not one of its group.
 _LEAST_STORES: Final = 3
 # So that memory does not grow with the fleet.
-_AT_ONCE: Final = 4_000
+_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from shared.uptime.states import Polls
 
 # No more days and stores are counted at once, so that their polls fit into memory. Measured: a batch of 4,000 stores with 11
 # polls a day took 350 MB at once.
-_DAYS_AT_ONCE, _STORES_AT_ONCE = 14, 1_000
+_DAYS_AT_ONCE, _STORES_AT_ONCE = 14, 500
 _NO_POLLS: Final = Polls(
     np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
 )
