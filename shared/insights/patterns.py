@@ -86,13 +86,14 @@ class PatternScan:
 
     def add(self, chunk: FleetChunk) -> None:
         """Test the windows of a chunk."""
-        for width in WIDTHS:
-            outcomes = _outcomes(chunk, width)
-            for week, rate in self.fleet_rates.items():
-                windows, tested = _test_windows(chunk, outcomes, width, week, rate)
+        outcomes = {width: _outcomes(chunk, width) for width in WIDTHS}
+        for week, rate in self.fleet_rates.items():
+            found = [_NO_WINDOWS]
+            for width in WIDTHS:
+                windows, tested = _test_windows(chunk, outcomes[width], width, week, rate)
                 self.tests[week] += tested
-                if len(windows.store):
-                    self._found[week].append(windows)
+                found.append(windows)
+            self._found[week].append(_join(found))
 
     def windows(self, week: int) -> Windows:
         """Return the windows with small p-values before a week."""

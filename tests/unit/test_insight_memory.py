@@ -7,7 +7,7 @@ import numpy as np
 from services.worker.insights.fit import fit_fleet
 from tests.unit.test_insights import fleet
 
-FEW, MANY, CHUNK = 200, 1_000, 100
+FEW, MANY, CHUNK = 250, 1_500, 250
 MOST_BYTES = 100  # a store; sums by day alone would take 448
 
 
