@@ -11,6 +11,7 @@ import numpy as np
 import psycopg
 
 from bench.figures import Figure, Target
+from bench.groups import run_groups
 from bench.own_database import load_folder, make_database
 from bench.replay import DayReplay, RuleSet
 from bench.slow_incidents import SeenOutage, seen_outages
@@ -77,6 +78,7 @@ def run_incidents(stand: Stand, published: Path) -> Sequence[Figure]:
         ),
         *_messages("each store alone", plain),
         *_messages("with groups and feed", grouped),
+        *run_groups(stand),
     ]
 
 

@@ -13,13 +13,11 @@ import numpy as np
 from bench.insight_fleets import LAST_DAY, SampledFleet, read_fleet, sample_fleet
 from services.sample.draws import Draws
 from services.sample.fleet import NONE, Fleet
-from shared.insights.causes import CauseScan, score_causes
-from shared.insights.chunks import Chunks, sum_weeks
-from shared.insights.drift import find_changes, score_drift, sum_days
-from shared.insights.patterns import Pattern, list_patterns, scan_patterns, score_patterns
-from shared.insights.rates import levels_before
-from shared.insights.risk import REFERENCES, fit_risk, score_risk
-from shared.insights.terms import HORIZONS, WEEKS
+from services.worker.insights.fit import FittedFleet, fit_fleet
+from shared.insights.chunks import Chunks, GroupsByLabel, scan_fleet
+from shared.insights.patterns import Pattern, PatternList
+from shared.insights.risk import REFERENCES
+from shared.insights.terms import HORIZONS
 
 _STORES = 3_678
 _SMALL = 1_000
@@ -50,19 +48,23 @@ class Weather:
 
 def print_skill(chunks: Chunks) -> None:
     """Print the skill of risk at each distance."""
-    _, sums = sum_weeks(chunks)
-    levels = {week: levels_before(sums, week, None) for week in range(3, WEEKS + 1)}
-    scores = score_risk(chunks, fit_risk(chunks, levels))
-    print(
-        f"down in {sums.down.sum() / sums.known.sum():.1%} of {sums.known.sum() / len(sums.known):.0f} hours a store"
+    down, known = np.array([(each.history.down.sum(), each.history.known.sum()) for each in chunks()]).T.sum(
+        axis=1
     )
+    stores = sum(len(each.keys) for each in chunks())
+    methods = fit_fleet(chunks, {}).methods
+    print(f"down in {down / known:.1%} of {known / stores:.0f} hours a store")
     for horizon in HORIZONS:
-        cells = []
+        cells, sums = [], methods[f"risk_{horizon}h"].sums
         for name in REFERENCES:
-            skill = scores[horizon].skill(name)
-            cells.append(f"{skill.value:6.3f} ({skill.low:.3f} to {skill.high:.3f})")
-        precision = scores[horizon].top_precision()
-        print(f"| {horizon} | {' | '.join(cells)} | {precision or 0:.0%} |")
+            skill = sums.skill(name)
+            cells.append(
+                "unknown" if skill is None else f"{skill.value:6.3f} ({skill.low:.3f} to {skill.high:.3f})"
+            )
+        precision = sums.top_precision()
+        print(
+            f"| {horizon} | {' | '.join(cells)} | {'unknown' if precision is None else f'{precision:.0%}'} |"
+        )
 
 
 def plant_late_sundays(sampled: SampledFleet, hours: int) -> tuple[SampledFleet, set[int]]:
@@ -102,28 +104,26 @@ def print_drift() -> None:
     for up in (0.99, 0.95, 0.85):
         for share in (0.1, 0.2, 0.4):
             sampled, worse = plant_drift(sample_fleet(_SMALL, _SEED, calm(up)), share)
-            days = sum_days(sampled.chunks())
-            found = set(find_changes(days).found().tolist())
-            sums = score_drift(days)
-            is_on = all(sums.skill(name).is_proven for name in REFERENCES)
-            cells = (
-                f"{len(found & worse)} of {len(worse)} | {len(found - worse)} | {'on' if is_on else 'off'}"
-            )
+            fitted = fit_fleet(sampled.chunks(), {})
+            found = drifting(fitted)
+            cells = f"{len(found & worse)} of {len(worse)} | {len(found - worse)} | {state(fitted, 'drift')}"
             print(f"| {1 - up:.0%} | {share:.0%} | {cells} |")
 
 
-def franchises(stores: int) -> dict[str, np.ndarray]:
+def drifting(fitted: FittedFleet) -> set[int]:
+    """Return the stores that drift."""
+    return set(fitted.drifting.found().subject.tolist())
+
+
+def state(fitted: FittedFleet, method: str) -> str:
+    """Return whether a method would show what it found."""
+    return "on" if fitted.is_on(method) else "off"
+
+
+def franchises(stores: int) -> GroupsByLabel:
     """Return labels: franchises of 25 stores, four franchises to a region."""
-    place = np.arange(stores)
+    place = np.arange(stores, dtype=np.int32)
     return {"franchise": place // 25, "region": place // 100}
-
-
-def scan_causes(chunks: Chunks, stores: int) -> CauseScan:
-    """Return the scan of a fleet with these labels."""
-    scan = CauseScan(franchises(stores))
-    for chunk in chunks():
-        scan.add(chunk)
-    return scan
 
 
 def print_outages() -> None:
@@ -138,24 +138,18 @@ def print_outages() -> None:
                 inside = (polls.at_us >= begin_us) & (polls.at_us < begin_us + 4 * 3_600_000_000)
                 struck = (polls.store // 25 == franchise) & (polls.store % 25 < down)
                 sampled = sampled.changed(inside & struck, active=False)
-            chunks = sampled.chunks()
-            scan = scan_causes(chunks, _SMALL)
-            found = scan.find()
-            named = {(one.name, one.value) for one in found}
+            fitted = fit_fleet(sampled.chunks(), franchises(_SMALL))
+            named = {(one.name, one.value) for one in fitted.causes}
             right = sum(("franchise", franchise) in named for franchise in range(10))
-            false = sum(one.name != "franchise" or one.value >= 10 for one in found)
-            _, sums = sum_weeks(chunks)
-            levels = {week: levels_before(sums, week, None) for week in range(3, WEEKS + 1)}
-            scores = score_causes(chunks, scan, found, fit_risk(chunks, levels))
-            is_on = all(scores.skill(name).is_proven for name in REFERENCES)
-            print(f"| {1 - up:.0%} | {down} of 25 | {right} of 10 | {false} | {'on' if is_on else 'off'} |")
+            false = sum(one.name != "franchise" or one.value >= 10 for one in fitted.causes)
+            print(f"| {1 - up:.0%} | {down} of 25 | {right} of 10 | {false} | {state(fitted, 'causes')} |")
 
 
-def find(chunks: Chunks) -> tuple[list[Pattern], bool]:
-    """Return the patterns that a run would find, and whether it would show them."""
-    scan = scan_patterns(chunks)
-    sums = score_patterns(scan)
-    return list(list_patterns(chunks, scan)), all(sums.skill(name).is_proven for name in REFERENCES)
+def list_patterns(fitted: FittedFleet, chunks: Chunks) -> list[Pattern]:
+    """Return the patterns that a run would find."""
+    patterns = PatternList(fitted.patterns)
+    scan_fleet(chunks, patterns)
+    return list(patterns)
 
 
 def print_late_sundays() -> None:
@@ -163,11 +157,13 @@ def print_late_sundays() -> None:
     for share in (0.99, 0.95, 0.85):
         for hours in (2, 3):
             sampled, late = plant_late_sundays(sample_fleet(_SMALL, _SEED, calm(share)), hours)
-            found, is_on = find(sampled.chunks())
+            chunks = sampled.chunks()
+            fitted = fit_fleet(chunks, {})
+            found = list_patterns(fitted, chunks)
             right = {one.store for one in found if one.begin // 24 == _SUNDAY} & late
             false = [one for one in found if one.store not in late]
             print(
-                f"| {1 - share:.0%} | {hours} h | {len(right)} of {len(late)} | {len(false)} | {'on' if is_on else 'off'} |"
+                f"| {1 - share:.0%} | {hours} h | {len(right)} of {len(late)} | {len(false)} | {state(fitted, 'patterns')} |"
             )
 
 
@@ -176,9 +172,10 @@ def count_false(fleets: int) -> None:
     patterns = drifts = causes = 0
     for seed in range(fleets):
         chunks = sample_fleet(_SMALL, 100 + seed).chunks()
-        patterns += len(find(chunks)[0])
-        drifts += len(find_changes(sum_days(chunks)).found())
-        causes += len(scan_causes(chunks, _SMALL).find())
+        fitted = fit_fleet(chunks, franchises(_SMALL))
+        patterns += len(list_patterns(fitted, chunks))
+        drifts += len(drifting(fitted))
+        causes += len(fitted.causes)
     print(f"found, shown or not: {patterns} patterns, {drifts} drifts, {causes} causes")
 
 
@@ -194,10 +191,9 @@ def main() -> None:
         chunks, stores = read_fleet(given.data)
         print(f"Skill on the {stores:,} stores of {given.data}")
         print_skill(chunks)
-        found, is_on = find(chunks)
-        print(
-            f"{len(found)} patterns, {'on' if is_on else 'off'}; {len(find_changes(sum_days(chunks)).found())} drifts"
-        )
+        fitted = fit_fleet(chunks, {})
+        patterns = len(list_patterns(fitted, chunks))
+        print(f"{patterns} patterns, {state(fitted, 'patterns')}; {len(drifting(fitted))} drifts")
         return
     print(
         f"Skill on {_STORES:,} stores of the sample: hours ahead, against the fleet's rate, the store's mean, top 1 %"

@@ -16,7 +16,7 @@ from services.ingest.parse.values_reference import values_reference
 from shared.audit import audit_reference
 from shared.diagnostics.registry import diagnostics_reference
 from shared.http.problems import errors_reference
-from shared.metrics.registry import metrics_reference
+from shared.metrics.reference import metrics_reference
 from shared.settings import Settings
 from shared.settings.reference import settings_reference
 

@@ -144,7 +144,7 @@ def _risk_row(found: RiskOfStore) -> tuple[str, ...]:
     )
     return (
         display_name(found.store_id, found.name),
-        f"{found.expected_down_hours:.1f} h",
+        "-" if found.expected_down_hours is None else f"{found.expected_down_hours:.1f} h",
         hours or "-",
         found.sentence,
     )

@@ -25,7 +25,8 @@ from shared.db.connect import connect, is_outage
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, QueueUnavailable
 from shared.metrics.definition import PREFIX, Metric
-from shared.metrics.registry import DUTIES_FAILED, FACTS, QUEUE_MESSAGES, QUEUE_STATE, SLOW_FACTS, SOURCE_UP
+from shared.metrics.looked_up import FACTS, QUEUE_MESSAGES, QUEUE_STATE, SLOW_FACTS, SOURCE_UP
+from shared.metrics.registry import DUTIES_FAILED
 from shared.queue import dead_messages, queue_depth
 from shared.queue_state import STATES, QueueProbe
 

@@ -11,7 +11,7 @@ import structlog
 
 from shared.db.queries import queries
 from shared.ids import new_id
-from shared.metrics.registry import REPORT_LATENCY
+from shared.metrics.looked_up import REPORT_LATENCY
 from shared.reports.retention import remove_files
 from shared.storage import Storage
 

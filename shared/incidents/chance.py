@@ -5,6 +5,7 @@ docs/reference/incidents.md has the rule. The scheduler imports no numpy, so the
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import exp, lgamma, log, log1p
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,11 @@ class GroupCounts:
     open_of_all: int = 0
     up_of_all: int = 0
     usual: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def tested(self) -> int:
+        """How many values have several open stores."""
+        return sum(number > 1 for number in self.open.values())
 
 
 class Sighting(NamedTuple):
@@ -63,9 +69,8 @@ def chance_of(
 def is_seldom(chance: float, down: int, counts: GroupCounts, parameters: Mapping[str, Any]) -> bool:
     """Return whether a rule that tests all values all the time finds chance at most `false_alarms_per_year` times a year."""
     windows = _YEAR_US / (parameters["window_minutes"] * MINUTE_US)
-    values = sum(number > 1 for number in counts.open.values())
     allowed: float = parameters["false_alarms_per_year"]
-    return bool(chance * down * max(values, 1) * windows <= allowed)
+    return bool(chance * down * max(counts.tested, 1) * windows <= allowed)
 
 
 def is_nearly_all(subject: str, counts: GroupCounts) -> bool:

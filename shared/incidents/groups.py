@@ -111,8 +111,9 @@ class DownStores:
 
     def _chance(self, subject: str, down: int) -> tuple[float, float]:
         up = self._counts.up.get(subject, 0)
-        of_value = {store.key for store in self._by_subject[subject]}
-        rest_down = len(self._stores.keys() - of_value - self._taken)
+        of_value = sum(store.key not in self._taken for store in self._by_subject[subject])
+        # Only stores of this rule are taken away.
+        rest_down = len(self._stores) - len(self._taken) - of_value
         seen = Sighting(down, up + down, rest_down, max(self._counts.up_of_all - up, 0) + rest_down)
         label = "=".join(group_label(self._terms, subject))
         return chance_of(seen, label, self._counts.usual, self._terms.parameters["window_minutes"])

@@ -5,28 +5,27 @@ counted. A binomial scan compares them with the rate of the rest of the fleet in
 or with that of the fleet, whichever is highest. Of nested labels, the one that explains an outage best is kept, and the others must explain what is left.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.insights.binomial import believed, upper_tails
-from shared.insights.chunks import Chunks, FleetChunk
+from shared.insights.chunks import FleetChunk, GroupsByLabel, Places, group_count
 from shared.insights.history import HOURS, WEEK_HOURS
-from shared.insights.risk import FIRST_SCORED, FLEET_RATE, REFERENCES, SCORED_DAYS, STORE_MEAN, RiskModel
-from shared.insights.scores import ScoreSums
+from shared.insights.risk import FIRST_SCORED
 
-Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Number = TypeVar("Number", np.int64, np.float64)
 # Hours in which outages of one cause begin: within one poll gap of an hourly poller.
 WIDTHS: Final = (1, 2)
-_FIRST: Final = FIRST_SCORED * WEEK_HOURS
+FIRST_HOUR: Final = FIRST_SCORED * WEEK_HOURS
 # Hours of UTC: a local hour is at most fourteen hours from that of UTC.
 _MARGIN: Final = 16
-_SCANNED: Final = HOURS - _FIRST + 2 * _MARGIN
+_SCANNED: Final = HOURS - FIRST_HOUR + 2 * _MARGIN
 _LEAST_STORES: Final = 3
 # A poll that is older says nothing about the hour before.
 _LAST_POLL_HOURS: Final = 12
@@ -43,8 +42,8 @@ _AT_ONCE: Final = 256
 class Begins:
     """Outages that began in the scanned hours, one element each: the store, and the hour of UTC from the first scanned one."""
 
-    store: Ints
-    hour: Ints
+    store: Places
+    hour: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -67,18 +66,15 @@ class CommonCause:
 class CauseScan:
     """The hours of the last four weeks by label value, counted in one pass over the chunks."""
 
-    def __init__(self, groups: Mapping[str, Ints]) -> None:
-        self.groups = {name: of for name, of in groups.items() if of.max(initial=-1) < _MOST_VALUES}
-        sizes = {name: int(of.max(initial=-1)) + 1 for name, of in self.groups.items()}
-        self.up = {name: np.zeros((size, _SCANNED), dtype=np.int32) for name, size in sizes.items()}
-        self.began = {name: np.zeros((size, _SCANNED), dtype=np.int32) for name, size in sizes.items()}
+    def __init__(self, groups: GroupsByLabel) -> None:
+        self.groups = {name: of for name, of in groups.items() if group_count(of) <= _MOST_VALUES}
+        self.up, self.began = ({name: _no_counts(of) for name, of in self.groups.items()} for _ in range(2))
         self.fleet_up = np.zeros(_SCANNED)
         self.fleet_began = np.zeros(_SCANNED)
-        self._begins: list[Begins] = []
 
     def add(self, chunk: FleetChunk) -> None:
         """Count a chunk."""
-        was_up, began = _transitions(chunk)
+        was_up, began = transitions(chunk)
         store, hour = np.nonzero(was_up)
         place = hour - chunk.ahead_hours[store] + _MARGIN
         began_too = began[store, hour]
@@ -90,7 +86,6 @@ class CauseScan:
             np.add.at(self.up[name], (group[inside], place[inside]), 1)
             inside &= began_too
             np.add.at(self.began[name], (group[inside], place[inside]), 1)
-        self._begins.append(Begins(store[began_too] + chunk.first, place[began_too]))
 
     @property
     def usual(self) -> float:
@@ -106,22 +101,22 @@ class CauseScan:
                 (name, value, float(rates[value])) for value in np.flatnonzero(rates > usual).tolist()
             )
 
-    def find(self) -> list[CommonCause]:
-        """Return the causes to believe, the most certain first."""
-        usual = self.usual
-        candidates, tests = [], 0
-        for name in self.groups:
-            for width in WIDTHS:
-                for first in range(0, len(self.up[name]), _AT_ONCE):
-                    some, tested = self._test(name, width, usual, first)
-                    candidates += some
-                    tests += tested
-        passed = believed(np.array([one.p_value for one in candidates]), tests, _FALSE_SHARE)
-        chosen = [one for one, is_in in zip(candidates, passed.tolist(), strict=True) if is_in]
-        return self._resolve(sorted(chosen, key=lambda one: (one.p_value, -one.down, one.name, one.value)))
+    def candidates(self) -> list[CommonCause]:
+        """Return the causes to believe if no other explains their outages, the most certain first."""
+        tested = [
+            self._test(name, width, first)
+            for name in self.groups
+            for width in WIDTHS
+            for first in range(0, len(self.up[name]), _AT_ONCE)
+        ]
+        p_values = np.concatenate([np.zeros(0), *(each.p_value for each in tested)])
+        passed = believed(p_values, sum(each.tests for each in tested), _FALSE_SHARE)
+        limit = float(p_values[passed].max(initial=-1.0))
+        chosen = [one for each in tested for one in each.causes(limit)]
+        return sorted(chosen, key=lambda one: (one.p_value, -one.down, one.name, one.value))
 
-    def _test(self, name: str, width: int, usual: float, first: int) -> tuple[list[CommonCause], int]:
-        some = slice(first, first + _AT_ONCE)
+    def _test(self, name: str, width: int, first: int) -> "_TestedWindows":
+        some, usual = slice(first, first + _AT_ONCE), self.usual
         up, began = (_windows(counts[name][some].astype(np.int64), width) for counts in (self.up, self.began))
         fleet_up, fleet_began = (_windows(counts, width) for counts in (self.fleet_up, self.fleet_began))
         own = (began.sum(axis=1) - began.T).T / np.maximum((up.sum(axis=1) - up.T).T, 1)
@@ -130,26 +125,84 @@ class CauseScan:
         value, hour = np.nonzero((began >= _LEAST_STORES) & (began > up * rate))
         stores, down, rate = up[value, hour], began[value, hour], rate[value, hour]
         p_value = upper_tails(down, stores, rate)
-        causes = [
-            CommonCause(
-                name, first + int(v), int(h) - _MARGIN + _FIRST, width, int(n), int(d), float(n * r), float(p)
-            )
-            for v, h, n, d, r, p in zip(value, hour, stores, down, rate, p_value, strict=True)
-        ]
-        return causes, int((up >= _LEAST_STORES).sum())
+        # A larger p-value is never believed, so it only counts as a test.
+        kept = p_value <= _FALSE_SHARE
+        return _TestedWindows(
+            name,
+            width,
+            tests=int((up >= _LEAST_STORES).sum()),
+            value=(first + value)[kept],
+            hour=(hour - _MARGIN + FIRST_HOUR)[kept],
+            stores=stores[kept],
+            down=down[kept],
+            expected=(stores * rate)[kept],
+            p_value=p_value[kept],
+        )
 
-    def _resolve(self, causes: list[CommonCause]) -> list[CommonCause]:
-        """Keep causes that still explain something: outages that a more certain one explains are taken away from the others."""
+
+@dataclass(frozen=True)
+class _TestedWindows:
+    """Hours of values of a label with a small p-value, one element each; `tests` counts all."""
+
+    name: str
+    width: int
+    tests: int
+    value: Ints
+    hour: Ints
+    stores: Ints
+    down: Ints
+    expected: Doubles
+    p_value: Doubles
+
+    def causes(self, limit: float) -> Iterator[CommonCause]:
+        """Yield those whose p-value is at most this large."""
+        for place in np.flatnonzero(self.p_value <= limit).tolist():
+            yield CommonCause(
+                name=self.name,
+                value=int(self.value[place]),
+                hour=int(self.hour[place]),
+                width=self.width,
+                stores=int(self.stores[place]),
+                down=int(self.down[place]),
+                expected=float(self.expected[place]),
+                p_value=float(self.p_value[place]),
+            )
+
+
+class CauseChoice:
+    """Chooses among the candidates of a scan. A pass gathers the outages that they could explain."""
+
+    def __init__(self, scan: CauseScan) -> None:
+        self._groups = scan.groups
+        self._candidates = scan.candidates()
+        self._hours = np.zeros(_SCANNED, dtype=np.bool_)
+        for one in self._candidates:
+            self._hours[_scanned_hours(one)] = True
+        self._begins = [Begins(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int16))]
+
+    def add(self, chunk: FleetChunk) -> None:
+        """Gather the outages of a chunk."""
+        if not self._candidates:
+            return
+        _, began = transitions(chunk)
+        store, hour = np.nonzero(began)
+        place = hour - chunk.ahead_hours[store] + _MARGIN
+        inside = self._hours[place]
+        places = (store[inside] + chunk.first).astype(np.int32), place[inside].astype(np.int16)
+        self._begins.append(Begins(*places))
+
+    def causes(self) -> list[CommonCause]:
+        """Return the candidates that explain something: outages that a more certain one explains are taken from the others."""
         begins = Begins(
             *(np.concatenate([getattr(one, name) for one in self._begins]) for name in ("store", "hour"))
         )
         explained = np.zeros(len(begins.store), dtype=np.bool_)
         kept = []
-        limit = max((one.p_value for one in causes), default=0.0)
-        for one in causes:
-            first = one.hour - _FIRST + _MARGIN
-            inside = (begins.hour >= first) & (begins.hour < first + one.width)
-            inside &= self.groups[one.name][begins.store] == one.value
+        limit = max((one.p_value for one in self._candidates), default=0.0)
+        for one in self._candidates:
+            hours = _scanned_hours(one)
+            inside = (begins.hour >= hours.start) & (begins.hour < hours.stop)
+            inside &= self._groups[one.name][begins.store] == one.value
             gone = int((inside & explained).sum())
             if gone:
                 stores, down, rate = one.stores - gone, one.down - gone, one.expected / one.stores
@@ -161,6 +214,17 @@ class CauseScan:
         return kept
 
 
+def _scanned_hours(cause: CommonCause) -> slice:
+    first = cause.hour - FIRST_HOUR + _MARGIN
+    return slice(first, first + cause.width)
+
+
+def _no_counts(of_store: Places) -> NDArray[np.unsignedinteger[Any]]:
+    """Return counts of zero by group and hour, as small as the largest group allows: a store counts once in each hour."""
+    stores = np.bincount(of_store[of_store >= 0], minlength=1)
+    return np.zeros((group_count(of_store), _SCANNED), dtype=np.min_scalar_type(int(stores.max())))
+
+
 def _windows(counts: NDArray[Number], width: int) -> NDArray[Number]:
     """Return the sums over `width` hours from each hour on, along the last axis."""
     summed = counts.copy()
@@ -169,7 +233,7 @@ def _windows(counts: NDArray[Number], width: int) -> NDArray[Number]:
     return summed
 
 
-def _transitions(chunk: FleetChunk) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def transitions(chunk: FleetChunk) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return for each scanned local hour whether a store was up at its last poll before, and whether it is down now."""
     known = chunk.history.known.reshape(-1, HOURS)
     down = chunk.history.down.reshape(-1, HOURS) >= 0.5  # noqa: PLR2004 - half of the polls
@@ -178,32 +242,5 @@ def _transitions(chunk: FleetChunk) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     before[:, 1:] = np.maximum.accumulate(place, axis=1)[:, :-1]
     recent = (before >= 0) & (np.arange(HOURS) - before <= _LAST_POLL_HOURS)
     was_up = known & recent & ~np.take_along_axis(down, np.maximum(before, 0), axis=1)
-    was_up = was_up[:, _FIRST:]
-    return was_up, was_up & down[:, _FIRST:]
-
-
-def score_causes(chunks: Chunks, scan: CauseScan, causes: list[CommonCause], model: RiskModel) -> ScoreSums:
-    """Score whether the stores of each cause are down at their next poll, against the mean of each and of the fleet."""
-    sums = ScoreSums(SCORED_DAYS, REFERENCES)
-    for chunk in chunks() if causes else ():
-        was_up, _ = _transitions(chunk)
-        known = chunk.history.known.reshape(-1, HOURS)
-        down = chunk.history.down.reshape(-1, HOURS).astype(np.float64)
-        for one in causes:
-            members = np.flatnonzero(scan.groups[one.name][chunk.first : chunk.last] == one.value)
-            for store in members.tolist():
-                first = one.hour + int(chunk.ahead_hours[store])
-                local = np.arange(max(first - _FIRST, 0), min(first - _FIRST + one.width, was_up.shape[1]))
-                after = np.flatnonzero(known[store, first + one.width :][:24])
-                if not len(after) or not was_up[store, local].any():
-                    continue
-                week = min(max(first // WEEK_HOURS, FIRST_SCORED), 7)
-                level = model.levels[week].some(chunk.first + store, chunk.first + store + 1)
-                day = np.array([min(max(first - _FIRST, 0) // 24, SCORED_DAYS - 1)])
-                actual = down[store, first + one.width + after[:1]]
-                mean = level.means()
-                # The fleet's outages last as long as they did in the weeks before.
-                predicted = mean + model.memory[week][0] * (one.down / one.stores - mean)
-                references = {FLEET_RATE: np.array([level.fleet]), STORE_MEAN: mean}
-                sums.add(day, actual, np.clip(predicted, 0, 1), **references)
-    return sums
+    was_up = was_up[:, FIRST_HOUR:]
+    return was_up, was_up & down[:, FIRST_HOUR:]

@@ -7,18 +7,18 @@ its number of polls; the effect is given in logits.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.insights.binomial import believed
-from shared.insights.chunks import Chunks
-from shared.insights.history import Floats
+from shared.insights.chunks import FleetChunk, Places, group_count
 from shared.insights.risk import FIRST_SCORED, FLEET_RATE, REFERENCES, SCORED_DAYS, STORE_MEAN
 from shared.insights.scores import ScoreSums
 from shared.insights.terms import DAYS, WEEKS
+from shared.insights.weeks import WeekSums
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,70 +30,82 @@ _LEAST_KNOWN_HOURS: Final = 40.0
 # Hours of the rate before that count beside those after the change, when it predicts.
 _PRIOR_HOURS: Final = 20.0
 _TERMS: Final = 5
+# A change of one store is not one of its group.
+_LEAST_STORES: Final = 3
 # So that memory does not grow with the fleet.
-_AT_ONCE: Final = 4_000
+_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
 class DaySums:
     """Known hours, and the hours of them that were down, by store or group and day, in shape (subjects, days)."""
 
-    down: Floats | Doubles
-    known: Floats | Doubles
+    down: Doubles
+    known: Doubles
+
+    @classmethod
+    def of(cls, chunk: FleetChunk) -> "DaySums":
+        """Return the sums of the stores of a chunk."""
+        hours = (values.reshape(-1, DAYS, 24) for values in (chunk.history.down, chunk.history.known))
+        return cls(*(values.sum(axis=2, dtype=np.float32).astype(np.float64) for values in hours))
 
     def before(self, days: int) -> "DaySums":
         """Return the first days."""
         return DaySums(self.down[:, :days], self.known[:, :days])
 
-    def by_group(self, groups: Ints, number: int) -> "DaySums":
-        """Return the sums of groups. `groups`: the group of each store, -1 to leave it out."""
-        has = np.flatnonzero(groups >= 0)
-        down, known = np.zeros((2, number, self.down.shape[1]))
-        np.add.at(down, groups[has], self.down[has])
-        np.add.at(known, groups[has], self.known[has])
-        return DaySums(down, known)
+    def some(self, places: Places) -> "DaySums":
+        """Return those of some subjects."""
+        return DaySums(self.down[places], self.known[places])
+
+
+_COLUMNS: Final = ("subject", "day", "before", "after", "hours", "p_value")
 
 
 @dataclass(frozen=True)
 class DriftChanges:
-    """The most likely change of each subject: the day from which on, the rates before and after, and the p-value of a change."""
+    """The most likely changes of those subjects whose p-value is small enough to be believed, one element each.
 
-    day: Ints
+    `subject`: its place. `day`: from which on. `before`, `after`: the rates. `hours`: known ones. `tested`: how many subjects.
+    """
+
+    subject: Places
+    day: NDArray[np.int16]
     before: Doubles
     after: Doubles
+    hours: Doubles
     p_value: Doubles
-    tested: NDArray[np.bool_]
+    tested: int
 
-    def found(self, others: Sequence[Doubles] = ()) -> Ints:
-        """Return which subjects changed, the most certain first.
+    def found(self, others: Sequence["DriftChanges"] = ()) -> "DriftChanges":
+        """Return the changes to believe, the most certain first.
 
-        `others`: the p-values of other subjects that were tested beside these, so that all share one limit.
+        `others`: changes of other subjects that were tested beside these, so that all share one limit.
         """
-        tested = np.flatnonzero(self.tested)
-        p_values = np.concatenate((self.p_value[tested], *others))
-        passed = tested[believed(p_values, len(p_values), _FALSE_SHARE)[: len(tested)]]
-        order: Ints = passed[np.argsort(self.p_value[passed], kind="stable")]
-        return order
+        p_values = np.concatenate([self.p_value, *(one.p_value for one in others)])
+        tests = self.tested + sum(one.tested for one in others)
+        passed = np.flatnonzero(believed(p_values, tests, _FALSE_SHARE)[: len(self.p_value)])
+        return self.some(passed[np.argsort(self.p_value[passed], kind="stable")])
+
+    def some(self, places: Ints) -> "DriftChanges":
+        """Return some of the changes."""
+        columns = {name: getattr(self, name)[places] for name in _COLUMNS}
+        return DriftChanges(**columns, tested=self.tested)
 
 
-def sum_days(chunks: Chunks) -> DaySums:
-    """Return the sums of all stores of a fleet by day."""
-    down, known = ([np.zeros((0, DAYS), dtype=np.float32)] for _ in range(2))
-    for chunk in chunks():
-        down.append(chunk.history.down.reshape(-1, DAYS, 24).sum(axis=2, dtype=np.float32))
-        known.append(chunk.history.known.reshape(-1, DAYS, 24).sum(axis=2, dtype=np.float32))
-    return DaySums(np.concatenate(down), np.concatenate(known))
+def join_changes(parts: Sequence[DriftChanges]) -> DriftChanges:
+    """Return the changes of several ranges of subjects as one."""
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    return DriftChanges(**columns, tested=sum(part.tested for part in parts))
 
 
-def find_changes(sums: DaySums) -> DriftChanges:
-    """Return the most likely change of each subject."""
+def find_changes(sums: DaySums, first: int = 0) -> DriftChanges:
+    """Return the most likely changes of subjects, whose places begin with `first`."""
     starts = range(0, max(len(sums.down), 1), _AT_ONCE)
-    parts = [_find(sums.down[n : n + _AT_ONCE], sums.known[n : n + _AT_ONCE]) for n in starts]
-    return DriftChanges(*(np.concatenate(column) for column in zip(*map(astuple, parts), strict=True)))
+    parts = [_find(sums.down[n : n + _AT_ONCE], sums.known[n : n + _AT_ONCE], first + n) for n in starts]
+    return join_changes(parts)
 
 
-def _find(few_down: Floats | Doubles, few_known: Floats | Doubles) -> DriftChanges:
-    down, known = few_down.astype(np.float64), few_known.astype(np.float64)
+def _find(down: Doubles, known: Doubles, first: int) -> DriftChanges:
     total_down, total = down.sum(axis=1), known.sum(axis=1)
     excess = down - known * (total_down / np.maximum(total, 1))[:, None]
     size = np.sqrt(np.square(excess).sum(axis=1))
@@ -105,12 +117,16 @@ def _find(few_down: Floats | Doubles, few_known: Floats | Doubles) -> DriftChang
     each = np.arange(len(last))
     early_down, early = np.cumsum(down, axis=1)[each, last], np.cumsum(known, axis=1)[each, last]
     p_value = np.where(tested, _bridge_tails(path[each, last] / np.maximum(size, 1e-9)), 1.0)
+    # A larger p-value is never believed, so it only counts as a test.
+    kept = np.flatnonzero(tested & (p_value <= _FALSE_SHARE))
     return DriftChanges(
-        day=last + 1,
-        before=early_down / np.maximum(early, 1e-9),
-        after=(total_down - early_down) / np.maximum(total - early, 1e-9),
-        p_value=p_value,
-        tested=tested,
+        subject=(first + kept).astype(np.int32),
+        day=(last + 1)[kept].astype(np.int16),
+        before=(early_down / np.maximum(early, 1e-9))[kept],
+        after=((total_down - early_down) / np.maximum(total - early, 1e-9))[kept],
+        hours=total[kept],
+        p_value=p_value[kept],
+        tested=int(tested.sum()),
     )
 
 
@@ -123,26 +139,81 @@ def _bridge_tails(maximum: Doubles) -> Doubles:
     return np.where(maximum < 0.4, 1.0, np.clip(tails, 0, 1))  # noqa: PLR2004
 
 
-def score_drift(sums: DaySums) -> ScoreSums:
-    """Score the rates after the changes that would have been found before each of the last four weeks, by store and day."""
-    scores = ScoreSums(SCORED_DAYS, REFERENCES)
-    for week in range(FIRST_SCORED, WEEKS):
+_NO_CHANGES: Final = find_changes(DaySums(*np.zeros((2, 0, DAYS))))
+
+
+class DriftScan:
+    """Finds the changes of stores, with what was known before each scored week (4 to 7) and before the week to come (8)."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, list[DriftChanges]] = {week: [] for week in range(FIRST_SCORED, WEEKS + 1)}
+
+    def add(self, chunk: FleetChunk) -> None:
+        """Test the stores of a chunk."""
+        sums = DaySums.of(chunk)
+        for week, parts in self._parts.items():
+            parts.append(find_changes(sums.before(7 * week), chunk.first))
+
+    def before(self, week: int) -> DriftChanges:
+        """Return the changes of stores before a week."""
+        return join_changes([_NO_CHANGES, *self._parts[week]])
+
+
+class DriftScores:
+    """Scores the rates after the changes that were found before each of the last four weeks, by store and day.
+
+    `fleet`: the hours of the fleet by week.
+    """
+
+    def __init__(self, scan: DriftScan, fleet: WeekSums) -> None:
+        self.sums = ScoreSums(SCORED_DAYS, REFERENCES)
+        self._found = {week: scan.before(week).found() for week in range(FIRST_SCORED, WEEKS)}
+        down, known = np.cumsum(fleet.down[0]), np.cumsum(fleet.known[0])
+        self._fleet = {week: down[week - 1] / max(known[week - 1], 1e-9) for week in self._found}
+
+    def add(self, chunk: FleetChunk) -> None:
+        """Score the changes of the stores of a chunk."""
+        sums = DaySums.of(chunk)
+        for week, found in self._found.items():
+            inside = chunk.places_of(found.subject)
+            if len(inside):
+                self._score(week, sums.some(found.subject[inside] - chunk.first), found.day[inside])
+
+    def _score(self, week: int, sums: DaySums, changed: NDArray[np.int16]) -> None:
         past = sums.before(7 * week)
-        changes = find_changes(past)
-        found = changes.found()
-        since = np.arange(7 * week) >= changes.day[found][:, None]
-        down, known = (values[found].astype(np.float64) for values in (past.down, past.known))
-        mean = down.sum(axis=1) / np.maximum(known.sum(axis=1), 1e-9)
-        late_down, late = (down * since).sum(axis=1), (known * since).sum(axis=1)
+        since = np.arange(7 * week) >= changed[:, None]
+        mean = past.down.sum(axis=1) / np.maximum(past.known.sum(axis=1), 1e-9)
+        late_down, late = (past.down * since).sum(axis=1), (past.known * since).sum(axis=1)
         rate = (late_down + _PRIOR_HOURS * mean) / (late + _PRIOR_HOURS)
-        fleet = past.down.sum(dtype=np.float64) / max(past.known.sum(dtype=np.float64), 1e-9)
         days = slice(7 * week, 7 * week + 7)
-        later_down, later = (values[found][:, days].astype(np.float64) for values in (sums.down, sums.known))
+        later_down, later = sums.down[:, days], sums.known[:, days]
         subject, day = np.nonzero(later)
         actual = later_down[subject, day] / later[subject, day]
-        others = {FLEET_RATE: np.full(len(subject), fleet), STORE_MEAN: mean[subject]}
-        scores.add(day + 7 * (week - FIRST_SCORED), actual, rate[subject], **others)
-    return scores
+        others = {FLEET_RATE: np.full(len(subject), self._fleet[week]), STORE_MEAN: mean[subject]}
+        self.sums.add(day + 7 * (week - FIRST_SCORED), actual, rate[subject], **others)
+
+
+class GroupDays:
+    """The hours of the groups of a label by day, without the stores that changed by themselves.
+
+    Groups of too few other stores are left out.
+    """
+
+    def __init__(self, of_store: Places, by_themselves: Places) -> None:
+        others = of_store.copy()
+        others[by_themselves] = -1
+        stores = np.bincount(others[others >= 0], minlength=group_count(of_store))
+        others[(others >= 0) & (stores[others] < _LEAST_STORES)] = -1
+        self._of_store = others
+        self.sums = DaySums(*np.zeros((2, len(stores), DAYS)))
+
+    def add(self, chunk: FleetChunk) -> None:
+        """Count a chunk."""
+        group = self._of_store[chunk.first : chunk.last]
+        has = np.flatnonzero(group >= 0)
+        sums = DaySums.of(chunk)
+        np.add.at(self.sums.down, group[has], sums.down[has])
+        np.add.at(self.sums.known, group[has], sums.known[has])
 
 
 def effect_in_logits(before: float, after: float, hours: float) -> float:

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.insights.terms import DAYS, WEEKS
+from shared.insights.weeks import Flags, Floats, WeekSums
 
 Minutes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 DAY_HOURS: Final = 24
 WEEK_HOURS: Final = 168
@@ -81,3 +80,8 @@ class HourHistory:
         up, down = self.minutes[:, 0].astype(np.float32), self.minutes[:, 1].astype(np.float32)
         share: Floats = down / np.maximum(up + down, 1)
         return share.reshape(-1, WEEKS, WEEK_HOURS)
+
+    @cached_property
+    def week_sums(self) -> WeekSums:
+        """Known and down hours of each store by week."""
+        return WeekSums(self.down.sum(axis=2, dtype=np.float64), self.known.sum(axis=2, dtype=np.float64))

@@ -42,7 +42,7 @@ def count_minutes(
     """
     number, reach = len(stores.zones), ZONES_US + (EVENTS_US if len(adjustments.notes) else 0)
     first_us, last_us = first_day * DAY_US - reach, (first_day + days) * DAY_US + reach
-    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, last_us)
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, last_us, keep=False)
     clocks = _HourClocks(stores.zones, first_day, days)
     opened_s = clocks.sum_spans(schedule.measured, number)
     history = PollHistory(schedule, stores.polls, first_us, last_us, number, POLICIES[DEFAULT_POLICY])
@@ -91,7 +91,7 @@ def count_open_minutes(
 ) -> Minutes:
     """Return the minutes that stores are open in the hours of consecutive local dates, in shape (stores, days * 24)."""
     first_us, last_us = first_day * DAY_US - ZONES_US, (first_day + days) * DAY_US + ZONES_US
-    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, last_us)
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, last_us, keep=False)
     clocks = _HourClocks(stores.zones, first_day, days)
     opened_s = clocks.sum_spans(schedule.measured, len(stores.zones))
     opened = np.maximum(np.rint(opened_s / 60), opened_s > 0)

@@ -4,7 +4,7 @@ A window is 1 to 3 hours of one weekday. In each week it was down, up or not pol
 more than the store's rate at other times explains, with the share of false findings controlled over the whole fleet, and if it was down in half of its weeks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.insights.binomial import believed, upper_tails
-from shared.insights.chunks import Chunks, FleetChunk
+from shared.insights.chunks import FleetChunk, Places
 from shared.insights.history import DAY_HOURS, HOURS, WEEK_HOURS
 from shared.insights.risk import FIRST_SCORED, FLEET_RATE, REFERENCES, SCORED_DAYS, STORE_MEAN
 from shared.insights.scores import ScoreSums
 from shared.insights.terms import WEEKS
 
-Ints = NDArray[np.int64]
+Smalls = NDArray[np.int8]
 WIDTHS: Final = (1, 2, 3)
 LEAST_WEEKS: Final = 4
 # Two weeks down are not a pattern, however rare they are otherwise.
@@ -39,14 +39,19 @@ class Windows(NamedTuple):
     `store` is the place in the fleet and `begin` the hour within a week of the history.
     """
 
-    store: Ints
-    begin: Ints
-    width: Ints
-    weeks: Ints
-    down: Ints
+    store: Places
+    begin: NDArray[np.int16]
+    width: Smalls
+    weeks: Smalls
+    down: Smalls
     rate: NDArray[np.float64]
     p_value: NDArray[np.float64]
-    outcome: Ints
+    outcome: Smalls
+
+
+_NO_WINDOWS: Final = Windows(
+    *(np.zeros(0, dtype=kind) for kind in (np.int32, np.int16, *3 * [np.int8], *2 * [np.float64], np.int8))
+)
 
 
 @dataclass(frozen=True)
@@ -68,38 +73,31 @@ class Pattern:
     closes: bool
 
 
-@dataclass
 class PatternScan:
-    """What is known of windows before each scored week, and before the week to come."""
+    """Tests the windows of a fleet with what was known before each scored week (4 to 7), and before the week to come (8).
 
-    windows: dict[int, Windows]
-    tests: dict[int, int]
-    fleet_rates: dict[int, float]
+    `fleet_rates`: how often the fleet was down before each of them.
+    """
 
+    def __init__(self, fleet_rates: Mapping[int, float]) -> None:
+        self.fleet_rates = fleet_rates
+        self.tests = dict.fromkeys(range(FIRST_SCORED, WEEKS + 1), 0)
+        self._found: dict[int, list[Windows]] = {week: [] for week in self.tests}
 
-def scan_patterns(chunks: Chunks) -> PatternScan:
-    """Test the windows of a fleet with what was known before each of the weeks 4 to 8."""
-    found: dict[int, list[Windows]] = {week: [] for week in range(FIRST_SCORED, WEEKS + 1)}
-    tests = dict.fromkeys(found, 0)
-    rates = _fleet_rates(chunks)
-    for chunk in chunks():
-        for width in WIDTHS:
-            known, down = _outcomes(chunk, width)
-            for week, parts in found.items():
-                windows, tested = _test_windows(chunk, (known, down), width, week, rates[week])
-                tests[week] += tested
-                parts.append(windows)
-    joined = {week: _join(some) for week, some in found.items()}
-    return PatternScan(joined, tests, rates)
+    def add(self, chunk: FleetChunk) -> None:
+        """Test the windows of a chunk."""
+        outcomes = {width: _outcomes(chunk, width) for width in WIDTHS}
+        for week, rate in self.fleet_rates.items():
+            found = [_NO_WINDOWS]
+            for width in WIDTHS:
+                windows, tested = _test_windows(chunk, outcomes[width], width, week, rate)
+                self.tests[week] += tested
+                found.append(windows)
+            self._found[week].append(_join(found))
 
-
-def _fleet_rates(chunks: Chunks) -> dict[int, float]:
-    down, known = np.zeros(WEEKS), np.zeros(WEEKS)
-    for chunk in chunks():
-        down += chunk.history.down.sum(axis=(0, 2), dtype=np.float64)
-        known += chunk.history.known.sum(axis=(0, 2))
-    weeks = range(FIRST_SCORED, WEEKS + 1)
-    return {week: float((down[:week].sum() + 1) / (known[:week].sum() + 2)) for week in weeks}
+    def windows(self, week: int) -> Windows:
+        """Return the windows with small p-values before a week."""
+        return _join([_NO_WINDOWS, *self._found[week]])
 
 
 def _outcomes(chunk: FleetChunk, width: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -145,8 +143,18 @@ def _test_windows(
     outcome = np.full(len(place), -1)
     if week < WEEKS:
         outcome = np.where(known[store, week, begin], down[store, week, begin].astype(np.int64), -1)
-    columns = (weeks[kept], hits[kept], rate[kept], p_value[kept], outcome)
-    return Windows(store + chunk.first, begin, np.full(len(place), width), *columns), int(tested.sum())
+    # A window takes 26 bytes: a fleet can have several for each store.
+    windows = Windows(
+        store=(store + chunk.first).astype(np.int32),
+        begin=begin.astype(np.int16),
+        width=np.full(len(place), width, dtype=np.int8),
+        weeks=weeks[kept].astype(np.int8),
+        down=hits[kept].astype(np.int8),
+        rate=rate[kept],
+        p_value=p_value[kept],
+        outcome=outcome.astype(np.int8),
+    )
+    return windows, int(tested.sum())
 
 
 def _join(parts: list[Windows]) -> Windows:
@@ -155,23 +163,22 @@ def _join(parts: list[Windows]) -> Windows:
 
 def choose_patterns(scan: PatternScan, week: int) -> Windows:
     """Return the windows to believe before a week: of those that overlap, the one with the smallest p-value."""
-    windows = scan.windows[week]
+    windows = scan.windows(week)
     passed = np.flatnonzero(believed(windows.p_value, scan.tests[week], FALSE_SHARE))
     # Equal p-values: the wider window, then the earlier one.
     order = passed[np.lexsort((windows.begin[passed], -windows.width[passed], windows.p_value[passed]))]
-    taken: set[tuple[int, int]] = set()
+    # The hours that are taken of a store, as bits.
+    taken: dict[int, int] = {}
     chosen = []
     for place in order.tolist():
-        hours = {(int(windows.store[place]), hour) for hour in _hours(windows, place)}
-        if not hours & taken:
-            taken |= hours
+        store, hours = (
+            int(windows.store[place]),
+            (1 << int(windows.width[place])) - 1 << int(windows.begin[place]),
+        )
+        if not hours & taken.get(store, 0):
+            taken[store] = hours | taken.get(store, 0)
             chosen.append(place)
     return Windows._make(column[np.array(chosen, dtype=np.int64)] for column in windows)
-
-
-def _hours(windows: Windows, place: int) -> range:
-    begin = int(windows.begin[place])
-    return range(begin, begin + int(windows.width[place]))
 
 
 def score_patterns(scan: PatternScan) -> ScoreSums:
@@ -182,28 +189,45 @@ def score_patterns(scan: PatternScan) -> ScoreSums:
         scored = found.outcome >= 0
         weeks, down, rate = found.weeks[scored], found.down[scored], found.rate[scored]
         predicted = (down + _SCORED_PRIOR * rate) / (weeks + _SCORED_PRIOR)
-        day = 7 * (week - FIRST_SCORED) + found.begin[scored] // DAY_HOURS
+        day = 7 * (week - FIRST_SCORED) + found.begin[scored].astype(np.int64) // DAY_HOURS
         fleet = np.full(len(rate), scan.fleet_rates[week])
         references = {FLEET_RATE: fleet, STORE_MEAN: rate}
         sums.add(day, found.outcome[scored].astype(np.float64), predicted, **references)
     return sums
 
 
-def list_patterns(chunks: Chunks, scan: PatternScan) -> Iterator[Pattern]:
-    """Yield the windows that hold now, by store."""
-    found = choose_patterns(scan, WEEKS)
-    for chunk in chunks():
-        opened = chunk.history.is_open.max(axis=1)
-        for place in np.flatnonzero((found.store >= chunk.first) & (found.store < chunk.last)).tolist():
-            hours, is_open = _hours(found, place), opened[int(found.store[place]) - chunk.first]
+class PatternList:
+    """The windows that hold now, the most certain first. A pass finds out whether they touch opening or closing."""
+
+    def __init__(self, scan: PatternScan) -> None:
+        self._found = choose_patterns(scan, WEEKS)
+        self._slots = np.zeros(WEEK_HOURS, dtype=np.int64)
+        self._opens, self._closes = np.zeros((2, len(self._found.store)), dtype=np.bool_)
+
+    def add(self, chunk: FleetChunk) -> None:
+        """Look at the opening hours of a chunk."""
+        found = self._found
+        self._slots = chunk.history.slots
+        inside = chunk.places_of(found.store)
+        opened = chunk.history.is_open[found.store[inside] - chunk.first].max(axis=1)
+        begin, each = found.begin[inside].astype(np.int64), np.arange(len(inside))
+        self._opens[inside] = ~opened[each, begin - 1]
+        self._closes[inside] = ~opened[each, (begin + found.width[inside]) % WEEK_HOURS]
+
+    def __len__(self) -> int:
+        return len(self._found.store)
+
+    def __iter__(self) -> Iterator[Pattern]:
+        found, slots = self._found, self._slots[self._found.begin]
+        for place in np.lexsort((slots, found.store, found.p_value)).tolist():
             yield Pattern(
                 store=int(found.store[place]),
-                begin=int(chunk.history.slots[hours.start]),
-                width=len(hours),
+                begin=int(slots[place]),
+                width=int(found.width[place]),
                 weeks=int(found.weeks[place]),
                 down=int(found.down[place]),
                 rate=float(found.rate[place]),
                 p_value=float(found.p_value[place]),
-                opens=not is_open[hours.start - 1],
-                closes=not is_open[hours.stop % WEEK_HOURS],
+                opens=bool(self._opens[place]),
+                closes=bool(self._closes[place]),
             )

@@ -10,13 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.insights.history import Flags, Floats
+from shared.insights.chunks import FleetChunk, GroupsByLabel, Places, group_count
 from shared.insights.terms import WEEKS
+from shared.insights.weeks import Floats, WeekSums
 
 Doubles = NDArray[np.float64]
-Ints = NDArray[np.int64]
-# Chosen: a week counts half as much as one that is four weeks younger.
-FADING: Final = 2 ** (-1 / 4)
 # Of labels: a group's rate counts as much as the fleet's once it has this many known hours.
 _GROUP_STRENGTH: Final = 500.0
 
@@ -36,30 +34,8 @@ STRENGTHS: Final = tuple(
 
 
 @dataclass(frozen=True)
-class WeekSums:
-    """Known hours, and the hours of them that were down, by store and week, in shape (stores, 8)."""
-
-    down: Doubles
-    known: Doubles
-
-    def before(self, week: int) -> tuple[Doubles, Doubles]:
-        """Return the sums of each store over the weeks before one (0 to 8); older weeks count less."""
-        weights = FADING ** np.arange(week - 1, -1, -1)
-        return self.down[:, :week] @ weights, self.known[:, :week] @ weights
-
-
-def fade(values: Floats | Flags, week: int) -> Floats:
-    """Return the faded sum over the weeks before one, in shape (stores, 168), of an array (stores, 8, 168)."""
-    total = np.zeros((len(values), values.shape[2]), dtype=np.float32)
-    for number in range(week):
-        total *= np.float32(FADING)
-        total += values[:, number]
-    return total
-
-
-@dataclass(frozen=True)
 class Levels:
-    """What is known of stores before a week: the fleet's rate, and by store the rates of its group and its own mean."""
+    """What is known of some stores before a week: the fleet's rate, and by store the rates of its group and its own mean."""
 
     fleet: float
     group: Doubles
@@ -76,23 +52,75 @@ class Levels:
         means: Doubles = np.where(self.known > 0, self.down / np.maximum(self.known, 1e-9), self.fleet)
         return means
 
-    def some(self, first: int, last: int) -> "Levels":
-        """Return those of a range of stores."""
-        return Levels(self.fleet, self.group[first:last], self.down[first:last], self.known[first:last])
+
+@dataclass(frozen=True)
+class FleetLevels:
+    """What is known of a fleet before a week (0 to 8): its rate, and those of groups. `of_store`: the group of each store."""
+
+    week: int
+    fleet: float
+    by_group: Doubles
+    of_store: Places | None
+
+    def of(self, chunk: FleetChunk) -> Levels:
+        """Return the levels of the stores of a chunk."""
+        down, known = chunk.history.week_sums.before(self.week)
+        rate = np.full(len(down), self.fleet)
+        if self.of_store is not None:
+            group = self.of_store[chunk.first : chunk.last]
+            rate[group >= 0] = self.by_group[group[group >= 0]]
+        return Levels(self.fleet, rate, down, known)
 
 
-def levels_before(sums: WeekSums, week: int, groups: Ints | None) -> Levels:
-    """Return the levels before a week (0 to 8). `groups`: the group of each store, -1 without one; None: no groups."""
-    down, known = sums.before(week)
-    fleet = float((down.sum() + 1) / (known.sum() + 2))
-    rate = np.full(len(down), fleet)
-    if groups is not None and len(groups):
-        has = np.flatnonzero(groups >= 0)
-        of_group_down = np.bincount(groups[has], down[has], minlength=1)
-        of_group_known = np.bincount(groups[has], known[has], minlength=1)
-        by_group = (of_group_down + _GROUP_STRENGTH * fleet) / (of_group_known + _GROUP_STRENGTH)
-        rate[has] = by_group[groups[has]]
-    return Levels(fleet, rate, down, known)
+class RateSums:
+    """The hours of a fleet, and of the groups of each label, by week."""
+
+    def __init__(self, groups: GroupsByLabel) -> None:
+        self._groups = groups
+        self.fleet = WeekSums.zeros(1)
+        self._by_label = {name: WeekSums.zeros(group_count(of)) for name, of in groups.items()}
+
+    def add(self, chunk: FleetChunk) -> None:
+        """Count a chunk."""
+        sums = chunk.history.week_sums
+        self.fleet.down[0] += sums.down.sum(axis=0)
+        self.fleet.known[0] += sums.known.sum(axis=0)
+        for name, of_store in self._groups.items():
+            group = of_store[chunk.first : chunk.last]
+            has = np.flatnonzero(group >= 0)
+            np.add.at(self._by_label[name].down, group[has], sums.down[has])
+            np.add.at(self._by_label[name].known, group[has], sums.known[has])
+
+    def plain_rates(self, first_week: int) -> dict[int, float]:
+        """Return the fleet's rate before each of the weeks from one on; all weeks count the same."""
+        down, known = self.fleet.down[0], self.fleet.known[0]
+        weeks = range(first_week, WEEKS + 1)
+        return {week: float((down[:week].sum() + 1) / (known[:week].sum() + 2)) for week in weeks}
+
+    def levels_before(self, week: int, label: str | None) -> FleetLevels:
+        """Return the levels before a week (0 to 8), with the groups of a label. None: no groups."""
+        down, known = self.fleet.before(week)
+        fleet = float((down[0] + 1) / (known[0] + 2))
+        if label is None:
+            return FleetLevels(week, fleet, np.zeros(0), None)
+        of_down, of_known = self._by_label[label].before(week)
+        by_group = (of_down + _GROUP_STRENGTH * fleet) / (of_known + _GROUP_STRENGTH)
+        return FleetLevels(week, fleet, by_group, self._groups[label])
+
+    def choose_label(self, week: int) -> str | None:
+        """Return the label whose groups predicted the rates of stores in a week best. None: the fleet's rate is better."""
+        errors = {name: self._error(week, name) for name in self._groups}
+        best = min(errors, key=lambda name: (errors[name], name), default=None)
+        return best if best is not None and errors[best] < self._error(week, None) else None
+
+    def _error(self, week: int, label: str | None) -> float:
+        """Return the squared error of the rates of stores, weighted by known hours, without the part that all labels share."""
+        levels = self.levels_before(week, label)
+        sums = WeekSums.zeros(0) if label is None else self._by_label[label]
+        down, known = sums.down[:, week], sums.known[:, week]
+        rest_down, rest = self.fleet.down[0, week] - down.sum(), self.fleet.known[0, week] - known.sum()
+        of_groups = (known * levels.by_group**2 - 2 * down * levels.by_group).sum()
+        return float(of_groups + rest * levels.fleet**2 - 2 * rest_down * levels.fleet)
 
 
 def slot_rates(down: Floats, known: Floats, stores: Doubles, strength: Strength) -> Floats:
@@ -100,18 +128,3 @@ def slot_rates(down: Floats, known: Floats, stores: Doubles, strength: Strength)
     slot = np.float32(strength.slot)
     rates: Floats = (down + slot * stores.astype(np.float32)[:, None]) / (known + slot)
     return rates
-
-
-def choose_groups(sums: WeekSums, by_name: dict[str, Ints], week: int) -> str | None:
-    """Return the label whose groups predicted the rates of stores in a week best. None: the fleet's rate is better."""
-    if not 0 < week < WEEKS:
-        return None
-    actual, known = sums.down[:, week], sums.known[:, week]
-
-    def error(groups: Ints | None) -> float:
-        levels = levels_before(sums, week, groups)
-        return float((known * (actual / np.maximum(known, 1e-9) - levels.group) ** 2).sum())
-
-    errors = {name: error(groups) for name, groups in by_name.items()}
-    best = min(errors, key=lambda name: (errors[name], name), default=None)
-    return best if best is not None and errors[best] < error(None) else None

@@ -11,11 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.insights.chunks import Chunks, FleetChunk
-from shared.insights.history import WEEK_HOURS, Floats, HourHistory
-from shared.insights.rates import STRENGTHS, Levels, Strength, fade, slot_rates
+from shared.insights.chunks import Chunks, FleetChunk, Scan, scan_fleet
+from shared.insights.history import WEEK_HOURS, HourHistory
+from shared.insights.rates import STRENGTHS, FleetLevels, RateSums, Strength, slot_rates
 from shared.insights.scores import ScoreSums
 from shared.insights.terms import HORIZONS, WEEKS
+from shared.insights.weeks import Floats, fade
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,86 +33,113 @@ REFERENCES: Final = (FLEET_RATE, STORE_MEAN)
 class RiskModel:
     """What predicts a week, by its number (3 to 8; 8 is the week to come): levels, strength and memory by horizon."""
 
-    levels: Mapping[int, Levels]
+    levels: Mapping[int, FleetLevels]
     strengths: Mapping[int, Strength]
     memory: Mapping[int, Doubles]
 
     def rates(self, chunk: FleetChunk, week: int) -> Floats:
         """Return the rate of each hour of a week, in shape (stores, 168)."""
         history, strength = chunk.history, self.strengths[week]
-        stores = self.levels[week].some(chunk.first, chunk.last).store_rates(strength)
+        stores = self.levels[week].of(chunk).store_rates(strength)
         down, known = fade(history.down, week), fade(history.known, week)
         return slot_rates(down, known, stores, strength)
 
 
-def fit_risk(chunks: Chunks, levels: Mapping[int, Levels]) -> RiskModel:
-    """Fit the model to the chunks of a fleet, in two passes."""
-    strengths = _fit_strengths(chunks, levels)
-    unremembered = RiskModel(levels, strengths, {})
-    return RiskModel(levels, strengths, _fit_memory(chunks, unremembered))
+def fit_risk(chunks: Chunks, sums: RateSums, label: str | None, *beside: Scan) -> RiskModel:
+    """Fit the model to a fleet, with the groups of a label, in two passes. `beside`: scans that share the first pass."""
+    levels = {week: sums.levels_before(week, label) for week in range(_FIRST_FITTED, WEEKS + 1)}
+    errors = _StrengthErrors(levels)
+    scan_fleet(chunks, errors, *beside)
+    memory = _MemoryFit(RiskModel(levels, errors.best(), {}))
+    scan_fleet(chunks, memory)
+    return RiskModel(levels, errors.best(), memory.by_week())
 
 
-def _fit_strengths(chunks: Chunks, levels: Mapping[int, Levels]) -> Mapping[int, Strength]:
-    """Return for each week the strength with the smallest error in the weeks before it."""
-    errors = np.zeros((WEEKS + 1, len(STRENGTHS)))
-    for chunk in chunks():
+class _StrengthErrors:
+    """The errors of each strength in each week."""
+
+    def __init__(self, levels: Mapping[int, FleetLevels]) -> None:
+        self._levels = levels
+        self._errors = np.zeros((WEEKS + 1, len(STRENGTHS)))
+
+    def add(self, chunk: FleetChunk) -> None:
         history = chunk.history
         for week in range(_FIRST_FITTED, WEEKS):
             known, down = history.known[:, week], history.down[:, week]
             past_down, past_known = fade(history.down, week), fade(history.known, week)
-            some = levels[week].some(chunk.first, chunk.last)
+            stores = self._levels[week].of(chunk)
             for number, strength in enumerate(STRENGTHS):
-                rates = slot_rates(past_down, past_known, some.store_rates(strength), strength)
-                errors[week, number] += np.square(rates - down)[known].sum(dtype=np.float64)
-    summed = np.cumsum(errors, axis=0)
-    # Before any error is known, the one in the middle.
-    chosen = {week: int(summed[week - 1].argmin()) for week in range(_FIRST_FITTED + 1, WEEKS + 1)}
-    return {
-        week: STRENGTHS[chosen.get(week, len(STRENGTHS) // 2)] for week in range(_FIRST_FITTED, WEEKS + 1)
-    }
+                rates = slot_rates(past_down, past_known, stores.store_rates(strength), strength)
+                self._errors[week, number] += np.square(rates - down)[known].sum(dtype=np.float64)
+
+    def best(self) -> Mapping[int, Strength]:
+        """Return for each week the strength with the smallest error in the weeks before it."""
+        summed = np.cumsum(self._errors, axis=0)
+        # Before any error is known, the one in the middle.
+        chosen = {week: int(summed[week - 1].argmin()) for week in range(_FIRST_FITTED + 1, WEEKS + 1)}
+        return {
+            week: STRENGTHS[chosen.get(week, len(STRENGTHS) // 2)] for week in range(_FIRST_FITTED, WEEKS + 1)
+        }
 
 
-def _fit_memory(chunks: Chunks, model: RiskModel) -> Mapping[int, Doubles]:
-    """Return for each scored week and the week to come how much the last known hour says, by horizon (least squares)."""
-    products, squares = np.zeros((2, WEEKS + 1, len(HORIZONS)))
-    for chunk in chunks():
-        line = _HourLine.of(chunk, model)
+class _MemoryFit:
+    """How much the last known hour says (least squares)."""
+
+    def __init__(self, model: RiskModel) -> None:
+        self._model = model
+        self._products, self._squares = np.zeros((2, WEEKS + 1, len(HORIZONS)))
+
+    def add(self, chunk: FleetChunk) -> None:
+        line = _HourLine.of(chunk, self._model)
         for number, horizon in enumerate(HORIZONS):
             target, surprise = line.targets(horizon)
             week = _FIRST_FITTED + line.hour[target] // WEEK_HOURS
             left = line.down[target] - line.rate[target]
-            products[:, number] += np.bincount(week, left * surprise, minlength=WEEKS + 1)
-            squares[:, number] += np.bincount(week, surprise * surprise, minlength=WEEKS + 1)
-    fitted = np.cumsum(products, axis=0) / np.maximum(np.cumsum(squares, axis=0), 1e-9)
-    # What is further away is remembered less.
-    fading = np.minimum.accumulate(np.clip(fitted, 0, 1), axis=1)
-    return {week: fading[week - 1] for week in range(FIRST_SCORED, WEEKS + 1)}
+            self._products[:, number] += np.bincount(week, left * surprise, minlength=WEEKS + 1)
+            self._squares[:, number] += np.bincount(week, surprise * surprise, minlength=WEEKS + 1)
+
+    def by_week(self) -> Mapping[int, Doubles]:
+        """Return the memory by horizon for each scored week and the week to come."""
+        fitted = np.cumsum(self._products, axis=0) / np.maximum(np.cumsum(self._squares, axis=0), 1e-9)
+        # What is further away is remembered less.
+        fading = np.minimum.accumulate(np.clip(fitted, 0, 1), axis=1)
+        return {week: fading[week - 1] for week in range(FIRST_SCORED, WEEKS + 1)}
 
 
-def score_risk(chunks: Chunks, model: RiskModel) -> Mapping[int, ScoreSums]:
-    """Score the last four weeks, each as it would have been predicted in the hours before. By horizon."""
-    sums = {horizon: ScoreSums(SCORED_DAYS, REFERENCES) for horizon in HORIZONS}
-    for chunk in chunks():
-        line = _HourLine.of(chunk, model)
-        references = _reference_rates(chunk, model)
-        memory = np.stack(
-            [np.zeros(len(HORIZONS)), *(model.memory[week] for week in range(FIRST_SCORED, WEEKS))]
-        )
+def score_risk(chunks: Chunks, model: RiskModel, *beside: Scan) -> Mapping[int, ScoreSums]:
+    """Score the last four weeks, each as it would have been predicted in the hours before. By horizon.
+
+    `beside`: scans that share the pass.
+    """
+    scores = _RiskScores(model)
+    scan_fleet(chunks, scores, *beside)
+    return scores.sums
+
+
+class _RiskScores:
+    def __init__(self, model: RiskModel) -> None:
+        self._model = model
+        self.sums = {horizon: ScoreSums(SCORED_DAYS, REFERENCES) for horizon in HORIZONS}
+        by_week = (model.memory[week] for week in range(FIRST_SCORED, WEEKS))
+        self._memory = np.stack([np.zeros(len(HORIZONS)), *by_week])
+
+    def add(self, chunk: FleetChunk) -> None:
+        line = _HourLine.of(chunk, self._model)
+        references = _reference_rates(chunk, self._model)
         for number, horizon in enumerate(HORIZONS):
             target, surprise = line.targets(horizon)
             scored = line.hour[target] >= WEEK_HOURS
             target, surprise = target[scored], surprise[scored]
             week = line.hour[target] // WEEK_HOURS
-            predicted = np.clip(line.rate[target] + memory[week, number] * surprise, 0, 1)
+            predicted = np.clip(line.rate[target] + self._memory[week, number] * surprise, 0, 1)
             others = {name: rates[week - 1, line.store[target]] for name, rates in references.items()}
             day = line.hour[target] // 24 - 7
-            sums[horizon].add(day, line.down[target], predicted, **others)
-    return sums
+            self.sums[horizon].add(day, line.down[target], predicted, **others)
 
 
 def _reference_rates(chunk: FleetChunk, model: RiskModel) -> Mapping[str, Doubles]:
     """Return what the references predict for the stores of a chunk in the scored weeks, in shape (weeks, stores)."""
-    some = [model.levels[week].some(chunk.first, chunk.last) for week in range(FIRST_SCORED, WEEKS)]
+    some = [model.levels[week].of(chunk) for week in range(FIRST_SCORED, WEEKS)]
     return {
         FLEET_RATE: np.stack([np.full(len(chunk.keys), levels.fleet) for levels in some]),
         STORE_MEAN: np.stack([levels.means() for levels in some]),
@@ -175,7 +203,7 @@ class StoreRisk:
 def predict_chunk(chunk: FleetChunk, model: RiskModel) -> StoreRisk:
     """Return what predicts the week to come."""
     line, stores = _HourLine.of(chunk, model), len(chunk.keys)
-    levels = model.levels[WEEKS].some(chunk.first, chunk.last)
+    levels = model.levels[WEEKS].of(chunk)
     rates = model.rates(chunk, WEEKS)
     last_down = np.zeros(stores)
     last_rate = np.zeros(stores)

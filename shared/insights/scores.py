@@ -22,10 +22,7 @@ _LEAST_DAYS: Final = 2
 
 @dataclass(frozen=True)
 class Skill:
-    """The Brier skill: 1 minus the error as a share of the reference's. `low` and `high`: its 90 % interval.
-
-    All are 0 if fewer than two days were scored.
-    """
+    """The Brier skill: 1 minus the error as a share of the reference's. `low` and `high`: its 90 % interval."""
 
     value: float
     low: float
@@ -72,11 +69,11 @@ class ScoreSums:
         for number, weights in enumerate((np.ones(len(place)), predicted, down)):
             self._bins[number] += np.bincount(place, weights, minlength=_BINS)
 
-    def skill(self, reference: str) -> Skill:
-        """Return the skill against a reference."""
+    def skill(self, reference: str) -> Skill | None:
+        """Return the skill against a reference. None: on fewer than two days the reference had an error to compare with."""
         other = self.of_reference[reference]
         if np.count_nonzero(other) < _LEAST_DAYS:
-            return Skill(0.0, 0.0, 0.0)
+            return None
         drawn = np.random.default_rng(_SEED).integers(0, self.days, (_DRAWS, self.days))
         errors, others = self.error[drawn].sum(axis=1), other[drawn].sum(axis=1)
         scored = others > 0

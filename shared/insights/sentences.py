@@ -33,7 +33,12 @@ def describe_pattern(pattern: Pattern) -> str:
 
 
 def describe_risk(driver: str, expected_hours: float, hours: int, fleet_rate: float | None) -> str:
-    """Say how much of its next open hours a store is expected to be down, and why. `fleet_rate`: to compare with, if given."""
+    """Say how much of its next open hours a store is expected to be down, and why. `fleet_rate`: to compare with, if given.
+
+    `hours`: those whose probability is known.
+    """
+    if not hours:
+        return "Nothing is known about its next open hours."
     because = {
         "state": "because of its last poll",
         "slot": "because of these hours of the week",
@@ -42,7 +47,7 @@ def describe_risk(driver: str, expected_hours: float, hours: int, fleet_rate: fl
         "fleet": "as usual for the fleet",
     }[driver]
     return (
-        f"Expected to be down {percent(expected_hours / max(hours, 1))} of its next {hours} open hours {because}"
+        f"Expected to be down {percent(expected_hours / hours)} of its next {hours} open hours {because}"
         f"{'' if fleet_rate is None else f'; the fleet is down {percent(fleet_rate)}'}."
     )
 
@@ -60,9 +65,9 @@ def describe_cause(
     )
 
 
-def describe_skill(reason: str | None, skill: Mapping[str, float]) -> str:
-    """Say how much better a method is than the mean of each store, or why it is off."""
-    if reason is not None:
+def describe_skill(reason: str | None, skill: Mapping[str, float] | None) -> str:
+    """Say how much better a method is than the mean of each store, or why it is off. Without a known skill, it is off."""
+    if skill is None or reason is not None:
         return f"Off: {reason}."
     value, low, high = (percent(skill[name]) for name in ("value", "low", "high"))
     return f"On: its error is {value} smaller than that of the store's mean (90 % interval: {low} to {high})."

@@ -52,12 +52,19 @@ NO_ADJUSTMENTS: Final = Adjustments()
 
 
 def adjusted_schedule(
-    zones: Sequence[str | None], hours: Hours, adjustments: Adjustments, lo_us: int, hi_us: int
+    zones: Sequence[str | None],
+    hours: Hours,
+    adjustments: Adjustments,
+    lo_us: int,
+    hi_us: int,
+    *,
+    keep: bool = True,
 ) -> Schedule:
     """The scheduled time that touches `[lo_us, hi_us]`, in its parts; as `spans_of` for stores without adjustments.
 
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
-    spans = spans_by_date(zones, hours, adjustments.dated_hours, adjustments.special_days, (lo_us, hi_us))
+    dated, special = adjustments.dated_hours, adjustments.special_days
+    spans = spans_by_date(zones, hours, dated, special, (lo_us, hi_us), keep=keep)
     schedule = schedule_of(spans, adjustments.lifetimes, adjustments.closures, len(zones))
     return replace(schedule, notes=adjustments.notes) if len(adjustments.notes) else schedule

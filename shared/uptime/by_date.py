@@ -23,9 +23,11 @@ def spans_by_date(
     dated: DatedHours,
     special: SpecialDays,
     range_us: tuple[int, int],
+    *,
+    keep: bool = True,
 ) -> Spans:
     """Return what `spans_of` returns for the range, but with dated hours and special days."""
-    weekly = spans_of(zones, hours, *range_us)
+    weekly = spans_of(zones, hours, *range_us, keep=keep)
     chosen = np.zeros(len(zones), dtype=np.bool_)
     chosen[dated.store] = chosen[special.store] = True
     if not chosen.any():

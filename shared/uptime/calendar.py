@@ -59,11 +59,14 @@ class Spans:
     close_us: Int64s
 
 
-def spans_of(zones: Sequence[str | None], hours: Hours, lo_us: int, hi_us: int) -> Spans:
+def spans_of(
+    zones: Sequence[str | None], hours: Hours, lo_us: int, hi_us: int, *, keep: bool = True
+) -> Spans:
     """Return the spans that touch `[lo_us, hi_us]`, of the stores with these time zones (None: the default).
 
     A store without hours rows is always open. A span that continues for days outside the range may be cut there, but
     never within 10 hours of the range, so an endless span always covers it.
+    `keep`: whether the same stores and dates are likely to be asked for again, so that memory for them is well spent.
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
     # An interval ends at most 2.5 days after 00:00 UTC of its date (24 h to its opening, 24 h long, 12 h west of UTC)
@@ -75,8 +78,9 @@ def spans_of(zones: Sequence[str | None], hours: Hours, lo_us: int, hi_us: int) 
         spans = cached.unpacked()
     else:
         spans = _spans_on(zones, hours, first_day, last_day)
-        packed = _PackedSpans.pack(spans, first_day)
-        _SPAN_CACHE.put(key, packed, packed.size_bytes)
+        if keep:
+            packed = _PackedSpans.pack(spans, first_day)
+            _SPAN_CACHE.put(key, packed, packed.size_bytes)
     touching = (spans.close_us > lo_us) & (spans.open_us <= hi_us)
     return Spans(spans.store[touching], spans.open_us[touching], spans.close_us[touching])
 

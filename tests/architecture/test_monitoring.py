@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.metrics.registry import REGISTRY
+from shared.metrics.reference import every_metric
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "rules" / "uptill.yml"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
-SERIES = {sample: metric for metric in REGISTRY.metrics.values() for sample in metric.samples}
+SERIES = {sample: metric for metric in every_metric() for sample in metric.samples}
 OF_PROMETHEUS = {"job", "instance", "le"}
 
 
@@ -60,7 +60,7 @@ def test_every_metric_is_shown_on_a_dashboard() -> None:
     text = "\n".join(expression for path in DASHBOARDS for expression in board_expressions(path))
     unseen = {
         metric.name
-        for metric in REGISTRY.metrics.values()
+        for metric in every_metric()
         if not any(re.search(rf"\b{sample}\b", text) for sample in metric.samples)
     }
     # Housekeeping; in the log too.
@@ -97,9 +97,7 @@ def test_dashboards_are_provisioned_with_the_source_they_ask() -> None:
 def test_prometheus_scrapes_every_service_that_counts() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     jobs = {job["job_name"] for job in config["scrape_configs"]}
-    assert jobs == {
-        source for metric in REGISTRY.metrics.values() for source in metric.sources if source != "looked up"
-    }
+    assert jobs == {source for metric in every_metric() for source in metric.sources if source != "looked up"}
 
 
 def test_in_kubernetes_every_pod_with_a_metrics_port_is_scraped_under_its_name() -> None:

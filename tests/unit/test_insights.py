@@ -10,15 +10,23 @@ import numpy as np
 import pytest
 
 from shared.insights.binomial import believed, upper_tails
-from shared.insights.causes import CauseScan, score_causes
-from shared.insights.chunks import Chunks, FleetChunk, sum_weeks
-from shared.insights.drift import effect_in_logits, find_changes, score_drift, sum_days
+from shared.insights.cause_scores import CauseScores
+from shared.insights.causes import CauseChoice, CauseScan, CommonCause
+from shared.insights.chunks import Chunks, FleetChunk, scan_fleet
+from shared.insights.drift import (
+    DriftChanges,
+    DriftScan,
+    DriftScores,
+    GroupDays,
+    effect_in_logits,
+    find_changes,
+)
 from shared.insights.history import HOURS, WEEK_HOURS, HourHistory, ring_places
 from shared.insights.hours import count_minutes, count_open_minutes
-from shared.insights.patterns import choose_patterns, list_patterns, scan_patterns, score_patterns
-from shared.insights.rates import levels_before
-from shared.insights.risk import RiskModel, fit_risk, predict_chunk, score_risk
-from shared.insights.scores import ScoreSums
+from shared.insights.patterns import PatternList, PatternScan, choose_patterns, score_patterns
+from shared.insights.rates import RateSums
+from shared.insights.risk import FIRST_SCORED, RiskModel, fit_risk, predict_chunk, score_risk
+from shared.insights.scores import ScoreSums, Skill
 from shared.insights.sentences import describe_pattern
 from shared.insights.terms import DAYS, HORIZONS, WEEKS
 from shared.uptime.batch import StoreHistory
@@ -149,38 +157,70 @@ def test_few_of_many_tests_are_believed() -> None:
     assert believed(np.zeros(0), 0, 0.05).tolist() == []
 
 
+def skill_of(sums: ScoreSums, reference: str) -> Skill:
+    skill = sums.skill(reference)
+    assert skill is not None
+    return skill
+
+
 def test_scores_of_known_predictions() -> None:
     sums = ScoreSums(2, ("mean",))
     day, down = np.array([0, 0, 1, 1]), np.array([1.0, 0.0, 1.0, 0.0])
     sums.add(day, down, down, mean=np.full(4, 0.5))
-    skill = sums.skill("mean")
+    skill = skill_of(sums, "mean")
     assert (skill.value, skill.low, skill.high, skill.is_proven) == (1.0, 1.0, 1.0, True)
     assert [(one.predicted, one.observed, one.hours) for one in sums.calibration()] == [(0, 0, 2), (1, 1, 2)]
     assert sums.top_precision() == 1.0
     nothing = ScoreSums(2, ("mean",))
-    assert (nothing.skill("mean").is_proven, nothing.calibration(), nothing.top_precision()) == (
-        False,
-        [],
-        None,
-    )
+    assert (nothing.skill("mean"), nothing.calibration(), nothing.top_precision()) == (None, [], None)
 
 
-def fitted(chunks: Chunks) -> tuple[np.ndarray, RiskModel]:
-    keys, sums = sum_weeks(chunks)
-    levels = {week: levels_before(sums, week, None) for week in range(3, WEEKS + 1)}
-    return keys, fit_risk(chunks, levels)
+def test_skill_is_unknown_if_only_one_day_could_be_scored() -> None:
+    sums = ScoreSums(2, ("mean",))
+    sums.add(np.zeros(4, dtype=np.int64), np.ones(4), np.ones(4), mean=np.full(4, 0.5))
+    assert sums.skill("mean") is None
+    # On the second day the reference made no error, so there is nothing to be better than.
+    sums.add(np.ones(4, dtype=np.int64), np.ones(4), np.ones(4), mean=np.ones(4))
+    assert sums.skill("mean") is None
+    assert sums.top_precision() == 1.0
+
+
+def summed(chunks: Chunks, groups: dict[str, np.ndarray] | None = None) -> RateSums:
+    sums = RateSums(groups or {})
+    scan_fleet(chunks, sums)
+    return sums
+
+
+def fitted(chunks: Chunks) -> RiskModel:
+    return fit_risk(chunks, summed(chunks), None)
+
+
+def pattern_scan(chunks: Chunks) -> PatternScan:
+    scan = PatternScan(summed(chunks).plain_rates(FIRST_SCORED))
+    scan_fleet(chunks, scan)
+    return scan
+
+
+def drift_scan(chunks: Chunks) -> DriftScan:
+    scan = DriftScan()
+    scan_fleet(chunks, scan)
+    return scan
+
+
+def drifting(chunks: Chunks) -> DriftChanges:
+    return drift_scan(chunks).before(WEEKS)
 
 
 def test_risk_has_skill_where_stores_differ_and_outages_last() -> None:
     draws = np.random.default_rng(1)
     rates = draws.beta(1, 12, (300, 1, 1))
     chunks = fleet(rates, seed=2, outage_hours=4)
-    _, model = fitted(chunks)
+    model = fitted(chunks)
     sums = score_risk(chunks, model)
-    skills = {horizon: sums[horizon].skill("store_mean") for horizon in HORIZONS}
+    skills = {horizon: skill_of(sums[horizon], "store_mean") for horizon in HORIZONS}
     assert skills[1].is_proven
     assert skills[1].value > 0.2 > skills[24].value, skills
-    assert sums[24].skill("fleet_rate").is_proven
+    assert skill_of(sums[24], "fleet_rate").is_proven
     assert model.memory[WEEKS][0] == pytest.approx(0.75, abs=0.06), "the chance that an outage goes on"
     for one in sums[1].calibration():
         assert one.observed == pytest.approx(one.predicted, abs=0.03)
@@ -188,9 +228,9 @@ def test_risk_has_skill_where_stores_differ_and_outages_last() -> None:
 
 def test_risk_claims_no_skill_where_there_is_none() -> None:
     chunks = fleet(np.full((300, 1, 1), 0.05), seed=3)
-    _, model = fitted(chunks)
+    model = fitted(chunks)
     for horizon, sums in score_risk(chunks, model).items():
-        assert not sums.skill("fleet_rate").is_proven, horizon
+        assert not skill_of(sums, "fleet_rate").is_proven, horizon
 
 
 def test_the_week_that_is_scored_is_not_known() -> None:
@@ -204,7 +244,7 @@ def test_the_week_that_is_scored_is_not_known() -> None:
             minutes[:, :2, 7 * WEEK_HOURS :] = minutes[:, 1::-1, 7 * WEEK_HOURS :]
             yield replace(chunk, history=HourHistory(minutes, LAST_DAY))
 
-    (_, one), (_, other) = fitted(chunks), fitted(changed)
+    one, other = fitted(chunks), fitted(changed)
     for chunk, altered in zip(chunks(), changed(), strict=True):
         assert np.array_equal(one.rates(chunk, 7), other.rates(altered, 7))
     assert np.array_equal(one.memory[7], other.memory[7])
@@ -215,7 +255,7 @@ def test_the_risk_of_an_hour_follows_its_history() -> None:
     rates = np.full((50, 1, WEEK_HOURS), 0.02)
     rates[7, 0, 6 * 24 + 10 : 6 * 24 + 12] = 0.95
     chunks = fleet(rates, seed=6)
-    _, model = fitted(chunks)
+    model = fitted(chunks)
     (chunk,) = chunks()
     risk = predict_chunk(chunk, model)
     assert risk.rates[7, 6 * 24 + 10] > 5 * risk.rates[7, 6 * 24 + 15]
@@ -226,19 +266,21 @@ def test_late_sundays_are_found_and_scored() -> None:
     rates = np.full((200, 1, WEEK_HOURS), 0.04)
     rates[11, 0, 6 * 24 + 10 : 6 * 24 + 12] = 0.9
     chunks = fleet(rates, seed=8)
-    scan = scan_patterns(chunks)
-    (found,) = list_patterns(chunks, scan)
+    scan = pattern_scan(chunks)
+    listed = PatternList(scan)
+    scan_fleet(chunks, listed)
+    (found,) = listed
     assert (found.store, found.begin // 24, found.opens, found.closes) == (11, 6, True, False)
     assert 10 <= found.begin % 24 < found.begin % 24 + found.width <= 13
     assert "Late opening on Sundays: down 10:00-1" in describe_pattern(found)
     assert f"in {found.down} of {found.weeks} weeks" in describe_pattern(found)
-    skill = score_patterns(scan).skill("store_mean")
+    skill = skill_of(score_patterns(scan), "store_mean")
     assert skill.is_proven, skill
 
 
 def test_nothing_is_found_where_there_is_nothing() -> None:
     for seed in range(5):
-        scan = scan_patterns(fleet(np.random.default_rng(seed).beta(1, 9, (150, 1, 1)), seed=seed))
+        scan = pattern_scan(fleet(np.random.default_rng(seed).beta(1, 9, (150, 1, 1)), seed=seed))
         assert len(choose_patterns(scan, WEEKS).store) == 0
 
 
@@ -247,20 +289,22 @@ def test_drift_is_found_with_its_day_and_size() -> None:
     rates[5, 4:] = 0.3
     rates[6, :3], rates[6, 3:] = 0.4, 0.05
     chunks = fleet(rates, seed=9)
-    sums = sum_days(chunks)
-    changes = find_changes(sums)
-    found = changes.found()
-    assert sorted(found.tolist()) == [5, 6]
-    assert changes.day[5] == pytest.approx(28, abs=3)
-    assert changes.day[6] == pytest.approx(21, abs=3)
-    assert (changes.before[5], changes.after[5]) == (
+    scan = drift_scan(chunks)
+    found = scan.before(WEEKS).found()
+    assert sorted(found.subject.tolist()) == [5, 6]
+    worse, better = found.subject.tolist().index(5), found.subject.tolist().index(6)
+    assert found.day[worse] == pytest.approx(28, abs=3)
+    assert found.day[better] == pytest.approx(21, abs=3)
+    assert (found.before[worse], found.after[worse]) == (
         pytest.approx(0.05, abs=0.03),
         pytest.approx(0.3, abs=0.05),
     )
-    assert changes.before[6] > changes.after[6]
+    assert found.before[better] > found.after[better]
     assert effect_in_logits(0.05, 0.3, 600) == pytest.approx(2.09, abs=0.02)
     assert effect_in_logits(0.0, 1.0, 600) < 20
-    assert score_drift(sums).skill("store_mean").is_proven
+    scores = DriftScores(scan, summed(chunks).fleet)
+    scan_fleet(chunks, scores)
+    assert skill_of(scores.sums, "store_mean").is_proven
 
 
 def test_a_group_drifts_whose_stores_do_not() -> None:
@@ -268,28 +312,27 @@ def test_a_group_drifts_whose_stores_do_not() -> None:
     rates = np.full((200, WEEKS, WEEK_HOURS), 0.10)
     rates[:60, 4:] = 0.15
     chunks = fleet(rates, seed=10)
-    sums = sum_days(chunks)
     groups = np.where(np.arange(200) < 60, 0, 1)
-    groups[find_changes(sums).found()] = -1
-    of_group = sums.by_group(groups, 2)
-    changes = find_changes(of_group)
-    assert changes.found().tolist() == [0]
-    assert changes.after[0] > changes.before[0]
+    days = GroupDays(groups, drifting(chunks).found().subject)
+    scan_fleet(chunks, days)
+    found = find_changes(days.sums).found()
+    assert found.subject.tolist() == [0]
+    assert found.after[0] > found.before[0]
 
 
 def test_one_bad_day_is_no_drift() -> None:
     rates = np.full((100, WEEKS, WEEK_HOURS), 0.03)
     rates[3, 5, 24:48] = 1.0
-    assert find_changes(sum_days(fleet(rates, seed=11))).found().tolist() == []
+    assert drifting(fleet(rates, seed=11)).found().subject.tolist() == []
 
 
 def test_hardly_any_drift_is_found_where_there_is_none() -> None:
     found, small = 0, []
     for seed in range(5):
         rates = np.random.default_rng(seed).beta(1, 9, (150, 1, 1))
-        changes = find_changes(sum_days(fleet(rates, seed=seed, outage_hours=3)))
-        found += len(changes.found())
-        small.append((changes.p_value < 0.05).mean())
+        changes = drifting(fleet(rates, seed=seed, outage_hours=3))
+        found += len(changes.found().subject)
+        small.append(len(changes.subject) / changes.tested)
     assert found <= 1
     assert np.mean(small) < 0.06
 
@@ -310,11 +353,12 @@ def with_outage(chunks: Chunks, stores: range, hour: int, length: int) -> Chunks
     return changed
 
 
-def scanned(chunks: Chunks, groups: dict[str, np.ndarray]) -> CauseScan:
+def find_causes(chunks: Chunks, groups: dict[str, np.ndarray]) -> list[CommonCause]:
     scan = CauseScan(groups)
-    for chunk in chunks():
-        scan.add(chunk)
-    return scan
+    scan_fleet(chunks, scan)
+    choice = CauseChoice(scan)
+    scan_fleet(chunks, choice)
+    return choice.causes()
 
 
 def test_the_narrowest_label_explains_an_outage() -> None:
@@ -323,16 +367,16 @@ def test_the_narrowest_label_explains_an_outage() -> None:
     groups = {"region": stores // 100, "franchise": np.where(stores < 350, stores // 14, -1)}
     hour = 7 * WEEK_HOURS + 4 * 24 + 14
     chunks = with_outage(fleet(np.full((400, 1, 1), 0.03), seed=12), range(28, 40), hour, 5)
-    scan = scanned(chunks, groups)
-    (cause,) = scan.find()
+    (cause,) = find_causes(chunks, groups)
     assert (cause.name, cause.value) == ("franchise", 2)
     assert cause.hour <= hour < cause.hour + cause.width
     assert cause.stores <= 14
     assert cause.down >= 11
     assert cause.expected < 2
-    _, model = fitted(chunks)
-    scores = score_causes(chunks, scan, [cause], model)
-    assert scores.hours.sum() == cause.stores
+    model = fitted(chunks)
+    scores = CauseScores(groups, [cause], model)
+    scan_fleet(chunks, scores)
+    assert scores.sums.hours.sum() == cause.stores
 
 
 def test_an_outage_of_a_region_is_not_blamed_on_its_franchises() -> None:
@@ -340,13 +384,13 @@ def test_an_outage_of_a_region_is_not_blamed_on_its_franchises() -> None:
     groups = {"region": stores // 100, "franchise": stores // 10}
     hour = 6 * WEEK_HOURS + 24 + 11
     chunks = with_outage(fleet(np.full((400, 1, 1), 0.03), seed=13), range(100, 190), hour, 5)
-    assert {(cause.name, cause.value) for cause in scanned(chunks, groups).find()} == {("region", 1)}
+    assert {(cause.name, cause.value) for cause in find_causes(chunks, groups)} == {("region", 1)}
 
 
 def test_an_outage_of_the_whole_fleet_has_no_label() -> None:
     groups = {"region": np.arange(400) // 100}
     chunks = with_outage(fleet(np.full((400, 1, 1), 0.03), seed=14), range(400), 6 * WEEK_HOURS + 40, 5)
-    assert scanned(chunks, groups).find() == []
+    assert find_causes(chunks, groups) == []
 
 
 def test_no_cause_is_found_where_there_is_none() -> None:
@@ -354,4 +398,4 @@ def test_no_cause_is_found_where_there_is_none() -> None:
     groups = {"region": stores // 75, "franchise": stores // 10}
     for seed in range(5):
         rates = np.random.default_rng(seed).beta(1, 9, (300, 1, 1))
-        assert scanned(fleet(rates, seed=seed, outage_hours=3), groups).find() == []
+        assert find_causes(fleet(rates, seed=seed, outage_hours=3), groups) == []

@@ -8,7 +8,8 @@ import pytest
 from shared.db.queries import queries
 from shared.metrics.definition import FACT, PREFIX, Registry
 from shared.metrics.exposition import exposition
-from shared.metrics.registry import FACTS, REGISTRY, SLOW_FACTS
+from shared.metrics.looked_up import FACTS, SLOW_FACTS
+from shared.metrics.registry import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
 

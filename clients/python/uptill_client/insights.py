@@ -36,7 +36,8 @@ class CalibrationTenth:
 class InsightMethod:
     """A method with its scores on the last four weeks. `is_on` False: it is silent, and `reason` says why.
 
-    A key that is limited to labels gets no `hours`, `calibration` and `top_precision`.
+    A skill is None if too little was scored to know it. A key that is limited to labels gets no `hours`, `calibration` and
+    `top_precision`.
     """
 
     method: str
@@ -45,7 +46,7 @@ class InsightMethod:
     as_of: datetime
     run_id: str
     hours: int | None
-    skill: Mapping[str, MethodSkill]
+    skill: Mapping[str, MethodSkill | None]
     calibration: Sequence[CalibrationTenth]
     top_precision: float | None
     sentence: str
@@ -72,13 +73,16 @@ class RiskOfHour:
 
 @dataclass(frozen=True)
 class RiskOfStore:
-    """The risk of a store in its next 24 open hours. `driver`: what raises it most."""
+    """The risk of a store in its next 24 open hours. `driver`: what raises it most.
+
+    `expected_down_hours` is None if the probability of none of them is known.
+    """
 
     store_id: str
     name: str | None
     timezone: str
     labels: Mapping[str, str]
-    expected_down_hours: float
+    expected_down_hours: float | None
     driver: str
     store_rate: float
     group_rate: float | None

@@ -11,7 +11,8 @@ from services.api.routes.reports import NO_STORE, Reader, ReportId
 from services.api.schemas.explanation import ExplanationBody, ExplanationQuery
 from services.api.schemas.failed_stores import FailedStoreBody, FailedStorePage, FailedStoreQuery
 from services.api.use_cases import reports
-from services.api.use_cases.explanation import ExplanationInput, read_explanation
+from services.api.use_cases.explained_store import ExplanationInput
+from services.api.use_cases.explanation import read_explanation
 from shared.db.connect import borrowed_async
 from shared.errors import (
     DataForgotten,

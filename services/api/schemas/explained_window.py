@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from services.api.schemas.explained_segment import ExplainedSegmentBody, show_segment
 from services.api.schemas.origins import PollOriginBody
 from services.api.schemas.timeline_parts import TotalsBody, sum_timeline
-from services.api.use_cases.explanation import ExplanationInput, WindowExplanation
+from services.api.use_cases.explained_store import ExplanationInput, WindowExplanation
 from shared.clock import from_us
 from shared.uptime.policy import HOUR_US, MINUTE_US
 from shared.uptime.rounding import PER_UNIT, round_times

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.schemas.applied_closure import AppliedClosureBody
 from services.api.schemas.explained_window import ExplainedWindowBody
-from services.api.use_cases.explanation import ExplanationInput, WindowExplanation
+from services.api.use_cases.explained_store import ExplanationInput, WindowExplanation
 from shared.uptime.tzdata_release import tzdata_version
 from shared.uptime.zones import DEFAULT_TIMEZONE
 

@@ -44,8 +44,9 @@ class MethodBody(BaseModel):
         description="How many predictions were scored: of hours, windows, polls after a cause, or days of stores. Null for a"
         " key that is limited to labels."
     )
-    skill: Mapping[str, SkillBody] = Field(
+    skill: Mapping[str, SkillBody | None] = Field(
         description="Against `fleet_rate` (every store is like the fleet) and `store_mean` (a store is as it was on average)."
+        " Null if too little was scored to know it."
     )
     calibration: Sequence[CalibrationBody] = Field(
         description="By tenths of the predictions, lowest first. Empty for a key that is limited to labels."
@@ -64,8 +65,9 @@ class MethodBody(BaseModel):
                 name: getattr(method, name)
                 for name in ("method", "is_on", "reason", "as_of", "run_id", "hours")
             },
-            **{name: scores[name] for name in ("skill", "calibration", "top_precision")},
-            sentence=describe_skill(method.reason, scores["skill"]["store_mean"]),
+            **{name: scores[name] for name in ("calibration", "top_precision")},
+            skill=method.skill,
+            sentence=describe_skill(method.reason, method.skill["store_mean"]),
         )
 
 
@@ -120,7 +122,9 @@ class StoreRiskBody(BaseModel):
     name: str | None = Field(description="The name to show; null if none was delivered.")
     timezone: str
     labels: Mapping[str, str]
-    expected_down_hours: float = Field(description="The sum of the probabilities that are not null.")
+    expected_down_hours: float | None = Field(
+        description="The sum of the probabilities that are not null; null if all are."
+    )
     driver: Driver = Field(
         description="What raises the risk most: the last poll, the hours, the store, its label, or nothing."
     )
@@ -138,12 +142,12 @@ class StoreRiskBody(BaseModel):
     @classmethod
     def of_store(cls, risk: StoreRiskNow, group_rate: float | None) -> Self:
         """Build the body."""
-        same = ("store_id", "name", "timezone", "store_rate")
+        same, expected = ("store_id", "name", "timezone", "store_rate"), risk.expected_down_hours
         return cls(
             **{name: getattr(risk.row, name) for name in same},
             labels=shown_labels(risk.row.labels),
             group_rate=group_rate,
-            expected_down_hours=round(risk.expected_down_hours, 4),
+            expected_down_hours=None if expected is None else round(expected, 4),
             driver=risk.driver,
             hours=[HourRiskBody(at=hour.at, probability=hour.probability) for hour in risk.hours],
             sentence=risk.sentence,

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.api.schemas.stores import Status
-from services.api.use_cases.explanation import PollOrigin
+from services.api.use_cases.explained_store import PollOrigin
 from shared.clock import from_us
 from shared.uptime.store_terms import HoursKind, HoursSource
 

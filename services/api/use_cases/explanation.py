@@ -1,15 +1,13 @@
 """Explain one store's row of a report: read the data at the report's cut, and run the accounting again for that store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import NamedTuple
-from uuid import UUID
 
-import numpy as np
 from psycopg import AsyncConnection, AsyncCursor, IsolationLevel
 from psycopg.rows import class_row
 
+from services.api.use_cases.explained_store import ExplanationInput, PollOrigin
 from services.api.use_cases.sealed_polls import SealedReads, StoreNames, lock_polls, sealed_parameters
 from services.api.use_cases.store_terms import parse_terms, read_store_notes, request_terms
 from services.api.use_cases.stores import check_store_id, missing_store
@@ -29,32 +27,13 @@ from shared.reports.model import Report
 from shared.reports.read import scope_json
 from shared.texts import quoted
 from shared.uptime.bounds import bounds_us
-from shared.uptime.explanation import AccountedSegment, explain_window, fold_runs
 from shared.uptime.policy import POLICIES, POLICY_VERSION, history_us
-from shared.uptime.states import Polls
 from shared.uptime.store_terms import StoreTerms
-from shared.uptime.timeline import StoreTimeline, timeline_of
 from shared.uptime.window import Window, parse_windows, window_names
 
 MAX_POLLS = 50_000
 _SQL = queries("store_terms")
 _HISTORY = queries("history")
-
-
-class PollOrigin(NamedTuple):
-    """A poll and the import that brought it. What is not known is None. The lines are those of the committed chunk."""
-
-    at_us: int
-    is_active: bool
-    seq: int | None
-    import_id: UUID | None
-    source: str | None
-    created_by: str | None
-    committed_at: datetime | None
-    first_line: int | None
-    last_line: int | None
-    is_event: bool = False
-    reason: str | None = None
 
 
 class _StoreInReport(NamedTuple):
@@ -70,44 +49,6 @@ class _StoreInReport(NamedTuple):
     is_held: bool
     failure: str | None
     failure_detail: str | None
-
-
-@dataclass(frozen=True)
-class WindowExplanation:
-    """One window of the report. `segments` fill it from its start to its end."""
-
-    window: Window
-    window_us: tuple[int, int]
-    timeline: StoreTimeline
-    segments: Sequence[AccountedSegment]
-
-
-@dataclass(frozen=True)
-class ExplanationInput:
-    """A store's data at the report's ledger number, read in one snapshot, and the windows to explain."""
-
-    report: Report
-    store: StoreAtCut
-    terms: StoreTerms
-    origins: Sequence[PollOrigin]
-    windows: Sequence[tuple[Window, tuple[int, int]]]
-
-    def explain(self, *, fold: bool) -> list[WindowExplanation]:
-        """Compute the explanation of each window. It takes milliseconds of processor time and no I/O."""
-        polls = Polls(
-            np.zeros(len(self.origins), dtype=np.int64),
-            np.array([poll.at_us for poll in self.origins], dtype=np.int64),
-            np.array([poll.is_active for poll in self.origins], dtype=np.bool_),
-        )
-        return [self._explain_window(polls, *window, fold=fold) for window in self.windows]
-
-    def _explain_window(
-        self, polls: Polls, window: Window, window_us: tuple[int, int], *, fold: bool
-    ) -> WindowExplanation:
-        as_of_us = to_us(self.report.as_of)
-        timeline = timeline_of(self.terms, polls, as_of_us, window_us, POLICIES[self.report.policy])
-        segments = explain_window(self.terms, timeline, window_us, as_of_us)
-        return WindowExplanation(window, window_us, timeline, fold_runs(segments) if fold else segments)
 
 
 async def read_explanation(

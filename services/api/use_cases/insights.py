@@ -39,6 +39,12 @@ class MethodScores:
     hours: int | None
     scores: Mapping[str, Any]
 
+    @property
+    def skill(self) -> Mapping[str, Mapping[str, float] | None]:
+        """The skill by reference, with its interval. None: too little was scored to know it."""
+        unknown = self.scores.get("unknown_skill", ())
+        return {name: None if name in unknown else found for name, found in self.scores["skill"].items()}
+
     def without_sums(self) -> "MethodScores":
         """Return the method without what would tell how many stores there are and how often they are down."""
         kept = {name: value for name, value in self.scores.items() if name != "fleet_rate"}
@@ -122,9 +128,10 @@ class StoreRiskNow:
     sentence: str
 
     @property
-    def expected_down_hours(self) -> float:
-        """The sum of the probabilities that are known."""
-        return sum(hour.probability or 0 for hour in self.hours)
+    def expected_down_hours(self) -> float | None:
+        """The sum of the probabilities that are known. None: none of them is."""
+        known = [hour.probability for hour in self.hours if hour.probability is not None]
+        return sum(known) if known else None
 
 
 async def read_skill(conn: AsyncConnection, visible: StoreScope) -> list[MethodScores]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from services.api.use_cases.explanation import PollOrigin
+from services.api.use_cases.explained_store import PollOrigin
 from services.api.use_cases.sealed_polls import SealedReads, StoreNames, lock_polls, sealed_parameters
 from services.api.use_cases.store_terms import read_newest_change
 from services.api.use_cases.stores import StoreRow

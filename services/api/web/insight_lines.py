@@ -81,24 +81,27 @@ class MethodLine:
     @property
     def is_scored(self) -> bool:
         """Whether there is a skill to draw."""
-        return self.scores.hours != 0 and self._skill["high"] > self._skill["low"]
+        return self._skill is not None
 
     @property
     def low(self) -> float:
-        return max(_DOMAIN, self._skill["low"])
+        return self._drawn("low")
 
     @property
     def value(self) -> float:
-        return max(_DOMAIN, self._skill["value"])
+        return self._drawn("value")
 
     @property
     def high(self) -> float:
-        return max(_DOMAIN, self._skill["high"])
+        return self._drawn("high")
+
+    def _drawn(self, name: str) -> float:
+        assert self._skill is not None  # noqa: S101 - only what is scored is drawn
+        return max(_DOMAIN, self._skill[name])
 
     @property
-    def _skill(self) -> Mapping[str, float]:
-        found: Mapping[str, float] = self.scores.scores["skill"]["store_mean"]
-        return found
+    def _skill(self) -> Mapping[str, float] | None:
+        return self.scores.skill["store_mean"]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ async def read_next_risk(conn: AsyncConnection, visible: StoreScope, store_ids: 
     rows = await read_risk(conn, store_ids)
     found = {row.store_id: predict_store(row, methods, now).hours[:1] for row in rows}
     by_store = {store_id: hours[0] for store_id, hours in found.items() if hours}
-    return NextRisk(by_store, describe_skill(methods[0].reason, methods[0].scores["skill"]["store_mean"]))
+    return NextRisk(by_store, describe_skill(methods[0].reason, methods[0].skill["store_mean"]))
 
 
 def risk_share(hour: HourRisk) -> str:

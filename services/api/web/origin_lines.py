@@ -6,7 +6,7 @@ from itertools import groupby
 from uuid import UUID
 
 from services.api.context import ApiContext
-from services.api.use_cases.explanation import PollOrigin
+from services.api.use_cases.explained_store import PollOrigin
 from services.api.use_cases.poll_origins import read_poll_origins
 from services.api.web.store_view import StoreView
 from shared.db.connect import autocommitting_async

@@ -88,7 +88,7 @@ def sum_up(lines: Iterable[Sequence[str]]) -> Facts:
         other = header.index(down_name)
         up = sum(float(row[place] or 0) for row in rows)
         downs = [float(row[other] or 0) for row in rows]
-        share = f"{100 * up / total:.2f} % up" if (total := up + sum(downs)) else "no open time"
+        share = f"{100 * up / total:.2f} % up" if (total := up + sum(downs)) else "no known open time"
         found.append((_words(match[1]), f"{share}, {sum(down > 0 for down in downs):,} stores were down"))
     return found
 

@@ -49,14 +49,20 @@ def _evaluate(conn: psycopg.Connection) -> list[Change]:
     if row is None or not row[0]:
         return []
     _, as_of_us, seen = row
+    stored, has_more = evaluate_at(conn, as_of_us)
+    given: dict[str, Any] = {"seen": seen, "as_of_us": as_of_us}
+    conn.execute(_SQL["finish"], {**given, "has_more": has_more})
+    return stored
+
+
+def evaluate_at(conn: psycopg.Connection, as_of_us: int) -> tuple[list[Change], bool]:
+    """Evaluate all rules at an instant, in the caller's transaction. Return the changes, and whether time alone may bring more."""
     found = read_evaluation(conn, as_of_us)
     changes = [*_end_orphans(found), *evaluate(found.inputs, as_of_us)]
     stored = write_changes(conn, found.rules, changes, as_of_us)
     tell_changes(conn, found.rules, stored, as_of_us)
     remind(conn, found, _ended(stored), as_of_us)
-    given: dict[str, Any] = {"seen": seen, "as_of_us": as_of_us}
-    conn.execute(_SQL["finish"], {**given, "has_more": found.has_more or bool(stored)})
-    return stored
+    return stored, found.has_more or bool(stored)
 
 
 def _end_orphans(found: Evaluation) -> list[Change]:

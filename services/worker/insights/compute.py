@@ -27,7 +27,7 @@ from shared.uptime.states import Polls
 
 # No more days and stores are counted at once, so that their polls fit into memory. Measured: a batch of 4,000 stores with 11
 # polls a day took 350 MB at once.
-_DAYS_AT_ONCE, _STORES_AT_ONCE = 14, 1_000
+_DAYS_AT_ONCE, _STORES_AT_ONCE = 14, 500
 _NO_POLLS: Final = Polls(
     np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
 )
@@ -35,17 +35,20 @@ _NO_POLLS: Final = Polls(
 
 @dataclass(frozen=True)
 class CountedHours:
-    """The rings of some stores, by key, and the open minutes of the days to come. `failed`: stores without any."""
+    """Which stores of the plan have been counted, by key and place, and the open minutes of the days to come.
+
+    The plan has their rings now. `failed`: stores without any.
+    """
 
     keys: Int64s
-    rings: Minutes
+    places: Int64s
     coming: Minutes
     failed: Sequence[StoreFailure]
     failed_keys: Sequence[int]
 
 
 def count_hours(conn: psycopg.Connection, plan: HoursPlan, snapshot: Snapshot) -> CountedHours:
-    """Count the planned hours in the caller's snapshot."""
+    """Count the planned hours in the caller's snapshot, and write them into the rings of the plan."""
     failed: dict[int, StoreFailure] = {}
     for places, first, days in _blocks(plan):
         stores = plan.stores.choose(places)
@@ -66,7 +69,7 @@ def count_hours(conn: psycopg.Connection, plan: HoursPlan, snapshot: Snapshot) -
             given.history, plan.last_day + 1, COMING_DAYS, adjustments=given.adjustments
         )
     failed_keys = [int(keys[place]) for place in failed]
-    return CountedHours(keys[places], plan.rings[places], coming, list(failed.values()), failed_keys)
+    return CountedHours(keys[places], places, coming, list(failed.values()), failed_keys)
 
 
 def _blocks(plan: HoursPlan) -> Iterator[tuple[Int64s, int, int]]:

@@ -62,7 +62,7 @@ def _write_hours(
         some = slice(first, first + _ROWS_AT_ONCE)
         rows = {
             "store_keys": key_array(counted.keys[some]),
-            "minutes": [ring.tobytes() for ring in counted.rings[some]],
+            "minutes": [ring.tobytes() for ring in plan.rings[counted.places[some]]],
             "coming": [opened.tobytes() for opened in counted.coming[some]],
         }
         conn.execute(_SQL["set_hours"], {**about, **rows})

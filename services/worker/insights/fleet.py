@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import psycopg
-from numpy.typing import NDArray
 
 from shared.db.queries import queries
-from shared.insights.chunks import FleetChunk
+from shared.insights.chunks import FleetChunk, GroupsByLabel, Places
 from shared.insights.history import HOURS, HourHistory, Minutes
 from shared.insights.terms import COMING_DAYS
 from shared.labels import shown_labels
@@ -24,7 +23,7 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _CHUNK_STORES: Final = 500
 # A label that names each store, or that nearly all stores share, tells nothing.
 _LARGEST_SHARE, _LEAST_STORES = 0.95, 3
-Ints = NDArray[np.int64]
+_LABELS_AT_ONCE: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,9 @@ class StoredChunk(FleetChunk):
     """A chunk with the open minutes of the days to come, in shape (stores, COMING_DAYS * 24)."""
 
     coming: Minutes
+
+
+StoredChunks = Callable[[], Iterator[StoredChunk]]
 
 
 def read_last_day(conn: psycopg.Connection) -> date | None:
@@ -42,7 +44,7 @@ def read_last_day(conn: psycopg.Connection) -> date | None:
 
 def stored_chunks(
     conn: psycopg.Connection, last_day: date, on_chunk: Callable[[], object] = lambda: None
-) -> Callable[[], Iterator[StoredChunk]]:
+) -> StoredChunks:
     """Return the chunks of the fleet, in the caller's snapshot. `on_chunk` is called before each is read."""
     end = last_day.toordinal() - _EPOCH_DAY
 
@@ -75,28 +77,42 @@ def _ahead_hours(zone: str, day: date) -> int:
 
 
 @dataclass(frozen=True)
-class LabelGroups:
-    """The values of one label, and the index of each store's value in the order of the fleet; -1 without the label."""
+class LabeledFleet:
+    """The keys of the stores in the order of the fleet, and the groups that labels form, with the values of each label."""
 
-    values: Sequence[str]
-    of_store: Ints
+    keys: Places
+    groups: GroupsByLabel
+    values: Mapping[str, Sequence[str]]
 
 
-def read_groups(conn: psycopg.Connection, last_day: date) -> Mapping[str, LabelGroups]:
+def read_labels(conn: psycopg.Connection, last_day: date) -> LabeledFleet:
     """Return the labels whose values form groups of at least three stores on average, and not of nearly the whole fleet."""
-    rows = conn.execute(_SQL["fleet_labels"], {"last_day": last_day}).fetchall()
-    places: dict[str, dict[str, list[int]]] = {}
-    for place, (_, stored) in enumerate(rows):
-        labels: Mapping[str, Any] = shown_labels(stored)
-        for name, value in labels.items():
-            places.setdefault(name, {}).setdefault(value, []).append(place)
-    found = {}
-    for name, by_value in sorted(places.items()):
-        labeled = sum(map(len, by_value.values()))
-        largest = max(map(len, by_value.values()))
-        if labeled >= _LEAST_STORES * len(by_value) and largest <= _LARGEST_SHARE * len(rows):
-            of_store = np.full(len(rows), -1)
-            for index, stores in enumerate(by_value.values()):
-                of_store[stores] = index
-            found[name] = LabelGroups(list(by_value), of_store)
-    return found
+    about = {"last_day": last_day, "largest_share": _LARGEST_SHARE, "least_stores": _LEAST_STORES}
+    indexes: dict[str, dict[str, int]] = {
+        name: {} for (name,) in conn.execute(_SQL["group_labels"], about).fetchall()
+    }
+    keys = [np.zeros(0, dtype=np.int32)]
+    groups = {name: [np.zeros(0, dtype=np.int32)] for name in indexes}
+    for rows in _label_rows(conn, last_day):
+        keys.append(np.array([key for key, _ in rows], dtype=np.int32))
+        shown = [shown_labels(stored) for _, stored in rows]
+        for name, index in indexes.items():
+            values = (labels.get(name) for labels in shown)
+            found = [-1 if value is None else index.setdefault(value, len(index)) for value in values]
+            groups[name].append(np.array(found, dtype=np.int32))
+    of_store = {name: np.concatenate(parts) for name, parts in groups.items()}
+    return LabeledFleet(
+        np.concatenate(keys), of_store, {name: list(index) for name, index in indexes.items()}
+    )
+
+
+def _label_rows(conn: psycopg.Connection, last_day: date) -> Iterator[list[tuple[int, object]]]:
+    """Yield the keys and labels of the fleet, some stores at a time."""
+    after_key = -1
+    while True:
+        asked = {"last_day": last_day, "after_key": after_key, "limit": _LABELS_AT_ONCE}
+        rows = conn.execute(_SQL["fleet_labels"], asked).fetchall()
+        if not rows:
+            return
+        yield rows
+        after_key = rows[-1][0]

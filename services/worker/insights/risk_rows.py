@@ -3,18 +3,43 @@
 from typing import Any, Final
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from services.worker.insights.fleet import StoredChunk
+from shared.db.arrays import key_array
+from shared.db.queries import queries
 from shared.insights.history import WEEK_HOURS, slots_of
 from shared.insights.risk import RiskModel, StoreRisk, predict_chunk
 from shared.insights.terms import HORIZONS, RATE_UNIT
 
 _OPEN_HOURS: Final = HORIZONS[-1]
 _DRIVERS: Final = ("fleet", "label", "store", "slot")
+_SQL = queries("insights")
 
 
-def risk_rows(chunk: StoredChunk, model: RiskModel) -> dict[str, Any]:
+def create_spool(conn: psycopg.Connection) -> None:
+    """Create the empty table of this session that holds the rows of a run until `replace_risks`.
+
+    A read-only transaction may write to it, but may not create it.
+    """
+    conn.execute(_SQL["drop_risk_spool"])
+    conn.execute(_SQL["create_risk_spool"])
+
+
+def spool_chunk(conn: psycopg.Connection, chunk: StoredChunk, model: RiskModel) -> None:
+    """Write the rows of a chunk to the spool."""
+    conn.execute(_SQL["spool_risk"], _risk_rows(chunk, model))
+
+
+def replace_risks(conn: psycopg.Connection, run_id: object) -> None:
+    """Replace the risks of the run before with the spooled ones."""
+    conn.execute(_SQL["forget_risk"])
+    conn.execute(_SQL["insert_risk"], {"run_id": run_id})
+    conn.execute(_SQL["drop_risk_spool"])
+
+
+def _risk_rows(chunk: StoredChunk, model: RiskModel) -> dict[str, Any]:
     """Return the columns of the rows of a chunk."""
     risk = predict_chunk(chunk, model)
     expected, mean = _expect(chunk, risk)
@@ -23,7 +48,7 @@ def risk_rows(chunk: StoredChunk, model: RiskModel) -> dict[str, Any]:
     by_slot[:, slots] = risk.rates
     packed = np.rint(np.clip(by_slot, 0, 1) * RATE_UNIT).astype(">u2")
     return {
-        "store_keys": chunk.keys,
+        "store_keys": key_array(chunk.keys),
         "rates": [row.tobytes() for row in packed],
         "last_down": risk.last_down.tolist(),
         "last_rate": risk.last_rate.tolist(),

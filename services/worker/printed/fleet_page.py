@@ -84,6 +84,11 @@ class FleetRows:
             rest &= ~chosen
         self.classes[-1] += int((percent < 0).sum())
 
+    @property
+    def named(self) -> set[str]:
+        """The ids of the stores that are printed."""
+        return {*self.few, *(store_id for _, _, store_id in self.worst)}
+
     def totals(self) -> list[Figures]:
         """Return the sums of each window."""
         return [
@@ -92,8 +97,10 @@ class FleetRows:
         ]
 
 
-def describe_fleet(fleet: FleetRows, totals: Sequence[Figures], contents: FileContents) -> dict[str, Any]:
-    """Return what the page of the fleet shows. `totals` are the figures of all stores together."""
+def describe_fleet(
+    fleet: FleetRows, totals: Sequence[Figures], contents: FileContents, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the page of the fleet shows. `totals` are the figures of all stores together, `names` by id."""
     windows = fleet.terms.windows
     known = [name for _, name in _CLASSES] + ["nothing known"]
     most = max(fleet.classes) or 1
@@ -109,6 +116,7 @@ def describe_fleet(fleet: FleetRows, totals: Sequence[Figures], contents: FileCo
         "worst": [
             {
                 "id": plain(store_id),
+                "name": plain(names.get(store_id, "")),
                 "share": share(round(up_us), round(down_us)),
                 "down": length(round(down_us)),
             }

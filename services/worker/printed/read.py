@@ -1,6 +1,6 @@
 """Read the stores of a printed report as they were at its data cut. Must not know the pages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,6 +64,11 @@ def read_stores_at(
             replace(terms, notes=notes.of_store(place)),
             Polls(np.zeros(len(own), dtype=np.int64), polls.at_us[own], polls.active[own]),
         )
+
+
+def read_names(conn: psycopg.Connection, store_ids: Iterable[str]) -> Mapping[str, str]:
+    """Return the names of those stores that have one, by id."""
+    return dict(conn.execute(_SQL["names"], {"store_ids": list(store_ids)}).fetchall())
 
 
 def _read_terms(conn: psycopg.Connection, store: StoreAtCut, range_us: tuple[int, int]) -> StoreTerms:

@@ -30,8 +30,10 @@ _ENDS: Final[Mapping[End, str]] = {
 }
 
 
-def describe_store(store: StoreAtCut, sheet: StoreSheet, terms: SheetTerms) -> dict[str, Any]:
-    """Return what the page of a store shows."""
+def describe_store(
+    store: StoreAtCut, sheet: StoreSheet, terms: SheetTerms, name: str | None = None
+) -> dict[str, Any]:
+    """Return what the page of a store shows. `name`: what people call it."""
     days = max(1, len(sheet.days))
     row_mm = min(_TALL_ROW_MM, max(_SHORT_ROW_MM, _ALL_ROWS_MM / days))
     used_mm = _HEAD_MM + _TITLES_MM + _WINDOW_MM * len(terms.windows) + row_mm * days + _id_mm(store.store_id)
@@ -42,6 +44,7 @@ def describe_store(store: StoreAtCut, sheet: StoreSheet, terms: SheetTerms) -> d
     times = [_describe_time(window_us, sheet.zone) for window_us in sheet.windows_us]
     return {
         "id": plain(store.store_id),
+        "name": plain(name or ""),
         "zone": f"{sheet.zone.key}{'' if store.zone else ' (default)'}",
         "labels": _describe_labels(store.labels),
         "main": terms.windows[terms.main].name.replace("_", " "),
@@ -58,11 +61,12 @@ def describe_store(store: StoreAtCut, sheet: StoreSheet, terms: SheetTerms) -> d
 
 
 def describe_forgotten(
-    store_id: str, windows: Sequence[Window], rows: list[dict[str, str]]
+    store_id: str, windows: Sequence[Window], rows: list[dict[str, str]], name: str | None = None
 ) -> dict[str, Any]:
     """Return the page of a store whose polls are gone: the figures of the report's file, and no picture."""
     return {
         "id": plain(store_id),
+        "name": plain(name or ""),
         "zone": "",
         "labels": [],
         "main": windows[0].name.replace("_", " "),

@@ -11,7 +11,7 @@ from services.worker.load import one_snapshot
 from services.worker.printed.figures import Figures, describe_figures
 from services.worker.printed.fleet_page import FleetRows, add_up, describe_fleet, describe_report
 from services.worker.printed.legend import describe_legend
-from services.worker.printed.read import read_stores_at
+from services.worker.printed.read import read_names, read_stores_at
 from services.worker.printed.store_page import describe_forgotten, describe_store
 from services.worker.printed.store_sheet import SheetTerms, compute_sheet
 from services.worker.printed.typeset_apart import typeset_apart
@@ -39,18 +39,20 @@ def print_report(
     fleet = FleetRows(contents.columns, terms)
     for rows in read_rows(storage.read(csv), contents.columns):
         fleet.add(rows)
-    pages, totals = _describe_stores(pool, storage, fleet, facts)
+    with borrowed(pool) as conn:
+        names = read_names(conn, fleet.named)
+    pages, totals = _describe_stores(pool, storage, fleet, facts, names)
     described = {
         "report": describe_report(contents, _labels_of(facts)),
         "legend": describe_legend(),
-        "fleet": describe_fleet(fleet, totals, contents),
+        "fleet": describe_fleet(fleet, totals, contents, names),
         "stores": pages,
     }
     return typeset_apart(json.dumps(described, ensure_ascii=False).encode())
 
 
 def _describe_stores(
-    pool: ConnectionPool, storage: Storage, fleet: FleetRows, facts: ReportFacts
+    pool: ConnectionPool, storage: Storage, fleet: FleetRows, facts: ReportFacts, names: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], list[Figures]]:
     """Return the pages of the stores, and the figures of all together."""
     if not fleet.few:
@@ -58,19 +60,20 @@ def _describe_stores(
     pages: list[dict[str, Any]] = []
     figures = []
     try:
-        for page, measured in _compute_pages(pool, storage, fleet, facts):
+        for page, measured in _compute_pages(pool, storage, fleet, facts, names):
             pages.append(page)
             figures.append(measured)
     except DataForgotten:
         windows = fleet.terms.windows
         times = [""] * len(windows)
         rows = ((store_id, describe_figures(windows, each, times)) for store_id, each in fleet.few.items())
-        return [describe_forgotten(store_id, windows, row) for store_id, row in rows], fleet.totals()
+        forgotten = [describe_forgotten(each, windows, row, names.get(each)) for each, row in rows]
+        return forgotten, fleet.totals()
     return pages, add_up(figures, len(fleet.terms.windows))
 
 
 def _compute_pages(
-    pool: ConnectionPool, storage: Storage, fleet: FleetRows, facts: ReportFacts
+    pool: ConnectionPool, storage: Storage, fleet: FleetRows, facts: ReportFacts, names: Mapping[str, str]
 ) -> Iterator[tuple[dict[str, Any], Any]]:
     terms, ids = fleet.terms.for_stores(fleet.stores), list(fleet.few)
     range_us = terms.range_us()
@@ -84,7 +87,8 @@ def _compute_pages(
             )
             for given in found:
                 sheet = compute_sheet(given, terms)
-                yield describe_store(given.store, sheet, terms), sheet.figures
+                name = names.get(given.store.store_id)
+                yield describe_store(given.store, sheet, terms, name), sheet.figures
 
 
 def _labels_of(facts: ReportFacts) -> Mapping[str, str]:

@@ -31,9 +31,28 @@ set last_day = excluded.last_day, seq = excluded.seq, made_by = excluded.made_by
 with risk as (delete from store_risk where store_key = any(%(store_keys)s))
 delete from store_hours where store_key = any(%(store_keys)s)
 
+-- name: group_labels
+-- The labels whose values form groups: a label that names each store, or that nearly all stores share, tells nothing.
+select name
+from (
+    select name, value, count(*) as stores
+    from store_hours join store using (store_key)
+    cross join jsonb_each(case jsonb_typeof(labels) when 'object' then labels else '{}' end) as given (name, value)
+    where last_day = %(last_day)s
+    group by name, value
+) counted
+group by name
+having sum(stores) >= %(least_stores)s * count(*)
+    and max(stores) <= %(largest_share)s::float8 * (select count(*) from store_hours where last_day = %(last_day)s)
+order by name collate "C"
+
 -- name: fleet_labels
 -- In the order of `fleet`.
-select store_key, labels from store_hours join store using (store_key) where last_day = %(last_day)s order by store_key
+select store_key, labels
+from store_hours join store using (store_key)
+where last_day = %(last_day)s and store_key > %(after_key)s
+order by store_key
+limit %(limit)s
 
 -- name: fleet
 select store_key, minutes, coming, coalesce(timezone, 'America/Chicago')
@@ -49,15 +68,28 @@ delete from insight_skill
 insert into insight_skill (method, run_id, as_of, is_on, reason, hours, scores)
 select %(method)s, id, as_of, %(is_on)s, %(reason)s, %(hours)s, %(scores)s from report where id = %(run_id)s
 
+-- name: drop_risk_spool
+drop table if exists pg_temp.risk_spool
+
+-- name: create_risk_spool
+-- The risks of a run until they are committed, so that neither memory nor a long transaction holds them.
+create temporary table risk_spool as
+select store_key, rates, last_down, last_rate, group_rate, store_rate, expected_hours, driver from store_risk with no data
+
+-- name: spool_risk
+insert into pg_temp.risk_spool
+select store_key, rates, last_down, last_rate, group_rate, store_rate, expected_hours, driver
+from unnest(%(store_keys)s::integer[], %(rates)s::bytea[], %(last_down)s::real[], %(last_rate)s::real[],
+        %(group_rate)s::real[], %(store_rate)s::real[], %(expected_hours)s::real[], %(driver)s::text[])
+    given (store_key, rates, last_down, last_rate, group_rate, store_rate, expected_hours, driver)
+
 -- name: forget_risk
 delete from store_risk
 
 -- name: insert_risk
 insert into store_risk (store_key, run_id, rates, last_down, last_rate, group_rate, store_rate, expected_hours, driver)
 select store_key, %(run_id)s, rates, last_down, last_rate, group_rate, store_rate, expected_hours, driver
-from unnest(%(store_keys)s::integer[], %(rates)s::bytea[], %(last_down)s::real[], %(last_rate)s::real[],
-        %(group_rate)s::real[], %(store_rate)s::real[], %(expected_hours)s::real[], %(driver)s::text[])
-    given (store_key, rates, last_down, last_rate, group_rate, store_rate, expected_hours, driver)
+from pg_temp.risk_spool order by store_key
 
 -- name: forget_findings
 delete from insight_finding

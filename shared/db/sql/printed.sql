@@ -1,5 +1,9 @@
 -- What the printed report of chosen stores reads, as it was at the ledger number `seq`.
 
+-- name: names
+-- As they are now: names have no history.
+select store_id, display_name from store where store_id = any(%(store_ids)s) and display_name is not null
+
 -- name: stores_at_cut
 -- Stores by id, by the same rules as `store_in_report` (store_terms.sql).
 select s.store_key, s.store_id,

@@ -13,9 +13,10 @@ from services.worker.context import WorkerContext
 from shared.keys import create_key
 from shared.pictures.words import NO_VALUE
 from shared.settings import Settings
+from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.logins import with_login
 from tests.fixtures.page import sign_in
-from tests.integration.insights.insight_fleet import FLEET, LATE, run_insights
+from tests.integration.insights.insight_fleet import DAYTIME, FLEET, LATE, NOW, run_insights
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -49,6 +50,16 @@ def shown(probability: float | None) -> str:
 def risky(page: str) -> list[str]:
     """The stores of the list of risks."""
     return re.findall(r'<li>\s*<a class="id" href="[^"]*" title="([^"]*)"', section(page, "risk-title"))
+
+
+def test_an_unknown_skill_is_not_drawn(
+    browser: TestClient, api: TestClient, worker: WorkerContext, database_url: str
+) -> None:
+    load_fleet(database_url, {"s1": Store([(NOW, True)], "UTC", DAYTIME)})
+    run_insights(api, worker)
+    skills = section(view(browser), "skill-title")
+    assert "Off: nothing was predicted in the last four weeks" in text_of(skills)
+    assert '<svg class="skill"' not in skills
 
 
 @pytest.mark.usefixtures("conn")

@@ -15,8 +15,9 @@ from shared.insight_runs.jobs import last_ended_day, nightly_run
 from shared.insights.terms import WEEKS
 from shared.keys import create_key
 from shared.reports.acceptance import BatchTerms
+from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem
-from tests.integration.insights.insight_fleet import FLEET, LATE, NOW, STORES, run_insights
+from tests.integration.insights.insight_fleet import DAYTIME, FLEET, LATE, NOW, STORES, run_insights
 
 
 def test_a_run_concludes_risk_and_patterns_with_their_skill(
@@ -83,6 +84,37 @@ def test_a_run_concludes_risk_and_patterns_with_their_skill(
     # A job it is, and no report.
     problem(api.get(f"/v1/reports/{found['id']}"), 404, "report_not_found")
     assert api.get("/v1/reports").json()["reports"] == []
+
+
+def test_without_data_a_skill_is_null_and_not_zero(
+    api: TestClient, worker: WorkerContext, database_url: str
+) -> None:
+    load_fleet(database_url, {f"s{n}": Store([(NOW, True)], "UTC", DAYTIME) for n in range(3)})
+    run_insights(api, worker)
+    for method in api.get("/v1/insights/skill").json()["methods"]:
+        assert method["skill"] == {"fleet_rate": None, "store_mean": None}
+        assert (method["is_on"], method["hours"], method["top_precision"]) == (False, 0, None)
+        assert method["sentence"].startswith("Off: nothing was predicted in the last four weeks")
+    assert api.get("/v1/insights/risk").json()["stores"] == []
+
+
+def test_a_store_whose_next_hours_are_beyond_the_proven_distance_has_no_expected_hours(
+    api: TestClient, worker: WorkerContext, conn: psycopg.Connection
+) -> None:
+    run_insights(api, worker)
+    conn.execute("update insight_skill set is_on = method = 'risk_2h' where method like 'risk%'")
+    # After the run's newest poll, it is open for one hour.
+    conn.execute(
+        "update store_hours set coming = set_byte(decode(repeat('00', length(coming)), 'hex'), 36, 60)"
+        " where store_key = (select store_key from store where store_id = %s)",
+        [LATE],
+    )
+    (late,) = api.get("/v1/insights/risk", params={"store": LATE}).json()["stores"]
+    assert [hour["probability"] for hour in late["hours"]] == [None]
+    assert late["expected_down_hours"] is None
+    assert late["sentence"] == "Nothing is known about its next open hours."
+    (other,) = api.get("/v1/insights/risk", params={"store": "s01"}).json()["stores"]
+    assert other["expected_down_hours"] == round(other["hours"][1]["probability"], 4) > 0
 
 
 def test_callers_see_their_stores(api: TestClient, worker: WorkerContext, conn: psycopg.Connection) -> None:

@@ -10,7 +10,8 @@ import pytest
 from services.ingest.run import ingest_paths
 from services.sample import write_sample
 from shared.failpoints import CONFIRMATION
-from shared.metrics.registry import FACTS, REGISTRY, SLOW_FACTS
+from shared.metrics.looked_up import FACTS, SLOW_FACTS
+from shared.metrics.registry import REGISTRY
 from tests.fixtures.metrics import Samples, by_label, free_ports, on_port, scrape, value
 from tests.fixtures.services import Services, wait_until
 

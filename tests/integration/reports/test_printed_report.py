@@ -125,6 +125,18 @@ class TestSmall:
             assert "Policy classic, version 2" in text
             assert hashlib.sha256(content(report, "report.csv")).hexdigest() in text
 
+    def test_stores_are_printed_by_name(
+        self, api: TestClient, worker: WorkerContext, env: dict[str, str]
+    ) -> None:
+        with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+            conn.execute("update store set display_name = 'Main Street #1' where store_id = '0042'")
+        report = make_report(api, worker, windows=["last_week"])
+        fleet, *stores = page_texts(content(report, "report.pdf"))
+        assert "Main Street #1" in fleet
+        (named,) = [text for text in stores if "0042" in text]
+        assert "Main Street #1" in named
+        assert sum("Main Street" in text for text in stores) == 1
+
     def test_a_report_of_many_stores_has_the_page_of_the_fleet_only(
         self, api: TestClient, worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -16,7 +16,8 @@ from services.scheduler.sweep import SWEEP_STEPS
 from services.scheduler.webhooks import outbox
 from shared.ids import new_id
 from shared.keys import create_key
-from shared.metrics.registry import DUTIES_FAILED, FACTS, FILES_LOST
+from shared.metrics.looked_up import FACTS
+from shared.metrics.registry import DUTIES_FAILED, FILES_LOST
 from shared.queue import make_broker, queue_depth
 from shared.settings import Settings
 from shared.stop_signals import ShutdownSignals

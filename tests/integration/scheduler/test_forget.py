@@ -17,7 +17,7 @@ from shared.db.connect import make_pool
 from shared.db.queries import queries
 from shared.ids import new_id
 from shared.keys import create_key
-from shared.metrics.registry import REPORT_LATENCY
+from shared.metrics.looked_up import REPORT_LATENCY
 from shared.reports.acceptance import BatchTerms
 from shared.reports.claim import LeaseTerms
 from shared.reports.parameters import ReportCaller, ReportRequest
