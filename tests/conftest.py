@@ -40,8 +40,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the tests of whole installations, so that no xdist worker is left with a long one at the end."""
-    items.sort(key=lambda item: _LONGEST.isdisjoint(item.path.parts))
+    """Start with what takes long, so that no xdist worker is left with it at the end.
+
+    That is whole installations, then tests that stay together, and local stacks.
+    """
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folders = item.path.parts
+    if not _LONGEST.isdisjoint(folders):
+        return 0
+    return 1 if item.get_closest_marker("xdist_group") or "local" in folders else 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
