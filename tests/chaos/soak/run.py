@@ -44,13 +44,12 @@ SETTINGS = {
     "UPTILL_RATE_REPORT": "100000/minute",
 }
 REST_S = 60.0  # from the moment when everything runs again until every accepted report has ended
-_MUST_HAPPEN = ("kills", "reports succeeded")
+_MUST_HAPPEN = ("kills", "reports succeeded", "client file_loaded")
 _MUST_HAPPEN_IN_A_MINUTE = (
     "leases that ran out",
     "messages published again",
     "damaged parts",
     "client change_answered",
-    "client file_loaded",
     "days of facts",
     "weeks sealed",
     "weeks opened",
