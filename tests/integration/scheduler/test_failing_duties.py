@@ -196,7 +196,7 @@ def test_the_others_go_on(
             raise AssertionError(f"not done: {others - done()}") from error
         assert thread.is_alive()
         if broken not in {"", "publish"}:
-            wait_until(lambda: DUTIES_FAILED.labels(broken)._value.get(), "the duty that fails")
+            wait_until(DUTIES_FAILED.labels(broken)._value.get, "the duty that fails")
         if broken not in {"", "publish", "leases"}:
             assert broken not in done()
 
