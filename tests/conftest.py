@@ -40,8 +40,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the tests of whole installations, so that no xdist worker is left with a long one at the end."""
-    items.sort(key=lambda item: _LONGEST.isdisjoint(item.path.parts))
+    """Start with what takes long, so that no xdist worker is left with it at the end.
+
+    That is whole installations, then tests that stay together, and local stacks.
+    """
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folders = item.path.parts
+    if not _LONGEST.isdisjoint(folders):
+        return 0
+    return 1 if item.get_closest_marker("xdist_group") or "local" in folders else 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -84,6 +94,10 @@ def database_url(pytestconfig: pytest.Config, servers: Endpoints) -> Iterator[st
 @pytest.fixture
 def redis_url(servers: Endpoints) -> str:
     """An empty numbered database of the queue server; database 0 counts them."""
+    return _empty_queue(servers)
+
+
+def _empty_queue(servers: Endpoints) -> str:
     with redis.Redis.from_url(servers.redis_url) as counter:
         number = 1 + int(counter.incr("databases_given")) % (REDIS_DATABASES - 1)
     url = urlsplit(servers.redis_url)._replace(path=f"/{number}").geturl()
@@ -110,6 +124,18 @@ def bucket(s3: S3Client) -> Iterator[str]:
 @pytest.fixture
 def env(servers: Endpoints, database_url: str, redis_url: str, bucket: str) -> dict[str, str]:
     """All `UPTILL_*` settings for services started as processes; the API's port is free, its key may do everything."""
+    return _make_env(servers, database_url, redis_url, bucket)
+
+
+@pytest.fixture(scope="module")
+def shared_env(pytestconfig: pytest.Config, servers: Endpoints, s3: S3Client) -> Iterator[dict[str, str]]:
+    """The same for all tests of a module, which leave nothing behind that another one could see."""
+    template = migrated_template(pytestconfig.stash[_RUN], servers)
+    with fresh_database(servers, template=template) as database_url, fresh_bucket(s3) as bucket:
+        yield _make_env(servers, database_url, _empty_queue(servers), bucket)
+
+
+def _make_env(servers: Endpoints, database_url: str, redis_url: str, bucket: str) -> dict[str, str]:
     from shared.keys import create_key  # noqa: PLC0415 (only tests that start services need the module)
 
     with psycopg.connect(database_url) as conn:

@@ -1,9 +1,8 @@
 """Every service on its own against servers started by hand: the bytes do not depend on who computed them, or how often."""
 
-import os
 import signal
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -17,6 +16,10 @@ from uptill_client import UptillClient
 
 STORES, DAYS, BATCH_STORES = 400, 9, 20
 _REPORTS = 30
+_SESSIONS = "select from pg_stat_activity where application_name like 'uptill-worker %%/' || %s::text"
+_NOT_DONE = (
+    "select from report_batch where report_id = %s and batch_no = any(%s) and (state, attempt) <> ('done', 1)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +69,7 @@ def test_two_workers_share_a_report_and_a_killed_one_changes_nothing(
         assert _most_workers(conn) == 2
 
         with services.client() as client:
-            report_id, victim = _freeze_in_the_middle(conn, client, [first, second])
-            kill_group(victim, signal.SIGKILL)
+            report_id = _kill_in_the_middle(services, conn, client, [first, second])
             *_, ended = client.follow(report_id)
             assert ended.state == "succeeded"
             client.save(ended.files[0], tmp_path / "after-kill.csv")
@@ -87,29 +89,37 @@ def _most_workers(conn: psycopg.Connection) -> int:
     return int(most)
 
 
-def _freeze_in_the_middle(
-    conn: psycopg.Connection, client: UptillClient, workers: list[Process]
-) -> tuple[str, Process]:
-    """Trigger reports and freeze workers in turn until one stands still with a batch in its hands."""
-    for _ in range(50):
+def _kill_in_the_middle(
+    services: Services, conn: psycopg.Connection, client: UptillClient, workers: list[Process]
+) -> str:
+    """Trigger reports until a worker was killed with a batch in its hands. Return the id of that report."""
+    for _ in range(_REPORTS):
         report_id = client.create_report(force=True).id
         while not client.get_report(report_id).is_final:
-            for worker in workers:
+            for number, worker in enumerate(workers):
                 kill_group(worker, signal.SIGSTOP)
-                held = _held_by(conn, report_id, worker)
-                time.sleep(0.2)  # what it sent before it froze has arrived by then
-                if held & _held_by(conn, report_id, worker):
-                    return report_id, worker
-                kill_group(worker, signal.SIGCONT)
-    raise AssertionError("no worker was caught in the middle of a batch")
+                if not (held := _held_by(conn, report_id, worker)):
+                    kill_group(worker, signal.SIGCONT)
+                    continue
+                kill_group(worker, signal.SIGKILL)
+                wait_until(partial(_has_no_session, conn, worker.pid), "the end of its sessions")
+                if conn.execute(_NOT_DONE, [report_id, held]).rowcount:
+                    return report_id
+                workers[number] = services.worker()  # that one had sent its last COMMIT
+    raise AssertionError("no worker was killed in the middle of a batch")
 
 
-def _held_by(conn: psycopg.Connection, report_id: str, worker: Process) -> set[int]:
-    """The batches that a worker's processes hold; their names end in the process id."""
+def _has_no_session(conn: psycopg.Connection, pid: int) -> bool:
+    return not conn.execute(_SESSIONS, [pid]).rowcount
+
+
+def _held_by(conn: psycopg.Connection, report_id: str, worker: Process) -> list[int]:
+    """The batches that a worker holds; its name ends in the process id."""
     rows = conn.execute(
-        "select batch_no, worker from report_batch where report_id = %s and state = 'leased'", [report_id]
+        "select batch_no from report_batch where report_id = %s and state = 'leased' and worker like %s",
+        [report_id, f"%/{worker.pid}"],
     )
-    return {batch_no for batch_no, name in rows if os.getpgid(int(name.rsplit("/")[-1])) == worker.pid}
+    return [batch_no for (batch_no,) in rows]
 
 
 def test_a_report_accepted_without_redis_is_found_by_the_scheduler(

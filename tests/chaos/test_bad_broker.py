@@ -30,7 +30,7 @@ from tests.fixtures.reports import trigger
 from tests.fixtures.services import wait_until
 from tests.oracle.report import expected_csv
 
-STORES, BATCH_STORES, REPORTS = 40, 4, 8
+STORES, BATCH_STORES, REPORTS = 40, 4, 5
 REPUBLISH_S = 0.3
 _LOST_SHARE = 0.3
 

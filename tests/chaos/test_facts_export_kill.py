@@ -56,7 +56,7 @@ def test_a_worker_is_killed_at(name: str, seen: int, idle_services: Services) ->
         assert rows(storage) == OLD_ROWS
         finish(client)
         first.terminate()
-        first.wait(20)
+        first.wait(60)
         victim = services.worker(**armed(name, "kill"))
         job_id = client.export_facts().id
         wait_until(lambda: victim.poll() is not None, "the worker's end")

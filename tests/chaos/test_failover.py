@@ -31,7 +31,7 @@ def test_nothing_acknowledged_is_lost_when_a_standby_takes_over(
         with Services(settings, tmp_path) as services:
             running = start_services(services, settings)
             for number, how in enumerate((signal.SIGKILL, signal.SIGSTOP)):
-                with load(settings, tmp_path, first=number * _CALLS_A_ROUND):
+                with load(settings, tmp_path, first=number * _CALLS_A_ROUND, pause_s=0.1):
                     await_calls(tmp_path, more=3)
                     pair.fail(how)
                     await_calls(tmp_path, more=3)

@@ -20,7 +20,7 @@ def test_what_it_uploaded_is_never_used(
     services = idle_services
     services.scheduler()
     services.api(UPTILL_BATCH_STORES=str(STORES))  # one batch
-    first = services.worker(**armed("upload.after", "sleep:1"), UPTILL_LEASE_S="1")
+    first = services.worker(**armed("upload.after", "sleep:5"), UPTILL_LEASE_S="1")
     with services.client() as client:
         report_id = client.create_report(force=True).id
     wait_until(lambda: services.logged('"failpoint_hit"'), "the upload")

@@ -1,7 +1,6 @@
 """SIGKILL at seeded bytes of the talk with the database, then the same file again: nothing lost, nothing twice."""
 
 import random
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from shared.db.migrate import migrate
 from tests.fixtures.databases import fresh_database
 from tests.fixtures.ingest_figures import CHUNK_BYTES, Figures, figures, write_polls
 from tests.fixtures.proxy import PostgresProxy
-from tests.integration.ingest.command import COMMAND, environment, run_ingest
+from tests.integration.ingest.command import run_ingest, start_ingest
 from tests.integration.ingest.database import check_ledger
 
 ORDINARY, ALL = 8, 100
@@ -67,7 +66,7 @@ def test_a_killed_import_goes_on(servers: Endpoints, undisturbed: Undisturbed, s
     share = (seed % ORDINARY + random.Random(seed).random()) / ORDINARY  # every eighth of the way is hit
     with fresh_database(servers, template=undisturbed.template) as url:
         with PostgresProxy(url, stall_at=int(share * 0.99 * undisturbed.bytes_sent)) as proxy:
-            process = subprocess.Popen([*COMMAND, str(file)], env=environment(proxy.url, SMALL_CHUNKS))
+            process = start_ingest(proxy.url, str(file), env=SMALL_CHUNKS)
             try:
                 assert proxy.stalled.wait(60)
             finally:

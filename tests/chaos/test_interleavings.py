@@ -164,7 +164,7 @@ def outcome(conn: psycopg.Connection, report_id: UUID) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(40), pytest.param(range(40, 1100), marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
+    "seeds", [range(20), pytest.param(range(20, 1100), marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
 )
 def test_cancel_wins_or_loses_and_a_report_is_finished_once(database_url: str, seeds: range) -> None:
     load_fleet(
@@ -247,7 +247,7 @@ class Sharers:
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(30), pytest.param(range(30, 500), marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
+    "seeds", [range(15), pytest.param(range(15, 500), marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
 )
 def test_a_shared_report_is_canceled_only_when_nobody_wants_it(database_url: str, seeds: range) -> None:
     """Whoever has not withdrawn has a report that lives; one that all of its callers left is canceled."""

@@ -16,7 +16,7 @@ from tests.integration.ingest.database import check_ledger
 START = datetime(2024, 9, 2, tzinfo=UTC)
 CALL_POLLS = 100
 SENDERS = 6
-KILLS = 3
+KILLS = 2
 
 
 def call(sender: int, number: int) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-_SHORT, _LONG = 2, int(os.environ.get("POWER_LOSSES", "50"))
+_SHORT, _LONG = 1, int(os.environ.get("POWER_LOSSES", "50"))
 _A_LOSS_S = 40.0
 
 

@@ -86,11 +86,9 @@ def test_without_looking_reports_wait_until_redis_is_back(
 
 def test_a_worker_finishes_what_it_claimed(services: Services, queue: PrivateQueue) -> None:
     queue.start()
-    asleep = {"UPTILL_FAILPOINTS": "load.after=sleep:3", "UPTILL_FAILPOINTS_CONFIRM": CONFIRMATION}
+    asleep = {"UPTILL_FAILPOINTS": "load.after=sleep:5", "UPTILL_FAILPOINTS_CONFIRM": CONFIRMATION}
     services.worker(**BLIND, **asleep)
     report_id = trigger(services)
-    wait_until(lambda: services.logged('"failpoint_hit"'), "the worker to be in the middle of a batch")
-    queue.kill()
     with psycopg.connect(services.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
 
         def batches(state: str) -> set[int]:
@@ -100,6 +98,8 @@ def test_a_worker_finishes_what_it_claimed(services: Services, queue: PrivateQue
             )
             return {batch_no for (batch_no,) in rows}
 
+        wait_until(lambda: services.logged('"failpoint_hit"'), "the worker to be in the middle of a batch")
+        queue.kill()
         held = batches("leased")
         assert held
         wait_until(lambda: held <= batches("done"), "the batch to be done without Redis")

@@ -83,7 +83,7 @@ def test_a_worker_is_killed_while_it_seals_at(
     with services.client() as client:
         expected = report_bytes(client, newest, tmp_path)
         first.terminate()
-        first.wait(20)
+        first.wait(60)
         victim = services.worker(**armed(name, "kill"))
         job_id = start_seal(conn)
         wait_until(lambda: victim.poll() is not None, "the worker's end")
@@ -123,7 +123,7 @@ def test_a_worker_is_killed_while_it_opens_at(
     job_id = start_seal(conn)
     wait_until(lambda: has_ended(conn, job_id), "the job's end")
     first.terminate()
-    first.wait(20)
+    first.wait(60)
     victim = services.worker(**armed(name, "kill"))
     ((store_id,),) = conn.execute("select store_id from store order by 1 limit 1")
     late = newest - timedelta(days=3, microseconds=77)

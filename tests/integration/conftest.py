@@ -7,11 +7,8 @@ from fastapi.testclient import TestClient
 
 from services.api.main import create_app
 from services.worker.context import WorkerContext
-from services.worker.inputs import InputCache
-from shared.db.connect import make_pool
-from shared.reports.claim import LeaseTerms
 from shared.settings import Settings
-from shared.storage import make_storage
+from tests.fixtures.in_process import worker_context
 from tests.fixtures.logins import with_login
 
 
@@ -32,7 +29,5 @@ def api(settings: Settings) -> Iterator[TestClient]:
 
 @pytest.fixture
 def worker(settings: Settings) -> Iterator[WorkerContext]:
-    with make_pool(settings.database_url.get_secret_value(), application_name="test", max_size=2) as pool:
-        yield WorkerContext(
-            pool, make_storage(settings), LeaseTerms("test", 60, 5), lambda _: None, InputCache(1 << 27)
-        )
+    with worker_context(settings) as worker:
+        yield worker

@@ -25,6 +25,7 @@ from tests.integration.ingest.database import check_ledger
 
 _CALLS_A_LOSS: Final = 100_000  # numbers of calls, so that each has polls of its own
 _SHORTEST_S, _LONGEST_S = 0.3, 3.0
+_PAUSE_S: Final = 0.1  # of a caller between two calls: all that was acknowledged is made afterwards
 _MADE_WITHIN_S: Final = 120.0
 _SETTINGS: Final = {
     "UPTILL_BATCH_STORES": "500",
@@ -83,7 +84,7 @@ def lose_power(options: Options) -> Seen:
 
 @contextmanager
 def _load(stack: PrivateStack, directory: Path, *, first: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "tests.chaos.power.load", str(directory), str(first)]
+    command = [sys.executable, "-m", "tests.chaos.power.load", str(directory), str(first), f"{_PAUSE_S:g}"]
     with (directory / "load.log").open("ab") as log:
         caller = subprocess.Popen(command, env=service_environment(stack.settings), stdout=log, stderr=log)
         try:

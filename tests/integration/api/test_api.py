@@ -4,17 +4,18 @@ import csv
 import hashlib
 import io
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx2
 import psycopg
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from services.api.changes import ReportChanges
 from services.api.main import create_app
 from services.worker.compute_batch import compute_batch
 from services.worker.context import WorkerContext
@@ -25,6 +26,7 @@ from shared.reports.retention import expire_reports
 from shared.settings import Settings
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem, work
+from tests.fixtures.services import wait_until
 
 NOW = datetime(2024, 10, 14, 18, tzinfo=UTC)
 FLEET = {
@@ -131,7 +133,8 @@ def test_events_show_progress_until_the_end(
     states: list[tuple[str, int]] = []
     with ThreadPoolExecutor(1) as threads:
         events = threads.submit(lambda: api.get(f"/v1/reports/{report_id}/events"))
-        time.sleep(0.5)  # let the stream begin before the work does
+        changes: ReportChanges = cast(FastAPI, api.app).state.context.changes
+        wait_until(lambda: report_id in changes._waiters, "the stream, before the work begins")
         work(worker, report_id)
         answer = events.result(60)
     assert answer.headers["content-type"].startswith("text/event-stream")

@@ -23,7 +23,7 @@ from tests.fixtures.private_queue import PrivateQueue
 from tests.fixtures.proxy import PostgresProxy
 from tests.fixtures.services import wait_until
 
-NEVER_S = 10.0
+NEVER_S = 30.0
 
 
 @pytest.fixture

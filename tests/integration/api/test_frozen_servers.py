@@ -35,7 +35,7 @@ from tests.integration.api.test_api import FLEET
 from tests.integration.ingest.service import ingest_service
 
 CALLERS = 10
-SOON_S = 8.0  # promised: 1 s on a machine with nothing else to do
+SOON_S = 12.0  # promised: 1 s on a machine with nothing else to do
 REFUSED_WITHIN_S = 25.0
 POLL = {"observations": [{"store_id": "a", "status": "active", "observed_at": "2024-10-14T18:00:00Z"}]}
 

@@ -37,25 +37,35 @@ SWAGGER = dict(
 _JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture
-def settings(env: dict[str, str], tmp_path: Path) -> Settings:
-    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
-    given = {"spool_dir": str(tmp_path), "allowed_hosts": "*.stores.example, testserver"}
+@pytest.fixture(scope="module")
+def settings(shared_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in shared_env.items()}
+    given = {
+        "spool_dir": str(tmp_path_factory.mktemp("spool")),
+        "allowed_hosts": "*.stores.example, testserver",
+    }
     return Settings.model_validate({**values, **given, "cors_origins": "https://board.example"})
 
 
-@pytest.fixture(params=[create_api, create_ingest], ids=["api", "ingest"])
-def service(request: pytest.FixtureRequest, settings: Settings) -> Iterator[TestClient]:
-    app: FastAPI = request.param(settings)
+@pytest.fixture(params=["api", "ingest"])
+def service(request: pytest.FixtureRequest) -> TestClient:
+    client: TestClient = request.getfixturevalue(request.param)
+    return client
+
+
+@pytest.fixture(scope="module")
+def api(settings: Settings) -> Iterator[TestClient]:
+    yield from _client(create_api(settings), settings)
+
+
+@pytest.fixture(scope="module")
+def ingest(settings: Settings) -> Iterator[TestClient]:
+    yield from _client(create_ingest(settings), settings)
+
+
+def _client(app: FastAPI, settings: Settings) -> Iterator[TestClient]:
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
     with TestClient(app, headers=headers, raise_server_exceptions=False) as client:
-        yield client
-
-
-@pytest.fixture
-def api(settings: Settings) -> Iterator[TestClient]:
-    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
-    with TestClient(create_api(settings), headers=headers, raise_server_exceptions=False) as client:
         yield client
 
 

@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,25 +17,27 @@ _JSON = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 _POLL = {"store_id": "a", "status": "active", "observed_at": "2024-10-14T10:00:00Z"}
 
 
-@pytest.fixture
-def settings(env: dict[str, str], tmp_path: Path) -> Settings:
-    values = {name.removeprefix("UPTILL_").lower(): value for name, value in env.items()}
+@pytest.fixture(scope="module")
+def settings(shared_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in shared_env.items()}
+    spool = str(tmp_path_factory.mktemp("spool"))
     return Settings.model_validate(
-        {**values, "spool_dir": str(tmp_path), "allowed_hosts": "testserver,reports.example"}
+        {**values, "spool_dir": spool, "allowed_hosts": "testserver,reports.example"}
     )
 
 
-@pytest.fixture(params=[create_api, create_ingest], ids=["api", "ingest"])
-def service(request: pytest.FixtureRequest, settings: Settings) -> Iterator[TestClient]:
-    yield from _client(request.param(settings), settings)
+@pytest.fixture(params=["api", "ingest"])
+def service(request: pytest.FixtureRequest) -> TestClient:
+    client: TestClient = request.getfixturevalue(request.param)
+    return client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def api(settings: Settings) -> Iterator[TestClient]:
     yield from _client(create_api(settings), settings)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ingest(settings: Settings) -> Iterator[TestClient]:
     yield from _client(create_ingest(settings), settings)
 
@@ -61,11 +62,13 @@ class TestHead:
             assert (asked.status_code, asked.content) == (200, b""), path
         assert api.head("/v1/reports", headers={"Authorization": "Bearer x"}).status_code == 401
 
-    def test_it_accepts_no_report(self, api: TestClient, database_url: str) -> None:
-        refused = api.head("/trigger_report")
-        assert refused.status_code == 405
-        with psycopg.connect(database_url) as conn:
-            assert conn.execute("select count(*) from report").fetchone() == (0,)
+    def test_it_accepts_no_report(self, api: TestClient, settings: Settings) -> None:
+        reports = "select count(*) from report"
+        with psycopg.connect(settings.database_url.get_secret_value(), autocommit=True) as conn:
+            before = conn.execute(reports).fetchone()
+            refused = api.head("/trigger_report")
+            assert refused.status_code == 405
+            assert conn.execute(reports).fetchone() == before
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])

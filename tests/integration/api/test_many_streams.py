@@ -1,6 +1,7 @@
 """Many event streams of one key cost little: they share looks at the key, and changes in quick succession are one event."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +47,10 @@ def test_calls_of_one_key_share_a_look_at_it(database_url: str) -> None:
             await holding.execute("lock table api_key in access exclusive mode")
             calls = [asyncio.create_task(ring.live_key(key)) for _ in range(50)]
             calls[0].cancel()  # whoever leaves takes nobody along
-            await asyncio.sleep(1.0)
-            async with await psycopg.AsyncConnection.connect(database_url) as beside:
+            async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as beside:
+                while await (await beside.execute(_WAITING)).fetchone() == (0,):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.3)  # others would have come by now
                 assert await (await beside.execute(_WAITING)).fetchone() == (1,)
             await holding.rollback()
             found = await asyncio.gather(*calls[1:])
@@ -63,15 +66,19 @@ def test_changes_in_quick_succession_are_one_event(services: Services, env: Mapp
     report_id = trigger(url, batch_stores=1).report_id
     services.api()
     address = f"{env['UPTILL_API_URL']}/v1/reports/{report_id}/events"
+    all_are_there = threading.Barrier(_STREAMS + 1, timeout=60)
 
     def follow(_: int) -> list[str]:
         headers = {"X-API-Key": env["UPTILL_API_KEY"]}
         with httpx2.Client(headers=headers, timeout=60) as http, http.stream("GET", address) as stream:
-            return [line for line in stream.iter_lines() if line.startswith("event: ")]
+            events = (line for line in stream.iter_lines() if line.startswith("event: "))
+            first = next(events)
+            all_are_there.wait()
+            return [first, *events]
 
     with ThreadPoolExecutor(_STREAMS) as threads, psycopg.connect(url, autocommit=True) as conn:
         following = [threads.submit(follow, number) for number in range(_STREAMS)]
-        time.sleep(3.0)  # until all of them are there
+        all_are_there.wait()
         conn.execute("update report set state = 'running' where id = %s", [report_id])
         began_s = time.monotonic()
         for number in range(_CHANGES):

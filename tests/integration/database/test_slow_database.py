@@ -19,7 +19,7 @@ from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.reports import trigger
 from tests.fixtures.services import wait_until
 
-LEASE_S = 3.0
+LEASE_S = 5.0
 _BATCH = "select state, attempt, burnt from report_batch"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import psycopg
@@ -13,13 +14,16 @@ from psycopg.types.json import Jsonb
 from services.api.use_cases import read_facts, series
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.http.write_live import LiveWriter
+from services.local.servers import Endpoints
 from services.worker.context import WorkerContext
 from shared.clock import to_us
 from shared.db.connect import connect
 from shared.facts.holding import FEW_STORES
 from shared.keys import create_key
+from shared.settings import Settings
+from tests.fixtures.databases import fresh_database
 from tests.fixtures.fleet import Store, load_fleet
-from tests.fixtures.in_process import problem
+from tests.fixtures.in_process import problem, worker_context
 from tests.integration.facts.test_facts_walk import build
 
 NOON = datetime(2024, 10, 31, 12, tzinfo=UTC)
@@ -41,16 +45,32 @@ _SUMS = (
 )
 
 
-@pytest.fixture(params=[FEW_STORES, 0], ids=["few stores", "packed"])
-def conn(
-    database_url: str, worker: WorkerContext, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[psycopg.Connection]:
-    monkeypatch.setattr(read_facts, "FEW_STORES", request.param)
-    load_fleet(database_url, FLEET)
-    with psycopg.connect(database_url, autocommit=True) as conn:
+@pytest.fixture(scope="module")
+def template(shared_env: dict[str, str]) -> str:
+    """The name of a database with the facts of the fleet, which each test has a copy of."""
+    url = shared_env["UPTILL_DATABASE_URL"]
+    load_fleet(url, FLEET)
+    with psycopg.connect(url) as conn:
         for store_id, labels in LABELS.items():
             conn.execute("update store set labels = %s where store_id = %s", [Jsonb(labels), store_id])
-        build(database_url, worker, FIRST, LAST)
+    values = {name.removeprefix("UPTILL_").lower(): value for name, value in shared_env.items()}
+    with worker_context(Settings.model_validate({**values, "batch_stores": 2})) as worker:
+        build(url, worker, FIRST, LAST)
+    return urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def database_url(servers: Endpoints, template: str) -> Iterator[str]:
+    with fresh_database(servers, template=template) as url:
+        yield url
+
+
+@pytest.fixture(params=[FEW_STORES, 0], ids=["few stores", "packed"])
+def conn(
+    database_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[psycopg.Connection]:
+    monkeypatch.setattr(read_facts, "FEW_STORES", request.param)
+    with psycopg.connect(database_url, autocommit=True) as conn:
         yield conn
 
 
@@ -244,19 +264,13 @@ def test_a_key_sees_its_stores_only(api: TestClient, conn: psycopg.Connection, d
         ({"window": "previous_day", "group": "label:"}, "query.group", "invalid label name"),
     ],
 )
-def test_refusals(
-    api: TestClient, conn: psycopg.Connection, query: dict[str, str], field: str, says: str
-) -> None:
-    del conn
+def test_refusals(api: TestClient, query: dict[str, str], field: str, says: str) -> None:
     refused = problem(api.get("/v1/series", params=query), 422, "invalid_request")
     assert refused["field"] == field
     assert says in refused["detail"]
 
 
-def test_more_groups_than_a_call_may_have(
-    api: TestClient, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del conn
+def test_more_groups_than_a_call_may_have(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(series, "MAX_GROUPS", 2)
     refused = problem(
         api.get("/v1/series", params={"window": "previous_day", "group": "label:region"}),
@@ -267,7 +281,9 @@ def test_more_groups_than_a_call_may_have(
 
 
 def test_without_polls_a_window_has_no_dates(api: TestClient, database_url: str) -> None:
-    del database_url
+    with psycopg.connect(database_url) as conn:
+        conn.execute("truncate store cascade")
+        conn.execute("update ledger_head set latest_observed_at = null")
     refused = problem(api.get("/v1/series", params={"window": "previous_day"}), 422, "invalid_request")
     assert "give first_day and last_day" in refused["detail"]
     assert ask(api, first_day="2024-10-01", last_day="2024-10-02")["rows"] == []

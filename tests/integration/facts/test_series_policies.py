@@ -13,9 +13,9 @@ from services.worker.context import WorkerContext
 from shared.facts.jobs import FactsRequest, trigger_facts
 from shared.reports.acceptance import BatchTerms
 from tests.fixtures.in_process import problem
-from tests.integration.facts.test_series import FIRST, LAST, ask, conn, poll_late
+from tests.integration.facts.test_series import FIRST, LAST, ask, conn, database_url, poll_late, template
 
-__all__ = ["conn"]
+__all__ = ["conn", "database_url", "template"]
 WINDOW = {"window": "month_of:2024-09"}
 CHANGES = ("up_us", "down_us", "unknown_us", "outages")
 

@@ -1,7 +1,6 @@
 """An archive that the command loads becomes the same imports as an uploaded one: members, counts, end, repetition."""
 
 import io
-import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from psycopg.rows import dict_row
 
 from tests.fixtures.ingest_figures import CHUNK_BYTES, write_polls
 from tests.fixtures.proxy import PostgresProxy
-from tests.integration.ingest.command import COMMAND, environment, run_ingest
+from tests.integration.ingest.command import run_ingest, start_ingest
 from tests.integration.ingest.database import check_ledger
 from tests.integration.ingest.service import ended, ingest_service
 
@@ -99,8 +98,7 @@ def test_a_killed_command_resumes_the_same_archive(database_url: str, tmp_path: 
     members = {**SET, "a_polls.csv": (tmp_path / "polls.csv").read_bytes()}
     write_zip(tmp_path / "set.zip", members)
     with PostgresProxy(database_url, stall_at=int(share * 160_000)) as proxy:
-        command = [*COMMAND, str(tmp_path / "set.zip")]
-        process = subprocess.Popen(command, env=environment(proxy.url, small_chunks))
+        process = start_ingest(proxy.url, str(tmp_path / "set.zip"), env=small_chunks)
         assert proxy.stalled.wait(60)
         process.kill()
         process.wait()
@@ -118,7 +116,7 @@ def test_a_different_archive_with_the_name_of_an_interrupted_one_is_new(
 ) -> None:
     write_zip(tmp_path / "set.zip", SET)
     with PostgresProxy(database_url, stall_at=12_000) as proxy:
-        process = subprocess.Popen([*COMMAND, str(tmp_path / "set.zip")], env=environment(proxy.url))
+        process = start_ingest(proxy.url, str(tmp_path / "set.zip"))
         assert proxy.stalled.wait(60)
         process.kill()
         process.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.integration.ingest.command import COMMAND, environment, run_ingest
+from tests.integration.ingest.command import COLD, environment, run_ingest
 from tests.integration.ingest.database import POLLS_HEADER
 
 
@@ -81,7 +81,7 @@ def test_memory_does_not_grow_with_the_file(database_url: str, tmp_path: Path) -
                 for row in range(rows)
             )
         env = environment(database_url, {"UPTILL_CHUNK_BYTES": str(1 << 20)})
-        process = subprocess.Popen([*COMMAND, str(file)], env=env, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([*COLD, str(file)], env=env, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0

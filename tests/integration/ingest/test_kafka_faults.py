@@ -183,7 +183,7 @@ def test_the_process_counts_what_it_does_and_ends_when_asked(
         wait_until(lambda: scrape(ports["metrics"]).get(written) == 10, "the count")
         shown = scrape(ports["metrics"])
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert shown["uptill_kafka_rows_rejected_total", frozenset()] == 1
     assert shown["uptill_kafka_lag_messages", frozenset()] == 0
     assert shown["uptill_kafka_partitions_total", frozenset({("change", "assigned")})] == 2
@@ -194,5 +194,5 @@ def test_settings_that_cannot_be_used_end_the_process_with_the_reason(
     env: dict[str, str], tmp_path: Path
 ) -> None:
     with Services(env, tmp_path) as services:
-        assert services.start("services.ingest.kafka").wait(20) == 1
+        assert services.start("services.ingest.kafka").wait(60) == 1
         assert services.logged("UPTILL_KAFKA_BROKERS, UPTILL_KAFKA_TOPICS are not set")

@@ -167,7 +167,7 @@ def test_two_processes_with_the_same_file(database_url: str, polls: Path) -> Non
     begin = Barrier(2)
 
     def load_with_the_other(_: int) -> ImportResult:
-        begin.wait(10)
+        begin.wait(60)
         return load_file(database_url, polls)
 
     with ThreadPoolExecutor(2) as threads:

@@ -3,7 +3,6 @@
 import gzip
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,16 +13,19 @@ import pytest
 from types_boto3_s3 import S3Client
 
 from tests.fixtures.local_stack import eventually
-from tests.integration.ingest.command import COMMAND, environment, run_ingest
+from tests.fixtures.warm_start import Process
+from tests.integration.ingest.command import run_ingest, start_ingest
 
 HEADER = "store_id,status,timestamp_utc\n"
+_ROWS = 100_000
+_SMALL_CHUNKS = {"UPTILL_CHUNK_BYTES": "16384"}  # 270 commits: the load is not done before it is ended
 ROW = "{store},active,2024-10-14 12:00:00 UTC\n"
 
 
 class Watching:
     """Start `uptill ingest --watch`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+    def __init__(self, process: Process, output: Path) -> None:
         self._process = process
         self._output = output
 
@@ -45,10 +47,7 @@ class Watching:
 def watching(
     database_url: str, path: str, output: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Watching]:
-    with output.open("wb") as log:
-        process = subprocess.Popen(
-            [*COMMAND, "--watch", path], env=environment(database_url, env), stdout=log, stderr=log
-        )
+    process = start_ingest(database_url, "--watch", path, env=env, output=output)
     watcher = Watching(process, output)
     try:
         eventually(lambda: process.poll() is not None or bool(watcher.events("watching")))
@@ -153,24 +152,24 @@ def test_a_load_stops_after_a_chunk_and_resumes_later(database_url: str, tmp_pat
         big.writelines(
             f"store-{row % 97},active,2024-09-{1 + row % 28:02} {row // 28 % 24:02}:{row // 672 % 60:02}:"
             f"{row // 40_320 % 60:02}.{row:06} UTC\n"
-            for row in range(600_000)
+            for row in range(_ROWS)
         )
     with (
-        watching(database_url, str(folder), tmp_path / "first.log") as watcher,
+        watching(database_url, str(folder), tmp_path / "first.log", _SMALL_CHUNKS) as watcher,
         psycopg.connect(database_url, autocommit=True) as conn,
     ):
         eventually(lambda: conn.execute("select from import_chunk").rowcount > 0)
         assert watcher.end() == 0
         assert watcher.imported() == []
         ((accepted, state),) = conn.execute("select accepted, state from import").fetchall()
-        assert 0 < accepted < 600_000
+        assert 0 < accepted < _ROWS
         assert state == "failed"
     with watching(database_url, str(folder), tmp_path / "second.log") as watcher:
         eventually(lambda: watcher.imported() == ["big.csv"])
-        assert watcher.events("imported")[0]["accepted"] == 600_000
+        assert watcher.events("imported")[0]["accepted"] == _ROWS
         assert watcher.end() == 0
     with psycopg.connect(database_url) as conn:
-        assert conn.execute("select count(*), sum(accepted) from import").fetchall() == [(1, 600_000)]
+        assert conn.execute("select count(*), sum(accepted) from import").fetchall() == [(1, _ROWS)]
 
 
 @pytest.mark.parametrize("paths", [["a.csv"], ["-"], [".", "."], ["s3://bucket/key.csv"]])

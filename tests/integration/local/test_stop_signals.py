@@ -36,6 +36,6 @@ def test_one_signal_is_enough_while_threads_start_threads(number: signal.Signals
             process.stdout.readline()
             process.send_signal(number)
             try:
-                assert process.wait(30) == 0
+                assert process.wait(60) == 0
             finally:
                 process.kill()

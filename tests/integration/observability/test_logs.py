@@ -19,6 +19,10 @@ def lines(folder: Path, service: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.split("\n") if line]
 
 
+def count(folder: Path, text: str) -> int:
+    return sum(path.read_text().count(text) for path in folder.glob("*.log"))
+
+
 def test_one_report_s_lines_carry_its_ids_on_every_hop(env: dict[str, str], tmp_path: Path) -> None:
     polls = tmp_path / "polls.csv"
     polls.write_text(
@@ -39,6 +43,9 @@ def test_one_report_s_lines_carry_its_ids_on_every_hop(env: dict[str, str], tmp_
         forged = httpx2.get(f"{url}/v1/reports/%0A%7B%22event%22", headers=key | {"X-Request-Id": "bad id"})
         assert forged.headers["X-Request-Id"] not in ("bad id", "")
         httpx2.get(f"{url}/nowhere", headers=key)
+        # A line is written beside what it tells of.
+        wait_until(lambda: services.logged('"route": "none"'), "the line of the last call")
+        wait_until(lambda: count(tmp_path, '"batch_done"') == 2, "the worker's lines")
 
     (request,) = [
         line
@@ -73,8 +80,11 @@ def test_the_old_call_s_line_and_the_worker_s_name_one_report(
         services.api()
         services.worker()
         made = httpx2.request(method, f"{env['UPTILL_API_URL']}/trigger_report", headers=headers)
+        report_id = made.json()["report_id"]
         wait_until(lambda: services.logged("report_succeeded"), "the end of the report")
-    ids = {"report_id": made.json()["report_id"], "request_id": REQUEST_ID}.items()
+        wait_until(lambda: services.logged('"batch_done"'), "the worker's other line")
+        wait_until(lambda: services.logged('"route": "/trigger_report"'), "the line of the call")
+    ids = {"report_id": report_id, "request_id": REQUEST_ID}.items()
     (request,) = [line for line in lines(tmp_path, "services.api") if ids <= line.items()]
     assert (request["event"], request["route"], request["method"]) == ("request", "/trigger_report", method)
     worked = [line["event"] for line in lines(tmp_path, "services.worker") if ids <= line.items()]

@@ -81,7 +81,7 @@ def test_the_counters_of_a_master_that_ended_are_removed(services: Services, por
     first = services.api(PROCESSES, **on_port(port))
     (folder,) = base.iterdir()
     first.terminate()
-    first.wait(30)
+    first.wait(60)
     second = services.api(PROCESSES, **on_port(port))
     assert [path.name.partition("-")[0] for path in base.iterdir()] == [str(second.pid)]
     assert not folder.exists()

@@ -51,7 +51,14 @@ def test_one_trace_from_the_caller_to_the_object_store(
         with services.client() as client:
             *_, ended = client.follow(made["id"])
             assert ended.state == "succeeded"
-        wait_until(lambda: collected.named("finalise") and len(collected.named("batch")) == 2, "the spans")
+        wait_until(
+            lambda: (
+                collected.named("finalise")
+                and len(collected.named("batch")) == 2
+                and any(one.parent_id == CALLERS_SPAN for one in collected.spans)
+            ),
+            "the spans",
+        )
     spans = [one for one in collected.spans if one.trace_id == TRACE_ID]
     (request,) = [one for one in spans if one.parent_id == CALLERS_SPAN]
     assert (request.service, request.name) == ("uptill-api", "POST /v1/reports")

@@ -38,7 +38,7 @@ def test_it_computes_a_report_and_stops_when_asked(
         report = client.create_report(force=True)
     await_success(services, report.id, fleet.expected, tmp_path)
     command.terminate()
-    assert command.wait(30) == 0
+    assert command.wait(60) == 0
     assert services.logged('"worker_stopped"')
 
 
@@ -55,7 +55,7 @@ def test_a_stop_gives_back_what_is_in_hand(services: Services, env: dict[str, st
         client.create_report(force=True)
     wait_until(lambda: services.logged('"failpoint_hit"'), "a batch in hand")
     command.terminate()
-    assert command.wait(30) == 0
+    assert command.wait(60) == 0
     assert services.logged('"leases_given_back"')
     with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
         batches = set(conn.execute("select state, burnt from report_batch where state <> 'done'"))

@@ -149,7 +149,7 @@ class TestClaim:
 
         def contender(number: int) -> bool:
             with psycopg.connect(database_url) as connection:
-                barrier.wait(10)
+                barrier.wait(60)
                 return claim_batch(connection, report_id, 0, replace(TERMS, worker=f"w{number}")) is not None
 
         with ThreadPoolExecutor(8) as threads:
@@ -282,7 +282,7 @@ class TestFinalise:
 
         def worker(lease: BatchLease) -> Completion:
             with psycopg.connect(database_url) as connection:
-                barrier.wait(10)
+                barrier.wait(60)
                 return complete(connection, lease)
 
         with ThreadPoolExecutor(batches) as threads:

@@ -60,13 +60,13 @@ def test_a_frozen_client_holds_the_writers_lock_no_longer(
         wait_until(lambda: ended(database_url, client), "the end of the frozen session")
     finally:
         duty.stop(10)
-    with psycopg.connect(database_url, options="-c statement_timeout=5s") as other:
+    with psycopg.connect(database_url, options="-c statement_timeout=20s") as other:
         other.execute(_INGEST["lock_writers"])
 
 
 def test_a_slow_client_goes_on(pool: ConnectionPool, client: psycopg.Connection) -> None:
     client.execute("create temp table incoming (value text)")
-    duty = FrozenClients(pool, dict.fromkeys(PATIENCE_S, 1.0))
+    duty = FrozenClients(pool, dict.fromkeys(PATIENCE_S, 3.0))
     duty.start()
     try:
         with client.cursor().copy("copy incoming from stdin") as copy:
