@@ -110,7 +110,9 @@ def run_hook_rounds(
         key = create_key(conn, name="bench", scopes=["admin"])
     done = []
     with ExitStack() as stack:
-        running = [stack.enter_context(running_service(database_url, folder / f"{n}")) for n in range(services)]
+        running = [
+            stack.enter_context(running_service(database_url, folder / f"{n}")) for n in range(services)
+        ]
         load = HookLoad([one.port for one in running], _put_hook(running[0].port, key))
         load.run(2.0, None)
         programs = {"Postgres": _find_postgres(database_url)}

@@ -12,7 +12,6 @@ from structlog.contextvars import get_contextvars
 
 from shared.redact import redacted
 
-
 _service: Final = {"service": ""}  # whose lines these are
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -90,8 +89,11 @@ def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[Trac
 
 def _note_request(path: str, method: str, route: str, status: int, seconds: float) -> None:
     REQUEST_DURATION.labels(route, method, f"{status // 100}xx").observe(seconds)
-    say = partial(_log.debug, "request") if path in _ASKED_BY_MACHINES else log_request
-    say(method=method, route=route, path=path, status=int(status), duration_ms=round(seconds * 1000, 1))
+    line = {"method": method, "route": route, "path": path, "status": int(status)}
+    if path in _ASKED_BY_MACHINES:
+        _log.debug("request", **line, duration_ms=round(seconds * 1000, 1))
+    else:
+        log_request(**line, duration_ms=round(seconds * 1000, 1))
 
 
 def _name_route(scope: MutableMapping[str, Any]) -> tuple[str, str]:

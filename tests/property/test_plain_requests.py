@@ -77,7 +77,11 @@ def test_a_usual_call_is_taken() -> None:
     data = written([*USUAL, (b"Content-Length", b"2")], b"{}", b"POST /v1/hooks/a?b=c HTTP/1.1")
     found = read_plain(data)
     assert found is not None
-    assert (found.target, found.body, found.headers[-1]) == (b"/v1/hooks/a?b=c", b"{}", (b"content-length", b"2"))
+    assert (found.target, found.body, found.headers[-1]) == (
+        b"/v1/hooks/a?b=c",
+        b"{}",
+        (b"content-length", b"2"),
+    )
 
 
 @pytest.mark.parametrize(

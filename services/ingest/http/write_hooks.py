@@ -22,7 +22,7 @@ from shared.metrics.registry import HOOK_ITEMS
 
 MAX_KEPT: Final = 10_000  # rejected items of a hook and day; further ones are only counted in the metrics
 _FORGOTTEN_AT_ONCE: Final = 1000
-_FORGET_EVERY_S: Final = 1.0
+FORGET_EVERY_S: Final = 1.0
 _SQL = queries("hooks")
 
 
@@ -91,7 +91,7 @@ class HookTable:
         given = {"ids": list(keep_s), "keep_s": list(keep_s.values())}
         fresh = {message for (message,) in self._conn.execute(_SQL["remember_messages"], given)}
         self._remembered += len(keep_s)
-        if time.monotonic() - self._forgot_s > _FORGET_EVERY_S:
+        if time.monotonic() - self._forgot_s > FORGET_EVERY_S:
             self._conn.execute(_SQL["forget_messages"], {"most": _FORGOTTEN_AT_ONCE + 2 * self._remembered})
             self._forgot_s, self._remembered = time.monotonic(), 0
         return fresh

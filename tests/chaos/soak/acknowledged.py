@@ -9,9 +9,7 @@ import psycopg
 from tests.oracle.report import instant_us
 
 _ANSWERS = {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}
-_AGAIN = (
-    "select source, duplicate, corrected from import where origin in ('live', 'kafka') and duplicate + corrected > 0"
-)
+_AGAIN = "select source, duplicate, corrected from import where origin in ('live', 'kafka') and duplicate + corrected > 0"
 
 
 def check_acknowledged(

@@ -66,9 +66,7 @@ def send_messages(cluster: KafkaCluster, consumer: Consumer, directory: Path, se
     while not ending.has_come():
         number += 1
         at = LIVE_FROM + timedelta(seconds=number, microseconds=2)  # no file and no call has such an instant
-        polls: Sequence[Mapping[str, str]] = [
-            draw_poll(draw, store, at) for store in draw.sample(stores, 5)
-        ]
+        polls: Sequence[Mapping[str, str]] = [draw_poll(draw, store, at) for store in draw.sample(stores, 5)]
         cluster.produce(_TOPIC, [json.dumps(polls).encode()])
         journal.write("produced", polls=polls)
         if draw.random() < _KILLED_SHARE:

@@ -143,9 +143,7 @@ def test_a_hook_with_many_bad_items_leaves_room_for_others(
 ) -> None:
     monkeypatch.setattr(write_hooks, "MAX_KEPT", 3)
     for name in ("pos", "till"):
-        put(
-            hook_service, name, mapping={**MAPPING, "each": "/events"}, signature=BY_TOKEN, secret=TOKEN
-        )
+        put(hook_service, name, mapping={**MAPPING, "each": "/events"}, signature=BY_TOKEN, secret=TOKEN)
     for _ in range(2):
         bad = {"events": [item("x"), item("y")]}
         assert counts(by_token(hook_service, bad)) == (0, 0, 0, 2, 0)

@@ -98,7 +98,10 @@ def test_a_dry_run_says_where_an_unknown_status_belongs(hook_service: TestClient
         ({"signature": {**BY_TOKEN, "tolerance_s": 5}, "secret": TOKEN}, "body.signature.tolerance_s"),
         ({"signature": {"scheme": "api_key", "prefix": "x"}}, "body.signature.prefix"),
         ({"signature": {"scheme": "hmac", "header": "a", "tolerance_s": 5}}, "body.signature.tolerance_s"),
-        ({"signature": {"scheme": "hmac", "header": "a", "timestamp_unit": "ms"}}, "body.signature.timestamp_unit"),
+        (
+            {"signature": {"scheme": "hmac", "header": "a", "timestamp_unit": "ms"}},
+            "body.signature.timestamp_unit",
+        ),
         ({"preset": "nothing"}, "body.preset"),
         ({"secret": "short"}, "body.secret"),
         ({"secret": "not-a-standard-secret"}, "body.secret"),
