@@ -13,6 +13,7 @@ from structlog.contextvars import get_contextvars
 from shared.redact import redacted
 
 _service: Final = {"service": ""}  # whose lines these are
+_encode: Final = json.JSONEncoder(default=str).encode
 
 
 def log_request(**values: str | float) -> None:
@@ -31,7 +32,7 @@ def log_request(**values: str | float) -> None:
     with suppress(
         OSError, ValueError
     ):  # a full disk, or a closed stream: the request is answered all the same
-        sys.stderr.write(redacted(json.dumps(line, default=str)) + "\n")
+        sys.stderr.write(redacted(_encode(line)) + "\n")
 
 
 def configure_logging(service: str, level: str) -> None:

@@ -72,9 +72,7 @@ def by_files(env: Mapping[str, str], folder: Path) -> None:
 
 def by_http(service: TestClient) -> None:
     """An upload, a call with live polls, and a call of a hook."""
-    upload = ended(
-        service, service.post("/v1/imports", content=table("upload"), params={"name": "up.csv"})
-    )
+    upload = ended(service, service.post("/v1/imports", content=table("upload"), params={"name": "up.csv"}))
     assert (upload["counts"]["accepted"], upload["counts"]["duplicate"]) == (1, 1)
     answer = service.post("/v1/observations", json={"observations": bring("call")})
     assert answer.json() == {"accepted": 1, "duplicate": 1, "corrected": 0}
