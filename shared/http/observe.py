@@ -89,7 +89,12 @@ def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[Trac
 
 def _note_request(path: str, method: str, route: str, status: int, seconds: float) -> None:
     REQUEST_DURATION.labels(route, method, f"{status // 100}xx").observe(seconds)
-    line = {"method": method, "route": route, "path": path, "status": int(status)}
+    line: dict[str, str | float] = {
+        "method": method,
+        "route": route,
+        "path": path,
+        "status": int(status),
+    }
     if path in _ASKED_BY_MACHINES:
         _log.debug("request", **line, duration_ms=round(seconds * 1000, 1))
     else:

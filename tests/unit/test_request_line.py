@@ -6,14 +6,14 @@ import logging
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import structlog
 
 from shared.telemetry import configure_logging, log_request
 
-VALUES: Final = {
+VALUES: Final[dict[str, Any]] = {
     "method": "POST", "route": "/v1/hooks/{hook}", "path": "/v1/caf\u00e9 upt_abcdefgh_ABCDEFGHIJ", "status": 200, "duration_ms": 1.5,
 }  # fmt: skip
 
