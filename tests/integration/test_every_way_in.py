@@ -133,7 +133,7 @@ def test_every_way_in_leads_to_one_timeline(
     sent = [poll_of(way) for way in WAYS]
     window = {"from": "2024-10-14T13:00:00Z", "to": sent[-1]["observed_at"]}
     shown = api.get(f"/v1/stores/{STORE}/timeline", params=window).json()
-    assert [(instant_us(poll["observed_at"]), poll["status"]) for poll in shown["polls"]] == [
+    assert [(instant_us(poll["at"]), poll["status"]) for poll in shown["polls"]] == [
         (instant_us(poll["observed_at"]), poll["status"]) for poll in sent
     ]
     assert {segment["reason"] for segment in shown["segments"] if segment["state"] == "down"} == {"busy"}

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import psycopg
 
-from tests.chaos.soak.adjustments import DeliveredAdjustments
+from tests.chaos.soak.adjustments import DeliveredAdjustments, read_changes
 from tests.chaos.soak.changes import EVERY_STORE
 from tests.oracle.accounting import EPOCH, HoursRow, Poll
 from tests.oracle.calendars import account_terms
@@ -106,6 +106,16 @@ class Truth:
         self._stores: dict[str, _Store] = defaultdict(lambda: _Store({}, {}))
         self._lines: dict[tuple[Any, ...], bytes] = {}
         self._outages: dict[tuple[Any, ...], dict[str, list[Outage]]] = {}
+
+    @classmethod
+    def of_records(cls, conn: psycopg.Connection, late: Sequence[Mapping[str, Any]]) -> Self:
+        """Begin with what the clients wrote down and with the commits in the ledger."""
+        sent = {
+            source: [record["polls"] for record in late if record["what"] == what]
+            for source, what in (("live", "called"), ("kafka:uptill", "produced"))
+        }
+        changes = [record for record in late if record["what"] == "changing"]
+        return cls(read_commits(conn), sent, DeliveredAdjustments(read_changes(conn), changes))
 
     def advance(self, cut: int) -> None:
         """Bring in all that was committed up to this ledger number."""
