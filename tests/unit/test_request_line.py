@@ -1,9 +1,7 @@
 """The line of a request is written by hand. It is the one that structlog would write."""
 
-import io
 import json
 import logging
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,29 +17,31 @@ VALUES: Final[dict[str, Any]] = {
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def _restored() -> Iterator[None]:
     root, config = logging.getLogger(), structlog.get_config()
-    handlers, level, stream = root.handlers[:], root.level, io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    yield stream
+    handlers, level = root.handlers[:], root.level
+    yield
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**config)
 
 
-def test_it_equals_the_line_of_the_library(lines: io.StringIO) -> None:
+@pytest.mark.usefixtures("_restored")
+def test_it_equals_the_line_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("ingest", "INFO")
     with structlog.contextvars.bound_contextvars(request_id="r1", report_id="7"):
         log_request(**VALUES)
         structlog.get_logger("request").info("request", **VALUES)
-    ours, theirs = (json.loads(line) for line in lines.getvalue().splitlines())
+    written = capsys.readouterr().err
+    ours, theirs = (json.loads(line) for line in written.splitlines())
     for line in (ours, theirs):
         assert datetime.fromisoformat(line.pop("timestamp")).utcoffset() == timedelta(0)
     assert list(ours.items()) == list(theirs.items())
-    assert "ABCDEFGHIJ" not in lines.getvalue()
+    assert "ABCDEFGHIJ" not in written
 
 
-def test_a_higher_level_leaves_it_out(lines: io.StringIO) -> None:
+@pytest.mark.usefixtures("_restored")
+def test_a_higher_level_leaves_it_out(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("ingest", "WARNING")
     log_request(**VALUES)
-    assert lines.getvalue() == ""
+    assert capsys.readouterr().err == ""
