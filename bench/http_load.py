@@ -1,19 +1,28 @@
-"""A small HTTP/1.1 load generator for loopback and JSON: keep-alive connections, unlimited or at a fixed rate."""
+"""A small HTTP/1.1 load generator for loopback and JSON: keep-alive connections, unlimited or at a fixed rate.
 
-import asyncio
+Plain sockets and epoll, since its own work competes with the server's for the processors.
+"""
+
+import itertools
+import select
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import quantiles
 
-_LENGTH = b"content-length:"
+_LENGTH, _END = b"content-length:", b"\r\n\r\n"
+_ANSWERED_WITHIN_S = 60.0
 
 
 @dataclass
 class LoadResult:
-    """The answers: seconds of each, and the number per status."""
+    """The answers: seconds of each, and the number per status. `cpu_s` is what this generator itself used."""
 
     elapsed_s: float = 0.0
+    cpu_s: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
 
@@ -32,6 +41,34 @@ class LoadResult:
         return self
 
 
+@dataclass
+class _Caller:
+    """One connection: when its open request was due, and what has come of the answer."""
+
+    socket: socket.socket
+    due_s: float = 0.0
+    came: bytes = b""
+
+    def send(self, request: bytes, due_s: float) -> None:
+        self.due_s = due_s
+        self.socket.sendall(request)
+
+    def take_answer(self) -> int | None:
+        """Read what came. Return the status once the answer is complete."""
+        block = self.socket.recv(1 << 16)
+        assert block, "the service closed a connection"
+        self.came += block
+        end = self.came.find(_END)
+        if end < 0:
+            return None
+        head = self.came[:end].lower()
+        length = int(head[head.index(_LENGTH) + len(_LENGTH) :].split(b"\r", 1)[0])
+        if len(self.came) < end + len(_END) + length:
+            return None
+        self.came = b""
+        return int(head[9:12])
+
+
 def send_load(
     port: int,
     request: Callable[[int], bytes],
@@ -39,9 +76,25 @@ def send_load(
     seconds: float,
     connections: int,
     per_s: float | None = None,
+    siblings: Sequence[int] = (),
 ) -> LoadResult:
-    """Send `request(0)`, `request(1)` …; at a fixed rate, latencies count from when a request was due."""
-    return asyncio.run(_send_all(port, request, seconds, connections, per_s))
+    """Send `request(0)`, `request(1)` …; at a fixed rate, latencies count from when a request was due.
+
+    `siblings` are ports of services that do the same: the connections are spread over all.
+    """
+    with ExitStack() as stack:
+        ports = itertools.cycle((port, *siblings))
+        callers = [
+            _Caller(stack.enter_context(socket.create_connection(("127.0.0.1", next(ports)))))
+            for _ in range(connections)
+        ]
+        for caller in callers:
+            caller.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        before_s, began_s = time.process_time(), time.perf_counter()
+        result = _send_all(callers, request, seconds, per_s)
+        result.elapsed_s = time.perf_counter() - began_s
+        result.cpu_s = time.process_time() - before_s
+    return result
 
 
 def get_request(path: str, key: str) -> bytes:
@@ -57,43 +110,46 @@ def post_request(path: str, key: str, body: str) -> bytes:
     ).encode()
 
 
-async def _send_all(
-    port: int, request: Callable[[int], bytes], seconds: float, connections: int, per_s: float | None
+def _send_all(
+    callers: Sequence[_Caller], request: Callable[[int], bytes], seconds: float, per_s: float | None
 ) -> LoadResult:
-    result = LoadResult()
+    result, free, sent = LoadResult(), deque(callers), 0
+    by_file = {caller.socket.fileno(): caller for caller in callers}
     began_s = time.perf_counter()
-    due_times = _paced_times(began_s, seconds, per_s) if per_s else _immediate_times(began_s, seconds)
-    numbered = enumerate(due_times)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(connections):
-            group.create_task(_send_on_one(port, request, numbered, result))
-    result.elapsed_s = time.perf_counter() - began_s
-    return result
+    planned = int(seconds * per_s) if per_s else None
+    with select.epoll() as epoll:
+        for file in by_file:
+            epoll.register(file, select.EPOLLIN)
+        while True:
+            now_s = time.perf_counter()
+            while free and (due_s := _next_due(sent, began_s, seconds, per_s, now_s)) is not None:
+                free.popleft().send(request(sent), due_s)
+                sent += 1
+            is_over = sent >= planned if planned is not None else now_s > began_s + seconds
+            if is_over and len(free) == len(callers):
+                return result
+            for file, _ in _await_events(
+                epoll, began_s + sent / per_s if per_s and free and not is_over else None
+            ):
+                caller = by_file[file]
+                if (status := caller.take_answer()) is not None:
+                    result.latencies_s.append(time.perf_counter() - caller.due_s)
+                    result.statuses[status] = result.statuses.get(status, 0) + 1
+                    free.append(caller)
 
 
-def _paced_times(began_s: float, seconds: float, per_s: float) -> Iterator[float]:
-    return (began_s + number / per_s for number in range(int(seconds * per_s)))
+def _next_due(sent: int, began_s: float, seconds: float, per_s: float | None, now_s: float) -> float | None:
+    """Return when the next request is due, or None if that is later, or never."""
+    if per_s is None:
+        return now_s if now_s <= began_s + seconds else None
+    due_s = began_s + sent / per_s
+    return due_s if due_s <= now_s and sent < int(seconds * per_s) else None
 
 
-def _immediate_times(began_s: float, seconds: float) -> Iterator[float]:
-    while (now_s := time.perf_counter()) <= began_s + seconds:
-        yield now_s
-
-
-async def _send_on_one(
-    port: int, request: Callable[[int], bytes], numbered: Iterator[tuple[int, float]], result: LoadResult
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for number, due_s in numbered:
-        if (wait_s := due_s - time.perf_counter()) > 0:
-            await asyncio.sleep(wait_s)
-        writer.write(request(number))
-        head = await reader.readuntil(b"\r\n\r\n")
-        lower = head.lower()
-        place = lower.index(_LENGTH) + len(_LENGTH)
-        await reader.readexactly(int(lower[place : lower.index(b"\r", place)]))
-        status = int(head[9:12])
-        result.latencies_s.append(time.perf_counter() - due_s)
-        result.statuses[status] = result.statuses.get(status, 0) + 1
-    writer.close()
-    await writer.wait_closed()
+def _await_events(epoll: select.epoll, until_s: float | None) -> list[tuple[int, int]]:
+    """Wait for answers, but only until the next request is due."""
+    if until_s is not None:
+        return epoll.poll(max(0.0, until_s - time.perf_counter()))
+    events = epoll.poll(_ANSWERED_WITHIN_S)
+    assert events, "the service did not answer"
+    return events

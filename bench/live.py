@@ -106,23 +106,28 @@ def call_body(number: int) -> bytes:
     ).encode()
 
 
+@dataclass(frozen=True)
+class RunningIngest:
+    """An ingest service: its port, and its process."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
-def running_service(database_url: str, folder: Path, workers: int = 1) -> Iterator[int]:
-    """Run an ingest service as its own process, or several, and yield its port."""
+def running_service(database_url: str, folder: Path) -> Iterator[RunningIngest]:
+    """Run an ingest service as its own process until the block ends. The folder is for its spool and its log."""
+    folder.mkdir(exist_ok=True)
     (port,) = free_ports(1)
     env = os.environ | {"UPTILL_DATABASE_URL": database_url, "UPTILL_SPOOL_DIR": str(folder / "spool")}
-    command = [
-        "services.ingest.http",
-        f"--port={port}",
-        f"--workers={workers}",
-    ]
+    command = ["services.ingest.http", f"--port={port}"]
     with (folder / "live.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", *command], env=env, stdout=log, stderr=log)
     try:
         while not _is_answering(port):
             assert process.poll() is None, (folder / "live.log").read_text()
             time.sleep(0.05)
-        yield port
+        yield RunningIngest(port, process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -146,8 +151,8 @@ def run_live_rounds(
     with psycopg.connect(database_url) as conn:
         key = create_key(conn, name="bench", scopes=["ingest:write"])
     done, acknowledged = [], 0
-    with running_service(database_url, folder) as port:
-        load = LiveLoad(port, key)
+    with running_service(database_url, folder) as service:
+        load = LiveLoad(service.port, key)
         load.run(2.0, None)
         acknowledged += len(load.latencies_s)
         for number in range(rounds):

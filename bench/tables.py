@@ -78,8 +78,8 @@ def run_tables(stand: Stand, rounds: int) -> Sequence[Figure]:
     with psycopg.connect(stand.database_url) as conn:
         store_ids = [one for (one,) in conn.execute("select store_id from store order by store_id")]
     figures: list[Figure] = []
-    with running_service(stand.database_url, stand.folder) as port:
-        live = LivePolls(port, stand.env["UPTILL_API_KEY"], store_ids)
+    with running_service(stand.database_url, stand.folder) as service:
+        live = LivePolls(service.port, stand.env["UPTILL_API_KEY"], store_ids)
         for kind, write_rows in _WRITERS.items():
             for rows in ROWS:
                 done = [

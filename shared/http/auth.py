@@ -28,18 +28,18 @@ _WORK_OF_SCOPE = {
 
 @dataclass(frozen=True)
 class RequireScope:
-    """The dependency of a route that requires `scope`, or the scope `or_else`.
+    """The dependency of a route that requires `scope`, or one of the scopes `or_else`.
 
     Reads the key from `Authorization: Bearer` or `X-API-Key`.
     """
 
     scope: str
-    or_else: str | None = None
+    or_else: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """Each of these scopes is enough."""
-        return (self.scope,) if self.or_else is None else (self.scope, self.or_else)
+        return (self.scope, *self.or_else)
 
     async def __call__(self, request: Request) -> ApiKey:
         """Return the key, checked and counted once per request.

@@ -12,12 +12,13 @@ from typing import ClassVar, cast
 import h11
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared.errors import Overloaded
 from shared.http.crowd import Crowd, Turn
 from shared.http.edge_limits import EdgeLimits
 from shared.http.headers import SECURITY_HEADERS
+from shared.http.plain_protocol import PlainProtocol
+from shared.http.plain_requests import PlainRequest
 from shared.http.problems import BAD_REQUEST, PROBLEMS, RETRY_AFTER_S, problem_response
 
 HEADER_S = 10.0
@@ -34,7 +35,7 @@ _KEYS = frozenset({b"authorization", b"x-api-key"})
 _SAFE_TRANSFER = "ambiguous body length: send one Content-Length or one Transfer-Encoding, not both"
 
 
-class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
+class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
     """Limit the time for slow senders and readers, and the room for strangers.
 
     Requests refused before the application sees them get problem+json, like every other error.
@@ -104,6 +105,13 @@ class PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
             if self.conn.their_state is h11.SEND_BODY:
                 self.flow.pause_reading()  # `receive` resumes it once the caller is known
                 self._begin_window()
+
+    def serve_plain(self, request: PlainRequest) -> None:
+        """Begin to answer a request that is there as a whole."""
+        self.app = self._answer
+        super().serve_plain(request)
+        self.crowd.speak(self)
+        self._stop_waiting()
 
     def admit(self) -> None:
         """Record that a valid key or signature arrived on this connection. The application calls this."""

@@ -1,6 +1,7 @@
 """Turn exceptions into problem+json answers. No other module maps errors to HTTP."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from shared import errors
 from shared.explain import explain
@@ -30,6 +32,12 @@ from shared.http.quotas import Quota
 ErrorPage = Callable[[Request, Problem, str], Response | None]
 _log = structlog.get_logger()
 _SHOWN_FAULTS = 20
+CLIENT_LEFT = 499  # as reverse proxies log it
+_PLACES = frozenset({"body", "path", "query", "header"})
+_NAME = re.compile(
+    r"[a-z][a-z0-9_]*(\.\w+)*(\[\d+\])?"
+)  # not `line 1`, which is the place in a body of another format
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _TOO_DEEP_DETAIL = "the JSON body is nested too deeply: no request needs more than a few levels; flatten it"
 
 
@@ -38,6 +46,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(errors.UptillError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_caller_gone)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -55,13 +64,28 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.TooManyOpen):
         headers["Retry-After"] = RETRY_AFTER_S
         headers.update(Quota(error.quota, error.limit, error.limit).headers())
-    return _make_answer(request, problem, str(error), headers, **_name_field(error))
+    return _make_answer(request, problem, str(error), headers, **_name_field(request, error))
 
 
-def _name_field(error: Exception) -> Mapping[str, Any]:
+def _name_field(request: Request, error: Exception) -> Mapping[str, Any]:
     """Return what names the wrong field, in the same form as for a body that does not fit its schema."""
-    field = getattr(error, "field", None)
-    return {"field": field, "errors": [{"field": field, "message": str(error)}]} if field else {}
+    bare: str | None = getattr(error, "field", None)
+    if not bare:
+        return {}
+    field = _place_field(request, bare)
+    return {"field": field, "errors": [{"field": field, "message": str(error)}]}
+
+
+def _place_field(request: Request, field: str) -> str:
+    """Return the field with its place in the request. The domain knows only its name."""
+    name = field.partition(".")[0]
+    if name in _PLACES or not _NAME.fullmatch(field):
+        return field
+    if name in request.path_params:
+        return f"path.{field}"
+    if name in request.query_params or request.method not in _WITH_BODY:
+        return f"query.{field}"
+    return f"body.{field}"
 
 
 def _hint_encoding(path: str) -> str:
@@ -109,6 +133,12 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         case _:
             detail = f"{request.method} {request.url.path}: {error.detail}"
     return _make_answer(request, problem, detail, error.headers)
+
+
+async def _on_caller_gone(request: Request, error: Exception) -> Response:
+    """The caller left before its body was complete. The answer reaches no one, and its status is for the log."""
+    del request, error
+    return Response(status_code=CLIENT_LEFT)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

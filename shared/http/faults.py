@@ -56,7 +56,9 @@ def fault(item: Mapping[str, Any]) -> Mapping[str, str]:
         place = item["loc"][-1] if item["loc"] else None
         where = f" at character {place}" if isinstance(place, int) else ""
         return {"field": "body", "message": f"invalid JSON: {item['ctx']['error']}{where}"}
-    return {"field": ".".join(map(str, item["loc"])), "message": _make_message(item)}
+    # pydantic marks a name of an object that is wrong, instead of its value.
+    names = [str(part) for part in item["loc"] if part != "[key]"]
+    return {"field": ".".join(names), "message": _make_message(item)}
 
 
 def _make_message(item: Mapping[str, Any]) -> str:
@@ -72,6 +74,8 @@ def _make_message(item: Mapping[str, Any]) -> str:
             )
         case "literal_error" | "enum":
             message = f"must be {context['expected']}{given}"
+        case "must_be":
+            message = f"must be {context['what']}{given}"
         case _ if kind in _MUST_BE:
             message = f"must be {_MUST_BE[kind]}{given}"
         case _ if kind in _BOUNDS:

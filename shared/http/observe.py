@@ -12,17 +12,18 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.error_handlers import CLIENT_LEFT
 from shared.http.headers import REQUEST_ID
 from shared.ids import new_id
 from shared.metrics.registry import REQUEST_DURATION
 from shared.redact import redacted
 from shared.reports.model import NOWHERE, Origin
+from shared.telemetry import log_request
 from shared.tracing import TraceSpan, span
 
 _SENDER_MAY_CHOOSE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ASKED_BY_MACHINES = frozenset({"/livez", "/readyz", "/metrics"})
-_CLIENT_LEFT = 499
 _NO_ROUTE = "none"
 _log = structlog.get_logger("request")
 _origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
@@ -41,7 +42,7 @@ class Observe:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
-        status = _CLIENT_LEFT
+        status = CLIENT_LEFT
         began = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
@@ -88,9 +89,16 @@ def _request_span(scope: Scope, headers: Headers) -> AbstractContextManager[Trac
 
 def _note_request(path: str, method: str, route: str, status: int, seconds: float) -> None:
     REQUEST_DURATION.labels(route, method, f"{status // 100}xx").observe(seconds)
-    say = _log.debug if path in _ASKED_BY_MACHINES else _log.info
-    duration_ms = round(seconds * 1000, 1)
-    say("request", method=method, route=route, path=path, status=status, duration_ms=duration_ms)
+    line: dict[str, str | float] = {
+        "method": method,
+        "route": route,
+        "path": path,
+        "status": int(status),
+    }
+    if path in _ASKED_BY_MACHINES:
+        _log.debug("request", **line, duration_ms=round(seconds * 1000, 1))
+    else:
+        log_request(**line, duration_ms=round(seconds * 1000, 1))
 
 
 def _name_route(scope: MutableMapping[str, Any]) -> tuple[str, str]:

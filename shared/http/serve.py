@@ -19,10 +19,15 @@ _ANSWERS_END_WITHIN_S = 20
 _FILES = 65_536
 
 
-def serve(service: str, factory: str, default_port: int, needed: Sequence[str]) -> None:
-    """Run until SIGTERM. If a setting is invalid, or one of the `needed` is missing, log the reason and exit with 1."""
+def serve(
+    service: str, factory: str, default_port: int, needed: Sequence[str], *, has_siblings: bool = True
+) -> None:
+    """Run until SIGTERM. If a setting is invalid, or one of the `needed` is missing, log the reason and exit with 1.
+
+    `has_siblings`: several processes may share the port.
+    """
     configure_logging(service, "INFO")
-    arguments = _parse_arguments(service, default_port)
+    arguments = _parse_arguments(service, default_port, has_siblings=has_siblings)
     _allow_open_files()
     leave_when_asked()
     if arguments.workers > 1:
@@ -47,13 +52,16 @@ def serve(service: str, factory: str, default_port: int, needed: Sequence[str]) 
     )
 
 
-def _parse_arguments(service: str, default_port: int) -> argparse.Namespace:
+def _parse_arguments(service: str, default_port: int, *, has_siblings: bool) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=f"Uptill's {service} service; settings come from UPTILL_*.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=_number(0, 65_535), default=default_port)
-    parser.add_argument(
-        "--workers", type=_number(1, 1024), default=1, help="number of processes that share the port"
-    )
+    if has_siblings:
+        parser.add_argument(
+            "--workers", type=_number(1, 1024), default=1, help="number of processes that share the port"
+        )
+    else:
+        parser.set_defaults(workers=1)
     parser.add_argument(
         "--connections",
         type=_number(1, _FILES),

@@ -125,6 +125,7 @@ CASES = [
     Case(("services.api", "--port", "99999"), _SERVERS, ("--port", "0 to 65535")),
     Case(("services.api", "--port", "x"), _SERVERS, ("--port", "not 'x'")),
     Case(("services.api", "--workers", "0"), _SERVERS, ("--workers",)),
+    Case((*INGEST, "--workers", "2"), _SERVERS, ("--workers",)),
     Case((*API, "--workers", "2"), {}, ("UPTILL_DATABASE_URL, UPTILL_REDIS_URL are not set",), 1),
     Case(INGEST, {}, ("UPTILL_DATABASE_URL is not set",), 1),
     _setting("SPOOL_DIR", "/proc/none", "/proc/none", at=INGEST, code=3),

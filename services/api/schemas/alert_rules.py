@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from shared.http.bodies import RequestBody
+from shared.http.bodies import RequestBody, must_be
 from shared.incidents.delivery import MAX_CHANNELS, STORE_ZONE, Delivery
 from shared.incidents.stored_rules import StoredAlertRule
 from shared.incidents.terms import (
@@ -94,7 +94,7 @@ class AlertRulePut(RequestBody):
         max_length=MAX_LABELS,
         description="The rule is for all stores that have these labels; `{}`: for every store.",
     )
-    parameters: dict[str, int | float | str | None] = Field(
+    parameters: dict[str, Annotated[int | float | str | None, must_be("a number, a string or null")]] = Field(
         default={},
         max_length=10,
         description="Parameters of the kind, as its table in the reference has them. Null turns one off.",

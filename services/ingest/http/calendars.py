@@ -53,7 +53,7 @@ def replace_calendar(
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
             "the name of a calendar has 1 to 100 letters, digits, _ . -, beginning with a letter, a digit or _",
-            field="name",
+            field="path.calendar",
         )
     stored = {str(day): list(seconds) for day, seconds in sorted(given.dates.items())}
     labels = Jsonb(dict(given.labels))

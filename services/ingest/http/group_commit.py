@@ -43,12 +43,8 @@ class _WaitingCall:
         """Whether the caller no longer waits."""
         return self.answer.done()
 
-    def answer_with(self, outcome: RowCounts | Exception) -> None:
-        """Wake the caller, if it still waits and its loop still runs. Every call is answered once."""
-        with suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._set_answer, outcome)
-
-    def _set_answer(self, outcome: RowCounts | Exception) -> None:
+    def set_answer(self, outcome: RowCounts | Exception) -> None:
+        """End the call, and wake the caller if it still waits. Called in the loop's thread, once."""
         self.on_end(self.size)
         if self.answer.done():
             return
@@ -56,6 +52,21 @@ class _WaitingCall:
             self.answer.set_exception(outcome)
         else:
             self.answer.set_result(outcome)
+
+
+def _answer_all(calls: Sequence[_WaitingCall], outcomes: Sequence[RowCounts | Exception]) -> None:
+    """Answer every call, if its loop still runs. One message per loop, since waking it costs more than an answer."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_WaitingCall, RowCounts | Exception]]] = {}
+    for call, outcome in zip(calls, outcomes, strict=True):
+        by_loop.setdefault(call.loop, []).append((call, outcome))
+    for loop, ended in by_loop.items():
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_set_answers, ended)
+
+
+def _set_answers(ended: Sequence[tuple[_WaitingCall, RowCounts | Exception]]) -> None:
+    for call, outcome in ended:
+        call.set_answer(outcome)
 
 
 class GroupCommit:
@@ -94,7 +105,8 @@ class GroupCommit:
         self._waiting_polls += call.size
         self._calls.put(call)
         try:
-            return await asyncio.wait_for(call.answer, ANSWERED_S)
+            async with asyncio.timeout(ANSWERED_S):
+                return await call.answer
         except TimeoutError:
             raise DatabaseUnavailable(
                 f"the database did not answer within {ANSWERED_S:g} s; send the polls again"
@@ -106,15 +118,14 @@ class GroupCommit:
     def _write_groups(self) -> None:
         with self._connection:
             while (group := self._take_group()) is not None:
+                given_up: list[_WaitingCall] = []
                 waiting: list[_WaitingCall] = []
                 for call in group:
-                    if call.is_given_up:
-                        # The answer reaches no caller; it only ends the call.
-                        call.answer_with(NO_ROWS)
-                    else:
-                        waiting.append(call)
-                for call, outcome in zip(waiting, self._write_group(waiting) if waiting else [], strict=True):
-                    call.answer_with(outcome)
+                    (given_up if call.is_given_up else waiting).append(call)
+                # The answer reaches no caller; it only ends the call.
+                _answer_all(given_up, [NO_ROWS] * len(given_up))
+                if waiting:
+                    _answer_all(waiting, self._write_group(waiting))
 
     def _take_group(self) -> list[_WaitingCall] | None:
         """Return the waiting calls, up to the size of a group, or None at the end."""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from services.ingest.hooks.map_items import HookRules, MappedItems, map_items
+from services.ingest.hooks.map_items import HookRules, MappedItems, MappedPoll, map_items
 from services.ingest.hooks.places import HookPayload
 from services.ingest.hooks.signatures import ApiKeyCaller, Proof
 from services.ingest.hooks.unfold import TooManyItems, unfold
@@ -25,7 +25,7 @@ from services.ingest.http.hook_delivery import (
     digest_message,
 )
 from services.ingest.http.hook_ring import ReadyHook
-from services.ingest.http.live_polls import LivePolls, add_notes
+from services.ingest.http.live_polls import LivePolls, SentNotes, add_ends
 from services.ingest.write.counts import NO_ROWS, RowCounts
 from shared.errors import Overloaded, SignatureInvalid, UnsupportedMediaType
 from shared.http.auth import RequireScope
@@ -144,15 +144,23 @@ def make_polls(mapped: MappedItems, delivery: HookDelivery) -> LivePolls:
         [poll.store_id for poll in polls],
         np.array([poll.at_us for poll in polls], np.int64),
         np.array([poll.active for poll in polls], np.bool_),
-        hook=delivery,
+        _make_notes(polls),
+        delivery,
     )
+    until_us = [poll.until_us for poll in polls]
+    return add_ends(made, until_us) if any(end is not None for end in until_us) else made
+
+
+def _make_notes(polls: Sequence[MappedPoll]) -> SentNotes | None:
+    """Return what polls say besides a status, without the ends of events; None if that is nothing."""
     if not any(poll.event or poll.reason for poll in polls):
-        return made
-    return add_notes(
-        made,
-        [poll.event for poll in polls],
-        [poll.reason for poll in polls],
-        [poll.until_us for poll in polls],
+        return None
+    reasons = [poll.reason for poll in polls]  # they are folded
+    return SentNotes(
+        np.array([poll.event for poll in polls], np.bool_),
+        reasons,
+        np.arange(len(polls)),
+        np.zeros(len(polls), np.bool_),
     )
 
 

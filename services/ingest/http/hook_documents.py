@@ -1,20 +1,36 @@
 """Puts a hook's document together: a preset, and what overrides it."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from services.ingest.hooks.presets import PRESETS, PayloadPreset
-from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts
+from services.ingest.http.schemas_hook_mapping import (
+    HookMappingBody,
+    HookMappingParts,
+    HookSignatureBody,
+)
 from services.ingest.http.schemas_hooks import HookPut
 from shared.errors import InvalidRequest
 from shared.texts import quoted
+
+# The fields of a signature that each scheme reads.
+_READ: Final[Mapping[str, frozenset[str]]] = {
+    "standard_webhooks": frozenset({"tolerance_s"}),
+    "hmac": frozenset(HookSignatureBody.model_fields),
+    "token": frozenset({"header", "prefix"}),
+    "api_key": frozenset(),
+}
+_OF_SIGNED_TIME: Final = ("timestamp_unit", "tolerance_s")
 
 
 def make_document(body: HookPut) -> dict[str, Any]:
     """Return the document to store. Raise `InvalidRequest`, and `RequestValidationError` for a mapping with a part missing."""
     preset = find_preset(body.preset)
+    if body.signature is not None:
+        _refuse_unread(body.signature)
     signature = body.signature.model_dump() if body.signature else None
     if signature is None and preset is not None and preset.signature:
         signature = dict(preset.signature)
@@ -50,6 +66,11 @@ def make_mapping(preset: PayloadPreset | None, parts: HookMappingParts | None) -
         **(preset.mapping if preset else {}),
         **(parts.model_dump(exclude_unset=True) if parts else {}),
     }
+    if given.get("reasons") and not given.get("reason"):
+        raise InvalidRequest(
+            "reasons translates words, but reason does not say where they are: add reason, or leave reasons out",
+            field="body.mapping.reasons",
+        )
     try:
         return HookMappingBody.model_validate(given)
     except ValidationError as error:
@@ -57,3 +78,19 @@ def make_mapping(preset: PayloadPreset | None, parts: HookMappingParts | None) -
         raise RequestValidationError(
             [{**item, "loc": ("body", "mapping", *item["loc"])} for item in found]
         ) from None
+
+
+def _refuse_unread(signature: HookSignatureBody) -> None:
+    """Raise `InvalidRequest` for a field that would have no effect. What an answer shows, with all defaults, is accepted."""
+    changed = signature.model_dump(exclude_defaults=True, exclude={"scheme"})
+    for name in changed:
+        if name not in _READ[signature.scheme]:
+            raise InvalidRequest(
+                f"{name} has no effect with the scheme {signature.scheme}: leave it out",
+                field=f"body.signature.{name}",
+            )
+        if signature.scheme == "hmac" and name in _OF_SIGNED_TIME and signature.timestamp_header is None:
+            raise InvalidRequest(
+                f"{name} has no effect without timestamp_header: name the header with the signed time, or leave it out",
+                field=f"body.signature.{name}",
+            )

@@ -150,26 +150,28 @@ def add_notes(
     polls: LivePolls, events: Sequence[bool], reasons: Sequence[str], until_us: Sequence[int | None]
 ) -> LivePolls:
     """Return the polls with what they say, and with the ends of events as further polls."""
+    words = [fold_reason(reason) for reason in reasons]
+    as_given = SentNotes(np.array(events), words, np.arange(len(polls)), np.zeros(len(polls), np.bool_))
+    return add_ends(replace(polls, notes=as_given), until_us)
+
+
+def add_ends(polls: LivePolls, until_us: Sequence[int | None]) -> LivePolls:
+    """Return polls that have notes with the ends of events as further polls."""
     ended = np.array([index for index, end in enumerate(until_us) if end is not None], np.int64)
-    if not ended.size:
-        words = [fold_reason(reason) for reason in reasons]
-        as_given = SentNotes(np.array(events), words, np.arange(len(polls)), np.zeros(len(polls), np.bool_))
-        return replace(polls, notes=as_given)
+    notes = polls.notes
+    if not ended.size or notes is None:
+        return polls
     place = np.insert(np.arange(len(polls)), ended + 1, ended)
     is_end = np.zeros(len(place), np.bool_)
     is_end[ended + 1 + np.arange(ended.size)] = True
     at_us, active = polls.at_us[place], polls.active[place]
     at_us[is_end], active[is_end] = [end for end in until_us if end is not None], ~active[is_end]
-    sent = SentNotes(
-        np.array(events)[place],
-        [
-            "" if end else fold_reason(reasons[index])
-            for index, end in zip(place.tolist(), is_end.tolist(), strict=True)
-        ],
-        place,
-        is_end,
-    )
+    words = [
+        "" if end else notes.reasons[index]
+        for index, end in zip(place.tolist(), is_end.tolist(), strict=True)
+    ]
     ids = [polls.ids[index] for index in place.tolist()]
+    sent = SentNotes(notes.event[place], words, place, is_end)
     return replace(polls, ids=ids, at_us=at_us, active=active, notes=sent)
 
 

@@ -9,7 +9,7 @@ from services.ingest.hooks.mapping import ANY_OTHER, StatusMeaning, TimeUnit
 from services.ingest.hooks.places import parse_places
 from services.ingest.hooks.pointers import parse_pointer
 from services.ingest.hooks.signatures import make_scheme
-from shared.http.bodies import RequestBody
+from shared.http.bodies import RequestBody, must_be
 from shared.reason_words import WORD_RULE, fold_reason, is_reason_word
 from shared.status_words import fold_status
 
@@ -50,7 +50,9 @@ def _check_words(words: Mapping[str, str], fold: Callable[[str], str], name: str
 Pointer = Annotated[str, AfterValidator(_check_pointer)]
 OnePlace = Annotated[str, Field(max_length=_MAX_WORD), AfterValidator(_check_places)]
 PlaceOrPlaces = Annotated[
-    str | Annotated[list[str], Field(min_length=1, max_length=_MAX_PLACES)], AfterValidator(_check_places)
+    str | Annotated[list[str], Field(min_length=1, max_length=_MAX_PLACES)],
+    must_be(f"a place, or a list of 1 to {_MAX_PLACES} places"),
+    AfterValidator(_check_places),
 ]
 Word = Annotated[str, Field(max_length=_MAX_WORD)]
 ReasonWord = Annotated[str, Field(max_length=50), AfterValidator(_check_reason)]

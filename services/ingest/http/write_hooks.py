@@ -3,6 +3,8 @@
 Runs in the transaction of the polls, under the writer lock.
 """
 
+import math
+import time
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +20,9 @@ from services.ingest.http.live_polls import LivePolls
 from shared.db.queries import queries
 from shared.metrics.registry import HOOK_ITEMS
 
-MAX_KEPT: Final = 100_000  # rejected items of a day; further ones are only counted in the metrics
+MAX_KEPT: Final = 10_000  # rejected items of a hook and day; further ones are only counted in the metrics
 _FORGOTTEN_AT_ONCE: Final = 1000
+FORGET_EVERY_S: Final = 1.0
 _SQL = queries("hooks")
 
 
@@ -31,9 +34,19 @@ class Storable:
     reasons: Container[str]
     stores: Container[str]
 
+    def has_all(self, polls: LivePolls, hook: HookDelivery) -> bool:
+        """Whether all polls of a call can be stored, as nearly always. Plain Python: most calls have one poll."""
+        return (
+            all(at_us <= self.latest_us for at_us in polls.at_us.tolist())
+            and (polls.notes is None or all(not word or word in self.reasons for word in polls.notes.reasons))
+            and (hook.adds_stores or all(store_id in self.stores for store_id in polls.ids))
+        )
+
 
 def sift_call(polls: LivePolls, hook: HookDelivery, storable: Storable) -> LivePolls:
     """Move the polls that cannot be stored to the rejected items. An end in the future is left out, as a mere plan."""
+    if storable.has_all(polls, hook):
+        return polls
     place = np.arange(len(polls)) if polls.notes is None else polls.notes.place
     is_end = np.zeros(len(polls), np.bool_) if polls.notes is None else polls.notes.is_end
     late = polls.at_us > storable.latest_us
@@ -46,8 +59,6 @@ def sift_call(polls: LivePolls, hook: HookDelivery, storable: Storable) -> LiveP
         for at, store_id in zip(place.tolist(), polls.ids, strict=True):
             if store_id not in storable.stores:
                 faults.setdefault(at, "unknown_store")
-    if not faults and not late.any():
-        return polls
     rejects = [HookReject.of_item(reason, hook.items[at]) for at, reason in sorted(faults.items())]
     kept = ~(late | np.isin(place, list(faults)))
     return replace(polls.pick(kept), hook=replace(hook, rejects=[*hook.rejects, *rejects]))
@@ -59,6 +70,8 @@ class HookTable:
     def __init__(self, conn: psycopg.Connection) -> None:
         self._conn = conn
         self._rejected: Counter[tuple[str, str]] = Counter()
+        self._remembered = 0  # since messages were last forgotten
+        self._forgot_s = -math.inf
 
     def end(self, *, committed: bool) -> None:
         """Count the rejected items of a transaction that has ended, if it was committed."""
@@ -77,17 +90,25 @@ class HookTable:
             return set()
         given = {"ids": list(keep_s), "keep_s": list(keep_s.values())}
         fresh = {message for (message,) in self._conn.execute(_SQL["remember_messages"], given)}
-        self._conn.execute(_SQL["forget_messages"], {"most": _FORGOTTEN_AT_ONCE + 2 * len(keep_s)})
+        self._remembered += len(keep_s)
+        if time.monotonic() - self._forgot_s > FORGET_EVERY_S:
+            self._conn.execute(_SQL["forget_messages"], {"most": _FORGOTTEN_AT_ONCE + 2 * self._remembered})
+            self._forgot_s, self._remembered = time.monotonic(), 0
         return fresh
 
     def add_rejects(self, import_id: UUID, deliveries: Sequence[HookDelivery]) -> int:
         """Store rejected items as rejected rows of the import. Return how many were stored."""
-        rejects = [(reject, one.source) for one in deliveries for reject in one.rejects]
-        self._rejected.update((one.hook, reject.reason) for one in deliveries for reject in one.rejects)
+        rejects = [(one, reject) for one in deliveries for reject in one.rejects]
+        self._rejected.update((one.hook, reject.reason) for one, reject in rejects)
         if not rejects:
             return 0
+        room = self._count_kept(import_id, Counter(one.hook for one, _ in rejects))
+        kept = [
+            (reject, one.source)
+            for hook, number in room.items()
+            for one, reject in [each for each in rejects if each[0].hook == hook][:number]
+        ]
         ((rejected,),) = self._conn.execute(_SQL["rejected_so_far"], {"import_id": import_id})
-        kept = rejects[: max(0, MAX_KEPT - rejected)]
         given = {
             "import_id": import_id,
             "rejected": rejected,
@@ -97,3 +118,13 @@ class HookTable:
         }
         self._conn.execute(_SQL["insert_hook_rejects"], given)
         return len(kept)
+
+    def _count_kept(self, import_id: UUID, numbers: Mapping[str, int]) -> Mapping[str, int]:
+        """Count rejected items per hook. Return how many of each there is still room for."""
+        given = {
+            "import_id": import_id,
+            "hooks": list(numbers),
+            "numbers": list(numbers.values()),
+            "most": MAX_KEPT,
+        }
+        return dict(self._conn.execute(_SQL["count_kept"], given).fetchall())

@@ -81,8 +81,7 @@ class LiveWriter:
         calls = self._sift_hooks(calls, latest_us, reasons)
         sealed = self._find_sealed(calls)
         refusals: list[Exception | None] = [
-            refuse_future(polls, latest_us) or refuse_reasons(polls, reasons) or refuse_sealed(polls, sealed)
-            for polls in calls
+            _refuse_parts(polls, latest_us, reasons) or refuse_sealed(polls, sealed) for polls in calls
         ]
         self._refuse_replays(calls, refusals)
         valid = [polls for polls, refusal in zip(calls, refusals, strict=True) if refusal is None]
@@ -162,7 +161,8 @@ class LiveWriter:
             noted = self._notes.add_notes(notes, seq)
             if len(noted):
                 # A poll that only gets another note is a correction.
-                is_noted = _is_among(polls, self._notes.find_repeated(noted, seq)) & ~is_contradicting
+                known = _leave_out(noted, polls.pick(is_new))
+                is_noted = _is_among(polls, self._notes.find_repeated(known, seq)) & ~is_contradicting
                 is_contradicting |= is_noted
                 corrected = int(is_noted.sum())
                 counted = RowCounts(duplicate=-corrected, corrected=corrected)
@@ -195,23 +195,34 @@ def get_live_import(conn: psycopg.Connection) -> UUID:
     return import_id
 
 
+def _refuse_parts(polls: LivePolls, latest_us: int, reasons: Mapping[str, int]) -> Exception | None:
+    """Return the refusal of a call with a poll that cannot be stored. Calls of hooks have lost such polls before."""
+    return None if polls.hook else refuse_future(polls, latest_us) or refuse_reasons(polls, reasons)
+
+
 def _collect_notes(
     calls: Sequence[LivePolls], keys: NDArray[np.int32], reasons: Mapping[str, int]
 ) -> GivenNotes | None:
     """Return the notes of all calls, in the order of the calls, or None if there are none."""
     if not any(polls.notes for polls in calls):
         return None
-    codes = []
-    for polls in calls:
-        code = polls.active.astype(np.int16)
-        if polls.notes:
-            numbers = np.array([reasons.get(word, 0) for word in polls.notes.reasons], np.int16)
-            code += encode_notes(polls.notes.event, numbers)
-        codes.append(code)
-    code = np.concatenate(codes)
+    active = np.concatenate([polls.active for polls in calls])
+    event = np.concatenate(
+        [polls.notes.event if polls.notes else np.zeros_like(polls.active) for polls in calls]
+    )
+    words = [word for polls in calls for word in (polls.notes.reasons if polls.notes else [""] * len(polls))]
+    numbers = np.array([reasons.get(word, 0) for word in words], np.int16)
+    code = encode_notes(event, numbers) + active
     given = np.flatnonzero(code > 1)
     at_us = np.concatenate([polls.at_us for polls in calls])
     return GivenNotes(keys[given], at_us[given], code[given]) if given.size else None
+
+
+def _leave_out(noted: NotedPolls, some: LastPolls) -> NotedPolls:
+    """Return the polls that are not among some others."""
+    others = set(zip(some.store.tolist(), some.at_us.tolist(), strict=True))
+    pairs = zip(noted.store.tolist(), noted.at_us.tolist(), strict=True)
+    return noted.pick(np.array([pair not in others for pair in pairs], np.bool_))
 
 
 def _is_among(polls: LastPolls, some: NotedPolls) -> NDArray[np.bool_]:

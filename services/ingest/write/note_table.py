@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from services.ingest.parse.parsed import GivenNotes
 from shared.clock import from_us
 from shared.db.arrays import instant_array, key_array
-from shared.db.binary_rows import copy_rows, encode_instants
 from shared.db.queries import queries
 
 _SQL = queries("notes")
@@ -52,18 +51,14 @@ class NoteTable:
 
     def add_notes(self, notes: GivenNotes, seq: int) -> NotedPolls:
         """Add notes, whose stores are given by key, in the change with this number. Return the polls about which they say more."""
-        self._conn.execute(_SQL["create_incoming"])
         last = last_notes(notes)
-        copy_rows(
-            self._conn,
-            "incoming_note",
-            "store_key observed_at code",
-            last.store,
-            encode_instants(last.at_us),
-            last.code,
-        )
-        added = self._conn.execute(_SQL["merge_incoming"], {"seq": seq}).fetchall()
-        self._conn.execute(_SQL["empty_incoming"])
+        given = {
+            "store_keys": key_array(last.store.astype(np.int64)),
+            "instants": instant_array(last.at_us),
+            "codes": key_array(last.code.astype(np.int64)),
+            "seq": seq,
+        }
+        added = self._conn.execute(_SQL["add_notes"], given).fetchall()
         return NotedPolls.of_rows(added)
 
     def find_repeated(self, polls: NotedPolls, seq: int) -> NotedPolls:

@@ -70,6 +70,18 @@ where id in (select id from hook_message where forget_at < clock_timestamp() ord
 -- name: rejected_so_far
 select rejected from import where id = %(import_id)s
 
+-- name: count_kept
+-- Counts further rejected items of hooks in an import, at most `most` of each hook. Returns how many of them to keep.
+with known as (
+    select hook.name, given.number, case when rejects_of = %(import_id)s then rejects_kept else 0 end as kept
+    from hook join unnest(%(hooks)s::text[], %(numbers)s::integer[]) given (name, number) using (name)
+    for update of hook
+), counted as (
+    update hook set rejects_of = %(import_id)s, rejects_kept = least(%(most)s, kept + number)
+    from known where hook.name = known.name
+)
+select name, greatest(0, least(number, %(most)s - kept)) from known
+
 -- name: insert_hook_rejects
 insert into import_reject (import_id, line, byte_offset, reason, raw, source)
 select %(import_id)s, %(rejected)s + place, 0, reason, raw, source

@@ -31,19 +31,15 @@ order by starts_at desc limit 1
 -- Of words, also removed ones. A word keeps its number.
 select reason_id from reason where word = any(%(words)s) order by reason_id
 
--- name: create_incoming
-create temporary table if not exists incoming_note (
-    store_key integer not null, observed_at timestamptz not null, code smallint not null
-) on commit delete rows
-
--- name: empty_incoming
-truncate incoming_note
-
--- name: merge_incoming
+-- name: add_notes
 -- Keeps the notes that say something else than the last one about the same, and returns their polls.
-with added as (
+with incoming as (
+    select store_key, observed_at, code
+    from unnest(%(store_keys)s::integer[], %(instants)s::timestamptz[], %(codes)s::integer[])
+        given (store_key, observed_at, code)
+), added as (
     insert into poll_note (store_key, observed_at, since_seq, code)
-    select store_key, observed_at, %(seq)s, code from incoming_note incoming
+    select store_key, observed_at, %(seq)s, code from incoming
     where (code & 2 = 2 and code & 1 is distinct from (
             select code & 1 from poll_note old
             where old.store_key = incoming.store_key and old.observed_at = incoming.observed_at and old.code & 2 = 2

@@ -14,9 +14,10 @@ from psycopg.rows import class_row
 from services.cli.reconcile_files import reconcile
 from shared.reports.retention import PREFIX, sweep_bucket
 from shared.storage import Storage
-from tests.chaos.soak.adjustments import DeliveredAdjustments, read_changes
+from tests.chaos.soak.acknowledged import check_acknowledged
+from tests.chaos.soak.adjustments import read_changes
 from tests.chaos.soak.facts import check_long_reports
-from tests.chaos.soak.truth import Finished, Truth, read_commits
+from tests.chaos.soak.truth import Finished, Truth
 from tests.fixtures.buckets import content_of
 from tests.integration.ingest.database import check_ledger
 from tests.oracle.accounting import EPOCH
@@ -167,9 +168,7 @@ def _check_changes(conn: psycopg.Connection, late: Records) -> Iterator[str]:
 
 def _check_files(conn: psycopg.Connection, storage: Storage, told: Records, late: Records) -> Iterator[str]:
     """Every file has the bytes that the oracle makes of the data at the report's cut."""
-    calls = [record["polls"] for record in late if record["what"] == "called"]
-    changes = [record for record in late if record["what"] == "changing"]
-    truth = Truth(read_commits(conn), calls, DeliveredAdjustments(read_changes(conn), changes))
+    truth = Truth.of_records(conn, late)
     latest = {UUID(r["id"]) for r in told if r["what"] == "told" and r["wish"]["as_of"] == "latest"}
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
         "select id, as_of, policy, detail, data_cut, read_cut, exclude_reasons, f.kind, object, size_bytes, sha256"
@@ -187,6 +186,7 @@ def _check_files(conn: psycopg.Connection, storage: Storage, told: Records, late
     yield from _check_latest(conn, latest)
     truth.advance(1 << 62)
     yield from _check_polls(conn, truth)
+    yield from check_acknowledged(conn, truth.polls(), late)
 
 
 def _check_latest(conn: psycopg.Connection, ids: Iterable[UUID]) -> Iterator[str]:

@@ -14,10 +14,9 @@ from psycopg.rows import class_row
 
 from shared.settings import load_settings
 from shared.storage import Storage
-from tests.chaos.soak.adjustments import DeliveredAdjustments, read_changes
 from tests.chaos.soak.journal import Journal
 from tests.chaos.soak.traffic import CallerThread
-from tests.chaos.soak.truth import Finished, Truth, read_commits
+from tests.chaos.soak.truth import Finished, Truth
 from tests.fixtures.buckets import content_of
 from tests.oracle.accounting import EPOCH, HOUR_US
 from tests.oracle.calendars import account_terms
@@ -86,9 +85,7 @@ def check_long_reports(
     conn: psycopg.Connection, storage: Storage, late: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     """Every report over long windows has the bytes that the oracle makes of all polls."""
-    calls = [record["polls"] for record in late if record["what"] == "called"]
-    changes = [record for record in late if record["what"] == "changing"]
-    truth = LongTruth(read_commits(conn), calls, DeliveredAdjustments(read_changes(conn), changes))
+    truth = LongTruth.of_records(conn, late)
     reports = conn.cursor(row_factory=class_row(Finished)).execute(
         "select id, as_of, policy, detail, data_cut, read_cut, exclude_reasons, f.kind, object, size_bytes, sha256"
         " from report join report_file f on report_id = id where state = 'succeeded' and windows = %s"

@@ -2,7 +2,7 @@
 `python -m tests.chaos.soak.late DIR SEED`.
 
 Files, in small chunks, by `uptill ingest`, which is killed now and then and started again on the same file; and calls of
-the ingest service, each with instants that no other call has. A process of its own, which ends when it is asked to.
+the ingest service. A process of its own, which ends when it is asked to.
 """
 
 import os
@@ -10,14 +10,12 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
-import httpx2
-
-from shared.settings import load_settings
+from tests.chaos.soak.calls import REASONS, Calls
 from tests.chaos.soak.changes import EVERY_STORE, ChangeCalls
 from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
@@ -27,10 +25,8 @@ from tests.oracle.report import rows_of
 
 # The first and the last instant lie in the weeks of the first load: those have their keys.
 FIRST, LAST = datetime(2024, 10, 12, tzinfo=UTC), datetime(2024, 10, 19, tzinfo=UTC)
-LIVE_FROM = datetime(2024, 10, 14, tzinfo=UTC)
 CHUNK_BYTES = 4096  # the least there may be: a file of three hundred rows is committed in five steps
 _KILLED_SHARE = 0.2
-_REASONS = ("", "", "", "busy", "paused_by_store")
 _OLD_SHARE = 0.3  # of the files of polls: these are polls of weeks that are mostly sealed
 _ZONES = ("America/Chicago", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")
 
@@ -86,7 +82,7 @@ class Files(Thread):
         rows = [self._poll() for _ in range(self._draw.randrange(20, 400))]
         return "store_id,status,timestamp_utc,reason\n" + "".join(
             f"{store_id},{self._draw.choice(['active', 'active', 'inactive'])},{at:%Y-%m-%d %H:%M:%S.%f} UTC,"
-            f"{self._draw.choice(_REASONS)}\n"
+            f"{self._draw.choice(REASONS)}\n"
             for store_id, at in rows
         )
 
@@ -136,41 +132,6 @@ class Files(Thread):
             treatment = self._draw.choice(["exclude", "as_up", "ignore"])
             rows.append(f"{store_id},{starts_at.isoformat()},{ends_at.isoformat()},{treatment},holiday,\n")
         return "store_id,starts_at,ends_at,treatment,reason,note\n" + "".join(rows)
-
-
-class Calls(Thread):
-    """One call after the other; call n brings polls of the n-th second only, and is sent once."""
-
-    def __init__(self, directory: Path, seed: str, stores: Sequence[str], journal: Journal) -> None:
-        super().__init__()
-        self._draw = random.Random(f"{seed}/calls")
-        self._ending, self._journal, self._stores = Ending(directory), journal, stores
-        settings = load_settings()
-        self._http = httpx2.Client(
-            base_url=settings.ingest_url,
-            headers={"Authorization": f"Bearer {settings.api_key.get_secret_value()}"},
-            timeout=30,
-        )
-
-    def run(self) -> None:
-        number = 0
-        while not self._ending.has_come():
-            number += 1
-            at = LIVE_FROM + timedelta(seconds=number, microseconds=1)  # no file has such an instant
-            polls = [self._poll(store, at) for store in self._draw.sample(self._stores, 5)]
-            self._journal.write("called", polls=polls)
-            try:
-                answer = self._http.post("/v1/observations", json={"observations": polls})
-                self._journal.write("call_answered", at=at.isoformat(), status=answer.status_code)
-            except httpx2.HTTPError as error:
-                self._journal.write("call_lost", at=at.isoformat(), error=type(error).__name__)
-            time.sleep(self._draw.uniform(0.1, 2.0))
-
-    def _poll(self, store_id: str, at: datetime) -> Mapping[str, str]:
-        status = self._draw.choice(["active", "active", "inactive"])
-        said = {"store_id": store_id, "status": status, "observed_at": at.isoformat()}
-        reason = self._draw.choice(_REASONS)
-        return {**said, "reason": reason} if reason else said
 
 
 def main(directory: Path, seed: str) -> None:

@@ -44,12 +44,19 @@ SETTINGS = {
     "UPTILL_RATE_REPORT": "100000/minute",
 }
 REST_S = 60.0  # from the moment when everything runs again until every accepted report has ended
-_MUST_HAPPEN = ("kills", "reports succeeded", "client file_loaded")
+_MUST_HAPPEN = (
+    "kills",
+    "reports succeeded",
+    "client file_loaded",
+    "client call_answered",
+    "client produced",
+)
 _MUST_HAPPEN_IN_A_MINUTE = (
     "leases that ran out",
     "messages published again",
     "damaged parts",
     "client change_answered",
+    "client consumer_killed",
     "days of facts",
     "weeks sealed",
     "weeks opened",
@@ -121,7 +128,7 @@ def _clients(stack: PrivateStack, options: Options) -> Iterator[dict[str, subpro
     """The callers and the deliveries, as processes; killed if they are still there at the end."""
     with ExitStack() as cleanup:
         clients = {}
-        for module in ("traffic", "late", "facts", "sealing"):
+        for module in ("traffic", "late", "kafka", "facts", "sealing"):
             log = cleanup.enter_context((options.directory / f"{module}.log").open("wb"))
             program = f"tests.chaos.soak.{module}"
             command = [sys.executable, "-m", program, str(options.directory), options.seed]
@@ -185,7 +192,11 @@ def _judge(
         for client in ("traffic", "facts")
         for record in read_journal(options.directory / f"{client}.jsonl")
     ]
-    late = read_journal(options.directory / "late.jsonl")
+    late = [
+        record
+        for client in ("late", "kafka")
+        for record in read_journal(options.directory / f"{client}.jsonl")
+    ]
     events = logged(options.directory / "logs")
     with psycopg.connect(stack.settings["UPTILL_DATABASE_URL"], autocommit=True) as conn:
         breaches += check_figures(stack, conn)

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import psycopg
 
-from tests.chaos.soak.adjustments import DeliveredAdjustments
+from tests.chaos.soak.adjustments import DeliveredAdjustments, read_changes
 from tests.chaos.soak.changes import EVERY_STORE
 from tests.oracle.accounting import EPOCH, HoursRow, Poll
 from tests.oracle.calendars import account_terms
@@ -23,6 +23,7 @@ from tests.oracle.outages import Outage, ReasonTime, outages, reason_times
 from tests.oracle.report import WINDOWS, header, instant_us, poll_of, read_versions, row, rows_of
 
 _MICROSECOND = timedelta(microseconds=1)
+Sent = Sequence[Mapping[str, str]]  # polls of one instant, as they were sent
 
 
 @dataclass(frozen=True)
@@ -84,21 +85,37 @@ def read_commits(conn: psycopg.Connection) -> list[Commit]:
 
 
 class Truth:
-    """The data at one commit, then at a later one: `advance` goes forward only."""
+    """The data at one commit, then at a later one: `advance` goes forward only.
+
+    `sent`: the calls of the ingest service, and the messages of Kafka, by the source of their imports.
+    """
 
     def __init__(
         self,
         commits: Sequence[Commit],
-        calls: Sequence[Sequence[Mapping[str, str]]],
+        sent: Mapping[str, Sequence[Sent]],
         adjustments: DeliveredAdjustments,
     ) -> None:
         self._commits = iter(commits)
         self._next = next(self._commits, None)
-        self._calls = [(instant_us(polls[0]["observed_at"]), polls) for polls in calls]
+        self._sent = {
+            source: [(instant_us(polls[0]["observed_at"]), polls) for polls in each]
+            for source, each in sent.items()
+        }
         self._adjustments = adjustments
         self._stores: dict[str, _Store] = defaultdict(lambda: _Store({}, {}))
         self._lines: dict[tuple[Any, ...], bytes] = {}
         self._outages: dict[tuple[Any, ...], dict[str, list[Outage]]] = {}
+
+    @classmethod
+    def of_records(cls, conn: psycopg.Connection, late: Sequence[Mapping[str, Any]]) -> Self:
+        """Begin with what the clients wrote down and with the commits in the ledger."""
+        sent = {
+            source: [record["polls"] for record in late if record["what"] == what]
+            for source, what in (("live", "called"), ("kafka:uptill", "produced"))
+        }
+        changes = [record for record in late if record["what"] == "changing"]
+        return cls(read_commits(conn), sent, DeliveredAdjustments(read_changes(conn), changes))
 
     def advance(self, cut: int) -> None:
         """Bring in all that was committed up to this ledger number."""
@@ -167,8 +184,8 @@ class Truth:
         }
 
     def _bring(self, commit: Commit) -> None:
-        if commit.source == "live":
-            for store_id, poll in self._called(commit):
+        if commit.source in self._sent:
+            for store_id, poll in self._arrived(commit):
                 self._poll(store_id, poll, commit.seq)
         elif commit.kind == "polls":
             for store_id, poll in _polls_of(Path(commit.source), commit.first_byte, commit.end_byte):
@@ -190,12 +207,12 @@ class Truth:
             store.reasons[poll.at_us] = poll
         store.version += 1
 
-    def _called(self, commit: Commit) -> Iterator[tuple[str, Poll]]:
-        """Calls of the ingest service are told apart by their instants."""
+    def _arrived(self, commit: Commit) -> Iterator[tuple[str, Poll]]:
+        """The calls or messages of a commit. They are told apart by their instants."""
         if commit.earliest is None or commit.latest is None:
             return
         first_us, last_us = ((at - EPOCH) // _MICROSECOND for at in (commit.earliest, commit.latest))
-        for at_us, polls in self._calls:
+        for at_us, polls in self._sent[commit.source]:
             if first_us <= at_us <= last_us:
                 for poll in polls:
                     reason = poll.get("reason", "")

@@ -217,7 +217,7 @@ class TestInstants:
     def test_no_key_expires_after_2100_and_the_list_goes_on(self, api: TestClient) -> None:
         for late in _LATE:
             answer = api.post("/v1/keys", json={"name": "late", "expires_at": late})
-            assert (answer.status_code, answer.json()["field"]) == (422, "expires_at")
+            assert (answer.status_code, answer.json()["field"]) == (422, "body.expires_at")
             assert api.get("/v1/keys").status_code == 200
 
     def test_what_an_earlier_release_stored_is_listed_taken_and_rotated(

@@ -148,7 +148,7 @@ def test_windows_without_data_and_too_far_apart_are_refused(api: TestClient) -> 
     def refused(**request: Any) -> str:
         answer = api.post("/v1/reports", json={"as_of": AS_OF.isoformat(), **request})
         body = problem(answer, 422, "invalid_request")
-        assert body["errors"][0]["field"] == "windows", body
+        assert body["errors"][0]["field"] == "body.windows", body
         return str(body["detail"])
 
     assert "begins after as_of (2024-11-04)" in refused(windows=["month_of:2024-12"])
@@ -299,7 +299,7 @@ def test_too_many_stores_for_xlsx_are_refused_at_once(
 ) -> None:
     monkeypatch.setattr(insert_report, "MAX_XLSX_ROWS", 3)
     refused = problem(api.post("/v1/reports", json={"formats": ["xlsx"]}), 422, "invalid_request")
-    assert refused["field"] == "formats"
+    assert refused["field"] == "body.formats"
     assert "4 stores" in refused["detail"]
     with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
         assert conn.execute("select count(*) from report").fetchone() == (0,)
@@ -352,7 +352,7 @@ class TestStores:
     def test_unknown_ids_are_named(self, api: TestClient) -> None:
         asked = ["south", *(f"nobody-{n}" for n in range(7))]
         refused = problem(api.post("/v1/reports", json={"stores": {"ids": asked}}), 422, "invalid_request")
-        assert refused["field"] == "stores.ids"
+        assert refused["field"] == "body.stores.ids"
         assert refused["detail"] == (
             "7 of 8 store ids are unknown: 'nobody-0', 'nobody-1', 'nobody-2', 'nobody-3', 'nobody-4', …;"
             " remove them or import the stores first"

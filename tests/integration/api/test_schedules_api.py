@@ -108,16 +108,16 @@ def test_the_list_is_paged_newest_first(api: TestClient) -> None:
 @pytest.mark.parametrize(
     ("change", "field", "told"),
     [
-        ({"cron": "0 25 * * *"}, "cron", "Bad hour"),
-        ({"cron": "0 0 30 2 *"}, "cron", "Bad day-of-month"),
-        ({"cron": "* * * * * *"}, "cron", "five fields"),
-        ({"timezone": "localtime"}, "timezone", "unknown time zone 'localtime'"),
-        ({"timezone": "posix/America/Chicago"}, "timezone", "unknown time zone"),
-        ({"timezone": "Chicago"}, "timezone", "unknown time zone 'Chicago': use an IANA name"),
-        ({"timezone": "right/UTC"}, "timezone", "unknown time zone"),
-        ({"deliver": {"s3_prefix": "../reports"}}, "deliver.s3_prefix", "no part may be"),
-        ({"deliver": {"webhook_url": "http://example.com"}}, "deliver.webhook_url", "https://"),
-        ({"deliver": {"webhook_url": "https://10.0.0.1/"}}, "deliver.webhook_url", "not public"),
+        ({"cron": "0 25 * * *"}, "body.cron", "Bad hour"),
+        ({"cron": "0 0 30 2 *"}, "body.cron", "Bad day-of-month"),
+        ({"cron": "* * * * * *"}, "body.cron", "five fields"),
+        ({"timezone": "localtime"}, "body.timezone", "unknown time zone 'localtime'"),
+        ({"timezone": "posix/America/Chicago"}, "body.timezone", "unknown time zone"),
+        ({"timezone": "Chicago"}, "body.timezone", "unknown time zone 'Chicago': use an IANA name"),
+        ({"timezone": "right/UTC"}, "body.timezone", "unknown time zone"),
+        ({"deliver": {"s3_prefix": "../reports"}}, "body.deliver.s3_prefix", "no part may be"),
+        ({"deliver": {"webhook_url": "http://example.com"}}, "body.deliver.webhook_url", "https://"),
+        ({"deliver": {"webhook_url": "https://10.0.0.1/"}}, "body.deliver.webhook_url", "not public"),
         ({"report": {"stores": {"ids": ["a", "nobody"]}}}, "report.stores.ids", "'nobody'"),
         ({"report": {"stores": {"ids": ["a\0"]}}}, "body", "report.stores.ids.0 holds U+0000"),
         ({"report": {"as_of": "now"}}, "body.report.as_of", "body.report.as_of"),
@@ -208,7 +208,7 @@ def test_what_an_owner_delivers_lies_below_a_prefix_of_the_owners_key(
     assert delivered_below("finance", None) == "finance"
     for taken in ("keys", own, f"{own}/daily"):
         refused = api.post(PATH, json={**BODY, "report": {}, "deliver": {"s3_prefix": taken}})
-        assert problem(refused, 422, "invalid_request")["field"] == "deliver.s3_prefix"
+        assert problem(refused, 422, "invalid_request")["field"] == "body.deliver.s3_prefix"
     schedule = api.post(PATH, json={**BODY, "report": {}}, headers=anna).json()
     path = f"{PATH}/{schedule['id']}"
     for headers in (anna, None):  # whoever changes it: it is the owner's

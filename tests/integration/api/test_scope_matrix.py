@@ -237,7 +237,7 @@ def test_a_store_is_made_by_naming_it_but_not_by_every_name(
                 json=bodies[operation.path.rpartition("/")[2]],
             )
             assert answer.status_code == 422, (operation, value, answer.text)
-            assert answer.json()["field"] == "store_id"
+            assert answer.json()["field"] == "path.store_id"
     assert tried == 4 * len(bodies)
 
 

@@ -109,7 +109,7 @@ def test_one_store(api: TestClient) -> None:
     problem(api.get("/v1/stores/"), 404, "store_not_found")
     for text in ("%00", "a%E2%80%8Bb", "%20"):
         for path in (text, f"{text}/timeline"):
-            assert problem(api.get(f"/v1/stores/{path}"), 422, "invalid_request")["field"] == "store_id"
+            assert problem(api.get(f"/v1/stores/{path}"), 422, "invalid_request")["field"] == "path.store_id"
     for text in ("%FF", "caf%E9"):
         problem(api.get(f"/v1/stores/{text}"), 400, "bad_request")
     assert api.get("/v1/stores/%E2%80%8B%C2%A00042%20").json()["store_id"] == "0042"
@@ -170,12 +170,12 @@ class TestWindow:
     @pytest.mark.parametrize(
         ("query", "field"),
         [
-            ({"window": "last_day", "from": "2024-11-02T00:00:00Z"}, "window"),
-            ({"from": "2024-11-02T00:00:00Z", "to": "2024-11-01T00:00:00Z"}, "from"),
-            ({"to": "2024-11-02T00:00:00Z", "as_of": "2024-11-01T00:00:00Z"}, "from"),
-            ({"window": "P63D"}, "window"),
-            ({"window": "month_of:2099-01"}, "window"),
-            ({"to": "2024-01-01T00:00:00Z", "as_of": "2024-11-01T00:00:00Z"}, "from"),
+            ({"window": "last_day", "from": "2024-11-02T00:00:00Z"}, "query.window"),
+            ({"from": "2024-11-02T00:00:00Z", "to": "2024-11-01T00:00:00Z"}, "query.from"),
+            ({"to": "2024-11-02T00:00:00Z", "as_of": "2024-11-01T00:00:00Z"}, "query.from"),
+            ({"window": "P63D"}, "query.window"),
+            ({"window": "month_of:2099-01"}, "query.window"),
+            ({"to": "2024-01-01T00:00:00Z", "as_of": "2024-11-01T00:00:00Z"}, "query.from"),
             ({"from": "0001-01-01T00:00:00Z", "to": "0001-01-02T00:00:00Z"}, "query.from"),
             ({"window": "yesterday"}, "query.window"),
             ({"policy": "optimistic"}, "query.policy"),

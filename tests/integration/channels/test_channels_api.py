@@ -155,10 +155,10 @@ def test_schedules_name_channels_that_exist(strict_api: TestClient, settings: Se
     assert strict_api.get(path).json()["deliver"]["channels"] == ["mail"]
     assert strict_api.get("/v1/report-schedules").json()["schedules"][0]["deliver"]["channels"] == ["mail"]
     refused = strict_api.patch(path, json={"deliver": {"channels": ["gone"]}})
-    assert problem(refused, 422, "invalid_request")["field"] == "deliver.channels"
+    assert problem(refused, 422, "invalid_request")["field"] == "body.deliver.channels"
     assert strict_api.patch(path, json={"deliver": {}}).json()["deliver"]["channels"] == []
     with psycopg.connect(settings.database_url.get_secret_value()) as conn:
         key = create_key(conn, name="north", scopes=["reports:write"], store_labels={"region": "north"})
     limited = {"Authorization": f"Bearer {key}"}
     refused = strict_api.post("/v1/report-schedules", json=body, headers=limited)
-    assert problem(refused, 422, "invalid_request")["field"] == "deliver.channels"
+    assert problem(refused, 422, "invalid_request")["field"] == "body.deliver.channels"

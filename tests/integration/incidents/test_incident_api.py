@@ -23,6 +23,10 @@ Incidents = Callable[..., list[Any]]
         ({"kind": "store_down", "parameters": {"inactive_polls": 1.5}}, "body.parameters.inactive_polls"),
         ({"kind": "store_down", "parameters": {"inactive_polls": "x"}}, "body.parameters.inactive_polls"),
         ({"kind": "store_down", "parameters": {"inactive_polls": None}}, "body.parameters.inactive_polls"),
+        (
+            {"kind": "store_down", "parameters": {"inactive_polls": []}},
+            "body.parameters.inactive_polls: must be a number, a string or null, not a list",
+        ),
         ({"kind": "store_silent", "parameters": {"missed_polls": 2}}, "body.parameters.missed_polls"),
         ({"kind": "group_down"}, "body.parameters.by"),
         ({"kind": "service_level_at_risk"}, "body.parameters.service_level"),

@@ -49,11 +49,11 @@ def test_a_calendar_is_replaced_listed_and_removed(service: TestClient, database
 @pytest.mark.parametrize(
     ("name", "change", "field"),
     [
-        ("us holidays", {}, "name"),
-        ("x" * 101, {}, "name"),
+        ("us holidays", {}, "path.calendar"),
+        ("x" * 101, {}, "path.calendar"),
         ("us", {"labels": {"a:b": "c"}}, "body.labels"),
         ("us", {"labels": None}, "body.labels"),
-        ("us", {"dates": [{"date": "2024-02-30"}]}, "dates.0.date"),
+        ("us", {"dates": [{"date": "2024-02-30"}]}, "body.dates.0.date"),
         ("us", {"dates": [EVE, EVE]}, "dates.1.date"),
         ("us", {"dates": [EVE] * 10_001}, "body.dates"),
         ("us", {"color": "red"}, "body.color"),

@@ -54,7 +54,7 @@ def test_the_store_id_follows_the_rule_for_ids(service: TestClient) -> None:
     assert [closure["id"] for closure in found] == [declared["id"]]
     for store_id in ("a\u200bb", " "):
         refused = service.post("/v1/closures", json={**FRIDAY, "store_id": store_id})
-        assert problem(refused, 422, "invalid_request")["field"] == "store_id"
+        assert problem(refused, 422, "invalid_request")["field"] == "body.store_id"
         listed = service.get("/v1/closures", params={"store_id": store_id})
         problem(listed, 422, "invalid_request")
     problem(service.post("/v1/closures", json={**FRIDAY, "store_id": "8E5"}), 404, "store_not_found")
@@ -214,10 +214,10 @@ def test_owners_see_and_cannot_change_what_others_declared_for_their_stores(
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"starts_at": "2024-10-18T16:00:00"}, "starts_at"),
-        ({"starts_at": "1999-10-18T16:00:00Z"}, "starts_at"),
-        ({"ends_at": "tomorrow"}, "ends_at"),
-        ({"ends_at": FRIDAY["starts_at"]}, "ends_at"),
+        ({"starts_at": "2024-10-18T16:00:00"}, "body.starts_at"),
+        ({"starts_at": "1999-10-18T16:00:00Z"}, "body.starts_at"),
+        ({"ends_at": "tomorrow"}, "body.ends_at"),
+        ({"ends_at": FRIDAY["starts_at"]}, "body.ends_at"),
         ({"treatment": "closed"}, "body.treatment"),
         ({"reason": "x" * 101}, "body.reason"),
         ({"note": "x" * 2001}, "body.note"),

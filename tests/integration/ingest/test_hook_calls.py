@@ -2,12 +2,14 @@
 
 import gzip
 import json
+from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from services.ingest.http import write_hooks
 from tests.integration.ingest.database import check_ledger, observations, unchanged
 from tests.integration.ingest.hooks import (
     AT,
@@ -134,3 +136,39 @@ def test_another_media_type_and_another_name_are_refused(hook_service: TestClien
     assert found["type"].endswith("unsupported_media_type")
     found = send(hook_service, item(), {"X-Token": TOKEN}, name="other", status=404)
     assert found["type"].endswith("hook_not_found")
+
+
+def test_a_hook_with_many_bad_items_leaves_room_for_others(
+    hook_service: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_hooks, "MAX_KEPT", 3)
+    for name in ("pos", "till"):
+        put(hook_service, name, mapping={**MAPPING, "each": "/events"}, signature=BY_TOKEN, secret=TOKEN)
+    for _ in range(2):
+        bad = {"events": [item("x"), item("y")]}
+        assert counts(by_token(hook_service, bad)) == (0, 0, 0, 2, 0)
+    assert counts(by_token(hook_service, {"events": [item("x")]})) == (0, 0, 0, 1, 0)
+    send(hook_service, {"events": [item("x"), item("y")]}, {"X-Token": TOKEN}, name="till")
+    assert [source for _, source in rejects(hook_service)] == ["hook pos version 1"] * 3 + [
+        "hook till version 1"
+    ] * 2
+    check_ledger(database_url)
+
+
+def test_a_sender_that_leaves_is_not_a_bug(hook_service: TestClient) -> None:
+    put(hook_service, signature=BY_TOKEN, secret=TOKEN)
+    answers: list[MutableMapping[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send_back(message: MutableMapping[str, object]) -> None:
+        answers.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/hooks/pos", "raw_path": b"/v1/hooks/pos", "query_string": b"",
+        "headers": [(b"host", b"testserver"), (b"content-type", b"application/json"), (b"x-token", TOKEN.encode())],
+    }  # fmt: skip
+    assert hook_service.portal is not None
+    hook_service.portal.call(hook_service.app, scope, receive, send_back)
+    assert answers[0]["status"] == 499

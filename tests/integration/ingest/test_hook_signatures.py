@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from services.ingest.http import write_hooks
 from shared.webhooks.secret import new_secret
 from tests.integration.ingest.database import observations, unchanged
 from tests.integration.ingest.hooks import counts, item, put, send, signed
@@ -51,7 +52,10 @@ def test_a_replay_changes_nothing_even_after_a_correction(
     assert observations(database_url) == {("a", "2024-09-02 10:00:00.000000"): True}
 
 
-def test_an_id_is_forgotten_after_its_time(hook_service: TestClient, database_url: str) -> None:
+def test_an_id_is_forgotten_after_its_time(
+    hook_service: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_hooks, "FORGET_EVERY_S", -1.0)
     secret = put(hook_service)["secret"]
     body = json.dumps(item()).encode()
     send(hook_service, body, signed(secret, body))

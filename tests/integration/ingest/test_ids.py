@@ -112,7 +112,7 @@ def test_live_polls_and_paths_follow_the_same_rule(
         for store_id in ODD:
             assert send(store_id) == [200 if allowed else 422] * 4, store_id
         refused = client.put("/v1/stores/a%E2%80%8Bb/timezone", json={"timezone": "UTC"})
-        assert problem(refused, 422, "invalid_request") | {"field": "store_id"} == refused.json()
+        assert problem(refused, 422, "invalid_request") | {"field": "path.store_id"} == refused.json()
         assert refused.json()["detail"] == ID_FAULTS["control_character"]
     assert stores(database_url) == {"caf\u00e9", *(ODD if allowed else [])}
 

@@ -204,7 +204,7 @@ def test_what_is_not_valid_is_refused_before_anything_is_read(
         answer = client.post("/v1/imports", content=b"x", params=options)
         assert problem(answer, 422, "invalid_request")["field"] == f"query.{field}"
         form = client.post("/v1/imports", data=options, files={"file": ("a.csv", b"x")})
-        assert problem(form, 422, "invalid_request")["field"] == field
+        assert problem(form, 422, "invalid_request")["field"] == f"body.{field}"
         assert client.get("/v1/imports").json()["imports"] == []
 
 

@@ -119,16 +119,16 @@ def test_a_store_that_does_not_exist_has_none(service: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        (PATH, {"dates": [{"date": "24.12.2024"}]}, "dates.0.date"),
-        (PATH, {"dates": [EVE, EVE]}, "dates.1.date"),
-        (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "24:00", "end_time_local": "9:00"}]}]}, "dates.0.intervals.0"),
-        (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "", "end_time_local": ""}]}]}, "dates.0.intervals.0"),
+        (PATH, {"dates": [{"date": "24.12.2024"}]}, "body.dates.0.date"),
+        (PATH, {"dates": [EVE, EVE]}, "body.dates.1.date"),
+        (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "24:00", "end_time_local": "9:00"}]}]}, "body.dates.0.intervals.0"),
+        (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "", "end_time_local": ""}]}]}, "body.dates.0.intervals.0"),
         (PATH, {"dates": [{**EVE, "intervals": [{"start_time_local": "9:00"}]}]}, "body.dates.0.intervals.0.end_time_local"),
         (PATH, {"dates": [CHRISTMAS] * 10_001}, "body.dates"),
         (PATH, {}, "body.dates"),
-        ("/v1/stores/a/lifetime", {"opened_at": "2024-05-01"}, "opened_at"),
-        ("/v1/stores/a/lifetime", {"closed_at": "2024-05-01T00:00:00"}, "closed_at"),
-        ("/v1/stores/a/lifetime", {"opened_at": "2024-05-02T00:00Z", "closed_at": "2024-05-01T00:00Z"}, "closed_at"),
+        ("/v1/stores/a/lifetime", {"opened_at": "2024-05-01"}, "body.opened_at"),
+        ("/v1/stores/a/lifetime", {"closed_at": "2024-05-01T00:00:00"}, "body.closed_at"),
+        ("/v1/stores/a/lifetime", {"opened_at": "2024-05-02T00:00Z", "closed_at": "2024-05-01T00:00Z"}, "body.closed_at"),
     ],
 )  # fmt: skip
 def test_an_invalid_change_changes_nothing(

@@ -62,7 +62,7 @@ def poison(database_url: str, when: str) -> None:
 
 def test_a_long_name_is_refused_wherever_it_is_given(service: TestClient) -> None:
     by_form = service.post("/v1/imports", files={"file": (LONG, POLLS)})
-    assert problem(by_form, 422, "invalid_request")["field"] == "filename"
+    assert problem(by_form, 422, "invalid_request")["field"] == "body.filename"
     problem(service.post("/v1/imports", params={"name": LONG}, content=POLLS), 422, "invalid_request")
     kept = service.post("/v1/imports", files={"file": ("Б" * 255, POLLS)})
     assert ended(service, kept)["source"] == "Б" * 255

@@ -125,7 +125,7 @@ def test_words_that_cannot_be_excluded_are_refused(api: TestClient, words: Any, 
     refused = problem(api.post("/v1/report-schedules", json=terms), 422, "invalid_request")
     assert said in refused["detail"]
     if words == ["oven"]:
-        assert refused["field"] == "report.exclude_reasons"
+        assert refused["field"] == "body.report.exclude_reasons"
 
 
 def test_a_removed_word_can_still_be_excluded(

@@ -128,7 +128,7 @@ def test_corrected_and_resumed_it_runs_again(
     plant(conn, bad, "timezone", "localtime")
     fire_all(database_url)
     refused = api.patch(f"{PATH}/{bad}", json={"state": "active"})
-    assert (refused.status_code, refused.json()["field"]) == (422, "timezone")
+    assert (refused.status_code, refused.json()["field"]) == (422, "body.timezone")
     assert api.patch(f"{PATH}/{bad}", json={"state": "failed"}).status_code == 422
     corrected = api.patch(f"{PATH}/{bad}", json={"timezone": "Europe/Berlin"}).json()
     assert corrected["state"] == "failed", "until someone resumes it"
@@ -221,4 +221,4 @@ def test_case_03_a_zone_that_the_scheduler_does_not_know(
 def test_case_03_by_http(api: TestClient) -> None:
     body = {"name": "bad", "cron": "* * * * *", "timezone": "localtime", "report": {}}
     refused = api.post(PATH, json=body)
-    assert (refused.status_code, refused.json()["field"]) == (422, "timezone")
+    assert (refused.status_code, refused.json()["field"]) == (422, "body.timezone")

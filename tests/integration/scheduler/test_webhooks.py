@@ -216,7 +216,7 @@ class TestAddresses:
             for url in ("http://example.com", "https://10.0.0.1/", "https://example.com:22/"):
                 assert api.post("/v1/webhook-endpoints", json={"url": url}).status_code == 422
                 refused = api.post("/v1/reports", json={"webhook_url": url})
-                assert (refused.status_code, refused.json()["field"]) == (422, "webhook_url")
+                assert (refused.status_code, refused.json()["field"]) == (422, "body.webhook_url")
 
     @pytest.mark.parametrize(
         "addresses",

@@ -27,7 +27,7 @@ from shared.store_ids import require_store_id
 router = APIRouter(route_class=UniqueNamesRoute, tags=["closures"])
 Closer = Annotated[ApiKey, Depends(RequireScope("closures:write"))]
 # Who may read the numbers may read what changed them.
-Viewer = Annotated[ApiKey, Depends(RequireScope("reports:read", or_else="closures:write"))]
+Viewer = Annotated[ApiKey, Depends(RequireScope("reports:read", or_else=("closures:write",)))]
 ClosureId = Annotated[UUID, Path(description="The closure's id.")]
 _MAX_BODY_BYTES = 1 << 20
 _CREATE, _CHANGE = TypeAdapter(ClosureCreate), TypeAdapter(ClosureChange)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response, status
 from pydantic import AfterValidator, TypeAdapter
 
 from services.ingest.http.bodies import describe_body, read_json
-from services.ingest.http.context import Context, Writer
+from services.ingest.http.context import Context
 from services.ingest.http.reason_words import get_reason, list_reasons, put_reason, remove_reason
 from services.ingest.http.schemas_reasons import ReasonBody, ReasonChange, ReasonList
 from shared.db.connect import borrowed_async
@@ -18,6 +18,8 @@ from shared.keys import ApiKey
 from shared.texts import storable
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["reasons"])
+# Also for those who may name reasons: in reports, or in polls.
+Viewer = Annotated[ApiKey, Depends(RequireScope("reports:read", or_else=("reports:write", "ingest:write")))]
 Administrator = Annotated[ApiKey, Depends(RequireScope("admin"))]
 _MAX_BODY_BYTES = 64 << 10
 _CHANGE = TypeAdapter(ReasonChange)
@@ -25,7 +27,7 @@ Word = Annotated[str, AfterValidator(storable), Path(description="The word of th
 
 
 @router.get("/v1/reasons")
-async def get_reasons(context: Context, key: Writer) -> ReasonList:
+async def get_reasons(context: Context, key: Viewer) -> ReasonList:
     """List the words that polls may give as their reason."""
     del key
     async with borrowed_async(context.pools.reading) as conn:
@@ -33,7 +35,7 @@ async def get_reasons(context: Context, key: Writer) -> ReasonList:
 
 
 @router.get("/v1/reasons/{word}", responses=answers(ReasonNotFound))
-async def get_one_reason(context: Context, key: Writer, word: Word) -> ReasonBody:
+async def get_one_reason(context: Context, key: Viewer, word: Word) -> ReasonBody:
     """Show one word."""
     del key
     async with borrowed_async(context.pools.reading) as conn:
