@@ -3,6 +3,7 @@
 https://www.postgresql.org/docs/current/sql-copy.html, section Binary Format.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from psycopg import sql
 
 STORE_AND_INSTANT = np.dtype([("store", ">i4"), ("at_us", ">i8")])
 POLL_RECORD = np.dtype([("store", ">i4"), ("at_us", ">i8"), ("active", "?")])
-_POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01: timestamps count from there
+POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01: timestamps count from there
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _SEND_BYTES = 1 << 18
@@ -22,12 +23,12 @@ Column = NDArray[np.int16] | NDArray[np.int32] | NDArray[np.int64] | NDArray[np.
 
 def encode_instants(at_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return microseconds since 1970 as a column of type timestamptz."""
-    return at_us - _POSTGRES_EPOCH_US
+    return at_us - POSTGRES_EPOCH_US
 
 
 def decode_instants_us(column: NDArray[Any]) -> NDArray[np.int64]:
     """Return a column of type timestamptz as microseconds since 1970."""
-    return column.astype(np.int64) + _POSTGRES_EPOCH_US
+    return column.astype(np.int64) + POSTGRES_EPOCH_US
 
 
 def decode_records(packed: bytes | None, record: np.dtype[Any]) -> NDArray[Any]:
@@ -50,12 +51,19 @@ def encode_rows(*columns: Column) -> memoryview:
 
 def copy_rows(conn: psycopg.Connection, table: str, columns: str, *values: Column) -> None:
     """Copy columns of values into `table (columns)`."""
+    send_rows(conn, table, columns.split(), [encode_rows(*values)])
+
+
+def send_rows(
+    conn: psycopg.Connection, table: str, columns: Sequence[str], parts: Sequence[memoryview]
+) -> None:
+    """Copy encoded rows into `table (columns)`."""
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns.split()))
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    view = encode_rows(*values)
     with conn.cursor().copy(statement) as copy:
         copy.write(_HEADER)
-        for start in range(0, len(view), _SEND_BYTES):
-            copy.write(view[start : start + _SEND_BYTES])
+        for part in parts:
+            for start in range(0, len(part), _SEND_BYTES):
+                copy.write(part[start : start + _SEND_BYTES])
         copy.write(_TRAILER)

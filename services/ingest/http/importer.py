@@ -5,7 +5,6 @@ that fails is tried again later, and the next one goes on meanwhile.
 """
 
 import time
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Event, Thread
@@ -15,30 +14,17 @@ import psycopg
 import structlog
 
 from services.ingest.http.attempts import Attempts, is_passing
+from services.ingest.http.load_upload import FINAL_STATES, UploadLoader
 from services.ingest.http.lost_uploads import LostUploads
 from services.ingest.http.spool import Spool
 from services.ingest.http.turns import Turns
-from services.ingest.run import Limits, LoadOptions, ingest_source
-from services.ingest.run import LoadProgress as Progress
-from services.ingest.run.delivery import plan_staging
-from services.ingest.run.step import LOAD, Step
-from services.ingest.sources.files import FileSource
-from services.ingest.sources.resolve import has_members as is_archive
-from services.ingest.sources.resolve import resolve_sources as unpack
-from services.ingest.sources.source import ResolvedSource, Source
-from services.ingest.sources.unpacking_limits import MAX_MEMBERS
-from services.ingest.write.archive_imports import finish_archive, queue_members
-from services.ingest.write.archive_imports import list_open_members as open_members
+from services.ingest.run import Limits
 from shared.db.connect import connect
-from shared.db.queries import queries
 from shared.errors import TableLocked, UploadLost
 
-_SQL = queries("imports")
 _STATEMENT_TIMEOUT_S = 900.0  # as for files from the command line
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
-TURN_S = 5.0  # an archive whose members take longer lets other uploads have their turns
 _LOOK_S = 15.0  # until the next look for lost uploads, when nothing is sent
-_FINAL = frozenset({"succeeded", "stopped", "failed", "canceled"})
 _log = structlog.get_logger()
 
 
@@ -63,6 +49,9 @@ class Importer:
         self._attempts = Attempts(self._connect)
         self._turns = Turns(self._connect)
         self._lost = LostUploads(self._connect, spool, self._attempts)
+        self._loader = UploadLoader(
+            self._connect, spool, self._limits, self._attempts, self._go_on, self._be_seen
+        )
         self._seen_s = float("-inf")
         self._wake, self._stop = Event(), Event()
         self._pause_s = _FIRST_PAUSE_S
@@ -164,89 +153,23 @@ class Importer:
         return max(0.0, min(_LOOK_S, due_s - time.monotonic()))
 
     def _load_upload(self, import_id: UUID) -> None:
-        state, gave_up = self._state(import_id)
+        state, gave_up = self._loader.read_state(import_id)
         if state is None and import_id not in self._unannounced:
             return  # received, its import is about to be written
-        if state is not None and state not in _FINAL:
+        if state is not None and state not in FINAL_STATES:
             try:
-                self._load_files(import_id)
+                if not self._loader.load(import_id):
+                    self._wake.set()
             except UploadLost as lost:
                 self._lost.lose(import_id, str(lost))
                 self._spool.remove(import_id)
                 return
-            state, gave_up = self._state(import_id)
+            state, gave_up = self._loader.read_state(import_id)
         if gave_up:
             aside = self._spool.put_aside(import_id)
             _log.error("upload_put_aside", import_id=str(import_id), folder=str(aside))
-        elif state is None or state in _FINAL:
+        elif state is None or state in FINAL_STATES:
             self._spool.remove(import_id)
-
-    def _state(self, import_id: UUID) -> tuple[str | None, bool]:
-        """The state of an import, `queued` if it goes on, and whether any part of it used up its attempts."""
-        with self._connect() as conn:
-            row = conn.execute(_SQL["import_state"], {"id": import_id}).fetchone()
-        return (row[0], row[1]) if row else (None, False)
-
-    def _load_files(self, import_id: UUID) -> None:
-        with self._attempts.attempt(import_id):
-            files = self._spool.files(import_id, self._go_on)
-            resolved = [unpack(FileSource(file.path, label=file.name)) for file in files]
-            sources = [source for one in resolved for source in one.sources]
-            left_out = [name for one in resolved for name in one.left_out]
-            if len(files) == 1 and not is_archive(sources):
-                self._load(import_id, sources[0])
-                return
-            if len(sources) > MAX_MEMBERS:
-                self._attempts.fail(
-                    import_id, "members", f"it holds more than {MAX_MEMBERS:,} files; split the upload"
-                )
-                return
-            with self._connect() as conn:
-                members = queue_members(conn, import_id, sources, left_out)
-                still_open = open_members(conn, import_id)
-            self._attempts.progressed(import_id)
-        if self._state(import_id)[0] in _FINAL:
-            return
-        staging = plan_staging([source for source, _ in members], import_id)
-        steps = [*((*members[place], step) for place, step in staging), *((*one, None) for one in members)]
-        turn_ends_s = time.monotonic() + TURN_S
-        for source, member_id, step in steps:
-            if member_id not in still_open:
-                continue
-            if time.monotonic() > turn_ends_s and self._others_wait(import_id):
-                self._wake.set()  # the archive goes on in its next turn
-                return
-            with self._attempts.attempt(member_id):
-                self._load(member_id, source, step or Step(held_by=self._find_refused(members)))
-        with self._attempts.attempt(import_id), self._connect() as conn:
-            finish_archive(conn, import_id)
-
-    def _find_refused(self, members: Sequence[tuple[ResolvedSource, UUID]]) -> str | None:
-        """Return a file of the delivery that holds back all others but polls: it ended without being loaded."""
-        ids = [member_id for source, member_id in members if source.kind != "polls"]
-        with self._connect() as conn:
-            row = conn.execute(_SQL["refused_member"], {"ids": ids}).fetchone()
-        return row[0] if row else None
-
-    def _others_wait(self, import_id: UUID) -> bool:
-        return any(other != import_id for other in self._spooled())
-
-    def _load(self, import_id: UUID, source: Source, step: Step = LOAD) -> None:
-        self._go_on()
-        begun = False
-
-        def go_on(progress: Progress) -> None:
-            nonlocal begun
-            del progress  # the database has it
-            if not begun:
-                begun = True
-                self._attempts.progressed(import_id)
-            self._be_seen()
-            self._go_on()
-
-        with self._connect() as conn:
-            options = LoadOptions(self._limits, on_progress=go_on)
-            ingest_source(conn, source, import_id, step, options=options)
 
     def _go_on(self) -> None:
         """Raise `_Stopping` if the importer was asked to stop."""

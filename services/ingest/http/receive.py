@@ -16,7 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from services.ingest.http.bodies import announced_bytes, media_type, refuse_longer, too_large
-from services.ingest.http.spool import spool_errors_named
+from services.ingest.http.spool_errors import spool_errors_named
 from services.ingest.http.spooled_files import file_name, list_files
 from services.ingest.sources.file_names import find_name_fault as name_fault
 from shared.errors import InvalidRequest, UnsupportedMediaType

@@ -4,7 +4,6 @@ Being received: `ID.part`. Complete and on the disk: `ID`, with its list of file
 Whatever else lies in the folder is left alone.
 """
 
-import errno
 import fcntl
 import os
 import shutil
@@ -19,14 +18,14 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from services.ingest.http.spool_errors import spool_errors_named
 from services.ingest.http.spool_room import SpoolRoom
 from services.ingest.http.spooled_files import LIST, SpooledFile, Version, listed_files, verify
-from shared.errors import ConfigurationError, SpoolUnavailable, StorageFull, UploadLost
+from shared.errors import ConfigurationError, StorageFull, UploadLost
 
 FAILED_KEEP_S = 7 * 86_400.0
 _PARTIAL, _FAILED = ".part", ".failed"
 _LOCK, _IDENTITY = ".lock", ".id"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = structlog.get_logger()
 
 
@@ -202,19 +201,6 @@ class Spool:
         if stranger not in self._strangers:
             self._strangers.add(stranger)
             _log.warning("stranger_in_spool", name=stranger)
-
-
-@contextmanager
-def spool_errors_named() -> Iterator[None]:
-    """Turn the errors of a full disk into `StorageFull`, all others of the file system into `SpoolUnavailable`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull(
-                f"the spool has no room for this upload ({error.strerror}); nothing of it was kept"
-            ) from error
-        raise SpoolUnavailable(f"the spool folder cannot be used ({error.strerror})") from error
 
 
 def _upload_of(name: str) -> UUID | None:

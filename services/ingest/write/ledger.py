@@ -17,6 +17,7 @@ from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.sources.file_names import escape_unstorable, stored_name
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
+from services.ingest.write.rejects import store_rejects
 from shared.db.queries import queries
 from shared.errors import ImportCanceled
 from shared.ids import new_id
@@ -156,10 +157,7 @@ class ImportLedger:
 
     def add_rejects(self, rejects: Iterable[Reject]) -> None:
         """Store rejected rows. `record_progress` counts them."""
-        with self.conn.cursor().copy(_SQL["copy_rejects"]) as copy:
-            for one in rejects:
-                row = (self.import_id, one.line, one.byte_offset, one.reason, one.raw, one.source)
-                copy.write_row(row)
+        store_rejects(self.conn, self.import_id, rejects)
 
     def record_progress(self, stretch: Stretch, counts: RowCounts = NO_ROWS, *, changed: bool) -> int:
         """Count rows, and record the stretch under the next ledger number. Return that number.

@@ -40,6 +40,7 @@ from services.ingest.write.history_table import (
 )
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.remarks import Remarks
+from services.ingest.write.staged_rows import list_held_ids, read_delivery, read_numbers, stage_rows
 from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
 from services.ingest.write.store_keys import add_stores
 from services.ingest.write.weekly_hours import OnStep, WeeklyHours
@@ -80,10 +81,8 @@ class LocalHoursWriter:
 
     def write_chunk(self, hours: ParsedLocalHours) -> None:
         """Stage the rows of one chunk, and commit its rejects."""
-        with self._conn.transaction(), self._conn.cursor() as cursor:
-            with cursor.copy(_SQL["stage_rows"]) as copy:
-                for row in hours.staged:
-                    copy.write_row((self._ledger.import_id, *row))
+        with self._conn.transaction():
+            stage_rows(self._conn, self._ledger.import_id, hours.staged)
             self._ledger.add_rejects(hours.rejects)
             stretch = Stretch(hours.chunk.first_byte, hours.chunk.end_byte)
             self._ledger.record_progress(stretch, RowCounts(rejected=len(hours.rejects)), changed=False)
@@ -105,9 +104,9 @@ class LocalHoursWriter:
 
     def _apply_delivery(self, change: AdjustmentChange, end_byte: int) -> None:
         """Apply what is staged of the whole delivery. Everything slow comes before the writer lock, which live polls need."""
-        ids = list(self._read_delivery())
+        ids = list(read_delivery(self._conn, self._ledger.import_id))
         # Before rows are taken away: rejected rows count as evidence.
-        numbers = self._read_numbers(ids)
+        numbers = read_numbers(self._conn, ids)
         counts = self._reject_incomplete(ids)
         remarks = Remarks(self._conn, self._kind)
         first_days: Mapping[UUID, int] = {}
@@ -149,8 +148,8 @@ class LocalHoursWriter:
 
     def _add_new_stores(self) -> None:
         """Commit the stores that are new, before their rows, and some at a time so that live polls wait only briefly."""
-        ids = list(self._read_delivery())
-        held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
+        ids = list(read_delivery(self._conn, self._ledger.import_id))
+        held = list_held_ids(self._conn, ids)
         rows = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held})
         new = [store_id for (store_id,) in rows]
         # If nothing is new, nothing is committed: each COMMIT may get lost, and then all is done again.
@@ -167,7 +166,7 @@ class LocalHoursWriter:
         elif self._kind == "stores":
             for import_id, rejected in reject_faulty(self._conn, ids):
                 counts[import_id] += RowCounts(rejected=rejected)
-        held = [store_id for (store_id,) in self._conn.execute(_SQL["held_ids"], {"ids": ids})]
+        held = list_held_ids(self._conn, ids)
         if held:
             values = {"ids": ids, "held": held}
             for import_id, rejected in self._conn.execute(_SQL["reject_incomplete"], values):
@@ -241,16 +240,10 @@ class LocalHoursWriter:
 
     def _check_numbers(self) -> None:
         """Raise `BadInputFile` if the days of the file, or those of the whole delivery, contradict each other."""
-        for used in self._read_numbers([self._ledger.import_id]).values():
+        for used in read_numbers(self._conn, [self._ledger.import_id]).values():
             refuse_mixed(used)
         if self._completes_delivery and self._kind == "hours":
-            names = self._read_delivery()
-            refuse_unclear([(names[file], used) for file, used in self._read_numbers(list(names)).items()])
-
-    def _read_delivery(self) -> dict[UUID, str]:
-        """Return the imports that take effect together with this one, and the names of their files."""
-        return dict(self._conn.execute(_SQL["delivery"], {"id": self._ledger.import_id}).fetchall())
-
-    def _read_numbers(self, ids: list[UUID]) -> dict[UUID, NumbersUsed]:
-        rows = self._conn.execute(_SQL["staged_numbers"], {"ids": ids})
-        return {import_id: NumbersUsed(*used) for import_id, *used in rows}
+            names = read_delivery(self._conn, self._ledger.import_id)
+            refuse_unclear(
+                [(names[file], used) for file, used in read_numbers(self._conn, list(names)).items()]
+            )

@@ -2,8 +2,9 @@
 
 1. A week that this import created has no index yet. Its polls are inserted directly, except those that an earlier chunk
    may have held (`SeenPolls` of the parser): they wait in `import_pending`.
-2. Polls of any other week are merged with the stored ones. If this process knows the week (`KnownPolls`), only
-   corrections are left to the server.
+2. Polls of any other week are merged with the stored ones. Those that only repeat what is stored are left out first if a
+   few pages show them (`find_repeated`). If this process knows the week (`KnownPolls`), only corrections are left to the
+   server.
 3. At the end, or as soon as another import needs such a week, its index is built and the pending polls are merged.
 An unindexed week therefore never holds a poll twice. The writer lock keeps transactions of two imports apart.
 """
@@ -23,6 +24,7 @@ from services.ingest.write.known_polls import KnownPolls
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.note_table import NoteTable
 from services.ingest.write.poll_table import PollTable, find_bounds
+from services.ingest.write.repeated_polls import find_repeated
 from services.ingest.write.sealed_weeks import WeekSealed, want_weeks
 from services.ingest.write.store_keys import StoreKeys
 from services.ingest.write.week_indexes import index_weeks
@@ -162,8 +164,12 @@ class PollWriter:
 
     def _merge_week(self, week: int, polls: LastPolls) -> list[PollChange]:
         """Merge polls into an indexed week."""
-        changes = []
-        compared = self._known.compare_week(self._conn, monday_us(week), polls)
+        changes: list[PollChange] = []
+        if not self._known.has_week(monday_us(week)):
+            repeated = find_repeated(self._conn, monday_us(week), polls)
+            changes.append(PollChange(self._ledger.import_id, RowCounts(duplicate=int(repeated.sum()))))
+            polls = polls.pick(~repeated)
+        compared = self._known.compare_week(self._conn, monday_us(week), polls) if len(polls) else None
         if compared:
             same = RowCounts(duplicate=int(compared.is_same.sum()))
             changes.append(PollChange(self._ledger.import_id, same))

@@ -15,6 +15,7 @@ from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import LIFETIMES
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.staged_rows import list_held_ids
 from shared.db.queries import queries
 from shared.labels import MAX_LABELS
 
@@ -41,8 +42,7 @@ class DirectoryMerge:
     def apply(self, ids: Sequence[UUID]) -> list[tuple[UUID, RowCounts]]:
         """Compare with what the stores have, and replace their lifetimes. Return the counts of the valid rows by import."""
         values = {"ids": list(ids)}
-        held = [store_id for (store_id,) in self.conn.execute(_INGEST["held_ids"], values)]
-        self.conn.execute(_SQL["leave_out"], {"held": held})
+        self.conn.execute(_SQL["leave_out"], {"held": list_held_ids(self.conn, ids)})
         self.conn.execute(_SQL["analyze_wanted"])
         self.conn.execute(_SQL["compare"])
         ((self.change.weekly_changed,),) = self.conn.execute(_SQL["changes_stores"])

@@ -132,9 +132,6 @@ select line, byte_offset, reason, raw from import_reject where import_id = %(id)
 select line, byte_offset, reason, raw from import_reject
 where import_id = %(id)s and reason = any(%(reasons)s) order by line limit %(limit)s
 
--- name: copy_rejects
-copy import_reject (import_id, line, byte_offset, reason, raw, source) from stdin
-
 -- name: commit_change
 -- Adds to the counts, and records the chunk under the next ledger number. The lock on the number lasts until COMMIT.
 -- Returns no row if the import was canceled: its transaction must not commit. `even_if_canceled`: a canceled import may
@@ -328,11 +325,6 @@ select count(*) filter (where before = first_active) as duplicate,
     count(*) filter (where before <> first_active) as corrected,
     min(observed_at) as earliest, max(observed_at) as latest
 from chain
-
--- name: stage_rows
-copy import_staged (import_id, store_id, line, byte_offset, raw, day_of_week, day_number, opens, closes, timezone, reason,
-    date, begins, ends, details, written_zone)
-from stdin
 
 -- name: join_delivery
 update import set delivery_id = %(delivery_id)s where id = %(id)s

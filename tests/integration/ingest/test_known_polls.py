@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths
-from services.ingest.write import known_polls
+from services.ingest.write import packed_polls
 from tests.integration.ingest.database import (
     POLLS_HEADER,
     Poll,
@@ -54,7 +54,7 @@ class Loop:
 def test_a_week_that_is_read_in_pieces(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known_polls, "_READ_PAGES", 3)
+    monkeypatch.setattr(packed_polls, "_READ_PAGES", 3)
     loop = Loop()
     for number, rows in enumerate((6000, 4000, 4000)):
         polls = polls_of_one_week(number, rows)

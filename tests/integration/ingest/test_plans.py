@@ -3,11 +3,13 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from services.ingest.parse.parsed import StagedRow
+from services.ingest.write.staged_rows import stage_rows
 from shared.db.queries import queries
 from tests.integration.ingest.database import Poll, load, load_polls
 
@@ -82,11 +84,12 @@ def explain_hours(database_url: str, stores: int, closes: str, *, statistics: bo
             if not statistics:
                 conn.execute("delete from pg_statistic where starelid = 'business_hours'::regclass")
             closes_s = int(closes[:2]) * 3600
-            with conn.cursor().copy(sql["stage_rows"]) as copy:
-                for line in range(stores * 7):
-                    n, day = divmod(line, 7)
-                    row = StagedRow(str(n), line, 0, b"", day_number=day, opens=9 * 3600, closes=closes_s)
-                    copy.write_row((import_id, *row))
+            rows = [
+                StagedRow(str(n), 7 * n + day, 0, b"", day_number=day, opens=9 * 3600, closes=closes_s)
+                for n in range(stores)
+                for day in range(7)
+            ]
+            stage_rows(conn, UUID(import_id), rows)
             conn.execute(sql["create_wanted_hours"])
             conn.execute(sql["prepare_hours"], {"ids": [import_id], "first_days": [0]})
             conn.execute(sql["index_wanted_hours"])

@@ -1,0 +1,117 @@
+"""Loads one upload: its file, or the members of its archives in their order, each under an import of its own."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+
+from services.ingest.http.attempts import Attempts
+from services.ingest.http.spool import Spool
+from services.ingest.run import Limits, LoadOptions, ingest_source
+from services.ingest.run import LoadProgress as Progress
+from services.ingest.run.delivery import plan_staging
+from services.ingest.run.step import LOAD, Step
+from services.ingest.sources.files import FileSource
+from services.ingest.sources.resolve import has_members as is_archive
+from services.ingest.sources.resolve import resolve_sources as unpack
+from services.ingest.sources.source import ResolvedSource, Source
+from services.ingest.sources.unpacking_limits import MAX_MEMBERS
+from services.ingest.write.archive_imports import finish_archive, queue_members
+from services.ingest.write.archive_imports import list_open_members as open_members
+from shared.db.queries import queries
+
+_SQL = queries("imports")
+TURN_S = 5.0  # an archive whose members take longer lets other uploads have their turns
+FINAL_STATES = frozenset({"succeeded", "stopped", "failed", "canceled"})
+Connect = Callable[[], AbstractContextManager[psycopg.Connection]]
+_Members = Sequence[tuple[ResolvedSource, UUID]]
+
+
+@dataclass(frozen=True)
+class UploadLoader:
+    """`go_on` is called often, and raises when the service ends. `on_chunk` is called after each committed chunk."""
+
+    connect: Connect
+    spool: Spool
+    limits: Limits
+    attempts: Attempts
+    go_on: Callable[[], None]
+    on_chunk: Callable[[], None]
+
+    def read_state(self, import_id: UUID) -> tuple[str | None, bool]:
+        """Return the state of an import, `queued` if it goes on, and whether any part of it used up its attempts."""
+        with self.connect() as conn:
+            row = conn.execute(_SQL["import_state"], {"id": import_id}).fetchone()
+        return (row[0], row[1]) if row else (None, False)
+
+    def load(self, import_id: UUID) -> bool:
+        """Load the upload. Return False if it goes on in its next turn. Raise `UploadLost`."""
+        with self.attempts.attempt(import_id):
+            files = self.spool.files(import_id, self.go_on)
+            resolved = [unpack(FileSource(file.path, label=file.name)) for file in files]
+            sources = [source for one in resolved for source in one.sources]
+            left_out = [name for one in resolved for name in one.left_out]
+            if len(files) == 1 and not is_archive(sources):
+                self._load_source(import_id, sources[0])
+                return True
+            if len(sources) > MAX_MEMBERS:
+                self.attempts.fail(
+                    import_id, "members", f"it holds more than {MAX_MEMBERS:,} files; split the upload"
+                )
+                return True
+            with self.connect() as conn:
+                members = queue_members(conn, import_id, sources, left_out)
+                still_open = open_members(conn, import_id)
+            self.attempts.progressed(import_id)
+        if self.read_state(import_id)[0] in FINAL_STATES:
+            return True
+        return self._load_members(import_id, members, still_open)
+
+    def _load_members(self, import_id: UUID, members: _Members, still_open: frozenset[UUID]) -> bool:
+        """Load those that are still open, as long as the turn lasts. Return False if it ended."""
+        staging = plan_staging([source for source, _ in members], import_id)
+        steps = [*((*members[place], step) for place, step in staging), *((*one, None) for one in members)]
+        turn_ends_s = time.monotonic() + TURN_S
+        for source, member_id, step in steps:
+            if member_id not in still_open:
+                continue
+            if time.monotonic() > turn_ends_s and self._others_wait(import_id):
+                return False
+            with self.attempts.attempt(member_id):
+                self._load_source(member_id, source, step or Step(held_by=self._find_refused(members)))
+        with self.attempts.attempt(import_id), self.connect() as conn:
+            finish_archive(conn, import_id)
+        return True
+
+    def _find_refused(self, members: _Members) -> str | None:
+        """Return a file of the delivery that holds back all others but polls: it ended without being loaded."""
+        ids = [member_id for source, member_id in members if source.kind != "polls"]
+        with self.connect() as conn:
+            row = conn.execute(_SQL["refused_member"], {"ids": ids}).fetchone()
+        return row[0] if row else None
+
+    def _others_wait(self, import_id: UUID) -> bool:
+        try:
+            return any(other != import_id for other in self.spool.uploads())
+        except OSError:
+            return False
+
+    def _load_source(self, import_id: UUID, source: Source, step: Step = LOAD) -> None:
+        self.go_on()
+        begun = False
+
+        def go_on(progress: Progress) -> None:
+            nonlocal begun
+            del progress  # the database has it
+            if not begun:
+                begun = True
+                self.attempts.progressed(import_id)
+            self.on_chunk()
+            self.go_on()
+
+        with self.connect() as conn:
+            options = LoadOptions(self.limits, on_progress=go_on)
+            ingest_source(conn, source, import_id, step, options=options)
