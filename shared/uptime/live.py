@@ -229,7 +229,8 @@ def _open_time_us(history: PollHistory, run: LastRun) -> Int64s:
     from_us = np.where(run.first_us < 0, now_us, run.first_us)
     borders = line.place(store, np.stack((from_us, np.full(history.stores, now_us))))
     from_first, until_now = elapsed_before(*history.span_places, borders)
-    return until_now - from_first
+    open_us: Int64s = until_now - from_first
+    return open_us
 
 
 def _next_changes_us(seen: _StoresSeen, day_until_us: Int64s, polls: Polls) -> Int64s:

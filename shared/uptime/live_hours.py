@@ -44,7 +44,8 @@ class Whereabouts:
         """Return this for a schedule without the pieces that lie before `from_us` or after now, and that schedule."""
 
         def touch(spans: Spans) -> Bools:
-            return (spans.close_us > from_us) & (spans.open_us <= now_us)
+            touches: Bools = (spans.close_us > from_us) & (spans.open_us <= now_us)
+            return touches
 
         kept = touch(schedule.measured)
         lately = replace(
