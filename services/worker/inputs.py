@@ -5,14 +5,15 @@ adjustments and polls of an earlier snapshot still hold: all polls before the ol
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 import psycopg
 
 from services.worker.batch_tables import BatchTables
+from services.worker.cache_entry import BatchStores, CacheEntry, CacheLookup, cache_key, with_history
 from services.worker.earlier_polls import add_earlier_polls
 from services.worker.facts.known_days import can_use_facts, load_with_facts
 from services.worker.load import (
@@ -45,40 +46,13 @@ from shared.reports.consistency import DataRange, data_range
 from shared.sealed.reader import SealedPolls
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.bounds import bounds_us
-from shared.uptime.policy import POLICIES, history_us
+from shared.uptime.policy import POLICIES
 from shared.uptime.states import Polls
 from shared.uptime.window import parse_windows
 
-# The last poll before the others is looked up as far back as any policy needs. It costs the same and serves all.
-_HISTORY: Final = timedelta(microseconds=max(history_us(policy) for policy in POLICIES.values()))
 _INSTANT: Final = timedelta(microseconds=1)
 # An hour of live polls. To look through more changes takes longer than a full read.
 _MOST_CHANGES: Final = 100_000
-# Memory of one store id, a short string.
-_ID_BYTES: Final = 80
-
-_BatchStores = tuple[str | None, str | None, int, tuple[int, ...] | None]
-
-
-@dataclass(frozen=True)
-class _CacheEntry:
-    """What one snapshot held of some stores. In `range`: every poll, and the last one of each store before it."""
-
-    snapshot: Snapshot
-    tables: BatchTables
-    range: DataRange
-    polls: PackedPolls
-
-    @property
-    def size_bytes(self) -> int:
-        (stores, hours, adjustments), polls = self.tables, self.polls
-        arrays = (hours.store, hours.day_of_week, hours.opens_s, hours.closes_s, polls.instants, polls.counts)
-        return (
-            stores.keys.nbytes
-            + sum(array.nbytes for array in arrays)
-            + len(stores.ids) * _ID_BYTES
-            + adjustments.size_bytes
-        )
 
 
 class InputCache:
@@ -86,7 +60,7 @@ class InputCache:
 
     def __init__(self, most_bytes: int, *, uses_facts: bool = True) -> None:
         self._uses_facts = uses_facts
-        self._entries = BoundedCache[_BatchStores, _CacheEntry](most_bytes)
+        self._entries = BoundedCache[BatchStores, CacheEntry](most_bytes)
 
     def load_input(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> BatchInput:
         """Return the input of a batch as the caller's transaction sees it; `snapshot` is that transaction's.
@@ -111,7 +85,7 @@ class InputCache:
 
         None if the range begins before what the cache has, or before a change of it. Then nothing is remembered either.
         """
-        cached = self._entries.get(_cache_key(batch))
+        cached = self._entries.get(cache_key(batch))
         if cached is None or needed.every_from < cached.range.every_from:
             return None
         lookup = self._look_up(conn, batch, snapshot)
@@ -120,6 +94,12 @@ class InputCache:
         ):
             return None
         return lookup.tables, self._read_polls(lookup, needed)
+
+    def find_stores(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> Stores | None:
+        """Return the stores of a batch if the cache has them as the snapshot does."""
+        cached = self._entries.get(cache_key(batch))
+        changes = _find_changes(conn, cached, snapshot) if cached else None
+        return cached.tables.stores if cached and changes and not changes.zones else None
 
     def _load_times(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> BatchInput:
         """Return the input without labels and names, as `load_input` says."""
@@ -130,11 +110,11 @@ class InputCache:
             finds_outages=batch.finds_outages,
             excludes_reasons=bool(batch.exclude_reasons),
         )
-        needed = _with_history(asked.every_from, asked.to_time)
+        needed = with_history(asked.every_from, asked.to_time)
         if batch.pinned_cut is not None:
             # Outages need older polls too, which are searched for in the present otherwise.
             from_time = asked.from_time if batch.finds_outages else asked.every_from
-            past = _with_history(from_time, asked.to_time)
+            past = with_history(from_time, asked.to_time)
             _refuse_too_many(batch, past, partial(read_past_stores, conn, batch, batch.pinned_cut))
             return _read_past(conn, batch, batch.pinned_cut, past, snapshot.sealed)
         lookup = self._look_up(conn, batch, snapshot)
@@ -170,9 +150,9 @@ class InputCache:
             snapshot.sealed,
         )
 
-    def _look_up(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> "_Lookup":
+    def _look_up(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> CacheLookup:
         """Find what the cache has of the batch's stores, and read of their tables what has changed since."""
-        cached = self._entries.get(_cache_key(batch))
+        cached = self._entries.get(cache_key(batch))
         changes = _find_changes(conn, cached, snapshot) if cached else None
         if cached and changes:
             old = cached.tables
@@ -181,32 +161,22 @@ class InputCache:
             adjustments = (
                 _read_adjustments(conn, stores, snapshot) if changes.adjustments else old.adjustments
             )
-            return _Lookup(conn, batch, snapshot, BatchTables(stores, hours, adjustments), cached, changes)
+            return CacheLookup(
+                conn, batch, snapshot, BatchTables(stores, hours, adjustments), cached, changes
+            )
         stores = read_stores(conn, batch)
         tables = BatchTables(stores, read_hours(conn, stores), _read_adjustments(conn, stores, snapshot))
-        return _Lookup(conn, batch, snapshot, tables, None, None)
+        return CacheLookup(conn, batch, snapshot, tables, None, None)
 
-    def _read_polls(self, lookup: "_Lookup", needed: DataRange) -> Polls:
+    def _read_polls(self, lookup: CacheLookup, needed: DataRange) -> Polls:
         """Return the polls of a range, from the cache where it still holds, and remember them."""
         cached = lookup.cached
         entry = _update_entry(lookup, cached, needed) if cached else _read_entry(lookup, needed)
         # A report on the past must not displace an entry about the present.
         is_past = cached and entry.range.to_time < cached.range.to_time
         if lookup.snapshot.import_id is not None and not is_past:
-            self._entries.put(_cache_key(lookup.batch), entry, entry.size_bytes)
+            self._entries.put(cache_key(lookup.batch), entry, entry.size_bytes)
         return entry.polls.narrowed(entry.range, needed).unpacked()
-
-
-@dataclass(frozen=True)
-class _Lookup:
-    """One search in the cache: the tables as the snapshot has them, and the entry and what has changed since, if any."""
-
-    conn: psycopg.Connection
-    batch: Batch
-    snapshot: Snapshot
-    tables: BatchTables
-    cached: _CacheEntry | None
-    changes: Changes | None
 
 
 def _refuse_too_many(batch: Batch, needed: DataRange, read: Callable[[], Stores]) -> None:
@@ -216,17 +186,7 @@ def _refuse_too_many(batch: Batch, needed: DataRange, read: Callable[[], Stores]
         raise TooManyPolls(slice_batch(batch, read(), days))
 
 
-def _cache_key(batch: Batch) -> _BatchStores:
-    """Identify the stores of a batch. Stores are never deleted, so a range of ids with an equal count is unchanged."""
-    keys = None if batch.store_keys is None else tuple(batch.store_keys)
-    return batch.first_id, batch.last_id, batch.stores, keys
-
-
-def _with_history(every_from: datetime, to_time: datetime) -> DataRange:
-    return DataRange(every_from - _HISTORY, every_from, to_time)
-
-
-def _find_changes(conn: psycopg.Connection, cached: _CacheEntry, snapshot: Snapshot) -> Changes | None:
+def _find_changes(conn: psycopg.Connection, cached: CacheEntry, snapshot: Snapshot) -> Changes | None:
     if cached.snapshot == snapshot:
         return Changes(hours=False, zones=False, adjustments=False, polls_from=None)
     if not 0 < snapshot.seq - cached.snapshot.seq <= _MOST_CHANGES:
@@ -234,7 +194,7 @@ def _find_changes(conn: psycopg.Connection, cached: _CacheEntry, snapshot: Snaps
     return changes_since(conn, cached.snapshot, cached.range)
 
 
-def _update_entry(lookup: _Lookup, cached: _CacheEntry, needed: DataRange) -> _CacheEntry:
+def _update_entry(lookup: CacheLookup, cached: CacheEntry, needed: DataRange) -> CacheEntry:
     """Return the cached entry with everything that changed since, read from Postgres."""
     valid, snapshot, tables = cached.range, lookup.snapshot, lookup.tables
     if lookup.changes and lookup.changes.polls_from:
@@ -246,16 +206,16 @@ def _update_entry(lookup: _Lookup, cached: _CacheEntry, needed: DataRange) -> _C
     BATCH_INPUTS.labels("memory" if is_in_memory else "both").inc()
     polls = cached.polls.narrowed(cached.range, valid)
     if is_in_memory:
-        return _CacheEntry(snapshot, tables, valid, polls)
-    joined = _with_history(valid.every_from, until)
+        return CacheEntry(snapshot, tables, valid, polls)
+    joined = with_history(valid.every_from, until)
     stores = tables.stores
     later = read_polls_after(lookup.conn, stores, valid.to_time, until, snapshot.sealed)
     newer = PackedPolls.in_order(later, stores, joined)
     # The entry moves on with time and keeps its length.
     passed = max(until - cached.range.to_time, timedelta(0))
-    moved = _with_history(min(valid.every_from + passed, needed.every_from), until)
+    moved = with_history(min(valid.every_from + passed, needed.every_from), until)
     moved_polls = polls.followed_by(newer).narrowed(joined, moved)
-    return _CacheEntry(snapshot, tables, moved, moved_polls)
+    return CacheEntry(snapshot, tables, moved, moved_polls)
 
 
 def _read_adjustments(conn: psycopg.Connection, stores: Stores, snapshot: Snapshot) -> StoredAdjustments:
@@ -263,14 +223,14 @@ def _read_adjustments(conn: psycopg.Connection, stores: Stores, snapshot: Snapsh
     return read_adjustments(conn, stores, snapshot.seq) if snapshot.adjusted_seq else NOTHING_STORED
 
 
-def _read_entry(lookup: _Lookup, needed: DataRange) -> _CacheEntry:
+def _read_entry(lookup: CacheLookup, needed: DataRange) -> CacheEntry:
     BATCH_INPUTS.labels("database").inc()
     snapshot, stores = lookup.snapshot, lookup.tables.stores
     # Up to the newest poll: later polls are new, however far ahead a report looks.
     until = min(needed.to_time, max(snapshot.newest_poll or needed.to_time, needed.every_from))
-    held = _with_history(needed.every_from, until)
+    held = with_history(needed.every_from, until)
     polls = PackedPolls.in_order(read_polls(lookup.conn, stores, held, snapshot.sealed), stores, held)
-    return _CacheEntry(snapshot, lookup.tables, held, polls)
+    return CacheEntry(snapshot, lookup.tables, held, polls)
 
 
 def _read_past(

@@ -1,6 +1,6 @@
 """Which facts of a batch no longer hold, found by the ledger numbers of what has changed since."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,21 +11,27 @@ import psycopg
 from shared.clock import to_us
 from shared.db.arrays import key_array
 from shared.db.queries import queries
-from shared.uptime.intervals import Int64s
+from shared.uptime.intervals import Int64s, expand_ranges
 from shared.uptime.policy import DAY_US, Policy, later_us, outage_history_us
 
 _SQL = queries("store_days")
 _EVERY_STORE: Final = 0
 _EVER: Final = 1 << 40
+_EVER_US: Final = 1 << 62
+_NO_PAIRS: Final = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class TouchedDays:
-    """A change can have touched the days from `first` to `last` (since 1970) of a store. `store_key` 0: of every store."""
+    """A change can have touched the days from `first` to `last` (since 1970) of a store. `store_key` 0: of every store.
+
+    `first` allows for any time zone. No day that is final at `from_us`, the first instant that changed, is touched.
+    """
 
     store_key: int
     first: int
     last: int
+    from_us: int
 
 
 @dataclass(frozen=True)
@@ -59,19 +65,39 @@ def _find_changed_polls(conn: psycopg.Connection, asked: dict[str, Any]) -> list
     return found
 
 
-def _days_around(row: tuple[Any, ...], policy: Policy) -> tuple[int, int, int]:
+def _days_around(row: tuple[Any, ...], policy: Policy) -> tuple[int, int, int, int]:
     """A poll speaks for two horizons on both sides. Whether an outage began on a day depends on older ones too."""
     store_key, first, last = row
     first_day = -_EVER if first is None else (to_us(first) - later_us(policy)) // DAY_US - 1
     last_day = _EVER if last is None else (to_us(last) + outage_history_us(policy)) // DAY_US + 1
-    return store_key, first_day, last_day
+    return store_key, first_day, last_day, -_EVER_US if first is None else to_us(first)
 
 
-def touched_cells(touched: Sequence[TouchedDays], store_keys: Int64s, days: Int64s) -> Iterator[Int64s]:
-    """Yield the indexes of the cells, given by store and day, that each change can have touched."""
-    for change in touched:
-        of_store = (store_keys == change.store_key) | (change.store_key == _EVERY_STORE)
-        yield np.flatnonzero(of_store & (days >= change.first) & (days <= change.last))
+def touched_pairs(touched: Sequence[TouchedDays], store_keys: Int64s, days: Int64s) -> tuple[Int64s, Int64s]:
+    """Return each change and cell that it can have touched, both by their indexes.
+
+    After a day of polls there is a change for each store: the cells are sorted once, and searched for all changes.
+    """
+    if not len(days) or not touched:
+        return _NO_PAIRS, _NO_PAIRS
+    earliest, latest = int(days.min()), int(days.max())
+    width = latest - earliest + 2
+    place = store_keys * width + days - earliest
+    order = np.argsort(place, kind="stable")
+    changes = np.array([(each.store_key, each.first, each.last) for each in touched], dtype=np.int64)
+    begin = np.clip(changes[:, 1], earliest, latest + 1) - earliest
+    end = np.clip(changes[:, 2], earliest - 1, latest) - earliest
+    of_one = np.flatnonzero(changes[:, 0] != _EVERY_STORE)
+    line = changes[of_one, 0] * width
+    first = np.searchsorted(place[order], line + begin[of_one])
+    until = np.searchsorted(place[order], line + end[of_one], side="right")
+    number, found = expand_ranges(first, np.maximum(until - first, 0))
+    pairs = [(of_one[number], order[found])]
+    for change in np.flatnonzero(changes[:, 0] == _EVERY_STORE):
+        cells = np.flatnonzero((days >= changes[change, 1]) & (days <= changes[change, 2]))
+        pairs.append((np.full(len(cells), change), cells))
+    change_of, cell_of = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return change_of, cell_of
 
 
 def last_instant(last_day: int, policy: Policy) -> timedelta:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.uptime.bounded_cache import BoundedCache
-from shared.uptime.intervals import Int64s, union
+from shared.uptime.intervals import Bools, Int64s, union
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
 
 _SECOND_US: Final = 1_000_000
@@ -57,6 +57,10 @@ class Spans:
     store: Int64s
     open_us: Int64s
     close_us: Int64s
+
+    def pick(self, which: Bools) -> "Spans":
+        """Return some of the spans."""
+        return Spans(self.store[which], self.open_us[which], self.close_us[which])
 
 
 def spans_of(

@@ -4,7 +4,6 @@ Everything here is a function of the data up to now, so two workers agree. Must 
 raises `LIVE_VERSION`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,16 +12,14 @@ import numpy as np
 
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
 from shared.uptime.batch import StoreHistory
-from shared.uptime.bounds import midnights_us
 from shared.uptime.closures import Schedule
-from shared.uptime.intervals import Bools, Int64s, Line, elapsed_before
+from shared.uptime.intervals import Bools, Int64s, elapsed_before
 from shared.uptime.kernel import measure_states
-from shared.uptime.live_hours import AS_UP, EXCLUDED, MEASURED, OUTSIDE, Whereabouts, locate
+from shared.uptime.live_hours import AS_UP, EXCLUDED, MEASURED, OUTSIDE, Whereabouts, locate, today_us
 from shared.uptime.live_polls import MISSING, LastRun, LatestPolls, last_polls, last_runs, usual_gaps_us
-from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Policy
+from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Policy, reach_us
 from shared.uptime.poll_history import PollHistory
 from shared.uptime.states import Polls
-from shared.uptime.zones import DEFAULT_TIMEZONE
 
 POLICY: Final[Policy] = POLICIES[DEFAULT_POLICY]
 # Polls of today and the two UTC dates before it count for runs and gaps.
@@ -123,18 +120,21 @@ def live_rows(
     """
     number, range_us = len(stores.zones), border_range_us(now_us)
     schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, *range_us)
-    history = PollHistory(schedule, stores.polls, range_us[0], now_us, number, POLICY)
-    seen = _look(stores.polls, schedule, history, adjustments, silent_us)
+    where, lately = locate(schedule, number, now_us, range_us).among(
+        schedule, history_from_us(now_us), now_us
+    )
+    history = PollHistory(lately, stores.polls, range_us[0], now_us, number, POLICY)
+    seen = _look(stores.polls, where, history, adjustments, silent_us)
     state = _states(seen)
     earliest_us, latest_us = _since(seen, state)
-    day_from_us, day_until_us = _today(stores.zones, now_us)
+    day_from_us, day_until_us = today_us(stores.zones, now_us)
     accrues = _accruals(seen)
-    up_us, down_us = _measure_today(schedule, history, day_from_us)
-    begun_us = np.where(seen.where.kind == AS_UP, seen.where.open_us, seen.run.at_us)
+    up_us, down_us = _measure_today(lately, history, day_from_us)
+    begun_us = np.where(seen.where.kind == AS_UP, seen.where.open_us, seen.run.unbroken_us)
     counted_us = np.where(accrues == NOTHING_ACCRUES, day_from_us, np.maximum(day_from_us, begun_us))
     elapsed_us = now_us - counted_us
     is_down = state == DOWN
-    down_open_us = _open_time_us(schedule, seen, number) - elapsed_us
+    down_open_us = _open_time_us(history, seen.run) - elapsed_us
     return LiveRows(
         state=state,
         since_earliest_us=earliest_us,
@@ -157,15 +157,14 @@ def live_rows(
 
 
 def _look(
-    polls: Polls, schedule: Schedule, history: PollHistory, adjustments: Adjustments, silent_us: int
+    polls: Polls, where: Whereabouts, history: PollHistory, adjustments: Adjustments, silent_us: int
 ) -> _StoresSeen:
     now_us, number = history.as_of_us, history.stores
     range_us = border_range_us(now_us)
     (ordered, _), (inside, span) = history.ordered, history.counted
     recent = np.flatnonzero(inside.at_us >= history_from_us(now_us))
-    counted, span = _select(inside, recent), span[recent]
-    where = locate(schedule, number, now_us, range_us)
-    run = last_runs(counted, span, number)
+    counted, span = inside.pick(recent), span[recent]
+    run = last_runs(counted, span, number, reach_us(POLICY))
     gap_us = usual_gaps_us(counted, span, number)
     speaks = (where.span >= 0) & (run.span == where.span)
     patience_us = np.where(gap_us < 0, silent_us, np.maximum(_GAPS * gap_us, _SHORTEST_US))
@@ -175,18 +174,13 @@ def _look(
     return _StoresSeen(
         now_us,
         where,
-        last_polls(ordered, _select(polls, polls.at_us < range_us[0]), number),
+        last_polls(ordered, polls.pick(np.flatnonzero(polls.at_us < range_us[0])), number),
         run,
         gap_us,
         speaks,
         silent_at_us,
         ended_us,
     )
-
-
-def _select(polls: Polls, chosen: Int64s | Bools) -> Polls:
-    event = None if polls.event is None else polls.event[chosen]
-    return Polls(polls.store[chosen], polls.at_us[chosen], polls.active[chosen], event)
 
 
 def _states(seen: _StoresSeen) -> Int64s:
@@ -222,18 +216,6 @@ def _accruals(seen: _StoresSeen) -> Int64s:
     return accrues
 
 
-def _today(zones: Sequence[str | None], now_us: int) -> tuple[Int64s, Int64s]:
-    """Return the midnights before and after now in each store's zone."""
-    names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-    number = {name: index for index, name in enumerate(names)}
-    zone = np.array([number[zone or DEFAULT_TIMEZONE] for zone in zones], dtype=np.int64)
-    days = now_us // DAY_US + np.arange(-2, 4)
-    edges_us = midnights_us(names, np.tile(days, (len(names), 1)))
-    today = (edges_us <= now_us).sum(axis=1) - 1
-    row = np.arange(len(names))
-    return edges_us[row, today][zone], edges_us[row, today + 1][zone]
-
-
 def _measure_today(schedule: Schedule, history: PollHistory, day_from_us: Int64s) -> tuple[Int64s, Int64s]:
     windows_us = day_from_us[:, None], np.full((len(day_from_us), 1), history.as_of_us)
     states = history.states(joined=True)
@@ -241,14 +223,14 @@ def _measure_today(schedule: Schedule, history: PollHistory, day_from_us: Int64s
     return measures.up_us[:, 0], measures.down_us[:, 0]
 
 
-def _open_time_us(schedule: Schedule, seen: _StoresSeen, number: int) -> Int64s:
+def _open_time_us(history: PollHistory, run: LastRun) -> Int64s:
     """Return the measured time from the first poll of each store's run until now."""
-    spans, store = schedule.measured, np.arange(number)
-    line = Line.covering(*border_range_us(seen.now_us), number)
-    opens, closes = line.place(spans.store, spans.open_us), line.place(spans.store, spans.close_us)
-    from_us = np.where(seen.run.first_us < 0, seen.now_us, seen.run.first_us)
-    from_place, now_place = line.place(store, from_us), line.place(store, np.full(number, seen.now_us))
-    return elapsed_before(opens, closes, now_place) - elapsed_before(opens, closes, from_place)
+    line, now_us, store = history.line, history.as_of_us, np.arange(history.stores)
+    from_us = np.where(run.first_us < 0, now_us, run.first_us)
+    borders = line.place(store, np.stack((from_us, np.full(history.stores, now_us))))
+    from_first, until_now = elapsed_before(*history.span_places, borders)
+    open_us: Int64s = until_now - from_first
+    return open_us
 
 
 def _next_changes_us(seen: _StoresSeen, day_until_us: Int64s, polls: Polls) -> Int64s:

@@ -23,11 +23,13 @@ class LastRun:
     """One element a store, of the polls that count: the last one, and the run of equal polls that it ends.
 
     `span` is the index of the last poll's span, `first_us` the first poll of the run, `before_us` the poll before the run,
-    which says the opposite; or the first poll itself, if it is an event. What a store does not have is `MISSING`.
+    which says the opposite; or the first poll itself, if it is an event. `unbroken_us` is the poll of the run from which on
+    the polls are in one span, and none of them is too far from the next. What a store does not have is `MISSING`.
     """
 
     span: Int64s
     at_us: Int64s
+    unbroken_us: Int64s
     active: Bools
     first_us: Int64s
     before_us: Int64s
@@ -53,28 +55,34 @@ def last_polls(ordered: Polls, older: Polls, stores: int) -> LatestPolls:
     return LatestPolls(at_us, active)
 
 
-def last_runs(counted: Polls, span: Int64s, stores: int) -> LastRun:
-    """Return the last run of each store. `counted` are in order, `span` has the index of the span of each."""
-    found = [np.full(stores, MISSING) for _ in range(4)]
+def last_runs(counted: Polls, span: Int64s, stores: int, reach_us: int) -> LastRun:
+    """Return the last run of each store. `counted` are in order, `span` has the index of the span of each.
+
+    Polls that are further apart than `reach_us` leave time between them that neither speaks for.
+    """
+    found = [np.full(stores, MISSING) for _ in range(5)]
     active, number = np.zeros(stores, dtype=np.bool_), np.zeros(stores, dtype=np.int64)
     last, has = _last_places(counted.store, stores)
     last = last[has]
     place = np.arange(len(counted.store))
     begins = np.ones(len(place), dtype=np.bool_)
     begins[1:] = (np.diff(counted.store) > 0) | np.diff(counted.active)
-    first = np.maximum.accumulate(np.where(begins, place, 0))[last] if len(last) else last
+    breaks = begins.copy()
+    breaks[1:] |= (span[1:] != span[:-1]) | (np.diff(counted.at_us) > reach_us)
+    first, unbroken = (np.maximum.accumulate(np.where(each, place, 0))[last] for each in (begins, breaks))
     before = first - 1
     follows = (before >= 0) & (counted.store[before] == counted.store[last])
     active[has], number[has] = counted.active[last], last - first + 1
     before_us = np.where(follows, counted.at_us[before], MISSING)
     if counted.event is not None:
         before_us = np.where(counted.event[first], counted.at_us[first], before_us)
+    at_us = counted.at_us
     for array, values in zip(
-        found, (span[last], counted.at_us[last], counted.at_us[first], before_us), strict=True
+        found, (span[last], at_us[last], at_us[unbroken], at_us[first], before_us), strict=True
     ):
         array[has] = values
-    spans, at_us, first_us, before_us = found
-    return LastRun(spans, at_us, active, first_us, before_us, number)
+    spans, last_us, unbroken_us, first_us, before_us = found
+    return LastRun(spans, last_us, unbroken_us, active, first_us, before_us, number)
 
 
 def usual_gaps_us(counted: Polls, span: Int64s, stores: int) -> Int64s:

@@ -12,6 +12,7 @@ import psycopg
 from services.worker.batch_tables import BatchTables
 from services.worker.earlier_polls import add_earlier_polls
 from services.worker.facts.plan import FactPlan
+from services.worker.facts.stale_cells import day_ends_us
 from services.worker.failing_stores import find_failing_stores
 from services.worker.load import Snapshot, read_hours, read_polls
 from services.worker.packed_polls import PackedPolls
@@ -86,9 +87,10 @@ def compute_days(
     rows = [np.zeros((0, len(MEASURES) + 3), dtype=np.int64)]
     failed: dict[str, StoreFailure] = {}
     for cells in _blocks(plan.days):
-        stores = plan.stores.choose(np.flatnonzero(np.isin(plan.stores.keys, plan.store_keys[cells])))
+        is_in = np.isin(plan.stores.keys, plan.store_keys[cells])
+        of_all = bool(is_in.all())
+        stores = plan.stores if of_all else plan.stores.choose(np.flatnonzero(is_in))
         first, last = int(plan.days[cells].min()), int(plan.days[cells].max())
-        of_all = len(stores.ids) == len(plan.stores.ids)
         given = _read_input(conn, policy, stores, (first, last), snapshot, find if of_all else _find_nothing)
         measure = partial(_measure, policy=policy, days=(first, last))
         (some, measured), faults = find_failing_stores(given, measure)
@@ -106,14 +108,17 @@ def compute_days(
 def _blocks(days: Int64s) -> Iterator[Int64s]:
     """Yield the cells in blocks of near days, at most `_DAYS_AT_ONCE` from the first to the last."""
     order = np.argsort(days, kind="stable")
+    distinct, begins = np.unique(days[order], return_index=True)
+    bounds = zip(distinct.tolist(), begins.tolist(), strict=True)
+    first_day = before = distinct[0] if len(distinct) else 0
     first = 0
-    for place in range(1, len(order) + 1):
-        if place < len(order):
-            day, before = days[order[place]], days[order[place - 1]]
-            if day - before <= _NEAR_DAYS and day - days[order[first]] < _DAYS_AT_ONCE:
-                continue
-        yield order[first:place]
-        first = place
+    for day, begin in bounds:
+        if day - before > _NEAR_DAYS or day - first_day >= _DAYS_AT_ONCE:
+            yield order[first:begin]
+            first, first_day = begin, day
+        before = day
+    if len(order):
+        yield order[first:]
 
 
 def _read_input(
@@ -168,9 +173,8 @@ def _rows(
     days: tuple[int, int],
 ) -> Int64s:
     """Return the rows of the wanted cells."""
-    key_of = dict(zip(stores.ids, stores.keys.tolist(), strict=True))
     width = days[1] - days[0] + 1
-    keys = np.repeat(np.array([key_of[store_id] for store_id in some.store_ids]), width)
+    keys = np.repeat(_keys_of(stores, some), width)
     numbers = np.tile(np.arange(days[0], days[1] + 1), len(some.store_ids))
     values = [getattr(measured.measures, name).ravel() for name in MEASURES]
     table = np.column_stack((keys, numbers, *values, measured.outages.ravel()))
@@ -178,16 +182,17 @@ def _rows(
     return table[is_wanted]
 
 
+def _keys_of(stores: Stores, some: BatchInput) -> Int64s:
+    if len(some.store_ids) == len(stores.ids):
+        return stores.keys
+    key_of = dict(zip(stores.ids, stores.keys.tolist(), strict=True))
+    return np.array([key_of[store_id] for store_id in some.store_ids], dtype=np.int64)
+
+
 def select_final(facts: Facts, plan: FactPlan, batch: Batch) -> Facts:
     """Return the facts of the days that are final at the job's `as_of`, each by the zone of its store."""
     if not len(facts.rows):
         return facts
-    zones = dict(zip(plan.stores.keys.tolist(), plan.stores.zones, strict=True))
-    first, last = int(facts.rows[:, 1].min()), int(facts.rows[:, 1].max())
-    keys = np.unique(facts.rows[:, 0])
-    edges_us = day_edges_us(
-        [zones[key] for key in keys.tolist()], date.fromordinal(first + _EPOCH_DAY), last - first + 1
-    )
-    ends_us = edges_us[np.searchsorted(keys, facts.rows[:, 0]), facts.rows[:, 1] - first + 1]
+    ends_us = day_ends_us(plan.stores, facts.rows[:, 0], facts.rows[:, 1])
     final = ends_us + later_us(POLICIES[batch.policy]) <= to_us(batch.as_of)
     return Facts(facts.rows[final], facts.failed, facts.failed_keys)

@@ -30,7 +30,7 @@ def compute_claimed_facts(
     batch = lease.batch
 
     def compute(conn: psycopg.Connection, snapshot: Snapshot) -> ComputedBatch:
-        plan = plan_facts(conn, batch)
+        plan = plan_facts(conn, batch, context.inputs.find_stores(conn, batch, snapshot))
         find = partial(context.inputs.find_input, conn, batch, snapshot)
         facts = select_final(compute_facts(conn, batch, plan, snapshot, find), plan, batch)
         _log.info("facts_computed", stores=batch.stores, days=len(facts.rows))

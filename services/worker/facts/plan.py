@@ -7,15 +7,15 @@ from typing import Final
 import numpy as np
 import psycopg
 
+from services.worker.facts.stale_cells import find_stale_cells
 from services.worker.load import read_stores
 from shared.db.arrays import key_array
 from shared.db.queries import queries
-from shared.facts.changes import touched_cells
 from shared.facts.marks import Marks, find_touched_since, first_computable_day, read_marks
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
 from shared.uptime.intervals import Bools, Int64s
-from shared.uptime.policy import POLICIES, Policy
+from shared.uptime.policy import POLICIES
 
 _SQL = queries("store_days")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -36,8 +36,8 @@ class FactPlan:
     has_fact: Bools
 
 
-def plan_facts(conn: psycopg.Connection, batch: Batch) -> FactPlan:
-    """Return what the batch has to compute, in the caller's snapshot.
+def plan_facts(conn: psycopg.Connection, batch: Batch, stores: Stores | None = None) -> FactPlan:
+    """Return what the batch has to compute, in the caller's snapshot. `stores`: those of the batch, if they are known.
 
     1. Of the wanted days, those without facts.
     2. Of all days with facts, those that a change since the store's mark can have touched. All days of a store without
@@ -45,11 +45,11 @@ def plan_facts(conn: psycopg.Connection, batch: Batch) -> FactPlan:
        computed them.
     3. Not those whose polls were dropped: their facts are all that is left.
     """
-    policy, stores = POLICIES[batch.policy], read_stores(conn, batch)
+    policy, stores = POLICIES[batch.policy], stores or read_stores(conn, batch)
     marks = read_marks(conn, policy, stores.keys)
     valid = marks.keep(marks.is_valid)
-    unchecked = np.setdiff1d(stores.keys, valid.store_keys)
-    stale = [_list_days(conn, batch, unchecked), _find_stale(conn, batch, valid, policy)]
+    unchecked = np.setdiff1d(stores.keys, valid.store_keys, assume_unique=True)
+    stale = [_list_days(conn, batch, unchecked), _find_stale(conn, batch, stores, valid)]
     missing = _find_missing(conn, batch, stores, marks)
     store_keys, days = np.concatenate([missing, *stale], axis=1)
     has_fact = np.arange(len(days)) >= missing.shape[1]
@@ -65,7 +65,7 @@ def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores, marks:
     last = max(min(last, batch.as_of.date().toordinal() - _EPOCH_DAY), first - 1)
     keys = np.sort(stores.keys)
     is_there = np.zeros((len(keys), last - first + 1), dtype=np.bool_)
-    unmarked = np.setdiff1d(keys, marks.store_keys)
+    unmarked = np.setdiff1d(keys, marks.store_keys, assume_unique=True)
     for have_keys, have_days in (
         _list_days(conn, batch, unmarked, batch.first_day, batch.last_day),
         _list_dates(conn, batch, marks.store_keys),
@@ -76,15 +76,24 @@ def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores, marks:
     return np.stack((keys[place], number + first))
 
 
-def _find_stale(conn: psycopg.Connection, batch: Batch, marks: Marks, policy: Policy) -> Int64s:
+def _find_stale(conn: psycopg.Connection, batch: Batch, stores: Stores, marks: Marks) -> Int64s:
+    """Return the cells with facts that a change since the marks can have touched."""
+    policy = POLICIES[batch.policy]
     touched = find_touched_since(conn, policy, marks)
     if not touched:
         return np.zeros((2, 0), dtype=np.int64)
     every = any(change.store_key == 0 for change in touched)
     chosen = marks.store_keys if every else np.unique([change.store_key for change in touched])
-    keys, days = _list_days(conn, batch, chosen)
-    cells = np.unique(np.concatenate(list(touched_cells(touched, keys, days))))
+    first, last = min(change.first for change in touched), max(change.last for change in touched)
+    keys, days = _list_days(conn, batch, chosen, _as_date(first), _as_date(last))
+    cells = find_stale_cells(touched, stores, policy, keys, days)
     return np.stack((keys[cells], days[cells]))
+
+
+def _as_date(day: int) -> date | None:
+    """Return a day since 1970 as a date; None if it stands for no bound."""
+    number = day + _EPOCH_DAY
+    return date.fromordinal(number) if date.min.toordinal() <= number <= date.max.toordinal() else None
 
 
 def _list_dates(conn: psycopg.Connection, batch: Batch, store_keys: Int64s) -> Int64s:

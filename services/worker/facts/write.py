@@ -43,7 +43,7 @@ def write_facts(
     """
     _lock_marks(conn, batch, plan)
     # Sums that no mark vouches for are made again.
-    unmarked = np.setdiff1d(plan.stores.keys, plan.seen.store_keys)
+    unmarked = np.setdiff1d(plan.stores.keys, plan.seen.store_keys, assume_unique=True)
     kept, doubtful = forget_months(conn, batch.policy, unmarked) if len(unmarked) else (as_rows([]), ())
     gone = _delete_planned(conn, batch, plan)
     _insert(conn, batch, facts, seq)
@@ -66,7 +66,7 @@ def _lock_marks(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> None:
 
 def _move_marks(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: Facts, seq: int) -> None:
     """Set the marks of the stores that did not fail."""
-    marked = np.setdiff1d(plan.stores.keys, facts.failed_keys)
+    marked = np.sort(np.setdiff1d(plan.stores.keys, facts.failed_keys, assume_unique=True))
     latest = np.full(len(marked), _NEVER)
     of_mark = np.isin(facts.rows[:, 0], marked)
     np.maximum.at(latest, np.searchsorted(marked, facts.rows[of_mark, 0]), facts.rows[of_mark, 1])

@@ -9,10 +9,10 @@ import psycopg
 
 from services.worker.facts.compute import MEASURES, compute_days
 from services.worker.facts.plan import FactPlan
+from services.worker.facts.stale_cells import find_stale_cells
 from services.worker.load import Snapshot
 from shared.db.arrays import key_array
 from shared.db.queries import queries
-from shared.facts.changes import touched_cells
 from shared.facts.marks import NO_MARKS, find_touched_since, first_computable_day, read_marks
 from shared.inputs.stores import Stores, find_places
 from shared.uptime.intervals import Bools, Int64s
@@ -125,8 +125,8 @@ def _read_facts(
     records = np.frombuffer(packed[0] if packed and packed[0] else b"", dtype=_RECORD)
     keys, numbers = (records[name].astype(np.int64) for name in ("store_key", "day"))
     holds = np.ones(len(records), dtype=np.bool_)
-    for cells in touched_cells(find_touched_since(conn, policy, marks), keys, numbers):
-        holds[cells[numbers[cells] >= first_computable]] = False
+    cells = find_stale_cells(find_touched_since(conn, policy, marks), stores, policy, keys, numbers)
+    holds[cells[numbers[cells] >= first_computable]] = False
     cell = find_places(stores, keys[holds]), numbers[holds] - days.first
     times[cell] = records["times"][holds]
     is_known[cell] = True

@@ -1,10 +1,11 @@
 """The rows of `store_now` of a batch as columns. A store that cannot be computed is unknown, with the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.worker.failing_stores import find_failing_stores
 from shared.db.arrays import instant_array, int_array
@@ -14,6 +15,7 @@ from shared.uptime.live import STATES, UNKNOWN, LiveRows, live_rows
 from shared.uptime.live_polls import MISSING
 from shared.uptime.policy import DAY_US
 
+_Digests = NDArray[np.uint64]
 STATE_NAMES: Final = [state.value for state in STATES]
 _PRIME: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(29)
@@ -21,16 +23,22 @@ _SHIFT: Final = np.uint64(29)
 _COLUMNS: Final = tuple(field.name for field in fields(LiveRows) if field.name != "changes_us")
 _LENGTHS: Final = ("up_us", "down_us", "down_open_us", "usual_gap_us")
 _INSTANTS: Final = tuple(name for name in _COLUMNS if name.endswith("_us") and name not in _LENGTHS)
-_NUMBERS: Final = tuple(name for name in _COLUMNS if name not in _INSTANTS)
+# What one more poll that says the same changes.
+_PASSING: Final = ("last_poll_us", "last_active", "inactive_polls", "usual_gap_us")
+_LASTING: Final = tuple(name for name in _COLUMNS if name not in _PASSING)
 
 
 @dataclass(frozen=True)
 class LiveTable:
-    """The columns of `LiveRows` for every store of a batch, faults by index, and a digest of each row."""
+    """The columns of `LiveRows` for every store of a batch, faults by index, and two digests of each row.
+
+    `lasting` is that of the columns which one more poll that says the same leaves as they are.
+    """
 
     columns: Mapping[str, Int64s]
     faults: Mapping[int, str]
     digests: Int64s
+    lasting: Int64s
     changes_us: int
 
     def chosen(self, places: Int64s) -> dict[str, Any]:
@@ -38,16 +46,26 @@ class LiveTable:
         fault_of = np.zeros(len(self.digests), dtype=np.int64)
         fault_of[list(self.faults)] = np.arange(1, 1 + len(self.faults))
         return {
-            **{
-                name.removesuffix("_us"): instant_array(self.columns[name][places], MISSING)
-                for name in _INSTANTS
-            },
-            **{name: int_array(self.columns[name][places]) for name in _NUMBERS},
+            **self._arrays(places, _COLUMNS),
             "states": STATE_NAMES,
             "fault": int_array(fault_of[places]),
             "faults": list(self.faults.values()),
-            "digest": int_array(self.digests[places]),
         }
+
+    def chosen_passing(self, places: Int64s) -> dict[str, Any]:
+        """Return some rows as the parameters of the statement `update_polls`."""
+        return self._arrays(places, _PASSING)
+
+    def _arrays(self, places: Int64s, names: Sequence[str]) -> dict[str, Any]:
+        digests, lasting = self.digests[places], self.lasting[places]
+        arrays: dict[str, Any] = {"digest": int_array(digests), "lasting": int_array(digests ^ lasting)}
+        for name in names:
+            values = self.columns[name][places]
+            if name in _INSTANTS:
+                arrays[name.removesuffix("_us")] = instant_array(values, MISSING)
+            else:
+                arrays[name] = int_array(values)
+        return arrays
 
 
 def make_table(given: BatchInput, batch_no: int, now_us: int, silent_us: int) -> LiveTable:
@@ -62,11 +80,17 @@ def make_table(given: BatchInput, batch_no: int, now_us: int, silent_us: int) ->
     columns["day_from_us"][:] = columns["counted_us"][:] = today_us
     changes_us = today_us + DAY_US
     if rows is not None:
-        computed = np.setdiff1d(np.arange(number), list(faults))
+        is_computed = np.ones(number, dtype=np.bool_)
+        is_computed[list(faults)] = False
+        computed = np.flatnonzero(is_computed)
         for name, column in columns.items():
             column[computed] = getattr(rows, name)
         changes_us = min(changes_us, int(rows.changes_us.min(initial=changes_us)))
-    return LiveTable(columns, faults, _digest(columns, faults, batch_no), changes_us)
+    lasting = _digest(columns, _LASTING, batch_no)
+    for place, text in faults.items():
+        lasting[place] ^= np.uint64(int.from_bytes(text.encode()[:8].ljust(8), "big"))
+    digests = _digest(columns, _PASSING, lasting)
+    return LiveTable(columns, faults, digests.view(np.int64), lasting.view(np.int64), changes_us)
 
 
 def _compute(some: BatchInput, now_us: int, silent_us: int) -> LiveRows | None:
@@ -75,12 +99,10 @@ def _compute(some: BatchInput, now_us: int, silent_us: int) -> LiveRows | None:
     return live_rows(some.history, now_us, silent_us, adjustments=some.adjustments)
 
 
-def _digest(columns: Mapping[str, Int64s], faults: Mapping[int, str], batch_no: int) -> Int64s:
-    """Return 64 bits of each row: equal rows have equal ones."""
-    digest = np.full(len(columns["state"]), batch_no, dtype=np.uint64)
-    for column in columns.values():
-        digest = (digest ^ column.astype(np.uint64)) * _PRIME
+def _digest(columns: Mapping[str, Int64s], names: Sequence[str], first: int | _Digests) -> _Digests:
+    """Return 64 bits of each row, which begin with `first`: equal rows have equal ones."""
+    digest = np.full(len(columns["state"]), first, dtype=np.uint64)
+    for name in names:
+        digest = (digest ^ columns[name].astype(np.uint64)) * _PRIME
         digest ^= digest >> _SHIFT
-    for place, text in faults.items():
-        digest[place] ^= np.uint64(int.from_bytes(text.encode()[:8].ljust(8), "big"))
-    return digest.view(np.int64)
+    return digest

@@ -17,7 +17,7 @@ from shared.reports.complete import Completion
 from shared.uptime.intervals import Int64s
 
 _SQL, _REPORTS = queries("now"), queries("reports")
-_KNOWN: Final = np.dtype([("store_key", ">i4"), ("digest", ">i8"), ("state", ">i4")])
+_KNOWN: Final = np.dtype([("store_key", ">i4"), ("digest", ">i8"), ("lasting", ">i8"), ("state", ">i4")])
 
 
 def complete_live(
@@ -51,10 +51,14 @@ def _write_rows(conn: psycopg.Connection, lease: BatchLease, found: LiveInput, t
     given = {"batch_no": lease.batch.batch_no, "refreshed_at": found.now}
     if len(new := np.flatnonzero(known.state == 0)):
         conn.execute(_SQL["insert_rows"], {**given, "store_key": key_array(keys[new])}, prepare=False)
-    places = np.flatnonzero((known.state == 0) | (known.digest != table.digests))
-    if len(places):
+    differs = (known.state == 0) | (known.digest != table.digests)
+    has_moved = (known.state == 0) | (known.digest ^ known.lasting != table.lasting)
+    if len(places := np.flatnonzero(differs & has_moved)):
         values = {**given, **table.chosen(places), "store_key": key_array(keys[places])}
         conn.execute(_SQL["update_rows"], values, prepare=False)
+    if len(places := np.flatnonzero(differs & ~has_moved)):
+        values = {**table.chosen_passing(places), "store_key": key_array(keys[places])}
+        conn.execute(_SQL["update_polls"], values, prepare=False)
     moved = np.flatnonzero((known.state > 0) & (known.state != table.columns["state"] + 1))
     if len(moved):
         values = {**given, **table.chosen(moved), "store_key": key_array(keys[moved])}
@@ -62,9 +66,13 @@ def _write_rows(conn: psycopg.Connection, lease: BatchLease, found: LiveInput, t
 
 
 class _KnownRows(NamedTuple):
-    """Of each store the digest of its row, and the number of its state, from 1; 0: it has no row."""
+    """Of each store the digests of its row, and the number of its state, from 1; 0: it has no row.
+
+    `lasting` is the digest of the columns that last, xor the other one. If the release before wrote the row, it is wrong.
+    """
 
     digest: Int64s
+    lasting: Int64s
     state: Int64s
 
 
@@ -74,6 +82,7 @@ def _read_rows(conn: psycopg.Connection, keys: Int64s) -> _KnownRows:
     records = np.frombuffer(packed[0] if packed and packed[0] else b"", dtype=_KNOWN)
     order = np.argsort(keys)
     place = order[np.searchsorted(keys[order], records["store_key"])]
-    known = _KnownRows(*np.zeros((2, len(keys)), dtype=np.int64))
-    known.digest[place], known.state[place] = records["digest"], records["state"]
+    known = _KnownRows(*np.zeros((3, len(keys)), dtype=np.int64))
+    for name in known._fields:
+        getattr(known, name)[place] = records[name]
     return known

@@ -178,8 +178,9 @@ from (
 ) found
 
 -- name: known_rows
--- Store, digest and number of the state, from 1, of each row.
-select string_agg(int4send(store_key) || int8send(digest) || int4send(array_position(%(states)s::text[], state)), ''::bytea)
+-- Store, digests and number of the state, from 1, of each row.
+select string_agg(int4send(store_key) || int8send(digest) || int8send(coalesce(lasting, 0))
+    || int4send(array_position(%(states)s::text[], state)), ''::bytea)
 from store_now where store_key = any(%(store_keys)s)
 
 -- name: lock_batch
@@ -234,7 +235,20 @@ set batch_no = %(batch_no)s, state = (%(states)s::text[])[(%(state)s::bigint[])[
     up_us = (%(up_us)s::bigint[])[row.place], down_us = (%(down_us)s::bigint[])[row.place],
     down_open_us = (%(down_open_us)s::bigint[])[row.place], inactive_polls = (%(inactive_polls)s::bigint[])[row.place],
     usual_gap_us = nullif((%(usual_gap_us)s::bigint[])[row.place], -1),
-    fault = (%(faults)s::text[])[(%(fault)s::bigint[])[row.place]], digest = (%(digest)s::bigint[])[row.place]
+    fault = (%(faults)s::text[])[(%(fault)s::bigint[])[row.place]], digest = (%(digest)s::bigint[])[row.place],
+    lasting = (%(lasting)s::bigint[])[row.place]
+from unnest((select %(store_key)s::integer[])) with ordinality as row (store_key, place)
+where n.store_key = row.store_key
+
+-- name: update_polls
+-- The same for stores that were polled again and are what they were. Most updates are of this kind.
+update store_now n
+set last_poll_at = nullif((%(last_poll)s::timestamptz[])[row.place], '-infinity'),
+    last_poll_active = case when (%(last_poll)s::timestamptz[])[row.place] > '-infinity'
+        then (%(last_active)s::bigint[])[row.place] <> 0 end,
+    inactive_polls = (%(inactive_polls)s::bigint[])[row.place],
+    usual_gap_us = nullif((%(usual_gap_us)s::bigint[])[row.place], -1),
+    digest = (%(digest)s::bigint[])[row.place], lasting = (%(lasting)s::bigint[])[row.place]
 from unnest((select %(store_key)s::integer[])) with ordinality as row (store_key, place)
 where n.store_key = row.store_key
 
