@@ -58,7 +58,7 @@ def _fail_over(stack: Stack, summary: Summary) -> None:
         stack.run_compose("up", "--detach", "--no-build")
         wait_until(lambda: is_ready(stack), "the API", within_s=SOON_S)
         wait_until(lambda: _count_standbys(stack) == 2, "two standbys", within_s=SOON_S)
-    scopes = "--scope ingest:write --scope reports:write --scope reports:read".split()
+    scopes = ["--scope", "ingest:write", "--scope", "reports:write", "--scope", "reports:read"]
     key = stack.run_compose("run", "--rm", "-T", "keys", "create", "ha", *scopes).split()[-1]
     with _live_polls(stack, key) as polls:
         wait_until(lambda: polls.acknowledged > 0, "the first poll", within_s=SOON_S)

@@ -37,7 +37,8 @@ def find_repeated(conn: psycopg.Connection, monday_us: int, polls: LastPolls) ->
                 same |= _are_among(packed, stored)
     except KeyTooLarge:
         return np.zeros(len(polls), np.bool_)
-    return same & (polls.first_active == polls.active)
+    one_status: Bools = polls.first_active == polls.active
+    return same & one_status
 
 
 def _find_pages(conn: psycopg.Connection, monday_us: int, polls: LastPolls) -> list[tuple[int, int]]:
