@@ -60,5 +60,5 @@ def cache_key(batch: Batch) -> BatchStores:
 
 
 def with_history(every_from: datetime, to_time: datetime) -> DataRange:
-    """Return a range of which every poll is needed, and the last one of each store before it."""
+    """Return a range whose polls are all needed, and the last poll of each store before it."""
     return DataRange(every_from - _HISTORY, every_from, to_time)

@@ -30,6 +30,11 @@ class StoreFault:
     detail: str
 
 
+def is_known_zone(zone: str | None) -> bool:
+    """Return whether the accounting knows the zone of a store. A store without one has the default."""
+    return zone is None or zone in _KNOWN_ZONES
+
+
 def find_faults(
     zones: Sequence[str | None], hours: Hours, adjustments: Adjustments = NO_ADJUSTMENTS
 ) -> Mapping[int, StoreFault]:

@@ -9,7 +9,8 @@ import numpy as np
 from shared.facts.changes import TouchedDays, touched_pairs
 from shared.inputs.stores import Stores, find_places
 from shared.uptime.days import day_edges_us
-from shared.uptime.intervals import Int64s
+from shared.uptime.faults import is_known_zone
+from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.policy import Policy, later_us
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -21,16 +22,25 @@ def find_stale_cells(
     """Return the indexes of the cells, given by store and day, that a change can have touched, in ascending order.
 
     Changes tell days for any time zone. A day that was final at the first instant of a change is not touched: after a
-    normal day of polls, no cell is stale.
+    normal day of polls, no cell is stale. When the days of a store end is unknown if its zone is; then they are stale.
     """
     change, cell = touched_pairs(touched, store_keys, days)
     from_us = np.array([each.from_us for each in touched], dtype=np.int64)[change]
-    # A change of the zone has no first instant, so the zones of the other stores exist.
-    ever = np.unique(cell[from_us < 0])
+    # A change of the zone has no first instant.
+    ever = np.unique(cell[(from_us < 0) | _is_endless(stores, store_keys[cell])])
     rest = ~np.isin(cell, ever)
     cell, from_us = cell[rest], from_us[rest]
     ends_us = day_ends_us(stores, store_keys[cell], days[cell])
     return np.union1d(ever, cell[from_us < ends_us + later_us(policy)])
+
+
+def _is_endless(stores: Stores, store_keys: Int64s) -> Bools:
+    """Return which stores have an unknown zone."""
+    endless = [place for place, zone in enumerate(stores.zones) if not is_known_zone(zone)]
+    if not endless:
+        return np.zeros(len(store_keys), np.bool_)
+    is_endless: Bools = np.isin(find_places(stores, store_keys), endless)
+    return is_endless
 
 
 def day_ends_us(stores: Stores, store_keys: Int64s, days: Int64s) -> Int64s:

@@ -64,7 +64,7 @@ def test_polls_after_the_night_before_touch_no_final_day(
     build(database_url, worker, now)
     assert before <= facts(conn)
     marks = conn.execute(
-        "select count(distinct seq), min(seq) = max(data_cut) from store_day_mark, ledger_head"
+        "select count(distinct mark.seq), min(mark.seq) = max(data_cut) from store_day_mark mark, ledger_head"
     )
     assert marks.fetchone() == (1, True)
 
