@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_SHORT_S, _LONG_S = 15.0, 180.0
+_SHORT_S, _LONG_S = 20.0, 180.0
 _AROUND_S = 600.0  # start, rest and checks, on a very busy machine
 each_soak = pytest.mark.parametrize("program", ["soak", "incident_soak"])
 

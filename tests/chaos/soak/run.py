@@ -48,10 +48,10 @@ _MUST_HAPPEN = (
     "kills",
     "reports succeeded",
     "client file_loaded",
-    "client call_answered",
     "client produced",
 )
 _MUST_HAPPEN_IN_A_MINUTE = (
+    "client call_answered",
     "leases that ran out",
     "messages published again",
     "damaged parts",
