@@ -39,6 +39,7 @@ def test_every_route_declares_its_scope_or_is_public_on_purpose() -> None:
             (["ingest:write"], False),
             (["closures:write"], False),
             (["reports:read", "closures:write"], False),
+            (["reports:read", "reports:write", "ingest:write"], False),
             (["admin"], False),
             (["metrics:read"], False),
             ([], True),
