@@ -118,7 +118,7 @@ def test_the_list_is_paged_newest_first(api: TestClient) -> None:
         ({"deliver": {"s3_prefix": "../reports"}}, "body.deliver.s3_prefix", "no part may be"),
         ({"deliver": {"webhook_url": "http://example.com"}}, "body.deliver.webhook_url", "https://"),
         ({"deliver": {"webhook_url": "https://10.0.0.1/"}}, "body.deliver.webhook_url", "not public"),
-        ({"report": {"stores": {"ids": ["a", "nobody"]}}}, "report.stores.ids", "'nobody'"),
+        ({"report": {"stores": {"ids": ["a", "nobody"]}}}, "body.report.stores.ids", "'nobody'"),
         ({"report": {"stores": {"ids": ["a\0"]}}}, "body", "report.stores.ids.0 holds U+0000"),
         ({"report": {"as_of": "now"}}, "body.report.as_of", "body.report.as_of"),
         ({"report": {"policy": "kind"}}, "body.report.policy", "unknown policy"),
