@@ -54,7 +54,7 @@ def test_a_calendar_is_replaced_listed_and_removed(service: TestClient, database
         ("us", {"labels": {"a:b": "c"}}, "body.labels"),
         ("us", {"labels": None}, "body.labels"),
         ("us", {"dates": [{"date": "2024-02-30"}]}, "body.dates.0.date"),
-        ("us", {"dates": [EVE, EVE]}, "dates.1.date"),
+        ("us", {"dates": [EVE, EVE]}, "body.dates.1.date"),
         ("us", {"dates": [EVE] * 10_001}, "body.dates"),
         ("us", {"color": "red"}, "body.color"),
     ],
