@@ -268,7 +268,7 @@ class TestOneStore:
         for store, cause in (("silent", "no accepted poll"), ("gone", "existed in none of its windows")):
             assert cause in problem(api.get(f"{path}/{store}"), 404, "store_not_in_report")["detail"]
         refused = problem(api.get(f"{path}/a%2Fb", params={"window": "P30D"}), 422, "invalid_request")
-        assert (refused["field"], "last_week" in refused["detail"]) == ("window", True)
+        assert (refused["field"], "last_week" in refused["detail"]) == ("query.window", True)
         problem(api.get(f"{path}/a%2Fb", params={"colour": "red"}), 422, "invalid_request")
         filtered, _ = make_report(api, worker, "classic", stores={"ids": ["gone"]})
         refused = problem(api.get(f"/v1/reports/{filtered}/stores/a%2Fb"), 404, "store_not_in_report")
@@ -294,7 +294,7 @@ class TestOneStore:
         assert "unknown_timezone" in refused["detail"]
         monkeypatch.setattr(explanation, "MAX_POLLS", 19)
         refused = problem(api.get(f"/v1/reports/{report_id}/stores/a%2Fb"), 422, "invalid_request")
-        assert (refused["field"], "more than 19 polls" in refused["detail"]) == ("window", True)
+        assert (refused["field"], "more than 19 polls" in refused["detail"]) == ("query.window", True)
 
     def test_what_retention_removed_is_refused(
         self, api: TestClient, worker: WorkerContext, database_url: str
