@@ -37,8 +37,8 @@ def test_more_stores_take_hardly_more_memory() -> None:
     assert many - few <= MOST_BYTES * (MANY - FEW), (few, many)
 
 
-def spans_kept() -> int:
-    return len(calendar._SPAN_CACHE._entries)
+def spans_kept() -> set[object]:
+    return set(calendar._SPAN_CACHE._entries)
 
 
 def test_counting_hours_keeps_no_spans_of_reports_from_the_cache() -> None:
@@ -51,4 +51,4 @@ def test_counting_hours_keeps_no_spans_of_reports_from_the_cache() -> None:
     count_open_minutes(stores, LAST_DAY, 9)
     assert spans_kept() == before
     spans_of(stores.zones, hours, LAST_DAY * DAY_US, (LAST_DAY + 1) * DAY_US)
-    assert spans_kept() == before + 1
+    assert len(spans_kept() - before) == 1

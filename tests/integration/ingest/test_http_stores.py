@@ -185,9 +185,9 @@ def test_a_zone_of_the_machine_is_refused(service: TestClient) -> None:
         ("a/labels", {"labels": {"a": 1}}, "body.labels.a"),
         ("a/labels", {"labels": {f"l{n}": "x" for n in range(33)}}, "body.labels"),
         ("a/labels", {}, "body.labels"),
-        ("%20/hours", {"hours": []}, "store_id"),
-        ("a%09b/hours", {"hours": []}, "store_id"),
-        ("x" * 1025 + "/hours", {"hours": []}, "store_id"),
+        ("%20/hours", {"hours": []}, "path.store_id"),
+        ("a%09b/hours", {"hours": []}, "path.store_id"),
+        ("x" * 1025 + "/hours", {"hours": []}, "path.store_id"),
     ],
 )
 def test_an_invalid_change_changes_nothing(
