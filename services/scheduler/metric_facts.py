@@ -21,7 +21,8 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from shared.db.connect import connect, is_outage
+from shared.db.connect import connect
+from shared.db.driver_errors import is_outage
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, QueueUnavailable
 from shared.metrics.definition import PREFIX, Metric

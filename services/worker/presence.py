@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import structlog
 
-from shared.db.connect import session_arguments, translated_errors
+from shared.db.connect import session_arguments
+from shared.db.driver_errors import translated_errors
 from shared.db.own_sessions import OwnConnection
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable, PooledSessions

@@ -1,4 +1,4 @@
-"""Connections and pools: sessions in UTC with time limits, and driver errors translated into the domain's errors."""
+"""Connections and pools: sessions in UTC with time limits."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -7,9 +7,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from shared.db.deadline import cut_after
+from shared.db.driver_errors import translated_errors
 from shared.db.lending import lent
 from shared.db.own_sessions import (
     IDLE_IN_TRANSACTION_S,
@@ -19,13 +20,7 @@ from shared.db.own_sessions import (
     configure_async,
     refuse_pooled,
 )
-from shared.errors import (
-    ConfigurationError,
-    DatabaseFull,
-    DatabaseUnavailable,
-    StatementTimedOut,
-    TableLocked,
-)
+from shared.errors import ConfigurationError, StatementTimedOut
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 60
@@ -45,14 +40,6 @@ _POOL: dict[str, Any] = {
     "open": False,
 }
 
-# Faults to be fixed outside Uptill: connection faults (08), resources (53), shutdown and recovery (57P), a read-only
-# server (25006), I/O errors (58). Also a session that was ended because its process was frozen (25P03).
-_OUTAGE_SQLSTATES = ("08", "53", "57P", "58", "25006", "25P03")
-# lock_timeout: another transaction works on the table. The statement is not at fault.
-_LOCKED = "55P03"
-_DISK_FULL = "53100"
-_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
-
 
 def session_arguments(
     application_name: str, statement_timeout_s: float = STATEMENT_TIMEOUT_S, lock_timeout_s: float = 0
@@ -70,33 +57,6 @@ def session_arguments(
         "tcp_user_timeout": _TCP_USER_TIMEOUT_S * 1000,
         **_KEEPALIVES,
     }
-
-
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Turn driver errors that mean "the database is away" into `DatabaseUnavailable`. Other errors pass through.
-
-    A lock that was not granted in time becomes `TableLocked`, a kind of `DatabaseUnavailable`.
-    """
-    try:
-        yield
-    except _OUTAGES as error:
-        if not is_outage(error):
-            raise
-        if isinstance(error, psycopg.Error) and error.sqlstate == _LOCKED:
-            raise TableLocked("another transaction holds a lock on a table that is needed here") from error
-        if isinstance(error, psycopg.Error) and error.sqlstate == _DISK_FULL:
-            raise DatabaseFull("the disk of the database is full: free space on it") from error
-        if isinstance(error, PoolTimeout):
-            refuse_pooled()
-        raise DatabaseUnavailable("the database did not answer") from error
-
-
-def is_outage(error: BaseException) -> bool:
-    """Return whether a driver error means that the database is away or locked, and not that a statement is wrong."""
-    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-        return error.sqlstate.startswith((*_OUTAGE_SQLSTATES, _LOCKED))
-    return isinstance(error, _OUTAGES)
 
 
 @contextmanager

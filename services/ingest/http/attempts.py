@@ -12,7 +12,7 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from services.ingest.sources.file_names import escape_unstorable as storable
-from shared.db.connect import is_outage
+from shared.db.driver_errors import is_outage
 from shared.db.queries import queries
 from shared.errors import ImportBusy, InfrastructureError, UploadLost
 

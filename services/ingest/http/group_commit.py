@@ -16,7 +16,8 @@ import structlog
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.http.write_live import LiveWriter, UnindexedWeek, index_all_weeks
 from services.ingest.write.counts import NO_ROWS, RowCounts
-from shared.db.connect import connect, is_outage
+from shared.db.connect import connect
+from shared.db.driver_errors import is_outage
 from shared.errors import DatabaseUnavailable, InvalidRequest, Overloaded
 
 # A group ends with the call that reaches this size, which is also the limit of one call.

@@ -11,7 +11,8 @@ from services.ingest.kafka.message import Message, Partition
 from services.ingest.kafka.positions import APPLICATION_NAME, Claim
 from services.ingest.kafka.session import DayEnded, MessageTerms, WriteSession
 from services.ingest.write.sealed_weeks import WeekSealed, want_weeks
-from shared.db.connect import connect, translated_errors
+from shared.db.connect import connect
+from shared.db.driver_errors import translated_errors
 from shared.errors import BadInputFile, DatabaseUnavailable
 from shared.metrics.registry import KAFKA_BATCHES, KAFKA_MESSAGES, KAFKA_ROWS_REJECTED
 

@@ -20,7 +20,8 @@ from services.ingest.sources.source import ResolvedSource, Source
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.reconnect import Lifeline
-from shared.db.connect import connect, translated_errors
+from shared.db.connect import connect
+from shared.db.driver_errors import translated_errors
 from shared.db.queries import queries
 
 _SQL = queries("ingest")

@@ -19,7 +19,7 @@ from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
 from services.ingest.write.archive_imports import ArchiveImports
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import FAULT
-from shared.db.connect import is_outage
+from shared.db.driver_errors import is_outage
 from shared.errors import BadInputFile, InfrastructureError
 from shared.settings import Settings
 

@@ -17,7 +17,8 @@ from services.ingest.sources.source import ResolvedSource, Source, hash_source
 from services.ingest.write.claim import wait_to_hold
 from services.ingest.write.ledger import ImportLedger, store_reading
 from services.ingest.write.quality_report import read_quality
-from shared.db.connect import connect, translated_errors
+from shared.db.connect import connect
+from shared.db.driver_errors import translated_errors
 from shared.db.queries import queries
 from shared.errors import DatabaseUnavailable
 from shared.ids import new_id

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from services.ingest.write.claim import wait_to_hold
 from services.ingest.write.ledger import ImportLedger
-from shared.db.connect import translated_errors
+from shared.db.driver_errors import translated_errors
 from shared.db.own_sessions import OwnConnection
 from shared.db.several_hosts import address_like
 from shared.errors import DatabaseUnavailable, TableLocked
