@@ -1,6 +1,5 @@
 """The special hours and the lifetime of one store: replace, show, remove."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,10 +11,10 @@ from services.ingest.http.change_special_hours import remove_special_hours, repl
 from services.ingest.http.context import Context, Writer
 from services.ingest.http.dry_run import DryRun
 from services.ingest.http.read_adjustments import read_lifetime, read_special_hours
-from services.ingest.http.routes.stores import KnownStoreId, Options, StoreId, make_body
 from services.ingest.http.schemas_lifetime import LifetimeBody, LifetimeChange
 from services.ingest.http.schemas_special_hours import SpecialDateBody, SpecialHoursBody, SpecialHoursChange
 from services.ingest.http.schemas_stores import StoreChangedBody
+from services.ingest.http.store_calls import KnownStoreId, Options, StoreId, run_change
 from shared.db.connect import borrowed_async
 from shared.errors import InvalidRequest, StoreNotFound
 from shared.http.contract import answers
@@ -40,9 +39,7 @@ async def put_special_hours(
     """Replace all special dates of one store. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _SPECIAL_HOURS, limit_bytes=_MAX_BODY_BYTES)
     dates = [one.to_date() for one in body.dates]
-    database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_special_hours, database_url, store_id, dates, options)
-    return make_body(await context.changes_lane.run(replace))
+    return await run_change(context, replace_special_hours, store_id, dates, options)
 
 
 @router.get("/v1/stores/{store_id:path}/special-hours", responses=answers(InvalidRequest, StoreNotFound))
@@ -66,11 +63,7 @@ async def delete_special_hours(
     dry_run: DryRun = False,
 ) -> StoreChangedBody:
     """Remove the special hours of one date, or of all dates. The weekly hours apply again."""
-    database_url = context.settings.database_url.get_secret_value()
-    remove = partial(remove_special_hours, dry_run=dry_run)
-    return make_body(
-        await context.changes_lane.run(partial(remove, database_url, store_id, date, key.prefix))
-    )
+    return await run_change(context, remove_special_hours, store_id, date, key.prefix, dry_run=dry_run)
 
 
 @router.put(
@@ -86,9 +79,7 @@ async def put_lifetime(
 ) -> StoreChangedBody:
     """Set when one store begins and ceases to exist. An unknown store is 404, unless `create` is true."""
     body = await read_json(request, _LIFETIME, limit_bytes=_MAX_BODY_BYTES)
-    database_url = context.settings.database_url.get_secret_value()
-    replace = partial(replace_lifetime, database_url, store_id, body.opened_at, body.closed_at, options)
-    return make_body(await context.changes_lane.run(replace))
+    return await run_change(context, replace_lifetime, store_id, body.opened_at, body.closed_at, options)
 
 
 @router.get("/v1/stores/{store_id:path}/lifetime", responses=answers(InvalidRequest, StoreNotFound))
