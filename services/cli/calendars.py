@@ -10,7 +10,7 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, labels_text, minute, note, print_json, print_warning
 from services.cli.holiday_dates import list_holidays, parse_years
-from services.cli.parameters import labels_of
+from services.cli.parameters import DryRun, labels_of
 from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from shared.explain import name_os_error
@@ -23,7 +23,6 @@ StoreLabels = Annotated[
     list[str] | None,
     typer.Option("--label", metavar="NAME=VALUE", help="Only stores with this label. Repeat it for several."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the dates, and change nothing.")]
 
 
 @app.command("list")
@@ -123,9 +122,7 @@ def add(
 def remove(
     name: Name,
     *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check what would be removed, and change nothing.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Remove a calendar. The weekly hours of its dates apply again."""
     with api_client() as client:

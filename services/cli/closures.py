@@ -19,13 +19,12 @@ from services.cli.console import (
     print_warning,
 )
 from services.cli.instants import parse_instant
-from services.cli.parameters import labels_of
+from services.cli.parameters import DryRun, labels_of
 from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
 from uptill_client import Closure
 
 app = typer.Typer(no_args_is_help=True, help="Manage closures: declare, list, show, change, withdraw.")
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")]
 ClosureId = Annotated[str, typer.Argument(metavar="ID", help="The closure's id.")]
 _NO_END = "none"
 

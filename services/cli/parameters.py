@@ -1,4 +1,4 @@
-"""Options that `uptill report` and `uptill schedules create` share: what the report covers."""
+"""Options that several commands share."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -58,6 +58,8 @@ ExcludedReasons = Annotated[
         help="Repeatable: leave out the time for which polls gave this reason, as `uptill reasons list` shows them.",
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")]
+CreateStore = Annotated[bool, typer.Option("--create", help="Add the store if it is unknown.")]
 Files = Annotated[
     list[FileName] | None,
     typer.Option(

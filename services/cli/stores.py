@@ -11,7 +11,15 @@ from services.cli import store_pictures
 from services.cli.connection import api_client
 from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_warning
 from services.cli.instants import parse_instant
-from services.cli.parameters import ExcludedReasons, Labels, Policy, PolicyName, labels_of
+from services.cli.parameters import (
+    CreateStore,
+    DryRun,
+    ExcludedReasons,
+    Labels,
+    Policy,
+    PolicyName,
+    labels_of,
+)
 from services.cli.store_policies import show_policies
 from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
@@ -77,10 +85,8 @@ def label(
         typer.Argument(metavar="[NAME=VALUE]...", help="All labels of the store from now on."),
     ] = None,
     *,
-    create: Annotated[bool, typer.Option("--create", help="Add the store if it is unknown.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")
-    ] = False,
+    create: CreateStore = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Replace the labels of a store. Without labels, remove them all."""
     given = labels_of(labels) or {}
@@ -100,10 +106,8 @@ def name(
         typer.Argument(metavar="[NAME]", help="The name to show. Without it, the name is removed."),
     ] = None,
     *,
-    create: Annotated[bool, typer.Option("--create", help="Add the store if it is unknown.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check what would change, and change nothing.")
-    ] = False,
+    create: CreateStore = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Set the name of a store. Without a name, remove it."""
     with api_client() as client:
@@ -121,9 +125,7 @@ def remove_hours(
         str, typer.Option(metavar="DATE", help="The date from which the hours apply, as 2024-12-25.")
     ],
     *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check what would be removed, and change nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Remove the hours of a store that apply from a date on. Those of the date before apply again."""
