@@ -37,12 +37,15 @@ def login_settings(settings: Settings) -> dict[str, str]:
 def ensure_logins(owner_url: str, logins: Mapping[str, str]) -> list[str]:
     """Create each login, or update the password and rights of an existing one. Return their names.
 
-    `logins` maps a group role to the login's URL. Safe to repeat, also while services are connected. Raises
-    `DatabaseUnavailable`, and `ConfigurationError` for an unusable URL or an owner without CREATEROLE.
+    `logins` maps a group role to the login's URL. Safe to repeat, also while services are connected and
+    after it was cut off. Raises `DatabaseUnavailable`, and `ConfigurationError` for an unusable URL or an owner without
+    CREATEROLE.
     """
     names = {role: _user_and_password(role, url) for role, url in logins.items()}
     try:
-        with connect(owner_url, application_name="uptill-logins") as conn:
+        # Roles belong to the whole server. One statement a transaction holds the lock of one role at a time, so
+        # the logins of two databases cannot wait for each other.
+        with connect(owner_url, application_name="uptill-logins", autocommit=True) as conn:
             for role, (name, password) in names.items():
                 _ensure_login(conn, role, name, password)
     except psycopg.errors.InsufficientPrivilege as error:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from shared.db.logins import SHARES, ensure_logins
 from shared.db.migrate import migrate
 from shared.errors import ConfigurationError
 from tests.fixtures.logins import login_url
+from tests.fixtures.services import wait_until
 
 WRITERS = {  # beside the owner; every other table of these has no writer but ingest
     "api_key": {"uptill_api"},
@@ -193,6 +195,22 @@ def test_a_login_that_had_another_role_loses_it(database_url: str, names: dict[s
         conn.execute("select from api_key")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("select from webhook_secret where previous_secret is null")
+
+
+def test_logins_of_another_database_on_the_server_cause_no_deadlock(
+    database_url: str, names: dict[str, str]
+) -> None:
+    ensure_logins(database_url, {"uptill_worker": names["uptill_api"]})
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(database_url) as other:
+        other.execute("create role of_another_database")
+        other.execute("grant uptill_api to of_another_database")
+        # Takes the one role away, and then waits for the other.
+        change = threads.submit(ensure_logins, database_url, {"uptill_api": names["uptill_api"]})
+        blocked = "select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+        wait_until(lambda: other.execute(blocked).rowcount, "the change to wait")
+        other.execute("grant uptill_worker to of_another_database")
+        other.rollback()
+        assert len(change.result()) == 1
 
 
 @pytest.mark.parametrize(
