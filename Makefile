@@ -53,7 +53,7 @@ demo: $(LOCAL) ## the main job once, on real servers, and then nothing is left; 
 	@$(BIN)/uptill demo $(if $(KEEP),--keep)
 
 test: $(READY) ## every test, on embedded servers
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-unit: $(READY) ## unit and property tests only; PYTHON=python3.13 VENV=.venv-3.13 for another interpreter
 	$(BIN)/python -m pytest -n 2 tests/unit tests/property

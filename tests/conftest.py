@@ -23,7 +23,7 @@ hypothesis.settings.load_profile("uptill")
 
 _RUN = pytest.StashKey[ServerRun]()
 _WORKER_INPUT = "uptill_server_run"
-_LONGEST = {"acceptance", "chaos"}
+_LONGEST = {"acceptance", "chaos"}, {"local", "architecture"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,16 +42,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what takes long, so that no xdist worker is left with it at the end.
 
-    That is whole installations, then tests that stay together, and local stacks.
+    That is whole installations and local stacks.
     """
     items.sort(key=_place)
 
 
 def _place(item: pytest.Item) -> int:
     folders = item.path.parts
-    if not _LONGEST.isdisjoint(folders):
-        return 0
-    return 1 if item.get_closest_marker("xdist_group") or "local" in folders else 2
+    return next(
+        (place for place, names in enumerate(_LONGEST) if not names.isdisjoint(folders)), len(_LONGEST)
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,7 +14,6 @@ from services.cli.commands import COMMANDS
 from tests.fixtures.closure import closure
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.xdist_group("installation")  # one environment serves all
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -6,8 +6,10 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,6 @@ from tests.conftest import _RUN
 from tests.fixtures.databases import fresh_database, migrated_template
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.service import ended, ingest_service
-
-pytestmark = pytest.mark.xdist_group("ingest-catalogue")  # one run of the command serves all
 
 POLLS = b"store_id,status,timestamp_utc"
 LOOSE_POLLS = b"store_id,status,timestamp"
@@ -259,22 +259,34 @@ def load_by_http(database_url: str, folder: Path) -> dict[str, str]:
     return said
 
 
-@pytest.fixture(scope="module", params=[load_by_command, load_by_http], ids=["command", "http"])
-def catalogue(
-    request: pytest.FixtureRequest,
-    servers: Endpoints,
-    pytestconfig: pytest.Config,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Catalogue]:
-    folder = tmp_path_factory.mktemp("catalogue") / "files"
-    write_catalogue(folder)
-    with fresh_database(servers, template=migrated_template(pytestconfig.stash[_RUN], servers)) as url:
-        said = request.param(url, folder)
-        with psycopg.connect(url, row_factory=dict_row) as conn:
-            # The earliest of each source is the last one here.
-            rows = conn.execute("select * from import order by started_at desc").fetchall()
-        imports = {row["source"].removeprefix(f"{folder}/"): row for row in rows}
-        yield Catalogue(url, folder, said, imports)
+Way = Callable[[str, Path], Mapping[str, str]]
+
+
+@pytest.fixture(scope="module")
+def load_all(
+    servers: Endpoints, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Way], Catalogue]]:
+    """Loads all files by one way, once, into a database of its own."""
+    with ExitStack() as cleanup:
+
+        def load_by(way: Way) -> Catalogue:
+            folder = tmp_path_factory.mktemp("catalogue") / "files"
+            write_catalogue(folder)
+            template = migrated_template(pytestconfig.stash[_RUN], servers)
+            url = cleanup.enter_context(fresh_database(servers, template=template))
+            said = way(url, folder)
+            with psycopg.connect(url, row_factory=dict_row) as conn:
+                # The earliest of each source is the last one here.
+                rows = conn.execute("select * from import order by started_at desc").fetchall()
+            imports = {row["source"].removeprefix(f"{folder}/"): row for row in rows}
+            return Catalogue(url, folder, said, imports)
+
+        yield cache(load_by)
+
+
+@pytest.fixture(params=[load_by_command, load_by_http], ids=["command", "http"])
+def catalogue(request: pytest.FixtureRequest, load_all: Callable[[Way], Catalogue]) -> Catalogue:
+    return load_all(request.param)
 
 
 only_by_command = pytest.mark.parametrize("catalogue", [load_by_command], indirect=True, ids=["command"])

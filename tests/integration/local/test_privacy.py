@@ -16,8 +16,6 @@ from tests.fixtures.buckets import s3_client
 from tests.fixtures.local_stack import LocalStack, started
 from tests.integration.local.test_kill import endpoints
 
-pytestmark = pytest.mark.xdist_group("local-privacy")  # one stack serves all
-
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
