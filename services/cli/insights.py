@@ -8,7 +8,7 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, labels_text, minute, note, print_json
-from services.cli.follow import PROGRESS_EVERY_S, show_progress
+from services.cli.follow import PROGRESS_EVERY_S, show_progress, telling_that_it_goes_on
 from services.cli.local_times import zone_to_show
 from services.cli.parameters import Labels, labels_of
 from services.cli.tables import print_table
@@ -152,6 +152,9 @@ def _risk_row(found: RiskOfStore) -> tuple[str, ...]:
 
 def _follow(client: UptillClient, found: InsightRunStatus) -> InsightRunStatus:
     states = client.follow_insight_run(found.id, every_s=PROGRESS_EVERY_S)
-    return show_progress(
-        f"insights {found.id}", states, lambda each: (each.progress.stores_done, each.progress.stores_total)
-    )
+    with telling_that_it_goes_on(f"run {found.id}"):
+        return show_progress(
+            f"insights {found.id}",
+            states,
+            lambda each: (each.progress.stores_done, each.progress.stores_total),
+        )
