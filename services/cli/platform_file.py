@@ -108,7 +108,12 @@ def _split(text: str) -> Iterator[tuple[int, list[str] | None]]:
 
 def _is_separator_line(fields: Sequence[str] | None) -> bool:
     """Whether this is the line `sep=;` that spreadsheets write above the header."""
-    return bool(fields) and fields[0].casefold().startswith("sep=") and not "".join(fields[1:])
+    return (
+        fields is not None
+        and bool(fields)
+        and fields[0].casefold().startswith("sep=")
+        and not "".join(fields[1:])
+    )
 
 
 def _decode(data: bytes) -> str:
