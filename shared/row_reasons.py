@@ -44,7 +44,7 @@ ROW_REASONS: Final[Mapping[str, str]] = {
     "cloud_event": "the item is not a CloudEvent 1.0: specversion, id, source or type is missing, or specversion is not 1.0",
     "unknown_reason": "the reason is not one of the known words; write a word that `uptill reasons` lists, add the word with `uptill reasons add WORD`, or leave the field empty",
     "event": "event is neither yes nor no; write yes if the row reports the change of state at its very instant, and no or nothing if it is a look",
-    "until": "until is not an instant with a time zone such as 2024-10-14T18:00:00Z, from 2000 to 2100; leave it empty if the state has not ended",
+    "until": "until is not an instant with a time zone such as 2024-10-14T18:00:00Z, or not in the given date format, or not from 2000 to 2100; leave it empty if the state has not ended",
     "until_of_look": "until is given, but the row is not an event; write yes into event, or leave until empty",
     "until_order": "until is not after the row's own instant, or is more than 5 minutes in the future; leave it empty, and send the end as an event of its own when it has come",
     "note": "the note is longer than 2,000 characters; shorten it",

@@ -1,5 +1,6 @@
 """`uptill alerts rules set|list|show|remove`: when to raise an incident, and whom to tell."""
 
+import math
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,6 +17,8 @@ app = typer.Typer(no_args_is_help=True, help="Manage alert rules: set, list, sho
 rules_app = typer.Typer(no_args_is_help=True, help="Manage alert rules: set, list, show, remove.")
 app.add_typer(rules_app, name="rules")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The rule's name.")]
+# Parameters whose values are names, also if they look like numbers.
+_TEXTS = ("by", "service_level")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -98,14 +101,15 @@ def set_(
         "escalate_channel": second or None,
         "escalate_after_minutes": int(minutes or 0),
     }
+    given = parse_pairs(parameter, "parameter", "NAME=VALUE, such as inactive_polls=2", str)
     with api_client() as client:
         rule = client.set_alert_rule(
             name,
             kind.value,
             labels=labels_of(label) or {},
-            parameters=parse_pairs(
-                parameter, "parameter", "NAME=VALUE, such as inactive_polls=2", _parse_value
-            ),
+            parameters={
+                key: (text or None) if key in _TEXTS else _parse_value(text) for key, text in given.items()
+            },
             hold_open_minutes=hold_open,
             delivery=delivery,
             paused=paused,
@@ -160,6 +164,8 @@ def _parse_value(text: str) -> float | str | None:
     try:
         number = float(text)
     except ValueError:
+        return text
+    if not math.isfinite(number):
         return text
     return int(number) if number.is_integer() else number
 

@@ -10,6 +10,7 @@ import typer
 
 from services.cli.console import Json, fail, note, print_json
 from services.cli.environment import settings_for_command
+from services.cli.follow import telling_that_it_goes_on
 from shared.db.connect import connect
 from shared.errors import UptillError
 from shared.exit_codes import ExitCode, exit_code_of
@@ -44,7 +45,8 @@ def archive(
             if job_id is None:
                 _say_nothing(before, as_json=as_json)
                 return
-            job = _follow(conn, job_id) if wait else get_seal_job(conn, job_id)
+            with telling_that_it_goes_on(f"job {job_id}"):
+                job = _follow(conn, job_id) if wait else get_seal_job(conn, job_id)
     except UptillError as error:
         fail(explain(error), code=exit_code_of(error))
     if as_json:

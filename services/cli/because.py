@@ -1,10 +1,9 @@
 """Say why a store is in a state: the reason behind each segment of an explanation, and the notes that it refers to."""
 
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo
 
 from services.cli.console import labels_text, minute
-from services.cli.local_times import format_clock
+from services.cli.local_times import format_clock, zone_to_show
 from shared.border_words import name_borders
 from uptill_client import (
     AppliedClosure,
@@ -19,7 +18,7 @@ class Reasons:
     """The reasons of one explanation. They refer to closures as [c1], and to the origins of polls as [p1]."""
 
     def __init__(self, found: Explanation) -> None:
-        self._zone = ZoneInfo(found.timezone)
+        self._zone = zone_to_show(found.timezone)
         self._closures = number_closures(found.closures)
         self._notes = [describe_closure(closure, self._closures[closure.id]) for closure in found.closures]
         self._origins: dict[str, str] = {}

@@ -64,7 +64,7 @@ def declare(
     *,
     dry_run: DryRun = False,
 ) -> None:
-    """Declare a closure, also afterwards. Prints its id."""
+    """Declare a closure, in the future or the past. Prints its id."""
     labels = labels_of(label)
     if (store is None) == (labels is None):
         fail("give either --store or --label: the stores that were closed", code=ExitCode.WRONG_USE)

@@ -18,7 +18,7 @@ from services.cli.console import (
     print_json,
 )
 from services.cli.facts_export import export, print_export
-from services.cli.follow import PROGRESS_EVERY_S, show_progress
+from services.cli.follow import PROGRESS_EVERY_S, show_progress, telling_that_it_goes_on
 from services.cli.parameters import Policy, PolicyName
 from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
@@ -124,9 +124,10 @@ def _print_either(
 
 def _follow(client: UptillClient, job: FactsStatus) -> FactsStatus:
     states = client.follow_facts(job.id, every_s=PROGRESS_EVERY_S)
-    return show_progress(
-        f"facts {job.id}", states, lambda each: (each.progress.stores_done, each.progress.stores_total)
-    )
+    with telling_that_it_goes_on(f"job {job.id}"):
+        return show_progress(
+            f"facts {job.id}", states, lambda each: (each.progress.stores_done, each.progress.stores_total)
+        )
 
 
 def _show_stores(job: FactsStatus) -> str:

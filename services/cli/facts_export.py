@@ -6,7 +6,7 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, minute, print_fields, print_json
-from services.cli.follow import PROGRESS_EVERY_S, show_progress
+from services.cli.follow import PROGRESS_EVERY_S, show_progress, telling_that_it_goes_on
 from services.cli.parameters import Policy, PolicyName
 from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
@@ -83,6 +83,7 @@ def print_files(job: FactsExportStatus) -> None:
 
 def _follow(client: UptillClient, job: FactsExportStatus) -> FactsExportStatus:
     states = client.follow_facts_export(job.id, every_s=PROGRESS_EVERY_S)
-    return show_progress(
-        f"export {job.id}", states, lambda each: (each.months_done, each.months_total), "months"
-    )
+    with telling_that_it_goes_on(f"export {job.id}"):
+        return show_progress(
+            f"export {job.id}", states, lambda each: (each.months_done, each.months_total), "months"
+        )

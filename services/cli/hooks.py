@@ -200,9 +200,13 @@ def _read_object(file: str) -> dict[str, Any]:
 
 def _parse(text: str, file: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        found = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # as it is sent
+    except RecursionError:
+        fail(f"{file} is nested too deeply", code=ExitCode.WRONG_USE)
     except ValueError as error:
         fail(f"{file} is not JSON: {error}", code=ExitCode.WRONG_USE)
+    return found
 
 
 def _refuse_constant(text: str) -> float:

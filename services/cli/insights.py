@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, labels_text, minute, note, print_json
-from services.cli.follow import PROGRESS_EVERY_S, show_progress
+from services.cli.follow import PROGRESS_EVERY_S, show_progress, telling_that_it_goes_on
+from services.cli.local_times import zone_to_show
 from services.cli.parameters import Labels, labels_of
 from services.cli.tables import print_table
 from shared.store_names import display_name
@@ -137,7 +137,7 @@ def _note_off(client: UptillClient, method: str) -> None:
 
 
 def _risk_row(found: RiskOfStore) -> tuple[str, ...]:
-    zone = ZoneInfo(found.timezone)
+    zone = zone_to_show(found.timezone)
     shown = [hour for hour in found.hours if hour.probability is not None][:_SHOWN_HOURS]
     hours = ", ".join(
         f"{hour.at.astimezone(zone):%a %H:%M} {100 * (hour.probability or 0):.0f} %" for hour in shown
@@ -152,6 +152,9 @@ def _risk_row(found: RiskOfStore) -> tuple[str, ...]:
 
 def _follow(client: UptillClient, found: InsightRunStatus) -> InsightRunStatus:
     states = client.follow_insight_run(found.id, every_s=PROGRESS_EVERY_S)
-    return show_progress(
-        f"insights {found.id}", states, lambda each: (each.progress.stores_done, each.progress.stores_total)
-    )
+    with telling_that_it_goes_on(f"run {found.id}"):
+        return show_progress(
+            f"insights {found.id}",
+            states,
+            lambda each: (each.progress.stores_done, each.progress.stores_total),
+        )

@@ -112,7 +112,7 @@ def list_(*, as_json: Json = False) -> None:
 
 @app.command()
 def revoke(prefix: Prefix) -> None:
-    """Revoke a key. It stops working at once."""
+    """Revoke a key. It stops working within 5 seconds."""
     try:
         with connect(_database_url(), application_name="uptill-keys") as conn:
             revoked = revoke_key(conn, prefix)

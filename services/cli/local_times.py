@@ -2,6 +2,33 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from services.cli.console import fail, print_warning
+from shared.exit_codes import ExitCode
+from shared.texts import quoted
+
+
+@cache
+def zone_to_show(name: str) -> ZoneInfo:
+    """Return a store's zone. One that this machine does not know costs no other store: UTC, with a warning."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        print_warning(f"unknown time zone {quoted(name)}: times of its stores are shown in UTC")
+        return ZoneInfo("UTC")
+
+
+def zone_to_read(name: str) -> ZoneInfo:
+    """Return a store's zone, in which times are given. Ends the command with a message if this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        fail(
+            f"unknown time zone {quoted(name)}: correct the store's zone, or update the package tzdata here",
+            code=ExitCode.WRONG_USE,
+        )
 
 
 def format_offset(at: datetime) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from services.cli.connection import api_client
 from services.cli.console import Json, is_terminal, make_printable, note, print_json, stdout, terminal_width
+from services.cli.local_times import zone_to_show
 from services.cli.parameters import Labels, labels_of
 from services.cli.tables import fit_table, print_table
 from uptill_client import NowSummary, StoreNow, UptillClient
@@ -137,7 +138,7 @@ def make_table(stores: Sequence[StoreNow]) -> tuple[Sequence[str], Sequence[Sequ
 
 def make_row(store: StoreNow) -> Sequence[str]:
     """Return the cells of a store. Times are local; a state that began between two polls has both."""
-    zone, seen = ZoneInfo(store.timezone), store.refreshed_at
+    zone, seen = zone_to_show(store.timezone), store.refreshed_at
     until, word = (store.open_until, "closes ") if store.open_until else (store.opens_at, "opens ")
     return (
         store.store_id,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from services.cli.local_times import format_offset, need_offsets
+from services.cli.local_times import format_offset, need_offsets, zone_to_show
 from services.cli.timeline import format_length
 from uptill_client import StoreOutage
 
@@ -49,7 +49,7 @@ class _Clock:
 
     @classmethod
     def of_outage(cls, outage: StoreOutage) -> Self:
-        zone = ZoneInfo(outage.timezone)
+        zone = zone_to_show(outage.timezone)
         given = (
             *(outage.started_at, outage.ended_at, outage.last_up_poll_at),
             *(outage.first_down_poll_at, outage.last_down_poll_at, outage.first_up_poll_at),

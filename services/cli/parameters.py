@@ -101,6 +101,8 @@ def parse_pairs(
     pairs = {}
     for text in texts or ():
         name, _, value = text.partition("=")
+        if name in pairs:
+            fail(f"the {what} {name!r} is given twice: give it once", code=ExitCode.WRONG_USE)
         try:
             pairs[name] = parse(value)
         except ValueError:

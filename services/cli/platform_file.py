@@ -1,12 +1,13 @@
 """Read a platform's CSV file of downtime: any separator, any names of columns, numbers and dates as written there."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.cli.platform_figure import VALUES, describe_time, read_figure
+from services.cli.platform_figure import VALUES, describe_time, has_decimal_comma, read_figure
 from shared.errors import InvalidRequest
 from shared.texts import quoted
 from uptill_client import PlatformFigure
@@ -35,25 +36,27 @@ def read_platform_file(
 
     `columns` names the column of each of `FIELDS`. Raise `InvalidRequest` if a column is missing, and OSError.
     """
-    numbered = enumerate(_split(_decode(path.read_bytes())), 1)
+    numbered = _split(_decode(path.read_bytes()))
     header = next((fields for _, fields in numbered if not _is_separator_line(fields)), [])
     if not header:
         raise InvalidRequest("the first line is empty, but it must name the columns")
     places = _find_columns(header, columns)
+    lines = [(line, fields) for line, fields in numbered if fields is None or any(map(str.strip, fields))]
+    (value,) = (place for name, place in places.items() if name in VALUES)
+    has_commas = any(
+        has_decimal_comma(fields[value]) for _, fields in lines if fields and value < len(fields)
+    )
     rows: list[PlatformRow] = []
     faults: list[str] = []
-    for line, fields in numbered:
-        if not any(field.strip() for field in fields):
-            continue
-        if len(fields) != len(header):
-            faults.append(f"line {line:,} has {len(fields)} fields, and the header {len(header)}")
-            continue
-        given = {name: fields[place].strip() for name, place in places.items()}
+    for line, fields in lines:
         try:
-            rows.append(PlatformRow(line, describe_time(given), read_figure(given, date_format)))
+            given = _name_fields(fields, header, places)
+            figure = read_figure(given, date_format, has_commas=has_commas)
+            rows.append(PlatformRow(line, describe_time(given), figure))
         except (ValueError, InvalidRequest) as error:
             faults.append(f"line {line:,}: {error}")
-    if rows and all((row.figure.uptime_percent or 2) <= 1 for row in rows):
+    percents = [row.figure.uptime_percent or 0 for row in rows if row.figure.uptime_percent is not None]
+    if any(percents) and max(percents) <= 1:
         raise InvalidRequest("every uptime is at most 1 per cent: write 98.5 for 98.5 %, not 0.985")
     return rows, faults
 
@@ -67,20 +70,50 @@ def parse_columns(text: str | None) -> Mapping[str, str]:
             raise InvalidRequest(
                 f"invalid column {quoted(part)}: write FIELD=COLUMN; fields are {', '.join(FIELDS)}"
             )
+        if name.strip() in found:
+            raise InvalidRequest(f"--columns names {name.strip()} twice: name each field once")
         found[name.strip()] = column.strip()
     return found
 
 
-def _split(text: str) -> Iterator[list[str]]:
-    first = text.partition("\n")[0].strip()
+def _name_fields(
+    fields: Sequence[str] | None, header: Sequence[str], places: Mapping[str, int]
+) -> dict[str, str]:
+    """Return the fields of a row by name. Raise ValueError if they do not fit the header."""
+    if fields is None:
+        raise ValueError(
+            "a quoted field is not closed, or text follows it: write a quote within a field twice"
+        )
+    if len(fields) != len(header):
+        raise ValueError(f"the row has {len(fields)} fields, and the header has {len(header)}")
+    return {name: fields[place].strip() for name, place in places.items()}
+
+
+def _split(text: str) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield the line on which each row begins, and its fields: None if its quotes are wrong."""
+    first = next(iter(text.splitlines()), "").strip()
     is_told = len(first) == _SEPARATOR_LINE and _is_separator_line([first])
     separator = first[-1] if is_told else max(_SEPARATORS, key=first.count)
-    return csv.reader(text.splitlines(), delimiter=separator)
+    # Not strict, a quote that is not closed would take the rows after it into its field.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            yield line, next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield line, None
 
 
-def _is_separator_line(fields: Sequence[str]) -> bool:
+def _is_separator_line(fields: Sequence[str] | None) -> bool:
     """Whether this is the line `sep=;` that spreadsheets write above the header."""
-    return bool(fields) and fields[0].casefold().startswith("sep=") and not "".join(fields[1:])
+    return (
+        fields is not None
+        and bool(fields)
+        and fields[0].casefold().startswith("sep=")
+        and not "".join(fields[1:])
+    )
 
 
 def _decode(data: bytes) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from services.cli.console import instant, note, print_text
-from services.cli.local_times import format_offset, need_offsets
+from services.cli.local_times import format_offset, need_offsets, zone_to_show
 from services.cli.tables import print_table
 from services.cli.timeline import format_length, format_percent
 from uptill_client import PolicyDifference, PolicyTotals, StorePolicies
@@ -15,7 +15,7 @@ _SECOND_US = 1_000_000
 
 def show_policies(found: StorePolicies) -> None:
     """Print a row per policy, then a row per stretch."""
-    zone = ZoneInfo(found.timezone)
+    zone = zone_to_show(found.timezone)
     print_text(f"store {found.store_id}, local time of {found.timezone}")
     print_table(_FIGURES, map(_show_figures, found.policies))
     if found.differences:

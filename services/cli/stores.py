@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -11,6 +10,7 @@ from services.cli import store_pictures
 from services.cli.connection import api_client
 from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_warning
 from services.cli.instants import parse_instant
+from services.cli.local_times import zone_to_read
 from services.cli.parameters import (
     CreateStore,
     DryRun,
@@ -163,7 +163,7 @@ def timeline(
     """Show where every minute of a store's uptime comes from, by default for the day up to the newest poll."""
     with api_client() as client:
         given = [text for text in (begin, end, as_of) if text is not None]
-        zone = ZoneInfo(client.get_store(store_id).timezone) if given else UTC
+        zone = zone_to_read(client.get_store(store_id).timezone) if given else UTC
         shown = client.timeline(
             store_id,
             window=window,
@@ -207,7 +207,7 @@ def policies(
     """Compare policies on one store: their figures, and each stretch about which they differ, with the rules behind it."""
     with api_client() as client:
         given = [text for text in (begin, end, as_of) if text is not None]
-        zone = ZoneInfo(client.get_store(store_id).timezone) if given else UTC
+        zone = zone_to_read(client.get_store(store_id).timezone) if given else UTC
         found = client.store_policies(
             store_id,
             [each.value for each in policy or ()],

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from services.cli.because import describe_closure, number_closures
 from services.cli.console import instant, note, print_text, stdout
-from services.cli.local_times import format_clock, format_day, format_offset
+from services.cli.local_times import format_clock, format_day, format_offset, zone_to_show
 from services.cli.tables import fold_last, table_lines
 from shared.border_words import name_borders
 from uptill_client import Segment, Timeline, TimelineDay
@@ -29,7 +29,7 @@ _INDENT = "  "
 
 def show_timeline(timeline: Timeline) -> None:
     """Print one line per segment, then the totals, and the closures and special dates that apply."""
-    zone = ZoneInfo(timeline.timezone)
+    zone = zone_to_show(timeline.timezone)
     print_text(f"store {timeline.store_id}, local time of {timeline.timezone}")
     numbers = number_closures(timeline.closures)
     print_segments(

@@ -203,7 +203,7 @@ def errors_reference() -> str:
             "Every error is `application/problem+json` (RFC 9457). Its `type` is `urn:uptill:error:` plus the code. Answers",
             "with status 429 or 503 have a `Retry-After` header. If a part of the request is wrong, the list `errors` has each",
             "as `field` and `message`, and `field` is that of the first: a place (`body`, `query`, `path` or `header`), then the",
-            "names, such as `body.observations.0.status`. In a body that is not JSON it is the line, such as `line 3`.",
+            "names, such as `body.observations.0.status`. In an iCalendar file it is the line, such as `line 3`.",
             "",
             "| code | status | meaning |",
             "|---|---|---|",

@@ -46,8 +46,9 @@ def describe_risk(driver: str, expected_hours: float, hours: int, fleet_rate: fl
         "label": "because stores with its label are down more often than others",
         "fleet": "as usual for the fleet",
     }[driver]
+    ahead = "open hour" if hours == 1 else f"{hours} open hours"
     return (
-        f"Expected to be down {percent(expected_hours / hours)} of its next {hours} open hours {because}"
+        f"Expected to be down {percent(expected_hours / hours)} of its next {ahead} {because}"
         f"{'' if fleet_rate is None else f'; the fleet is down {percent(fleet_rate)}'}."
     )
 

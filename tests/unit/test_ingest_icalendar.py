@@ -205,6 +205,7 @@ WHOLE_DAY = "DTSTART;VALUE=DATE:20240101\n"
     [
         ("SUMMARY:x", 3, "add the date"),
         ("DTSTART;VALUE=DATE:20240230", 4, "write 20241224"),
+        ("DTSTART;VALUE=DATE:20240101\nDTSTART;VALUE=DATE:20240202", 5, "has this twice"),
         ("DTSTART;VALUE=DATE:18991231", 4, "1900 to 2200"),
         ("DTSTART:20240101T100000", 4, "neither DTEND nor DURATION: add the time"),
         ("DTSTART;TZID=UTC:20240101T100000\nDTEND:20240101T140000", 5, "give both one, or neither"),

@@ -59,6 +59,9 @@ def test_a_window(tmp_path: Path) -> None:
         ("a,2024-10-10,99999", "31 days"),
         ("a,1994-10-10,1", "2000 to 2100"),
         ("a\u200bb,2024-10-10,1", "invisible"),
+        ("a,2024-10-10,1_000", "not a number"),
+        ('"a"b,2024-10-10,1', "a quote within a field twice"),
+        ('a,2024-10-10,"1\nb,2024-10-11,1', "a quoted field is not closed"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, row: str, told: str) -> None:
@@ -70,8 +73,36 @@ def test_a_row_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, row: s
 
 
 @pytest.mark.parametrize(
+    ("numbers", "minutes"),
+    [
+        (["1,234.5", "1.234"], [1234.5, 1.234]),
+        (["1.234,5", "1.234.567,5", "2,5"], [1234.5, 1234567.5, 2.5]),
+    ],
+)
+def test_numbers_with_thousands(tmp_path: Path, numbers: list[str], minutes: list[float]) -> None:
+    lines = [f"a;2024-10-{day};{number}" for day, number in enumerate(numbers, 10)]
+    rows, faults = read(tmp_path, "\n".join(["store;date;down_seconds", *lines]))
+    assert ([row.figure.down_s for row in rows], faults) == (minutes, [])
+
+
+def test_thousands_or_decimals_is_unclear_beside_decimal_commas(tmp_path: Path) -> None:
+    rows, (fault,) = read(tmp_path, "store;date;down_seconds\na;2024-10-10;1.234\na;2024-10-11;0,5\n")
+    assert [row.figure.down_s for row in rows] == [0.5]
+    assert fault.startswith("line 2: the number '1.234' has two meanings")
+
+
+def test_lines_are_counted_as_in_the_file(tmp_path: Path) -> None:
+    rows, _ = read(
+        tmp_path, 'store,date,down_minutes,note\na,2024-10-10,1,"two\nlines"\nb,2024-10-10,1,\u2028\n'
+    )
+    assert [(row.line, row.figure.store_id) for row in rows] == [(2, "a"), (4, "b")]
+
+
+@pytest.mark.parametrize(
     ("window", "told"),
     [
+        ("2024-10-10,2024-10-11", "no time of day"),
+        ("2024-10-10T18:00Z,2024-10-10T19:00", "only one of from and to"),
         ("2024-10-10T18:00,2024-10-10T17:00", "is empty"),
         ("2024-10-01T00:00Z,2024-12-01T00:00Z", "longer than 31 days"),
     ],
@@ -91,7 +122,7 @@ def test_the_line_with_the_separator_of_spreadsheets(tmp_path: Path) -> None:
 
 def test_uptime_as_a_fraction_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"98\.5 for 98\.5 %"):
-        read(tmp_path, "store,date,uptime_percent\na,2024-10-10,0.985\nb,2024-10-10,1\n")
+        read(tmp_path, "store,date,uptime_percent\na,2024-10-10,0.985\nb,2024-10-10,0\n")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +135,7 @@ def test_uptime_as_a_fraction_is_refused(tmp_path: Path) -> None:
         ("store,date,down_minutes,down_seconds", None, "one of"),
         ("store,date,down_minutes", "store=Outlet", "no column 'Outlet'"),
         ("store,date,down_minutes", "shop=store", "FIELD=COLUMN"),
+        ("store,date,down_minutes", "date=a,date=b", "names date twice"),
         ("store,date,Date,down_minutes", None, "more than one column is date"),
         ("store,store_id,date,down_minutes", None, "more than one column is store"),
         ("store,date\0", None, "zero bytes"),

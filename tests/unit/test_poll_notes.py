@@ -7,6 +7,7 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.header import Layout, read_header
 from services.ingest.parse.parsed import GivenNotes, ParsedPolls
 from services.ingest.parse.polls import PollParser
+from services.ingest.parse.reading import Reading
 from services.ingest.write.note_table import last_notes
 from shared.uptime.intervals import Line
 from shared.uptime.notes import PollNotes, match_notes
@@ -84,6 +85,16 @@ def test_a_bad_value_rejects_its_row_alone(row: str, reason: str) -> None:
     parsed = parse(row, "b,inactive,2024-10-14 12:00:00 UTC,busy,,")
     assert [(reject.line, reject.reason) for reject in parsed.rejects] == [(2, reason)]
     assert notes_of(parsed) == [("b", 0, 16)]
+
+
+def test_ends_have_the_date_format_of_the_timestamps() -> None:
+    data = b"a,inactive,10/14/2024 12:00,,yes,10/14/2024 12:30\nb,inactive,10/14/2024 12:00,,yes,2024-10-14T12:30Z\n"
+    reading = Reading(date_format="%m/%d/%Y %H:%M", assume_utc=True)
+    parsed = PollParser(LAYOUT, reading, reasons=REASONS).parse_chunk(
+        Chunk(2, 0, len(data), data), NOON + 3600 * SECOND
+    )
+    assert notes_of(parsed) == [("a", 0, 2), ("a", 1800, 3)]
+    assert [(reject.line, reject.reason) for reject in parsed.rejects] == [(3, "until")]
 
 
 def test_the_second_event_follows_its_row_and_a_later_line_corrects_it() -> None:

@@ -91,7 +91,7 @@ class ClosureCalls(IngestCalls):
         dry_run: bool = False,
         **terms: Unpack[ClosureTerms],
     ) -> Closure:
-        """Declare a closure of a store ("*" for every store) or of all stores with the labels; also afterwards.
+        """Declare a closure of a store ("*" for every store) or of all stores with the labels, in the future or the past.
 
         A dry run changes nothing.
         """

@@ -117,13 +117,16 @@ def _place_window(
     if store.timezone is not None and store.timezone not in NAMED_ZONES:
         return _not_compared(figure, DifferenceCause.NOT_COMPUTED, store)
     start, end = _find_window(figure, ZoneInfo(store.timezone or DEFAULT_TIMEZONE))
-    if not timedelta(0) < end - start <= MAX_WINDOW:
+    # As it is written: clocks that change within a window make it longer, or leave nothing of it.
+    if not timedelta(0) < (figure.local_length or end - start) <= MAX_WINDOW:
         raise InvalidRequest(
             f"the window from {start.isoformat()} to {end.isoformat()} is empty or longer than {MAX_WINDOW.days} days:"
             " correct it, or split it",
             field=f"body.figures.{place}.to",
         )
     asked = _Asked(place, figure, store, to_us(start), to_us(end))
+    if end <= start:
+        return _not_compared(figure, DifferenceCause.SKIPPED_TIME, store, asked)
     if not store.was_polled:
         return _not_compared(figure, DifferenceCause.NO_POLLS, store, asked)
     if asked.start_us >= newest_us:

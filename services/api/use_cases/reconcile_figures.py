@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 
@@ -30,6 +30,7 @@ class DifferenceCause(StrEnum):
     UNKNOWN_STORE = "unknown_store"
     NOT_COMPUTED = "not_computed"
     TOO_MANY_POLLS = "too_many_polls"
+    SKIPPED_TIME = "skipped_time"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,15 @@ class ClaimedDowntime:
     to_time: datetime | None = None
     down_us: int | None = None
     up_share: float | None = None
+
+    @property
+    def local_length(self) -> timedelta | None:
+        """The length of a window of local times, as its clocks show it; None if they name their offsets."""
+        if self.from_time is None or self.to_time is None:
+            return timedelta(days=1)
+        if self.from_time.tzinfo or self.to_time.tzinfo:
+            return None
+        return self.to_time - self.from_time
 
     def theirs_us(self, open_us: int) -> int:
         """Return their downtime, if that much time counts."""

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from services.api.use_cases.live import LiveStore
 from services.api.web.words import passed
 from shared.labels import shown_labels
 from shared.pictures.words import NO_VALUE, plain
 from shared.uptime.zones import DEFAULT_TIMEZONE
+from shared.zone_names import zone_or_utc
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,5 @@ class NowLine:
 
 def describe_now(store: LiveStore) -> NowLine:
     """Return the words for a store. A store with an unknown zone is shown in UTC."""
-    try:
-        zone = ZoneInfo(store.timezone or DEFAULT_TIMEZONE)
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
+    zone = zone_or_utc(store.timezone or DEFAULT_TIMEZONE)
     return NowLine(store, datetime.now(UTC).replace(microsecond=0), zone)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from psycopg import AsyncConnection
 
@@ -28,6 +27,7 @@ from shared.incidents.stored import (
 from shared.incidents.stored_rules import StoredAlertRule, get_rule, list_rules
 from shared.keys import ApiKey, StoreScope
 from shared.uptime.zones import DEFAULT_TIMEZONE
+from shared.zone_names import zone_or_utc
 
 PAGE: Final = 50
 _ENDED_FIRST: Final = 20  # of those that have ended, below the open ones
@@ -148,6 +148,6 @@ async def _zone_of(conn: AsyncConnection, incident: StoredIncident, visible: Sto
         return UTC
     try:
         store = await find_store(conn, incident.store_id, visible)
-        return ZoneInfo(store.timezone or DEFAULT_TIMEZONE)
-    except (StoreNotFound, ZoneInfoNotFoundError, ValueError):
+        return zone_or_utc(store.timezone or DEFAULT_TIMEZONE)
+    except StoreNotFound:
         return UTC

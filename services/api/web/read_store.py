@@ -27,6 +27,7 @@ from shared.pictures.week import DAYS, midnight_us, monday_of
 from shared.uptime.store_terms import StoreTerms
 from shared.uptime.window import NAMED_WINDOWS
 from shared.uptime.zones import DEFAULT_TIMEZONE
+from shared.zone_names import zone_or_utc
 
 MOST_OUTAGES = 200
 COMING = timedelta(days=60)
@@ -84,7 +85,7 @@ def choose_week(
     store: StoreRow, latest: datetime | None, choice: StoreChoice
 ) -> tuple[date, TimelineRequest]:
     """Return the Monday of the week, and what to read: up to its end, or to the newest poll if that is earlier."""
-    zone = ZoneInfo(store.timezone or DEFAULT_TIMEZONE)
+    zone = zone_or_utc(store.timezone or DEFAULT_TIMEZONE)  # to read the week refuses an unknown one
     newest = latest or datetime.now(UTC)
     monday = monday_of(choice.day or newest.astimezone(zone).date())
     begin_us, end_us = midnight_us(monday, zone), midnight_us(monday + timedelta(days=DAYS), zone)

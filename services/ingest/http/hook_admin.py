@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from shared.audit import record_async
 from shared.db.queries import queries
 from shared.errors import HookNotFound, InvalidRequest, LimitReached
+from shared.reason_words import fold_reason
 from shared.texts import quoted
 from shared.webhooks.secret import SECRET_PREFIX, key_of_secret, new_secret
 
@@ -22,7 +23,7 @@ SECRET_OVERLAP: Final = timedelta(hours=24)
 _SHOWN_VERSIONS: Final = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _LEAST_KEY_BYTES: Final = 16
-_SQL = queries("hooks")
+_SQL, _NOTES = queries("hooks"), queries("notes")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ async def put_hook(
     scheme = document["signature"]["scheme"]
     _check_name(name)
     _check_secret(scheme, secret)
+    await _refuse_unknown_words(conn, document["mapping"])
     async with conn.transaction():
         await conn.execute(_SQL["lock_hooks"])
         known = next(iter(await _select(conn, name)), None)
@@ -153,6 +155,18 @@ async def _refuse_too_many(conn: AsyncConnection) -> None:
     ((count,),) = await (await conn.execute(_SQL["count_hooks"])).fetchall()
     if count >= MAX_HOOKS:
         raise LimitReached(f"there are {count} hooks, and the limit is {MAX_HOOKS}: delete one first")
+
+
+async def _refuse_unknown_words(conn: AsyncConnection, mapping: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` for a translation to a word that polls may not give: each of its items would be rejected."""
+    known = {word for word, _ in await (await conn.execute(_NOTES["words"])).fetchall()}
+    for word in map(fold_reason, (mapping.get("reasons") or {}).values()):
+        if word and word not in known:
+            raise InvalidRequest(
+                f"reasons translates to {quoted(word)}, which is not a known reason: use a word that `uptill reasons list`"
+                f" shows, or add it with `uptill reasons add {word}`",
+                field="body.mapping.reasons",
+            )
 
 
 def _check_name(name: str) -> None:

@@ -107,9 +107,13 @@ def parse_payload(body: bytes) -> Any:
         return load_unique(body)
     except RecursionError as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from error
-    except ValueError as error:  # also bytes that are not UTF-8, and numbers of thousands of digits
-        message = error.msg if isinstance(error, json.JSONDecodeError) else "is not JSON that can be read"
-        raise RequestValidationError([{"loc": ("body",), "msg": message}]) from None
+    except json.JSONDecodeError as error:
+        at = ("body", error.pos)
+        raise RequestValidationError(
+            [{"type": "json_invalid", "loc": at, "msg": error.msg, "ctx": {"error": error.msg}}]
+        ) from None
+    except ValueError:  # bytes that are not UTF-8, and numbers of thousands of digits
+        raise RequestValidationError([{"loc": ("body",), "msg": "is not JSON that can be read"}]) from None
 
 
 def map_call(

@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from services.ingest.hooks.places import RECEIVED
 from services.ingest.hooks.presets import PRESETS, PayloadPreset
 from services.ingest.http.schemas_hook_mapping import (
     HookMappingBody,
@@ -72,12 +73,25 @@ def make_mapping(preset: PayloadPreset | None, parts: HookMappingParts | None) -
             field="body.mapping.reasons",
         )
     try:
-        return HookMappingBody.model_validate(given)
+        made = HookMappingBody.model_validate(given)
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise RequestValidationError(
             [{**item, "loc": ("body", "mapping", *item["loc"])} for item in found]
         ) from None
+    _refuse_arrival(made)
+    return made
+
+
+def _refuse_arrival(mapping: HookMappingBody) -> None:
+    """Raise `InvalidRequest` if the instant of the arrival stands for a text, such as an id."""
+    places = {"store_id": mapping.store_id, "status": mapping.status, "reason": mapping.reason}
+    for name, given in {**places, "only": list(mapping.only)}.items():
+        if RECEIVED in ([given] if isinstance(given, str) else given or ()):
+            raise InvalidRequest(
+                f"{name} cannot be {quoted(RECEIVED)}, which is an instant: name the place of a text",
+                field=f"body.mapping.{name}",
+            )
 
 
 def _refuse_unread(signature: HookSignatureBody) -> None:

@@ -10,6 +10,7 @@ from services.ingest.write.sealed_weeks import WeekSealed, week_sealed
 from services.ingest.write.weeks import number_weeks
 from shared.errors import InvalidRequest
 from shared.row_reasons import ROW_REASONS
+from shared.texts import quoted
 
 
 def refuse_reasons(polls: LivePolls, reasons: Mapping[str, int]) -> InvalidRequest | None:
@@ -20,7 +21,8 @@ def refuse_reasons(polls: LivePolls, reasons: Mapping[str, int]) -> InvalidReque
         if word and word not in reasons:
             place = polls.notes.place[poll]
             return InvalidRequest(
-                f"poll {place}: {ROW_REASONS['unknown_reason']}", field=f"body.observations.{place}.reason"
+                f"poll {place}, reason {quoted(word)}: {ROW_REASONS['unknown_reason']}",
+                field=f"body.observations.{place}.reason",
             )
     return None
 
@@ -39,7 +41,7 @@ def refuse_future(polls: LivePolls, latest_us: int) -> InvalidRequest | None:
     late = np.flatnonzero(polls.at_us > latest_us)
     if not late.size:
         return None
-    return InvalidRequest(
-        f"poll {polls.name_instant(late[0]).partition('.')[0]}: {ROW_REASONS['future']}",
-        field=f"body.observations.{polls.name_instant(late[0])}",
-    )
+    name = polls.name_instant(late[0])
+    place, _, field = name.partition(".")
+    reason = "until_order" if field == "until" else "future"
+    return InvalidRequest(f"poll {place}: {ROW_REASONS[reason]}", field=f"body.observations.{name}")

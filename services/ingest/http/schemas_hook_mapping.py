@@ -73,7 +73,7 @@ class HookMappingParts(RequestBody):
     only: dict[OnePlace, list[Word]] = Field(
         default={},
         max_length=_MAX_PLACES,
-        description="Places with texts: an item is ignored if none of the texts stands there.",
+        description="Places, each with texts: an item counts only if each place has one of its texts. Others are ignored.",
         examples=[{"/event_type": ["store.status"]}],
     )
     store_id: PlaceOrPlaces | None = Field(default=None, examples=["/store/id"])

@@ -38,6 +38,8 @@ _WANTED: Final[Mapping[str, frozenset[str]]] = {
     ),
     **ZONE_PROPERTIES,
 }
+# Of two, one would be dropped without a word.
+_ONCE: Final = frozenset({"DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "STATUS", "UID"})
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ def _read_bounded(body: bytes) -> Iterator[Component]:
 
 def _read_event(found: Component, zones: Zones, place: int) -> Event:
     single = {each.name: each for each in found.properties}
+    for each in found.properties:
+        if each.name in _ONCE and single[each.name] is not each:
+            single[each.name].refuse("the event has this twice: leave out one of them")
     if "DTSTART" not in single:
         refuse_line(found.line, "the event has no DTSTART: add the date or time at which it begins")
     if "EXRULE" in single:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from services.ingest.parse.date_formats import DateFormat
 from services.ingest.parse.instants import parse_instant
 from services.ingest.parse.rows import Rows
 from shared.reason_words import fold_reason
@@ -26,12 +28,14 @@ END_CODE: Final = _EVENT
 class NoteReading:
     """How notes are read: the numbers of the words for reasons, and whether an instant without a zone is UTC.
 
-    A change may have ended at `latest_us` at the latest, in microseconds since 1970.
+    A change may have ended at `latest_us` at the latest, in microseconds since 1970. Ends have the `date_format` of the
+    timestamps, if one is given.
     """
 
     words: Mapping[str, int] = field(default_factory=dict)
     latest_us: int = 0
     assume_utc: bool = False
+    date_format: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,9 @@ def parse_notes(
             faults.setdefault(row, "event")
         else:
             found.event[row] = is_event
-    for row, text in _filled(rows, columns.get("until")):
-        until = parse_until(text, bool(found.event[row]), int(at_us[row]), reading)
+    ended = _filled(rows, columns.get("until"))
+    for (row, _), end in zip(ended, _parse_ends([text for _, text in ended], reading), strict=True):
+        until = _check_end(end, bool(found.event[row]), int(at_us[row]), reading)
         if isinstance(until, str):
             faults.setdefault(row, until)
         else:
@@ -95,14 +100,32 @@ def parse_notes(
 
 def parse_until(text: str, is_event: bool, at_us: int, reading: NoteReading) -> int | str:  # noqa: FBT001
     """Return the instant at which the state of an event ended, or the reason to reject it."""
+    return _check_end(_parse_end(text, reading), is_event, at_us, reading)
+
+
+def _check_end(end: int | str, is_event: bool, at_us: int, reading: NoteReading) -> int | str:  # noqa: FBT001
     if not is_event:
         return "until_of_look"
+    if isinstance(end, str):
+        return "until"
+    return end if at_us < end <= reading.latest_us else "until_order"
+
+
+def _parse_ends(texts: Sequence[str], reading: NoteReading) -> Sequence[int | str]:
+    if not reading.date_format or not texts:
+        return [_parse_end(text, reading) for text in texts]
+    date_format = DateFormat.parse(reading.date_format)
+    if not date_format.names_zone and not reading.assume_utc:
+        return ["tz_missing"] * len(texts)
+    found = date_format.decode(pl.Series(texts, dtype=pl.String))
+    return [found.faults.get(place, at_us) for place, at_us in enumerate(found.at_us.tolist())]
+
+
+def _parse_end(text: str, reading: NoteReading) -> int | str:
     parsed = parse_instant(text)
     if parsed == "tz_missing" and reading.assume_utc:
-        parsed = parse_instant(f"{text.strip(' ')}Z")
-    if isinstance(parsed, str):
-        return "until"
-    return parsed if at_us < parsed <= reading.latest_us else "until_order"
+        return parse_instant(f"{text.strip(' ')}Z")
+    return parsed
 
 
 def _filled(rows: Rows, column: int | None) -> Sequence[tuple[int, str]]:

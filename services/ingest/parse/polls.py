@@ -141,7 +141,7 @@ def validate_polls(
     instants = _parse_instants(rows, latest_us, faults, reading)
     at_us = instants.at_us
     active = _parse_statuses(rows, faults, reading)
-    noted = NoteReading(reasons or {}, latest_us, reading.assume_utc)
+    noted = NoteReading(reasons or {}, latest_us, reading.assume_utc, reading.date_format)
     notes = parse_notes(rows, at_us, faults, noted) if rows.layout.optional else None
     store = stores.find_fields(rows.text, rows.starts[_STORE_ID], rows.ends[_STORE_ID])
     fresh = np.flatnonzero(store < 0)

@@ -90,13 +90,14 @@ def describe_windows(windows_name: str, name: str) -> str:
 def describe_fixed(name: str) -> str:
     """Return the sentence for a zone that never changes its clocks, with the zones that may be meant."""
     hours = FIXED_ZONES[name]
-    where = f"{abs(hours)} hours {'ahead of' if hours > 0 else 'behind'} UTC" if hours else "UTC"
+    far = f"{abs(hours)} hour{'s' if abs(hours) > 1 else ''}"
+    where = f"{far} {'ahead of' if hours > 0 else 'behind'} UTC" if hours else "UTC"
     meant = _LIKELY.get(hours)
     text = f"{name} is always {where}, without daylight saving time"
     if meant:
         text += f": if the stores change their clocks, use a place, probably {meant}"
     if hours and name.startswith("Etc/"):
         other = _LIKELY.get(-hours)
-        text += f"; if {abs(hours)} hours {'behind' if hours > 0 else 'ahead of'} UTC is meant, the sign is the wrong way round"
+        text += f"; if {far} {'behind' if hours > 0 else 'ahead of'} UTC is meant, the sign is the wrong way round"
         text += f": probably {other}" if other else ""
     return text

@@ -82,8 +82,15 @@ class SftpConnection:
             return await work(self._sftp)
         except asyncssh.HostKeyNotVerifiable as error:
             raise ConfigurationError(
-                f"{self._server} has another host key than UPTILL_SFTP_HOST_KEY: somebody may pose as the server, or it has a"
+                f"{self._server} has another host key than UPTILL_SFTP_HOST_KEY: someone may pose as the server, or it has a"
                 " new key; ask its operator for the new key, and never take one from the network"
+            ) from error
+        except asyncssh.KeyExchangeFailed as error:
+            # Only keys of the kinds that are trusted are asked for, so a key of another kind ends here.
+            raise ConfigurationError(
+                f"{self._server} and Uptill cannot agree on how to connect ({error.reason}): if this is about host keys, the"
+                " server has no key of the kind in UPTILL_SFTP_HOST_KEY; ask its operator for its keys, and never take one"
+                " from the network"
             ) from error
         except asyncssh.PermissionDenied as error:
             raise BadInputFile(

@@ -106,6 +106,22 @@ def test_an_id_is_text_wherever_it_stands(browser: TestClient, store_id: str) ->
     assert [unescape(text) for text in heading] == [store_id, store_id]
 
 
+def test_an_unknown_zone_costs_only_what_needs_it(
+    browser: TestClient, env: dict[str, str], settings: Settings
+) -> None:
+    with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute("update store set timezone = 'Mars/Base' where store_id = '0042'")
+    for path in ("/", "/stores", "/outages", "/insights"):
+        assert browser.get(path).status_code == 200, path
+    key = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    for path in (
+        at("0042"), "/policies/0042", "/closures/new?store_id=0042",
+        "/v1/stores/0042/timeline.svg", "/v1/stores/0042/badge.svg", "/v1/stores/0042/policies",
+    ):  # fmt: skip
+        answer = browser.get(path, headers=key if path.startswith("/v1") else {})
+        assert (answer.status_code, "Mars/Base" in answer.text) == (409, True), path
+
+
 def test_labels_cannot_reverse_the_page(browser: TestClient) -> None:
     page = browser.get(at("0042")).text
     assert "\u202e" not in page

@@ -146,6 +146,15 @@ def test_a_window_is_local_unless_it_has_an_offset(api: TestClient) -> None:
     assert (found[0]["begin"], found[0]["end"]) == ("2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z")
 
 
+def test_clocks_that_change_within_a_window_cost_no_other_figure(api: TestClient) -> None:
+    skipped = {"store_id": "a/b c", "from": "2024-03-10T02:00", "to": "2024-03-10T03:00", "down_s": 0}
+    longer = {"store_id": "a/b c", "from": "2024-10-04T00:00", "to": "2024-11-04T00:00", "down_s": 0}
+    found = compared(api, skipped, longer)
+    assert found[0]["causes"] == ["skipped_time"]
+    assert found[1]["begin"] == "2024-10-04T04:00:00Z"
+    assert found[1]["end"] == "2024-11-04T05:00:00Z"
+
+
 def test_hours_explain_no_difference_that_events_rule_out(api: TestClient, conn: psycopg.Connection) -> None:
     conn.execute(
         "insert into poll_note (observed_at, since_seq, store_key, code)"

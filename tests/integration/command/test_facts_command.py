@@ -10,10 +10,25 @@ import psycopg
 
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.services import Services, wait_until
+from tests.fixtures.terminal import run_in_terminal
 from uptill_client import Poll, UptillClient
 
 NOON = datetime(2024, 10, 14, 12, tzinfo=UTC)
 _COUNT = "select count(*) from store_day"
+
+
+def test_after_ctrl_c_the_job_continues(services_without_worker: Services, database_url: str) -> None:
+    load_fleet(database_url, {"0042": Store([(NOON, True)])})
+    settings = services_without_worker.settings
+    code, lines = run_in_terminal(
+        *(120, "services.cli", "facts", "build", "--from", "2024-10-12", "--to", "2024-10-14"),
+        env={name: value for name, value in settings.items() if name != "COLUMNS"},
+        interrupt_at="facts 0",
+    )
+    with psycopg.connect(database_url) as conn:
+        ((job_id, state),) = conn.execute("select id, state from report where kind = 'facts'").fetchall()
+    assert (code, state) == (130, "queued")
+    assert f"stopped waiting: job {job_id} continues without this command" in lines
 
 
 def test_build_show_and_cancel(services: Services, client: UptillClient, database_url: str) -> None:

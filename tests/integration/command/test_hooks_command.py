@@ -66,6 +66,10 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     (tmp_path / "nan.json").write_text('{"mapping": NaN}')
     refused = run(services, "hooks", "put", "till", str(tmp_path / "nan.json"), code=2)
     assert "nan.json is not JSON: NaN is not a JSON value" in refused
+    for name, text in (("large", '{"s": 1e400}'), ("half", '{"s": "\\ud800"}'), ("deep", "[" * 100_000)):
+        (tmp_path / f"{name}.json").write_text(text)
+        refused = run(services, "hooks", "test", "till", str(tmp_path / f"{name}.json"), code=2)
+        assert f"{name}.json is " in refused
 
 
 def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> None:

@@ -52,3 +52,7 @@ def test_from_a_rule_to_a_note(services: Services, client: UptillClient) -> None
     with pytest.raises(ApiError, match="does not exist"):
         client.get_alert_rule("down")
     assert services.run("alerts", "rules", "set", "x", "group_down").returncode == 2
+    by_year = ("alerts", "rules", "set", "x", "group_down", "--parameter", "by=2024", "--json")
+    assert json.loads(run(*by_year))["parameters"]["by"] == "2024"
+    assert services.run(*by_year, "--parameter", "at_least=inf").returncode == 2
+    assert "'by' is given twice" in services.run(*by_year, "--parameter", "by=region").stderr

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+import psycopg
 import pytest
 from rich.cells import cell_len
 
@@ -56,6 +57,15 @@ def test_the_command_and_the_client(live: Services, client: UptillClient) -> Non
     assert [store["store_id"] for store in shown["stores"]] == ["0043"]
     assert shown["summary"]["states"]["down"] == 1
     assert live.run("now", "--label", "oops").returncode == 2
+
+    with psycopg.connect(live.settings["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute("update store set timezone = 'Mars/Olympus' where store_id = '0043'")
+    done = live.run("now", "--once")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 3), done.stderr
+    assert "unknown time zone 'Mars/Olympus': times of its stores are shown in UTC" in done.stderr
+    refused = live.run("stores", "timeline", "0043", "--from", "2024-10-14T08:00")
+    assert refused.returncode == 2
+    assert "unknown time zone 'Mars/Olympus': correct" in refused.stderr
 
 
 @pytest.mark.usefixtures("live")

@@ -168,6 +168,7 @@ REFUSED = (
     (("webhooks", "create", "ftp://x"), ""),
     (("webhooks", "create", "https://example.com", "--event", "odd"), "--event"),
     (("webhooks", "deliveries", "--state", "odd"), "--state"),
+    (("outages", "--store", "caf\udce9", "--store", "0042"), "not UTF-8"),
 )
 
 
@@ -205,6 +206,10 @@ def test_a_refusal_names_the_option(services: Services) -> None:
             "reason 'x' does not exist: GET /v1/reasons lists the reasons",
             "reason 'x' does not exist: `uptill reasons list` lists the reasons",
         ),
+        ("body.mapping.statuses.up: must be 'active'", "mapping.statuses.up: must be 'active'"),
+        ("body.delivery.quiet_until: odd; body.ends_at: odd", "--quiet: odd; --to: odd"),
+        ("nothing exists at /v1/hooks/: see /docs for all paths", "the name or id is empty: give one"),
+        ("path.store_id: odd; path.rule: odd", "ID: odd; NAME: odd"),
         ("to[1] is there twice: give each", "--to is there twice: give each"),
         (
             "url is missing: a channel of kind chat needs one",

@@ -90,6 +90,8 @@ def test_a_dry_run_says_where_an_unknown_status_belongs(hook_service: TestClient
         ({"mapping": {**MAPPING, "event": False}}, "body.mapping"),
         ({"mapping": {**MAPPING, "statuses": {"*": "active"}}}, "body.mapping"),
         ({"mapping": {**MAPPING, "reasons": {"A": "Not a word"}}}, "body.mapping.reasons.A"),
+        ({"mapping": {**MAPPING, "reasons": {"A": "oven_broken"}}}, "body.mapping.reasons"),
+        ({"mapping": {**MAPPING, "store_id": ["/a", "received"]}}, "body.mapping.store_id"),
         ({"signature": {"scheme": "hmac"}}, "body.signature"),
         ({"signature": {"scheme": "hmac", "header": "a", "signed": "{time}"}}, "body.signature"),
         ({"signature": {"scheme": "hmac", "header": "a", "timestamp_header": "b"}}, "body.signature"),

@@ -132,14 +132,23 @@ def test_a_server_that_went_away_is_waited_for(database_url: str, stand: SftpSta
         assert watcher.end() == 0
 
 
-def test_another_host_key_is_refused_with_what_to_do(database_url: str, stand: SftpStand) -> None:
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("ssh-ed25519", b"has another host key than UPTILL_SFTP_HOST_KEY"),
+        ("ecdsa-sha2-nistp256", b"the server has no key of the kind in UPTILL_SFTP_HOST_KEY"),
+    ],
+)
+def test_another_host_key_is_refused_with_what_to_do(
+    database_url: str, stand: SftpStand, kind: str, message: bytes
+) -> None:
     (stand.root / "in" / "one.csv").write_text(table("one"))
-    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    other = asyncssh.generate_private_key(kind).export_public_key().decode()
     done = run_ingest(
         database_url, "--watch", stand.address(), env=stand.settings(UPTILL_SFTP_HOST_KEY=other)
     )
     assert done.returncode == 2
-    assert b"has another host key than UPTILL_SFTP_HOST_KEY" in done.stderr
+    assert message in done.stderr
     assert stores(database_url) == []
 
 

@@ -46,7 +46,7 @@ _CREATE, _CHANGE = TypeAdapter(ClosureCreate), TypeAdapter(ClosureChange)
 async def declare_closure(
     context: Context, key: Closer, request: Request, response: Response, *, dry_run: DryRun = False
 ) -> ClosureBody:
-    """Declare a closure, also afterwards. For `*` or labels, the key needs the scope `admin`.
+    """Declare a closure, in the future or the past. For `*` or labels, the key needs the scope `admin`.
 
     The same closure again changes nothing.
     """
