@@ -1,4 +1,4 @@
-"""Live polls and messages of Kafka that were acknowledged: each is stored, and counted once."""
+"""Live polls, messages of Kafka and files of an SFTP server that were acknowledged: each is stored, and counted once."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -9,7 +9,10 @@ import psycopg
 from tests.oracle.report import instant_us
 
 _ANSWERS = {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}
-_AGAIN = "select source, duplicate, corrected from import where origin in ('live', 'kafka') and duplicate + corrected > 0"
+_AGAIN = (
+    "select source, duplicate, corrected from import"
+    " where (origin in ('live', 'kafka') or source like 'sftp://%') and duplicate + corrected > 0"
+)
 
 
 def check_acknowledged(
@@ -19,7 +22,7 @@ def check_acknowledged(
     answered = [record for record in records if record["what"] == "call_answered"]
     accepted = {record["at"] for record in answered if record["status"] == HTTPStatus.OK}
     for record in records:
-        if record["what"] == "produced" or (
+        if record["what"] in {"produced", "dropped"} or (
             record["what"] == "called" and record["polls"][0]["observed_at"] in accepted
         ):
             for poll in record["polls"]:
