@@ -9,7 +9,7 @@ BODY_WINDOW_S = (
     20.0  # a body is measured over this period, without the parts in which this service did not read
 )
 _PARTS = 10
-UNREAD_S = 30.0  # an answer of which nothing is read for this long is given up
+UNREAD_S = 30.0  # an answer is given up if nothing of it is read for this long
 
 
 class BodyPace:
