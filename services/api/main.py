@@ -58,6 +58,7 @@ from services.api.web import (
     sign_in_provider,
 )
 from services.api.web import channels as channel_pages
+from services.api.web import hooks as hook_pages
 from services.api.web import imports as import_pages
 from services.api.web import incidents as incident_pages
 from services.api.web import insights as insight_pages
@@ -172,6 +173,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 channel_pages,
                 incident_pages,
                 outage_pages,
+                hook_pages,
                 import_pages,
                 revision_pages,
                 closures,

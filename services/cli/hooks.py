@@ -32,10 +32,11 @@ def list_(*, as_json: Json = False) -> None:
     with api_client() as client:
         found = client.hooks()
     print_rows(
-        ("name", "version", "signature", "preset", "changed (UTC)"),
+        ("name", "version", "signature", "preset", "changed (UTC)", "last call (UTC)", "calls", "rejected items"),
         found,
         lambda one: (
             one.name, str(one.version), one.signature["scheme"], one.preset or "-", minute(one.changed_at),
+            minute(one.last_call_at) if one.last_call_at else "-", f"{one.calls:,}", f"{one.rejected:,}",
         ),
         as_json=as_json,
     )  # fmt: skip
@@ -97,6 +98,7 @@ def show(
             ("description", found.description or "-"),
             ("version", f"{found.version}, {minute(found.changed_at)} UTC"),
             ("preset", found.preset or "-"),
+            ("calls", _describe_calls(found)),
             ("signature", _shorten(found.signature)),
             ("mapping", _shorten(found.mapping)),
         ]
@@ -155,6 +157,13 @@ def delete(name: Name) -> None:
     with api_client() as client:
         client.delete_hook(name)
     note(f"removed hook {name}")
+
+
+def _describe_calls(found: Hook) -> str:
+    if found.last_call_at is None:
+        return "none"
+    rejects = f" (the latest ones: uptill rejects {found.rejects_import})" if found.rejects_import else ""
+    return f"{found.calls:,}, the last at {minute(found.last_call_at)} UTC; {found.rejected:,} items rejected{rejects}"
 
 
 def _show_changed(changed: Hook, *, as_json: bool) -> None:

@@ -4,7 +4,6 @@ uvicorn waits forever for headers, bodies and readers, and buffers a body before
 """
 
 import asyncio
-import re
 from contextlib import suppress
 from http import HTTPStatus
 from typing import ClassVar, cast
@@ -13,26 +12,20 @@ import h11
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from shared.errors import Overloaded
+from shared.http import pace
 from shared.http.crowd import Crowd, Turn
-from shared.http.edge_limits import EdgeLimits
+from shared.http.edge_limits import EdgeLimits, refuse_connection
+from shared.http.framing import UNSAFE_TRANSFER, is_framed_once
 from shared.http.headers import SECURITY_HEADERS
 from shared.http.plain_protocol import PlainProtocol
 from shared.http.plain_requests import PlainRequest
-from shared.http.problems import BAD_REQUEST, PROBLEMS, RETRY_AFTER_S, problem_response
+from shared.http.problems import BAD_REQUEST, problem_response
 
 HEADER_S = 10.0
-BODY_WINDOW_S = 20.0  # the pace of a body is measured over this period, without the parts in which this service did not read
-_PARTS = 10
-UNREAD_S = 30.0  # drop an answer if nothing of it is read for this long
 LINGER_S = 2.0
 _BUFFER = memoryview(bytearray(64 << 10))  # shared: what is received is taken out at once
-_BLANK_LINE = re.compile(rb"\n\r?\n")
-_LENGTH = re.compile(rb"\ncontent-length[ \t]*:([^\n]*)")
-_CODING = re.compile(rb"\ntransfer-encoding[ \t]*:")
 _ANSWERED_ALWAYS = frozenset({"/livez", "/readyz"})
 _KEYS = frozenset({b"authorization", b"x-api-key"})
-_SAFE_TRANSFER = "ambiguous body length: send one Content-Length or one Transfer-Encoding, not both"
 
 
 class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
@@ -43,11 +36,6 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
 
     crowd: ClassVar[Crowd] = Crowd()
     _deadline: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
-    _unread_bytes = 0
-    _came_bytes = 0  # in the current window
-    _read_parts = 0  # of the current window
-    _was_paused = False  # in the current part, this service did not read
     _is_admitted = False
     _is_too_slow = False
     _is_lingering = False
@@ -59,6 +47,10 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
         super().connection_made(transport)
         self.limit_concurrency = None  # uvicorn's own refusal would be plain text; see _answer
         self._limits: EdgeLimits = self.app_state.get("edge") or EdgeLimits()
+        self._body_pace = pace.BodyPace(
+            self.loop, self.flow, self._limits.body_bytes_per_s, self._refuse_slow_body
+        )
+        self._reader_pace = pace.ReaderPace(self.loop, transport, self.drop)
         self._address = self._limits.counted_as(self.client[0]) if self.client else None
         self._expect_within(HEADER_S)
         self.crowd.enter(
@@ -78,7 +70,7 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
         """Handle received bytes and set the deadline for the next."""
         if self._is_lingering:
             return
-        self._came_bytes += len(data)
+        self._body_pace.count(len(data))
         super().data_received(data)
         if self._is_lingering or self.transport.is_closing():
             return
@@ -87,14 +79,14 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
             if self._deadline is None and self.conn.trailing_data[0]:
                 self._expect_within(HEADER_S)
         elif state is h11.SEND_BODY:
-            self._was_paused = self._was_paused or self.flow.read_paused
+            self._body_pace.note_pause()
         else:
             self._stop_waiting()
 
     def handle_events(self) -> None:
         """Check the raw headers before h11 parses them, and hold the body back until the application asks for it."""
-        if self.conn.their_state is h11.IDLE and not _is_framed_once(self.conn.trailing_data[0]):
-            self.send_400_response(_SAFE_TRANSFER)
+        if self.conn.their_state is h11.IDLE and not is_framed_once(self.conn.trailing_data[0]):
+            self.send_400_response(UNSAFE_TRANSFER)
             return
         before = self.cycle
         self.app = self._answer
@@ -104,7 +96,7 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
             self._stop_waiting()
             if self.conn.their_state is h11.SEND_BODY:
                 self.flow.pause_reading()  # `receive` resumes it once the caller is known
-                self._begin_window()
+                self._body_pace.begin()
 
     def serve_plain(self, request: PlainRequest) -> None:
         """Begin to answer a request that is there as a whole."""
@@ -130,33 +122,30 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
             self.crowd.rest(self)
         super().on_response_complete()
         if self.transport.is_closing():  # once what is written is read
-            self._expect_within(UNREAD_S)
+            self._expect_within(pace.UNREAD_S)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, even if its last answer is not read."""
         super().timeout_keep_alive_handler()
-        self._expect_within(UNREAD_S)
+        self._expect_within(pace.UNREAD_S)
 
     def pause_writing(self) -> None:
         """Start the deadline for a slow reader."""
         super().pause_writing()
         self.crowd.stick(self)
-        self._watch_reader()
+        self._reader_pace.begin()
 
     def resume_writing(self) -> None:
         """Stop the deadline for a slow reader."""
         super().resume_writing()
         self.crowd.flow(self)
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+        self._reader_pace.stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Remove the connection and stop its timers."""
         self.crowd.leave(self, self._address)
         self._stop_waiting()
-        if self._unread is not None:
-            self._unread.cancel()
+        self._reader_pace.stop()
         super().connection_lost(exc)
 
     def drop(self) -> None:
@@ -196,7 +185,7 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
             turn.end()  # a body may arrive slowly
             message = await receive()
             if self._is_too_slow:
-                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, self._too_slow())
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, self._body_pace.describe())
             if message["type"] == "http.request" and not message.get("more_body"):
                 await turn.begin()
             return message
@@ -214,55 +203,27 @@ class PatientProtocol(PlainProtocol, asyncio.BufferedProtocol):
         most = self.config.limit_concurrency
         is_one_too_many = most is not None and len(self.crowd) > most and not self._is_admitted
         refused = is_one_too_many and scope["path"] not in _ANSWERED_ALWAYS
-        app = _too_many_connections if refused else self.config.loaded_app
+        app = refuse_connection if refused else self.config.loaded_app
         await turn.begin()
         try:
             await app(scope, receive_in_time, send_and_hang_up)
         finally:
             turn.end()
 
-    def _too_slow(self) -> str:
-        pace = self._limits.body_bytes_per_s
-        return f"the body arrived with less than {pace:,} bytes per second over {BODY_WINDOW_S:g} s: send it faster or split it"
-
-    def _begin_window(self) -> None:
-        self._came_bytes = self._read_parts = 0
-        self._begin_part()
-
-    def _begin_part(self) -> None:
-        self._was_paused = self.flow.read_paused
-        self._stop_waiting()
-        self._deadline = self.loop.call_later(BODY_WINDOW_S / _PARTS, self._end_part)
-
-    def _end_part(self) -> None:
-        """Judge the pace of a body. A sender is not slow while this service itself does not read."""
-        self._read_parts += not (self._was_paused or self.flow.read_paused)
-        if self._read_parts < _PARTS:
-            self._begin_part()
-        elif self._came_bytes >= self._limits.body_bytes_per_s * BODY_WINDOW_S:
-            self._begin_window()
-        elif self.cycle.response_started or self._is_too_slow:
+    def _refuse_slow_body(self) -> None:
+        if self.cycle.response_started or self._is_too_slow:
             self.drop()
         else:
             self._is_too_slow = True
             self.cycle.message_event.set()
-            self._expect_within(UNREAD_S)  # time for the route to ask for the body again
-
-    def _watch_reader(self) -> None:
-        self._unread_bytes = self.transport.get_write_buffer_size()
-        self._unread = self.loop.call_later(UNREAD_S, self._give_reader_up)
-
-    def _give_reader_up(self) -> None:
-        if self.transport.get_write_buffer_size() < self._unread_bytes:
-            self._watch_reader()
-        else:
-            self.drop()
+            self._expect_within(pace.UNREAD_S)  # time for the route to ask for the body again
 
     def _expect_within(self, seconds: float) -> None:
         self._stop_waiting()
         self._deadline = self.loop.call_later(seconds, self.drop)
 
     def _stop_waiting(self) -> None:
+        self._body_pace.stop()
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -278,22 +239,3 @@ class _Closing:
 
     def close(self) -> None:
         self._connection.linger()
-
-
-def _is_framed_once(received: bytes) -> bool:
-    """Whether the headers so far give the body's length at most once; otherwise a proxy may read it differently."""
-    end = _BLANK_LINE.search(received)
-    head = received[: end.start() + 1 if end else None].lower()
-    lengths = b",".join(_LENGTH.findall(head))
-    return bool(lengths) + len(_CODING.findall(head)) <= 1 and b"," not in lengths
-
-
-async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 503 while too many connections are open."""
-    headers = {**SECURITY_HEADERS, "Connection": "close", "Retry-After": RETRY_AFTER_S}
-    answer = problem_response(
-        PROBLEMS[Overloaded],
-        "too many open connections: try again later, or reuse connections",
-        headers=headers,
-    )
-    await answer(scope, receive, send)

@@ -1,10 +1,14 @@
-"""Limits at the edge: connections per address and the minimum speed of request bodies."""
+"""Limits at the edge: connections per address, and the minimum speed of request bodies."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
-from shared.errors import ConfigurationError
+from starlette.types import Receive, Scope, Send
+
+from shared.errors import ConfigurationError, Overloaded
+from shared.http.headers import SECURITY_HEADERS
+from shared.http.problems import PROBLEMS, RETRY_AFTER_S, problem_response
 from shared.settings import Settings
 
 _HOME_BITS = 64  # of an IPv6 address: one host usually has the whole /64
@@ -41,3 +45,14 @@ class EdgeLimits:
         if isinstance(parsed, IPv6Address):
             return str(ip_network((parsed, _HOME_BITS), strict=False))
         return str(parsed)
+
+
+async def refuse_connection(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 503 while too many connections are open."""
+    headers = {**SECURITY_HEADERS, "Connection": "close", "Retry-After": RETRY_AFTER_S}
+    answer = problem_response(
+        PROBLEMS[Overloaded],
+        "too many open connections: try again later, or reuse connections",
+        headers=headers,
+    )
+    await answer(scope, receive, send)

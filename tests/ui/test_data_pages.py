@@ -1,8 +1,10 @@
 """What people do about data: upload a bad file and find its bad line, declare a closure and see what it changed, look at the fleet."""
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -61,6 +63,28 @@ def test_a_person_uploads_a_bad_file_and_finds_the_bad_line(
         with page.expect_download() as download:
             page.get_by_role("link", name="All as CSV").click()
         assert download.value.suggested_filename.startswith("rejects-")
+
+
+def test_an_admin_looks_at_a_hook_and_its_rejected_items(open_page: OpenPage, services: Services) -> None:
+    key = {"Authorization": f"Bearer {services.settings['UPTILL_API_KEY']}"}
+    hook = f"{services.settings['UPTILL_INGEST_URL']}/v1/hooks/tills"
+    mapping = {"store_id": "/store", "observed_at": "=2024-11-04T17:00:00Z", "status": "=active"}
+    with open_page() as page:
+        enter(page, services, "/imports")
+        page.get_by_role("link", name="Hooks").click()
+        expect(page.get_by_role("heading", name="No hook")).to_be_visible()
+        httpx2.put(hook, headers=key, json={"mapping": mapping, "signature": {"scheme": "api_key"}})
+        for store in ("0042", "0043", "<b>nowhere</b>"):
+            assert httpx2.post(hook, headers=key, json={"store": store}).is_success
+        page.reload()
+        expect(page.get_by_role("row", name="tills")).to_contain_text("api key")
+        expect(page.get_by_role("row", name="tills").get_by_role("cell")).to_have_text(
+            ["1", re.compile(r"^20\d\d-"), "3", "1", "api key", re.compile(r"^20\d\d-")]
+        )
+        has_no_fault(page, "/imports/hooks")
+        page.get_by_role("link", name="1 rejected: tills").click()
+        expect(page.get_by_role("heading", name="Rejected rows")).to_be_visible()
+        expect(page.get_by_role("row", name="<b>nowhere</b>")).to_be_visible()
 
 
 def test_files_and_folders_are_dropped(open_page: OpenPage, services: Services) -> None:

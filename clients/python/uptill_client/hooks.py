@@ -13,7 +13,10 @@ _PATH = "/v1/hooks"
 
 @dataclass(frozen=True)
 class Hook:
-    """A hook. Only the answer that made its secret has it in `secret`."""
+    """A hook. Only the answer that made its secret has it in `secret`.
+
+    `calls` and `rejected` are numbers of calls and items; `rejects_import` has the latest rejected items.
+    """
 
     name: str
     path: str
@@ -26,6 +29,10 @@ class Hook:
     previous_secret_until: datetime | None
     changed_by: str | None
     changed_at: datetime
+    calls: int = 0
+    last_call_at: datetime | None = None
+    rejected: int = 0
+    rejects_import: str | None = None
     secret: str | None = None
 
 

@@ -1,9 +1,11 @@
 """Group commit: one thread writes all waiting calls in one transaction, and then wakes each caller.
 
-While it commits, the next calls gather. So groups grow with the load.
+While it commits, the next calls gather. So groups grow with the load. Of many callers, it also waits a moment for those
+that were just answered, since a transaction costs as much for few calls as for many.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
@@ -24,6 +26,10 @@ from shared.errors import DatabaseUnavailable, InvalidRequest, Overloaded
 _GROUP_POLLS = 10_000
 _MAX_WAITING_POLLS = 200_000
 ANSWERED_S = 25.0  # longer than the patience for a lock, which has its own answer
+# A transaction takes 2 ms of processor here and 2 ms in Postgres, for 16 calls of one poll as for 64 (measured).
+_MANY_CALLERS, _FEW_POLLS = 8, 500
+_GATHERED_WITHIN_S = 0.02
+_LOOK_EVERY_S = 0.002
 _log = structlog.get_logger()
 
 
@@ -127,6 +133,15 @@ class GroupCommit:
                 _answer_all(given_up, [NO_ROWS] * len(given_up))
                 if waiting:
                     _answer_all(waiting, self._write_group(waiting))
+                self._await_callers(group)
+
+    def _await_callers(self, answered: Sequence[_WaitingCall]) -> None:
+        """After a small group, return when as many calls wait as there are callers, or soon."""
+        callers, until_s = len(answered) + self._calls.qsize(), time.monotonic() + _GATHERED_WITHIN_S
+        if callers < _MANY_CALLERS or sum(call.size for call in answered) >= _FEW_POLLS:
+            return
+        while self._calls.qsize() < callers and time.monotonic() < until_s:
+            time.sleep(_LOOK_EVERY_S)
 
     def _take_group(self) -> list[_WaitingCall] | None:
         """Return the waiting calls, up to the size of a group, or None at the end."""

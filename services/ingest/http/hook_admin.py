@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
@@ -28,7 +29,10 @@ _SQL, _NOTES = queries("hooks"), queries("notes")
 
 @dataclass(frozen=True)
 class HookRow:
-    """A hook without its secret. `document` has its description, preset, mapping and signature."""
+    """A hook without its secret. `document` has its description, preset, mapping and signature.
+
+    `calls` and `rejected` are numbers of calls and items; `rejects_import` has the latest rejected items.
+    """
 
     name: str
     version: int
@@ -37,6 +41,10 @@ class HookRow:
     previous_secret_until: datetime | None
     changed_by: str | None
     changed_at: datetime
+    calls: int
+    last_call_at: datetime | None
+    rejected: int
+    rejects_import: UUID | None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
+from uuid import UUID
 
 from pydantic import BaseModel, Field, JsonValue
 
@@ -72,6 +73,12 @@ class HookBody(BaseModel):
     )
     changed_by: str | None
     changed_at: datetime
+    calls: int = Field(description="Calls that were stored, without repeated messages.")
+    last_call_at: datetime | None = Field(description="When the latest of them was stored.")
+    rejected: int = Field(description="Rejected items of all calls.")
+    rejects_import: UUID | None = Field(
+        description="The import with the latest rejected items: see GET /v1/imports/{import_id}/rejects."
+    )
     secret: str | None = Field(
         default=None, description="A secret that was made for this answer. It is shown only once."
     )

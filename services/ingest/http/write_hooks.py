@@ -96,6 +96,15 @@ class HookTable:
             self._forgot_s, self._remembered = time.monotonic(), 0
         return fresh
 
+    def count_calls(self, deliveries: Sequence[HookDelivery]) -> None:
+        """Count calls and their rejected items, for those who look at hooks."""
+        calls = Counter(one.hook for one in deliveries)
+        rejected = Counter(one.hook for one in deliveries for _ in one.rejects)
+        if calls:
+            numbers = [rejected[hook] for hook in calls]
+            given = {"hooks": list(calls), "calls": list(calls.values()), "rejected": numbers}
+            self._conn.execute(_SQL["count_calls"], given)
+
     def add_rejects(self, import_id: UUID, deliveries: Sequence[HookDelivery]) -> int:
         """Store rejected items as rejected rows of the import. Return how many were stored."""
         rejects = [(one, reject) for one in deliveries for reject in one.rejects]

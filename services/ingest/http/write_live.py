@@ -125,7 +125,9 @@ class LiveWriter:
         filled = [polls for polls in calls if len(polls)]
         ledger = ImportLedger(self._conn, get_live_import(self._conn))
         changes, counts = self._write_filled(ledger, filled, reasons) if filled else ([], [])
-        if rejected := self._hooks.add_rejects(ledger.import_id, [call.hook for call in calls if call.hook]):
+        deliveries = [call.hook for call in calls if call.hook]
+        self._hooks.count_calls(deliveries)
+        if rejected := self._hooks.add_rejects(ledger.import_id, deliveries):
             changes.append(PollChange(ledger.import_id, RowCounts(rejected=rejected)))
         if changes:
             record_changes(ledger, changes)

@@ -10,7 +10,7 @@ from hook join hook_version using (name, version)
 -- Without secrets.
 select hook.name, version, document, secret is not null as has_secret,
     case when previous_until > clock_timestamp() then previous_until end as previous_secret_until,
-    hook.changed_by, hook.changed_at
+    hook.changed_by, hook.changed_at, calls, last_call_at, rejected, rejects_of as rejects_import
 from hook join hook_version using (name, version)
 where %(name)s::text is null or hook.name = %(name)s
 order by hook.name
@@ -81,6 +81,11 @@ with known as (
     from known where hook.name = known.name
 )
 select name, greatest(0, least(number, %(most)s - kept)) from known
+
+-- name: count_calls
+update hook set calls = hook.calls + given.calls, rejected = hook.rejected + given.rejected, last_call_at = clock_timestamp()
+from unnest(%(hooks)s::text[], %(calls)s::integer[], %(rejected)s::integer[]) given (name, calls, rejected)
+where hook.name = given.name
 
 -- name: insert_hook_rejects
 insert into import_reject (import_id, line, byte_offset, reason, raw, source)

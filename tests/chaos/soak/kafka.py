@@ -4,9 +4,7 @@ It has the brokers, and a consumer that is killed now and then. Asked to end, it
 """
 
 import json
-import os
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +18,7 @@ from shared.settings import load_settings
 from tests.chaos.soak.calls import LIVE_FROM, draw_poll
 from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
+from tests.chaos.soak.kept import KeptProcess
 from tests.fixtures.kafka import KafkaCluster, kafka_cluster
 from tests.oracle.report import rows_of
 
@@ -29,34 +28,7 @@ _WRITTEN_WITHIN_S = 50.0  # once everything runs again
 _WRITTEN = "select next_offset from kafka_position where topic = %s and next_offset is not null"
 
 
-class Consumer:
-    """The consumer's process, which is started again however it ended."""
-
-    def __init__(self, directory: Path, brokers: str) -> None:
-        self._log = (directory / "consumer.log").open("wb")
-        self._env = {
-            **os.environ,
-            "UPTILL_KAFKA_BROKERS": brokers,
-            "UPTILL_KAFKA_TOPICS": _TOPIC,
-            "UPTILL_KAFKA_SESSION_S": "1",
-            "UPTILL_METRICS_PORT": "0",
-        }
-        self._process = self._start()
-
-    def keep(self) -> None:
-        if self._process.poll() is not None:
-            self._process = self._start()
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "services.ingest.kafka"]
-        return subprocess.Popen(command, env=self._env, stdout=self._log, stderr=self._log)
-
-
-def send_messages(cluster: KafkaCluster, consumer: Consumer, directory: Path, seed: str) -> int:
+def send_messages(cluster: KafkaCluster, consumer: KeptProcess, directory: Path, seed: str) -> int:
     """Send messages of five polls until the soak is to end. Message n has the n-th second. Return how many were sent."""
     stores = sorted({row["store_id"] for row in rows_of(directory / "sample" / "store_status.csv")})
     draw, journal, ending = (
@@ -77,7 +49,7 @@ def send_messages(cluster: KafkaCluster, consumer: Consumer, directory: Path, se
     return number
 
 
-def await_written(messages: int, consumer: Consumer) -> bool:
+def await_written(messages: int, consumer: KeptProcess) -> bool:
     """Return whether all messages were written in time."""
     until_s = time.monotonic() + _WRITTEN_WITHIN_S
     url = load_settings().database_url.get_secret_value()
@@ -93,7 +65,13 @@ def await_written(messages: int, consumer: Consumer) -> bool:
 def main(directory: Path, seed: str) -> int:
     with kafka_cluster() as cluster:
         cluster.create_topic(_TOPIC, 1)
-        consumer = Consumer(directory, cluster.address)
+        env = {
+            "UPTILL_KAFKA_BROKERS": cluster.address,
+            "UPTILL_KAFKA_TOPICS": _TOPIC,
+            "UPTILL_KAFKA_SESSION_S": "1",
+            "UPTILL_METRICS_PORT": "0",
+        }
+        consumer = KeptProcess("services.ingest.kafka", env=env, log=directory / "consumer.log")
         try:
             return 0 if await_written(send_messages(cluster, consumer, directory, seed), consumer) else 1
         finally:

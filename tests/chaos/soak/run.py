@@ -49,6 +49,7 @@ _MUST_HAPPEN = (
     "reports succeeded",
     "client file_loaded",
     "client produced",
+    "client dropped",
 )
 _MUST_HAPPEN_IN_A_MINUTE = (
     "client call_answered",
@@ -57,6 +58,8 @@ _MUST_HAPPEN_IN_A_MINUTE = (
     "damaged parts",
     "client change_answered",
     "client consumer_killed",
+    "client watcher_killed",
+    "client sftp_restarted",
     "days of facts",
     "weeks sealed",
     "weeks opened",
@@ -128,7 +131,7 @@ def _clients(stack: PrivateStack, options: Options) -> Iterator[dict[str, subpro
     """The callers and the deliveries, as processes; killed if they are still there at the end."""
     with ExitStack() as cleanup:
         clients = {}
-        for module in ("traffic", "late", "kafka", "facts", "sealing"):
+        for module in ("traffic", "late", "kafka", "drops", "facts", "sealing"):
             log = cleanup.enter_context((options.directory / f"{module}.log").open("wb"))
             program = f"tests.chaos.soak.{module}"
             command = [sys.executable, "-m", program, str(options.directory), options.seed]
@@ -194,7 +197,7 @@ def _judge(
     ]
     late = [
         record
-        for client in ("late", "kafka")
+        for client in ("late", "kafka", "drops")
         for record in read_journal(options.directory / f"{client}.jsonl")
     ]
     events = logged(options.directory / "logs")

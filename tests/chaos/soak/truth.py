@@ -6,7 +6,7 @@ Of the database it takes the ledger alone: which bytes of which file, or which c
 import csv
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -115,7 +115,9 @@ class Truth:
             for source, what in (("live", "called"), ("kafka:uptill", "produced"))
         }
         changes = [record for record in late if record["what"] == "changing"]
-        return cls(read_commits(conn), sent, DeliveredAdjustments(read_changes(conn), changes))
+        dropped = {record["source"]: record["file"] for record in late if record["what"] == "dropped"}
+        commits = [replace(one, source=dropped.get(one.source, one.source)) for one in read_commits(conn)]
+        return cls(commits, sent, DeliveredAdjustments(read_changes(conn), changes))
 
     def advance(self, cut: int) -> None:
         """Bring in all that was committed up to this ledger number."""

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from shared.http import connection
+from shared.http import connection, pace
 from shared.http.connection import PatientProtocol
 from shared.http.crowd import Crowd
 from shared.http.edge_limits import EdgeLimits
@@ -159,8 +159,9 @@ def serving(edge: EdgeLimits = EdgeLimits(), most: int | None = None) -> Iterato
 
 @pytest.fixture
 def moments(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEADER_S", "BODY_WINDOW_S", "UNREAD_S", "LINGER_S"):
-        monkeypatch.setattr(connection, name, 0.3)
+    for module, name in ((connection, "HEADER_S"), (connection, "LINGER_S"), (pace, "UNREAD_S")):
+        monkeypatch.setattr(module, name, 0.3)
+    monkeypatch.setattr(pace, "BODY_WINDOW_S", 0.3)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ class TestBodies:
     def test_one_that_comes_too_slowly_gets_408_after_one_window_however_often_a_byte_comes(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(connection, "BODY_WINDOW_S", 3.0)
+        monkeypatch.setattr(pace, "BODY_WINDOW_S", 3.0)
         with serving() as served:
             asked = served.open(post("/read", "Content-Length: 5000"))
             began_s = time.monotonic()

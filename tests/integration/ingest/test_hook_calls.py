@@ -78,6 +78,20 @@ def test_rejected_items_alone_are_kept_too(hook_service: TestClient, database_ur
     check_ledger(database_url)
 
 
+def test_a_hook_counts_its_calls_and_names_the_import_of_its_rejected_items(hook_service: TestClient) -> None:
+    put(hook_service, signature=BY_TOKEN, secret=TOKEN)
+    quiet = put(hook_service, "quiet", signature=BY_TOKEN, secret=TOKEN)
+    by_token(hook_service, item())
+    by_token(hook_service, item("x"))
+    by_token(hook_service, item("x"), status=401, **{"X-Token": "wrong"})
+    called, uncalled = hook_service.get("/v1/hooks").json()["hooks"]
+    (live,) = hook_service.get("/v1/imports").json()["imports"]
+    assert (called["calls"], called["rejected"], called["rejects_import"]) == (2, 1, live["id"])
+    assert called["last_call_at"] > called["changed_at"]
+    assert (uncalled["calls"], uncalled["last_call_at"]) == (0, None)
+    assert uncalled == {name: quiet[name] for name in uncalled}
+
+
 def test_a_hook_may_add_stores(hook_service: TestClient, database_url: str) -> None:
     put(hook_service, mapping={**MAPPING, "unknown_stores": "add"}, signature=BY_TOKEN, secret=TOKEN)
     assert counts(by_token(hook_service, item("new"))) == (1, 0, 0, 0, 0)
