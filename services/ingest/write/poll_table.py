@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 from services.ingest.parse.last_polls import Bools, LastPolls
 from services.ingest.write.changes import PollChange
 from services.ingest.write.counts import RowCounts
+from services.ingest.write.weeks import number_weeks
 from shared.clock import from_us
 from shared.db.binary_rows import copy_rows, encode_instants
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
+# A COPY keeps this many rows before it writes them, each week's apart. Week by week, it finds the partition of most rows at
+# once. But its bookkeeping of a week's rows grows with the square of their number, so no week may fill this number alone:
+# sorted as a whole, polls of 7 weeks take the server 1.5 times as long as in such blocks, and of 52 weeks 3 times.
+_KEPT_ROWS = 1000
+_AFTER_ALL = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,8 @@ class PollTable:
         conn.execute(_SQL["create_incoming"])
 
     def insert_polls(self, polls: LastPolls, seq: int) -> None:
-        """Insert polls that are not stored yet, in the change with this ledger number.
-
-        Not week by week: of a partition, a COPY keeps up to 1,000 rows before it writes them, and the server's bookkeeping of
-        these grows with the square of their number. Sorted by week, polls of 6 weeks took 1.5 times its processor time, and
-        polls of 52 weeks 2.7 times.
-        """
+        """Insert polls that are not stored yet, in the change with this ledger number."""
+        polls = order_by_week(polls)
         since = np.full(len(polls), _short_seq(seq), np.int32)
         columns = (polls.store, encode_instants(polls.at_us), polls.active, since)
         copy_rows(self._conn, "observation", "store_key observed_at is_active since_seq", *columns)
@@ -88,6 +90,17 @@ class PollTable:
             self._conn.execute(_SQL["look_up_polls_by_index"])
             values = {"store_keys": store_keys, "instants": instants, "seq": seq}
             self._conn.execute(_SQL["turn_polls"], values, prepare=False)
+
+
+def order_by_week(polls: LastPolls, kept_rows: int = _KEPT_ROWS) -> LastPolls:
+    """Return the polls so that of each `kept_rows` those of a week follow each other, in the order given."""
+    # 16 bits are sorted in linear time.
+    week = number_weeks(polls.at_us).astype(np.int16)
+    if not len(week) or not np.ptp(week):
+        return polls
+    blocks = np.pad(week, (0, -len(week) % kept_rows), constant_values=_AFTER_ALL).reshape(-1, kept_rows)
+    order = np.argsort(blocks, axis=1, kind="stable") + np.arange(0, blocks.size, kept_rows)[:, None]
+    return polls.pick(order.ravel()[: len(week)])
 
 
 def _short_seq(seq: int) -> int:
