@@ -21,6 +21,11 @@ from shared.db.binary_rows import copy_rows, encode_instants
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
+# A COPY keeps this many rows before it writes them, each week's apart. Week by week, it finds the partition of most rows at
+# once. But its bookkeeping of a week's rows grows with the square of their number, so no week may fill this number alone:
+# sorted as a whole, polls of 7 weeks take the server 1.5 times as long as in such blocks, and of 52 weeks 3 times.
+_KEPT_ROWS = 1000
+_AFTER_ALL = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,15 @@ class PollTable:
             self._conn.execute(_SQL["turn_polls"], values, prepare=False)
 
 
-def order_by_week(polls: LastPolls) -> LastPolls:
-    """Return the polls week by week, each week in the order given: the server then fills one partition at a time."""
+def order_by_week(polls: LastPolls, kept_rows: int = _KEPT_ROWS) -> LastPolls:
+    """Return the polls so that of each `kept_rows` those of a week follow each other, in the order given."""
     # 16 bits are sorted in linear time.
     week = number_weeks(polls.at_us).astype(np.int16)
-    return polls.pick(np.argsort(week, kind="stable")) if len(week) and np.ptp(week) else polls
+    if not len(week) or not np.ptp(week):
+        return polls
+    blocks = np.pad(week, (0, -len(week) % kept_rows), constant_values=_AFTER_ALL).reshape(-1, kept_rows)
+    order = np.argsort(blocks, axis=1, kind="stable") + np.arange(0, blocks.size, kept_rows)[:, None]
+    return polls.pick(order.ravel()[: len(week)])
 
 
 def _short_seq(seq: int) -> int:

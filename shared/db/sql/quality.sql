@@ -88,9 +88,10 @@ with given as materialized (
     from unnest(%(ids)s::text[]) given (store_id)
 ), named as materialized (
     select store_id, coarse from given
-    union
+    union all
     select store_id collate "C", replace(lower(store_id collate "pg_c_utf8"), '0', '') from store
     where replace(lower(store_id collate "pg_c_utf8"), '0', '') in (select coarse from given)
+        and not exists (select from given where given.store_id = store.store_id)
 ), near as (
     select store_id, store_id in (select store_id from given) as is_given,
         regexp_replace(lower(store_id collate "pg_c_utf8"), '(^|[^0-9])0+(?=[0-9])', '\1', 'g') as form
