@@ -1,19 +1,16 @@
-"""Daily facts: a year's report next to a week's, one store's year, a night's facts next to a report, and a late poll."""
+"""Daily facts: a year's report next to a week's, and one store's year."""
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Unpack
 
 import psycopg
 
 from bench.figures import Figure, Target
 from bench.stand import Stand
-from services.ingest.run import ingest_paths
 from tests.fixtures.services import Services
 from uptill_client import ReportOptions, UptillClient
 
@@ -35,9 +32,8 @@ def run_facts(stand: Stand, rounds: int) -> Sequence[Figure]:
             conn.execute("set statement_timeout = 0")
             last = _build_facts(stand, conn, client)
             _fill_year(conn, last)
-            nights = _compare_nights(stand, conn, client, last, rounds)
             conn.execute("vacuum (analyze) store_day, store_month, store_day_mark")
-            return [*nights, *_compare_years(conn, client, rounds)]
+            return _compare_years(conn, client, rounds)
 
 
 def _build_facts(stand: Stand, conn: psycopg.Connection, client: UptillClient) -> date:
@@ -46,16 +42,10 @@ def _build_facts(stand: Stand, conn: psycopg.Connection, client: UptillClient) -
         conn.execute(f"truncate {table}".encode())
     ((newest,),) = conn.execute("select latest_observed_at::date from ledger_head").fetchall()
     last: date = newest - timedelta(days=4)
-    _build(client, last - timedelta(days=min(stand.fleet.days, _YEAR + 1)), last)
-    return last
-
-
-def _build(client: UptillClient, first: date, last: date) -> float:
-    """Compute facts and return the seconds that the job took."""
-    began = time.perf_counter()
-    (*_, job) = client.follow_facts(client.build_facts(first, last).id, every_s=0.02)
+    first = last - timedelta(days=min(stand.fleet.days, _YEAR + 1))
+    (*_, job) = client.follow_facts(client.build_facts(first, last).id, every_s=0.2)
     assert (job.state, job.stores_failed) == ("succeeded", 0), job
-    return time.perf_counter() - began
+    return last
 
 
 def _fill_year(conn: psycopg.Connection, last: date) -> None:
@@ -78,52 +68,15 @@ def _fill_year(conn: psycopg.Connection, last: date) -> None:
     _sum_months(conn)
 
 
-def _sum_months(conn: psycopg.Connection, month: date | None = None) -> None:
-    """Make the sums of a month again, or of all."""
+def _sum_months(conn: psycopg.Connection) -> None:
+    """Make the sums of months again."""
     sums = ", ".join(f"sum({name})" for name in _SUMS)
-    begin, end = (month, month + timedelta(days=31)) if month else (date.min, date.max)
-    conn.execute("delete from store_month where %s or month = %s", [month is None, begin])
+    conn.execute("truncate store_month")
     conn.execute(
         "insert into store_month select policy, store_key, date_trunc('month', local_date)::date,"
         f" bit_or(1 << (extract(day from local_date)::integer - 1)), count(*), {sums} from store_day"
-        " where local_date between %s and %s and (%s or date_trunc('month', local_date) = %s)"
-        " group by 1, 2, 3 order by 2, 3".encode(),
-        [begin, end, month is None, begin],
+        " group by 1, 2, 3 order by 2, 3".encode()
     )
-
-
-def _compare_nights(
-    stand: Stand, conn: psycopg.Connection, client: UptillClient, last: date, rounds: int
-) -> list[Figure]:
-    """Time a night's job that lacks one day, one that lacks what a late poll touched, and reports between them."""
-    night = last - timedelta(days=8), last
-    seconds: dict[str, list[float]] = {"night": [], "late": [], "report": []}
-    for number in range(_WARM_UP + rounds):
-        conn.execute("delete from store_day where local_date = %s", [last])
-        _sum_months(conn, last.replace(day=1))
-        seconds["night"].append(_build(client, *night))
-        _ingest_late_poll(stand, conn, last, number)
-        seconds["late"].append(_build(client, *night))
-        seconds["report"].append(_time(lambda: _make_report(client)))
-    kept = {name: values[_WARM_UP:] for name, values in seconds.items()}
-    return [
-        Figure("facts of one day", "s", kept["night"], "a plain report", kept["report"], Target("<=", 1.5)),
-        Figure(
-            "facts after one late poll", "s", kept["late"], "of one day", kept["night"], Target("<=", 0.5)
-        ),
-    ]
-
-
-def _ingest_late_poll(stand: Stand, conn: psycopg.Connection, last: date, number: int) -> None:
-    ((store_id,),) = conn.execute(
-        "select store_id from store where polled_since_seq is not null order by store_key limit 1"
-    ).fetchall()
-    at = f"{last - timedelta(days=5)} 12:00:{time.time() % 60:09.6f}"
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"late-{number}.csv")
-        file.write_text(f"store_id,status,timestamp_utc\n{store_id},inactive,{at} UTC\n")
-        (done,) = ingest_paths(stand.database_url, [str(file)])
-        assert done.accepted == 1, done
 
 
 def _compare_years(conn: psycopg.Connection, client: UptillClient, rounds: int) -> list[Figure]:

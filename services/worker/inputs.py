@@ -146,7 +146,7 @@ class InputCache:
             stores,
             given,
             policy,
-            lambda zones: bounds_us(windows, as_of_us, zones)[0].min(axis=1),
+            lambda zones: (bounds_us(windows, as_of_us, zones)[0].min(axis=1), as_of_us),
             snapshot.sealed,
         )
 

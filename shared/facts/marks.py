@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -10,13 +10,14 @@ import psycopg
 
 from shared.db.arrays import key_array
 from shared.db.queries import queries
-from shared.facts.changes import PollRange, TouchedDays, find_touched, last_instant
+from shared.facts.changes import PollRange, TouchedDays, find_touched
+from shared.facts.final_days import last_change
+from shared.inputs.stores import Stores
 from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.policy import DAY_US, POLICY_VERSION, Policy, history_us
 from shared.uptime.tzdata_release import tzdata_version
 
 _SQL = queries("store_days")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # Before all days.
 NEVER: Final = -(1 << 40)
@@ -80,12 +81,17 @@ def read_readable_from(conn: psycopg.Connection) -> int:
     return int(readable_from)
 
 
-def find_touched_since(conn: psycopg.Connection, policy: Policy, marks: Marks) -> list[TouchedDays]:
-    """Return which days changes after the oldest of valid marks can have touched."""
+def find_touched_since(
+    conn: psycopg.Connection, policy: Policy, stores: Stores, marks: Marks
+) -> list[TouchedDays]:
+    """Return which days changes after the oldest of valid marks of some stores can have touched.
+
+    Polls that were taken when all days with facts were final are not looked at: after a normal day, these are all.
+    """
     marks = marks.keep(marks.last_day > NEVER)
     if not len(marks):
         return []
-    until = _EPOCH + last_instant(int(marks.last_day.max()), policy)
+    until = last_change(stores, marks.store_keys, marks.last_day, policy)
     return find_touched(conn, marks.store_keys, int(marks.seq.min()), PollRange(until), policy)
 
 

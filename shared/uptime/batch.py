@@ -75,13 +75,21 @@ def measure_batch(
 
 
 def find_quiet(
-    stores: StoreHistory, starts_us: Int64s, policy: Policy, *, adjustments: Adjustments = NO_ADJUSTMENTS
+    stores: StoreHistory,
+    starts_us: Int64s,
+    until_us: int,
+    policy: Policy,
+    *,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
 ) -> tuple[Int64s, Int64s]:
-    """Return what `quiet_since` returns for the instants at which the windows of the stores start. The polls do not matter."""
+    """Return what `quiet_since` returns for the instants at which the windows of the stores start. The polls do not matter.
+
+    `until_us` is the last instant that will be measured: the same spans are looked up then.
+    """
     if not len(starts_us):
         return starts_us, starts_us
-    first_us, last_us = int(starts_us.min()) - outage_history_us(policy), int(starts_us.max())
-    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, last_us)
+    first_us = int(starts_us.min()) - outage_history_us(policy)
+    schedule = adjusted_schedule(stores.zones, stores.hours, adjustments, first_us, until_us)
     return quiet_since(schedule.measured, starts_us)
 
 

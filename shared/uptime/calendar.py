@@ -76,6 +76,8 @@ def spans_of(
     # An interval ends at most 2.5 days after 00:00 UTC of its date (24 h to its opening, 24 h long, 12 h west of UTC)
     # and opens at most 14 hours before it (14 h east).
     first_day, last_day = lo_us // _DAY_US - 2, hi_us // _DAY_US + 1
+    # In whole weeks: most reports and nights need the same ones as those of the day before.
+    first_day, last_day = first_day - first_day % 7, last_day + 6 - last_day % 7
     # The key does not contain the time zone database: a process reads it once.
     key = tuple(zones), hours.digest, first_day, last_day
     if cached := _SPAN_CACHE.get(key):

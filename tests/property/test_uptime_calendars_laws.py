@@ -240,7 +240,7 @@ def test_the_polls_that_a_worker_reads_are_enough_for_outages(batch: Batch, poli
     history = StoreHistory([store.zone for store in stores], hours, polls_of(plain(stores)))
     asked = [engine_window(window, LENGTHS[window])]
     starts_us, _ = bounds_us(asked, as_of_us, history.zones)
-    quiet, last_us = find_quiet(history, starts_us.min(axis=1), rules, adjustments=adjustments)
+    quiet, last_us = find_quiet(history, starts_us.min(axis=1), as_of_us, rules, adjustments=adjustments)
     before_us = dict(zip(quiet.tolist(), last_us.tolist(), strict=True))
     read = [
         store._replace(polls=read_polls(store.polls, (start_us, before_us.get(place)), rules))

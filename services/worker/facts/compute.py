@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Final
 
@@ -12,11 +12,11 @@ import psycopg
 from services.worker.batch_tables import BatchTables
 from services.worker.earlier_polls import add_earlier_polls
 from services.worker.facts.plan import FactPlan
-from services.worker.facts.stale_cells import day_ends_us
 from services.worker.failing_stores import find_failing_stores
 from services.worker.load import Snapshot, read_hours, read_polls
 from services.worker.packed_polls import PackedPolls
-from shared.clock import from_us, to_us
+from shared.clock import from_us
+from shared.facts.final_days import span_us
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.notes import read_notes
@@ -27,8 +27,6 @@ from shared.reports.model import StoreFailure
 from shared.uptime.days import DayMeasures, day_edges_us, measure_days
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import (
-    DAY_US,
-    HOUR_US,
     POLICIES,
     Policy,
     every_poll_us,
@@ -39,8 +37,6 @@ from shared.uptime.policy import (
 from shared.uptime.states import Polls
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-# No zone is further from UTC.
-_ZONES_US: Final = 15 * HOUR_US
 # A longer gap between days is not read over, and no more days are measured at once.
 _NEAR_DAYS: Final = 10
 _DAYS_AT_ONCE: Final = 31
@@ -130,20 +126,28 @@ def _read_input(
     find: FindInput,
 ) -> BatchInput:
     """Return what the first day needs, and all polls from there on."""
-    first_us = days[0] * DAY_US - _ZONES_US
+    first_us, last_us = span_us(stores.zones, *days)
+    until_us = last_us + later_us(policy)
     needed = DataRange(
         from_us(first_us - history_us(policy)),
         from_us(first_us - every_poll_us(policy)),
-        from_us((days[1] + 1) * DAY_US + _ZONES_US + later_us(policy)),
+        from_us(until_us),
     )
-    found = find(needed) or _read(conn, stores, needed, snapshot)
+    # From memory with a horizon more: so most polls from before stores closed are there.
+    wider = needed._replace(every_from=needed.every_from - timedelta(microseconds=policy.horizon_us))
+    found = find(wider) or _read(conn, stores, needed, snapshot)
     (_, hours, stored), polls = found
     touched = needed._replace(from_time=from_us(first_us - outage_history_us(policy)))
     notes = read_notes(conn, stores, (touched.from_time, touched.to_time), snapshot.seq)
     given = BatchInput(stores.ids, stores.zones, hours, polls, stored.in_range(hours, touched, notes))
     first = date.fromordinal(days[0] + _EPOCH_DAY)
     return add_earlier_polls(
-        conn, stores, given, policy, lambda zones: day_edges_us(zones, first, 1)[:, 0], snapshot.sealed
+        conn,
+        stores,
+        given,
+        policy,
+        lambda zones: (day_edges_us(zones, first, 1)[:, 0], until_us),
+        snapshot.sealed,
     )
 
 
@@ -187,12 +191,3 @@ def _keys_of(stores: Stores, some: BatchInput) -> Int64s:
         return stores.keys
     key_of = dict(zip(stores.ids, stores.keys.tolist(), strict=True))
     return np.array([key_of[store_id] for store_id in some.store_ids], dtype=np.int64)
-
-
-def select_final(facts: Facts, plan: FactPlan, batch: Batch) -> Facts:
-    """Return the facts of the days that are final at the job's `as_of`, each by the zone of its store."""
-    if not len(facts.rows):
-        return facts
-    ends_us = day_ends_us(plan.stores, facts.rows[:, 0], facts.rows[:, 1])
-    final = ends_us + later_us(POLICIES[batch.policy]) <= to_us(batch.as_of)
-    return Facts(facts.rows[final], facts.failed, facts.failed_keys)

@@ -7,9 +7,9 @@ import psycopg
 import structlog
 
 from services.worker.context import WorkerContext
-from services.worker.facts.compute import compute_facts, select_final
+from services.worker.facts.compute import compute_facts
 from services.worker.facts.pack import pack_changes
-from services.worker.facts.plan import plan_facts
+from services.worker.facts.plan import final_cells, plan_facts
 from services.worker.facts.write import write_facts
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import Snapshot
@@ -32,7 +32,7 @@ def compute_claimed_facts(
     def compute(conn: psycopg.Connection, snapshot: Snapshot) -> ComputedBatch:
         plan = plan_facts(conn, batch, context.inputs.find_stores(conn, batch, snapshot))
         find = partial(context.inputs.find_input, conn, batch, snapshot)
-        facts = select_final(compute_facts(conn, batch, plan, snapshot, find), plan, batch)
+        facts = compute_facts(conn, batch, final_cells(plan, batch), snapshot, find)
         _log.info("facts_computed", stores=batch.stores, days=len(facts.rows))
 
         def write(conn: psycopg.Connection) -> Callable[[], None]:

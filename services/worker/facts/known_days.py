@@ -111,7 +111,7 @@ def _find_known(
     last_day[faulty] = NEVER
     days = days.capped(last_day[:, None] + 1)
     days = days.capped(np.where(is_valid[:, None], days.until, computable))
-    touched = find_touched_since(conn, policy, marks.keep(marks.is_valid))
+    touched = find_touched_since(conn, policy, stores, marks.keep(marks.is_valid))
     days = days.capped(_first_touched(days, computable, touched, place_of))
     is_worth = (days.until - days.first >= _LEAST_DAYS) | (days.first < computable)
     return days.capped(np.where(is_worth, days.until, days.first))

@@ -1,6 +1,7 @@
 """The sums of daily facts by calendar month (`store_month`): what a change of facts changes in them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from shared.db.queries import queries
 from shared.uptime.intervals import Int64s
 
 _SQL = queries("store_days")
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _SUMMED: Final = (*MEASURES, "outages")
 
 
@@ -22,7 +24,10 @@ def change_months(conn: psycopg.Connection, policy: str, gone: Int64s, added: In
         return
     changes = _sum_months(rows, np.repeat([-1, 1], [len(gone), len(added)]))
     values: dict[str, Any] = {name: int_array(column) for name, column in changes.items()}
-    conn.execute(_SQL["change_months"], {"policy": policy, **values})
+    months = [date.fromordinal(day + _EPOCH_DAY) for day in np.unique(changes["month"]).tolist()]
+    asked = {"policy": policy, "store_keys": key_array(np.unique(changes["store_key"])), "months": months}
+    # Planned each time: a generic plan would not know how long the arrays are.
+    conn.execute(_SQL["change_months"], {**asked, **values}, prepare=False)
 
 
 def forget_months(

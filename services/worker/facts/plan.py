@@ -1,6 +1,6 @@
 """What a batch of facts has to compute: the days that are missing, and those that no longer hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -9,8 +9,10 @@ import psycopg
 
 from services.worker.facts.stale_cells import find_stale_cells
 from services.worker.load import read_stores
+from shared.clock import to_us
 from shared.db.arrays import key_array
 from shared.db.queries import queries
+from shared.facts.final_days import final_from_us, is_endless
 from shared.facts.marks import Marks, find_touched_since, first_computable_day, read_marks
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
@@ -57,6 +59,15 @@ def plan_facts(conn: psycopg.Connection, batch: Batch, stores: Stores | None = N
     return FactPlan(stores, marks, store_keys[some], days[some], has_fact[some])
 
 
+def final_cells(plan: FactPlan, batch: Batch) -> FactPlan:
+    """Return the cells that are final at the job's `as_of`, and those of unknown zones: their stores fail."""
+    kept = is_endless(plan.stores, plan.store_keys)
+    known = np.flatnonzero(~kept)
+    final_us = final_from_us(plan.stores, plan.store_keys[known], plan.days[known], POLICIES[batch.policy])
+    kept[known] = final_us <= to_us(batch.as_of)
+    return replace(plan, store_keys=plan.store_keys[kept], days=plan.days[kept], has_fact=plan.has_fact[kept])
+
+
 def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores, marks: Marks) -> Int64s:
     assert batch.first_day is not None  # noqa: S101 - a job of kind facts has days
     assert batch.last_day is not None  # noqa: S101
@@ -79,7 +90,7 @@ def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores, marks:
 def _find_stale(conn: psycopg.Connection, batch: Batch, stores: Stores, marks: Marks) -> Int64s:
     """Return the cells with facts that a change since the marks can have touched."""
     policy = POLICIES[batch.policy]
-    touched = find_touched_since(conn, policy, marks)
+    touched = find_touched_since(conn, policy, stores, marks)
     if not touched:
         return np.zeros((2, 0), dtype=np.int64)
     every = any(change.store_key == 0 for change in touched)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 import psycopg
+from psycopg.errors import DeadlockDetected
 
 from services.worker.facts.compute import MEASURES, Facts
 from services.worker.facts.months import as_rows, change_months, forget_months
@@ -14,6 +15,7 @@ from shared.db.arrays import int_array, key_array
 from shared.db.binary_rows import copy_rows
 from shared.db.queries import queries
 from shared.errors import InfrastructureError
+from shared.facts.marks import Marks
 from shared.reports.batch import Batch
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import POLICY_VERSION
@@ -21,8 +23,9 @@ from shared.uptime.tzdata_release import tzdata_version
 
 _SQL = queries("store_days")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-# Before all days.
+# Before all days that can have a fact.
 _NEVER: Final = -1
+_OVERTAKEN: Final = "another job computed facts of the same stores meanwhile; the batch runs again"
 _POSTGRES_EPOCH: Final = date(2000, 1, 1).toordinal() - _EPOCH_DAY
 _COLUMNS: Final = " ".join(("store_key local_date", *MEASURES, "outages policy computed_seq"))
 # From here on, the numbers of a row are counts, which have 32 bits.
@@ -41,47 +44,76 @@ def write_facts(
 
     The caller passes the result to `pack_changes` in the same transaction. Raises `FactsOvertaken` unless the marks are as the plan saw them.
     """
-    _lock_marks(conn, batch, plan)
+    unmarked = np.sort(np.setdiff1d(plan.stores.keys, plan.seen.store_keys, assume_unique=True))
+    _hold_marks(conn, batch, plan, facts, seq)
+    _make_marks(conn, batch, unmarked[~np.isin(unmarked, facts.failed_keys)], facts, seq)
     # Sums that no mark vouches for are made again.
-    unmarked = np.setdiff1d(plan.stores.keys, plan.seen.store_keys, assume_unique=True)
     kept, doubtful = forget_months(conn, batch.policy, unmarked) if len(unmarked) else (as_rows([]), ())
     gone = _delete_planned(conn, batch, plan)
     _insert(conn, batch, facts, seq)
     change_months(conn, batch.policy, gone, np.concatenate((kept, facts.rows)))
     conn.execute(_SQL["forget_marks"], {"policy": batch.policy, "store_keys": key_array(facts.failed_keys)})
-    _move_marks(conn, batch, plan, facts, seq)
     return FactChanges(gone, facts.rows, doubtful)
 
 
-def _lock_marks(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> None:
-    asked = {"policy": batch.policy, "store_keys": key_array(plan.stores.keys)}
+def _hold_marks(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: Facts, seq: int) -> None:
+    """Move the marks that the plan saw, and lock those that stay although facts of their stores are replaced.
+
+    A mark stays if its store failed or if it would not differ: a job that finds nothing to compute writes nothing.
+    """
+    seen = plan.seen
+    last_days = _last_days(facts, seen.store_keys)
+    moves = (seen.seq != seq) | (last_days > np.maximum(seen.last_day, _NEVER)) | ~seen.is_valid
+    moves &= ~np.isin(seen.store_keys, facts.failed_keys)
+    stays = seen.keep(~moves & np.isin(seen.store_keys, plan.store_keys))
+    if len(stays):
+        _lock_marks(conn, batch, stays)
+    if moves.any():
+        asked = _marks(batch, seen.store_keys[moves], last_days[moves], seq)
+        _change_marks(conn, "move_marks", {**asked, "seen": int_array(seen.seq[moves])}, int(moves.sum()))
+
+
+def _make_marks(conn: psycopg.Connection, batch: Batch, store_keys: Int64s, facts: Facts, seq: int) -> None:
+    if len(store_keys):
+        asked = _marks(batch, store_keys, _last_days(facts, store_keys), seq)
+        _change_marks(conn, "set_marks", asked, len(store_keys))
+
+
+def _change_marks(conn: psycopg.Connection, statement: str, asked: dict[str, Any], marks: int) -> None:
+    try:
+        # Planned each time: a generic plan would not know how long the arrays are.
+        changed = conn.execute(_SQL[statement], asked, prepare=False).rowcount
+    except DeadlockDetected as error:
+        raise FactsOvertaken(_OVERTAKEN) from error
+    if changed != marks:
+        raise FactsOvertaken(_OVERTAKEN)
+
+
+def _lock_marks(conn: psycopg.Connection, batch: Batch, seen: Marks) -> None:
+    asked = {"policy": batch.policy, "store_keys": key_array(seen.store_keys)}
     row = conn.execute(_SQL["lock_marks"], asked, binary=True).fetchone()
     locked = np.frombuffer(row[0] if row and row[0] else b"", dtype=_MARK)
-    if not (
-        np.array_equal(locked["store_key"], plan.seen.store_keys)
-        and np.array_equal(locked["seq"], plan.seen.seq)
-    ):
-        raise FactsOvertaken("another job computed facts of the same stores meanwhile; the batch runs again")
+    if not (np.array_equal(locked["store_key"], seen.store_keys) and np.array_equal(locked["seq"], seen.seq)):
+        raise FactsOvertaken(_OVERTAKEN)
 
 
-def _move_marks(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: Facts, seq: int) -> None:
-    """Set the marks of the stores that did not fail."""
-    marked = np.sort(np.setdiff1d(plan.stores.keys, facts.failed_keys, assume_unique=True))
-    latest = np.full(len(marked), _NEVER)
-    of_mark = np.isin(facts.rows[:, 0], marked)
-    np.maximum.at(latest, np.searchsorted(marked, facts.rows[of_mark, 0]), facts.rows[of_mark, 1])
-    is_seen = np.isin(marked, plan.seen.store_keys)
-    for statement, some in (("move_marks", is_seen), ("set_marks", ~is_seen)):
-        if some.any():
-            asked = {
-                "policy": batch.policy,
-                "store_keys": key_array(marked[some]),
-                "last_days": int_array(latest[some]),
-                "seq": seq,
-                "policy_version": POLICY_VERSION,
-                "tzdata_version": tzdata_version(),
-            }
-            conn.execute(_SQL[statement], asked)
+def _last_days(facts: Facts, store_keys: Int64s) -> Int64s:
+    """Return the last day with a new fact of each store; the keys are in order."""
+    latest = np.full(len(store_keys), _NEVER)
+    known = np.isin(facts.rows[:, 0], store_keys)
+    np.maximum.at(latest, np.searchsorted(store_keys, facts.rows[known, 0]), facts.rows[known, 1])
+    return latest
+
+
+def _marks(batch: Batch, store_keys: Int64s, last_days: Int64s, seq: int) -> dict[str, Any]:
+    return {
+        "policy": batch.policy,
+        "store_keys": key_array(store_keys),
+        "last_days": int_array(last_days),
+        "seq": seq,
+        "policy_version": POLICY_VERSION,
+        "tzdata_version": tzdata_version(),
+    }
 
 
 def _delete_planned(conn: psycopg.Connection, batch: Batch, plan: FactPlan) -> Int64s:

@@ -125,7 +125,8 @@ def _read_facts(
     records = np.frombuffer(packed[0] if packed and packed[0] else b"", dtype=_RECORD)
     keys, numbers = (records[name].astype(np.int64) for name in ("store_key", "day"))
     holds = np.ones(len(records), dtype=np.bool_)
-    cells = find_stale_cells(find_touched_since(conn, policy, marks), stores, policy, keys, numbers)
+    touched = find_touched_since(conn, policy, stores, marks)
+    cells = find_stale_cells(touched, stores, policy, keys, numbers)
     holds[cells[numbers[cells] >= first_computable]] = False
     cell = find_places(stores, keys[holds]), numbers[holds] - days.first
     times[cell] = records["times"][holds]

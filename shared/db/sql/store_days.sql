@@ -93,9 +93,9 @@ select greatest(forgotten_seq, history_from_seq, seq - %(most_changes)s) from le
 select (max(starts_at) at time zone 'UTC')::date + 7 - date '1970-01-01' from dropped_week
 
 -- name: changed_polls_ranges
--- Between which instants from `since` up to `until` polls have changed after `seq`: few ranges, so that a late poll does not
--- make all polls up to the newest be looked through. `since` null: no bound. A dropped week changes no fact.
-select lower(stretch), upper(stretch)
+-- Between which instants from `since` up to `until` polls have changed after `seq`: few ranges, two days apart or more, so that a
+-- late poll does not make all polls up to the newest be looked through. `since` null: no bound. A dropped week changes no fact.
+select lower(stretch) + interval '1 day', upper(stretch) - interval '1 day'
 from (
     select range_agg(tstzrange(greatest(min_at, %(since)s) - interval '1 day', least(max_at, %(until)s) + interval '1 day',
         '[]')) as stretches
@@ -193,15 +193,16 @@ select store_key, local_date - date '1970-01-01', scheduled_us, excluded_us, ope
 from store_day where policy = %(policy)s and store_key = any(%(store_keys)s)
 
 -- name: change_months
--- Add changes to the sums of months. `dates` are those that the change adds or takes away.
+-- Add changes to the sums of months. `dates` are those that the change adds or takes away. The bounds repeat what the arrays
+-- say: so the rows are found in one pass over the index.
 merge into store_month
 using unnest(%(store_key)s::integer[], %(month)s::integer[], %(dates)s::integer[], %(days)s::smallint[],
     %(scheduled_us)s::bigint[], %(excluded_us)s::bigint[], %(open_us)s::bigint[], %(up_us)s::bigint[], %(down_us)s::bigint[],
     %(unknown_us)s::bigint[], %(up_min_us)s::bigint[], %(up_max_us)s::bigint[], %(polls)s::integer[], %(outages)s::integer[])
     change (store_key, month, dates, days, scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us, up_min_us,
         up_max_us, polls, outages)
-on policy = %(policy)s and store_month.store_key = change.store_key
-    and store_month.month = date '1970-01-01' + change.month
+on policy = %(policy)s and store_month.store_key = any(%(store_keys)s) and store_month.store_key = change.store_key
+    and store_month.month = any(%(months)s) and store_month.month = date '1970-01-01' + change.month
 when matched then update set
     dates = store_month.dates # change.dates,
     days = store_month.days + change.days,
@@ -225,14 +226,13 @@ values (%(policy)s, change.store_key, date '1970-01-01' + change.month, change.d
 delete from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 
 -- name: move_marks
--- Not those that would stay as they are: a job that finds nothing to compute writes nothing.
+-- Those that are as they were seen. By the array of keys, their rows are found in one pass over the index.
 update store_day_mark mark
 set seq = %(seq)s, last_day = greatest(last_day, case when given.day >= 0 then date '1970-01-01' + given.day end),
     policy_version = %(policy_version)s, tzdata_version = %(tzdata_version)s
-from unnest(%(store_keys)s::integer[], %(last_days)s::integer[]) given (store_key, day)
-where policy = %(policy)s and mark.store_key = given.store_key
-    and (seq <> %(seq)s or given.day > coalesce(last_day - date '1970-01-01', -1)
-        or policy_version <> %(policy_version)s or tzdata_version <> %(tzdata_version)s)
+from unnest(%(store_keys)s::integer[], %(last_days)s::integer[], %(seen)s::bigint[]) given (store_key, day, seen)
+where policy = %(policy)s and mark.store_key = any(%(store_keys)s) and mark.store_key = given.store_key
+    and mark.seq = given.seen
 
 -- name: set_marks
 -- Of stores that had none.
@@ -240,9 +240,7 @@ insert into store_day_mark (policy, store_key, seq, last_day, policy_version, tz
 select %(policy)s, store_key, %(seq)s, case when last_day >= 0 then date '1970-01-01' + last_day end, %(policy_version)s,
     %(tzdata_version)s
 from unnest(%(store_keys)s::integer[], %(last_days)s::integer[]) given (store_key, last_day)
-on conflict (policy, store_key) do update
-set seq = excluded.seq, last_day = greatest(store_day_mark.last_day, excluded.last_day),
-    policy_version = excluded.policy_version, tzdata_version = excluded.tzdata_version
+on conflict (policy, store_key) do nothing
 
 -- name: pack
 insert into packed_day (policy, local_date, records)

@@ -231,13 +231,19 @@ def test_a_late_poll_costs_the_days_around_it_of_its_store(
     assert {at for _, at in rows} <= {day + timedelta(days=n) for n in range(-3, 12)}
 
 
+@pytest.mark.parametrize("has_marks", [True, False])
 def test_a_batch_that_another_job_overtook_writes_nothing(
-    database_url: str, worker: WorkerContext, tmp_path: Path
+    database_url: str, worker: WorkerContext, tmp_path: Path, has_marks: bool
 ) -> None:
     CacheWorld(database_url, tmp_path, 1)
     first_id = build(database_url, worker)
     (batch, *_) = batches(worker, first_id)
     with psycopg.connect(database_url) as conn:
+        if has_marks:
+            CacheWorld(database_url, tmp_path, 3)
+        else:
+            conn.execute("truncate store_day, store_day_mark, store_month")
+            conn.commit()
         with one_snapshot(conn) as snapshot:
             plan = plan_facts(conn, batch)
             facts = compute_facts(conn, batch, plan, snapshot)
