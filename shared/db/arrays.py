@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-_INT4, _INT8, _TIMESTAMPTZ, _BYTEA = (
-    psycopg.postgres.types[name] for name in ("int4", "int8", "timestamptz", "bytea")
+_INT4, _INT8, _FLOAT4, _TIMESTAMPTZ, _BYTEA = (
+    psycopg.postgres.types[name] for name in ("int4", "int8", "float4", "timestamptz", "bytea")
 )
 _HEADER: Final = np.dtype([(name, ">i4") for name in ("dimensions", "has_nulls", "oid", "length", "first")])
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01
@@ -37,6 +37,13 @@ class IntArray:
 @dataclass(frozen=True, slots=True)
 class InstantArray:
     """A parameter of type timestamptz[], in the binary format."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RealArray:
+    """A parameter of type real[], in the binary format."""
 
     data: bytes
 
@@ -66,6 +73,11 @@ def instant_array(instants_us: NDArray[np.int64], missing_us: int | None = None)
     return InstantArray(_encode(_TIMESTAMPTZ.oid, np.dtype(">i8"), values))
 
 
+def real_array(values: NDArray[np.float64]) -> RealArray:
+    """Return numbers as a parameter, rounded."""
+    return RealArray(_encode(_FLOAT4.oid, np.dtype(">f4"), values))
+
+
 def byte_array(rows: NDArray[np.uint8]) -> ByteArray:
     """Return rows of equally many bytes as a parameter."""
     return ByteArray(_encode(_BYTEA.oid, np.dtype((np.uint8, rows.shape[1:])), rows))
@@ -75,7 +87,7 @@ def _as_numbers(values: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     return values if isinstance(values, np.ndarray) else np.array(list(values), dtype=np.int64)
 
 
-def _encode(oid: int, element: np.dtype[Any], values: NDArray[np.integer[Any]]) -> bytes:
+def _encode(oid: int, element: np.dtype[Any], values: NDArray[np.number[Any]]) -> bytes:
     elements = np.empty(len(values), dtype=[("size", ">i4"), ("value", element)])
     elements["size"], elements["value"] = element.itemsize, values
     return np.array([(1, 0, oid, len(values), 1)], dtype=_HEADER).tobytes() + elements.tobytes()
@@ -105,6 +117,14 @@ class _InstantArrayDumper(Dumper):
         return obj.data
 
 
+class _RealArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _FLOAT4.array_oid
+
+    def dump(self, obj: RealArray) -> bytes:
+        return obj.data
+
+
 class _ByteArrayDumper(Dumper):
     format = Format.BINARY
     oid = _BYTEA.array_oid
@@ -116,4 +136,5 @@ class _ByteArrayDumper(Dumper):
 psycopg.adapters.register_dumper(KeyArray, _KeyArrayDumper)
 psycopg.adapters.register_dumper(IntArray, _IntArrayDumper)
 psycopg.adapters.register_dumper(InstantArray, _InstantArrayDumper)
+psycopg.adapters.register_dumper(RealArray, _RealArrayDumper)
 psycopg.adapters.register_dumper(ByteArray, _ByteArrayDumper)

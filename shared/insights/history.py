@@ -91,5 +91,7 @@ class HourHistory:
 
     @cached_property
     def week_sums(self) -> WeekSums:
-        """Known and down hours of each store by week."""
-        return WeekSums(self.down.sum(axis=2, dtype=np.float64), self.known.sum(axis=2, dtype=np.float64))
+        """Known and down hours of each store by week. The stores of a week lie side by side, so that products always round alike."""
+        return WeekSums(
+            *(np.asfortranarray(each.sum(axis=2, dtype=np.float64)) for each in (self.down, self.known))
+        )
