@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg_pool import ConnectionPool
 
 from services.worker.inputs import InputCache
+from services.worker.live.known_rows import WrittenRows
 from shared.contracts import Wake
 from shared.live.terms import LiveTerms
 from shared.reports.claim import LeaseTerms
@@ -15,8 +16,9 @@ from shared.storage import Storage
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.intervals import Int64s
 
-# Of two million stores.
+# Of two million stores, and of 700,000.
 _LIVE_KEYS_BYTES: Final = 16 << 20
+_LIVE_ROWS_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -31,4 +33,7 @@ class WorkerContext:
     live: LiveTerms = field(default_factory=LiveTerms)
     live_keys: BoundedCache[tuple[UUID, int], Int64s] = field(
         default_factory=lambda: BoundedCache(_LIVE_KEYS_BYTES)
+    )
+    live_rows: BoundedCache[tuple[UUID, int], WrittenRows] = field(
+        default_factory=lambda: BoundedCache(_LIVE_ROWS_BYTES)
     )

@@ -5,7 +5,7 @@ psycopg's own arrays take a call of Python per element.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psycopg
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-_INT4, _INT8, _TIMESTAMPTZ = (psycopg.postgres.types[name] for name in ("int4", "int8", "timestamptz"))
+_INT4, _INT8, _FLOAT4, _TIMESTAMPTZ, _BYTEA = (
+    psycopg.postgres.types[name] for name in ("int4", "int8", "float4", "timestamptz", "bytea")
+)
 _HEADER: Final = np.dtype([(name, ">i4") for name in ("dimensions", "has_nulls", "oid", "length", "first")])
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01
 
@@ -39,14 +41,28 @@ class InstantArray:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class RealArray:
+    """A parameter of type real[], in the binary format."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ByteArray:
+    """A parameter of type bytea[], in the binary format."""
+
+    data: bytes
+
+
 def key_array(keys: Iterable[int] | NDArray[np.int64]) -> KeyArray:
     """Return keys of stores as a parameter."""
-    return KeyArray(_encode(_INT4.oid, ">i4", _as_numbers(keys)))
+    return KeyArray(_encode(_INT4.oid, np.dtype(">i4"), _as_numbers(keys)))
 
 
 def int_array(values: Iterable[int] | NDArray[np.int64]) -> IntArray:
     """Return numbers as a parameter."""
-    return IntArray(_encode(_INT8.oid, ">i8", _as_numbers(values)))
+    return IntArray(_encode(_INT8.oid, np.dtype(">i8"), _as_numbers(values)))
 
 
 def instant_array(instants_us: NDArray[np.int64], missing_us: int | None = None) -> InstantArray:
@@ -54,16 +70,26 @@ def instant_array(instants_us: NDArray[np.int64], missing_us: int | None = None)
     values = instants_us - _POSTGRES_EPOCH_US
     if missing_us is not None:
         values = np.where(instants_us == missing_us, np.iinfo(np.int64).min, values)
-    return InstantArray(_encode(_TIMESTAMPTZ.oid, ">i8", values))
+    return InstantArray(_encode(_TIMESTAMPTZ.oid, np.dtype(">i8"), values))
+
+
+def real_array(values: NDArray[np.float64]) -> RealArray:
+    """Return numbers as a parameter, rounded."""
+    return RealArray(_encode(_FLOAT4.oid, np.dtype(">f4"), values))
+
+
+def byte_array(rows: NDArray[np.uint8]) -> ByteArray:
+    """Return rows of equally many bytes as a parameter."""
+    return ByteArray(_encode(_BYTEA.oid, np.dtype((np.uint8, rows.shape[1:])), rows))
 
 
 def _as_numbers(values: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     return values if isinstance(values, np.ndarray) else np.array(list(values), dtype=np.int64)
 
 
-def _encode(oid: int, element: str, values: NDArray[np.int64]) -> bytes:
+def _encode(oid: int, element: np.dtype[Any], values: NDArray[np.number[Any]]) -> bytes:
     elements = np.empty(len(values), dtype=[("size", ">i4"), ("value", element)])
-    elements["size"], elements["value"] = elements.dtype["value"].itemsize, values
+    elements["size"], elements["value"] = element.itemsize, values
     return np.array([(1, 0, oid, len(values), 1)], dtype=_HEADER).tobytes() + elements.tobytes()
 
 
@@ -91,6 +117,24 @@ class _InstantArrayDumper(Dumper):
         return obj.data
 
 
+class _RealArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _FLOAT4.array_oid
+
+    def dump(self, obj: RealArray) -> bytes:
+        return obj.data
+
+
+class _ByteArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _BYTEA.array_oid
+
+    def dump(self, obj: ByteArray) -> bytes:
+        return obj.data
+
+
 psycopg.adapters.register_dumper(KeyArray, _KeyArrayDumper)
 psycopg.adapters.register_dumper(IntArray, _IntArrayDumper)
 psycopg.adapters.register_dumper(InstantArray, _InstantArrayDumper)
+psycopg.adapters.register_dumper(RealArray, _RealArrayDumper)
+psycopg.adapters.register_dumper(ByteArray, _ByteArrayDumper)

@@ -75,7 +75,7 @@ class CauseScan:
     def add(self, chunk: FleetChunk) -> None:
         """Count a chunk."""
         was_up, began = transitions(chunk)
-        store, hour = np.nonzero(was_up)
+        store, hour = np.divmod(np.flatnonzero(was_up), was_up.shape[1])
         place = hour - chunk.ahead_hours[store] + _MARGIN
         began_too = began[store, hour]
         self.fleet_up += np.bincount(place, minlength=_SCANNED)
@@ -83,9 +83,9 @@ class CauseScan:
         for name, of in self.groups.items():
             group = of[chunk.first : chunk.last][store]
             inside = group >= 0
-            np.add.at(self.up[name], (group[inside], place[inside]), 1)
+            _count(self.up[name], group[inside], place[inside])
             inside &= began_too
-            np.add.at(self.began[name], (group[inside], place[inside]), 1)
+            _count(self.began[name], group[inside], place[inside])
 
     @property
     def usual(self) -> float:
@@ -187,9 +187,8 @@ class CauseChoice:
         _, began = transitions(chunk)
         store, hour = np.nonzero(began)
         place = hour - chunk.ahead_hours[store] + _MARGIN
-        inside = self._hours[place]
-        places = (store[inside] + chunk.first).astype(np.int32), place[inside].astype(np.int16)
-        self._begins.append(Begins(*places))
+        store, place = store[self._hours[place]], place[self._hours[place]]
+        self._begins.append(Begins((store + chunk.first).astype(np.int32), place.astype(np.int16)))
 
     def causes(self) -> list[CommonCause]:
         """Return the candidates that explain something: outages that a more certain one explains are taken from the others."""
@@ -225,6 +224,11 @@ def _no_counts(of_store: Places) -> NDArray[np.unsignedinteger[Any]]:
     return np.zeros((group_count(of_store), _SCANNED), dtype=np.min_scalar_type(int(stores.max())))
 
 
+def _count(counts: NDArray[np.unsignedinteger[Any]], group: Places, place: Ints) -> None:
+    """Add one to the counts of these hours of groups. With one index and a number of their type it is 20 times as fast."""
+    np.add.at(counts.reshape(-1), group * counts.shape[1] + place, counts.dtype.type(1))
+
+
 def _windows(counts: NDArray[Number], width: int) -> NDArray[Number]:
     """Return the sums over `width` hours from each hour on, along the last axis."""
     summed = counts.copy()
@@ -235,12 +239,12 @@ def _windows(counts: NDArray[Number], width: int) -> NDArray[Number]:
 
 def transitions(chunk: FleetChunk) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return for each scanned local hour whether a store was up at its last poll before, and whether it is down now."""
-    known = chunk.history.known.reshape(-1, HOURS)
-    down = chunk.history.down.reshape(-1, HOURS) >= 0.5  # noqa: PLR2004 - half of the polls
-    place = np.where(known, np.arange(HOURS), -1)
-    before = np.full_like(place, -1)
-    before[:, 1:] = np.maximum.accumulate(place, axis=1)[:, :-1]
-    recent = (before >= 0) & (np.arange(HOURS) - before <= _LAST_POLL_HOURS)
-    was_up = known & recent & ~np.take_along_axis(down, np.maximum(before, 0), axis=1)
-    was_up = was_up[:, FIRST_HOUR:]
-    return was_up, was_up & down[:, FIRST_HOUR:]
+    some = slice(FIRST_HOUR - _LAST_POLL_HOURS, HOURS)
+    known = chunk.history.known.reshape(-1, HOURS)[:, some]
+    down = chunk.history.down.reshape(-1, HOURS)[:, some] >= 0.5  # noqa: PLR2004 - half of the polls
+    # The last poll before each hour: twice its hour, and one more if it was down. So the latest is the largest.
+    hour = np.arange(known.shape[1], dtype=np.int16)
+    polls = np.where(known, 2 * hour + down, np.int16(-1))
+    last = np.maximum.accumulate(polls, axis=1)[:, _LAST_POLL_HOURS - 1 : -1]
+    was_up = known[:, _LAST_POLL_HOURS:] & (last >= 2 * hour[:-_LAST_POLL_HOURS]) & (last & 1 == 0)
+    return was_up, was_up & down[:, _LAST_POLL_HOURS:]

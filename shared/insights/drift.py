@@ -18,7 +18,7 @@ from shared.insights.chunks import FleetChunk, Places, group_count
 from shared.insights.risk import FIRST_SCORED, FLEET_RATE, REFERENCES, SCORED_DAYS, STORE_MEAN
 from shared.insights.scores import ScoreSums
 from shared.insights.terms import DAYS, WEEKS
-from shared.insights.weeks import WeekSums
+from shared.insights.weeks import Flags, Floats, WeekSums
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,8 +46,7 @@ class DaySums:
     @classmethod
     def of(cls, chunk: FleetChunk) -> "DaySums":
         """Return the sums of the stores of a chunk."""
-        hours = (values.reshape(-1, DAYS, 24) for values in (chunk.history.down, chunk.history.known))
-        return cls(*(values.sum(axis=2, dtype=np.float32).astype(np.float64) for values in hours))
+        return cls(*(_sum_days(values) for values in (chunk.history.down, chunk.history.known)))
 
     def before(self, days: int) -> "DaySums":
         """Return the first days."""
@@ -56,6 +55,15 @@ class DaySums:
     def some(self, places: Places) -> "DaySums":
         """Return those of some subjects."""
         return DaySums(self.down[places], self.known[places])
+
+
+def _sum_days(values: Floats | Flags) -> Doubles:
+    """Return the sums of days, in the order of their hours and with the stores of a day side by side: so they always round alike."""
+    hours = values.reshape(-1, DAYS, 24)
+    sums = np.zeros((DAYS, len(hours)), dtype=np.float32).T
+    for hour in range(24):
+        sums += hours[:, :, hour]
+    return sums.astype(np.float64)
 
 
 _COLUMNS: Final = ("subject", "day", "before", "after", "hours", "p_value")

@@ -1,5 +1,6 @@
 """Eight weeks of local hours: how a ring of hours becomes a history, and the terms that all insights share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.insights.terms import DAYS, WEEKS
-from shared.insights.weeks import Flags, Floats, WeekSums
+from shared.insights.weeks import Flags, Floats, WeekSums, fade
 
 Minutes = NDArray[np.uint8]
 
@@ -51,7 +52,8 @@ class HourHistory:
     @classmethod
     def of_rings(cls, rings: Minutes, last_day: int) -> "HourHistory":
         """Return the history that ends with a day (since 1970)."""
-        return cls(rings[:, :, ring_places(last_day - DAYS + 1, DAYS)], last_day)
+        begin = ring_places(last_day - DAYS + 1, 1)[0]
+        return cls(np.roll(rings, -int(begin), axis=-1), last_day)
 
     @property
     def stores(self) -> int:
@@ -65,23 +67,31 @@ class HourHistory:
     @cached_property
     def known(self) -> Flags:
         """Whether an hour has polls, in shape (stores, 8, 168)."""
-        polled: Flags = (self.minutes[:, 0] > 0) | (self.minutes[:, 1] > 0)
+        polled: Flags = (self.minutes[:, 0] | self.minutes[:, 1]) > 0
         return polled.reshape(-1, WEEKS, WEEK_HOURS)
 
     @cached_property
     def is_open(self) -> Flags:
         """Whether a store was open in an hour, in shape (stores, 8, 168)."""
-        opened: Flags = self.minutes.max(axis=1) > 0
+        opened: Flags = (self.minutes[:, 0] | self.minutes[:, 1] | self.minutes[:, 2]) > 0
         return opened.reshape(-1, WEEKS, WEEK_HOURS)
 
     @cached_property
     def down(self) -> Floats:
         """The share of an hour's known minutes that was down, 0 if there are none, in shape (stores, 8, 168)."""
-        up, down = self.minutes[:, 0].astype(np.float32), self.minutes[:, 1].astype(np.float32)
-        share: Floats = down / np.maximum(up + down, 1)
+        up, down = self.minutes[:, 0], self.minutes[:, 1]
+        # An hour has at most 60 minutes, so the sum fits into its byte.
+        share: Floats = np.divide(down, np.maximum(up + down, 1), dtype=np.float32)
         return share.reshape(-1, WEEKS, WEEK_HOURS)
 
     @cached_property
+    def faded(self) -> tuple[Sequence[Floats], Sequence[Floats]]:
+        """Down and known hours before each week (0 to 8) by hour of the week; older weeks count less."""
+        return fade(self.down), fade(self.known)
+
+    @cached_property
     def week_sums(self) -> WeekSums:
-        """Known and down hours of each store by week."""
-        return WeekSums(self.down.sum(axis=2, dtype=np.float64), self.known.sum(axis=2, dtype=np.float64))
+        """Known and down hours of each store by week. The stores of a week lie side by side, so that products always round alike."""
+        return WeekSums(
+            *(np.asfortranarray(each.sum(axis=2, dtype=np.float64)) for each in (self.down, self.known))
+        )

@@ -60,8 +60,10 @@ def count_minutes(
         known = np.where(timed, np.minimum(opened, np.maximum(np.rint(known_s / 60), 1)), known)
         share = np.where(timed, down_s / np.maximum(known_s, 1), share)
     down = np.rint(known * share)
-    minutes = np.stack((known - down, down, opened - known), axis=1)
-    return minutes.reshape(number, clocks.hours, 3).transpose(0, 2, 1).astype(np.uint8)
+    minutes = np.empty((number, 3, clocks.hours), dtype=np.uint8)
+    for place, values in enumerate((known - down, down, opened - known)):
+        minutes[:, place] = values.reshape(number, clocks.hours)
+    return minutes
 
 
 def _sum_times(history: PollHistory, clocks: "_HourClocks", taken: Int64s) -> tuple[Bools, Doubles, Doubles]:

@@ -124,7 +124,7 @@ class RateSums:
 
 
 def slot_rates(down: Floats, known: Floats, stores: Doubles, strength: Strength) -> Floats:
-    """Return the rate of each hour of the week, in shape (stores, 168), from faded sums of the same shape."""
+    """Return the rate of each hour of the week from faded sums of the same shape. `stores`: the rate of the store of each."""
     slot = np.float32(strength.slot)
-    rates: Floats = (down + slot * stores.astype(np.float32)[:, None]) / (known + slot)
+    rates: Floats = (down + slot * stores.astype(np.float32)) / (known + slot)
     return rates

@@ -6,6 +6,7 @@ fitted to the weeks before the one that is scored, never to that week itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from shared.insights.chunks import Chunks, FleetChunk, Scan, scan_fleet
 from shared.insights.history import WEEK_HOURS, HourHistory
 from shared.insights.rates import STRENGTHS, FleetLevels, RateSums, Strength, slot_rates
-from shared.insights.scores import ScoreSums
+from shared.insights.scores import ScoreSums, errors_by_day
 from shared.insights.terms import HORIZONS, WEEKS
-from shared.insights.weeks import Floats, fade
+from shared.insights.weeks import Floats
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,10 +40,9 @@ class RiskModel:
 
     def rates(self, chunk: FleetChunk, week: int) -> Floats:
         """Return the rate of each hour of a week, in shape (stores, 168)."""
-        history, strength = chunk.history, self.strengths[week]
+        strength, (down, known) = self.strengths[week], chunk.history.faded
         stores = self.levels[week].of(chunk).store_rates(strength)
-        down, known = fade(history.down, week), fade(history.known, week)
-        return slot_rates(down, known, stores, strength)
+        return slot_rates(down[week], known[week], stores[:, np.newaxis], strength)
 
 
 def fit_risk(chunks: Chunks, sums: RateSums, label: str | None, *beside: Scan) -> RiskModel:
@@ -65,12 +65,13 @@ class _StrengthErrors:
     def add(self, chunk: FleetChunk) -> None:
         history = chunk.history
         for week in range(_FIRST_FITTED, WEEKS):
-            known, down = history.known[:, week], history.down[:, week]
-            past_down, past_known = fade(history.down, week), fade(history.known, week)
-            stores = self._levels[week].of(chunk)
+            known = history.known[:, week]
+            store, down = np.nonzero(known)[0], history.down[:, week][known]
+            past_down, past_known = (values[week][known] for values in history.faded)
+            levels = self._levels[week].of(chunk)
             for number, strength in enumerate(STRENGTHS):
-                rates = slot_rates(past_down, past_known, stores.store_rates(strength), strength)
-                self._errors[week, number] += np.square(rates - down)[known].sum(dtype=np.float64)
+                rates = slot_rates(past_down, past_known, levels.store_rates(strength)[store], strength)
+                self._errors[week, number] += np.square(rates - down).sum(dtype=np.float64)
 
     def best(self) -> Mapping[int, Strength]:
         """Return for each week the strength with the smallest error in the weeks before it."""
@@ -90,11 +91,10 @@ class _MemoryFit:
         self._products, self._squares = np.zeros((2, WEEKS + 1, len(HORIZONS)))
 
     def add(self, chunk: FleetChunk) -> None:
-        line = _HourLine.of(chunk, self._model)
+        hours = _KnownHours.of(chunk, self._model)
+        week, left = _FIRST_FITTED + hours.hour // WEEK_HOURS, hours.residual
         for number, horizon in enumerate(HORIZONS):
-            target, surprise = line.targets(horizon)
-            week = _FIRST_FITTED + line.hour[target] // WEEK_HOURS
-            left = line.down[target] - line.rate[target]
+            surprise = hours.surprises(horizon)
             self._products[:, number] += np.bincount(week, left * surprise, minlength=WEEKS + 1)
             self._squares[:, number] += np.bincount(week, surprise * surprise, minlength=WEEKS + 1)
 
@@ -124,17 +124,20 @@ class _RiskScores:
         self._memory = np.stack([np.zeros(len(HORIZONS)), *by_week])
 
     def add(self, chunk: FleetChunk) -> None:
-        line = _HourLine.of(chunk, self._model)
-        references = _reference_rates(chunk, self._model)
+        hours = _KnownHours.of(chunk, self._model)
+        scored = np.flatnonzero(hours.hour >= WEEK_HOURS)
+        store, hour = hours.store[scored], hours.hour[scored]
+        rate, down = hours.rate[scored], hours.down[scored]
+        week, day = hour // WEEK_HOURS, hour // 24 - 7
+        # The references predict the same at every distance.
+        references = {
+            name: errors_by_day(day, down, rates[week - 1, store], SCORED_DAYS)
+            for name, rates in _reference_rates(chunk, self._model).items()
+        }
         for number, horizon in enumerate(HORIZONS):
-            target, surprise = line.targets(horizon)
-            scored = line.hour[target] >= WEEK_HOURS
-            target, surprise = target[scored], surprise[scored]
-            week = line.hour[target] // WEEK_HOURS
-            predicted = np.clip(line.rate[target] + self._memory[week, number] * surprise, 0, 1)
-            others = {name: rates[week - 1, line.store[target]] for name, rates in references.items()}
-            day = line.hour[target] // 24 - 7
-            self.sums[horizon].add(day, line.down[target], predicted, **others)
+            surprise = hours.surprises(horizon)[scored]
+            predicted = np.clip(rate + self._memory[week, number] * surprise, 0, 1)
+            self.sums[horizon].add_beside(day, down, predicted, references)
 
 
 def _reference_rates(chunk: FleetChunk, model: RiskModel) -> Mapping[str, Doubles]:
@@ -147,40 +150,49 @@ def _reference_rates(chunk: FleetChunk, model: RiskModel) -> Mapping[str, Double
 
 
 @dataclass(frozen=True)
-class _HourLine:
-    """The open hours of stores one after another, in order, from week 3 on. `hour` counts from the beginning of that week.
+class _KnownHours:
+    """The known hours of stores from week 3 on, one after another, in order. `hour` counts from the beginning of that week.
 
-    `last` is the index of the last known hour up to each one, or -1.
+    `begin` is the index of the store's first one. `place` is that of each among the open hours of all stores, and `upto`
+    the number of known hours up to and including each open one; `HORIZONS[-1]` zeros come first.
     """
 
     store: Ints
     hour: Ints
-    known: NDArray[np.bool_]
     down: Doubles
     rate: Doubles
-    last: Ints
+    begin: Ints
+    place: Ints
+    upto: Ints
 
     @classmethod
-    def of(cls, chunk: FleetChunk, model: RiskModel) -> "_HourLine":
+    def of(cls, chunk: FleetChunk, model: RiskModel) -> "_KnownHours":
         """Line up the hours of a chunk, with the rates that were predicted for each week before it."""
         history: HourHistory = chunk.history
-        opened = history.is_open[:, _FIRST_FITTED:].ravel()
+        late = slice(_FIRST_FITTED, WEEKS)
+        known = history.known[:, late]
+        is_known = known[history.is_open[:, late]]
+        store, hour = np.divmod(np.flatnonzero(known.ravel()), (WEEKS - _FIRST_FITTED) * WEEK_HOURS)
         rates = np.stack([model.rates(chunk, week) for week in range(_FIRST_FITTED, WEEKS)], axis=1)
-        place = np.flatnonzero(opened)
-        store, hour = np.divmod(place, (WEEKS - _FIRST_FITTED) * WEEK_HOURS)
-        known = history.known[:, _FIRST_FITTED:].ravel()[place]
-        down = history.down[:, _FIRST_FITTED:].ravel()[place].astype(np.float64)
-        last = np.maximum.accumulate(np.where(known, np.arange(len(place)), -1))
-        return cls(store, hour, known, down, rates.ravel()[place].astype(np.float64), last)
+        return cls(
+            store,
+            hour,
+            history.down[:, late][known].astype(np.float64),
+            rates[known].astype(np.float64),
+            begin=np.searchsorted(store, store),
+            place=np.flatnonzero(is_known),
+            upto=np.concatenate((np.zeros(HORIZONS[-1], dtype=np.int64), np.cumsum(is_known))),
+        )
 
-    def targets(self, horizon: int) -> tuple[Ints, Doubles]:
-        """Return the known hours, and by how much the last known one differed from its rate, `horizon` open hours before each."""
-        target = np.flatnonzero(self.known)
-        before = self.last[np.maximum(target - horizon, 0)]
-        same = (target >= horizon) & (before >= 0)
-        same &= self.store[before] == self.store[target]
-        surprise = np.where(same, self.down[before] - self.rate[before], 0.0)
-        return target, surprise
+    @cached_property
+    def residual(self) -> Doubles:
+        """By how much each hour differed from its rate."""
+        return self.down - self.rate
+
+    def surprises(self, horizon: int) -> Doubles:
+        """Return by how much the last known hour of the store differed from its rate, `horizon` open hours before each hour."""
+        last = self.upto[self.place + (HORIZONS[-1] - horizon)] - 1
+        return np.where(last >= self.begin, self.residual[last], 0.0)
 
 
 @dataclass(frozen=True)
@@ -202,15 +214,14 @@ class StoreRisk:
 
 def predict_chunk(chunk: FleetChunk, model: RiskModel) -> StoreRisk:
     """Return what predicts the week to come."""
-    line, stores = _HourLine.of(chunk, model), len(chunk.keys)
+    hours, stores = _KnownHours.of(chunk, model), len(chunk.keys)
     levels = model.levels[WEEKS].of(chunk)
     rates = model.rates(chunk, WEEKS)
     last_down = np.zeros(stores)
     last_rate = np.zeros(stores)
     # Later hours replace earlier ones.
-    known = np.flatnonzero(line.known)
-    last_down[line.store[known]] = line.down[known]
-    last_rate[line.store[known]] = line.rate[known]
+    last_down[hours.store] = hours.down
+    last_rate[hours.store] = hours.rate
     return StoreRisk(
         chunk.keys,
         rates,

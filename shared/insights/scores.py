@@ -3,6 +3,7 @@
 Sums are kept by day, because hours of one day are not independent: an interval draws whole days (a block bootstrap).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,6 +44,12 @@ class CalibrationBin:
     hours: int
 
 
+def errors_by_day(day: NDArray[np.int64], down: Doubles, predicted: Doubles, days: int) -> Doubles:
+    """Return the sum of squared errors of hours by day."""
+    errors: Doubles = np.bincount(day, (predicted - down) ** 2, minlength=days).astype(np.float64)
+    return errors
+
+
 @dataclass
 class ScoreSums:
     """Squared errors of a method and of its references by day, and predictions by size."""
@@ -61,12 +68,19 @@ class ScoreSums:
 
     def add(self, day: NDArray[np.int64], down: Doubles, predicted: Doubles, **others: Doubles) -> None:
         """Add hours: the day of each, its share of down time, and the predictions of the method and of the references."""
-        self.error += np.bincount(day, (predicted - down) ** 2, minlength=self.days)
-        for name, values in others.items():
-            self.of_reference[name] += np.bincount(day, (values - down) ** 2, minlength=self.days)
+        errors = {name: errors_by_day(day, down, values, self.days) for name, values in others.items()}
+        self.add_beside(day, down, predicted, errors)
+
+    def add_beside(
+        self, day: NDArray[np.int64], down: Doubles, predicted: Doubles, references: Mapping[str, Doubles]
+    ) -> None:
+        """Add hours whose references are scored already. `references`: their errors by day."""
+        self.error += errors_by_day(day, down, predicted, self.days)
+        for name, errors in references.items():
+            self.of_reference[name] += errors
         self.hours += np.bincount(day, minlength=self.days)
         place = np.minimum((predicted * _BINS).astype(np.int64), _BINS - 1)
-        for number, weights in enumerate((np.ones(len(place)), predicted, down)):
+        for number, weights in enumerate((None, predicted, down)):
             self._bins[number] += np.bincount(place, weights, minlength=_BINS)
 
     def skill(self, reference: str) -> Skill | None:

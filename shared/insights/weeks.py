@@ -1,5 +1,6 @@
 """Known and down hours by week, and how weeks fade."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,10 +34,9 @@ class WeekSums:
         return self.down[:, :week] @ weights, self.known[:, :week] @ weights
 
 
-def fade(values: Floats | Flags, week: int) -> Floats:
-    """Return the faded sum over the weeks before one, in shape (stores, 168), of an array (stores, 8, 168)."""
-    total = np.zeros((len(values), values.shape[2]), dtype=np.float32)
-    for number in range(week):
-        total *= np.float32(FADING)
-        total += values[:, number]
-    return total
+def fade(values: Floats | Flags) -> Sequence[Floats]:
+    """Return the faded sums over the weeks before each one (0 to 8), in shape (stores, 168), of an array (stores, 8, 168)."""
+    totals: list[Floats] = [np.zeros((len(values), values.shape[2]), dtype=np.float32)]
+    for week in range(WEEKS):
+        totals.append(totals[-1] * np.float32(FADING) + values[:, week])
+    return totals

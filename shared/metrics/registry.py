@@ -115,7 +115,7 @@ KAFKA_LAG = REGISTRY.gauge(
 )
 KAFKA_LAG_S = REGISTRY.gauge(
     "kafka_lag_seconds",
-    "Age of the oldest message in the batch that was written last or waits to be written; 0 if there are no more messages.",
+    "Age of the oldest message in the batch that was written last or waits to be written; 0 if there are no more messages, and NaN if none of them has a time.",
     sources=["consumer"],
 )
 

@@ -19,20 +19,20 @@ _HISTORY_AFTER: Final = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Freshness:
-    """How old the states are. Without `refreshed_at` there are none: live state is off, or has not begun."""
+    """How old the states are. Without `refreshed_at` there are none, and no age: live state is off, or has not begun."""
 
     refreshed_at: datetime | None
-    lag_s: float
+    lag_s: float | None
     every_s: float
 
     @property
     def is_old(self) -> bool:
         """Whether several refreshes are missing."""
-        return self.lag_s > max(_LATE_AFTER * self.every_s, _LATE_AT_LEAST_S)
+        return self.lag_s is not None and self.lag_s > max(_LATE_AFTER * self.every_s, _LATE_AT_LEAST_S)
 
     @property
-    def age(self) -> timedelta:
-        return timedelta(seconds=self.lag_s)
+    def age(self) -> timedelta | None:
+        return None if self.lag_s is None else timedelta(seconds=self.lag_s)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ async def read_now_view(context: ApiContext, choice: PageChoice) -> NowView:
     chosen = [asdict(choice.stores), choice.by, choice.position.model_dump()]
     name = json.dumps(chosen, default=str)
     view = await context.views_kept.read(name, version, lambda: _read(context, choice))
-    freshness = Freshness(refreshed_at, lag_s or 0.0, context.settings.now_every_s)
+    freshness = Freshness(refreshed_at, lag_s, context.settings.now_every_s)
     kept: NowView = replace(view, freshness=freshness, open_incidents=incidents)
     return kept
 
@@ -72,7 +72,7 @@ async def _read(context: ApiContext, choice: PageChoice) -> NowView:
         by = choice.by or (names[0] if names else None)
         counts = await count_live(conn, replace(choice.stores, states=None), by)
         latest = await read_latest_poll(conn)
-        fresh = Freshness(counts.refresh.refreshed_at, 0.0, context.settings.now_every_s)
+        fresh = Freshness(*counts.refresh, context.settings.now_every_s)
         if fresh.refreshed_at is None:
             return NowView(counts, fresh, [], [], by, names, None)
         lists, cursor = await _read_lists(conn, choice, counts)

@@ -14,7 +14,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
-from services.ingest.kafka.message import Message, Partition
+from services.ingest.kafka.message import Message, Partition, oldest_age_s
 from services.ingest.kafka.positions import Claim, PartitionTaken, Positions
 from services.ingest.kafka.starts import find_start
 from shared.errors import InfrastructureError
@@ -96,8 +96,7 @@ class GroupMember:
     def show_lag(self, messages: Sequence[Message] = ()) -> None:
         """Set the metrics of lag. `messages`: those that were just written, or wait to be written."""
         KAFKA_LAG.set(sum(self._find_lag(partition, claim) for partition, claim in self.claims.items()))
-        oldest_ms = min((message.at_ms for message in messages if message.at_ms >= 0), default=None)
-        KAFKA_LAG_S.set(0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000))
+        KAFKA_LAG_S.set(oldest_age_s(messages, time.time()))
 
     def _is_due(self, message: Message) -> bool:
         claim = self.claims.get(message.partition)

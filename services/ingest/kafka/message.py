@@ -1,5 +1,7 @@
 """A message of Kafka, and where it comes from. Knows neither Kafka's client nor the database."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.ingest.parse.reasons import RAW_BYTES
@@ -32,3 +34,11 @@ class Message(NamedTuple):
     def start(self) -> bytes:
         """The start of its value, as far as a rejected row keeps it."""
         return (self.value or b"")[:RAW_BYTES]
+
+
+def oldest_age_s(messages: Sequence[Message], now_s: float) -> float:
+    """Return the age of the oldest message: 0 without messages, and not a number if none of them has a time."""
+    if not messages:
+        return 0.0
+    times_ms = [message.at_ms for message in messages if message.at_ms >= 0]
+    return max(0.0, now_s - min(times_ms) / 1000) if times_ms else math.nan

@@ -18,16 +18,18 @@ from shared.inputs.notes import read_notes
 from shared.inputs.stores import Stores
 from shared.insights.history import Minutes, ring_places
 from shared.insights.hours import EVENTS_US, ZONES_US, count_minutes, count_open_minutes
-from shared.insights.terms import COMING_DAYS
+from shared.insights.terms import COMING_DAYS, DAYS
 from shared.reports.consistency import DataRange
 from shared.reports.model import StoreFailure
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import DAY_US
 from shared.uptime.states import Polls
 
-# No more days and stores are counted at once, so that their polls fit into memory. Measured: a batch of 4,000 stores with 11
+# As many days of stores are counted at once, so that their polls fit into memory. Measured: a batch of 4,000 stores with 11
 # polls a day took 350 MB at once.
-_DAYS_AT_ONCE, _STORES_AT_ONCE = 14, 500
+_STORE_DAYS: Final = 7_000
+# Stores that lack no more are counted apart from those that lack weeks.
+_FEW_DAYS: Final = 14
 _NO_POLLS: Final = Polls(
     np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
 )
@@ -74,14 +76,13 @@ def count_hours(conn: psycopg.Connection, plan: HoursPlan, snapshot: Snapshot) -
 
 def _blocks(plan: HoursPlan) -> Iterator[tuple[Int64s, int, int]]:
     """Yield places of some stores with a range of days: those that lack a few days together, and then the others."""
-    near = plan.last_day - _DAYS_AT_ONCE
-    for chosen in ((plan.first > near) & (plan.first <= plan.last_day), plan.first <= near):
-        every = np.flatnonzero(chosen)
-        for start in range(0, len(every), _STORES_AT_ONCE):
-            places = every[start : start + _STORES_AT_ONCE]
+    lacks_few = plan.first > plan.last_day - _FEW_DAYS
+    for chosen, most_days in ((lacks_few & (plan.first <= plan.last_day), _FEW_DAYS), (~lacks_few, DAYS)):
+        every, at_once = np.flatnonzero(chosen), _STORE_DAYS // most_days
+        for start in range(0, len(every), at_once):
+            places = every[start : start + at_once]
             first = int(plan.first[places].min())
-            for day in range(first, plan.last_day + 1, _DAYS_AT_ONCE):
-                yield places, day, min(_DAYS_AT_ONCE, plan.last_day + 1 - day)
+            yield places, first, plan.last_day + 1 - first
 
 
 def _read_input(

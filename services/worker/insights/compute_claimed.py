@@ -12,9 +12,10 @@ from services.worker.insights.plan import HoursPlan, made_by, plan_hours
 from services.worker.lease_renewal import LeaseRenewal
 from services.worker.load import Snapshot
 from services.worker.store_batch import ComputedBatch, compute_store_batch
-from shared.db.arrays import key_array
+from shared.db.arrays import byte_array, key_array
 from shared.db.queries import queries
 from shared.errors import InfrastructureError
+from shared.insights.history import HOURS
 from shared.reports.batch import Batch, BatchLease
 from shared.reports.complete import Completion
 
@@ -62,7 +63,7 @@ def _write_hours(
         some = slice(first, first + _ROWS_AT_ONCE)
         rows = {
             "store_keys": key_array(counted.keys[some]),
-            "minutes": [ring.tobytes() for ring in plan.rings[counted.places[some]]],
-            "coming": [opened.tobytes() for opened in counted.coming[some]],
+            "minutes": byte_array(plan.rings[counted.places[some]].reshape(-1, 3 * HOURS)),
+            "coming": byte_array(counted.coming[some]),
         }
         conn.execute(_SQL["set_hours"], {**about, **rows})

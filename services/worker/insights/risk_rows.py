@@ -7,7 +7,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from services.worker.insights.fleet import StoredChunk
-from shared.db.arrays import key_array
+from shared.db.arrays import byte_array, key_array, real_array
 from shared.db.queries import queries
 from shared.insights.history import WEEK_HOURS, slots_of
 from shared.insights.risk import RiskModel, StoreRisk, predict_chunk
@@ -49,12 +49,12 @@ def _risk_rows(chunk: StoredChunk, model: RiskModel) -> dict[str, Any]:
     packed = np.rint(np.clip(by_slot, 0, 1) * RATE_UNIT).astype(">u2")
     return {
         "store_keys": key_array(chunk.keys),
-        "rates": [row.tobytes() for row in packed],
-        "last_down": risk.last_down.tolist(),
-        "last_rate": risk.last_rate.tolist(),
-        "group_rate": risk.group_rates.tolist(),
-        "store_rate": risk.store_rates.tolist(),
-        "expected_hours": expected.tolist(),
+        "rates": byte_array(packed.view(np.uint8)),
+        "last_down": real_array(risk.last_down),
+        "last_rate": real_array(risk.last_rate),
+        "group_rate": real_array(risk.group_rates),
+        "store_rate": real_array(risk.store_rates),
+        "expected_hours": real_array(expected),
         "driver": _drivers(risk, mean),
     }
 

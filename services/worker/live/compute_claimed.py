@@ -42,7 +42,7 @@ def compute_claimed_live(
             table = make_table(found.given, lease.batch.batch_no, to_us(found.now), context.live.silent_us)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("complete"), borrowed(context.pool) as conn:
-        completion = complete_live(conn, lease, context.live, found, table)
+        completion = complete_live(conn, context, lease, found, table)
     if completion.accepted:
         LIVE_BATCHES.labels("unchanged" if table is None else "computed").inc()
         _log.debug("live_batch_done", stores=found.stores, computed=table is not None)

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 import numpy as np
 import psycopg
 
 from services.worker.context import WorkerContext
+from services.worker.live.known_rows import LastRefresh
 from services.worker.load import Snapshot
 from shared.clock import from_us, to_us
+from shared.db.arrays import key_array
 from shared.db.queries import queries
 from shared.inputs.batch_input import BatchInput
 from shared.inputs.stores import Stores, parse_polls
@@ -28,8 +29,9 @@ _NO_KEYS: Final = np.zeros(0, dtype=np.int64)
 class LiveInput:
     """The keys of a batch's stores at `now`. `given` is None if no row can have changed; then `changes_at` still holds.
 
-    It is also None if the stores are too many for one batch, which `changes_at` None says; then the keys are left out.
+    `given` is also None if the stores are too many for one batch, which `changes_at` None says; then the keys are left out.
     `is_final` is false if old polls were not searched for, because a load has unindexed weeks: then the rows hold for no time.
+    `last` is the refresh before this one.
     """
 
     now: datetime
@@ -39,14 +41,7 @@ class LiveInput:
     given: BatchInput | None
     changes_at: datetime | None
     is_final: bool = True
-
-
-class _LastRefresh(NamedTuple):
-    seq: int
-    import_id: UUID | None
-    committed_at: datetime | None
-    made_by: str
-    changes_at: datetime
+    last: LastRefresh | None = None
 
 
 def load_live(
@@ -62,9 +57,9 @@ def load_live(
     if last and last.made_by == context.live.made_by and now < last.changes_at:
         same = (last.seq, last.import_id, last.committed_at) == snapshot[:3]
         if same or not _is_touched(conn, keys, last, to_us(now)):
-            return LiveInput(now, snapshot, stores, keys, None, last.changes_at)
+            return LiveInput(now, snapshot, stores, keys, None, last.changes_at, last=last)
     given, is_final = _read_input(conn, context, batch, keys, snapshot, to_us(now))
-    return LiveInput(now, snapshot, stores, keys, given, now, is_final)
+    return LiveInput(now, snapshot, stores, keys, given, now, is_final, last)
 
 
 def _range(batch: Batch) -> dict[str, str | None]:
@@ -83,18 +78,18 @@ def _read_keys(conn: psycopg.Connection, context: WorkerContext, batch: Batch, s
     return keys
 
 
-def _read_last(conn: psycopg.Connection, batch: Batch) -> _LastRefresh | None:
+def _read_last(conn: psycopg.Connection, batch: Batch) -> LastRefresh | None:
     of_batch = {"report_id": batch.report_id, "batch_no": batch.batch_no}
     row = conn.execute(_SQL["batch"], of_batch).fetchone()
-    return _LastRefresh(*row) if row else None
+    return LastRefresh(*row) if row else None
 
 
-def _is_touched(conn: psycopg.Connection, keys: Int64s, last: _LastRefresh, now_us: int) -> bool:
+def _is_touched(conn: psycopg.Connection, keys: Int64s, last: LastRefresh, now_us: int) -> bool:
     asked = {
         "seq": last.seq,
         "import_id": last.import_id,
         "committed_at": last.committed_at,
-        "store_keys": np.sort(keys).tolist(),
+        "store_keys": key_array(np.sort(keys)),
         "from_time": from_us(history_from_us(now_us)),
         "to_time": from_us(border_range_us(now_us)[1]),
     }
@@ -133,7 +128,7 @@ def _with_old_polls(
     has[polls.store] = True
     if has.all():
         return polls, True
-    asked = {"store_keys": keys[~has].tolist(), "before": from_us(before_us)}
+    asked = {"store_keys": key_array(keys[~has]), "before": from_us(before_us)}
     packed, is_final = conn.execute(_SQL["last_polls"], asked, binary=True, prepare=False).fetchone() or (
         None,
         True,

@@ -12,10 +12,10 @@ _HUNDREDTH: Final = 0.005
 
 @dataclass(frozen=True)
 class Figures:
-    """The times of a store, or of all stores together, in one window. None: the report does not have them."""
+    """The times of a store, or of all stores together, in one window. None: unknown, or not in the report."""
 
-    up_us: int
-    down_us: int
+    up_us: int | None
+    down_us: int | None
     open_us: int | None = None
     unknown_us: int | None = None
     excluded_us: int | None = None
@@ -23,6 +23,8 @@ class Figures:
     @property
     def percent(self) -> float | None:
         """Uptime as a percentage of known time; None if nothing is known."""
+        if self.up_us is None or self.down_us is None:
+            return None
         known_us = self.up_us + self.down_us
         return 100 * self.up_us / known_us if known_us else None
 
@@ -44,16 +46,21 @@ def describe_figures(
         {
             "name": window.name.replace("_", " "),
             "time": time,
-            "share": share(each.up_us, each.down_us),
+            "share": _share(each),
             "change": _change(each, by_name, window_before(window)),
             "open": _time(each.open_us),
-            "up": length(each.up_us),
-            "down": length(each.down_us),
+            "up": _time(each.up_us),
+            "down": _time(each.down_us),
             "unknown": _time(each.unknown_us),
             "excluded": _time(each.excluded_us),
         }
         for window, each, time in zip(windows, figures, times, strict=True)
     ]
+
+
+def _share(figures: Figures) -> str:
+    up_us, down_us = figures.up_us, figures.down_us
+    return NO_VALUE if up_us is None or down_us is None else share(up_us, down_us)
 
 
 def _time(us: int | None) -> str:

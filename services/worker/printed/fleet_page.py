@@ -148,13 +148,22 @@ def describe_report(contents: FileContents, labels: Mapping[str, str]) -> dict[s
 
 def add_up(stores: Iterable[Sequence[Figures]], windows: int) -> list[Figures]:
     """Return the figures of stores together."""
-    names = (*_TIMES, "open_us")
-    sums = [dict.fromkeys(names, 0) for _ in range(windows)]
-    for figures in stores:
-        for total, each in zip(sums, figures, strict=True):
-            for name in names:
-                total[name] += getattr(each, name) or 0
-    return [Figures(**total) for total in sums]
+    of_stores = list(stores)
+    return [
+        Figures(
+            **{
+                name: _sum([getattr(each[window], name) for each in of_stores])
+                for name in (*_TIMES, "open_us")
+            }
+        )
+        for window in range(windows)
+    ]
+
+
+def _sum(parts: Sequence[int | None]) -> int | None:
+    """Return a sum. It is unknown if a part is, and without parts."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 def _take_figures(times_us: Mapping[str, Any], place: int | None = None) -> Figures:
@@ -163,6 +172,4 @@ def _take_figures(times_us: Mapping[str, Any], place: int | None = None) -> Figu
         name: None if value is None else round(value if place is None else float(value[place]))
         for name, value in times_us.items()
     }
-    up_us, down_us, unknown_us = found["up_us"] or 0, found["down_us"] or 0, found["unknown_us"]
-    open_us = None if unknown_us is None else up_us + down_us + unknown_us
-    return Figures(up_us, down_us, open_us, unknown_us, found["excluded_us"])
+    return Figures(**found, open_us=_sum([found[name] for name in ("up_us", "down_us", "unknown_us")]))

@@ -68,3 +68,24 @@ def test_what_the_release_before_wrote_is_written_whole(conn: psycopg.Connection
     conn.execute(AGAIN)
     refresh()
     assert rows(conn) == before
+
+
+def test_rows_are_read_again_if_another_attempt_can_have_written_them(
+    conn: psycopg.Connection, refresh: Refresh
+) -> None:
+    refresh()
+    written = rows(conn)
+    conn.execute("update store_now set digest = 0")
+    change_polls(conn, "up", active=True)
+    refresh()
+    known = rows(conn)
+    assert {store_id for store_id, row in known.items() if row["digest"]} == {"up"}, (
+        "known from its own writing"
+    )
+    conn.execute("update report_batch set attempt = attempt + 1")
+    change_polls(conn, "up", active=True)
+    refresh()
+    found = rows(conn)
+    assert found.pop("up")["digest"] != known.pop("up")["digest"]
+    written.pop("up")
+    assert found == written
