@@ -57,7 +57,7 @@ class _Bench:
         return cpu_s(self.conn, lambda: _work(self.worker))
 
     async def _accept(self, at: datetime) -> None:
-        request = FactsRequest((at - BACK).date(), (at - timedelta(days=2)).date())
+        request = FactsRequest((at - days_back("classic")).date(), (at - timedelta(days=2)).date())
         async with await AsyncConnection.connect(self.url) as conn:
             job = await trigger_facts(conn, request, BatchTerms(self.batch_stores, 60))
         self.conn.execute("update report set as_of = %s where id = %s", [at, job.report_id])

@@ -15,13 +15,19 @@ from shared.facts.jobs import nightly_job
 from shared.queue import publish_or_leave
 from shared.reports.acceptance import BatchTerms
 from shared.settings import Settings
+from shared.uptime.policy import POLICIES, later_us
 
 _SQL = queries("store_days")
 # By 03:00 UTC no store's date differs from that of the job before by more than one.
 AFTER: Final = timedelta(hours=3)
 # A scheduler that was away for some nights catches up. Days that have facts cost nothing.
-BACK: Final = timedelta(days=10)
+_NIGHTS: Final = timedelta(days=10)
 _log = structlog.get_logger()
+
+
+def days_back(policy: str) -> timedelta:
+    """Return how far back a night looks: to the days that have become final in the last ten."""
+    return _NIGHTS + timedelta(microseconds=later_us(POLICIES[policy]))
 
 
 def start_nightly_facts(pool: ConnectionPool, broker: RedisBroker, settings: Settings) -> int:
@@ -42,7 +48,7 @@ async def _accept(settings: Settings, policy: str) -> list[ComputeBatch]:
     terms = BatchTerms(settings.batch_stores, settings.republish_s)
     url = settings.database_url.get_secret_value()
     async with connect_async(url, application_name="uptill-scheduler facts") as conn:
-        accepted = await nightly_job(conn, policy, terms, AFTER, BACK)
+        accepted = await nightly_job(conn, policy, terms, AFTER, days_back(policy))
     if accepted is None:
         return []
     _log.info("facts_requested", job_id=str(accepted.report_id), policy=policy, batches=len(accepted.wakes))

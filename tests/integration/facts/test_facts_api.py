@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from psycopg import AsyncConnection
 
+from services.scheduler.nightly_facts import days_back
 from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from shared.facts.jobs import nightly_job
@@ -167,11 +168,15 @@ def test_the_scheduler_asks_once_a_night(conn: psycopg.Connection, database_url:
     async def accept(policy: str) -> bool:
         async with await AsyncConnection.connect(database_url, autocommit=True) as other:
             terms = BatchTerms(4000, 60)
-            return await nightly_job(other, policy, terms, timedelta(0), timedelta(days=10)) is not None
+            return await nightly_job(other, policy, terms, timedelta(0), days_back(policy)) is not None
 
-    assert [asyncio.run(accept(policy)) for policy in ("classic", "classic", "hold", "hold")] == [
+    assert [asyncio.run(accept(policy)) for policy in ("classic", "classic", "carry", "carry")] == [
         True, False, True, False,
     ]  # fmt: skip
-    row = conn.execute("select first_day, last_day, created_by from report order by id limit 1").fetchone()
+    jobs = conn.execute("select policy, first_day, last_day, created_by from report").fetchall()
     today = datetime.now(UTC).date()
-    assert row == (today - timedelta(days=10), today - timedelta(days=2), None)
+    # A day of `carry` is final after two weeks.
+    firsts = {"classic": today - timedelta(days=12), "carry": today - timedelta(days=24)}
+    assert sorted(jobs) == sorted(
+        (policy, first, today - timedelta(days=2), None) for policy, first in firsts.items()
+    )
