@@ -22,7 +22,7 @@ from bench.now import cpu_s
 from bench.own_database import load_folder, make_database
 from bench.stand import Stand
 from services.sample import write_sample
-from services.scheduler.nightly_facts import AFTER, BACK
+from services.scheduler.nightly_facts import AFTER, days_back
 from services.worker.compute_batch import compute_next
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
