@@ -36,7 +36,7 @@ from tests.fixtures.reports import trigger
 _DATABASE = "uptill_bench_nights"
 _DAYS = 16
 _WARM_UP = 1
-# As often as the sample does.
+# The sample has a poll of each store every two hours too.
 _POLL_EVERY = timedelta(hours=2)
 _LATE = timedelta(days=5)
 

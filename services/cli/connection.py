@@ -43,7 +43,7 @@ def api_client(*, ingest_url: str | None = None) -> Iterator[UptillClient]:
             yield client
         except ApiError as error:
             fail(in_options(str(error)), code=_exit_code(error))
-        except UnicodeEncodeError:  # Python keeps the bytes of such an argument
+        except UnicodeEncodeError:  # an argument that is not UTF-8 cannot be sent
             fail("an argument has bytes that are not UTF-8: write it in UTF-8", code=ExitCode.WRONG_USE)
 
 

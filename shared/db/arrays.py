@@ -20,39 +20,29 @@ _HEADER: Final = np.dtype([(name, ">i4") for name in ("dimensions", "has_nulls",
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01
 
 
-@dataclass(frozen=True, slots=True)
-class KeyArray:
+@dataclass(frozen=True)
+class _BinaryArray:
+    data: bytes
+
+
+class KeyArray(_BinaryArray):
     """A parameter of type integer[], in the binary format."""
 
-    data: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class IntArray:
+class IntArray(_BinaryArray):
     """A parameter of type bigint[], in the binary format."""
 
-    data: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class InstantArray:
+class InstantArray(_BinaryArray):
     """A parameter of type timestamptz[], in the binary format."""
 
-    data: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class RealArray:
+class RealArray(_BinaryArray):
     """A parameter of type real[], in the binary format."""
 
-    data: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class ByteArray:
+class ByteArray(_BinaryArray):
     """A parameter of type bytea[], in the binary format."""
-
-    data: bytes
 
 
 def key_array(keys: Iterable[int] | NDArray[np.int64]) -> KeyArray:
@@ -93,48 +83,20 @@ def _encode(oid: int, element: np.dtype[Any], values: NDArray[np.number[Any]]) -
     return np.array([(1, 0, oid, len(values), 1)], dtype=_HEADER).tobytes() + elements.tobytes()
 
 
-class _KeyArrayDumper(Dumper):
+class _BinaryArrayDumper(Dumper):
     format = Format.BINARY
-    oid = _INT4.array_oid
 
-    def dump(self, obj: KeyArray) -> bytes:
+    def dump(self, obj: _BinaryArray) -> bytes:
         return obj.data
 
 
-class _IntArrayDumper(Dumper):
-    format = Format.BINARY
-    oid = _INT8.array_oid
-
-    def dump(self, obj: IntArray) -> bytes:
-        return obj.data
-
-
-class _InstantArrayDumper(Dumper):
-    format = Format.BINARY
-    oid = _TIMESTAMPTZ.array_oid
-
-    def dump(self, obj: InstantArray) -> bytes:
-        return obj.data
-
-
-class _RealArrayDumper(Dumper):
-    format = Format.BINARY
-    oid = _FLOAT4.array_oid
-
-    def dump(self, obj: RealArray) -> bytes:
-        return obj.data
-
-
-class _ByteArrayDumper(Dumper):
-    format = Format.BINARY
-    oid = _BYTEA.array_oid
-
-    def dump(self, obj: ByteArray) -> bytes:
-        return obj.data
-
-
-psycopg.adapters.register_dumper(KeyArray, _KeyArrayDumper)
-psycopg.adapters.register_dumper(IntArray, _IntArrayDumper)
-psycopg.adapters.register_dumper(InstantArray, _InstantArrayDumper)
-psycopg.adapters.register_dumper(RealArray, _RealArrayDumper)
-psycopg.adapters.register_dumper(ByteArray, _ByteArrayDumper)
+for _kind, _element in (
+    (KeyArray, _INT4),
+    (IntArray, _INT8),
+    (InstantArray, _TIMESTAMPTZ),
+    (RealArray, _FLOAT4),
+    (ByteArray, _BYTEA),
+):
+    psycopg.adapters.register_dumper(
+        _kind, type(f"_{_kind.__name__}Dumper", (_BinaryArrayDumper,), {"oid": _element.array_oid})
+    )

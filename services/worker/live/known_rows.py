@@ -1,4 +1,4 @@
-"""What a worker knows of the rows of a batch before it writes: what it wrote itself, if nobody else can have, or what it reads."""
+"""What a worker knows of the rows of a batch before it writes: it remembers them, or reads them if others may have written."""
 
 from datetime import datetime
 from typing import Final, NamedTuple

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class KeptProcess:
-    """Runs `python -m ARGUMENTS`; `keep` as often as possible."""
+    """Runs `python -m ARGUMENTS`. Each call of `keep` starts it again if it has ended."""
 
     def __init__(self, *arguments: str, env: Mapping[str, str], log: Path) -> None:
         self._command = [sys.executable, "-m", *arguments]
