@@ -4,11 +4,9 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import httpx2
@@ -19,10 +17,11 @@ from services.local.settings_file import service_environment
 from services.sample import write_sample
 from shared.settings import Settings
 from shared.storage import Storage, make_storage
-from tests.chaos.soak.check import Records, check_soak
+from tests.chaos.soak.check import check_soak
 from tests.chaos.soak.ending import ask_to_end
 from tests.chaos.soak.faults import Tormentor
 from tests.chaos.soak.figures import check_figures
+from tests.chaos.soak.happenings import api_waits_s, count_happenings
 from tests.chaos.soak.journal import read_journal
 from tests.chaos.soak.leases import LeaseWatch
 from tests.chaos.soak.outcome import Outcome, logged
@@ -206,7 +205,7 @@ def _judge(
         breaches += check_soak(
             conn, _storage(stack), told=told, late=late, events=events, max_attempts=MAX_ATTEMPTS
         )
-        did = _did(conn, told, late, events) | {
+        did = count_happenings(conn, told, late, events) | {
             "batches of killed workers": len(watch.waits_s) + watch.waiting
         }
         did["leases that ran out"] = did["leases expired"] + len(watch.waits_s)
@@ -223,48 +222,10 @@ def _judge(
         dict(sorted(tormentor.ended_alone.items())),
         did,
         watch.waits_s,
-        _api_waits_s(tormentor, told),
+        api_waits_s(tormentor, told),
         rest_s,
         breaches,
     )
-
-
-def _did(
-    conn: psycopg.Connection, told: Records, late: Records, events: Mapping[str, Sequence[str]]
-) -> dict[str, int]:
-    states = conn.execute("select state, count(*) from report group by state order by state").fetchall()
-    facts = conn.execute("select count(*)::int from store_day").fetchone() or (0,)
-    rounds = conn.execute("select coalesce(sum(round), 0)::int from report_batch").fetchone() or (0,)
-    clients = Counter(
-        f"client {record['what']}" for record in chain(told, late) if record["what"] != "answer"
-    )
-    answers = Counter(f"HTTP {record['status']}" for record in told if record["what"] == "answer")
-    return {
-        **{f"reports {state}": count for state, count in states},
-        **dict(sorted(clients.items())),
-        **dict(sorted(answers.items())),
-        "days of facts": facts[0],
-        "leases expired": sum(map(int, events["leases_expired"])),
-        "messages published again": sum(map(int, events["republished"])),
-        "batches released after an outage": len(events["batch_released"]),
-        "batches read again for one data cut": rounds[0],
-        "reports that failed on the way": len(events["report_failed"]),
-        "batches that came too late": len(events["lease_lost"]),
-        "times that damaged parts were found": len(events["parts_lost"]),
-        "weeks sealed": len(events["week_sealed"]),
-        "weeks opened": len(events["week_opened"]),
-    }
-
-
-def _api_waits_s(tormentor: Tormentor, told: Records) -> list[float]:
-    """From each start of the API or of Postgres until a client got its next 202."""
-    answered = [record["at"] for record in told if record["what"] == "told"]
-    next_ones = [
-        (back, min((at for at in answered if at > back), default=None))
-        for name, back in tormentor.returns
-        if name in {"api", "postgres"}
-    ]
-    return [at - back for back, at in next_ones if at is not None]
 
 
 def _storage(stack: PrivateStack) -> Storage:
