@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-BODY_WINDOW_S = (
-    20.0  # a body is measured over this period, without the parts in which this service did not read
-)
+# A body is measured over this period, without the parts in which this service did not read.
+BODY_WINDOW_S = 20.0
 _PARTS = 10
 UNREAD_S = 30.0  # an answer is given up if nothing of it is read for this long
 
