@@ -1,7 +1,9 @@
 """A Postgres that is full or read-only is one that is away: 503 and no 202, claims given back, imports not to blame."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -102,7 +104,9 @@ def test_a_batch_in_hand_is_given_back_and_the_claim_does_not_count(
             mend(conn)
 
     monkeypatch.setattr(use_case, "render_part", strike)
-    monkeypatch.setattr("services.worker.release_lease.time.sleep", wait)
+    # Of this module only: other threads of the process sleep too.
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=wait)
+    monkeypatch.setattr("services.worker.release_lease.time", clock)
     assert not compute_batch(worker, report_id, 0)
     assert waits, "it waited until it could give the claim back"
     assert conn.execute("select state, attempt, burnt from report_batch").fetchone() == ("pending", 1, 0)
