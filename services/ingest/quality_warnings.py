@@ -1,15 +1,16 @@
 """Sentences for what the quality report says about single stores."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.parse.reasons import BROKEN_ROW_REASONS
 from shared.diagnostics.registry import DIAGNOSTICS, DataFinding, keep_largest
+from shared.texts import quoted
 
 # Of the hours that a file brings; those of several files are added up.
 HOURS_FIGURES = frozenset({"hours_rows", "seams_snapped", "overlapping_hours"})
-_SHOWN = 20  # stores of each kind; the quality report of the import lists more
+_SHOWN = 20  # stores of each kind, and columns; the quality report of the import lists more
 
 
 def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
@@ -17,6 +18,8 @@ def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
     yield from quality.get("notes", ())
     if quality.get("encoding") == "cp1252":
         yield READ_AS_CP1252
+    if unread := quality.get("columns_not_read"):
+        yield describe_unread(unread)
     if assumed := quality.get("assumed_utc"):
         yield f"timestamps without a time zone, read as UTC: {assumed:,}"
     for one in quality.get("left_out", ()):
@@ -36,6 +39,12 @@ def list_findings(reports: Iterable[Mapping[str, Any]]) -> list[str]:
         if one["severity"] != "notice" and one["name"] in DIAGNOSTICS
     ]
     return [one.sentence for one in keep_largest(findings)]
+
+
+def describe_unread(names: Sequence[str]) -> str:
+    """Return a sentence for the columns of a file that are not read."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"columns that are not read: {', '.join(map(quoted, names[:_SHOWN]))}{more}"
 
 
 def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any) -> Iterator[str]:

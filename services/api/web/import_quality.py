@@ -103,6 +103,8 @@ class QualityLines:
         yield from map(str, found.get("notes", ()))
         if found.get("encoding") == "cp1252":
             yield "the file is not UTF-8 and was read as Windows-1252: check names with accents"
+        if unread := found.get("columns_not_read"):
+            yield f"columns that are not read: {', '.join(map(str, unread))}"
         if assumed := found.get("assumed_utc"):
             yield f"{assumed:,} timestamps without a time zone were read as UTC"
         for one in found.get("left_out", ()):

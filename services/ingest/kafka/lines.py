@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from services.ingest.kafka.json_lines import JSON_HEADER, read_json_value
 from services.ingest.parse.encodings import is_utf8
 from services.ingest.parse.header import Layout, read_header
+from services.ingest.parse.other_columns import refuse_telling_columns
 
 ReadValue = Callable[[bytes], bytes | str]
 NO_VALUE = "message"
@@ -52,7 +53,9 @@ def no_lines(reason: str) -> Lines:
 def choose_format(name: str, columns: str) -> tuple[Layout, ReadValue]:
     """Return the layout of the lines and the reader of values. Raise `BadInputFile` for columns that are not those of polls."""
     if name == "csv":
-        return read_header(columns.encode()), read_csv_value
+        layout = read_header(columns.encode())
+        refuse_telling_columns(layout)
+        return layout, read_csv_value
     return read_header(JSON_HEADER), read_json_value
 
 

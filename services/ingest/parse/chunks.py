@@ -6,11 +6,20 @@ from dataclasses import dataclass, field, replace
 
 from services.ingest.parse.chunk import Checkpoint, Chunk
 from services.ingest.parse.file_signatures import SIGNATURE_BYTES, refuse_other_formats
-from services.ingest.parse.header import Layout, has_bom, read_header, read_separator_line, strip_bom
+from services.ingest.parse.header import (
+    Layout,
+    find_header_below,
+    has_bom,
+    read_header,
+    read_separator_line,
+    strip_bom,
+)
 from services.ingest.parse.line_ends import refuse_unclear_end
+from services.ingest.parse.other_columns import refuse_telling_columns
 from shared.errors import BadInputFile
 
 MAX_LINE_BYTES = 64 << 10
+_TITLE_LINES = 20  # above a table, at most
 
 
 @dataclass
@@ -84,10 +93,25 @@ def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
     if not text.strip():
         raise BadInputFile("empty_file", "the file is empty; nothing was loaded")
     refuse_unclear_end(text.removesuffix(b"\r"), lines)
-    layout = read_header(text, separator)
+    try:
+        layout = read_header(text, separator)
+    except BadInputFile as refusal:
+        raise _refuse_title(refusal, bytes(start[end + 1 :]), lines) from None
+    refuse_telling_columns(layout)
     if has_bom(start):
         layout = replace(layout, encoding="utf-8")
     return layout, start, end + 1, lines
+
+
+def _refuse_title(refusal: BadInputFile, below: bytes, line: int) -> BadInputFile:
+    """Return the refusal of a line that is not a header. If one of the next lines is, say so: titles stand above tables."""
+    index = find_header_below(below.split(b"\n", _TITLE_LINES)[:_TITLE_LINES])
+    if index is None:
+        return refusal
+    return BadInputFile(
+        "header",
+        f"line {line + index + 1:,} has the names of the columns, and must be the first line: remove what is above it",
+    )
 
 
 def _skip_to_checkpoint(

@@ -2,65 +2,18 @@
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
+from services.ingest.parse.column_names import DIRECTORY_SPELLINGS, LOOSE_SPELLINGS, SPELLINGS, fold_name
 from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
 from services.ingest.parse.kinds import IN_DIRECTORY, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
 from services.ingest.parse.label_columns import find_label_columns
 from shared.errors import BadInputFile
+from shared.store_ids import clean_store_id
 from shared.texts import UNSEEN
 
-# Accepted spellings, folded: case, spaces, underscores and hyphens are ignored.
-SPELLINGS = {
-    "storeid": "store_id",
-    "status": "status",
-    "timestamputc": "timestamp_utc",
-    "dayofweek": "day_of_week",
-    "day": "day_of_week",
-    "starttimelocal": "start_time_local",
-    "endtimelocal": "end_time_local",
-    "timezonestr": "timezone_str",
-    "timezone": "timezone_str",
-    "effectivefrom": "effective_from",
-    "date": "date",
-    "openedat": "opened_at",
-    "closedat": "closed_at",
-    "startsat": "starts_at",
-    "endsat": "ends_at",
-    "treatment": "treatment",
-    "reason": "reason",
-    "note": "note",
-    "name": "name",
-    "event": "event",
-    "until": "until",
-}
-# Spellings that count only where the header does not fit a kind without them: they may also name other things.
-LOOSE_SPELLINGS = {
-    "store": "store_id",
-    "timestamp": "timestamp_utc",
-    "observedat": "timestamp_utc",
-    "weekday": "day_of_week",
-    "dow": "day_of_week",
-    "starttime": "start_time_local",
-    "opentime": "start_time_local",
-    "openingtime": "start_time_local",
-    "opens": "start_time_local",
-    "open": "start_time_local",
-    "start": "start_time_local",
-    "endtime": "end_time_local",
-    "closetime": "end_time_local",
-    "closingtime": "end_time_local",
-    "closes": "end_time_local",
-    "close": "end_time_local",
-    "end": "end_time_local",
-    "tz": "timezone_str",
-    "timezonename": "timezone_str",
-    "storename": "name",
-    "displayname": "name",
-}
-# Beside a name, an id is the store's. Elsewhere it may be that of a row.
-DIRECTORY_SPELLINGS = {"id": "store_id"}
 _UTC_NAME = "timestamputc"
 # Pandas calls a column without a name so when it writes the file again.
 _NO_NAME = re.compile(r"\s*|Unnamed: \d+")
@@ -76,11 +29,12 @@ _FEWEST_COLUMNS = 2
 class Layout:
     """The kind of a table, the number of fields in a row, and the indexes of the columns that the kind needs.
 
-    The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Columns with
-    unknown names are ignored; those without a name must be empty, and their indexes are `unnamed`. `separator` stands
+    The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Those without a
+    name must be empty, and their indexes are `unnamed`. `separator` stands
     between fields. `encoding` is None if the header is ASCII and has no byte order mark. `is_utc`: the name of the
     timestamp's column says that times without a zone are UTC. `optional` has the place in `columns` and the name of each
-    optional column. Of a store directory, the last columns are the `labels` with these names.
+    optional column. Of a store directory, the last columns are the `labels` with these names. Columns with the names in
+    `unread` are ignored.
     """
 
     kind: Kind
@@ -92,6 +46,7 @@ class Layout:
     unnamed: tuple[int, ...] = ()
     optional: tuple[tuple[int, str], ...] = ()
     labels: tuple[str, ...] = ()
+    unread: tuple[str, ...] = field(default=(), compare=False)
 
     def reads_like(self, other: "Layout") -> bool:
         """Return whether the rows below both headers are read alike, but for the case of labels."""
@@ -105,8 +60,10 @@ def has_bom(start: bytes | bytearray) -> bool:
 
 
 def strip_bom(line: bytes) -> bytes:
-    """Return the text without its byte order mark."""
-    return line.removeprefix(_BOM)
+    """Return the text without its byte order mark. Programs that add one to what has it already write two."""
+    while line.startswith(_BOM):
+        line = line.removeprefix(_BOM)
+    return line
 
 
 def read_separator_line(line: bytes) -> str | None:
@@ -140,6 +97,15 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
     )
 
 
+def find_header_below(lines: Sequence[bytes]) -> int | None:
+    """Return the index of the first of these lines that is a header, or None."""
+    for index, line in enumerate(lines):
+        with suppress(BadInputFile):
+            read_header(line.removesuffix(b"\r"))
+            return index
+    return None
+
+
 def _list_hints(line: bytes) -> Iterator[str]:
     """Yield what probably has to be changed in an unknown header."""
     text = strip_bom(line).lstrip()
@@ -149,7 +115,7 @@ def _list_hints(line: bytes) -> Iterator[str]:
     for separator in SEPARATORS:
         names = set(
             _read_names(
-                [_fold_name(each) for each in _split_header(text, separator)], SPELLINGS | LOOSE_SPELLINGS
+                [fold_name(each) for each in _split_header(text, separator)], SPELLINGS | LOOSE_SPELLINGS
             )
         )
         for kind, required in REQUIRED_COLUMNS.items():
@@ -164,7 +130,7 @@ def _has_layout(line: bytes, separators: str) -> bool:
 
 def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | None:
     """Return the layout, or None if no kind of file has these columns."""
-    folded = [_fold_name(field) for field in fields]
+    folded = [fold_name(field) for field in fields]
     loose_names = _read_names(folded, SPELLINGS | LOOSE_SPELLINGS)
     # Columns of a second kind make a file ambiguous, however they are spelled.
     loose_kinds = _find_kinds(loose_names)
@@ -199,15 +165,17 @@ def _make_layout(
     required = len(REQUIRED_COLUMNS[kind])
     unnamed = tuple(index for index, field in enumerate(fields) if _NO_NAME.fullmatch(UNSEEN.sub("", field)))
     labels = find_label_columns(fields, names, {*columns, *unnamed}) if kind == "stores" else {}
+    taken = {*columns, *unnamed, *labels.values()}
     return Layout(
         kind,
         len(fields),
         (*columns, *labels.values()),
         separator,
-        is_utc=kind == "polls" and _fold_name(fields[columns[required - 1]]) == _UTC_NAME,
+        is_utc=kind == "polls" and fold_name(fields[columns[required - 1]]) == _UTC_NAME,
         unnamed=unnamed,
         optional=tuple(enumerate(optional, required)),
         labels=tuple(labels),
+        unread=tuple(clean_store_id(name) for index, name in enumerate(fields) if index not in taken),
     )
 
 
@@ -230,13 +198,9 @@ def _split_header(line: bytes, separator: str) -> list[str]:
     try:
         text = line.decode("utf-8") if is_utf8(line) else decode_cp1252(line)
         (fields,) = csv.reader([text.strip(" \r")], strict=True, delimiter=separator)
-    except csv.Error as error:
-        raise BadInputFile("header", f"the header cannot be read ({error}): {_quote_line(line)}") from None
+    except csv.Error:
+        return []  # its quotes do not fit this separator
     return fields
-
-
-def _fold_name(field: str) -> str:
-    return field.casefold().replace(" ", "").replace("_", "").replace("-", "")
 
 
 def _quote_line(line: bytes) -> str:

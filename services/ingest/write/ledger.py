@@ -101,9 +101,10 @@ class ImportLedger:
         self._chunk_end = self.checkpoint
         return True
 
-    def start_loading(self, kind: Kind) -> None:
-        """Record the kind, and that the import runs; also for one that was queued or interrupted."""
-        self.conn.execute(_SQL["start_import"], {"id": self.import_id, "kind": kind})
+    def start_loading(self, kind: Kind, unread: Sequence[str] = ()) -> None:
+        """Record the kind, the columns that are not read, and that the import runs; also for one that was interrupted."""
+        remark = Jsonb({"columns_not_read": list(unread)} if unread else {})
+        self.conn.execute(_SQL["start_import"], {"id": self.import_id, "kind": kind, "remark": remark})
         self.kind = kind
 
     def join_delivery(self, delivery_id: UUID | None) -> None:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from services.ingest.parse.encodings import READ_AS_CP1252
-from services.ingest.quality_warnings import HOURS_FIGURES
+from services.ingest.quality_warnings import HOURS_FIGURES, describe_unread
 from services.ingest.write.quality_sample import sample_polls
 from services.ingest.write.remarks import LISTS
 from shared.db.queries import queries
@@ -44,7 +44,7 @@ def read_quality(
 
     Hours and zones also have what `Remarks` saved before, if there is any: `notes` (texts), and `stores_unchanged` and
     `stores_shrunk` (numbers of stores), each with a list of the first stores. Any import has `look_alikes` and its list
-    if there are any, and `encoding` (`utf-8` or `cp1252`) unless its file is all ASCII.
+    if there are any, `encoding` (`utf-8` or `cp1252`) unless its file is all ASCII, and `columns_not_read` if it has such.
     """
     ((kind, ids, duplicates, corrections, assumed_utc),) = conn.execute(_SQL["subject"], {"id": import_id})
     report: dict[str, object] = {
@@ -113,6 +113,8 @@ def _gather_remarks(conn: psycopg.Connection, archive_id: UUID) -> dict[str, Any
             found.setdefault("notes", []).append(f"{source}: {note}")
         if quality.get("encoding") == "cp1252":
             found.setdefault("notes", []).append(f"{source}: {READ_AS_CP1252}")
+        if unread := quality.get("columns_not_read"):
+            found.setdefault("notes", []).append(f"{source}: {describe_unread(unread)}")
         listed = quality.get("diagnostics", ())
         findings += [DataFinding(one["name"], one["count"], one["examples"]) for one in listed]
         for name in HOURS_FIGURES & quality.keys():

@@ -1,0 +1,92 @@
+"""Columns that a kind of file does not have: named, or refused if they change what a row means."""
+
+import pytest
+
+from services.ingest.parse.chunks import read_layout
+from services.ingest.quality_warnings import describe_unread
+from shared.errors import BadInputFile
+
+HOURS = "store_id,day,open,close"
+SPECIAL = "store_id,date,open,close"
+POLLS = "store_id,status,timestamp_utc"
+
+
+def refuse(header: str) -> str:
+    with pytest.raises(BadInputFile) as refusal:
+        read_layout(iter([f"{header}\n".encode()]))
+    assert refusal.value.reason == "header"
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{HOURS},open2,close2",
+        f"{HOURS},open 2,close 2",
+        f"{HOURS},start_time_local_2,end_time_local_2",
+        f"{HOURS},open.1",
+        f"{SPECIAL},Open (2),Close (2)",
+    ],
+)
+def test_a_second_opening_in_a_row_is_not_lost(header: str) -> None:
+    assert "write each opening in a row of its own" in refuse(header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{POLLS},status.1",
+        f"{POLLS},status_duplicated_0",
+        f"{POLLS},status...4",
+        f"{POLLS},timestamp_utc_2",
+        f"{POLLS},store_id.1",
+        "store_id,timezone,timezone.1",
+    ],
+)
+def test_a_doubled_column_that_a_program_renamed(header: str) -> None:
+    assert "looks like a second" in refuse(header)
+
+
+@pytest.mark.parametrize("name", ["closed", "is_closed", "Is Open", "is_24_hours", "all_day"])
+def test_a_flag_beside_the_times_is_not_ignored(name: str) -> None:
+    assert "leave out the rows of closed days" in refuse(f"{HOURS},{name}")
+    assert "leave both times of a closed date empty" in refuse(f"{SPECIAL},{name}")
+
+
+@pytest.mark.parametrize("name", ["effective_to", "Valid From", "effective_date", "until"])
+def test_dates_that_limit_hours_are_not_ignored(name: str) -> None:
+    assert "effective_from" in refuse(f"{HOURS},{name}")
+    assert "a row for each date" in refuse(f"{SPECIAL},{name}")
+
+
+@pytest.mark.parametrize(
+    ("header", "unread"),
+    [
+        (f"id,{POLLS},Channel 2,status_code", ("id", "Channel 2", "status_code")),
+        (f"{POLLS},timestamp,closed", ("timestamp", "closed")),
+        (f",{HOURS},effective_from,note", ("note",)),
+        (f"{POLLS},,Unnamed: 4", ()),
+        ("store_id,name,region,open2", ()),
+    ],
+)
+def test_other_columns_are_named(header: str, unread: tuple[str, ...]) -> None:
+    assert read_layout(iter([f"{header}\n".encode()])).unread == unread
+
+
+def test_a_sentence_names_the_first_columns() -> None:
+    assert describe_unread(["a", "b"]) == "columns that are not read: 'a', 'b'"
+    assert describe_unread([str(number) for number in range(25)]).endswith("'19' and 5 more")
+
+
+@pytest.mark.parametrize("title", ["Export of Monday\n", "Report;;\n;;\n\n", "# a comment\n"])
+def test_a_title_above_the_table_is_told_from_the_header(title: str) -> None:
+    with pytest.raises(BadInputFile, match=f"line {title.count(chr(10)) + 1} has the names of the columns"):
+        read_layout(iter([f"{title}{POLLS}\r\na,active,2024-10-14T09:00:00Z\n".encode()]))
+
+
+def test_quoted_names_of_an_unknown_header_are_shown() -> None:
+    assert '"shop","status","timestamp"' in refuse('"shop","status","timestamp"')
+
+
+def test_two_byte_order_marks() -> None:
+    assert read_layout(iter([b"\xef\xbb\xbf" * 2 + POLLS.encode()])).kind == "polls"
