@@ -8,8 +8,8 @@ _EXAMPLE: Final = "online=active,offline=inactive"
 
 
 def fold_status(text: str) -> str:
-    """Return the word without surrounding spaces, in lower case, as statuses are compared."""
-    return text.strip(" ").lower()
+    """Return the word without surrounding spaces of any kind, in lower case, as statuses are compared."""
+    return text.strip().lower()
 
 
 def parse_status_words(text: str) -> dict[str, bool]:

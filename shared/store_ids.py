@@ -19,7 +19,8 @@ _OTHER_SPACE = re.compile(f"[{_SPACES}]")
 LONGEST_ODD_BYTES: Final = (
     32  # of a number or a word; only ids that end in `.0` or stand in `="…"` may be longer
 )
-# What spreadsheets and programs write in place of an id: floating-point numbers, and words for an empty value.
+# What spreadsheets and programs write in place of an id: floating-point numbers, dates, words for an empty value, and
+# U+FFFD in place of what could not be decoded.
 _ODD = re.compile(
     r"""(?=.{1,32}$)(?:
         [+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)e[+-]?[0-9]{1,4}
@@ -27,8 +28,9 @@ _ODD = re.compile(
         | null | \(null\) | <null> | [+-]?nan | none | <none> | undefined | \\n | \[object\ object\]
         | n/a | \#n/a | n\.a\. | <na>
         | \#(?:ref|value|div/0|num|null|spill|calc|error)! | \#name\? | \#{2,}
-        | [0-9]{1,3}(?:,[0-9]{3})+ | '[0-9]+
-    ) | ="[^"]*" | .*\.0""",
+        | [0-9]{1,3}(?:,[0-9]{3})+ | '[0-9]+ | \(blank\)
+        | [0-9]{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)
+    ) | ="[^"]*" | .*\.0 | .*\ufffd.*""",
     re.IGNORECASE | re.VERBOSE | re.ASCII | re.DOTALL,
 )
 
@@ -36,7 +38,7 @@ MARKED_AS_TEXT: Final = "='"  # how ids begin that a spreadsheet marked as text
 
 # Clients remove them from paths.
 PATH_DOTS: Final = frozenset({".", ".."})
-_ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", NULL, nan, None, #N/A)'
+_ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", 7-Sep, NULL, nan, None, #N/A)'
 ID_FAULTS: Final[Mapping[str, str]] = {
     "store_id": (
         f"the store id is empty, is . or .. (which no URL can contain), is longer than {MAX_STORE_ID_BYTES} bytes,"

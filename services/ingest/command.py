@@ -76,6 +76,8 @@ def ingest(
 
     Every row is counted as accepted, duplicate, corrected or rejected.
     """
+    if not all(path.strip() for path in paths):
+        raise typer.BadParameter("a path is empty: name a file or a folder (a folder that you are in is .)")
     if watch and not (len(paths) == 1 and is_collection(paths[0])):
         raise typer.BadParameter(
             "--watch takes one folder, one s3://bucket/prefix/ or one sftp://user@host/folder"

@@ -3,6 +3,7 @@
 import gzip
 import io
 import random
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -155,4 +156,25 @@ def test_what_is_left_out_of_an_archive_is_listed_with_the_reason() -> None:
         ("archive.zip/inner.zip", "it is an archive inside the archive"),
         ("archive.zip/read.me", "its name does not end in .csv, .tsv or .txt (or these with .gz)"),
         ("archive.zip/.hidden.csv", "it is hidden"),
+    ]
+
+
+def test_files_of_one_name_in_an_archive_are_refused_and_the_others_read() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("a.csv", "b.csv", "a.csv", "~$b.csv"):
+            archive.writestr(name, b"x")
+    source = InMemory(packed.getvalue())
+    members, left_out = list_members(source, buffer_archive(source.open_seekable()))
+    assert [(member.info.filename, member.is_doubled) for member in members] == [
+        ("a.csv", True),
+        ("b.csv", False),
+        ("a.csv", True),
+    ]
+    with pytest.raises(BadInputFile, match="several files of this name") as refusal:
+        next(members[0].read_blocks())
+    assert refusal.value.reason == "name"
+    assert [(one.name, one.reason) for one in left_out] == [
+        ("archive.zip/~$b.csv", "it is the lock file of a spreadsheet program")
     ]

@@ -150,3 +150,9 @@ def test_names_of_zones_are_not_read_as_offsets(value: str) -> None:
 )
 def test_utc_is_not_to_blame(value: str) -> None:
     assert "name of a zone" not in offers("timestamp", value)
+
+
+@pytest.mark.parametrize("word", ["NULL", "n/a", "NaN", "None"])
+def test_no_meaning_is_asked_for_an_empty_value(word: str) -> None:
+    assert not offers("status", word)
+    assert "--status 'busy=…'" in offers("status", "busy", word)

@@ -32,12 +32,13 @@ ODD = [
     *("NULL", "null", "Null", "(null)", "<NULL>", "nan", "NaN", "NAN", "-nan", "None", "none", "NONE", "<none>"),
     *("N/A", "n/a", "#N/A", "<NA>", "n.a.", "undefined", r"\N", "[object Object]"),
     *("1,234", "12,345,678", '="00123"', '="fca22568-98bf-449b-89ed-15a37ab475e1"', "'00124"),
+    *("(blank)", "7-Sep", "14-OCT", "1-jan", "caf\ufffd", "\ufffd"),
     *("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "########", "#SPILL!"),
 ]  # fmt: skip
 FINE = [
     *("7", "007", "8419537941919820732", "fca22568-98bf-449b-89ed-15a37ab475e1", "12.5", "10.0.0.1", "1.01"),
     *("E5", "8E", "8E5F", "3e", "store-17", "e-17", "1e", "NA", "Nulltown", "nans", "nonesuch", "Nan's", "#1", "#12"),
-    *("'s-Gravenhage", "=a", "#b4"),
+    *("'s-Gravenhage", "=a", "#b4", "7-Sept", "123-Oct", "A-Oct", "7-Sep-2", "Oct-14", "blank"),
     *("a b", "a/b c", "\u00e9", "\u6771\u4eac", "ns-0", "1-0", "100", "200.", "0", "+", "-", "n", "u", "store_0"),
 ]  # fmt: skip
 EDGES = [

@@ -84,7 +84,7 @@ class WriteSession:
 
     def _commit(self, messages: Sequence[Message], lines: Lines, claims: Mapping[Partition, Claim]) -> int:
         # The place is that of no source: the offsets are kept elsewhere.
-        chunk = Chunk(1, 0, 0, lines.data or b"\n")
+        chunk = Chunk(1, 0, 0, lines.data or b"\n", of_messages=True)
         parsed = self._parser.parse_chunk(chunk, self._clock.latest_valid_us())
         ends = find_ends(messages)
         with self._conn.transaction():

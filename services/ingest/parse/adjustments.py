@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.ingest.parse.dates import parse_date
 from services.ingest.parse.instants import parse_instant
-from services.ingest.parse.times_of_day import has_unclear_half, parse_closing, parse_opening
+from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
 from shared.clock import from_us
 
 TREATMENTS: Final = ("exclude", "as_up", "ignore")
@@ -35,8 +35,8 @@ def parse_special_hours(day: str, opens: str, closes: str) -> Fields | str:
     seconds = parse_opening(opens), parse_closing(closes)
     if None in seconds:
         return "time"
-    if has_unclear_half(opens, closes):
-        return "half_of_day"
+    if doubt := find_doubt(opens, closes):
+        return doubt
     return {"date": found, "opens": seconds[0], "closes": seconds[1]}
 
 

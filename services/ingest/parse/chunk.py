@@ -17,7 +17,8 @@ class Chunk:
     """Whole lines and their place in the source.
 
     `data` ends with a newline even where the source does not; of an overlong line it may hold only the start.
-    `end_line` and `prefix_sha256` describe the source up to `end_byte`.
+    `end_line` and `prefix_sha256` describe the source up to `end_byte`. The lines of a chunk `of_messages` come from several senders:
+    no record goes on in the next line.
     """
 
     first_line: int
@@ -26,6 +27,7 @@ class Chunk:
     data: bytes
     end_line: int = 0
     prefix_sha256: bytes = b""
+    of_messages: bool = False
 
     @property
     def checkpoint(self) -> Checkpoint:

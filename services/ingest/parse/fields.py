@@ -16,6 +16,13 @@ _FIELDS = {
     for separator in SEPARATORS
 }
 
+# A record of one or several lines, as far as RFC 4180 has them.
+_RECORDS = {
+    separator: re.compile(rb"%(field)s(?:%(border)s%(field)s)*+\r?\n" % {b"field": field, b"border": border})
+    for separator, border in ((each, re.escape(each).encode()) for each in SEPARATORS)
+    if (field := rb'(?:"(?:[^"]|"")*+"|[^"\r\n%s]*+)' % border)
+}
+
 
 def split_line(line: bytes, layout: Layout, encoding: Encoding | None = None) -> list[bytes] | str:
     """Return the fields, in UTF-8, of the columns that the layout needs, or the reason to reject the line."""
@@ -30,6 +37,19 @@ def split_line(line: bytes, layout: Layout, encoding: Encoding | None = None) ->
     if UNSEEN.search(text) and _has_unseen(fields, layout):
         return "control_character"
     return _find_fault(fields, layout, encoding) or [fields[column].encode() for column in layout.columns]
+
+
+def count_record_lines(data: bytes, place: int, layout: Layout) -> int:
+    """Return how many lines the record takes that begins at `place`: 1, unless a quoted field holds line breaks.
+
+    It is 1 too if the lines do not make a row of the table together: then a quote is missing or too much.
+    """
+    match = _RECORDS[layout.separator].match(data, place, place + MAX_LINE_BYTES)
+    if match is None:
+        return 1
+    text = match[0].decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+    fields = _split_quoted(text, layout.separator)
+    return match[0].count(b"\n") if fields and len(fields) == layout.width else 1
 
 
 def may_be_unnamed(field: str, column: int) -> bool:

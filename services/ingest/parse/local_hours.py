@@ -23,11 +23,17 @@ from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
-from services.ingest.parse.times_of_day import has_unclear_half, parse_closing, parse_opening
+from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
 from services.ingest.parse.zones import find_zone
 from shared.store_ids import guess_store_id
 
 _REMEMBERED = 4096
+# Below a table of another kind, a total has no valid values.
+_TAKE_ANY_WORDS: frozenset[Kind] = frozenset({"stores", "lifetimes"})
+_SUMMARY = re.compile(
+    r"(?:(?:grand|sub)[ -]?)?totals?(?: ?[:=].*)?|(?:average|count|records|rows|sum) ?[:=].*|\(?[0-9.,]+ (?:records?|rows?)\b.*",
+    re.IGNORECASE,
+)
 _ANY_SEPARATOR = re.compile(b"[%s]" % re.escape(SEPARATORS).encode())
 
 
@@ -46,8 +52,11 @@ def parse_local_hours(
     rows = split_rows(chunk, layout, encoding)
     faults: dict[int, str] = {}
     ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
-    if is_directory:
+    if layout.kind != "closures":
         faults |= {row: "every_store" for row, store_id in enumerate(ids) if store_id == EVERY_STORE}
+    if layout.kind in _TAKE_ANY_WORDS and not allow_odd_ids:
+        faults |= {row: "summary_row" for row, store_id in enumerate(ids) if _SUMMARY.fullmatch(store_id)}
+    if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
     staged: list[StagedRow] = []
@@ -79,8 +88,8 @@ def parse_hours(day: str, opens: str, closes: str, effective_from: str = "") -> 
     seconds = parse_opening(opens), parse_closing(closes)
     if None in seconds:
         return "time"
-    if has_unclear_half(opens, closes):
-        return "half_of_day"
+    if doubt := find_doubt(opens, closes):
+        return doubt
     start = parse_date(effective_from) if effective_from.strip(" ") else None
     if start is None and effective_from.strip(" "):
         return "effective_from"
@@ -114,8 +123,8 @@ def _hold_back(
 ) -> Iterator[StagedRow]:
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
-        # An odd id names no store, and neither does a header.
-        if reason in {"odd_id", "every_store", REPEATED_HEADER}:
+        # An odd id names no store, and neither does a header or a total.
+        if reason in {"odd_id", "every_store", "summary_row", REPEATED_HEADER}:
             continue
         line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None

@@ -20,6 +20,7 @@ _ZONE_NAME = re.compile(
     re.IGNORECASE,
 )
 _HEADER_WORD = "status"  # a header in the middle: files were joined
+_NOTHING = frozenset({"n/a", "na", "nan", "nil", "none", "null", "undefined"})  # the poll has no status
 _MEANINGS = {True: "active", False: "inactive", None: "…"}
 _ACTIVE = frozenset(
     [
@@ -85,7 +86,7 @@ def offer_fixes(rejects: Sequence[Reject], layout: Layout) -> list[str]:
 
 def _offer_words(values: Sequence[str]) -> str:
     words = [word for word, _ in Counter(map(fold_status, values)).most_common(_MOST_WORDS)]
-    mappable = [word for word in words if word and word != _HEADER_WORD and not {",", "="} & {*word}]
+    mappable = [word for word in words if _is_mappable(word)]
     if not mappable:
         return ""
     known = {word: word in _ACTIVE for word in mappable if word in _ACTIVE | _INACTIVE}
@@ -100,6 +101,10 @@ def _offer_words(values: Sequence[str]) -> str:
         f"The status is written as {found}: load the file with --status {shlex.quote(format_status_words(known))} if that"
         " is what the words mean (uploads: ?status=; always: UPTILL_STATUS_WORDS)."
     )
+
+
+def _is_mappable(word: str) -> bool:
+    return bool(word) and word not in {_HEADER_WORD, *_NOTHING} and not {",", "="} & {*word}
 
 
 def _offer_utc(values: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ FILE_REASONS = {
     "truncated": "the archive is cut off",
     "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with a method other than deflate, or other bytes follow the end of the gzip data; the message says which",
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
-    "name": "a file name in the archive is longer than 255 characters or 1 KB, or contains control characters",
+    "name": "a file name in the archive is longer than 255 characters or 1 KB, or contains control characters; or several files in it have this name",
     "members": "the upload has more than 1,000 files, counting those in archives",
     "changed_during_read": "the file changed while it was read",
     "reject_threshold": "more rows of a chunk were rejected than the limit allows",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import MAX_LINE_BYTES
 from services.ingest.parse.encodings import FileEncoding, is_utf8
-from services.ingest.parse.fields import find_encoding, split_line
+from services.ingest.parse.fields import count_record_lines, find_encoding, split_line
 from services.ingest.parse.header import Layout
 from services.ingest.parse.invisible_characters import has_invisible
 from services.ingest.parse.line_ends import refuse_unclear_end
@@ -170,12 +170,16 @@ def split_by_line(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = 
     rejects: list[Reject] = []
     place = 0
     blank = f'{layout.separator}"'.encode()
+    next_record = chunk.first_line
     if not chunk.data.isascii():
         encoding.name = encoding.name or find_encoding(texts, layout)
     for line, text in enumerate(texts, chunk.first_line):
         if text.strip(blank):  # spreadsheets save empty rows as `,,`
             refuse_unclear_end(text, line)
-            fields = split_line(text, layout, encoding.name)
+            # Lines within a quoted field are no rows, whatever they look like.
+            fields = split_line(text, layout, encoding.name) if line >= next_record else "quoting"
+            if fields == "quoting" and line >= next_record and not chunk.of_messages:
+                next_record = line + count_record_lines(chunk.data, place, layout)
             if isinstance(fields, str):
                 rejects.append(Reject(line, chunk.first_byte + place, fields, text[:RAW_BYTES]))
             else:

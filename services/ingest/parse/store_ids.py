@@ -32,6 +32,7 @@ def _mark(characters: bytes) -> NDArray[np.bool_]:
 
 # The characters that an odd word may start and end with.
 _OPENS_WORD, _ENDS_WORD = _mark(b"n(<+-u\\[#"), _mark(b"l)>n]a.d!?#e")
+_ENDS_MONTH = _mark(b"nbrylgptvc")  # 7-Sep
 _TEXT_MARKS = MARKED_AS_TEXT.encode()
 # An id that ends in at least this many digits is not odd: exponents, and zeros after a point, are shorter.
 _DIGITS = b"00000000"
@@ -112,6 +113,7 @@ def _find_suspects(text: bytes, ends: Ints, lengths: Ints, first: Bytes, last: B
     ends_in_digit = last - np.uint8(ord("0")) < _TEN
     words = np.flatnonzero(~ends_in_digit)
     yield words[_OPENS_WORD[first[words]] & _ENDS_WORD[last[words]]]
+    yield words[(first[words] - np.uint8(ord("0")) < _TEN) & _ENDS_MONTH[last[words]]]
     numbers = ends_in_digit & (first - np.uint8(ord("+")) <= _PLUS_TO_NINE)
     if numbers.all():
         yield np.flatnonzero(~_end_in_digits(text, ends, lengths))

@@ -4,6 +4,8 @@ import re
 
 _TIME = re.compile(r"(\d\d?):([0-5]\d)(?::([0-5]\d)(?:\.0+)?)?(?: ?([ap])m)?", re.ASCII | re.IGNORECASE)
 _DOTTED = re.compile(r"(\d\d?)\.([0-5]\d)", re.ASCII)
+# Quarters, halves and thirds of an hour. As minutes they are rare.
+_FRACTIONS = frozenset({"17", "25", "33", "50"})
 _NOON_H, _DAY_H, DAY_S = 12, 24, 86_400
 # Longer openings across midnight are rare, and what 9:00 to 5:00 makes.
 LONG_OPENING_S = 16 * 3600
@@ -21,13 +23,19 @@ def parse_closing(text: str) -> int | None:
     return 0 if second == DAY_S else second
 
 
-def has_unclear_half(opens: str, closes: str) -> bool:
-    """Return whether one of two valid times has AM or PM, and the other has neither though its hour may mean both."""
+def find_doubt(opens: str, closes: str) -> str | None:
+    """Return why two valid times are unclear together, as a reason to reject their row, or None.
+
+    `half_of_day`: one has AM or PM, and the other has neither though its hour may mean both. `decimal_hours`: one may be
+    hours with a fraction, as 9.50 is half past nine to a spreadsheet.
+    """
     halves = [text.strip(" ").lower().endswith("m") for text in (opens, closes)]
-    if halves[0] == halves[1]:
-        return False
-    plain = closes if halves[0] else opens
-    return 1 <= int(plain.strip(" ").partition(":")[0].partition(".")[0]) <= _NOON_H
+    if halves[0] != halves[1]:
+        plain = closes if halves[0] else opens
+        if 1 <= int(plain.strip(" ").partition(":")[0].partition(".")[0]) <= _NOON_H:
+            return "half_of_day"
+    dotted = [_DOTTED.fullmatch(text.strip(" ")) for text in (opens, closes)]
+    return "decimal_hours" if any(match and match[2] in _FRACTIONS for match in dotted) else None
 
 
 def describe_long_openings(openings: int, example: str) -> str:

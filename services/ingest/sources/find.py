@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from services.ingest.sources.files import FileSource, StandardInput
-from services.ingest.sources.left_out import LeftOut
+from services.ingest.sources.left_out import LOCK_FILE, LeftOut, is_lock_file
 from services.ingest.sources.object_store import find_object, list_objects
 from services.ingest.sources.objects import SCHEME
 from services.ingest.sources.resolve import Stored, StoredObject
@@ -114,11 +114,13 @@ def list_left_out(path: str, settings: Settings | None = None) -> Sequence[LeftO
 
 
 def _find_fault(name: str) -> str:
+    if is_lock_file(name):
+        return LOCK_FILE
     return _HIDDEN if name.startswith(".") else _OTHER_NAME
 
 
 def _is_wanted(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".") and not is_lock_file(name)
 
 
 def _find_file(path: str, settings: Settings | None) -> SftpSource:

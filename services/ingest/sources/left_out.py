@@ -8,6 +8,7 @@ TABLES = (".csv", ".tsv", ".txt")  # also with .gz
 _ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 _SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 _SHOWN = 5
+LOCK_FILE = "it is the lock file of a spreadsheet program"
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,16 @@ class LeftOut:
     reason: str
 
 
+def is_lock_file(name: str) -> bool:
+    """Return whether a spreadsheet program made the file beside one that it has open."""
+    return name.startswith("~$")
+
+
 def find_member_fault(name: str) -> str | None:
     """Return why a member of an archive is not read, or None if it is."""
     path = PurePosixPath(name)
+    if is_lock_file(path.name):
+        return LOCK_FILE
     if path.name.startswith(".") or "__MACOSX" in path.parts:
         return "it is hidden"
     if name.lower().removesuffix(".gz").endswith(TABLES):

@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,10 +38,11 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, Va
 
 @dataclass(frozen=True)
 class ZipMember:
-    """One file in a zip archive."""
+    """One file in a zip archive. `is_doubled`: another one has the same name, so that one of the two is out of date."""
 
     archive: SeekableSource
     info: zipfile.ZipInfo
+    is_doubled: bool = False
     is_rereadable: bool = True
 
     @property
@@ -73,6 +75,12 @@ class ZipMember:
     def _refuse_unreadable(self) -> None:
         if fault := find_name_fault(self.info.filename):
             raise BadInputFile("name", fault)
+        if self.is_doubled:
+            raise BadInputFile(
+                "name",
+                "the archive has several files of this name, so it is unclear which one is meant; pack it again with only the"
+                " right one",
+            )
         method = self.info.compress_type
         if self.info.flag_bits & _ENCRYPTED or method == _AES:
             kind = " with AES" if method == _AES else ""
@@ -110,7 +118,12 @@ def list_members(archive: SeekableSource, file: BinaryIO) -> tuple[list[ZipMembe
     left_out = [
         LeftOut(f"{archive.name}/{info.filename}", reason) for info, reason in reasons.items() if reason
     ]
-    found = [ZipMember(archive, info) for info, reason in reasons.items() if not reason]
+    names = Counter(info.filename for info in reasons)
+    found = [
+        ZipMember(archive, info, is_doubled=names[info.filename] > 1)
+        for info, reason in reasons.items()
+        if not reason
+    ]
     if not found:
         raise BadInputFile("io", f"the archive has no .csv file{describe_left_out(left_out)}")
     return found, left_out

@@ -134,6 +134,7 @@ class LocalHoursWriter:
         if self._kind in UNITED_KINDS:
             remarks.add_long_openings(ids)
             remarks.add_equal_times(ids)
+        remarks.add_contradictions(ids)
         if self._kind in _TABLES:
             remarks.add_unknown_stores(ids)
         store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]

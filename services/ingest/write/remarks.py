@@ -31,6 +31,7 @@ LISTS = {
     "look_alikes": LISTED_PAIRS,
 }
 _HOUR_S = 3600
+_LAST_COUNTS = frozenset({"timezones", "lifetimes", "closures"})
 
 
 class Remarks:
@@ -92,6 +93,23 @@ class Remarks:
         values = {"ids": list(ids), "any_store": self._kind == "special_hours"}
         for import_id, openings, store_id, line in self._conn.execute(_SQL["equal_times"], values):
             self.add_note(import_id, describe_equal_times(openings, f"line {line:,} of store {store_id}"))
+
+    def add_contradictions(self, ids: Sequence[UUID]) -> None:
+        """Add the stores whose rows in one file differ: the last row counts."""
+        if self._kind not in _LAST_COUNTS:
+            return
+        values = {"ids": list(ids), "by_start": self._kind == "closures"}
+        for import_id, stores, store_id, *lines in self._conn.execute(_SQL["contradicting_rows"], values):
+            what = (
+                "1 store has rows that contradict"
+                if stores == 1
+                else f"{stores:,} stores have rows that contradict"
+            )
+            first, last = (f"{line:,}" for line in lines)
+            self.add_note(
+                import_id,
+                f"{what} each other, such as {store_id!r} (lines {first} and {last}): the last one counts; keep the right one",
+            )
 
     def add_unknown_stores(self, ids: Sequence[UUID]) -> None:
         """Add the stores that nothing else has named before: their ids may be mistyped."""

@@ -79,7 +79,7 @@ where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.deliv
     and start.seq >= (select forgotten_seq from ledger_head)
     and not exists (
         select from import_reject
-        where import_id = loaded.id and reason in ('future', 'timezone', 'tz_missing', 'odd_id', 'unknown_reason', 'until_order'))
+        where import_id = loaded.id and reason in ('future', 'timezone', 'tz_missing', 'odd_id', 'summary_row', 'unknown_reason', 'until_order'))
     and not exists (
         select from import other
         where other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
@@ -431,6 +431,20 @@ from (
     group by import_id, store_id
     having bool_or(is_equal) and (bool_or(not is_equal) or %(any_store)s)
 ) store_with_both
+group by import_id
+
+-- name: contradicting_rows
+-- Stores with rows of different values in one file, and the first one with its first and last line. Closures are compared if
+-- they begin at the same instant (`by_start`).
+select import_id, count(*), (array_agg(store_id order by line))[1], min(line), (array_agg(last_line order by line))[1]
+from (
+    select import_id, store_id, min(line) as line, max(line) as last_line
+    from import_staged where import_id = any(%(ids)s) and reason is null
+    group by import_id, store_id, case when %(by_start)s then begins end
+    having count(*) > 1 and (min(timezone) <> max(timezone) or min(details::text) <> max(details::text)
+        or min(coalesce(begins, '-infinity')) <> max(coalesce(begins, '-infinity'))
+        or min(coalesce(ends, 'infinity')) <> max(coalesce(ends, 'infinity')))
+) doubled
 group by import_id
 
 -- name: unknown_stores

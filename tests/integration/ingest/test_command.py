@@ -61,6 +61,23 @@ def test_an_empty_folder_and_no_argument(database_url: str, tmp_path: Path) -> N
     assert run_ingest(database_url).returncode == 2
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--watch"]])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_path_is_not_the_current_folder(database_url: str, empty: str, options: list[str]) -> None:
+    done = run_ingest(database_url, *options, empty)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"a path is empty" in done.stderr
+
+
+def test_the_lock_file_of_a_spreadsheet_program_is_left_out(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "polls.csv").write_text(POLLS_HEADER)
+    (tmp_path / "~$polls.csv").write_bytes(b"\x05user")
+    done = run_ingest(database_url, str(tmp_path))
+    assert done.returncode == 0
+    assert b"left out:" in done.stderr
+    assert b"the lock file of a spreadsheet program" in done.stderr
+
+
 def test_an_unreachable_database(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "polls.csv").write_text(POLLS_HEADER)
     done = run_ingest(psycopg.conninfo.make_conninfo(database_url, port=1), str(tmp_path))

@@ -54,10 +54,29 @@ def test_half_a_clock_of_twelve_hours_is_rejected(deliver: Deliver, database_url
     assert [days(database_url, store) for store in ("late", "midnight", "alike", "end")] == [[0]] * 4
 
 
+def test_hours_with_a_fraction_are_not_read_as_minutes(deliver: Deliver, database_url: str) -> None:
+    deliver(
+        {
+            "hours.csv": table(
+                "half,0,9.00,17.50",
+                "quarter,0,9.25,17.00",
+                "third,0,9:00,17.33",
+                "dotted,0,9.30,23.59",
+                "colon,0,9:50,17:25",
+                *week("more", 0, 1, 2),
+            )
+        }
+    )
+    assert [days(database_url, store) for store in ("half", "quarter", "third")] == [[]] * 3
+    assert [days(database_url, store) for store in ("dotted", "colon")] == [[0]] * 2
+
+
 def test_special_hours_follow_the_same_rule(load_file: LoadFile) -> None:
     rows = ["a,2024-12-25,9:00 AM,5:00", *(f"b,2024-12-{day},9:00,17:00" for day in range(10, 15))]
     header = "store_id,date,start_time_local,end_time_local"
     assert load_file(table(*rows, header=header).encode()).rejects == [(2, "half_of_day")]
+    rows[0] = "a,2024-12-25,9:00,17.50"
+    assert load_file(table(*rows, header=header).encode()).rejects == [(2, "decimal_hours")]
 
 
 def test_a_long_opening_across_midnight_is_doubted(deliver: Deliver) -> None:
@@ -134,6 +153,61 @@ def test_a_closure_of_every_store_names_no_store(deliver: Deliver) -> None:
     header = "store_id,starts_at,ends_at,treatment,reason,note"
     row = "*,2024-10-14T09:00Z,2024-10-14T10:00Z,exclude,other,"
     assert deliver({"closures.csv": table(row, header=header)})[1] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("store_id,day_of_week,start_time_local,end_time_local", "0,09:00,17:00"),
+        (ZONES, "UTC"),
+        ("store_id,date,start_time_local,end_time_local", "2024-12-25,,"),
+        ("store_id,opened_at,closed_at", "2024-05-01T00:00:00Z,"),
+        ("store_id,name", "Shop"),
+    ],
+)
+def test_a_star_is_not_a_store(load_file: LoadFile, header: str, row: str) -> None:
+    rows = [f"*,{row}", *(f"{store},{row}" for store in "abc")]
+    assert load_file(table(*rows, header=header).encode()).rejects == [(2, "every_store")]
+
+
+def test_totals_below_a_table_are_not_stores(load_file: LoadFile) -> None:
+    totals = ("Total,4", "TOTAL: 4,", "Grand total,", "(4 rows),", "Rows: 4,")
+    text = table(*(f"{store},Shop" for store in "abcdef"), *totals, "Total Wine,Shop", header="store_id,name")
+    found = load_file(text.encode())
+    assert found.rejects == [(line, "summary_row") for line in range(8, 13)]
+    assert "keeps" not in found.told
+    again = load_file(text.encode(), allow_odd_ids=True)
+    assert (again.row["rows_read"], again.rejects) == (12, [])
+    rows = [*(f"{store},," for store in "abcdef"), "Total: 6,,"]
+    assert load_file(table(*rows, header="store_id,opened_at,closed_at").encode()).rejects == [
+        (8, "summary_row")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "one", "other"),
+    [
+        (ZONES, "Europe/Paris", "Europe/Berlin"),
+        ("store_id,opened_at,closed_at", "2024-05-01T00:00:00Z,", ","),
+        (
+            "store_id,starts_at,ends_at,treatment,reason,note",
+            "2024-05-01T00:00:00Z,,exclude,,",
+            "2024-05-01T00:00:00Z,,as_up,,",
+        ),
+    ],
+)
+def test_rows_that_contradict_each_other_are_named(
+    deliver: Deliver, header: str, one: str, other: str
+) -> None:
+    _, warnings = deliver({"a.csv": table(f"a,{one}", f"b,{one}", f"b,{one}", f"a,{other}", header=header)})
+    (found,) = [warning for warning in warnings if "contradict each other" in warning]
+    assert "1 store has rows that contradict each other, such as 'a' (lines 2 and 5)" in found
+
+
+def test_closures_with_other_starts_do_not_contradict(deliver: Deliver) -> None:
+    rows = ["a,2024-05-01T00:00:00Z,,exclude,,", "a,2024-06-01T00:00:00Z,,as_up,,"]
+    _, warnings = deliver({"a.csv": table(*rows, header="store_id,starts_at,ends_at,treatment,reason,note")})
+    assert not any("contradict each other" in warning for warning in warnings)
 
 
 def test_the_separator_line_and_the_header_must_agree(load_file: LoadFile) -> None:
