@@ -84,12 +84,17 @@ def _make_message(item: Mapping[str, Any]) -> str:
             given = f", not {item['input']}" if isinstance(item.get("input"), str) else given
             message = f"must be {words} {context[limit]}{given}"
         case _ if kind in _LENGTHS:
-            words, limit, what = _LENGTHS[kind]
+            words, limit, what = _LENGTHS[f"string_{kind}" if _is_text(item) else kind]
             if words == "at least" and context[limit] == 1:
                 return "must not be empty"
             has = f", not {len(item['input']):,}" if isinstance(item.get("input"), Sized) else ""
             message = f"must have {words} {context[limit]:,} {what}{has}"
     return message
+
+
+def _is_text(item: Mapping[str, Any]) -> bool:
+    """Return whether a length is that of a text, which pydantic measures like a list behind a validator of one's own."""
+    return isinstance(item.get("input"), str) and not item["type"].startswith("string_")
 
 
 def _show_value(value: object) -> str:

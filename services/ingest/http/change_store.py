@@ -12,10 +12,12 @@ from services.ingest.write.counts import RowCounts
 from services.ingest.write.store_keys import add_stores
 from shared.db.queries import queries
 from shared.diagnostics.find import warn_of_store
-from shared.errors import StoreNotFound
+from shared.errors import InvalidRequest, StoreNotFound
+from shared.row_reasons import ROW_REASONS
 from shared.texts import quoted
 
 _SQL = queries("live")
+_EVERY_STORE = "*"
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,10 @@ def change_store(
 ) -> StoreChange:
     """Make one change. `write_change` gets the store's key, and returns the counts.
 
-    Raise `DatabaseUnavailable`, and `StoreNotFound` for an unknown store unless it may be created.
+    Raise `InvalidRequest`, `DatabaseUnavailable`, and `StoreNotFound` for an unknown store unless it may be created.
     """
+    if options.create and store_id == _EVERY_STORE:
+        raise InvalidRequest(f"{quoted(store_id)}: {ROW_REASONS['every_store']}", field="path.store_id")
     warnings: list[str] = []
 
     def write(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:

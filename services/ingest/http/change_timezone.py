@@ -11,6 +11,7 @@ from services.ingest.write.counts import RowCounts
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.row_reasons import ROW_REASONS
+from shared.texts import quoted
 
 _SQL = queries("live")
 
@@ -24,7 +25,7 @@ def replace_timezone(
     """Set the time zone. Raise as `change_store` does."""
     zone = find_zone(timezone)
     if isinstance(zone, str):
-        raise InvalidRequest(ROW_REASONS[zone], field="body.timezone")
+        raise InvalidRequest(f"{quoted(timezone)}: {ROW_REASONS[zone]}", field="body.timezone")
     name = zone.name
 
     def write_timezone(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:

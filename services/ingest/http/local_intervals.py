@@ -15,6 +15,7 @@ from services.ingest.parse.times_of_day import (
 )
 from shared.errors import InvalidRequest
 from shared.row_reasons import ROW_REASONS
+from shared.texts import quoted
 
 _SHOWN = 60
 _OTHER_DAY = "must be 0 (Monday) to 6 (Sunday), or an English name such as Monday"
@@ -39,7 +40,8 @@ def parse_interval(index: int, interval: LocalInterval) -> tuple[int, int, int]:
         field += ".day_of_week"
         raise InvalidRequest(f"{field} {_OTHER_DAY}, not {interval.day_of_week[:_SHOWN]}", field=field)
     if isinstance(fields, str):
-        raise InvalidRequest(f"{field}: {ROW_REASONS[fields]}", field=field)
+        times = f"{quoted(interval.opens)} to {quoted(interval.closes)}"
+        raise InvalidRequest(f"{field}, {times}: {ROW_REASONS[fields]}", field=field)
     # The body numbers the days from 0.
     number = day.number if day.named is None else day.named
     return number or 0, fields["opens"], fields["closes"]
@@ -76,5 +78,5 @@ def parse_start(effective_from: str | None) -> date | None:
         return None
     start = parse_date(effective_from)
     if start is None:
-        raise InvalidRequest(ROW_REASONS["date"], field="query.effective_from")
+        raise InvalidRequest(f"{quoted(effective_from)}: {ROW_REASONS['date']}", field="query.effective_from")
     return start

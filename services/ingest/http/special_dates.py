@@ -6,8 +6,10 @@ from datetime import date
 
 from services.ingest.parse.adjustments import parse_special_hours
 from services.ingest.parse.dates import parse_date
+from services.ingest.parse.times_of_day import describe_equal_times, parse_closing, parse_opening
 from shared.errors import InvalidRequest
 from shared.row_reasons import ROW_REASONS
+from shared.texts import quoted
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ def parse_special_dates(dates: Sequence[LocalDate]) -> Mapping[date, list[int]]:
     for index, given in enumerate(dates):
         day = parse_date(given.day)
         if day is None:
-            raise InvalidRequest(ROW_REASONS["date"], field=f"dates.{index}.date")
+            raise InvalidRequest(f"{quoted(given.day)}: {ROW_REASONS['date']}", field=f"dates.{index}.date")
         if day in found:
             raise InvalidRequest(
                 f"the date {day} is given twice: put all its intervals into one entry",
@@ -35,7 +37,21 @@ def parse_special_dates(dates: Sequence[LocalDate]) -> Mapping[date, list[int]]:
             fields = parse_special_hours(given.day, opens, closes)
             if isinstance(fields, str) or "opens" not in fields:
                 reason = fields if isinstance(fields, str) else "time"
-                raise InvalidRequest(ROW_REASONS[reason], field=f"dates.{index}.intervals.{place}")
+                raise InvalidRequest(
+                    f"{quoted(opens)} to {quoted(closes)}: {ROW_REASONS[reason]}",
+                    field=f"dates.{index}.intervals.{place}",
+                )
             intervals.add((fields["opens"], fields["closes"]))
         found[day] = [second for interval in sorted(intervals) for second in interval]
     return found
+
+
+def warn_of_dates(dates: Sequence[LocalDate]) -> list[str]:
+    """Return what files with these dates would be warned of: openings that end when they begin."""
+    equal = [
+        f"{opens} to {closes} on {given.day}"
+        for given in dates
+        for opens, closes in given.intervals
+        if parse_opening(opens) == parse_closing(closes) and "24:00" not in closes
+    ]
+    return [describe_equal_times(len(equal), equal[0])] if equal else []

@@ -138,3 +138,34 @@ def test_an_invalid_change_changes_nothing(
     assert field in {refused.get("field"), *(found["field"] for found in refused.get("errors", []))}
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select seq from ledger_head").fetchone() == (0,)
+
+
+def test_answers_name_the_value_and_doubt_equal_times(service: TestClient) -> None:
+    """As files do."""
+    equal = {"start_time_local": "0:00", "end_time_local": "0:00"}
+    around = {"start_time_local": "0:00", "end_time_local": "24:00"}
+    given = {
+        "dates": [{"date": "2024-12-24", "intervals": [equal]}, {"date": "2024-12-25", "intervals": [around]}]
+    }
+    (warning,) = service.put(PATH, params={"create": True}, json=given).json()["warnings"]
+    assert "1 opening has the same time twice" in warning
+    assert "0:00 to 0:00 on 2024-12-24" in warning
+    bad = [
+        ({"date": "24.12.2024"}, "'24.12.2024': the date"),
+        (
+            {"date": "2024-12-24", "intervals": [{**equal, "end_time_local": "noon"}]},
+            "'0:00' to 'noon': the time",
+        ),
+        (
+            {"date": "2024-12-24", "intervals": [{**equal, "end_time_local": "17.50"}]},
+            "'17.50': a time such as",
+        ),
+    ]
+    for one, told in bad:
+        assert told in problem(service.put(PATH, json={"dates": [one]}), 422, "invalid_request")["detail"]
+
+
+def test_no_call_adds_a_store_for_every_store(service: TestClient) -> None:
+    path = "/v1/stores/*/special-hours"
+    answer = service.put(path, params={"create": True}, json={"dates": [CHRISTMAS]})
+    assert "* stands for every store" in problem(answer, 422, "invalid_request")["detail"]

@@ -13,7 +13,7 @@ from services.ingest.http.bodies import describe_body, media_type, read_bytes, r
 from services.ingest.http.context import Context
 from services.ingest.http.dry_run import DryRun, body_answer
 from services.ingest.http.schemas_calendars import CalendarBody, CalendarChange, CalendarList, CalendarSummary
-from services.ingest.http.special_dates import parse_special_dates
+from services.ingest.http.special_dates import parse_special_dates, warn_of_dates
 from services.ingest.parse.ical_dates import parse_icalendar
 from shared.db.connect import borrowed_async
 from shared.errors import CalendarNotFound, InvalidRequest, UnsupportedMediaType
@@ -120,7 +120,9 @@ async def _read_change(request: Request, label: list[str] | None) -> Callable[[]
                 )
             body = await read_json(request, _CHANGE, limit_bytes=_MAX_BODY_BYTES)
             dates = [one.to_date() for one in body.dates]
-            return lambda: calendars.NewCalendar(body.labels, parse_special_dates(dates))
+            return lambda: calendars.NewCalendar(
+                body.labels, parse_special_dates(dates), warn_of_dates(dates)
+            )
         case "text/calendar":
             try:
                 labels = parse_labels(label or (), separator=":")
