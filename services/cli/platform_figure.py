@@ -50,6 +50,8 @@ def read_figure(
     )
     if given.get("date"):
         return replace(timed, day=_require_year(_parse_day(given["date"], date_format)))
+    if "date" in given and not (given.get("from") or given.get("to")):
+        raise ValueError("the date is empty: write it as 2024-10-14, or remove the row if it is a total")
     begin, end = (_require_year(_parse_time(given.get(name, ""), date_format)) for name in ("from", "to"))
     if (begin.tzinfo is None) != (end.tzinfo is None):
         raise ValueError("only one of from and to has an offset from UTC: give both one, or neither")

@@ -61,6 +61,22 @@ def read_platform_file(
     return rows, faults
 
 
+def find_repeated(rows: Sequence[PlatformRow]) -> str | None:
+    """Return a sentence if a store and time are there several times, with the first one's lines; else None."""
+    lines: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        lines.setdefault((row.figure.store_id, row.time), []).append(row.line)
+    repeated = {key: found for key, found in lines.items() if len(found) > 1}
+    if not repeated:
+        return None
+    (store_id, time), (first, second, *_) = next(iter(repeated.items()))
+    return (
+        f"{len(repeated):,} {'figure is' if len(repeated) == 1 else 'figures are'} there more than once, such as store"
+        f" {store_id}, {time} (lines {first:,} and {second:,}): each row is compared alone, so add them up first if they are"
+        " parts of one downtime"
+    )
+
+
 def parse_columns(text: str | None) -> Mapping[str, str]:
     """Parse `store=Outlet,date=Day`. Raise `InvalidRequest`."""
     found: dict[str, str] = {}
@@ -141,6 +157,10 @@ def _find_columns(header: Sequence[str], columns: Mapping[str, str]) -> dict[str
                 f"the file has no column {quoted(columns[field])}: it has {', '.join(map(quoted, header))}"
             )
     values = [name for name in VALUES if name in places]
+    if len(values) > 1:
+        raise InvalidRequest(
+            f"the file has the columns {' and '.join(values)}, and each figure is one number: rename all but one of them"
+        )
     has_time = "date" in places or {"from", "to"} <= places.keys()
     if "store" not in places or not has_time or len(values) != 1:
         raise InvalidRequest(

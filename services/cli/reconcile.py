@@ -12,7 +12,7 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, note, print_json, print_warning
 from services.cli.parameters import Policy, PolicyName
-from services.cli.platform_file import FIELDS, PlatformRow, parse_columns, read_platform_file
+from services.cli.platform_file import FIELDS, PlatformRow, find_repeated, parse_columns, read_platform_file
 from services.cli.tables import print_table
 from shared.errors import InvalidRequest
 from shared.exit_codes import ExitCode
@@ -80,6 +80,8 @@ def reconcile(
     with api_client() as client:
         figures = [row.figure for row in rows]
         found = list(zip(rows, client.reconcile(figures, policy=policy.value, within_s=within), strict=True))
+    if repeated := find_repeated(rows):
+        print_warning(repeated)
     for fault in faults[:_SHOWN_FAULTS]:
         print_warning(fault)
     if len(faults) > _SHOWN_FAULTS:

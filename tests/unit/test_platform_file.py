@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.platform_file import PlatformRow, parse_columns, read_platform_file
+from services.cli.platform_file import PlatformRow, find_repeated, parse_columns, read_platform_file
 from shared.errors import InvalidRequest
 
 
@@ -147,3 +147,20 @@ def test_a_file_without_the_needed_columns(
     with pytest.raises(InvalidRequest) as refusal:
         read(tmp_path, f"{header}\n", columns)
     assert told in str(refusal.value)
+
+
+def test_figures_that_are_there_twice_are_named(tmp_path: Path) -> None:
+    header = "store,date,down_minutes"
+    rows, _ = read(tmp_path, f"{header}\na,2024-10-10,9\nb,2024-10-10,9\na,2024-10-11,9\n")
+    assert find_repeated(rows) is None
+    rows, _ = read(tmp_path, f"{header}\na,2024-10-10,9\nb,2024-10-10,9\na,2024-10-10,30\n")
+    assert "1 figure is there more than once, such as store a, 2024-10-10 (lines 2 and 4)" in str(
+        find_repeated(rows)
+    )
+
+
+def test_a_total_and_two_figures_in_a_row_are_told(tmp_path: Path) -> None:
+    _, (fault,) = read(tmp_path, "store,date,down_minutes\na,2024-10-10,9\nTotal,,9\n")
+    assert fault.startswith("line 3: the date is empty")
+    with pytest.raises(InvalidRequest, match="the columns down_minutes and uptime_percent"):
+        read(tmp_path, "store,date,down_minutes,uptime_percent\na,2024-10-10,9,99\n")
