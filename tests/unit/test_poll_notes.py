@@ -69,6 +69,17 @@ def test_reasons_events_and_ends() -> None:
     ]  # fmt: skip
 
 
+def test_ends_without_a_zone_are_counted_once_a_row() -> None:
+    parsed = parse(
+        "a,inactive,2024-10-14 12:00:10Z,,yes,2024-10-14 12:00:30",
+        "a,inactive,2024-10-14 12:01:10,,yes,2024-10-14 12:01:30",
+        "a,inactive,2024-10-14 12:02:10Z,,yes,2024-10-14 12:02:30Z",
+        "a,inactive,2024-10-14 12:03:10Z,,no,2024-10-14 12:03:30",
+    )
+    assert [reject.line for reject in parsed.rejects] == [5]
+    assert parsed.assumed_utc == 2
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

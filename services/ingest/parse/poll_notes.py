@@ -98,6 +98,16 @@ def parse_notes(
     return found
 
 
+def find_zoneless(rows: Rows, reading: NoteReading) -> Sequence[int]:
+    """Return the rows whose end names no time zone, and is read as UTC."""
+    if not reading.assume_utc or rows.layout.kind != "polls":
+        return ()
+    ends = _filled(rows, {name: place for place, name in rows.layout.optional}.get("until"))
+    if reading.date_format:
+        return () if DateFormat.parse(reading.date_format).names_zone else [row for row, _ in ends]
+    return [row for row, text in ends if parse_instant(text) == "tz_missing"]
+
+
 def parse_until(text: str, is_event: bool, at_us: int, reading: NoteReading) -> int | str:  # noqa: FBT001
     """Return the instant at which the state of an event ended, or the reason to reject it."""
     return _check_end(_parse_end(text, reading), is_event, at_us, reading)

@@ -16,7 +16,7 @@ from services.ingest.parse.instants import decode_times, is_cut, parse_instant
 from services.ingest.parse.joined_files import mark_headers
 from services.ingest.parse.last_polls import deduplicate
 from services.ingest.parse.parsed import GivenNotes, ParsedPolls
-from services.ingest.parse.poll_notes import END_CODE, NoteColumns, NoteReading, parse_notes
+from services.ingest.parse.poll_notes import END_CODE, NoteColumns, NoteReading, find_zoneless, parse_notes
 from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
@@ -146,9 +146,8 @@ def validate_polls(
     store = stores.find_fields(rows.text, rows.starts[_STORE_ID], rows.ends[_STORE_ID])
     fresh = np.flatnonzero(store < 0)
     ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids, some=fresh) if fresh.size else None
-    cut_fractions, assumed_utc = (
-        sum(row not in faults for row in counted) for counted in (instants.cut, instants.zoneless)
-    )
+    counted = (instants.cut, {*instants.zoneless, *find_zoneless(rows, noted)})
+    cut_fractions, assumed_utc = (sum(row not in faults for row in each) for each in counted)
     mark_headers(rows, faults)
     kept = np.ones(len(store), np.bool_)
     kept[list(faults)] = False
