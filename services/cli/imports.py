@@ -10,6 +10,7 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, minute, note, print_fields, print_json
 from services.cli.tables import print_table
+from services.ingest.quality_warnings import list_warnings
 from services.ingest.show import describe_quality
 from shared.exit_codes import ExitCode
 from shared.row_reasons import ROW_REASONS
@@ -138,3 +139,5 @@ def _list_fields(found: ImportStatus) -> Iterator[tuple[str, str]]:
     if found.counts.rejected:
         yield "rejects", f"`uptill rejects {found.id}`"
     yield from describe_quality([found.quality] if found.quality else [])
+    for warning in list_warnings(found.quality or {}):
+        yield "warning", warning

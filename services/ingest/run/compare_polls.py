@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import numpy as np
 import psycopg
 
 from services.ingest.parse.chunks import Prefix, open_table
+from services.ingest.parse.comment_ids import describe_comment_ids
 from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.last_polls import LastPolls
@@ -25,6 +27,7 @@ from services.ingest.write.database_clock import DatabaseClock
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import FIRST_REJECTS
 from services.ingest.write.load_chunks import TooManyRejects
+from services.ingest.write.look_alikes import find_look_alikes
 from services.ingest.write.note_table import read_reasons
 from services.ingest.write.poll_table import find_bounds
 from services.ingest.write.remarks import LISTED_NEW_STORES
@@ -67,9 +70,30 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
                     source.name, chunk.end_byte, source.size_bytes, comparison.counts.rows_read
                 )
                 options.on_progress(done)
+            comparison.remarks = _list_remarks(comparison, parser, layout, encoding)
         return comparison.make_result(source, None, time.monotonic() - began_s)
     except BadInputFile as refusal:
         return comparison.make_result(source, refusal, time.monotonic() - began_s)
+
+
+def _list_remarks(
+    comparison: "_Comparison", parser: PollParser, layout: Layout, encoding: FileEncoding
+) -> dict[str, object]:
+    """Return what the quality report of a load says about how the file was read. All rows are parsed."""
+    store_ids = parser.list_stores()
+    notes = [
+        *parser.reading.describe(),
+        *offer_fixes(comparison.rejects, layout),
+        *describe_comment_ids(store_ids),
+    ]
+    found = {
+        "encoding": encoding.name,
+        "assumed_utc": comparison.counts.assumed_utc,
+        "columns_not_read": list(layout.unread),
+        "notes": notes,
+    }
+    said = {name: value for name, value in found.items() if value}
+    return said | find_look_alikes(comparison.conn, store_ids)
 
 
 @dataclass
@@ -85,6 +109,7 @@ class _Comparison:
     last_us: int | None = None
     rejects: list[Reject] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    remarks: Mapping[str, object] = field(default_factory=dict)
 
     def add_chunk(self, parsed: ParsedPolls, layout: Layout, reject_limit: float) -> None:
         """Compare one chunk. Raise `TooManyRejects`."""
@@ -117,7 +142,7 @@ class _Comparison:
             first_rejects=rejects,
             seconds=seconds,
             error=None if refusal is None else str(refusal),
-            quality={"plan": self._make_plan(), "rejects": dict(self.reasons.most_common())},
+            quality={"plan": self._make_plan(), "rejects": dict(self.reasons.most_common()), **self.remarks},
         )
 
     def _make_plan(self) -> dict[str, object]:

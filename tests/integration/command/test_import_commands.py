@@ -122,7 +122,14 @@ def test_imports_and_rejected_rows(
     newest, first = json.loads(services.run("imports", "list", "--json").stdout)
     assert (first["kind"], newest["kind"], newest["counts"]["rejected"]) == ("timezones", "polls", 10)
     shown = services.run("imports", "show", newest["id"]).stdout
-    for words in ("90 read: 80 accepted", "10 rejected", f"`uptill rejects {newest['id']}`", "newest poll"):
+    warned = "The status is written as 'odd'"
+    for words in (
+        "90 read: 80 accepted",
+        "10 rejected",
+        f"`uptill rejects {newest['id']}`",
+        "newest poll",
+        warned,
+    ):
         assert words in shown
     assert json.loads(services.run("imports", "show", newest["id"], "--json").stdout)["id"] == newest["id"]
 

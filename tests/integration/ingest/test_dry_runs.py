@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from services.ingest.parse.reading import Reading
+from services.ingest.quality_warnings import list_warnings
 from services.ingest.run import Limits, LoadOptions, ingest_paths, plan_paths
 from services.ingest.write.import_result import ImportResult
 from shared.ids import new_id
@@ -108,6 +110,31 @@ def test_polls_are_compared_chunk_by_chunk(database_url: str, tmp_path: Path) ->
     assert counts(again) == (0, loaded.accepted, 0, 0)
 
 
+def test_polls_are_doubted_as_by_a_load(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "polls.csv"
+    rows = [
+        "caf\u00e9,on,2024-09-02 00:00:00",
+        "#b,On,2024-09-02 00:00:00",
+        "c,maintenance,2024-09-02 00:00:00",
+    ]
+    text = "\n".join(["store_id,status,timestamp_utc,channel", *(f"{row},web" for row in rows), ""])
+    file.write_bytes(text.encode("cp1252"))
+    options = LoadOptions(limits=Limits(), reading=Reading.parse("on=active"))
+    (planned,) = plan_paths(database_url, [str(file)], options=options)
+    (loaded,) = ingest_paths(database_url, [str(file)], options=options)
+    warnings = list(list_warnings(planned.quality or {}))
+    assert warnings == list(list_warnings(loaded.quality or {}))
+    for words in (
+        "Windows-1252",
+        "read as UTC: 2",
+        "mapping on=active",
+        "maintenance=…",
+        "'#b'",
+        "'channel'",
+    ):
+        assert words in "\n".join(warnings)
+
+
 def test_a_file_that_would_be_stopped(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "polls.csv"
     file.write_text("store_id,status,timestamp_utc\na,open,2024-09-02 00:00:00 UTC\n")
@@ -144,6 +171,16 @@ def test_an_upload_leaves_nothing_behind(service: TestClient, database_url: str,
         name = member["source"].rpartition("/")[2]
         assert planned[name]["counts"] == member["counts"], name
     assert planned["polls1.csv"]["first_rejects"][0]["reason"] == "status"
+
+
+def test_an_upload_that_would_be_skipped_says_so(service: TestClient, database_url: str) -> None:
+    text = "store_id,timezone_str\nz,UTC\n"
+    first = ended(service, service.post("/v1/imports", content=text))
+    with unchanged(database_url):
+        answer = service.post("/v1/imports", params={"dry_run": True}, content=text).json()
+    (found,) = answer["files"]
+    assert found["counts"]["rows_read"] == 0
+    assert found["quality"]["notes"] == [f"skipped: the same bytes were loaded before (import {first['id']})"]
 
 
 @pytest.mark.usefixtures("folder")
