@@ -169,6 +169,10 @@ with target as (
     union all
     select 'closure from ' || to_char(starts_at at time zone 'UTC', 'YYYY-MM-DD'), labels from closure
     where until_seq is null and store_key = 0
+    union all
+    select 'alert rule ' || name, labels from alert_rule
+    union all
+    select 'service level ' || name, labels from service_level
 )
 select 'labels_of_no_store', count(*), (array_agg(named order by named))[:%(examples)s]
 from target where labels <> '{}' and not exists (select from store where store.labels @> target.labels)

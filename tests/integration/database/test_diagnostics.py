@@ -104,6 +104,14 @@ CASES: Mapping[str, list[Plant]] = {
         lambda conn: conn.execute(
             """insert into calendar (name, labels, dates, since_seq) values ('x', '{"no": "store"}', '{}', 1)"""
         ),
+        lambda conn: conn.execute(
+            """insert into alert_rule (name, kind, labels, parameters, hold_open_minutes, delivery)
+            values ('x', 'store_down', '{"no": "store"}', '{}', 10, '{}'), ('y', 'store_down', '{}', '{}', 10, '{}')"""
+        ),
+        lambda conn: conn.execute(
+            """insert into service_level (name, profile, target, labels, period, policy, unknown, excluded, caps)
+            values ('x', 'plain', 0.9, '{"no": "store"}', 'calendar_month', 'classic', 'left_out', 'left_out', '{}')"""
+        ),
     ],
 }  # fmt: skip
 
@@ -134,6 +142,8 @@ def test_each_finds_its_cases_and_nothing_else(conn: psycopg.Connection) -> None
                     found = {one.name: one for one in find_all(conn)}
                     near = name == "skipped_local_time" and number < 2
                     assert set(found) == (set() if near else {name}), (name, number)
+                    if name == "labels_of_no_store":
+                        assert [example[-2:] for example in found[name].examples] == [" x"]
                     if near or name == "labels_of_no_store":
                         continue
                     assert found[name].count == 1
