@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field, JsonValue
 
 from services.ingest.hooks.presets import PRESETS
 from services.ingest.http.hook_admin import HookRow, HookVersionRow
-from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts, HookSignatureBody
+from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts
+from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from shared.http.bodies import RequestBody
 
 _LEAST_SECRET, _MOST_SECRET = 16, 500
