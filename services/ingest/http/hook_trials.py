@@ -35,7 +35,8 @@ async def try_mapping(
     hook = ReadyHook("", 1, mapping, ApiKeyCaller(), ())
     now_us = time.time_ns() // 1000
     headers = {name.lower(): value for name, value in trial.headers.items()}
-    kind = BATCH_TYPE if isinstance(trial.sample, list) else EVENT_TYPE
+    given_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = given_type or (BATCH_TYPE if isinstance(trial.sample, list) else EVENT_TYPE)
     polls, mapped = map_call(hook, HookPayload(trial.sample, headers, now_us), kind, rules, Proof())
     assert polls.hook is not None  # noqa: S101 - map_call sets it
     words: dict[str, int] = dict(await (await conn.execute(_NOTES["words"])).fetchall())

@@ -47,7 +47,7 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     tried = run(
         services, "hooks", "test", "till", write(tmp_path, "a.json", sample), "--mapping", document, code=1
     )
-    assert "rejected as unknown_store" in tried
+    assert tried.startswith("rejected as unknown_store")
     run(services, "stores", "name", "hooked", "Main Street", "--create")
     tried = run(services, "hooks", "test", "till", str(tmp_path / "a.json"), "--mapping", document)
     assert "hooked  inactive  2024-10-14T18:20:15Z  yes" in tried
@@ -70,6 +70,23 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
         (tmp_path / f"{name}.json").write_text(text)
         refused = run(services, "hooks", "test", "till", str(tmp_path / f"{name}.json"), code=2)
         assert f"{name}.json is " in refused
+
+
+def test_a_trial_has_the_headers_that_the_mapping_reads(services: Services, tmp_path: Path) -> None:
+    sample = write(tmp_path, "a.json", {"status": "active"})
+    mapping = {"store_id": "header:X-Store", "observed_at": "/t", "status": "/x", "unknown_stores": "add"}
+    document = write(tmp_path, "hook.json", {"mapping": mapping})
+    body = write(tmp_path, "b.json", {"t": "2024-10-14T18:20:15Z", "x": "active"})
+    tried = run(services, "hooks", "test", "h", body, "--mapping", document, "--header", "x-store: 00:42")
+    assert "00:42  active" in tried
+    event = [
+        f"--header=ce-{name}"
+        for name in ("specversion:1.0", "id:1", "source:/x", "type:t", "subject:nowhere")
+    ]
+    event += ["--header", "ce-time:2024-10-14T18:20:15Z", "--preset", "cloudevents"]
+    assert "rejected as unknown_store" in run(services, "hooks", "test", "h", sample, *event, code=1)
+    refused = run(services, "hooks", "test", "h", sample, "--header", "no colon", code=2)
+    assert "invalid header 'no colon': write it as NAME:VALUE" in refused
 
 
 def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> None:
