@@ -1,8 +1,7 @@
 """Tries a mapping on a pasted sample: what would be stored, and what would be rejected and why. Stores nothing."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
@@ -19,12 +18,8 @@ from services.ingest.http.write_hooks import Storable, sift_call
 from services.ingest.write.database_clock import FUTURE_TOLERANCE_US
 from shared.clock import from_us
 from shared.db.queries import queries
-from shared.row_reasons import ROW_REASONS
+from shared.reject_advice import require_advice
 
-# What to do about these differs from files.
-_HERE: Final[Mapping[str, str]] = {
-    "status": "the status is missing, or the mapping does not know the word; add it to statuses",
-}
 _SQL, _NOTES = queries("hooks"), queries("notes")
 
 
@@ -79,8 +74,6 @@ def _show_polls(polls: LivePolls) -> Sequence[HookTrialPoll]:
 
 def _show_rejects(rejects: Sequence[HookReject]) -> Sequence[HookTrialReject]:
     return [
-        HookTrialReject(
-            reason=one.reason, message=_HERE.get(one.reason, ROW_REASONS[one.reason]), item=one.raw.decode()
-        )
+        HookTrialReject(reason=one.reason, message=require_advice(one.reason, "hook"), item=one.raw.decode())
         for one in rejects
     ]

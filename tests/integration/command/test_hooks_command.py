@@ -111,7 +111,10 @@ def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> N
     assert answer.json()["rejected"] == 1
     imports = json.loads(services.run("imports", "list", "--json").stdout)
     live = next(one["id"] for one in imports if one["source"] == "live")
-    assert "unknown_store  hook ce version 1" in run(services, "rejects", live)
+    shown = run(services, "rejects", live)
+    assert shown.startswith("line  reason         hook          text\n")
+    assert "unknown_store  ce version 1  {" in shown
+    assert "set unknown_stores of the hook to add" in shown
     presets = run(services, "hooks", "presets")
     assert "doordash_deactivations" in presets
     run(services, "hooks", "put", "bad", str(tmp_path / "token"), code=2)
