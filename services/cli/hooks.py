@@ -33,11 +33,15 @@ def list_(*, as_json: Json = False) -> None:
     with api_client() as client:
         found = client.hooks()
     print_rows(
-        ("name", "version", "signature", "preset", "changed (UTC)", "last call (UTC)", "calls", "rejected items"),
+        (
+            "name", "version", "signature", "preset", "changed (UTC)", "last stored call (UTC)", "stored calls",
+            "rejected items", "ignored calls",
+        ),
         found,
         lambda one: (
             one.name, str(one.version), one.signature["scheme"], one.preset or "-", minute(one.changed_at),
             minute(one.last_call_at) if one.last_call_at else "-", f"{one.calls:,}", f"{one.rejected:,}",
+            f"{one.ignored_calls:,}",
         ),
         as_json=as_json,
     )  # fmt: skip
@@ -99,7 +103,8 @@ def show(
             ("description", found.description or "-"),
             ("version", f"{found.version}, {minute(found.changed_at)} UTC"),
             ("preset", found.preset or "-"),
-            ("calls", _describe_calls(found)),
+            ("stored calls", _describe_stored(found)),
+            ("ignored calls", _describe_ignored(found)),
             ("signature", _shorten(found.signature)),
             ("mapping", _shorten(found.mapping)),
         ]
@@ -172,11 +177,17 @@ def delete(name: Name) -> None:
     note(f"removed hook {name}")
 
 
-def _describe_calls(found: Hook) -> str:
+def _describe_stored(found: Hook) -> str:
     if found.last_call_at is None:
         return "none"
     rejects = f" (the latest ones: uptill rejects {found.rejects_import})" if found.rejects_import else ""
     return f"{found.calls:,}, the last at {minute(found.last_call_at)} UTC; {found.rejected:,} items rejected{rejects}"
+
+
+def _describe_ignored(found: Hook) -> str:
+    if found.last_ignored_at is None:
+        return "none"
+    return f"{found.ignored_calls:,}, the last at {minute(found.last_ignored_at)} UTC; no item of theirs was wanted"
 
 
 def _show_changed(changed: Hook, *, as_json: bool) -> None:

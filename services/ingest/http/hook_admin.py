@@ -32,7 +32,8 @@ _SQL, _NOTES = queries("hooks"), queries("notes")
 class HookRow:
     """A hook without its secret. `document` has its description, preset, mapping and signature.
 
-    `calls` and `rejected` are numbers of calls and items; `rejects_import` has the latest rejected items.
+    `calls` counts calls that were stored, `rejected` their rejected items. `rejects_import` has the latest
+    of these. `ignored_calls` counts calls in which no item was wanted.
     """
 
     name: str
@@ -46,6 +47,8 @@ class HookRow:
     last_call_at: datetime | None
     rejected: int
     rejects_import: UUID | None
+    ignored_calls: int
+    last_ignored_at: datetime | None
 
 
 @dataclass(frozen=True)

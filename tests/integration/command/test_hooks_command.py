@@ -1,6 +1,7 @@
 """`uptill hooks` and its calls against the real ingest service."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -55,6 +56,11 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     assert call(services, secret, sample)["accepted"] == 1
     assert call(services, secret, {**sample, "s": "other"})["replayed"] is True
     assert "standard_webhooks" in run(services, "hooks", "list")
+    shown = run(services, "hooks", "show", "till")
+    assert re.search(r"stored calls +1, the last at .* UTC; 0 items rejected", shown)
+    assert re.search(r"ignored calls +none\n", shown)
+    assert '"signature": ' not in shown
+    assert re.search(r'signature +{"scheme": "standard_webhooks", "tolerance_s": 300}\n', shown)
     assert secret not in run(services, "hooks", "show", "till", "--json")
     (only,) = json.loads(services.run("hooks", "show", "till", "--versions", "--json").stdout)
     assert only["version"] == 1
