@@ -58,7 +58,7 @@ ROW_REASONS: Final[Mapping[str, str]] = {
     "empty_value": "the value of the Kafka message is empty: write a poll into it",
     "field_missing": "the poll lacks the named field: write store_id, status and observed_at into each poll",
     "field_unknown": "a poll has no field of this name: leave it out, or name it store_id, status, observed_at, event, reason or until",
-    "field_type": "the value of the named field has another type: write a text in quotes, for event true or false without quotes, and for a reason or until without a value null or nothing",
+    "field_type": "the named field has a value of another type: write texts in quotes, true or false without quotes for event, and null or nothing for a reason or until without a value",
     "field_repeated": "the poll has the named field twice: write it once",
     "refused": "the database refused the Kafka message; the log of the consumer says why, under message_refused",
     "store_incomplete": "the row is valid, but another row of its store was rejected; correct that row and load all rows of the store again",

@@ -32,4 +32,4 @@ def show_trial(found: HookTrial) -> None:
     for reject in found.rejects:
         note(f"rejected as {reject.reason}: {reject.message}; the item: {reject.item}")
     if found.ignored:
-        note(f"ignored: {found.ignored}")
+        note(f"ignored, because of only or a status that means ignore: {found.ignored}")

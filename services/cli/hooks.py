@@ -180,14 +180,15 @@ def delete(name: Name) -> None:
 def _describe_stored(found: Hook) -> str:
     if found.last_call_at is None:
         return "none"
+    items = "1 item" if found.rejected == 1 else f"{found.rejected:,} items"
     rejects = f" (the latest ones: uptill rejects {found.rejects_import})" if found.rejects_import else ""
-    return f"{found.calls:,}, the last at {minute(found.last_call_at)} UTC; {found.rejected:,} items rejected{rejects}"
+    return f"{found.calls:,}, the last at {minute(found.last_call_at)} UTC; {items} rejected{rejects}"
 
 
 def _describe_ignored(found: Hook) -> str:
     if found.last_ignored_at is None:
         return "none"
-    return f"{found.ignored_calls:,}, the last at {minute(found.last_ignored_at)} UTC; no item of theirs was wanted"
+    return f"{found.ignored_calls:,}, the last at {minute(found.last_ignored_at)} UTC; no item in them was wanted"
 
 
 def _show_changed(changed: Hook, *, as_json: bool) -> None:
