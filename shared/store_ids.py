@@ -38,7 +38,7 @@ MARKED_AS_TEXT: Final = "='"  # how ids begin that a spreadsheet marked as text
 
 # Clients remove them from paths.
 PATH_DOTS: Final = frozenset({".", ".."})
-_ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", 7-Sep, NULL, nan, None, #N/A)'
+ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", 7-Sep, NULL, nan, None, #N/A)'
 ID_FAULTS: Final[Mapping[str, str]] = {
     "store_id": (
         f"the store id is empty, is . or .. (which no URL can contain), is longer than {MAX_STORE_ID_BYTES} bytes,"
@@ -46,7 +46,7 @@ ID_FAULTS: Final[Mapping[str, str]] = {
     ),
     "control_character": "the store id contains a control character or an invisible character",
     "odd_id": (
-        f"the store id looks like {_ODD_LOOKS}; export the column as text, or allow such ids with --allow-odd-ids"
+        f"the store id looks like {ODD_LOOKS}; export the column as text, or allow such ids with --allow-odd-ids"
         " (UPTILL_ALLOW_ODD_IDS=true)"
     ),
 }
@@ -84,7 +84,7 @@ def _explain_fault(store_id: str) -> str | None:
 def describe_id_fault(store_id: str, fault: str) -> str:
     """Return the message to a caller over HTTP about a clean id with this fault, a name in `ID_FAULTS`."""
     if fault == "odd_id":
-        return f"the store id {quoted(store_id)} looks like {_ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
+        return f"the store id {quoted(store_id)} looks like {ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
     return (_explain_fault(store_id) if fault == "store_id" else None) or ID_FAULTS[fault]
 
 

@@ -10,9 +10,10 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, instant, minute, note, print_fields, print_json
-from services.cli.tables import print_rows, print_table
+from services.cli.hook_trial import HEADER_FORM, parse_headers, show_trial
+from services.cli.tables import print_rows
 from shared.exit_codes import ExitCode
-from uptill_client import Hook, HookTrial
+from uptill_client import Hook
 
 app = typer.Typer(no_args_is_help=True, help="Manage hooks, which other systems call with polls.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The hook's name, which is part of its URL.")]
@@ -32,11 +33,15 @@ def list_(*, as_json: Json = False) -> None:
     with api_client() as client:
         found = client.hooks()
     print_rows(
-        ("name", "version", "signature", "preset", "changed (UTC)", "last call (UTC)", "calls", "rejected items"),
+        (
+            "name", "version", "signature", "preset", "changed (UTC)", "last stored call (UTC)", "stored calls",
+            "rejected items", "ignored calls",
+        ),
         found,
         lambda one: (
             one.name, str(one.version), one.signature["scheme"], one.preset or "-", minute(one.changed_at),
             minute(one.last_call_at) if one.last_call_at else "-", f"{one.calls:,}", f"{one.rejected:,}",
+            f"{one.ignored_calls:,}",
         ),
         as_json=as_json,
     )  # fmt: skip
@@ -98,7 +103,8 @@ def show(
             ("description", found.description or "-"),
             ("version", f"{found.version}, {minute(found.changed_at)} UTC"),
             ("preset", found.preset or "-"),
-            ("calls", _describe_calls(found)),
+            ("stored calls", _describe_stored(found)),
+            ("ignored calls", _describe_ignored(found)),
             ("signature", _shorten(found.signature)),
             ("mapping", _shorten(found.mapping)),
         ]
@@ -115,20 +121,32 @@ def try_sample(
         str | None, typer.Option(metavar="FILE", help="Try the mapping of this document, not the hook's.")
     ] = None,
     preset: PresetName = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar=HEADER_FORM, help="A header that the mapping reads. Repeat it for several."),
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Show what a sample would become. Stores nothing. Exit status 1 if an item is rejected."""
+    """Show what a sample would become. Stores nothing. Exit status 1 if an item is rejected.
+
+    Signatures are not checked.
+    """
+    headers = parse_headers(header)
     payload = _parse(_read(sample), sample)
     draft = _read_object(mapping) if mapping else {}
     with api_client() as client:
         found = client.try_hook(
-            name, payload, preset=preset or draft.get("preset"), mapping=draft.get("mapping", draft) or None
+            name,
+            payload,
+            headers=headers,
+            preset=preset or draft.get("preset"),
+            mapping=draft.get("mapping", draft) or None,
         )
     if as_json:
         print_json(found)
     else:
-        _show_trial(found)
+        show_trial(found)
     if found.rejects:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -159,11 +177,18 @@ def delete(name: Name) -> None:
     note(f"removed hook {name}")
 
 
-def _describe_calls(found: Hook) -> str:
+def _describe_stored(found: Hook) -> str:
     if found.last_call_at is None:
         return "none"
+    items = "1 item" if found.rejected == 1 else f"{found.rejected:,} items"
     rejects = f" (the latest ones: uptill rejects {found.rejects_import})" if found.rejects_import else ""
-    return f"{found.calls:,}, the last at {minute(found.last_call_at)} UTC; {found.rejected:,} items rejected{rejects}"
+    return f"{found.calls:,}, the last at {minute(found.last_call_at)} UTC; {items} rejected{rejects}"
+
+
+def _describe_ignored(found: Hook) -> str:
+    if found.last_ignored_at is None:
+        return "none"
+    return f"{found.ignored_calls:,}, the last at {minute(found.last_ignored_at)} UTC; no item in them was wanted"
 
 
 def _show_changed(changed: Hook, *, as_json: bool) -> None:
@@ -176,23 +201,6 @@ def _show_changed(changed: Hook, *, as_json: bool) -> None:
     if changed.secret:
         note("Save its secret now: it cannot be shown again.")
         print(changed.secret)
-
-
-def _show_trial(found: HookTrial) -> None:
-    print_table(
-        ("store", "status", "at (UTC)", "event", "reason", "until (UTC)"),
-        [
-            (
-                one.store_id, one.status, instant(one.observed_at), "yes" if one.event else "no",
-                one.reason or "-", instant(one.until) if one.until else "-",
-            )
-            for one in found.polls
-        ],
-    )  # fmt: skip
-    for reject in found.rejects:
-        note(f"rejected as {reject.reason}: {reject.message}; the item: {reject.item}")
-    if found.ignored:
-        note(f"ignored: {found.ignored}")
 
 
 def _shorten(document: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """`uptill imports` and `uptill rejects`: what was loaded, what became of its rows, and what to write instead."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Annotated
 
@@ -13,8 +13,8 @@ from services.cli.tables import print_table
 from services.ingest.quality_warnings import list_warnings
 from services.ingest.show import describe_quality
 from shared.exit_codes import ExitCode
-from shared.row_reasons import ROW_REASONS
-from uptill_client import ImportStatus, RejectedRow
+from shared.reject_advice import WayIn, advise, find_way_in
+from uptill_client import ImportStatus
 
 app = typer.Typer(no_args_is_help=True, help="Look at imports: list, show, cancel.")
 ImportId = Annotated[str, typer.Argument(metavar="ID", help="The import's id.")]
@@ -87,38 +87,31 @@ def rejects(
             return
         rows = list(client.rejects(import_id) if as_json else islice(client.rejects(import_id), limit))
         found = client.get_import(import_id)
+    way = find_way_in(found.origin)
     if as_json:
-        print_json([_with_meaning(row) for row in rows])
+        print_json([{**vars(row), "meaning": advise(row.reason, way)} for row in rows])
         return
-    sources = {row.source for row in rows}
-    kind = (
-        "message"
-        if found.origin == "kafka"
-        else "source"
-        if any(source.startswith("hook ") for source in sources)
-        else "file"
-    )
-    by_source = len(sources) > 1 or kind != "file"
+    several_files = ["file"] if len({row.source for row in rows}) > 1 else []
+    source = {"hook": ["hook"], "kafka": ["message"]}.get(way, several_files)
     print_table(
-        ("line", "reason", *([kind] if by_source else []), "text"),
-        [(str(row.line), row.reason, *([row.source] if by_source else []), row.raw) for row in rows],
+        ("line", "reason", *source, "text"),
+        [
+            (str(row.line), row.reason, *[row.source.removeprefix("hook ") for _ in source], row.raw)
+            for row in rows
+        ],
     )
-    print_reasons(row.reason for row in rows)
+    print_reasons((row.reason for row in rows), way)
     if (total := found.counts.rejected) > len(rows):
         note(f"and {total - len(rows):,} more: `uptill rejects {import_id} --csv` prints all")
 
 
-def print_reasons(reasons: Iterator[str]) -> None:
-    """Print once for each reason what it means and what to write instead."""
+def print_reasons(reasons: Iterable[str], way: WayIn = "file") -> None:
+    """Print once for each reason what it means and what to do about it."""
     if each := dict.fromkeys(reasons):
         print()
         print_fields(
-            (reason, ROW_REASONS.get(reason, "see docs/reference/reject-reasons.md")) for reason in each
+            (reason, advise(reason, way) or "see docs/reference/reject-reasons.md") for reason in each
         )
-
-
-def _with_meaning(row: RejectedRow) -> dict[str, object]:
-    return {**vars(row), "meaning": ROW_REASONS.get(row.reason)}
 
 
 def _list_fields(found: ImportStatus) -> Iterator[tuple[str, str]]:

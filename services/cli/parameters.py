@@ -92,21 +92,21 @@ def labels_of(texts: list[str] | None) -> Mapping[str, str] | None:
 
 
 def parse_pairs(
-    texts: list[str] | None, what: str, form: str, parse: Callable[[str], _Value]
+    texts: list[str] | None, what: str, form: str, parse: Callable[[str], _Value], *, mark: str = "="
 ) -> dict[str, _Value]:
-    """Parse texts such as NAME=VALUE. Ends the command with a message, which shows `form`, if one is invalid.
+    """Parse texts such as NAME=VALUE, in which the first `mark` ends the name. Ends the command with a message, which shows `form`, if one is invalid.
 
     `parse` raises ValueError for an invalid value.
     """
     pairs = {}
     for text in texts or ():
-        name, _, value = text.partition("=")
+        name, _, value = text.partition(mark)
         if name in pairs:
             fail(f"the {what} {name!r} is given twice: give it once", code=ExitCode.WRONG_USE)
         try:
             pairs[name] = parse(value)
         except ValueError:
             name = ""
-        if not name or "=" not in text:
+        if not name or mark not in text:
             fail(f"invalid {what} {text!r}: write it as {form}", code=ExitCode.WRONG_USE)
     return pairs

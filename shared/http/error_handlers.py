@@ -90,7 +90,11 @@ def _place_field(request: Request, field: str) -> str:
 
 def _hint_encoding(path: str) -> str:
     """Return what an id needs, if the path may have lost its end: a client sends nothing from `#` on."""
-    return ", and percent-encode an id with #, ? or / in it (%23, %3F, %2F)" if path.endswith("/") else ""
+    return (
+        ", and percent-encode an id with #, ? or / in it (%23, %3F, %2F)"
+        if path.endswith("/") and path != "/"
+        else ""
+    )
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -177,7 +177,7 @@ WEBHOOK_ATTEMPTS = REGISTRY.counter(
 )
 HOOK_CALLS = REGISTRY.counter(
     "hook_calls_total",
-    "Calls of hooks by result: stored; replayed, the message was received before; ignored, the mapping ignores all of it; unsigned, stale or unreadable; refused; unavailable. Names that are not a hook count as none.",
+    "Calls of hooks by result: stored; replayed, the message was received before; ignored, no item was wanted; unsigned, stale or unreadable; refused; unavailable. Names that are not a hook count as none.",
     sources=["ingest"],
     labels={
         "hook": (),

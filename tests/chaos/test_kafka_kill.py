@@ -11,7 +11,7 @@ import pytest
 
 from shared.failpoints import NAMES
 from tests.fixtures.failpoints import armed
-from tests.fixtures.kafka import KafkaCluster, kafka_cluster
+from tests.fixtures.kafka import SESSION_AFTER_KILLS_S, KafkaCluster, kafka_cluster
 from tests.fixtures.kafka_consumer import TOPIC, positions, rejects
 from tests.fixtures.proxy import PostgresProxy
 from tests.fixtures.services import Services, kill_group, wait_until
@@ -45,7 +45,7 @@ def settings(env: Mapping[str, str], cluster: KafkaCluster, batch: int) -> dict[
         **env,
         "UPTILL_KAFKA_BROKERS": cluster.address,
         "UPTILL_KAFKA_TOPICS": TOPIC,
-        "UPTILL_KAFKA_SESSION_S": "1",
+        "UPTILL_KAFKA_SESSION_S": str(SESSION_AFTER_KILLS_S),
         "UPTILL_KAFKA_BATCH_MESSAGES": str(batch),
     }
 
@@ -68,7 +68,7 @@ def check_each_counts_once(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("kills", [ORDINARY, pytest.param(ALL, marks=pytest.mark.chaos)])
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_each_message_counts_once_whatever_is_killed(
     env: dict[str, str], cluster: KafkaCluster, tmp_path: Path, kills: int
 ) -> None:
@@ -103,11 +103,7 @@ def test_a_frozen_consumer_writes_nothing_after_its_successor(
     half = MESSAGES // 2
     for partition in range(PARTITIONS):
         cluster.produce(TOPIC, [value(partition, number) for number in range(half)], partition)
-    patient = {
-        **settings(env, cluster, 20),
-        "UPTILL_KAFKA_SESSION_S": "3",
-    }  # also while other tests take the processor
-    with Services(patient, tmp_path) as services:
+    with Services(settings(env, cluster, 20), tmp_path) as services:
         services.scheduler()  # ends the frozen consumer's session, if it stands still in the middle of a COPY
         frozen = services.start("services.ingest.kafka")
         wait_until(lambda: written(database_url) > 0, "the first message")

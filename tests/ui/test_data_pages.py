@@ -79,7 +79,7 @@ def test_an_admin_looks_at_a_hook_and_its_rejected_items(open_page: OpenPage, se
         page.reload()
         expect(page.get_by_role("row", name="tills")).to_contain_text("api key")
         expect(page.get_by_role("row", name="tills").get_by_role("cell")).to_have_text(
-            ["1", re.compile(r"^20\d\d-"), "3", "1", "api key", re.compile(r"^20\d\d-")]
+            ["1", re.compile(r"^20\d\d-"), "3", "1", "0", "api key", re.compile(r"^20\d\d-")]
         )
         has_no_fault(page, "/imports/hooks")
         page.get_by_role("link", name="1 rejected: tills").click()

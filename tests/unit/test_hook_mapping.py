@@ -17,7 +17,8 @@ from services.ingest.hooks.places import HookPayload, Place
 from services.ingest.hooks.pointers import MISSING, parse_pointer, resolve
 from services.ingest.hooks.presets import PRESETS
 from services.ingest.hooks.unfold import BATCH_TYPE, EVENT_TYPE, MAX_ITEMS, TooManyItems, unfold
-from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookSignatureBody
+from services.ingest.http.schemas_hook_mapping import HookMappingBody
+from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from shared.row_reasons import ROW_REASONS
 from shared.status_words import STATUSES
 

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from services.ingest.hooks.presets import PRESETS
-from services.ingest.http.schemas_hook_mapping import HookMappingParts, HookSignatureBody
+from services.ingest.http.schemas_hook_mapping import HookMappingParts
+from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from services.ingest.http.schemas_hooks import HookPut
 from shared.metrics.registry import REGISTRY
 

@@ -188,6 +188,35 @@ def test_events_outside_the_twenty_years_are_counted() -> None:
     ]
 
 
+def test_an_exception_that_matches_nothing_is_named() -> None:
+    """The first occurrence matches by its day, the second at its time; what lies outside the 20 years is not known."""
+    series = (
+        "UID:a\nDTSTART:20241223T100000\nDURATION:PT4H\nRRULE:FREQ=DAILY;COUNT=5\n"
+        "EXDATE;VALUE=DATE:20241223\nEXDATE:20241224T100000,20241225T110000,20081225T100000\n"
+    )
+    moved = "UID:a\nDTSTART:20250102T100000\nDURATION:PT1H\nRECURRENCE-ID:20241226T120000"
+    other = "UID:a\nDTSTART:20240501T120000\nDURATION:PT1H\nRDATE:20240601T100000"
+    found = parse_icalendar(calendar(series, moved, other), TODAY)
+    assert sorted(map(str, found.dates)) == [
+        "2024-05-01", "2024-06-01", "2024-12-25", "2024-12-26", "2024-12-27", "2025-01-02",
+    ]  # fmt: skip
+    (warning,) = found.warnings
+    assert warning == (
+        "no occurrence begins at 2024-12-25 11:00:00 (line 9), 2024-12-26 12:00:00 (line 15), so this EXDATE or RECURRENCE-ID"
+        " leaves nothing out: write the start of the occurrence, with its time and zone"
+    )
+    right = moved.replace("T120000", "T100000")
+    assert (
+        parse_icalendar(calendar(series.replace(",20241225T110000", ""), right, other), TODAY).warnings == []
+    )
+
+
+def test_only_the_first_exceptions_are_named() -> None:
+    many = "EXDATE;VALUE=DATE:" + ",".join(f"202405{day:02}" for day in range(1, 32))
+    (warning,) = parse_icalendar(calendar(WHOLE_DAY + many), TODAY).warnings
+    assert "2024-05-05 (line 5) and 26 more" in warning
+
+
 def test_folded_lines_alarms_and_other_components_are_read_as_written() -> None:
     body = (
         b"\xef\xbb\xbfBEGIN:VCALENDAR\nBEGIN:VTODO\nDTSTART:20200101T000000\nEND:VTODO\nBEGIN:VEVENT\n"
@@ -224,7 +253,14 @@ WHOLE_DAY = "DTSTART;VALUE=DATE:20240101\n"
         (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=99999999999", 5, "COUNT must be 1 to 1,000,000,000"),
         (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=" + "9" * 5000, 5, "COUNT must be 1 to 1,000,000,000"),
         (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=two", 5, "COUNT must be 1 to 1,000,000,000"),
-        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=1,2", 5, "COUNT must be one number"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;COUNT=1,2", 5, "COUNT must be one value"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY,YEARLY", 5, "FREQ must be one value"),
+        (WHOLE_DAY + "RRULE:FREQ=DAILY;UNTIL=20240103,20250103", 5, "UNTIL must be one value"),
+        (WHOLE_DAY + "RRULE:FREQ=WEEKLY;WKST=MO,SU", 5, "WKST must be one value"),
+        (WHOLE_DAY + "RRULE:FREQ=YEARLY;COUNT=3;freq=DAILY", 5, "FREQ is given twice: leave out one"),
+        (WHOLE_DAY + "RRULE:FREQ=YEARLY;BYMONTH=1;BYMONTH=2", 5, "BYMONTH is given twice"),
+        (WHOLE_DAY + "RRULE:FREQ=MONTHLY;BYDAY=MO,0MO", 5, "BYDAY counts days from 1 to 53"),
+        (WHOLE_DAY + "RRULE:FREQ=YEARLY;BYDAY=-54MO", 5, "BYDAY counts days from 1 to 53"),
         (WHOLE_DAY + "RRULE:FREQ=DAILY;INTERVAL=1001", 5, "INTERVAL must be 1 to 1,000"),
         (WHOLE_DAY + "RRULE:FREQ=DAILY;INTERVAL=99999999999", 5, "INTERVAL must be 1 to 1,000"),
         (WHOLE_DAY + "RRULE:FREQ=YEARLY;BYMONTHDAY=99999999999", 5, "BYMONTHDAY must be -31 to 31, and not 0"),

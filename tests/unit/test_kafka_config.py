@@ -69,7 +69,9 @@ def test_topics_are_separated_by_commas() -> None:
 
 def test_csv_values_must_be_polls() -> None:
     assert (
-        make_terms(settings(kafka_format="csv", kafka_columns="timestamp;status;store_id")).layout.separator
+        make_terms(
+            settings(kafka_format="csv", kafka_columns="timestamp;status;store_id")
+        ).form.layout.separator
         == ";"
     )
     with pytest.raises(ConfigurationError, match="UPTILL_KAFKA_COLUMNS is a header of timezones"):

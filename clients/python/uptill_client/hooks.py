@@ -15,7 +15,8 @@ _PATH = "/v1/hooks"
 class Hook:
     """A hook. Only the answer that made its secret has it in `secret`.
 
-    `calls` and `rejected` are numbers of calls and items; `rejects_import` has the latest rejected items.
+    `calls` counts calls that were stored, `rejected` their rejected items, and `rejects_import` has the latest of those.
+    `ignored_calls` counts calls in which no item was wanted.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Hook:
     last_call_at: datetime | None = None
     rejected: int = 0
     rejects_import: str | None = None
+    ignored_calls: int = 0
+    last_ignored_at: datetime | None = None
     secret: str | None = None
 
 

@@ -33,6 +33,7 @@ class ShownHook(BaseModel):
     last_call_at: datetime | None
     rejected: int
     rejects_import: str | None
+    ignored_calls: int = 0
 
 
 class ShownHooks(BaseModel):

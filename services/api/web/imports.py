@@ -13,12 +13,13 @@ from services.api.context import ApiContext, Context
 from services.api.web.error_page import PAGE_TAG
 from services.api.web.forms import SentForm
 from services.api.web.import_quality import QualityLines
-from services.api.web.import_rejects import group_rejects, read_first_rejects
+from services.api.web.import_rejects import group_rejects, read_first_rejects, title_sources
 from services.api.web.import_view import ShownImport, ShownImports, ShownReject, TriedUpload
 from services.api.web.render import render, root_of
 from services.api.web.require_session import PageImporter, token_of_session
 from services.api.web.upload_body import read_upload
 from shared.errors import InvalidRequest
+from shared.reject_advice import find_way_in
 
 router = APIRouter(include_in_schema=False, tags=[PAGE_TAG])
 ImportId = Annotated[UUID, Path()]
@@ -74,13 +75,14 @@ async def show_import(context: Context, key: PageImporter, request: Request, imp
     found = ShownImport.model_validate(answer)
     quality = QualityLines(found.quality or {})
     rows = await _read_rejects(context, request, found) if found.counts.rejected else []
+    way = find_way_in(found.origin)
     return render(
         request,
         "import.html",
         found=found,
         quality=quality,
-        groups=group_rejects(rows, quality.reject_counts),
-        several=len({row.source for row in rows}) > 1,
+        groups=group_rejects(rows, quality.reject_counts, way),
+        sources=title_sources(rows, way),
     )
 
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.hook_calls import HeldBodies
 from services.ingest.http.hook_ring import HookRing
+from services.ingest.http.ignored_calls import IgnoredCalls
 from services.ingest.http.importer import Importer
 from services.ingest.http.spool import Spool
 from shared.db.pools import Pools
@@ -44,6 +45,7 @@ class IngestContext:
     live: GroupCommit
     hooks: HookRing
     held_bodies: HeldBodies
+    ignored_calls: IgnoredCalls
     stopping: Stopping
     changes_lane: Lane
     dry_runs_lane: Lane

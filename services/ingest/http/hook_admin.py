@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from shared.audit import record_async
 from shared.db.queries import queries
 from shared.errors import HookNotFound, InvalidRequest, LimitReached
@@ -31,7 +32,8 @@ _SQL, _NOTES = queries("hooks"), queries("notes")
 class HookRow:
     """A hook without its secret. `document` has its description, preset, mapping and signature.
 
-    `calls` and `rejected` are numbers of calls and items; `rejects_import` has the latest rejected items.
+    `calls` counts calls that were stored, `rejected` their rejected items. `rejects_import` has the latest
+    of these. `ignored_calls` counts calls in which no item was wanted.
     """
 
     name: str
@@ -45,6 +47,8 @@ class HookRow:
     last_call_at: datetime | None
     rejected: int
     rejects_import: UUID | None
+    ignored_calls: int
+    last_ignored_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ async def put_hook(
         if known is None:
             await _refuse_too_many(conn)
         made = await _store_secret(conn, name, known, scheme, secret, by)
-        if known is None or known.document != document:
+        if known is None or _in_todays_form(known.document) != document:
             version = 1 if known is None else known.version + 1
             row = {"name": name, "version": version, "document": Jsonb(document), "by": by}
             if known is not None:
@@ -95,6 +99,12 @@ async def put_hook(
             await conn.execute(_SQL["insert_hook_version"], row)
             await record_async(conn, by, "hook.set", name, version=version, scheme=scheme)
     return await get_hook(conn, name), made
+
+
+def _in_todays_form(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stored document as it would be stored today: releases before also stored fields that no scheme reads."""
+    signature = HookSignatureBody.model_validate(document["signature"])
+    return {**document, "signature": signature.model_dump()}
 
 
 async def rotate_secret(

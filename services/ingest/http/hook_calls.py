@@ -177,6 +177,7 @@ async def receive_call(request: Request, hook: ReadyHook) -> HookOutcome:
     rules = HookRules(context.status_words, context.settings.allow_odd_ids)
     polls, mapped = map_call(hook, payload, media_type(request), rules, proof)
     if not len(polls) and not mapped.rejects:
+        context.ignored_calls.count(hook.name)
         return HookOutcome(ignored=mapped.ignored)
     try:
         counts = await context.live.submit(polls)

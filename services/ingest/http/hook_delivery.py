@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 from services.ingest.hooks.map_items import HookReject
@@ -21,7 +21,8 @@ class HookDelivery:
 
     `items`: those that became the polls, by place. `rejects`: those that became none. `message`: by which a repetition is
     recognised, for `keep_s` seconds; None if the sender gives no id. Unless the hook `adds_stores`, polls of unknown ones
-    are rejected.
+    are rejected. If `ignored_calls` is not 0, this is not a
+    call, but the number of calls in which no item was wanted.
     """
 
     hook: str
@@ -31,6 +32,12 @@ class HookDelivery:
     message: UUID | None
     keep_s: int
     adds_stores: bool
+    ignored_calls: int = 0
+
+    @classmethod
+    def of_ignored(cls, hook: str, calls: int) -> Self:
+        """Build the count of ignored calls of a hook."""
+        return cls(hook, 0, (), (), None, 0, adds_stores=False, ignored_calls=calls)
 
     @property
     def source(self) -> str:

@@ -1,30 +1,17 @@
 """Puts a hook's document together: a preset, and what overrides it."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from services.ingest.hooks.places import RECEIVED
 from services.ingest.hooks.presets import PRESETS, PayloadPreset
-from services.ingest.http.schemas_hook_mapping import (
-    HookMappingBody,
-    HookMappingParts,
-    HookSignatureBody,
-)
+from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts
+from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from services.ingest.http.schemas_hooks import HookPut
 from shared.errors import InvalidRequest
 from shared.texts import quoted
-
-# The fields of a signature that each scheme reads.
-_READ: Final[Mapping[str, frozenset[str]]] = {
-    "standard_webhooks": frozenset({"tolerance_s"}),
-    "hmac": frozenset(HookSignatureBody.model_fields),
-    "token": frozenset({"header", "prefix"}),
-    "api_key": frozenset(),
-}
-_OF_SIGNED_TIME: Final = ("timestamp_unit", "tolerance_s")
 
 
 def make_document(body: HookPut) -> dict[str, Any]:
@@ -32,9 +19,9 @@ def make_document(body: HookPut) -> dict[str, Any]:
     preset = find_preset(body.preset)
     if body.signature is not None:
         _refuse_unread(body.signature)
-    signature = body.signature.model_dump() if body.signature else None
+    signature = body.signature
     if signature is None and preset is not None and preset.signature:
-        signature = dict(preset.signature)
+        signature = HookSignatureBody.model_validate(preset.signature)
     if signature is None:
         raise InvalidRequest(
             "signature is missing: say how callers prove who they are, such as"
@@ -45,7 +32,7 @@ def make_document(body: HookPut) -> dict[str, Any]:
         "description": body.description,
         "preset": body.preset,
         "mapping": make_mapping(preset, body.mapping).model_dump(exclude_defaults=True),
-        "signature": signature,
+        "signature": signature.model_dump(),
     }
 
 
@@ -95,16 +82,11 @@ def _refuse_arrival(mapping: HookMappingBody) -> None:
 
 
 def _refuse_unread(signature: HookSignatureBody) -> None:
-    """Raise `InvalidRequest` for a field that would have no effect. What an answer shows, with all defaults, is accepted."""
-    changed = signature.model_dump(exclude_defaults=True, exclude={"scheme"})
-    for name in changed:
-        if name not in _READ[signature.scheme]:
-            raise InvalidRequest(
-                f"{name} has no effect with the scheme {signature.scheme}: leave it out",
-                field=f"body.signature.{name}",
-            )
-        if signature.scheme == "hmac" and name in _OF_SIGNED_TIME and signature.timestamp_header is None:
-            raise InvalidRequest(
-                f"{name} has no effect without timestamp_header: name the header with the signed time, or leave it out",
-                field=f"body.signature.{name}",
-            )
+    """Raise `InvalidRequest` for a field that would have no effect."""
+    name = signature.find_unread()
+    if name is None:
+        return
+    lacks_time = signature.scheme == "hmac"
+    cause = "without timestamp_header" if lacks_time else f"with the scheme {signature.scheme}"
+    fix = "name the header with the signed time, or leave it out" if lacks_time else "leave it out"
+    raise InvalidRequest(f"{name} has no effect {cause}: {fix}", field=f"body.signature.{name}")

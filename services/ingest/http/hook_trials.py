@@ -1,8 +1,7 @@
 """Tries a mapping on a pasted sample: what would be stored, and what would be rejected and why. Stores nothing."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
@@ -19,12 +18,8 @@ from services.ingest.http.write_hooks import Storable, sift_call
 from services.ingest.write.database_clock import FUTURE_TOLERANCE_US
 from shared.clock import from_us
 from shared.db.queries import queries
-from shared.row_reasons import ROW_REASONS
+from shared.reject_advice import require_advice
 
-# What to do about these differs from files.
-_HERE: Final[Mapping[str, str]] = {
-    "status": "the status is missing, or the mapping does not know the word; add it to statuses",
-}
 _SQL, _NOTES = queries("hooks"), queries("notes")
 
 
@@ -35,7 +30,8 @@ async def try_mapping(
     hook = ReadyHook("", 1, mapping, ApiKeyCaller(), ())
     now_us = time.time_ns() // 1000
     headers = {name.lower(): value for name, value in trial.headers.items()}
-    kind = BATCH_TYPE if isinstance(trial.sample, list) else EVENT_TYPE
+    given_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = given_type or (BATCH_TYPE if isinstance(trial.sample, list) else EVENT_TYPE)
     polls, mapped = map_call(hook, HookPayload(trial.sample, headers, now_us), kind, rules, Proof())
     assert polls.hook is not None  # noqa: S101 - map_call sets it
     words: dict[str, int] = dict(await (await conn.execute(_NOTES["words"])).fetchall())
@@ -78,8 +74,6 @@ def _show_polls(polls: LivePolls) -> Sequence[HookTrialPoll]:
 
 def _show_rejects(rejects: Sequence[HookReject]) -> Sequence[HookTrialReject]:
     return [
-        HookTrialReject(
-            reason=one.reason, message=_HERE.get(one.reason, ROW_REASONS[one.reason]), item=one.raw.decode()
-        )
+        HookTrialReject(reason=one.reason, message=require_advice(one.reason, "hook"), item=one.raw.decode())
         for one in rejects
     ]

@@ -10,7 +10,7 @@ from services.ingest.http.hook_delivery import HookDelivery
 from services.ingest.parse.instants import PADDING, decode_instants, parse_instant
 from services.ingest.parse.poll_notes import NoteReading, parse_until
 from shared.reason_words import fold_reason
-from shared.row_reasons import ROW_REASONS
+from shared.reject_advice import require_advice
 from shared.status_words import STATUSES, fold_status
 from shared.store_ids import clean_store_id, describe_id_fault, find_id_fault
 
@@ -115,7 +115,7 @@ def check_polls(
         if isinstance(parsed, int):
             at_us[index] = parsed
         else:
-            faults.append(PollFault(index, "observed_at", ROW_REASONS[parsed]))
+            faults.append(PollFault(index, "observed_at", require_advice(parsed, "live")))
     return faults or LivePolls(clean_ids, at_us, active)
 
 
@@ -139,7 +139,7 @@ def check_notes(polls: LivePolls, notes: Sequence[SentNote]) -> LivePolls | list
             else parse_until(note.until, note.event, int(polls.at_us[index]), _ANY_END)
         )
         if isinstance(end, str):
-            faults.append(PollFault(index, "until", ROW_REASONS[end]))
+            faults.append(PollFault(index, "until", require_advice(end, "live")))
         until_us.append(end if isinstance(end, int) else None)
     if faults:
         return faults

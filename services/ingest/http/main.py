@@ -10,6 +10,7 @@ from services.ingest.http.context import IngestContext, UploadWait
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.hook_calls import HeldBodies
 from services.ingest.http.hook_ring import HookRing
+from services.ingest.http.ignored_calls import IgnoredCalls
 from services.ingest.http.importer import Importer
 from services.ingest.http.routes import (
     calendars,
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             live=live,
             hooks=HookRing(pools.keys),
             held_bodies=HeldBodies(),
+            ignored_calls=IgnoredCalls(live),
             stopping=stopping,
             changes_lane=Lane(
                 "the database", DatabaseUnavailable, threads=4, waiting=64, within_s=30.0, breaks=False
@@ -103,7 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         announce_stop(stopping, importer.stop)
         start_tracing("ingest", settings.otlp_endpoint)
         try:
-            async with readiness.watching():
+            async with readiness.watching(), app.state.context.ignored_calls.writing():
                 yield
         finally:
             await run_in_threadpool(importer.close)

@@ -9,7 +9,7 @@ from services.ingest.http.live_polls import LivePolls
 from services.ingest.write.sealed_weeks import WeekSealed, week_sealed
 from services.ingest.write.weeks import number_weeks
 from shared.errors import InvalidRequest
-from shared.row_reasons import ROW_REASONS
+from shared.reject_advice import require_advice
 from shared.texts import quoted
 
 
@@ -21,7 +21,7 @@ def refuse_reasons(polls: LivePolls, reasons: Mapping[str, int]) -> InvalidReque
         if word and word not in reasons:
             place = polls.notes.place[poll]
             return InvalidRequest(
-                f"poll {place}, reason {quoted(word)}: {ROW_REASONS['unknown_reason']}",
+                f"poll {place}, reason {quoted(word)}: {require_advice('unknown_reason', 'live')}",
                 field=f"body.observations.{place}.reason",
             )
     return None
@@ -44,4 +44,6 @@ def refuse_future(polls: LivePolls, latest_us: int) -> InvalidRequest | None:
     name = polls.name_instant(late[0])
     place, _, field = name.partition(".")
     reason = "until_order" if field == "until" else "future"
-    return InvalidRequest(f"poll {place}: {ROW_REASONS[reason]}", field=f"body.observations.{name}")
+    return InvalidRequest(
+        f"poll {place}: {require_advice(reason, 'live')}", field=f"body.observations.{name}"
+    )

@@ -1,4 +1,4 @@
-"""The document of a hook: its mapping and its signature, checked before they are stored."""
+"""The mapping of a hook's document, checked before it is stored."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
@@ -8,16 +8,11 @@ from pydantic import AfterValidator, Field, model_validator
 from services.ingest.hooks.mapping import ANY_OTHER, StatusMeaning, TimeUnit
 from services.ingest.hooks.places import parse_places
 from services.ingest.hooks.pointers import parse_pointer
-from services.ingest.hooks.signatures import make_scheme
 from shared.http.bodies import RequestBody, must_be
 from shared.reason_words import WORD_RULE, fold_reason, is_reason_word
 from shared.status_words import fold_status
 
 _MAX_WORDS, _MAX_PLACES, _MAX_WORD = 200, 8, 200
-_HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
-_SIGNED_WITH_TIME = (
-    "timestamp_header is set, but signed does not have {timestamp}, so anyone could change it; add it"
-)
 
 
 def _check_pointer(text: str) -> str:
@@ -56,7 +51,6 @@ PlaceOrPlaces = Annotated[
 ]
 Word = Annotated[str, Field(max_length=_MAX_WORD)]
 ReasonWord = Annotated[str, Field(max_length=50), AfterValidator(_check_reason)]
-HeaderName = Annotated[str, Field(pattern=_HEADER)]
 
 
 class HookMappingParts(RequestBody):
@@ -129,48 +123,4 @@ class HookMappingBody(HookMappingParts):
             raise ValueError('statuses has only "*": name at least one word')
         _check_words(self.statuses, fold_status, "statuses")
         _check_words(self.reasons, fold_reason, "reasons")
-        return self
-
-
-class HookSignatureBody(RequestBody):
-    """How callers prove who they are."""
-
-    scheme: Literal["standard_webhooks", "hmac", "token", "api_key"]
-    header: HeaderName | None = Field(
-        default=None,
-        description="Of `hmac` and `token`: the header with the signature or the token.",
-        examples=[None],
-    )
-    prefix: Word = Field(default="", description="What stands before it.", examples=[""])
-    algorithm: Literal["sha256", "sha512", "sha1"] = Field(default="sha256", description="Of `hmac`.")
-    encoding: Literal["hex", "base64"] = Field(default="hex", description="Of `hmac`.")
-    signed: str = Field(
-        default="{body}",
-        max_length=500,
-        description="Of `hmac`: what is signed. `{body}` once, and `{timestamp}`, `{id}` or `{header:NAME}` around it.",
-        examples=["{body}"],
-    )
-    timestamp_header: HeaderName | None = Field(
-        default=None, description="Of `hmac`: the header with the signed time.", examples=[None]
-    )
-    timestamp_unit: Literal["s", "ms"] = "s"
-    id_header: HeaderName | None = Field(
-        default=None,
-        description="Of `hmac`: the header with an id that is the same when a call is repeated.",
-        examples=[None],
-    )
-    tolerance_s: int = Field(
-        default=300, ge=1, le=86_400, strict=True, description="How far a signed time may be from now."
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "HookSignatureBody":
-        if (self.header is None) == (self.scheme in {"hmac", "token"}):
-            raise ValueError("header belongs to the schemes hmac and token, and to no other: name it there")
-        if self.timestamp_header and "{timestamp}" not in self.signed:
-            raise ValueError(_SIGNED_WITH_TIME)
-        try:
-            make_scheme(self.model_dump())
-        except ValueError as error:
-            raise ValueError(f"signed {error}") from None
         return self

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field, JsonValue
 
 from services.ingest.hooks.presets import PRESETS
 from services.ingest.http.hook_admin import HookRow, HookVersionRow
-from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts, HookSignatureBody
+from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts
+from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from shared.http.bodies import RequestBody
 
 _LEAST_SECRET, _MOST_SECRET = 16, 500
@@ -73,12 +74,18 @@ class HookBody(BaseModel):
     )
     changed_by: str | None
     changed_at: datetime
-    calls: int = Field(description="Calls that were stored, without repeated messages.")
+    calls: int = Field(
+        description="Calls that were stored: at least one item counted or was rejected. Repeated messages are not among them."
+    )
     last_call_at: datetime | None = Field(description="When the latest of them was stored.")
-    rejected: int = Field(description="Rejected items of all calls.")
+    rejected: int = Field(description="Rejected items of the stored calls.")
     rejects_import: UUID | None = Field(
         description="The import with the latest rejected items: see GET /v1/imports/{import_id}/rejects."
     )
+    ignored_calls: int = Field(
+        description="Calls in which no item was wanted, because of `only` or a status that means `ignore`. Counted within seconds."
+    )
+    last_ignored_at: datetime | None = Field(description="When the latest of them was counted.")
     secret: str | None = Field(
         default=None, description="A secret that was made for this answer. It is shown only once."
     )

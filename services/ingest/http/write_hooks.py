@@ -97,13 +97,18 @@ class HookTable:
         return fresh
 
     def count_calls(self, deliveries: Sequence[HookDelivery]) -> None:
-        """Count calls and their rejected items, for those who look at hooks."""
-        calls = Counter(one.hook for one in deliveries)
-        rejected = Counter(one.hook for one in deliveries for _ in one.rejects)
+        """Count stored calls, their rejected items, and ignored calls, for those who look at hooks."""
+        calls: Counter[str] = Counter()
+        rejected: Counter[str] = Counter()
+        ignored: Counter[str] = Counter()
+        for one in deliveries:
+            calls[one.hook] += not one.ignored_calls
+            rejected[one.hook] += len(one.rejects)
+            ignored[one.hook] += one.ignored_calls
         if calls:
-            numbers = [rejected[hook] for hook in calls]
-            given = {"hooks": list(calls), "calls": list(calls.values()), "rejected": numbers}
-            self._conn.execute(_SQL["count_calls"], given)
+            numbers = {"calls": calls, "rejected": rejected, "ignored": ignored}
+            given = {name: [counted[hook] for hook in calls] for name, counted in numbers.items()}
+            self._conn.execute(_SQL["count_calls"], {"hooks": list(calls), **given})
 
     def add_rejects(self, import_id: UUID, deliveries: Sequence[HookDelivery]) -> int:
         """Store rejected items as rejected rows of the import. Return how many were stored."""

@@ -123,10 +123,12 @@ class LiveWriter:
     def _write_polls(self, calls: Sequence[LivePolls], reasons: Mapping[str, int]) -> list[RowCounts]:
         """Write the polls and the rejected items of calls. Return the counts of each call."""
         filled = [polls for polls in calls if len(polls)]
-        ledger = ImportLedger(self._conn, get_live_import(self._conn))
-        changes, counts = self._write_filled(ledger, filled, reasons) if filled else ([], [])
         deliveries = [call.hook for call in calls if call.hook]
         self._hooks.count_calls(deliveries)
+        if not filled and not any(one.rejects for one in deliveries):
+            return [NO_ROWS] * len(calls)
+        ledger = ImportLedger(self._conn, get_live_import(self._conn))
+        changes, counts = self._write_filled(ledger, filled, reasons) if filled else ([], [])
         if rejected := self._hooks.add_rejects(ledger.import_id, deliveries):
             changes.append(PollChange(ledger.import_id, RowCounts(rejected=rejected)))
         if changes:

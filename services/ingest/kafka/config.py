@@ -17,22 +17,15 @@ _FETCHED_KBYTES = 32 << 10
 def make_terms(settings: Settings) -> MessageTerms:
     """Return how messages are read. Raise `ConfigurationError`."""
     try:
-        layout, read = choose_format(settings.kafka_format, settings.kafka_columns)
+        form = choose_format(settings.kafka_format, settings.kafka_columns)
     except BadInputFile as error:
         raise ConfigurationError(f"UPTILL_KAFKA_COLUMNS: {error}") from None
-    if layout.kind != "polls":
+    if form.layout.kind != "polls":
         raise ConfigurationError(
-            f"UPTILL_KAFKA_COLUMNS is a header of {layout.kind}: only polls come from Kafka; load the others as files"
+            f"UPTILL_KAFKA_COLUMNS is a header of {form.layout.kind}: only polls come from Kafka; load the others as files"
         )
     reading = Reading.parse(settings.status_words, "", assume_utc=False, effective_from="")
-    return MessageTerms(
-        settings.kafka_group,
-        layout,
-        read,
-        reading,
-        is_json=settings.kafka_format == "json",
-        allow_odd_ids=settings.allow_odd_ids,
-    )
+    return MessageTerms(settings.kafka_group, form, reading, allow_odd_ids=settings.allow_odd_ids)
 
 
 def list_topics(settings: Settings) -> Sequence[str]:

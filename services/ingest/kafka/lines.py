@@ -1,70 +1,72 @@
 """Turns the values of messages into lines of a table of polls, so that messages are read by the rules for files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.ingest.kafka.json_lines import JSON_HEADER, read_json_value
-from services.ingest.parse.encodings import is_utf8
-from services.ingest.parse.header import Layout, read_header
+from services.ingest.kafka.csv_lines import list_csv_parts, read_csv_value
+from services.ingest.kafka.json_lines import JSON_HEADER, list_json_parts, read_json_value
+from services.ingest.kafka.value_parts import PartFault, PartlyRead, ValueFormat, ValuePart, read_nothing
+from services.ingest.parse.header import read_header
 from services.ingest.parse.other_columns import refuse_telling_columns
 
-ReadValue = Callable[[bytes], bytes | str]
-NO_VALUE = "message"
+_NO_NUMBERS: Mapping[int, Sequence[int]] = {}
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of some messages, and the messages that have none, with the reason.
+    """The lines of some messages, and the parts of messages that have none.
 
-    `ends` has the number of lines up to the end of each message.
+    `ends` has the number of lines up to the end of each message. `numbers` has the number of the part of each line, for
+    those messages in which it is not that of the line.
     """
 
     data: bytes
     ends: NDArray[np.int64]
-    unread: Sequence[tuple[int, str]]
+    unread: Sequence[tuple[int, PartFault]]
+    numbers: Mapping[int, Sequence[int]]
 
-    def find_message(self, line: int) -> int:
-        """Return which message a line belongs to, from 1 on."""
-        return int(np.searchsorted(self.ends, line))
+    def find_part(self, line: int) -> tuple[int, int]:
+        """Return which message a line belongs to, from line 1 on, and the number of its part there."""
+        index = int(np.searchsorted(self.ends, line))
+        place = line - 1 - (int(self.ends[index - 1]) if index else 0)
+        return index, self.numbers[index][place] if index in self.numbers else place
 
 
-def read_values(values: Sequence[bytes | None], read: ReadValue) -> Lines:
-    """Read the value of each message. A value that cannot be read costs only itself."""
+def read_values(values: Sequence[bytes | None], form: ValueFormat) -> Lines:
+    """Read the value of each message. What cannot be read costs only itself."""
     pieces: list[bytes] = []
-    unread: list[tuple[int, str]] = []
+    unread: list[tuple[int, PartFault]] = []
+    numbers: dict[int, Sequence[int]] = {}
+    read = form.read
     for index, value in enumerate(values):
-        piece = read(value) if value else NO_VALUE
-        if isinstance(piece, str):
-            unread.append((index, piece))
-            piece = b""
+        piece = read(value) if value else _read_absent(value)
+        if isinstance(piece, PartlyRead):
+            unread += [(index, fault) for fault in piece.faults]
+            numbers[index] = piece.numbers
+            piece = piece.lines
         pieces.append(piece)
     lines = np.fromiter((piece.count(b"\n") for piece in pieces), np.int64, len(pieces))
-    return Lines(b"".join(pieces), np.cumsum(lines), unread)
+    return Lines(b"".join(pieces), np.cumsum(lines), unread, numbers)
 
 
-def no_lines(reason: str) -> Lines:
+def refuse_value(value: bytes | None, reason: str) -> Lines:
     """Return what is read of one message that is refused for this reason."""
-    return Lines(b"", np.zeros(1, np.int64), [(0, reason)])
+    fault = PartFault(0, reason, ValuePart.of_text("", value or b""))
+    return Lines(b"", np.zeros(1, np.int64), [(0, fault)], _NO_NUMBERS)
 
 
-def choose_format(name: str, columns: str) -> tuple[Layout, ReadValue]:
-    """Return the layout of the lines and the reader of values. Raise `BadInputFile` for columns that are not those of polls."""
+def choose_format(name: str, columns: str) -> ValueFormat:
+    """Return how values are read. Raise `BadInputFile` for columns that are not those of a table."""
     if name == "csv":
         layout = read_header(columns.encode())
         refuse_telling_columns(layout)
-        return layout, read_csv_value
-    return read_header(JSON_HEADER), read_json_value
+        return ValueFormat(layout, read_csv_value, list_csv_parts)
+    return ValueFormat(read_header(JSON_HEADER), read_json_value, list_json_parts)
 
 
-def read_csv_value(value: bytes) -> bytes | str:
-    """Return the rows of a value, each ended by a newline, or why it cannot be read."""
-    if b"\r" in value:
-        value = value.replace(b"\r\n", b"\n").removesuffix(b"\r")
-        if b"\r" in value:
-            return "control_character"
-    if not is_utf8(value):
-        return "encoding"
-    return value if value.endswith(b"\n") else value + b"\n"
+def _read_absent(value: bytes | None) -> PartlyRead:
+    """Return what is read of a message without a value, which a tombstone has, or with an empty one."""
+    return read_nothing("no_value" if value is None else "empty_value", b"")

@@ -46,8 +46,11 @@ class GroupMember:
         self._wait = wait
         self._consumer = Consumer(dict(config), logger=logging.getLogger("kafka"))
         self._topics = topics
+        self._joins_s: float | None = None  # when it began to wait for its first assignment, while it waits
 
     def __enter__(self) -> Self:
+        self._joins_s = time.monotonic()
+        _log.info("waiting_for_assignment", topics=list(self._topics))
         self._consumer.subscribe(
             list(self._topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
@@ -114,7 +117,9 @@ class GroupMember:
             [TopicPartition(*partition, claim.next_offset or 0) for partition, claim in claims.items()]
         )
         KAFKA_PARTITIONS.labels("assigned").inc(len(partitions))
-        _log.info("partitions_assigned", partitions=[str(one) for one in partitions])
+        waited = {} if self._joins_s is None else {"waited_s": round(time.monotonic() - self._joins_s, 1)}
+        self._joins_s = None
+        _log.info("partitions_assigned", partitions=[str(one) for one in partitions], **waited)
         hit("kafka.after_assign")
 
     def _claim(self, consumer: Consumer, partitions: Sequence[Partition]) -> dict[Partition, Claim]:

@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.ingest.parse.reasons import RAW_BYTES
-
 
 class Partition(NamedTuple):
     """A partition of a topic."""
@@ -29,11 +27,6 @@ class Message(NamedTuple):
     def place(self) -> str:
         """Where it comes from, as rejected rows name it: `polls[3]@1042`."""
         return f"{self.partition}@{self.offset}"
-
-    @property
-    def start(self) -> bytes:
-        """The start of its value, as far as a rejected row keeps it."""
-        return (self.value or b"")[:RAW_BYTES]
 
 
 def oldest_age_s(messages: Sequence[Message], now_s: float) -> float:

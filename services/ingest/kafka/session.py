@@ -6,12 +6,12 @@ from uuid import UUID
 
 import psycopg
 
-from services.ingest.kafka.lines import Lines, ReadValue, no_lines, read_values
+from services.ingest.kafka.lines import Lines, read_values, refuse_value
 from services.ingest.kafka.message import Message, Partition
 from services.ingest.kafka.positions import Claim, advance
+from services.ingest.kafka.value_parts import ValueFormat, ValuePart
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.encodings import FileEncoding
-from services.ingest.parse.header import Layout
 from services.ingest.parse.parsed import ParsedPolls
 from services.ingest.parse.polls import PollParser
 from services.ingest.parse.reading import Reading
@@ -33,13 +33,11 @@ class DayEnded(Exception):
 
 @dataclass(frozen=True)
 class MessageTerms:
-    """How the messages of a group are read. `is_json`: otherwise their values are rows of CSV with this layout."""
+    """How the messages of a group are read."""
 
     group: str
-    layout: Layout
-    read: ReadValue
+    form: ValueFormat
     reading: Reading
-    is_json: bool
     allow_odd_ids: bool
 
     @property
@@ -58,7 +56,7 @@ class WriteSession:
         self._clock = DatabaseClock(conn)
         self._words = read_reasons(conn)
         self._parser = PollParser(
-            terms.layout,
+            terms.form.layout,
             terms.reading,
             FileEncoding("utf-8"),
             allow_odd_ids=terms.allow_odd_ids,
@@ -72,15 +70,14 @@ class WriteSession:
 
         Raise `PartitionTaken`, `WeekSealed` and `DayEnded`: then nothing was written.
         """
-        if self._terms.layout.optional:
+        if self._terms.form.layout.optional:
             self._words.update(read_reasons(self._conn))
-        return self._commit(
-            messages, read_values([message.value for message in messages], self._terms.read), claims
-        )
+        lines = read_values([message.value for message in messages], self._terms.form)
+        return self._commit(messages, lines, claims)
 
     def refuse(self, message: Message, claims: Mapping[Partition, Claim]) -> int:
         """Commit a message as a rejected row. Raise as `write` does."""
-        return self._commit([message], no_lines("refused"), claims)
+        return self._commit([message], refuse_value(message.value, "refused"), claims)
 
     def _commit(self, messages: Sequence[Message], lines: Lines, claims: Mapping[Partition, Claim]) -> int:
         # The place is that of no source: the offsets are kept elsewhere.
@@ -103,20 +100,25 @@ class WriteSession:
         return len(rejects)
 
     def _number_rejects(self, messages: Sequence[Message], lines: Lines, parsed: ParsedPolls) -> list[Reject]:
-        """Return the rejected rows of messages, and the messages without rows, numbered on within the import."""
-        found = [
-            (lines.find_message(reject.line), reject.reason, None if self._terms.is_json else reject.raw)
-            for reject in parsed.rejects
-        ]
-        found += [(index, reason, None) for index, reason in lines.unread]
+        """Return the rejected parts of messages, numbered on within the import."""
+        places = [(*lines.find_part(reject.line), reject.reason) for reject in parsed.rejects]
+        list_parts = self._terms.form.list_parts
+        parts = {index: list_parts(messages[index].value or b"") for index in {index for index, *_ in places}}
+        found = [(index, number, reason, parts[index][number]) for index, number, reason in places]
+        found += [(index, *fault) for index, fault in lines.unread]
         if not found:
             return []
         ((last,),) = self._conn.execute(_SQL["last_reject"], {"id": self._import_id})
-        found.sort(key=lambda one: one[0])
+        found.sort(key=lambda one: one[:2])
         return [
-            Reject(line, 0, reason, messages[index].start if raw is None else raw, messages[index].place)
-            for line, (index, reason, raw) in enumerate(found, last + 1)
+            Reject(line, 0, reason, part.raw, _name_place(messages[index], part))
+            for line, (index, _, reason, part) in enumerate(found, last + 1)
         ]
+
+
+def _name_place(message: Message, part: ValuePart) -> str:
+    """Return what a rejected row has as its source, such as `polls[3]@1042 /1/status`."""
+    return f"{message.place} {part.name}" if part.name else message.place
 
 
 def find_ends(messages: Sequence[Message]) -> dict[Partition, int]:

@@ -3,7 +3,7 @@
 An event of whole days closes its dates. An event with times is an opening interval of the date on which it begins.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -17,6 +17,7 @@ from shared.errors import InvalidRequest
 YEARS_BACK: Final = 10
 YEARS_AHEAD: Final = 10
 _MAX_OCCURRENCES: Final = 10 * MAX_DATES
+_SHOWN_MISSED: Final = 5
 _DAY: Final = timedelta(days=1)
 
 
@@ -37,7 +38,7 @@ def parse_icalendar(body: bytes, today: date) -> IcalDates:
     replaced = find_replaced(file)
     for event in file.events:
         if not event.is_canceled:
-            found.add_event(event, file, replaced.get(event.uid, ()))
+            found.add_event(event, file, replaced.get(event.uid, {}))
     dates, warnings = found.join(), list(found.list_warnings())
     if not dates:
         raise InvalidRequest(
@@ -58,13 +59,17 @@ class _Dates:
     opened: dict[date, dict[tuple[int, int], int]] = field(default_factory=dict)
     left_out: int = 0
     has_zones: bool = False
+    dropped: set[tuple[int, date]] = field(default_factory=set)
+    missed: set[tuple[int, date]] = field(default_factory=set)
     _occurrences: int = 0
 
-    def add_event(self, event: Event, file: IcalFile, replaced: Collection[date]) -> None:
+    def add_event(self, event: Event, file: IcalFile, replaced: Mapping[date, int]) -> None:
         """Add all occurrences of an event."""
         found = list_occurrences(event, file, replaced, (self.first, self.end))
-        self._count(event, len(found))
-        added = [self._add(event, start, end) for start, end in found]
+        self._count(event, len(found.times))
+        self.dropped |= {(line, at) for at, line in found.dropped.items()}
+        self.missed |= {(line, at) for at, line in found.missed.items() if self._has(at)}
+        added = [self._add(event, start, end) for start, end in found.times]
         self.left_out += bool(added) and not any(added)
         if len(self.closed) + len(self.opened) > MAX_DATES:
             refuse_line(
@@ -92,8 +97,19 @@ class _Dates:
                 f"events before {self.first} or after {self.end - _DAY} were left out: {self.left_out:,}; a calendar"
                 " from iCalendar covers 20 years"
             )
+        # One of two series with the same UID may have the occurrence that an event stands in for.
+        if missed := sorted(self.missed - self.dropped, key=lambda one: (one[0], str(one[1]))):
+            shown = ", ".join(f"{at} (line {line:,})" for line, at in missed[:_SHOWN_MISSED])
+            more = f" and {len(missed) - _SHOWN_MISSED:,} more" if len(missed) > _SHOWN_MISSED else ""
+            yield (
+                f"no occurrence begins at {shown}{more}, so this EXDATE or RECURRENCE-ID leaves nothing out: write the"
+                " start of the occurrence, with its time and zone"
+            )
         if self.has_zones:
             yield "times with a time zone were read as the local time of each store"
+
+    def _has(self, at: date) -> bool:
+        return self.first <= (at.date() if isinstance(at, datetime) else at) < self.end
 
     def _add(self, event: Event, start: date, end: date) -> bool:
         """Add an occurrence, given in local time. Return whether any of it is in the range."""

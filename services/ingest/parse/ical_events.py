@@ -46,7 +46,7 @@ _ONCE: Final = frozenset({"DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "STAT
 class Event:
     """An event. `start` and `length` are of its first occurrence; `replaces` is the occurrence that it stands in for.
 
-    `more` are further starts, `dropped` starts that do not take place, in the zone of the event.
+    `more` are further starts, `dropped` starts that do not take place, in the zone of the event, each with its line.
     """
 
     source: Property
@@ -55,8 +55,8 @@ class Event:
     length: timedelta
     is_canceled: bool
     rules: Sequence[RecurrenceRule]
-    more: Sequence[date]
-    dropped: Sequence[date]
+    more: Mapping[date, int]
+    dropped: Mapping[date, int]
     replaces: Property | None
 
 
@@ -133,13 +133,13 @@ def _read_event(found: Component, zones: Zones, place: int) -> Event:
     )
 
 
-def _list_times(found: Component, name: str, start: WrittenTime, zones: Zones) -> list[date]:
-    return [
-        zones.convert(time, start.zone, each)
+def _list_times(found: Component, name: str, start: WrittenTime, zones: Zones) -> Mapping[date, int]:
+    return {
+        zones.convert(time, start.zone, each): each.line
         for each in found.properties
         if each.name == name
         for time in read_times(each)
-    ]
+    }
 
 
 def _read_length(single: Mapping[str, Property], start: WrittenTime, zones: Zones) -> timedelta:

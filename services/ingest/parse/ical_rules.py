@@ -37,8 +37,10 @@ _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "BYSETPOS": (-366, 366),
 }
 _KNOWN: Final = frozenset({"FREQ", "UNTIL", "WKST", "BYDAY", *_LIMITS})
-_SINGLE: Final = ("INTERVAL", "COUNT")
+_SINGLE: Final = frozenset({"FREQ", "UNTIL", "WKST", "INTERVAL", "COUNT"})
 _NUMBER: Final = re.compile(r"[+-]?\d{1,10}", re.ASCII)
+_PLACE: Final = re.compile(r"\s*[+-]?(\d+)", re.ASCII)
+_MOST_PLACES: Final = 53  # of a weekday in a year
 # The parts that have no meaning, or another one, for these frequencies (RFC 5545, section 3.3.10).
 _MEANINGLESS: Final = {"BYYEARDAY": ("MONTHLY", "WEEKLY", "DAILY"), "BYMONTHDAY": ("WEEKLY",)}
 
@@ -53,7 +55,7 @@ class RecurrenceRule:
     @classmethod
     def parse(cls, source: Property) -> Self:
         """Read a rule. Raise `InvalidRequest` if it is not valid, or repeats more often than daily."""
-        _check_numbers(source)
+        _check_written(source)
         try:
             found = vRecur.from_ical(source.value)
             parts = {str(name).upper(): list(values) for name, values in found.items()}
@@ -163,16 +165,33 @@ class RecurrenceRule:
             refuse("UNTIL is not a date or a time: write it as 20301231 or 20301231T235959Z")
 
 
-def _check_numbers(source: Property) -> None:
-    """Refuse numbers that are too large or not whole by their names, before the parser refuses the whole rule."""
-    for part in source.value.split(";"):
+def _check_written(source: Property) -> None:
+    """Refuse what the parser would drop without a word, or refuse without the name of the part."""
+    given: set[str] = set()
+    for part in filter(str.strip, source.value.split(";")):
         name, _, text = part.partition("=")
-        name = name.strip().upper()
-        if name not in _LIMITS:
-            continue
-        (lowest, highest), values = _LIMITS[name], text.split(",")
-        numbers = [int(value) if _NUMBER.fullmatch(value.strip()) else 0 for value in values]
-        if any(number == 0 or not lowest <= number <= highest for number in numbers):
-            source.refuse(f"{name} must be {lowest:,} to {highest:,}{', and not 0' if lowest < 0 else ''}")
+        name, values = name.strip().upper(), text.split(",")
+        if name in given:
+            source.refuse(f"{name} is given twice: leave out one of them")
+        given.add(name)
+        if name in _LIMITS:
+            _check_numbers(source, name, values)
         if name in _SINGLE and len(values) > 1:
-            source.refuse(f"{name} must be one number")
+            source.refuse(f"{name} must be one value")
+        if name == "BYDAY" and not all(map(_is_place, values)):
+            source.refuse(
+                f"BYDAY counts days from 1 to {_MOST_PLACES}, and from the end with -1: write 1MO, or MO"
+            )
+
+
+def _check_numbers(source: Property, name: str, values: Sequence[str]) -> None:
+    lowest, highest = _LIMITS[name]
+    numbers = [int(value) if _NUMBER.fullmatch(value.strip()) else 0 for value in values]
+    if any(number == 0 or not lowest <= number <= highest for number in numbers):
+        source.refuse(f"{name} must be {lowest:,} to {highest:,}{', and not 0' if lowest < 0 else ''}")
+
+
+def _is_place(day: str) -> bool:
+    """Whether the number of a weekday can be one; a weekday without a number is each one."""
+    found = _PLACE.match(day)
+    return found is None or 1 <= int(found[1][:3]) <= _MOST_PLACES

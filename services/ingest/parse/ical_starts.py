@@ -1,6 +1,7 @@
 """Lists when the occurrences of an iCalendar event begin and end, in local time."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import MAXYEAR, date, datetime, timedelta
 from typing import Final
 
@@ -14,33 +15,47 @@ _EPOCH: Final = date(1970, 1, 1)
 _MARGIN: Final = timedelta(days=2)
 
 
-def list_occurrences(
-    event: Event, file: IcalFile, replaced: Collection[date], within: tuple[date, date]
-) -> list[tuple[date, date]]:
-    """Return the local start and end of each occurrence, of the event's rules only those that touch the range.
+@dataclass(frozen=True)
+class Occurrences:
+    """The local start and end of each occurrence. `dropped` starts were left out, `missed` ones are no start of the event."""
 
-    `replaced` are the occurrences for which the file has events of their own.
+    times: Sequence[tuple[date, date]]
+    dropped: Mapping[date, int]
+    missed: Mapping[date, int]
+
+
+def list_occurrences(
+    event: Event, file: IcalFile, replaced: Mapping[date, int], within: tuple[date, date]
+) -> Occurrences:
+    """Return the occurrences of an event, of its rules only those that touch the range.
+
+    `replaced` are the occurrences for which the file has events of their own, each with its line.
     """
     start = event.start
     starts = {start.at, *(_as_kind(more, start) for more in event.more)}
     for rule in event.rules:
         starts |= set(_expand_rule(rule, event, file, within))
-    dropped = {*event.dropped, *(() if event.replaces else replaced)}
+    given = {**event.dropped, **({} if event.replaces else replaced)}
     if start.is_date:
-        dropped = set(map(_day_of, dropped))
-    kept = sorted(one for one in starts if not {one, _day_of(one)} & dropped)
-    return [(_show_local(one, event, file), _show_local(one + event.length, event, file)) for one in kept]
+        given = {_day_of(at): line for at, line in given.items()}
+    kept = sorted(one for one in starts if not {one, _day_of(one)} & given.keys())
+    named = starts | set(map(_day_of, starts))
+    return Occurrences(
+        [(_show_local(one, event, file), _show_local(one + event.length, event, file)) for one in kept],
+        {at: line for at, line in given.items() if at in named},
+        {at: line for at, line in given.items() if at not in named},
+    )
 
 
-def find_replaced(file: IcalFile) -> dict[str, set[date]]:
+def find_replaced(file: IcalFile) -> dict[str, dict[date, int]]:
     """Return the occurrences that another event of the file stands in for, by UID, in the zone of their series."""
     zones = {event.uid: event.start.zone for event in file.events if event.replaces is None}
-    found: dict[str, set[date]] = {}
+    found: dict[str, dict[date, int]] = {}
     for event in file.events:
         if event.replaces:
             zone = zones.get(event.uid, event.start.zone)
             at = file.zones.convert(read_time(event.replaces), zone, event.replaces)
-            found.setdefault(event.uid, set()).add(at)
+            found.setdefault(event.uid, {})[at] = event.replaces.line
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.ingest.parse.file_formats import formats_reference
+from shared.reject_advice import ADVICE
 from shared.row_reasons import ROW_REASONS
 
 BROKEN_ROW_REASONS = frozenset({"columns", "quoting", "encoding", "control_character", "line_too_long"})
@@ -63,6 +64,20 @@ def reasons_reference() -> str:
             "keeps what it had, and its other rows are rejected as `store_incomplete`.",
             "",
             *_format_table(ROW_REASONS),
+            "",
+            "## Items of hooks",
+            "",
+            "The mapping is that of the [hook](../how-to/webhooks-in.md). All other reasons are those above.",
+            "",
+            *_format_table(ADVICE["hook"]),
+            "",
+            "## Messages of Kafka",
+            "",
+            "Settings are those of the [consumer](../how-to/kafka.md). All other reasons are those above.",
+            "",
+            *_format_table(ADVICE["kafka"]),
+            "",
+            "## Refused files",
             "",
             "A refused file is not loaded. Of polls, the chunks that were committed before stay. If any other file of a delivery",
             "is refused, only the polls of the delivery take effect: the rest is `delivery_incomplete`.",

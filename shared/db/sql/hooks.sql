@@ -10,7 +10,8 @@ from hook join hook_version using (name, version)
 -- Without secrets.
 select hook.name, version, document, secret is not null as has_secret,
     case when previous_until > clock_timestamp() then previous_until end as previous_secret_until,
-    hook.changed_by, hook.changed_at, calls, last_call_at, rejected, rejects_of as rejects_import
+    hook.changed_by, hook.changed_at, calls, last_call_at, rejected, rejects_of as rejects_import,
+    ignored_calls, last_ignored_at
 from hook join hook_version using (name, version)
 where %(name)s::text is null or hook.name = %(name)s
 order by hook.name
@@ -83,8 +84,14 @@ with known as (
 select name, greatest(0, least(number, %(most)s - kept)) from known
 
 -- name: count_calls
-update hook set calls = hook.calls + given.calls, rejected = hook.rejected + given.rejected, last_call_at = clock_timestamp()
-from unnest(%(hooks)s::text[], %(calls)s::integer[], %(rejected)s::integer[]) given (name, calls, rejected)
+-- Those that were stored, and those in which no item was wanted.
+update hook
+set calls = hook.calls + given.calls, rejected = hook.rejected + given.rejected,
+    last_call_at = case when given.calls > 0 then clock_timestamp() else last_call_at end,
+    ignored_calls = hook.ignored_calls + given.ignored,
+    last_ignored_at = case when given.ignored > 0 then clock_timestamp() else last_ignored_at end
+from unnest(%(hooks)s::text[], %(calls)s::integer[], %(rejected)s::integer[], %(ignored)s::integer[])
+    given (name, calls, rejected, ignored)
 where hook.name = given.name
 
 -- name: insert_hook_rejects

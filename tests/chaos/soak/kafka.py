@@ -19,7 +19,7 @@ from tests.chaos.soak.calls import LIVE_FROM, draw_poll
 from tests.chaos.soak.ending import Ending
 from tests.chaos.soak.journal import Journal
 from tests.chaos.soak.kept import KeptProcess
-from tests.fixtures.kafka import KafkaCluster, kafka_cluster
+from tests.fixtures.kafka import SESSION_AFTER_KILLS_S, KafkaCluster, kafka_cluster
 from tests.oracle.report import rows_of
 
 _TOPIC = "polls"
@@ -68,7 +68,7 @@ def main(directory: Path, seed: str) -> int:
         env = {
             "UPTILL_KAFKA_BROKERS": cluster.address,
             "UPTILL_KAFKA_TOPICS": _TOPIC,
-            "UPTILL_KAFKA_SESSION_S": "1",
+            "UPTILL_KAFKA_SESSION_S": str(SESSION_AFTER_KILLS_S),
             "UPTILL_METRICS_PORT": "0",
         }
         consumer = KeptProcess("services.ingest.kafka", env=env, log=directory / "consumer.log")

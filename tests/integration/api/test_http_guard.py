@@ -323,7 +323,9 @@ class TestRoot:
     def test_a_program_gets_a_problem(self, service: TestClient, accept: str) -> None:
         answer = service.get("/", headers={"Accept": accept}, follow_redirects=False)
         assert answer.status_code == 404
-        assert answer.json()["type"] == "urn:uptill:error:not_found"
+        body = answer.json()
+        assert body["type"] == "urn:uptill:error:not_found"
+        assert body["detail"] == "nothing exists at /: see /docs for all paths"
 
 
 class TestDocs:

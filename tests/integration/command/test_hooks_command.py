@@ -1,6 +1,7 @@
 """`uptill hooks` and its calls against the real ingest service."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     tried = run(
         services, "hooks", "test", "till", write(tmp_path, "a.json", sample), "--mapping", document, code=1
     )
-    assert "rejected as unknown_store" in tried
+    assert tried.startswith("rejected as unknown_store")
     run(services, "stores", "name", "hooked", "Main Street", "--create")
     tried = run(services, "hooks", "test", "till", str(tmp_path / "a.json"), "--mapping", document)
     assert "hooked  inactive  2024-10-14T18:20:15Z  yes" in tried
@@ -55,6 +56,11 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     assert call(services, secret, sample)["accepted"] == 1
     assert call(services, secret, {**sample, "s": "other"})["replayed"] is True
     assert "standard_webhooks" in run(services, "hooks", "list")
+    shown = run(services, "hooks", "show", "till")
+    assert re.search(r"stored calls +1, the last at .* UTC; 0 items rejected", shown)
+    assert re.search(r"ignored calls +none\n", shown)
+    assert '"signature": ' not in shown
+    assert re.search(r'signature +{"scheme": "standard_webhooks", "tolerance_s": 300}\n', shown)
     assert secret not in run(services, "hooks", "show", "till", "--json")
     (only,) = json.loads(services.run("hooks", "show", "till", "--versions", "--json").stdout)
     assert only["version"] == 1
@@ -70,6 +76,23 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
         (tmp_path / f"{name}.json").write_text(text)
         refused = run(services, "hooks", "test", "till", str(tmp_path / f"{name}.json"), code=2)
         assert f"{name}.json is " in refused
+
+
+def test_a_trial_has_the_headers_that_the_mapping_reads(services: Services, tmp_path: Path) -> None:
+    sample = write(tmp_path, "a.json", {"status": "active"})
+    mapping = {"store_id": "header:X-Store", "observed_at": "/t", "status": "/x", "unknown_stores": "add"}
+    document = write(tmp_path, "hook.json", {"mapping": mapping})
+    body = write(tmp_path, "b.json", {"t": "2024-10-14T18:20:15Z", "x": "active"})
+    tried = run(services, "hooks", "test", "h", body, "--mapping", document, "--header", "x-store: 00:42")
+    assert "00:42  active" in tried
+    event = [
+        f"--header=ce-{name}"
+        for name in ("specversion:1.0", "id:1", "source:/x", "type:t", "subject:nowhere")
+    ]
+    event += ["--header", "ce-time:2024-10-14T18:20:15Z", "--preset", "cloudevents"]
+    assert "rejected as unknown_store" in run(services, "hooks", "test", "h", sample, *event, code=1)
+    refused = run(services, "hooks", "test", "h", sample, "--header", "no colon", code=2)
+    assert "invalid header 'no colon': write it as NAME:VALUE" in refused
 
 
 def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> None:
@@ -94,7 +117,10 @@ def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> N
     assert answer.json()["rejected"] == 1
     imports = json.loads(services.run("imports", "list", "--json").stdout)
     live = next(one["id"] for one in imports if one["source"] == "live")
-    assert "unknown_store  hook ce version 1" in run(services, "rejects", live)
+    shown = run(services, "rejects", live)
+    assert shown.startswith("line  reason         hook          text\n")
+    assert "unknown_store  ce version 1  {" in shown
+    assert "set unknown_stores of the hook to add" in shown
     presets = run(services, "hooks", "presets")
     assert "doordash_deactivations" in presets
     run(services, "hooks", "put", "bad", str(tmp_path / "token"), code=2)

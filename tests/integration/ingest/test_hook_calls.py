@@ -4,12 +4,14 @@ import gzip
 import json
 from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
 from services.ingest.http import write_hooks
+from tests.fixtures.services import wait_until
 from tests.integration.ingest.database import check_ledger, observations, unchanged
 from tests.integration.ingest.hooks import (
     AT,
@@ -23,6 +25,7 @@ from tests.integration.ingest.hooks import (
     send,
     signed,
 )
+from tests.integration.ingest.service import ingest_service
 
 
 def rejects(service: TestClient) -> list[list[str]]:
@@ -98,11 +101,33 @@ def test_a_hook_may_add_stores(hook_service: TestClient, database_url: str) -> N
     assert ("new", "2024-09-02 10:00:00.000000") in observations(database_url)
 
 
-def test_ignored_items_need_no_database(hook_service: TestClient, database_url: str) -> None:
+def test_ignored_calls_are_counted_and_change_nothing_else(hook_service: TestClient) -> None:
     put(hook_service, mapping={**MAPPING, "only": {"/type": ["status"]}}, signature=BY_TOKEN, secret=TOKEN)
-    with unchanged(database_url):
+    put(hook_service, "list", mapping={**MAPPING, "each": "/all"}, signature=BY_TOKEN, secret=TOKEN)
+    for _ in range(3):
         assert counts(by_token(hook_service, item(type="order"))) == (0, 0, 0, 0, 1)
+    assert counts(send(hook_service, {"all": []}, {"X-Token": TOKEN}, name="list")) == (0, 0, 0, 0, 0)
+
+    def ignored() -> list[int]:
+        return [one["ignored_calls"] for one in hook_service.get("/v1/hooks").json()["hooks"]]
+
+    wait_until(lambda: sum(ignored()) == 4, "the counts")
+    assert ignored() == [1, 3]
+    assert hook_service.get("/v1/imports").json()["imports"] == []
     assert counts(by_token(hook_service, item(type="status"))) == (1, 0, 0, 0, 0)
+    found = hook_service.get("/v1/hooks/pos").json()
+    assert (found["calls"], found["ignored_calls"]) == (1, 3)
+    assert found["changed_at"] < found["last_ignored_at"] < found["last_call_at"]
+    shown = hook_service.get("/metrics").text
+    assert 'uptill_hook_calls_total{hook="list",result="ignored"} 1.0' in shown
+
+
+def test_the_last_ignored_calls_are_counted_when_the_service_stops(database_url: str, tmp_path: Path) -> None:
+    with ingest_service(database_url, tmp_path / "spool", scopes=("ingest:write", "admin")) as client:
+        put(client, mapping={**MAPPING, "only": {"/type": ["status"]}}, signature=BY_TOKEN, secret=TOKEN)
+        by_token(client, item(type="order"))
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select ignored_calls, calls from hook").fetchall() == [(1, 0)]
 
 
 def test_numbers_are_instants_in_the_given_unit(hook_service: TestClient, database_url: str) -> None:

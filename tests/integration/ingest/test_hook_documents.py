@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
+from psycopg.types.json import Jsonb
 
+from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from tests.integration.ingest.database import unchanged
 from tests.integration.ingest.hooks import BY_TOKEN, MAPPING, TOKEN, item, put, send
 from tests.integration.ingest.service import ingest_service, problem
@@ -42,6 +44,43 @@ def test_each_change_is_a_version(hook_service: TestClient, database_url: str) -
     assert actions == [("hook.set",), ("hook.set",), ("hook.removed",)]
 
 
+@pytest.mark.parametrize(
+    ("signature", "shown"),
+    [
+        ({"scheme": "standard_webhooks", "header": None}, {"tolerance_s": 300}),
+        ({"scheme": "api_key"}, {}),
+        ({"scheme": "token", "header": "a"}, {"header": "a", "prefix": ""}),
+        (
+            {"scheme": "hmac", "header": "a"},
+            {
+                "header": "a", "prefix": "", "algorithm": "sha256", "encoding": "hex", "signed": "{body}",
+                "timestamp_header": None, "id_header": None,
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_a_signature_is_shown_with_the_fields_that_its_scheme_reads(
+    hook_service: TestClient, database_url: str, signature: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    put(hook_service, signature=signature)
+    wanted = {"scheme": signature["scheme"], **shown}
+    (version,) = hook_service.get("/v1/hooks/pos/versions").json()["versions"]
+    assert hook_service.get("/v1/hooks/pos").json()["signature"] == version["signature"] == wanted
+    # What an answer shows can be sent again.
+    assert put(hook_service, signature=wanted)["version"] == 1
+    # The release before stored all fields.
+    unread = {
+        name: field.default for name, field in HookSignatureBody.model_fields.items() if name != "scheme"
+    }
+    with psycopg.connect(database_url) as conn:
+        conn.execute(
+            "update hook_version set document = jsonb_set(document, '{signature}', %s)",
+            [Jsonb(unread | wanted)],
+        )
+    assert hook_service.get("/v1/hooks/pos").json()["signature"] == wanted
+    assert put(hook_service, signature=wanted)["version"] == 1
+
+
 def test_a_dry_run_shows_polls_and_rejects_and_stores_nothing(
     hook_service: TestClient, database_url: str
 ) -> None:
@@ -72,7 +111,7 @@ def test_a_dry_run_says_where_an_unknown_status_belongs(hook_service: TestClient
         "mapping": {**MAPPING, "status": "/x"},
     }
     (reject,) = hook_service.post("/v1/hooks/pos/dry-run", json=trial).json()["rejects"]
-    assert (reject["reason"], reject["message"].endswith("add it to statuses")) == ("status", True)
+    assert (reject["reason"], "add the word to statuses" in reject["message"]) == ("status", True)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +138,12 @@ def test_a_dry_run_says_where_an_unknown_status_belongs(hook_service: TestClient
         ({"signature": {**BY_TOKEN, "signed": "{body}{id}", "id_header": "a"}}, "body.signature.signed"),
         ({"signature": {**BY_TOKEN, "tolerance_s": 5}, "secret": TOKEN}, "body.signature.tolerance_s"),
         ({"signature": {"scheme": "api_key", "prefix": "x"}}, "body.signature.prefix"),
+        ({"signature": {"scheme": "api_key", "prefix": ""}}, "body.signature.prefix"),
+        ({"signature": {"scheme": "standard_webhooks", "encoding": "hex"}}, "body.signature.encoding"),
+        (
+            {"signature": {"scheme": "hmac", "header": "a", "timestamp_unit": "s"}},
+            "body.signature.timestamp_unit",
+        ),
         ({"signature": {"scheme": "hmac", "header": "a", "tolerance_s": 5}}, "body.signature.tolerance_s"),
         (
             {"signature": {"scheme": "hmac", "header": "a", "timestamp_unit": "ms"}},

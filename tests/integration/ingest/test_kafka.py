@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -69,14 +70,14 @@ def test_a_message_may_say_more_than_a_status(database_url: str, cluster: KafkaC
 
 def test_what_cannot_be_read_is_rejected_with_its_place(database_url: str, cluster: KafkaCluster) -> None:
     twice = poll(1)[:-1] + b', "status": "inactive"}'
-    bad = [
+    bad: list[tuple[Any, ...]] = [
         (b"no JSON", "message"),
-        (b"", "message"),
-        (None, "message"),
+        (b"", "empty_value"),
+        (None, "no_value"),
         (b"[]", "message"),
-        (b'{"store_id": "a"}', "message"),
-        (poll(1, unknown=1), "message"),
-        (twice, "message"),
+        (b'{"store_id": "a"}', "field_missing", "/status"),
+        (poll(1, unknown=1), "field_unknown", "/unknown"),
+        (twice, "field_repeated", "/status"),
         (poll(1, status="open"), "status"),
         (poll(1, observed_at="2024-10-14 12:00:00"), "tz_missing"),
         (poll(1, observed_at="2100-10-14T12:00:00Z"), "future"),
@@ -86,25 +87,55 @@ def test_what_cannot_be_read_is_rejected_with_its_place(database_url: str, clust
         (poll(1, reason="unheard_of"), "unknown_reason"),
         (poll(1, until=NOON.format(2, 0)), "until_of_look"),
     ]
-    cluster.produce(TOPIC, [poll(0), *(value for value, _ in bad), poll(2)])
+    cluster.produce(TOPIC, [poll(0), *(value for value, *_ in bad), poll(2)])
     with consuming(consumer_settings(database_url, cluster)):
         await_position(database_url, len(bad) + 2)
     assert observations(database_url) == {at(0): True, at(2): True}
     assert rejects(database_url) == [
-        (f"polls[0]@{offset}", reason, value or b"") for offset, (value, reason) in enumerate(bad, 1)
+        (" ".join([f"polls[0]@{offset}", *field]), reason, value or b"")
+        for offset, (value, reason, *field) in enumerate(bad, 1)
     ]
     check_ledger(database_url)
 
 
-def test_one_bad_poll_of_an_array_costs_only_itself(database_url: str, cluster: KafkaCluster) -> None:
-    value = (
-        b"[" + b", ".join([poll(0), poll(1, status="?"), poll(2, store_id='with "quotes", and more')]) + b"]"
+def test_a_bad_poll_of_a_list_costs_only_itself(database_url: str, cluster: KafkaCluster) -> None:
+    twice = poll(1)[:-1] + b', "status": "inactive"}'
+    bad = [
+        (poll(1, status="?"), "status", ""),
+        (poll(1, status=7), "field_type", "/status"),
+        (poll(1, **{"a/b~\0": 1}), "field_unknown", "/a~1b~0\\x00"),
+        (b'{"store_id": "a"}', "field_missing", "/status"),
+        (poll(1, event="yes"), "field_type", "/event"),
+        (twice, "field_repeated", "/status"),
+        (b"null", "message", ""),
+        (b"[" + poll(1) + b"]", "message", ""),
+    ]
+    good = [poll(0), poll(2, store_id='with "quotes", and [more]'), poll(3)]
+    value = b" [" + b" , ".join(
+        [good[0], *(one for one, *_ in bad[:4]), good[1], *(one for one, *_ in bad[4:]), good[2]]
     )
-    cluster.produce(TOPIC, [value])
+    cluster.produce(
+        TOPIC, [value + b"]\n", b"[" + poll(4) + b"," + poll(5, status="?") + b"]", value + b",]", poll(6)]
+    )
     with consuming(consumer_settings(database_url, cluster)):
-        await_position(database_url, 1)
-    assert set(observations(database_url)) == {at(0), ('with "quotes", and more', at(2)[1])}
-    assert rejects(database_url) == [("polls[0]@0", "status", value)]
+        await_position(database_url, 4)
+    assert set(observations(database_url)) == {
+        at(0),
+        ('with "quotes", and [more]', at(2)[1]),
+        at(3),
+        at(4),
+        at(6),
+    }
+    numbers = [1, 2, 3, 4, 6, 7, 8, 9]
+    assert rejects(database_url) == [
+        *(
+            (f"polls[0]@0 /{number}{field}", reason, text)
+            for number, (text, reason, field) in zip(numbers, bad, strict=True)
+        ),
+        ("polls[0]@1 /1", "status", poll(5, status="?")),
+        ("polls[0]@2", "message", (value + b",]")[:1024]),
+    ]
+    check_ledger(database_url)
 
 
 def test_csv_values_have_the_columns_of_the_setting(database_url: str, cluster: KafkaCluster) -> None:
@@ -116,6 +147,8 @@ def test_csv_values_have_the_columns_of_the_setting(database_url: str, cluster: 
         f"active;a\rb;{first}".encode(),
         b"status;store_id;timestamp_utc",
         b"active;a",
+        b"active;\xff;x\nactive;d;"
+        + f"{first}\nactive;d\r;{first}\nopen;d;{later}\nactive;e;{first}".encode(),
     ]
     cluster.produce(TOPIC, values)
     settings = consumer_settings(
@@ -123,13 +156,17 @@ def test_csv_values_have_the_columns_of_the_setting(database_url: str, cluster: 
     )
     with consuming(settings):
         await_position(database_url, len(values))
-    assert observations(database_url) == {at(0): True, at(1): False, ("b", at(0)[1]): True}
+    at_noon = {(store, at(0)[1]): True for store in "abde"}
+    assert observations(database_url) == {**at_noon, at(1): False}
     assert rejects(database_url) == [
-        ("polls[0]@1", "status", f"online;c;{first}".encode()),
+        ("polls[0]@1 line 3", "status", f"online;c;{first}".encode()),
         ("polls[0]@2", "encoding", values[2]),
         ("polls[0]@3", "control_character", values[3]),
         ("polls[0]@4", "repeated_header", values[4]),
         ("polls[0]@5", "columns", values[5]),
+        ("polls[0]@6 line 1", "encoding", b"active;\xff;x"),
+        ("polls[0]@6 line 3", "control_character", f"active;d\r;{first}".encode()),
+        ("polls[0]@6 line 4", "status", f"open;d;{later}".encode()),
     ]
 
 

@@ -188,6 +188,8 @@ def test_the_process_counts_what_it_does_and_ends_when_asked(
     assert shown["uptill_kafka_lag_messages", frozenset()] == 0
     assert shown["uptill_kafka_partitions_total", frozenset({("change", "assigned")})] == 2
     assert services.logged("consumer_stopped")
+    assert services.logged('"event": "waiting_for_assignment"')
+    assert services.logged('"waited_s": ')
 
 
 def test_settings_that_cannot_be_used_end_the_process_with_the_reason(

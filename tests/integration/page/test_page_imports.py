@@ -18,6 +18,7 @@ from shared.row_reasons import ROW_REASONS
 from tests.fixtures.page import form_token, sign_in
 from tests.fixtures.services import Services, wait_until
 from tests.integration.page.conftest import OpenBrowser
+from uptill_client import UptillClient
 
 GOOD = "store_id,status,timestamp_utc\n" + "".join(
     f"{n:04},active,2024-10-14 {n % 24:02}:00:00 UTC\n" for n in range(100)
@@ -87,6 +88,31 @@ def test_a_dry_run_shows_what_would_change_and_keeps_nothing(
     assert "0007,asleep" in words
     assert count_polls(services) == 0
     assert "No import yet" in browser.get("/imports").text
+
+
+def test_rejected_items_of_a_hook_say_what_to_change_in_its_mapping(
+    browser: httpx2.Client, services: Services
+) -> None:
+    mapping = {"store_id": "/s", "observed_at": "/t", "status": "/x"}
+    signature, token = {"scheme": "token", "header": "X-Token"}, "a-token-that-is-long-enough"
+    own = services.settings
+    with UptillClient(
+        own["UPTILL_API_URL"], own["UPTILL_API_KEY"], ingest_url=own["UPTILL_INGEST_URL"]
+    ) as client:
+        client.put_hook("till", {"mapping": mapping, "signature": signature, "secret": token})
+        httpx2.post(
+            f"{own['UPTILL_INGEST_URL']}/v1/hooks/till",
+            json={"s": "a", "t": "2024-10-14T18:00:00Z", "x": "OFFLINE"},
+            headers={"X-Token": token},
+        ).raise_for_status()
+        (found,) = client.imports()
+    page = browser.get(f"/imports/{found.id}").text
+    text = text_of(page)
+    assert "is a word that the mapping does not know; add the word to statuses" in text
+    assert "upload form" not in text
+    assert "--status" not in text
+    assert '<th scope="col">Hook</th>' in page
+    assert "<td><bdi>till version 1</bdi></td>" in page
 
 
 def test_several_files_options_and_a_field_without_a_file(browser: httpx2.Client, services: Services) -> None:

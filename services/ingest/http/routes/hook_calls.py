@@ -117,8 +117,7 @@ def _name_failure(error: Exception) -> str:
 
 def _count(hook: str, outcome: HookOutcome) -> None:
     counts = outcome.counts
-    is_ignored = counts.rows_read == 0 and outcome.ignored > 0
-    result = "replayed" if outcome.is_replayed else "ignored" if is_ignored else "stored"
+    result = "replayed" if outcome.is_replayed else "stored" if counts.rows_read else "ignored"
     HOOK_CALLS.labels(hook, result).inc()
     found = {
         "accepted": counts.accepted,
