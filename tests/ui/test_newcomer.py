@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fixtures.services import Services
-from tests.ui.conftest import Colours, OpenPage, enter, violations
+from tests.ui.conftest import Colours, OpenPage, enter, has_no_fault
 
 pytestmark = pytest.mark.ui
 
@@ -30,10 +30,4 @@ def test_the_view_has_no_fault_of_access(open_page: OpenPage, services: Services
         enter(page, services, "/outages")
         for path in ("/outages", "/outages?part=evening", "/outages?part=evening&q=owner%3Dnobody",
                      "/outages?day=2020-01-01"):  # fmt: skip
-            for width in (360, 390, 768, 1440, 1920):
-                page.set_viewport_size({"width": width, "height": 900})
-                page.goto(path)
-                beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                assert page.evaluate(beyond) == 0, (path, width)
-                if width in (390, 1440):
-                    assert violations(page) == [], (path, width)
+            has_no_fault(page, path)

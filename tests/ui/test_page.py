@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.fixtures.services import Services
-from tests.ui.conftest import HOSTILE, Colours, OpenPage, enter, violations
+from tests.ui.conftest import HOSTILE, Colours, OpenPage, enter, has_no_fault, violations
 
 pytestmark = pytest.mark.ui
 WEEK = "/stores/0042?week=2024-10-30"
@@ -96,17 +96,7 @@ def test_no_view_has_a_fault_of_access_or_is_wider_than_the_screen(
         chosen = "/stores/0042?week=2024-10-30&at=1730300000000000"
         for path in ("/stores", "/stores?q=none", WEEK, chosen, f"/stores/{quote(HOSTILE, safe='')}", "/stores/silent",
                      "/reports", report, "/insights", "/nothing"):  # fmt: skip
-            for width in (360, 390, 768, 1440, 1920):
-                page.set_viewport_size({"width": width, "height": 900})
-                page.goto(path)
-                beyond = page.evaluate(
-                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                )
-                assert beyond == 0, (path, width)
-                if width in (390, 1440):
-                    for details in page.locator("details:not(.menu) > summary").all():
-                        details.click()
-                    assert violations(page) == [], (path, width)
+            has_no_fault(page, path)
 
 
 def test_the_first_view_is_small(open_page: OpenPage, services: Services) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -116,22 +116,22 @@ class _Comparison:
         if len(parsed.rejects) > reject_limit * parsed.rows_read:
             raise TooManyRejects(parsed, reject_limit, offer_fixes(parsed.rejects, layout))
         self._learn_keys(parsed)
-        self.rejects += parsed.rejects[: FIRST_REJECTS - len(self.rejects)]
-        self.reasons.update(reject.reason for reject in parsed.rejects)
+        self._count_rejects(parsed.rejects)
         self.counts += count_repeats(parsed.deduped) + RowCounts(
-            rejected=len(parsed.rejects), cut_fractions=parsed.cut_fractions, assumed_utc=parsed.assumed_utc
+            cut_fractions=parsed.cut_fractions, assumed_utc=parsed.assumed_utc
         )
         if len(parsed.deduped.polls):
             self._compare(parsed.deduped.polls)
 
     def make_result(self, source: Source, refusal: BadInputFile | None, seconds: float) -> ImportResult:
         """Return the counts as the result of a load."""
-        counts, rejects = self.counts, self.rejects
+        kept_some = self.counts.rows_read > 0
         if isinstance(refusal, TooManyRejects):
-            rejects = rejects or refusal.rejects
+            self._count_rejects(refusal.rejects)
+        counts = self.counts
         return ImportResult(
             source.name,
-            "succeeded" if refusal is None else "stopped" if counts.rows_read else "failed",
+            "succeeded" if refusal is None else "stopped" if kept_some else "failed",
             kind="polls",
             rows_read=counts.rows_read,
             accepted=counts.accepted,
@@ -139,11 +139,16 @@ class _Comparison:
             corrected=counts.corrected,
             rejected=counts.rejected,
             cut_fractions=counts.cut_fractions,
-            first_rejects=rejects,
+            first_rejects=self.rejects,
             seconds=seconds,
             error=None if refusal is None else str(refusal),
             quality={"plan": self._make_plan(), "rejects": dict(self.reasons.most_common()), **self.remarks},
         )
+
+    def _count_rejects(self, rejects: Sequence[Reject]) -> None:
+        self.rejects += rejects[: FIRST_REJECTS - len(self.rejects)]
+        self.reasons.update(reject.reason for reject in rejects)
+        self.counts += RowCounts(rejected=len(rejects))
 
     def _make_plan(self) -> dict[str, object]:
         first, last = (

@@ -1,19 +1,19 @@
 """Loads one source under one import, from claiming the import to its result."""
 
-from collections.abc import Sequence
 from contextlib import closing, suppress
+from functools import partial
 from uuid import UUID
 
 import psycopg
 
 from services.ingest.import_result import DELIVERY_INCOMPLETE
 from services.ingest.parse.chunks import PrefixDiffers
-from services.ingest.parse.reasons import Reject
 from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
 from services.ingest.run.step import LOAD, Step
 from services.ingest.run.table import load_table
 from services.ingest.sources.source import Source
 from services.ingest.write import claim
+from services.ingest.write.counts import RowCounts
 from services.ingest.write.import_result import ImportResult, read_import_result
 from services.ingest.write.ledger import FAULT, ImportLedger
 from services.ingest.write.load_chunks import TooManyRejects
@@ -98,6 +98,22 @@ def ingest_source(
         return run_import(source, fresh, options, step)
 
 
+def _record_refusal(ledger: ImportLedger, refusal: BadInputFile) -> None:
+    """Close the import, and keep the rejected rows of the chunk that was one too many. May be repeated."""
+    if ledger.state in {"stopped", "failed"}:
+        return  # committed before the outage
+    error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
+    if not isinstance(refusal, TooManyRejects):
+        ledger.finish("failed", error=error)
+        return
+    error["rejects"] = refusal.reasons
+    stopped = ledger.kind == "polls" and ledger.checkpoint is not None
+    with ledger.conn.transaction():
+        ledger.add_rejects(refusal.rejects)
+        ledger.count_for(ledger.import_id, RowCounts(rejected=len(refusal.rejects)))
+        ledger.finish("stopped" if stopped else "failed", error=error)
+
+
 def _hold(missing: str) -> None:
     """Raise `DeliveryIncomplete`."""
     raise DeliveryIncomplete(missing)
@@ -115,7 +131,6 @@ def run_import(
     if step.delivery_id:
         ledger.join_delivery(step.delivery_id)
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
-    rejects: Sequence[Reject] = ()
     with closing(lifeline or Lifeline(ledger, options.limits.lock_patience_s)) as line:
         try:
             # What took effect before a kill is finished, not held.
@@ -125,13 +140,7 @@ def run_import(
             if step.delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
                 load_table(source, ledger, line, options, step)
         except BadInputFile as refusal:
-            error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
-            stopped = False
-            if isinstance(refusal, TooManyRejects):
-                error["rejects"] = refusal.reasons
-                rejects = refusal.rejects
-                stopped = ledger.kind == "polls" and ledger.checkpoint is not None
-            line.run_until_done(lambda: ledger.finish("stopped" if stopped else "failed", error=error))
+            line.run_until_done(partial(_record_refusal, ledger, refusal))
         except ImportCanceled:
             # The import's row already has this state.
             pass
@@ -144,8 +153,6 @@ def run_import(
                 ledger.finish("failed", error={"reason": FAULT, "message": message})
             ledger.release()
             raise
-        result = line.run_until_done(
-            lambda: read_import_result(ledger, source.name, resumed_at_byte, rejects)
-        )
+        result = line.run_until_done(lambda: read_import_result(ledger, source.name, resumed_at_byte))
         ledger.release()
         return result

@@ -12,7 +12,7 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.parsed import ParsedChunk
 from services.ingest.parse.prefetch import prefetch
 from services.ingest.parse.reasons import Reject
-from services.ingest.write.ledger import FIRST_REJECTS, ImportLedger
+from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.reconnect import Lifeline
 from shared.errors import BadInputFile, ImportCanceled
 from shared.row_reasons import ROW_REASONS
@@ -33,7 +33,7 @@ class TooManyRejects(BadInputFile):
     """A chunk with more rejected rows than the limit allows. None of its rows was written."""
 
     def __init__(self, parsed: ParsedChunk, limit: float, offers: Sequence[str] = ()) -> None:
-        self.rejects = list(parsed.rejects[:FIRST_REJECTS])
+        self.rejects = parsed.rejects
         self.reasons = dict(Counter(reject.reason for reject in parsed.rejects).most_common())
         first = self.rejects[0]
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())

@@ -9,7 +9,15 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths, ingest_source, load_source
+from services.ingest.run import (
+    Limits,
+    LoadOptions,
+    LoadProgress,
+    ingest_paths,
+    ingest_source,
+    load_source,
+    plan_paths,
+)
 from services.ingest.sources.files import FileSource
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import ImportLedger
@@ -201,12 +209,17 @@ def test_a_queued_import_is_adopted_once(database_url: str, polls: Path) -> None
             ingest_source(conn, FileSource(polls), import_id=uuid4())
 
 
-def test_a_file_whose_first_chunk_is_bad_leaves_only_the_reasons(database_url: str, tmp_path: Path) -> None:
+def test_a_file_whose_first_chunk_is_bad_leaves_only_its_rejected_rows(
+    database_url: str, tmp_path: Path
+) -> None:
     rows = [POLLS_HEADER, good(1), bad(2), "x,y", *map(bad, range(50))]
     result = load(database_url, tmp_path / "polls.csv", rows)
     assert result.state == "failed"
-    assert counts(result) == NOTHING
-    assert tables(database_url) == (0,) * 7
+    assert counts(result) == (0, 0, 0, 52)
+    assert tables(database_url) == (0, 0, 0, 0, 52, 0, 0)
+    (dry,) = plan_paths(database_url, [str(tmp_path / "polls.csv")])
+    assert (dry.state, counts(dry)) == ("failed", counts(result))
+    assert dry.first_rejects == result.first_rejects
     error = error_of(database_url, result)
     assert error["reason"] == "reject_threshold"
     assert error["rejects"] == {"status": 51, "columns": 1}
@@ -222,7 +235,7 @@ def test_an_import_stops_at_the_first_bad_chunk(database_url: str, tmp_path: Pat
     assert result.error is not None
     assert "UPTILL_REJECT_LIMIT" in result.error
     assert 50 <= result.accepted <= 60
-    assert result.rejected >= 1
+    assert 1 < result.rejected == tables(database_url)[4]
     assert len(observations(database_url)) == result.accepted
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select max(length(store_id)) from store").fetchone() == (len("store-59"),)
