@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.parse import seen_polls
 from services.ingest.parse.last_polls import deduplicate
 from services.ingest.parse.prefetch import prefetch
 from services.ingest.parse.seen_polls import SeenPolls
@@ -50,6 +51,24 @@ def test_the_filter_has_no_false_negatives_and_few_false_positives() -> None:
     assert seen.add_polls(stores, instants).mean() < 0.001
     assert seen.add_polls(stores, instants).all()
     assert seen.add_polls(stores, instants + 1).mean() < 0.001
+
+
+def test_filters_remember_all_polls_until_they_start_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen_polls, "FILTER_POLLS", 130)
+    monkeypatch.setattr(seen_polls, "MOST_FILTERS", 2)
+    seen = SeenPolls()
+
+    def add_polls(first: int) -> tuple[bool, bool]:
+        forgets = seen.make_room(60)
+        instants = np.arange(first, first + 60, dtype=np.int64)
+        return forgets, bool(seen.add_polls(np.zeros(60, np.int32), instants).all())
+
+    assert [add_polls(first) for first in (0, 100, 200)] == [(False, False)] * 3
+    # The third call opened a second filter. Both are asked.
+    assert add_polls(0) == (False, True)
+    assert add_polls(300) == (False, False)
+    assert add_polls(400) == (True, False)
+    assert add_polls(0) == (False, False)
 
 
 def test_prefetched_items_come_in_order_and_their_error_last() -> None:

@@ -74,7 +74,8 @@ class ParsedPolls:
     """The deduplicated polls of one chunk, whose bytes are dropped.
 
     Polls name a store by its number in `stores`, which held `store_count` stores at that time. `maybe_repeated` marks
-    the polls that an earlier chunk may have held. `notes` is None if no poll has one.
+    the polls that an earlier chunk may have held; if the parser `forgot_earlier` ones, only of those from this chunk on.
+    `notes` is None if no poll has one.
     """
 
     chunk: Chunk
@@ -88,6 +89,7 @@ class ParsedPolls:
     assumed_utc: int
     encoding: Encoding | None = None
     notes: GivenNotes | None = None
+    forgot_earlier: bool = False
 
 
 @dataclass(frozen=True)

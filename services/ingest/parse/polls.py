@@ -100,6 +100,7 @@ class PollParser:
             reasons=self._reasons,
         )
         deduped = deduplicate(valid.store, valid.at_us, valid.active)
+        forgets = self._seen.make_room(len(deduped.polls))
         return ParsedPolls(
             replace(chunk, data=b""),
             self._stores,
@@ -112,6 +113,7 @@ class PollParser:
             valid.assumed_utc,
             self._encoding.name,
             _collect_notes(valid),
+            forgets,
         )
 
 

@@ -1,4 +1,4 @@
-"""A Bloom filter over the polls that one import has read: fixed memory, no false negatives.
+"""Bloom filters over the polls that one import has read: bounded memory, no false negatives.
 
 Blocked: all bits of a poll lie in one word (Putze, Sanders, Singler 2007), so a lookup accesses memory once.
 """
@@ -6,18 +6,32 @@ Blocked: all bits of a poll lie in one word (Putze, Sanders, Singler 2007), so a
 import numpy as np
 from numpy.typing import NDArray
 
-_WORDS = 1 << 22  # 32 MB; measured: 0.6 % false positives at 18 million polls
+_WORDS = 1 << 22  # 32 MB a filter
 _PROBES = 4
+FILTER_POLLS = 1 << 24  # that one filter remembers; measured: then 0.4 % of new polls are false alarms
+MOST_FILTERS = 4
 _SIX_BITS = np.uint64(63)
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class SeenPolls:
-    """Remembers tens of millions of polls by store number and instant."""
+    """Remembers tens of millions of polls by store number and instant. With more, it forgets all and starts over."""
 
     def __init__(self) -> None:
-        self._table = np.zeros(_WORDS, np.uint64)
+        self._filters = [np.zeros(_WORDS, np.uint64)]
+        self._polls = 0  # in the last filter
+
+    def make_room(self, polls: int) -> bool:
+        """Make room for as many polls. Return whether all earlier ones are forgotten for it."""
+        if self._polls + polls <= FILTER_POLLS:
+            return False
+        self._polls = 0
+        forgets = len(self._filters) == MOST_FILTERS
+        if forgets:
+            self._filters.clear()
+        self._filters.append(np.zeros(_WORDS, np.uint64))
+        return forgets
 
     def add_polls(self, store: NDArray[np.int32], at_us: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Remember distinct polls. Return True for each that an earlier call may have added."""
@@ -26,14 +40,18 @@ class SeenPolls:
         bits = np.zeros(len(mixed), np.uint64)
         for probe in range(_PROBES):
             bits |= np.uint64(1) << ((mixed >> np.uint64(6 * probe)) & _SIX_BITS)
-        seen = (self._table[place] & bits) == bits
+        seen = np.zeros(len(mixed), np.bool_)
+        for each in self._filters:
+            seen |= (each[place] & bits) == bits
         place, bits = place[~seen], bits[~seen]
+        self._polls += len(place)
+        newest = self._filters[-1]
         # Polls that share a word overwrite each other: repeat for those that were lost.
         while place.size:
-            self._table[place] |= bits
-            lost = (self._table[place] & bits) != bits
+            newest[place] |= bits
+            lost = (newest[place] & bits) != bits
             place, bits = place[lost], bits[lost]
-        return np.asarray(seen, np.bool_)
+        return seen
 
 
 def _hash_polls(store: NDArray[np.int32], at_us: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -1,7 +1,8 @@
 """Writes a table of polls, one transaction per chunk: rows, counts, rejects, first polls and the ledger commit together.
 
 1. A week that this import created has no index yet. Its polls are inserted directly, except those that an earlier chunk
-   may have held (`SeenPolls` of the parser): they wait in `import_pending`.
+   may have held (`SeenPolls` of the parser): they wait in `import_pending`. Once many wait, or the parser has forgotten
+   earlier chunks, all weeks so far are indexed first.
 2. Polls of any other week are merged with the stored ones. Those that only repeat what is stored are left out first if a
    few pages show them (`find_repeated`). If this process knows the week (`KnownPolls`), only corrections are left to the
    server.
@@ -32,6 +33,7 @@ from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
+MOST_PENDING = 500_000  # a merge of so many takes seconds, in which no other import writes
 
 
 class PollWriter:
@@ -52,6 +54,7 @@ class PollWriter:
         self._unindexed: dict[int, bool] = {}
         # Weeks created by this import. Some may have been indexed since.
         self._created_weeks: set[int] = set()
+        self._pending = 0
 
     def write_chunk(self, parsed: ParsedPolls) -> None:
         """Commit one chunk. Raise `WeekSealed` once its sealed weeks are wanted."""
@@ -70,7 +73,10 @@ class PollWriter:
             week = number_weeks(polls.at_us)
             # A chunk may hold polls that are years apart, so count only the weeks that occur.
             weeks: list[int] = np.unique(week).tolist()
-            unindexed, changes = self._prepare_weeks(weeks)
+            closes = parsed.forgot_earlier or self._pending > MOST_PENDING
+            changes = self._index_weeks() if closes else []
+            unindexed, found = self._prepare_weeks(weeks)
+            changes += found
             counts = count_repeats(parsed.deduped) + RowCounts(
                 rejected=len(parsed.rejects),
                 cut_fractions=parsed.cut_fractions,
@@ -129,6 +135,7 @@ class PollWriter:
         if maybe_repeated.any():
             self._table.stage_polls(polls.pick(maybe_repeated))
             self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
+            self._pending += int(maybe_repeated.sum())
             polls = polls.pick(~maybe_repeated)
         return self._insert_new(polls)
 
@@ -187,6 +194,8 @@ class PollWriter:
     def _index_weeks(self) -> list[PollChange]:
         """Index all weeks and merge all pending polls, of any import. Afterwards none are left."""
         indexed = index_weeks(self._conn)
+        self._unindexed = dict.fromkeys(self._unindexed, False)
+        self._pending = 0
         # After the indexes, which take long: no other change gets a number from now on.
         self._take_seq()
         # Recorded even if nothing is pending: other imports must learn that their weeks are indexed.

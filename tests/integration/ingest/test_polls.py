@@ -8,8 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from services.ingest.parse import seen_polls
 from services.ingest.parse.seen_polls import SeenPolls
 from services.ingest.run import Limits, LoadOptions, ingest_paths
+from services.ingest.write import polls as write_polls
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.ledger import ImportLedger
 from shared.db.connect import connect
@@ -115,6 +117,25 @@ def test_false_alarms_of_the_filter_change_nothing(
     table, (wanted,) = expected(delivery)
     assert counts(load_polls(database_url, tmp_path / "a.csv", delivery, chunk_bytes=TINY)) == wanted
     assert observations(database_url) == table
+
+
+@pytest.mark.parametrize(("filters", "pending"), [(1, 1000), (3, 1000), (99, 50)])
+def test_a_file_of_more_polls_than_are_remembered_is_counted_exactly(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filters: int, pending: int
+) -> None:
+    monkeypatch.setattr(write_polls, "MOST_PENDING", pending)
+    monkeypatch.setattr(seen_polls, "FILTER_POLLS", 40)
+    monkeypatch.setattr(seen_polls, "MOST_FILTERS", filters)
+    deliveries = [many_polls(seed, 500, stores=4, minutes=30_000) for seed in (7, 8)]
+    deliveries[0] += random.Random(9).sample(deliveries[0], 200)
+    table, wanted = expected(*deliveries)
+    found = [
+        counts(load_polls(database_url, tmp_path / "a.csv", delivery, chunk_bytes=TINY))
+        for delivery in deliveries
+    ]
+    assert found == wanted
+    assert observations(database_url) == table
+    check_ledger(database_url)
 
 
 def test_order_of_rows_and_size_of_chunks_change_nothing(database_url: str, tmp_path: Path) -> None:
