@@ -33,7 +33,7 @@ from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
-MOST_PENDING = 500_000  # a merge of so many takes seconds, in which no other import writes
+MOST_PENDING = 500_000  # merging these takes seconds, in which no other import writes
 
 
 class PollWriter:
