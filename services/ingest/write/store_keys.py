@@ -7,6 +7,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from services.ingest.parse.store_numbers import StoreNumbers
+from shared.db.arrays import text_array
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -21,7 +22,7 @@ def add_stores(
 
     The caller holds the writer lock. Stores that will not be `kept` get keys below 0, which uses up no number.
     """
-    rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], {"ids": ids})
+    rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], {"ids": text_array(ids)})
     return {store_id: (key, first_us) for store_id, key, first_us in rows}
 
 

@@ -190,6 +190,12 @@ union all
 select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
 from store where store_id = any (%(ids)s::text[])
 
+-- name: insert_stores
+-- Stores that were new a moment ago.
+insert into store (store_id)
+select store_id from unnest(%(ids)s::text[]) wanted (store_id)
+on conflict do nothing
+
 -- name: add_unkept_stores
 -- The same for a dry run, which is rolled back.
 with fresh as (
@@ -339,13 +345,18 @@ order by import.id
 -- name: has_staged
 select exists (select from import_staged where import_id = %(id)s)
 
--- name: staged_ids
+-- name: staged_stores
 -- A closure for the store id * is for every store.
-select distinct store_id from import_staged
-where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
+select store_id, store_key
+from (
+    select distinct store_id from import_staged
+    where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
+    offset 0
+) staged join store using (store_id)
 
 -- name: new_staged_ids
--- Stores that take effect and do not exist yet. A file repeats its stores, so each is looked up once.
+-- Stores that take effect and do not exist yet. A file repeats its stores, so each is looked up once. In the order of the
+-- index, which then grows at its ends.
 select store_id from (
     select distinct store_id from import_staged
     where import_id = any(%(ids)s) and reason is null and store_id <> all(%(held)s::text[])
@@ -353,6 +364,7 @@ select store_id from (
     offset 0
 ) staged
 where not exists (select from store where store.store_id = staged.store_id)
+order by store_id
 
 -- name: staged_numbers
 -- One bit for each number from 0 to 7: counting distinct numbers would sort all rows.

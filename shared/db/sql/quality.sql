@@ -28,9 +28,6 @@ select count(*) filter (where is_polled) as stores,
     count(*) filter (where not is_polled) as stores_never_polled
 from store cross join lateral (select first_polled_at is not null as is_polled) polled
 
--- name: named_keys
-select store_key from store where store_id = any(%(store_ids)s)
-
 -- name: hours
 -- Of the given stores. Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday: `until` is its
 -- end. Ordered as the primary key is, so that nothing needs to be sorted.
