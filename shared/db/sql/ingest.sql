@@ -176,16 +176,18 @@ insert into early_number (seq, effective_seq) values (%(seq)s, %(effective_seq)s
 select seq + 1 from ledger_head for update
 
 -- name: add_stores
--- Inserts the stores that are new. Under the writer lock, no other transaction can add one of them at the same time.
+-- Inserts the stores that are new, with their first poll if the change `seq` brings it: an update would cost as much as the
+-- insert. Under the writer lock, no other transaction can add one of them at the same time.
 with fresh as (
-    insert into store (store_id)
-    select wanted.store_id from unnest(%(ids)s::text[]) wanted (store_id)
+    insert into store (store_id, first_polled_at, polled_since_seq)
+    select wanted.store_id, nullif(first_at, '-infinity'), case when first_at > '-infinity' then %(seq)s::bigint end
+    from unnest(%(ids)s::text[], %(first_at)s::timestamptz[]) wanted (store_id, first_at)
     where not exists (select from store where store.store_id = wanted.store_id)
     order by wanted.store_id collate "C"
     on conflict do nothing
-    returning store_id, store_key
+    returning store_id, store_key, first_polled_at
 )
-select store_id, store_key, null::bigint as first_us from fresh
+select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint as first_us from fresh
 union all
 select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
 from store where store_id = any (%(ids)s::text[])
