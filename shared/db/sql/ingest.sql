@@ -533,6 +533,9 @@ drop index if exists pg_temp.wanted_hours_of_store; create index wanted_hours_of
 -- of a file with every stored row. So the rows of this delivery get statistics of their own.
 analyze wanted_hours
 
+-- name: has_hours
+select exists (select from business_hours)
+
 -- name: shrinking_hours
 -- Stores of a step that would lose more than half of their weekly opening time, with the time before and after in seconds.
 -- Overlapping intervals count twice.
