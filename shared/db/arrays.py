@@ -3,7 +3,7 @@
 psycopg's own arrays take several calls of Python per element.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,11 +77,10 @@ def byte_array(rows: NDArray[np.uint8]) -> ByteArray:
     return ByteArray(_encode(_BYTEA.oid, np.dtype((np.uint8, rows.shape[1:])), rows))
 
 
-def text_array(texts: Iterable[str]) -> TextArray:
+def text_array(texts: Sequence[str]) -> TextArray:
     """Return texts as a parameter."""
-    values = [text.encode() for text in texts]
-    sized = [len(value).to_bytes(4) + value for value in values]
-    return TextArray(_encode_header(_TEXT.oid, len(values)) + b"".join(sized))
+    sized = (len(value).to_bytes(4) + value for value in map(str.encode, texts))
+    return TextArray(b"".join([_encode_header(_TEXT.oid, len(texts)), *sized]))
 
 
 def _as_numbers(values: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:

@@ -136,9 +136,8 @@ class LocalHoursWriter:
             remarks.add_equal_times(ids)
         if self._kind in _TABLES:
             remarks.add_unknown_stores(ids)
-        stores = self._conn.execute(_SQL["staged_stores"], {"ids": ids}).fetchall()
-        store_ids = [store_id for store_id, _ in stores]
-        self._ledger.named_keys = [key for _, key in stores]
+        keys: dict[str, int] = dict(self._conn.execute(_SQL["staged_stores"], {"ids": ids}))
+        store_ids, self._ledger.named_keys = list(keys), list(keys.values())
         for note in describe_comment_ids(store_ids):
             remarks.add_note(self._ledger.import_id, note)
         remarks.add_look_alikes(self._ledger.import_id, store_ids)
