@@ -81,7 +81,7 @@ class ParsedPolls:
 
 @dataclass(frozen=True)
 class ParsedLocalHours:
-    """The rows of one chunk of any kind except polls: the valid ones, and the rejects, some of which are `held` too."""
+    """The rows of one chunk of any kind except polls. `held` repeats the rejects whose store is known."""
 
     chunk: Chunk
     valid: Columns
