@@ -1,9 +1,9 @@
-"""Arrays of numbers and instants as parameters: the bytes that Postgres reads, made by numpy.
+"""Arrays as parameters: the bytes that Postgres reads, of numbers and instants made by numpy.
 
-psycopg's own arrays take a call of Python per element.
+psycopg's own arrays take several calls of Python per element.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-_INT4, _INT8, _FLOAT4, _TIMESTAMPTZ, _BYTEA = (
-    psycopg.postgres.types[name] for name in ("int4", "int8", "float4", "timestamptz", "bytea")
+_INT4, _INT8, _FLOAT4, _TIMESTAMPTZ, _BYTEA, _TEXT = (
+    psycopg.postgres.types[name] for name in ("int4", "int8", "float4", "timestamptz", "bytea", "text")
 )
 _HEADER: Final = np.dtype([(name, ">i4") for name in ("dimensions", "has_nulls", "oid", "length", "first")])
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01
@@ -45,6 +45,10 @@ class ByteArray(_BinaryArray):
     """A parameter of type bytea[], in the binary format."""
 
 
+class TextArray(_BinaryArray):
+    """A parameter of type text[], in the binary format."""
+
+
 def key_array(keys: Iterable[int] | NDArray[np.int64]) -> KeyArray:
     """Return keys of stores as a parameter."""
     return KeyArray(_encode(_INT4.oid, np.dtype(">i4"), _as_numbers(keys)))
@@ -73,6 +77,12 @@ def byte_array(rows: NDArray[np.uint8]) -> ByteArray:
     return ByteArray(_encode(_BYTEA.oid, np.dtype((np.uint8, rows.shape[1:])), rows))
 
 
+def text_array(texts: Sequence[str]) -> TextArray:
+    """Return texts as a parameter."""
+    sized = (len(value).to_bytes(4) + value for value in map(str.encode, texts))
+    return TextArray(b"".join([_encode_header(_TEXT.oid, len(texts)), *sized]))
+
+
 def _as_numbers(values: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     return values if isinstance(values, np.ndarray) else np.array(list(values), dtype=np.int64)
 
@@ -80,7 +90,11 @@ def _as_numbers(values: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
 def _encode(oid: int, element: np.dtype[Any], values: NDArray[np.number[Any]]) -> bytes:
     elements = np.empty(len(values), dtype=[("size", ">i4"), ("value", element)])
     elements["size"], elements["value"] = element.itemsize, values
-    return np.array([(1, 0, oid, len(values), 1)], dtype=_HEADER).tobytes() + elements.tobytes()
+    return _encode_header(oid, len(values)) + elements.tobytes()
+
+
+def _encode_header(oid: int, length: int) -> bytes:
+    return np.array([(1, 0, oid, length, 1)], dtype=_HEADER).tobytes()
 
 
 class _BinaryArrayDumper(Dumper):
@@ -96,6 +110,7 @@ for _kind, _element in (
     (InstantArray, _TIMESTAMPTZ),
     (RealArray, _FLOAT4),
     (ByteArray, _BYTEA),
+    (TextArray, _TEXT),
 ):
     psycopg.adapters.register_dumper(
         _kind, type(f"_{_kind.__name__}Dumper", (_BinaryArrayDumper,), {"oid": _element.array_oid})

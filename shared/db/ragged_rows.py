@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
-from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -36,22 +35,22 @@ class RaggedColumn:
 
 
 def copy_ragged(
-    conn: psycopg.Connection, table: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]
+    conn: psycopg.Connection, table: str, types: Mapping[str, str], columns: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Copy rows into a table, whose columns are given by name and type, in their order. Leave out columns without values."""
-    if not rows:
-        return
-    columns = [
-        (name, _ENCODERS[kind], values)
-        for (name, kind), values in zip(types.items(), zip(*rows, strict=True), strict=True)
-        if values.count(None) < len(values)
+    """Copy columns of equal length into a table, with types by name. A uuid is given as bytes. Leave out columns without values."""
+    filled = [
+        (name, _ENCODERS[types[name]], values)
+        for name, values in columns.items()
+        if any(value is not None for value in values)
     ]
+    if not filled:
+        return
     # Encoded before the COPY begins: the server ends sessions that stand still in it.
     parts = [
-        _encode_rows([encode(values[start : start + _ROWS_AT_ONCE]) for _, encode, values in columns])
-        for start in range(0, len(rows), _ROWS_AT_ONCE)
+        _encode_rows([encode(values[start : start + _ROWS_AT_ONCE]) for _, encode, values in filled])
+        for start in range(0, len(filled[0][2]), _ROWS_AT_ONCE)
     ]
-    send_rows(conn, table, [name for name, *_ in columns], parts)
+    send_rows(conn, table, [name for name, *_ in filled], parts)
 
 
 def _encode_rows(columns: Sequence[RaggedColumn]) -> memoryview:
@@ -59,22 +58,28 @@ def _encode_rows(columns: Sequence[RaggedColumn]) -> memoryview:
     row_bytes = 2 + sum((4 + column.widths for column in columns), np.zeros(len(columns[0].sizes), np.int64))
     at = np.cumsum(row_bytes) - row_bytes
     out = np.empty(row_bytes.sum(), np.uint8)
-    at = _put_numbers(out, at, np.full(len(at), len(columns), ">i2"))
+    at = _put_bytes(out, at, _as_bytes(np.full(len(at), len(columns), ">i2")))
     for column in columns:
-        at = _put_numbers(out, at, column.sizes.astype(">i4"))
+        at = _put_bytes(out, at, _as_bytes(column.sizes.astype(">i4")))
         at = _put_values(out, at, column)
     return out.data
 
 
-def _put_numbers(out: NDArray[np.uint8], at: NDArray[np.int64], numbers: NDArray[Any]) -> NDArray[np.int64]:
-    """Write numbers of one width at these places. Return the places after them."""
-    width = numbers.dtype.itemsize
-    out[at[:, None] + np.arange(width)] = numbers.view(np.uint8).reshape(-1, width)
+def _as_bytes(numbers: NDArray[np.signedinteger[Any]]) -> NDArray[np.uint8]:
+    return np.reshape(numbers.view(np.uint8), (len(numbers), -1))
+
+
+def _put_bytes(out: NDArray[np.uint8], at: NDArray[np.int64], values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Write values of one width at these places. Return the places after them."""
+    width: int = values.shape[1]
+    out[at[:, None] + np.arange(width)] = values
     return at + width
 
 
 def _put_values(out: NDArray[np.uint8], at: NDArray[np.int64], column: RaggedColumn) -> NDArray[np.int64]:
     widths = column.widths
+    if widths.min() == widths.max():
+        return _put_bytes(out, at, column.data.reshape(len(at), -1))
     before = np.cumsum(widths) - widths
     out[np.repeat(at - before, widths) + np.arange(len(column.data))] = column.data
     return at + widths
@@ -82,8 +87,7 @@ def _put_values(out: NDArray[np.uint8], at: NDArray[np.int64], column: RaggedCol
 
 def _encode_bytes(values: Sequence[Any]) -> RaggedColumn:
     sizes = np.array([_NULL if value is None else len(value) for value in values], np.int64)
-    given = values if sizes.min() >= 0 else [value for value in values if value is not None]
-    return RaggedColumn(np.frombuffer(b"".join(given), np.uint8), sizes)
+    return RaggedColumn(np.frombuffer(b"".join(filter(None, values)), np.uint8), sizes)
 
 
 def _encode_texts(values: Sequence[Any]) -> RaggedColumn:
@@ -94,15 +98,10 @@ def _encode_json(values: Sequence[Any]) -> RaggedColumn:
     return _encode_bytes([None if value is None else _JSONB_VERSION + value.encode() for value in values])
 
 
-def _encode_uuids(values: Sequence[UUID]) -> RaggedColumn:
-    return _encode_bytes([value.bytes for value in values])
-
-
 def _encode_numbers(values: Sequence[Any], number: str) -> RaggedColumn:
-    given = np.array([value for value in values if value is not None], number)
-    width = given.dtype.itemsize
-    sizes = [_NULL if value is None else width for value in values]
-    return RaggedColumn(given.view(np.uint8), np.array(sizes, np.int64))
+    is_null = np.array([value is None for value in values])
+    given = np.array([value for value in values if value is not None] if is_null.any() else values, number)
+    return RaggedColumn(given.view(np.uint8), np.where(is_null, _NULL, given.dtype.itemsize))
 
 
 def _encode_days(values: Sequence[date | None]) -> RaggedColumn:
@@ -117,7 +116,7 @@ _ENCODERS: Final[Mapping[str, Callable[[Sequence[Any]], RaggedColumn]]] = {
     "bytea": _encode_bytes,
     "text": _encode_texts,
     "jsonb": _encode_json,
-    "uuid": _encode_uuids,
+    "uuid": _encode_bytes,
     "smallint": lambda values: _encode_numbers(values, ">i2"),
     "integer": lambda values: _encode_numbers(values, ">i4"),
     "bigint": lambda values: _encode_numbers(values, ">i8"),

@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 import psycopg
 
+from shared.db.arrays import key_array
 from shared.db.queries import queries
 from shared.diagnostics.registry import (
     DIAGNOSTICS,
@@ -44,6 +45,11 @@ def find_all(conn: psycopg.Connection) -> list[DataFinding]:
 
 def find_in_stores(conn: psycopg.Connection, store_keys: Sequence[int]) -> list[DataFinding]:
     """Return what the diagnostics of single stores find in these, and in closures for every store."""
+    if len(store_keys) > _MANY:
+        ((stores,),) = conn.execute(_SQL["count_stores"])
+        if stores == len(store_keys):
+            # Each statement would plan with all the keys, and compare every row with them.
+            return _in_order(_find(conn, None, _OF_ANY_STORES))
     return _in_order(_find(conn, [_EVERY_STORE, *store_keys], _OF_ANY_STORES))
 
 
@@ -62,7 +68,7 @@ def _find(
     conn: psycopg.Connection, store_keys: Sequence[int] | None, names: Sequence[str]
 ) -> Iterator[DataFinding]:
     values: dict[str, Any] = {
-        "store_keys": store_keys,
+        "store_keys": None if store_keys is None else key_array(store_keys),
         "examples": _EXAMPLES,
         "short_s": SHORT_SPAN_S,
         "long": timedelta(days=LONG_CLOSURE_DAYS),
@@ -77,16 +83,20 @@ def _find(
     if unknown:
         examples = [f"{store_id} ({zone})" for zone, _, stores in unknown for store_id in stores]
         yield DataFinding("unknown_timezone", sum(count for _, count, _ in unknown), examples[:_EXAMPLES])
+    is_of_many = store_keys is None or len(store_keys) > _MANY
     known = sorted({zone or DEFAULT_TIMEZONE for zone, *_ in zones} & _ZONES)
-    for row in conn.execute(_SQL["clock_changes"], {**values, **_list_changes(conn, known, values)}):
+    for row in conn.execute(
+        _SQL["clock_changes"], {**values, **_list_changes(conn, known, values, is_of_many=is_of_many)}
+    ):
         yield DataFinding(*row)
 
 
-def _list_changes(conn: psycopg.Connection, zones: Sequence[str], values: dict[str, Any]) -> dict[str, Any]:
+def _list_changes(
+    conn: psycopg.Connection, zones: Sequence[str], values: dict[str, Any], *, is_of_many: bool
+) -> dict[str, Any]:
     """Return the changes of the clocks in the coming year, and on near special dates, as columns."""
     today = datetime.now(UTC).date()
-    keys = values["store_keys"]
-    near = (today - _NEAR, today + _NEAR) if keys is None or len(keys) > _MANY else (date.min, date.max)
+    near = (today - _NEAR, today + _NEAR) if is_of_many else (date.min, date.max)
     bounds = dict(zip(("first", "last"), near, strict=True))
     ((first, last),) = conn.execute(_SQL["special_range"], {**values, **bounds})
     days = [(day - _EPOCH).days for day in (min(today, first or today), max(today + _YEAR, last or today))]

@@ -115,10 +115,8 @@ def test_hours_and_zones_too() -> None:
     data = b"\n".join([header, b"caf\xe9,0,09:00,17:00", b"b\xe9,0,09:00\xa0,17:00", b""])
     layout, chunks = open_table(iter([data]))
     (parsed,) = (parse_local_hours(chunk, layout) for chunk in chunks)
-    assert [(row.store_id, row.reason) for row in parsed.staged] == [
-        ("caf\u00e9", None),
-        ("b\u00e9", "encoding"),
-    ]
+    assert parsed.valid["store_id"] == ["caf\u00e9"]
+    assert [(row.store_id, row.reason) for row in parsed.held] == [("b\u00e9", "encoding")]
     assert parsed.encoding == "cp1252"
 
 

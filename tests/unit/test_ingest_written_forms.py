@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,8 +41,9 @@ def _read_poll(form: Form, status: str, instant: str) -> Any:
 
 def _read_local(header: str, row: str) -> Any:
     parsed = parse_local_hours(_chunk(row), read_header(header.encode()))
-    (staged,) = parsed.staged
-    return staged
+    if parsed.held:
+        return parsed.held[0]
+    return SimpleNamespace(**{name: value for name, (value,) in parsed.valid.items()}, reason=None)
 
 
 @pytest.mark.parametrize("form", written_forms.STATUSES, ids=str)

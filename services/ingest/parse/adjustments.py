@@ -16,7 +16,7 @@ NO_REASON: Final = "other"
 MAX_REASON: Final = 100
 MAX_NOTE: Final = 2000
 _REMEMBERED: Final = 4096
-# The fields of a `StagedRow` after its store; functions return the reason to reject in their place.
+# Values of a row by column of `import_staged`; functions return the reason to reject in their place.
 Fields = Mapping[str, Any]
 
 

@@ -13,7 +13,7 @@ EVERY_STORE = "*"
 
 
 def make_directory_parser(layout: Layout) -> Callable[..., Fields | str]:
-    """Return a function from the fields after the store id to those of a `StagedRow`, or to the reason to reject.
+    """Return a function from the fields after the store id to columns of `import_staged`, or to the reason to reject.
 
     `details` has the name and the labels, null for an empty cell, and which instants of the lifetime the file `sets`.
     """

@@ -4,6 +4,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import compress
+from typing import Any
+
+import polars as pl
 
 from services.ingest.parse.adjustments import (
     Fields,
@@ -19,7 +23,7 @@ from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
 from services.ingest.parse.header import SEPARATORS, Layout
 from services.ingest.parse.joined_files import REPEATED_HEADER, find_headers, mark_headers
 from services.ingest.parse.kinds import Kind
-from services.ingest.parse.parsed import ParsedLocalHours, StagedRow
+from services.ingest.parse.parsed import HeldRow, ParsedLocalHours
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
@@ -59,23 +63,31 @@ def parse_local_hours(
     if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
-    staged: list[StagedRow] = []
-    located = rows.locate_rows()
-    for row, (place, store_id, *fields) in enumerate(zip(located, ids, *columns, strict=True)):
-        parsed = faults.get(row) or parse_fields(*fields)
-        if isinstance(parsed, str):
-            faults[row] = parsed
-        else:
-            staged.append(StagedRow(store_id, *place, **parsed))
+    parsed = list(map(parse_fields, *columns))
+    faults = {row: found for row, found in enumerate(parsed) if isinstance(found, str)} | faults
+    valid = _unite_columns(rows, ids, parsed, faults)
     mark_headers(rows, faults)
-    if effective_from and layout.kind == "hours":
-        staged = [row if row.date else row._replace(date=effective_from) for row in staged]
+    if effective_from and "date" in valid and layout.kind == "hours":
+        valid["date"] = [start or effective_from for start in valid["date"]]
     return ParsedLocalHours(
-        chunk,
-        [*staged, *_hold_back(rows, located, layout, faults)],
-        rows.collect_rejects(faults),
-        encoding.name,
+        chunk, valid, list(_hold_back(rows, layout, faults)), rows.collect_rejects(faults), encoding.name
     )
+
+
+def _unite_columns(
+    rows: Rows, ids: pl.Series, parsed: Sequence[Any], faults: Mapping[int, str]
+) -> dict[str, Sequence[Any]]:
+    """Return the rows without a fault, by column."""
+    columns = {"store_id": ids.to_list(), **rows.locate_rows()}
+    if faults:
+        is_valid = [row not in faults for row in range(len(parsed))]
+        columns = {name: list(compress(values, is_valid)) for name, values in columns.items()}
+        parsed = list(compress(parsed, is_valid))
+    # Equal fields are mostly one object.
+    names = dict.fromkeys(
+        name for fields in {id(fields): fields for fields in parsed}.values() for name in fields
+    )
+    return columns | {name: [fields.get(name) for fields in parsed] for name in names}
 
 
 # A file repeats few distinct values.
@@ -118,23 +130,21 @@ _PARSERS: Mapping[Kind, Callable[..., Fields | str]] = {
 }
 
 
-def _hold_back(
-    rows: Rows, located: Sequence[tuple[int, int, bytes]], layout: Layout, faults: dict[int, str]
-) -> Iterator[StagedRow]:
+def _hold_back(rows: Rows, layout: Layout, faults: Mapping[int, str]) -> Iterator[HeldRow]:
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
         # An odd id names no store, and neither does a header or a total.
         if reason in {"odd_id", "every_store", "summary_row", REPEATED_HEADER}:
             continue
-        line, byte_offset, _ = located[row]
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
         if store_id := guess_store_id(rows.decode_field(0, row)):
             named, number = (day.named, day.number) if day else (None, None)
-            yield StagedRow(store_id, line, byte_offset, day_of_week=named, day_number=number, reason=reason)
+            line, byte_offset = int(rows.lines[row]), rows.chunk.first_byte + int(rows.places[row])
+            yield HeldRow(store_id, line, byte_offset, reason, day_of_week=named, day_number=number)
     for reject in rows.rejects:
         store_id = None if reject.reason == REPEATED_HEADER else _find_store(reject, layout)
         if store_id:
-            yield StagedRow(store_id, reject.line, reject.byte_offset, reason=reject.reason)
+            yield HeldRow(store_id, reject.line, reject.byte_offset, reject.reason)
 
 
 def _find_store(reject: Reject, layout: Layout) -> str | None:

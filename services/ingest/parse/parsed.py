@@ -1,9 +1,8 @@
 """What parsing hands to writing: the valid rows of one chunk and its rejects."""
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,31 +13,21 @@ from services.ingest.parse.last_polls import DedupedPolls
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.store_numbers import StoreNumbers
 
+# Values of rows by the name of their column in `import_staged`. `date`: of special hours, or from which hours apply.
+# `begins`, `ends`: of a lifetime or a closure. `details`: of a closure or a directory, as JSON.
+Columns = Mapping[str, Sequence[Any]]
 
-class StagedRow(NamedTuple):
-    """A row of any kind except polls as it is staged: the columns of `import_staged` in their order.
 
-    `date`: of special hours, or from which hours apply. `begins`, `ends`: of a lifetime or a closure. `details`: of a
-    closure, as JSON.
-
-    A row with a `reason` was rejected: it only holds its store back, and says which day number it has.
-    """
+class HeldRow(NamedTuple):
+    """A rejected row whose store is known. It only holds the store back, and says which day it has."""
 
     store_id: str
     line: int
     byte_offset: int
+    reason: str
     raw: bytes = b""
     day_of_week: int | None = None
     day_number: int | None = None
-    opens: int | None = None
-    closes: int | None = None
-    timezone: str | None = None
-    reason: str | None = None
-    date: dt.date | None = None
-    begins: dt.datetime | None = None
-    ends: dt.datetime | None = None
-    details: str | None = None
-    written_zone: str | None = None
 
 
 class ParsedChunk(Protocol):
@@ -94,13 +83,14 @@ class ParsedPolls:
 
 @dataclass(frozen=True)
 class ParsedLocalHours:
-    """The rows of one chunk of any kind except polls: those to stage, and the rejects."""
+    """The rows of one chunk of any kind except polls. `held` repeats the rejects whose store is known."""
 
     chunk: Chunk
-    staged: Sequence[StagedRow]
+    valid: Columns
+    held: Sequence[HeldRow]
     rejects: Sequence[Reject]
     encoding: Encoding | None = None
 
     @property
     def rows_read(self) -> int:
-        return sum(row.reason is None for row in self.staged) + len(self.rejects)
+        return len(self.valid["line"]) + len(self.rejects)

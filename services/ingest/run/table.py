@@ -89,7 +89,7 @@ def load_table(
         return
 
     def finish() -> None:
-        quality = read_quality(ledger.conn, ledger.import_id, ledger.named_stores)
+        quality = read_quality(ledger.conn, ledger.import_id, ledger.named_keys)
         quality |= find_look_alikes(ledger.conn, store_ids)
         if notes := [*_list_notes(ledger, layout), *describe_comment_ids(store_ids)]:
             quality["notes"] = notes

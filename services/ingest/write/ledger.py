@@ -33,7 +33,7 @@ State = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled
 class ImportLedger:
     """The ledger of one import. Its methods do not commit: transactions belong to the caller.
 
-    `named_stores` are those whose rows of local data this process applied. `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
+    `named_keys` are of the stores whose rows of local data this process applied. `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
     `encoding` that of the file so far. After an outage, `reload` asks which chunk was committed. What is not `kept` will be
     rolled back: a dry run.
     """
@@ -49,7 +49,7 @@ class ImportLedger:
         self.encoding: Encoding | None = None
         self._chunk_end: Checkpoint | None = None
         self._chunk_encoding: Encoding | None = None
-        self.named_stores: Sequence[str] = ()
+        self.named_keys: Sequence[int] = ()
         self._early_seq: int | None = None
         self._ignores_cancellation = False
 

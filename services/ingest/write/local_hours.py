@@ -42,8 +42,8 @@ from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.remarks import Remarks
 from services.ingest.write.staged_rows import list_held_ids, read_delivery, read_numbers, stage_rows
 from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
-from services.ingest.write.store_keys import add_stores
 from services.ingest.write.weekly_hours import OnStep, WeeklyHours
+from shared.db.arrays import text_array
 from shared.db.queries import queries
 
 _SQL, _ADJUST = queries("ingest"), queries("adjust")
@@ -82,7 +82,7 @@ class LocalHoursWriter:
     def write_chunk(self, hours: ParsedLocalHours) -> None:
         """Stage the rows of one chunk, and commit its rejects."""
         with self._conn.transaction():
-            stage_rows(self._conn, self._ledger.import_id, hours.staged)
+            stage_rows(self._conn, self._ledger.import_id, hours.valid, hours.held)
             self._ledger.add_rejects(hours.rejects)
             stretch = Stretch(hours.chunk.first_byte, hours.chunk.end_byte)
             self._ledger.record_progress(stretch, RowCounts(rejected=len(hours.rejects)), changed=False)
@@ -137,8 +137,8 @@ class LocalHoursWriter:
         remarks.add_contradictions(ids)
         if self._kind in _TABLES:
             remarks.add_unknown_stores(ids)
-        store_ids = [store_id for (store_id,) in self._conn.execute(_SQL["staged_ids"], {"ids": ids})]
-        self._ledger.named_stores = store_ids
+        keys: dict[str, int] = dict(self._conn.execute(_SQL["staged_stores"], {"ids": ids}))
+        store_ids, self._ledger.named_keys = list(keys), list(keys.values())
         for note in describe_comment_ids(store_ids):
             remarks.add_note(self._ledger.import_id, note)
         remarks.add_look_alikes(self._ledger.import_id, store_ids)
@@ -153,11 +153,12 @@ class LocalHoursWriter:
         held = list_held_ids(self._conn, ids)
         rows = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held})
         new = [store_id for (store_id,) in rows]
+        insert = _SQL["insert_stores" if self._ledger.is_kept else "add_unkept_stores"]
         # If nothing is new, nothing is committed: each COMMIT may get lost, and then all is done again.
         for start in range(0, len(new), _STORES_AT_ONCE):
             with self._conn.transaction():
                 self._ledger.lock_writers()
-                add_stores(self._conn, new[start : start + _STORES_AT_ONCE], kept=self._ledger.is_kept)
+                self._conn.execute(insert, {"ids": text_array(new[start : start + _STORES_AT_ONCE])})
 
     def _reject_incomplete(self, ids: list[UUID]) -> _Counts:
         counts: _Counts = defaultdict(lambda: NO_ROWS)
@@ -218,10 +219,7 @@ class LocalHoursWriter:
             counts[import_id] += RowCounts(*found)
 
     def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> dict[UUID, int]:
-        """Find the distinct rows.
-
-        Return which number is Monday in each import.
-        """
+        """Find the distinct rows. Return which number is Monday in each import."""
         refuse_mixed(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
         first_days = find_first_numbers(numbers)
         remarks.add_first_days({file: day for file, day in first_days.items() if numbers[file].distinct})

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 
+from shared.db.arrays import text_array
 from shared.db.queries import queries
 
 _SQL = queries("quality")
@@ -16,7 +17,8 @@ def find_look_alikes(conn: psycopg.Connection, store_ids: Sequence[str]) -> dict
 
     Empty if there are none. Of n ids that look alike, each is paired with the next.
     """
-    pairs = conn.execute(_SQL["look_alikes"], {"ids": list(store_ids), "limit": LISTED_PAIRS}).fetchall()
+    values = {"ids": text_array(store_ids), "limit": LISTED_PAIRS}
+    pairs = conn.execute(_SQL["look_alikes"], values).fetchall()
     if not pairs:
         return {}
     listed = [{"store_id": store_id, "other": other} for _, store_id, other in pairs]

@@ -115,7 +115,7 @@ class PollWriter:
 
     def _key_polls(self, parsed: ParsedPolls) -> LastPolls:
         """Return the polls with the keys of their stores in place of the numbers."""
-        keys = self._stores.get_keys(self._conn, parsed.stores, parsed.store_count)
+        keys = self._stores.get_keys(self._conn, parsed, self._next_seq)
         polls = parsed.deduped.polls
         return replace(polls, store=keys[polls.store])
 
@@ -158,7 +158,7 @@ class PollWriter:
         What a file repeats before its week is indexed stays a duplicate.
         """
         assert parsed.notes is not None  # noqa: S101 (the caller has looked)
-        keys = self._stores.get_keys(self._conn, parsed.stores, parsed.store_count)
+        keys = self._stores.get_keys(self._conn, parsed, self._next_seq)
         notes = replace(parsed.notes, store=keys[parsed.notes.store])
         noted = self._notes.add_notes(notes, self._next_seq)
         if not len(noted):

@@ -16,6 +16,7 @@ from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.quality_warnings import HOURS_FIGURES, describe_unread
 from services.ingest.write.quality_sample import sample_polls
 from services.ingest.write.remarks import LISTS
+from shared.db.arrays import key_array
 from shared.db.queries import queries
 from shared.diagnostics.find import find_in_stores
 from shared.diagnostics.registry import DataFinding, keep_largest
@@ -24,9 +25,9 @@ _SQL = queries("quality")
 
 
 def read_quality(
-    conn: psycopg.Connection, import_id: UUID, named_stores: Sequence[str] = ()
+    conn: psycopg.Connection, import_id: UUID, named_keys: Sequence[int] = ()
 ) -> dict[str, object]:
-    """Return the report by name. A value is null if there is nothing to divide by. `named_stores`: those to diagnose.
+    """Return the report by name. A value is null if there is nothing to divide by. `named_keys`: the stores to diagnose.
 
     Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none),
     `duplicates`, `corrections`, `stores` (that were polled), `stores_without_hours` (of these; open 24x7),
@@ -59,18 +60,17 @@ def read_quality(
     has_polls = kind in {"polls", "archive"}
     with conn.cursor(row_factory=dict_row) as cursor:
         report |= cursor.execute(_SQL["stores"]).fetchall()[0]
-    if named_stores:
-        report |= _describe_stores(conn, kind, named_stores)
+    if named_keys:
+        report |= _describe_stores(conn, kind, named_keys)
     return report | (_describe_polls(conn, ids) if has_polls else {})
 
 
-def _describe_stores(conn: psycopg.Connection, kind: str, named_stores: Sequence[str]) -> dict[str, object]:
-    keys = [key for (key,) in conn.execute(_SQL["named_keys"], {"store_ids": list(named_stores)})]
+def _describe_stores(conn: psycopg.Connection, kind: str, store_keys: Sequence[int]) -> dict[str, object]:
     report: dict[str, object] = {}
     if kind == "hours":
         with conn.cursor(row_factory=dict_row) as cursor:
-            report |= cursor.execute(_SQL["hours"], {"store_keys": keys}).fetchall()[0]
-    if found := _find_soon(conn, keys):
+            report |= cursor.execute(_SQL["hours"], {"store_keys": key_array(store_keys)}).fetchall()[0]
+    if found := _find_soon(conn, store_keys):
         report["diagnostics"] = _list_findings(found)
     return report
 

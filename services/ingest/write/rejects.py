@@ -21,5 +21,6 @@ _TYPES: Final = {
 
 def store_rejects(conn: psycopg.Connection, import_id: UUID, rejects: Iterable[Reject]) -> None:
     """Store the rejected rows of an import."""
-    rows = [(import_id, one.line, one.byte_offset, one.reason, one.raw, one.source) for one in rejects]
-    copy_ragged(conn, "import_reject", _TYPES, rows)
+    found = list(rejects)
+    columns = {name: [getattr(one, name) for one in found] for name in _TYPES if name != "import_id"}
+    copy_ragged(conn, "import_reject", _TYPES, {"import_id": [import_id.bytes] * len(found), **columns})

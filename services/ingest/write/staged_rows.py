@@ -7,12 +7,11 @@ from uuid import UUID
 import psycopg
 
 from services.ingest.parse.days import NumbersUsed
-from services.ingest.parse.parsed import StagedRow
+from services.ingest.parse.parsed import Columns, HeldRow
 from shared.db.queries import queries
 from shared.db.ragged_rows import copy_ragged
 
 _SQL = queries("ingest")
-# The columns of `StagedRow`, after the import.
 _TYPES: Final = {
     "import_id": "uuid",
     "store_id": "text",
@@ -33,9 +32,14 @@ _TYPES: Final = {
 }
 
 
-def stage_rows(conn: psycopg.Connection, import_id: UUID, rows: Sequence[StagedRow]) -> None:
-    """Let rows of an import wait, in the order given."""
-    copy_ragged(conn, "import_staged", _TYPES, [(import_id, *row) for row in rows])
+def stage_rows(
+    conn: psycopg.Connection, import_id: UUID, columns: Columns, held: Sequence[HeldRow] = ()
+) -> None:
+    """Let rows of an import wait, in the order given. Nothing of the stores of `held` rows takes effect."""
+    ids = [import_id.bytes] * len(columns["line"])
+    copy_ragged(conn, "import_staged", _TYPES, {"import_id": ids, **columns})
+    if held:
+        stage_rows(conn, import_id, dict(zip(HeldRow._fields, zip(*held, strict=True), strict=True)))
 
 
 def read_delivery(conn: psycopg.Connection, import_id: UUID) -> dict[UUID, str]:

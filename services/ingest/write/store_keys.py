@@ -1,27 +1,36 @@
 """The integer keys that the database gives to stores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from services.ingest.parse.store_numbers import StoreNumbers
+from services.ingest.parse.parsed import ParsedPolls
+from shared.db.arrays import instant_array, text_array
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
 _STORES_AT_ONCE = 4096  # a chunk may name 100,000 stores, and each takes several objects in memory
 _NEVER_US = np.iinfo(np.int64).max
+_UNKNOWN = np.zeros(0, np.int64)
 
 
 def add_stores(
-    conn: psycopg.Connection, ids: Sequence[str], *, kept: bool = True
+    conn: psycopg.Connection,
+    ids: Sequence[str],
+    first_us: NDArray[np.int64] = _UNKNOWN,
+    seq: int | None = None,
+    *,
+    kept: bool = True,
 ) -> dict[str, tuple[int, int | None]]:
     """Insert the new stores. Return each store's key and its first poll, in microseconds since 1970.
 
-    The caller holds the writer lock. Stores that will not be `kept` get keys below 0, which uses up no number.
+    `first_us`: the first poll of each store that the change with the number `seq` is sure to insert. The caller holds the
+    writer lock. Stores that will not be `kept` get keys below 0, which uses up no number.
     """
-    rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], {"ids": ids})
+    values = {"ids": text_array(ids), "first_at": instant_array(first_us, _NEVER_US), "seq": seq}
+    rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], values)
     return {store_id: (key, first_us) for store_id, key, first_us in rows}
 
 
@@ -32,10 +41,14 @@ class StoreKeys:
         self._keys = np.zeros(0, np.int32)
         self._first_us = np.zeros(0, np.int64)
 
-    def get_keys(self, conn: psycopg.Connection, stores: StoreNumbers, count: int) -> NDArray[np.int32]:
-        """Return the keys of the first `count` stores by number. All calls pass the same `stores`."""
-        while (known := len(self._keys)) < count:
-            self._learn_keys(conn, stores.get_ids(known, min(known + _STORES_AT_ONCE, count)))
+    def get_keys(self, conn: psycopg.Connection, parsed: ParsedPolls, seq: int) -> NDArray[np.int32]:
+        """Return the keys of all stores of the file so far, by number. Polls of `parsed` are inserted in the change `seq`."""
+        if (known := len(self._keys)) < parsed.store_count:
+            first_us = _find_first_polls(parsed)
+            for start in range(known, parsed.store_count, _STORES_AT_ONCE):
+                part = slice(start, min(start + _STORES_AT_ONCE, parsed.store_count))
+                ids = parsed.stores.get_ids(part.start, part.stop)
+                self._keep_keys(ids, add_stores(conn, ids, first_us[part], seq))
         return self._keys
 
     def find_first_polls(
@@ -49,8 +62,7 @@ class StoreKeys:
         self._first_us[keys[earlier]] = instants[earlier]
         return keys[earlier], instants[earlier]
 
-    def _learn_keys(self, conn: psycopg.Connection, ids: list[str]) -> None:
-        stores = add_stores(conn, ids)
+    def _keep_keys(self, ids: Sequence[str], stores: Mapping[str, tuple[int, int | None]]) -> None:
         keys = np.array([stores[store_id][0] for store_id in ids], np.int32)
         firsts = [stores[store_id][1] for store_id in ids]
         self._keys = np.append(self._keys, keys)
@@ -58,3 +70,12 @@ class StoreKeys:
         grown[: len(self._first_us)] = self._first_us
         grown[keys] = np.array([_NEVER_US if first is None else first for first in firsts], np.int64)
         self._first_us = grown
+
+
+def _find_first_polls(parsed: ParsedPolls) -> NDArray[np.int64]:
+    """Return the first poll of each store by number, among those that do not wait for the index of their week."""
+    polls = parsed.deduped.polls.pick(~parsed.maybe_repeated)
+    store, place = np.unique(polls.store, return_index=True)
+    first_us = np.full(parsed.store_count, _NEVER_US, np.int64)
+    first_us[store] = polls.at_us[place]
+    return first_us

@@ -38,6 +38,9 @@ class WeeklyHours:
     def find_shrunk(self) -> Sequence[ShrunkStore]:
         """Return the stores that lose more than half of their opening time, by id."""
         shrunk: list[ShrunkStore] = []
+        if self._conn.execute(_SQL["has_hours"]).fetchone() == (False,):
+            # The first load of a fleet.
+            return shrunk
         for step in self._steps():
             shrunk += self._conn.execute(_SQL["shrinking_hours"], step).fetchall()
         return sorted(shrunk)

@@ -1,6 +1,9 @@
 -- What may be wrong with the stored data. Each query returns rows of name, number and first examples. `store_keys`: only
 -- these stores; null: all.
 
+-- name: count_stores
+select count(*) from store
+
 -- name: intervals
 -- Overlapping and short openings, in weekly, dated and special hours. Seconds since Monday 00:00, or since 00:00 of a special
 -- date. What runs past Sunday comes again before Monday. Touching intervals are one opening. `version`: 0 for hours without a

@@ -177,19 +177,27 @@ insert into early_number (seq, effective_seq) values (%(seq)s, %(effective_seq)s
 select seq + 1 from ledger_head for update
 
 -- name: add_stores
--- Inserts the stores that are new. Under the writer lock, no other transaction can add one of them at the same time.
+-- Inserts the stores that are new, with their first poll if the change `seq` brings it: an update would cost as much as the
+-- insert. Under the writer lock, no other transaction can add one of them at the same time.
 with fresh as (
-    insert into store (store_id)
-    select wanted.store_id from unnest(%(ids)s::text[]) wanted (store_id)
+    insert into store (store_id, first_polled_at, polled_since_seq)
+    select wanted.store_id, nullif(first_at, '-infinity'), case when first_at > '-infinity' then %(seq)s::bigint end
+    from unnest(%(ids)s::text[], %(first_at)s::timestamptz[]) wanted (store_id, first_at)
     where not exists (select from store where store.store_id = wanted.store_id)
     order by wanted.store_id collate "C"
     on conflict do nothing
-    returning store_id, store_key
+    returning store_id, store_key, first_polled_at
 )
-select store_id, store_key, null::bigint as first_us from fresh
+select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint as first_us from fresh
 union all
 select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint
 from store where store_id = any (%(ids)s::text[])
+
+-- name: insert_stores
+-- Stores that were new a moment ago.
+insert into store (store_id)
+select store_id from unnest(%(ids)s::text[]) wanted (store_id)
+on conflict do nothing
 
 -- name: add_unkept_stores
 -- The same for a dry run, which is rolled back.
@@ -340,13 +348,18 @@ order by import.id
 -- name: has_staged
 select exists (select from import_staged where import_id = %(id)s)
 
--- name: staged_ids
+-- name: staged_stores
 -- A closure for the store id * is for every store.
-select distinct store_id from import_staged
-where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
+select store_id, store_key
+from (
+    select distinct store_id from import_staged
+    where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
+    offset 0
+) staged join store using (store_id)
 
 -- name: new_staged_ids
--- Stores that take effect and do not exist yet. A file repeats its stores, so each is looked up once.
+-- Stores that take effect and do not exist yet. A file repeats its stores, so each is looked up once. In the order of the
+-- index, which then grows at its ends.
 select store_id from (
     select distinct store_id from import_staged
     where import_id = any(%(ids)s) and reason is null and store_id <> all(%(held)s::text[])
@@ -354,6 +367,7 @@ select store_id from (
     offset 0
 ) staged
 where not exists (select from store where store.store_id = staged.store_id)
+order by store_id
 
 -- name: staged_numbers
 -- One bit for each number from 0 to 7: counting distinct numbers would sort all rows.
@@ -533,6 +547,9 @@ drop index if exists pg_temp.wanted_hours_of_store; create index wanted_hours_of
 -- Autovacuum may have left the staging table with the statistics of an empty table. The planner would then compare each row
 -- of a file with every stored row. So the rows of this delivery get statistics of their own.
 analyze wanted_hours
+
+-- name: has_hours
+select exists (select from business_hours)
 
 -- name: shrinking_hours
 -- Stores of a step that would lose more than half of their weekly opening time, with the time before and after in seconds.

@@ -28,9 +28,6 @@ select count(*) filter (where is_polled) as stores,
     count(*) filter (where not is_polled) as stores_never_polled
 from store cross join lateral (select first_polled_at is not null as is_polled) polled
 
--- name: named_keys
-select store_key from store where store_id = any(%(store_ids)s)
-
 -- name: hours
 -- Of the given stores. Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday: `until` is its
 -- end. Ordered as the primary key is, so that nothing needs to be sorted.
@@ -84,16 +81,20 @@ where not (select has_unindexed_week(%(newest)s::timestamptz - interval '8 days'
 -- Ids that differ only in case or in leading zeros of a number, if one of them is given: how many pairs, and the first.
 -- The coarse form ignores every zero. It is cheap, and leaves few ids for the exact form.
 with given as materialized (
-    select distinct store_id collate "C" as store_id, replace(lower(store_id collate "pg_c_utf8"), '0', '') as coarse
-    from unnest(%(ids)s::text[]) given (store_id)
+    select store_id collate "C" as store_id, replace(lower(store_id collate "pg_c_utf8"), '0', '') as coarse
+    from (select distinct store_id from unnest(%(ids)s::text[]) given (store_id)) distinct_id
 ), named as materialized (
-    select store_id, coarse from given
+    select store_id, coarse, true as is_given from given
     union all
-    select store_id collate "C", replace(lower(store_id collate "pg_c_utf8"), '0', '') from store
+    select store_id, replace(lower(store_id collate "pg_c_utf8"), '0', ''), false
+    from (
+        select store_id collate "C" as store_id from store
+        where not exists (select from given where given.store_id = store.store_id)
+        offset 0
+    ) other
     where replace(lower(store_id collate "pg_c_utf8"), '0', '') in (select coarse from given)
-        and not exists (select from given where given.store_id = store.store_id)
 ), near as (
-    select store_id, store_id in (select store_id from given) as is_given,
+    select store_id, is_given,
         regexp_replace(lower(store_id collate "pg_c_utf8"), '(^|[^0-9])0+(?=[0-9])', '\1', 'g') as form
     from named
     where coarse in (select coarse from named group by coarse having count(*) > 1)

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shared.clock import from_us
-from shared.db.arrays import instant_array, int_array, key_array
+from shared.db.arrays import instant_array, int_array, key_array, text_array
 
 _VALUES = {
     "none": [],
@@ -29,6 +29,13 @@ def test_keys_and_numbers(database_url: str, values: list[int]) -> None:
 def test_large_numbers(database_url: str) -> None:
     with psycopg.connect(database_url) as conn:
         assert conn.execute("select %s", (int_array(_LARGE),)).fetchone() == (_LARGE,)
+
+
+@pytest.mark.parametrize("values", [[], ["a"], ["", "caf\u00e9", '"', "{}", "NULL", "a,b", "x" * 1000]])
+def test_texts(database_url: str, values: list[str]) -> None:
+    with psycopg.connect(database_url) as conn:
+        row = conn.execute("select %(texts)s, pg_typeof(%(texts)s)::text", {"texts": text_array(values)})
+        assert row.fetchone() == (values, "text[]")
 
 
 @pytest.mark.parametrize("step", [1, 1_000_003])

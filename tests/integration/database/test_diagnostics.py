@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
-from shared.diagnostics.find import find_all, warn_of_store
+from shared.diagnostics.find import find_all, find_in_stores, warn_of_store
 from shared.diagnostics.registry import DIAGNOSTICS, diagnostics_reference
 from tests.fixtures.fleet import Store, load_fleet
 
@@ -149,6 +149,18 @@ def test_each_finds_its_cases_and_nothing_else(conn: psycopg.Connection) -> None
                     assert found[name].count == 1
                     assert found[name].examples[0].startswith("store-3"), (name, number)
                     assert DIAGNOSTICS[name].text in found[name].sentence
+
+
+def test_to_name_all_stores_or_most_makes_no_difference(conn: psycopg.Connection) -> None:
+    with conn:
+        conn.execute("insert into store (store_id) select 'other-' || n from generate_series(1, 100) n")
+        keys = [key for (key,) in conn.execute("select store_key from store").fetchall()]
+        for plant in (plant for plants in CASES.values() for plant in plants):
+            with conn.transaction(force_rollback=True):
+                plant(conn)
+                found = find_in_stores(conn, keys)
+                conn.execute("insert into store (store_id) values ('unnamed')")
+                assert find_in_stores(conn, keys) == found
 
 
 def test_one_store_is_warned_of_what_concerns_it(conn: psycopg.Connection) -> None:

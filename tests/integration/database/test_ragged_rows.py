@@ -63,7 +63,8 @@ def test_rows_arrive_as_if_sent_one_by_one(conn: psycopg.Connection, rows: list[
     conn.execute("truncate ours, theirs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ragged_rows, "_ROWS_AT_ONCE", at_once)
-        copy_ragged(conn, "ours", _TYPES, rows)
+        columns = dict(zip(_TYPES, zip(*rows, strict=True), strict=False))
+        copy_ragged(conn, "ours", _TYPES, {**columns, "id": [row[0].bytes for row in rows]})
     names = ", ".join(_TYPES)
     with conn.cursor().copy(f"copy theirs ({names}) from stdin".encode()) as copy:
         for row in rows:

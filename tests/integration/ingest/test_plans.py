@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from services.ingest.parse.parsed import StagedRow
+from services.ingest.parse.parsed import Columns
 from services.ingest.write.staged_rows import stage_rows
 from shared.db.queries import queries
 from tests.integration.ingest.database import Poll, load, load_polls
@@ -84,12 +84,15 @@ def explain_hours(database_url: str, stores: int, closes: str, *, statistics: bo
             if not statistics:
                 conn.execute("delete from pg_statistic where starelid = 'business_hours'::regclass")
             closes_s = int(closes[:2]) * 3600
-            rows = [
-                StagedRow(str(n), 7 * n + day, 0, b"", day_number=day, opens=9 * 3600, closes=closes_s)
-                for n in range(stores)
-                for day in range(7)
-            ]
-            stage_rows(conn, UUID(import_id), rows)
+            rows = 7 * stores
+            columns: Columns = {
+                "store_id": [str(row // 7) for row in range(rows)],
+                "line": list(range(rows)),
+                "day_number": [row % 7 for row in range(rows)],
+                "opens": [9 * 3600] * rows,
+                "closes": [closes_s] * rows,
+            }
+            stage_rows(conn, UUID(import_id), columns)
             conn.execute(sql["create_wanted_hours"])
             conn.execute(sql["prepare_hours"], {"ids": [import_id], "first_days": [0]})
             conn.execute(sql["index_wanted_hours"])

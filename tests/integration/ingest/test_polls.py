@@ -60,6 +60,18 @@ def expected(*deliveries: list[Poll]) -> tuple[dict[tuple[str, str], bool], list
     return table, found
 
 
+def test_a_new_store_is_inserted_with_its_first_poll(database_url: str, tmp_path: Path) -> None:
+    load_polls(database_url, tmp_path / "polls.csv", [poll("b", 7), poll("a", 14), poll("b", 0)])
+    with psycopg.connect(database_url) as conn:
+        found = conn.execute(
+            "select store_id, first_polled_at = (select min(observed_at) from observation"
+            "   where observation.store_key = store.store_key),"
+            " polled_since_seq = (select min(commit_seq) from import_chunk), ctid::text from store order by 1"
+        ).fetchall()
+    # An update would have moved the rows.
+    assert found == [("a", True, True, "(0,1)"), ("b", True, True, "(0,2)")]
+
+
 def test_good_and_bad_rows_are_all_counted(database_url: str, tmp_path: Path) -> None:
     good = [",".join(poll("007", minute)) for minute in range(3)]
     rows = [
