@@ -68,7 +68,7 @@ def test_an_address_of_several_lines_adds_no_store() -> None:
     data = b'a,"Main St\nSuite 5, Floor 2\nBoston"\nb,Other\n'
     chunk = Chunk(first_line=2, first_byte=14, end_byte=14 + len(data), data=data)
     parsed = parse_local_hours(chunk, read_header(b"store_id,name"))
-    assert [row.store_id for row in parsed.staged if row.reason is None] == ["b"]
+    assert list(parsed.valid["store_id"]) == ["b"]
     assert [(reject.line, reject.reason) for reject in parsed.rejects] == [(n, "quoting") for n in (2, 3, 4)]
 
 
