@@ -26,11 +26,8 @@ from shared.errors import DatabaseUnavailable, InfrastructureError, ObjectLost
 from shared.ids import new_id
 from shared.metrics.registry import FINALISATIONS_CLAIMED, FINALISATIONS_ENDED, OBJECTS_REFUSED
 from shared.reports.consistency import (
-    batches_with_other_tzdata,
-    batches_without_parts,
-    newest_read_seq,
+    find_repeats,
     replace_part,
-    stale_batches,
 )
 from shared.reports.finalise import (
     claim_finalise,
@@ -125,17 +122,15 @@ def _finish(work: Finalisation) -> Sequence[FileOfReport] | None:
         with stage("finish"), borrowed(context.pool) as conn:
             return [] if finish_facts(conn, lease, tzdata_version=tzdata_version()) else None
     with borrowed(context.pool) as conn:
-        stale = stale_batches(conn, lease.report_id, newest_read_seq(conn, lease.report_id))
-        others = batches_with_other_tzdata(conn, lease.report_id)
-        incomplete = batches_without_parts(conn, lease.report_id)
-    if others:
-        require_tzdata(others[0].tzdata_version, is_last=lease.is_last)
-    if stale or others or incomplete:
+        repeats = find_repeats(conn, lease.report_id)
+    if repeats.other_tzdata:
+        require_tzdata(repeats.other_tzdata[0].tzdata_version, is_last=lease.is_last)
+    if any(repeats):
         _log.warning(
             "batches_computed_again",
-            stale=len(stale),
-            of_other_tzdata=len(others),
-            without_parts=len(incomplete),
+            stale=len(repeats.stale),
+            of_other_tzdata=len(repeats.other_tzdata),
+            without_parts=len(repeats.without_parts),
             attempt=lease.attempt,
         )
         _recompute_in_one_snapshot(work)
@@ -174,10 +169,8 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
         # It waits as long as somebody holds the table of polls.
         work.renewal.entering(one_snapshot(reader, context.storage)) as snapshot,
     ):
-        stale = stale_batches(reader, lease.report_id, snapshot.seq)
-        others = batches_with_other_tzdata(reader, lease.report_id)
-        incomplete = batches_without_parts(reader, lease.report_id)
-        for _, batch in sorted({batch.batch_no: batch for batch in (*stale, *others, *incomplete)}.items()):
+        repeats = find_repeats(reader, lease.report_id, snapshot.seq)
+        for _, batch in sorted({batch.batch_no: batch for some in repeats for batch in some}.items()):
             with work.renewal.renewing():
                 load = partial(context.inputs.load_input, reader, snapshot=snapshot)
                 rendered = render_batch(batch, load)

@@ -62,10 +62,9 @@ def one_snapshot(
     `storage` has the sealed weeks. Without it, the block cannot read polls of one. While the block runs, no week of `table`
     is sealed: of all polls, or of one partition.
     """
-    conn.isolation_level = IsolationLevel.REPEATABLE_READ
+    conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
     try:
         with conn.transaction():
-            conn.execute("set transaction read only")
             # Before the snapshot is taken: a week that it sees as a partition must stay one.
             conn.execute(queries("sealed")["lock_table"].replace(b"observation", table.encode()))
             row = conn.execute(_SQL["snapshot"]).fetchone()
@@ -73,7 +72,7 @@ def one_snapshot(
             sealed = SealedPolls(storage, until)
             yield Snapshot(seq, import_id, committed_at, newest, adjusted_seq, sealed)
     finally:
-        conn.isolation_level = None
+        conn.isolation_level = conn.read_only = None
 
 
 def changes_since(conn: psycopg.Connection, snapshot: Snapshot, within: DataRange) -> Changes | None:

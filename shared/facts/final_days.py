@@ -1,6 +1,5 @@
 """When the local days of stores end, and from when on no poll can change them."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -22,12 +21,11 @@ _ZONES_US: Final = 15 * HOUR_US
 
 def is_endless(stores: Stores, store_keys: Int64s) -> Bools:
     """Return which stores have an unknown zone: when their days end is unknown too."""
-    unknown = {zone for zone in set(stores.zones) if not is_known_zone(zone)}
-    if not unknown:
+    zones, number = stores.zone_numbers
+    unknown = np.array([not is_known_zone(zone) for zone in zones], dtype=np.bool_)
+    if not unknown.any():
         return np.zeros(len(store_keys), np.bool_)
-    endless = [place for place, zone in enumerate(stores.zones) if zone in unknown]
-    found: Bools = np.isin(find_places(stores, store_keys), endless)
-    return found
+    return unknown[number[find_places(stores, store_keys)]]
 
 
 def final_from_us(stores: Stores, store_keys: Int64s, days: Int64s, policy: Policy) -> Int64s:
@@ -38,11 +36,10 @@ def final_from_us(stores: Stores, store_keys: Int64s, days: Int64s, policy: Poli
     if not len(days):
         return days
     first, last = int(days.min()), int(days.max())
-    every = find_places(stores, store_keys)
-    places = np.unique(every)
-    zones = [stores.zones[place] for place in places.tolist()]
-    edges_us = day_edges_us(zones, date.fromordinal(first + _EPOCH_DAY), last - first + 1)
-    ends_us: Int64s = edges_us[np.searchsorted(places, every), days - first + 1]
+    zones, number = stores.zone_numbers
+    known = [zone if is_known_zone(zone) else None for zone in zones]
+    edges_us = day_edges_us(known, date.fromordinal(first + _EPOCH_DAY), last - first + 1)
+    ends_us: Int64s = edges_us[number[find_places(stores, store_keys)], days - first + 1]
     return ends_us + later_us(policy)
 
 
@@ -55,8 +52,9 @@ def last_change(stores: Stores, store_keys: Int64s, days: Int64s, policy: Policy
     return _EPOCH + timedelta(microseconds=until_us)
 
 
-def span_us(zones: Sequence[str | None], first: int, last: int) -> tuple[int, int]:
-    """Return when the days from `first` to `last` begin and end in the known ones of some zones, first and last."""
+def span_us(stores: Stores, first: int, last: int) -> tuple[int, int]:
+    """Return when the days from `first` to `last` begin and end in the known ones of the stores' zones, first and last."""
+    zones, _ = stores.zone_numbers
     names = sorted({zone or DEFAULT_TIMEZONE for zone in zones if is_known_zone(zone)})
     edges_us = midnights_us(names or [DEFAULT_TIMEZONE], np.tile([first, last + 1], (len(names) or 1, 1)))
     return int(edges_us.min()), int(edges_us.max())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +26,12 @@ class Stores:
     keys: Int64s
     ids: Sequence[str]
     zones: Sequence[str | None]
+
+    @cached_property
+    def zone_numbers(self) -> tuple[Sequence[str | None], Int64s]:
+        """The different time zones, and for each store the number of its zone among them."""
+        number = {zone: index for index, zone in enumerate(dict.fromkeys(self.zones))}
+        return list(number), np.array([number[zone] for zone in self.zones], dtype=np.int64)
 
     def choose(self, places: Int64s) -> "Stores":
         """Return some of the stores, given by their indexes."""

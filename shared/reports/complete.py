@@ -12,7 +12,7 @@ from shared.reports.batch import ONLY_A_PART, BatchLease, BatchResult
 from shared.reports.claim import LeaseTerms
 from shared.reports.consistency import requeue_stale_batches
 from shared.reports.failed_stores import record_failed_stores
-from shared.reports.finalise import claim_finalise, count_open_batches
+from shared.reports.finalise import claim_locked, count_open_batches
 from shared.reports.model import FinaliseLease
 from shared.storage import StoredObject
 from shared.uptime.tzdata_release import tzdata_version
@@ -102,7 +102,7 @@ def _complete_locked(
     if count_open_batches(conn, report_id) > 0:
         return Completion(accepted=True)
     # Facts need not agree with each other: each store's know up to which ledger number they hold.
-    if lease.batch.kind == "report" and (again := requeue_stale_batches(conn, report_id)):
+    if lease.batch.kind == "report" and (again := requeue_stale_batches(conn, lease.batch)):
         wakes = tuple(ComputeBatch(report_id=report_id, batch_no=batch_no) for batch_no in again)
         return Completion(accepted=True, again=wakes)
-    return Completion(accepted=True, finalise=claim_finalise(conn, report_id, terms, lease.claim_id))
+    return Completion(accepted=True, finalise=claim_locked(conn, report_id, terms, lease.claim_id))

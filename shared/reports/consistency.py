@@ -7,7 +7,7 @@ finishes the report computes them in one snapshot of its own, so no import can s
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -56,6 +56,18 @@ class _StaleBatch(NamedTuple):
     store_keys: Sequence[int] | None
 
 
+class Repeats(NamedTuple):
+    """Batches of a report to compute again in one snapshot, each listed for each reason.
+
+    `stale`: missed a change. `other_tzdata`: computed with another time zone database than this process has.
+    `without_parts`: a worker of the previous release did not write the part of a further file.
+    """
+
+    stale: Sequence[Batch]
+    other_tzdata: Sequence[Batch]
+    without_parts: Sequence[Batch]
+
+
 class DataRange(NamedTuple):
     """The instants whose polls can matter. Before `every_from`, only the last poll of a store can."""
 
@@ -90,51 +102,32 @@ def data_range(
     return DataRange(oldest, every, from_us(last_us))
 
 
-def requeue_stale_batches(conn: psycopg.Connection, report_id: UUID) -> list[int]:
-    """Requeue the stale batches of a report; return their numbers. None are requeued once the rounds are used up.
+def requeue_stale_batches(conn: psycopg.Connection, batch: Batch) -> list[int]:
+    """Requeue the stale batches of a batch's report; return their numbers. None are requeued once the rounds are used up.
 
     The caller's transaction must hold the lock on the report's row.
     """
-    newest = conn.execute(_SQL["newest_read_seq"], {"report_id": report_id}).fetchone()
-    fields = _read_fields(conn, report_id)
-    if newest is None or fields is None:
+    stale = _find_stale(conn, batch.report_id, batch, None)
+    if not stale or max(each.round_no for each in stale) >= MAX_ROUNDS:
         return []
-    stale = _find_stale(conn, report_id, fields, newest[0])
-    if not stale or max(batch.round_no for batch in stale) >= MAX_ROUNDS:
-        return []
-    again = [batch.batch_no for batch in stale]
-    conn.execute(_SQL["send_again"], {"report_id": report_id, "batch_nos": again})
+    again = [each.batch_no for each in stale]
+    conn.execute(_SQL["send_again"], {"report_id": batch.report_id, "batch_nos": again})
     return again
 
 
-def stale_batches(conn: psycopg.Connection, report_id: UUID, until: int) -> list[Batch]:
-    """Return the batches that missed a change which a reader at ledger number `until` sees."""
-    fields = _read_fields(conn, report_id)
-    if fields is None:
-        return []
-    return [_make_batch(report_id, row[1:], fields) for row in _find_stale(conn, report_id, fields, until)]
-
-
-def newest_read_seq(conn: psycopg.Connection, report_id: UUID) -> int:
-    """Return the newest ledger number at which a batch of the report was read."""
-    row = conn.execute(_SQL["newest_read_seq"], {"report_id": report_id}).fetchone()
-    return row[0] if row and row[0] is not None else 0
-
-
-def batches_with_other_tzdata(conn: psycopg.Connection, report_id: UUID) -> list[Batch]:
-    """Return the batches whose parts were computed with another time zone database than this process has."""
-    fields = _read_fields(conn, report_id)
-    rows = conn.execute(
-        _SQL["other_tzdata"], {"report_id": report_id, "tzdata_version": tzdata_version()}
-    ).fetchall()
-    return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
-
-
-def batches_without_parts(conn: psycopg.Connection, report_id: UUID) -> list[Batch]:
-    """Return the batches that a worker of the previous release computed without the part of a further file."""
-    fields = _read_fields(conn, report_id)
-    rows = conn.execute(_SQL["without_parts"], {"report_id": report_id}).fetchall()
-    return [] if fields is None else [_make_batch(report_id, row, fields) for row in rows]
+def find_repeats(conn: psycopg.Connection, report_id: UUID, until: int | None = None) -> Repeats:
+    """Return the batches of a report that cannot stay as they are. `until`: as in `_find_stale`."""
+    row = conn.execute(_SQL["report_fields"], {"report_id": report_id}).fetchone()
+    if row is None:
+        return Repeats((), (), ())
+    fields = _ReportFields(*row)
+    asked = {"report_id": report_id, "tzdata_version": tzdata_version()}
+    found = (
+        [row[1:] for row in _find_stale(conn, report_id, fields, until)],
+        conn.execute(_SQL["other_tzdata"], asked).fetchall(),
+        conn.execute(_SQL["without_parts"], asked).fetchall(),
+    )
+    return Repeats(*([Batch(report_id, *row, **fields._asdict()) for row in rows] for rows in found))
 
 
 def replace_part(
@@ -166,20 +159,13 @@ def replace_part(
     return replaced.rowcount == 1
 
 
-def _make_batch(report_id: UUID, row: Sequence[Any], fields: _ReportFields) -> Batch:
-    """Return the batch of a row: number, first and last id, number of stores, keys of stores."""
-    batch_no, first_id, last_id, stores, store_keys = row
-    return Batch(report_id, batch_no, first_id, last_id, stores, store_keys, *fields)
-
-
-def _read_fields(conn: psycopg.Connection, report_id: UUID) -> _ReportFields | None:
-    row = conn.execute(_SQL["report_fields"], {"report_id": report_id}).fetchone()
-    return None if row is None else _ReportFields(*row)
-
-
 def _find_stale(
-    conn: psycopg.Connection, report_id: UUID, fields: _ReportFields, until: int
+    conn: psycopg.Connection, report_id: UUID, fields: _ReportFields | Batch, until: int | None
 ) -> list[_StaleBatch]:
+    """Return the batches that missed a change which a reader at ledger number `until` sees.
+
+    None: which any batch of the report has seen.
+    """
     finds_outages = needs_outages(fields.files, detail=fields.detail)
     windows = measured_windows(fields.windows, fields.files)
     needed = data_range(fields.as_of, fields.policy, windows, finds_outages=finds_outages)

@@ -30,17 +30,24 @@ def claim_finalise(
         conn.execute(_SQL["lock_report"], {"report_id": report_id})
         if count_open_batches(conn, report_id) > 0:
             return None
-        row = conn.execute(
-            _SQL["claim_finalise"],
-            {
-                "report_id": report_id,
-                "worker": terms.worker,
-                "presence": terms.presence(),
-                "claim_id": claim_id or new_id(),
-                "lease": timedelta(seconds=terms.lease_s),
-                "max_attempts": terms.max_attempts,
-            },
-        ).fetchone()
+        return claim_locked(conn, report_id, terms, claim_id or new_id())
+
+
+def claim_locked(
+    conn: psycopg.Connection, report_id: UUID, terms: LeaseTerms, claim_id: UUID
+) -> FinaliseLease | None:
+    """Claim the finalisation of a report whose row the caller has locked, and whose batches are all done."""
+    row = conn.execute(
+        _SQL["claim_finalise"],
+        {
+            "report_id": report_id,
+            "worker": terms.worker,
+            "presence": terms.presence(),
+            "claim_id": claim_id,
+            "lease": timedelta(seconds=terms.lease_s),
+            "max_attempts": terms.max_attempts,
+        },
+    ).fetchone()
     if row is None:
         return None
     attempt, is_last, kind, *origin = row

@@ -1,5 +1,6 @@
 """Reports as resources: create, list, show (and wait), download, cancel, retry."""
 
+import asyncio
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -154,11 +155,12 @@ async def read_report(
     report = await reports.wait_for_report(
         context, report_id, key.visible, wait_s, partial(refuse_ended, request)
     )
-    await context.links.record_links(key, report)
     response.headers.update(NO_STORE)
     if not report.is_final:
         response.headers["Retry-After"] = "1"
-    return await _with_links(context, report)
+    # The bucket and the database answer at the same time.
+    body, _ = await asyncio.gather(_with_links(context, report), context.links.record_links(key, report))
+    return body
 
 
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))

@@ -126,7 +126,7 @@ def _read_input(
     find: FindInput,
 ) -> BatchInput:
     """Return what the first day needs, and all polls from there on."""
-    first_us, last_us = span_us(stores.zones, *days)
+    first_us, last_us = span_us(stores, *days)
     until_us = last_us + later_us(policy)
     needed = DataRange(
         from_us(first_us - history_us(policy)),

@@ -78,11 +78,10 @@ def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores, marks:
     is_there = np.zeros((len(keys), last - first + 1), dtype=np.bool_)
     unmarked = np.setdiff1d(keys, marks.store_keys, assume_unique=True)
     for have_keys, have_days in (
-        _list_days(conn, batch, unmarked, batch.first_day, batch.last_day),
-        _list_dates(conn, batch, marks.store_keys),
+        _list_days(conn, batch, unmarked, _as_date(first), _as_date(last)),
+        _list_dates(conn, batch, marks.store_keys, first, last),
     ):
-        within = (have_days >= first) & (have_days <= last)
-        is_there[np.searchsorted(keys, have_keys[within]), have_days[within] - first] = True
+        is_there[np.searchsorted(keys, have_keys), have_days - first] = True
     place, number = np.nonzero(~is_there)
     return np.stack((keys[place], number + first))
 
@@ -107,19 +106,21 @@ def _as_date(day: int) -> date | None:
     return date.fromordinal(number) if date.min.toordinal() <= number <= date.max.toordinal() else None
 
 
-def _list_dates(conn: psycopg.Connection, batch: Batch, store_keys: Int64s) -> Int64s:
-    """Return the cells that have facts in the months of the batch, by the sums of months. Marks vouch for these."""
+def _list_dates(conn: psycopg.Connection, batch: Batch, store_keys: Int64s, first: int, last: int) -> Int64s:
+    """Return the cells from day `first` to `last` that have facts, by the sums of months. Marks vouch for these."""
     asked = {
         "policy": batch.policy,
         "store_keys": key_array(store_keys),
-        "first_day": batch.first_day,
-        "last_day": batch.last_day,
+        "first_day": _as_date(first),
+        "last_day": _as_date(last),
     }
     row = conn.execute(_SQL["dates"], asked, binary=True).fetchone()
     keys, months, dates = (
         np.frombuffer(row[0] if row and row[0] else b"", dtype=">i4").astype(np.int64).reshape(-1, 3).T
     )
-    place, date_of_month = np.nonzero(dates[:, None] >> np.arange(_LONGEST_MONTH) & 1)
+    every = months[:, None] + np.arange(_LONGEST_MONTH)
+    is_there = (dates[:, None] >> np.arange(_LONGEST_MONTH) & 1 > 0) & (every >= first) & (every <= last)
+    place, date_of_month = np.nonzero(is_there)
     return np.stack((keys[place], months[place] + date_of_month))
 
 

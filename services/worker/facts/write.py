@@ -52,7 +52,10 @@ def write_facts(
     gone = _delete_planned(conn, batch, plan)
     _insert(conn, batch, facts, seq)
     change_months(conn, batch.policy, gone, np.concatenate((kept, facts.rows)))
-    conn.execute(_SQL["forget_marks"], {"policy": batch.policy, "store_keys": key_array(facts.failed_keys)})
+    if facts.failed_keys:
+        conn.execute(
+            _SQL["forget_marks"], {"policy": batch.policy, "store_keys": key_array(facts.failed_keys)}
+        )
     return FactChanges(gone, facts.rows, doubtful)
 
 

@@ -431,22 +431,21 @@ set finalise_lease_until = clock_timestamp(), finalise_burnt = finalise_burnt - 
 where state = 'running' and finaliser = %(worker)s and finalise_lease_until > clock_timestamp()
 returning id
 
--- name: newest_read_seq
-select max(data_cut) from report_batch where report_id = %(report_id)s
-
 -- name: stale_batches
--- Batches that were read before a change that a reader at ledger number `until` sees: polls of the report's time range,
--- hours, zones, and adjustments of hours. Changes outside that range do not matter; an adjustment without bounds touches
+-- Batches that were read before a change that a reader at ledger number `until` sees, or, if that is null, before one that a
+-- batch of the report has seen: polls of the report's time range, hours, zones, and adjustments of hours. Changes outside that range do not matter; an adjustment without bounds touches
 -- all of it. Labels decide which calendars and closures apply, so they matter once there is any adjustment, and for a report
 -- that adds up stores by label (`by_labels`). A change that
 -- the ledger may have forgotten counts.
+with seen as (
+    select coalesce(%(until)s, max(data_cut)) as until from report_batch where report_id = %(report_id)s)
 select b.round, b.batch_no, b.first_id, b.last_id, b.stores, b.store_keys
-from report_batch b
+from report_batch b, seen
 where b.report_id = %(report_id)s and (
-    b.data_cut < least(%(until)s, (select forgotten_seq from ledger_head))
+    b.data_cut < least(seen.until, (select forgotten_seq from ledger_head))
     or exists (
         select from import_chunk chunk join import on import.id = chunk.import_id
-        where chunk.commit_seq > b.data_cut and chunk.commit_seq <= %(until)s
+        where chunk.commit_seq > b.data_cut and chunk.commit_seq <= seen.until
           and (import.kind in ('hours', 'timezones', 'stores')
                or (import.kind = 'labels' and (%(by_labels)s or (select adjusted_seq from ledger_head) > 0))
                or (import.kind in ('special_hours', 'lifetimes', 'closures', 'calendars')

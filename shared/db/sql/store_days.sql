@@ -194,13 +194,17 @@ from store_day where policy = %(policy)s and store_key = any(%(store_keys)s)
 
 -- name: change_months
 -- Add changes to the sums of months. `dates` are those that the change adds or takes away. The bounds repeat what the arrays
--- say: so the rows are found in one pass over the index.
+-- say: so the rows are found in one pass over the index. In the select list, `unnest` takes half as long as in `from`, where
+-- each array fills a table of its own.
 merge into store_month
-using unnest(%(store_key)s::integer[], %(month)s::integer[], %(dates)s::integer[], %(days)s::smallint[],
-    %(scheduled_us)s::bigint[], %(excluded_us)s::bigint[], %(open_us)s::bigint[], %(up_us)s::bigint[], %(down_us)s::bigint[],
-    %(unknown_us)s::bigint[], %(up_min_us)s::bigint[], %(up_max_us)s::bigint[], %(polls)s::integer[], %(outages)s::integer[])
-    change (store_key, month, dates, days, scheduled_us, excluded_us, open_us, up_us, down_us, unknown_us, up_min_us,
-        up_max_us, polls, outages)
+using (
+    select unnest(%(store_key)s::integer[]) as store_key, unnest(%(month)s::integer[]) as month,
+        unnest(%(dates)s::integer[]) as dates, unnest(%(days)s::smallint[]) as days,
+        unnest(%(scheduled_us)s::bigint[]) as scheduled_us, unnest(%(excluded_us)s::bigint[]) as excluded_us,
+        unnest(%(open_us)s::bigint[]) as open_us, unnest(%(up_us)s::bigint[]) as up_us,
+        unnest(%(down_us)s::bigint[]) as down_us, unnest(%(unknown_us)s::bigint[]) as unknown_us,
+        unnest(%(up_min_us)s::bigint[]) as up_min_us, unnest(%(up_max_us)s::bigint[]) as up_max_us,
+        unnest(%(polls)s::integer[]) as polls, unnest(%(outages)s::integer[]) as outages) change
 on policy = %(policy)s and store_month.store_key = any(%(store_keys)s) and store_month.store_key = change.store_key
     and store_month.month = any(%(months)s) and store_month.month = date '1970-01-01' + change.month
 when matched then update set
