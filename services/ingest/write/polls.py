@@ -33,7 +33,8 @@ from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
-MOST_PENDING = 500_000  # merging these takes seconds, in which no other import writes
+# Merging so many takes seconds, in which no other import writes. False alarms of the parser alone are fewer than the share.
+MOST_PENDING, _PENDING_SHARE = 500_000, 0.05
 
 
 class PollWriter:
@@ -54,7 +55,7 @@ class PollWriter:
         self._unindexed: dict[int, bool] = {}
         # Weeks created by this import. Some may have been indexed since.
         self._created_weeks: set[int] = set()
-        self._pending = 0
+        self._pending = self._direct = 0
 
     def write_chunk(self, parsed: ParsedPolls) -> None:
         """Commit one chunk. Raise `WeekSealed` once its sealed weeks are wanted."""
@@ -73,8 +74,7 @@ class PollWriter:
             week = number_weeks(polls.at_us)
             # A chunk may hold polls that are years apart, so count only the weeks that occur.
             weeks: list[int] = np.unique(week).tolist()
-            closes = parsed.forgot_earlier or self._pending > MOST_PENDING
-            changes = self._index_weeks() if closes else []
+            changes = self._index_weeks() if parsed.forgot_earlier or self._has_many_pending() else []
             unindexed, found = self._prepare_weeks(weeks)
             changes += found
             counts = count_repeats(parsed.deduped) + RowCounts(
@@ -130,6 +130,9 @@ class PollWriter:
         # Another import is filling a week, or was killed while it did.
         return dict.fromkeys(unindexed, False), self._index_weeks()
 
+    def _has_many_pending(self) -> bool:
+        return self._pending > max(MOST_PENDING, _PENDING_SHARE * self._direct)
+
     def _insert_or_delay(self, polls: LastPolls, maybe_repeated: Bools) -> PollChange:
         """Insert polls into unindexed weeks of this import. Those that may be repeated wait for the index."""
         if maybe_repeated.any():
@@ -137,6 +140,7 @@ class PollWriter:
             self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
             self._pending += int(maybe_repeated.sum())
             polls = polls.pick(~maybe_repeated)
+        self._direct += len(polls)
         return self._insert_new(polls)
 
     def _insert_new(self, polls: LastPolls) -> PollChange:
@@ -195,7 +199,7 @@ class PollWriter:
         """Index all weeks and merge all pending polls, of any import. Afterwards none are left."""
         indexed = index_weeks(self._conn)
         self._unindexed = dict.fromkeys(self._unindexed, False)
-        self._pending = 0
+        self._pending = self._direct = 0
         # After the indexes, which take long: no other change gets a number from now on.
         self._take_seq()
         # Recorded even if nothing is pending: other imports must learn that their weeks are indexed.
