@@ -22,6 +22,7 @@ _log = logging.getLogger("ingest")
 _GONE: Final = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 _CONNECT_S: Final = 10
 _LOGIN_S: Final = 20
+_MORE_TRIES: Final = 7
 _ALIVE_EVERY_S: Final = 15
 _ANSWERED_WITHIN_S: Final = 60.0
 
@@ -107,9 +108,7 @@ class SftpConnection:
             raise self._away() from error
 
     async def _open(self) -> asyncssh.SFTPClient:
-        self._connection = await asyncssh.connect(
-            self._address.host, self._address.port, username=self._address.user, options=self._options
-        )
+        self._connection = await self._connect()
         try:
             # A name that is not UTF-8 then costs only itself, not the folder.
             return await self._connection.start_sftp_client(path_errors="surrogateescape")
@@ -118,6 +117,20 @@ class SftpConnection:
                 self._connection.abort()
             self._connection = None
             raise
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        """Connect, again if the server hangs up: one that cannot agree on keys may do so before its offer is read."""
+        connect = partial(
+            asyncssh.connect,
+            self._address.host,
+            self._address.port,
+            username=self._address.user,
+            options=self._options,
+        )
+        for _ in range(_MORE_TRIES):
+            with suppress(asyncssh.ConnectionLost):
+                return await connect()
+        return await connect()
 
     def _away(self) -> SftpUnavailable:
         return SftpUnavailable(f"{self._server} did not answer, or the connection was lost")

@@ -33,7 +33,7 @@ from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
-# Merging so many takes seconds, in which no other import writes. False alarms of the parser alone are fewer than the share.
+# Merging them takes seconds, in which no other import writes. False alarms of the parser alone are fewer than the share.
 MOST_PENDING, _PENDING_SHARE = 500_000, 0.05
 
 
