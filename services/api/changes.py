@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import structlog
 from shared.db.connect import session_arguments
 from shared.db.own_sessions import OwnAsyncConnection
 from shared.errors import PooledSessions
+from shared.http.background import in_background
 
 POLL_INTERVAL_S = 1.0  # how often a waiter reads its report without a notice
 # Each wake costs about a millisecond, so a process wakes its waiters at most some 300 times a second in total.
@@ -60,13 +61,8 @@ class ReportChanges:
     @asynccontextmanager
     async def keep_listening(self) -> AsyncIterator[None]:
         """Listen until the block ends; reconnect after database outages."""
-        task = asyncio.create_task(self._run_listener())
-        try:
+        async with in_background(self._run_listener()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _run_listener(self) -> None:
         while True:

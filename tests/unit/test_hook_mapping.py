@@ -4,52 +4,27 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.hooks.map_items import HookRules, MappedItems, map_items
-from services.ingest.hooks.mapping import HookMapping
-from services.ingest.hooks.places import HookPayload, Place
+from services.ingest.hooks.places import Place
 from services.ingest.hooks.pointers import MISSING, parse_pointer, resolve
 from services.ingest.hooks.presets import PRESETS
-from services.ingest.hooks.unfold import BATCH_TYPE, EVENT_TYPE, MAX_ITEMS, TooManyItems, unfold
+from services.ingest.hooks.unfold import EVENT_TYPE
 from services.ingest.http.schemas_hook_mapping import HookMappingBody
 from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from shared.row_reasons import ROW_REASONS
-from shared.status_words import STATUSES
+from tests.unit.hook_items import AT, AT_US, BASE, event, mapped, polls, reasons
 
-BASE: Mapping[str, Any] = {"store_id": "/s", "observed_at": "/t", "status": "/x"}
-AT = "2024-09-02T10:00:00Z"
-AT_US = int(datetime(2024, 9, 2, 10, tzinfo=UTC).timestamp()) * 1_000_000
-RULES = HookRules(STATUSES)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("stxwu"), inner, max_size=5),
     max_leaves=10,
 )
-
-
-def mapped(
-    document: object, kind: str = "application/json", headers: Mapping[str, str] | None = None, **more: Any
-) -> MappedItems:
-    mapping = HookMapping.of_document({**BASE, **more})
-    payload = HookPayload(document, headers or {}, AT_US + 5)
-    unfolded = unfold(mapping, payload, kind)
-    found = map_items(mapping, unfolded.items, payload, RULES)
-    found.rejects[:0] = unfolded.rejects
-    return found
-
-
-def polls(found: MappedItems) -> list[tuple[str, int, bool]]:
-    return [(one.store_id, one.at_us - AT_US, one.active) for one in found.polls]
-
-
-def reasons(found: MappedItems) -> list[str]:
-    return [one.reason for one in found.rejects]
 
 
 @pytest.mark.parametrize(
@@ -186,50 +161,6 @@ def test_a_word_cannot_have_two_meanings(more: dict[str, Any]) -> None:
         HookMappingBody.model_validate({**BASE, **more})
     field, words = next(iter(more.items()))
     HookMappingBody.model_validate({**BASE, field: dict.fromkeys(words, next(iter(words.values())))})
-
-
-def event(**more: Any) -> dict[str, Any]:
-    return {
-        "specversion": "1.0", "id": "1", "source": "/pos", "type": "store.status", "subject": "0042",
-        "time": AT, "data": {"status": "inactive", "reason": "busy"}, **more,
-    }  # fmt: skip
-
-
-def cloud_events(document: object, kind: str, **headers: str) -> MappedItems:
-    return mapped(document, kind, headers, **PRESETS["cloudevents"].mapping)
-
-
-def test_cloud_events_in_each_content_mode() -> None:
-    attributes = {f"ce-{name}": text for name, text in event().items() if name != "data"}
-    for found in (
-        cloud_events(event(), EVENT_TYPE),
-        cloud_events([event()], BATCH_TYPE),
-        cloud_events(event()["data"], "application/json", **attributes),
-    ):
-        assert [(*one, found.polls[0].reason) for one in polls(found)] == [("0042", 0, False, "busy")]
-
-
-@pytest.mark.parametrize("change", [{"specversion": "0.3"}, {"id": ""}, {"source": 1}, {"type": None}])
-def test_what_is_not_a_cloud_event_is_rejected_alone(change: dict[str, Any]) -> None:
-    found = cloud_events([event(), {**event(), **change}, 7], BATCH_TYPE)
-    assert (len(found.polls), reasons(found)) == (1, ["cloud_event", "cloud_event"])
-
-
-def test_invalid_events_count_towards_the_limit_of_items() -> None:
-    assert len(reasons(cloud_events([7] * MAX_ITEMS, BATCH_TYPE))) == MAX_ITEMS
-    with pytest.raises(TooManyItems, match="more than 10,000 items"):
-        cloud_events([7] * (MAX_ITEMS + 1), BATCH_TYPE)
-
-
-def test_the_same_events_have_the_same_id_and_others_another() -> None:
-    mapping = HookMapping.of_document(PRESETS["cloudevents"].mapping)
-
-    def message_id(*events: object) -> str | None:
-        return unfold(mapping, HookPayload(list(events), {}, 0), BATCH_TYPE).message_id
-
-    assert message_id(event()) == message_id(event(time="2025-01-01T00:00:00Z"))
-    found = {message_id(event()), message_id(event(id="2")), message_id(event(), event(id="2")), message_id()}
-    assert len(found) == 4
 
 
 # The shapes are public; the values are ours.

@@ -16,6 +16,7 @@ import structlog
 from services.ingest.http.group_commit import GroupCommit
 from services.ingest.http.hook_delivery import HookDelivery
 from services.ingest.http.live_polls import LivePolls
+from shared.http.background import in_background
 
 _WRITTEN_EVERY_S: Final = 1.0
 _LAST_WRITE_WITHIN_S: Final = 2.0
@@ -38,13 +39,10 @@ class IgnoredCalls:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Write the counts while the block runs, and once more at its end."""
-        task = asyncio.create_task(self._write_often())
         try:
-            yield
+            async with in_background(self._write_often()):
+                yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WRITE_WITHIN_S):
                     await self._write()

@@ -79,7 +79,7 @@ def _skip_space(text: str, at: int) -> int:
 
 
 def _describe_fault(error: ValidationError) -> tuple[str, str | None]:
-    """Return the reason to reject, and the field that it is about, if it is about one."""
+    """Return the reason for rejecting, and the field at fault; None if no single field is."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if not first["loc"]:
         return "message", None

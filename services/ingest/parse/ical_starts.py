@@ -17,7 +17,10 @@ _MARGIN: Final = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Occurrences:
-    """The local start and end of each occurrence. `dropped` starts were left out, `missed` ones are no start of the event."""
+    """The local start and end of each occurrence.
+
+    Exceptions by their line: `dropped` are occurrences that were left out, `missed` match no occurrence.
+    """
 
     times: Sequence[tuple[date, date]]
     dropped: Mapping[date, int]

@@ -17,6 +17,7 @@ from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.database import check_ledger
 from tests.integration.ingest.deliveries import Deliver, Files, by_http, pack
+from tests.integration.ingest.dry_run_files import make_folder
 from tests.integration.ingest.service import ended, ingest_service
 
 
@@ -125,6 +126,12 @@ def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -
         with ingest_service(database_url, tmp_path / "spool") as client:
             yield lambda files: by_http(client, files, as_form=request.param == "form")
     check_ledger(database_url)
+
+
+@pytest.fixture
+def folder(database_url: str, tmp_path: Path) -> Path:
+    """Return a folder of files of every kind, after others were loaded."""
+    return make_folder(database_url, tmp_path)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from services.ingest.run import (
     ingest_paths,
     ingest_source,
     load_source,
-    plan_paths,
 )
 from services.ingest.sources.files import FileSource
 from services.ingest.write.import_result import ImportResult
@@ -25,9 +24,8 @@ from shared.db.connect import connect
 from shared.errors import ImportBusy, ImportNotFound
 from tests.fixtures.ingest_figures import CHUNK_BYTES, Pipe, figures, write_polls
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger, counts, load, observations
+from tests.integration.ingest.ledger_tables import HOURS, error_of, good, tables
 
-HOURS = "store_id,day,start_time_local,end_time_local"
-TINY = 400  # bytes of a chunk: ten polls
 NOTHING = (0, 0, 0, 0)
 
 
@@ -57,32 +55,6 @@ def break_off(progress: LoadProgress) -> None:
     """Fail after some chunks."""
     if progress.bytes_done > 3 * CHUNK_BYTES:
         raise BrokenOffError
-
-
-def tables(database_url: str) -> tuple[int, ...]:
-    """Count the rows of the tables that an import may change."""
-    with psycopg.connect(database_url) as conn:
-        (found,) = conn.execute(
-            "select (select count(*) from store), (select count(*) from observation),"
-            " (select count(*) from business_hours), (select count(*) from import_chunk),"
-            " (select count(*) from import_reject), (select count(*) from import_staged), (select seq from ledger_head)"
-        )
-    return tuple(found)
-
-
-def error_of(database_url: str, result: ImportResult) -> dict[str, object]:
-    with psycopg.connect(database_url) as conn:
-        ((error,),) = conn.execute("select error from import where id = %s", [result.id])
-    assert isinstance(error, dict)
-    return error
-
-
-def good(number: int) -> str:
-    return f"store-{number},active,2024-09-02 00:00:00 UTC"
-
-
-def bad(number: int) -> str:
-    return f"store-{number},broken,2024-09-02 00:00:00 UTC"
 
 
 def test_the_same_bytes_again_change_nothing_under_any_name(database_url: str, polls: Path) -> None:
@@ -207,65 +179,6 @@ def test_a_queued_import_is_adopted_once(database_url: str, polls: Path) -> None
                 load_queued()
         with pytest.raises(ImportNotFound):
             ingest_source(conn, FileSource(polls), import_id=uuid4())
-
-
-def test_a_file_whose_first_chunk_is_bad_leaves_only_its_rejected_rows(
-    database_url: str, tmp_path: Path
-) -> None:
-    rows = [POLLS_HEADER, good(1), bad(2), "x,y", *map(bad, range(50))]
-    result = load(database_url, tmp_path / "polls.csv", rows)
-    assert result.state == "failed"
-    assert counts(result) == (0, 0, 0, 52)
-    assert tables(database_url) == (0, 0, 0, 0, 52, 0, 0)
-    (dry,) = plan_paths(database_url, [str(tmp_path / "polls.csv")])
-    assert (dry.state, counts(dry)) == ("failed", counts(result))
-    assert dry.first_rejects == result.first_rejects
-    error = error_of(database_url, result)
-    assert error["reason"] == "reject_threshold"
-    assert error["rejects"] == {"status": 51, "columns": 1}
-    assert "Line 3: the status is neither active nor inactive" in str(error["message"])
-    assert [reject.line for reject in result.first_rejects] == [3, 4, 5, 6, 7]
-
-
-def test_an_import_stops_at_the_first_bad_chunk(database_url: str, tmp_path: Path) -> None:
-    rows = [POLLS_HEADER, *map(good, range(30)), bad(1), *map(good, range(30, 60)), *map(bad, range(30))]
-    rows += map(good, range(100, 200))
-    result = load(database_url, tmp_path / "polls.csv", rows, chunk_bytes=TINY)
-    assert result.state == "stopped"
-    assert result.error is not None
-    assert "UPTILL_REJECT_LIMIT" in result.error
-    assert 50 <= result.accepted <= 60
-    assert 1 < result.rejected == tables(database_url)[4]
-    assert len(observations(database_url)) == result.accepted
-    with psycopg.connect(database_url) as conn:
-        assert conn.execute("select max(length(store_id)) from store").fetchone() == (len("store-59"),)
-
-    (again,) = ingest_paths(
-        database_url,
-        [str(tmp_path / "polls.csv")],
-        options=LoadOptions(limits=Limits(chunk_bytes=TINY, reject_limit=1.0)),
-    )
-    assert (again.state, again.same_as, again.resumed_at_byte) == ("succeeded", None, 0)
-    assert counts(again) == (160 - result.accepted, result.accepted, 0, 31)
-    check_ledger(database_url)
-
-
-@pytest.mark.parametrize(("bad_rows", "state"), [(2, "succeeded"), (3, "failed")])
-def test_the_limit_itself_is_allowed(database_url: str, tmp_path: Path, bad_rows: int, state: str) -> None:
-    rows = [POLLS_HEADER, good(1), good(2), *map(bad, range(bad_rows))]
-    assert load(database_url, tmp_path / "polls.csv", rows).state == state
-
-
-def test_bad_hours_change_nothing(database_url: str, tmp_path: Path) -> None:
-    rows = [
-        HOURS,
-        *(f"store-{n},1,09:00,10:00" for n in range(50)),
-        *(f"store-{n},8,09:00,10:00" for n in range(50)),
-    ]
-    result = load(database_url, tmp_path / "hours.csv", rows, chunk_bytes=TINY)
-    assert result.state == "failed"
-    stores, _, hours, *_, staged, _ = tables(database_url)
-    assert (stores, hours, staged) == (0, 0, 0)
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(database_url: str, polls: Path) -> None:

@@ -1,6 +1,7 @@
 """Polls end to end: exact counts, the last poll wins, and the same table in whatever order the rows arrive."""
 
 import random
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,6 +61,17 @@ def expected(*deliveries: list[Poll]) -> tuple[dict[tuple[str, str], bool], list
     return table, found
 
 
+def check_deliveries(
+    database_url: str, file: Path, deliveries: Sequence[list[Poll]], chunk_bytes: int
+) -> None:
+    """Load each delivery, and compare the counts and the table with those of a loop over the rows."""
+    table, wanted = expected(*deliveries)
+    found = [counts(load_polls(database_url, file, each, chunk_bytes=chunk_bytes)) for each in deliveries]
+    assert found == wanted
+    assert observations(database_url) == table
+    check_ledger(database_url)
+
+
 def test_a_new_store_is_inserted_with_its_first_poll(database_url: str, tmp_path: Path) -> None:
     load_polls(database_url, tmp_path / "polls.csv", [poll("b", 7), poll("a", 14), poll("b", 0)])
     with psycopg.connect(database_url) as conn:
@@ -111,13 +123,7 @@ def test_counts_equal_those_of_a_loop_over_the_rows(
 ) -> None:
     deliveries = [many_polls(seed, 600, stores=4, minutes=150) for seed in (1, 2)]
     deliveries += [many_polls(3, 300), deliveries[0][::-1]]
-    table, wanted = expected(*deliveries)
-    found = [
-        counts(load_polls(database_url, tmp_path / "polls.csv", delivery, chunk_bytes=chunk_bytes))
-        for delivery in deliveries
-    ]
-    assert found == wanted
-    assert observations(database_url) == table
+    check_deliveries(database_url, tmp_path / "polls.csv", deliveries, chunk_bytes)
 
 
 def test_false_alarms_of_the_filter_change_nothing(
@@ -140,14 +146,7 @@ def test_a_file_of_more_polls_than_are_remembered_is_counted_exactly(
     monkeypatch.setattr(seen_polls, "MOST_FILTERS", filters)
     deliveries = [many_polls(seed, 500, stores=4, minutes=30_000) for seed in (7, 8)]
     deliveries[0] += random.Random(9).sample(deliveries[0], 200)
-    table, wanted = expected(*deliveries)
-    found = [
-        counts(load_polls(database_url, tmp_path / "a.csv", delivery, chunk_bytes=TINY))
-        for delivery in deliveries
-    ]
-    assert found == wanted
-    assert observations(database_url) == table
-    check_ledger(database_url)
+    check_deliveries(database_url, tmp_path / "polls.csv", deliveries, TINY)
 
 
 def test_order_of_rows_and_size_of_chunks_change_nothing(database_url: str, tmp_path: Path) -> None:
