@@ -37,6 +37,11 @@ UNSEEN = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in U
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 store, 2,400 stores."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def quoted(text: str) -> str:
     """Return a name in quotes, for a message: as it is, but invisible characters as escapes.
 

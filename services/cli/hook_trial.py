@@ -17,8 +17,8 @@ def parse_headers(given: list[str] | None) -> Mapping[str, str]:
 
 
 def show_trial(found: HookTrial) -> None:
-    """Print what a sample would become. Of nothing but rejected or ignored items there is no table."""
-    if found.polls or not (found.rejects or found.ignored):
+    """Print what a sample would become. There is a table only of polls."""
+    if found.polls:
         print_table(
             ("store", "status", "at (UTC)", "event", "reason", "until (UTC)"),
             [
@@ -31,5 +31,7 @@ def show_trial(found: HookTrial) -> None:
         )  # fmt: skip
     for reject in found.rejects:
         note(f"rejected as {reject.reason}: {reject.message}; the item: {reject.item}")
+    if not (found.polls or found.rejects or found.ignored):
+        note("ignored, because it has no item")
     if found.ignored:
         note(f"ignored, because of only or a status that means ignore: {found.ignored}")

@@ -14,6 +14,7 @@ from services.ingest.import_result import ImportResult
 from services.ingest.quality_warnings import HOURS_FIGURES, list_findings, list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_file
 from shared.row_reasons import ROW_REASONS
+from shared.texts import count_of
 
 _SHOWN_BYTES = 80  # of a rejected line
 _SHOWN_NAMES = 5
@@ -90,7 +91,7 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
         seams = (
             f"{found['seams_snapped']:,} end 23:59 (read as 24:00), {found['overlapping_hours']:,} overlap"
         )
-        lines.append(("hours", f"{found['hours_rows']:,} rows; {seams}"))
+        lines.append(("hours", f"{count_of(found['hours_rows'], 'row')}; {seams}"))
     if "newest_poll" in found:
         lines += _describe_newest(found)
     if found.get("gap_median_s") is not None:
@@ -104,7 +105,7 @@ def _describe_newest(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     newest, silent = found["newest_poll"], found["stores_silent_24h"]
     of_all = found.get("newest_poll_of_all", newest)
     older = "" if newest == of_all else f" in these files, {of_all} of all stores"
-    stores = "1 store" if silent == 1 else f"{silent:,} stores"
+    stores = count_of(silent, "store")
     return [
         ("newest poll", f"{newest}{older}"),
         ("silent > 24 h", f"{stores}, up to the newest poll of all stores"),

@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from services.ingest.import_result import ImportResult
+from shared.texts import count_of
 
 
 def list_plans(results: Sequence[ImportResult]) -> Iterator[str]:
@@ -29,7 +30,7 @@ def _list_parts(plan: Mapping[str, Any]) -> Iterator[str]:
     new = plan.get("new_stores", 0)
     listed = [escape_unprintable(store_id) for store_id in plan.get("new_stores_list", ())]
     named = f": {', '.join(listed)}{', …' if new > len(listed) else ''}" if listed else ""
-    yield f"{plan.get('stores', 0):,} stores ({new:,} new{named})"
+    yield f"{count_of(plan.get('stores', 0), 'store')} ({new:,} new{named})"
     if plan.get("first_date"):
         yield f"dates {plan['first_date']} to {plan['last_date']}"
     if "rows_removed" in plan:

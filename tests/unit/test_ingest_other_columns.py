@@ -47,7 +47,20 @@ def test_a_doubled_column_that_a_program_renamed(header: str) -> None:
     assert "looks like a second" in refuse(header)
 
 
-@pytest.mark.parametrize("name", ["closed", "is_closed", "Is Open", "is_24_hours", "all_day"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "closed",
+        "is_closed",
+        "Closed (Y/N)",
+        "closed?",
+        "closed_today",
+        "Is Open",
+        "is_24_hours",
+        "24h",
+        "all_day",
+    ],
+)
 def test_a_flag_beside_the_times_is_not_ignored(name: str) -> None:
     assert "leave out the rows of closed days" in refuse(f"{HOURS},{name}")
     assert "leave both times of a closed date empty" in refuse(f"{SPECIAL},{name}")

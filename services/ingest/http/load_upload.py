@@ -105,11 +105,12 @@ class UploadLoader:
 
         def go_on(progress: Progress) -> None:
             nonlocal begun
-            del progress  # the database has it
-            if not begun:
-                begun = True
-                self.attempts.progressed(import_id)
-            self.on_chunk()
+            # Rows that take effect are not committed yet, and their transaction may hold the import's row.
+            if not progress.rows_to_apply:
+                if not begun:
+                    begun = True
+                    self.attempts.progressed(import_id)
+                self.on_chunk()
             self.go_on()
 
         with self.connect() as conn:

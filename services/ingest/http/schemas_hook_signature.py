@@ -64,8 +64,10 @@ class HookSignatureBody(RequestBody):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HookSignatureBody":
-        if (self.header is None) == (self.scheme in {"hmac", "token"}):
-            raise ValueError("header belongs to the schemes hmac and token, and to no other: name it there")
+        if self.header is None and self.scheme in {"hmac", "token"}:
+            raise ValueError(f"header is missing: name the header that {self.scheme} reads")
+        if self.header is not None and self.scheme not in {"hmac", "token"}:
+            raise ValueError(f"{self.scheme} reads no header of its own: leave header out")
         if self.timestamp_header and "{timestamp}" not in self.signed:
             raise ValueError(_SIGNED_WITH_TIME)
         try:

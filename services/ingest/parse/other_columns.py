@@ -13,10 +13,11 @@ from shared.texts import quoted
 _TIMES: Final = frozenset({"start_time_local", "end_time_local"})
 # What people and programs append to a name that is there already: open2, open_2, status.1, status...3, status (2).
 _NUMBERED: Final = re.compile(r"(?P<name>.*?[^0-9.(])(?:\.{0,3}|duplicated|\()[0-9]+\)?")
-# Columns, by their folded names, that say more about the opening than its two times.
+# Columns, by the letters and digits of their names, that say more about the opening than its two times.
 _FLAGS: Final = frozenset(
-    ["closed", "isclosed", "closedallday", "isopen", "allday", "open24h", "open24hours", "is24h", "is24hours"]
+    ["isopen", "allday", "open24h", "open24hours", "is24h", "is24hours", "24h", "24hours"]
 )
+_CLOSED_FLAGS: Final = ("closed", "isclosed")  # also closed_today, Closed (Y/N)
 # Columns, by their folded names, that limit the dates for which a row holds.
 _LIMITS: Final = frozenset(
     [
@@ -61,7 +62,7 @@ def _find_advice(name: str, kind: Kind) -> str | None:
         if column in _TIMES:
             return "looks like another opening of the same day: write each opening in a row of its own"
         return f"looks like a second {column}: keep the right one of both"
-    if kind in _CLOSED and folded in _FLAGS:
+    if kind in _CLOSED and _is_flag(folded):
         return (
             f"says whether a store is open, and is not read: {_CLOSED[kind]}, write a day around the clock as 00:00 to"
             " 24:00"
@@ -69,3 +70,8 @@ def _find_advice(name: str, kind: Kind) -> str | None:
     if kind in _DATES and folded in _LIMITS:
         return f"limits the dates of its row, and is not read: {_DATES[kind]}"
     return None
+
+
+def _is_flag(folded: str) -> bool:
+    letters = re.sub("[^a-z0-9]", "", folded)
+    return letters in _FLAGS or letters.startswith(_CLOSED_FLAGS)

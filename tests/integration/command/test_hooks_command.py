@@ -91,6 +91,11 @@ def test_a_trial_has_the_headers_that_the_mapping_reads(services: Services, tmp_
     ]
     event += ["--header", "ce-time:2024-10-14T18:20:15Z", "--preset", "cloudevents"]
     assert "rejected as unknown_store" in run(services, "hooks", "test", "h", sample, *event, code=1)
+    empty = write(tmp_path, "empty.json", {"items": []})
+    listed = write(tmp_path, "list.json", {"mapping": {**mapping, "each": "/items"}})
+    assert "ignored, because it has no item" in run(
+        services, "hooks", "test", "h", empty, "--mapping", listed
+    )
     refused = run(services, "hooks", "test", "h", sample, "--header", "no colon", code=2)
     assert "invalid header 'no colon': write it as NAME:VALUE" in refused
 

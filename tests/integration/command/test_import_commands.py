@@ -84,7 +84,7 @@ def test_a_dry_run_prints_what_would_change(
     told = planned.stdout.splitlines()
     assert told[0] == "dry run: nothing was changed. A load would do this:"
     assert ["zones.csv", "timezones", "2", "0", "0", "0"] in [line.split()[:6] for line in told]
-    assert "polls ü.csv: 1 stores (1 new: 0042), dates 2024-10-14 to 2024-10-14" in told
+    assert "polls ü.csv: 1 store (1 new: 0042), dates 2024-10-14 to 2024-10-14" in told
     assert "and 5 more rejected rows\n" in planned.stderr
     same = run_ingest(database_url, *files, "--dry-run")
     assert same.returncode == 0, same.stderr

@@ -15,7 +15,7 @@ from services.ingest.run import Limits, LoadOptions, load_source
 from services.ingest.watch import Watcher
 from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
-from tests.integration.ingest.database import check_ledger
+from tests.integration.ingest.database import check_ledger, check_sessions
 from tests.integration.ingest.deliveries import Deliver, Files, by_http, pack
 from tests.integration.ingest.dry_run_files import make_folder
 from tests.integration.ingest.service import ended, ingest_service
@@ -126,6 +126,7 @@ def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -
         with ingest_service(database_url, tmp_path / "spool") as client:
             yield lambda files: by_http(client, files, as_form=request.param == "form")
     check_ledger(database_url)
+    check_sessions(database_url)
 
 
 @pytest.fixture

@@ -84,6 +84,13 @@ def check_ledger(database_url: str) -> None:
         ).fetchone() == (0,)
 
 
+def check_sessions(database_url: str) -> None:
+    """Check that the server ended no session by itself, as it does with one that waits for another of the same process."""
+    with psycopg.connect(database_url) as conn:
+        fatal = conn.execute("select sessions_fatal from pg_stat_database where datname = current_database()")
+        assert fatal.fetchone() == (0,)
+
+
 @contextmanager
 def unchanged(database_url: str) -> Iterator[None]:
     """Check that the block leaves every row of every table as it was, and the numbers that it would be given next."""

@@ -107,3 +107,17 @@ def test_a_file_that_is_named_twice_is_loaded_once(database_url: str, tmp_path: 
     done = run_ingest(database_url, str(tmp_path), str(tmp_path / "h.csv"), str(tmp_path / "." / "h.csv"))
     assert done.stdout.count(b"h.csv") == 1
     assert b"resumed" not in done.stderr
+
+
+def test_a_store_held_back_by_another_file_holds_up_nothing(deliver: Deliver, database_url: str) -> None:
+    header = "store_id,day,open,close"
+    files = {"a.csv": f"{header}\nb,0,09:00,12:00\nc,0,xx,12:00\n", "b.csv": f"{header}\nc,1,09:00,12:00\n"}
+    deliver(files)
+    with psycopg.connect(database_url) as conn:
+        found = conn.execute(
+            "select import.source, reason from import_reject join import on id = import_id order by 1"
+        )
+        assert [(Path(source).name, reason) for source, reason in found] == [
+            ("a.csv", "time"),
+            ("b.csv", "store_incomplete"),
+        ]
