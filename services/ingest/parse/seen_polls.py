@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 _WORDS = 1 << 22  # 32 MB a filter
 _PROBES = 4
 FILTER_POLLS = 1 << 24  # that one filter remembers; measured: then 0.4 % of new polls are false alarms
-MOST_FILTERS = 8
+MOST_FILTERS = 12
 _SIX_BITS = np.uint64(63)
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class SeenPolls:
-    """Remembers tens of millions of polls by store number and instant. With more, it forgets all and starts over."""
+    """Remembers up to 200 million polls by store number and instant. With more, it forgets all and starts over."""
 
     def __init__(self) -> None:
         self._filters = [np.zeros(_WORDS, np.uint64)]
