@@ -14,6 +14,7 @@ _TIME_BYTES: Final = 5
 _RECORD: Final = np.dtype(
     [("store_key", ">i4"), ("facts", ">i2"), ("times", "u1", (_TIMES, _TIME_BYTES)), ("outages", ">i4")]
 )
+RECORD_BYTES: Final = _RECORD.itemsize
 
 
 def pack_facts(rows: Int64s) -> bytes:

@@ -1,6 +1,6 @@
 """Read the facts that hold on a range of dates, some at a time: of a fleet from `packed_day`, of few stores from `store_day`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -12,12 +12,13 @@ from services.api.use_cases.series_dates import DateRange
 from shared.db.arrays import key_array
 from shared.db.queries import queries
 from shared.facts.holding import FEW_STORES, HoldingFacts
-from shared.facts.packed_facts import unpack_facts
+from shared.facts.packed_facts import RECORD_BYTES, unpack_facts
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import Policy
 
 _SQL: Final = queries("series")
 _DAY_SHIFT: Final = 32
+_JOINED_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,16 @@ def read_facts(
 ) -> Iterator[SomeFacts]:
     """Yield the facts that hold, in the caller's snapshot. Those of other stores may be among them."""
     cells = np.sort((holding.cell_days << _DAY_SHIFT) | holding.cell_keys)
-    for days, packed in _fetch(conn, policy, holding, dates):
+    for days, packed in _join(_fetch(conn, policy, holding, dates)):
         keys, *numbers = unpack_facts(packed)
-        some = SomeFacts(keys, np.broadcast_to(days, keys.shape), np.stack(numbers))
+        some = SomeFacts(keys, days, np.stack(numbers))
         yield _without_cells(some, cells) if len(cells) and len(keys) else some
 
 
 def _fetch(
     conn: psycopg.Connection, policy: Policy, holding: HoldingFacts, dates: DateRange
 ) -> Iterator[tuple[Int64s, bytes]]:
-    """Yield packed facts, and their days: one each, or one of all."""
+    """Yield packed facts, and the day of each."""
     asked: dict[str, Any] = {
         "policy": policy.name,
         "first": dates.first,
@@ -76,9 +77,23 @@ def _fetch(
         _SQL["packed_days"], {**asked, "unpacked": [first for first, _ in unpacked]}
     )
     for day, records in packed:
-        yield np.array(day), records
+        yield np.full(len(records) // RECORD_BYTES, day), records
     for first, last in unpacked:
         yield from _pack(conn, {**asked, "first": max(first, dates.first), "last": min(last, dates.last)})
+
+
+def _join(fetched: Iterable[tuple[Int64s, bytes]]) -> Iterator[tuple[Int64s, bytes]]:
+    """Join small packs: a year that was computed at once has a hundred packs of a date, and each costs some calls."""
+    days, packs, size = list[Int64s](), list[bytes](), 0
+    for some, packed in fetched:
+        days.append(some)
+        packs.append(packed)
+        size += len(packed)
+        if size >= _JOINED_BYTES:
+            yield np.concatenate(days), b"".join(packs)
+            days, packs, size = [], [], 0
+    if packs:
+        yield np.concatenate(days), b"".join(packs)
 
 
 def _pack(conn: psycopg.Connection, asked: dict[str, Any]) -> Iterator[tuple[Int64s, bytes]]:
