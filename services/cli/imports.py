@@ -101,8 +101,11 @@ def rejects(
         ],
     )
     print_reasons((row.reason for row in rows), way)
-    if (total := found.counts.rejected) > len(rows):
-        note(f"and {total - len(rows):,} more: `uptill rejects {import_id} --csv` prints all")
+    more = found.counts.rejected - len(rows)
+    if more > 0 and way == "hook" and len(rows) < limit:
+        note(f"and {more:,} more that are not kept: of each hook and day, the first 10,000 are")
+    elif more > 0:
+        note(f"and {more:,} more: `uptill rejects {import_id} --csv` prints all that are kept")
 
 
 def print_reasons(reasons: Iterable[str], way: WayIn = "file") -> None:

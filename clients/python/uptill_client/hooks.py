@@ -1,5 +1,6 @@
 """Calls for hooks: how calls of other systems become polls. They need the scope admin."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -149,9 +150,20 @@ class HookCalls(IngestCalls):
         preset: str | None = None,
         mapping: Mapping[str, Any] | None = None,
     ) -> HookTrial:
-        """Return what a sample would become under the hook's mapping, or under another one. Stores nothing."""
-        given = {"sample": sample, "headers": dict(headers or {}), "preset": preset, "mapping": mapping}
-        return self._ingest.call(HookTrial, "POST", f"{_hook_path(name)}/dry-run", json=given)
+        """Return what a sample would become under the hook's mapping, or under another one. Stores nothing.
+
+        `sample` is a JSON value, or as bytes the JSON (UTF-8) that a sender would send.
+        """
+        given = {"headers": dict(headers or {}), "preset": preset, "mapping": mapping}
+        text = sample if isinstance(sample, bytes) else json.dumps(sample, allow_nan=False).encode()
+        body = b'{"sample":%b,%b' % (text, json.dumps(given).encode()[1:])
+        return self._ingest.call(
+            HookTrial,
+            "POST",
+            f"{_hook_path(name)}/dry-run",
+            headers={"Content-Type": "application/json"},
+            body=lambda: iter([body]),
+        )
 
 
 def _hook_path(name: str) -> str:
