@@ -92,7 +92,7 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
             f"{found['seams_snapped']:,} end 23:59 (read as 24:00), {found['overlapping_hours']:,} overlap"
         )
         lines.append(("hours", f"{count_of(found['hours_rows'], 'row')}; {seams}"))
-    if "newest_poll" in found:
+    if "stores_silent_24h" in found:
         lines += _describe_newest(found)
     if found.get("gap_median_s") is not None:
         gaps = f"median {_format_duration(found['gap_median_s'])}, p99 {_format_duration(found['gap_p99_s'])}"
@@ -102,12 +102,12 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
 
 
 def _describe_newest(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    newest, silent = found["newest_poll"], found["stores_silent_24h"]
+    newest, silent = found.get("newest_poll"), found["stores_silent_24h"]
     of_all = found.get("newest_poll_of_all", newest)
-    older = "" if newest == of_all else f" in these files, {of_all} of all stores"
+    own = f"{newest} in these files" if newest else "none is new in these files"
     stores = count_of(silent, "store")
     return [
-        ("newest poll", f"{newest}{older}"),
+        ("newest poll", newest if newest == of_all else f"{own}, {of_all} of all stores"),
         ("silent > 24 h", f"{stores}, up to the newest poll of all stores"),
     ]
 

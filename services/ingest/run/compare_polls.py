@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import psycopg
@@ -18,6 +19,7 @@ from services.ingest.parse.offers import offer_fixes
 from services.ingest.parse.parsed import ParsedPolls
 from services.ingest.parse.polls import PollParser
 from services.ingest.parse.reasons import Reject
+from services.ingest.parse.refusals import ChunkRefused, parse_above_refusals
 from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.progress import LoadProgress
 from services.ingest.sources.source import Source
@@ -63,9 +65,8 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
             )
             clock = DatabaseClock(conn)
             for chunk in chunks:
-                comparison.add_chunk(
-                    parser.parse_chunk(chunk, clock.latest_valid_us()), layout, limits.reject_limit
-                )
+                parse = partial(parser.parse_chunk, latest_us=clock.latest_valid_us())
+                comparison.add_chunk(parse_above_refusals(parse, chunk), layout, limits.reject_limit)
                 done = LoadProgress(
                     source.name, chunk.end_byte, source.size_bytes, comparison.counts.rows_read
                 )
@@ -125,13 +126,13 @@ class _Comparison:
 
     def make_result(self, source: Source, refusal: BadInputFile | None, seconds: float) -> ImportResult:
         """Return the counts as the result of a load."""
-        kept_some = self.counts.rows_read > 0
-        if isinstance(refusal, TooManyRejects):
+        stopped = isinstance(refusal, ChunkRefused) and self.counts.rows_read > 0
+        if isinstance(refusal, ChunkRefused):
             self._count_rejects(refusal.rejects)
         counts = self.counts
         return ImportResult(
             source.name,
-            "succeeded" if refusal is None else "stopped" if kept_some else "failed",
+            "succeeded" if refusal is None else "stopped" if stopped else "failed",
             kind="polls",
             rows_read=counts.rows_read,
             accepted=counts.accepted,
