@@ -14,15 +14,17 @@ import psycopg
 from services.ingest.run.compare_polls import compare_polls
 from services.ingest.run.delivery import load_parts
 from services.ingest.run.load_options import LoadOptions
+from services.ingest.run.loaded_before import finish_loaded_before
 from services.ingest.run.source import STATEMENT_TIMEOUT_S, run_import
 from services.ingest.run.step import Step
 from services.ingest.sources.source import ResolvedSource, Source
-from services.ingest.write.import_result import ImportResult
+from services.ingest.write.import_result import ImportResult, read_import_result
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.reconnect import Lifeline
 from shared.db.connect import connect
 from shared.db.driver_errors import translated_errors
 from shared.db.queries import queries
+from shared.errors import BadInputFile
 
 _SQL = queries("ingest")
 T = TypeVar("T")
@@ -52,8 +54,20 @@ def plan_sources(
         polls = [source for source in sources if source.kind == "polls"]
         return [
             *found,
-            *(compare_polls(conn, source, options) for source in polls),
+            *(_find_same(conn, source, options) or compare_polls(conn, source, options) for source in polls),
         ]
+
+
+def _find_same(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult | None:
+    """Return the result of a load that would be skipped, or None."""
+    with conn.transaction(force_rollback=True):
+        ledger = ImportLedger.create(conn, None, source.name, source.size_bytes, options.reading, kept=False)
+        try:
+            if not finish_loaded_before(ledger, source, options):
+                return None
+        except BadInputFile:
+            return None  # the comparison says why
+        return replace(read_import_result(ledger, source.name), id=None)
 
 
 class _Rehearsal:

@@ -11,6 +11,7 @@ from services.ingest.import_result import DELIVERY_INCOMPLETE
 from services.ingest.parse.chunks import PrefixDiffers
 from services.ingest.parse.refusals import ChunkRefused
 from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
+from services.ingest.run.loaded_before import finish_loaded_before
 from services.ingest.run.step import LOAD, Step
 from services.ingest.run.table import load_table
 from services.ingest.sources.source import Source
@@ -139,7 +140,8 @@ def run_import(
             if step.held_by and line.run_until_done(ledger.has_staged_rows):
                 _hold(step.held_by)
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
-            if step.delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
+            starts_anew = not (step.delivery_id or ledger.checkpoint)
+            if not (starts_anew and finish_loaded_before(ledger, source, options)):
                 load_table(source, ledger, line, options, step)
         except BadInputFile as refusal:
             line.run_until_done(partial(_record_refusal, ledger, refusal))

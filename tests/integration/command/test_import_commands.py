@@ -46,6 +46,11 @@ def test_an_upload_prints_what_a_load_prints(services_without_worker: Services, 
     )
     assert again.returncode == 0, again.stderr
     assert "skipped: the same bytes were loaded on" in again.stderr
+    newest = services.run("imports", "list").stdout.splitlines()[1].split()
+    assert newest[1:3] == ["succeeded", "(skipped)"]
+    none = services.run("rejects", newest[0])
+    assert (none.returncode, none.stdout) == (0, "")
+    assert "skipped, because the same bytes were loaded before: `uptill rejects " in none.stderr
 
 
 def test_what_an_upload_cannot_read_or_does_not_apply(

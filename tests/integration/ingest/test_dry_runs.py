@@ -65,6 +65,10 @@ def test_polls_are_compared_chunk_by_chunk(database_url: str, tmp_path: Path) ->
     (loaded,) = ingest_paths(database_url, [str(file)], options=LoadOptions(limits=small))
     assert counts(planned) == counts(loaded)
     with unchanged(database_url):
+        (same,) = plan_paths(database_url, [str(file)], options=LoadOptions(limits=small))
+    assert (same.same_as, counts(same)) == (loaded.id, (0, 0, 0, 0))
+    file.write_text(f"{file.read_text()}\n")
+    with unchanged(database_url):
         (again,) = plan_paths(database_url, [str(file)], options=LoadOptions(limits=small))
     assert counts(again) == (0, loaded.accepted, 0, 0)
 
