@@ -77,6 +77,8 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
         sums = {name: found.get(name, 0) + report[name] for name in HOURS_FIGURES & report.keys()}
         found |= {**report, **sums}
     lines = []
+    if labels := dict.fromkeys(label for report in reports for label in report.get("labels", ())):
+        lines.append(("labels", f"{', '.join(labels)} (columns that a store directory has beside its own)"))
     if rejects:
         lines.append(
             ("rejected", ", ".join(f"{count:,} {reason}" for reason, count in rejects.most_common()))

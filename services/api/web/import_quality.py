@@ -58,6 +58,8 @@ class QualityLines:
         ]
 
     def _list_plan(self) -> Iterator[tuple[str, str]]:
+        if labels := self.report.get("labels"):
+            yield "labels", ", ".join(map(str, labels))
         plan = self.report.get("plan") or {}
         if "stores" in plan:
             yield "would change", f"{plan['stores']:,} stores, {plan.get('new_stores', 0):,} of them new"
