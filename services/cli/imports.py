@@ -137,7 +137,10 @@ def _list_fields(found: ImportStatus) -> Iterator[tuple[str, str]]:
     yield "origin", found.origin or "-"
     yield "created", f"{minute(found.created_at)} UTC"
     yield "finished", f"{minute(found.finished_at)} UTC" if found.finished_at else "-"
-    yield "rows", f"{counts.rows_read:,} read: {counts.accepted:,} accepted, {counts.duplicate:,} duplicate,"
+    yield (
+        "rows",
+        f"{counts.rows_read:,} counted: {counts.accepted:,} accepted, {counts.duplicate:,} duplicate,",
+    )
     yield "", f"{counts.corrected:,} corrected, {counts.rejected:,} rejected"
     if found.same_as:
         yield "same as", f"{found.same_as}: the same bytes, so nothing changed"

@@ -143,6 +143,7 @@ class _Comparison:
             first_rejects=self.rejects,
             seconds=seconds,
             error=None if refusal is None else str(refusal),
+            reason=None if refusal is None else refusal.reason,
             quality={"plan": self._make_plan(), "rejects": dict(self.reasons.most_common()), **self.remarks},
         )
 

@@ -42,6 +42,7 @@ def test_an_upload_leaves_nothing_behind(service: TestClient, database_url: str,
         name = member["source"].rpartition("/")[2]
         assert planned[name]["counts"] == member["counts"], name
     assert planned["polls1.csv"]["first_rejects"][0]["reason"] == "status"
+    assert all(one["seconds"] > 0 for one in planned.values())
 
 
 def test_an_upload_that_would_be_skipped_says_so(service: TestClient, database_url: str) -> None:
