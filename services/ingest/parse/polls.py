@@ -23,6 +23,7 @@ from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.seen_polls import SeenPolls
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.store_numbers import StoreNumbers
+from services.ingest.parse.summary_rows import mark_summaries
 from shared.status_words import STATUSES, fold_status
 
 _STORE_ID, _STATUS, _TIMESTAMP = range(3)
@@ -151,6 +152,8 @@ def validate_polls(
     counted = (instants.cut, {*instants.zoneless, *find_zoneless(rows, noted)})
     cut_fractions, assumed_utc = (sum(row not in faults for row in each) for each in counted)
     mark_headers(rows, faults)
+    if not allow_odd_ids:
+        mark_summaries(rows, faults)
     kept = np.ones(len(store), np.bool_)
     kept[list(faults)] = False
     if ids is not None:
