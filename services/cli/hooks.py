@@ -11,6 +11,7 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, instant, minute, note, print_fields, print_json
 from services.cli.hook_trial import HEADER_FORM, parse_headers, read_sample, refuse_constant, show_trial
+from services.cli.parameters import DryRun
 from services.cli.tables import print_rows
 from shared.exit_codes import ExitCode
 from uptill_client import Hook
@@ -69,6 +70,7 @@ def put(
     preset: PresetName = None,
     secret_file: SecretFile = None,
     *,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Add a hook, or give it another document. Prints a secret that was made."""
@@ -78,7 +80,10 @@ def put(
     if secret_file:
         document["secret"] = _read(secret_file).strip()
     with api_client() as client:
-        changed = client.put_hook(name, document)
+        changed = client.put_hook(name, document, dry_run=dry_run)
+    if dry_run and not as_json:
+        note(f"dry run, nothing was changed: hook {changed.name} would be at version {changed.version}")
+        return
     _show_changed(changed, as_json=as_json)
 
 

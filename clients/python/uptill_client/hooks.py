@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from uptill_client.ingest_calls import IngestCalls
+from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.paths import encode_segment
 
 _PATH = "/v1/hooks"
@@ -120,9 +120,13 @@ class HookCalls(IngestCalls):
         """Return one hook. Raises `ApiError` with code `hook_not_found`."""
         return self._ingest.call(Hook, "GET", _hook_path(name))
 
-    def put_hook(self, name: str, document: Mapping[str, Any]) -> Hook:
-        """Add a hook, or give it another document: description, preset, mapping, signature, secret."""
-        return self._ingest.call(Hook, "PUT", _hook_path(name), json=dict(document))
+    def put_hook(self, name: str, document: Mapping[str, Any], *, dry_run: bool = False) -> Hook:
+        """Add a hook, or give it another document: description, preset, mapping, signature, secret.
+
+        `dry_run`: return the hook as it would be, and change nothing.
+        """
+        params = dry_run_params(dry_run=dry_run)
+        return self._ingest.call(Hook, "PUT", _hook_path(name), params=params, json=dict(document))
 
     def delete_hook(self, name: str) -> None:
         """Remove a hook. The polls that it received stay."""

@@ -52,6 +52,8 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     run(services, "stores", "name", "hooked", "Main Street", "--create")
     tried = run(services, "hooks", "test", "till", str(tmp_path / "a.json"), "--mapping", document)
     assert "hooked  inactive  2024-10-14T18:20:15Z  yes" in tried
+    assert "hook till would be at version 1" in run(services, "hooks", "put", "till", document, "--dry-run")
+    assert "does not exist" in run(services, "hooks", "show", "till", code=1)
     secret = services.run("hooks", "put", "till", document).stdout.strip()
     assert call(services, secret, sample)["accepted"] == 1
     assert call(services, secret, {**sample, "s": "other"})["replayed"] is True

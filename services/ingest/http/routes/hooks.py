@@ -10,6 +10,7 @@ from services.ingest.hooks.map_items import HookRules
 from services.ingest.hooks.mapping import HookMapping
 from services.ingest.http.bodies import describe_body, read_document, read_json
 from services.ingest.http.context import Context
+from services.ingest.http.dry_run import DryRun
 from services.ingest.http.hook_admin import (
     delete_hook,
     get_hook,
@@ -81,7 +82,7 @@ async def get_hook_versions(context: Context, key: HookAdministrator, hook: Hook
 
 @router.put("/v1/hooks/{hook}", openapi_extra=describe_body(HookPut), responses=answers(LimitReached))
 async def put_one_hook(
-    context: Context, key: HookAdministrator, request: Request, hook: HookName
+    context: Context, key: HookAdministrator, request: Request, hook: HookName, *, dry_run: DryRun = False
 ) -> HookBody:
     """Add a hook, or give it another document, which becomes its next version. Calls follow it within 5 seconds.
 
@@ -90,8 +91,9 @@ async def put_one_hook(
     body = await read_json(request, _PUT, limit_bytes=_MAX_BODY_BYTES)
     document = make_document(body)
     async with borrowed_async(context.pools.accepting) as conn:
-        row, made = await put_hook(conn, hook, document, body.secret, key.prefix)
-    context.hooks.forget()
+        row, made = await put_hook(conn, hook, document, body.secret, key.prefix, dry_run=dry_run)
+    if not dry_run:
+        context.hooks.forget()
     return HookBody.of_row(row, made)
 
 
