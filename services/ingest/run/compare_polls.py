@@ -55,6 +55,7 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
     try:
         with closing(source.read_blocks()) as blocks:
             layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=Prefix())
+            comparison.remarks = {"columns_not_read": list(layout.unread)} if layout.unread else {}
             encoding = FileEncoding(layout.encoding)
             parser = PollParser(
                 layout,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest.quality_warnings import list_warnings
 from services.ingest.run import Limits, LoadOptions, plan_paths
 from services.ingest.show import describe_quality
 from tests.integration.ingest.database import POLLS_HEADER, counts, load
@@ -18,6 +19,7 @@ OTHER_POLLS = "timestamp_utc,store_id,status"
     [
         ([POLLS_HEADER, good(1), bad(2), good(3), "a\rb", bad(4)], "line_ends", [3]),
         ([POLLS_HEADER, bad(1), "x,y", OTHER_POLLS, bad(4)], "header", [2, 3]),
+        ([f"{POLLS_HEADER},shop", f"{good(1)},x", "x,y", f"{good(2)}\r,x"], "line_ends", [3]),
         ([POLLS_HEADER, OTHER_POLLS, "a\rb"], "line_ends", []),
         ([HOURS, "a,1,09:00,10:00", "b,9,09:00,10:00", "c,9", ZONES, "d,8,x,y"], "header", [3, 4]),
         ([ZONES, "a,UTC", "b,Mars", "c,UTC\rd,UTC"], "line_ends", [3]),
@@ -37,9 +39,10 @@ def test_the_bad_rows_of_a_refused_chunk_are_kept(
     (dry,) = plan_paths(database_url, [str(tmp_path / "file.csv")])
     assert (dry.state, dry.error, counts(dry)) == (result.state, result.error, counts(result))
     assert dry.first_rejects == result.first_rejects
-    shown = [dict(describe_quality([each.quality or {}])) for each in (result, dry)]
+    shown = [describe_quality([each.quality or {}]) for each in (result, dry)]
     assert shown[0] == shown[1]
-    assert ("rejected" in shown[0]) == bool(lines)
+    assert ("rejected" in dict(shown[0])) == bool(lines)
+    assert [*list_warnings(dry.quality or {})] == [*list_warnings(result.quality or {})]
 
 
 def test_a_line_that_refuses_a_later_chunk_stops_the_import(database_url: str, tmp_path: Path) -> None:
