@@ -64,8 +64,7 @@ def parse_local_hours(
     faults = {row: found for row, found in enumerate(parsed) if isinstance(found, str)} | faults
     valid = _unite_columns(rows, ids, parsed, faults)
     mark_headers(rows, faults)
-    if not allow_odd_ids:
-        mark_summaries(rows, faults)
+    mark_summaries(rows, faults, allow_odd_ids=allow_odd_ids)
     if effective_from and "date" in valid and layout.kind == "hours":
         valid["date"] = [start or effective_from for start in valid["date"]]
     return ParsedLocalHours(

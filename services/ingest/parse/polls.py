@@ -152,8 +152,7 @@ def validate_polls(
     counted = (instants.cut, {*instants.zoneless, *find_zoneless(rows, noted)})
     cut_fractions, assumed_utc = (sum(row not in faults for row in each) for each in counted)
     mark_headers(rows, faults)
-    if not allow_odd_ids:
-        mark_summaries(rows, faults)
+    mark_summaries(rows, faults, allow_odd_ids=allow_odd_ids)
     kept = np.ones(len(store), np.bool_)
     kept[list(faults)] = False
     if ids is not None:

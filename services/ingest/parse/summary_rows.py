@@ -19,9 +19,9 @@ def find_summaries(ids: pl.Series) -> list[int]:
     return found
 
 
-def mark_summaries(rows: Rows, faults: dict[int, str]) -> None:
+def mark_summaries(rows: Rows, faults: dict[int, str], *, allow_odd_ids: bool) -> None:
     """Give each bad row that begins like a total its own reason, in `faults` and among the rejects."""
-    if rows.chunk.of_messages:
+    if allow_odd_ids or rows.chunk.of_messages:
         return
     for place, reject in enumerate(rows.rejects):
         if _begins_like_total(reject.raw, rows):

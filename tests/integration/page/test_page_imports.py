@@ -57,18 +57,6 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", page)))
 
 
-def test_an_import_says_what_its_state_means(browser: httpx2.Client) -> None:
-    ended(browser, send(browser, ("good.csv", GOOD)))
-    assert "skipped" in ended(browser, send(browser, ("again.csv", GOOD)))
-    listed = browser.get("/imports").text
-    assert re.findall(r'class="state import-(\w+)">(\w+)<', listed) == [
-        ("succeeded", "skipped"),
-        ("succeeded", "succeeded"),
-    ]
-    refused = ended(browser, send(browser, ("names.csv", "shop,when\n1,2\n")))
-    assert "Of polls, what was committed before stays." in refused
-
-
 def test_a_bad_file_shows_its_bad_lines_and_what_to_write(browser: httpx2.Client, services: Services) -> None:
     page = ended(browser, send(browser, ("<img src=x>.csv", BAD)))
     words = text_of(page)
