@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import psycopg
@@ -66,8 +65,10 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
             )
             clock = DatabaseClock(conn)
             for chunk in chunks:
-                parse = partial(parser.parse_chunk, latest_us=clock.latest_valid_us())
-                comparison.add_chunk(parse_above_refusals(parse, chunk), layout, limits.reject_limit)
+                parsed = parse_above_refusals(
+                    lambda one: parser.parse_chunk(one, clock.latest_valid_us()), chunk
+                )
+                comparison.add_chunk(parsed, layout, limits.reject_limit)
                 done = LoadProgress(
                     source.name, chunk.end_byte, source.size_bytes, comparison.counts.rows_read
                 )

@@ -13,7 +13,7 @@ from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.local_hours import parse_local_hours
 from services.ingest.parse.offers import OFFERED_REASONS, offer_fixes
-from services.ingest.parse.parsed import ParsedLocalHours
+from services.ingest.parse.parsed import ParsedLocalHours, ParsedPolls
 from services.ingest.parse.polls import PollParser
 from services.ingest.parse.refusals import parse_above_refusals
 from services.ingest.run.load_options import LoadOptions
@@ -109,10 +109,11 @@ def _list_notes(ledger: ImportLedger, layout: Layout) -> list[str]:
 def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
     ledger = loader.ledger
     clock = loader.lifeline.run_until_done(lambda: DatabaseClock(ledger.conn))
-    parsed = (
-        parse_above_refusals(partial(parser.parse_chunk, latest_us=clock.latest_valid_us()), chunk)
-        for chunk in chunks
-    )
+
+    def parse(chunk: Chunk) -> ParsedPolls:
+        return parser.parse_chunk(chunk, clock.latest_valid_us())
+
+    parsed = (parse_above_refusals(parse, chunk) for chunk in chunks)
     loader.load_chunks(parsed, lambda conn: PollWriter(conn, ledger), keeps_chunks=True)
 
 
