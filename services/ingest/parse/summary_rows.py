@@ -11,6 +11,10 @@ from services.ingest.parse.rows import Rows
 SUMMARY_ROW: Final = "summary_row"
 _WORDS: Final = r"(?:(?:grand|sub)[ -]?)?totals?(?: ?[:=].*)?|(?:average|count|records|rows|sum) ?[:=].*|\(?[0-9.,]+ (?:records?|rows?)\b.*"
 _SUMMARY: Final = re.compile(_WORDS, re.IGNORECASE)
+# Looked for first: few lines begin so.
+_BEGINS: Final = re.compile(
+    rb'[ ",;\t|]*(?:grand|sub|total|average|count|records|rows|sum|\(?[0-9.,]+ )', re.IGNORECASE
+)
 
 
 def find_summaries(ids: pl.Series) -> list[int]:
@@ -32,6 +36,8 @@ def mark_summaries(rows: Rows, faults: dict[int, str], *, allow_odd_ids: bool) -
 
 
 def _begins_like_total(line: bytes, rows: Rows) -> bool:
+    if not _BEGINS.match(line):
+        return False
     fields = (field.strip(b' "') for field in line.split(rows.layout.separator.encode()))
     first = next(filter(None, fields), b"")
     return _SUMMARY.fullmatch(first.decode("utf-8", "replace")) is not None
