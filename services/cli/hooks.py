@@ -10,7 +10,8 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, instant, minute, note, print_fields, print_json
-from services.cli.hook_trial import HEADER_FORM, parse_headers, show_trial
+from services.cli.hook_trial import HEADER_FORM, parse_headers, read_sample, refuse_constant, show_trial
+from services.cli.parameters import DryRun
 from services.cli.tables import print_rows
 from shared.exit_codes import ExitCode
 from uptill_client import Hook
@@ -69,6 +70,7 @@ def put(
     preset: PresetName = None,
     secret_file: SecretFile = None,
     *,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Add a hook, or give it another document. Prints a secret that was made."""
@@ -78,7 +80,10 @@ def put(
     if secret_file:
         document["secret"] = _read(secret_file).strip()
     with api_client() as client:
-        changed = client.put_hook(name, document)
+        changed = client.put_hook(name, document, dry_run=dry_run)
+    if dry_run and not as_json:
+        note(f"dry run, nothing was changed: hook {changed.name} would be at version {changed.version}")
+        return
     _show_changed(changed, as_json=as_json)
 
 
@@ -133,7 +138,7 @@ def try_sample(
     Signatures are not checked.
     """
     headers = parse_headers(header)
-    payload = _parse(_read(sample), sample)
+    payload = read_sample(sample)
     draft = _read_object(mapping) if mapping else {}
     with api_client() as client:
         found = client.try_hook(
@@ -217,18 +222,13 @@ def _read_object(file: str) -> dict[str, Any]:
 
 def _parse(text: str, file: str) -> Any:
     try:
-        found = json.loads(text, parse_constant=_refuse_constant)
+        found = json.loads(text, parse_constant=refuse_constant)
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # as it is sent
     except RecursionError:
         fail(f"{file} is nested too deeply", code=ExitCode.WRONG_USE)
     except ValueError as error:
         fail(f"{file} is not JSON: {error}", code=ExitCode.WRONG_USE)
     return found
-
-
-def _refuse_constant(text: str) -> float:
-    """Refuse NaN and the infinities, which cannot be sent."""
-    raise ValueError(f"{text} is not a JSON value")
 
 
 def _read(file: str) -> str:

@@ -33,7 +33,7 @@ def list_(
     titles = ("id", "state", "accepted", "rejected", "created (UTC)", "kind", "origin", "source")
     rows = [
         (
-            *(one.id, one.state, f"{one.counts.accepted:,}", f"{one.counts.rejected:,}"),
+            *(one.id, _describe_state(one), f"{one.counts.accepted:,}", f"{one.counts.rejected:,}"),
             *(minute(one.created_at), one.kind or "-", one.origin or "-", one.source),
         )
         for one in found
@@ -88,6 +88,12 @@ def rejects(
         rows = list(client.rejects(import_id) if as_json else islice(client.rejects(import_id), limit))
         found = client.get_import(import_id)
     way = find_way_in(found.origin)
+    if found.same_as and not rows and not as_json:
+        note(
+            f"skipped, because the same bytes were loaded before: `uptill rejects {found.same_as}` has the rows that were"
+            " rejected then"
+        )
+        return
     if as_json:
         print_json([{**vars(row), "meaning": advise(row.reason, way)} for row in rows])
         return
@@ -101,8 +107,11 @@ def rejects(
         ],
     )
     print_reasons((row.reason for row in rows), way)
-    if (total := found.counts.rejected) > len(rows):
-        note(f"and {total - len(rows):,} more: `uptill rejects {import_id} --csv` prints all")
+    more = found.counts.rejected - len(rows)
+    if more > 0 and way == "hook" and len(rows) < limit:
+        note(f"and {more:,} more that are not kept: of each hook and day, the first 10,000 are")
+    elif more > 0:
+        note(f"and {more:,} more: `uptill rejects {import_id} --csv` prints all that are kept")
 
 
 def print_reasons(reasons: Iterable[str], way: WayIn = "file") -> None:
@@ -114,16 +123,24 @@ def print_reasons(reasons: Iterable[str], way: WayIn = "file") -> None:
         )
 
 
+def _describe_state(found: ImportStatus) -> str:
+    """Return the state, and whether the file was not read because its bytes were loaded before."""
+    return f"{found.state} (skipped)" if found.same_as and not found.counts.rows_read else found.state
+
+
 def _list_fields(found: ImportStatus) -> Iterator[tuple[str, str]]:
     counts = found.counts
     yield "id", found.id
     yield "source", found.source
-    yield "state", found.state
+    yield "state", _describe_state(found)
     yield "kind", found.kind or "-"
     yield "origin", found.origin or "-"
     yield "created", f"{minute(found.created_at)} UTC"
     yield "finished", f"{minute(found.finished_at)} UTC" if found.finished_at else "-"
-    yield "rows", f"{counts.rows_read:,} read: {counts.accepted:,} accepted, {counts.duplicate:,} duplicate,"
+    yield (
+        "rows",
+        f"{counts.rows_read:,} counted: {counts.accepted:,} accepted, {counts.duplicate:,} duplicate,",
+    )
     yield "", f"{counts.corrected:,} corrected, {counts.rejected:,} rejected"
     if found.same_as:
         yield "same as", f"{found.same_as}: the same bytes, so nothing changed"

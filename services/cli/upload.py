@@ -103,6 +103,8 @@ def _plan_as_result(planned: PlannedFile) -> ImportResult:
         kind=kind,
         first_rejects=rejects,
         error=planned.error,
+        reason=planned.reason,
+        seconds=planned.seconds,
         quality=planned.quality,
         **vars(planned.counts),
     )

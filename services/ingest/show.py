@@ -3,7 +3,6 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -12,7 +11,7 @@ from rich.markup import escape
 
 from services.ingest.import_result import ImportResult
 from services.ingest.quality_warnings import HOURS_FIGURES, list_findings, list_warnings
-from services.ingest.show_plan import escape_unprintable, list_plans, name_file
+from services.ingest.show_plan import escape_unprintable, list_plans, name_files
 from shared.row_reasons import ROW_REASONS
 from shared.texts import count_of
 
@@ -49,22 +48,24 @@ def print_results(
 
 def _describe_held(held: Sequence[ImportResult], results: Sequence[ImportResult]) -> str:
     """Return the files of a delivery that do not take effect, the files that hold them back, and what to do."""
+    named = list(zip(name_files([result.source for result in results]), results, strict=True))
+    kept = [name for name, result in named if result in held]
     missing = [
-        result
-        for result in results
+        name
+        for name, result in named
         if result.kind != "polls" and not result.is_held and result.state not in {"succeeded", "stopped"}
     ]
     were, them = ("was", "it") if len(missing) == 1 else ("were", "them")
     return (
-        f"NOT APPLIED: {_list_names(held)}, because {_list_names(missing)} of the same delivery {were} not loaded. Stores"
+        f"NOT APPLIED: {_list_names(kept)}, because {_list_names(missing)} of the same delivery {were} not loaded. Stores"
         f" keep what they had; polls are not affected. Correct {_list_names(missing)}, or leave {them} out, and load all"
         " files of the delivery again"
     )
 
 
-def _list_names(results: Sequence[ImportResult]) -> str:
-    more = len(results) - _SHOWN_NAMES
-    return ", ".join(map(_name, results[:_SHOWN_NAMES])) + (f" and {more:,} more" if more > 0 else "")
+def _list_names(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_NAMES
+    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -77,6 +78,8 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
         sums = {name: found.get(name, 0) + report[name] for name in HOURS_FIGURES & report.keys()}
         found |= {**report, **sums}
     lines = []
+    if labels := dict.fromkeys(label for report in reports for label in report.get("labels", ())):
+        lines.append(("labels", f"{', '.join(labels)} (columns that a store directory has beside its own)"))
     if rejects:
         lines.append(
             ("rejected", ", ".join(f"{count:,} {reason}" for reason, count in rejects.most_common()))
@@ -92,7 +95,7 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
             f"{found['seams_snapped']:,} end 23:59 (read as 24:00), {found['overlapping_hours']:,} overlap"
         )
         lines.append(("hours", f"{count_of(found['hours_rows'], 'row')}; {seams}"))
-    if "newest_poll" in found:
+    if "stores_silent_24h" in found:
         lines += _describe_newest(found)
     if found.get("gap_median_s") is not None:
         gaps = f"median {_format_duration(found['gap_median_s'])}, p99 {_format_duration(found['gap_p99_s'])}"
@@ -102,12 +105,12 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
 
 
 def _describe_newest(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    newest, silent = found["newest_poll"], found["stores_silent_24h"]
+    newest, silent = found.get("newest_poll"), found["stores_silent_24h"]
     of_all = found.get("newest_poll_of_all", newest)
-    older = "" if newest == of_all else f" in these files, {of_all} of all stores"
+    own = f"{newest} in these files" if newest else "none is new in these files"
     stores = count_of(silent, "store")
     return [
-        ("newest poll", f"{newest}{older}"),
+        ("newest poll", newest if newest == of_all else f"{own}, {of_all} of all stores"),
         ("silent > 24 h", f"{stores}, up to the newest poll of all stores"),
     ]
 
@@ -116,7 +119,7 @@ def _list_counts(results: Sequence[ImportResult], width: int | None) -> list[str
     """Return the counts by file: a table, or two lines for each file if the table is wider than the terminal."""
     rows = [
         (name, result.kind or "refused", *_count(result))
-        for name, result in zip(_name_all(results), results, strict=True)
+        for name, result in zip(name_files([result.source for result in results]), results, strict=True)
     ]
     widths = [max(map(cell_len, column)) for column in zip(_TITLES, *rows, strict=True)]
     if width is None or sum(widths) + 2 * (len(widths) - 1) <= width:
@@ -137,19 +140,6 @@ def _align(row: Sequence[str], widths: Sequence[int]) -> str:
         f"{cell:>{width}}" for cell, width in zip(row[_TEXT_COLUMNS:], widths[_TEXT_COLUMNS:], strict=True)
     )
     return "  ".join((*texts, *numbers))
-
-
-def _name(result: ImportResult) -> str:
-    return name_file(result.source)
-
-
-def _name_all(results: Sequence[ImportResult]) -> list[str]:
-    """Return the name of each file: with its folder or archive if another file has the same."""
-    names = list(map(_name, results))
-    return [
-        escape_unprintable("/".join(PurePath(result.source).parts[-2:])) if names.count(name) > 1 else name
-        for name, result in zip(names, results, strict=True)
-    ]
 
 
 def _count(result: ImportResult) -> tuple[str, ...]:

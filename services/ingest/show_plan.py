@@ -1,5 +1,6 @@
-"""Describes what a dry run found: for each file its stores, its dates, and what it would remove."""
+"""Names the files of a load, and describes what a dry run found: stores, dates, and what would be removed."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -10,15 +11,24 @@ from shared.texts import count_of
 
 def list_plans(results: Sequence[ImportResult]) -> Iterator[str]:
     """Yield one line for each file that would be loaded."""
-    for result in results:
+    names = name_files([result.source for result in results])
+    for name, result in zip(names, results, strict=True):
         plan: Any = (result.quality or {}).get("plan")
         if plan:
-            yield f"{name_file(result.source)}: {', '.join(_list_parts(plan))}"
+            yield f"{name}: {', '.join(_list_parts(plan))}"
 
 
-def name_file(source: str) -> str:
-    """Return the name of a file without its folder, fit to print."""
-    return escape_unprintable(PurePath(source).name or source)
+def name_files(sources: Sequence[str]) -> list[str]:
+    """Return the name of each file, fit to print: with as many of its folders or archives as tell it from the others."""
+    parts = [PurePath(source).parts or (source,) for source in sources]
+    depths = [1] * len(parts)
+    for depth in range(1, max(map(len, parts), default=0)):
+        tails = Counter(path[-depth:] for path in set(parts))
+        depths = [
+            depth + 1 if found == depth and tails[path[-depth:]] > 1 else found
+            for found, path in zip(depths, parts, strict=True)
+        ]
+    return [escape_unprintable("/".join(path[-depth:])) for path, depth in zip(parts, depths, strict=True)]
 
 
 def escape_unprintable(name: str) -> str:

@@ -1,6 +1,7 @@
 """Base class of JSON request bodies: refuse unknown fields and text that cannot be stored."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -16,14 +17,21 @@ from shared.texts import storable_throughout
 
 
 class RequestBody(BaseModel):
-    """Base of request bodies. Refuses NUL and lone surrogates, which Python's JSON parser accepts."""
+    """Base of request bodies. Refuses NUL and lone surrogates, which Python's JSON parser accepts.
+
+    `holds_any_text` names a field that is never stored and may have them.
+    """
 
     model_config = ConfigDict(extra="forbid")
+    holds_any_text: ClassVar[str | None] = None
 
     @model_validator(mode="before")
     @classmethod
     def _is_text(cls, given: Any) -> Any:
-        storable_throughout(given)
+        checked = given
+        if cls.holds_any_text and isinstance(given, Mapping):
+            checked = {name: value for name, value in given.items() if name != cls.holds_any_text}
+        storable_throughout(checked)
         return given
 
 

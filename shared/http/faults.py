@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sized
-from typing import Any
+from typing import Any, Final
 
 from shared.http.unique_names import NOT_A_VALUE, REPEATED
 
@@ -40,6 +40,19 @@ _BOUNDS = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
+# The forms of texts, by the pattern in the schema.
+TEXT_FORMS: Final[Mapping[str, str]] = {
+    r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$": "the name of a header: 1 to 100 letters, digits and characters of !#$%&'*+-.^_`|~",
+    r"^[!-~]+$": "printable ASCII characters without spaces",
+    r"^[^\x00]*$": "text without NUL",
+    r"^[^\x00-\x1f]+$": "text without control characters",
+    r"^([01]\d|2[0-3]):[0-5]\d$": "a time of day such as 22:00",
+    "^[a-z0-9][a-z0-9._-]{0,62}$": "a name of 1 to 63 lower-case letters, digits and characters of ._-, beginning with a letter or a digit",
+    "^[a-z0-9]{8}$": "the public id of a key: 8 lower-case letters and digits",
+    "^[a-z._]{1,40}$": "an action as the audit log has it, such as key.used",
+    "^[a-z0-9]{1,20}$": "an actor as the audit log has it: the public id of a key, or another name of at most 20 lower-case letters and digits",
+}
+_SECRETS = frozenset({"secret"})  # fields whose value no answer shows
 _LENGTHS = {
     "string_too_long": ("at most", "max_length", "characters"),
     "string_too_short": ("at least", "min_length", "characters"),
@@ -76,6 +89,9 @@ def _make_message(item: Mapping[str, Any]) -> str:
             message = f"must be {context['expected']}{given}"
         case "must_be":
             message = f"must be {context['what']}{given}"
+        case "string_pattern_mismatch" if context["pattern"] in TEXT_FORMS:
+            shown = "" if item["loc"][-1] in _SECRETS else given
+            message = f"must be {TEXT_FORMS[context['pattern']]}{shown}"
         case _ if kind in _MUST_BE:
             message = f"must be {_MUST_BE[kind]}{given}"
         case _ if kind in _BOUNDS:

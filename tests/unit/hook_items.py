@@ -24,7 +24,7 @@ def mapped(
     payload = HookPayload(document, headers or {}, AT_US + 5)
     unfolded = unfold(mapping, payload, kind)
     found = map_items(mapping, unfolded.items, payload, RULES)
-    found.rejects[:0] = unfolded.rejects
+    found.rejects.extend(unfolded.rejects)
     return found
 
 

@@ -26,6 +26,8 @@ def refuse(header: str) -> str:
         f"{HOURS},start_time_local_2,end_time_local_2",
         f"{HOURS},open.1",
         f"{SPECIAL},Open (2),Close (2)",
+        f"{HOURS},second_open,second_close",
+        f"{HOURS},Open 2nd,Close 2nd",
     ],
 )
 def test_a_second_opening_in_a_row_is_not_lost(header: str) -> None:
@@ -58,12 +60,44 @@ def test_a_doubled_column_that_a_program_renamed(header: str) -> None:
         "Is Open",
         "is_24_hours",
         "24h",
+        "24/7",
         "all_day",
+        "store_closed",
+        "Ruhetag",
+        "geschlossen?",
+        "est_fermé",
+        "cerrado",
+        "zamknięte",
+        "Kapali",
+        "выходной",
+        "定休日",
     ],
 )
 def test_a_flag_beside_the_times_is_not_ignored(name: str) -> None:
     assert "leave out the rows of closed days" in refuse(f"{HOURS},{name}")
     assert "leave both times of a closed date empty" in refuse(f"{SPECIAL},{name}")
+
+
+@pytest.mark.parametrize("name", ["holiday", "Is Holiday", "Feiertag"])
+def test_rows_for_holidays_are_special_hours(name: str) -> None:
+    assert "write these as special hours" in refuse(f"{HOURS},{name}")
+    assert read_layout(iter([f"{SPECIAL},{name}\n".encode()])).unread == (name,)
+
+
+@pytest.mark.parametrize("name", ["break_start", "lunch", "Mittagspause von"])
+def test_a_break_is_not_ignored(name: str) -> None:
+    assert "the openings before and after it" in refuse(f"{HOURS},{name}")
+
+
+@pytest.mark.parametrize("name", ["valid_from", "gültig bis"])
+def test_a_zone_holds_at_all_times(name: str) -> None:
+    assert "leave only the rows that hold now" in refuse(f"store_id,timezone,{name}")
+
+
+@pytest.mark.parametrize("name", ["is_closed", "Ruhetag", "open2", "second_open", "closed_date"])
+def test_a_label_that_seems_to_say_when_a_store_is_open(name: str) -> None:
+    told = refuse(f"store_id,name,{name}")
+    assert told.endswith(f"for example store_{name}")
 
 
 @pytest.mark.parametrize("name", ["effective_to", "Valid From", "effective_date", "until"])
@@ -79,7 +113,8 @@ def test_dates_that_limit_hours_are_not_ignored(name: str) -> None:
         (f"{POLLS},timestamp,closed", ("timestamp", "closed")),
         (f",{HOURS},effective_from,note", ("note",)),
         (f"{POLLS},,Unnamed: 4", ()),
-        ("store_id,name,region,open2", ()),
+        ("store_id,name,region,holiday,valid_to", ()),
+        (f"{HOURS},manager,open_status", ("manager", "open_status")),
     ],
 )
 def test_other_columns_are_named(header: str, unread: tuple[str, ...]) -> None:

@@ -76,5 +76,14 @@ def test_csv_values_must_be_polls() -> None:
     )
     with pytest.raises(ConfigurationError, match="UPTILL_KAFKA_COLUMNS is a header of timezones"):
         make_terms(settings(kafka_format="csv", kafka_columns="store_id,timezone_str"))
-    with pytest.raises(ConfigurationError, match="UPTILL_KAFKA_COLUMNS: the header is unknown"):
+    with pytest.raises(ConfigurationError, match="UPTILL_KAFKA_COLUMNS: the header is unknown") as unknown:
         make_terms(settings(kafka_format="csv", kafka_columns="a,b"))
+    assert str(unknown.value).endswith("'a,b'. It must name store_id,status,timestamp_utc (polls)")
+    with pytest.raises(ConfigurationError, match="To be a file of polls it lacks status"):
+        make_terms(settings(kafka_format="csv", kafka_columns="store_id,timestamp_utc"))
+
+
+def test_the_check_of_the_settings_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        make_config(settings())
+    assert capfd.readouterr() == ("", "")

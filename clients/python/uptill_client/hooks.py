@@ -1,11 +1,12 @@
 """Calls for hooks: how calls of other systems become polls. They need the scope admin."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from uptill_client.ingest_calls import IngestCalls
+from uptill_client.ingest_calls import IngestCalls, dry_run_params
 from uptill_client.paths import encode_segment
 
 _PATH = "/v1/hooks"
@@ -119,9 +120,13 @@ class HookCalls(IngestCalls):
         """Return one hook. Raises `ApiError` with code `hook_not_found`."""
         return self._ingest.call(Hook, "GET", _hook_path(name))
 
-    def put_hook(self, name: str, document: Mapping[str, Any]) -> Hook:
-        """Add a hook, or give it another document: description, preset, mapping, signature, secret."""
-        return self._ingest.call(Hook, "PUT", _hook_path(name), json=dict(document))
+    def put_hook(self, name: str, document: Mapping[str, Any], *, dry_run: bool = False) -> Hook:
+        """Add a hook, or give it another document: description, preset, mapping, signature, secret.
+
+        `dry_run`: return the hook as it would be, and change nothing.
+        """
+        params = dry_run_params(dry_run=dry_run)
+        return self._ingest.call(Hook, "PUT", _hook_path(name), params=params, json=dict(document))
 
     def delete_hook(self, name: str) -> None:
         """Remove a hook. The polls that it received stay."""
@@ -149,9 +154,20 @@ class HookCalls(IngestCalls):
         preset: str | None = None,
         mapping: Mapping[str, Any] | None = None,
     ) -> HookTrial:
-        """Return what a sample would become under the hook's mapping, or under another one. Stores nothing."""
-        given = {"sample": sample, "headers": dict(headers or {}), "preset": preset, "mapping": mapping}
-        return self._ingest.call(HookTrial, "POST", f"{_hook_path(name)}/dry-run", json=given)
+        """Return what a sample would become under the hook's mapping, or under another one. Stores nothing.
+
+        `sample` is a JSON value, or as bytes the JSON (UTF-8) that a sender would send.
+        """
+        given = {"headers": dict(headers or {}), "preset": preset, "mapping": mapping}
+        text = sample if isinstance(sample, bytes) else json.dumps(sample, allow_nan=False).encode()
+        body = b'{"sample":%b,%b' % (text, json.dumps(given).encode()[1:])
+        return self._ingest.call(
+            HookTrial,
+            "POST",
+            f"{_hook_path(name)}/dry-run",
+            headers={"Content-Type": "application/json"},
+            body=lambda: iter([body]),
+        )
 
 
 def _hook_path(name: str) -> str:

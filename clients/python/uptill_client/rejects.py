@@ -28,6 +28,8 @@ class PlannedFile:
     first_rejects: Sequence[PlannedReject]
     quality: Mapping[str, Any] | None
     error: str | None
+    reason: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ class QualityLines:
         ]
 
     def _list_plan(self) -> Iterator[tuple[str, str]]:
+        if labels := self.report.get("labels"):
+            yield "labels", ", ".join(map(str, labels))
         plan = self.report.get("plan") or {}
         if "stores" in plan:
             yield "would change", f"{plan['stores']:,} stores, {plan.get('new_stores', 0):,} of them new"
@@ -87,8 +89,14 @@ class QualityLines:
 
     def _list_polls(self) -> Iterator[tuple[str, str]]:
         found = self.report
-        if "newest_poll" in found:
-            yield "newest poll", f"{utc(datetime.fromisoformat(found['newest_poll']))} UTC"
+        if "stores_silent_24h" in found:
+            newest = found.get("newest_poll")
+            of_all = found.get("newest_poll_of_all", newest)
+            own = f"{_minute(newest)} in these files" if newest else "none is new in these files"
+            yield (
+                "newest poll",
+                _minute(of_all) if newest == of_all else f"{own}, {_minute(of_all)} of all stores",
+            )
             yield (
                 "silent",
                 f"{found['stores_silent_24h']:,} stores have no poll in the 24 hours before the newest",
@@ -113,3 +121,7 @@ class QualityLines:
             if count := found.get(name):
                 listed = ", ".join(str(one["store_id"]) for one in found.get(f"{name}_list", ())[:5])
                 yield f"{count:,} {what}: {listed}{', …' if count > 5 else ''}"  # noqa: PLR2004 - those listed
+
+
+def _minute(instant: str) -> str:
+    return f"{utc(datetime.fromisoformat(instant))} UTC"

@@ -7,6 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 _UNFINISHED = ("queued", "running")
+_MEANINGS = {
+    "stopped": "A part of the file was refused because of its rows. The polls before it are loaded.",
+    "failed": "The file was refused, or could not be read to its end. Of polls, what was committed before stays.",
+    "canceled": "What was committed before stays.",
+}
 
 
 class ShownCounts(BaseModel):
@@ -47,6 +52,16 @@ class ShownImport(BaseModel):
     def is_unfinished(self) -> bool:
         """Whether it waits or runs."""
         return self.state in _UNFINISHED
+
+    @property
+    def shown_state(self) -> str:
+        """The state in one word."""
+        return "skipped" if self.same_as and not self.counts.rows_read else self.state
+
+    @property
+    def meaning(self) -> str:
+        """What a state means for the rows; empty if it speaks for itself."""
+        return _MEANINGS.get(self.state, "")
 
     @property
     def can_be_canceled(self) -> bool:

@@ -1,7 +1,7 @@
 """Maps the items of a payload to polls. A bad item is rejected by itself, with a reason as rows of files have."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.ingest.hooks.mapping import ANY_OTHER, HookMapping
@@ -16,19 +16,20 @@ from shared.store_ids import clean_store_id, find_id_fault
 
 @dataclass(frozen=True)
 class HookReject:
-    """An item that became no poll: a code of `ROW_REASONS`, and the beginning of its JSON."""
+    """An item that became no poll: a code of `ROW_REASONS`, the beginning of its JSON, and its place in the call."""
 
     reason: str
     raw: bytes
+    place: int = 0
 
     @classmethod
-    def of_item(cls, reason: str, item: object) -> "HookReject":
+    def of_item(cls, reason: str, item: object, place: int = 0) -> "HookReject":
         """Build one. The JSON is ASCII, so that cutting it leaves text."""
         try:
             raw = json.dumps(item, separators=(",", ":")).encode()[:RAW_BYTES]
         except RecursionError:  # it was just shallow enough to be parsed
             raw = b"(nested too deeply to show)"
-        return cls(reason, raw)
+        return cls(reason, raw, place)
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ class MappedPoll:
 
 @dataclass
 class MappedItems:
-    """What became of the items of one payload."""
+    """What became of the items of one payload. `places`: of the items that became polls."""
 
     polls: list[MappedPoll] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     rejects: list[HookReject] = field(default_factory=list)
     ignored: int = 0
 
@@ -62,19 +64,20 @@ class HookRules:
 
 
 def map_items(
-    mapping: HookMapping, items: Sequence[object], payload: HookPayload, rules: HookRules
+    mapping: HookMapping, items: Mapping[int, object], payload: HookPayload, rules: HookRules
 ) -> MappedItems:
-    """Map each item, in order."""
+    """Map each item, in order. `items` are by their place in the call."""
     mapped = MappedItems()
-    for item in items:
+    for place, item in items.items():
         found = _map_item(mapping, item, payload, rules)
         match found:
             case None:
                 mapped.ignored += 1
             case str():
-                mapped.rejects.append(HookReject.of_item(found, item))
+                mapped.rejects.append(HookReject.of_item(found, item, place))
             case _:
                 mapped.polls.append(found)
+                mapped.places.append(place)
     return mapped
 
 

@@ -9,7 +9,9 @@ from services.ingest.hooks.pointers import MISSING, Steps, parse_pointer, resolv
 
 RECEIVED: Final = "received"
 MAX_TEXT: Final = 200
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
+HEADER_NAME: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}"
+HEADER_RULE: Final = "1 to 100 letters, digits and characters of !#$%&'*+-.^_`|~"
+_HEADER = re.compile(HEADER_NAME, re.ASCII)
 PLACE_RULE: Final = 'write a JSON Pointer such as "/store/id", the same after ^ for the whole payload, "header:NAME", or "=TEXT"'
 
 
@@ -41,7 +43,7 @@ class Place:
             return cls("constant", text=text[1:])
         kind, colon, name = text.partition(":")
         if colon and kind == "header":
-            if not _HEADER.fullmatch(name):
+            if not is_header_name(name):
                 raise ValueError("does not name a header; write header:NAME, such as header:ce-time")
             return cls("header", text=name.lower())
         if text.startswith("^"):
@@ -63,6 +65,11 @@ class Place:
                 return self.text
             case "received":
                 return payload.received_us
+
+
+def is_header_name(text: str) -> bool:
+    """Whether a text can be the name of a header."""
+    return _HEADER.fullmatch(text) is not None
 
 
 Places = tuple[Place, ...]

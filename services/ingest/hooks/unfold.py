@@ -1,6 +1,6 @@
 """Splits a payload into items: a list within it, or CloudEvents 1.0 in each of the content modes of its HTTP binding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -23,9 +23,9 @@ class TooManyItems(Exception):
 
 @dataclass(frozen=True)
 class UnfoldedItems:
-    """The items of a payload, those that are not what the mapping expects, and an id of what was sent, if it has one."""
+    """The items of a payload by place, those that are not what the mapping expects, and an id of what was sent, if it has one."""
 
-    items: Sequence[object]
+    items: Mapping[int, object]
     rejects: Sequence[HookReject] = field(default=())
     message_id: str | None = None
 
@@ -35,12 +35,12 @@ def unfold(mapping: HookMapping, payload: HookPayload, media_type: str) -> Unfol
     if mapping.is_cloud_events:
         return _unfold_events(payload, media_type)
     if mapping.each is None:
-        return UnfoldedItems([payload.document])
+        return UnfoldedItems({0: payload.document})
     found = resolve(payload.document, mapping.each)
     if not isinstance(found, list):
-        return UnfoldedItems([], [HookReject.of_item("not_a_list", payload.document)])
+        return UnfoldedItems({}, [HookReject.of_item("not_a_list", payload.document)])
     _refuse_too_many(found)
-    return UnfoldedItems(found)
+    return UnfoldedItems(dict(enumerate(found)))
 
 
 def _refuse_too_many(given: Sequence[object]) -> None:
@@ -56,9 +56,13 @@ def _unfold_events(payload: HookPayload, media_type: str) -> UnfoldedItems:
     else:
         given = [payload.document]
     _refuse_too_many(given)
-    valid = [event for event in given if _is_event(event)]
-    rejects = [HookReject.of_item("cloud_event", event) for event in given if not _is_event(event)]
-    return UnfoldedItems(valid, rejects, _digest_ids(valid) if valid else None)
+    valid = {place: event for place, event in enumerate(given) if _is_event(event)}
+    rejects = [
+        HookReject.of_item("cloud_event", event, place)
+        for place, event in enumerate(given)
+        if place not in valid
+    ]
+    return UnfoldedItems(valid, rejects, _digest_ids(valid.values()) if valid else None)
 
 
 def _read_binary(payload: HookPayload) -> Mapping[str, object]:
@@ -77,7 +81,7 @@ def _is_event(event: object) -> bool:
     return all(isinstance(event.get(name), str) and event[name] for name in _NEEDED)
 
 
-def _digest_ids(events: Sequence[object]) -> str:
+def _digest_ids(events: Iterable[object]) -> str:
     """Return an id of the events: source and id of an event are unique together."""
     digest = blake2b(digest_size=16)
     for event in events:

@@ -59,24 +59,32 @@ async def read_bytes(request: Request, *, limit_bytes: int) -> bytes:
     return bytes(body)
 
 
+async def read_document(request: Request, *, limit_bytes: int) -> bytes:
+    """Return the whole body, which is declared as JSON. Raise `UnsupportedMediaType` and `BodyTooLarge`."""
+    if media_type(request) != "application/json":
+        raise UnsupportedMediaType(
+            "the body is not declared as JSON: send JSON with Content-Type: application/json"
+        )
+    return await read_bytes(request, limit_bytes=limit_bytes)
+
+
 async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: int) -> T:
     """Return the body as the adapter's type.
 
     Raise `UnsupportedMediaType`, `BodyTooLarge`, and RequestValidationError if the body is not valid.
     """
-    if media_type(request) != "application/json":
-        raise UnsupportedMediaType(
-            "the body is not declared as JSON: send JSON with Content-Type: application/json"
-        )
-    body = await read_bytes(request, limit_bytes=limit_bytes)
+    body = await read_document(request, limit_bytes=limit_bytes)
     try:
         valid = adapter.validate_json(body)
         load_unique(body)  # the parser above keeps the last of several members with one name
     except json.JSONDecodeError as error:
         raise RequestValidationError([{"loc": ("body",), "msg": error.msg}]) from None
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise RequestValidationError(
-            [{**item, "loc": ("body", *item["loc"])} for item in found[:_SHOWN_ERRORS]]
-        ) from None
+        raise refuse_body(error) from None
     return valid
+
+
+def refuse_body(error: ValidationError) -> RequestValidationError:
+    """Return the error of a body that is not what it must be."""
+    found = error.errors(include_url=False)
+    return RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found[:_SHOWN_ERRORS]])

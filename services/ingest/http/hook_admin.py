@@ -74,31 +74,41 @@ async def get_hook(conn: AsyncConnection, name: str) -> HookRow:
 
 
 async def put_hook(
-    conn: AsyncConnection, name: str, document: Mapping[str, Any], secret: str | None, by: str
+    conn: AsyncConnection,
+    name: str,
+    document: Mapping[str, Any],
+    secret: str | None,
+    by: str,
+    *,
+    dry_run: bool = False,
 ) -> tuple[HookRow, str | None]:
     """Add a hook, or give it another document. Return it with a secret that was made for it, if none was given or known.
 
     A secret that is given replaces the known one, which stays valid for `SECRET_OVERLAP`. The same one changes nothing.
-    Raise `InvalidRequest`, and `LimitReached`.
+    With `dry_run`, check the same, change nothing, and return the hook as it would be. Raise `InvalidRequest`, and
+    `LimitReached`.
     """
     scheme = document["signature"]["scheme"]
     _check_name(name)
     _check_secret(scheme, secret)
     await _refuse_unknown_words(conn, document["mapping"])
-    async with conn.transaction():
+    async with conn.transaction(force_rollback=dry_run):
         await conn.execute(_SQL["lock_hooks"])
         known = next(iter(await _select(conn, name)), None)
         if known is None:
             await _refuse_too_many(conn)
-        made = await _store_secret(conn, name, known, scheme, secret, by)
+        made, replaced_for = await _store_secret(conn, name, known, scheme, secret, by)
+        if replaced_for is not None and not dry_run:
+            await record_async(conn, by, "hook.secret_replaced", name, overlap_s=replaced_for)
         if known is None or _in_todays_form(known.document) != document:
             version = 1 if known is None else known.version + 1
             row = {"name": name, "version": version, "document": Jsonb(document), "by": by}
             if known is not None:
                 await conn.execute(_SQL["replace_hook"], row)
             await conn.execute(_SQL["insert_hook_version"], row)
-            await record_async(conn, by, "hook.set", name, version=version, scheme=scheme)
-    return await get_hook(conn, name), made
+            if not dry_run:
+                await record_async(conn, by, "hook.set", name, version=version, scheme=scheme)
+        return await get_hook(conn, name), None if dry_run else made
 
 
 def _in_todays_form(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -147,8 +157,8 @@ async def list_versions(conn: AsyncConnection, name: str) -> Sequence[HookVersio
 
 async def _store_secret(
     conn: AsyncConnection, name: str, known: HookRow | None, scheme: str, secret: str | None, by: str
-) -> str | None:
-    """Store the hook's secret. Return it if it was made here."""
+) -> tuple[str | None, int | None]:
+    """Store the hook's secret. Return it if it was made here, and for how many seconds the one that it replaces is valid."""
     # A secret of another scheme may not have the form that this one needs.
     is_other = known is None or not known.has_secret or known.document["signature"]["scheme"] != scheme
     made = new_secret() if scheme != "api_key" and is_other and secret is None else None
@@ -160,8 +170,8 @@ async def _store_secret(
         await conn.execute(_SQL["drop_hook_secrets"], row)
     elif row["secret"] is not None and await _is_other_secret(conn, row):
         await conn.execute(_SQL["replace_hook_secret"], row)
-        await record_async(conn, by, "hook.secret_replaced", name, overlap_s=int(overlap.total_seconds()))
-    return made
+        return made, int(overlap.total_seconds())
+    return made, None
 
 
 async def _is_other_secret(conn: AsyncConnection, row: Mapping[str, Any]) -> bool:

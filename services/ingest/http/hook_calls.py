@@ -125,12 +125,14 @@ def map_call(
     except TooManyItems as error:
         raise RequestValidationError([{"loc": ("body",), "msg": str(error)}]) from None
     mapped = map_items(hook.mapping, unfolded.items, payload, rules)
-    mapped.rejects[:0] = unfolded.rejects
+    mapped.rejects.extend(unfolded.rejects)
+    mapped.rejects.sort(key=lambda one: one.place)
     message_id = proof.message_id or unfolded.message_id
     delivery = HookDelivery(
         hook=hook.name,
         version=hook.version,
         items=[poll.item for poll in mapped.polls],
+        places=mapped.places,
         rejects=mapped.rejects,
         message=digest_message(hook.name, message_id) if message_id else None,
         keep_s=max(REMEMBERED_MESSAGE_S, 2 * getattr(hook.scheme, "tolerance_s", 0)),

@@ -19,7 +19,7 @@ class AlreadyReceived(Exception):
 class HookDelivery:
     """Where a call's polls come from.
 
-    `items`: those that became the polls, by place. `rejects`: those that became none. `message`: by which a repetition is
+    `items`: those that became the polls, in order, and `places`: where in the call. `rejects`: those that became none. `message`: by which a repetition is
     recognised, for `keep_s` seconds; None if the sender gives no id. Unless the hook `adds_stores`, polls of unknown ones
     are rejected. If `ignored_calls` is not 0, this is not a
     call, but the number of calls in which no item was wanted.
@@ -28,6 +28,7 @@ class HookDelivery:
     hook: str
     version: int
     items: Sequence[object]
+    places: Sequence[int]
     rejects: Sequence[HookReject]
     message: UUID | None
     keep_s: int
@@ -37,7 +38,7 @@ class HookDelivery:
     @classmethod
     def of_ignored(cls, hook: str, calls: int) -> Self:
         """Build the count of ignored calls of a hook."""
-        return cls(hook, 0, (), (), None, 0, adds_stores=False, ignored_calls=calls)
+        return cls(hook, 0, (), (), (), None, 0, adds_stores=False, ignored_calls=calls)
 
     @property
     def source(self) -> str:

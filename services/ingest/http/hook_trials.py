@@ -4,13 +4,15 @@ import time
 from collections.abc import Sequence
 
 from psycopg import AsyncConnection
+from pydantic import TypeAdapter, ValidationError
 
 from services.ingest.hooks.map_items import HookReject, HookRules
 from services.ingest.hooks.mapping import HookMapping
 from services.ingest.hooks.places import HookPayload
 from services.ingest.hooks.signatures import ApiKeyCaller, Proof
 from services.ingest.hooks.unfold import BATCH_TYPE, EVENT_TYPE
-from services.ingest.http.hook_calls import map_call
+from services.ingest.http.bodies import refuse_body
+from services.ingest.http.hook_calls import MAX_HOOK_BYTES, map_call, parse_payload
 from services.ingest.http.hook_ring import ReadyHook
 from services.ingest.http.live_polls import LivePolls
 from services.ingest.http.schemas_hooks import HookTrialBody, HookTrialPoll, HookTrialPost, HookTrialReject
@@ -20,7 +22,17 @@ from shared.clock import from_us
 from shared.db.queries import queries
 from shared.reject_advice import require_advice
 
+MAX_TRIAL_BYTES = MAX_HOOK_BYTES + (256 << 10)  # a sample, and a mapping to try
 _SQL, _NOTES = queries("hooks"), queries("notes")
+_TRIAL = TypeAdapter(HookTrialPost)
+
+
+def parse_trial(body: bytes) -> HookTrialPost:
+    """Return the trial, whose sample is read like the body of a call. Raise as `parse_payload` does."""
+    try:
+        return _TRIAL.validate_python(parse_payload(body))
+    except ValidationError as error:
+        raise refuse_body(error) from None
 
 
 async def try_mapping(

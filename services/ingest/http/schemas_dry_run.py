@@ -33,6 +33,8 @@ class DryRunFileBody(BaseModel):
         " and `rows_removed` of hours."
     )
     error: str | None = Field(description="Why the file would be refused; otherwise null.")
+    reason: str | None = Field(description="The code of the reason for that.", examples=["header"])
+    seconds: float = Field(description="How long the dry run of the file took.", examples=[0.4])
 
 
 class DryRunBody(BaseModel):
@@ -69,4 +71,6 @@ def _describe_file(one: ImportResult) -> DryRunFileBody:
         ],
         quality=dict(one.quality) if one.quality else None,
         error=one.error,
+        reason=one.reason,
+        seconds=one.seconds,
     )

@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.ingest.hooks.places import HEADER_NAME
 from services.ingest.hooks.signatures import make_scheme
 from shared.http.bodies import RequestBody
 
@@ -28,7 +29,7 @@ _READ: Final[Mapping[str, frozenset[str]]] = {
     "api_key": frozenset(),
 }
 _OF_SIGNED_TIME: Final = frozenset({"timestamp_unit", "tolerance_s"})
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+HeaderName = Annotated[str, Field(pattern=f"^{HEADER_NAME}$")]
 
 
 class HookSignatureBody(RequestBody):

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field
 
 from services.ingest.hooks.presets import PRESETS
 from services.ingest.http.hook_admin import HookRow, HookVersionRow
 from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts
-from services.ingest.http.schemas_hook_signature import HookSignatureBody
+from services.ingest.http.schemas_hook_signature import HeaderName, HookSignatureBody
 from shared.http.bodies import RequestBody
 
 _LEAST_SECRET, _MOST_SECRET = 16, 500
@@ -46,12 +46,14 @@ class HookSecretPost(RequestBody):
 
 
 class HookTrialPost(RequestBody):
-    """Body of `POST /v1/hooks/{hook}/dry-run`."""
+    """Body of `POST /v1/hooks/{hook}/dry-run`. The sample is read as a call is."""
 
-    sample: JsonValue = Field(
-        description="A payload as the sender would send it.", examples=[{"store": "0042"}]
+    holds_any_text: ClassVar[str | None] = "sample"
+
+    sample: Any = Field(description="A payload as the sender would send it.", examples=[{"store": "0042"}])
+    headers: dict[HeaderName, str] = Field(
+        default={}, max_length=50, description="Headers that the mapping reads."
     )
-    headers: dict[str, str] = Field(default={}, max_length=50, description="Headers that the mapping reads.")
     preset: str | None = None
     mapping: HookMappingParts | None = Field(
         default=None, description="Try this mapping instead of the hook's, which then need not exist."

@@ -20,7 +20,7 @@ from services.ingest.http.live_polls import LivePolls
 from shared.db.queries import queries
 from shared.metrics.registry import HOOK_ITEMS
 
-MAX_KEPT: Final = 10_000  # rejected items of a hook and day; further ones are only counted in the metrics
+MAX_KEPT: Final = 10_000  # rejected items of a hook and day; further ones are only counted
 _FORGOTTEN_AT_ONCE: Final = 1000
 FORGET_EVERY_S: Final = 1.0
 _SQL = queries("hooks")
@@ -59,9 +59,10 @@ def sift_call(polls: LivePolls, hook: HookDelivery, storable: Storable) -> LiveP
         for at, store_id in zip(place.tolist(), polls.ids, strict=True):
             if store_id not in storable.stores:
                 faults.setdefault(at, "unknown_store")
-    rejects = [HookReject.of_item(reason, hook.items[at]) for at, reason in sorted(faults.items())]
+    rejects = [HookReject.of_item(reason, hook.items[at], hook.places[at]) for at, reason in faults.items()]
+    rejects = sorted([*hook.rejects, *rejects], key=lambda one: one.place)
     kept = ~(late | np.isin(place, list(faults)))
-    return replace(polls.pick(kept), hook=replace(hook, rejects=[*hook.rejects, *rejects]))
+    return replace(polls.pick(kept), hook=replace(hook, rejects=rejects))
 
 
 class HookTable:
@@ -111,7 +112,7 @@ class HookTable:
             self._conn.execute(_SQL["count_calls"], {"hooks": list(calls), **given})
 
     def add_rejects(self, import_id: UUID, deliveries: Sequence[HookDelivery]) -> int:
-        """Store rejected items as rejected rows of the import. Return how many were stored."""
+        """Store rejected items as rejected rows of the import, except those beyond `MAX_KEPT`. Return how many there are."""
         rejects = [(one, reject) for one in deliveries for reject in one.rejects]
         self._rejected.update((one.hook, reject.reason) for one, reject in rejects)
         if not rejects:
@@ -131,7 +132,7 @@ class HookTable:
             "sources": [source for _, source in kept],
         }
         self._conn.execute(_SQL["insert_hook_rejects"], given)
-        return len(kept)
+        return len(rejects)
 
     def _count_kept(self, import_id: UUID, numbers: Mapping[str, int]) -> Mapping[str, int]:
         """Count rejected items per hook. Return how many of each there is still room for."""

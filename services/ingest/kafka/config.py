@@ -1,5 +1,6 @@
 """The configuration of Kafka's client, from the settings."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from confluent_kafka import Consumer, KafkaException
@@ -49,7 +50,8 @@ def make_config(settings: Settings) -> dict[str, object]:
         )
     config = {**_BASE, **dict(_list_options(settings))}
     try:
-        Consumer(dict(config)).close()
+        # It connects at once: without a logger, it would print its own lines.
+        Consumer(dict(config), logger=logging.getLogger("kafka")).close()
     except (KafkaException, ValueError) as error:
         raise ConfigurationError(f"Kafka's client refuses the settings UPTILL_KAFKA_*: {error}") from None
     return config

@@ -61,7 +61,7 @@ def refuse_value(value: bytes | None, reason: str) -> Lines:
 def choose_format(name: str, columns: str) -> ValueFormat:
     """Return how values are read. Raise `BadInputFile` for columns that are not those of a table."""
     if name == "csv":
-        layout = read_header(columns.encode())
+        layout = read_header(columns.encode(), kinds=("polls",))
         refuse_telling_columns(layout)
         return ValueFormat(layout, read_csv_value, list_csv_parts)
     return ValueFormat(read_header(JSON_HEADER), read_json_value, list_json_parts)

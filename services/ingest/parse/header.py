@@ -72,10 +72,13 @@ def read_separator_line(line: bytes) -> str | None:
     return match[1].decode() if match else None
 
 
-def read_header(line: bytes, separator: str | None = None) -> Layout:
+def read_header(
+    line: bytes, separator: str | None = None, kinds: Sequence[Kind] = tuple(REQUIRED_COLUMNS)
+) -> Layout:
     """Read the header line. Raise `BadInputFile` if a column is missing, doubled or ambiguous.
 
-    Without a `separator`, the one is taken that the header's fields are separated by.
+    Without a `separator`, the one is taken that the header's fields are separated by. The message for an unknown header
+    names the columns of `kinds`.
     """
     encoding: Encoding | None = None if line.isascii() else "utf-8" if is_utf8(line) else "cp1252"
     for candidate in separator or SEPARATORS:
@@ -90,8 +93,8 @@ def read_header(line: bytes, separator: str | None = None) -> Layout:
         )
     if encoding == "cp1252":
         raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as CSV UTF-8")
-    hints = "".join(_list_hints(line))
-    expected = "; or ".join(f"{','.join(required)} ({kind})" for kind, required in REQUIRED_COLUMNS.items())
+    hints = "".join(_list_hints(line, kinds))
+    expected = "; or ".join(f"{','.join(REQUIRED_COLUMNS[kind])} ({kind})" for kind in kinds)
     raise BadInputFile(
         "header", f"the header is unknown: {_quote_line(line)}. {hints}It must name {expected}"
     )
@@ -106,7 +109,7 @@ def find_header_below(lines: Sequence[bytes]) -> int | None:
     return None
 
 
-def _list_hints(line: bytes) -> Iterator[str]:
+def _list_hints(line: bytes, kinds: Sequence[Kind]) -> Iterator[str]:
     """Yield what probably has to be changed in an unknown header."""
     text = strip_bom(line).lstrip()
     if text.startswith(b"#"):
@@ -118,7 +121,8 @@ def _list_hints(line: bytes) -> Iterator[str]:
                 [fold_name(each) for each in _split_header(text, separator)], SPELLINGS | LOOSE_SPELLINGS
             )
         )
-        for kind, required in REQUIRED_COLUMNS.items():
+        for kind in kinds:
+            required = REQUIRED_COLUMNS[kind]
             missing = [name for name in required if name not in names]
             if len(missing) == 1 and len(required) > _FEWEST_COLUMNS:
                 yield f"To be a file of {kind} it lacks {missing[0]}. "

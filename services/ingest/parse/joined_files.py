@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.ingest.parse.header import SEPARATORS, Layout, read_header, strip_bom
+from services.ingest.parse.refusals import LineRefused
 from services.ingest.parse.rows import Rows
 from shared.errors import BadInputFile
 
@@ -32,7 +33,7 @@ def find_headers(rows: Rows) -> list[int]:
 def mark_headers(rows: Rows, faults: dict[int, str]) -> None:
     """Give each line that repeats the header its own reason, in `faults` and among the rejects.
 
-    Raise `BadInputFile` (`header`) at a header whose rows are read in another way.
+    Raise `LineRefused` (`header`) at a header whose rows are read in another way.
     """
     layout = rows.layout
     for place, reject in enumerate(rows.rejects):
@@ -47,10 +48,11 @@ def _repeats_header(text: bytes, layout: Layout, line: int) -> bool:
     if not _NAMES_IDS.search(text) or (found := _read_layout(strip_bom(text))) is None:
         return False
     if not found.reads_like(layout):
-        raise BadInputFile(
+        raise LineRefused(
             "header",
             f"line {line:,} is another header than the first line: files with different columns were joined."
             " Load them as separate files",
+            line,
         )
     return True
 

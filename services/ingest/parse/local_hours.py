@@ -27,17 +27,14 @@ from services.ingest.parse.parsed import HeldRow, ParsedLocalHours
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
+from services.ingest.parse.summary_rows import SUMMARY_ROW, find_summaries, mark_summaries
 from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
 from services.ingest.parse.zones import find_zone
 from shared.store_ids import guess_store_id
 
 _REMEMBERED = 4096
 # Below a table of another kind, a total has no valid values.
-_TAKE_ANY_WORDS: frozenset[Kind] = frozenset({"stores", "lifetimes"})
-_SUMMARY = re.compile(
-    r"(?:(?:grand|sub)[ -]?)?totals?(?: ?[:=].*)?|(?:average|count|records|rows|sum) ?[:=].*|\(?[0-9.,]+ (?:records?|rows?)\b.*",
-    re.IGNORECASE,
-)
+_TAKE_ANY_WORDS: frozenset[Kind] = frozenset({"stores", "lifetimes", "timezones"})
 _ANY_SEPARATOR = re.compile(b"[%s]" % re.escape(SEPARATORS).encode())
 
 
@@ -59,7 +56,7 @@ def parse_local_hours(
     if layout.kind != "closures":
         faults |= {row: "every_store" for row, store_id in enumerate(ids) if store_id == EVERY_STORE}
     if layout.kind in _TAKE_ANY_WORDS and not allow_odd_ids:
-        faults |= {row: "summary_row" for row, store_id in enumerate(ids) if _SUMMARY.fullmatch(store_id)}
+        faults |= dict.fromkeys(find_summaries(ids), SUMMARY_ROW)
     if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
     columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
@@ -67,6 +64,7 @@ def parse_local_hours(
     faults = {row: found for row, found in enumerate(parsed) if isinstance(found, str)} | faults
     valid = _unite_columns(rows, ids, parsed, faults)
     mark_headers(rows, faults)
+    mark_summaries(rows, faults, allow_odd_ids=allow_odd_ids)
     if effective_from and "date" in valid and layout.kind == "hours":
         valid["date"] = [start or effective_from for start in valid["date"]]
     return ParsedLocalHours(
@@ -134,7 +132,7 @@ def _hold_back(rows: Rows, layout: Layout, faults: Mapping[int, str]) -> Iterato
     """Yield the rejected rows whose store is known: nothing of that store takes effect."""
     for row, reason in faults.items():
         # An odd id names no store, and neither does a header or a total.
-        if reason in {"odd_id", "every_store", "summary_row", REPEATED_HEADER}:
+        if reason in {"odd_id", "every_store", SUMMARY_ROW, REPEATED_HEADER}:
             continue
         day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
         if store_id := guess_store_id(rows.decode_field(0, row)):
@@ -142,7 +140,8 @@ def _hold_back(rows: Rows, layout: Layout, faults: Mapping[int, str]) -> Iterato
             line, byte_offset = int(rows.lines[row]), rows.chunk.first_byte + int(rows.places[row])
             yield HeldRow(store_id, line, byte_offset, reason, day_of_week=named, day_number=number)
     for reject in rows.rejects:
-        store_id = None if reject.reason == REPEATED_HEADER else _find_store(reject, layout)
+        is_store = reject.reason not in {SUMMARY_ROW, REPEATED_HEADER}
+        store_id = _find_store(reject, layout) if is_store else None
         if store_id:
             yield HeldRow(store_id, reject.line, reject.byte_offset, reject.reason)
 

@@ -23,6 +23,7 @@ from services.ingest.parse.rows import Rows, split_rows
 from services.ingest.parse.seen_polls import SeenPolls
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.store_numbers import StoreNumbers
+from services.ingest.parse.summary_rows import mark_summaries
 from shared.status_words import STATUSES, fold_status
 
 _STORE_ID, _STATUS, _TIMESTAMP = range(3)
@@ -151,6 +152,7 @@ def validate_polls(
     counted = (instants.cut, {*instants.zoneless, *find_zoneless(rows, noted)})
     cut_fractions, assumed_utc = (sum(row not in faults for row in each) for each in counted)
     mark_headers(rows, faults)
+    mark_summaries(rows, faults, allow_odd_ids=allow_odd_ids)
     kept = np.ones(len(store), np.bool_)
     kept[list(faults)] = False
     if ids is not None:

@@ -18,6 +18,7 @@ from services.ingest.parse.offers import offer_fixes
 from services.ingest.parse.parsed import ParsedPolls
 from services.ingest.parse.polls import PollParser
 from services.ingest.parse.reasons import Reject
+from services.ingest.parse.refusals import ChunkRefused, parse_above_refusals
 from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.progress import LoadProgress
 from services.ingest.sources.source import Source
@@ -53,6 +54,7 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
     try:
         with closing(source.read_blocks()) as blocks:
             layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=Prefix())
+            comparison.remarks = {"columns_not_read": list(layout.unread)} if layout.unread else {}
             encoding = FileEncoding(layout.encoding)
             parser = PollParser(
                 layout,
@@ -63,9 +65,10 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
             )
             clock = DatabaseClock(conn)
             for chunk in chunks:
-                comparison.add_chunk(
-                    parser.parse_chunk(chunk, clock.latest_valid_us()), layout, limits.reject_limit
+                parsed = parse_above_refusals(
+                    lambda one: parser.parse_chunk(one, clock.latest_valid_us()), chunk
                 )
+                comparison.add_chunk(parsed, layout, limits.reject_limit)
                 done = LoadProgress(
                     source.name, chunk.end_byte, source.size_bytes, comparison.counts.rows_read
                 )
@@ -125,13 +128,13 @@ class _Comparison:
 
     def make_result(self, source: Source, refusal: BadInputFile | None, seconds: float) -> ImportResult:
         """Return the counts as the result of a load."""
-        kept_some = self.counts.rows_read > 0
-        if isinstance(refusal, TooManyRejects):
+        stopped = isinstance(refusal, ChunkRefused) and self.counts.rows_read > 0
+        if isinstance(refusal, ChunkRefused):
             self._count_rejects(refusal.rejects)
         counts = self.counts
         return ImportResult(
             source.name,
-            "succeeded" if refusal is None else "stopped" if kept_some else "failed",
+            "succeeded" if refusal is None else "stopped" if stopped else "failed",
             kind="polls",
             rows_read=counts.rows_read,
             accepted=counts.accepted,
@@ -142,6 +145,7 @@ class _Comparison:
             first_rejects=self.rejects,
             seconds=seconds,
             error=None if refusal is None else str(refusal),
+            reason=None if refusal is None else refusal.reason,
             quality={"plan": self._make_plan(), "rejects": dict(self.reasons.most_common()), **self.remarks},
         )
 

@@ -14,15 +14,17 @@ import psycopg
 from services.ingest.run.compare_polls import compare_polls
 from services.ingest.run.delivery import load_parts
 from services.ingest.run.load_options import LoadOptions
+from services.ingest.run.loaded_before import find_loaded_before, finish_skipped
 from services.ingest.run.source import STATEMENT_TIMEOUT_S, run_import
 from services.ingest.run.step import Step
 from services.ingest.sources.source import ResolvedSource, Source
-from services.ingest.write.import_result import ImportResult
+from services.ingest.write.import_result import ImportResult, read_import_result
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.reconnect import Lifeline
 from shared.db.connect import connect
 from shared.db.driver_errors import translated_errors
 from shared.db.queries import queries
+from shared.errors import BadInputFile
 
 _SQL = queries("ingest")
 T = TypeVar("T")
@@ -52,8 +54,24 @@ def plan_sources(
         polls = [source for source in sources if source.kind == "polls"]
         return [
             *found,
-            *(compare_polls(conn, source, options) for source in polls),
+            *(_find_same(conn, source, options) or compare_polls(conn, source, options) for source in polls),
         ]
+
+
+def _find_same(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult | None:
+    """Return the result of a load that would be skipped, or None."""
+    try:
+        found = find_loaded_before(conn, source, options.reading, options)
+    except BadInputFile:
+        return None  # the comparison says why
+    if found is None:
+        return None
+    with conn.transaction(force_rollback=True):
+        ledger = ImportLedger.create(conn, None, source.name, source.size_bytes, options.reading, kept=False)
+        finish_skipped(ledger, source, found)
+        result = read_import_result(ledger, source.name)
+        ledger.release()
+    return replace(result, id=None)
 
 
 class _Rehearsal:
@@ -66,7 +84,7 @@ class _Rehearsal:
 
     def load_source(self, source: Source, import_id: UUID | None, step: Step) -> ImportResult:
         ledger = (
-            self._ledgers[import_id]
+            self._hold_again(import_id)
             if import_id
             else ImportLedger.create(
                 self._conn, None, source.name, source.size_bytes, self._options.reading, kept=False
@@ -83,6 +101,12 @@ class _Rehearsal:
         # Temporary tables are emptied at the end of a transaction, which comes later here.
         self._conn.execute(_SQL["drop_wanted"])
         return result if result.state == "running" else replace(result, id=None, resumed_at_byte=0)
+
+    def _hold_again(self, import_id: UUID) -> ImportLedger:
+        """Return the ledger of a source that was staged. Its first step released it."""
+        ledger = self._ledgers[import_id]
+        ledger.try_hold()
+        return ledger
 
 
 class _OneTransaction(Lifeline):

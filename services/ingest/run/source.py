@@ -1,5 +1,6 @@
 """Loads one source under one import, from claiming the import to its result."""
 
+from collections import Counter
 from contextlib import closing, suppress
 from functools import partial
 from uuid import UUID
@@ -8,7 +9,9 @@ import psycopg
 
 from services.ingest.import_result import DELIVERY_INCOMPLETE
 from services.ingest.parse.chunks import PrefixDiffers
+from services.ingest.parse.refusals import ChunkRefused
 from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
+from services.ingest.run.loaded_before import finish_loaded_before
 from services.ingest.run.step import LOAD, Step
 from services.ingest.run.table import load_table
 from services.ingest.sources.source import Source
@@ -16,7 +19,7 @@ from services.ingest.write import claim
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.import_result import ImportResult, read_import_result
 from services.ingest.write.ledger import FAULT, ImportLedger
-from services.ingest.write.load_chunks import TooManyRejects
+from services.ingest.write.quality_report import count_rejects
 from services.ingest.write.reconnect import Lifeline
 from shared.db.connect import connect
 from shared.errors import BadInputFile, ImportCanceled, UptillError
@@ -103,15 +106,15 @@ def _record_refusal(ledger: ImportLedger, refusal: BadInputFile) -> None:
     if ledger.state in {"stopped", "failed"}:
         return  # committed before the outage
     error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
-    if not isinstance(refusal, TooManyRejects):
-        ledger.finish("failed", error=error)
-        return
-    error["rejects"] = refusal.reasons
-    stopped = ledger.kind == "polls" and ledger.checkpoint is not None
+    rejects = refusal.rejects if isinstance(refusal, ChunkRefused) else ()
+    if rejects:
+        error["rejects"] = dict(Counter(reject.reason for reject in rejects).most_common())
+    stopped = isinstance(refusal, ChunkRefused) and ledger.kind == "polls" and ledger.checkpoint is not None
     with ledger.conn.transaction():
-        ledger.add_rejects(refusal.rejects)
-        ledger.count_for(ledger.import_id, RowCounts(rejected=len(refusal.rejects)))
-        ledger.finish("stopped" if stopped else "failed", error=error)
+        ledger.add_rejects(rejects)
+        ledger.count_for(ledger.import_id, RowCounts(rejected=len(rejects)))
+        quality = count_rejects(ledger.conn, [ledger.import_id])
+        ledger.finish("stopped" if stopped else "failed", error=error, quality=quality)
 
 
 def _hold(missing: str) -> None:
@@ -137,7 +140,8 @@ def run_import(
             if step.held_by and line.run_until_done(ledger.has_staged_rows):
                 _hold(step.held_by)
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
-            if step.delivery_id or ledger.checkpoint or not claim.finish_loaded_before(ledger, source):
+            starts_anew = not (step.delivery_id or ledger.checkpoint)
+            if not (starts_anew and finish_loaded_before(ledger, source, options)):
                 load_table(source, ledger, line, options, step)
         except BadInputFile as refusal:
             line.run_until_done(partial(_record_refusal, ledger, refusal))

@@ -13,8 +13,9 @@ from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.local_hours import parse_local_hours
 from services.ingest.parse.offers import OFFERED_REASONS, offer_fixes
-from services.ingest.parse.parsed import ParsedLocalHours
+from services.ingest.parse.parsed import ParsedLocalHours, ParsedPolls
 from services.ingest.parse.polls import PollParser
+from services.ingest.parse.refusals import parse_above_refusals
 from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.progress import LoadProgress
 from services.ingest.run.step import LOAD, Step
@@ -60,7 +61,7 @@ def load_table(
 
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
-        lifeline.run_until_done(lambda: ledger.start_loading(layout.kind, layout.unread))
+        lifeline.run_until_done(lambda: ledger.start_loading(layout.kind, layout.unread, layout.labels))
         loader = ChunkLoader(
             lifeline, ledger, limits.reject_limit, report_chunk, partial(offer_fixes, layout=layout)
         )
@@ -74,16 +75,14 @@ def load_table(
             _load_polls(parser, chunks, loader)
             store_ids = parser.list_stores()
         else:
-            parsed = (
-                parse_local_hours(
-                    chunk,
-                    layout,
-                    encoding,
-                    allow_odd_ids=limits.allow_odd_ids,
-                    effective_from=ledger.reading.first_date,
-                )
-                for chunk in chunks
+            parse = partial(
+                parse_local_hours,
+                layout=layout,
+                encoding=encoding,
+                allow_odd_ids=limits.allow_odd_ids,
+                effective_from=ledger.reading.first_date,
             )
+            parsed = (parse_above_refusals(parse, chunk) for chunk in chunks)
             _load_local_hours(layout, parsed, loader, step, report_step)
     if step.stage_only and layout.kind != "polls":
         return
@@ -110,7 +109,11 @@ def _list_notes(ledger: ImportLedger, layout: Layout) -> list[str]:
 def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
     ledger = loader.ledger
     clock = loader.lifeline.run_until_done(lambda: DatabaseClock(ledger.conn))
-    parsed = (parser.parse_chunk(chunk, clock.latest_valid_us()) for chunk in chunks)
+
+    def parse(chunk: Chunk) -> ParsedPolls:
+        return parser.parse_chunk(chunk, clock.latest_valid_us())
+
+    parsed = (parse_above_refusals(parse, chunk) for chunk in chunks)
     loader.load_chunks(parsed, lambda conn: PollWriter(conn, ledger), keeps_chunks=True)
 
 

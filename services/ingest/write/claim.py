@@ -10,7 +10,7 @@ import psycopg
 
 from services.ingest.parse.reading import Reading
 from services.ingest.sources.file_names import stored_name
-from services.ingest.sources.source import Source, hash_source
+from services.ingest.sources.source import Source
 from services.ingest.write.ledger import FAULT, ImportLedger, store_reading
 from shared.db.queries import queries
 from shared.errors import ImportBusy, ImportNotFound
@@ -87,21 +87,3 @@ def refuse_changed(ledger: ImportLedger) -> None:
     """Close an import whose source changed between two steps of its load."""
     message = "the file changed while it was loaded; load it again when it is complete"
     ledger.finish("failed", error={"reason": "changed_during_read", "message": message})
-
-
-def finish_loaded_before(ledger: ImportLedger, source: Source) -> bool:
-    """Finish the import at once if another one has loaded the same bytes in the same way. Return whether it did.
-
-    The source is read only if an import of its size (or of its name, if the size is unknown) has succeeded.
-    """
-    values = {"source": stored_name(source.name), "size_bytes": source.size_bytes}
-    if not source.is_rereadable or ledger.conn.execute(_SQL["may_be_loaded"], values).fetchone() != (True,):
-        return False
-    sha256 = hash_source(source)
-    asked = {"sha256": sha256, "reading": store_reading(ledger.reading)}
-    loaded = ledger.conn.execute(_SQL["loaded_before"], asked).fetchone()
-    if loaded is None:
-        return False
-    ledger.start_loading(*loaded)
-    ledger.finish("succeeded", sha256=sha256, size_bytes=source.size_bytes)
-    return True

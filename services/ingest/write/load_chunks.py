@@ -12,6 +12,7 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.parsed import ParsedChunk
 from services.ingest.parse.prefetch import prefetch
 from services.ingest.parse.reasons import Reject
+from services.ingest.parse.refusals import ChunkRefused
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.reconnect import Lifeline
 from shared.errors import BadInputFile, ImportCanceled
@@ -29,14 +30,14 @@ class ChunkWriter(Protocol[P_contra]):
     def finish_table(self, end_byte: int, /) -> None: ...
 
 
-class TooManyRejects(BadInputFile):
-    """A chunk with more rejected rows than the limit allows. None of its rows was written."""
+class TooManyRejects(ChunkRefused):
+    """A chunk with more rejected rows than the limit allows."""
 
     def __init__(self, parsed: ParsedChunk, limit: float, offers: Sequence[str] = ()) -> None:
         self.rejects = parsed.rejects
-        self.reasons = dict(Counter(reject.reason for reject in parsed.rejects).most_common())
         first = self.rejects[0]
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
+        counts = Counter(reject.reason for reject in parsed.rejects).most_common()
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts)
         fix = " ".join([*offers, "Or correct" if offers else "Correct"])
         super().__init__(
             "reject_threshold",

@@ -39,17 +39,20 @@ def read_quality(
 
     Hours add `hours_rows` (without a date, of the stores that the file names), `seams_snapped` (of these, closing 23:59:59
     or 23:59:00, read as 24:00) and `overlapping_hours` (of these, opening before an earlier row of the store closes). Only
-    the import that applied the rows of a delivery has them. Polls add `newest_poll` (the newest that the import changed, or
-    the newest of all), `newest_poll_of_all`, `stores_silent_24h` (polled before, but not in the 24 hours up to the newest
-    poll of all) and the sample of `sample_polls` (up to `newest_poll`). The report of an archive covers its members.
+    the import that applied the rows of a delivery has them. Polls add `newest_poll` (that the import changed; absent if it
+    changed none), `newest_poll_of_all`, `stores_silent_24h` (polled before, but not in the 24 hours up to the newest
+    poll of all) and the sample of `sample_polls` (up to the newest poll). The report of an archive covers its members.
 
     Hours and zones also have what `Remarks` saved before, if there is any: `notes` (texts), and `stores_unchanged` and
     `stores_shrunk` (numbers of stores), each with a list of the first stores. Any import has `look_alikes` and its list
     if there are any, `encoding` (`utf-8` or `cp1252`) unless its file is all ASCII, and `columns_not_read` if it has such.
+    Store directories have `labels`: the columns that are labels.
     """
-    ((kind, ids, duplicates, corrections, assumed_utc),) = conn.execute(_SQL["subject"], {"id": import_id})
+    ((kind, ids, duplicates, corrections, assumed_utc, has_polls),) = conn.execute(
+        _SQL["subject"], {"id": import_id}
+    )
     report: dict[str, object] = {
-        "rejects": dict(conn.execute(_SQL["rejects"], {"ids": ids}).fetchall()),
+        **count_rejects(conn, ids),
         "duplicates": duplicates,
         "corrections": corrections,
     }
@@ -57,12 +60,16 @@ def read_quality(
         report["assumed_utc"] = assumed_utc
     if kind == "archive":
         report |= _gather_remarks(conn, import_id)
-    has_polls = kind in {"polls", "archive"}
     with conn.cursor(row_factory=dict_row) as cursor:
         report |= cursor.execute(_SQL["stores"]).fetchall()[0]
     if named_keys:
         report |= _describe_stores(conn, kind, named_keys)
     return report | (_describe_polls(conn, ids) if has_polls else {})
+
+
+def count_rejects(conn: psycopg.Connection, import_ids: Sequence[UUID]) -> dict[str, object]:
+    """Return `rejects`: how many rows were rejected, by reason."""
+    return {"rejects": dict(conn.execute(_SQL["rejects"], {"ids": list(import_ids)}).fetchall())}
 
 
 def _describe_stores(conn: psycopg.Connection, kind: str, store_keys: Sequence[int]) -> dict[str, object]:
@@ -81,9 +88,10 @@ def _describe_polls(conn: psycopg.Connection, import_ids: Sequence[UUID]) -> dic
         return {}
     ((changed,),) = conn.execute(_SQL["newest_change"], {"ids": import_ids})
     newest: datetime = changed or newest_of_all
+    own = {"newest_poll": changed.isoformat()} if changed else {}
     ((silent,),) = conn.execute(_SQL["stores_silent"], {"newest": newest_of_all})
     return {
-        "newest_poll": newest.isoformat(),
+        **own,
         "newest_poll_of_all": newest_of_all.isoformat(),
         "stores_silent_24h": silent,
         **sample_polls(conn, newest),

@@ -65,21 +65,19 @@ select exists (select from import
         and (size_bytes = %(size_bytes)s or (%(size_bytes)s::bigint is null and source = %(source)s)))
 
 -- name: loaded_before
--- The kind of these bytes, if loading them again cannot change anything: no other import of their kind has contradicted
--- them since, and none of their rows was rejected for a reason that passes with time. Other polls contradict a file only by
--- corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
+-- The kind of these bytes, and their imports, if loading them again changes at most what was rejected then: no other import of
+-- their kind has contradicted them since. Other polls contradict a file only by corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
 -- forgotten may have been one of these. Hours that were one of several files of a delivery were only a part of it.
+-- An import that was itself skipped tells nothing.
 -- The same bytes read in another way, or from another date on, are other data. A store directory has what files and calls of
 -- other kinds change, and the other way round.
-select loaded.kind
+select loaded.id, loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
 where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.delivery_id is null
+    and (loaded.same_as is null or loaded.rows_read > 0)
     and loaded.reading is not distinct from %(reading)s::jsonb
     and start.seq >= (select forgotten_seq from ledger_head)
-    and not exists (
-        select from import_reject
-        where import_id = loaded.id and reason in ('future', 'timezone', 'tz_missing', 'odd_id', 'summary_row', 'unknown_reason', 'until_order'))
     and not exists (
         select from import other
         where other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
@@ -87,7 +85,10 @@ where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.deliv
                 or (loaded.kind = 'stores' and other.kind in ('timezones', 'lifetimes', 'labels')))
             and start.seq < (
                 select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
-limit 1
+order by loaded.id desc limit 5
+
+-- name: passing_rejects
+select reason, raw from import_reject where import_id = %(id)s and reason = any(%(reasons)s) limit %(limit)s
 
 -- name: count_import
 update import

@@ -3,7 +3,7 @@
 -- name: subject
 -- An archive answers for its members.
 select (select kind from import where id = %(id)s), array_agg(id), sum(duplicate)::bigint, sum(corrected)::bigint,
-    sum(assumed_utc)::bigint
+    sum(assumed_utc)::bigint, coalesce(bool_or(kind = 'polls'), false)
 from import where id = %(id)s or parent_id = %(id)s
 
 -- name: member_quality

@@ -52,6 +52,8 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     run(services, "stores", "name", "hooked", "Main Street", "--create")
     tried = run(services, "hooks", "test", "till", str(tmp_path / "a.json"), "--mapping", document)
     assert "hooked  inactive  2024-10-14T18:20:15Z  yes" in tried
+    assert "hook till would be at version 1" in run(services, "hooks", "put", "till", document, "--dry-run")
+    assert "does not exist" in run(services, "hooks", "show", "till", code=1)
     secret = services.run("hooks", "put", "till", document).stdout.strip()
     assert call(services, secret, sample)["accepted"] == 1
     assert call(services, secret, {**sample, "s": "other"})["replayed"] is True
@@ -72,7 +74,7 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     (tmp_path / "nan.json").write_text('{"mapping": NaN}')
     refused = run(services, "hooks", "put", "till", str(tmp_path / "nan.json"), code=2)
     assert "nan.json is not JSON: NaN is not a JSON value" in refused
-    for name, text in (("large", '{"s": 1e400}'), ("half", '{"s": "\\ud800"}'), ("deep", "[" * 100_000)):
+    for name, text in (("none", "NaN"), ("two", "{} {}"), ("deep", "[" * 100_000)):
         (tmp_path / f"{name}.json").write_text(text)
         refused = run(services, "hooks", "test", "till", str(tmp_path / f"{name}.json"), code=2)
         assert f"{name}.json is " in refused
@@ -91,6 +93,21 @@ def test_a_trial_has_the_headers_that_the_mapping_reads(services: Services, tmp_
     ]
     event += ["--header", "ce-time:2024-10-14T18:20:15Z", "--preset", "cloudevents"]
     assert "rejected as unknown_store" in run(services, "hooks", "test", "h", sample, *event, code=1)
+    (tmp_path / "half.json").write_bytes(
+        b'\xef\xbb\xbf{"t": "2024-10-14T18:20:15Z", "x": "\\ud800", "y": 1e400}'
+    )
+    tried = run(
+        services,
+        "hooks",
+        "test",
+        "h",
+        str(tmp_path / "half.json"),
+        "--mapping",
+        document,
+        "--header=x-store:1",
+        code=1,
+    )
+    assert tried.startswith("rejected as status")
     empty = write(tmp_path, "empty.json", {"items": []})
     listed = write(tmp_path, "list.json", {"mapping": {**mapping, "each": "/items"}})
     assert "ignored, because it has no item" in run(
@@ -98,6 +115,10 @@ def test_a_trial_has_the_headers_that_the_mapping_reads(services: Services, tmp_
     )
     refused = run(services, "hooks", "test", "h", sample, "--header", "no colon", code=2)
     assert "invalid header 'no colon': write it as NAME:VALUE" in refused
+    refused = run(services, "hooks", "test", "h", sample, "--header", "x store:1", code=2)
+    assert "invalid name of a header 'x store': write 1 to 100 letters" in refused
+    refused = run(services, "hooks", "test", "h", sample, "--header=X-A:1", "--header=x-a:2", code=2)
+    assert "the header 'x-a' is given twice" in refused
 
 
 def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> None:
@@ -126,6 +147,17 @@ def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> N
     assert shown.startswith("line  reason         hook          text\n")
     assert "unknown_store  ce version 1  {" in shown
     assert "set unknown_stores of the hook to add" in shown
+    answer = httpx2.post(
+        f"{services.settings['UPTILL_INGEST_URL']}/v1/hooks/ce",
+        content=json.dumps([1] * 10_000),
+        headers={
+            "X-Token": "a-token-that-is-long-enough",
+            "Content-Type": "application/cloudevents-batch+json",
+        },
+    )
+    assert answer.json()["rejected"] == 10_000
+    assert "and 1 more that are not kept" in run(services, "rejects", live, "--limit", "10001")
+    assert "and 9,999 more: `uptill rejects" in run(services, "rejects", live, "--limit", "2")
     presets = run(services, "hooks", "presets")
     assert "doordash_deactivations" in presets
     run(services, "hooks", "put", "bad", str(tmp_path / "token"), code=2)

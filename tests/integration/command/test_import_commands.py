@@ -46,6 +46,11 @@ def test_an_upload_prints_what_a_load_prints(services_without_worker: Services, 
     )
     assert again.returncode == 0, again.stderr
     assert "skipped: the same bytes were loaded on" in again.stderr
+    newest = services.run("imports", "list").stdout.splitlines()[1].split()
+    assert newest[1:3] == ["succeeded", "(skipped)"]
+    none = services.run("rejects", newest[0])
+    assert (none.returncode, none.stdout) == (0, "")
+    assert "skipped, because the same bytes were loaded before: `uptill rejects " in none.stderr
 
 
 def test_what_an_upload_cannot_read_or_does_not_apply(
@@ -57,7 +62,9 @@ def test_what_an_upload_cannot_read_or_does_not_apply(
     header = "store_id,day_of_week,start_time_local,end_time_local\n"
     (tmp_path / "am.csv").write_text(f"{header}0042,0,08:00,12:00\n")
     (tmp_path / "pm.csv").write_text("shop,day\n")
-    held = services.run("upload", str(tmp_path / "am.csv"), str(tmp_path / "pm.csv"))
+    files = [str(tmp_path / "am.csv"), str(tmp_path / "pm.csv")]
+    assert "NOT APPLIED: am.csv, because pm.csv" in services.run("upload", "--dry-run", *files).stderr
+    held = services.run("upload", *files)
     assert held.returncode == 1
     assert "NOT APPLIED: am.csv, because pm.csv of the same delivery was not loaded" in held.stderr
     shown = services.run("imports", "list")
@@ -124,7 +131,7 @@ def test_imports_and_rejected_rows(
     shown = services.run("imports", "show", newest["id"]).stdout
     warned = "The status is written as 'odd'"
     for words in (
-        "90 read: 80 accepted",
+        "90 counted: 80 accepted",
         "10 rejected",
         f"`uptill rejects {newest['id']}`",
         "newest poll",

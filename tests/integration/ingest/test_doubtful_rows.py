@@ -12,18 +12,18 @@ def test_a_row_of_an_unknown_store_may_be_no_store(deliver: Deliver) -> None:
     deliver({"good.csv": table(*week("known", 0, 1))})
     _, warnings = deliver(
         {
-            "zones.csv": table("a,UTC", "b,UTC", "Total,4", header=ZONES),
+            "zones.csv": table("a,UTC", "b,UTC", "All,4", header=ZONES),
             "hours.csv": table(
-                *week("a", 0, 1), *week("b", 0), "Total,,,", '"h"c,1,09:00,18:00', "known,x,9:00,18:00"
+                *week("a", 0, 1), *week("b", 0), "All,,,", '"h"c,1,09:00,18:00', "known,x,9:00,18:00"
             ),
         }
     )
     said = "\n".join(warnings)
-    assert "if 'Total' is a store, it has no time zone and counts as America/Chicago" in said
-    assert "if 'Total' is a store, it HAS NO HOURS and counts as open 24x7: no store has this id yet" in said
+    assert "if 'All' is a store, it has no time zone and counts as America/Chicago" in said
+    assert "if 'All' is a store, it HAS NO HOURS and counts as open 24x7: no store has this id yet" in said
     assert "line 6 was rejected (quoting), and names 'h\"c', which does not exist" in said
     assert "store known keeps the hours it had: line 7 was rejected (day)" in said
-    assert "store Total" not in said
+    assert "store All" not in said
 
 
 def test_a_row_with_another_separator_holds_its_store(deliver: Deliver, database_url: str) -> None:
@@ -179,6 +179,27 @@ def test_totals_below_a_table_are_not_stores(load_file: LoadFile) -> None:
     assert load_file(table(*rows, header="store_id,opened_at,closed_at").encode()).rejects == [
         (8, "summary_row")
     ]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "totals"),
+    [
+        (
+            "store_id,status,timestamp_utc",
+            "active,2024-10-14T09:00:00Z",
+            ["Total,2", "Total,2,", ",,Total: 2", '"Total: 2"', "(2 rows)"],
+        ),
+        ("store_id,day_of_week,start_time_local,end_time_local", "0,09:00,17:00", ["Total,2", "Total,2,,"]),
+        (ZONES, "UTC", ["Total,UTC", "Total,2", "Rows: 2,"]),
+    ],
+)
+def test_a_total_below_any_table_is_called_one(
+    load_file: LoadFile, header: str, row: str, totals: list[str]
+) -> None:
+    rows = [*(f"{store},{row}" for store in "abcdef"), *totals]
+    found = load_file(table(*rows, header=header).encode())
+    assert found.rejects == [(line, "summary_row") for line in range(8, 8 + len(totals))]
+    assert "'Total'" not in found.told
 
 
 @pytest.mark.parametrize(

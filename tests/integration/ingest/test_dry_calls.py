@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from shared.ids import new_id
 from tests.integration.ingest.database import unchanged
 from tests.integration.ingest.dry_run_files import FILES
+from tests.integration.ingest.hooks import MAPPING
 from tests.integration.ingest.service import ended, ingest_service, problem
 from tests.integration.ingest.test_http_stores import MONDAY
 from tests.reference import applications
@@ -42,6 +43,7 @@ def test_an_upload_leaves_nothing_behind(service: TestClient, database_url: str,
         name = member["source"].rpartition("/")[2]
         assert planned[name]["counts"] == member["counts"], name
     assert planned["polls1.csv"]["first_rejects"][0]["reason"] == "status"
+    assert all(one["seconds"] > 0 for one in planned.values())
 
 
 def test_an_upload_that_would_be_skipped_says_so(service: TestClient, database_url: str) -> None:
@@ -135,8 +137,21 @@ def test_a_calendar_that_would_be_removed(service: TestClient, database_url: str
     assert service.delete("/v1/calendars/x").status_code == 204
 
 
+def test_a_hook_that_would_be_set(service: TestClient, database_url: str) -> None:
+    document: dict[str, Any] = {"mapping": MAPPING, "signature": {"scheme": "standard_webhooks"}}
+    for version in (1, 2):
+        with unchanged(database_url):
+            given = document | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+            told = service.put("/v1/hooks/pos", json=given, params={"dry_run": True})
+            assert (told.json()["version"], told.json()["secret"]) == (version, None)
+            bad = document | {"mapping": {**MAPPING, "reasons": {"A": "oven_broken"}}}
+            problem(service.put("/v1/hooks/pos?dry_run=true", json=bad), 422, "invalid_request")
+        assert service.put("/v1/hooks/pos", json=document).json()["version"] == version
+        document["description"] = "the till"
+
+
 def test_every_call_that_changes_stores_calendars_or_closures_has_one() -> None:
-    """Live polls, hooks, whose own dry run is a call, words for reasons and the cancellation of an import have none."""
+    """Live polls, calls of hooks, words for reasons, removed hooks and the cancellation of an import have none."""
     without = {
         (method, path)
         for path, calls in applications()["openapi-ingest.json"].openapi()["paths"].items()
@@ -147,6 +162,6 @@ def test_every_call_that_changes_stores_calendars_or_closures_has_one() -> None:
         ("post", "/v1/observations"),
         ("delete", "/v1/imports/{import_id}"),
         *((method, "/v1/reasons/{word}") for method in ("put", "delete")),
-        *((method, "/v1/hooks/{hook}") for method in ("put", "delete", "post")),
+        *((method, "/v1/hooks/{hook}") for method in ("delete", "post")),
         *(("post", f"/v1/hooks/{{hook}}/{what}") for what in ("secret", "dry-run")),
     }

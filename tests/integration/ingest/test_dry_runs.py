@@ -1,12 +1,18 @@
 """A dry run tells what a load would give, exactly, and changes nothing: no row, no number, no file in the spool."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pytest
+
 from services.ingest.parse.reading import Reading
 from services.ingest.quality_warnings import list_warnings
-from services.ingest.run import Limits, LoadOptions, ingest_paths, plan_paths
+from services.ingest.run import Limits, LoadOptions, dry_run, ingest_paths, plan_paths
 from services.ingest.write.import_result import ImportResult
+from shared.db.connect import connect
 from tests.integration.ingest.database import check_ledger, counts, unchanged
 
 
@@ -29,6 +35,26 @@ def test_it_gives_what_a_load_gives(database_url: str, folder: Path) -> None:
         assert [each.line for each in told.first_rejects] == [each.line for each in one.first_rejects]
         assert (told.id, told.error) == (None, one.error)
     check_ledger(database_url)
+
+
+def test_it_releases_only_what_it_holds(
+    database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str | None] = []
+
+    def note(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            warnings.append(notice.message_primary)
+
+    @contextmanager
+    def listen(*args: Any, **more: Any) -> Iterator[psycopg.Connection]:
+        with connect(*args, **more) as conn:
+            conn.add_notice_handler(note)
+            yield conn
+
+    monkeypatch.setattr(dry_run, "connect", listen)
+    assert len(plan_paths(database_url, [str(folder)])) > 10
+    assert warnings == []
 
 
 def test_it_tells_stores_dates_and_what_would_be_lost(database_url: str, folder: Path) -> None:
@@ -64,6 +90,10 @@ def test_polls_are_compared_chunk_by_chunk(database_url: str, tmp_path: Path) ->
         (planned,) = plan_paths(database_url, [str(file)], options=LoadOptions(limits=small))
     (loaded,) = ingest_paths(database_url, [str(file)], options=LoadOptions(limits=small))
     assert counts(planned) == counts(loaded)
+    with unchanged(database_url):
+        (same,) = plan_paths(database_url, [str(file)], options=LoadOptions(limits=small))
+    assert (same.same_as, counts(same)) == (loaded.id, (0, 0, 0, 0))
+    file.write_text(f"{file.read_text()}\n")
     with unchanged(database_url):
         (again,) = plan_paths(database_url, [str(file)], options=LoadOptions(limits=small))
     assert counts(again) == (0, loaded.accepted, 0, 0)

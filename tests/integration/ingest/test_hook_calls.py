@@ -65,8 +65,8 @@ def test_bad_items_are_kept_as_rejected_rows_and_the_rest_is_stored(
     assert rejects(hook_service) == [
         [reason, "hook pos version 1"]
         for reason in (
-            "control_character", "timestamp", "status", "until_order", "status",
-            "unknown_store", "future", "unknown_reason",
+            "unknown_store", "control_character", "timestamp", "status", "future", "unknown_reason", "until_order",
+            "status",
         )
     ]  # fmt: skip
     assert set(observations(database_url).values()) == {False}
@@ -191,6 +191,9 @@ def test_a_hook_with_many_bad_items_leaves_room_for_others(
     assert [source for _, source in rejects(hook_service)] == ["hook pos version 1"] * 3 + [
         "hook till version 1"
     ] * 2
+    (live,) = hook_service.get("/v1/imports").json()["imports"]
+    hooks = hook_service.get("/v1/hooks").json()["hooks"]
+    assert live["counts"]["rejected"] == sum(one["rejected"] for one in hooks) == 5 + 2
     check_ledger(database_url)
 
 

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from tests.integration.ingest.database import unchanged
-from tests.integration.ingest.hooks import BY_TOKEN, MAPPING, TOKEN, item, put, send
+from tests.integration.ingest.hooks import BY_TOKEN, MAPPING, TOKEN, counts, item, put, send
 from tests.integration.ingest.service import ingest_service, problem
 
 
@@ -103,6 +103,47 @@ def test_a_dry_run_shows_polls_and_rejects_and_stores_nothing(
     ]
     assert len(stored.json()["polls"]) == 1
     problem(hook_service.post("/v1/hooks/nothing/dry-run", json={"sample": 1}), 404, "hook_not_found")
+
+
+def test_a_dry_run_rejects_the_items_that_a_call_rejects(hook_service: TestClient) -> None:
+    put(hook_service, mapping={**MAPPING, "each": ""}, signature=BY_TOKEN, secret=TOKEN)
+    items = [item("x"), item("a\0b"), item("a", "later"), item("a"), item("a\ud800"), item(why="a\0")]
+    deep = "[" * 300 + "]" * 300
+    sample = f"{json.dumps(items)[:-1]},{{{json.dumps('at')}:1e400}},{deep}]"
+    headers = {"Content-Type": "application/json"}
+    tried = hook_service.post(
+        "/v1/hooks/pos/dry-run", content=f'{{"sample":{sample}}}', headers=headers
+    ).json()
+    reasons = [
+        "unknown_store", "control_character", "timestamp", "control_character", "unknown_reason", "status", "status"
+    ]  # fmt: skip
+    assert [one["reason"] for one in tried["rejects"]] == reasons
+    assert [one["store_id"] for one in tried["polls"]] == ["a"]
+    called = send(hook_service, sample.encode(), {"X-Token": TOKEN})
+    assert counts(called) == (len(tried["polls"]), 0, 0, len(reasons), 0)
+    (live,) = hook_service.get("/v1/imports").json()["imports"]
+    kept = hook_service.get(f"/v1/imports/{live['id']}/rejects").text.splitlines()[1:]
+    assert [line.split(",")[2] for line in kept] == reasons
+    for body in ('{"a":1,"a":2}', "NaN"):
+        problem(
+            hook_service.post("/v1/hooks/pos/dry-run", content=f'{{"sample":{body}}}', headers=headers),
+            422,
+            "invalid_request",
+        )
+        send(hook_service, body.encode(), {"X-Token": TOKEN}, status=422)
+
+
+def test_a_text_of_another_form_is_described(hook_service: TestClient) -> None:
+    signature = {"scheme": "token", "header": "X Token"}
+    body = problem(hook_service.put("/v1/hooks/pos", json={"signature": signature}), 422, "invalid_request")
+    assert body["errors"][0]["message"].startswith("must be the name of a header: 1 to 100 letters, digits")
+    assert body["errors"][0]["message"].endswith('not "X Token"')
+    body = problem(
+        hook_service.put("/v1/hooks/pos", json={"secret": "a secret with spaces"}), 422, "invalid_request"
+    )
+    assert body["errors"] == [
+        {"field": "body.secret", "message": "must be printable ASCII characters without spaces"}
+    ]
 
 
 def test_a_dry_run_says_where_an_unknown_status_belongs(hook_service: TestClient) -> None:

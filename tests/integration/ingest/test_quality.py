@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import psycopg
 
+from services.ingest.run import ingest_paths
 from services.ingest.show import describe_quality
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.quality_report import read_quality
 from tests.integration.ingest.database import POLLS_HEADER, load
+from tests.integration.ingest.deliveries import pack
 
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
 ZONES = "store_id,timezone_str"
@@ -75,7 +77,7 @@ def test_an_old_file_says_which_stores_are_silent_now(database_url: str, tmp_pat
     assert shown["silent > 24 h"] == "1 store, up to the newest poll of all stores"
 
 
-def test_polls_that_change_nothing_are_reported_at_the_newest_poll_of_all(
+def test_polls_that_change_nothing_have_no_newest_poll_of_their_own(
     database_url: str, tmp_path: Path
 ) -> None:
     old = [POLLS_HEADER, "a,active,2024-08-01 00:00:00 UTC"]
@@ -83,9 +85,21 @@ def test_polls_that_change_nothing_are_reported_at_the_newest_poll_of_all(
     first = quality(database_url, load(database_url, tmp_path / "old.csv", old))
     again = quality(database_url, load(database_url, tmp_path / "again.csv", [*old, old[1]]))
     assert first["newest_poll"] == "2024-08-01T00:00:00+00:00"
-    assert again["newest_poll"] == "2024-09-02T00:00:00+00:00"
+    assert "newest_poll" not in again
+    shown = dict(describe_quality([again]))["newest poll"]
+    assert shown == "none is new in these files, 2024-09-02T00:00:00+00:00 of all stores"
     assert again["gap_median_s"] is None
     assert again["duplicates"] == 2
+
+
+def test_an_archive_without_polls_says_nothing_of_polls(database_url: str, tmp_path: Path) -> None:
+    load(database_url, tmp_path / "polls.csv", [POLLS_HEADER, "a,active,2024-09-02 00:00:00 UTC"])
+    (tmp_path / "zones.zip").write_bytes(pack({"zones.csv": f"{ZONES}\na,UTC\n"}))
+    ingest_paths(database_url, [str(tmp_path / "zones.zip")])
+    with psycopg.connect(database_url) as conn:
+        ((report,),) = conn.execute("select quality from import where kind = 'archive'")
+    assert report["stores"] == 1
+    assert not {"newest_poll", "newest_poll_of_all", "stores_silent_24h", "sampled_polls"} & report.keys()
 
 
 def test_hours(database_url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from services.ingest.show_plan import name_files
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.conftest import LoadFile
 from tests.integration.ingest.deliveries import table
@@ -50,9 +51,19 @@ def test_files_of_one_name_are_told_apart(database_url: str, tmp_path: Path) -> 
     for folder in ("north", "south"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "zones.csv").write_text(table(f"{folder},UTC", header="store_id,timezone_str"))
-    done = run_ingest(database_url, str(tmp_path / "north"), str(tmp_path / "south"))
+    folders = [str(tmp_path / "north"), str(tmp_path / "south")]
+    planned = run_ingest(database_url, *folders, "--dry-run").stdout.decode()
+    assert "\nnorth/zones.csv: 1 store (1 new: north)" in planned
+    assert "\nsouth/zones.csv: 1 store (1 new: south)" in planned
+    done = run_ingest(database_url, *folders)
     assert b"north/zones.csv" in done.stdout
     assert b"south/zones.csv" in done.stdout
+
+
+def test_a_name_has_as_many_folders_as_tell_files_apart() -> None:
+    sources = ["/x/a/h.csv", "/y/a/h.csv", "/y/b/h.csv", "/y/only.csv", "h.csv"]
+    assert name_files(sources) == ["x/a/h.csv", "y/a/h.csv", "b/h.csv", "only.csv", "h.csv"]
+    assert name_files(["/a/h.csv"] * 2) == ["h.csv"] * 2
 
 
 def test_addresses_of_other_kinds_are_refused(database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.ingest.show import describe_quality
 from tests.integration.ingest.conftest import LoadFile
 from tests.integration.ingest.deliveries import Deliver, table, week
 
@@ -29,3 +30,9 @@ def test_each_file_of_a_delivery_names_its_own(deliver: Deliver) -> None:
     _, warnings = deliver(files)
     (found,) = [warning for warning in warnings if "not read" in warning]
     assert found.endswith("columns that are not read: 'remark'")
+
+
+def test_a_directory_names_the_columns_that_became_labels(load_file: LoadFile) -> None:
+    loaded = load_file(b"store_id,name,region,holiday\na,A,north,x\n")
+    assert loaded.quality["labels"] == ["region", "holiday"]
+    assert dict(describe_quality([loaded.quality]))["labels"].startswith("region, holiday (")

@@ -60,7 +60,7 @@ def text_of(page: str) -> str:
 def test_a_bad_file_shows_its_bad_lines_and_what_to_write(browser: httpx2.Client, services: Services) -> None:
     page = ended(browser, send(browser, ("<img src=x>.csv", BAD)))
     words = text_of(page)
-    assert "read 103 accepted 100" in words
+    assert "counted 103 accepted 100" in words
     assert "rejected 3" in words
     assert "status 2 rows" in words
     assert ROW_REASONS["status"][1:] in words

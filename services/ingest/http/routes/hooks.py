@@ -8,8 +8,9 @@ from pydantic import AfterValidator, TypeAdapter
 
 from services.ingest.hooks.map_items import HookRules
 from services.ingest.hooks.mapping import HookMapping
-from services.ingest.http.bodies import describe_body, read_json
+from services.ingest.http.bodies import describe_body, read_document, read_json
 from services.ingest.http.context import Context
+from services.ingest.http.dry_run import DryRun
 from services.ingest.http.hook_admin import (
     delete_hook,
     get_hook,
@@ -19,7 +20,7 @@ from services.ingest.http.hook_admin import (
     rotate_secret,
 )
 from services.ingest.http.hook_documents import find_preset, make_document, make_mapping
-from services.ingest.http.hook_trials import try_mapping
+from services.ingest.http.hook_trials import MAX_TRIAL_BYTES, parse_trial, try_mapping
 from services.ingest.http.schemas_hooks import (
     HookBody,
     HookList,
@@ -42,8 +43,8 @@ from shared.texts import storable
 router = APIRouter(route_class=UniqueNamesRoute, tags=["hooks"])
 HookAdministrator = Annotated[ApiKey, Depends(RequireScope("admin"))]
 HookName = Annotated[str, AfterValidator(storable), Path(description="The hook's name.")]
-_MAX_BODY_BYTES, _MAX_SAMPLE_BYTES = 256 << 10, 1 << 20
-_PUT, _SECRET, _TRIAL = TypeAdapter(HookPut), TypeAdapter(HookSecretPost), TypeAdapter(HookTrialPost)
+_MAX_BODY_BYTES = 256 << 10
+_PUT, _SECRET = TypeAdapter(HookPut), TypeAdapter(HookSecretPost)
 
 
 @router.get("/v1/hooks")
@@ -81,7 +82,7 @@ async def get_hook_versions(context: Context, key: HookAdministrator, hook: Hook
 
 @router.put("/v1/hooks/{hook}", openapi_extra=describe_body(HookPut), responses=answers(LimitReached))
 async def put_one_hook(
-    context: Context, key: HookAdministrator, request: Request, hook: HookName
+    context: Context, key: HookAdministrator, request: Request, hook: HookName, *, dry_run: DryRun = False
 ) -> HookBody:
     """Add a hook, or give it another document, which becomes its next version. Calls follow it within 5 seconds.
 
@@ -90,8 +91,9 @@ async def put_one_hook(
     body = await read_json(request, _PUT, limit_bytes=_MAX_BODY_BYTES)
     document = make_document(body)
     async with borrowed_async(context.pools.accepting) as conn:
-        row, made = await put_hook(conn, hook, document, body.secret, key.prefix)
-    context.hooks.forget()
+        row, made = await put_hook(conn, hook, document, body.secret, key.prefix, dry_run=dry_run)
+    if not dry_run:
+        context.hooks.forget()
     return HookBody.of_row(row, made)
 
 
@@ -118,7 +120,7 @@ async def post_hook_dry_run(
 ) -> HookTrialBody:
     """Try the hook's mapping, or another one, on a sample. Nothing is stored."""
     del key
-    trial = await read_json(request, _TRIAL, limit_bytes=_MAX_SAMPLE_BYTES)
+    trial = parse_trial(await read_document(request, limit_bytes=MAX_TRIAL_BYTES))
     rules = HookRules(context.status_words, context.settings.allow_odd_ids)
     async with borrowed_async(context.pools.reading) as conn:
         if trial.mapping is None and trial.preset is None:

@@ -63,7 +63,6 @@ async def create_import(
         Query(
             min_length=1,
             max_length=MAX_NAME_CHARACTERS,
-            pattern=r"^[^\x00-\x1f\x7f]+$",
             description="A name for the upload: at most 255 characters and 1 KB in UTF-8.",
         ),
     ] = "upload",
