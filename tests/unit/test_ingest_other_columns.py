@@ -63,6 +63,8 @@ def test_a_doubled_column_that_a_program_renamed(header: str) -> None:
         "24/7",
         "all_day",
         "store_closed",
+        "isClosed",
+        "closedToday",
         "Ruhetag",
         "geschlossen?",
         "est_fermé",
@@ -113,8 +115,8 @@ def test_dates_that_limit_hours_are_not_ignored(name: str) -> None:
         (f"{POLLS},timestamp,closed", ("timestamp", "closed")),
         (f",{HOURS},effective_from,note", ("note",)),
         (f"{POLLS},,Unnamed: 4", ()),
-        ("store_id,name,region,holiday,valid_to", ()),
-        (f"{HOURS},manager,open_status", ("manager", "open_status")),
+        ("store_id,name,region,holiday,valid_to,disclosed,fermentation", ()),
+        (f"{HOURS},manager,open_status,breakfast", ("manager", "open_status", "breakfast")),
     ],
 )
 def test_other_columns_are_named(header: str, unread: tuple[str, ...]) -> None:

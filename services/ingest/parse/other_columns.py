@@ -48,7 +48,7 @@ def refuse_telling_columns(layout: Layout) -> None:
 
 def _find_meaning(name: str) -> str | None:
     """Return what a label of a directory seems to say about the opening of stores."""
-    if is_closing_flag(fold_letters(name)):
+    if is_closing_flag(name):
         return "says whether a store is open"
     # Without its number, it would be refused as a column of another kind.
     return "looks like a time of opening" if _name_numbered(name) in _TIMES else None
@@ -64,16 +64,17 @@ def _find_advice(name: str, kind: Kind) -> str | None:
         if column in _TIMES:
             return "looks like another opening of the same day: write each opening in a row of its own"
         return f"looks like a second {column}: keep the right one of both"
-    return _judge_letters(fold_letters(name), kind)
+    return _judge_name(name, kind)
 
 
-def _judge_letters(letters: str, kind: Kind) -> str | None:
-    if kind in _CLOSED and is_closing_flag(letters):
+def _judge_name(name: str, kind: Kind) -> str | None:
+    letters = fold_letters(name)
+    if kind in _CLOSED and is_closing_flag(name):
         return (
             f"says whether a store is open, and is not read: {_CLOSED[kind]}, write a day around the clock as 00:00 to"
             " 24:00"
         )
-    if kind in _CLOSED and is_break(letters):
+    if kind in _CLOSED and is_break(name):
         return (
             "looks like a break, and is not read: write the openings before and after it in rows of their own"
         )
