@@ -106,7 +106,7 @@ class LocalHoursWriter:
         """Apply what is staged of the whole delivery. Everything slow comes before the writer lock, which live polls need."""
         ids = list(read_delivery(self._conn, self._ledger.import_id))
         # Before rows are taken away: rejected rows count as evidence.
-        numbers = read_numbers(self._conn, ids)
+        numbers = read_numbers(self._conn, ids) if self._kind == "hours" else {}
         counts = self._reject_incomplete(ids)
         remarks = Remarks(self._conn, self._kind)
         first_days: Mapping[UUID, int] = {}
@@ -239,10 +239,12 @@ class LocalHoursWriter:
 
     def _check_numbers(self) -> None:
         """Raise `BadInputFile` if the days of the file, or those of the whole delivery, contradict each other."""
-        for used in read_numbers(self._conn, [self._ledger.import_id]).values():
-            refuse_mixed(used)
-        if self._completes_delivery and self._kind == "hours":
-            names = read_delivery(self._conn, self._ledger.import_id)
-            refuse_unclear(
-                [(names[file], used) for file, used in read_numbers(self._conn, list(names)).items()]
-            )
+        if self._kind != "hours":
+            return
+        own = self._ledger.import_id
+        names = read_delivery(self._conn, own) if self._completes_delivery else {own: ""}
+        numbers = read_numbers(self._conn, list(names))
+        if own in numbers:
+            refuse_mixed(numbers[own])
+        if self._completes_delivery:
+            refuse_unclear([(names[file], used) for file, used in numbers.items()])
