@@ -412,11 +412,12 @@ where import_id = any(%(ids)s) and reason is null and written_zone is not null
 order by import_id, written_zone
 
 -- name: fixed_zones
--- Stores whose zone, by the last row of their file, never changes its clocks.
+-- Stores whose zone, by the last row of their file, never changes its clocks. Most files have no such zone, and need no sort.
 select import_id, store_id, timezone
 from (
     select distinct on (import_id, store_id) import_id, store_id, timezone, line
     from import_staged where import_id = any(%(ids)s) and reason is null
+        and exists (select from import_staged where import_id = any(%(ids)s) and reason is null and timezone = any(%(fixed)s))
     order by import_id, store_id, position desc
 ) last_row
 where timezone = any(%(fixed)s)

@@ -162,3 +162,18 @@ def test_staged_rows_have_no_index_of_their_order(database_url: str) -> None:
             "select indexname from pg_indexes where tablename = 'import_staged'"
         ).fetchall()
     assert indexes == [("import_staged_rejected",)]
+
+
+def test_zones_with_daylight_saving_time_are_not_sorted(database_url: str) -> None:
+    sql, import_id = queries("ingest"), UUID("00000000-0000-7000-8000-000000000000")
+    with psycopg.connect(database_url, autocommit=True) as conn, conn.transaction(force_rollback=True):
+        zones = ["Europe/Berlin"] * 500
+        stage_rows(
+            conn,
+            import_id,
+            {"store_id": [f"{n}" for n in range(500)], "line": list(range(500)), "timezone": zones},
+        )
+        values = {"ids": [import_id], "fixed": ["Etc/GMT+5"]}
+        plan = [line for (line,) in conn.execute(b"explain (analyze) " + sql["fixed_zones"], values)]
+    read = [line for line in plan if "rows=500.00" in line]
+    assert not read, plan
