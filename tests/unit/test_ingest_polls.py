@@ -12,6 +12,7 @@ from services.ingest.parse.chunks import MAX_LINE_BYTES
 from services.ingest.parse.header import Layout, read_header
 from services.ingest.parse.polls import PollParser, ValidPolls, validate_polls
 from services.ingest.parse.reasons import RAW_BYTES
+from services.ingest.parse.row_columns import locate_rows, number_fields
 from services.ingest.parse.rows import split_by_line, split_plain, split_rows
 from shared.row_reasons import ROW_REASONS
 from tests.fixtures.columns import list_values
@@ -134,12 +135,12 @@ def test_rows_are_numbered_and_cut_as_if_read_one_by_one(rows: list[str], newlin
     for found in (split_plain(chunk_of(data), LAYOUT), split_by_line(chunk_of(data), LAYOUT)):
         if found is None:
             continue
-        texts, places = found.number_fields()
+        texts, places = number_fields(found)
         columns = [found.decode_column(column) for column in (1, 2)]
         assert [texts[place] for place in places.tolist()] == list(zip(*columns, strict=True))
         assert len(set(texts)) == len(texts)
         lines = [found.read_line(row) for row in range(len(found.lines))]
-        assert list_values(found.locate_rows()["raw"]) == lines
+        assert list_values(locate_rows(found)["raw"]) == lines
 
 
 @given(rows=st.lists(_ROW, min_size=1, max_size=20))

@@ -24,6 +24,7 @@ from services.ingest.parse.joined_files import REPEATED_HEADER, find_headers, ma
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import HeldRow, ParsedLocalHours
 from services.ingest.parse.reasons import Reject
+from services.ingest.parse.row_columns import locate_rows, number_fields
 from services.ingest.parse.rows import Ints, Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
@@ -62,7 +63,7 @@ def parse_local_hours(
         faults |= {row: "summary_row" for row, store_id in enumerate(ids) if _SUMMARY.fullmatch(store_id)}
     if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
-    texts, places = rows.number_fields()
+    texts, places = number_fields(rows)
     found = [parse_fields(*fields) for fields in texts]
     if effective_from and layout.kind == "hours":
         found = [_apply_from(effective_from, fields) for fields in found]
@@ -85,7 +86,7 @@ def _unite_columns(
     names = dict.fromkeys(name for fields in valid for name in fields)
     columns: dict[str, Ints | RaggedColumn | RepeatedValues] = {
         "store_id": _join_texts(ids),
-        **rows.locate_rows(),
+        **locate_rows(rows),
         **{name: RepeatedValues([fields.get(name) for fields in valid], places) for name in names},
     }
     if not faults:

@@ -3,7 +3,7 @@
 Both ways find the same fields. A line that is not a row of the table becomes a reject.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,8 +18,8 @@ from services.ingest.parse.fields import count_record_lines, find_encoding, spli
 from services.ingest.parse.header import Layout
 from services.ingest.parse.invisible_characters import has_invisible
 from services.ingest.parse.line_ends import refuse_unclear_end
+from services.ingest.parse.plain_columns import read_column
 from services.ingest.parse.reasons import RAW_BYTES, Reject
-from shared.columns import RaggedColumn
 
 Ints = NDArray[np.int64]
 _NEWLINE, _RETURN, _FIRST_PRINTABLE = 10, 13, 32
@@ -51,7 +51,7 @@ class Rows:
     def ids(self) -> pl.Series:
         """The store ids of all rows, as they are written."""
         if self.is_plain:
-            ids = _read_column(self.chunk.data, self.layout.columns[0], self.layout.separator)
+            ids = read_column(self.chunk.data, self.layout.columns[0], self.layout.separator)
             if len(ids) == len(self.lines):
                 return ids
         return pl.Series(self.decode_column(0), dtype=pl.String)
@@ -89,50 +89,6 @@ class Rows:
     def read_line(self, row: int) -> bytes:
         """Return the text of a row's line, as far as a reject keeps it."""
         return self._cut_raw(int(self.places[row]))
-
-    def number_fields(self) -> tuple[list[tuple[str, ...]], Ints]:
-        """Return the distinct texts of all columns but that of the ids, and the place of each row's among them."""
-        columns = range(1, len(self.layout.columns))
-        frame = self._read_columns(columns) if self.is_plain else None
-        if frame is None or len(frame) != len(self.lines):
-            frame = pl.DataFrame(
-                {str(column): self.decode_column(column) for column in columns},
-                dict.fromkeys(map(str, columns), pl.String),
-            )
-        distinct = frame.unique(maintain_order=True)
-        places = frame.join(
-            distinct.with_row_index("place"), on=frame.columns, how="left", maintain_order="left"
-        )["place"]
-        return distinct.rows(), places.to_numpy().astype(np.int64)
-
-    def _read_columns(self, columns: Sequence[int]) -> pl.DataFrame:
-        """Return columns of the layout."""
-        given = [self.layout.columns[column] for column in columns]
-        frame = _read_columns(self.chunk.data, sorted(given), self.layout.separator)
-        return frame[:, [sorted(given).index(column) for column in given]]
-
-    def locate_rows(self) -> dict[str, Ints | RaggedColumn]:
-        """Return the line of each row, the byte of the source it starts at, and the start of its text: three columns."""
-        return {
-            "line": self.lines,
-            "byte_offset": self.places + self.chunk.first_byte,
-            "raw": self._cut_lines(),
-        }
-
-    def _cut_lines(self) -> RaggedColumn:
-        """Return the text of each row's line, as far as a reject keeps it."""
-        data, starts = self.chunk.data, self.places
-        buffer = np.frombuffer(data, np.uint8)
-        newlines = np.flatnonzero(buffer == _NEWLINE)
-        ends = newlines[np.searchsorted(newlines, starts)]
-        if self.is_plain and (ends - starts).max() <= RAW_BYTES:
-            # Every line is a row, and CR comes only before LF.
-            return RaggedColumn(
-                buffer[(buffer != _NEWLINE) & (buffer != _RETURN)],
-                ends - starts - (buffer[ends - 1] == _RETURN),
-            )
-        places = zip(starts.tolist(), np.minimum(ends, starts + RAW_BYTES).tolist(), strict=True)
-        return RaggedColumn.join([data[start:end].removesuffix(b"\r") for start, end in places])
 
     def _cut_raw(self, place: int) -> bytes:
         data = self.chunk.data
@@ -250,24 +206,7 @@ def _are_unnamed(data: bytes, layout: Layout, starts: Ints, ends: Ints) -> bool:
     """Return whether all columns without a name hold only what `may_be_unnamed` allows. May return False for spaces."""
     filled = {layout.unnamed[place] for place in np.flatnonzero((starts < ends).any(axis=1)).tolist()}
     return filled <= {0} and all(
-        _read_column(data, column, layout.separator).str.contains("^[0-9]*$").all() for column in filled
-    )
-
-
-def _read_column(data: bytes, column: int, separator: str) -> pl.Series:
-    return _read_columns(data, [column], separator).to_series()
-
-
-def _read_columns(data: bytes, columns: Sequence[int], separator: str) -> pl.DataFrame:
-    """Return columns in the order of the file."""
-    return pl.read_csv(
-        data,
-        has_header=False,
-        separator=separator,
-        columns=columns,
-        infer_schema=False,
-        quote_char=None,
-        empty_string_is_null=False,
+        read_column(data, column, layout.separator).str.contains("^[0-9]*$").all() for column in filled
     )
 
 

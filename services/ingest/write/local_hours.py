@@ -137,7 +137,6 @@ class LocalHoursWriter:
         remarks.add_contradictions(ids)
         if self._kind in _TABLES:
             remarks.add_unknown_stores(ids)
-        # Measured: to fetch all rows takes the command half as long as one by one.
         keys: dict[str, int] = dict(self._conn.execute(_SQL["staged_stores"], {"ids": ids}).fetchall())
         store_ids, self._ledger.named_keys = list(keys), list(keys.values())
         for note in describe_comment_ids(store_ids):
