@@ -78,13 +78,14 @@ def _find(
     for name in names:
         for row in conn.execute(_SQL[name], values):
             yield DataFinding(*row)
-    zones = conn.execute(_SQL["zones"], values).fetchall()
-    unknown = [row for row in zones if row[0] is not None and row[0] not in _ZONES]
+    zones: set[str | None] = {zone for (zone,) in conn.execute(_SQL["zones"], values)}
+    unknown = [zone for zone in zones if zone is not None and zone not in _ZONES]
     if unknown:
-        examples = [f"{store_id} ({zone})" for zone, _, stores in unknown for store_id in stores]
-        yield DataFinding("unknown_timezone", sum(count for _, count, _ in unknown), examples[:_EXAMPLES])
+        found = conn.execute(_SQL["stores_of_zones"], {**values, "zones": unknown}).fetchall()
+        examples = [f"{store_id} ({zone})" for zone, _, stores in found for store_id in stores]
+        yield DataFinding("unknown_timezone", sum(count for _, count, _ in found), examples[:_EXAMPLES])
+    known = sorted({zone or DEFAULT_TIMEZONE for zone in zones} & _ZONES)
     is_of_many = store_keys is None or len(store_keys) > _MANY
-    known = sorted({zone or DEFAULT_TIMEZONE for zone, *_ in zones} & _ZONES)
     for row in conn.execute(
         _SQL["clock_changes"], {**values, **_list_changes(conn, known, values, is_of_many=is_of_many)}
     ):

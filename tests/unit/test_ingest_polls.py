@@ -12,8 +12,10 @@ from services.ingest.parse.chunks import MAX_LINE_BYTES
 from services.ingest.parse.header import Layout, read_header
 from services.ingest.parse.polls import PollParser, ValidPolls, validate_polls
 from services.ingest.parse.reasons import RAW_BYTES
+from services.ingest.parse.row_columns import locate_rows, number_fields
 from services.ingest.parse.rows import split_by_line, split_plain, split_rows
 from shared.row_reasons import ROW_REASONS
+from tests.fixtures.columns import list_values
 from tests.unit.test_ingest_instants import POLL
 
 LAYOUT = Layout("polls", 3, (0, 1, 2))
@@ -125,6 +127,20 @@ def test_splitting_vectorised_equals_splitting_by_line(rows: list[str], newline:
     if plain is not None:
         assert by_line.rejects == plain.rejects == []
         _assert_equal(validate_polls(plain, NOW), validate_polls(by_line, NOW))
+
+
+@given(rows=st.lists(_ROW, min_size=1, max_size=30), newline=st.sampled_from(["\n", "\r\n"]))
+def test_rows_are_numbered_and_cut_as_if_read_one_by_one(rows: list[str], newline: str) -> None:
+    data = newline.join([*rows, ""]).encode()
+    for found in (split_plain(chunk_of(data), LAYOUT), split_by_line(chunk_of(data), LAYOUT)):
+        if found is None:
+            continue
+        texts, places = number_fields(found)
+        columns = [found.decode_column(column) for column in (1, 2)]
+        assert [texts[place] for place in places.tolist()] == list(zip(*columns, strict=True))
+        assert len(set(texts)) == len(texts)
+        lines = [found.read_line(row) for row in range(len(found.lines))]
+        assert list_values(locate_rows(found)["raw"]) == lines
 
 
 @given(rows=st.lists(_ROW, min_size=1, max_size=20))

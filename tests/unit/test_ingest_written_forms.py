@@ -23,6 +23,7 @@ from services.ingest.parse.zones import FIXED_ZONES
 from shared.clock import from_us, to_us
 from shared.errors import BadInputFile
 from shared.row_reasons import ROW_REASONS
+from tests.fixtures.columns import list_values
 
 NOW_US = to_us(datetime(2026, 1, 1, tzinfo=UTC))
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
@@ -43,7 +44,8 @@ def _read_local(header: str, row: str) -> Any:
     parsed = parse_local_hours(_chunk(row), read_header(header.encode()))
     if parsed.held:
         return parsed.held[0]
-    return SimpleNamespace(**{name: value for name, (value,) in parsed.valid.items()}, reason=None)
+    columns = {name: list_values(values) for name, values in parsed.valid.items()}
+    return SimpleNamespace(**{name: value for name, (value,) in columns.items()}, reason=None)
 
 
 @pytest.mark.parametrize("form", written_forms.STATUSES, ids=str)

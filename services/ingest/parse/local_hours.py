@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from itertools import compress
-from typing import Any
 
+import numpy as np
 import polars as pl
 
 from services.ingest.parse.adjustments import (
@@ -25,11 +24,13 @@ from services.ingest.parse.joined_files import REPEATED_HEADER, find_headers, ma
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.parsed import HeldRow, ParsedLocalHours
 from services.ingest.parse.reasons import Reject
-from services.ingest.parse.rows import Rows, split_rows
+from services.ingest.parse.row_columns import locate_rows, number_fields
+from services.ingest.parse.rows import Ints, Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.summary_rows import SUMMARY_ROW, find_summaries, mark_summaries
 from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
 from services.ingest.parse.zones import find_zone
+from shared.columns import RaggedColumn, RepeatedValues, ValueColumn
 from shared.store_ids import guess_store_id
 
 _REMEMBERED = 4096
@@ -54,38 +55,54 @@ def parse_local_hours(
     faults: dict[int, str] = {}
     ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
     if layout.kind != "closures":
-        faults |= {row: "every_store" for row, store_id in enumerate(ids) if store_id == EVERY_STORE}
+        faults |= dict.fromkeys((ids == EVERY_STORE).arg_true().to_list(), "every_store")
     if layout.kind in _TAKE_ANY_WORDS and not allow_odd_ids:
         faults |= dict.fromkeys(find_summaries(ids), SUMMARY_ROW)
     if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
-    columns = [rows.decode_column(column) for column in range(1, len(layout.columns))]
-    parsed = list(map(parse_fields, *columns))
-    faults = {row: found for row, found in enumerate(parsed) if isinstance(found, str)} | faults
-    valid = _unite_columns(rows, ids, parsed, faults)
+    texts, places = number_fields(rows)
+    found = [parse_fields(*fields) for fields in texts]
+    if effective_from and layout.kind == "hours":
+        found = [_apply_from(effective_from, fields) for fields in found]
+    is_fault = np.array([isinstance(one, str) for one in found], np.bool_)
+    faults = {row: str(found[places[row]]) for row in np.flatnonzero(is_fault[places]).tolist()} | faults
+    valid = _unite_columns(rows, ids, found, places, faults)
     mark_headers(rows, faults)
     mark_summaries(rows, faults, allow_odd_ids=allow_odd_ids)
-    if effective_from and "date" in valid and layout.kind == "hours":
-        valid["date"] = [start or effective_from for start in valid["date"]]
     return ParsedLocalHours(
         chunk, valid, list(_hold_back(rows, layout, faults)), rows.collect_rejects(faults), encoding.name
     )
 
 
 def _unite_columns(
-    rows: Rows, ids: pl.Series, parsed: Sequence[Any], faults: Mapping[int, str]
-) -> dict[str, Sequence[Any]]:
-    """Return the rows without a fault, by column."""
-    columns = {"store_id": ids.to_list(), **rows.locate_rows()}
-    if faults:
-        is_valid = [row not in faults for row in range(len(parsed))]
-        columns = {name: list(compress(values, is_valid)) for name, values in columns.items()}
-        parsed = list(compress(parsed, is_valid))
-    # Equal fields are mostly one object.
-    names = dict.fromkeys(
-        name for fields in {id(fields): fields for fields in parsed}.values() for name in fields
-    )
-    return columns | {name: [fields.get(name) for fields in parsed] for name in names}
+    rows: Rows, ids: pl.Series, found: Sequence[Fields | str], places: Ints, faults: Mapping[int, str]
+) -> dict[str, ValueColumn]:
+    """Return the rows without a fault, by column. `found` are the distinct fields of all rows, and `places` those of each."""
+    kept = np.ones(len(places), np.bool_)
+    kept[list(faults)] = False
+    valid = [{} if isinstance(one, str) else one for one in found]
+    names = dict.fromkeys(name for fields in valid for name in fields)
+    columns: dict[str, Ints | RaggedColumn | RepeatedValues] = {
+        "store_id": _join_texts(ids),
+        **locate_rows(rows),
+        **{name: RepeatedValues([fields.get(name) for fields in valid], places) for name in names},
+    }
+    if not faults:
+        return dict(columns)
+    return {
+        name: values[kept] if isinstance(values, np.ndarray) else values.filter(kept)
+        for name, values in columns.items()
+    }
+
+
+def _join_texts(texts: pl.Series) -> RaggedColumn:
+    sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
+    return RaggedColumn(np.frombuffer(texts.str.join("").item().encode(), np.uint8), sizes)
+
+
+def _apply_from(effective_from: date, fields: Fields | str) -> Fields | str:
+    """Return the fields of hours with the date from which they apply, unless they have one."""
+    return fields if isinstance(fields, str) else {**fields, "date": fields["date"] or effective_from}
 
 
 # A file repeats few distinct values.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,11 @@ from services.ingest.parse.encodings import Encoding
 from services.ingest.parse.last_polls import DedupedPolls
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.store_numbers import StoreNumbers
+from shared.columns import ValueColumn
 
 # Values of rows by the name of their column in `import_staged`. `date`: of special hours, or from which hours apply.
 # `begins`, `ends`: of a lifetime or a closure. `details`: of a closure or a directory, as JSON.
-Columns = Mapping[str, Sequence[Any]]
+Columns = Mapping[str, ValueColumn]
 
 
 class HeldRow(NamedTuple):

@@ -6,7 +6,6 @@ Both ways find the same fields. A line that is not a row of the table becomes a 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +18,7 @@ from services.ingest.parse.fields import count_record_lines, find_encoding, spli
 from services.ingest.parse.header import Layout
 from services.ingest.parse.invisible_characters import has_invisible
 from services.ingest.parse.line_ends import refuse_unclear_end
+from services.ingest.parse.plain_columns import read_column
 from services.ingest.parse.reasons import RAW_BYTES, Reject
 
 Ints = NDArray[np.int64]
@@ -51,7 +51,7 @@ class Rows:
     def ids(self) -> pl.Series:
         """The store ids of all rows, as they are written."""
         if self.is_plain:
-            ids = _read_column(self.chunk.data, self.layout.columns[0], self.layout.separator)
+            ids = read_column(self.chunk.data, self.layout.columns[0], self.layout.separator)
             if len(ids) == len(self.lines):
                 return ids
         return pl.Series(self.decode_column(0), dtype=pl.String)
@@ -89,18 +89,6 @@ class Rows:
     def read_line(self, row: int) -> bytes:
         """Return the text of a row's line, as far as a reject keeps it."""
         return self._cut_raw(int(self.places[row]))
-
-    def locate_rows(self) -> dict[str, list[Any]]:
-        """Return the line of each row, the byte of the source it starts at, and the start of its text: three columns."""
-        data, starts = self.chunk.data, self.places
-        newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
-        ends = np.minimum(newlines[np.searchsorted(newlines, starts)], starts + RAW_BYTES)
-        places = zip(starts.tolist(), ends.tolist(), strict=True)
-        return {
-            "line": self.lines.tolist(),
-            "byte_offset": (starts + self.chunk.first_byte).tolist(),
-            "raw": [data[start:end].removesuffix(b"\r") for start, end in places],
-        }
 
     def _cut_raw(self, place: int) -> bytes:
         data = self.chunk.data
@@ -218,20 +206,8 @@ def _are_unnamed(data: bytes, layout: Layout, starts: Ints, ends: Ints) -> bool:
     """Return whether all columns without a name hold only what `may_be_unnamed` allows. May return False for spaces."""
     filled = {layout.unnamed[place] for place in np.flatnonzero((starts < ends).any(axis=1)).tolist()}
     return filled <= {0} and all(
-        _read_column(data, column, layout.separator).str.contains("^[0-9]*$").all() for column in filled
+        read_column(data, column, layout.separator).str.contains("^[0-9]*$").all() for column in filled
     )
-
-
-def _read_column(data: bytes, column: int, separator: str) -> pl.Series:
-    return pl.read_csv(
-        data,
-        has_header=False,
-        separator=separator,
-        columns=[column],
-        infer_schema=False,
-        quote_char=None,
-        empty_string_is_null=False,
-    ).to_series()
 
 
 def _is_plain_text(data: bytes, buffer: NDArray[np.uint8], expected: int) -> bool:

@@ -106,7 +106,7 @@ class LocalHoursWriter:
         """Apply what is staged of the whole delivery. Everything slow comes before the writer lock, which live polls need."""
         ids = list(read_delivery(self._conn, self._ledger.import_id))
         # Before rows are taken away: rejected rows count as evidence.
-        numbers = read_numbers(self._conn, ids)
+        numbers = read_numbers(self._conn, ids) if self._kind == "hours" else {}
         counts = self._reject_incomplete(ids)
         remarks = Remarks(self._conn, self._kind)
         first_days: Mapping[UUID, int] = {}
@@ -137,7 +137,7 @@ class LocalHoursWriter:
         remarks.add_contradictions(ids)
         if self._kind in _TABLES:
             remarks.add_unknown_stores(ids)
-        keys: dict[str, int] = dict(self._conn.execute(_SQL["staged_stores"], {"ids": ids}))
+        keys: dict[str, int] = dict(self._conn.execute(_SQL["staged_stores"], {"ids": ids}).fetchall())
         store_ids, self._ledger.named_keys = list(keys), list(keys.values())
         for note in describe_comment_ids(store_ids):
             remarks.add_note(self._ledger.import_id, note)
@@ -151,7 +151,7 @@ class LocalHoursWriter:
         """Commit the stores that are new, before their rows, and some at a time so that live polls wait only briefly."""
         ids = list(read_delivery(self._conn, self._ledger.import_id))
         held = list_held_ids(self._conn, ids)
-        rows = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held})
+        rows = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held}).fetchall()
         new = [store_id for (store_id,) in rows]
         insert = _SQL["insert_stores" if self._ledger.is_kept else "add_unkept_stores"]
         # If nothing is new, nothing is committed: each COMMIT may get lost, and then all is done again.
@@ -239,10 +239,12 @@ class LocalHoursWriter:
 
     def _check_numbers(self) -> None:
         """Raise `BadInputFile` if the days of the file, or those of the whole delivery, contradict each other."""
-        for used in read_numbers(self._conn, [self._ledger.import_id]).values():
-            refuse_mixed(used)
-        if self._completes_delivery and self._kind == "hours":
-            names = read_delivery(self._conn, self._ledger.import_id)
-            refuse_unclear(
-                [(names[file], used) for file, used in read_numbers(self._conn, list(names)).items()]
-            )
+        if self._kind != "hours":
+            return
+        own = self._ledger.import_id
+        names = read_delivery(self._conn, own) if self._completes_delivery else {own: ""}
+        numbers = read_numbers(self._conn, list(names))
+        if own in numbers:
+            refuse_mixed(numbers[own])
+        if self._completes_delivery:
+            refuse_unclear([(names[file], used) for file, used in numbers.items()])

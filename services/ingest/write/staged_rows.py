@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import numpy as np
 import psycopg
 
 from services.ingest.parse.days import NumbersUsed
 from services.ingest.parse.parsed import Columns, HeldRow
+from shared.columns import RepeatedValues
 from shared.db.queries import queries
 from shared.db.ragged_rows import copy_ragged
 
@@ -36,7 +38,7 @@ def stage_rows(
     conn: psycopg.Connection, import_id: UUID, columns: Columns, held: Sequence[HeldRow] = ()
 ) -> None:
     """Let rows of an import wait, in the order given. Nothing of the stores of `held` rows takes effect."""
-    ids = [import_id.bytes] * len(columns["line"])
+    ids = RepeatedValues([import_id.bytes], np.zeros(len(columns["line"]), np.int64))
     copy_ragged(conn, "import_staged", _TYPES, {"import_id": ids, **columns})
     if held:
         stage_rows(conn, import_id, dict(zip(HeldRow._fields, zip(*held, strict=True), strict=True)))

@@ -30,7 +30,7 @@ def add_stores(
     writer lock. Stores that will not be `kept` get keys below 0, which uses up no number.
     """
     values = {"ids": text_array(ids), "first_at": instant_array(first_us, _NEVER_US), "seq": seq}
-    rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], values)
+    rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], values).fetchall()
     return {store_id: (key, first_us) for store_id, key, first_us in rows}
 
 

@@ -53,7 +53,10 @@ class WeeklyHours:
         ((total,),) = self._conn.execute(_SQL["count_wanted_hours"])
         added: Counter[int | None] = Counter()
         for step in self._steps():
-            for file, count in self._conn.execute(_SQL["apply_hours"], {**step, "seq": seq}):
+            ((has_hours,),) = self._conn.execute(_SQL["has_hours_between"], step)
+            # Nothing can be compared with nothing, and then a row costs a third less.
+            query = _SQL["apply_hours" if has_hours else "add_hours"]
+            for file, count in self._conn.execute(query, {**step, "seq": seq}):
                 added[file] += count
             is_last = step["upto"] == _HIGHEST_KEY
             self._on_step(total if is_last else min(step["done"], total), total)

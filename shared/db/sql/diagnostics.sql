@@ -75,10 +75,14 @@ select 'damaged_hours', count(*), (array_agg(store_id order by store_id))[:%(exa
 from found join store using (store_key) having count(*) > 0
 
 -- name: zones
--- The zones in use, with their stores.
+-- The zones in use.
+select distinct timezone from store where %(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)
+
+-- name: stores_of_zones
+-- How many stores are in each of the zones, and the first ones.
 select timezone, count(*), (array_agg(store_id order by store_id))[:%(examples)s] from store
-where %(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)
-group by timezone
+where timezone = any(%(zones)s) and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+group by timezone order by timezone
 
 -- name: clock_changes
 -- Stores whose hours begin or end in a stretch of local time that their zone skips or repeats: weekly hours in the coming

@@ -413,11 +413,12 @@ where import_id = any(%(ids)s) and reason is null and written_zone is not null
 order by import_id, written_zone
 
 -- name: fixed_zones
--- Stores whose zone, by the last row of their file, never changes its clocks.
+-- Stores whose zone, by the last row of their file, never changes its clocks. Most files have no such zone, and need no sort.
 select import_id, store_id, timezone
 from (
     select distinct on (import_id, store_id) import_id, store_id, timezone, line
     from import_staged where import_id = any(%(ids)s) and reason is null
+        and exists (select from import_staged where import_id = any(%(ids)s) and reason is null and timezone = any(%(fixed)s))
     order by import_id, store_id, position desc
 ) last_row
 where timezone = any(%(fixed)s)
@@ -573,6 +574,19 @@ select count(*) from wanted_hours
 -- The last store of a step of about `rows` rows. No row if fewer are left.
 select store_key from wanted_hours where store_key > %(after)s order by store_key offset %(rows)s limit 1
 
+-- name: has_hours_between
+-- Whether the stores after one key up to another have any hours. The stores of one load have adjacent keys.
+select exists (select from business_hours where store_key > %(after)s and store_key <= %(upto)s)
+
+-- name: add_hours
+-- One step of stores without hours. Counts the rows of each file. `wanted_hours` has them in the order of the index.
+with added as (
+    insert into business_hours (store_key, day_of_week, opens, closes, since_seq)
+    select store_key, day_of_week, opens, closes, %(seq)s
+    from wanted_hours where store_key > %(after)s and store_key <= %(upto)s
+)
+select file, count(*) from wanted_hours where store_key > %(after)s and store_key <= %(upto)s group by file
+
 -- name: apply_hours
 -- One step: the hours of the stores after one key up to another. Counts the rows of each file that are added, and without
 -- a file those that are gone. Stores whose hours are the same are left alone. Only of others, rows are compared one by one,
@@ -632,10 +646,10 @@ create temporary table if not exists wanted_zones (
 ) on commit delete rows
 
 -- name: prepare_zones
--- The first and the last zone of each store, which needs no lock.
+-- The first and the last zone of each store, which needs no lock. Both from one array: another order would sort again.
 insert into wanted_zones
 select store_key, (array_agg(import_id order by position))[1], (array_agg(staged.timezone order by position))[1],
-    (array_agg(staged.timezone order by position desc))[1]
+    (array_agg(staged.timezone order by position))[count(*)]
 from import_staged staged join store using (store_id)
 where import_id = any(%(ids)s) and reason is null
 group by store_key

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
+from shared.db.queries import queries
 from shared.diagnostics.find import find_all, find_in_stores, warn_of_store
 from shared.diagnostics.registry import DIAGNOSTICS, diagnostics_reference
 from tests.fixtures.fleet import Store, load_fleet
@@ -149,6 +150,26 @@ def test_each_finds_its_cases_and_nothing_else(conn: psycopg.Connection) -> None
                     assert found[name].count == 1
                     assert found[name].examples[0].startswith("store-3"), (name, number)
                     assert DIAGNOSTICS[name].text in found[name].sentence
+
+
+def test_unknown_zones_name_their_first_stores_by_zone(conn: psycopg.Connection) -> None:
+    with conn:
+        for zone in ("Mars/Olympus", "", "Luna/Base"):
+            conn.execute(
+                "insert into store (store_id, timezone) select %s || ' ' || n, %s from generate_series(1, 3) n",
+                [zone.lower() or "none", zone],
+            )
+        (found,) = find_all(conn)
+    assert (found.name, found.count) == ("unknown_timezone", 9)
+    luna = [f"luna/base {n} (Luna/Base)" for n in (1, 2)]
+    assert found.examples == [*(f"none {n} ()" for n in (1, 2, 3)), *luna]
+
+
+def test_zones_in_use_are_found_without_sorting_stores(conn: psycopg.Connection) -> None:
+    with conn:
+        plan = conn.execute(b"explain " + queries("diagnostics")["zones"], {"store_keys": None}).fetchall()
+    assert "store_id" not in str(plan)
+    assert "Sort" not in str(plan)
 
 
 def test_to_name_all_stores_or_most_makes_no_difference(conn: psycopg.Connection) -> None:
