@@ -42,9 +42,11 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
             yardstick = stack.enter_context(Duck(stand.folder / "yardstick.duckdb", stand.database_url))
             _compare_with_duckdb(yardstick, client)
         one = _run_rounds(client, yardstick, rounds)
-        outages = _compare_outages(client, rounds)
+        hour_of_polls = _HourOfPolls(stand, yardstick)
+        outages = {"": _compare_outages(client, rounds)}
         adjusted = compare_adjusted(stand, lambda: _run_rounds(client, None, rounds)["classic"], rounds)
-        hourly = _run_rounds(client, yardstick, rounds, before=_HourOfPolls(stand, yardstick))
+        outages[", an hour of polls later"] = _compare_outages(client, rounds, before=hour_of_polls)
+        hourly = _run_rounds(client, yardstick, rounds, before=hour_of_polls)
         workers.append(services.worker())
         two = _run_rounds(client, yardstick, rounds)
         peaks = [max(peak_mb(worker.pid) for worker in workers)]
@@ -55,11 +57,20 @@ def run_report(stand: Stand, rounds: int, *, duck: bool = True) -> Sequence[Figu
         two_of_one_thread = _run_rounds(client, None, rounds)
         _stop_workers(workers)
         services.worker(UPTILL_CACHE_MB="0")
+        outages[", nothing remembered"] = _compare_outages(client, rounds)
         forgetful = _run_rounds(client, yardstick, rounds)
         scales = Target(">=", 1.3) if stand.fleet.stores > _ONE_BATCH else None
         return [
             *_beside_duckdb(stand, one, "one worker", is_asked=True),
-            Figure("last week with outages / without, one worker", "x", outages, target=Target("<=", 1.5)),
+            *(
+                Figure(
+                    f"last week with outages / without, one worker{how}",
+                    "x",
+                    ratios,
+                    target=Target("<=", 1.5),
+                )
+                for how, ratios in outages.items()
+            ),
             *adjusted,
             *_beside_duckdb(stand, hourly, "an hour of polls later"),
             *_beside_duckdb(stand, forgetful, "nothing remembered"),
@@ -156,12 +167,15 @@ def _run_rounds(
     return {name: values[_WARM_UP:] for name, values in seconds.items()}
 
 
-def _compare_outages(client: UptillClient, rounds: int) -> list[float]:
-    """Return how many times as long the last week takes with a file of outages."""
+def _compare_outages(
+    client: UptillClient, rounds: int, before: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Return how many times as long the last week takes with a file of outages. `before` as in `_run_rounds`."""
     ratios = []
     for _ in range(_WARM_UP + rounds):
         seconds = []
         for files in (("report",), ("report", "outages")):
+            before()
             began = time.perf_counter()
             _make_report(client, windows=["last_week"], files=files)
             seconds.append(time.perf_counter() - began)

@@ -21,17 +21,28 @@ def render_lines(columns: Sequence[Pieces], lines: int) -> bytes:
     """Return the lines of columns, separated by commas."""
     separators = [b","] * (len(columns) - 1) + [b"\n"]
     pieces = [piece for column, after in zip(columns, separators, strict=True) for piece in (*column, after)]
-    return side_by_side(pieces, lines).tobytes().translate(None, b"\0")
+    return bytes(_write_records(pieces, lines).translate(None, b"\0"))
 
 
 def side_by_side(pieces: Pieces, lines: int) -> Text:
     """Return the texts of several columns as one column."""
+    records = _write_records(pieces, lines)
+    return np.frombuffer(records, f"S{len(records) // lines}")
+
+
+def _write_records(pieces: Pieces, lines: int) -> bytearray:
+    """Write the lines one after another, each as long as all pieces together."""
     kinds = [f"S{len(piece)}" if isinstance(piece, bytes) else piece.dtype for piece in pieces]
     # The fields of a record lie side by side, and numpy copies each field at once.
-    records = np.empty(lines, dtype=np.dtype([(f"f{n}", kind) for n, kind in enumerate(kinds)]))
+    fields = np.dtype([(f"f{n}", kind) for n, kind in enumerate(kinds)])
+    # What is the same in every line is copied with the whole line, which takes less than field by field.
+    line = b"".join(piece if isinstance(piece, bytes) else bytes(piece.itemsize) for piece in pieces)
+    written = bytearray(line) * lines
+    records = np.frombuffer(written, fields)
     for number, piece in enumerate(pieces):
-        records[f"f{number}"] = piece
-    return records.view(f"S{records.dtype.itemsize}")
+        if not isinstance(piece, bytes):
+            records[f"f{number}"] = piece
+    return written
 
 
 def texts(values: Iterable[str]) -> Text:
