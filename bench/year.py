@@ -215,10 +215,14 @@ def _compare_with_oracle(client: UptillClient, stand: Stand) -> None:
 
 def _read_polls(file: Path, store_ids: Sequence[str]) -> Mapping[str, Sequence[Poll]]:
     """Return the polls of stores in the order of the file: with several threads, DuckDB may return them in another."""
-    found = duckdb.connect(config={"threads": 1}).execute(
-        "select store_id, status, timestamp_utc from read_csv($1, all_varchar = true) where list_contains($2, store_id)",
-        [str(file), list(store_ids)],
-    ).fetchall()
+    found = (
+        duckdb.connect(config={"threads": 1})
+        .execute(
+            "select store_id, status, timestamp_utc from read_csv($1, all_varchar = true) where list_contains($2, store_id)",
+            [str(file), list(store_ids)],
+        )
+        .fetchall()
+    )
     polls: dict[str, list[Poll]] = {each: [] for each in store_ids}
     for store_id, status, at in found:
         polls[store_id].append(Poll(instant_us(at), status == "active"))
