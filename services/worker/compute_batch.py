@@ -165,7 +165,9 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
         give_way(lease, rendered.failed)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("upload"):
-        part, result = upload_part(context.storage, lease.batch, str(lease.attempt), rendered)
+        part, result = upload_part(
+            context.storage, lease.batch, str(lease.attempt), rendered, context.own_parts
+        )
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
         completion = complete_batch(
