@@ -19,7 +19,6 @@ NAMES = (
     "trigger.after_commit",
     "publish.partial",
     "publish.after",
-    "claim.before_commit",
     "claim.after_commit",
     "load.after",
     "compute.after",

@@ -62,6 +62,8 @@ class _BlockingConsumer(Consumer):
         self._list = f"{broker.namespace}:{queue_name}"
         self._connection = broker.client.connection_pool.make_connection()
         self._waits_since: float | None = None
+        # Whether the wait's command is followed by one that takes a message to this worker alone.
+        self._asks_home = False
         self._acknowledged = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
@@ -71,9 +73,13 @@ class _BlockingConsumer(Consumer):
             self._acknowledged.wait(self._step_s)
             self._acknowledged.clear()
             return None
-        if self._waits_since is not None and not self._has_waited(self._waits_since):
+        if self._waits_since is None:
+            home = self._pop_home()
+        elif self._has_waited(self._waits_since):
+            home = self._read_home()
+        else:
             return None
-        message: MessageProxy | None = self._pop_home() or next(self._fetching)
+        message: MessageProxy | None = home or next(self._fetching)
         if message is None:
             self._begin_to_wait()
         return message
@@ -107,13 +113,18 @@ class _BlockingConsumer(Consumer):
 
     def _pop_home(self) -> MessageProxy | None:
         """Return the next message to this worker alone. One to all workers follows each, and ends the wait in Redis."""
-        number = self._broker.home() if self._has_home else None
-        if number is None:
+        if (own_list := self._own_list()) is None:
             return None
         try:
-            data = self._broker.client.lpop(f"{self._broker.namespace}:{home_queue(number)}")
+            return self._from_own_list(self._broker.client.lpop(own_list))
         except redis.ConnectionError as error:
             raise ConnectionClosed(error) from None
+
+    def _own_list(self) -> str | None:
+        number = self._broker.home() if self._has_home else None
+        return None if number is None else f"{self._broker.namespace}:{home_queue(number)}"
+
+    def _from_own_list(self, data: object) -> MessageProxy | None:
         if not isinstance(data, bytes):
             return None
         message = MessageProxy(Message.decode(data))
@@ -121,11 +132,25 @@ class _BlockingConsumer(Consumer):
         return message
 
     def _begin_to_wait(self) -> None:
+        commands: list[tuple[str | int, ...]] = [("BLMOVE", self._list, self._list, "LEFT", "LEFT", _WAIT_S)]
+        if own_list := self._own_list():
+            # Redis runs it when the wait ends, so a message to this worker alone needs no round trip after that.
+            commands.append(("LPOP", own_list))
         try:
-            self._connection.send_command("BLMOVE", self._list, self._list, "LEFT", "LEFT", _WAIT_S)
+            self._connection.send_packed_command(self._connection.pack_commands(commands))
         except redis.RedisError as error:
             raise ConnectionClosed(error) from None
+        self._asks_home = len(commands) > 1
         self._waits_since = time.monotonic()
+
+    def _read_home(self) -> MessageProxy | None:
+        """Return the message to this worker alone that came with the end of the wait, if there was one."""
+        if not self._asks_home:
+            return None
+        try:
+            return self._from_own_list(self._connection.read_response())
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from None
 
     def _has_waited(self, since: float) -> bool:
         try:

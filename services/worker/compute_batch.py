@@ -25,7 +25,7 @@ from services.worker.slices import load_or_render
 from services.worker.stages import stage
 from services.worker.upload_part import upload_part
 from shared import failpoints
-from shared.db.connect import borrowed
+from shared.db.connect import autocommitting, borrowed
 from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.ids import new_id
 from shared.inputs.batch_input import BatchInput
@@ -75,9 +75,9 @@ def _claim_and_compute(
 ) -> bool | None:
     claim_id = new_id()
     try:
-        with borrowed(context.pool) as conn:
+        # The claim is one statement.
+        with autocommitting(context.pool) as conn:
             lease = claim(conn, claim_id)
-            failpoints.hit("claim.before_commit")
     except DatabaseUnavailable as error:
         # Perhaps the claim was made and only the answer was lost.
         _log.warning("claim_unanswered", error=str(error))
@@ -165,7 +165,9 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
         give_way(lease, rendered.failed)
     failpoints.hit("compute.after")
     with renewal.renewing(), stage("upload"):
-        part, result = upload_part(context.storage, lease.batch, str(lease.attempt), rendered)
+        part, result = upload_part(
+            context.storage, lease.batch, str(lease.attempt), rendered, context.own_parts
+        )
     failpoints.hit("upload.after")
     with stage("complete"), borrowed(context.pool) as conn:
         completion = complete_batch(

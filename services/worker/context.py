@@ -9,6 +9,7 @@ from psycopg_pool import ConnectionPool
 
 from services.worker.inputs import InputCache
 from services.worker.live.known_rows import WrittenRows
+from services.worker.own_parts import OwnParts
 from shared.contracts import Wake
 from shared.live.terms import LiveTerms
 from shared.reports.claim import LeaseTerms
@@ -30,6 +31,7 @@ class WorkerContext:
     terms: LeaseTerms
     wake: Callable[[Sequence[Wake]], None]
     inputs: InputCache
+    own_parts: OwnParts = field(default_factory=OwnParts)
     live: LiveTerms = field(default_factory=LiveTerms)
     live_keys: BoundedCache[tuple[UUID, int], Int64s] = field(
         default_factory=lambda: BoundedCache(_LIVE_KEYS_BYTES)

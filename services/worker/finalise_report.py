@@ -174,7 +174,8 @@ def _recompute_in_one_snapshot(work: Finalisation) -> None:
             with work.renewal.renewing():
                 load = partial(context.inputs.load_input, reader, snapshot=snapshot)
                 rendered = render_batch(batch, load)
-                part, result = upload_part(context.storage, batch, f"final-{lease.attempt}", rendered)
+                attempt = f"final-{lease.attempt}"
+                part, result = upload_part(context.storage, batch, attempt, rendered, context.own_parts)
             failpoints.hit("reread.after_upload")
             with borrowed(context.pool) as conn:
                 if not replace_part(

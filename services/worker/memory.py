@@ -9,6 +9,8 @@ from pathlib import Path
 # The rest is for batches in hand: 489 MB at the peak, of a limit of 1 GB.
 _CACHE_SHARE = 4
 _CACHE_WITHOUT_LIMIT_BYTES = 256 << 20
+# A part takes a tenth of the memory that its input does, or more with outages.
+_PARTS_SHARE = 8
 _CGROUPS = Path("/sys/fs/cgroup")
 # From malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -35,6 +37,12 @@ def cache_bytes(setting: str) -> int:
         return int(setting) << 20
     limit = find_memory_limit()
     return _CACHE_WITHOUT_LIMIT_BYTES if limit is None else limit // _CACHE_SHARE
+
+
+def divide_cache(most_bytes: int) -> tuple[int, int]:
+    """Return how many of these bytes are for the input of batches, and how many for the parts that wait for a merge."""
+    parts = most_bytes // _PARTS_SHARE
+    return most_bytes - parts, parts
 
 
 def find_memory_limit(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int | None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from services.worker.own_parts import OwnParts
 from shared import failpoints
 from shared.errors import ObjectCorrupt, ObjectLost
 from shared.reports.formats import STORED_CSV_TYPE, FileKind
@@ -24,9 +25,14 @@ Columns = Mapping[FileKind, int]
 
 
 def merge_parts(
-    storage: Storage, key: str, parts: Sequence[Part], columns: Columns, before_part: Callable[[], None]
+    storage: Storage,
+    key: str,
+    parts: Sequence[Part],
+    columns: Columns,
+    before_part: Callable[[], None],
+    own: OwnParts,
 ) -> StoredObject:
-    """Write the CSV to `key`. A single part already is the CSV, and is only verified.
+    """Write the CSV to `key`. A single part already is the CSV, and is only verified. Parts in `own` are not read again.
 
     `before_part` is called before each part and may raise to stop the merge. Raises `StorageUnavailable`, and
     `ObjectLost` for a part that is missing, was changed, or does not have exactly its numbers of rows and columns. A part
@@ -35,7 +41,14 @@ def merge_parts(
     if len(parts) == 1:
         read_part(storage, parts[0], columns)
         return parts[0].stored
-    return storage.put_joined(key, _read_verified(storage, parts, columns, before_part), STORED_CSV_TYPE)
+
+    def take(part: Part) -> FetchedObject:
+        if (found := own.find(part)) is None:
+            return read_part(storage, part, columns)
+        _verify(part, found.data, columns)
+        return found
+
+    return storage.put_joined(key, _read_ahead(take, parts, before_part), STORED_CSV_TYPE)
 
 
 def damaged_parts(
@@ -55,17 +68,22 @@ def damaged_parts(
 def read_part(storage: Storage, part: Part, columns: Columns) -> FetchedObject:
     """Return a part with its verified bytes. Raises as `merge_parts` does."""
     found = storage.fetch(part)
-    _require_columns(part, found.data, columns[part.kind])
+    _verify(part, found.data, columns)
+    return found
+
+
+def _verify(part: Part, data: bytes, columns: Columns) -> None:
+    """Raise `ObjectLost` unless the bytes have exactly the part's numbers of rows and columns."""
+    _require_columns(part, data, columns[part.kind])
     if part.kind != "report":
-        _require_rows(part, found.data)
-        return found
-    rows, stores = count_rows(found.data, header=part.batch_no == 0)
+        _require_rows(part, data)
+        return
+    rows, stores = count_rows(data, header=part.batch_no == 0)
     if not rows == stores == part.rows:
         raise ObjectCorrupt(
             f"the part {part.key} has {rows:,} rows for {stores:,} stores; it must have one row for each of"
             f" {part.rows:,} stores"
         )
-    return found
 
 
 def _require_columns(part: Part, data: bytes, columns: int) -> None:
@@ -99,19 +117,19 @@ def count_rows(data: bytes, *, header: bool) -> tuple[int, int]:
     return len(ids), len(set(ids))
 
 
-def _read_verified(
-    storage: Storage, parts: Sequence[Part], columns: Columns, before_part: Callable[[], None]
+def _read_ahead(
+    take: Callable[[Part], FetchedObject], parts: Sequence[Part], before_part: Callable[[], None]
 ) -> Iterator[FetchedObject]:
-    """Yield the parts in their order; read the next ones meanwhile."""
+    """Yield the parts in their order; take the next ones meanwhile."""
     with ThreadPoolExecutor(_AHEAD, "merge") as readers:
-        coming = deque(readers.submit(read_part, storage, part, columns) for part in parts[:_AHEAD])
+        coming = deque(readers.submit(take, part) for part in parts[:_AHEAD])
         try:
             for following in [*parts[_AHEAD:], *[None] * len(coming)]:
                 before_part()
                 yield coming.popleft().result()
                 failpoints.hit("merge.after_part")
                 if following:
-                    coming.append(readers.submit(read_part, storage, following, columns))
+                    coming.append(readers.submit(take, following))
         finally:
             readers.shutdown(cancel_futures=True)
     before_part()

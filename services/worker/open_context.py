@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
-from services.worker.memory import cache_bytes, keep_freed_arrays
+from services.worker.memory import cache_bytes, divide_cache, keep_freed_arrays
+from services.worker.own_parts import OwnParts
 from services.worker.presence import Presence
 from shared.db.connect import make_pool
 from shared.db.schema import await_schema
@@ -37,6 +38,7 @@ def open_context(settings: Settings, wait: Callable[[float], bool]) -> Iterator[
     """
     keep_freed_arrays()
     name = name_worker()
+    inputs_bytes, parts_bytes = divide_cache(cache_bytes(settings.cache_mb))
     database_url = settings.database_url.get_secret_value()
     presence = Presence(database_url, name)
     publisher = Publisher(settings.redis_url.get_secret_value())
@@ -59,7 +61,8 @@ def open_context(settings: Settings, wait: Callable[[float], bool]) -> Iterator[
                 make_storage(settings),
                 LeaseTerms(name, settings.lease_s, settings.max_attempts, presence.number),
                 publisher.offer,
-                InputCache(cache_bytes(settings.cache_mb)),
+                InputCache(inputs_bytes),
+                OwnParts(parts_bytes),
                 LiveTerms.of(settings),
             )
         finally:

@@ -95,7 +95,9 @@ def _merge(
             return merge_summary(storage, key, parts, columns, facts.windows, work.require_lease)
         if kind == "service_levels":
             return write_level_file(work.context, work.lease.report_id, key, facts, work.require_lease)
-        merged = merge_parts(storage, key, parts, columns, work.require_lease)
+        own = work.context.own_parts
+        merged = merge_parts(storage, key, parts, columns, work.require_lease, own)
+        own.forget(part.key for part in parts)
         return merged, sum(part.rows for part in parts)
 
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from services.worker.at_once import run_at_once
 from services.worker.further_lines import FurtherLines
+from services.worker.own_parts import OwnParts
 from services.worker.part import RenderedPart
 from shared.reports.batch import Batch, BatchResult, FurtherPart
 from shared.reports.formats import STORED_CSV_TYPE, FileKind
@@ -12,9 +13,12 @@ from shared.storage import Storage, StoredObject
 
 
 def upload_part(
-    storage: Storage, batch: Batch, attempt: str, rendered: RenderedPart
+    storage: Storage, batch: Batch, attempt: str, rendered: RenderedPart, own: OwnParts
 ) -> tuple[StoredObject, BatchResult]:
-    """Write the part of the report, and those of its further files, under keys that only this attempt writes."""
+    """Write the part of the report, and those of its further files, under keys that only this attempt writes.
+
+    `own` remembers them for the merge.
+    """
     given: Mapping[FileKind, FurtherLines | None] = {
         "outages": rendered.outages,
         "reasons": rendered.reasons,
@@ -25,12 +29,15 @@ def upload_part(
         "report": rendered.data,
         **{kind: lines.data for kind, lines in further.items()},
     }
-    part, *others = run_at_once(
+    uploaded = run_at_once(
         [
             partial(storage.put, batch.part_key(attempt, kind), data, STORED_CSV_TYPE)
             for kind, data in files.items()
         ]
     )
+    for stored, data in zip(uploaded, files.values(), strict=True):
+        own.keep(stored, data)
+    part, *others = uploaded
     parts = {
         kind: FurtherPart(stored, lines.rows)
         for (kind, lines), stored in zip(further.items(), others, strict=True)

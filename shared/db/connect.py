@@ -184,6 +184,18 @@ def borrowed(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
         yield conn
 
 
+@contextmanager
+def autocommitting(pool: ConnectionPool) -> Iterator[psycopg.Connection]:
+    """Borrow a connection in autocommit mode. Without BEGIN and COMMIT it saves two round trips."""
+    with borrowed(pool) as conn:
+        conn.autocommit = True
+        try:
+            yield conn
+        finally:
+            if not conn.closed:
+                conn.autocommit = False
+
+
 @asynccontextmanager
 async def borrowed_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
     """Like `borrowed`, for asyncio, with the pool's time limit for a block. Also raises `StatementTimedOut`."""
@@ -210,7 +222,7 @@ def _left_if_read_only(conn: psycopg.BaseConnection[Any]) -> Iterator[None]:
 
 @asynccontextmanager
 async def autocommitting_async(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """Borrow a connection in autocommit mode. Without BEGIN and COMMIT it saves two round trips."""
+    """Like `autocommitting`, for asyncio."""
     async with borrowed_async(pool) as conn:
         # Reset when the connection goes back to the pool.
         await conn.set_autocommit(True)

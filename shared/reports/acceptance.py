@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
-from shared.contracts import ComputeBatch
+from psycopg import AsyncCursor
+
+from shared.contracts import ComputeBatch, ShortBatch
 from shared.limits import NO_LIMITS, KeyLimits
 from shared.reports.ranges import BatchRanges
 
@@ -32,3 +35,26 @@ class Accepted:
     report_id: UUID
     wakes: Sequence[ComputeBatch] = ()
     open_reports: int | None = None
+
+
+@dataclass(frozen=True)
+class NewReport:
+    """A report that was inserted. Its batches are read after COMMIT, which therefore waits for no answer.
+
+    `batches` is a cursor over their numbers, stores, whether they are short, and homes; `open_reports` as in `Accepted`.
+    """
+
+    report_id: UUID
+    batches: AsyncCursor[Any]
+    open_reports: int
+
+
+async def read_batches(found: Accepted | NewReport) -> Accepted:
+    """Return what the caller gets. A new report may be committed already, or not yet."""
+    if isinstance(found, Accepted):
+        return found
+    wakes = [
+        (ShortBatch if is_short else ComputeBatch)(report_id=found.report_id, batch_no=batch_no, home=home)
+        for batch_no, _, is_short, home in sorted(await found.batches.fetchall())
+    ]
+    return Accepted(found.report_id, wakes, found.open_reports)

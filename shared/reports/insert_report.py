@@ -5,23 +5,22 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
 from shared.clock import from_us, to_us
-from shared.contracts import ComputeBatch, ShortBatch
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, TooManyOpenReports
 from shared.ids import new_id
 from shared.keys import StoreScope
-from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.acceptance import BatchTerms, NewReport
 from shared.reports.consistency import DataRange, data_range
 from shared.reports.excluded_reasons import refuse_dropped_weeks
 from shared.reports.formats import MAX_XLSX_ROWS
 from shared.reports.model import OPEN_STATES, Origin
 from shared.reports.needs import measured_windows, needs_every_poll, needs_outages
 from shared.reports.parameters import ReportCaller, ReportRequest, StoreFilter
-from shared.reports.ranges import BatchRanges
+from shared.reports.ranges import StoreRanges
 from shared.reports.read import scope_json
 from shared.uptime.policy import DAY_US, POLICIES, POLICY_VERSION, can_add_days
 from shared.uptime.tzdata_release import tzdata_version
@@ -81,28 +80,42 @@ async def insert_report(
     parameters: dict[str, Any],
     caller: ReportCaller,
     terms: BatchTerms,
-) -> Accepted:
+) -> NewReport:
     """Insert a report and its batches. Raises `TooManyOpenReports`, and `InvalidRequest` for too many stores."""
-    open_reports = await count_open(conn, caller.key_prefix)
+    counted_open = await _ask(conn, "open_reports", {"created_by": caller.key_prefix})
+    chooses = request.stores is not None or parameters["scope"] is not None
+    copies = parameters.get("batches_of") is not None
+    # Awaited before anything is written. From the first row to COMMIT, no answer is awaited.
+    ranges = None if chooses or copies else await terms.ranges.ranges_at(conn, parameters)
+    ((open_reports,),) = await counted_open.fetchall()
     if open_reports >= terms.limits.open_reports:
         raise TooManyOpenReports(open_reports, terms.limits.open_reports)
-    await conn.execute(_SQL["insert_report"], parameters)
-    if parameters.get("batches_of") is not None:
-        await conn.execute(_SQL["copy_batches"], parameters)
-    elif request.stores is None and parameters["scope"] is None:
-        await _insert_ranges(conn, parameters, terms.ranges)
+    await _ask(conn, "insert_report", parameters)
+    if copies:
+        batches = await _ask(conn, "copy_batches", parameters)
+    elif ranges is not None:
+        batches = await _insert_ranges(conn, parameters, ranges)
     else:
-        await _insert_chosen(conn, parameters)
-    rows, is_short, homes = await fetch_one(conn, "count_batches", parameters) or (0, False, [])
-    if "xlsx" in request.formats and rows > MAX_XLSX_ROWS:
+        batches = await _insert_chosen(conn, parameters)
+    if "xlsx" in request.formats:
+        await _refuse_long_sheet(batches)
+    return NewReport(parameters["id"], batches, open_reports + 1)
+
+
+async def _refuse_long_sheet(batches: AsyncCursor[Any]) -> None:
+    """Raise `InvalidRequest` if the report has more stores than a sheet has rows."""
+    rows = sum(stores for _, stores, _, _ in await batches.fetchall())
+    if rows > MAX_XLSX_ROWS:
         raise InvalidRequest(
             f"the report has {rows:,} stores, but an xlsx sheet holds at most {MAX_XLSX_ROWS:,} rows: use parquet or csv,"
             " or choose fewer stores",
             field="formats",
         )
-    wake = ShortBatch if is_short else ComputeBatch
-    wakes = [wake(report_id=parameters["id"], batch_no=n, home=home) for n, home in enumerate(homes)]
-    return Accepted(parameters["id"], wakes, open_reports + 1)
+    await batches.scroll(0, mode="absolute")
+
+
+async def _ask(conn: AsyncConnection, name: str, parameters: dict[str, Any]) -> AsyncCursor[Any]:
+    return await conn.execute(_SQL[name], parameters)
 
 
 async def count_open(conn: AsyncConnection, key_prefix: str) -> int:
@@ -121,17 +134,19 @@ async def note_interest(conn: AsyncConnection, report_id: UUID, caller: ReportCa
         await conn.execute(_SQL["note_interest"], {"id": report_id, "created_by": caller.key_prefix})
 
 
-async def _insert_ranges(conn: AsyncConnection, parameters: dict[str, Any], ranges: BatchRanges) -> None:
+async def _insert_ranges(
+    conn: AsyncConnection, parameters: dict[str, Any], ranges: StoreRanges
+) -> AsyncCursor[Any]:
     """Insert the batches of a report on every store."""
-    found = await ranges.ranges_at(conn, parameters)
-    given = {"first_ids": found.first_ids, "last_ids": found.last_ids, "range_stores": found.stores}
-    await conn.execute(_SQL["insert_ranges"], {**parameters, **given})
+    given = {"first_ids": ranges.first_ids, "last_ids": ranges.last_ids, "range_stores": ranges.stores}
+    return await _ask(conn, "insert_ranges", {**parameters, **given})
 
 
-async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> None:
+async def _insert_chosen(conn: AsyncConnection, parameters: dict[str, Any]) -> AsyncCursor[Any]:
     """Like `_insert_ranges`, for a report limited to chosen stores."""
     for statement in ("insert_chosen", "insert_empty_batch"):
-        await conn.execute(_SQL[statement], parameters)
+        await _ask(conn, statement, parameters)
+    return await _ask(conn, "list_batches", parameters)
 
 
 def _stores_of_a_batch(request: ReportRequest, as_of: datetime, terms: BatchTerms) -> int:

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, ReportNotRevisable
-from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.acceptance import Accepted, BatchTerms, NewReport, read_batches
 from shared.reports.consistency import data_range
 from shared.reports.insert_report import fetch_one, insert_report, note_interest, read_parameters
 from shared.reports.model import NOWHERE, Origin
@@ -68,17 +68,17 @@ async def revise_report(
     `ReportNotFound`, `ReportNotRevisable`, `DataForgotten`, and what `trigger_report` raises.
     """
 
-    async def find_or_insert() -> Accepted:
+    async def find_or_insert() -> Accepted | NewReport:
         return await _find_or_insert(conn, request, caller, terms, origin, unusable)
 
-    async def accept() -> Accepted:
+    async def accept() -> Accepted | NewReport:
         try:
             return await accept_once(conn, request, caller, terms, find_or_insert, unusable=unusable)
         except UniqueViolation as error:
             # Another transaction took the number of the revision.
             raise SerializationFailure from error
 
-    return await in_one_snapshot(conn, accept)
+    return await read_batches(await in_one_snapshot(conn, accept))
 
 
 async def _find_or_insert(
@@ -88,7 +88,7 @@ async def _find_or_insert(
     terms: BatchTerms,
     origin: Origin,
     unusable: Sequence[UUID],
-) -> Accepted:
+) -> Accepted | NewReport:
     original = await _read_original(conn, request.report_id, caller)
     again = ReportRequest(**vars(ReportParameters.from_json(original)), as_of=original["as_of"])
     parameters: dict[str, Any] = {

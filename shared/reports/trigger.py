@@ -5,14 +5,15 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection
 from psycopg.errors import SerializationFailure
 
 from shared import failpoints
 from shared.audit import record_async
 from shared.db.queries import queries
+from shared.db.transactions import snapshot
 from shared.errors import DatabaseUnavailable, IdempotencyKeyReused
-from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.acceptance import Accepted, BatchTerms, NewReport, read_batches
 from shared.reports.excluded_reasons import refuse_unknown_reasons
 from shared.reports.insert_report import (
     fetch_one,
@@ -52,29 +53,24 @@ async def trigger_report(
     `InvalidRequest` for stores that are unknown or too many for a format.
     """
 
-    async def accept() -> Accepted:
+    async def accept() -> Accepted | NewReport:
         accepted = await accept_report(conn, request, caller, terms, origin, unusable=unusable)
-        if accepted.wakes and not request.force:
+        if isinstance(accepted, NewReport) and not request.force:
             await conn.execute(_SQL["keep_question"], {"report_id": accepted.report_id})
         failpoints.hit("trigger.before_commit")
         return accepted
 
-    return await in_one_snapshot(conn, accept)
+    return await read_batches(await in_one_snapshot(conn, accept))
 
 
 async def in_one_snapshot(conn: AsyncConnection, step: Callable[[], Awaitable[T]]) -> T:
     """Run `step` in a REPEATABLE READ transaction and commit. Repeat it if a concurrent transaction got in the way."""
-    await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-    try:
-        for _ in range(_MOST_TRIES):
-            # Another transaction took the same Idempotency-Key, question or schedule. The next try sees it.
-            with suppress(SerializationFailure):
-                # In a pipeline, a statement whose result nobody waits for costs no round trip, and nor does COMMIT.
-                async with conn.pipeline(), conn.transaction():
-                    return await step()
-        raise DatabaseUnavailable("too many concurrent requests for the same report: try again")
-    finally:
-        await conn.set_isolation_level(None)
+    for _ in range(_MOST_TRIES):
+        # Another transaction took the same Idempotency-Key, question or schedule. The next try sees it.
+        with suppress(SerializationFailure):
+            async with snapshot(conn):
+                return await step()
+    raise DatabaseUnavailable("too many concurrent requests for the same report: try again")
 
 
 async def accept_report(
@@ -85,10 +81,10 @@ async def accept_report(
     origin: Origin = NOWHERE,
     *,
     unusable: Sequence[UUID] = (),
-) -> Accepted:
+) -> Accepted | NewReport:
     """Do what `trigger_report` does, in the caller's transaction, which must be one of `in_one_snapshot`."""
 
-    async def find_or_insert() -> Accepted:
+    async def find_or_insert() -> Accepted | NewReport:
         return await _find_or_insert(conn, request, caller, terms, origin, unusable)
 
     return await accept_once(conn, request, caller, terms, find_or_insert, unusable=unusable)
@@ -108,10 +104,10 @@ async def accept_once(
     request: Acceptable,
     caller: ReportCaller,
     terms: BatchTerms,
-    find_or_insert: Callable[[], Awaitable[Accepted]],
+    find_or_insert: Callable[[], Awaitable[Accepted | NewReport]],
     *,
     unusable: Sequence[UUID],
-) -> Accepted:
+) -> Accepted | NewReport:
     """Return the report of the Idempotency-Key, or else find or insert one. Audit and subscribe in the same transaction."""
     key = {
         "created_by": caller.key_prefix,
@@ -128,9 +124,8 @@ async def accept_once(
             await note_interest(conn, known[0], caller)
             return Accepted(known[0])
     accepted = await find_or_insert()
-    await record_async(
-        conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=not accepted.wakes
-    )
+    shared = isinstance(accepted, Accepted)
+    await record_async(conn, caller.key_prefix, "report.created", str(accepted.report_id), shared=shared)
     if request.webhook_url is not None:
         await subscribe(
             conn, accepted.report_id, request.webhook_url, caller.key_prefix, terms.limits.pending_webhooks
@@ -147,7 +142,7 @@ async def _find_or_insert(
     terms: BatchTerms,
     origin: Origin,
     unusable: Sequence[UUID],
-) -> Accepted:
+) -> Accepted | NewReport:
     await refuse_unknown(conn, request.stores, caller.visible)
     await refuse_unknown_reasons(conn, request.exclude_reasons)
     parameters = await read_parameters(conn, request, caller, terms, origin)

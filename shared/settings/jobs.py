@@ -31,7 +31,7 @@ class JobSettings(BaseSettings):
     cache_mb: str = Field(
         default="auto",
         pattern=AUTO_OR_COUNT,
-        description="Megabytes of polls and hours that one worker process caches for the next report about the same stores. 0: no cache. auto: a quarter of the container's memory limit, or 256 without a limit.",
+        description="Megabytes that one worker process caches: polls and hours for the next report about the same stores and, in an eighth of it, its own parts until they are merged. 0: no cache. auto: a quarter of the container's memory limit, or 256 without a limit.",
     )
     look_s: float = Field(
         default=1.0,

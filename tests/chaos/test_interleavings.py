@@ -11,7 +11,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import IsolationLevel
 
 from shared.errors import ReportEnded
 from shared.reports.acceptance import BatchTerms
@@ -101,11 +100,26 @@ class _Async:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def execute(self, *arguments: Any) -> Any:
-        return _Result(self._session.execute(*arguments))
+    @property
+    def autocommit(self) -> bool:
+        return self._session.autocommit
 
-    async def set_isolation_level(self, level: IsolationLevel | None) -> None:
-        self._session.isolation_level = level
+    @property
+    def closed(self) -> bool:
+        return self._session.closed
+
+    @property
+    def info(self) -> psycopg.ConnectionInfo:
+        return self._session.info
+
+    async def set_autocommit(self, value: bool) -> None:
+        self._session.autocommit = value
+
+    async def rollback(self) -> None:
+        self._session.rollback()
+
+    async def execute(self, *arguments: Any, **options: Any) -> Any:
+        return _Result(self._session.execute(*arguments, **options))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -113,8 +127,11 @@ class _Async:
             yield
 
     @asynccontextmanager
-    async def pipeline(self) -> AsyncIterator[None]:
-        yield  # each statement has a turn of its own, so nothing is sent ahead
+    async def pipeline(self) -> AsyncIterator[Self]:
+        yield self
+
+    async def sync(self) -> None:
+        """Do nothing: each statement has a turn of its own, so nothing is sent ahead."""
 
     def cursor(self, **options: Any) -> "_AsyncCursor":
         return _AsyncCursor(self._session, options)

@@ -13,7 +13,7 @@ from shared import failpoints
 from shared.contracts import ComputeBatch
 from shared.db.queries import queries
 from shared.errors import InfrastructureError, UptillError
-from shared.reports.acceptance import Accepted, BatchTerms
+from shared.reports.acceptance import Accepted, BatchTerms, read_batches
 from shared.reports.parameters import ReportCaller
 from shared.reports.trigger import accept_report, in_one_snapshot
 from shared.schedules.cron import newest_due, next_due
@@ -119,7 +119,7 @@ async def _accept_report(
     try:
         # A savepoint: nothing of a refused report stays.
         async with conn.transaction():
-            return await accept_report(conn, request, caller, terms), ""
+            return await read_batches(await accept_report(conn, request, caller, terms)), ""
     except InfrastructureError:
         raise
     except UptillError as refused:

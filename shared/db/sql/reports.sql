@@ -170,6 +170,7 @@ from (
     from unnest(%(first_ids)s::text[], %(last_ids)s::text[], %(range_stores)s::integer[])
         with ordinality range (first_id, last_id, stores, place)
 ) range
+returning batch_no, stores, is_short, home
 
 -- name: insert_chosen
 -- Like `insert_ranges`, for some of the stores: each batch lists its own.
@@ -199,6 +200,7 @@ select %(id)s, batch_no, first_id, last_id, stores, store_keys, is_short,
     case when not is_short then home_of(first_id, array(select presence from present_worker)) end,
     clock_timestamp() + %(republish)s
 from report_batch where report_id = %(batches_of)s
+returning batch_no, stores, is_short, home
 
 -- name: report_to_revise
 -- `first_id`: of its chain of revisions. `cut`: the ledger number at which it was read.
@@ -231,10 +233,8 @@ insert into report_batch (report_id, batch_no, stores, is_short, due_at)
 select %(id)s, 0, 0, true, clock_timestamp() + %(republish)s
 where not exists (select from report_batch where report_id = %(id)s)
 
--- name: count_batches
-select coalesce(sum(stores), 0) as stores, bool_or(is_short) as is_short,
-    array_agg(home order by batch_no) as homes
-from report_batch where report_id = %(id)s
+-- name: list_batches
+select batch_no, stores, is_short, home from report_batch where report_id = %(id)s
 
 -- name: get_reports
 -- Each id with the scope of its caller; `place` is its position in the lists.

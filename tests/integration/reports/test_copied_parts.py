@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from services.worker.context import WorkerContext
 from services.worker.merge import Columns, damaged_parts, merge_parts
+from services.worker.own_parts import OwnParts
 from shared.errors import ObjectLost
 from shared.reports.model import Part
 from shared.settings import Settings
@@ -142,7 +143,7 @@ class TestMerge:
         copies, pieces = Requests(), Requests()
         storage = hooked_storage(settings, UploadPartCopy=copies, UploadPart=pieces)
         expected = b"".join(content_of(storage, part.key) for part in parts)
-        stored = merge_parts(storage, KEY, parts, COLUMNS, lambda: None)
+        stored = merge_parts(storage, KEY, parts, COLUMNS, lambda: None, OwnParts())
         storage.verify(stored)
         assert content_of(storage, KEY) == expected
         assert (copies.count, pieces.count) == (3, 1)
@@ -158,7 +159,7 @@ class TestMerge:
     ) -> None:
         damage(worker.storage, parts[number].key, how)
         with pytest.raises(ObjectLost):
-            merge_parts(worker.storage, KEY, parts, COLUMNS, lambda: None)
+            merge_parts(worker.storage, KEY, parts, COLUMNS, lambda: None, OwnParts())
         assert list(worker.storage.list(KEY)) == []
         assert list(worker.storage.open_uploads(KEY)) == []
         assert damaged_parts(worker.storage, parts, COLUMNS, lambda: None) == [parts[number].key]
@@ -170,7 +171,7 @@ class TestMerge:
             *parts[2:],
         ]
         with pytest.raises(ObjectLost):
-            merge_parts(worker.storage, KEY, exchanged, COLUMNS, lambda: None)
+            merge_parts(worker.storage, KEY, exchanged, COLUMNS, lambda: None, OwnParts())
         assert list(worker.storage.list(KEY)) == []
         assert list(worker.storage.open_uploads(KEY)) == []
 
@@ -185,6 +186,6 @@ class TestMerge:
             left[0] -= 1
 
         with pytest.raises(InterruptedError, match="the lease is lost"):
-            merge_parts(worker.storage, KEY, parts, COLUMNS, before_part)
+            merge_parts(worker.storage, KEY, parts, COLUMNS, before_part, OwnParts())
         assert list(worker.storage.list(KEY)) == []
         assert list(worker.storage.open_uploads(KEY)) == []

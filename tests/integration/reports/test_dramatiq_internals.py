@@ -148,12 +148,18 @@ def count_waiting(broker: RedisBroker) -> int:
 
 def list_waiting(broker: RedisBroker) -> list[dict[str, str]]:
     """Return the connections to the broker's database that wait in a BLMOVE."""
-    database = str(broker.client.connection_pool.connection_kwargs["db"])
+    database = str(database_of(broker))
     return [
         one
         for one in broker.client.client_list()
         if one["cmd"] == "blmove" and "b" in one["flags"] and one["db"] == database
     ]
+
+
+def database_of(broker: RedisBroker) -> int:
+    """Return the number of the broker's database: tests that run at the same time share the server."""
+    number: int = broker.client.connection_pool.connection_kwargs["db"]
+    return number
 
 
 def test_a_message_published_ahead_is_fetched_first(broker: RedisBroker, work: BlockingWork) -> None:
@@ -184,6 +190,26 @@ def test_messages_to_one_worker_come_first_and_one_to_all_follows_each(
     others = f"{broker.namespace}:{home_queue(8)}"
     assert broker.client.llen(others) == 1
     assert 0 < broker.client.ttl(others) <= 60
+
+
+def test_the_end_of_a_wait_brings_the_message_to_one_worker(broker: RedisBroker, work: BlockingWork) -> None:
+    """The command that takes it lies behind the one that waits, on the same connection: it costs no round trip."""
+    set_home(broker, lambda: 7)
+    work.let_go.set()
+    worker = make_worker(broker, REPORT_QUEUE, THREADS)
+    worker.start()
+    wait_until(lambda: count_waiting(broker) == 1, "the consumer to wait")
+    (waiting,) = list_waiting(broker)
+    with broker.client.monitor() as monitor:
+        publish(broker, [ComputeBatch(report_id=REPORT, batch_no=0, home=7)])
+        wait_until(lambda: work.ended == [0, 0], "the message to it, and the one to all")
+        commands = iter(monitor.next_command, None)
+        take = f"LPOP {broker.namespace}:{home_queue(7)}"
+        first = next(
+            each for each in commands if (each["db"], each["command"]) == (database_of(broker), take)
+        )
+    worker.stop(5000)
+    assert f"{first['client_address']}:{first['client_port']}" == waiting["addr"]
 
 
 def test_settings_made_before_a_worker_boots_reach_its_consumers(
