@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -10,19 +11,23 @@ from services.local.ports import HOST
 from tests.chaos.soak.journal import Journal
 
 _REFUSES = 0.2
+_MOST_REFUSALS = 2  # of one message: after more, the next attempt may come after the soak has ended
 
 
 def main(directory: Path, seed: str, port: int) -> None:
     """Serve until killed."""
     draw, journal = random.Random(f"{seed}/hook"), Journal(directory / "messages.jsonl")
+    refused = Counter[str]()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            takes = draw.random() >= _REFUSES
+            message = self.headers["webhook-id"]
+            takes = draw.random() >= _REFUSES or refused[message] == _MOST_REFUSALS
+            refused[message] += not takes
             journal.write(
                 "message",
-                id=self.headers["webhook-id"],
+                id=message,
                 counts=body["data"]["counts"],
                 topic=body["data"]["topic"],
                 taken=takes,
