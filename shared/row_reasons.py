@@ -55,7 +55,7 @@ ROW_REASONS: Final[Mapping[str, str]] = {
     "every_store": "* stands for every store, and only a closure may be for it; write the id of a store, or set a calendar for special dates of many stores",
     "summary_row": "the row looks like a total below the table, not like a store; remove it, or allow such ids with --allow-odd-ids (UPTILL_ALLOW_ODD_IDS=true)",
     "store_twice": "the delivery has the store more than once with different values in the same column; keep one of the rows",
-    "message": "the Kafka message, or the named element of its list, is not a JSON object with the fields of a poll: send store_id, status and observed_at (event, reason and until may follow), or a list of such objects; if the values are CSV, set UPTILL_KAFKA_FORMAT=csv",
+    "message": "the Kafka message, or one element of its list, is not a poll: send a JSON object with store_id, status and observed_at (event, reason and until are optional), or a list of such objects; if the values are CSV, set UPTILL_KAFKA_FORMAT=csv",
     "no_value": "the Kafka message has no value, as a tombstone: send the poll as the value; its key is not read",
     "empty_value": "the value of the Kafka message is empty: write a poll into it",
     "field_missing": "the poll lacks the named field: write store_id, status and observed_at into each poll",

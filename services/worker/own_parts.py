@@ -41,7 +41,7 @@ class OwnParts:
         return FetchedObject(part.key, data, tag="")
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Free the memory of parts that nobody will merge again."""
+        """Forget parts that have been merged."""
         with self._lock:
             for key in keys:
                 self._drop(key)

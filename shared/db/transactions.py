@@ -13,9 +13,9 @@ _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 async def snapshot(conn: psycopg.AsyncConnection) -> AsyncIterator[None]:
     """Run the block in a REPEATABLE READ transaction. It commits at the end, and rolls back if the block raises.
 
-    The block is a pipeline: a statement whose result nobody awaits costs no round trip, and nor does COMMIT. The driver's
-    `transaction()` awaits all results before COMMIT. But the server skips everything after a statement that failed, COMMIT
-    too, and its error is raised at the end. `conn` must be outside a transaction.
+    The block is a pipeline: only a statement whose result is awaited costs a round trip. COMMIT is sent without waiting for
+    the results before it, unlike that of the driver's `transaction()`. This is safe: once a statement has failed, the server
+    skips all that follow, COMMIT too, and the error is raised at the end. `conn` must be outside a transaction.
     """
     autocommits = conn.autocommit
     # Otherwise the driver sends a BEGIN of its own.

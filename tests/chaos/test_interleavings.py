@@ -2,11 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -23,6 +21,7 @@ from shared.reports.model import FileOfReport, FinaliseLease
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.trigger import trigger_report
 from shared.storage import StoredObject
+from tests.chaos.turn_by_turn import TurnByTurn
 from tests.chaos.turns import Game, Script, Session
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.reports import trigger
@@ -87,86 +86,11 @@ class Scripts:
     def cancel(self, conn: Session) -> None:
         """As the API does, which speaks asyncio: the same statements through the same session."""
         try:
-            asyncio.run(cancel_report(_Async(conn), self.report_id))  # type: ignore[arg-type]
+            asyncio.run(cancel_report(TurnByTurn(conn), self.report_id))  # type: ignore[arg-type]
             conn.commit()
             self.told.canceled = "yes"
         except ReportEnded:
             self.told.canceled = "too late"
-
-
-class _Async:
-    """The little of an asyncio connection that the use cases need, over a session that waits for its turn."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @property
-    def autocommit(self) -> bool:
-        return self._session.autocommit
-
-    @property
-    def closed(self) -> bool:
-        return self._session.closed
-
-    @property
-    def info(self) -> psycopg.ConnectionInfo:
-        return self._session.info
-
-    async def set_autocommit(self, value: bool) -> None:
-        self._session.autocommit = value
-
-    async def rollback(self) -> None:
-        self._session.rollback()
-
-    async def execute(self, *arguments: Any, **options: Any) -> Any:
-        return _Result(self._session.execute(*arguments, **options))
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        with self._session.transaction():
-            yield
-
-    @asynccontextmanager
-    async def pipeline(self) -> AsyncIterator[Self]:
-        yield self
-
-    async def sync(self) -> None:
-        """Do nothing: each statement has a turn of its own, so nothing is sent ahead."""
-
-    def cursor(self, **options: Any) -> "_AsyncCursor":
-        return _AsyncCursor(self._session, options)
-
-
-class _Result:
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
-        self._cursor, self.rowcount = cursor, cursor.rowcount
-
-    async def fetchone(self) -> Any:
-        return self._cursor.fetchone()
-
-    async def fetchall(self) -> Any:
-        return self._cursor.fetchall()
-
-
-class _AsyncCursor:
-    def __init__(self, session: Session, options: dict[str, Any]) -> None:
-        self._session, self._cursor = session, session.cursor(**options)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._cursor.close()
-
-    async def execute(self, *arguments: Any) -> None:
-        self._session.wait_for_turn()
-        self._cursor.execute(*arguments)
-
-    async def fetchone(self) -> Any:
-        return self._cursor.fetchone()
-
-    async def fetchall(self) -> Any:
-        return self._cursor.fetchall()
 
 
 def outcome(conn: psycopg.Connection, report_id: UUID) -> tuple[Any, ...]:
@@ -249,7 +173,7 @@ class Sharers:
             self._ask(key, conn)
             try:
                 with conn.transaction():
-                    asyncio.run(withdraw(_Async(conn), self.answers[key][-1], by=key))  # type: ignore[arg-type]
+                    asyncio.run(withdraw(TurnByTurn(conn), self.answers[key][-1], by=key))  # type: ignore[arg-type]
             except ReportEnded:
                 return
             self.withdrew.add(key)
@@ -259,7 +183,7 @@ class Sharers:
     def _ask(self, key: str, conn: Session) -> None:
         request = ReportRequest(policy="classic", as_of=POLL - timedelta(seconds=self._seed))
         caller = ReportCaller(key, f"{key} {self._seed}")
-        accepted = asyncio.run(trigger_report(_Async(conn), request, caller, BatchTerms(2, 60)))  # type: ignore[arg-type]
+        accepted = asyncio.run(trigger_report(TurnByTurn(conn), request, caller, BatchTerms(2, 60)))  # type: ignore[arg-type]
         self.answers.setdefault(key, []).append(accepted.report_id)
 
 
