@@ -66,8 +66,9 @@ select exists (select from import
 
 -- name: loaded_before
 -- The kind of these bytes, and their imports, if loading them again changes at most what was rejected then: no other import of
--- their kind has contradicted them since. Other polls contradict a file only by corrections. Other hours may also remove rows, so any other load of hours counts. An import that the ledger has
--- forgotten may have been one of these. Hours that were one of several files of a delivery were only a part of it.
+-- their kind has contradicted them since. Other polls contradict a file only by corrections. Other hours may also remove rows,
+-- so any other load of hours counts. An import that the ledger has forgotten may have been one of these. Hours that were one of
+-- several files of a delivery were only a part of it.
 -- An import that was itself skipped tells nothing.
 -- The same bytes read in another way, or from another date on, are other data. A store directory has what files and calls of
 -- other kinds change, and the other way round.
