@@ -68,7 +68,9 @@ def fault(item: Mapping[str, Any]) -> Mapping[str, str]:
             return {"field": "body", "message": item["ctx"]["error"]}
         place = item["loc"][-1] if item["loc"] else None
         where = f" at character {place}" if isinstance(place, int) else ""
-        return {"field": "body", "message": f"invalid JSON: {item['ctx']['error']}{where}"}
+        # Python's parser ends some of its messages with "at".
+        what = item["ctx"]["error"].removesuffix(" at")
+        return {"field": "body", "message": f"invalid JSON: {what}{where}"}
     # pydantic marks a name of an object that is wrong, instead of its value.
     names = [str(part) for part in item["loc"] if part != "[key]"]
     return {"field": ".".join(names), "message": _make_message(item)}

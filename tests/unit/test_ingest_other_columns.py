@@ -100,6 +100,12 @@ def test_a_zone_holds_at_all_times(name: str) -> None:
 def test_a_label_that_seems_to_say_when_a_store_is_open(name: str) -> None:
     told = refuse(f"store_id,name,{name}")
     assert told.endswith(f"for example store_{name}")
+    assert read_layout(iter([f"store_id,name,store_{name}\n".encode()])).labels == (f"store_{name}",)
+
+
+@pytest.mark.parametrize(("name", "offered"), [("closed?", "store_closed"), ("fermé", "store_ferme")])
+def test_the_name_that_is_offered_for_a_label_is_accepted(name: str, offered: str) -> None:
+    assert f"for example to {offered}, or" in refuse(f"store_id,name,{name}")
 
 
 @pytest.mark.parametrize("name", ["effective_to", "Valid From", "effective_date", "until"])

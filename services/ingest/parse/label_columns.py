@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
+from services.ingest.parse.telling_names import is_closing_flag
 from shared.errors import BadInputFile
 from shared.labels import MAX_LABELS, is_label_name
 from shared.store_ids import clean_store_id
@@ -11,6 +12,7 @@ from shared.texts import quoted
 
 _INVALID = re.compile(r"[^A-Za-z0-9_./-]+")
 _LONGEST_NAME = 63
+OWN_MEANING = "store_"  # begins names of labels that do not mean what they would as columns
 _TWO_MEANINGS = frozenset({"zone"})
 
 
@@ -44,7 +46,7 @@ def find_label_columns(
                 "header",
                 f"the column {quoted(label)} cannot be a label: a name is 1 to {_LONGEST_NAME} letters without accents,"
                 f" digits, _ . / -, and begins with a letter, a digit or _. Rename it, for example to"
-                f" {suggest_label(label)}, or remove it",
+                f" {_suggest_accepted(label)}, or remove it",
             )
         if label in found:
             raise BadInputFile(
@@ -58,6 +60,12 @@ def find_label_columns(
             " columns",
         )
     return found
+
+
+def _suggest_accepted(text: str) -> str:
+    """Return a name as `suggest_label` does, but none that would be refused because of its meaning."""
+    name = suggest_label(text)
+    return f"{OWN_MEANING}{name}" if is_closing_flag(name) else name
 
 
 def suggest_label(text: str) -> str:

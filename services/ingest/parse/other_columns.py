@@ -6,7 +6,7 @@ from typing import Final
 from services.ingest.parse.column_names import LOOSE_SPELLINGS, SPELLINGS, fold_name
 from services.ingest.parse.header import Layout
 from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
-from services.ingest.parse.label_columns import suggest_label
+from services.ingest.parse.label_columns import OWN_MEANING, suggest_label
 from services.ingest.parse.telling_names import (
     fold_letters,
     is_break,
@@ -25,7 +25,7 @@ _CLOSED: Final[Mapping[Kind, str]] = {
 }
 _BY_ANOTHER_NAME: Final = (
     "and would only be a label: write the dates of a store's life in opened_at and closed_at, and its opening hours in a"
-    " file of hours, or keep it as a label by another name, for example store_"
+    " file of hours, or keep it as a label by another name, for example "
 )
 _DATES: Final[Mapping[Kind, str]] = {
     "hours": "hours hold from effective_from until the store's next such date, so call the first date effective_from",
@@ -42,12 +42,15 @@ def refuse_telling_columns(layout: Layout) -> None:
     for name in layout.labels:
         if what := _find_meaning(name):
             raise BadInputFile(
-                "header", f"the column {quoted(name)} {what}, {_BY_ANOTHER_NAME}{suggest_label(name)}"
+                "header",
+                f"the column {quoted(name)} {what}, {_BY_ANOTHER_NAME}{OWN_MEANING}{suggest_label(name)}",
             )
 
 
 def _find_meaning(name: str) -> str | None:
     """Return what a label of a directory seems to say about the opening of stores."""
+    if name.startswith(OWN_MEANING):
+        return None
     if is_closing_flag(name):
         return "says whether a store is open"
     # Without its number, it would be refused as a column of another kind.

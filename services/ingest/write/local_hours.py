@@ -19,18 +19,12 @@ from uuid import UUID
 import psycopg
 
 from services.ingest.parse.comment_ids import describe_comment_ids
-from services.ingest.parse.days import (
-    FROM_ZERO,
-    NumbersUsed,
-    find_first_numbers,
-    is_first_number_unsaid,
-    refuse_mixed,
-    refuse_unclear,
-)
+from services.ingest.parse.days import FROM_ZERO, find_first_numbers, is_first_number_unsaid
 from services.ingest.parse.kinds import UNITED_KINDS, Kind
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
+from services.ingest.write.day_numbers import Numbers, check_numbers, check_own_numbers
 from services.ingest.write.history_table import (
     CLOSURES,
     DATED_HOURS,
@@ -40,7 +34,7 @@ from services.ingest.write.history_table import (
 )
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.remarks import Remarks
-from services.ingest.write.staged_rows import list_held_ids, read_delivery, read_numbers, stage_rows
+from services.ingest.write.staged_rows import list_held_ids, read_delivery, stage_rows
 from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
 from services.ingest.write.weekly_hours import OnStep, WeeklyHours
 from shared.db.arrays import text_array
@@ -97,16 +91,15 @@ class LocalHoursWriter:
             return
         with self._ledger.locked_local_data():
             if self._ledger.has_staged_rows():
+                numbers = self._check_numbers()
                 self._add_new_stores()
                 early_seq = self._ledger.take_early_number(end_byte)
                 with self._conn.transaction():
-                    self._apply_delivery(AdjustmentChange(self._ledger, early_seq), end_byte)
+                    self._apply_delivery(AdjustmentChange(self._ledger, early_seq), end_byte, numbers)
 
-    def _apply_delivery(self, change: AdjustmentChange, end_byte: int) -> None:
+    def _apply_delivery(self, change: AdjustmentChange, end_byte: int, numbers: Numbers) -> None:
         """Apply what is staged of the whole delivery. Everything slow comes before the writer lock, which live polls need."""
         ids = list(read_delivery(self._conn, self._ledger.import_id))
-        # Before rows are taken away: rejected rows count as evidence.
-        numbers = read_numbers(self._conn, ids) if self._kind == "hours" else {}
         counts = self._reject_incomplete(ids)
         remarks = Remarks(self._conn, self._kind)
         first_days: Mapping[UUID, int] = {}
@@ -218,9 +211,8 @@ class LocalHoursWriter:
         for import_id, *found in self._conn.execute(_ADJUST[f"count_{name}"], values):
             counts[import_id] += RowCounts(*found)
 
-    def _prepare_hours(self, numbers: dict[UUID, NumbersUsed], remarks: Remarks) -> dict[UUID, int]:
+    def _prepare_hours(self, numbers: Numbers, remarks: Remarks) -> dict[UUID, int]:
         """Find the distinct rows. Return which number is Monday in each import."""
-        refuse_mixed(numbers.get(self._ledger.import_id, NumbersUsed(zero=False, seven=False)))
         first_days = find_first_numbers(numbers)
         remarks.add_first_days({file: day for file, day in first_days.items() if numbers[file].distinct})
         if is_first_number_unsaid(numbers):
@@ -237,14 +229,10 @@ class LocalHoursWriter:
         for import_id, *found in self._conn.execute(_SQL["count_later_zones"], values):
             counts[import_id] += RowCounts(*found)
 
-    def _check_numbers(self) -> None:
-        """Raise `BadInputFile` if the days of the file, or those of the whole delivery, contradict each other."""
+    def _check_numbers(self) -> Numbers:
+        """Return how files number the days. Done before a store is added: a refused file adds none."""
         if self._kind != "hours":
-            return
-        own = self._ledger.import_id
-        names = read_delivery(self._conn, own) if self._completes_delivery else {own: ""}
-        numbers = read_numbers(self._conn, list(names))
-        if own in numbers:
-            refuse_mixed(numbers[own])
-        if self._completes_delivery:
-            refuse_unclear([(names[file], used) for file, used in numbers.items()])
+            return {}
+        stages_more = self._stage_only and not self._completes_delivery
+        check = check_own_numbers if stages_more else check_numbers
+        return check(self._conn, self._ledger.import_id)

@@ -121,3 +121,12 @@ def test_a_store_held_back_by_another_file_holds_up_nothing(deliver: Deliver, da
             ("a.csv", "time"),
             ("b.csv", "store_incomplete"),
         ]
+
+
+def test_a_refused_file_of_hours_adds_no_store(deliver: Deliver, database_url: str) -> None:
+    deliver({"a.csv": "store_id,day,open,close\nnew,0,09:00,12:00\nnew,7,09:00,12:00\n"})
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute(
+            "select state, error ->> 'reason' from import where kind = 'hours'"
+        ).fetchall() == [("failed", "day_numbers")]
+        assert conn.execute("select count(*) from store where store_id = 'new'").fetchone() == (0,)
