@@ -14,11 +14,14 @@ _SQL = queries("ingest")
 
 def index_weeks(conn: psycopg.Connection) -> bool:
     """Index every unindexed week, in the caller's transaction, which holds the writer lock. Return whether there was one."""
-    partitions = [name for (name,) in conn.execute(_SQL["unindexed_weeks"])]
+    sizes: dict[str, int] = dict(conn.execute(_SQL["unindexed_weeks"]).fetchall())
+    partitions = list(sizes)
     waiting = deque(partitions)
     if len(waiting) > 1:
+        # A week that is larger than all others together would keep one core only.
+        workers = 1 if 2 * sizes[partitions[0]] > sum(sizes.values()) else 0
         with _IndexHelper(conn, waiting):
-            conn.execute(_SQL["index_settings"])
+            conn.execute(_SQL["index_settings"], {"workers": workers})
             while waiting:
                 conn.execute(_SQL["build_week_index"], {"partition": waiting.popleft()})
     # Also those that the helper could not build.

@@ -229,9 +229,10 @@ select monday, made.created, to_regclass('public.' || made.partition_name || '_k
 from unnest(%(mondays)s::timestamptz[]) monday, ensure_observation_partition(monday, %(indexed)s) made
 
 -- name: unindexed_weeks
-select relname from pg_inherits join pg_class on oid = inhrelid
+-- The largest first.
+select relname, pg_relation_size(oid) from pg_inherits join pg_class on oid = inhrelid
 where inhparent = 'observation'::regclass and to_regclass('public.' || relname || '_key') is null
-order by relname
+order by pg_relation_size(oid) desc, relname
 
 -- name: ensure_week_index
 select ensure_observation_key(%(partition)s)
@@ -255,7 +256,7 @@ select %(id)s, store_key, observed_at, first_active, is_active from taken
 select build_observation_key(%(partition)s)
 
 -- name: index_settings
-set local maintenance_work_mem = '256MB'; set local max_parallel_maintenance_workers = 0
+select set_config('maintenance_work_mem', '256MB', true), set_config('max_parallel_maintenance_workers', %(workers)s::text, true)
 
 -- name: helper_settings
 -- With the lock timeout, a statement never waits long for the transaction that it helps.
