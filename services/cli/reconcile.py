@@ -72,7 +72,7 @@ def reconcile(
     """Compare a platform's own downtime with Uptill's.
 
     Each row is a store and a local date, or a time from and to, with its downtime or its uptime in per cent. The command
-    shows the rows that differ, whether theirs is possible as far as our polls tell, and what may explain it.
+    shows the rows that differ, whether our polls allow the platform's figure, and what may explain it.
 
     The exit code is 1 if more than the tolerance are beyond our bounds, if a row cannot be read, or if none can be compared.
     """

@@ -60,9 +60,9 @@ class StateChoice(StrEnum):
 
 Profile = Annotated[ProfileChoice, typer.Option(help="What the next options are unless they are given.")]
 Period = Annotated[PeriodChoice | None, typer.Option(help="The period, in local dates of each store.")]
-Unknown = Annotated[UnknownChoice | None, typer.Option(help="What time counts as that no poll covers.")]
+Unknown = Annotated[UnknownChoice | None, typer.Option(help="What time that no poll covers counts as.")]
 Excluded = Annotated[
-    ExcludedChoice | None, typer.Option(help="What time of closures with the treatment exclude counts as.")
+    ExcludedChoice | None, typer.Option(help="What time excluded by closures counts as.")
 ]
 Caps = Annotated[
     list[str] | None,
