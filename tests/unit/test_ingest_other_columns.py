@@ -157,7 +157,7 @@ def test_dates_that_limit_hours_are_not_ignored(name: str) -> None:
         (f",{HOURS},effective_from,note", ("note",)),
         (f"{POLLS},,Unnamed: 4", ()),
         ("store_id,name,region,holiday,disclosed,fermentation,serves_lunch,opening_date,tags", ()),
-        (f"{HOURS},manager,open_status,breakfast", ("manager", "open_status", "breakfast")),
+        (f"{HOURS},manager,status_code,breakfast", ("manager", "status_code", "breakfast")),
     ],
 )
 def test_other_columns_are_named(header: str, unread: tuple[str, ...]) -> None:

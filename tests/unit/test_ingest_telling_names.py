@@ -53,6 +53,14 @@ def test_closed_days(name: str) -> None:
     assert "leave out the rows of closed days" in refuse(f"{HOURS},{name}")
 
 
+@pytest.mark.parametrize(
+    "name", ["status", "open_status", "Statut", "active", "is_deleted", "gelöscht", "activo"]
+)
+def test_rows_that_may_not_count(name: str) -> None:
+    for header in (HOURS, SPECIAL):
+        assert "leave out rows that do not count" in refuse(f"{header},{name}")
+
+
 @pytest.mark.parametrize("name", ["open_ampm", "AM/PM", "meridiem"])
 def test_half_of_a_day(name: str) -> None:
     for header in (HOURS, SPECIAL, POLLS):

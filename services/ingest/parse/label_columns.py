@@ -18,7 +18,7 @@ _LONGEST_NAME = 63
 OWN_MEANING = "store_"  # begins names of labels that do not mean what they would as columns
 _OPENING: Final = "says when a store is open"
 _MEANINGS: Final[Mapping[Role, str]] = {
-    "closed": "says whether a store is open",
+    **dict.fromkeys(("closed", "state"), "says whether a store is open"),
     "break": "looks like a break",
     "time": "looks like a time of opening",
     "dates": "limits the dates of its row",

@@ -28,6 +28,8 @@ _OF_HOURS: Final[Mapping[Role, str]] = {
     "part": _ANOTHER,
     "night": "says which openings end on the next day, and is not read: a closing time before the opening time is on the next"
     " day anyway, so write 18:00 to 02:00",
+    "state": "says whether a store is open or a row counts, and is not read: {closed}, and leave out rows that do not count",
+    "counts": "says which rows count, and is not read: leave out rows that do not count",
     "half": "says AM or PM, and is not read: write it into the times, such as 9:00 PM",
     "dates": "limits the dates of its row, and is not read: {dates}",
     "weeks": "limits the weeks of its row or repeats it, and is not read: {dates}",

@@ -27,7 +27,17 @@ _TIMES: Final = frozenset({"start_time_local", "end_time_local"})
 CLOSED_AND_BREAKS: Final[tuple[Role, ...]] = ("closed", "break")
 ONLY_CLOSED: Final[tuple[Role, ...]] = ("closed",)
 # Of a name made of known words only, the first one that is there. Without any, the name tells nothing.
-_TOGETHER: Final[tuple[Role, ...]] = ("break", "half", "night", "days", "hours", "time", "part", "span")
+_TOGETHER: Final[tuple[Role, ...]] = (
+    "break",
+    "half",
+    "state",
+    "night",
+    "days",
+    "hours",
+    "time",
+    "part",
+    "span",
+)
 
 
 def find_role(name: str, alone: tuple[Role, ...] = CLOSED_AND_BREAKS) -> Role | None:

@@ -15,9 +15,9 @@ def fold_letters(name: str) -> str:
 
 
 # closed: a day off, or open around the clock. part: a part of the day. night: an opening that ends on the next day.
-# span: hours, which may be a duration. half: AM or PM. link: words that say nothing by themselves.
+# span: hours, which may be a duration. counts: whether a row is valid. half: AM or PM. link: words that say nothing by themselves.
 Role = Literal[
-    "closed", "break", "time", "hours", "span", "part", "night", "days", "half", "holiday", "dates", "weeks", "zone", "link"
+    "closed", "break", "time", "hours", "span", "part", "night", "days", "half", "state", "counts", "holiday", "dates", "weeks", "zone", "link"
 ]  # fmt: skip
 
 _WORDS: Final[dict[Role, str]] = {
@@ -54,6 +54,11 @@ _WORDS: Final[dict[Role, str]] = {
     "days": """
         days workdays weekdays tage werktage wochentage offnungstage jours dias giorni dagen dage dager dagar paivat dni dny
         dani zile gunler napok дни ημερες openingsdagen""",
+    "state": "status zustand statut estado stato stav durum allapot tila статус κατασταση",
+    "counts": """
+        active isactive inactive isinactive enabled isenabled disabled isdisabled deleted isdeleted removed cancelled canceled
+        valid isvalid aktiv inaktiv geloscht gultig actif inactif supprime valide activo inactivo eliminado valido attivo
+        eliminato ativo excluido actief verwijderd slettet aktywny""",
     "half": "ampm meridiem meridian meridiano vormittagnachmittag",
     "holiday": """
         bankholiday feiertag feiertage feriado feriados festivo festivos festivi holiday holidays isholiday jourferie
