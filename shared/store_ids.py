@@ -19,26 +19,39 @@ _OTHER_SPACE = re.compile(f"[{_SPACES}]")
 LONGEST_ODD_BYTES: Final = (
     32  # of a number or a word; only ids that end in `.0` or stand in `="…"` may be longer
 )
-# What spreadsheets and programs write in place of an id: floating-point numbers, dates, words for an empty value, and
-# U+FFFD in place of what could not be decoded.
-_ODD = re.compile(
-    r"""(?=.{1,32}$)(?:
-        [+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)e[+-]?[0-9]{1,4}
-        | [+-]?[0-9]+[.,]0{1,6}
-        | null | \(null\) | <null> | [+-]?nan | none | <none> | undefined | \\n | \[object\ object\]
-        | n/a | \#n/a | n\.a\. | <na>
-        | \#(?:ref|value|div/0|num|null|spill|calc|error)! | \#name\? | \#{2,}
-        | [0-9]{1,3}(?:,[0-9]{3})+ | '[0-9]+ | \(blank\)
-        | [0-9]{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)
-    ) | ="[^"]*" | .*\.0 | .*\ufffd.*""",
-    re.IGNORECASE | re.VERBOSE | re.ASCII | re.DOTALL,
+# What spreadsheets and programs write in place of a value that is missing or wrong, in several languages.
+_NO_VALUE: Final = r"""
+        null | \(null\) | <null> | [+-]?nan | undefined | \\n | \[object\ object\] | <na>
+        | \((?:blank|leer|vide|en\ blanco|em\ branco|vuoto|vazio|leeg|puste|tom|tyhjä|boş|пусто|空白)\)
+        | \#[¡¿]?[^\s!?#]{1,12}[!?] | \#(?:n/a|nv|n/d|i/t|nb|yok|brak|н/д) | \#{2,}
+"""
+_MONTHS: Final = (
+    "jan|feb|fev|mar|mär|mrz|mrt|apr|abr|avr|mai|may|mag|maj|mei|maio|jun|juin|giu|jul|juil|lug|aug|ago|août|sep|set|okt|oct|"
+    "ott|out|nov|dez|dec|déc|dic|janv|févr|ene|gen|oca|şub|nis|haz|tem|ağu|eyl|eki|kas|ara"
 )
+# What else they write in place of an id: floating-point numbers, thousands, dates, quotes, escapes, and text in another
+# encoding.
+_ODD = re.compile(
+    rf"""(?=.{{1,32}}$)(?:
+        [+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)e[+-]?[0-9]{{1,4}}
+        | [+-]?[0-9]+[.,]0{{1,6}}
+        | {_NO_VALUE} | none | <none> | n/a | n\.a\.
+        | [0-9]{{1,3}}(?:,[0-9]{{3}})+ | [0-9]{{1,3}}(?:['\u2019][0-9]{{3}})+ | '[0-9]+
+        | [0-9]{{1,2}}(?:\.\ ?|-|/)(?:{_MONTHS})\.?
+        | (?:19|20)[0-9]{{2}}-[01][0-9]-[0-3][0-9](?:\ [0-9:.]+)? | [0-9]{{1,2}}[./][0-9]{{1,2}}[./](?:19|20)[0-9]{{2}}
+    ) | ="[^"]*" | .*\.0 | .*\ufffd.*
+    | ["'\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a].*["'\u2018\u2019\u201c\u201d\u00ab\u00bb\u2039\u203a]
+    | .*&(?:amp|lt|gt|quot|apos|nbsp|szlig|[a-z](?:acute|grave|uml|circ|tilde|cedil)|\#[0-9]{{2,6}}|\#x[0-9a-f]{{2,5}});.*
+    | .*(?-i:[\u00c2\u00c3\u00d0\u00d1])[\u00a1-\u00bf\u2018-\u203a\u20ac\u2122].*""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+_MISSING = re.compile(_NO_VALUE, re.IGNORECASE | re.VERBOSE)
 
-MARKED_AS_TEXT: Final = "='"  # how ids begin that a spreadsheet marked as text
+MARKED_AS_TEXT: Final = "='\""  # how ids begin that were marked as text: ="00123", '7', and "7" within quotes
 
 # Clients remove them from paths.
 PATH_DOTS: Final = frozenset({".", ".."})
-ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", 7-Sep, NULL, nan, None, #N/A)'
+ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", “7”, CafÃ©, 7-Sep, 2024-09-07, NULL, nan, None, #N/A)'
 ID_FAULTS: Final[Mapping[str, str]] = {
     "store_id": (
         f"the store id is empty, is . or .. (which no URL can contain), is longer than {MAX_STORE_ID_BYTES} bytes,"
@@ -89,8 +102,13 @@ def describe_id_fault(store_id: str, fault: str) -> str:
 
 
 def is_odd_id(store_id: str) -> bool:
-    """Return whether an id looks like a floating-point number or a word for an empty value."""
+    """Return whether an id looks like a floating-point number, a date, or a word for an empty value."""
     return _ODD.fullmatch(store_id) is not None
+
+
+def is_missing_value(text: str) -> bool:
+    """Return whether a name or a label is what a spreadsheet or a program writes if there is none: #N/A, NULL."""
+    return _MISSING.fullmatch(text) is not None
 
 
 def require_store_id(text: str, *, allow_odd: bool) -> str:

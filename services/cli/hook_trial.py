@@ -1,6 +1,7 @@
 """What `uptill hooks test` takes and shows: the body and the headers of a call, and what the body would become."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,13 @@ def read_sample(file: str) -> bytes:
 def refuse_constant(text: str) -> float:
     """Refuse NaN and the infinities, which no JSON has."""
     raise ValueError(f"{text} is not a JSON value")
+
+
+def read_finite(text: str) -> float:
+    """Return a number with a point or an exponent. Refuse one that no float holds."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"the number {text} is too large")
+    return number
 
 
 def show_trial(found: HookTrial) -> None:

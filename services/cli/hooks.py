@@ -10,7 +10,14 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, instant, minute, note, print_fields, print_json
-from services.cli.hook_trial import HEADER_FORM, parse_headers, read_sample, refuse_constant, show_trial
+from services.cli.hook_trial import (
+    HEADER_FORM,
+    parse_headers,
+    read_finite,
+    read_sample,
+    refuse_constant,
+    show_trial,
+)
 from services.cli.parameters import DryRun
 from services.cli.tables import print_rows
 from shared.exit_codes import ExitCode
@@ -222,8 +229,8 @@ def _read_object(file: str) -> dict[str, Any]:
 
 def _parse(text: str, file: str) -> Any:
     try:
-        found = json.loads(text, parse_constant=refuse_constant)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # as it is sent
+        found = json.loads(text, parse_constant=refuse_constant, parse_float=read_finite)
+        json.dumps(found, ensure_ascii=False).encode()  # as it is sent
     except RecursionError:
         fail(f"{file} is nested too deeply", code=ExitCode.WRONG_USE)
     except ValueError as error:

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, note, print_json
+from services.cli.console import Json, note, print_json
 from services.cli.parameters import Policy, PolicyName, StoreLabels, labels_of, parse_pairs
 from services.cli.service_level_text import print_level, print_levels, print_stores
-from shared.exit_codes import ExitCode
 from shared.uptime.policy import DEFAULT_POLICY
 
 app = typer.Typer(no_args_is_help=True, help="Manage service levels: set, list, show, remove.")
@@ -74,10 +73,31 @@ Caps = Annotated[
 Previous = Annotated[bool, typer.Option("--previous", help="Show the period before the current one.")]
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _read_target(text: str) -> float:
+    try:
+        return _finite(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is not a number: use a share such as 0.97") from None
+
+
 @app.command("set")
 def set_(
     name: Name,
-    target: Annotated[float, typer.Option(help="Share of the counted time that must be up, such as 0.97.")],
+    target: Annotated[
+        float,
+        typer.Option(
+            parser=_read_target,
+            metavar="<float>",
+            help="Share of the counted time that must be up, such as 0.97.",
+        ),
+    ],
     label: StoreLabels = None,
     profile: Profile = ProfileChoice.plain,
     period: Period = None,
@@ -94,8 +114,6 @@ def set_(
     """Add a service level, or replace all of its terms, and show where it stands."""
     labels = labels_of(label)
     caps = parse_pairs(cap, "cap", "REASON=HOURS, such as planned_maintenance=8", _finite)
-    if not isfinite(target):
-        fail(f"--target {target} is not a number: use a share such as 0.97", code=ExitCode.WRONG_USE)
     with api_client() as client:
         level = client.set_service_level(
             name,
@@ -158,10 +176,3 @@ def remove(name: Name) -> None:
     with api_client() as client:
         client.remove_service_level(name)
     note(f"removed service level {name}")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(text)
-    return number

@@ -13,6 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from shared.json_numbers import WrittenFloat
 from shared.texts import storable_throughout
 
 
@@ -22,7 +23,8 @@ class RequestBody(BaseModel):
     `holds_any_text` names a field that is never stored and may have them.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    # A number that no float holds, such as 1e400, would be infinite.
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     holds_any_text: ClassVar[str | None] = None
 
     @model_validator(mode="before")
@@ -43,8 +45,10 @@ def must_be(what: str) -> WrapValidator:
 
     def check(given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         try:
-            return validate(given)
+            found = validate(given)
         except ValidationError:
             raise PydanticCustomError("must_be", "must be {what}", {"what": what}) from None
+        # A union makes another float of it, which no longer knows how it was written.
+        return given if isinstance(given, WrittenFloat) and isinstance(found, float) else found
 
     return WrapValidator(check)

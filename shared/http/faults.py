@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sized
 from typing import Any, Final
 
 from shared.http.unique_names import NOT_A_VALUE, REPEATED
+from shared.json_numbers import WrittenFloat
 
 _SHOWN_CHARACTERS = 60
 _TIME = "a time with its offset, such as 2024-10-14T18:00:00Z"
@@ -122,7 +123,8 @@ def _show_value(value: object) -> str:
     if isinstance(value, Mapping):
         return "a JSON object"
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        shown = value.text if isinstance(value, WrittenFloat) else None
+        text = shown or json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:  # thousands of digits
         return "a number that is too long"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -8,13 +8,15 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from shared.json_numbers import WrittenFloat
+
 REPEATED = "is given twice in one object"
 NOT_A_VALUE = "is not a JSON value"
 _SHOWN = 50
 
 
 def load_unique(body: bytes) -> Any:
-    """Parse JSON. Raises json.JSONDecodeError that names a member given twice, or says what is not JSON."""
+    """Parse JSON; numbers with a point or an exponent are `WrittenFloat`. Raises json.JSONDecodeError that names a member given twice, or says what is not JSON."""
     return _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
 
 
@@ -52,4 +54,6 @@ def _refuse_constant(text: str) -> float:
 
 
 # Made once: making one takes as long as a small body.
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_refuse_repeats, parse_constant=_refuse_constant)
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_refuse_repeats, parse_constant=_refuse_constant, parse_float=WrittenFloat
+)

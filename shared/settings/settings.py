@@ -41,7 +41,11 @@ class Settings(
     """Every setting with its default. `UPTILL_NAME_FILE` is the path of a file with the value of `UPTILL_NAME`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     @field_validator(*ADDRESSES)

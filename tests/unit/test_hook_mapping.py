@@ -1,7 +1,6 @@
 """Mappings of hooks: pointers, places, values, CloudEvents, and what each preset makes of its platform's payload."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,6 +16,7 @@ from services.ingest.hooks.presets import PRESETS
 from services.ingest.hooks.unfold import EVENT_TYPE
 from services.ingest.http.schemas_hook_mapping import HookMappingBody
 from services.ingest.http.schemas_hook_signature import HookSignatureBody
+from shared.json_numbers import WrittenFloat
 from shared.row_reasons import ROW_REASONS
 from tests.unit.hook_items import AT, AT_US, BASE, event, mapped, polls, reasons
 
@@ -85,7 +85,7 @@ def test_the_first_place_with_a_value_counts() -> None:
         (AT_US // 1_000_000, {"unit": "ms"}, "timestamp_range"),
         (AT, {"unit": "s"}, 0),
         (10**400, {"unit": "s"}, "timestamp"),
-        (float("inf"), {"unit": "s"}, "timestamp"),
+        (WrittenFloat("1e400"), {"unit": "s"}, "timestamp"),
         (float("nan"), {"unit": "s"}, "timestamp"),
         (True, {"unit": "s"}, "timestamp"),
         ({}, {"unit": "s"}, "timestamp"),
@@ -117,6 +117,8 @@ def test_the_arrival_may_be_the_instant() -> None:
         ("odd", {"a": "active"}, "status"),
         ("hidden", {"hidden": "ignore"}, None),
         ([], {"*": "active", "a": "active"}, "status"),
+        (WrittenFloat("-1e400"), {"*": "inactive", "a": "active"}, False),
+        (WrittenFloat("1.10"), {"1.10": "active"}, True),
     ],
 )
 def test_statuses(value: object, statuses: dict[str, str], expected: bool | str | None) -> None:
@@ -131,7 +133,8 @@ def test_statuses(value: object, statuses: dict[str, str], expected: bool | str 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(" 007 ", "007"), (42, "42"), (math.inf, "store_id"), ("e\u0301", "é"), (42.0, "odd_id"), ("NULL", "odd_id"), ("a\nb", "control_character"),
+    [(" 007 ", "007"), (42, "42"), (WrittenFloat("1e400"), "odd_id"), ("e\u0301", "é"), (WrittenFloat("42.0"), "odd_id"), (WrittenFloat("1.10"), "1.10"),
+     (10**30, str(10**30)), ("NULL", "odd_id"), ("a\nb", "control_character"),
      ("\ud800", "control_character"), ([1], "store_id"), (None, "store_id"), ("..", "store_id")],
 )  # fmt: skip
 def test_ids_follow_the_rules_of_files(value: object, expected: str) -> None:

@@ -68,3 +68,19 @@ def test_what_to_write_instead(header: str, told: str) -> None:
 @pytest.mark.parametrize("text", ["Straße", "a" * 99, "..", "- x -", "ﬁ²", "\u200f", "ÄÖÜ/1", "_"])
 def test_every_suggestion_is_a_valid_name(text: str) -> None:
     assert is_label_name(suggest_label(text))
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (b"store id,day (0-6),opens (local),closes [local]", "Remove the units in parentheses"),
+        (b"store_id,status,timestamp (UTC)", "timestamps in UTC"),
+        (b"store_id,mon_open,mon_close,tue_open,tue_close", "write a row for each store and day"),
+        (b"store_id;Monday;Tuesday", "write a row for each store and day"),
+        (b'"store', "A quote is not closed in this line"),
+    ],
+)
+def test_what_is_wrong_with_an_unknown_header(header: bytes, told: str) -> None:
+    with pytest.raises(BadInputFile, match="the header is unknown") as refusal:
+        read_header(header)
+    assert told in str(refusal.value)

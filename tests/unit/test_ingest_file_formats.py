@@ -80,8 +80,8 @@ FILES = {
 WIDE = {
     "utf-16": (POLLS.encode("utf-16"), "UTF-16"),
     "utf-16-be": (b"\xfe\xff" + POLLS.encode("utf-16-be"), "UTF-16"),
-    "utf-16-le-without-mark": (POLLS.encode("utf-16-le"), "UTF-16"),
-    "utf-16-be-without-mark": (POLLS.encode("utf-16-be"), "UTF-16"),
+    "utf-16-le-without-mark": (POLLS.encode("utf-16-le"), "iconv -f UTF-16LE"),
+    "utf-16-be-without-mark": (POLLS.encode("utf-16-be"), "iconv -f UTF-16BE"),
     "utf-32": (POLLS.encode("utf-32"), "UTF-32"),
     "utf-32-be": (b"\x00\x00\xfe\xff" + POLLS.encode("utf-32-be"), "UTF-32"),
     "utf-32-le-without-mark": (POLLS.encode("utf-32-le"), "UTF-32"),

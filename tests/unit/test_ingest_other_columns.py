@@ -96,16 +96,51 @@ def test_a_zone_holds_at_all_times(name: str) -> None:
     assert "leave only the rows that hold now" in refuse(f"store_id,timezone,{name}")
 
 
-@pytest.mark.parametrize("name", ["is_closed", "Ruhetag", "open2", "second_open", "closed_date"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "is_closed",
+        "Ruhetag",
+        "Ruhetage",
+        "open2",
+        "second_open",
+        "closed_date",
+        "lunch_start",
+        "opening_hours",
+        "hours",
+        "open_days",
+        "overnight",
+        "valid_from",
+        "valid_to",
+        "von",
+        "second_opening",
+        "timezone.1",
+        "name2",
+    ],
+)
 def test_a_label_that_seems_to_say_when_a_store_is_open(name: str) -> None:
     told = refuse(f"store_id,name,{name}")
     assert told.endswith(f"for example store_{name}")
     assert read_layout(iter([f"store_id,name,store_{name}\n".encode()])).labels == (f"store_{name}",)
 
 
-@pytest.mark.parametrize(("name", "offered"), [("closed?", "store_closed"), ("fermé", "store_ferme")])
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("closed?", "store_closed"),
+        ("fermé", "store_ferme"),
+        ("Öffnungszeiten", "store_Offnungszeiten"),
+        ("jours d'ouverture", "store_jours_d_ouverture"),
+        ("closed " * 12, f"store_{'closed_' * 8}c"),
+    ],
+)
 def test_the_name_that_is_offered_for_a_label_is_accepted(name: str, offered: str) -> None:
     assert f"for example to {offered}, or" in refuse(f"store_id,name,{name}")
+    assert read_layout(iter([f"store_id,name,{offered}\n".encode()])).labels == (offered,)
+
+
+def test_a_name_of_ones_own_may_be_in_any_case() -> None:
+    assert read_layout(iter([b"store_id,name,Store_Closed\n"])).labels == ("Store_Closed",)
 
 
 @pytest.mark.parametrize("name", ["effective_to", "Valid From", "effective_date", "until"])
@@ -121,8 +156,8 @@ def test_dates_that_limit_hours_are_not_ignored(name: str) -> None:
         (f"{POLLS},timestamp,closed", ("timestamp", "closed")),
         (f",{HOURS},effective_from,note", ("note",)),
         (f"{POLLS},,Unnamed: 4", ()),
-        ("store_id,name,region,holiday,valid_to,disclosed,fermentation", ()),
-        (f"{HOURS},manager,open_status,breakfast", ("manager", "open_status", "breakfast")),
+        ("store_id,name,region,holiday,disclosed,fermentation,serves_lunch,opening_date,tags", ()),
+        (f"{HOURS},manager,status_code,breakfast", ("manager", "status_code", "breakfast")),
     ],
 )
 def test_other_columns_are_named(header: str, unread: tuple[str, ...]) -> None:

@@ -159,3 +159,10 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used(
 ) -> None:
     monkeypatch.setenv("UPTILL_DATABASE_URL", given)
     assert load_settings().database_url.get_secret_value() == used
+
+
+@pytest.mark.parametrize("odd", ["1e400", "inf", "nan"])
+def test_a_number_is_finite(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPTILL_SWEEP_S", odd)
+    with pytest.raises(ConfigurationError, match=f"must be a finite number, not '{odd}'"):
+        load_settings()

@@ -33,12 +33,16 @@ ODD = [
     *("N/A", "n/a", "#N/A", "<NA>", "n.a.", "undefined", r"\N", "[object Object]"),
     *("1,234", "12,345,678", '="00123"', '="fca22568-98bf-449b-89ed-15a37ab475e1"', "'00124"),
     *("(blank)", "7-Sep", "14-OCT", "1-jan", "caf\ufffd", "\ufffd"),
+    *("07. Sep", "01.Mrz", "7-janv.", "07.Eyl", "07/set", "2024-09-07", "07.09.2024", "7/9/2024", "2024-09-07 00:00:00"),
+    *("1'234", "12\u2019345", "'A2'", '"A1"', "\u201cA1\u201d", "\u201eA1\u201c", "\u00abA1\u00bb", "\u2018A1\u2019"),
+    *("A&amp;B", "Caf&eacute;", "a&#233;", "Caf\u00c3\u00a9", "M\u00c3\u00bcnchen", "\u00d0\u00bc"),
+    *("#NV", "#WERT!", "#BEZUG!", "#VALEUR!", "#\u00a1REF!", "#YOK", "#\u041d/\u0414", "(leer)", "(vide)", "(en blanco)", "(bo\u015f)"),
     *("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "########", "#SPILL!"),
 ]  # fmt: skip
 FINE = [
     *("7", "007", "8419537941919820732", "fca22568-98bf-449b-89ed-15a37ab475e1", "12.5", "10.0.0.1", "1.01"),
     *("E5", "8E", "8E5F", "3e", "store-17", "e-17", "1e", "NA", "Nulltown", "nans", "nonesuch", "Nan's", "#1", "#12"),
-    *("'s-Gravenhage", "=a", "#b4", "7-Sept", "123-Oct", "A-Oct", "7-Sep-2", "Oct-14", "blank"),
+    *("'s-Gravenhage", "=a", "#b4", "7-Sept", "A & B", "A&B;", "S\u00c3O", "1.2.2024.5", "12.04.17", "(north)", "#hash", "123-Oct", "A-Oct", "7-Sep-2", "Oct-14", "blank"),
     *("a b", "a/b c", "\u00e9", "\u6771\u4eac", "ns-0", "1-0", "100", "200.", "0", "+", "-", "n", "u", "store_0"),
 ]  # fmt: skip
 EDGES = [

@@ -45,7 +45,6 @@ class KeyRotate(RequestBody):
         ge=0,
         le=_MAX_OVERLAP_S,
         strict=True,
-        allow_inf_nan=False,
         description="How many seconds the old key keeps working.",
     )
 

@@ -53,7 +53,7 @@ _StrictNumber = Annotated[float, Field(strict=True)]
 class PlatformFigureBody(RequestBody):
     """A platform's figure of one store: its downtime in seconds, or its uptime as a percentage of the open time."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     store_id: str = Field(min_length=1, max_length=1024)
     day: LocalDay | None = Field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -45,6 +46,8 @@ def number_or_text(text: str) -> int | float | str:
     try:
         number = float(text)
     except ValueError:
+        return text
+    if not isfinite(number):  # nan, and 1e400
         return text
     return int(number) if number.is_integer() else number
 

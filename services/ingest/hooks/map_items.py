@@ -1,6 +1,5 @@
 """Maps the items of a payload to polls. A bad item is rejected by itself, with a reason as rows of files have."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ from services.ingest.hooks.places import HookPayload, Places, read_first
 from services.ingest.hooks.pointers import MISSING
 from services.ingest.hooks.values import as_text, read_instant
 from services.ingest.parse.reasons import RAW_BYTES
+from shared.json_numbers import write_json
 from shared.reason_words import fold_reason
 from shared.status_words import fold_status
 from shared.store_ids import clean_store_id, find_id_fault
@@ -25,11 +25,7 @@ class HookReject:
     @classmethod
     def of_item(cls, reason: str, item: object, place: int = 0) -> "HookReject":
         """Build one. The JSON is ASCII, so that cutting it leaves text."""
-        try:
-            raw = json.dumps(item, separators=(",", ":")).encode()[:RAW_BYTES]
-        except RecursionError:  # it was just shallow enough to be parsed
-            raw = b"(nested too deeply to show)"
-        return cls(reason, raw, place)
+        return cls(reason, write_json(item, RAW_BYTES).encode(), place)
 
 
 @dataclass(frozen=True)

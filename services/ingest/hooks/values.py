@@ -5,22 +5,23 @@ import re
 
 from services.ingest.hooks.mapping import UNIT_US, HookMapping
 from services.ingest.parse.instants import END_US, FIRST_US, parse_instant
+from shared.json_numbers import WrittenFloat
 
 _NUMBER = re.compile(r"[0-9]{1,16}(\.[0-9]{1,9})?", re.ASCII)
 _MOST_DIGITS = 1 << 63
 
 
 def as_text(value: object) -> str | None:
-    """Return a text, number or boolean as text; None for anything else."""
+    """Return a text, a number as it is written, or a boolean as text; None for anything else."""
     match value:
         case str():
             return value
         case bool():
             return "true" if value else "false"
-        case int() if abs(value) < _MOST_DIGITS:
+        case int():
             return str(value)
-        case float() if math.isfinite(value):  # 1e400 is read as infinite
-            return repr(value)
+        case WrittenFloat():
+            return value.text
     return None
 
 

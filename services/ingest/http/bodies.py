@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.errors import BodyTooLarge, UnsupportedMediaType
 from shared.http.contract import REF_TEMPLATE
@@ -76,15 +77,34 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
     body = await read_document(request, limit_bytes=limit_bytes)
     try:
         valid = adapter.validate_json(body)
-        load_unique(body)  # the parser above keeps the last of several members with one name
-    except json.JSONDecodeError as error:
-        raise RequestValidationError([{"loc": ("body",), "msg": error.msg}]) from None
+        _load(body)  # the parser above keeps the last of several members with one name
     except ValidationError as error:
-        raise refuse_body(error) from None
+        raise refuse_body(error, body) from None
     return valid
 
 
-def refuse_body(error: ValidationError) -> RequestValidationError:
-    """Return the error of a body that is not what it must be."""
-    found = error.errors(include_url=False)
-    return RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found[:_SHOWN_ERRORS]])
+def refuse_body(error: ValidationError, body: bytes | None = None) -> RequestValidationError:
+    """Return the error of a body that is not what it must be. With the `body`, numbers are shown as they were sent."""
+    found = error.errors(include_url=False)[:_SHOWN_ERRORS]
+    if body is not None and any(isinstance(item["input"], float) for item in found):
+        document = _load(body)
+        found = [{**item, "input": _find_sent(document, item)} for item in found]
+    return RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found])
+
+
+def _load(body: bytes) -> Any:
+    try:
+        return load_unique(body)
+    except json.JSONDecodeError as error:
+        raise RequestValidationError([{"loc": ("body",), "msg": error.msg}]) from None
+
+
+def _find_sent(document: Any, item: ErrorDetails) -> Any:
+    """Return what the document has where a field is wrong, or the parsed value if that place is not in it."""
+    sent = document
+    for step in item["loc"]:
+        try:
+            sent = sent[step]
+        except (KeyError, IndexError, TypeError):
+            return item["input"]
+    return sent

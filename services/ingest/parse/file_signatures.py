@@ -1,7 +1,8 @@
 """Recognises file formats by their first bytes. Only text passes."""
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from services.ingest.parse.file_formats import (
     FORMATS,
@@ -20,6 +21,13 @@ OFFICE_MEMBER = "[Content_Types].xml"
 OPEN_DOCUMENT_MEMBERS = {"mimetype", "content.xml"}
 _UTF_8 = "save it as CSV UTF-8"
 _WIDE_BYTES = 8  # two characters of UTF-32
+# Which bytes are NUL in ASCII characters without a byte order mark: iconv must be told their order.
+_WIDE: Final[Mapping[tuple[bool, ...], str]] = {
+    (False, True, True, True) * 2: "UTF-32LE",
+    (True, True, True, False) * 2: "UTF-32BE",
+    (False, True) * 4: "UTF-16LE",
+    (True, False) * 4: "UTF-16BE",
+}
 
 
 def is_gzip(start: bytes) -> bool:
@@ -62,12 +70,10 @@ def _refuse(found: Format) -> BadInputFile:
 
 
 def _find_wide_encoding(start: bytes) -> str | None:
-    """Return UTF-16 or UTF-32, told from the byte order mark or from the NUL bytes of ASCII characters."""
+    """Return the name of UTF-16 or UTF-32 for iconv, told from the byte order mark or from the NUL bytes of ASCII characters."""
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "UTF-32"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "UTF-16"
     is_nul = tuple(byte == 0 for byte in start[:_WIDE_BYTES])
-    if is_nul in {(False, True, True, True) * 2, (True, True, True, False) * 2}:
-        return "UTF-32"
-    return "UTF-16" if is_nul in {(False, True) * 4, (True, False) * 4} else None
+    return _WIDE.get(is_nul)

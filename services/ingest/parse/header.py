@@ -21,6 +21,11 @@ SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
 _QUOTED_CHARACTERS = 200
+_UNIT = re.compile(rb"\s*[(\[][^)\]]*[)\]]")
+_DAY_COLUMN = re.compile(
+    rb"(?<![a-z])(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?(?![a-z])", re.IGNORECASE
+)
+_FEW_DAYS = 2
 # Of two columns, one is too few to tell what a file is meant to be.
 _FEWEST_COLUMNS = 2
 
@@ -115,6 +120,15 @@ def _list_hints(line: bytes, kinds: Sequence[Kind]) -> Iterator[str]:
     if text.startswith(b"#"):
         yield "Comments are not read: remove the lines above the header, and a # in front of it. "
         return
+    if text.count(b'"') % 2:
+        yield "A quote is not closed in this line: write each name without a line break. "
+    if _is_known_without_units(text):
+        yield (
+            "Remove the units in parentheses, and write values as they are read: days from 0 (Monday), times local to the"
+            " store, timestamps in UTC. "
+        )
+    if len(_DAY_COLUMN.findall(text)) >= _FEW_DAYS:
+        yield "Columns for single days are not read: write a row for each store and day. "
     for separator in SEPARATORS:
         names = set(
             _read_names(
@@ -126,6 +140,13 @@ def _list_hints(line: bytes, kinds: Sequence[Kind]) -> Iterator[str]:
             missing = [name for name in required if name not in names]
             if len(missing) == 1 and len(required) > _FEWEST_COLUMNS:
                 yield f"To be a file of {kind} it lacks {missing[0]}. "
+
+
+def _is_known_without_units(line: bytes) -> bool:
+    plain = _UNIT.sub(b"", line)
+    with suppress(BadInputFile):
+        return plain != line and _has_layout(plain, SEPARATORS)
+    return True  # it is known, and has another fault
 
 
 def _has_layout(line: bytes, separators: str) -> bool:

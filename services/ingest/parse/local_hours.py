@@ -27,15 +27,13 @@ from services.ingest.parse.reasons import Reject
 from services.ingest.parse.row_columns import locate_rows, number_fields
 from services.ingest.parse.rows import Ints, Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
-from services.ingest.parse.summary_rows import SUMMARY_ROW, find_summaries, mark_summaries
+from services.ingest.parse.summary_rows import SUMMARY_ROW, mark_summaries
 from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
 from services.ingest.parse.zones import find_zone
 from shared.columns import RaggedColumn, RepeatedValues, ValueColumn
 from shared.store_ids import guess_store_id
 
 _REMEMBERED = 4096
-# Below a table of another kind, a total has no valid values.
-_TAKE_ANY_WORDS: frozenset[Kind] = frozenset({"stores", "lifetimes", "timezones"})
 _ANY_SEPARATOR = re.compile(b"[%s]" % re.escape(SEPARATORS).encode())
 
 
@@ -56,8 +54,6 @@ def parse_local_hours(
     ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
     if layout.kind != "closures":
         faults |= dict.fromkeys((ids == EVERY_STORE).arg_true().to_list(), "every_store")
-    if layout.kind in _TAKE_ANY_WORDS and not allow_odd_ids:
-        faults |= dict.fromkeys(find_summaries(ids), SUMMARY_ROW)
     if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
     texts, places = number_fields(rows)
@@ -66,9 +62,9 @@ def parse_local_hours(
         found = [_apply_from(effective_from, fields) for fields in found]
     is_fault = np.array([isinstance(one, str) for one in found], np.bool_)
     faults = {row: str(found[places[row]]) for row in np.flatnonzero(is_fault[places]).tolist()} | faults
-    valid = _unite_columns(rows, ids, found, places, faults)
     mark_headers(rows, faults)
     mark_summaries(rows, faults, allow_odd_ids=allow_odd_ids)
+    valid = _unite_columns(rows, ids, found, places, faults)
     return ParsedLocalHours(
         chunk, valid, list(_hold_back(rows, layout, faults)), rows.collect_rejects(faults), encoding.name
     )

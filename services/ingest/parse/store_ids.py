@@ -31,9 +31,9 @@ def _mark(characters: bytes) -> NDArray[np.bool_]:
 
 
 # The characters that an odd word may start and end with.
-_OPENS_WORD, _ENDS_WORD = _mark(b"n(<+-u\\[#"), _mark(b"l)>n]a.d!?#e")
-_ENDS_MONTH = _mark(b"nbrylgptvc")  # 7-Sep
-_TEXT_MARKS = MARKED_AS_TEXT.encode()
+_OPENS_WORD, _ENDS_WORD = _mark(b"n(<+-u\\[#"), _mark(b"l)>n]a.d!?#evbkt")
+_ENDS_MONTH = _mark(b"abceglimnoprstuvyz.")  # 7-Sep, 07.Mrz
+_IS_TEXT_MARK = _mark(MARKED_AS_TEXT.encode())
 # An id that ends in at least this many digits is not odd: exponents, and zeros after a point, are shorter.
 _DIGITS = b"00000000"
 _TEN, _PLUS_TO_NINE = np.uint8(10), np.uint8(ord("9") - ord("+"))
@@ -80,7 +80,9 @@ def _check_rows(rows: Rows, some: Ints, ids: pl.Series, *, allow_odd: bool) -> _
         dots = np.flatnonzero((lengths <= len("..")) & (first == ord(".")) & (last == ord(".")))
         faults.update((row, "store_id") for row in dots.tolist())
     if not allow_odd:
-        suspects = _find_suspects(rows.text, ends, lengths, first, last)
+        suspects = [*_find_suspects(rows.text, ends, lengths, first, last)]
+        if b"&" in rows.text:  # A&amp;B
+            suspects.append(ids.str.contains("&", literal=True).arg_true().to_numpy())
         faults.update((row, "odd_id") for row in _find_odd(ids, suspects))
     return _CheckedIds(ids, faults)
 
@@ -106,7 +108,7 @@ def _find_suspects(text: bytes, ends: Ints, lengths: Ints, first: Bytes, last: B
     """Yield rows whose id may be odd: all that are, and few others."""
     zeros = np.flatnonzero(last == ord("0"))
     yield zeros[np.frombuffer(text, np.uint8)[ends[zeros] - 2] == ord(".")]
-    yield np.flatnonzero((first == _TEXT_MARKS[0]) | (first == _TEXT_MARKS[1]))
+    yield np.flatnonzero(_IS_TEXT_MARK[first])
     if lengths.min() > LONGEST_ODD_BYTES:
         return
     # Of unsigned bytes: a lower character wraps around.

@@ -1,43 +1,95 @@
-"""Finds totals below a table, as database tools and spreadsheets write them: `Total,2` or `(7 rows)` are not stores."""
+"""Finds totals below a table, as database tools and spreadsheets write them: `Total,2` or `(7 rows)` are not stores.
+
+Some words are never stores. Others, such as `Total 7`, count only in the last lines of a chunk, if nothing but numbers
+stands beside them, and if no other id differs from them in its number alone.
+"""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
-import polars as pl
-
+from services.ingest.parse.kinds import Kind
 from services.ingest.parse.rows import Rows
+from services.ingest.parse.summary_words import ALWAYS, BELOW_TABLE
 
 SUMMARY_ROW: Final = "summary_row"
-_WORDS: Final = r"(?:(?:grand|sub)[ -]?)?totals?(?: ?[:=].*)?|(?:average|count|records|rows|sum) ?[:=].*|\(?[0-9.,]+ (?:records?|rows?)\b.*"
-_SUMMARY: Final = re.compile(_WORDS, re.IGNORECASE)
-# Looked for first: few lines begin so.
-_BEGINS: Final = re.compile(
-    rb'[ ",;\t|]*(?:grand|sub|total|average|count|records|rows|sum|\(?[0-9.,]+ )', re.IGNORECASE
-)
-
-
-def find_summaries(ids: pl.Series) -> list[int]:
-    """Return the rows whose store id looks like a total."""
-    found: list[int] = ids.str.contains(f"(?i)^(?:{_WORDS})$").arg_true().to_list()
-    return found
+# Their fields may be valid in a total.
+_TAKE_ANY_WORDS: Final[frozenset[Kind]] = frozenset({"stores", "lifetimes", "timezones"})
+_ALWAYS: Final = re.compile(ALWAYS, re.IGNORECASE)
+_BELOW_TABLE: Final = re.compile(BELOW_TABLE, re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[0-9.,' %]*")
+_EDGES: Final = ' "\u00a0'
+_REMEMBERED: Final = 4096
+_MOST_LINES: Final = 20
 
 
 def mark_summaries(rows: Rows, faults: dict[int, str], *, allow_odd_ids: bool) -> None:
-    """Give each bad row that begins like a total its own reason, in `faults` and among the rejects."""
+    """Give each row that is a total its own reason, in `faults` and among the rejects."""
     if allow_odd_ids or rows.chunk.of_messages:
         return
+    if rows.layout.kind in _TAKE_ANY_WORDS:
+        found = rows.ids.str.strip_chars().str.contains(f"(?i)^(?:{ALWAYS})$")
+        faults |= dict.fromkeys(found.arg_true().to_list(), SUMMARY_ROW)
     for place, reject in enumerate(rows.rejects):
-        if _begins_like_total(reject.raw, rows):
-            rows.rejects[place] = replace(reject, reason=SUMMARY_ROW)
+        if _is_always(_first_field(reject.raw, rows)):
+            _mark(rows, faults, ~place)
     for row in faults:
-        if _begins_like_total(rows.read_line(row), rows):
-            faults[row] = SUMMARY_ROW
+        if _is_always(_first_field(rows.read_line(row), rows)):
+            _mark(rows, faults, row)
+    for place, line in islice(_read_backwards(rows, faults), _MOST_LINES):
+        if _is_always(_first_field(line, rows)):
+            continue
+        if not _is_below_table(line, rows):
+            break
+        _mark(rows, faults, place)
 
 
-def _begins_like_total(line: bytes, rows: Rows) -> bool:
-    if not _BEGINS.match(line):
+def _mark(rows: Rows, faults: dict[int, str], place: int) -> None:
+    if place >= 0:
+        faults[place] = SUMMARY_ROW
+    else:
+        rows.rejects[~place] = replace(rows.rejects[~place], reason=SUMMARY_ROW)
+
+
+def _is_below_table(line: bytes, rows: Rows) -> bool:
+    """Whether one of the last lines is a total. `Total 7` is a filling station if there is a `Total 6`, or a text beside it."""
+    fields = map(_clean, line.split(rows.layout.separator.encode()))
+    first, *others = [field for field in fields if field] or [""]
+    match = _BELOW_TABLE.fullmatch(first)
+    if match is None or not all(map(_NUMBER.fullmatch, others)):
         return False
-    fields = (field.strip(b' "') for field in line.split(rows.layout.separator.encode()))
-    first = next(filter(None, fields), b"")
-    return _SUMMARY.fullmatch(first.decode("utf-8", "replace")) is not None
+    if not match["word"] or match["word"] == first:
+        return True
+    alike = rows.ids.filter(rows.ids.str.contains(f"(?i)^ *{re.escape(match['word'])} ?[(]?[0-9]"))
+    return bool((alike.str.strip_chars() == first).all())
+
+
+def _read_backwards(rows: Rows, faults: Mapping[int, str]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that may be totals, from the last one up: the index of a row, or that of a reject inverted, and the text."""
+    row, place = len(rows.lines) - 1, len(rows.rejects) - 1
+    while row >= 0 or place >= 0:
+        if place < 0 or (row >= 0 and rows.lines[row] > rows.rejects[place].line):
+            if row not in faults and rows.layout.kind not in _TAKE_ANY_WORDS:
+                return
+            yield row, rows.read_line(row)
+            row -= 1
+        else:
+            yield ~place, rows.rejects[place].raw
+            place -= 1
+
+
+@lru_cache(_REMEMBERED)
+def _is_always(text: str) -> bool:
+    return _ALWAYS.fullmatch(text) is not None
+
+
+def _first_field(line: bytes, rows: Rows) -> str:
+    border = rows.layout.separator.encode()
+    return _clean(line.lstrip(b' "' + border).partition(border)[0])
+
+
+def _clean(field: bytes) -> str:
+    return field.decode("utf-8", "replace").strip(_EDGES)

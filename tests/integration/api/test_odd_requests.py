@@ -276,6 +276,20 @@ class TestInstants:
             for service, path in _lists(services):
                 assert services[service].get(path, params={"limit": limit}).status_code == 422, path
 
+    @pytest.mark.parametrize("odd", ["1e400", "-1e400", "120.10", "12e1"])
+    def test_numbers_are_shown_as_they_were_sent(self, services: Mapping[str, TestClient], odd: str) -> None:
+        bodies = {
+            "/v1/observations": '{"observations": [{"store_id": %s, "status": "active", "observed_at": ""}]}',
+            "/v1/service-levels/a": '{"target": %s}',
+            "/v1/alert-rules/a": '{"kind": "store_down", "parameters": {"inactive_polls": %s}}',
+            "/v1/reconciliations": '{"figures": [{"store_id": "a", "date": "2024-10-14", "uptime_percent": %s}]}',
+        }
+        for path, body in bodies.items():
+            call = services["ingest" if "observations" in path else "api"].request
+            answer = call("PUT" if path.endswith("/a") else "POST", path, content=body % odd, headers=_JSON)
+            assert answer.status_code == 422
+            assert odd in answer.json()["detail"], path
+
     def test_numbers_in_bodies(self, services: Mapping[str, TestClient]) -> None:
         for odd in (str(2**63), "9" * 5000, "1e400", "NaN"):
             hours = f'{{"hours": [{{"day_of_week": {odd}, "start_time_local": "1:00", "end_time_local": "2:00"}}]}}'

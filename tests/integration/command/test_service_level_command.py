@@ -53,7 +53,7 @@ def test_set_list_show_and_remove(services: Services, client: UptillClient) -> N
         refused = services.run("service-levels", "set", "x", "--target", "0.9", "--cap", cap)
         assert (refused.returncode, "REASON=HOURS" in refused.stderr) == (2, True), cap
     refused = services.run("service-levels", "set", "x", "--target", "nan")
-    assert (refused.returncode, "--target nan is not a number" in refused.stderr) == (2, True)
+    assert (refused.returncode, "nan is not a number: use a share" in refused.stderr) == (2, True)
 
 
 def test_minutes_are_written_without_exponents() -> None:

@@ -124,6 +124,8 @@ def test_a_dry_run_rejects_the_items_that_a_call_rejects(hook_service: TestClien
     (live,) = hook_service.get("/v1/imports").json()["imports"]
     kept = hook_service.get(f"/v1/imports/{live['id']}/rejects").text.splitlines()[1:]
     assert [line.split(",")[2] for line in kept] == reasons
+    assert "1e400" in kept[5], "as it was sent"
+    assert "1e400" in tried["rejects"][5]["item"]
     for body in ('{"a":1,"a":2}', "NaN"):
         problem(
             hook_service.post("/v1/hooks/pos/dry-run", content=f'{{"sample":{body}}}', headers=headers),
