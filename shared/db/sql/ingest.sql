@@ -71,7 +71,8 @@ select exists (select from import
 -- several files of a delivery were only a part of it.
 -- An import that was itself skipped tells nothing.
 -- The same bytes read in another way, or from another date on, are other data. A store directory has what files and calls of
--- other kinds change, and the other way round.
+-- other kinds change, and the other way round, if it has such a column. One that an earlier release loaded may have any. A call
+-- of this kind changes only names.
 select loaded.id, loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
@@ -80,10 +81,17 @@ where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.deliv
     and loaded.reading is not distinct from %(reading)s::jsonb
     and start.seq >= (select forgotten_seq from ledger_head)
     and not exists (
-        select from import other
+        select from import other left join lateral (
+            select loaded.quality, other.kind where loaded.kind = 'stores'
+            union all
+            select other.quality, loaded.kind where other.kind = 'stores' and other.origin is distinct from 'change'
+        ) directory (quality, kind) on true
         where other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
-            and (other.kind = loaded.kind or (other.kind = 'stores' and loaded.kind in ('timezones', 'lifetimes'))
-                or (loaded.kind = 'stores' and other.kind in ('timezones', 'lifetimes', 'labels')))
+            and (other.kind = loaded.kind or coalesce(case directory.kind
+                when 'timezones' then directory.quality -> 'directory_columns' ? 'timezone_str'
+                when 'lifetimes' then directory.quality -> 'directory_columns' ?| array['opened_at', 'closed_at']
+                when 'labels' then directory.quality ? 'labels' or not directory.quality ? 'directory_columns'
+                else false end, true))
             and start.seq < (
                 select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
 order by loaded.id desc limit 5
