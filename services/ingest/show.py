@@ -3,6 +3,7 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -188,7 +189,7 @@ def _describe_same(result: ImportResult) -> str:
     first = result.first_load
     if first is None:
         return f"{what}: the same bytes were loaded before (import {result.same_as})"
-    text = f"{what}: the same bytes were loaded on {first.at:%Y-%m-%d %H:%M} UTC as {first.source} (import {result.same_as})"
+    text = f"{what}: the same bytes were loaded on {first.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC as {first.source} (import {result.same_as})"
     if not first.rejected or result.rows_read:
         return text
     rows = "1 row was" if first.rejected == 1 else f"{first.rejected:,} rows were"

@@ -133,8 +133,7 @@ select id, kind, state, same_as, rows_read, accepted, duplicate, corrected, reje
 from import where id = %(id)s
 
 -- name: first_load
--- UTC.
-select source, started_at at time zone 'UTC', rejected from import where id = %(id)s
+select source, started_at, rejected from import where id = %(id)s
 
 -- name: first_rejects
 select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s

@@ -5,7 +5,9 @@ import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from shared.webhooks.secret import sign_message
 from tests.fixtures.services import Services
 
-DOCUMENT = {
+DOCUMENT: Mapping[str, Any] = {
     "mapping": {"store_id": "/s", "observed_at": "/t", "unit": "s", "status": "/x", "event": True},
     "signature": {"scheme": "standard_webhooks"},
 }

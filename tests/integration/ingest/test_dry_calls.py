@@ -53,7 +53,8 @@ def test_an_upload_that_would_be_skipped_says_so(service: TestClient, database_u
         answer = service.post("/v1/imports", params={"dry_run": True}, content=text).json()
     (found,) = answer["files"]
     assert found["counts"]["rows_read"] == 0
-    assert found["quality"]["notes"] == [f"skipped: the same bytes were loaded before (import {first['id']})"]
+    assert found["same_as"] == first["id"]
+    assert found["first_load"] == {"source": "upload", "at": first["started_at"], "rejected": 0}
 
 
 @pytest.mark.usefixtures("folder")
