@@ -57,7 +57,7 @@ def parse_local_hours(
     if layout.kind != "closures":
         faults |= dict.fromkeys((ids == EVERY_STORE).arg_true().to_list(), "every_store")
     if layout.kind in _TAKE_ANY_WORDS and not allow_odd_ids:
-        faults |= dict.fromkeys(find_summaries(ids), SUMMARY_ROW)
+        faults |= dict.fromkeys(find_summaries(rows, ids), SUMMARY_ROW)
     if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
     texts, places = number_fields(rows)

@@ -11,16 +11,21 @@ from services.ingest.parse.rows import Rows
 SUMMARY_ROW: Final = "summary_row"
 _WORDS: Final = r"(?:(?:grand|sub)[ -]?)?totals?(?: ?[:=].*)?|(?:average|count|records|rows|sum) ?[:=].*|\(?[0-9.,]+ (?:records?|rows?)\b.*"
 _SUMMARY: Final = re.compile(_WORDS, re.IGNORECASE)
+# Stores may be called so. Beside numbers or empty cells, they are totals.
+_BARE_WORDS: Final = r"averages?|avg|count|mean|records|rows|sum"
+_BARE: Final = re.compile(_BARE_WORDS, re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[-+]?[0-9][0-9.,: ]*%?")
 # Looked for first: few lines begin so.
 _BEGINS: Final = re.compile(
-    rb'[ ",;\t|]*(?:grand|sub|total|average|count|records|rows|sum|\(?[0-9.,]+ )', re.IGNORECASE
+    rb'[ ",;\t|]*(?:grand|sub|total|average|avg|count|mean|records|rows|sum|\(?[0-9.,]+ )', re.IGNORECASE
 )
 
 
-def find_summaries(ids: pl.Series) -> list[int]:
-    """Return the rows whose store id looks like a total."""
-    found: list[int] = ids.str.contains(f"(?i)^(?:{_WORDS})$").arg_true().to_list()
-    return found
+def find_summaries(rows: Rows, ids: pl.Series) -> list[int]:
+    """Return the rows that look like a total by their store id, or by a word for one beside nothing but numbers."""
+    sure: list[int] = ids.str.contains(f"(?i)^(?:{_WORDS})$").arg_true().to_list()
+    maybe: list[int] = ids.str.contains(f"(?i)^(?:{_BARE_WORDS})$").arg_true().to_list()
+    return [*sure, *(row for row in maybe if _begins_like_total(rows.read_line(row), rows))]
 
 
 def mark_summaries(rows: Rows, faults: dict[int, str], *, allow_odd_ids: bool) -> None:
@@ -39,5 +44,7 @@ def _begins_like_total(line: bytes, rows: Rows) -> bool:
     if not _BEGINS.match(line):
         return False
     fields = (field.strip(b' "') for field in line.split(rows.layout.separator.encode()))
-    first = next(filter(None, fields), b"")
-    return _SUMMARY.fullmatch(first.decode("utf-8", "replace")) is not None
+    first, *others = [field.decode("utf-8", "replace") for field in fields if field] or [""]
+    if _SUMMARY.fullmatch(first):
+        return True
+    return _BARE.fullmatch(first) is not None and all(map(_NUMBER.fullmatch, others))
