@@ -11,6 +11,7 @@ from services.cli.parameters import parse_pairs
 from services.cli.tables import print_table
 from services.ingest.hooks.call_terms import MAX_HOOK_BYTES, read_value
 from services.ingest.hooks.places import HEADER_RULE, is_header_name
+from services.ingest.parse.file_signatures import is_gzip
 from shared.errors import BodyTooLarge
 from shared.exit_codes import ExitCode
 from shared.unique_json import load_unique
@@ -41,6 +42,8 @@ def read_sample(file: str) -> bytes:
     given = read_bytes(file, MAX_HOOK_BYTES)
     if len(given) > MAX_HOOK_BYTES:
         fail(f"{name_file(file)}: {BodyTooLarge(MAX_HOOK_BYTES)}", code=ExitCode.WRONG_USE)
+    if is_gzip(given):
+        fail(f"{name_file(file)} is not JSON, but gzip: unpack it first", code=ExitCode.WRONG_USE)
     with telling_file(file):
         load_unique(given)
         return given.decode(json.detect_encoding(given), "surrogatepass").encode("utf-8", "surrogatepass")

@@ -188,8 +188,8 @@ def _describe_same(result: ImportResult) -> str:
     text = f"{what}: the same bytes were loaded on {first.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC as {first.source} (import {result.same_as})"
     if not first.rejected or result.rows_read:
         return text
-    rows = "1 row was" if first.rejected == 1 else f"{first.rejected:,} rows were"
-    return f"{text}; {rows} rejected then: `uptill rejects {result.same_as}` shows them"
+    rows, them = ("1 row was", "it") if first.rejected == 1 else (f"{first.rejected:,} rows were", "them")
+    return f"{text}; {rows} rejected then: `uptill rejects {result.same_as}` shows {them}"
 
 
 def _format_duration(seconds: float) -> str:

@@ -383,20 +383,23 @@ order by store_id
 -- may name it. What else is rejected may be a remark below the table.
 -- One bit for each number from 0 to 7: counting distinct numbers would sort all rows.
 with held as materialized (
-    select import_id, store_id, day_number, day_of_week from import_staged
+    select import_id, store_id, 1 << day_number as numbers, day_of_week is not null as has_names from import_staged
     where import_id = any(%(ids)s) and reason is not null and coalesce(day_number, day_of_week) is not null
 ), named as (
-    select import_id, day_number, day_of_week from import_staged where import_id = any(%(ids)s) and reason is null
+    select import_id, bit_or(1 << day_number) as numbers, bool_or(day_of_week is not null) as has_names
+    from import_staged where import_id = any(%(ids)s) and reason is null group by import_id
     union all
-    select import_id, day_number, day_of_week from held
+    select import_id, numbers, has_names from held
     where exists (select from store where store.store_id = held.store_id)
     union all
-    select import_id, day_number, day_of_week from held
-    where store_id in (select store_id from import_staged where import_id = any(%(ids)s) and reason is null)
+    select import_id, numbers, has_names from held
+    where store_id in (
+        select store_id from import_staged
+        where import_id = any(%(ids)s) and reason is null and exists (select from held)) -- not read if there are none
 )
 select import_id, numbers & 1 <> 0, numbers & 128 <> 0, numbers <> 0 and has_names, bit_count(numbers::bit(8))
 from (
-    select import_id, coalesce(bit_or(1 << day_number), 0) as numbers, bool_or(day_of_week is not null) as has_names
+    select import_id, coalesce(bit_or(numbers), 0) as numbers, bool_or(has_names) as has_names
     from named group by import_id
 ) used
 

@@ -176,6 +176,8 @@ def test_a_file_that_no_call_would_bring_is_named(services: Services, tmp_path: 
     assert "list.json is not a JSON object" in run(
         services, "hooks", "put", "till", str(tmp_path / "list.json"), code=2
     )
+    packed = run(services, "hooks", "test", "till", str(tmp_path / "packed.json"), code=2)
+    assert "packed.json is not JSON, but gzip: unpack it first" in packed
     too_long = run(services, "hooks", "test", "till", str(tmp_path / "long.json"), code=2)
     assert "long.json: the body is longer than the limit of 1,048,576 bytes: send a smaller one" in too_long
 
