@@ -19,7 +19,7 @@ class PlannedReject:
 
 
 @dataclass(frozen=True)
-class FirstLoad:
+class PlannedSkip:
     """The import that loaded the same bytes before: the name of its file, when it began, and its rejected rows."""
 
     source: str
@@ -44,7 +44,7 @@ class PlannedFile:
     reason: str | None = None
     seconds: float = 0.0
     same_as: str | None = None
-    first_load: FirstLoad | None = None
+    first_load: PlannedSkip | None = None
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ _TRIAL = TypeAdapter(HookTrialPost)
 
 
 @dataclass(frozen=True)
-class HookTrial:
+class TriedCall:
     """A sample as a call would bring it. `kind` is its media type."""
 
     payload: HookPayload
@@ -43,7 +43,7 @@ class HookTrial:
     mapping: HookMappingParts | None
 
 
-def read_trial(body: bytes) -> HookTrial:
+def read_trial(body: bytes) -> TriedCall:
     """Return the trial. Raise what `parse_payload` raises, and what a call with this sample and these headers would get."""
     try:
         given = _TRIAL.validate_python(parse_payload(body))
@@ -57,11 +57,11 @@ def read_trial(body: bytes) -> HookTrial:
     if len(find_member(body, "sample")) > MAX_HOOK_BYTES:
         raise BodyTooLarge(MAX_HOOK_BYTES)
     payload = HookPayload(given.sample, headers, time.time_ns() // 1000)
-    return HookTrial(payload, kind, given.preset, given.mapping)
+    return TriedCall(payload, kind, given.preset, given.mapping)
 
 
 async def try_mapping(
-    conn: AsyncConnection, mapping: HookMapping, trial: HookTrial, rules: HookRules
+    conn: AsyncConnection, mapping: HookMapping, trial: TriedCall, rules: HookRules
 ) -> HookTrialBody:
     """Return what a sample would become under the mapping."""
     hook = ReadyHook("", 1, mapping, ApiKeyCaller(), ())

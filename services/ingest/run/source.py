@@ -142,7 +142,7 @@ def run_import(
     with closing(lifeline or Lifeline(ledger, options.limits.lock_patience_s)) as line:
         try:
             # What took effect before a kill is finished, not held.
-            if step.held_by and line.run_until_done(ledger.has_staged_rows):
+            if bool(step.held_by) and line.run_until_done(ledger.has_staged_rows):
                 _hold(step.held_by)
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
             starts_anew = not (step.delivery_id or ledger.checkpoint)
