@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.ingest.http.hook_secrets import NewSecret, StoredSecret, check_secret, store_secret
+from services.ingest.http.hook_secrets import GivenSecret, StoredSecret, check_secret, store_secret
 from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from shared.audit import record_async
 from shared.db.queries import queries
@@ -96,7 +96,7 @@ async def put_hook(
         if known is None:
             await _refuse_too_many(conn)
         former = None if known is None or not known.has_secret else known.document["signature"]["scheme"]
-        stored = await store_secret(conn, NewSecret(name, secret, scheme, by), former, is_new=known is None)
+        stored = await store_secret(conn, GivenSecret(name, secret, scheme, by), former, is_new=known is None)
         if known is not None and stored.change in {"added", "replaced"} and not dry_run:
             await record_async(conn, by, "hook.secret_replaced", name, overlap_s=stored.overlap_s)
         if known is None or _in_todays_form(known.document) != document:

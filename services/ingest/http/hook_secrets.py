@@ -19,7 +19,7 @@ SecretChange = Literal["none", "added", "kept", "replaced", "removed"]
 
 
 @dataclass(frozen=True)
-class NewSecret:
+class GivenSecret:
     """The secret that a hook is given, or None, with its scheme, and who gives it."""
 
     hook: str
@@ -38,7 +38,7 @@ class StoredSecret:
 
 
 async def store_secret(
-    conn: AsyncConnection, given: NewSecret, former_scheme: str | None, *, is_new: bool
+    conn: AsyncConnection, given: GivenSecret, former_scheme: str | None, *, is_new: bool
 ) -> StoredSecret:
     """Store the secret of a hook, which is added if it `is_new`. `former_scheme`: of the secret that it has, or None."""
     # A secret of another scheme may not have the form that this one needs.
