@@ -4,6 +4,7 @@ An id or name with one of them looks like another one, and some of them cannot b
 """
 
 import re
+from collections.abc import Sequence
 
 # First and last character of the ranges in Unicode's categories Cc, Cf, Zl, Zp and Cs, up to version 16.
 # tests/unit/test_texts.py compares them.
@@ -40,6 +41,12 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def count_of(number: int, noun: str) -> str:
     """Return a number with its noun: 1 store, 2,400 stores."""
     return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are: a, b, c and 2 more."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def quoted(text: str) -> str:

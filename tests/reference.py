@@ -65,6 +65,11 @@ them. Parameters, bodies, answers and examples are in [openapi.json](openapi.jso
 [openapi-ingest.json](openapi-ingest.json). Each service shows its own under `/docs`. From `/`, browsers are
 sent to the [page](../how-to/dashboard.md), and those of ingest to `/docs`.
 
+`POST /v1/reports`, `POST /v1/reports/{{report_id}}/revisions` and `/trigger_report` honour an `Idempotency-Key`
+of 1 to 255 characters: with the same key and parameters, they answer with the same report for 24 hours, and
+with other parameters 422. Other calls refuse a key that is empty, too long or given twice (400), and ignore a
+valid one.
+
 HEAD works wherever GET does, except on `/trigger_report`. Bodies may come with `Content-Encoding: gzip`; another
 encoding gets 415. A slash at the end of a path makes it another path: the answer is 404, never a redirect. A
 query parameter that the call does not have gets 422, as does one with a single value that is given twice, and a

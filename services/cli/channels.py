@@ -1,8 +1,6 @@
 """`uptill channels`: where messages about incidents and reports go."""
 
-import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +8,8 @@ import typer
 from services.cli.attempts import ATTEMPT_TITLES, Limit, State, attempt_cells
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, minute, note
+from services.cli.given_files import read_text
 from services.cli.tables import print_rows
-from shared.exit_codes import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="Manage channels of messages: set, list, test, remove.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The channel's name.")]
@@ -45,7 +43,7 @@ def set_(
     ] = True,
 ) -> None:
     """Add a channel, or replace it. Prints the signing secret of a new webhook."""
-    url = _read_url(url_file) if url_file else None
+    url = read_text(url_file).strip() if url_file else None
     with api_client() as client:
         changed = client.set_channel(
             name, kind.value, url=url, to=to or (), per_minute=per_minute, attach=attach
@@ -112,10 +110,3 @@ def remove(name: Name) -> None:
     with api_client() as client:
         client.remove_channel(name)
     note(f"removed channel {name}")
-
-
-def _read_url(file: str) -> str:
-    try:
-        return (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"cannot read {file}: {error}", code=ExitCode.WRONG_USE)

@@ -1,17 +1,20 @@
 """What `uptill hooks test` takes and shows: the body and the headers of a call, and what the body would become."""
 
 import json
-import math
-import sys
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from services.cli.console import fail, instant, note
+from services.cli.given_files import name_file, read_bytes, telling_file
 from services.cli.parameters import parse_pairs
 from services.cli.tables import print_table
+from services.ingest.hooks.call_terms import MAX_HOOK_BYTES, read_value
 from services.ingest.hooks.places import HEADER_RULE, is_header_name
+from services.ingest.parse.file_signatures import is_gzip
+from shared.errors import BodyTooLarge
 from shared.exit_codes import ExitCode
+from shared.unique_json import load_unique
 from uptill_client import HookTrial
 
 HEADER_FORM: Final = "NAME:VALUE"
@@ -20,7 +23,7 @@ HEADER_FORM: Final = "NAME:VALUE"
 def parse_headers(given: list[str] | None) -> Mapping[str, str]:
     """Return headers by name, in lower case. Ends the command with a message if one is invalid."""
     found: dict[str, str] = {}
-    for name, value in parse_pairs(given, "header", HEADER_FORM, str.strip, mark=":").items():
+    for name, value in parse_pairs(given, "header", HEADER_FORM, _read_argument, mark=":").items():
         if not is_header_name(name):
             fail(f"invalid name of a header {name!r}: write {HEADER_RULE}", code=ExitCode.WRONG_USE)
         if name.lower() in found:
@@ -29,31 +32,21 @@ def parse_headers(given: list[str] | None) -> Mapping[str, str]:
     return found
 
 
+def _read_argument(value: str) -> str:
+    """Return the text that a call with the bytes of this argument would have."""
+    return read_value(os.fsencode(value).strip())
+
+
 def read_sample(file: str) -> bytes:
-    """Return the JSON that a sender would send, as it is. Ends the command with a message if it is not JSON."""
-    try:
-        given = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        text = given.decode(json.detect_encoding(given), "surrogatepass")
-        json.loads(text, parse_constant=refuse_constant)
-    except OSError as error:
-        fail(f"cannot read {file}: {error}", code=ExitCode.WRONG_USE)
-    except RecursionError:
-        fail(f"{file} is nested too deeply", code=ExitCode.WRONG_USE)
-    except ValueError as error:
-        fail(f"{file} is not JSON: {error}", code=ExitCode.WRONG_USE)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def refuse_constant(text: str) -> float:
-    """Refuse NaN and the infinities, which no JSON has."""
-    raise ValueError(f"{text} is not a JSON value")
-
-
-def read_finite(text: str) -> float:
-    """Return a number with a point or an exponent. Refuse one that no float holds."""
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"the number {text} is too large")
-    return number
+    """Return the JSON that a sender would send, as it is. Ends the command with a message if no call would take it."""
+    given = read_bytes(file, MAX_HOOK_BYTES)
+    if len(given) > MAX_HOOK_BYTES:
+        fail(f"{name_file(file)}: {BodyTooLarge(MAX_HOOK_BYTES)}", code=ExitCode.WRONG_USE)
+    if is_gzip(given):
+        fail(f"{name_file(file)} is not JSON, but gzip: unpack it first", code=ExitCode.WRONG_USE)
+    with telling_file(file):
+        load_unique(given)
+        return given.decode(json.detect_encoding(given), "surrogatepass").encode("utf-8", "surrogatepass")
 
 
 def show_trial(found: HookTrial) -> None:

@@ -1,23 +1,16 @@
 """`uptill hooks`: how calls of other systems become polls."""
 
 import json
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.cli.connection import api_client
-from services.cli.console import Json, fail, instant, minute, note, print_fields, print_json
-from services.cli.hook_trial import (
-    HEADER_FORM,
-    parse_headers,
-    read_finite,
-    read_sample,
-    refuse_constant,
-    show_trial,
-)
+from services.cli.console import Json, instant, minute, note, print_fields, print_json
+from services.cli.given_files import read_object, read_text
+from services.cli.hook_secret import describe_secret
+from services.cli.hook_trial import HEADER_FORM, parse_headers, read_sample, show_trial
 from services.cli.parameters import DryRun
 from services.cli.tables import print_rows
 from shared.exit_codes import ExitCode
@@ -81,15 +74,17 @@ def put(
     as_json: Json = False,
 ) -> None:
     """Add a hook, or give it another document. Prints a secret that was made."""
-    document = _read_object(file) if file else {}
+    document = read_object(file) if file else {}
     if preset:
         document["preset"] = preset
     if secret_file:
-        document["secret"] = _read(secret_file).strip()
+        document["secret"] = read_text(secret_file).strip()
     with api_client() as client:
         changed = client.put_hook(name, document, dry_run=dry_run)
     if dry_run and not as_json:
         note(f"dry run, nothing was changed: hook {changed.name} would be at version {changed.version}")
+        if planned := describe_secret(changed, is_given=document.get("secret") is not None):
+            note(planned)
         return
     _show_changed(changed, as_json=as_json)
 
@@ -146,7 +141,7 @@ def try_sample(
     """
     headers = parse_headers(header)
     payload = read_sample(sample)
-    draft = _read_object(mapping) if mapping else {}
+    draft = read_object(mapping) if mapping else {}
     with api_client() as client:
         found = client.try_hook(
             name,
@@ -175,7 +170,7 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Replace a hook's secret. Prints a secret that was made."""
-    secret = _read(secret_file).strip() if secret_file else None
+    secret = read_text(secret_file).strip() if secret_file else None
     with api_client() as client:
         changed = client.replace_hook_secret(name, secret, overlap_s=overlap)
     _show_changed(changed, as_json=as_json)
@@ -218,28 +213,3 @@ def _show_changed(changed: Hook, *, as_json: bool) -> None:
 def _shorten(document: Mapping[str, Any]) -> str:
     """Return the parts of a document that say something."""
     return json.dumps({name: value for name, value in document.items() if value not in (None, "", {}, False)})
-
-
-def _read_object(file: str) -> dict[str, Any]:
-    found = _parse(_read(file), file)
-    if not isinstance(found, dict):
-        fail(f"{file} is not a JSON object: write the document of a hook", code=ExitCode.WRONG_USE)
-    return found
-
-
-def _parse(text: str, file: str) -> Any:
-    try:
-        found = json.loads(text, parse_constant=refuse_constant, parse_float=read_finite)
-        json.dumps(found, ensure_ascii=False).encode()  # as it is sent
-    except RecursionError:
-        fail(f"{file} is nested too deeply", code=ExitCode.WRONG_USE)
-    except ValueError as error:
-        fail(f"{file} is not JSON: {error}", code=ExitCode.WRONG_USE)
-    return found
-
-
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"cannot read {file}: {error}", code=ExitCode.WRONG_USE)

@@ -50,7 +50,8 @@ def show(import_id: ImportId, *, as_json: Json = False) -> None:
         print_json(found)
         return
     print_fields(_list_fields(found))
-    for member in found.members:
+    # Members are newest first.
+    for member in found.members[::-1]:
         print()
         print_fields(_list_fields(member))
 

@@ -60,9 +60,7 @@ class StateChoice(StrEnum):
 Profile = Annotated[ProfileChoice, typer.Option(help="What the next options are unless they are given.")]
 Period = Annotated[PeriodChoice | None, typer.Option(help="The period, in local dates of each store.")]
 Unknown = Annotated[UnknownChoice | None, typer.Option(help="What time that no poll covers counts as.")]
-Excluded = Annotated[
-    ExcludedChoice | None, typer.Option(help="What time excluded by closures counts as.")
-]
+Excluded = Annotated[ExcludedChoice | None, typer.Option(help="What time excluded by closures counts as.")]
 Caps = Annotated[
     list[str] | None,
     typer.Option(

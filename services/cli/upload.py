@@ -105,6 +105,8 @@ def _plan_as_result(planned: PlannedFile) -> ImportResult:
         error=planned.error,
         reason=planned.reason,
         seconds=planned.seconds,
+        same_as=UUID(planned.same_as) if planned.same_as else None,
+        first_load=FirstLoad(**vars(planned.first_load)) if planned.first_load else None,
         quality=planned.quality,
         **vars(planned.counts),
     )

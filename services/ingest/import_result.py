@@ -11,6 +11,7 @@ from services.ingest.parse.reasons import Reject
 
 # The reason if another file of the delivery was not loaded.
 DELIVERY_INCOMPLETE = "delivery_incomplete"
+NAMED_CULPRITS = 3  # of these other files; there may be thousands
 
 
 @dataclass(frozen=True)

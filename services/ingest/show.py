@@ -3,17 +3,18 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 
-from services.ingest.import_result import ImportResult
+from services.ingest.import_result import NAMED_CULPRITS, ImportResult
 from services.ingest.quality_warnings import HOURS_FIGURES, list_findings, list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_files
 from shared.row_reasons import ROW_REASONS
-from shared.texts import count_of
+from shared.texts import count_of, first_of
 
 _SHOWN_BYTES = 80  # of a rejected line
 _SHOWN_NAMES = 5
@@ -48,24 +49,20 @@ def print_results(
 
 def _describe_held(held: Sequence[ImportResult], results: Sequence[ImportResult]) -> str:
     """Return the files of a delivery that do not take effect, the files that hold them back, and what to do."""
-    named = list(zip(name_files([result.source for result in results]), results, strict=True))
-    kept = [name for name, result in named if result in held]
+    names = name_files([result.source for result in results], with_archives=True)
+    named = list(zip(names, results, strict=True))
+    kept = first_of([name for name, result in named if result in held], _SHOWN_NAMES)
     missing = [
         name
         for name, result in named
         if result.kind != "polls" and not result.is_held and result.state not in {"succeeded", "stopped"}
     ]
     were, them = ("was", "it") if len(missing) == 1 else ("were", "them")
+    culprits = first_of(missing, NAMED_CULPRITS)
     return (
-        f"NOT APPLIED: {_list_names(kept)}, because {_list_names(missing)} of the same delivery {were} not loaded. Stores"
-        f" keep what they had; polls are not affected. Correct {_list_names(missing)}, or leave {them} out, and load all"
-        " files of the delivery again"
+        f"NOT APPLIED: {kept}, because {culprits} of the same delivery {were} not loaded. Stores keep what they had;"
+        f" polls are not affected. Correct {culprits}, or leave {them} out, and load all files of the delivery again"
     )
-
-
-def _list_names(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN_NAMES
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -188,11 +185,11 @@ def _describe_same(result: ImportResult) -> str:
     first = result.first_load
     if first is None:
         return f"{what}: the same bytes were loaded before (import {result.same_as})"
-    text = f"{what}: the same bytes were loaded on {first.at:%Y-%m-%d %H:%M} UTC as {first.source} (import {result.same_as})"
+    text = f"{what}: the same bytes were loaded on {first.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC as {first.source} (import {result.same_as})"
     if not first.rejected or result.rows_read:
         return text
-    rows = "1 row was" if first.rejected == 1 else f"{first.rejected:,} rows were"
-    return f"{text}; {rows} rejected then: `uptill rejects {result.same_as}` shows them"
+    rows, them = ("1 row was", "it") if first.rejected == 1 else (f"{first.rejected:,} rows were", "them")
+    return f"{text}; {rows} rejected then: `uptill rejects {result.same_as}` shows {them}"
 
 
 def _format_duration(seconds: float) -> str:

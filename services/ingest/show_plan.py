@@ -18,10 +18,13 @@ def list_plans(results: Sequence[ImportResult]) -> Iterator[str]:
             yield f"{name}: {', '.join(_list_parts(plan))}"
 
 
-def name_files(sources: Sequence[str]) -> list[str]:
-    """Return the name of each file, fit to print: with as many of its folders or archives as tell it from the others."""
+def name_files(sources: Sequence[str], *, with_archives: bool = False) -> list[str]:
+    """Return the name of each file, fit to print: with as many of its folders or archives as tell it from the others.
+
+    `with_archives`: a file in a zip archive has its name with that of the archive.
+    """
     parts = [PurePath(source).parts or (source,) for source in sources]
-    depths = [1] * len(parts)
+    depths = [_archive_depth(path) if with_archives else 1 for path in parts]
     for depth in range(1, max(map(len, parts), default=0)):
         tails = Counter(path[-depth:] for path in set(parts))
         depths = [
@@ -29,6 +32,12 @@ def name_files(sources: Sequence[str]) -> list[str]:
             for found, path in zip(depths, parts, strict=True)
         ]
     return [escape_unprintable("/".join(path[-depth:])) for path, depth in zip(parts, depths, strict=True)]
+
+
+def _archive_depth(path: Sequence[str]) -> int:
+    """Return how many parts of a path name a file, and the archive that it is in if it is in one."""
+    archives = [depth for depth, part in enumerate(reversed(path), 1) if part.lower().endswith(".zip")]
+    return next((depth for depth in archives if depth > 1), 1)
 
 
 def escape_unprintable(name: str) -> str:

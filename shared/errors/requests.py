@@ -55,6 +55,9 @@ class ForbiddenError(UptillError):
 class BodyTooLarge(UptillError):
     """The body is longer than the limit."""
 
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body is longer than the limit of {limit_bytes:,} bytes: send a smaller one")
+
 
 class UnsupportedMediaType(UptillError):
     """The call does not accept this content type or encoding."""

@@ -30,7 +30,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
         max_bytes = self._limits.by_path.get(scope.get("path", ""), self._limits.max_bytes)
-        detail = f"the body is longer than the limit of {max_bytes:,} bytes: send a smaller one"
+        detail = str(BodyTooLarge(max_bytes))
         announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
         if announced.isdecimal() and int(announced) > max_bytes:
             await early_response(scope, PROBLEMS[BodyTooLarge], detail)(scope, receive, send)

@@ -1,6 +1,7 @@
 """Bodies with `Content-Encoding: gzip`: decompressed as they arrive, in bounded memory."""
 
 import zlib
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -11,14 +12,37 @@ from shared.errors import UnsupportedMediaType
 from shared.http.problems import PROBLEMS, early_response
 
 _GZIP = frozenset({"gzip", "x-gzip"})
-_DECODED = (
-    "application/json",
-    "application/cloudevents",
-    "multipart/form-data",
-)  # files arrive as they are: loading unpacks them
+_AS_IT_IS = "identity"
+_DECODED = ("application/json", "application/cloudevents", "multipart/form-data")
 _STEP_BYTES = 64 << 10
 _WINDOW_BITS = 16 + zlib.MAX_WBITS  # gzip's header and trailer
 _UNREADABLE = "the body is not valid gzip, although Content-Encoding says so"
+
+
+def refuse_encoding(headers: Mapping[str, str]) -> None:
+    """Raise what a request gets whose body is plain JSON, although its headers may declare it as encoded.
+
+    `headers` are by lower-case name. Raise `UnsupportedMediaType`, and HTTPException 400.
+    """
+    encoding = _body_encoding(headers)
+    if encoding in _GZIP:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, _UNREADABLE)
+    if encoding != _AS_IT_IS:
+        raise UnsupportedMediaType(_describe_unsupported(encoding))
+
+
+def _body_encoding(headers: Mapping[str, str]) -> str:
+    return headers.get("content-encoding", "").strip().lower() or _AS_IT_IS
+
+
+def _describe_unsupported(encoding: str) -> str:
+    return f"unsupported Content-Encoding {encoding!r}: send the body as it is, or with gzip"
+
+
+def _is_decoded(headers: Mapping[str, str]) -> bool:
+    """Whether the body is JSON or a form. Other files arrive as they are: loading unpacks them."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind.startswith(_DECODED) or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 class DecodedBody:
@@ -30,16 +54,14 @@ class DecodedBody:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer 415."""
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        encoding = headers.get("content-encoding", "identity").strip().lower() or "identity"
-        if encoding == "identity":
+        encoding = _body_encoding(headers)
+        if encoding == _AS_IT_IS:
             await self._app(scope, receive, send)
         elif encoding not in _GZIP:
-            detail = f"unsupported Content-Encoding {encoding!r}: send the body as it is, or with gzip"
-            answer = early_response(
-                scope, PROBLEMS[UnsupportedMediaType], detail, headers={"Accept-Encoding": "gzip"}
-            )
+            detail, accepted = _describe_unsupported(encoding), {"Accept-Encoding": "gzip"}
+            answer = early_response(scope, PROBLEMS[UnsupportedMediaType], detail, headers=accepted)
             await answer(scope, receive, send)
-        elif headers.get("content-type", "").strip().lower().startswith(_DECODED):
+        elif _is_decoded(headers):
             without = [
                 pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")
             ]

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sized
 from typing import Any, Final
 
-from shared.http.unique_names import NOT_A_VALUE, REPEATED
 from shared.json_numbers import WrittenFloat
+from shared.unique_json import NOT_A_VALUE, REPEATED
 
 _SHOWN_CHARACTERS = 60
 _TIME = "a time with its offset, such as 2024-10-14T18:00:00Z"

@@ -9,8 +9,8 @@ _MAX_CHARACTERS = 255
 
 
 def refuse_unusable_key(request: Request) -> None:
-    """Raise `BadHeader` for a POST whose key is empty, too long, or given twice."""
-    keys = request.headers.getlist(_NAME) if request.method == "POST" else []
+    """Raise `BadHeader` for a key that is empty, too long, or given twice."""
+    keys = request.headers.getlist(_NAME)
     if len(keys) > 1:
         raise BadHeader(f"the {_NAME} is given {len(keys)} times: send one")
     if keys and not 1 <= len(keys[0].strip()) <= _MAX_CHARACTERS:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from services.ingest.hooks.map_items import HookReject
 from shared.http.faults import fault
-from shared.http.unique_names import load_unique
 from shared.json_numbers import write_json
+from shared.unique_json import load_unique
 
 _WRITTEN = (
     '{"a":[1.10,1e400,-1e400,1E2,0.10,{},[],null,true,"\\u00e4"],"b":{"c":123456789012345678901234567890}}'

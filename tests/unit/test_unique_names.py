@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.http.unique_names import load_unique
+from shared.unique_json import load_unique
 
 
 @pytest.mark.parametrize("body", [b'{"a": 1, "b": 2, "b": 3, "a": 4}', b'[{"a": {"a": 1, "a": 2}}]'])

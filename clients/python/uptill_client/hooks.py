@@ -17,7 +17,8 @@ class Hook:
     """A hook. Only the answer that made its secret has it in `secret`.
 
     `calls` counts calls that were stored, `rejected` their rejected items, and `rejects_import` has the latest of those.
-    `ignored_calls` counts calls in which no item was wanted.
+    `ignored_calls` counts calls in which no item was wanted. `secret_change`: what `put_hook` made of its secret, one
+    of `none`, `added`, `kept`, `replaced` and `removed`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Hook:
     ignored_calls: int = 0
     last_ignored_at: datetime | None = None
     secret: str | None = None
+    secret_change: str | None = None
 
 
 @dataclass(frozen=True)

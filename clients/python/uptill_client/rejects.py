@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from uptill_client.import_status import ImportCounts
@@ -18,8 +19,20 @@ class PlannedReject:
 
 
 @dataclass(frozen=True)
+class PlannedSkip:
+    """The import that loaded the same bytes before: the name of its file, when it began, and its rejected rows."""
+
+    source: str
+    at: datetime
+    rejected: int
+
+
+@dataclass(frozen=True)
 class PlannedFile:
-    """What loading one file would give. `quality` has `plan`: stores, new stores, first and last date."""
+    """What loading one file would give. `quality` has `plan`: stores, new stores, first and last date.
+
+    `same_as`: the import that loaded the same bytes before, so that nothing would be loaded.
+    """
 
     source: str
     kind: str | None
@@ -30,6 +43,8 @@ class PlannedFile:
     error: str | None
     reason: str | None = None
     seconds: float = 0.0
+    same_as: str | None = None
+    first_load: PlannedSkip | None = None
 
 
 @dataclass(frozen=True)

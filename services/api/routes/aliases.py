@@ -7,12 +7,19 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from services.api.context import Context
+from services.api.context import ApiContext, Context
 from services.api.download_links import how_to_rebuild
-from services.api.routes.reports import Reader, Writer
+from services.api.routes.reports import IdempotencyKey, Reader, Writer
 from services.api.schemas.reports import LegacyStatus, Triggered
 from services.api.use_cases.reports import create_report, wait_for_report
-from shared.errors import FileLost, ReportNotFound, TooManyOpenReports
+from shared.errors import (
+    BadHeader,
+    FileLost,
+    IdempotencyKeyReused,
+    Overloaded,
+    ReportNotFound,
+    TooManyOpenReports,
+)
 from shared.http.contract import answers, with_headers
 from shared.http.demands import refuse_ended
 from shared.http.unique_names import UniqueNamesRoute
@@ -25,22 +32,26 @@ _SHOWN_CHARACTERS = 100
 # RFC 9745: deprecated since 2026-11-28; POST to the same path replaces it.
 _DEPRECATED = {"Deprecation": "@1795824000", "Link": '</docs>; rel="deprecation"; type="text/html"'}
 _ACCEPTED = {
-    **answers(TooManyOpenReports),
+    **answers(BadHeader, IdempotencyKeyReused, Overloaded, TooManyOpenReports),
     **with_headers(status.HTTP_200_OK, "Quota", "Quota-Policy"),
 }
 
 
 @router.post("/trigger_report", responses=_ACCEPTED)
-async def trigger_report(context: Context, key: Writer, response: Response) -> Triggered:
+async def trigger_report(
+    context: Context, key: Writer, response: Response, idempotency_key: IdempotencyKey = None
+) -> Triggered:
     """Create a report with default parameters."""
-    return await _create_default(context, key, response)
+    return await _create_default(context, key, response, idempotency_key)
 
 
 @router.get("/trigger_report", deprecated=True, responses=_ACCEPTED)
-async def trigger_report_by_get(context: Context, key: Writer, response: Response) -> Triggered:
+async def trigger_report_by_get(
+    context: Context, key: Writer, response: Response, idempotency_key: IdempotencyKey = None
+) -> Triggered:
     """Create a report by GET. Use POST instead: this call only exists for old scripts."""
     response.headers.update(_DEPRECATED)
-    return await _create_default(context, key, response)
+    return await _create_default(context, key, response, idempotency_key)
 
 
 @router.get(
@@ -99,7 +110,10 @@ def _parse_report_id(given: str) -> UUID:
         ) from None
 
 
-async def _create_default(context: Context, key: ApiKey, response: Response) -> Triggered:
-    created = await create_report(context, ReportRequest(), ReportCaller(key.prefix, visible=key.visible))
+async def _create_default(
+    context: ApiContext, key: ApiKey, response: Response, idempotency_key: str | None
+) -> Triggered:
+    caller = ReportCaller(key.prefix, idempotency_key, key.visible)
+    created = await create_report(context, ReportRequest(), caller)
     response.headers.update({} if created.quota is None else created.quota.headers())
     return Triggered(report_id=created.report.id)

@@ -100,6 +100,7 @@ class TriedFile(BaseModel):
     first_rejects: Sequence[ShownReject]
     quality: Mapping[str, Any] | None
     error: str | None
+    same_as: str | None = None
 
 
 class TriedUpload(BaseModel):

@@ -46,14 +46,21 @@ class SignedText:
         """Return what was signed, or None if a header is missing."""
         try:
             before, after = (
-                "".join(headers[text] if is_header else text for is_header, text in parts)
+                b"".join(
+                    _read_bytes(headers[text]) if is_header else text.encode() for is_header, text in parts
+                )
                 for parts in (self.before, self.after)
             )
         except KeyError:
             return None
-        return before.encode("latin-1", "replace") + body + after.encode("latin-1", "replace")
+        return before + body + after
 
     @property
     def headers(self) -> frozenset[str]:
         """The headers that are signed, in lower case."""
         return frozenset(text for is_header, text in (*self.before, *self.after) if is_header)
+
+
+def _read_bytes(value: str) -> bytes:
+    """Return the bytes of a header, which HTTP servers hand over as Latin-1. A sender signs them, whatever they mean."""
+    return value.encode("latin-1", "replace")

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from shared.errors import BodyTooLarge, UnsupportedMediaType
 from shared.http.contract import REF_TEMPLATE
-from shared.http.unique_names import load_unique
+from shared.unique_json import load_unique
 
 T = TypeVar("T")
 _SHOWN_ERRORS = 20
@@ -29,24 +29,24 @@ def describe_body(model: type[BaseModel], **texts: str) -> dict[str, Any]:
 
 def media_type(request: Request) -> str:
     """Return the body's media type without parameters, in lower case, or an empty text if there is none."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return bare_media_type(request.headers.get("content-type", ""))
+
+
+def bare_media_type(content_type: str) -> str:
+    """Return the media type of a Content-Type, as `media_type` does."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def refuse_longer(request: Request, limit_bytes: int) -> None:
     """Raise `BodyTooLarge` if the announced length exceeds the limit, before anything is read."""
     if announced_bytes(request) > limit_bytes:
-        raise too_large(limit_bytes)
+        raise BodyTooLarge(limit_bytes)
 
 
 def announced_bytes(request: Request) -> int:
     """Return the length that the sender announced, or 0."""
     announced = request.headers.get("content-length", "0")
     return int(announced) if announced.isdigit() and len(announced) < _LENGTH_DIGITS else 0
-
-
-def too_large(limit_bytes: int) -> BodyTooLarge:
-    """The error that names the limit."""
-    return BodyTooLarge(f"the body is longer than the limit of {limit_bytes:,} bytes: send a smaller one")
 
 
 async def read_bytes(request: Request, *, limit_bytes: int) -> bytes:
@@ -56,7 +56,7 @@ async def read_bytes(request: Request, *, limit_bytes: int) -> bytes:
     async for block in request.stream():
         body += block
         if len(body) > limit_bytes:
-            raise too_large(limit_bytes)
+            raise BodyTooLarge(limit_bytes)
     return bytes(body)
 
 

@@ -1,6 +1,5 @@
 """Dry runs: the parameter that asks for one, and what an upload would change."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,13 +31,4 @@ def plan_upload(settings: Settings, folder: Path, reading: Reading) -> list[Impo
         source for file in files for source in resolve_sources(FileSource(file.path, label=file.name)).sources
     ]
     database_url = settings.database_url.get_secret_value()
-    found = plan_sources(database_url, sources, LoadOptions(Limits.from_settings(settings), reading))
-    return list(map(_say_same, found))
-
-
-def _say_same(result: ImportResult) -> ImportResult:
-    """Return the result with a note if nothing would be loaded: otherwise no count would tell why."""
-    if not result.same_as:
-        return result
-    note = f"skipped: the same bytes were loaded before (import {result.same_as})"
-    return replace(result, quality={**(result.quality or {}), "notes": [note]})
+    return plan_sources(database_url, sources, LoadOptions(Limits.from_settings(settings), reading))

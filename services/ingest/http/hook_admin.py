@@ -1,9 +1,8 @@
 """Sets, lists and removes hooks and their secrets."""
 
-import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -12,19 +11,18 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from services.ingest.http.hook_secrets import GivenSecret, StoredSecret, check_secret, store_secret
 from services.ingest.http.schemas_hook_signature import HookSignatureBody
 from shared.audit import record_async
 from shared.db.queries import queries
 from shared.errors import HookNotFound, InvalidRequest, LimitReached
 from shared.reason_words import fold_reason
 from shared.texts import quoted
-from shared.webhooks.secret import SECRET_PREFIX, key_of_secret, new_secret
+from shared.webhooks.secret import new_secret
 
 MAX_HOOKS: Final = 100
-SECRET_OVERLAP: Final = timedelta(hours=24)
 _SHOWN_VERSIONS: Final = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_LEAST_KEY_BYTES: Final = 16
 _SQL, _NOTES = queries("hooks"), queries("notes")
 
 
@@ -81,8 +79,8 @@ async def put_hook(
     by: str,
     *,
     dry_run: bool = False,
-) -> tuple[HookRow, str | None]:
-    """Add a hook, or give it another document. Return it with a secret that was made for it, if none was given or known.
+) -> tuple[HookRow, StoredSecret]:
+    """Add a hook, or give it another document. Return it with what became of its secret. One is made if none was given or known.
 
     A secret that is given replaces the known one, which stays valid for `SECRET_OVERLAP`. The same one changes nothing.
     With `dry_run`, check the same, change nothing, and return the hook as it would be. Raise `InvalidRequest`, and
@@ -90,16 +88,17 @@ async def put_hook(
     """
     scheme = document["signature"]["scheme"]
     _check_name(name)
-    _check_secret(scheme, secret)
+    check_secret(scheme, secret)
     await _refuse_unknown_words(conn, document["mapping"])
     async with conn.transaction(force_rollback=dry_run):
         await conn.execute(_SQL["lock_hooks"])
         known = next(iter(await _select(conn, name)), None)
         if known is None:
             await _refuse_too_many(conn)
-        made, replaced_for = await _store_secret(conn, name, known, scheme, secret, by)
-        if replaced_for is not None and not dry_run:
-            await record_async(conn, by, "hook.secret_replaced", name, overlap_s=replaced_for)
+        former = None if known is None or not known.has_secret else known.document["signature"]["scheme"]
+        stored = await store_secret(conn, GivenSecret(name, secret, scheme, by), former, is_new=known is None)
+        if known is not None and stored.change in {"added", "replaced"} and not dry_run:
+            await record_async(conn, by, "hook.secret_replaced", name, overlap_s=stored.overlap_s)
         if known is None or _in_todays_form(known.document) != document:
             version = 1 if known is None else known.version + 1
             row = {"name": name, "version": version, "document": Jsonb(document), "by": by}
@@ -108,7 +107,7 @@ async def put_hook(
             await conn.execute(_SQL["insert_hook_version"], row)
             if not dry_run:
                 await record_async(conn, by, "hook.set", name, version=version, scheme=scheme)
-        return await get_hook(conn, name), None if dry_run else made
+        return await get_hook(conn, name), replace(stored, made=None) if dry_run else stored
 
 
 def _in_todays_form(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -130,7 +129,7 @@ async def rotate_secret(
         scheme = known.document["signature"]["scheme"]
         if scheme == "api_key":
             raise InvalidRequest(f"hook {quoted(name)} has no secret: its callers show API keys")
-        _check_secret(scheme, secret)
+        check_secret(scheme, secret)
         made = None if secret else new_secret()
         row = {"name": name, "secret": secret or made, "overlap": overlap}
         await conn.execute(_SQL["replace_hook_secret"], row)
@@ -153,30 +152,6 @@ async def list_versions(conn: AsyncConnection, name: str) -> Sequence[HookVersio
     async with conn.cursor(row_factory=class_row(HookVersionRow)) as cursor:
         given = {"name": name, "limit": _SHOWN_VERSIONS}
         return await (await cursor.execute(_SQL["hook_versions"], given)).fetchall()
-
-
-async def _store_secret(
-    conn: AsyncConnection, name: str, known: HookRow | None, scheme: str, secret: str | None, by: str
-) -> tuple[str | None, int | None]:
-    """Store the hook's secret. Return it if it was made here, and for how many seconds the one that it replaces is valid."""
-    # A secret of another scheme may not have the form that this one needs.
-    is_other = known is None or not known.has_secret or known.document["signature"]["scheme"] != scheme
-    made = new_secret() if scheme != "api_key" and is_other and secret is None else None
-    overlap = timedelta(0) if is_other else SECRET_OVERLAP
-    row = {"name": name, "secret": secret or made, "overlap": overlap, "by": by}
-    if known is None:
-        await conn.execute(_SQL["insert_hook"], row)
-    elif scheme == "api_key":
-        await conn.execute(_SQL["drop_hook_secrets"], row)
-    elif row["secret"] is not None and await _is_other_secret(conn, row):
-        await conn.execute(_SQL["replace_hook_secret"], row)
-        return made, int(overlap.total_seconds())
-    return made, None
-
-
-async def _is_other_secret(conn: AsyncConnection, row: Mapping[str, Any]) -> bool:
-    """Whether the secret differs from the hook's. Storing the same one would end the one before it early."""
-    return await (await conn.execute(_SQL["hook_with_secret"], row)).fetchone() is None
 
 
 async def _refuse_too_many(conn: AsyncConnection) -> None:
@@ -204,27 +179,6 @@ def _check_name(name: str) -> None:
             " or a digit",
             field="path.hook",
         )
-
-
-def _check_secret(scheme: str, secret: str | None) -> None:
-    """Raise `InvalidRequest`, whose text does not repeat the secret, if the scheme cannot use it."""
-    if secret is None:
-        return
-    if scheme == "api_key":
-        raise InvalidRequest("callers of this hook show API keys: leave secret out", field="body.secret")
-    if scheme == "standard_webhooks" and not _is_standard(secret):
-        raise InvalidRequest(
-            f"the secret is not one of Standard Webhooks: write {SECRET_PREFIX} and at least {_LEAST_KEY_BYTES} bytes in"
-            " base64, as the sender shows it",
-            field="body.secret",
-        )
-
-
-def _is_standard(secret: str) -> bool:
-    try:
-        return len(key_of_secret(secret)) >= _LEAST_KEY_BYTES
-    except (binascii.Error, ValueError):
-        return False
 
 
 async def _select(conn: AsyncConnection, name: str | None) -> list[HookRow]:

@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from services.ingest.hooks.call_terms import MAX_HOOK_BYTES, read_headers, require_json
 from services.ingest.hooks.map_items import HookRules, MappedItems, MappedPoll, map_items
 from services.ingest.hooks.places import HookPayload
 from services.ingest.hooks.signatures import ApiKeyCaller, Proof
@@ -27,11 +28,10 @@ from services.ingest.http.hook_delivery import (
 from services.ingest.http.hook_ring import ReadyHook
 from services.ingest.http.live_polls import LivePolls, SentNotes, add_ends
 from services.ingest.write.counts import NO_ROWS, RowCounts
-from shared.errors import Overloaded, SignatureInvalid, UnsupportedMediaType
+from shared.errors import Overloaded, SignatureInvalid
 from shared.http.auth import RequireScope
-from shared.http.unique_names import load_unique
+from shared.unique_json import load_unique
 
-MAX_HOOK_BYTES: Final = 1 << 20
 _MOST_HELD_BYTES: Final = 64 << 20  # of bodies whose sender is not known yet, in one process
 _CALLER = RequireScope("ingest:write")
 _NO_POLLS = LivePolls([], np.zeros(0, np.int64), np.zeros(0, np.bool_))
@@ -83,11 +83,7 @@ async def read_signed(request: Request, hook: ReadyHook, held: HeldBodies) -> tu
 
     Raise `UnsignedCall`, `BodyTooLarge`, `UnsupportedMediaType`, `Overloaded`, and for keys what `RequireScope` raises.
     """
-    kind = media_type(request)
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise UnsupportedMediaType(
-            "the body is not declared as JSON: send JSON with Content-Type: application/json"
-        )
+    require_json(media_type(request))
     if isinstance(hook.scheme, ApiKeyCaller):
         await _CALLER(request)
         return await read_bytes(request, limit_bytes=MAX_HOOK_BYTES), Proof()
@@ -175,7 +171,7 @@ async def receive_call(request: Request, hook: ReadyHook) -> HookOutcome:
     context = request.app.state.context
     received_us = time.time_ns() // 1000
     body, proof = await read_signed(request, hook, context.held_bodies)
-    payload = HookPayload(parse_payload(body), request.headers, received_us)
+    payload = HookPayload(parse_payload(body), read_headers(request.headers.raw), received_us)
     rules = HookRules(context.status_words, context.settings.allow_odd_ids)
     polls, mapped = map_call(hook, payload, media_type(request), rules, proof)
     if not len(polls) and not mapped.rejects:

@@ -86,12 +86,11 @@ class UploadLoader:
             finish_archive(conn, import_id)
         return True
 
-    def _find_refused(self, members: _Members) -> str | None:
-        """Return a file of the delivery that holds back all others but polls: it ended without being loaded."""
+    def _find_refused(self, members: _Members) -> Sequence[str]:
+        """Return the files of the delivery that hold back all others but polls: they ended without being loaded."""
         ids = [member_id for source, member_id in members if source.kind != "polls"]
         with self.connect() as conn:
-            row = conn.execute(_SQL["refused_member"], {"ids": ids}).fetchone()
-        return row[0] if row else None
+            return [name for (name,) in conn.execute(_SQL["refused_members"], {"ids": ids})]
 
     def _others_wait(self, import_id: UUID) -> bool:
         try:

@@ -15,11 +15,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from services.ingest.http.bodies import announced_bytes, media_type, refuse_longer, too_large
+from services.ingest.http.bodies import announced_bytes, media_type, refuse_longer
 from services.ingest.http.spool_errors import spool_errors_named
 from services.ingest.http.spooled_files import file_name, list_files
 from services.ingest.sources.file_names import find_name_fault as name_fault
-from shared.errors import InvalidRequest, UnsupportedMediaType
+from shared.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 FORM = "multipart/form-data"
 RAW_TYPES = frozenset(
@@ -138,7 +138,7 @@ async def _stream(request: Request, write: Callable[[bytes], None], limit_bytes:
     async for block in request.stream():
         size_bytes += len(block)
         if size_bytes > limit_bytes:
-            raise too_large(limit_bytes)
+            raise BodyTooLarge(limit_bytes)
         pending += block
         if len(pending) >= _BLOCK_BYTES:
             await run_in_threadpool(write, bytes(pending))

@@ -1,7 +1,9 @@
 """The answer of a dry run of an upload."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -20,6 +22,14 @@ class RejectBody(BaseModel):
     raw: str
 
 
+class FirstLoadBody(BaseModel):
+    """The import that loaded the same bytes before."""
+
+    source: str = Field(description="The name of its file.")
+    at: datetime = Field(description="When it began.")
+    rejected: int = Field(description="Its rejected rows.")
+
+
 class DryRunFileBody(BaseModel):
     """What loading one file would give."""
 
@@ -34,6 +44,12 @@ class DryRunFileBody(BaseModel):
     )
     error: str | None = Field(description="Why the file would be refused; otherwise null.")
     reason: str | None = Field(description="The code of the reason for that.", examples=["header"])
+    same_as: UUID | None = Field(
+        description="The import that loaded the same bytes before; otherwise null. Nothing would be loaded."
+    )
+    first_load: FirstLoadBody | None = Field(
+        description="What is known of that import; null if it was forgotten."
+    )
     seconds: float = Field(description="How long the dry run of the file took.", examples=[0.4])
 
 
@@ -72,5 +88,7 @@ def _describe_file(one: ImportResult) -> DryRunFileBody:
         quality=dict(one.quality) if one.quality else None,
         error=one.error,
         reason=one.reason,
+        same_as=one.same_as,
+        first_load=FirstLoadBody(**vars(one.first_load)) if one.first_load else None,
         seconds=one.seconds,
     )

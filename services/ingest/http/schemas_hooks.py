@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.ingest.hooks.presets import PRESETS
 from services.ingest.http.hook_admin import HookRow, HookVersionRow
+from services.ingest.http.hook_secrets import SecretChange
 from services.ingest.http.schemas_hook_mapping import HookMappingBody, HookMappingParts
 from services.ingest.http.schemas_hook_signature import HeaderName, HookSignatureBody
 from shared.http.bodies import RequestBody
@@ -91,15 +92,21 @@ class HookBody(BaseModel):
     secret: str | None = Field(
         default=None, description="A secret that was made for this answer. It is shown only once."
     )
+    secret_change: SecretChange | None = Field(
+        default=None, description="Of PUT: what becomes of the hook's secret; in a dry run, what would."
+    )
 
     @classmethod
-    def of_row(cls, row: HookRow, secret: str | None = None) -> Self:
+    def of_row(
+        cls, row: HookRow, secret: str | None = None, secret_change: SecretChange | None = None
+    ) -> Self:
         """Build the answer."""
         return cls(
             **{name: value for name, value in vars(row).items() if name != "document"},
             **row.document,
             path=f"/v1/hooks/{row.name}",
             secret=secret,
+            secret_change=secret_change,
         )
 
 

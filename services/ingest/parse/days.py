@@ -29,7 +29,7 @@ class Day:
 
 @dataclass(frozen=True)
 class NumbersUsed:
-    """Whether a file names day 0, and day 7. Rejected rows count too.
+    """Whether a file names day 0, and day 7. Rejected rows of stores count too.
 
     `mixed`: some days have numbers, others names. `distinct`: how many numbers occur.
     """

@@ -53,6 +53,15 @@ class Layout:
     labels: tuple[str, ...] = ()
     unread: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def remark(self) -> Mapping[str, Sequence[str]]:
+        """What the quality report says of the columns. By `directory_columns` the ledger knows what a directory can change."""
+        found: dict[str, Sequence[str]] = {"columns_not_read": self.unread, "labels": self.labels}
+        remark = {name: list(columns) for name, columns in found.items() if columns}
+        if self.kind == "stores":
+            remark["directory_columns"] = [name for _, name in self.optional]
+        return remark
+
     def reads_like(self, other: "Layout") -> bool:
         """Return whether the rows below both headers are read alike, but for the case of labels."""
         labels, others = ([label.casefold() for label in each.labels] for each in (self, other))

@@ -12,7 +12,7 @@ _TOTALS: Final = """
 """
 # A store may be called so: they count only where a total stands.
 _MAYBE: Final = """
-    average|count|records|rows|sum|durchschnitt|anzahl|ergebnis|mittelwert|moyenne|nombre|somme|media|promedio|recuento|cuenta|suma|conteggio|conta|somma|contagem|contar|m[eé]dia|soma|aantal|gemiddelde|som|antal|
+    averages?|avg|mean|count|records|rows|sum|durchschnitt|anzahl|ergebnis|mittelwert|moyenne|nombre|somme|media|promedio|recuento|cuenta|suma|conteggio|conta|somma|contagem|contar|m[eé]dia|soma|aantal|gemiddelde|som|antal|
     antall|gennemsnit|genomsnitt|gjennomsnitt|snitt|sum|keskiarvo|lukum[aä]{2}r[aä]|liczba|razem|[sś]rednia|po[cč]et|
     pr[uů]m[eě]r|sou[cč]et|broj|prosjek|zbroj|num[aă]r|medie|sum[aă]|adet|ortalama|say[i\u0131]|[aá]tlag|darab|
     количество|среднее|сумма|πλήθος|μέσος[ ]όρος|άθροισμα|平均|件数|计数|平均值

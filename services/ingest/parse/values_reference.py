@@ -22,7 +22,8 @@ six digits is cut."""
 _FORMATTED = """With `--date-format` every timestamp must have the format. The zone comes from `%z`, or the format ends in
 `UTC`, `GMT` or `Z`; otherwise the column is called `timestamp_utc` or `--assume-utc` is given."""
 _DAYS = """If a file has day `7` and no day `0`, the numbers count from 1: `1` is Monday. A file with both is refused, and so
-is one with both numbers and names (`day_numbers`)."""
+is one with both numbers and names (`day_numbers`). A rejected row counts too, if its store exists or has a valid
+row."""
 _DATES = """Of special hours and `effective_from`. Years are 2000 to 2100. The instants of lifetimes and closures have the
 forms of [instants](#instants) and need a zone. `--status`, `--date-format` and `--assume-utc` apply to polls only."""
 _ZONES = """IANA names, and Windows names by the mapping of CLDR. Neither case matters, nor spaces or underscores."""

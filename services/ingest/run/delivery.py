@@ -26,16 +26,16 @@ def load_parts(parts: Sequence[Part[T]], load: LoadSource) -> Iterator[tuple[T, 
     """Load all parts in load order. Yield what each belongs to, and its result."""
     ordered = sorted(parts, key=lambda part: part[0].load_order)
     staged: dict[int, ImportResult] = {}
-    held_by: str | None = None
+    unloaded: list[str] = []
     for place, step in plan_staging([source for source, _, _ in ordered], new_id()):
         source, _, import_id = ordered[place]
         staged[place] = load(source, import_id, step)
-        held_by = held_by or _name_unloaded(source, staged[place])
+        unloaded += _name_unloaded(source, staged[place])
     for place, (source, owner, import_id) in enumerate(ordered):
         result = staged.get(place) or load(source, import_id, LOAD)
         if result.state == "running":
-            applied = load(source, result.id, Step(held_by=held_by))
-            held_by = held_by or _name_unloaded(source, applied)
+            applied = load(source, result.id, Step(held_by=unloaded))
+            unloaded += _name_unloaded(source, applied)
             result = replace(applied, resumed_at_byte=result.resumed_at_byte)
         yield owner, result
 
@@ -57,7 +57,8 @@ def plan_staging(sources: Sequence[ResolvedSource], delivery_id: UUID) -> Iterat
             yield place, Step(stage_only=True)
 
 
-def _name_unloaded(source: ResolvedSource, result: ImportResult) -> str | None:
-    """Return the name of a file that holds back the rest of its delivery, or None."""
+def _name_unloaded(source: ResolvedSource, result: ImportResult) -> Sequence[str]:
+    """Return the name of a file if it holds back the rest of its delivery."""
     may_be_local = (result.kind or source.kind) != "polls"
-    return source.name if may_be_local and result.state not in {"running", "succeeded"} else None
+    is_unloaded = result.state not in {"running", "succeeded"} and not result.is_held
+    return [source.name] if may_be_local and is_unloaded else []

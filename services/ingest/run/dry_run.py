@@ -51,11 +51,15 @@ def plan_sources(
         with conn.transaction(force_rollback=True):
             load = _Rehearsal(conn, options).load_source
             found = [result for _, result in load_parts(others, load)]
-        polls = [source for source in sources if source.kind == "polls"]
+        waiting = iter(found)
         return [
-            *found,
-            *(_find_same(conn, source, options) or compare_polls(conn, source, options) for source in polls),
+            _plan_polls(conn, source, options) if source.kind == "polls" else next(waiting)
+            for source in sorted(sources, key=lambda source: source.load_order)
         ]
+
+
+def _plan_polls(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult:
+    return _find_same(conn, source, options) or compare_polls(conn, source, options)
 
 
 def _find_same(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult | None:

@@ -1,13 +1,14 @@
 """Loads one source under one import, from claiming the import to its result."""
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
 from uuid import UUID
 
 import psycopg
 
-from services.ingest.import_result import DELIVERY_INCOMPLETE
+from services.ingest.import_result import DELIVERY_INCOMPLETE, NAMED_CULPRITS
 from services.ingest.parse.chunks import PrefixDiffers
 from services.ingest.parse.refusals import ChunkRefused
 from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
@@ -23,18 +24,22 @@ from services.ingest.write.quality_report import count_rejects
 from services.ingest.write.reconnect import Lifeline
 from shared.db.connect import connect
 from shared.errors import BadInputFile, ImportCanceled, UptillError
+from shared.texts import first_of
 
 STATEMENT_TIMEOUT_S = 900.0  # one statement indexes a week of 160 million polls
 
 
 class DeliveryIncomplete(BadInputFile):
-    """Another file of the delivery was not loaded, so the rows of this one do not take effect."""
+    """Other files of the delivery were not loaded, so the rows of this one do not take effect."""
 
-    def __init__(self, missing: str) -> None:
+    def __init__(self, missing: Sequence[str]) -> None:
+        were, these, them = (
+            ("was", "that file", "it") if len(missing) == 1 else ("were", "those files", "them")
+        )
         super().__init__(
             DELIVERY_INCOMPLETE,
-            f"not applied, because {missing} of the same delivery was not loaded: stores keep what they had. Correct that"
-            " file, or leave it out, and load all files of the delivery again",
+            f"not applied, because {first_of(missing, NAMED_CULPRITS)} of the same delivery {were} not loaded: stores keep"
+            f" what they had. Correct {these}, or leave {them} out, and load all files of the delivery again",
         )
 
 
@@ -117,7 +122,7 @@ def _record_refusal(ledger: ImportLedger, refusal: BadInputFile) -> None:
         ledger.finish("stopped" if stopped else "failed", error=error, quality=quality)
 
 
-def _hold(missing: str) -> None:
+def _hold(missing: Sequence[str]) -> None:
     """Raise `DeliveryIncomplete`."""
     raise DeliveryIncomplete(missing)
 
@@ -137,7 +142,7 @@ def run_import(
     with closing(lifeline or Lifeline(ledger, options.limits.lock_patience_s)) as line:
         try:
             # What took effect before a kill is finished, not held.
-            if step.held_by and line.run_until_done(ledger.has_staged_rows):
+            if bool(step.held_by) and line.run_until_done(ledger.has_staged_rows):
                 _hold(step.held_by)
             # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
             starts_anew = not (step.delivery_id or ledger.checkpoint)

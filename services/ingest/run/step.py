@@ -1,5 +1,6 @@
 """What to do with one file of a delivery."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,14 +10,14 @@ class Step:
     """One step of loading a file. The default loads it whole, or applies the rows that an earlier step staged.
 
     `stage_only`: the rows wait for the rest of the delivery. `delivery_id`: they take effect together with those of other
-    files. `is_last`: all other files of the same delivery and kind are staged. `held_by`: this file of the delivery was
-    not loaded, so the staged rows do not take effect.
+    files. `is_last`: all other files of the same delivery and kind are staged. `held_by`: these files of the delivery
+    were not loaded, so the staged rows do not take effect.
     """
 
     stage_only: bool = False
     delivery_id: UUID | None = None
     is_last: bool = False
-    held_by: str | None = None
+    held_by: Sequence[str] = ()
 
 
 LOAD = Step()

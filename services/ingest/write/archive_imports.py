@@ -103,12 +103,14 @@ def queue_members(
         for member_id, source in conn.execute(_SQL["members"], {"id": archive_id}):
             known.setdefault(source, []).append(member_id)
         queued = []
+        # Ids of one millisecond are in no order, and members are listed by their ids.
+        fresh = iter(sorted(new_id() for _ in members))
         for member in sorted(members, key=lambda member: member.load_order):
             name = stored_name(member.name)
             if known.get(name):
                 queued.append((member, known[name].pop(0)))
                 continue
-            member_id = new_id()
+            member_id = next(fresh)
             values = {"id": member_id, "source": name, "size_bytes": member.size_bytes}
             conn.execute(_SQL["insert_member"], {**values, "parent_id": archive_id})
             queued.append((member, member_id))

@@ -1,4 +1,7 @@
-"""How the staged files of a delivery number the days of the week. Rejected rows are evidence too, while they are staged."""
+"""How the staged files of a delivery number the days of the week.
+
+Rejected rows are evidence too, while they are staged, if their store is known or has a valid row.
+"""
 
 from collections.abc import Mapping
 from uuid import UUID

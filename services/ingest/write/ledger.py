@@ -101,14 +101,10 @@ class ImportLedger:
         self._chunk_end = self.checkpoint
         return True
 
-    def start_loading(self, kind: Kind, unread: Sequence[str] = (), labels: Sequence[str] = ()) -> None:
-        """Record the kind, the columns that are not read, those that are labels, and that the import runs.
-
-        Also for one that was interrupted.
-        """
-        remark = {"columns_not_read": list(unread), "labels": list(labels)}
-        said = Jsonb({name: columns for name, columns in remark.items() if columns})
-        self.conn.execute(_SQL["start_import"], {"id": self.import_id, "kind": kind, "remark": said})
+    def start_loading(self, kind: Kind, remark: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Record the kind, a remark on the columns, and that the import runs. Also for one that was interrupted."""
+        values = {"id": self.import_id, "kind": kind, "remark": Jsonb(remark or {})}
+        self.conn.execute(_SQL["start_import"], values)
         self.kind = kind
 
     def join_delivery(self, delivery_id: UUID | None) -> None:

@@ -46,7 +46,7 @@ def read_quality(
     Hours and zones also have what `Remarks` saved before, if there is any: `notes` (texts), and `stores_unchanged` and
     `stores_shrunk` (numbers of stores), each with a list of the first stores. Any import has `look_alikes` and its list
     if there are any, `encoding` (`utf-8` or `cp1252`) unless its file is all ASCII, and `columns_not_read` if it has such.
-    Store directories have `labels`: the columns that are labels.
+    Store directories have `labels`, the columns that are labels, and `directory_columns`, those of zones and lifetimes.
     """
     ((kind, ids, duplicates, corrections, assumed_utc, has_polls),) = conn.execute(
         _SQL["subject"], {"id": import_id}

@@ -12,11 +12,11 @@ select case when error ->> 'reason' in ('fault', 'upload_lost') then 'queued' el
         where (part.id = import.id or part.parent_id = import.id) and part.error ->> 'reason' = 'attempts')
 from import where id = %(id)s
 
--- name: refused_member
+-- name: refused_members
 select source from import
 where id = any(%(ids)s) and state in ('failed', 'canceled')
     and coalesce(error ->> 'reason', '') not in ('fault', 'upload_lost', 'delivery_incomplete')
-order by started_at, id limit 1
+order by started_at, id
 
 -- name: lines_of_uploads
 select id, key_line(created_by) from import where id = any(%(ids)s)

@@ -71,7 +71,8 @@ select exists (select from import
 -- several files of a delivery were only a part of it.
 -- An import that was itself skipped tells nothing.
 -- The same bytes read in another way, or from another date on, are other data. A store directory has what files and calls of
--- other kinds change, and the other way round.
+-- other kinds change, and the other way round, if it has such a column. One that an earlier release loaded may have any. A call
+-- of this kind changes only names.
 select loaded.id, loaded.kind
 from import loaded, lateral (
     select coalesce(min(commit_seq), 0) as seq from import_chunk where import_id = loaded.id) start
@@ -80,10 +81,17 @@ where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.deliv
     and loaded.reading is not distinct from %(reading)s::jsonb
     and start.seq >= (select forgotten_seq from ledger_head)
     and not exists (
-        select from import other
+        select from import other left join lateral (
+            select loaded.quality, other.kind where loaded.kind = 'stores'
+            union all
+            select other.quality, loaded.kind where other.kind = 'stores' and other.origin is distinct from 'change'
+        ) directory (quality, kind) on true
         where other.id <> loaded.id and (other.kind <> 'polls' or other.corrected > 0)
-            and (other.kind = loaded.kind or (other.kind = 'stores' and loaded.kind in ('timezones', 'lifetimes'))
-                or (loaded.kind = 'stores' and other.kind in ('timezones', 'lifetimes', 'labels')))
+            and (other.kind = loaded.kind or coalesce(case directory.kind
+                when 'timezones' then directory.quality -> 'directory_columns' ? 'timezone_str'
+                when 'lifetimes' then directory.quality -> 'directory_columns' ?| array['opened_at', 'closed_at']
+                when 'labels' then directory.quality ? 'labels' or not directory.quality ? 'directory_columns'
+                else false end, true))
             and start.seq < (
                 select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
 order by loaded.id desc limit 5
@@ -125,8 +133,7 @@ select id, kind, state, same_as, rows_read, accepted, duplicate, corrected, reje
 from import where id = %(id)s
 
 -- name: first_load
--- UTC.
-select source, started_at at time zone 'UTC', rejected from import where id = %(id)s
+select source, started_at, rejected from import where id = %(id)s
 
 -- name: first_rejects
 select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s
@@ -373,11 +380,28 @@ where not exists (select from store where store.store_id = staged.store_id)
 order by store_id
 
 -- name: staged_numbers
+-- A rejected row counts if its store is known, or has a valid row: where Sunday is day 7 and always closed, only rejected rows
+-- may name it. What else is rejected may be a remark below the table.
 -- One bit for each number from 0 to 7: counting distinct numbers would sort all rows.
+with held as materialized (
+    select import_id, store_id, 1 << day_number as numbers, day_of_week is not null as has_names from import_staged
+    where import_id = any(%(ids)s) and reason is not null and coalesce(day_number, day_of_week) is not null
+), named as (
+    select import_id, bit_or(1 << day_number) as numbers, bool_or(day_of_week is not null) as has_names
+    from import_staged where import_id = any(%(ids)s) and reason is null group by import_id
+    union all
+    select import_id, numbers, has_names from held
+    where exists (select from store where store.store_id = held.store_id)
+    union all
+    select import_id, numbers, has_names from held
+    where store_id in (
+        select store_id from import_staged
+        where import_id = any(%(ids)s) and reason is null and exists (select from held)) -- not read if there are none
+)
 select import_id, numbers & 1 <> 0, numbers & 128 <> 0, numbers <> 0 and has_names, bit_count(numbers::bit(8))
 from (
-    select import_id, coalesce(bit_or(1 << day_number), 0) as numbers, bool_or(day_of_week is not null) as has_names
-    from import_staged where import_id = any(%(ids)s) group by import_id
+    select import_id, coalesce(bit_or(numbers), 0) as numbers, bool_or(has_names) as has_names
+    from named group by import_id
 ) used
 
 -- name: held_ids

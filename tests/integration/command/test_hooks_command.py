@@ -1,16 +1,21 @@
 """`uptill hooks` and its calls against the real ingest service."""
 
+import gzip
 import json
+import os
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import pytest
 
 from shared.webhooks.secret import sign_message
 from tests.fixtures.services import Services
 
-DOCUMENT = {
+DOCUMENT: Mapping[str, Any] = {
     "mapping": {"store_id": "/s", "observed_at": "/t", "unit": "s", "status": "/x", "event": True},
     "signature": {"scheme": "standard_webhooks"},
 }
@@ -71,13 +76,6 @@ def test_a_hook_is_tried_set_called_rotated_and_removed(services: Services, tmp_
     assert rotated != secret
     run(services, "hooks", "delete", "till")
     assert "does not exist: `uptill hooks list`" in run(services, "hooks", "show", "till", code=1)
-    (tmp_path / "nan.json").write_text('{"mapping": NaN}')
-    refused = run(services, "hooks", "put", "till", str(tmp_path / "nan.json"), code=2)
-    assert "nan.json is not JSON: NaN is not a JSON value" in refused
-    for name, text in (("none", "NaN"), ("two", "{} {}"), ("deep", "[" * 100_000)):
-        (tmp_path / f"{name}.json").write_text(text)
-        refused = run(services, "hooks", "test", "till", str(tmp_path / f"{name}.json"), code=2)
-        assert f"{name}.json is " in refused
 
 
 def test_a_trial_has_the_headers_that_the_mapping_reads(services: Services, tmp_path: Path) -> None:
@@ -119,6 +117,96 @@ def test_a_trial_has_the_headers_that_the_mapping_reads(services: Services, tmp_
     assert "invalid name of a header 'x store': write 1 to 100 letters" in refused
     refused = run(services, "hooks", "test", "h", sample, "--header=X-A:1", "--header=x-a:2", code=2)
     assert "the header 'x-a' is given twice" in refused
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_trial_and_a_call_read_the_bytes_of_a_header_in_one_way(
+    services: Services, tmp_path: Path, encoding: str
+) -> None:
+    name, sent = f"{encoding}-hook", f"Zürich {encoding}".encode(encoding)
+    mapping = {**DOCUMENT["mapping"], "store_id": "header:X-Store", "unknown_stores": "add"}
+    document = write(tmp_path, "hook.json", {"mapping": mapping, "signature": {"scheme": "api_key"}})
+    run(services, "hooks", "put", name, document)
+    sample = {"t": AT_S, "x": "active"}
+    tried = run(
+        services, "hooks", "test", name, write(tmp_path, "a.json", sample),
+        "--header", f"X-Store:  {os.fsdecode(sent)} ",
+    )  # fmt: skip
+    assert f"Zürich {encoding}  active" in tried
+    answer = httpx2.post(
+        f"{services.settings['UPTILL_INGEST_URL']}/v1/hooks/{name}",
+        content=json.dumps(sample),
+        headers=[
+            (b"Authorization", f"Bearer {services.settings['UPTILL_API_KEY']}".encode()),
+            (b"Content-Type", b"application/json"),
+            (b"X-Store", sent),
+        ],
+    )
+    assert answer.json()["accepted"] == 1
+    assert f"Zürich {encoding}" in run(services, "stores", "list")
+
+
+def test_a_file_that_no_call_would_bring_is_named(services: Services, tmp_path: Path) -> None:
+    files = {
+        "twice.json": '{"items": [], "items": 1}',
+        "nan.json": '{"mapping": NaN}',
+        "none.json": "NaN",
+        "two.json": "{} {}",
+        "deep.json": "[" * 100_000,
+        "list.json": "[]",
+        "long.json": "{}" + " " * (1 << 20),
+    }
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
+    (tmp_path / "packed.json").write_bytes(gzip.compress(b"{}"))
+    refused = {
+        "twice.json": "twice.json: the name 'items' is given twice in one object: give it once",
+        "nan.json": "nan.json: NaN is not a JSON value",
+        "none.json": "none.json: NaN is not a JSON value",
+        "two.json": "two.json is not JSON: Extra data",
+        "deep.json": "deep.json is nested too deeply",
+        "packed.json": "packed.json is not JSON",
+    }
+    sample = write(tmp_path, "sample.json", {})
+    for file, words in refused.items():
+        path = str(tmp_path / file)
+        assert words in run(services, "hooks", "test", "till", path, code=2)
+        assert words in run(services, "hooks", "test", "till", sample, "--mapping", path, code=2)
+        assert words in run(services, "hooks", "put", "till", path, code=2)
+    assert "list.json is not a JSON object" in run(
+        services, "hooks", "put", "till", str(tmp_path / "list.json"), code=2
+    )
+    packed = run(services, "hooks", "test", "till", str(tmp_path / "packed.json"), code=2)
+    assert "packed.json is not JSON, but gzip: unpack it first" in packed
+    too_long = run(services, "hooks", "test", "till", str(tmp_path / "long.json"), code=2)
+    assert "long.json: the body is longer than the limit of 1,048,576 bytes: send a smaller one" in too_long
+
+
+def test_a_dry_run_says_what_becomes_of_the_secret(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a-token-that-is-long-enough\n")
+    (tmp_path / "other").write_text("another-token-that-is-long-enough\n")
+    by_token = {**DOCUMENT, "signature": {"scheme": "token", "header": "X-Token"}}
+    document = write(tmp_path, "hook.json", by_token)
+
+    def plan(*given: str) -> str:
+        shown = run(services, "hooks", "put", "planned", document, *given, "--dry-run")
+        assert "long-enough" not in shown
+        return shown
+
+    assert "its secret would be a new one, which the command would print" in plan()
+    first = ("--secret-file", str(tmp_path / "secret"))
+    assert "its secret would be the given one" in plan(*first)
+    run(services, "hooks", "put", "planned", document, *first)
+    assert "its secret would be kept" in plan()
+    assert "its secret would be kept" in plan(*first)
+    assert re.search(
+        r"its secret would be replaced by the given one; the one before would stay valid until \d{4}",
+        plan("--secret-file", str(tmp_path / "other")),
+    )
+    document = write(tmp_path, "standard.json", DOCUMENT)
+    assert "replaced by a new one, which the command would print; the one before would end at once" in plan()
+    document = write(tmp_path, "key.json", {**DOCUMENT, "signature": {"scheme": "api_key"}})
+    assert "its secret would be removed" in plan()
 
 
 def test_rejected_items_name_their_hook(services: Services, tmp_path: Path) -> None:

@@ -53,6 +53,20 @@ def test_an_upload_prints_what_a_load_prints(services_without_worker: Services, 
     assert "skipped, because the same bytes were loaded before: `uptill rejects " in none.stderr
 
 
+def test_a_dry_run_says_of_a_skipped_file_what_a_load_says(
+    services_without_worker: Services, files: list[str]
+) -> None:
+    services = services_without_worker
+    for file in files:
+        services.run("upload", file)
+    again, planned = (
+        "".join(services.run("upload", file, *more).stderr for file in files) for more in ([], ["--dry-run"])
+    )
+    assert "skipped: the same bytes were loaded on 2" in again
+    assert "; 10 rows were rejected then: `uptill rejects " in again
+    assert planned == again
+
+
 def test_what_an_upload_cannot_read_or_does_not_apply(
     services_without_worker: Services, tmp_path: Path
 ) -> None:

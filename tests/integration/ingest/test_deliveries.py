@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.deliveries import Deliver, days, table, week
@@ -94,6 +95,27 @@ def test_days_numbered_from_1_to_7_count_from_monday(deliver: Deliver, database_
     assert (days(database_url, "lake-9"), days(database_url, "named")) == ([0, 1, 5, 6], [1])
     assert len(warnings) == 2
     assert all("1 is read as Monday, 7 as Sunday" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("line", ["Count,7,,", "Summe,7,,", "Average,7,12:30,", "printed,7,x,y", "Count,0,,"])
+def test_what_is_rejected_and_no_store_does_not_say_how_days_are_numbered(
+    deliver: Deliver, database_url: str, line: str
+) -> None:
+    deliver({"a.csv": table(*week("lake", 1, 2), line), "b.csv": table(*week("other", 1, 3))})
+    assert (days(database_url, "lake"), days(database_url, "other")) == ([1, 2], [1, 3])
+    deliver({"c.csv": table(*week("seven", 1, 7), line)})
+    assert days(database_url, "seven") == [0, 6]
+
+
+@pytest.mark.parametrize("closed", ["lake,7,,", "lake,7,closed,closed"])
+def test_a_rejected_row_of_a_store_says_how_days_are_numbered(
+    deliver: Deliver, database_url: str, closed: str
+) -> None:
+    deliver({"a.csv": table(*week("lake", 1, 2), closed), "b.csv": table(*week("other", 1, 3))})
+    assert (days(database_url, "lake"), days(database_url, "other")) == ([], [0, 2])
+    deliver({"zones.csv": table("lake,UTC", header="store_id,timezone_str")})
+    deliver({"c.csv": table(closed, *week("other", 2))})
+    assert days(database_url, "other") == [1]
 
 
 def test_contradicting_day_numbers_are_refused(deliver: Deliver, database_url: str) -> None:

@@ -189,8 +189,14 @@ def test_totals_below_a_table_are_not_stores(load_file: LoadFile) -> None:
             "active,2024-10-14T09:00:00Z",
             ["Total,2", "Total,2,", ",,Total: 2", '"Total: 2"', "(2 rows)"],
         ),
-        ("store_id,day_of_week,start_time_local,end_time_local", "0,09:00,17:00", ["Total,2", "Total,2,,"]),
-        (ZONES, "UTC", ["Total,UTC", "Total,2", "Rows: 2,"]),
+        (
+            "store_id,day_of_week,start_time_local,end_time_local",
+            "0,09:00,17:00",
+            ["Total,2", "Total,2,,", "Count,7,,", "Average,,,", '"Sum","1,200",,', "avg,3.5,9:12,"],
+        ),
+        (ZONES, "UTC", ["Total,UTC", "Total,2", "Rows: 2,", "Count,7", "Average,"]),
+        ("store_id,opened_at,closed_at", "2024-05-01T00:00:00Z,", ["Average,,", "Count,7,"]),
+        ("store_id,name,region", "Shop,north", ["Average,,", "Count,7,", "Mean,3.5 %,"]),
     ],
 )
 def test_a_total_below_any_table_is_called_one(
@@ -200,6 +206,14 @@ def test_a_total_below_any_table_is_called_one(
     found = load_file(table(*rows, header=header).encode())
     assert found.rejects == [(line, "summary_row") for line in range(8, 8 + len(totals))]
     assert "'Total'" not in found.told
+
+
+def test_a_store_may_have_a_word_for_a_total_as_its_id(load_file: LoadFile) -> None:
+    rows = ["Average,Shop", "Sum,Shop 2", "Count,"]
+    assert load_file(table(*rows, header="store_id,name").encode()).rejects == [(4, "summary_row")]
+    rows = ["Average,0,09:00,17:00", "Count,0,x,17:00", "a,0,09:00,17:00"]
+    header = "store_id,day_of_week,start_time_local,end_time_local"
+    assert load_file(table(*rows, header=header).encode()).rejects == [(3, "time")]
 
 
 @pytest.mark.parametrize(

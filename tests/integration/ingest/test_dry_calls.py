@@ -39,6 +39,8 @@ def test_an_upload_leaves_nothing_behind(service: TestClient, database_url: str,
     planned = {one["source"]: one for one in answer.json()["files"]}
     assert [entry.name for entry in (tmp_path / "spool").iterdir() if not entry.name.startswith(".")] == []
     loaded = ended(service, service.post("/v1/imports", files=files))
+    # Members are newest first.
+    assert list(planned) == [member["source"].rpartition("/")[2] for member in loaded["members"][::-1]]
     for member in loaded["members"]:
         name = member["source"].rpartition("/")[2]
         assert planned[name]["counts"] == member["counts"], name
@@ -53,7 +55,8 @@ def test_an_upload_that_would_be_skipped_says_so(service: TestClient, database_u
         answer = service.post("/v1/imports", params={"dry_run": True}, content=text).json()
     (found,) = answer["files"]
     assert found["counts"]["rows_read"] == 0
-    assert found["quality"]["notes"] == [f"skipped: the same bytes were loaded before (import {first['id']})"]
+    assert found["same_as"] == first["id"]
+    assert found["first_load"] == {"source": "upload", "at": first["started_at"], "rejected": 0}
 
 
 @pytest.mark.usefixtures("folder")

@@ -27,8 +27,10 @@ def plan_of(result: ImportResult) -> dict[str, Any]:
 
 def test_it_gives_what_a_load_gives(database_url: str, folder: Path) -> None:
     with unchanged(database_url):
-        planned = by_name(plan_paths(database_url, [str(folder)]))
-    loaded = by_name(ingest_paths(database_url, [str(folder)]))
+        plans = plan_paths(database_url, [str(folder)])
+    results = ingest_paths(database_url, [str(folder)])
+    assert [one.source for one in plans] == [one.source for one in results]
+    planned, loaded = by_name(plans), by_name(results)
     for name, one in loaded.items():
         told = planned[name]
         assert (told.state, told.kind, counts(told)) == (one.state, one.kind, counts(one)), name

@@ -1,6 +1,7 @@
 """If a file of a delivery is refused, nothing of the delivery takes effect but polls: stores keep what they had."""
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from services.ingest.watch import Watcher
 from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.database import check_ledger
-from tests.integration.ingest.deliveries import Deliver, days, table, week
+from tests.integration.ingest.deliveries import Deliver, days, pack, table, week
 
 AM = table(*week("e5", 0, 1, opens="08:00", closes="18:00"))
 PM = table(*week("e5", 0, 1, opens="18:00", closes="23:00"))
@@ -74,6 +75,47 @@ def test_everything_but_polls_is_held(deliver: Deliver, database_url: str, bad: 
     # The second try is not skipped as the same bytes.
     deliver({"am.csv": AM, "bad.csv": PM, "zones.csv": other, "dates.csv": SPECIAL, "polls.csv": POLLS})
     assert state_of(database_url) == (4, "UTC", 1, 1)
+
+
+def message_of(database_url: str, file: str) -> str:
+    """Return why the import of a file failed."""
+    with psycopg.connect(database_url) as conn:
+        rows = conn.execute(
+            "select error ->> 'message' from import where source like %s", [f"%{file}"]
+        ).fetchall()
+    ((message,),) = rows
+    return str(message)
+
+
+@pytest.mark.parametrize(("bad", "named"), [(2, ""), (3, ""), (5, " and 2 more")])
+def test_every_refused_file_is_named(deliver: Deliver, database_url: str, bad: int, named: str) -> None:
+    names = [f"bad-{number}.csv" for number in range(bad)]
+    deliver({"am.csv": AM, **dict.fromkeys(names, BAD), "zones.csv": ZONES})
+    culprits = ", ".join(rf"[^,]*{re.escape(name)}" for name in names[:3])
+    for held in ("am.csv", "zones.csv"):
+        assert re.fullmatch(
+            rf"not applied, because {culprits}{named} of the same delivery were not loaded: stores keep what they had\."
+            r" Correct those files, or leave them out, and load all files of the delivery again",
+            message_of(database_url, held),
+        )
+
+
+def test_files_of_archives_are_named_with_them(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "week.zip").write_bytes(pack({"am.csv": AM, "in/bad.csv": BAD, "in/worse.csv": BAD}))
+    (tmp_path / "zones.csv").write_text(ZONES)
+    for dry_run in (["--dry-run"], []):
+        told = run_ingest(
+            database_url, str(tmp_path / "1" / "week.zip"), str(tmp_path / "zones.csv"), *dry_run
+        ).stderr.decode()
+        culprits = "week.zip/in/bad.csv, week.zip/in/worse.csv"
+        assert (
+            f"NOT APPLIED: zones.csv, week.zip/am.csv, because {culprits} of the same delivery were" in told
+        )
+        assert f"Correct {culprits}, or leave them out" in told
+    assert f"{tmp_path}/1/week.zip/in/bad.csv, {tmp_path}/1/week.zip/in/worse.csv of the same" in message_of(
+        database_url, "am.csv"
+    )
 
 
 def test_a_refused_file_of_polls_holds_nothing(deliver: Deliver, database_url: str) -> None:

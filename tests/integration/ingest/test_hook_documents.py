@@ -217,3 +217,25 @@ def test_only_administrators_see_and_set_hooks(database_url: str, tmp_path: Path
             client.get("/v1/hook-presets"),
         ):
             problem(call, 403, "forbidden")
+
+
+def test_a_change_says_what_becomes_of_the_secret(hook_service: TestClient) -> None:
+    path, standard = "/v1/hooks/pos", {"scheme": "standard_webhooks"}
+    steps: list[tuple[dict[str, Any], str | None, str]] = [
+        ({"scheme": "api_key"}, None, "none"),
+        (standard, None, "added"),
+        (standard, None, "kept"),
+        (BY_TOKEN, None, "replaced"),
+        (BY_TOKEN, TOKEN, "replaced"),
+        (BY_TOKEN, TOKEN, "kept"),
+        ({"scheme": "api_key"}, None, "removed"),
+        (BY_TOKEN, TOKEN, "added"),
+    ]
+    for signature, secret, change in steps:
+        body = {"mapping": MAPPING, "signature": signature, "secret": secret}
+        planned = hook_service.put(path, params={"dry_run": True}, json=body).json()
+        assert (planned["secret_change"], planned["secret"]) == (change, None)
+        made = put(hook_service, signature=signature, secret=secret)
+        assert made["secret_change"] == change
+        assert bool(planned["previous_secret_until"]) == bool(made["previous_secret_until"])
+    assert hook_service.get(path).json()["secret_change"] is None

@@ -66,6 +66,16 @@ def test_a_name_has_as_many_folders_as_tell_files_apart() -> None:
     assert name_files(["/a/h.csv"] * 2) == ["h.csv"] * 2
 
 
+def test_a_file_of_an_archive_may_be_named_with_it() -> None:
+    sources = ["/x/week.zip/in/h.csv", "/x/week.ZIP/z.csv", "/x/h.csv", "/y/week.zip"]
+    assert name_files(sources, with_archives=True) == [
+        "week.zip/in/h.csv",
+        "week.ZIP/z.csv",
+        "x/h.csv",
+        "week.zip",
+    ]
+
+
 def test_addresses_of_other_kinds_are_refused(database_url: str) -> None:
     done = run_ingest(database_url, "https://example.com/polls.csv")
     assert done.returncode == 1

@@ -88,6 +88,9 @@ def test_a_dry_run_shows_what_would_change_and_keeps_nothing(
     assert "0007,asleep" in words
     assert count_polls(services) == 0
     assert "No import yet" in browser.get("/imports").text
+    ended(browser, send(browser, ("polls.csv", BAD)))
+    again = send(browser, ("polls.csv", BAD), path="/imports?dry_run=true").text
+    assert "Nothing would be loaded. The same bytes were loaded before: that import" in text_of(again)
 
 
 def test_rejected_items_of_a_hook_say_what_to_change_in_its_mapping(

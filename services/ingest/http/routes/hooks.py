@@ -20,7 +20,7 @@ from services.ingest.http.hook_admin import (
     rotate_secret,
 )
 from services.ingest.http.hook_documents import find_preset, make_document, make_mapping
-from services.ingest.http.hook_trials import MAX_TRIAL_BYTES, parse_trial, try_mapping
+from services.ingest.http.hook_trials import MAX_TRIAL_BYTES, read_trial, try_mapping
 from services.ingest.http.schemas_hooks import (
     HookBody,
     HookList,
@@ -91,10 +91,10 @@ async def put_one_hook(
     body = await read_json(request, _PUT, limit_bytes=_MAX_BODY_BYTES)
     document = make_document(body)
     async with borrowed_async(context.pools.accepting) as conn:
-        row, made = await put_hook(conn, hook, document, body.secret, key.prefix, dry_run=dry_run)
+        row, stored = await put_hook(conn, hook, document, body.secret, key.prefix, dry_run=dry_run)
     if not dry_run:
         context.hooks.forget()
-    return HookBody.of_row(row, made)
+    return HookBody.of_row(row, stored.made, stored.change)
 
 
 @router.post(
@@ -120,7 +120,7 @@ async def post_hook_dry_run(
 ) -> HookTrialBody:
     """Try the hook's mapping, or another one, on a sample. Nothing is stored."""
     del key
-    trial = parse_trial(await read_document(request, limit_bytes=MAX_TRIAL_BYTES))
+    trial = read_trial(await read_document(request, limit_bytes=MAX_TRIAL_BYTES))
     rules = HookRules(context.status_words, context.settings.allow_odd_ids)
     async with borrowed_async(context.pools.reading) as conn:
         if trial.mapping is None and trial.preset is None:
