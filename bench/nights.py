@@ -81,7 +81,7 @@ def run_nights(stand: Stand, rounds: int) -> Sequence[Figure]:
     """Two days a round. One: its polls, the night, reports, a late poll. The other: its polls, a report, the night."""
     today = datetime.combine(datetime.now(UTC).date(), time(), UTC) + AFTER
     at = today - timedelta(days=2 * (_WARM_UP + rounds))
-    names = "night", "first", "again", "cold", "late", "next"
+    names = "night", "first", "again", "cold", "late", "alone", "next"
     seconds: dict[str, list[float]] = {name: [] for name in names}
     late_days: list[float] = []
     with _prepared(stand, at) as bench:
@@ -99,9 +99,11 @@ def run_nights(stand: Stand, rounds: int) -> Sequence[Figure]:
             _send_late_poll(bench.url, store_ids[number], at - _LATE)
             seconds["late"].append(bench.night_s(at))
             late_days.append(len(bench.facts() - before))
+            # The worker remembers all polls again, up to the newest.
+            bench.report_s(bench.worker)
             at += timedelta(days=1)
             _send_polls(bench.url, store_ids, at)
-            bench.report_s(bench.worker)
+            seconds["alone"].append(bench.report_s(bench.worker))
             seconds["next"].append(bench.night_s(at))
     kept = {name: values[_WARM_UP:] for name, values in seconds.items()}
     night, memory = kept["night"], ("a plain report, from memory", kept["again"])
@@ -109,6 +111,7 @@ def run_nights(stand: Stand, rounds: int) -> Sequence[Figure]:
     return [
         Figure(name, "s", night, *memory, Target("<=", 1.5)),
         Figure(name, "s", night, "the first report after the polls", kept["first"]),
+        Figure(name, "s", night, "the first report, no night before", kept["alone"]),
         Figure(name, "s", night, "a plain report, nothing remembered", kept["cold"]),
         Figure(f"{name}, after a report", "s", kept["next"], *memory),
         Figure("facts after one late poll, CPU", "s", kept["late"], "of a day", night, Target("<=", 0.5)),

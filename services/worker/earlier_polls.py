@@ -44,7 +44,7 @@ def add_earlier_polls(
         places = np.array([place_of[some.store_ids[place]] for place in places.tolist()], dtype=np.int64)
     lacks = ~_has_before(given.polls, places, last_us - policy.slot_us)
     earlier = read_polls_before(conn, stores, places[lacks], last_us[lacks], policy, sealed)
-    return replace(given, polls=_join(given.polls, earlier))
+    return replace(given, polls=join_polls(given.polls, earlier))
 
 
 def _has_before(polls: Polls, places: Int64s, before_us: Int64s) -> Bools:
@@ -55,10 +55,10 @@ def _has_before(polls: Polls, places: Int64s, before_us: Int64s) -> Bools:
     return has
 
 
-def _join(polls: Polls, earlier: Polls) -> Polls:
-    """Return all polls in order, each once. `polls` are in order; most of the earlier ones are among them."""
-    order = np.lexsort((earlier.at_us, earlier.store))
-    store, at_us, active = earlier.store[order], earlier.at_us[order], earlier.active[order]
+def join_polls(polls: Polls, others: Polls) -> Polls:
+    """Return all polls in order, each once. `polls` are in order; the others may be among them."""
+    order = np.lexsort((others.at_us, others.store))
+    store, at_us, active = others.store[order], others.at_us[order], others.active[order]
     first = np.searchsorted(polls.store, store)
     of, poll = expand_ranges(first, np.searchsorted(polls.store, store, side="right") - first)
     place = first + np.bincount(of[polls.at_us[poll] < at_us[of]], minlength=len(store))

@@ -26,13 +26,8 @@ from services.worker.load import (
     read_polls_after,
     read_stores,
 )
-from services.worker.load_past import (
-    read_past_hours,
-    read_past_labels,
-    read_past_polls,
-    read_past_stores,
-    refuse_forgotten,
-)
+from services.worker.load_past import read_past_input, read_past_labels, read_past_stores
+from services.worker.next_polls import add_next_polls
 from services.worker.packed_polls import PackedPolls
 from services.worker.slices import MOST_STORE_DAYS, TooManyPolls, slice_batch
 from shared.clock import to_us
@@ -43,7 +38,6 @@ from shared.inputs.stores import Stores
 from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange, data_range
-from shared.sealed.reader import SealedPolls
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.bounds import bounds_us
 from shared.uptime.policy import POLICIES
@@ -78,12 +72,13 @@ class InputCache:
             return given
         return replace(given, labels=read_past_labels(conn, batch, batch.read_seq(snapshot.seq)))
 
-    def find_input(
-        self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot, needed: DataRange
+    def find_days_input(
+        self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot, needed: DataRange, ends_us: int
     ) -> tuple[BatchTables, Polls] | None:
-        """Return what the cache has of a batch's stores, brought up to date, with the polls of a range.
+        """Return what the cache has of a batch's stores, brought up to date, with the polls that days need.
 
-        None if the range begins before what the cache has, or before a change of it. Then nothing is remembered either.
+        `needed` is the range of these polls, and `ends_us` the end of the last day. None if the range begins before what the
+        cache has, or before a change of it. Then nothing is remembered either.
         """
         cached = self._entries.get(cache_key(batch))
         if cached is None or needed.every_from < cached.range.every_from:
@@ -93,7 +88,13 @@ class InputCache:
             lookup.changes.polls_from is not None and lookup.changes.polls_from <= needed.every_from
         ):
             return None
-        return lookup.tables, self._read_polls(lookup, needed)
+        known_to = _valid_range(cached, lookup.changes).to_time
+        if to_us(known_to) < ends_us:
+            return lookup.tables, self._read_polls(lookup, needed)
+        polls = self._read_polls(lookup, needed._replace(to_time=min(needed.to_time, known_to)))
+        unread = known_to, min(needed.to_time, snapshot.newest_poll or needed.to_time)
+        stores = lookup.tables.stores
+        return lookup.tables, add_next_polls(conn, stores, polls, ends_us, unread, snapshot.sealed)
 
     def find_stores(self, conn: psycopg.Connection, batch: Batch, snapshot: Snapshot) -> Stores | None:
         """Return the stores of a batch if the cache has them as the snapshot does."""
@@ -116,7 +117,7 @@ class InputCache:
             from_time = asked.from_time if batch.finds_outages else asked.every_from
             past = with_history(from_time, asked.to_time)
             _refuse_too_many(batch, past, partial(read_past_stores, conn, batch, batch.pinned_cut))
-            return _read_past(conn, batch, batch.pinned_cut, past, snapshot.sealed)
+            return read_past_input(conn, batch, batch.pinned_cut, past, snapshot.sealed)
         lookup = self._look_up(conn, batch, snapshot)
         if self._uses_facts and batch.kind == "report" and can_use_facts(batch):
             given = load_with_facts(
@@ -194,11 +195,16 @@ def _find_changes(conn: psycopg.Connection, cached: CacheEntry, snapshot: Snapsh
     return changes_since(conn, cached.snapshot, cached.range)
 
 
+def _valid_range(cached: CacheEntry, changes: Changes | None) -> DataRange:
+    """Return the range whose cached polls still hold."""
+    if not changes or not changes.polls_from:
+        return cached.range
+    return cached.range._replace(to_time=min(cached.range.to_time, changes.polls_from - _INSTANT))
+
+
 def _update_entry(lookup: CacheLookup, cached: CacheEntry, needed: DataRange) -> CacheEntry:
     """Return the cached entry with everything that changed since, read from Postgres."""
-    valid, snapshot, tables = cached.range, lookup.snapshot, lookup.tables
-    if lookup.changes and lookup.changes.polls_from:
-        valid = valid._replace(to_time=min(valid.to_time, lookup.changes.polls_from - _INSTANT))
+    valid, snapshot, tables = _valid_range(cached, lookup.changes), lookup.snapshot, lookup.tables
     if not valid.every_from <= needed.every_from <= valid.to_time:
         return _read_entry(lookup, needed)
     until = min(needed.to_time, snapshot.newest_poll or needed.to_time)
@@ -231,18 +237,3 @@ def _read_entry(lookup: CacheLookup, needed: DataRange) -> CacheEntry:
     held = with_history(needed.every_from, until)
     polls = PackedPolls.in_order(read_polls(lookup.conn, stores, held, snapshot.sealed), stores, held)
     return CacheEntry(snapshot, lookup.tables, held, polls)
-
-
-def _read_past(
-    conn: psycopg.Connection, batch: Batch, seq: int, needed: DataRange, sealed: SealedPolls
-) -> BatchInput:
-    """Return the input of a batch as it was at a ledger number."""
-    refuse_forgotten(conn, seq, needed)
-    BATCH_INPUTS.labels("database").inc()
-    stores = read_past_stores(conn, batch, seq)
-    hours = read_past_hours(conn, stores, seq)
-    found = read_past_polls(conn, stores, needed, seq, sealed)
-    polls = PackedPolls.in_order(found, stores, needed).unpacked()
-    notes = read_notes(conn, stores, (needed.from_time, needed.to_time), seq, batch.exclude_reasons)
-    adjustments = read_adjustments(conn, stores, seq).in_range(hours, needed, notes)
-    return BatchInput(stores.ids, stores.zones, hours, polls, adjustments)

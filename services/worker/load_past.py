@@ -7,11 +7,16 @@ import numpy as np
 import psycopg
 
 from services.worker.load import read_stores
+from services.worker.packed_polls import PackedPolls
 from services.worker.sealed_polls import add_needed
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
+from shared.inputs.adjustments import read_adjustments
+from shared.inputs.batch_input import BatchInput
+from shared.inputs.notes import read_notes
 from shared.inputs.stores import Stores, find_places, parse_polls
 from shared.labels import shown_labels
+from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.batch import Batch
 from shared.reports.consistency import DataRange
 from shared.sealed.reader import SealedPolls
@@ -64,3 +69,18 @@ def read_past_polls(
     polls = parse_polls(stores, found[0] if found and found[0] else b"")
     rows = sealed.read(conn, stores, needed.from_time, needed.to_time)
     return add_needed(polls, stores, rows and rows.pick(rows.seq <= seq), needed)
+
+
+def read_past_input(
+    conn: psycopg.Connection, batch: Batch, seq: int, needed: DataRange, sealed: SealedPolls
+) -> BatchInput:
+    """Return the input of a batch as it was at a ledger number."""
+    refuse_forgotten(conn, seq, needed)
+    BATCH_INPUTS.labels("database").inc()
+    stores = read_past_stores(conn, batch, seq)
+    hours = read_past_hours(conn, stores, seq)
+    found = read_past_polls(conn, stores, needed, seq, sealed)
+    polls = PackedPolls.in_order(found, stores, needed).unpacked()
+    notes = read_notes(conn, stores, (needed.from_time, needed.to_time), seq, batch.exclude_reasons)
+    adjustments = read_adjustments(conn, stores, seq).in_range(hours, needed, notes)
+    return BatchInput(stores.ids, stores.zones, hours, polls, adjustments)

@@ -29,7 +29,7 @@ from shared.uptime.intervals import Int64s
 from shared.uptime.outage_reasons import reason_numbers
 from shared.uptime.outages import NO_INSTANT, End, Outages
 from shared.uptime.window import Window
-from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
+from shared.uptime.zones import DAY_S, number_zones, zone_table
 
 _DAY_US: Final = DAY_S * SECOND_US
 # Lines of one piece. An id of 1,024 bytes in each of them takes 8 MB.
@@ -161,9 +161,7 @@ class _LocalTimes:
     """Writes instants in the zones of their stores. `covered` are the outages whose instants it can write."""
 
     def __init__(self, zones: Sequence[str | None], covered: Outages) -> None:
-        names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-        number = {name: index for index, name in enumerate(names)}
-        self._zone = np.array([number[zone or DEFAULT_TIMEZONE] for zone in zones], dtype=np.int64)
+        names, self._zone = number_zones(zones)
         first_us, last_us = int(covered.started_us.min()), int(covered.started_us.max())
         last_us = max(last_us, int(covered.ended_us.max()))
         # A local date is at most one day from that of UTC.

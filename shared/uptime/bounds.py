@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.uptime.intervals import Int64s
 from shared.uptime.window import CalendarPeriod, Window
-from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
+from shared.uptime.zones import DAY_S, number_zones, zone_table
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_US: Final = 1_000_000
@@ -30,9 +30,7 @@ def bounds_us(windows: Sequence[Window], as_of_us: int, zones: Sequence[str | No
     local = [index for index, window in enumerate(windows) if window.calendar or window.dates]
     if not local or not zones:
         return starts_us, ends_us
-    names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-    number = {name: index for index, name in enumerate(names)}
-    zone = np.array([number[name or DEFAULT_TIMEZONE] for name in zones], dtype=np.int64)
+    names, zone = number_zones(zones)
     for index in local:
         first_us, end_us = _bounds_by_zone_us(names, windows[index], as_of_us)
         starts_us[:, index], ends_us[:, index] = first_us[zone], end_us[zone]

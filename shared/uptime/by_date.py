@@ -12,7 +12,7 @@ from shared.uptime.calendar import Hours, Spans, closing_s, merge_intervals, spa
 from shared.uptime.dates import DatedHours, SpecialDays
 from shared.uptime.intervals import Bools, Int64s, expand_ranges
 from shared.uptime.versions import Versions
-from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
+from shared.uptime.zones import DAY_S, number_zones, zone_table
 
 _DAY_US: Final = DAY_S * 1_000_000
 
@@ -57,10 +57,8 @@ def _spans_of_chosen(
     stores = np.flatnonzero(chosen)
     on_dates = _on_dates(stores, days, Versions.of(stores, chosen, hours, dated), special)
     day, store, opens_s, closes_s = (np.concatenate(pair) for pair in zip(*on_dates, strict=True))
-    names = sorted({zones[number] or DEFAULT_TIMEZONE for number in stores.tolist()})
-    number = {name: index for index, name in enumerate(names)}
     zone = np.full(len(zones), -1, dtype=np.int64)
-    zone[stores] = [number[zones[store] or DEFAULT_TIMEZONE] for store in stores.tolist()]
+    names, zone[stores] = number_zones([zones[store] for store in stores.tolist()])
     # An overnight interval ends a day later than its date, one of 24 hours opens on it.
     table = zone_table(names, int(days[0]), int(days[-1]) + 2)
     midnight_s, zone = day * DAY_S, zone[store]

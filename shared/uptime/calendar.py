@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.intervals import Bools, Int64s, union
-from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
+from shared.uptime.zones import DAY_S, number_zones, zone_table
 
 _SECOND_US: Final = 1_000_000
 _DAY_US: Final = DAY_S * _SECOND_US
@@ -93,11 +93,10 @@ def spans_of(
 
 def _spans_on(zones: Sequence[str | None], hours: Hours, first_day: int, last_day: int) -> Spans:
     """Return the spans of the local dates from `first_day` to `last_day` (days since 1970), and some around them."""
-    number = {name: index for index, name in enumerate(sorted({zone or DEFAULT_TIMEZONE for zone in zones}))}
-    zone = np.array([number[name or DEFAULT_TIMEZONE] for name in zones], dtype=np.int64)
+    names, zone = number_zones(zones)
     store, opens_s, closes_s = _date_rows(hours, first_day, last_day)
     # Generated weeks are whole: they may end up to six days late, and an overnight one a day later.
-    table = zone_table(list(number), first_day, last_day + 8)
+    table = zone_table(names, first_day, last_day + 8)
     dated = store, table.utc_s(zone[store], opens_s), table.utc_s(zone[store], closes_s)
     endless = _endless_intervals(len(zones), hours, first_day, last_day)
     return merge_intervals(*(np.concatenate(pair) for pair in zip(dated, endless, strict=True)))

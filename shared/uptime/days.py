@@ -18,9 +18,9 @@ from shared.uptime.kernel import Measures, measure_states
 from shared.uptime.outages import outage_states, without_superseded
 from shared.uptime.policy import LOOKBACK_US, Policy, history_us, later_us, outage_history_us
 from shared.uptime.poll_history import PollHistory
-from shared.uptime.states import States
+from shared.uptime.states import Polls, States
 from shared.uptime.tiles import TileState, last_state_before, measured_before, tiled
-from shared.uptime.zones import DEFAULT_TIMEZONE
+from shared.uptime.zones import number_zones
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -38,11 +38,21 @@ def day_edges_us(zones: Sequence[str | None], first: date, days: int) -> Int64s:
 
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
-    names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-    number = {name: index for index, name in enumerate(names)}
+    names, zone = number_zones(zones)
     dates = np.arange(first.toordinal() - _EPOCH_DAY, first.toordinal() - _EPOCH_DAY + days + 1)
     edges_us = midnights_us(names, np.tile(dates, (len(names), 1)))
-    return edges_us[[number[zone or DEFAULT_TIMEZONE] for zone in zones]]
+    return edges_us[zone]
+
+
+def without_later_polls(polls: Polls, ends_us: int) -> Polls:
+    """Leave out what cannot change days that end by `ends_us`: of the polls from then on, only each store's first one matters.
+
+    The polls are in order.
+    """
+    is_later = polls.at_us >= ends_us
+    is_next = is_later.copy()
+    is_next[1:] &= ~is_later[:-1] | (polls.store[1:] != polls.store[:-1])
+    return polls.pick(np.flatnonzero(~is_later | is_next))
 
 
 def measure_days(

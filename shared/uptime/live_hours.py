@@ -15,7 +15,7 @@ from shared.uptime.closures import Schedule
 from shared.uptime.intervals import Bools, Int64s, Line
 from shared.uptime.live_polls import MISSING
 from shared.uptime.policy import DAY_US
-from shared.uptime.zones import DEFAULT_TIMEZONE
+from shared.uptime.zones import number_zones
 
 # What a piece of scheduled time is; OUTSIDE: the store is in none.
 OUTSIDE: Final = -1
@@ -133,9 +133,7 @@ def _of_store(index: Int64s, store: Int64s) -> Int64s:
 
 def today_us(zones: Sequence[str | None], now_us: int) -> tuple[Int64s, Int64s]:
     """Return the midnights before and after now in each store's zone."""
-    names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-    number = {name: index for index, name in enumerate(names)}
-    zone = np.array([number[zone or DEFAULT_TIMEZONE] for zone in zones], dtype=np.int64)
+    names, zone = number_zones(zones)
     days = now_us // DAY_US + np.arange(-2, 4)
     edges_us = midnights_us(names, np.tile(days, (len(names), 1)))
     today = (edges_us <= now_us).sum(axis=1) - 1

@@ -16,7 +16,7 @@ from shared.uptime.intervals import Int64s
 from shared.uptime.policy import DAY_US, HOUR_US, NoData, Policy, history_us, later_us
 from shared.uptime.poll_history import PollHistory
 from shared.uptime.window import Window
-from shared.uptime.zones import DEFAULT_TIMEZONE, ZoneTable, zone_table
+from shared.uptime.zones import ZoneTable, number_zones, zone_table
 
 WEEK_HOURS: Final = 168
 _SECOND_US: Final = 1_000_000
@@ -100,9 +100,7 @@ class _Clocks:
     @classmethod
     def of(cls, zones: Sequence[str | None], first_us: int, last_us: int) -> Self:
         """Return the local time of stores with these zones between two instants."""
-        names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-        number = {name: index for index, name in enumerate(names)}
-        zone = np.array([number[zone or DEFAULT_TIMEZONE] for zone in zones], dtype=np.int64)
+        names, zone = number_zones(zones)
         # A local date is at most one day from that of UTC. Spans reach a few days beyond the instants.
         table = zone_table(names, first_us // DAY_US - 10, last_us // DAY_US + 10)
         return cls(zone, table, table.changes_s(len(names)) * _SECOND_US)

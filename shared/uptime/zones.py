@@ -69,6 +69,14 @@ class ZoneTable:
         return changes_s
 
 
+def number_zones(zones: Sequence[str | None]) -> tuple[list[str], Int64s]:
+    """Return the names of the zones in order, and for each element the index of its name. None: the default zone."""
+    distinct = set(zones)
+    names = sorted({zone or DEFAULT_TIMEZONE for zone in distinct})
+    number = {zone: names.index(zone or DEFAULT_TIMEZONE) for zone in distinct}
+    return names, np.fromiter(map(number.__getitem__, zones), dtype=np.int64, count=len(zones))
+
+
 def zone_table(names: Sequence[str], first_day: int, last_day: int) -> ZoneTable:
     """Return the table for local dates from `first_day` to `last_day` (days since 1970, inclusive).
 

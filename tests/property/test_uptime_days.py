@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from shared.uptime.batch import StoreHistory, measure_batch
 from shared.uptime.bounds import bounds_us
-from shared.uptime.days import DayMeasures, day_edges_us, measure_days
+from shared.uptime.days import DayMeasures, day_edges_us, measure_days, without_later_polls
 from shared.uptime.kernel import Measures
 from shared.uptime.policy import POLICIES, can_add_days, later_us
+from shared.uptime.states import Polls
 from shared.uptime.whole_days import WholeDays, measure_with_days
 from shared.uptime.window import parse_window
 from tests.oracle.accounting import DAY_US, EPOCH
@@ -23,9 +24,12 @@ from tests.property.stores import durations_us
 from tests.property.terms import Batch, batches, some
 
 
-def local_days(stores: list[TermsStore], first: date, days: int, policy: str) -> DayMeasures:
+def local_days(
+    stores: list[TermsStore], first: date, days: int, policy: str, polls: Polls | None = None
+) -> DayMeasures:
     hours, adjustments = inputs_of(stores)
-    history = StoreHistory([store.zone for store in stores], hours, polls_of(plain(stores)))
+    given = polls_of(plain(stores)) if polls is None else polls
+    history = StoreHistory([store.zone for store in stores], hours, given)
     return measure_days(history, first, days, POLICIES[policy], adjustments=adjustments)
 
 
@@ -52,6 +56,25 @@ def test_each_day_is_the_oracles(policy: str, batch: Batch, ago: int, later: int
                 outage for outage in outages(*store, seen_us, policy, text) if not outage.starts_before_window
             ]
             assert found.outages[number, day] == len(begun)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@some
+@given(batch=batches(), ago=st.integers(0, 12))
+def test_of_the_polls_after_the_days_the_first_one_of_each_store_is_enough(
+    policy: str, batch: Batch, ago: int
+) -> None:
+    stores, as_of_us = batch
+    first = drawn_day(as_of_us, ago)
+    ends_us = int(day_edges_us([store.zone for store in stores], first, 3).max())
+    polls = polls_of(plain(stores))
+    fewer = without_later_polls(polls, ends_us)
+    later = fewer.store[fewer.at_us >= ends_us]
+    assert sorted(later) == sorted({*polls.store[polls.at_us >= ends_us]})
+    found, expected = local_days(stores, first, 3, policy, fewer), local_days(stores, first, 3, policy)
+    np.testing.assert_array_equal(found.outages, expected.outages)
+    for name in Measures.__slots__:
+        np.testing.assert_array_equal(getattr(found.measures, name), getattr(expected.measures, name))
 
 
 @pytest.mark.parametrize("policy", [name for name, policy in POLICIES.items() if can_add_days(policy)])

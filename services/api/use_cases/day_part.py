@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import HOUR_US
-from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, zone_table
+from shared.uptime.zones import DAY_S, number_zones, zone_table
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _HOUR_S: Final = 3600
@@ -40,11 +40,9 @@ class DayPart:
 
         Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
         """
-        names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
+        names, zone = number_zones(zones)
         if not names:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-        number = {name: place for place, name in enumerate(names)}
-        zone = np.array([number[name or DEFAULT_TIMEZONE] for name in zones], dtype=np.int64)
         first = self.day.toordinal() - _EPOCH_DAY
         table = zone_table(names, first - 1, first + 2)
         every = np.arange(len(names), dtype=np.int64)

@@ -45,11 +45,12 @@ MEASURES: Final = (
 )  # fmt: skip
 
 
-FindInput = Callable[[DataRange], tuple[BatchTables, Polls] | None]
+# Takes the range of the needed polls, and when the last day ends.
+FindInput = Callable[[DataRange, int], tuple[BatchTables, Polls] | None]
 
 
-def _find_nothing(needed: DataRange) -> None:
-    del needed
+def _find_nothing(needed: DataRange, ends_us: int) -> None:
+    del needed, ends_us
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _read_input(
     )
     # From memory with a horizon more: so most polls from before stores closed are there.
     wider = needed._replace(every_from=needed.every_from - timedelta(microseconds=policy.horizon_us))
-    found = find(wider) or _read(conn, stores, needed, snapshot)
+    found = find(wider, last_us) or _read(conn, stores, needed, snapshot)
     (_, hours, stored), polls = found
     touched = needed._replace(from_time=from_us(first_us - outage_history_us(policy)))
     notes = read_notes(conn, stores, (touched.from_time, touched.to_time), snapshot.seq)

@@ -31,7 +31,7 @@ def compute_claimed_facts(
 
     def compute(conn: psycopg.Connection, snapshot: Snapshot) -> ComputedBatch:
         plan = plan_facts(conn, batch, context.inputs.find_stores(conn, batch, snapshot))
-        find = partial(context.inputs.find_input, conn, batch, snapshot)
+        find = partial(context.inputs.find_days_input, conn, batch, snapshot)
         facts = compute_facts(conn, batch, final_cells(plan, batch), snapshot, find)
         _log.info("facts_computed", stores=batch.stores, days=len(facts.rows))
 

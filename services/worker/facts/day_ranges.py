@@ -14,7 +14,7 @@ from shared.uptime.days import day_edges_us
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import DAY_US, POLICIES, later_us
 from shared.uptime.window import parse_windows
-from shared.uptime.zones import DEFAULT_TIMEZONE
+from shared.uptime.zones import number_zones
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -57,9 +57,7 @@ def find_days(batch: Batch, zones: Sequence[str | None]) -> DayRanges:
 
     Raises zoneinfo.ZoneInfoNotFoundError for an unknown zone.
     """
-    names = sorted({zone or DEFAULT_TIMEZONE for zone in zones})
-    number = {name: index for index, name in enumerate(names)}
-    zone = np.array([number[name or DEFAULT_TIMEZONE] for name in zones], dtype=np.int64)
+    names, zone = number_zones(zones)
     as_of_us = to_us(batch.as_of)
     starts_us, ends_us = bounds_us(parse_windows(batch.windows), as_of_us, names)
     origin = int(starts_us.min()) // DAY_US - 2

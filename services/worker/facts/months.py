@@ -23,11 +23,13 @@ def change_months(conn: psycopg.Connection, policy: str, gone: Int64s, added: In
     if not len(rows):
         return
     changes = _sum_months(rows, np.repeat([-1, 1], [len(gone), len(added)]))
-    values: dict[str, Any] = {name: int_array(column) for name, column in changes.items()}
+    values: dict[str, Any] = {
+        name: int_array(column) if name.endswith("_us") else key_array(column)
+        for name, column in changes.items()
+    }
     months = [date.fromordinal(day + _EPOCH_DAY) for day in np.unique(changes["month"]).tolist()]
-    asked = {"policy": policy, "store_keys": key_array(changes["store_key"]), "months": months}
     # Planned each time: a generic plan would not know how long the arrays are.
-    conn.execute(_SQL["change_months"], {**asked, **values}, prepare=False)
+    conn.execute(_SQL["change_months"], {"policy": policy, "months": months, **values}, prepare=False)
 
 
 def forget_months(

@@ -1,5 +1,6 @@
 """What a batch of facts has to compute: the days that are missing, and those that no longer hold."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -77,11 +78,10 @@ def _find_missing(conn: psycopg.Connection, batch: Batch, stores: Stores, marks:
     keys = np.sort(stores.keys)
     is_there = np.zeros((len(keys), last - first + 1), dtype=np.bool_)
     unmarked = np.setdiff1d(keys, marks.store_keys, assume_unique=True)
-    for have_keys, have_days in (
-        _list_days(conn, batch, unmarked, _as_date(first), _as_date(last)),
-        _list_dates(conn, batch, marks.store_keys, first, last),
-    ):
-        is_there[np.searchsorted(keys, have_keys), have_days - first] = True
+    have_keys, have_days = _list_days(conn, batch, unmarked, _as_date(first), _as_date(last))
+    is_there[np.searchsorted(keys, have_keys), have_days - first] = True
+    for have_keys, have_days in _list_dates(conn, batch, marks.store_keys, first, last):
+        is_there[np.searchsorted(keys, have_keys)[:, None], have_days - first] = True
     place, number = np.nonzero(~is_there)
     return np.stack((keys[place], number + first))
 
@@ -106,22 +106,23 @@ def _as_date(day: int) -> date | None:
     return date.fromordinal(number) if date.min.toordinal() <= number <= date.max.toordinal() else None
 
 
-def _list_dates(conn: psycopg.Connection, batch: Batch, store_keys: Int64s, first: int, last: int) -> Int64s:
-    """Return the cells from day `first` to `last` that have facts, by the sums of months. Marks vouch for these."""
+def _list_dates(
+    conn: psycopg.Connection, batch: Batch, store_keys: Int64s, first: int, last: int
+) -> Iterator[tuple[Int64s, Int64s]]:
+    """Yield stores, and the days from `first` to `last` on which all of them have facts, by the sums of months.
+
+    Marks vouch for these. Most stores have facts on the same dates.
+    """
     asked = {
         "policy": batch.policy,
         "store_keys": key_array(store_keys),
         "first_day": _as_date(first),
         "last_day": _as_date(last),
     }
-    row = conn.execute(_SQL["dates"], asked, binary=True).fetchone()
-    keys, months, dates = (
-        np.frombuffer(row[0] if row and row[0] else b"", dtype=">i4").astype(np.int64).reshape(-1, 3).T
-    )
-    every = months[:, None] + np.arange(_LONGEST_MONTH)
-    is_there = (dates[:, None] >> np.arange(_LONGEST_MONTH) & 1 > 0) & (every >= first) & (every <= last)
-    place, date_of_month = np.nonzero(is_there)
-    return np.stack((keys[place], months[place] + date_of_month))
+    for month, dates, packed in conn.execute(_SQL["dates"], asked, binary=True).fetchall():
+        days = month + np.flatnonzero(dates >> np.arange(_LONGEST_MONTH) & 1)
+        keys = np.frombuffer(packed, dtype=">i4").astype(np.int64)
+        yield keys, days[(days >= first) & (days <= last)]
 
 
 def _list_days(

@@ -71,14 +71,23 @@ def _hold_marks(conn: psycopg.Connection, batch: Batch, plan: FactPlan, facts: F
     stays = seen.keep(~moves & np.isin(seen.store_keys, plan.store_keys))
     if len(stays):
         _lock_marks(conn, batch, stays)
-    if moves.any():
-        asked = _marks(batch, seen.store_keys[moves], last_days[moves], seq)
-        _change_marks(conn, "move_marks", {**asked, "seen": int_array(seen.seq[moves])}, int(moves.sum()))
+    for seen_seq, last_day in sorted(
+        {*zip(seen.seq[moves].tolist(), last_days[moves].tolist(), strict=True)}
+    ):
+        keys = seen.store_keys[moves & (seen.seq == seen_seq) & (last_days == last_day)]
+        asked = {
+            "store_keys": key_array(keys),
+            "seen": seen_seq,
+            "last_day": last_day,
+            **_made_by(batch, seq),
+        }
+        _change_marks(conn, "move_marks", asked, len(keys))
 
 
 def _make_marks(conn: psycopg.Connection, batch: Batch, store_keys: Int64s, facts: Facts, seq: int) -> None:
     if len(store_keys):
-        asked = _marks(batch, store_keys, _last_days(facts, store_keys), seq)
+        last_days = int_array(_last_days(facts, store_keys))
+        asked = {"store_keys": key_array(store_keys), "last_days": last_days, **_made_by(batch, seq)}
         _change_marks(conn, "set_marks", asked, len(store_keys))
 
 
@@ -108,11 +117,10 @@ def _last_days(facts: Facts, store_keys: Int64s) -> Int64s:
     return latest
 
 
-def _marks(batch: Batch, store_keys: Int64s, last_days: Int64s, seq: int) -> dict[str, Any]:
+def _made_by(batch: Batch, seq: int) -> dict[str, Any]:
+    """Return what the marks of a batch have in common."""
     return {
         "policy": batch.policy,
-        "store_keys": key_array(store_keys),
-        "last_days": int_array(last_days),
         "seq": seq,
         "policy_version": POLICY_VERSION,
         "tzdata_version": tzdata_version(),

@@ -50,11 +50,12 @@ where policy = %(policy)s and store_key = any(%(store_keys)s)
     and local_date >= coalesce(%(first_day)s::date, '-infinity') and local_date <= coalesce(%(last_day)s::date, 'infinity')
 
 -- name: dates
--- Which dates have facts, by the sums of the months from that of one date to that of another. Packed integers: the store, the
--- first day of the month since 1970, and a bit per date.
-select string_agg(int4send(store_key) || int4send(month - date '1970-01-01') || int4send(dates), ''::bytea) from store_month
+-- Which dates have facts, by the sums of the months from that of one date to that of another: the first day of the month since
+-- 1970, a bit per date, and the stores that have these dates, as packed integers.
+select month - date '1970-01-01', dates, string_agg(int4send(store_key), ''::bytea) from store_month
 where policy = %(policy)s and store_key = any(%(store_keys)s)
     and month >= date_trunc('month', %(first_day)s::date) and month <= %(last_day)s::date
+group by month, dates
 
 -- name: sums
 -- Of the days of some stores: months to take whole, from `month_from` up to but not including `month_until`, and two ranges
@@ -199,13 +200,13 @@ from store_day where policy = %(policy)s and store_key = any(%(store_keys)s)
 merge into store_month
 using (
     select unnest(%(store_key)s::integer[]) as store_key, unnest(%(month)s::integer[]) as month,
-        unnest(%(dates)s::integer[]) as dates, unnest(%(days)s::smallint[]) as days,
+        unnest(%(dates)s::integer[]) as dates, unnest(%(days)s::integer[]) as days,
         unnest(%(scheduled_us)s::bigint[]) as scheduled_us, unnest(%(excluded_us)s::bigint[]) as excluded_us,
         unnest(%(open_us)s::bigint[]) as open_us, unnest(%(up_us)s::bigint[]) as up_us,
         unnest(%(down_us)s::bigint[]) as down_us, unnest(%(unknown_us)s::bigint[]) as unknown_us,
         unnest(%(up_min_us)s::bigint[]) as up_min_us, unnest(%(up_max_us)s::bigint[]) as up_max_us,
         unnest(%(polls)s::integer[]) as polls, unnest(%(outages)s::integer[]) as outages) change
-on policy = %(policy)s and store_month.store_key = any(%(store_keys)s) and store_month.store_key = change.store_key
+on policy = %(policy)s and store_month.store_key = any(%(store_key)s) and store_month.store_key = change.store_key
     and store_month.month = any(%(months)s) and store_month.month = date '1970-01-01' + change.month
 when matched then update set
     dates = store_month.dates # change.dates,
@@ -230,13 +231,11 @@ values (%(policy)s, change.store_key, date '1970-01-01' + change.month, change.d
 delete from store_day_mark where policy = %(policy)s and store_key = any(%(store_keys)s)
 
 -- name: move_marks
--- Those that are as they were seen. By the array of keys, their rows are found in one pass over the index.
-update store_day_mark mark
-set seq = %(seq)s, last_day = greatest(last_day, case when given.day >= 0 then date '1970-01-01' + given.day end),
+-- Marks that were seen with one number and get one last day: a batch has few such groups.
+update store_day_mark
+set seq = %(seq)s, last_day = greatest(last_day, case when %(last_day)s >= 0 then date '1970-01-01' + %(last_day)s::integer end),
     policy_version = %(policy_version)s, tzdata_version = %(tzdata_version)s
-from unnest(%(store_keys)s::integer[], %(last_days)s::integer[], %(seen)s::bigint[]) given (store_key, day, seen)
-where policy = %(policy)s and mark.store_key = any(%(store_keys)s) and mark.store_key = given.store_key
-    and mark.seq = given.seen
+where policy = %(policy)s and store_key = any(%(store_keys)s) and seq = %(seen)s
 
 -- name: set_marks
 -- Of stores that had none.
