@@ -116,12 +116,13 @@ def wake_commands(
     With `to_home` a message to the batch's home goes ahead of the one to all workers. If it is lost, that one still wakes
     somebody.
     """
-    messages = list(_make_messages(wake))
     if to_home and isinstance(wake, ComputeBatch) and wake.home is not None:
         own_list = f"{broker.namespace}:{home_queue(wake.home)}"
-        yield "RPUSH", own_list, messages[-1].encode()
+        # Not the message to all workers: its id tells the two apart.
+        (*_, message) = _make_messages(wake)
+        yield "RPUSH", own_list, message.encode()
         yield "EXPIRE", own_list, _HOME_EXPIRES_S
-    for message in messages:
+    for message in _make_messages(wake):
         message_id, queue = str(uuid4()), f"{broker.namespace}:{message.queue_name}"
         data = message.copy(options={"redis_message_id": message_id}).encode()
         yield ("MULTI",)
