@@ -8,7 +8,7 @@ from dramatiq.brokers.redis import RedisBroker, _scripts
 from dramatiq.errors import ConnectionClosed
 
 # Each wait ends with a fetch, which is also the consumer's heartbeat. Dramatiq gives up on it after 15 s.
-_WAIT_S = 8
+_WAIT_S = 10
 # A server that has not answered this long after the wait has ended does not answer any more.
 _LATE_S = 5.0
 # The script takes its time as an argument. It runs seconds after it was sent, so it asks Redis for the time instead.
@@ -18,7 +18,7 @@ ARGV[2] = ran_at[1] * 1000 + math.floor(ran_at[2] / 1000)
 
 
 class WaitingFetch:
-    """A connection on which one fetch at a time waits in Redis until the queue has a message, or for eight seconds.
+    """A connection on which one fetch at a time waits in Redis until the queue has a message, or for ten seconds.
 
     For one thread. Calls raise what the client raises, and `ConnectionClosed` if Redis answers too late.
     """
