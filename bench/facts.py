@@ -97,7 +97,9 @@ def _compare_years(conn: psycopg.Connection, client: UptillClient, rounds: int) 
     return [
         Figure("a report of P365D", "s", kept["year"], "a plain report", kept["week"], Target("<=", 3)),
         Figure("a report of previous_quarter", "s", kept["quarter"], "a plain report", kept["week"]),
-        Figure("P365D of one store", "ms", [1000 * s for s in kept["store"]], target=Target("<=", 50)),
+        Figure(
+            "one store's year as a report", "ms", [1000 * s for s in kept["store"]], target=Target("<=", 50)
+        ),
     ]
 
 

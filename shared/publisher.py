@@ -1,4 +1,4 @@
-"""Publish messages in a background thread, so that a caller's answer does not wait for Redis.
+"""Publish messages so that a caller's answer does not wait for Redis: a thread reads what Redis says.
 
 The rows in Postgres are the outbox. If a message is dropped here, the scheduler publishes it once its batch is due.
 """
@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Sequence
 from queue import SimpleQueue
+from typing import NamedTuple
 
+import redis
 import structlog
 
 from shared import failpoints
@@ -16,22 +18,30 @@ from shared.contracts import Wake
 from shared.errors import QueueUnavailable
 from shared.metrics.registry import WAKES
 from shared.queue import make_brief_client, make_broker, publish
+from shared.wake_line import WakeLine
 
 # Messages. A report on a million stores has 250.
 _MOST_WAITING = 20_000
 _log = structlog.get_logger()
 
 
+class _Offer(NamedTuple):
+    wakes: Sequence[Wake]
+    is_first_sent: bool
+
+
 class Publisher:
     """`start` it after a fork, `offer` messages from any thread, then `close` it. Messages leave in order.
 
+    If nothing waits, the caller's thread sends the first one itself: an idle worker has it before another thread runs.
     A call to Redis takes at most `PUBLISH_S` seconds. After three failed calls, messages are dropped, except for one
     offer per second that tries again.
     """
 
     def __init__(self, redis_url: str) -> None:
         self._broker = make_broker(redis_url, make_brief_client(redis_url))
-        self._offers: SimpleQueue[Sequence[Wake] | None] = SimpleQueue()
+        self._line = WakeLine(self._broker)
+        self._offers: SimpleQueue[_Offer | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
         self._given_up = False
@@ -39,7 +49,7 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
-        """Start the thread. It connects with the first message."""
+        """Start the thread, which connects."""
         self._thread.start()
 
     def offer(self, wakes: Sequence[Wake]) -> None:
@@ -47,12 +57,12 @@ class Publisher:
         if not wakes:
             return
         with self._lock:
-            has_room = self._waiting + len(wakes) <= _MOST_WAITING
-            self._waiting += len(wakes) if has_room else 0
-        if has_room:
-            self._offers.put(wakes)
-        else:
-            _count_left(wakes)
+            if self._waiting + len(wakes) > _MOST_WAITING:
+                _count_left(wakes)
+                return
+            is_first_sent = not self._waiting and not self._breaker.is_open and self._line.send(wakes[0])
+            self._waiting += len(wakes)
+            self._offers.put(_Offer(wakes, is_first_sent))
 
     def close(self, within_s: float) -> None:
         """Publish the waiting messages for at most `within_s` seconds, and drop the rest."""
@@ -67,18 +77,40 @@ class Publisher:
         self._broker.close()
 
     def _run(self) -> None:
-        while (wakes := self._offers.get()) is not None:
-            if self._given_up or not self._breaker.admits():
-                _count_left(wakes)
-            else:
-                self._try_publish(wakes)
+        self._line.open()
+        while (offer := self._offers.get()) is not None:
+            self._process(offer)
             with self._lock:
-                self._waiting -= len(wakes)
+                self._waiting -= len(offer.wakes)
+        self._line.close()
+
+    def _process(self, offer: _Offer) -> None:
+        wakes = offer.wakes
+        if offer.is_first_sent and self._is_confirmed():
+            wakes = wakes[1:]
+        if self._given_up or not self._breaker.admits():
+            _count_left(wakes)
+        else:
+            self._try_publish(wakes)
+
+    def _is_confirmed(self) -> bool:
+        """Return whether Redis has the wake that was sent. Otherwise it is published again: it may wake twice."""
+        try:
+            self._line.confirm()
+            WAKES.labels("published").inc()
+            failpoints.hit("publish.partial")
+        except redis.RedisError as error:
+            _log.warning("wake_not_confirmed", error=str(error))
+            return False
+        except Exception:  # noqa: BLE001 - as in `_try_publish`
+            _log.exception("publish_failed")
+        return True
 
     def _try_publish(self, wakes: Sequence[Wake]) -> None:
         try:
             publish(self._broker, wakes)
             self._breaker.succeeded()
+            self._line.open()
             failpoints.hit("publish.after")
         except QueueUnavailable as error:
             self._breaker.failed()

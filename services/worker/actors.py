@@ -30,13 +30,22 @@ def register_actors(broker: RedisBroker, context: Callable[[], WorkerContext]) -
 
     def on_compute_batch(**message: object) -> None:
         wake = ComputeBatch.model_validate(message)
+        if context().short_wakes.skips(wake):
+            return
         if compute_next(context()) is None and not compute_after_grace(context(), wake):
             evaluate_due_level(context())
         failpoints.hit("ack.before")
 
     def on_short_batch(**message: object) -> None:
-        ShortBatch.model_validate(message)
-        compute_next(context(), only_short=True)
+        wake = ShortBatch.model_validate(message)
+        short_wakes = context().short_wakes
+        short_wakes.begin(wake)
+        claimed = None
+        try:
+            claimed = compute_next(context(), only_short=True)
+        finally:
+            if short_wakes.end(wake) and claimed is None:
+                context().wake([ComputeBatch(report_id=wake.report_id, batch_no=wake.batch_no)])
 
     def on_finalise_report(**message: object) -> None:
         finalise_report(context(), FinaliseReport.model_validate(message).report_id)

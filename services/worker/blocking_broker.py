@@ -1,7 +1,6 @@
 """A Dramatiq broker whose idle consumers wait inside Redis, instead of asking it again and again (docs/decisions/0031)."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -11,12 +10,8 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.message import Message
 
+from services.worker.waiting_fetch import WaitingFetch
 from shared.contracts import REPORT_QUEUE, home_queue
-
-# After each wait the consumer fetches once, which is also its heartbeat. Dramatiq gives up on it after 15 s.
-_WAIT_S = 8
-# A server that has not answered this long after the wait has ended does not answer any more.
-_LATE_S = 5.0
 
 
 def _no_home() -> None:
@@ -44,52 +39,45 @@ def set_home(broker: RedisBroker, home: Callable[[], int | None]) -> None:
 
 
 class _BlockingConsumer(Consumer):
-    """Fetches by Dramatiq's consumer. While the queue is empty, Redis holds back its answer to a `BLMOVE`.
+    """Fetches by Dramatiq's script. While the queue is empty, Redis holds back its answer to a `BLMOVE`.
 
-    The command moves the first message to where it was, so it only tells that there is one. Each step takes at most
-    `timeout` ms, so that the thread notices that it should stop or pause.
+    The command moves the first message to where it was, so it only tells that there is one. The script is sent behind it:
+    Redis runs it when the wait ends. Each step takes at most `timeout` ms, so that the thread notices that it should stop
+    or pause.
     """
 
     def __init__(self, broker: BlockingBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        # Without a timeout of its own, it does not sleep when it finds nothing.
-        self._fetching = _RedisConsumer(broker, queue_name, prefetch, 0)
+        # It decodes, acknowledges and requeues. Its own fetch is never called.
+        self._fetched = _RedisConsumer(broker, queue_name, prefetch, 0)
+        self._fetch = WaitingFetch(broker, queue_name)
         self._broker = broker
         self._has_home = queue_name == REPORT_QUEUE
         self._prefetch = prefetch
         # Ids of messages to this worker alone. Redis has forgotten them, so they are neither acknowledged nor put back.
         self._from_home: set[str] = set()
         self._step_s = timeout / 1000
-        self._list = f"{broker.namespace}:{queue_name}"
-        self._connection = broker.client.connection_pool.make_connection()
-        self._waits_since: float | None = None
-        # Whether the wait's command is followed by one that takes a message to this worker alone.
-        self._asks_home = False
         self._acknowledged = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
         """Return the next message, or None if there is none yet. Raise `ConnectionClosed` if Redis does not answer."""
-        self._fetching.prefetch = self._prefetch - len(self._from_home)
-        if len(self._fetching.queued_message_ids) >= self._fetching.prefetch:
+        if self._fetched.message_cache:
+            return self._next_fetched()
+        free = self._prefetch - len(self._from_home) - len(self._fetched.queued_message_ids)
+        if free <= 0:
             self._acknowledged.wait(self._step_s)
             self._acknowledged.clear()
             return None
-        if self._waits_since is None:
-            home = self._pop_home()
-        elif self._has_waited(self._waits_since):
-            home = self._read_home()
-        else:
-            return None
-        message: MessageProxy | None = home or next(self._fetching)
-        if message is None:
-            self._begin_to_wait()
-        return message
+        try:
+            return self._wait(free)
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from None
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message, so that the next one may be fetched."""
         if message.message_id in self._from_home:
             self._from_home.discard(message.message_id)
         else:
-            self._fetching.ack(message)
+            self._fetched.ack(message)
         self._acknowledged.set()
 
     def nack(self, message: MessageProxy) -> None:
@@ -97,28 +85,44 @@ class _BlockingConsumer(Consumer):
         if message.message_id in self._from_home:
             self._from_home.discard(message.message_id)
         else:
-            self._fetching.nack(message)
+            self._fetched.nack(message)
         self._acknowledged.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Put messages back that were fetched and not begun."""
-        self._fetching.requeue([each for each in messages if each.message_id not in self._from_home])
+        self._fetched.requeue([each for each in messages if each.message_id not in self._from_home])
 
     def close(self) -> None:
         """Close the connection, so that Redis forgets the wait, and put back what was fetched and not handed out."""
-        self._connection.disconnect()
-        held, self._fetching.message_cache = self._fetching.message_cache, []
+        held = self._fetched.message_cache + self._fetch.close()
+        self._fetched.message_cache = []
         with suppress(redis.RedisError):
-            self.requeue([MessageProxy(Message.decode(data)) for data in held if data])
+            self._put_back(held)
 
-    def _pop_home(self) -> MessageProxy | None:
-        """Return the next message to this worker alone. One to all workers follows each, and ends the wait in Redis."""
-        if (own_list := self._own_list()) is None:
+    def _wait(self, free: int) -> MessageProxy | None:
+        """Go on waiting for up to `free` messages, and return the first if there is one."""
+        if not self._fetch.is_waiting:
+            own_list = self._own_list()
+            # One to all workers follows each message to this worker alone, and ends the wait in Redis.
+            if own_list and (home := self._from_own_list(self._broker.client.lpop(own_list))):
+                return home
+            self._fetch.send(free, own_list)
+        if not self._fetch.has_answer(self._step_s):
             return None
-        try:
-            return self._from_own_list(self._broker.client.lpop(own_list))
-        except redis.ConnectionError as error:
-            raise ConnectionClosed(error) from None
+        data, messages = self._fetch.read()
+        home = self._from_own_list(data)
+        kept = free - (home is not None)
+        self._fetched.message_cache = messages[:kept]
+        # No thread is left for it, and another worker may have one.
+        self._put_back(messages[kept:])
+        return home or self._next_fetched()
+
+    def _next_fetched(self) -> MessageProxy | None:
+        message: MessageProxy | None = next(self._fetched) if self._fetched.message_cache else None
+        return message
+
+    def _put_back(self, messages: Iterable[bytes]) -> None:
+        self.requeue([MessageProxy(Message.decode(data)) for data in messages if data])
 
     def _own_list(self) -> str | None:
         number = self._broker.home() if self._has_home else None
@@ -130,36 +134,3 @@ class _BlockingConsumer(Consumer):
         message = MessageProxy(Message.decode(data))
         self._from_home.add(message.message_id)
         return message
-
-    def _begin_to_wait(self) -> None:
-        commands: list[tuple[str | int, ...]] = [("BLMOVE", self._list, self._list, "LEFT", "LEFT", _WAIT_S)]
-        if own_list := self._own_list():
-            # Redis runs it when the wait ends, so a message to this worker alone needs no round trip after that.
-            commands.append(("LPOP", own_list))
-        try:
-            self._connection.send_packed_command(self._connection.pack_commands(commands))
-        except redis.RedisError as error:
-            raise ConnectionClosed(error) from None
-        self._asks_home = len(commands) > 1
-        self._waits_since = time.monotonic()
-
-    def _read_home(self) -> MessageProxy | None:
-        """Return the message to this worker alone that came with the end of the wait, if there was one."""
-        if not self._asks_home:
-            return None
-        try:
-            return self._from_own_list(self._connection.read_response())
-        except redis.RedisError as error:
-            raise ConnectionClosed(error) from None
-
-    def _has_waited(self, since: float) -> bool:
-        try:
-            if self._connection.can_read(self._step_s):
-                self._connection.read_response()
-                self._waits_since = None
-                return True
-        except redis.RedisError as error:
-            raise ConnectionClosed(error) from None
-        if time.monotonic() > since + _WAIT_S + _LATE_S:
-            raise ConnectionClosed("Redis did not answer")
-        return False

@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from services.worker.inputs import InputCache
 from services.worker.live.known_rows import WrittenRows
 from services.worker.own_parts import OwnParts
+from services.worker.short_wakes import ShortWakes
 from shared.contracts import Wake
 from shared.live.terms import LiveTerms
 from shared.reports.claim import LeaseTerms
@@ -39,3 +40,4 @@ class WorkerContext:
     live_rows: BoundedCache[tuple[UUID, int], WrittenRows] = field(
         default_factory=lambda: BoundedCache(_LIVE_ROWS_BYTES)
     )
+    short_wakes: ShortWakes = field(default_factory=ShortWakes)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import sleep
-from typing import Any
 from uuid import UUID
 
 import dramatiq
@@ -20,6 +19,8 @@ from services.scheduler.sweep import sweep
 from services.worker.actors import register_actors
 from services.worker.context import WorkerContext
 from services.worker.inputs import InputCache
+from shared import queue
+from shared.contracts import Wake
 from shared.db.connect import make_pool
 from shared.queue import make_broker, publish, publish_or_leave
 from shared.reports.claim import LeaseTerms
@@ -36,31 +37,31 @@ _LOST_SHARE = 0.3
 
 
 class Mischief:
-    """Takes the place of a broker's `enqueue`; `deliver` lets what it held back go, in another order."""
+    """Keeps the messages of a wake from the queue; `deliver` lets what it held back go, in another order."""
 
     def __init__(self, broker: RedisBroker, seed: int) -> None:
-        self._enqueue = broker.enqueue
+        self._broker, self._make_messages = broker, queue._make_messages
         self._draw = random.Random(seed)
-        self._held: list[dramatiq.Message[Any]] = []
+        self._held: list[dramatiq.Message[None]] = []
         self.lost = self.maybe_repeated = 0
 
-    def __call__(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
-        assert delay is None
-        if self._draw.random() < _LOST_SHARE:
-            self.lost += 1
-        else:
-            self.maybe_repeated += 1
-            self._held += [_copy(message) for _ in range(3)]
-        return message
+    def __call__(self, wake: Wake) -> Iterator[dramatiq.Message[None]]:
+        for message in self._make_messages(wake):
+            if self._draw.random() < _LOST_SHARE:
+                self.lost += 1
+            else:
+                self.maybe_repeated += 1
+                self._held += [_copy(message) for _ in range(3)]
+        return iter(())
 
     def deliver(self) -> None:
         held, self._held = self._held, []
         self._draw.shuffle(held)
         for message in held:
-            self._enqueue(message)
+            self._broker.enqueue(message)
 
 
-def _copy(message: dramatiq.Message[Any]) -> dramatiq.Message[Any]:
+def _copy(message: dramatiq.Message[None]) -> dramatiq.Message[None]:
     return dramatiq.Message(
         message.queue_name, message.actor_name, message.args, message.kwargs, message.options
     )
@@ -91,7 +92,7 @@ def test_nothing_changes(
     storage = make_storage(settings)
     broker = make_broker(env["UPTILL_REDIS_URL"])
     mischief = Mischief(broker, seed)
-    monkeypatch.setattr(broker, "enqueue", mischief)
+    monkeypatch.setattr(queue, "_make_messages", mischief)
     with make_pool(url, application_name="test", max_size=8) as pool:
         terms = LeaseTerms("test", 600, 5)
         context = WorkerContext(pool, storage, terms, partial(publish_or_leave, broker), InputCache(1 << 27))

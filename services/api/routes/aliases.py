@@ -77,7 +77,7 @@ async def get_report(
 
     With `Accept: text/csv`, a finished report redirects to its CSV.
     """
-    report = await wait_for_report(
+    report, _ = await wait_for_report(
         context, _parse_report_id(report_id), key.visible, 0, partial(refuse_ended, request)
     )
     await context.links.record_links(key, report)

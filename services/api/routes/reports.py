@@ -29,7 +29,6 @@ from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.demands import refuse_ended
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
-from shared.reports.model import Report
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.reports.read import list_reports
 from shared.reports.revise import RevisionRequest
@@ -152,15 +151,18 @@ async def read_report(
 ) -> ReportBody:
     """Show a report: its progress, and links to its files once it has succeeded."""
     wait_s = min(wait, context.settings.max_wait_s)
-    report = await reports.wait_for_report(
+    report, has_just_ended = await reports.wait_for_report(
         context, report_id, key.visible, wait_s, partial(refuse_ended, request)
     )
     response.headers.update(NO_STORE)
     if not report.is_final:
         response.headers["Retry-After"] = "1"
+    if has_just_ended:
+        await context.links.record_links(key, report)
+        return ReportBody.with_links(report, context.signer, lost=())
     # The bucket and the database answer at the same time.
-    body, _ = await asyncio.gather(_with_links(context, report), context.links.record_links(key, report))
-    return body
+    lost, _ = await asyncio.gather(context.files.find_lost(report), context.links.record_links(key, report))
+    return ReportBody.with_links(report, context.signer, lost)
 
 
 @router.delete("/v1/reports/{report_id}", responses=answers(ReportEnded))
@@ -183,7 +185,3 @@ async def retry_report(context: Context, key: Writer, report_id: ReportId) -> Re
     """Retry a failed report. Finished batches are kept."""
     report = await reports.restart_report(context, report_id, key)
     return ReportBody.with_links(report, context.signer, lost=())
-
-
-async def _with_links(context: ApiContext, report: Report) -> ReportBody:
-    return ReportBody.with_links(report, context.signer, await context.files.find_lost(report))

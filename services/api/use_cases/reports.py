@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from structlog.contextvars import bind_contextvars
@@ -42,6 +43,13 @@ class CreatedReport:
 
     report: Report
     quota: Quota | None
+
+
+class AwaitedReport(NamedTuple):
+    """A report as a call saw it last. `has_just_ended`: the call saw it open before, so a worker has just checked its files."""
+
+    report: Report
+    has_just_ended: bool
 
 
 async def create_report(
@@ -85,22 +93,23 @@ async def _accept_report(
 
 async def wait_for_report(
     context: ApiContext, report_id: UUID, visible: StoreScope, wait_s: float, check_key: KeyCheck
-) -> Report:
+) -> AwaitedReport:
     """Return the report once it has ended, or after `wait_s` seconds, or when this service stops.
 
     Raises `ReportNotFound`, and `AuthenticationError` once the caller's key has ended.
     """
     loop = asyncio.get_running_loop()
-    until = loop.time() + wait_s
+    until, was_open = loop.time() + wait_s, False
     with context.changes.watch_report(report_id) as waiter:
         while True:
             waiter.changed.clear()
             report = await context.reads.read_report(report_id, visible)
             left_s = until - loop.time()
             if report.is_final or left_s <= 0:
-                return report
+                return AwaitedReport(report, report.is_final and was_open)
+            was_open = True
             if await context.stopping.pause(min(POLL_INTERVAL_S, left_s), waiter.changed):
-                return report
+                return AwaitedReport(report, has_just_ended=False)
             await check_key()
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -16,12 +17,15 @@ from services.api import download_links
 from services.api.context import ApiContext
 from services.api.main import create_app
 from services.worker.context import WorkerContext
+from shared.keys import StoreScope
 from shared.metrics.registry import OBJECTS_REFUSED
+from shared.reports.model import Report
 from shared.settings import Settings
 from tests.fixtures.buckets import content_of
 from tests.fixtures.damage import DAMAGES, damage
 from tests.fixtures.fleet import load_fleet
 from tests.fixtures.in_process import problem, work
+from tests.fixtures.services import wait_until
 from tests.integration.api.test_api import FLEET
 
 BOUND_S = 20.0  # generous: the store's client alone would wait for 30 s
@@ -148,3 +152,32 @@ def test_a_store_that_is_frozen_does_not_hold_up_the_state_of_a_report(
                 assert (len(shown["files"]), shown["lost_files"]) == (2, [])
             problem(there.get(f"/v1/reports/{report['id']}/files/report.csv"), 503, "unavailable")
             assert time.monotonic() - began < BOUND_S
+
+
+def test_an_answer_that_saw_the_end_does_not_check_the_files_again(
+    api: TestClient, worker: WorkerContext, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker has just checked them. The next answer does it itself."""
+    load_fleet(database_url, FLEET)
+    report_id = api.post("/v1/reports", json={}).json()["id"]
+    checks: list[object] = []
+    context: ApiContext = cast(FastAPI, api.app).state.context
+    events = context.files._storage._client.meta.events
+    events.register("before-call.s3.HeadObject", lambda **_: checks.append(None))
+    seen: list[str] = []
+    read = context.reads.read_report
+
+    async def noted(report_id: UUID, visible: StoreScope) -> Report:
+        report = await read(report_id, visible)
+        seen.append(report.state)
+        return report
+
+    monkeypatch.setattr(context.reads, "read_report", noted)
+    with ThreadPoolExecutor(1) as callers:
+        answer = callers.submit(api.get, f"/v1/reports/{report_id}?wait=30")
+        wait_until(lambda: seen == ["queued"], "the call to wait")
+        work(worker, report_id)
+        assert answer.result().json()["state"] == "succeeded"
+    assert checks == []
+    assert api.get(f"/v1/reports/{report_id}").json()["lost_files"] == []
+    assert len(checks) == 1
