@@ -4,20 +4,18 @@ Saved in the transaction that the rows take effect in, so that no outage loses i
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from services.ingest.parse.days import FROM_ONE
 from services.ingest.parse.kinds import Kind
-from services.ingest.parse.times_of_day import LONG_OPENING_S, describe_equal_times, describe_long_openings
+from services.ingest.parse.times_of_day import describe_equal_times, describe_long_openings
 from services.ingest.parse.zones import FIXED_ZONES, describe_fixed, describe_windows
 from services.ingest.write.look_alikes import LISTED_PAIRS, find_look_alikes
-from services.ingest.write.weekly_hours import ShrunkStore
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -31,6 +29,8 @@ LISTS = {
     "look_alikes": LISTED_PAIRS,
 }
 _HOUR_S = 3600
+# A store's id, and its weekly opening time before and after, in seconds.
+ShrunkStore = tuple[str, int, int]
 _LAST_COUNTS = frozenset({"timezones", "lifetimes", "closures"})
 
 
@@ -78,20 +78,16 @@ class Remarks:
             if first_day:
                 self.add_note(import_id, FROM_ONE)
 
-    def add_long_openings(self, ids: Sequence[UUID]) -> None:
-        """Add openings that a 12-hour clock without AM and PM may have made."""
-        values = {"ids": list(ids), "longer_than_s": LONG_OPENING_S}
-        for import_id, openings, store_id, line, *seconds in self._conn.execute(
-            _SQL["long_openings"], values
-        ):
+    def add_long_openings(self, found: Iterable[tuple[UUID, int, str, int, int, int]]) -> None:
+        """Add openings that a 12-hour clock without AM and PM may have made: how many in each import, and the first."""
+        for import_id, openings, store_id, line, *seconds in found:
             opens, closes = (f"{second // 3600:02}:{second // 60 % 60:02}" for second in seconds)
             example = f"{opens} to {closes} of store {store_id} (line {line:,})"
             self.add_note(import_id, describe_long_openings(openings, example))
 
-    def add_equal_times(self, ids: Sequence[UUID]) -> None:
-        """Add openings that end when they begin, and may mean a closed day."""
-        values = {"ids": list(ids), "any_store": self._kind == "special_hours"}
-        for import_id, openings, store_id, line in self._conn.execute(_SQL["equal_times"], values):
+    def add_equal_times(self, found: Iterable[tuple[UUID, int, str, int]]) -> None:
+        """Add openings that end when they begin, and may mean a closed day: how many in each import, and the first."""
+        for import_id, openings, store_id, line in found:
             self.add_note(import_id, describe_equal_times(openings, f"line {line:,} of store {store_id}"))
 
     def add_contradictions(self, ids: Sequence[UUID]) -> None:
@@ -145,19 +141,15 @@ class Remarks:
         if found := find_look_alikes(self._conn, store_ids):
             self._found[import_id] |= found
 
-    def add_plan(self, ids: Sequence[UUID], import_id: UUID) -> None:
-        """Add what a dry run tells of each file, before its rows take effect: stores, new ones, dates.
+    def add_plan(self, found: Iterable[dict[str, Any]]) -> None:
+        """Add what a dry run tells of each file, before its rows take effect: stores, new ones, dates."""
+        for row in found:
+            file, listed = row.pop("import_id"), row.pop("listed") or []
+            self._found[file]["plan"] = {**row, "new_stores_list": listed}
 
-        How many rows of hours the delivery removes is added to the given import.
-        """
-        values = {"ids": list(ids), "listed": LISTED_NEW_STORES}
-        with self._conn.cursor(row_factory=dict_row) as cursor:
-            for row in cursor.execute(_SQL["plan_of_staged"], values).fetchall():
-                file, listed = row.pop("import_id"), row.pop("listed") or []
-                self._found[file]["plan"] = {**row, "new_stores_list": listed}
-        if self._kind == "hours":
-            ((removed,),) = self._conn.execute(_SQL["removed_hours"])
-            self._found[import_id].setdefault("plan", {})["rows_removed"] = removed
+    def add_removed(self, import_id: UUID, rows: int) -> None:
+        """Add to what a dry run tells how many rows of hours the delivery removes."""
+        self._found[import_id].setdefault("plan", {})["rows_removed"] = rows
 
     def save(self) -> None:
         """Write the remarks to the imports."""

@@ -1,0 +1,59 @@
+"""What the rows of a file of hours tell about it, for the remarks."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from services.ingest.write.hours_values import Bools, are_equal, are_long, closes, dates, opens
+from services.ingest.write.packed_rows import StagedFile
+
+
+def find_long_openings(files: Sequence[StagedFile]) -> Iterator[tuple[UUID, int, str, int, int, int]]:
+    """Yield for each file that has long openings across midnight how many, and the store, line and times of the first."""
+    for file in files:
+        if (is_long := are_long(file.value)).any():
+            first = int(np.argmax(is_long))
+            times = int(opens(file.value[first])), int(closes(file.value[first]))
+            yield file.import_id, *_count_and_show(file, is_long), *times
+
+
+def find_equal_times(files: Sequence[StagedFile]) -> Iterator[tuple[UUID, int, str, int]]:
+    """Yield how many openings end when they begin, and the first one, for each file that has such.
+
+    Only those of stores that have other openings too: a store may be open around the clock every day.
+    """
+    for file in files:
+        is_equal = are_equal(file.value)
+        if not is_equal.any():
+            continue
+        has_other = np.zeros(len(file.ids), np.bool_)
+        has_other[file.store[~is_equal]] = True
+        is_doubtful = is_equal & has_other[file.store]
+        if is_doubtful.any():
+            yield file.import_id, *_count_and_show(file, is_doubtful)
+
+
+def _count_and_show(file: StagedFile, mask: Bools) -> tuple[int, str, int]:
+    first = int(np.argmax(mask))
+    return int(np.count_nonzero(mask)), file.ids[int(file.store[first])], int(file.line[first])
+
+
+def plan_files(files: Sequence[StagedFile], listed: int) -> Iterator[dict[str, Any]]:
+    """Yield what each file is about, as `plan_of_staged` does."""
+    for file in files:
+        if not len(file.store):
+            continue
+        new = file.ids.filter(file.has_store & (file.keys < 0))
+        dated = dates(file.value)
+        dated = dated[dated > 0]
+        yield {
+            "import_id": file.import_id,
+            "stores": int(np.count_nonzero(file.has_store)),
+            "new_stores": len(new),
+            "listed": sorted(new, key=str.encode)[:listed],
+            "first_date": date.fromordinal(int(dated.min())).isoformat() if dated.size else None,
+            "last_date": date.fromordinal(int(dated.max())).isoformat() if dated.size else None,
+        }
