@@ -26,4 +26,4 @@ LOAD_ORDER: tuple[Kind, ...] = tuple(REQUIRED_COLUMNS)
 # The rows of one store in several files of a delivery are a union.
 UNITED_KINDS: frozenset[Kind] = frozenset({"hours", "special_hours", "stores"})
 # The rows of a chunk wait in one row of the database: these files have millions.
-PACKED_KINDS: frozenset[Kind] = frozenset({"hours"})
+PACKED_KINDS: frozenset[Kind] = frozenset({"hours", "timezones"})

@@ -9,8 +9,8 @@ Dated hours (by store and date), special hours (by store and date), lifetimes (b
 start): a row is accepted if nothing held, a duplicate if the same held, and a correction otherwise. What the delivery
 does not name stays.
 
-Store directories: see `store_directory.py`. How rows are staged and applied is in `rows_delivery.py`, of hours in
-`hours_delivery.py`.
+Store directories: see `store_directory.py`. How rows are staged and applied is in `rows_delivery.py`, of hours and
+time zones in `hours_delivery.py` and `zones_delivery.py`.
 """
 
 from collections import defaultdict
@@ -33,6 +33,7 @@ from services.ingest.write.remarks import Remarks
 from services.ingest.write.rows_delivery import RowsDelivery
 from services.ingest.write.staged_rows import read_delivery, stage_held, stage_rows
 from services.ingest.write.weekly_hours import OnStep
+from services.ingest.write.zones_delivery import ZonesDelivery
 from shared.db.arrays import text_array
 from shared.db.queries import queries
 
@@ -127,7 +128,9 @@ class LocalHoursWriter:
 
     def _read_delivery(self, ids: Sequence[UUID]) -> Delivery:
         if self._kind == "hours":
-            return HoursDelivery.read(self._ledger, ids, self._check_numbers(), self._on_step)
+            return HoursDelivery(self._ledger, ids, self._check_numbers(), self._on_step)
+        if self._kind == "timezones":
+            return ZonesDelivery(self._ledger, ids)
         return RowsDelivery(self._ledger, self._kind, ids)
 
     def _apply_delivery(

@@ -42,7 +42,8 @@ def stage_packed(conn: psycopg.Connection, import_id: UUID, parsed: ParsedLocalH
         break
     values = [{name: column.values[place] for name, column in shared.items()} for place in used.tolist()]
     for fields in values:
-        fields["date"] = fields["date"] and fields["date"].toordinal()
+        if effective_from := fields.get("date"):
+            fields["date"] = effective_from.toordinal()
     said = {"values": values, "known": parsed.known, "stores": list(parsed.new_ids)}
     staged = {
         "import_id": import_id,

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from services.ingest.parse.days import FROM_ONE
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.times_of_day import describe_equal_times, describe_long_openings
-from services.ingest.parse.zones import FIXED_ZONES, describe_fixed, describe_windows
+from services.ingest.parse.zones import describe_fixed, describe_windows
 from services.ingest.write.look_alikes import LISTED_PAIRS, find_look_alikes
 from shared.db.queries import queries
 
@@ -31,7 +31,6 @@ LISTS = {
 _HOUR_S = 3600
 # A store's id, and its weekly opening time before and after, in seconds.
 ShrunkStore = tuple[str, int, int]
-_LAST_COUNTS = frozenset({"timezones", "lifetimes", "closures"})
 
 
 class Remarks:
@@ -90,12 +89,9 @@ class Remarks:
         for import_id, openings, store_id, line in found:
             self.add_note(import_id, describe_equal_times(openings, f"line {line:,} of store {store_id}"))
 
-    def add_contradictions(self, ids: Sequence[UUID]) -> None:
-        """Add the stores whose rows in one file differ: the last row counts."""
-        if self._kind not in _LAST_COUNTS:
-            return
-        values = {"ids": list(ids), "by_start": self._kind == "closures"}
-        for import_id, stores, store_id, *lines in self._conn.execute(_SQL["contradicting_rows"], values):
+    def add_contradictions(self, found: Iterable[tuple[UUID, int, str, int, int]]) -> None:
+        """Add how many stores have rows in one file that differ, and the first one with its first and last line."""
+        for import_id, stores, store_id, *lines in found:
             what = (
                 "1 store has rows that contradict"
                 if stores == 1
@@ -120,14 +116,15 @@ class Remarks:
                 f" mistyped{every}",
             )
 
-    def add_zones(self, ids: Sequence[UUID]) -> None:
-        """Add which Windows names were read, and the stores whose zone never changes its clocks."""
-        values = {"ids": list(ids)}
-        for import_id, windows, name in self._conn.execute(_SQL["windows_zones"], values):
+    def add_windows(self, found: Iterable[tuple[UUID, str, str]]) -> None:
+        """Add which zones were read from Windows names."""
+        for import_id, windows, name in found:
             self.add_note(import_id, describe_windows(windows, name))
+
+    def add_fixed_zones(self, found: Iterable[tuple[UUID, str, str]]) -> None:
+        """Add the stores whose zone never changes its clocks."""
         zones: Counter[tuple[UUID, str]] = Counter()
-        fixed = {**values, "fixed": list(FIXED_ZONES)}
-        for import_id, store_id, name in self._conn.execute(_SQL["fixed_zones"], fixed):
+        for import_id, store_id, name in found:
             self._list_store(import_id, "zones_fixed", {"store_id": store_id, "timezone": name})
             zones[import_id, name] += 1
         for (import_id, name), stores in zones.most_common():

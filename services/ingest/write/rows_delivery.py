@@ -1,4 +1,4 @@
-"""The files of one delivery that are staged row by row: all kinds except polls and hours."""
+"""The files of one delivery that are staged row by row: all kinds except polls, hours and time zones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.times_of_day import LONG_OPENING_S
+from services.ingest.parse.zones import FIXED_ZONES
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CLOSURES, LIFETIMES, SPECIAL_HOURS, HistoryTable
@@ -23,6 +24,7 @@ _TABLES: Mapping[Kind, HistoryTable] = {
     "lifetimes": LIFETIMES,
     "closures": CLOSURES,
 }
+_LAST_COUNTS = frozenset({"lifetimes", "closures"})
 _Counts = Iterator[tuple[UUID, RowCounts]]
 
 
@@ -50,23 +52,24 @@ class RowsDelivery:
         yield from reject_incomplete(self._conn, self._values["ids"])
 
     def apply(self, change: AdjustmentChange) -> _Counts:
-        if self._kind == "timezones":
-            yield from self._prepare_zones()
-            yield from self._apply_zones(change)
-        elif self._kind == "stores":
+        if self._kind == "stores":
             yield from DirectoryMerge(self._conn, self._ledger, change).apply(self._values["ids"])
         else:
             yield from self._merge_staged(_TABLES[self._kind], change)
 
     def remark(self, remarks: Remarks) -> None:
         ids = self._values["ids"]
-        if self._kind in {"timezones", "stores"}:
-            remarks.add_zones(ids)
+        if self._kind == "stores":
+            remarks.add_windows(self._conn.execute(_SQL["windows_zones"], self._values).fetchall())
+            fixed = {**self._values, "fixed": list(FIXED_ZONES)}
+            remarks.add_fixed_zones(self._conn.execute(_SQL["fixed_zones"], fixed).fetchall())
         if self._kind == "special_hours":
             values = {**self._values, "longer_than_s": LONG_OPENING_S}
             remarks.add_long_openings(self._conn.execute(_SQL["long_openings"], values).fetchall())
             remarks.add_equal_times(self._conn.execute(_SQL["equal_times"], self._values).fetchall())
-        remarks.add_contradictions(ids)
+        if self._kind in _LAST_COUNTS:
+            values = {**self._values, "by_start": self._kind == "closures"}
+            remarks.add_contradictions(self._conn.execute(_SQL["contradicting_rows"], values).fetchall())
         if self._kind in _TABLES:
             remarks.add_unknown_stores(ids)
 
@@ -79,9 +82,7 @@ class RowsDelivery:
             return cursor.execute(_SQL["plan_of_staged"], values).fetchall()
 
     def set_stores(self, change: AdjustmentChange) -> None:
-        if self._kind == "timezones":
-            self._conn.execute(_SQL["set_timezones"], {"seq": change.seq})
-        elif self._kind == "stores":
+        if self._kind == "stores":
             DirectoryMerge(self._conn, self._ledger, change).set_stores()
 
     def _merge_staged(self, table: HistoryTable, change: AdjustmentChange) -> _Counts:
@@ -92,16 +93,3 @@ class RowsDelivery:
         change.merge(table)
         for import_id, *found in self._conn.execute(_ADJUST[f"count_{self._kind}"], self._values):
             yield import_id, RowCounts(*found)
-
-    def _prepare_zones(self) -> _Counts:
-        """Find the first and last zone of each store, and count the other rows."""
-        for query in ("create_wanted_zones", "prepare_zones", "analyze_wanted_zones"):
-            self._conn.execute(_SQL[query], self._values if query == "prepare_zones" else None)
-        for import_id, *found in self._conn.execute(_SQL["count_later_zones"], self._values):
-            yield import_id, RowCounts(*found)
-
-    def _apply_zones(self, change: AdjustmentChange) -> _Counts:
-        values = {**self._values, "seq": change.seq}
-        for import_id, *zones, changed in self._conn.execute(_SQL["apply_timezones"], values):
-            yield import_id, RowCounts(*zones)
-            change.weekly_changed |= changed

@@ -397,7 +397,7 @@ select details -> 'stores' from import_staged where import_id = %(id)s and packe
 -- name: staged_rows
 -- Chunks, and rows that the release before staged one by one. Dates are ordinals: 1 is the first day of year 1.
 select import_id, line, details, packed, store_id, day_of_week, day_number, opens, closes,
-    date - date '0001-01-01' + 1 as date
+    date - date '0001-01-01' + 1 as date, timezone, written_zone
 from import_staged
 where import_id = any(%(ids)s) and reason is null
 order by import_id, position
@@ -479,7 +479,7 @@ from (
     select import_id, store_id, min(line) as line, max(line) as last_line
     from import_staged where import_id = any(%(ids)s) and reason is null
     group by import_id, store_id, case when %(by_start)s then begins end
-    having count(*) > 1 and (min(timezone) <> max(timezone) or min(details::text) <> max(details::text)
+    having count(*) > 1 and (min(details::text) <> max(details::text)
         or min(coalesce(begins, '-infinity')) <> max(coalesce(begins, '-infinity'))
         or min(coalesce(ends, 'infinity')) <> max(coalesce(ends, 'infinity')))
 ) doubled
@@ -562,26 +562,8 @@ create temporary table if not exists wanted_zones (
     store_key integer not null, first_import uuid not null, first_zone text not null, last_zone text not null
 ) on commit delete rows
 
--- name: prepare_zones
--- The first and the last zone of each store, which needs no lock. Both from one array: another order would sort again.
-insert into wanted_zones
-select store_key, (array_agg(import_id order by position))[1], (array_agg(staged.timezone order by position))[1],
-    (array_agg(staged.timezone order by position))[count(*)]
-from import_staged staged join store using (store_id)
-where import_id = any(%(ids)s) and reason is null
-group by store_key
-
 -- name: analyze_wanted_zones
 analyze wanted_zones
-
--- name: count_later_zones
--- Rows of a store after its first one, each compared with the one before. None is accepted.
-select import_id, 0, count(*) filter (where before = timezone), count(*) filter (where before <> timezone)
-from (
-    select import_id, timezone, lag(timezone) over (partition by store_id order by position) as before
-    from import_staged where import_id = any(%(ids)s) and reason is null
-) chain
-where before is not null group by import_id
 
 -- name: apply_timezones
 -- Counts the first row of each store by its import, and keeps the zones that `set_timezones` will replace.
