@@ -19,6 +19,7 @@ from shared.db.queries import queries
 _SQL = queries("diagnostics")
 _ROW: Final = np.dtype([("store", ">i4"), ("day", ">i2"), ("opens", ">i4"), ("closes", ">i4")])
 _STORES_AT_ONCE: Final = 20_000
+_DENSE: Final = 2
 _DAY_S, _WEEK_S = 86_400, 604_800
 _SEAMS: Final = (86_399, 86_340)  # read as 24:00
 
@@ -50,22 +51,31 @@ class WeekRows:
 
 def read_weeks(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> Iterator[WeekRows]:
     """Yield the weekly hours of the stores, or of all stores, some stores at a time."""
-    for bounds in _list_bounds(conn, store_keys):
-        ((packed,),) = conn.execute(_SQL["week_rows"], bounds, binary=True)
-        if packed:
-            yield _decode(decode_records(packed, _ROW))
-
-
-def _list_bounds(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> Iterator[dict[str, Any]]:
     if store_keys is None:
         ((first, last),) = conn.execute(_SQL["bounds_of_hours"])
         for start in range(first or 0, (last or 0) + 1, _STORES_AT_ONCE):
-            yield {"first": start, "last": start + _STORES_AT_ONCE - 1, "store_keys": None}
+            yield from _read(conn, "week_rows", first=start, last=start + _STORES_AT_ONCE - 1)
         return
-    keys = sorted(store_keys)
+    keys = np.sort(np.array(store_keys, np.int64))
     for place in range(0, len(keys), _STORES_AT_ONCE):
         some = keys[place : place + _STORES_AT_ONCE]
-        yield {"first": some[0], "last": some[-1], "store_keys": key_array(some)}
+        first, last = int(some[0]), int(some[-1])
+        if last - first < _DENSE * len(some):
+            # The stores of one load lie close together.
+            yield from _read(conn, "week_rows", some, first=first, last=last)
+        else:
+            yield from _read(conn, "week_rows_of", some, store_keys=key_array(some))
+
+
+def _read(
+    conn: psycopg.Connection, query: str, wanted: Ints | None = None, **asked: object
+) -> Iterator[WeekRows]:
+    ((packed,),) = conn.execute(_SQL[query], asked, binary=True)
+    rows = decode_records(packed, _ROW)
+    if wanted is not None:
+        rows = rows[np.isin(rows["store"], wanted)]
+    if rows.size:
+        yield _decode(rows)
 
 
 def _decode(rows: NDArray[Any]) -> WeekRows:

@@ -1,6 +1,6 @@
 """Loads the table in one source: opens it, parses its chunks ahead in a thread, and writes them in order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import chain, islice
@@ -84,15 +84,15 @@ def load_table(
         else:
             first = list(islice(chunks, 1))
             resumes = bool(first) and ledger.checkpoint is not None and layout.kind in PACKED_KINDS
+            stores = [lifeline.run_until_done(read_stores) if resumes else StoreNumbers()]
             parse = partial(
                 parse_local_hours,
                 layout=layout,
                 encoding=encoding,
-                stores=lifeline.run_until_done(read_stores) if resumes else StoreNumbers(),
                 allow_odd_ids=limits.allow_odd_ids,
                 effective_from=ledger.reading.first_date,
             )
-            parsed = (parse_above_refusals(parse, chunk) for chunk in chain(first, chunks))
+            parsed = _parse_all(chain(first, chunks), parse, stores.pop())
             _load_local_hours(layout, parsed, loader, step, report_step)
     if step.stage_only and layout.kind != "polls":
         return
@@ -106,6 +106,14 @@ def load_table(
         ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)
 
     lifeline.run_until_done(finish)
+
+
+def _parse_all(
+    chunks: Iterator[Chunk], parse: Callable[..., ParsedLocalHours], stores: StoreNumbers
+) -> Iterator[ParsedLocalHours]:
+    """Yield the parsed chunks. The numbers of the stores take 150 MB of a million, and are gone when the rows take effect."""
+    for chunk in chunks:
+        yield parse_above_refusals(partial(parse, stores=stores), chunk)
 
 
 def _list_notes(ledger: ImportLedger, layout: Layout) -> list[str]:

@@ -72,8 +72,7 @@ class HoursDelivery(PackedDelivery):
 
     def _name_shrunk(self) -> Iterator[ShrunkStore]:
         shrunk = {key: seconds for key, *seconds in self._outcome.shrunk}
-        named = (
-            {key: store_id for store_id, key in self.list_stores().items() if key in shrunk} if shrunk else {}
-        )
-        for key, (before_s, after_s) in shrunk.items():
-            yield named[key], before_s, after_s
+        for store_id, key in zip(*self.list_stores(), strict=True) if shrunk else ():
+            if key in shrunk:
+                before_s, after_s = shrunk[key]
+                yield store_id, before_s, after_s

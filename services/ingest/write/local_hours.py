@@ -14,10 +14,11 @@ time zones in `hours_delivery.py` and `zones_delivery.py`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+import polars as pl
 import psycopg
 
 from services.ingest.parse.comment_ids import describe_comment_ids
@@ -28,6 +29,7 @@ from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
 from services.ingest.write.day_numbers import Numbers, check_numbers, check_own_numbers
 from services.ingest.write.hours_delivery import HoursDelivery
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.packed_delivery import Stores
 from services.ingest.write.packed_rows import stage_packed
 from services.ingest.write.remarks import Remarks
 from services.ingest.write.rows_delivery import RowsDelivery
@@ -45,7 +47,7 @@ _Counts = Iterable[tuple[UUID, RowCounts]]
 class Delivery(Protocol):
     """The staged rows of the files that take effect together."""
 
-    def find_new_stores(self) -> Sequence[str]:
+    def find_new_stores(self) -> pl.Series:
         """Return the ids of the stores that take effect and do not exist, in the order of the index."""
         ...
 
@@ -57,8 +59,8 @@ class Delivery(Protocol):
         """Do everything slow, before the writer lock, which live polls need. Yield how the rows of each import count."""
         ...
 
-    def list_stores(self) -> Mapping[str, int]:
-        """Return the keys of the stores that take effect, by id."""
+    def list_stores(self) -> Stores:
+        """Return the stores that take effect."""
         ...
 
     def plan(self) -> Iterable[dict[str, Any]]:
@@ -152,8 +154,7 @@ class LocalHoursWriter:
     def _add_remarks(self, delivery: Delivery, ids: Sequence[UUID]) -> None:
         remarks, own = Remarks(self._conn, self._kind), self._ledger.import_id
         delivery.remark(remarks)
-        keys = delivery.list_stores()
-        store_ids, self._ledger.named_keys = list(keys), list(keys.values())
+        store_ids, self._ledger.named_keys = delivery.list_stores()
         for note in describe_comment_ids(store_ids):
             remarks.add_note(own, note)
         remarks.add_look_alikes(own, store_ids)
@@ -162,14 +163,16 @@ class LocalHoursWriter:
             remarks.add_plan(delivery.plan())
         remarks.save()
 
-    def _add_stores(self, new: Sequence[str]) -> None:
+    def _add_stores(self, new: pl.Series) -> None:
         """Commit the stores that are new, before their rows, and some at a time so that live polls wait only briefly."""
         insert = _SQL["insert_stores" if self._ledger.is_kept else "add_unkept_stores"]
         # If nothing is new, nothing is committed: each COMMIT may get lost, and then all is done again.
         for start in range(0, len(new), _STORES_AT_ONCE):
             with self._conn.transaction():
                 self._ledger.lock_writers()
-                self._conn.execute(insert, {"ids": text_array(new[start : start + _STORES_AT_ONCE])})
+                self._conn.execute(
+                    insert, {"ids": text_array(new[start : start + _STORES_AT_ONCE].to_list())}
+                )
 
     def _check_numbers(self) -> Numbers:
         """Return how files number the days. Done before a store is added: a refused file adds none."""

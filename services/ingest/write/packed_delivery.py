@@ -1,10 +1,12 @@
 """What the deliveries of packed rows have in common: their stores, and the rejects of stores that are held back."""
 
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from services.ingest.parse.reasons import RAW_BYTES, Reject
@@ -20,6 +22,9 @@ from shared.db.queries import queries
 
 _SQL = queries("ingest")
 _NEWLINE: Final = 10
+_NO_STORES: Final = pl.DataFrame(schema={"id": pl.String, "key": pl.Int32})
+# The ids of stores, and their keys.
+Stores = tuple[pl.Series, Sequence[int]]
 Counts = Iterator[tuple[UUID, RowCounts]]
 
 
@@ -45,12 +50,12 @@ class PackedDelivery:
             self._held.append((file.import_id, file.line[is_held]))
         return file.pick(~is_held)
 
-    def find_new_stores(self) -> list[str]:
-        new: set[str] = set()
+    def find_new_stores(self) -> pl.Series:
+        new = [pl.Series(dtype=pl.String)]
         for file in self._files:
             file.keys[:] = look_up_keys(self._conn, file.ids)
-            new.update(file.ids.filter((file.keys == 0) & file.has_store))
-        return sorted(new, key=str.encode)
+            new.append(file.ids.filter((file.keys == 0) & file.has_store))
+        return pl.concat(new).unique().sort()
 
     def reject(self) -> Counts:
         yield from reject_incomplete(self._conn, [file.import_id for file in self._files])
@@ -68,11 +73,12 @@ class PackedDelivery:
             missing = np.flatnonzero((file.keys == 0) & file.has_store)
             file.keys[missing] = look_up_keys(self._conn, file.ids.gather(missing))
 
-    def list_stores(self) -> dict[str, int]:
-        named: dict[str, int] = {}
-        for file in self._files:
-            named |= zip(file.ids.filter(file.has_store), file.keys[file.has_store].tolist(), strict=True)
-        return named
+    def list_stores(self) -> Stores:
+        given = [
+            pl.DataFrame({"id": file.ids, "key": file.keys}).filter(file.has_store) for file in self._files
+        ]
+        named = pl.concat([_NO_STORES, *given]).unique("key", maintain_order=True)
+        return named["id"], array("i", named["key"].to_numpy().tobytes())
 
     def plan(self) -> Iterator[dict[str, Any]]:
         return plan_files(self._files, LISTED_NEW_STORES)

@@ -116,17 +116,10 @@ def _unpack(import_id: UUID, chunks: Iterator[Any], encode: Encode) -> StagedFil
             raise ValueError(f"the staged rows of the import {import_id} have a gap")
         ids.append(pl.Series(said["stores"], dtype=pl.String))
         known += len(said["stores"])
-        stores.append(rows["store"])
+        stores.append(rows["store"].copy())
         values.append(encode(import_id, said["values"])[rows["place"]])
         lines.append(rows["line"] + np.int32(chunk["line"]))
-    return StagedFile(
-        import_id,
-        pl.concat(ids),
-        np.zeros(known, np.int32),
-        np.concatenate(stores),
-        np.concatenate(values),
-        np.concatenate(lines),
-    )
+    return _unite(import_id, pl.concat(ids, rechunk=True), (stores, values, lines), is_packed=True)
 
 
 def _number(import_id: UUID, rows: Iterator[Any], encode: Encode) -> StagedFile:
@@ -137,12 +130,15 @@ def _number(import_id: UUID, rows: Iterator[Any], encode: Encode) -> StagedFile:
         stores.append(numbers.number_ids(pl.Series([row["store_id"] for row in some], dtype=pl.String)))
         values.append(encode(import_id, some))
         lines.append(np.array([row["line"] or 0 for row in some], np.int32))
-    return StagedFile(
-        import_id,
-        pl.Series(numbers.get_ids(0, len(numbers)), dtype=pl.String),
-        np.zeros(len(numbers), np.int32),
-        np.concatenate(stores),
-        np.concatenate(values),
-        np.concatenate(lines),
-        is_packed=False,
-    )
+    ids = pl.Series(numbers.get_ids(0, len(numbers)), dtype=pl.String)
+    return _unite(import_id, ids, (stores, values, lines), is_packed=False)
+
+
+def _unite(import_id: UUID, ids: pl.Series, parts: Sequence[list[Any]], *, is_packed: bool) -> StagedFile:
+    """Return a file. Its parts are emptied one after the other, because a file has millions of rows."""
+    columns: list[NDArray[Any]] = []
+    for part in parts:
+        columns.append(np.concatenate(part))
+        part.clear()
+    store, value, line = columns
+    return StagedFile(import_id, ids, np.zeros(len(ids), np.int32), store, value, line, is_packed)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import polars as pl
 import psycopg
 from psycopg.types.json import Jsonb
 
@@ -133,7 +134,7 @@ class Remarks:
                 f"{stores:,} {'store is' if stores == 1 else 'stores are'} in {name}: {describe_fixed(name)}",
             )
 
-    def add_look_alikes(self, import_id: UUID, store_ids: Sequence[str]) -> None:
+    def add_look_alikes(self, import_id: UUID, store_ids: pl.Series) -> None:
         """Add the ids among these that look like another one."""
         if found := find_look_alikes(self._conn, store_ids):
             self._found[import_id] |= found

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import polars as pl
 from psycopg.rows import dict_row
 
 from services.ingest.parse.kinds import Kind
@@ -13,6 +14,7 @@ from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CLOSURES, LIFETIMES, SPECIAL_HOURS, HistoryTable
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.packed_delivery import Stores
 from services.ingest.write.remarks import LISTED_NEW_STORES, Remarks
 from services.ingest.write.staged_rows import list_held_ids, reject_incomplete
 from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
@@ -37,10 +39,10 @@ class RowsDelivery:
         self._kind = kind
         self._values = {"ids": list(ids)}
 
-    def find_new_stores(self) -> list[str]:
+    def find_new_stores(self) -> pl.Series:
         held = list_held_ids(self._conn, self._values["ids"])
         rows = self._conn.execute(_SQL["new_staged_ids"], {**self._values, "held": held}).fetchall()
-        return [store_id for (store_id,) in rows]
+        return pl.Series([store_id for (store_id,) in rows], dtype=pl.String)
 
     def reject(self) -> _Counts:
         if self._kind == "special_hours":
@@ -73,8 +75,9 @@ class RowsDelivery:
         if self._kind in _TABLES:
             remarks.add_unknown_stores(ids)
 
-    def list_stores(self) -> dict[str, int]:
-        return dict(self._conn.execute(_SQL["staged_stores"], self._values).fetchall())
+    def list_stores(self) -> Stores:
+        named = self._conn.execute(_SQL["staged_stores"], self._values).fetchall()
+        return pl.Series([store_id for store_id, _ in named], dtype=pl.String), [key for _, key in named]
 
     def plan(self) -> list[dict[str, Any]]:
         values = {**self._values, "listed": LISTED_NEW_STORES}

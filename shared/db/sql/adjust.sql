@@ -52,7 +52,7 @@ group by store_key, ordinal
 
 -- name: outcomes_of_dated_hours
 -- In two bytes each, by store and date: 0 for accepted, 1 for a duplicate, 2 for a correction.
-select string_agg(int2send(case outcome when 'accepted' then 0 when 'duplicate' then 1 else 2 end), ''::bytea
+select string_agg(int2send((case outcome when 'accepted' then 0 when 'duplicate' then 1 else 2 end)::smallint), ''::bytea
     order by store_key, effective_from)
 from wanted_dated_hours
 

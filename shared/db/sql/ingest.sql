@@ -541,18 +541,24 @@ left join (
 select exists (select from business_hours where store_key between %(first)s and %(last)s)
 
 -- name: stored_hours
--- Fixed-width records: the store, the day, and the seconds of the day.
+-- Fixed-width records: the store, the day, and the seconds of the day. Each store by index: without statistics the planner would
+-- read all rows.
 select string_agg(int4send(store_key) || int2send(day_of_week) || int4send(opens) || int4send(closes), ''::bytea)
-from business_hours where store_key = any(%(store_keys)s)
+from unnest(%(store_keys)s::integer[]) given (wanted_key), lateral (
+    select * from business_hours where store_key = wanted_key offset 0) stored
 
 -- name: remove_hours
 with gone as (
-    delete from business_hours old
-    using unnest(%(store_keys)s::integer[], %(days)s::integer[], %(opens)s::integer[], %(closes)s::integer[])
-        as given (store_key, day_of_week, opens, closes)
-    where old.store_key = given.store_key and old.day_of_week = given.day_of_week and old.opens = given.opens
-        and old.closes = given.closes
-    returning old.*
+    delete from business_hours
+    where ctid = any(array(
+        select place
+        from unnest(%(store_keys)s::integer[], %(days)s::integer[], %(opens)s::integer[], %(closes)s::integer[])
+            as given (store_key, day_of_week, opens, closes), lateral (
+            select ctid as place from business_hours old
+            where old.store_key = given.store_key and old.day_of_week = given.day_of_week and old.opens = given.opens
+                and old.closes = given.closes
+            offset 0) stored))
+    returning *
 )
 insert into superseded_hours (store_key, day_of_week, opens, closes, since_seq, until_seq)
 select store_key, day_of_week, opens, closes, since_seq, %(seq)s from gone
